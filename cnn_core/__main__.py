@@ -1,0 +1,199 @@
+"""The command line: `python -m cnn_core train | evaluate | predict | runs`, with the same engine and the same store as the dashboard.
+
+With `--json` the last line on standard output is one JSON object (a list for predict and runs); progress goes to standard error.
+What a person can put right ends with a sentence on standard error and exit status 2. The first Ctrl-C stops a training and
+keeps what was learned.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from cnn_core.config import TrainConfig, make_config, range_in_words
+from cnn_core.data.source import finish
+from cnn_core.errors import ImageError, RunError, StudioError
+from cnn_core.home import Home
+from cnn_core.runs.store import Run, Store
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; gives the exit status: 0, or 2 when something was refused or failed (with a sentence that says what to do)."""
+    args = _parser().parse_args(arguments)
+    try:
+        return args.command(args)
+    except StudioError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cnn_core", description="Train, evaluate and use image classifiers without a browser.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    train = commands.add_parser("train", help="train a network; without options, the one-click run on digits")
+    for name in TrainConfig.model_fields:
+        _add_setting(train, name)
+    train.set_defaults(command=_train)
+    evaluate = commands.add_parser("evaluate", help="measure a run's best model on its test images")
+    evaluate.set_defaults(command=_evaluate)
+    predict = commands.add_parser("predict", help="classify image files with a run's best model")
+    predict.set_defaults(command=_predict)
+    for command in (evaluate, predict):
+        command.add_argument("run", help="a run's name (0007-digits), or latest")
+    predict.add_argument("images", nargs="+", type=Path, metavar="image")
+    runs = commands.add_parser("runs", help="list the runs, newest first")
+    runs.set_defaults(command=_runs)
+    for command in (train, evaluate, predict, runs):
+        command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
+    return parser
+
+
+def _add_setting(parser: argparse.ArgumentParser, name: str) -> None:
+    """The option for one setting: `--batch-size VALUE`, `--flip`, `--no-flip`. TrainConfig checks the value, not argparse."""
+    field = TrainConfig.model_fields[name]
+    allowed = range_in_words(name)
+    text = f"{field.description} ({allowed + '; ' if allowed else ''}default {field.default})"
+    kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if field.annotation is bool else {"metavar": "VALUE"}
+    parser.add_argument(f"--{name.replace('_', '-')}", default=None, help=text, **kind)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from cnn_core.console import Console
+    from cnn_core.runs.execute import execute
+    from cnn_core.runs.submit import submit
+
+    chosen = {name: value for name in TrainConfig.model_fields if (value := getattr(args, name)) is not None}
+    store = Store(Home.from_environment())
+    run = submit(make_config(**chosen), store, status="running")
+    console, was_interrupted = Console(), Interrupt()
+    print(f"Run {run}: python -m cnn_core evaluate {run}", file=sys.stderr)
+    with was_interrupted:
+        status = execute(store, run, watch=console.show, should_end=was_interrupted)
+    console.close()
+    row = store.run(run)
+    if row.error:
+        print(f"Error: {row.error}", file=sys.stderr)
+    _answer(args, {"run": run, "status": status, **row.summary}, _train_text(row, store.home))
+    return 2 if status == "failed" else 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from cnn_core.analysis.evaluation import evaluate_run
+
+    store = Store(Home.from_environment())
+    row = _find(store, args.run)
+    evaluation = finish(evaluate_run(row.id, row.config, store.home))
+    per_class = evaluation.per_class
+    columns = zip(evaluation.classes, per_class.precision, per_class.recall, per_class.f1, per_class.support, strict=True)
+    classes = [
+        dict(zip(("class", "precision", "recall", "f1", "support"), (name, float(p), float(r), float(f), int(n)), strict=True)) for name, p, r, f, n in columns
+    ]
+    result = {
+        "run": row.id,
+        "test_accuracy": evaluation.accuracy,
+        "test_loss": evaluation.loss,
+        "images": len(evaluation.labels),
+        "classes": classes,
+        "confusion": evaluation.confusion.tolist(),
+    }
+    lines = [f"{row.id}: accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f} on {len(evaluation.labels):,} test images", ""]
+    lines += [f"{'class':<20} precision  recall      F1  images"]
+    lines += [f"{c['class'][:20]:<20} {c['precision']:>9.1%} {c['recall']:>7.1%} {c['f1']:>7.1%} {c['support']:>7,}" for c in classes]
+    _answer(args, result, "\n".join(lines))
+    return 0
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from cnn_core.data.image_file import read_picture
+    from cnn_core.inference.predict import Classifier
+
+    store = Store(Home.from_environment())
+    classifier = Classifier(store.home.run_folder(_find(store, args.run).id))
+    results, lines, refused = [], [], 0
+    for path in args.images:
+        try:
+            picture = read_picture(path, str(path))
+            ranked = classifier.classify(picture.image).ranked
+        except ImageError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            refused += 1
+            continue
+        for note in picture.notes:
+            print(f"{path}: {note}", file=sys.stderr)
+        (name, probability), *_ = ranked
+        results.append({"image": str(path), "class": name, "probability": probability, "ranked": [{"class": c, "probability": p} for c, p in ranked]})
+        lines.append(f"{path}: {name} {probability:.1%}  (then {', '.join(f'{c} {p:.1%}' for c, p in ranked[1:3])})")
+    _answer(args, results, "\n".join(lines))
+    return 2 if refused else 0
+
+
+def _runs(args: argparse.Namespace) -> int:
+    rows = Store(Home.from_environment()).runs()
+    result = [{"run": row.id, "status": row.status, "data": row.config.data, "model": row.config.model, **row.summary} for row in rows]
+    lines = [
+        f"{row.id:<28} {row.status:<12} {_share(row.summary.get('test_accuracy'))} test  {_share(row.summary.get('best_val_accuracy'))} validation"
+        for row in rows
+    ]
+    _answer(args, result, "\n".join(lines) or "No runs yet. `python -m cnn_core train` makes one.")
+    return 0
+
+
+def _find(store: Store, name: str) -> Run:
+    """The run called `name`, or the newest for "latest". Raises RunError."""
+    if name != "latest":
+        return store.run(name)
+    runs = store.runs()
+    if not runs:
+        raise RunError("There are no runs yet. `python -m cnn_core train` makes one.")
+    return runs[0]
+
+
+def _train_text(row: Run, home: Home) -> str:
+    summary = row.summary
+    lines = [f"{row.id} {row.status} after {summary['epochs']} epochs in {summary['seconds']:.1f} s"]
+    if summary["images_per_second"]:
+        lines.append(f"{summary['images_per_second']:,.0f} images/s over {summary['train_seconds']:.1f} s of training alone")
+    if summary["best_epoch"]:
+        lines.append(f"best validation accuracy {summary['best_val_accuracy']:.2%} in epoch {summary['best_epoch']}")
+    if summary["test_accuracy"] is not None:
+        lines.append(f"test accuracy {summary['test_accuracy']:.2%}, loss {summary['test_loss']:.4f}")
+    return "\n".join([*lines, f"files in {home.run_folder(row.id)}"])
+
+
+def _share(value: float | None) -> str:
+    return f"{value:>7.2%}" if value is not None else "      –"
+
+
+def _answer(args: argparse.Namespace, result: Any, text: str) -> None:
+    print(json.dumps(result) if args.json else text)
+
+
+class Interrupt:
+    """While in its block, the first SIGINT or SIGTERM only makes it true when called; a second one ends the process as usual."""
+
+    def __init__(self) -> None:
+        self._came = False
+
+    def __call__(self) -> bool:
+        return self._came
+
+    def __enter__(self) -> None:
+        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *error: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: object) -> None:
+        self._came = True
+        self._restore()
+        print("\nStopping; what was learned is kept. Once more to break off at once.", file=sys.stderr)
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""A run's progress in a terminal: a bar that redraws itself, or one line per epoch where standard error is no terminal."""
+
+import shutil
+import sys
+from typing import TextIO
+
+from cnn_core.events import Epoch, Event, Note, Progress, Started, Steps
+from cnn_core.runs.history import History
+from cnn_core.runs.store import Stored
+
+BAR = 24
+
+
+class Console:
+    """Shows events on `out` as they come."""
+
+    def __init__(self, out: TextIO = sys.stderr) -> None:
+        self._out = out
+        self._is_live = out.isatty()
+        self._history = History()
+
+    def show(self, event: Event) -> None:
+        self._history.add([Stored(self._history.seq + 1, event)])
+        match event:
+            case Started():
+                self._line(
+                    f"{event.parameters:,} parameters on {event.device}; {event.train_count:,} training, {event.val_count:,} validation, {event.test_count:,} test images"
+                )
+            case Note():
+                self._line(event.text)
+            case Progress():
+                self._redraw(event.done / max(event.total, 1), f"{event.stage} {event.done:,}/{event.total:,}")
+            case Steps():
+                self._redraw(self._share_done(), self._pace(event))
+            case Epoch():
+                best = "  best so far" if event.is_best else ""
+                self._line(
+                    f"epoch {event.epoch:>3}  loss {event.train_loss:.3f}  accuracy {event.train_accuracy:.1%}  "
+                    f"validation loss {event.val_loss:.3f}  accuracy {event.val_accuracy:.1%}{best}"
+                )
+
+    def close(self) -> None:
+        """Wipe the bar."""
+        if self._is_live:
+            self._out.write("\r\033[K")
+            self._out.flush()
+
+    def _share_done(self) -> float:
+        started, last = self._history.started, self._history.last
+        return last.step / (started.steps_per_epoch * started.epochs) if started and last else 0.0
+
+    def _pace(self, steps: Steps) -> str:
+        left = self._history.seconds_left or 0
+        return f"epoch {steps.epoch}  loss {steps.loss[-1]:.3f}  {steps.images_per_second:,.0f} images/s  {left // 60:.0f}:{left % 60:02.0f} left"
+
+    def _line(self, text: str) -> None:
+        self.close()
+        print(text, file=self._out, flush=True)
+
+    def _redraw(self, share: float, text: str) -> None:
+        if self._is_live:
+            filled = round(BAR * share)
+            line = f"[{'█' * filled}{'·' * (BAR - filled)}] {share:4.0%}  {text}"
+            self._out.write("\r\033[K" + line[: shutil.get_terminal_size().columns - 1])
+            self._out.flush()

@@ -1,0 +1,124 @@
+"""The one guarded image decoder: every image from outside comes through here, from disk or from a browser.
+
+In: a path or bytes. Out: an upright 8-bit RGB picture with a sentence for every conversion, or an ImageError with the remedy.
+Guards: five formats only, the file's size before it is read, the picture's size before it is decoded, every decoder error caught.
+"""
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from cnn_core.errors import ImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
+MAX_BYTES = 64 * 2**20
+MAX_PIXELS = 50_000_000
+# What Pillow's decoders raise on files that are not what they claim to be.
+DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, MemoryError, struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture: upright, 8-bit RGB. `notes` says in words what was converted on the way."""
+
+    image: Image.Image
+    notes: tuple[str, ...]
+
+
+def read_picture(source: Path | bytes, name: str, *, draft: int | None = None) -> Picture:
+    """Decode `source`; `name` is how messages call it. `draft`: a JPEG may be decoded smaller, though never below this side (pixels).
+
+    Raises ImageError where it is missing, no image, damaged, or too large.
+    """
+    with _guarded(source, name) as opened:
+        return _decode(opened, draft)
+
+
+def read_size(source: Path | bytes, name: str) -> tuple[int, int]:
+    """Width and height in pixels, from the header alone. Raises ImageError as `read_picture` does, but for damage further in."""
+    with _guarded(source, name) as opened:
+        return opened.size
+
+
+def to_pixels(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """The picture as the network gets it: its middle square, scaled to `size`, as uint8 (size, size, channels)."""
+    if image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), method=Image.Resampling.BICUBIC)
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    return pixels.reshape(size, size, channels)
+
+
+def _read_bytes(source: Path | bytes, name: str) -> bytes:
+    if isinstance(source, Path):
+        try:
+            if source.stat().st_size > MAX_BYTES:
+                raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
+            source = source.read_bytes()
+        except FileNotFoundError:
+            raise ImageError(f"{name} does not exist. Check the path.") from None
+        except OSError as error:
+            raise ImageError(f"{name} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
+    if not source:
+        raise ImageError(f"{name} is empty (0 bytes). Save or copy it again.")
+    if len(source) > MAX_BYTES:
+        raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
+    return source
+
+
+@contextmanager
+def _guarded(source: Path | bytes, name: str) -> Iterator[Image.Image]:
+    """The opened, not yet decoded image; whatever goes wrong in the block leaves as an ImageError."""
+    data = _read_bytes(source, name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            opened = Image.open(io.BytesIO(data), formats=FORMATS)
+        with opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            yield opened
+    except ImageError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise ImageError(f"{name} is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF.") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels. Save it smaller.") from None
+    except DECODER_ERRORS:
+        raise ImageError(f"{name} is damaged or cut short. Save or copy it again.") from None
+
+
+def _decode(opened: Image.Image, draft: int | None) -> Picture:
+    notes = []
+    if getattr(opened, "is_animated", False):
+        notes.append("It is animated: the first frame was used.")
+    if draft:
+        opened.draft("RGB", (draft, draft))
+    opened.load()
+    image = ImageOps.exif_transpose(opened)
+    if image.size != opened.size or opened.getexif().get(0x0112, 1) != 1:
+        notes.append("It was turned upright as its EXIF data says.")
+    return Picture(_to_rgb(image, notes), tuple(notes))
+
+
+def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Any of Pillow's modes as 8-bit RGB, transparent parts on white."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        # Pillow's own conversion clips 16-bit values at 255, which turns the picture white.
+        notes.append("Its 16-bit values were scaled to 8 bits.")
+        deep = np.asarray(image).astype(np.float64)
+        return Image.fromarray((deep.clip(0, 65535) / 257).round().astype(np.uint8), "L").convert("RGB")
+    if image.mode == "CMYK":
+        notes.append("Its print colours (CMYK) were converted to RGB.")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        notes.append("Its transparent parts were put on white.")
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,80 @@
+"""What happens in a run, as small frozen values: made by loading and training, kept by the run store, drawn by the pages.
+
+Units: seconds are wall seconds since training started; losses are mean cross-entropy per image (nats); accuracies are shares
+in 0..1; `step` counts optimizer steps from 1 over the whole run, `epoch` from 1.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A stage outside the training steps has come this far ("Reading images", 500 of 60,000)."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the person: something was left out, converted, or is worth knowing."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training is about to take its first step."""
+
+    parameters: int
+    device: str
+    train_count: int
+    val_count: int
+    test_count: int
+    steps_per_epoch: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps since the last report: `loss` and `accuracy` hold one number per step, the last of them is step `step`.
+
+    `images` counts images trained on so far, `train_seconds` the seconds in training alone; `images_per_second` is of this report.
+    """
+
+    epoch: int
+    step: int
+    images: int
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    learning_rate: float
+    images_per_second: float
+    train_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch has ended: training figures are means over its (augmented) batches, validation figures over the kept-apart images."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    is_best: bool
+    train_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All epochs are done and the best model has been evaluated once on the test images."""
+
+    test_accuracy: float
+    test_loss: float
+
+
+Event = Progress | Note | Started | Steps | Epoch | Finished

@@ -1,0 +1,42 @@
+"""One trained network as a classifier of pictures. In: decoded pictures. Out: what the network received, and ranked classes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from cnn_core.data.batches import Normalise
+from cnn_core.inference.preprocess import received
+from cnn_core.models.saved import load_model
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`pixels`: what the network received, uint8 (S, S, C). `ranked`: (class, probability), most probable first."""
+
+    pixels: np.ndarray
+    ranked: tuple[tuple[str, float], ...]
+
+
+class Classifier:
+    """A run's best model, ready for use. Raises RunError when the run has none."""
+
+    def __init__(self, folder: Path, device: torch.device = torch.device("cpu")) -> None:
+        self.device = device
+        self.model, self.card = load_model(folder, device)
+        self._normalise = Normalise(self.card.mean, self.card.std, device)
+
+    def classify(self, image: Image.Image) -> Prediction:
+        """The classes of one RGB picture. Raises ImageError when there is nothing in it to recognise."""
+        pixels = received(image, self.card)
+        probabilities = self.probabilities(pixels[None])[0]
+        order = np.argsort(-probabilities, kind="stable")
+        return Prediction(pixels, tuple((self.card.classes[i], float(probabilities[i])) for i in order))
+
+    @torch.inference_mode()
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Probabilities (N, classes) float32 of pictures that are ready: uint8 (N, S, S, C)."""
+        images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
+        return self.model(self._normalise(images)).float().softmax(1).cpu().numpy()

@@ -1,0 +1,63 @@
+"""A trained model on disk: `best_model.pth` (a plain state dict) and `model.json` (the card: all that is needed to use it).
+
+Files are replaced whole or not at all. Weights are only ever read with `weights_only=True`.
+"""
+
+import pickle
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import nn
+
+from cnn_core.errors import RunError
+from cnn_core.files import write_atomically
+from cnn_core.models.registry import build_model
+
+WEIGHTS, CARD = "best_model.pth", "model.json"
+
+
+class ModelCard(BaseModel):
+    """What turns weights into a classifier: architecture, classes, and how images are made ready.
+
+    mean, std: per channel, in units of full brightness. `ink`: drawings are centred and scaled like the training images.
+    `fingerprint`: of the data it was trained on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    classes: tuple[str, ...]
+    channels: int
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    ink: bool
+    fingerprint: str
+
+    def build(self, dropout: float = 0.0) -> nn.Module:
+        """The card's network, freshly initialised."""
+        return build_model(self.model, channels=self.channels, image_size=self.image_size, classes=len(self.classes), dropout=dropout)
+
+
+def save_card(folder: Path, card: ModelCard) -> None:
+    write_atomically(folder / CARD, lambda file: file.write(card.model_dump_json(indent=2).encode()))
+
+
+def save_weights(folder: Path, model: nn.Module) -> None:
+    """Write the model's state dict, on the CPU and in the default memory layout, as `best_model.pth`."""
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    write_atomically(folder / WEIGHTS, lambda file: torch.save(state, file))
+
+
+def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard]:
+    """The saved network in evaluation mode, and its card. Raises RunError where there is none or it is damaged."""
+    if not (folder / WEIGHTS).is_file() or not (folder / CARD).is_file():
+        raise RunError(f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run.")
+    try:
+        card = ModelCard.model_validate_json((folder / CARD).read_bytes())
+        model = card.build()
+        model.load_state_dict(torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True))
+    except (ValidationError, RuntimeError, pickle.UnpicklingError, EOFError, OSError, TypeError, AttributeError, KeyError):
+        raise RunError(f"The saved model of run {folder.name} is damaged or does not fit its card. Train the run again.") from None
+    return model.to(device, memory_format=torch.channels_last).eval(), card

@@ -1,0 +1,146 @@
+"""A run's events folded into columns for charts, and into the summary of the run. In: stored events. Out: plain values for JSON.
+
+Columns are of bounded length: min/max decimation keeps the lowest and the highest point of every stretch of the x axis, so a
+chart of a million steps shows the same envelope as the full one. Importing this module does not import torch.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
+from cnn_core.runs.store import Stored
+
+SNAPSHOT_POINTS = 2000
+UPDATE_POINTS = 200
+
+
+def decimate(x: np.ndarray, y: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most `limit` of the points (x ascending), the lowest and highest y of each of limit/2 equal stretches of x, in order."""
+    if len(x) <= limit:
+        return x, y
+    stretch = ((x - x[0]) * (limit // 2) // (x[-1] - x[0] + 1)).astype(np.int64)
+    order = np.lexsort((y, stretch))
+    first = np.flatnonzero(np.diff(stretch[order], prepend=-1))
+    last = np.append(first[1:], len(order)) - 1
+    kept = np.unique(np.concatenate((order[first], order[last])))
+    return x[kept], y[kept]
+
+
+@dataclass
+class History:
+    """Everything known of a run so far. `add` folds new events in; the payloads are what the live chart draws."""
+
+    seq: int = 0
+    started: Started | None = None
+    finished: Finished | None = None
+    stage: Progress | None = None
+    last: Steps | None = None
+    epochs: list[Epoch] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    _loss: list[float] = field(default_factory=list)
+    _accuracy: list[float] = field(default_factory=list)
+
+    def add(self, stored: Iterable[Stored]) -> None:
+        for item in stored:
+            self.seq = item.seq
+            self._fold(item.event)
+
+    def _fold(self, event: Event) -> None:
+        match event:
+            case Started():
+                self.started = event
+            case Steps():
+                self.last, self.stage = event, None
+                self._loss += event.loss
+                self._accuracy += event.accuracy
+            case Epoch():
+                self.epochs.append(event)
+                self.stage = None
+            case Progress():
+                self.stage = event
+            case Note():
+                self.notes.append(event.text)
+            case Finished():
+                self.finished, self.stage = event, None
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch whose weights were kept."""
+        return next((epoch for epoch in reversed(self.epochs) if epoch.is_best), None)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time to the last step at the pace so far, validation included; None before the first report."""
+        if not (self.started and self.last):
+            return None
+        total = self.started.steps_per_epoch * self.started.epochs
+        return (total - self.last.step) * self.last.seconds / self.last.step
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything drawn so far in at most SNAPSHOT_POINTS points a curve: what a page that has nothing yet is sent."""
+        return {"reset": True, "steps": self._columns(0, SNAPSHOT_POINTS), "epochs": [_epoch(e) for e in self.epochs], **self._facts()}
+
+    def update(self, since: "Mark") -> dict[str, Any]:
+        """What came after `since`, in at most UPDATE_POINTS points a curve."""
+        return {"reset": False, "steps": self._columns(since.steps, UPDATE_POINTS), "epochs": [_epoch(e) for e in self.epochs[since.epochs :]], **self._facts()}
+
+    def mark(self) -> "Mark":
+        """How far this history has come, for a later `update`."""
+        return Mark(self.seq, len(self._loss), len(self.epochs))
+
+    def _columns(self, since: int, limit: int) -> dict[str, dict[str, list[float]]]:
+        x = np.arange(since + 1, len(self._loss) + 1)
+        columns = {}
+        for name, values in (("loss", self._loss), ("accuracy", self._accuracy)):
+            xs, ys = decimate(x, np.asarray(values[since:]), limit)
+            columns[name] = {"x": xs.tolist(), "y": ys.round(5).tolist()}
+        return columns
+
+    def _facts(self) -> dict[str, Any]:
+        best = self.best
+        return {
+            "seq": self.seq,
+            "step": self.last.step if self.last else 0,
+            "steps_total": self.started.steps_per_epoch * self.started.epochs if self.started else 0,
+            "epochs_done": len(self.epochs),
+            "epochs_total": self.started.epochs if self.started else 0,
+            "images_per_second": self.last.images_per_second if self.last else None,
+            "seconds_left": self.seconds_left,
+            "best": _epoch(best) if best else None,
+            "stage": asdict(self.stage) if self.stage else None,
+        }
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a history: events, step points and epochs seen."""
+
+    seq: int
+    steps: int
+    epochs: int
+
+
+def _epoch(epoch: Epoch) -> dict[str, Any]:
+    return asdict(epoch)
+
+
+def summarise(history: History) -> dict[str, Any]:
+    """The figures of a run as the command line and tables show them; None where there is none (yet).
+
+    train_seconds and images_per_second are of training alone; accuracies are shares in 0..1.
+    """
+    last, best, finished, started = history.last, history.best, history.finished, history.started
+    return {
+        "epochs": len(history.epochs),
+        "best_epoch": best.epoch if best else None,
+        "best_val_accuracy": best.val_accuracy if best else None,
+        "test_accuracy": finished.test_accuracy if finished else None,
+        "test_loss": finished.test_loss if finished else None,
+        "train_seconds": round(last.train_seconds, 3) if last else 0.0,
+        "images_per_second": round(last.images / last.train_seconds, 1) if last else None,
+        "device": started.device if started else None,
+        "parameters": started.parameters if started else None,
+    }

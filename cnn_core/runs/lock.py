@@ -1,0 +1,43 @@
+"""Who is training a run right now: a lock on a file in the run's folder, which the kernel lets go when its process dies.
+
+That makes "interrupted" a fact that can be asked of the operating system, with no heartbeat to miss and no process number to mistake.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cnn_core.errors import RunError
+
+NAME = ".lock"
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold the run's lock for the block. Raises RunError when another process or thread holds it."""
+    descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"Run {folder.name} is already being trained by another process. Watch it in the dashboard.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether some living process holds the run's lock."""
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,176 @@
+"""The run store: the only place where training and watching meet. One SQLite file, three tables.
+
+    runs      one row per run: settings, status, summary
+    events    what happened, in order (run, seq): appended by the one who trains, tailed by anyone with `since`
+    requests  what people ask of a run ("stop"): appended by anyone, taken by the one who trains
+
+Every method opens its own connection, so a Store may be shared between threads; any number of processes may use one file. It is
+kept with a rollback journal rather than a WAL: SQLite before 3.51.3 can corrupt a WAL that several connections write and reset.
+Importing this module does not import torch.
+"""
+
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cnn_core import events as event_types
+from cnn_core.config import TrainConfig
+from cnn_core.errors import RunError, StudioError
+from cnn_core.events import Event
+from cnn_core.files import write_atomically
+from cnn_core.home import Home
+from cnn_core.runs.lock import is_held
+
+SCHEMA = """
+create table if not exists runs (
+    number integer primary key autoincrement, id text unique, created real not null, status text not null,
+    config text not null, summary text not null default '{}', error text not null default ''
+);
+create table if not exists events (
+    run text not null, seq integer not null, kind text not null, body text not null, primary key (run, seq)
+) without rowid;
+create table if not exists requests (
+    id integer primary key, run text not null, kind text not null, created real not null
+);
+"""
+BUSY_SECONDS = 10
+GRACE_SECONDS = 2
+ACTIVE = ("queued", "running")
+EVENT_TYPES = {kind.__name__: kind for kind in (event_types.Progress, event_types.Note, event_types.Started, event_types.Steps, event_types.Epoch, event_types.Finished)}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of the store. status: queued, running, finished, stopped, failed, or interrupted (its process died).
+
+    `summary` holds what is known so far (see `history.summarise`); `error` the sentence of a failed run; `created` Unix seconds.
+    """
+
+    id: str
+    created: float
+    status: str
+    config: TrainConfig
+    summary: dict[str, Any]
+    error: str
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An event with its place in its run's order; the first has seq 1."""
+
+    seq: int
+    event: Event
+
+
+class Store:
+    """The store of one studio home; creates the file when it is missing. Raises StudioError when the file cannot be used."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        try:
+            home.root.mkdir(parents=True, exist_ok=True)
+            with self._connect() as db:
+                db.execute("pragma journal_mode = truncate")
+                db.executescript(SCHEMA)
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise StudioError(f"The studio home {home.root} cannot be used ({error}). Set CNN_STUDIO_HOME to a folder that can be written.") from None
+
+    def create(self, config: TrainConfig, status: str = "queued") -> str:
+        """Add a run and its folder with `config.json`; gives its id, like 0007-digits."""
+        with self._connect() as db:
+            number = db.execute("insert into runs (created, status, config) values (?, ?, ?)", (time.time(), status, config.model_dump_json())).lastrowid
+            run = f"{number:04d}-{_slug(config.data)}"
+            db.execute("update runs set id = ? where number = ?", (run, number))
+        folder = self.home.run_folder(run)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "config.json", lambda file: file.write(config.model_dump_json(indent=2).encode()))
+        return run
+
+    def run(self, run: str) -> Run:
+        """The run called `run`. Raises RunError when there is none."""
+        self.home.run_folder(run)  # refuses what cannot be a run's name
+        found = self._select("where id = ?", (run,))
+        if not found:
+            raise RunError(f"There is no run “{run}” in {self.home.root}. `python -m cnn_core runs` lists them.")
+        return found[0]
+
+    def runs(self) -> list[Run]:
+        """All runs, newest first."""
+        return self._select("where id is not null order by number desc", ())
+
+    def waiting(self) -> list[str]:
+        """The queued runs, oldest first."""
+        with self._connect() as db:
+            return [row[0] for row in db.execute("select id from runs where status = 'queued' and id is not null order by number")]
+
+    def start(self, run: str) -> bool:
+        """Turn a queued run into a running one; False when it no longer waits. The caller holds the run's lock."""
+        with self._connect() as db:
+            return db.execute("update runs set status = 'running' where id = ? and status = 'queued'", (run,)).rowcount == 1
+
+    def set_status(self, run: str, status: str, *, summary: dict[str, Any] | None = None, error: str = "") -> None:
+        with self._connect() as db:
+            db.execute("update runs set status = ?, error = ? where id = ?", (status, error, run))
+            if summary is not None:
+                db.execute("update runs set summary = ? where id = ?", (json.dumps(summary), run))
+
+    def append(self, run: str, events: Iterable[Event]) -> None:
+        """Add events after the run's last one, all or none. To be called by the one who trains the run only."""
+        with self._connect() as db:
+            last = db.execute("select coalesce(max(seq), 0) from events where run = ?", (run,)).fetchone()[0]
+            rows = [(run, seq, type(event).__name__, json.dumps(asdict(event))) for seq, event in enumerate(events, start=last + 1)]
+            db.executemany("insert into events values (?, ?, ?, ?)", rows)
+
+    def events(self, run: str, since: int = 0) -> list[Stored]:
+        """The run's events after `since`, in order."""
+        with self._connect() as db:
+            rows = db.execute("select seq, kind, body from events where run = ? and seq > ? order by seq", (run, since)).fetchall()
+        return [Stored(seq, _event(kind, body)) for seq, kind, body in rows]
+
+    def request_stop(self, run: str) -> None:
+        """Ask for an end: a waiting run is taken out of the queue, a running one is stopped by the one who trains it."""
+        with self._connect() as db:
+            waiting = db.execute("update runs set status = 'stopped' where id = ? and status = 'queued'", (run,)).rowcount
+            if not waiting:
+                db.execute("insert into requests (run, kind, created) values (?, 'stop', ?)", (run, time.time()))
+
+    def should_stop(self, run: str) -> bool:
+        """Whether somebody asked for the run's end."""
+        with self._connect() as db:
+            return db.execute("select 1 from requests where run = ? and kind = 'stop'", (run,)).fetchone() is not None
+
+    def _select(self, where: str, values: tuple[Any, ...]) -> list[Run]:
+        with self._connect() as db:
+            rows = db.execute(f"select id, created, status, config, summary, error from runs {where}", values).fetchall()
+        return [self._run(*row) for row in rows]
+
+    def _run(self, run: str, created: float, status: str, config: str, summary: str, error: str) -> Run:
+        # A run that is called running while nobody holds its lock lost its process; a new one may be about to take it.
+        if status == "running" and time.time() - created > GRACE_SECONDS and not is_held(self.home.run_folder(run)):
+            status = "interrupted"
+        return Run(run, created, status, TrainConfig.model_validate_json(config), json.loads(summary), error)
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        """One transaction on a connection of its own: committed at the end of the block, rolled back on an error."""
+        with closing(sqlite3.connect(self.home.database, timeout=BUSY_SECONDS)) as db, db:
+            yield db
+
+
+def _event(kind: str, body: str) -> Event:
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(body).items()}
+    return EVENT_TYPES[kind](**values)
+
+
+def _slug(data: str) -> str:
+    """The data set's name as part of a run's id: its last path component in a-z, 0-9 and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", data.rstrip("/").rpartition("/")[2].lower()).strip("-")[:40] or "images"

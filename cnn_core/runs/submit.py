@@ -1,0 +1,25 @@
+"""Putting a run into the queue: everything that can be refused is refused here, before anything starts. For page and command line."""
+
+from cnn_core.config import TrainConfig
+from cnn_core.data.catalog import open_source
+from cnn_core.data.source import DataInfo
+from cnn_core.device import choose_device
+from cnn_core.errors import SettingError
+from cnn_core.models.registry import count_parameters
+from cnn_core.runs.store import Store
+
+
+def check(config: TrainConfig, store: Store) -> DataInfo:
+    """Facts of the data that `config` will train on. Raises SettingError, DataError or DeviceError when it cannot start."""
+    choose_device(config.device)
+    info = open_source(config.data, store.home).info
+    count_parameters(config.model, channels=info.channels, image_size=info.image_size, classes=len(info.classes))
+    if config.batch_size > info.train_count:
+        raise SettingError(f"Batch size is {config.batch_size:,}, more than the {info.train_count:,} training images. Choose a smaller one.", "batch_size")
+    return info
+
+
+def submit(config: TrainConfig, store: Store, *, status: str = "queued") -> str:
+    """Check `config` and add it to the store as a run that waits; gives the run's id. Raises as `check` does, leaving no trace."""
+    check(config, store)
+    return store.create(config, status)

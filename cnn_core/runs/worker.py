@@ -1,0 +1,59 @@
+"""The background worker: one thread that trains queued runs, one after the other. The only module that owns concurrency.
+
+    start, stop      called from the server's event loop, at its beginning and end
+    warm_up          may be called from any thread, any number of times
+    (everything else happens on the worker's own thread)
+
+Pages do not talk to the worker: they put a run into the store and ask there for its end. The thread is no daemon, and it looks
+at the main thread between events, so that a dying server gives it time to save rather than tearing it down inside torch.
+"""
+
+import threading
+
+from cnn_core.errors import StudioError
+from cnn_core.runs.store import Store
+
+POLL_SECONDS = 0.2
+
+
+class Worker:
+    """Trains the store's queued runs on a thread of its own, from `start` to `stop`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ending = threading.Event()
+        self._should_warm_up = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="trainer")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the current run at its next event, keeping what was learned, and wait for the thread."""
+        self._ending.set()
+        self._thread.join()
+
+    def warm_up(self) -> None:
+        """Have torch imported in the background, so that the first run and the first count of parameters need not wait for it."""
+        self._should_warm_up.set()
+
+    def _work(self) -> None:
+        while not self._should_end():
+            for run in self._store.waiting():
+                self._train(run)
+                break
+            else:
+                if self._should_warm_up.wait(POLL_SECONDS):
+                    self._should_warm_up.clear()
+                    import cnn_core.runs.execute  # noqa: F401  (brings torch)
+
+    def _train(self, run: str) -> None:
+        from cnn_core.runs.execute import execute
+
+        try:
+            execute(self._store, run, should_end=self._should_end)
+        except StudioError:
+            pass  # another process took it first
+
+    def _should_end(self) -> bool:
+        return self._ending.is_set() or not threading.main_thread().is_alive()
