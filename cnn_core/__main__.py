@@ -30,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cnn_core", description="Train, evaluate and use image classifiers without a browser.")
+    parser = argparse.ArgumentParser(
+        prog="python -m cnn_core", description="Train, evaluate and use image classifiers without a browser."
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     train = commands.add_parser("train", help="train a network; without options, the one-click run on digits")
     for name in TrainConfig.model_fields:
@@ -88,7 +90,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     per_class = evaluation.per_class
     columns = zip(evaluation.classes, per_class.precision, per_class.recall, per_class.f1, per_class.support, strict=True)
     classes = [
-        dict(zip(("class", "precision", "recall", "f1", "support"), (name, float(p), float(r), float(f), int(n)), strict=True)) for name, p, r, f, n in columns
+        dict(zip(("class", "precision", "recall", "f1", "support"), (name, float(p), float(r), float(f), int(n)), strict=True))
+        for name, p, r, f, n in columns
     ]
     result = {
         "run": row.id,
@@ -98,9 +101,14 @@ def _evaluate(args: argparse.Namespace) -> int:
         "classes": classes,
         "confusion": evaluation.confusion.tolist(),
     }
-    lines = [f"{row.id}: accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f} on {len(evaluation.labels):,} test images", ""]
+    lines = [
+        f"{row.id}: accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f} on {len(evaluation.labels):,} test images",
+        "",
+    ]
     lines += [f"{'class':<20} precision  recall      F1  images"]
-    lines += [f"{c['class'][:20]:<20} {c['precision']:>9.1%} {c['recall']:>7.1%} {c['f1']:>7.1%} {c['support']:>7,}" for c in classes]
+    lines += [
+        f"{c['class'][:20]:<20} {c['precision']:>9.1%} {c['recall']:>7.1%} {c['f1']:>7.1%} {c['support']:>7,}" for c in classes
+    ]
     _answer(args, result, "\n".join(lines))
     return 0
 
@@ -123,7 +131,14 @@ def _predict(args: argparse.Namespace) -> int:
         for note in picture.notes:
             print(f"{path}: {note}", file=sys.stderr)
         (name, probability), *_ = ranked
-        results.append({"image": str(path), "class": name, "probability": probability, "ranked": [{"class": c, "probability": p} for c, p in ranked]})
+        results.append(
+            {
+                "image": str(path),
+                "class": name,
+                "probability": probability,
+                "ranked": [{"class": c, "probability": p} for c, p in ranked],
+            }
+        )
         lines.append(f"{path}: {name} {probability:.1%}  (then {', '.join(f'{c} {p:.1%}' for c, p in ranked[1:3])})")
     _answer(args, results, "\n".join(lines))
     return 2 if refused else 0
@@ -131,7 +146,9 @@ def _predict(args: argparse.Namespace) -> int:
 
 def _runs(args: argparse.Namespace) -> int:
     rows = Store(Home.from_environment()).runs()
-    result = [{"run": row.id, "status": row.status, "data": row.config.data, "model": row.config.model, **row.summary} for row in rows]
+    result = [
+        {"run": row.id, "status": row.status, "data": row.config.data, "model": row.config.model, **row.summary} for row in rows
+    ]
     lines = [
         f"{row.id:<28} {row.status:<12} {_share(row.summary.get('test_accuracy'))} test  {_share(row.summary.get('best_val_accuracy'))} validation"
         for row in rows

@@ -23,19 +23,90 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    data: str = setting("digits", title="Data set", unit="catalogue name or folder", help="A name from the catalogue, or a folder with one sub-folder of images per class.", min_length=1, max_length=4096)  # fmt: skip
+    data: str = setting(
+        "digits",
+        title="Data set",
+        unit="catalogue name or folder",
+        help="A name from the catalogue, or a folder with one sub-folder of images per class.",
+        min_length=1,
+        max_length=4096,
+    )
     model: str = setting("simple", title="Model", unit="family", help="The kind of network to train.")
-    epochs: int = setting(20, title="Epochs", unit="passes", help="How often the network sees every training image. More takes longer and, at some point, only memorises.", ge=1, le=1000)  # fmt: skip
-    batch_size: int = setting(64, title="Batch size", unit="images per step", help="Images that one step learns from. Smaller is noisier but often generalises better; larger uses the machine better.", ge=1, le=4096)  # fmt: skip
-    learning_rate: float = setting(0.001, title="Learning rate", unit="per step", help="How far one step moves the weights, at its highest point. Too high diverges, too low crawls.", gt=0, le=10)  # fmt: skip
-    schedule: Literal["cosine", "constant"] = setting("cosine", title="Schedule", unit="learning rate over time", help="Cosine warms up briefly and then falls smoothly to zero, so the last epochs polish; constant keeps one rate.")  # fmt: skip
-    optimizer: Literal["adam", "adamw", "sgd"] = setting("adam", title="Optimizer", unit="algorithm", help="Adam adapts the step of every weight; AdamW also decays weights; SGD uses momentum 0.9 and wants a rate about ten times higher.")  # fmt: skip
-    dropout: float = setting(0.25, title="Dropout", unit="share of units", help="Share of units switched off at random in each training step of the fully connected layers, against memorising.", ge=0, le=0.9)  # fmt: skip
-    crop: bool = setting(True, title="Random crop", unit="augmentation", help="Shift every training image by up to an eighth of its side, so that position does not matter.")  # fmt: skip
-    flip: bool = setting(True, title="Random flip", unit="augmentation", help="Mirror half of the training images. Right for photographs, wrong for digits and letters.")  # fmt: skip
-    validation_share: float = setting(0.1, title="Validation share", unit="share of training images", help="Part of the training images kept apart to choose the best epoch. Test images choose nothing.", ge=0.02, le=0.5)  # fmt: skip
-    seed: int = setting(0, title="Seed", unit="whole number", help="Starts every random draw: the split, the first weights, the order, the augmentation.", ge=0, le=2**31 - 1)  # fmt: skip
-    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", title="Device", unit="where to compute", help="Auto takes a GPU where there is one and the CPU otherwise.")  # fmt: skip
+    epochs: int = setting(
+        20,
+        title="Epochs",
+        unit="passes",
+        help="How often the network sees every training image. More takes longer and, at some point, only memorises.",
+        ge=1,
+        le=1000,
+    )
+    batch_size: int = setting(
+        64,
+        title="Batch size",
+        unit="images per step",
+        help="Images that one step learns from. Smaller is noisier but often generalises better; larger uses the machine better.",
+        ge=1,
+        le=4096,
+    )
+    learning_rate: float = setting(
+        0.001,
+        title="Learning rate",
+        unit="per step",
+        help="How far one step moves the weights, at its highest point. Too high diverges, too low crawls.",
+        gt=0,
+        le=10,
+    )
+    schedule: Literal["cosine", "constant"] = setting(
+        "cosine",
+        title="Schedule",
+        unit="learning rate over time",
+        help="Cosine warms up briefly and then falls smoothly to zero, so the last epochs polish; constant keeps one rate.",
+    )
+    optimizer: Literal["adam", "adamw", "sgd"] = setting(
+        "adam",
+        title="Optimizer",
+        unit="algorithm",
+        help="Adam adapts the step of every weight; AdamW also decays weights; SGD uses momentum 0.9 and wants a rate about ten times higher.",
+    )
+    dropout: float = setting(
+        0.25,
+        title="Dropout",
+        unit="share of units",
+        help="Share of units switched off at random in each training step of the fully connected layers, against memorising.",
+        ge=0,
+        le=0.9,
+    )
+    crop: bool = setting(
+        True,
+        title="Random crop",
+        unit="augmentation",
+        help="Shift every training image by up to an eighth of its side, so that position does not matter.",
+    )
+    flip: bool = setting(
+        True,
+        title="Random flip",
+        unit="augmentation",
+        help="Mirror half of the training images. Right for photographs, wrong for digits and letters.",
+    )
+    validation_share: float = setting(
+        0.1,
+        title="Validation share",
+        unit="share of training images",
+        help="Part of the training images kept apart to choose the best epoch. Test images choose nothing.",
+        ge=0.02,
+        le=0.5,
+    )
+    seed: int = setting(
+        0,
+        title="Seed",
+        unit="whole number",
+        help="Starts every random draw: the split, the first weights, the order, the augmentation.",
+        ge=0,
+        le=2**31 - 1,
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting(
+        "auto", title="Device", unit="where to compute", help="Auto takes a GPU where there is one and the CPU otherwise."
+    )
 
     @field_validator("model")
     @classmethod

@@ -40,7 +40,8 @@ class Started:
 class Steps:
     """The steps since the last report: `loss` and `accuracy` hold one number per step, the last of them is step `step`.
 
-    `images` counts images trained on so far, `train_seconds` the seconds in training alone; `images_per_second` is of this report.
+    `images` counts images trained on so far, `train_seconds` the seconds in training alone; `images_per_second` is of this report;
+    `at` is the Unix time of the last step.
     """
 
     epoch: int
@@ -52,6 +53,7 @@ class Steps:
     images_per_second: float
     train_seconds: float
     seconds: float
+    at: float
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from cnn_core.errors import RunError
 
+CONFIG, CARD, WEIGHTS, PREDICTIONS = "config.json", "model.json", "best_model.pth", "predictions.npz"
+CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"
 RUN_ID = re.compile(r"[0-9]{4,}-[a-z0-9-]{1,60}")
 
 

@@ -19,11 +19,10 @@ from cnn_core.device import choose_device
 from cnn_core.errors import RunError
 from cnn_core.events import Progress
 from cnn_core.files import write_atomically
-from cnn_core.home import Home
+from cnn_core.home import PREDICTIONS, WEIGHTS, Home
 from cnn_core.inference.logits import compute_logits
-from cnn_core.models.saved import WEIGHTS, ModelCard, load_model
+from cnn_core.models.saved import ModelCard, load_model
 
-PREDICTIONS = "predictions.npz"
 BATCH = 500
 
 
@@ -44,6 +43,15 @@ class Evaluation:
     def is_right(self) -> np.ndarray:
         return self.predicted == self.labels
 
+    def select(self, *, true_class: int | None = None, is_right: bool | None = None) -> np.ndarray:
+        """Indices (int64, ascending) of the images of one true class (or all) that were classified right, wrong, or either (None)."""
+        keep = np.ones(len(self.labels), bool)
+        if true_class is not None:
+            keep &= self.labels == true_class
+        if is_right is not None:
+            keep &= self.is_right == is_right
+        return np.flatnonzero(keep)
+
     @property
     def accuracy(self) -> float:
         return float(self.is_right.mean())
@@ -63,7 +71,9 @@ class Evaluation:
         return class_metrics(self.confusion)
 
 
-def evaluate(model: torch.nn.Module, card: ModelCard, images: ImageSet, device: torch.device) -> Generator[Progress, None, Evaluation]:
+def evaluate(
+    model: torch.nn.Module, card: ModelCard, images: ImageSet, device: torch.device
+) -> Generator[Progress, None, Evaluation]:
     """The model's probabilities for `images`, yielding Progress."""
     batches = Batches(images, batch_size=BATCH, device=device, mean=card.mean, std=card.std)
     logits = yield from compute_logits(model, batches, "Evaluating test images")
@@ -77,7 +87,9 @@ def evaluate_run(run: str, config: TrainConfig, home: Home) -> Generator[Progres
     model, card = load_model(folder, device)
     source = open_source(config.data, home)
     if source.info.classes != card.classes:
-        raise RunError(f"Data set “{config.data}” no longer has the classes that run {run} was trained on. Restore it, or choose another run.")
+        raise RunError(
+            f"Data set “{config.data}” no longer has the classes that run {run} was trained on. Restore it, or choose another run."
+        )
     kept = read_predictions(folder, card, source.info.fingerprint)
     if kept:
         return kept
@@ -89,7 +101,10 @@ def evaluate_run(run: str, config: TrainConfig, home: Home) -> Generator[Progres
 
 def save_predictions(folder: Path, evaluation: Evaluation, fingerprint: str) -> None:
     key = np.array(_key(folder, fingerprint))
-    write_atomically(folder / PREDICTIONS, lambda file: np.savez(file, key=key, probabilities=evaluation.probabilities, labels=evaluation.labels))
+    write_atomically(
+        folder / PREDICTIONS,
+        lambda file: np.savez(file, key=key, probabilities=evaluation.probabilities, labels=evaluation.labels),
+    )
 
 
 def read_predictions(folder: Path, card: ModelCard, fingerprint: str) -> Evaluation | None:

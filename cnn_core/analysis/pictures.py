@@ -23,8 +23,12 @@ def draw_training_curves(epochs: Sequence[Epoch], path: Path) -> None:
     best = max((epoch for epoch in epochs if epoch.is_best), key=lambda epoch: epoch.epoch)
     for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
         x = [epoch.epoch for epoch in epochs]
-        axes.plot(x, [getattr(epoch, f"train_{name}") for epoch in epochs], color=TRAINING, marker="o", markersize=3, label="training")
-        axes.plot(x, [getattr(epoch, f"val_{name}") for epoch in epochs], color=VALIDATION, marker="o", markersize=3, label="validation")
+        axes.plot(
+            x, [getattr(epoch, f"train_{name}") for epoch in epochs], color=TRAINING, marker="o", markersize=3, label="training"
+        )
+        axes.plot(
+            x, [getattr(epoch, f"val_{name}") for epoch in epochs], color=VALIDATION, marker="o", markersize=3, label="validation"
+        )
         axes.axvline(best.epoch, color=BEST, linestyle="--", linewidth=1, label=f"best epoch ({best.epoch})")
         axes.set(xlabel="epoch", ylabel=name, title=name.capitalize())
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

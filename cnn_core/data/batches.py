@@ -43,7 +43,11 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         count, device = len(self.labels), self.labels.device
-        order = torch.randperm(count, generator=self._generator, device=device) if self.shuffle else torch.arange(count, device=device)
+        order = (
+            torch.randperm(count, generator=self._generator, device=device)
+            if self.shuffle
+            else torch.arange(count, device=device)
+        )
         for chosen in order.split(self.batch_size):
             images = self.images[chosen]
             for augment in self.augmentations:
@@ -72,7 +76,9 @@ def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[flo
     """
     means, stds, values = [], [], np.arange(256) / 255
     for channel in range(images.shape[3]):
-        counts = sum(np.bincount(part[..., channel].ravel(), minlength=256) for part in np.array_split(images, max(1, len(images) // 5000)))
+        counts = sum(
+            np.bincount(part[..., channel].ravel(), minlength=256) for part in np.array_split(images, max(1, len(images) // 5000))
+        )
         mean = float((counts * values).sum() / counts.sum())
         means.append(mean)
         # A constant channel has no deviation; dividing by 1 leaves it at zero.

@@ -85,5 +85,7 @@ def open_source(data: str, home: Home | None = None) -> DataSource:
     except (OSError, ValueError):
         is_folder = False
     if not is_folder:
-        raise DataError(f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}) nor a folder on this machine. Check the spelling.")
+        raise DataError(
+            f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}) nor a folder on this machine. Check the spelling."
+        )
     return FolderSource(folder)

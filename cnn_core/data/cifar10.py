@@ -56,7 +56,9 @@ class Cifar10Source:
             data = CIFAR10(str(self.folder), train=part == "train", download=False)
         except RuntimeError:
             shutil.rmtree(self.folder / UNPACKED, ignore_errors=True)
-            raise DataError("The unpacked CIFAR-10 files are damaged: a checksum differs. They were removed; start again to restore them.") from None
+            raise DataError(
+                "The unpacked CIFAR-10 files are damaged: a checksum differs. They were removed; start again to restore them."
+            ) from None
         return ImageSet(np.asarray(data.data, np.uint8), np.asarray(data.targets, np.int64))
 
     def _download(self, url: str, archive: Path) -> Generator[Progress, None, None]:
@@ -82,7 +84,9 @@ class Cifar10Source:
 
         if not check_integrity(str(archive), md5):
             archive.unlink()
-            raise DataError("The CIFAR-10 archive is damaged or incomplete: its checksum differs. It was removed; start again to download it afresh.")
+            raise DataError(
+                "The CIFAR-10 archive is damaged or incomplete: its checksum differs. It was removed; start again to download it afresh."
+            )
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
             extract_archive(str(archive), scratch)
             (Path(scratch) / UNPACKED).rename(self.folder / UNPACKED)

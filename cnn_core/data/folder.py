@@ -88,7 +88,9 @@ class FolderSource:
         known = {name: label for label, name in enumerate(self._classes)}
         for name in _class_names(root, at_least=1):
             if name not in known:
-                raise DataError(f"{root} has a class “{name}” that the training images do not have. Rename or remove that folder.")
+                raise DataError(
+                    f"{root} has a class “{name}” that the training images do not have. Rename or remove that folder."
+                )
         listing = []
         for name, label in known.items():
             files = _image_files(root / name)
@@ -111,7 +113,9 @@ class FolderSource:
 def _class_names(root: Path, at_least: int = 2) -> tuple[str, ...]:
     try:
         with os.scandir(root) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."))
+            names = sorted(
+                entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+            )
     except OSError as error:
         raise DataError(f"{root} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
     if len(names) < at_least:

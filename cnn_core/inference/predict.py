@@ -23,8 +23,8 @@ class Prediction:
 class Classifier:
     """A run's best model, ready for use. Raises RunError when the run has none."""
 
-    def __init__(self, folder: Path, device: torch.device = torch.device("cpu")) -> None:
-        self.device = device
+    def __init__(self, folder: Path, device: torch.device | None = None) -> None:
+        self.device = device = device or torch.device("cpu")
         self.model, self.card = load_model(folder, device)
         self._normalise = Normalise(self.card.mean, self.card.std, device)
 

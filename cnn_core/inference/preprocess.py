@@ -30,7 +30,9 @@ def centre_ink(grey: np.ndarray) -> np.ndarray:
     box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = SIZE / max(box.shape)
     height, width = (max(1, round(side * scale)) for side in box.shape)
-    strokes = Image.fromarray((box * 255).astype(np.uint8), "L").resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
+    strokes = Image.fromarray((box * 255).astype(np.uint8), "L").resize(
+        (width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    )
     page = Image.new("L", (SIZE, SIZE))
     page.paste(strokes, ((SIZE - width) // 2, (SIZE - height) // 2))
     cell = SIZE // GRID

@@ -49,7 +49,10 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, drop
         raise SettingError(f"Model “{name}” is unknown. Choose one of: {', '.join(FAMILIES)}.", "model")
     family = FAMILIES[name]
     if image_size < family.smallest:
-        raise SettingError(f"{family.title} needs images of at least {family.smallest}×{family.smallest} pixels; these are {image_size}×{image_size}.", "model")
+        raise SettingError(
+            f"{family.title} needs images of at least {family.smallest}×{family.smallest} pixels; these are {image_size}×{image_size}.",
+            "model",
+        )
     module, _, class_name = family.target.partition(":")
     return getattr(import_module(module), class_name)(channels=channels, image_size=image_size, classes=classes, dropout=dropout)
 

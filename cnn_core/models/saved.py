@@ -12,9 +12,8 @@ from torch import nn
 
 from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
+from cnn_core.home import CARD, WEIGHTS
 from cnn_core.models.registry import build_model
-
-WEIGHTS, CARD = "best_model.pth", "model.json"
 
 
 class ModelCard(BaseModel):
@@ -37,7 +36,9 @@ class ModelCard(BaseModel):
 
     def build(self, dropout: float = 0.0) -> nn.Module:
         """The card's network, freshly initialised."""
-        return build_model(self.model, channels=self.channels, image_size=self.image_size, classes=len(self.classes), dropout=dropout)
+        return build_model(
+            self.model, channels=self.channels, image_size=self.image_size, classes=len(self.classes), dropout=dropout
+        )
 
 
 def save_card(folder: Path, card: ModelCard) -> None:
@@ -59,5 +60,7 @@ def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard
         model = card.build()
         model.load_state_dict(torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True))
     except (ValidationError, RuntimeError, pickle.UnpicklingError, EOFError, OSError, TypeError, AttributeError, KeyError):
-        raise RunError(f"The saved model of run {folder.name} is damaged or does not fit its card. Train the run again.") from None
+        raise RunError(
+            f"The saved model of run {folder.name} is damaged or does not fit its card. Train the run again."
+        ) from None
     return model.to(device, memory_format=torch.channels_last).eval(), card

@@ -35,7 +35,10 @@ def execute(store: Store, run: str, *, watch: Watch = lambda event: None, should
             status, error = "failed", str(problem)
         except Exception:
             (folder / "error.txt").write_text(traceback.format_exc())
-            status, error = "failed", f"Something in CNN Studio itself went wrong. The details are in {folder / 'error.txt'}; please report them."
+            status, error = (
+                "failed",
+                f"Something in CNN Studio itself went wrong. The details are in {folder / 'error.txt'}; please report them.",
+            )
         summary = summarise(history) | {"seconds": round(time.perf_counter() - begun, 3)}
         store.set_status(run, status, summary=summary, error=error)
     return status

@@ -81,11 +81,21 @@ class History:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything drawn so far in at most SNAPSHOT_POINTS points a curve: what a page that has nothing yet is sent."""
-        return {"reset": True, "steps": self._columns(0, SNAPSHOT_POINTS), "epochs": [_epoch(e) for e in self.epochs], **self._facts()}
+        return {
+            "reset": True,
+            "steps": self._columns(0, SNAPSHOT_POINTS),
+            "epochs": [_epoch(e) for e in self.epochs],
+            **self._facts(),
+        }
 
     def update(self, since: "Mark") -> dict[str, Any]:
         """What came after `since`, in at most UPDATE_POINTS points a curve."""
-        return {"reset": False, "steps": self._columns(since.steps, UPDATE_POINTS), "epochs": [_epoch(e) for e in self.epochs[since.epochs :]], **self._facts()}
+        return {
+            "reset": False,
+            "steps": self._columns(since.steps, UPDATE_POINTS),
+            "epochs": [_epoch(e) for e in self.epochs[since.epochs :]],
+            **self._facts(),
+        }
 
     def mark(self) -> "Mark":
         """How far this history has come, for a later `update`."""
@@ -104,6 +114,7 @@ class History:
         return {
             "seq": self.seq,
             "step": self.last.step if self.last else 0,
+            "at": self.last.at if self.last else None,
             "steps_total": self.started.steps_per_epoch * self.started.epochs if self.started else 0,
             "epochs_done": len(self.epochs),
             "epochs_total": self.started.epochs if self.started else 0,

@@ -23,7 +23,7 @@ from cnn_core.config import TrainConfig
 from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Event
 from cnn_core.files import write_atomically
-from cnn_core.home import Home
+from cnn_core.home import CONFIG, WEIGHTS, Home
 from cnn_core.runs.lock import is_held
 
 SCHEMA = """
@@ -41,7 +41,17 @@ create table if not exists requests (
 BUSY_SECONDS = 10
 GRACE_SECONDS = 2
 ACTIVE = ("queued", "running")
-EVENT_TYPES = {kind.__name__: kind for kind in (event_types.Progress, event_types.Note, event_types.Started, event_types.Steps, event_types.Epoch, event_types.Finished)}  # fmt: skip
+EVENT_TYPES = {
+    kind.__name__: kind
+    for kind in (
+        event_types.Progress,
+        event_types.Note,
+        event_types.Started,
+        event_types.Steps,
+        event_types.Epoch,
+        event_types.Finished,
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -82,17 +92,21 @@ class Store:
                 db.execute("pragma journal_mode = truncate")
                 db.executescript(SCHEMA)
         except (OSError, sqlite3.DatabaseError) as error:
-            raise StudioError(f"The studio home {home.root} cannot be used ({error}). Set CNN_STUDIO_HOME to a folder that can be written.") from None
+            raise StudioError(
+                f"The studio home {home.root} cannot be used ({error}). Set CNN_STUDIO_HOME to a folder that can be written."
+            ) from None
 
     def create(self, config: TrainConfig, status: str = "queued") -> str:
         """Add a run and its folder with `config.json`; gives its id, like 0007-digits."""
         with self._connect() as db:
-            number = db.execute("insert into runs (created, status, config) values (?, ?, ?)", (time.time(), status, config.model_dump_json())).lastrowid
+            number = db.execute(
+                "insert into runs (created, status, config) values (?, ?, ?)", (time.time(), status, config.model_dump_json())
+            ).lastrowid
             run = f"{number:04d}-{_slug(config.data)}"
             db.execute("update runs set id = ? where number = ?", (run, number))
         folder = self.home.run_folder(run)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "config.json", lambda file: file.write(config.model_dump_json(indent=2).encode()))
+        write_atomically(folder / CONFIG, lambda file: file.write(config.model_dump_json(indent=2).encode()))
         return run
 
     def run(self, run: str) -> Run:
@@ -107,10 +121,16 @@ class Store:
         """All runs, newest first."""
         return self._select("where id is not null order by number desc", ())
 
+    def has_model(self, run: str) -> bool:
+        """Whether the run has a saved model."""
+        return (self.home.run_folder(run) / WEIGHTS).is_file()
+
     def waiting(self) -> list[str]:
         """The queued runs, oldest first."""
         with self._connect() as db:
-            return [row[0] for row in db.execute("select id from runs where status = 'queued' and id is not null order by number")]
+            return [
+                row[0] for row in db.execute("select id from runs where status = 'queued' and id is not null order by number")
+            ]
 
     def start(self, run: str) -> bool:
         """Turn a queued run into a running one; False when it no longer waits. The caller holds the run's lock."""
@@ -127,13 +147,17 @@ class Store:
         """Add events after the run's last one, all or none. To be called by the one who trains the run only."""
         with self._connect() as db:
             last = db.execute("select coalesce(max(seq), 0) from events where run = ?", (run,)).fetchone()[0]
-            rows = [(run, seq, type(event).__name__, json.dumps(asdict(event))) for seq, event in enumerate(events, start=last + 1)]
+            rows = [
+                (run, seq, type(event).__name__, json.dumps(asdict(event))) for seq, event in enumerate(events, start=last + 1)
+            ]
             db.executemany("insert into events values (?, ?, ?, ?)", rows)
 
     def events(self, run: str, since: int = 0) -> list[Stored]:
         """The run's events after `since`, in order."""
         with self._connect() as db:
-            rows = db.execute("select seq, kind, body from events where run = ? and seq > ? order by seq", (run, since)).fetchall()
+            rows = db.execute(
+                "select seq, kind, body from events where run = ? and seq > ? order by seq", (run, since)
+            ).fetchall()
         return [Stored(seq, _event(kind, body)) for seq, kind, body in rows]
 
     def request_stop(self, run: str) -> None:

@@ -15,7 +15,10 @@ def check(config: TrainConfig, store: Store) -> DataInfo:
     info = open_source(config.data, store.home).info
     count_parameters(config.model, channels=info.channels, image_size=info.image_size, classes=len(info.classes))
     if config.batch_size > info.train_count:
-        raise SettingError(f"Batch size is {config.batch_size:,}, more than the {info.train_count:,} training images. Choose a smaller one.", "batch_size")
+        raise SettingError(
+            f"Batch size is {config.batch_size:,}, more than the {info.train_count:,} training images. Choose a smaller one.",
+            "batch_size",
+        )
     return info
 
 

@@ -8,12 +8,15 @@ Pages do not talk to the worker: they put a run into the store and ask there for
 at the main thread between events, so that a dying server gives it time to save rather than tearing it down inside torch.
 """
 
+import contextlib
 import threading
+import time
 
 from cnn_core.errors import StudioError
 from cnn_core.runs.store import Store
 
 POLL_SECONDS = 0.2
+WARM_UP_DELAY = 1.0  # seconds in which a browser paints its first page undisturbed
 
 
 class Worker:
@@ -45,15 +48,14 @@ class Worker:
             else:
                 if self._should_warm_up.wait(POLL_SECONDS):
                     self._should_warm_up.clear()
+                    time.sleep(WARM_UP_DELAY)
                     import cnn_core.runs.execute  # noqa: F401  (brings torch)
 
     def _train(self, run: str) -> None:
         from cnn_core.runs.execute import execute
 
-        try:
+        with contextlib.suppress(StudioError):  # another process took it first
             execute(self._store, run, should_end=self._should_end)
-        except StudioError:
-            pass  # another process took it first
 
     def _should_end(self) -> bool:
         return self._ending.is_set() or not threading.main_thread().is_alive()

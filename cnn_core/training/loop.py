@@ -99,7 +99,9 @@ class Meter:
         sizes, self._pending, self._sizes = self._sizes, [], []
         for position, (loss, _) in enumerate(values, start=self.step - len(values) + 1):
             if not math.isfinite(loss):
-                raise DivergedError(f"The loss became {loss} at step {position:,}: training diverged. Choose a lower learning rate and start again.")
+                raise DivergedError(
+                    f"The loss became {loss} at step {position:,}: training diverged. Choose a lower learning rate and start again."
+                )
         for size, (loss, accuracy) in zip(sizes, values, strict=True):
             self._sums = [self._sums[0] + size, self._sums[1] + size * loss, self._sums[2] + size * accuracy]
         now = time.perf_counter()
@@ -116,6 +118,7 @@ class Meter:
             images_per_second=sum(sizes) / elapsed,
             train_seconds=self.train_seconds,
             seconds=seconds,
+            at=time.time(),
         )
 
     @property

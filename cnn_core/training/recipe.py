@@ -21,7 +21,7 @@ from cnn_core.data.split import stratified_split
 from cnn_core.device import choose_device, describe_device
 from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started
-from cnn_core.home import Home
+from cnn_core.home import CURVES_PICTURE, PREDICTIONS_PICTURE, Home
 from cnn_core.models.saved import ModelCard, load_model, save_card, save_weights
 from cnn_core.training.loop import train
 from cnn_core.training.optimizer import make_optimizer
@@ -37,11 +37,29 @@ def train_run(config: TrainConfig, folder: Path, home: Home) -> Iterator[Event]:
     training, validation = split_validation(images, config)
     mean, std = channel_statistics(training.images)
     info = source.info
-    card = ModelCard(model=config.model, classes=info.classes, channels=info.channels, image_size=info.image_size, mean=mean, std=std, ink=info.ink, fingerprint=info.fingerprint)  # fmt: skip
+    card = ModelCard(
+        model=config.model,
+        classes=info.classes,
+        channels=info.channels,
+        image_size=info.image_size,
+        mean=mean,
+        std=std,
+        ink=info.ink,
+        fingerprint=info.fingerprint,
+    )
 
     torch.manual_seed(config.seed)
     model = card.build(config.dropout).to(device, memory_format=torch.channels_last)
-    batches = Batches(training, batch_size=config.batch_size, device=device, mean=mean, std=std, augmentations=augmentations(config, info.image_size), shuffle=True, seed=config.seed)  # fmt: skip
+    batches = Batches(
+        training,
+        batch_size=config.batch_size,
+        device=device,
+        mean=mean,
+        std=std,
+        augmentations=augmentations(config, info.image_size),
+        shuffle=True,
+        seed=config.seed,
+    )
     held_out = Batches(validation, batch_size=500, device=device, mean=mean, std=std)
     optimizer = make_optimizer(config.optimizer, model, config.learning_rate)
     schedule = make_schedule(config.schedule, peak=config.learning_rate, steps=config.epochs * len(batches))
@@ -75,8 +93,8 @@ def train_run(config: TrainConfig, folder: Path, home: Home) -> Iterator[Event]:
     evaluation = yield from evaluate(best, card, test, device)
     save_predictions(folder, evaluation, info.fingerprint)
     yield Progress("Drawing curves and predictions", 0, 1)
-    draw_training_curves(epochs, folder / "training_curves.png")
-    draw_predictions(test.images, evaluation, folder / "predictions.png")
+    draw_training_curves(epochs, folder / CURVES_PICTURE)
+    draw_predictions(test.images, evaluation, folder / PREDICTIONS_PICTURE)
     yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
 
 
@@ -84,9 +102,14 @@ def split_validation(images: ImageSet, config: TrainConfig) -> tuple[ImageSet, I
     """Training and validation images, seeded and stratified. Raises DataError or SettingError when either would be unusable."""
     rest, kept = stratified_split(images.labels, config.validation_share, config.seed)
     if not len(kept):
-        raise DataError(f"Data set “{config.data}” has too few images to keep any for validation. Every class needs at least two training images.")
+        raise DataError(
+            f"Data set “{config.data}” has too few images to keep any for validation. Every class needs at least two training images."
+        )
     if config.batch_size > len(rest):
-        raise SettingError(f"Batch size is {config.batch_size:,}, more than the {len(rest):,} training images. Choose a smaller batch size.", "batch_size")
+        raise SettingError(
+            f"Batch size is {config.batch_size:,}, more than the {len(rest):,} training images. Choose a smaller batch size.",
+            "batch_size",
+        )
     return tuple(ImageSet(np.ascontiguousarray(images.images[part]), images.labels[part]) for part in (rest, kept))
 
 

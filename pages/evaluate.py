@@ -1,0 +1,73 @@
+"""A run's best model on the test images: accuracy and loss, the confusion matrix, precision, recall and F1 of every class."""
+
+import streamlit as st
+
+from cnn_core.runs.store import Run
+from pages.ui.charts import confusion_heatmap
+from pages.ui.session import choose_run, evaluate_with_progress, no_runs_yet, runs_with_model
+
+
+def show_figures(run: Run, evaluation) -> None:
+    figures = st.columns(4)
+    best = run.summary.get("best_val_accuracy")
+    figures[0].metric(
+        "Test accuracy",
+        f"{evaluation.accuracy:.2%}",
+        border=True,
+        help="Share of the test images whose most probable class is the true one.",
+    )
+    figures[1].metric(
+        "Test loss", f"{evaluation.loss:.4f}", border=True, help="Mean cross-entropy per test image, in nats; lower is better."
+    )
+    figures[2].metric(
+        "Test images", f"{len(evaluation.labels):,}", border=True, help="Never used for training or for choosing the best epoch."
+    )
+    figures[3].metric(
+        "Best validation accuracy",
+        f"{best:.2%}" if best is not None else "–",
+        border=True,
+        help="Of the epoch whose weights were kept.",
+    )
+
+
+def show_confusion(evaluation) -> None:
+    st.subheader("Confusion matrix")
+    st.caption("A row is a true class, a column what the network said. The diagonal is right; everything beside it is a mix-up.")
+    st.plotly_chart(
+        confusion_heatmap(evaluation.confusion, evaluation.classes),
+        config={"displayModeBar": False},
+        alt="Confusion matrix of true and predicted classes",
+    )
+
+
+def show_classes(evaluation) -> None:
+    st.subheader("Per class")
+    st.caption("Precision: right among those predicted. Recall: found among those there. F1: their harmonic mean.")
+    metrics = evaluation.per_class
+    share = {
+        name: st.column_config.ProgressColumn(name, format="percent", min_value=0, max_value=1)
+        for name in ("Precision", "Recall", "F1")
+    }
+    table = {
+        "Class": evaluation.classes,
+        "Precision": metrics.precision,
+        "Recall": metrics.recall,
+        "F1": metrics.f1,
+        "Images": metrics.support,
+    }
+    st.dataframe(table, hide_index=True, column_config=share, height="content" if len(evaluation.classes) <= 20 else 720)
+
+
+st.title("Evaluate")
+runs = runs_with_model()
+if not runs:
+    no_runs_yet("to evaluate")
+else:
+    run = choose_run(runs)
+    evaluation = evaluate_with_progress(run)
+    show_figures(run, evaluation)
+    left, right = st.columns([3, 2])
+    with left:
+        show_confusion(evaluation)
+    with right:
+        show_classes(evaluation)

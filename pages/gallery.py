@@ -1,0 +1,105 @@
+"""The network at work: your own picture or drawing classified at once, and the test images with what it said of each."""
+
+import streamlit as st
+
+from cnn_core.data.image_file import SUFFIXES, Picture, read_picture
+from cnn_core.errors import ImageError
+from cnn_core.runs.store import Run
+from pages.ui.charts import probability_bars
+from pages.ui.components.canvas import drawing_canvas
+from pages.ui.images import picture_html, prediction_grid
+from pages.ui.session import choose_run, evaluate_with_progress, get_classifier, no_runs_yet, runs_with_model, test_images
+
+PAGE = 24
+OWN, BROWSE = "Your own picture", "Test images"
+
+
+def show_own(run: Run) -> None:
+    """Draw or upload on the left, the answer on the right."""
+    classifier = get_classifier(run)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        way = st.segmented_control("How", ["Draw", "Upload"], default="Draw", required=True, label_visibility="collapsed")
+        picture = drawn(classifier.card.ink) if way == "Draw" else uploaded()
+    with right:
+        if picture is None:
+            st.info("Draw something, or upload a picture: the answer appears here.", icon=":material/gesture:")
+        else:
+            show_answer(classifier, picture)
+
+
+def drawn(is_ink: bool) -> Picture | None:
+    st.caption("Draw one digit, large." if is_ink else "Draw something that the network knows.")
+    data = drawing_canvas("gallery-ink" if is_ink else "gallery-colour", is_ink=is_ink)
+    return read_picture(data, "The drawing") if data else None
+
+
+def uploaded() -> Picture | None:
+    types = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
+    file = st.file_uploader("Picture :gray[:small[JPEG, PNG, WebP, BMP or GIF, up to 64 MB]]", type=types)
+    if file is None:
+        return None
+    try:
+        picture = read_picture(file.getvalue(), f"“{file.name}”")
+    except ImageError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+    st.html(picture_html(picture.image, f"Uploaded picture {file.name}", width=280))
+    for note in picture.notes:
+        st.caption(note)
+    return picture
+
+
+def show_answer(classifier, picture: Picture) -> None:
+    try:
+        prediction = classifier.classify(picture.image)
+    except ImageError as error:
+        st.warning(str(error), icon=":material/gesture:")
+        return
+    name, probability = prediction.ranked[0]
+    seen, answer = st.columns([1, 2])
+    with seen:
+        st.html(picture_html(prediction.pixels, "What the network received", width=128))
+        size = prediction.pixels.shape[0]
+        st.caption(f"What the network received: {size}×{size} {'grey' if prediction.pixels.shape[2] == 1 else 'colour'}")
+    with answer:
+        st.metric("It says", name, border=True)
+        st.caption(f"with a probability of {probability:.1%}")
+    st.plotly_chart(probability_bars(prediction.ranked), config={"displayModeBar": False}, alt="Classes ranked by probability")
+
+
+@st.fragment
+def show_test_images(run: Run) -> None:
+    """A filtered, paged grid of the test images."""
+    evaluation, images = evaluate_with_progress(run), test_images(run)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        true_class = st.selectbox("True class", ["All classes", *evaluation.classes], width=220)
+        verdict = st.segmented_control("Prediction", ["All", "Right", "Wrong"], default="All", required=True)
+    chosen = evaluation.select(
+        true_class=None if true_class == "All classes" else evaluation.classes.index(true_class),
+        is_right=None if verdict == "All" else verdict == "Right",
+    )
+    st.caption(f"{len(chosen):,} of {len(evaluation.labels):,} test images")
+    if not len(chosen):
+        st.info(
+            "No test image fits this choice." + (" The network got every one of them right." if verdict == "Wrong" else ""),
+            icon=":material/search:",
+        )
+        return
+    pages = -(-len(chosen) // PAGE)
+    page = st.pagination(pages, key=f"page-{run.id}-{true_class}-{verdict}") if pages > 1 else 1
+    shown = chosen[(page - 1) * PAGE : page * PAGE]
+    st.html(prediction_grid(images[shown], evaluation, shown))
+
+
+st.title("Gallery")
+runs = runs_with_model()
+if not runs:
+    no_runs_yet("to try out")
+else:
+    run = choose_run(runs)
+    part = st.segmented_control("Part", [OWN, BROWSE], default=OWN, required=True, label_visibility="collapsed")
+    if part == OWN:
+        show_own(run)
+    else:
+        show_test_images(run)

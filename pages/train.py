@@ -1,0 +1,47 @@
+"""One run, live: its curves while it trains, a button that stops it, and what to do next when it has ended."""
+
+import streamlit as st
+
+from cnn_core.config import TrainConfig
+from cnn_core.runs.store import Run
+from pages.ui.components.live import live_panel
+from pages.ui.links import page_file
+from pages.ui.server import get_store
+from pages.ui.session import choose_run, no_runs_yet, status_badge
+
+
+def show_controls(run: Run) -> None:
+    """Status and what can be done with the run in that state."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        status_badge(run)
+        if run.is_active and st.button(
+            "Stop", icon=":material/stop:", help="Ends training within two seconds and keeps the best model so far."
+        ):
+            get_store().request_stop(run.id)
+            st.toast("Stopping. What was learned is kept.", icon=":material/stop_circle:")
+        if get_store().has_model(run.id):
+            st.page_link(page_file("evaluate"), label="Evaluate", icon=":material/fact_check:", query_params={"run": run.id})
+            st.page_link(
+                page_file("gallery"), label="Try it in the gallery", icon=":material/gesture:", query_params={"run": run.id}
+            )
+
+
+def show_settings(config: TrainConfig) -> None:
+    with st.expander("Settings of this run"):
+        fields = TrainConfig.model_fields.items()
+        st.table({"Setting": [field.title for _, field in fields], "Value": [str(getattr(config, name)) for name, _ in fields]})
+
+
+st.title("Train")
+runs = get_store().runs()
+if not runs:
+    no_runs_yet("to watch")
+else:
+    run = choose_run(runs)
+    show_controls(run)
+    if run.status == "failed":
+        st.error(run.error, icon=":material/error:")
+    if run.status == "interrupted":
+        st.warning("The process that trained this run has ended before it was done. Its best model so far can be used; start it again with the same settings to train it to the end.", icon=":material/power_off:")  # fmt: skip
+    live_panel(run)
+    show_settings(run.config)

@@ -1,0 +1,215 @@
+// The live panel. In: a run's name. It keeps one EventSource and two Plotly charts for as long as its node lives, appends
+// the points that come, and tells the page when the run's status has changed. A rerun of the page changes nothing here.
+// After every drawing it dispatches "live:drawn" with {step, at}, which tests and benchmarks listen to.
+
+const MAX_POINTS = 2400; // drawn per step curve; beyond it the curve is thinned to half, keeping its envelope
+const STEP = 0, TRAINING = 1, VALIDATION = 2, BEST = 3;
+const panels = new WeakMap();
+
+let plotlyLoading;
+function loadPlotly() {
+  plotlyLoading ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL("api/plotly.min.js", appRoot()).href;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => { plotlyLoading = undefined; script.remove(); reject(new Error("plotly")); };
+    document.head.append(script);
+  });
+  return plotlyLoading;
+}
+
+// Pages live one level below the app's root: /train, or /base/train behind a proxy.
+function appRoot() {
+  return new URL(".", window.location.href);
+}
+
+// The lowest and highest point of each of limit/2 equal stretches of x, in order: the same envelope with fewer points.
+export function thin(x, y, limit) {
+  const buckets = limit / 2, low = x[0], width = (x[x.length - 1] - low + 1) / buckets;
+  const kept = [];
+  for (let from = 0, to; from < x.length; from = to) {
+    const bucket = Math.floor((x[from] - low) / width);
+    let least = from, most = from;
+    for (to = from + 1; to < x.length && Math.floor((x[to] - low) / width) === bucket; to++) {
+      if (y[to] < y[least]) least = to;
+      if (y[to] > y[most]) most = to;
+    }
+    kept.push(Math.min(least, most));
+    if (least !== most) kept.push(Math.max(least, most));
+  }
+  return [kept.map((i) => x[i]), kept.map((i) => y[i])];
+}
+
+function duration(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${String(s % 60).padStart(2, "0")} s`;
+  return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")} min`;
+}
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const count = (number) => Math.round(number).toLocaleString("en");
+
+const STATUS = {
+  queued: "Waiting for its turn", running: "Training", finished: "Finished", stopped: "Stopped. What was learned is kept.",
+  failed: "Failed", interrupted: "Interrupted: the process that trained this run has ended.",
+};
+
+class Panel {
+  constructor(element) {
+    this.element = element;
+    this.charts = [...element.querySelectorAll(".live-chart")];
+    this.queue = Promise.resolve();
+    // Streamlit changes its theme without telling components: look whenever the root's colours may have changed.
+    this.themeWatch = setInterval(() => this.followTheme(), 1000);
+  }
+
+  watch(run, status, onStatus) {
+    this.run = run;
+    this.status = status;
+    this.onStatus = onStatus;
+    this.last = null;
+    this.source?.close();
+    this.connect();
+  }
+
+  connect() {
+    const url = new URL(`api/runs/${encodeURIComponent(this.run)}/events`, appRoot());
+    if (this.last) url.searchParams.set("since", this.last);
+    const source = (this.source = new EventSource(url));
+    source.onmessage = (message) => {
+      this.last = message.lastEventId;
+      const payload = JSON.parse(message.data);
+      if (!payload.active) source.close();
+      this.queue = this.queue.then(() => this.show(payload)).catch((error) => console.error(error));
+    };
+    source.onerror = () => {
+      this.text(".live-stage", "The connection was lost. Trying again…");
+      // A refused stream is closed by the browser for good; a broken one it opens again by itself, from the last message's id.
+      if (source.readyState === EventSource.CLOSED && this.source === source) this.retry = setTimeout(() => this.connect(), 2000);
+    };
+  }
+
+  close() {
+    this.source?.close();
+    clearTimeout(this.retry);
+    clearInterval(this.themeWatch);
+    if (window.Plotly) this.charts.forEach((chart) => window.Plotly.purge(chart));
+  }
+
+  text(selector, value) {
+    this.element.querySelector(selector).textContent = value;
+  }
+
+  async show(payload) {
+    this.showFigures(payload);
+    const Plotly = await loadPlotly();
+    for (const chart of this.charts) {
+      const name = chart.dataset.chart, points = payload.steps[name];
+      if (payload.reset || !chart.data) await this.draw(Plotly, chart, name, points, payload);
+      else await this.extend(Plotly, chart, name, points, payload);
+    }
+    if (payload.at) this.element.dispatchEvent(new CustomEvent("live:drawn", { bubbles: true, detail: { step: payload.step, at: payload.at } }));
+    if (payload.status !== this.status) this.onStatus((this.status = payload.status));
+  }
+
+  showFigures(p) {
+    const share = p.status === "finished" ? 1 : p.steps_total ? p.step / p.steps_total : 0;
+    const stage = p.stage && p.active ? `${p.stage.stage} ${p.stage.total > 1 ? `${count(p.stage.done)} of ${count(p.stage.total)}` : "…"}` : STATUS[p.status];
+    this.text(".live-stage", p.error || stage);
+    this.text(".live-share", p.steps_total ? `step ${count(p.step)} of ${count(p.steps_total)}` : "");
+    const bar = this.element.querySelector(".live-bar");
+    const shown = p.steps_total ? share : p.stage ? p.stage.done / Math.max(1, p.stage.total) : share;
+    bar.setAttribute("aria-valuenow", Math.round(100 * shown));
+    bar.firstElementChild.style.width = `${100 * shown}%`;
+    const last = p.epochs.at(-1) ?? this.lastEpoch;
+    this.lastEpoch = last;
+    const figures = {
+      epoch: p.epochs_total ? `${Math.min(p.epochs_done + (p.active ? 1 : 0), p.epochs_total)} / ${p.epochs_total}` : "–",
+      speed: p.images_per_second ? `${count(p.images_per_second)} <small>images/s</small>` : "–",
+      left: p.active && p.seconds_left != null ? duration(p.seconds_left) : "–",
+      accuracy: last ? percent(last.val_accuracy) : "–",
+      best: p.best ? `${percent(p.best.val_accuracy)} <small>epoch ${p.best.epoch}</small>` : "–",
+    };
+    for (const [name, value] of Object.entries(figures)) this.element.querySelector(`[data-figure=${name}]`).innerHTML = value;
+    const notes = this.element.querySelector(".live-notes");
+    notes.replaceChildren(...p.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
+  }
+
+  colours() {
+    const style = getComputedStyle(this.element), read = (name) => style.getPropertyValue(name).trim();
+    const [training, validation, best] = read("--st-chart-categorical-colors").split(",").map((colour) => colour.trim());
+    return { text: read("--st-text-color"), grid: read("--st-border-color"), font: read("--st-font"), training, validation, best };
+  }
+
+  layout(name, c) {
+    const axis = { gridcolor: c.grid, linecolor: c.grid, zeroline: false, color: c.text, automargin: true };
+    return {
+      margin: { l: 48, r: 12, t: 8, b: 40 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", uirevision: this.run,
+      font: { family: c.font, color: c.text, size: 12 }, hovermode: "closest",
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemwidth: 30 },
+      xaxis: { ...axis, title: { text: "step" }, rangemode: "tozero" },
+      yaxis: { ...axis, rangemode: "tozero", tickformat: name === "accuracy" ? ".0%" : undefined },
+    };
+  }
+
+  draw(Plotly, chart, name, points, payload) {
+    const c = this.colours(), format = name === "accuracy" ? ".1%" : ".3f";
+    const epochs = payload.epochs;
+    const line = (label, colour, x, y, more) => ({ name: label, x, y, type: "scatter", mode: "lines", line: { color: colour, width: 1 }, ...more });
+    const byEpoch = { mode: "lines+markers", customdata: epochs.map((e) => e.epoch), hovertemplate: `epoch %{customdata}: %{y:${format}}` };
+    const traces = [];
+    traces[STEP] = line("each step", c.training, points.x, points.y, { opacity: 0.35, hovertemplate: `step %{x}: %{y:${format}}` });
+    traces[TRAINING] = line("training", c.training, epochs.map((e) => e.step), epochs.map((e) => e[`train_${name}`]), { ...byEpoch, line: { color: c.training, width: 2 } });
+    traces[VALIDATION] = line("validation", c.validation, epochs.map((e) => e.step), epochs.map((e) => e[`val_${name}`]), { ...byEpoch, line: { color: c.validation, width: 2 } });
+    traces[BEST] = { name: "best epoch", ...this.bestPoint(payload, name), type: "scatter", mode: "markers", marker: { symbol: "star", size: 14, color: c.best, line: { width: 1, color: c.text } }, hovertemplate: `best, epoch %{customdata}: %{y:${format}}` };
+    this.drawnColours = JSON.stringify(c);
+    return Plotly.react(chart, traces, this.layout(name, c), { responsive: true, displaylogo: false, displayModeBar: false });
+  }
+
+  async extend(Plotly, chart, name, points, payload) {
+    const epochs = payload.epochs, trace = chart.data[STEP];
+    if (points.x.length) await Plotly.extendTraces(chart, { x: [points.x], y: [points.y] }, [STEP]);
+    if (trace.x.length > MAX_POINTS) {
+      const [x, y] = thin([...chart.data[STEP].x], [...chart.data[STEP].y], MAX_POINTS / 2);
+      await Plotly.restyle(chart, { x: [x], y: [y] }, [STEP]);
+    }
+    if (epochs.length) {
+      const steps = epochs.map((e) => e.step), numbers = epochs.map((e) => e.epoch);
+      await Plotly.extendTraces(chart, {
+        x: [steps, steps], y: [epochs.map((e) => e[`train_${name}`]), epochs.map((e) => e[`val_${name}`])], customdata: [numbers, numbers],
+      }, [TRAINING, VALIDATION]);
+      const best = this.bestPoint(payload, name);
+      await Plotly.restyle(chart, { x: [best.x], y: [best.y], customdata: [best.customdata] }, [BEST]);
+    }
+  }
+
+  bestPoint(payload, name) {
+    const best = payload.best;
+    return best ? { x: [best.step], y: [best[`val_${name}`]], customdata: [best.epoch] } : { x: [], y: [], customdata: [] };
+  }
+
+  followTheme() {
+    if (!window.Plotly || !this.charts[0].data) return;
+    const c = this.colours();
+    if (JSON.stringify(c) === this.drawnColours) return;
+    this.drawnColours = JSON.stringify(c);
+    for (const chart of this.charts) {
+      const { font, xaxis, yaxis } = this.layout(chart.dataset.chart, c);
+      const update = { font, "xaxis.gridcolor": xaxis.gridcolor, "yaxis.gridcolor": yaxis.gridcolor, "xaxis.color": c.text, "yaxis.color": c.text };
+      window.Plotly.update(chart, { "line.color": [c.training, c.training, c.validation, c.text], "marker.color": [null, null, null, c.best] }, update);
+    }
+  }
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const element = parentElement.querySelector(".live");
+  let panel = panels.get(element);
+  if (!panel) panels.set(element, (panel = new Panel(element)));
+  if (panel.run !== data.run) panel.watch(data.run, data.status, (status) => setTriggerValue("status", status));
+  return () => {
+    // Called when the node goes; a rerun that keeps the node keeps the panel.
+    setTimeout(() => { if (!element.isConnected) { panel.close(); panels.delete(element); } }, 0);
+  };
+}

@@ -1,0 +1,33 @@
+"""The frame around every page, and the dashboard's table of contents.
+
+`app.py` names this file as its script. Pages are given by path, so that a deep link shows the frame too; a mistake of the
+person's that a page lets through is shown here, in words.
+"""
+
+import streamlit as st
+
+from cnn_core.errors import StudioError
+from pages.ui.links import PAGES
+from pages.ui.server import get_worker
+
+
+def page(name: str, title: str, icon: str, *, default: bool = False) -> object:
+    return st.Page(
+        PAGES / f"{name}.py", title=title, icon=f":material/{icon}:", url_path=None if default else name, default=default
+    )
+
+
+st.set_page_config(page_title="CNN Studio", page_icon=PAGES / "ui" / "icon.png", layout="wide")
+st.logo(PAGES / "ui" / "logo.svg", size="large")
+chosen = st.navigation(
+    {
+        "": [page("start", "Start", "home", default=True)],
+        "Train": [page("configure", "Configure", "tune"), page("train", "Train", "show_chart")],
+        "Understand": [page("evaluate", "Evaluate", "fact_check"), page("gallery", "Gallery", "gesture")],
+    }
+)
+try:
+    chosen.run()
+except StudioError as error:
+    st.error(str(error), icon=":material/error:")
+get_worker().warm_up()

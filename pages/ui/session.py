@@ -1,0 +1,126 @@
+"""Choosing a run, and starting one: what several pages do in the same way."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnn_core.config import TrainConfig, make_config
+from cnn_core.data.catalog import open_source
+from cnn_core.data.source import finish
+from cnn_core.errors import RunError, StudioError
+from cnn_core.home import WEIGHTS
+from cnn_core.runs.store import Run
+from pages.ui.links import page_file
+from pages.ui.server import get_store
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnn_core.analysis.evaluation import Evaluation
+    from cnn_core.inference.predict import Classifier
+
+STATUS = {
+    "queued": (":material/hourglass_empty:", "gray", "waiting"),
+    "running": (":material/play_circle:", "blue", "training"),
+    "finished": (":material/check_circle:", "green", "finished"),
+    "stopped": (":material/stop_circle:", "orange", "stopped"),
+    "failed": (":material/error:", "red", "failed"),
+    "interrupted": (":material/power_off:", "orange", "interrupted"),
+}
+
+
+def choose_run(runs: list[Run], label: str = "Run") -> Run:
+    """The run that the address names (`?run=`), else the first of `runs`; a box to choose another. `runs` is not empty."""
+    by_id = {run.id: run for run in runs}
+    asked = st.query_params.get("run")
+    if asked and asked not in by_id:
+        try:
+            found = get_store().run(asked)
+            st.warning(f"Run {found.id} has no saved model, so another one is shown. Let it train for at least one epoch.")
+        except RunError:
+            st.warning(f"There is no run “{asked[:80]}”, so another one is shown. Choose from the list.")
+    ids = list(by_id)
+    chosen = st.selectbox(
+        label, ids, index=ids.index(asked) if asked in by_id else 0, format_func=lambda run: _describe(by_id[run])
+    )
+    st.query_params["run"] = chosen
+    return by_id[chosen]
+
+
+def runs_with_model() -> list[Run]:
+    """The runs whose best model can be used, newest first."""
+    store = get_store()
+    return [run for run in store.runs() if store.has_model(run.id)]
+
+
+def evaluate_with_progress(run: Run) -> "Evaluation":
+    """The run's evaluation on its test images, with a progress bar while it has to be computed. Raises StudioError."""
+    with st.spinner("Opening the model…"):
+        from cnn_core.analysis.evaluation import evaluate_run
+    evaluation, stages = None, evaluate_run(run.id, run.config, get_store().home)
+    place = st.empty()
+    try:
+        while True:
+            stage = next(stages)
+            place.progress(min(1.0, stage.done / max(stage.total, 1)), stage.stage)
+    except StopIteration as end:
+        evaluation = end.value
+    place.empty()
+    return evaluation
+
+
+def get_classifier(run: Run) -> "Classifier":
+    """The run's best model, ready to classify; loaded once for all sessions, and again when its weights change."""
+    return _classifier(run.id, (get_store().home.run_folder(run.id) / WEIGHTS).stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the model…")
+def _classifier(run: str, version: int) -> "Classifier":
+    from cnn_core.inference.predict import Classifier
+
+    return Classifier(get_store().home.run_folder(run))
+
+
+def test_images(run: Run) -> "np.ndarray":
+    """The run's test images (N, S, S, C) uint8, in the order of its evaluation; read once for all sessions."""
+    return _test_images(run.config.data, open_source(run.config.data, get_store().home).info.fingerprint)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the test images…")
+def _test_images(data: str, fingerprint: str) -> "np.ndarray":
+    return finish(open_source(data, get_store().home).load("test")).images
+
+
+def status_badge(run: Run) -> None:
+    """The run's status as a coloured badge."""
+    icon, colour, word = STATUS[run.status]
+    st.badge(word, icon=icon, color=colour)
+
+
+def start_run(config: TrainConfig) -> None:
+    """Put a run into the queue and show it; a refusal becomes a sentence, and nothing starts."""
+    with st.spinner("Checking the settings…"):
+        try:
+            from cnn_core.runs.submit import submit
+
+            run = submit(config, get_store())
+        except StudioError as error:
+            st.error(f"Nothing was started. {error}", icon=":material/error:")
+            return
+    st.switch_page(page_file("train"), query_params={"run": run})
+
+
+def no_runs_yet(what: str) -> None:
+    """The empty state of a page that needs a trained run: what to do first."""
+    st.info(
+        f"There is no trained run yet {what}. One click trains one on handwritten digits; it takes about half a minute.",
+        icon=":material/info:",
+    )
+    if st.button("Train on digits", type="primary", icon=":material/play_arrow:"):
+        start_run(make_config())
+    st.page_link(page_file("configure"), label="Or choose the settings yourself", icon=":material/tune:")
+
+
+def _describe(run: Run) -> str:
+    accuracy = run.summary.get("test_accuracy")
+    return f"{run.id} · {STATUS[run.status][2]}" + (f" · {accuracy:.1%} test accuracy" if accuracy is not None else "")

@@ -1,0 +1,145 @@
+"""The live stream: new points of a run from the store to every page that watches it, as Server-Sent Events, without any rerun.
+
+    store --(one tail per watched run)--> Channel --(payloads, encoded once for all viewers)--> pages
+
+A message's id names the place reached ("events.steps.epochs"); a browser that lost its connection sends it back as Last-Event-ID and
+gets what it missed. All of this runs on the server's event loop; only reading the store happens on a helper thread.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import plotly
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from cnn_core.errors import StudioError
+from cnn_core.runs.history import UPDATE_POINTS, History, Mark
+from cnn_core.runs.store import Run, Store
+from pages.ui.server import get_store
+
+POLL_SECONDS = 0.1
+SILENCE_SECONDS = 15  # after which a comment shows that the connection lives
+PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+# A gap of more steps than this is filled by a fresh snapshot, which is finer than one decimated update.
+LARGEST_GAP = 4 * UPDATE_POINTS
+
+
+class Channel:
+    """One run as all its viewers see it: its history, read once from the store while anybody watches."""
+
+    def __init__(self, store: Store, run: str) -> None:
+        self.viewers = 0
+        self._store, self._run = store, run
+        self._history, self._row = History(), None
+        self._changed = asyncio.Condition()
+        self._encoded: dict[tuple[Mark | None, int, str], str] = {}
+        self._tail: asyncio.Task[None] | None = None
+
+    async def watch(self, since: Mark | None) -> AsyncIterator[str]:
+        """Messages for one viewer: what it lacks, then whatever comes, until the run has ended and all of it was sent."""
+        self.viewers += 1
+        if self._tail is None:
+            self._tail = asyncio.create_task(self._follow())
+        try:
+            sent: tuple[int, str] | None = None
+            while True:
+                async with self._changed:
+                    ready = self._changed.wait_for(lambda: self._row is not None and self._place() != sent)  # noqa: B023
+                    try:
+                        await asyncio.wait_for(ready, SILENCE_SECONDS)
+                    except TimeoutError:
+                        yield ": still here\n\n"
+                        continue
+                yield self._message(since)
+                since, sent = self._history.mark(), self._place()
+                if not self._row.is_active:
+                    return
+        finally:
+            self.viewers -= 1
+            if not self.viewers and self._tail:
+                self._tail.cancel()
+
+    async def _follow(self) -> None:
+        while True:
+            # The status is read before the events: an ended run's last events are then certainly among them.
+            row = await run_in_threadpool(self._store.run, self._run)
+            new = await run_in_threadpool(self._store.events, self._run, self._history.seq)
+            if new or row != self._row:
+                async with self._changed:
+                    self._history.add(new)
+                    self._row = row
+                    self._encoded.clear()
+                    self._changed.notify_all()
+            if not row.is_active:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _place(self) -> tuple[int, str]:
+        return self._history.seq, self._row.status
+
+    def _message(self, since: Mark | None) -> str:
+        """The message that brings a viewer from `since` to now; encoded once, however many viewers are there."""
+        key = (since, *self._place())
+        if key not in self._encoded:
+            self._encoded[key] = encode(self._history, self._row, since)
+        return self._encoded[key]
+
+
+def encode(history: History, row: Run, since: Mark | None) -> str:
+    """One Server-Sent Event: a snapshot where `since` is None or too far back, else the update since then."""
+    mark = history.mark()
+    has_gap = since is not None and (since.seq > mark.seq or mark.steps - since.steps > LARGEST_GAP)
+    payload = history.snapshot() if since is None or has_gap else history.update(since)
+    payload |= {"status": row.status, "error": row.error, "active": row.is_active, "notes": history.notes}
+    return f"id: {mark.seq}.{mark.steps}.{mark.epochs}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
+
+
+def parse_mark(text: str | None) -> Mark | None:
+    """A message id as a Mark; None for anything that is not one."""
+    try:
+        seq, steps, epochs = (int(part) for part in (text or "").split("."))
+    except ValueError:
+        return None
+    return Mark(seq, steps, epochs) if min(seq, steps, epochs) >= 0 else None
+
+
+_channels: dict[str, Channel] = {}
+
+
+async def events(request: Request) -> Response:
+    """GET /api/runs/{run}/events: the run's stream. `?since=` or the header Last-Event-ID says what is known already."""
+    run = request.path_params["run"]
+    try:
+        store = get_store()
+        await run_in_threadpool(store.run, run)
+    except StudioError as error:
+        return JSONResponse({"error": str(error)}, status_code=404)
+    since = parse_mark(request.headers.get("last-event-id") or request.query_params.get("since"))
+    channel = _channels.get(run)
+    if channel is None or not channel.viewers:
+        channel = _channels[run] = Channel(store, run)
+    return StreamingResponse(
+        _until_left(run, channel, since), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+async def _until_left(run: str, channel: Channel, since: Mark | None) -> AsyncIterator[str]:
+    try:
+        async for message in channel.watch(since):
+            yield message
+    finally:
+        if not channel.viewers and _channels.get(run) is channel:
+            del _channels[run]
+
+
+async def plotly_js(request: Request) -> Response:
+    """GET /api/plotly.min.js: the chart library that the plotly package carries, so that no other host is asked."""
+    return FileResponse(PLOTLY_JS, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
+
+
+routes = [Route("/api/runs/{run}/events", events), Route("/api/plotly.min.js", plotly_js)]
