@@ -26,12 +26,12 @@ class TrainConfig(BaseModel):
     data: str = setting(
         "digits",
         title="Data set",
-        unit="catalogue name or folder",
+        unit="name or folder",
         help="A name from the catalogue, or a folder with one sub-folder of images per class.",
         min_length=1,
         max_length=4096,
     )
-    model: str = setting("simple", title="Model", unit="family", help="The kind of network to train.")
+    model: str = setting("simple", title="Model", unit="kind of network", help="The kind of network to train.")
     epochs: int = setting(
         20,
         title="Epochs",
@@ -65,7 +65,7 @@ class TrainConfig(BaseModel):
     optimizer: Literal["adam", "adamw", "sgd"] = setting(
         "adam",
         title="Optimizer",
-        unit="algorithm",
+        unit="how weights move",
         help="Adam adapts the step of every weight; AdamW also decays weights; SGD uses momentum 0.9 and wants a rate about ten times higher.",
     )
     dropout: float = setting(
@@ -91,7 +91,7 @@ class TrainConfig(BaseModel):
     validation_share: float = setting(
         0.1,
         title="Validation share",
-        unit="share of training images",
+        unit="of training images",
         help="Part of the training images kept apart to choose the best epoch. Test images choose nothing.",
         ge=0.02,
         le=0.5,

@@ -44,10 +44,7 @@ def show_classes(evaluation) -> None:
     st.subheader("Per class")
     st.caption("Precision: right among those predicted. Recall: found among those there. F1: their harmonic mean.")
     metrics = evaluation.per_class
-    share = {
-        name: st.column_config.ProgressColumn(name, format="percent", min_value=0, max_value=1)
-        for name in ("Precision", "Recall", "F1")
-    }
+    share = {name: st.column_config.NumberColumn(name, format="percent", width="small") for name in ("Precision", "Recall", "F1")}
     table = {
         "Class": evaluation.classes,
         "Precision": metrics.precision,

@@ -1,50 +1,64 @@
 """A picture made ready for a network: what it is cut, scaled and turned into, so that a page can show exactly that.
 
-Photographs: middle square, scaled. Ink (digits): as the training digits were made, after E. Alpaydin and C. Kaynak's
-description of the UCI set: the stroke's bounding box scaled to fill a 32×32 box, ink counted in an 8×8 grid.
+Photographs: middle square, scaled. Ink (digits): made as the training digits were, whose bitmaps NIST's programs normalised before
+E. Alpaydin and C. Kaynak counted their ink in an 8×8 grid: strokes fill the height, at most three quarters of the width, and
+are as thick as makes ink cover 30.5 % of the box. That share is the same for all ten digits of the set, to 1.3 points.
 """
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 
-from cnn_core.data.digits import SIZE, enlarge
+from cnn_core.data.digits import enlarge
 from cnn_core.data.image_file import to_pixels
 from cnn_core.errors import ImageError
 from cnn_core.models.saved import ModelCard
 
-GRID = 8
+BOX, GRID = 128, 8  # pixels: the normalised bitmap's side, and the side of the ink counts made of it
+WIDEST, NARROWEST = 0.75, 0.375  # shares of the box's side
+INK_SHARE = 0.305
 FAINTEST = 0.15  # share of full contrast below which nothing counts as ink
 
 
 def received(image: Image.Image, card: ModelCard) -> np.ndarray:
     """What the network of `card` gets to see of an RGB picture: uint8 (S, S, C). Raises ImageError when an ink picture is blank."""
     if card.ink:
-        return centre_ink(np.asarray(image.convert("L")))[..., None]
+        return normalise_ink(np.asarray(image.convert("L")))[..., None]
     return to_pixels(image, card.image_size, card.channels)
 
 
-def centre_ink(grey: np.ndarray) -> np.ndarray:
+def normalise_ink(grey: np.ndarray) -> np.ndarray:
     """The strokes in a grey picture (H, W) uint8, light on dark or dark on light, as a 32×32 uint8 digit, bright on black."""
-    ink = _ink(grey)
-    rows, columns = np.flatnonzero((ink > 0.5).any(1)), np.flatnonzero((ink > 0.5).any(0))
-    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = SIZE / max(box.shape)
-    height, width = (max(1, round(side * scale)) for side in box.shape)
-    strokes = Image.fromarray((box * 255).astype(np.uint8), "L").resize(
-        (width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
-    )
-    page = Image.new("L", (SIZE, SIZE))
-    page.paste(strokes, ((SIZE - width) // 2, (SIZE - height) // 2))
-    cell = SIZE // GRID
-    counts = np.asarray(page, np.float64).reshape(GRID, cell, GRID, cell).mean((1, 3)) * 16 / 255
+    strokes = _find_ink(grey)
+    for _ in range(2):  # thickening moves the outline, so fit and thicken a second time
+        strokes = _thicken(_fit(strokes))
+    cell = BOX // GRID
+    counts = _fit(strokes).reshape(GRID, cell, GRID, cell).mean((1, 3)) * 16
     return enlarge(counts.round())
 
 
-def _ink(grey: np.ndarray) -> np.ndarray:
-    """Ink per pixel in 0..1: the distance from the paper, whose brightness is read from the border."""
+def _find_ink(grey: np.ndarray) -> np.ndarray:
+    """Where there is ink, (H, W) bool: half-way from the paper, whose brightness is read from the border, to the strongest stroke."""
     values = grey.astype(np.float64) / 255
     paper = np.median(np.concatenate((values[0], values[-1], values[:, 0], values[:, -1])))
     ink = values - paper if paper < 0.5 else paper - values
     if ink.max(initial=0) < FAINTEST:
         raise ImageError("There is nothing drawn to recognise. Draw a digit, large and in one colour, or choose another picture.")
-    return (ink / ink.max()).clip(0, 1)
+    return ink > ink.max() / 2
+
+
+def _fit(strokes: np.ndarray) -> np.ndarray:
+    """The strokes' bounding box scaled to the full height of a BOX×BOX bitmap, in the middle of its width."""
+    rows, columns = np.flatnonzero(strokes.any(1)), np.flatnonzero(strokes.any(0))
+    box = strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    width = round(BOX * min(max(box.shape[1] / box.shape[0], NARROWEST), WIDEST))
+    scaled = Image.fromarray(box.astype(np.uint8) * 255).resize((width, BOX), Image.Resampling.BILINEAR)
+    page = Image.new("L", (BOX, BOX))
+    page.paste(scaled, ((BOX - width) // 2, 0))
+    return np.asarray(page) > 127
+
+
+def _thicken(strokes: np.ndarray) -> np.ndarray:
+    """The strokes grown or shrunk evenly until ink covers INK_SHARE of the bitmap."""
+    distance = distance_transform_edt(~strokes) - distance_transform_edt(strokes)
+    return distance <= np.quantile(distance, INK_SHARE)
