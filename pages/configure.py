@@ -46,16 +46,16 @@ def show_facts(data: str, model: str) -> bool:
     except StudioError as error:
         st.error(str(error), icon=":material/error:")
         return False
-    figures = st.columns(4)
-    figures[0].metric("Parameters", f"{parameters:,}", border=True, help="Trainable numbers of the network.")
-    figures[1].metric(
+    figures = st.grid(4, min_column_width=150)
+    figures.metric("Parameters", f"{parameters:,}", border=True, help="Trainable numbers of the network.")
+    figures.metric(
         "Images",
         f"{info.train_count:,}",
         border=True,
         help=f"Training images, of which the validation share is kept apart; {info.test_count:,} more are for testing.",
     )
-    figures[2].metric("Classes", f"{len(info.classes)}", border=True, help=", ".join(info.classes[:30]))
-    figures[3].metric(
+    figures.metric("Classes", f"{len(info.classes)}", border=True, help=", ".join(info.classes[:30]))
+    figures.metric(
         "Seen as",
         f"{info.image_size}×{info.image_size} {'grey' if info.channels == 1 else 'colour'}",
         border=True,

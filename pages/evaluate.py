@@ -8,21 +8,21 @@ from pages.ui.session import choose_run, evaluate_with_progress, no_runs_yet, ru
 
 
 def show_figures(run: Run, evaluation) -> None:
-    figures = st.columns(4)
+    figures = st.grid(4, min_column_width=150)
     best = run.summary.get("best_val_accuracy")
-    figures[0].metric(
+    figures.metric(
         "Test accuracy",
         f"{evaluation.accuracy:.2%}",
         border=True,
         help="Share of the test images whose most probable class is the true one.",
     )
-    figures[1].metric(
+    figures.metric(
         "Test loss", f"{evaluation.loss:.4f}", border=True, help="Mean cross-entropy per test image, in nats; lower is better."
     )
-    figures[2].metric(
+    figures.metric(
         "Test images", f"{len(evaluation.labels):,}", border=True, help="Never used for training or for choosing the best epoch."
     )
-    figures[3].metric(
+    figures.metric(
         "Best validation accuracy",
         f"{best:.2%}" if best is not None else "–",
         border=True,

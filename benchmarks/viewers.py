@@ -1,0 +1,111 @@
+"""Training speed with five live viewers against none, alternating within one run. `python -m benchmarks.viewers`
+
+A viewer is what a browser is to the server, without a browser's own work: a Streamlit session on its websocket that has run
+the Train page, and the event stream that the page's chart opens. The viewers live in a process of their own.
+"""
+
+import asyncio
+import multiprocessing
+import statistics
+import time
+from multiprocessing.synchronize import Event
+from urllib.parse import urlsplit
+
+from benchmarks.dashboard import dashboard
+from benchmarks.machine import print_table
+from cnn_core.config import make_config
+from cnn_core.events import Steps
+from cnn_core.runs.store import Store
+
+VIEWERS, PAIRS, WINDOW, SETTLE = 5, 8, 15.0, 2.0
+
+
+def main() -> None:
+    with dashboard() as served:
+        run = served.store.create(make_config(data="digits", epochs=1000, batch_size=64))
+        while not served.store.events(run, since=20):
+            time.sleep(0.2)
+        ratios, speeds, messages = [], {False: [], True: []}, 0
+        for _ in range(PAIRS):
+            pair = {}
+            for watched in (False, True):
+                pair[watched], seen = _measure(served.store, run, served.url, watched)
+                speeds[watched].append(pair[watched])
+                messages += seen
+            ratios.append(pair[True] / pair[False])
+        served.store.request_stop(run)
+        while served.store.run(run).is_active:
+            time.sleep(0.1)
+    measured = f"median {statistics.median(ratios):.3f} (min {min(ratios):.3f}, max {max(ratios):.3f}, n = {PAIRS} pairs of {WINDOW:.0f} s)"
+    pace = f"{statistics.median(speeds[True]):,.0f} against {statistics.median(speeds[False]):,.0f} images/s; {messages:,} messages received"
+    print_table(
+        f"Training speed with {VIEWERS} viewers / with none",
+        [("ratio of images/s", "≥ 0.95", measured), ("median speeds", "", pace)],
+    )
+
+
+def _measure(store: Store, run: str, url: str, watched: bool) -> tuple[float, int]:
+    """Images per second of training over one window, with or without the viewers, and the messages they got."""
+    context = multiprocessing.get_context("spawn")
+    ready, done, count = context.Event(), context.Event(), context.Value("i", 0)
+    viewers = context.Process(target=_view, args=(url, run, ready, done, count))
+    if watched:
+        viewers.start()
+        ready.wait(60)
+    time.sleep(SETTLE)
+    begin = time.time()
+    time.sleep(WINDOW)
+    end = time.time()
+    if watched:
+        done.set()
+        viewers.join(30)
+    reports = [item.event for item in store.events(run) if isinstance(item.event, Steps) and begin <= item.event.at <= end]
+    return (reports[-1].images - reports[0].images) / (reports[-1].train_seconds - reports[0].train_seconds), count.value
+
+
+def _view(url: str, run: str, ready: Event, done: Event, count) -> None:
+    asyncio.run(_view_all(url, run, ready, done, count))
+
+
+async def _view_all(url: str, run: str, ready: Event, done: Event, count) -> None:
+    viewers = [asyncio.create_task(part) for _ in range(VIEWERS) for part in (_session(url, run), _stream(url, run, count))]
+    await asyncio.sleep(3)
+    for viewer in viewers:
+        if viewer.done():
+            viewer.result()  # raises what ended it: a viewer that is not there must not be counted
+    ready.set()
+    while not done.is_set():
+        await asyncio.sleep(0.2)
+    for viewer in viewers:
+        viewer.cancel()
+
+
+async def _session(url: str, run: str) -> None:
+    """A Streamlit session that has run the Train page and stays open."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+    from websockets.asyncio.client import connect
+
+    message = BackMsg()
+    message.rerun_script.query_string = f"run={run}"
+    message.rerun_script.page_name = "train"
+    address = f"{url.replace('http', 'ws')}/_stcore/stream"
+    async with connect(address, origin=url, subprotocols=["streamlit"], max_size=None) as socket:
+        await socket.send(message.SerializeToString())
+        async for _ in socket:
+            pass
+
+
+async def _stream(url: str, run: str, count) -> None:
+    """The event stream of the page's chart, read as it comes."""
+    address = urlsplit(f"{url}/api/runs/{run}/events")
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAccept: text/event-stream\r\n\r\n".encode())
+    while line := await reader.readline():
+        if line.startswith(b"data:"):
+            with count.get_lock():
+                count.value += 1
+    raise RuntimeError("The event stream ended early.")
+
+
+if __name__ == "__main__":
+    main()
