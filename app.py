@@ -13,16 +13,17 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pages.ui.server import get_worker
-from pages.ui.stream import routes
+from pages.ui.stream import ended_by_signals, routes
 
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
-    """The worker lives as long as the server."""
+    """The worker lives as long as the server; a signal to end also ends the open streams."""
     worker = get_worker()
     worker.start()
     try:
-        yield
+        with ended_by_signals():
+            yield
     finally:
         worker.stop()
 

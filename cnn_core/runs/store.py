@@ -40,6 +40,7 @@ create table if not exists requests (
 """
 BUSY_SECONDS = 10
 GRACE_SECONDS = 2
+REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
 ACTIVE = ("queued", "running")
 EVENT_TYPES = {
     kind.__name__: kind
@@ -88,13 +89,11 @@ class Store:
         self.home = home
         try:
             home.root.mkdir(parents=True, exist_ok=True)
-            with self._connect() as db:
-                db.execute("pragma journal_mode = truncate")
-                db.executescript(SCHEMA)
-        except (OSError, sqlite3.DatabaseError) as error:
-            raise StudioError(
-                f"The studio home {home.root} cannot be used ({error}). Set CNN_STUDIO_HOME to a folder that can be written."
-            ) from None
+        except OSError as error:
+            raise StudioError(f"The studio home {home.root} cannot be made ({error.strerror}). {REMEDY}") from None
+        with self._connect() as db:
+            db.execute("pragma journal_mode = truncate")
+            db.executescript(SCHEMA)
 
     def create(self, config: TrainConfig, status: str = "queued") -> str:
         """Add a run and its folder with `config.json`; gives its id, like 0007-digits."""
@@ -185,9 +184,12 @@ class Store:
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
-        """One transaction on a connection of its own: committed at the end of the block, rolled back on an error."""
-        with closing(sqlite3.connect(self.home.database, timeout=BUSY_SECONDS)) as db, db:
-            yield db
+        """One transaction on a connection of its own: committed at the end of the block, rolled back on an error (a StudioError)."""
+        try:
+            with closing(sqlite3.connect(self.home.database, timeout=BUSY_SECONDS)) as db, db:
+                yield db
+        except sqlite3.DatabaseError as error:
+            raise StudioError(f"The run store {self.home.database} cannot be used ({error}). {REMEDY}") from None
 
 
 def _event(kind: str, body: str) -> Event:

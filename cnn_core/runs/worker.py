@@ -42,20 +42,18 @@ class Worker:
 
     def _work(self) -> None:
         while not self._should_end():
-            for run in self._store.waiting():
-                self._train(run)
-                break
-            else:
-                if self._should_warm_up.wait(POLL_SECONDS):
-                    self._should_warm_up.clear()
-                    time.sleep(WARM_UP_DELAY)
-                    import cnn_core.runs.execute  # noqa: F401  (brings torch)
+            with contextlib.suppress(StudioError):  # a busy store, or a run that another process took first: look again
+                if run := next(iter(self._store.waiting()), None):
+                    self._train(run)
+            if self._should_warm_up.wait(POLL_SECONDS):
+                self._should_warm_up.clear()
+                time.sleep(WARM_UP_DELAY)
+                import cnn_core.runs.execute  # noqa: F401  (brings torch)
 
     def _train(self, run: str) -> None:
         from cnn_core.runs.execute import execute
 
-        with contextlib.suppress(StudioError):  # another process took it first
-            execute(self._store, run, should_end=self._should_end)
+        execute(self._store, run, should_end=self._should_end)
 
     def _should_end(self) -> bool:
         return self._ending.is_set() or not threading.main_thread().is_alive()

@@ -8,8 +8,11 @@ gets what it missed. All of this runs on the server's event loop; only reading t
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import plotly
 from starlette.concurrency import run_in_threadpool
@@ -23,6 +26,7 @@ from cnn_core.runs.store import Run, Store
 from pages.ui.server import get_store
 
 POLL_SECONDS = 0.1
+SETBACK_SECONDS = 1.0
 SILENCE_SECONDS = 15  # after which a comment shows that the connection lives
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 # A gap of more steps than this is filled by a fresh snapshot, which is finer than one decimated update.
@@ -39,6 +43,7 @@ class Channel:
         self._changed = asyncio.Condition()
         self._encoded: dict[tuple[Mark | None, int, str], str] = {}
         self._tail: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     async def watch(self, since: Mark | None) -> AsyncIterator[str]:
         """Messages for one viewer: what it lacks, then whatever comes, until the run has ended and all of it was sent."""
@@ -49,12 +54,14 @@ class Channel:
             sent: tuple[int, str] | None = None
             while True:
                 async with self._changed:
-                    ready = self._changed.wait_for(lambda: self._row is not None and self._place() != sent)  # noqa: B023
+                    ready = self._changed.wait_for(lambda: self._is_closed or (self._row and self._place() != sent))  # noqa: B023
                     try:
                         await asyncio.wait_for(ready, SILENCE_SECONDS)
                     except TimeoutError:
                         yield ": still here\n\n"
                         continue
+                if self._is_closed:
+                    return
                 yield self._message(since)
                 since, sent = self._history.mark(), self._place()
                 if not self._row.is_active:
@@ -64,20 +71,33 @@ class Channel:
             if not self.viewers and self._tail:
                 self._tail.cancel()
 
+    async def close(self) -> None:
+        """End every viewer's stream."""
+        async with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
     async def _follow(self) -> None:
         while True:
-            # The status is read before the events: an ended run's last events are then certainly among them.
-            row = await run_in_threadpool(self._store.run, self._run)
-            new = await run_in_threadpool(self._store.events, self._run, self._history.seq)
-            if new or row != self._row:
-                async with self._changed:
-                    self._history.add(new)
-                    self._row = row
-                    self._encoded.clear()
-                    self._changed.notify_all()
-            if not row.is_active:
+            try:
+                await self._look()
+            except StudioError:  # the store is busy or its disk full: what is missed now is read at the next look
+                await asyncio.sleep(SETBACK_SECONDS)
+                continue
+            if not self._row.is_active:
                 return
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _look(self) -> None:
+        # The status is read before the events: an ended run's last events are then certainly among them.
+        row = await run_in_threadpool(self._store.run, self._run)
+        new = await run_in_threadpool(self._store.events, self._run, self._history.seq)
+        if new or row != self._row:
+            async with self._changed:
+                self._history.add(new)
+                self._row = row
+                self._encoded.clear()
+                self._changed.notify_all()
 
     def _place(self) -> tuple[int, str]:
         return self._history.seq, self._row.status
@@ -135,6 +155,28 @@ async def _until_left(run: str, channel: Channel, since: Mark | None) -> AsyncIt
     finally:
         if not channel.viewers and _channels.get(run) is channel:
             del _channels[run]
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """In the block, SIGINT and SIGTERM also end all streams: a server that waits for its connections would wait for them forever.
+
+    To be entered on the server's event loop, in the main thread, after the server has set its own handlers.
+    """
+    loop, previous = asyncio.get_running_loop(), {}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for channel in list(_channels.values()):
+            loop.call_soon_threadsafe(asyncio.ensure_future, channel.close())
+        previous[number](number, frame)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 async def plotly_js(request: Request) -> Response:

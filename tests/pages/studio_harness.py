@@ -1,0 +1,108 @@
+"""What page and browser tests share: one trained run, and a dashboard server of the test's own."""
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+# Settings that learn the digits within a few epochs, so that drawings are read right after seconds of training.
+QUICK = {"epochs": 4, "batch_size": 32, "learning_rate": 0.003, "dropout": 0.1, "crop": False}
+# On a busy machine OpenMP threads that wait for each other are several times slower than one.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+ENDS_WITHIN = 15  # seconds from SIGTERM to the end of a server
+
+
+@cache
+def trained_home() -> Path:
+    """A studio home with one finished run, 0001-digits; made once in a test session, to be read or copied, never changed."""
+    import torch
+
+    from cnn_core.config import make_config
+    from cnn_core.home import Home
+    from cnn_core.runs.execute import execute
+    from cnn_core.runs.store import Store
+
+    torch.set_num_threads(1)
+    folder = Path(tempfile.mkdtemp(prefix="trained-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    store = Store(Home(folder))
+    assert execute(store, store.create(make_config(data="digits", **QUICK))) == "finished"
+    return folder
+
+
+def copy_trained_home(to: Path) -> Path:
+    """A copy of the trained home in `to`, to be changed at will."""
+    shutil.copytree(trained_home(), to, dirs_exist_ok=True)
+    return to
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`streamlit run app.py` in a process of its own, on a free port, with the studio home `home`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.port = home, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        home.mkdir(parents=True, exist_ok=True)
+        self.log = home / "server.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
+                cwd=ROOT,
+                env={**os.environ, **ONE_THREAD, "CNN_STUDIO_HOME": str(home)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self._wait_until_healthy()
+        except BaseException:
+            self.process.kill()
+            raise
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            assert self.process.poll() is None, f"the server ended at its start:\n{self.log.read_text()}"
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=5):
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                assert time.monotonic() < deadline, f"the server did not become healthy:\n{self.log.read_text()}"
+                time.sleep(0.05)
+
+    def stop(self) -> float:
+        """End the server as Ctrl-C or a service manager would; gives the seconds that it took."""
+        if self.process.poll() is not None:
+            return 0.0
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the server did not end within {ENDS_WITHIN} s of SIGTERM:\n{self.log.read_text()}") from None
+        return time.monotonic() - begun
+
+    def has_loaded(self, library: str) -> bool:
+        """Whether a shared library whose path contains `library` is in the server's memory."""
+        return library in Path(f"/proc/{self.process.pid}/maps").read_text()
