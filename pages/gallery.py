@@ -36,7 +36,7 @@ def drawn(is_ink: bool) -> Picture | None:
 
 def uploaded() -> Picture | None:
     types = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
-    file = st.file_uploader("Picture :gray[:small[JPEG, PNG, WebP, BMP or GIF, up to 64 MB]]", type=types)
+    file = st.file_uploader("Picture (JPEG, PNG, WebP, BMP or GIF, up to 64 MB)", type=types)
     if file is None:
         return None
     try:

@@ -8,20 +8,20 @@ from cnn_core.config import TrainConfig, range_in_words
 
 
 def label(name: str) -> str:
-    """A setting's label with its unit and range, as Markdown."""
+    """A setting's label with its unit and range. Plain text: screen readers are given it letter by letter, Markdown included."""
     field = TrainConfig.model_fields[name]
     facts = ", ".join(part for part in (field.json_schema_extra["unit"], _short_range(name)) if part)
-    return f"{field.title} :gray[:small[{facts}]]"
+    return f"{field.title} ({facts})"
 
 
-def setting_input(name: str, value: Any) -> Any:
-    """The widget for setting `name` of TrainConfig, showing `value`; gives what the person chose, not yet checked.
+def setting_input(name: str, value: Any, form: str) -> Any:
+    """The widget for setting `name` of TrainConfig in the form called `form`, at first `value`; gives what was chosen, not yet checked.
 
     Number fields carry no limits of their own: a browser silently keeps the old number when a new one is out of range. The settings
     refuse it by name instead.
     """
     field = TrainConfig.model_fields[name]
-    shared = {"help": field.description, "key": f"setting-{name}"}
+    shared = {"help": field.description, "key": f"{form}-{name}"}
     if field.annotation is bool:
         return st.toggle(label(name), value=value, **shared)
     if choices := get_args(field.annotation):
