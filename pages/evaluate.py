@@ -4,7 +4,7 @@ import streamlit as st
 
 from cnn_core.runs.store import Run
 from pages.ui.charts import confusion_heatmap
-from pages.ui.session import choose_run, evaluate_with_progress, no_runs_yet, runs_with_model
+from pages.ui.session import choose_trained_run, evaluate_with_progress
 
 
 def show_figures(run: Run, evaluation) -> None:
@@ -56,11 +56,8 @@ def show_classes(evaluation) -> None:
 
 
 st.title("Evaluate")
-runs = runs_with_model()
-if not runs:
-    no_runs_yet("to evaluate")
-else:
-    run = choose_run(runs)
+run = choose_trained_run("to evaluate")
+if run:
     evaluation = evaluate_with_progress(run)
     show_figures(run, evaluation)
     left, right = st.columns([3, 2])

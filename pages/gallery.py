@@ -8,7 +8,7 @@ from cnn_core.runs.store import Run
 from pages.ui.charts import probability_bars
 from pages.ui.components.canvas import drawing_canvas
 from pages.ui.images import picture_html, prediction_grid
-from pages.ui.session import choose_run, evaluate_with_progress, get_classifier, no_runs_yet, runs_with_model, test_images
+from pages.ui.session import choose_trained_run, evaluate_with_progress, get_classifier, test_images
 
 PAGE = 24
 OWN, BROWSE = "Your own picture", "Test images"
@@ -93,11 +93,8 @@ def show_test_images(run: Run) -> None:
 
 
 st.title("Gallery")
-runs = runs_with_model()
-if not runs:
-    no_runs_yet("to try out")
-else:
-    run = choose_run(runs)
+run = choose_trained_run("to try out")
+if run:
     part = st.segmented_control("Part", [OWN, BROWSE], default=OWN, required=True, label_visibility="collapsed")
     if part == OWN:
         show_own(run)

@@ -47,10 +47,14 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
     return by_id[chosen]
 
 
-def runs_with_model() -> list[Run]:
-    """The runs whose best model can be used, newest first."""
+def choose_trained_run(what: str) -> Run | None:
+    """One of the runs whose best model can be used; without any, the empty state that says how to get one `what` ("to evaluate")."""
     store = get_store()
-    return [run for run in store.runs() if store.has_model(run.id)]
+    runs = [run for run in store.runs() if store.has_model(run.id)]
+    if not runs:
+        no_runs_yet(what)
+        return None
+    return choose_run(runs)
 
 
 def evaluate_with_progress(run: Run) -> "Evaluation":
