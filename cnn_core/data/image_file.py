@@ -21,6 +21,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
+ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF tag and its value for pictures that need no turning
 # What Pillow's decoders raise on files that are not what they claim to be.
 DECODER_ERRORS = (
     OSError,
@@ -115,8 +116,9 @@ def _decode(opened: Image.Image, draft: int | None) -> Picture:
     if draft:
         opened.draft("RGB", (draft, draft))
     opened.load()
-    image = ImageOps.exif_transpose(opened)
-    if image.size != opened.size or opened.getexif().get(0x0112, 1) != 1:
+    image = opened
+    if "exif" in opened.info and opened.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT:
+        image = ImageOps.exif_transpose(opened)
         notes.append("It was turned upright as its EXIF data says.")
     return Picture(_to_rgb(image, notes), tuple(notes))
 
@@ -134,4 +136,4 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
         notes.append("Its transparent parts were put on white.")
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
