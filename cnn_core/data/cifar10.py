@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import urllib.request
 from collections.abc import Generator
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ class Cifar10Source:
                     file.write(piece)
                     yield Progress("Downloading CIFAR-10 (MB)", file.tell() // 10**6, max(total // 10**6, 1))
             partial.rename(archive)
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             raise DataError(
                 f"CIFAR-10 could not be downloaded ({getattr(error, 'reason', error)}). Check the network connection and start again, "
                 "or choose digits, which needs no network, or a folder of images."

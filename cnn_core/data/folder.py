@@ -74,7 +74,7 @@ class FolderSource:
         def decode(index: int) -> str | None:
             name = listing[index].path
             try:
-                picture = read_picture(self.folder / name, name, draft=2 * size)
+                picture = read_picture(self.folder / name, _as_text(name), draft=2 * size)
             except ImageError as error:
                 return str(error)
             images[index] = to_pixels(picture.image, size, 3)
@@ -111,7 +111,7 @@ class FolderSource:
         return listing
 
     def _image_files(self, folder: Path, label: int) -> Listing:
-        if not folder.is_dir():
+        if folder.is_symlink() or not folder.is_dir():
             return []
         above = folder.relative_to(self.folder).as_posix()
         with os.scandir(folder) as entries:
@@ -137,10 +137,17 @@ def _class_names(root: Path, at_least: int = 2) -> tuple[str, ...]:
             )
     except OSError as error:
         raise DataError(f"{root} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
+    if odd := next((name for name in names if _as_text(name) != name), None):
+        raise DataError(f"{root} has a class folder whose name is not text (“{_as_text(odd)}”). Rename that folder.")
     if len(names) < at_least:
         found = "no class folders" if not names else f"only one class folder (“{names[0]}”)"
         raise DataError(f"{root} has {found}. A data set needs at least two sub-folders, one per class, each with images in it.")
     return tuple(names)
+
+
+def _as_text(name: str) -> str:
+    """A file's name for people: bytes that are no text (as old archives leave them) shown as question marks."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _common_size(sample: list[Path]) -> int:

@@ -5,6 +5,7 @@ Guards: five formats only, the file's size before it is read, the picture's size
 """
 
 import io
+import stat
 import struct
 import warnings
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
-ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF tag and its value for pictures that need no turning
+ORIENTATION, TURNED = 0x0112, range(2, 9)  # EXIF tag, and its values for pictures that need turning
 # What Pillow's decoders raise on files that are not what they claim to be.
 DECODER_ERRORS = (
     OSError,
@@ -73,10 +74,13 @@ def to_pixels(image: Image.Image, size: int, channels: int) -> np.ndarray:
 def _read_bytes(source: Path | bytes, name: str) -> bytes:
     if isinstance(source, Path):
         try:
-            if source.stat().st_size > MAX_BYTES:
+            facts = source.stat()
+            if not stat.S_ISREG(facts.st_mode):
+                raise ImageError(f"{name} cannot be opened: it is not a file. Check the path.")
+            if facts.st_size > MAX_BYTES:
                 raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
             source = source.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             raise ImageError(f"{name} does not exist. Check the path.") from None
         except OSError as error:
             raise ImageError(f"{name} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
@@ -117,7 +121,7 @@ def _decode(opened: Image.Image, draft: int | None) -> Picture:
         opened.draft("RGB", (draft, draft))
     opened.load()
     image = opened
-    if "exif" in opened.info and opened.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT:
+    if "exif" in opened.info and opened.getexif().get(ORIENTATION) in TURNED:
         image = ImageOps.exif_transpose(opened)
         notes.append("It was turned upright as its EXIF data says.")
     return Picture(_to_rgb(image, notes), tuple(notes))
