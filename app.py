@@ -4,6 +4,8 @@ It joins three things and does none of their work: the frame (the pages), the st
 lifespan. torch is not imported here, so that the first page is painted before it is loaded.
 """
 
+import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,14 +14,19 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from cnn_core.errors import StudioError
 from pages.ui.server import get_worker
 from pages.ui.stream import ended_by_signals, routes
+
+try:
+    worker = get_worker()
+except StudioError as error:
+    sys.exit(f"CNN Studio cannot start. {error}")
 
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """The worker lives as long as the server; a signal to end also ends the open streams."""
-    worker = get_worker()
     worker.start()
     try:
         with ended_by_signals():
@@ -28,9 +35,17 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
         worker.stop()
 
 
+def say_sorry(error: Exception) -> bool:
+    """What a person sees of a mistake of ours: a sentence; the details go to the terminal."""
+    logging.getLogger("cnn_studio").error("A page failed", exc_info=error)
+    st.error("Something in CNN Studio itself went wrong; your runs are safe. Reload the page. The details are in the terminal.")
+    return True
+
+
 app = st.App(
     "pages/ui/frame.py",
     lifespan=lifespan,
+    on_script_error=say_sorry,
     routes=routes,
     # Streamlit checks the Host header of its own websocket only; this guards every route against DNS rebinding.
     middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"])],

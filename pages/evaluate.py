@@ -1,13 +1,18 @@
 """A run's best model on the test images: accuracy and loss, the confusion matrix, precision, recall and F1 of every class."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from cnn_core.runs.store import Run
 from pages.ui.charts import confusion_heatmap
 from pages.ui.session import choose_trained_run, evaluate_with_progress
 
+if TYPE_CHECKING:
+    from cnn_core.analysis.evaluation import Evaluation
 
-def show_figures(run: Run, evaluation) -> None:
+
+def show_figures(run: Run, evaluation: "Evaluation") -> None:
     figures = st.grid(4, min_column_width=150)
     best = run.summary.get("best_val_accuracy")
     figures.metric(
@@ -30,7 +35,7 @@ def show_figures(run: Run, evaluation) -> None:
     )
 
 
-def show_confusion(evaluation) -> None:
+def show_confusion(evaluation: "Evaluation") -> None:
     st.subheader("Confusion matrix")
     st.caption("A row is a true class, a column what the network said. The diagonal is right; everything beside it is a mix-up.")
     st.plotly_chart(
@@ -40,7 +45,7 @@ def show_confusion(evaluation) -> None:
     )
 
 
-def show_classes(evaluation) -> None:
+def show_classes(evaluation: "Evaluation") -> None:
     st.subheader("Per class")
     st.caption("Precision: right among those predicted. Recall: found among those there. F1: their harmonic mean.")
     metrics = evaluation.per_class

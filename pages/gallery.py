@@ -1,5 +1,8 @@
 """The network at work: your own picture or drawing classified at once, and the test images with what it said of each."""
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import streamlit as st
 
 from cnn_core.data.image_file import SUFFIXES, Picture, read_picture
@@ -9,6 +12,10 @@ from pages.ui.charts import probability_bars
 from pages.ui.components.canvas import drawing_canvas
 from pages.ui.images import picture_html, prediction_grid
 from pages.ui.session import choose_trained_run, evaluate_with_progress, get_classifier, test_images
+
+if TYPE_CHECKING:
+    from cnn_core.analysis.evaluation import Evaluation
+    from cnn_core.inference.predict import Classifier
 
 PAGE = 24
 OWN, BROWSE = "Your own picture", "Test images"
@@ -50,7 +57,7 @@ def uploaded() -> Picture | None:
     return picture
 
 
-def show_answer(classifier, picture: Picture) -> None:
+def show_answer(classifier: "Classifier", picture: Picture) -> None:
     try:
         prediction = classifier.classify(picture.image)
     except ImageError as error:
@@ -69,9 +76,8 @@ def show_answer(classifier, picture: Picture) -> None:
 
 
 @st.fragment
-def show_test_images(run: Run) -> None:
-    """A filtered, paged grid of the test images."""
-    evaluation, images = evaluate_with_progress(run), test_images(run)
+def show_test_images(run: Run, evaluation: "Evaluation", images: np.ndarray) -> None:
+    """A filtered, paged grid of the test images (N, S, S, C)."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         true_class = st.selectbox("True class", ["All classes", *evaluation.classes], width=220)
         verdict = st.segmented_control("Prediction", ["All", "Right", "Wrong"], default="All", required=True)
@@ -99,4 +105,4 @@ if run:
     if part == OWN:
         show_own(run)
     else:
-        show_test_images(run)
+        show_test_images(run, evaluate_with_progress(run), test_images(run))

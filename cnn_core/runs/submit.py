@@ -14,9 +14,10 @@ def check(config: TrainConfig, store: Store) -> DataInfo:
     choose_device(config.device)
     info = open_source(config.data, store.home).info
     count_parameters(config.model, channels=info.channels, image_size=info.image_size, classes=len(info.classes))
-    if config.batch_size > info.train_count:
+    left = round(info.train_count * (1 - config.validation_share))
+    if config.batch_size > left:
         raise SettingError(
-            f"Batch size is {config.batch_size:,}, more than the {info.train_count:,} training images. Choose a smaller one.",
+            f"Batch size is {config.batch_size:,}, more than the {left:,} images left for training. Choose a smaller one.",
             "batch_size",
         )
     return info

@@ -1,5 +1,6 @@
 """Charts that do not move, as pure functions from numbers to Plotly figures. (The moving ones are the live component's.)"""
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,11 +11,12 @@ ANNOTATED_CLASSES = 20  # above it, numbers in the cells could not be read
 
 def confusion_heatmap(confusion: np.ndarray, classes: Sequence[str]) -> go.Figure:
     """The confusion matrix (C, C): row = true class, column = predicted class; colour = share of the true class, text = count."""
+    names = [html.escape(name) for name in classes]  # Plotly reads its texts as HTML, and class names come from folders
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     heat = go.Heatmap(
         z=shares,
-        x=list(classes),
-        y=list(classes),
+        x=names,
+        y=names,
         customdata=confusion,
         text=confusion if len(classes) <= ANNOTATED_CLASSES else None,
         texttemplate="%{text}",
@@ -40,7 +42,7 @@ def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go
     figure = go.Figure(
         go.Bar(
             x=[probability for _, probability in shown],
-            y=[name for name, _ in shown],
+            y=[html.escape(name) for name, _ in shown],
             orientation="h",
             text=[f"{probability:.1%}" for _, probability in shown],
             textposition="outside",

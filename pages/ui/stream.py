@@ -62,9 +62,11 @@ class Channel:
                         continue
                 if self._is_closed:
                     return
-                yield self._message(since)
+                # All of it before the message travels: the channel reads on meanwhile.
+                message, is_last = self._message(since), not self._row.is_active
                 since, sent = self._history.mark(), self._place()
-                if not self._row.is_active:
+                yield message
+                if is_last:
                     return
         finally:
             self.viewers -= 1
