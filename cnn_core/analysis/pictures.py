@@ -59,4 +59,4 @@ def _draw_prediction(axes: Axes, image: np.ndarray, evaluation: Evaluation, inde
     if predicted != true:
         title += f"\n(is {evaluation.classes[true]})"
     axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-    axes.set_title(title, fontsize=8, color="black" if predicted == true else VALIDATION)
+    axes.set_title(title, fontsize=8, parse_math=False, color="black" if predicted == true else VALIDATION)

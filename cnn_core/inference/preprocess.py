@@ -55,7 +55,8 @@ def _fit(strokes: np.ndarray) -> np.ndarray:
     scaled = Image.fromarray(box.astype(np.uint8) * 255).resize((width, BOX), Image.Resampling.BILINEAR)
     page = Image.new("L", (BOX, BOX))
     page.paste(scaled, ((BOX - width) // 2, 0))
-    return np.asarray(page) > 127
+    shades = np.asarray(page)
+    return shades > shades.max() // 2  # of the darkest, not of black: a thin line on a large page is scaled down to grey
 
 
 def _thicken(strokes: np.ndarray) -> np.ndarray:

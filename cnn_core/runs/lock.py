@@ -17,7 +17,11 @@ NAME = ".lock"
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
     """Hold the run's lock for the block. Raises RunError when another process or thread holds it."""
-    descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise RunError(f"The folder of run {folder.name} cannot be used ({error.strerror}). Check its permissions.") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

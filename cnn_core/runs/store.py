@@ -101,11 +101,16 @@ class Store:
             number = db.execute(
                 "insert into runs (created, status, config) values (?, ?, ?)", (time.time(), status, config.model_dump_json())
             ).lastrowid
-            run = f"{number:04d}-{_slug(config.data)}"
-            db.execute("update runs set id = ? where number = ?", (run, number))
+        run = f"{number:04d}-{_slug(config.data)}"
         folder = self.home.run_folder(run)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / CONFIG, lambda file: file.write(config.model_dump_json(indent=2).encode()))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / CONFIG, lambda file: file.write(config.model_dump_json(indent=2).encode()))
+        except OSError as error:
+            raise StudioError(f"The run's folder {folder} cannot be made ({error.strerror}). {REMEDY}") from None
+        # Only a run with an id is seen by anybody, so whoever sees one finds its folder too.
+        with self._connect() as db:
+            db.execute("update runs set id = ? where number = ?", (run, number))
         return run
 
     def run(self, run: str) -> Run:

@@ -21,13 +21,14 @@ from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.training.schedule import Schedule
 
 REPORT_SECONDS = 0.25
+REMEDY = "Choose a lower learning rate and start again."
 
 
 def train(
     model: nn.Module, batches: Batches, validation: Batches, optimizer: Optimizer, schedule: Schedule, *, epochs: int
 ) -> Iterator[Steps | Epoch | Progress]:
     """Train for `epochs` passes over `batches`, validating after each. Raises DivergedError when the loss is no longer a number."""
-    meter, best, started = Meter(), (-1.0, 0.0), time.perf_counter()
+    meter, best = Meter(), (-1.0, 0.0)
     for epoch in range(1, epochs + 1):
         meter.start_epoch()
         model.train()
@@ -42,9 +43,9 @@ def train(
             optimizer.step()
             meter.count(loss.detach(), (logits.detach().argmax(1) == labels).float().mean(), len(labels))
             if meter.should_report():
-                yield meter.report(epoch, learning_rate, time.perf_counter() - started)
+                yield meter.report(epoch, learning_rate)
         if meter.has_pending:
-            yield meter.report(epoch, learning_rate, time.perf_counter() - started)
+            yield meter.report(epoch, learning_rate)
         val_loss, val_accuracy = yield from _validate(model, validation)
         is_best = (val_accuracy, -val_loss) > best
         best = max(best, (val_accuracy, -val_loss))
@@ -57,13 +58,16 @@ def train(
             val_accuracy=val_accuracy,
             is_best=is_best,
             train_seconds=meter.train_seconds,
-            seconds=time.perf_counter() - started,
+            seconds=meter.seconds,
         )
 
 
 def _validate(model: nn.Module, validation: Batches) -> Generator[Progress, None, tuple[float, float]]:
     logits = yield from compute_logits(model, validation, "Validating")
-    return loss_and_accuracy(logits, validation.labels)
+    loss, accuracy = loss_and_accuracy(logits, validation.labels)
+    if not math.isfinite(loss):
+        raise DivergedError(f"The validation loss became {loss}: training diverged. {REMEDY}")
+    return loss, accuracy
 
 
 @dataclass
@@ -79,6 +83,7 @@ class Meter:
     _pending: list[torch.Tensor] = field(default_factory=list)
     _sizes: list[int] = field(default_factory=list)
     _sums: list[float] = field(default_factory=list)
+    _started: float = field(default_factory=time.perf_counter)
     _reported: float = 0.0
 
     def start_epoch(self) -> None:
@@ -93,7 +98,7 @@ class Meter:
     def should_report(self) -> bool:
         return time.perf_counter() - self._reported > REPORT_SECONDS
 
-    def report(self, epoch: int, learning_rate: float, seconds: float) -> Steps:
+    def report(self, epoch: int, learning_rate: float) -> Steps:
         """The steps since the last report. Raises DivergedError when a loss among them is not a finite number."""
         values = torch.stack(self._pending).tolist()  # the one device-to-host sync of a report
         sizes, self._pending, self._sizes = self._sizes, [], []
@@ -117,13 +122,18 @@ class Meter:
             learning_rate=learning_rate,
             images_per_second=sum(sizes) / elapsed,
             train_seconds=self.train_seconds,
-            seconds=seconds,
+            seconds=now - self._started,
             at=time.time(),
         )
 
     @property
     def has_pending(self) -> bool:
         return bool(self._pending)
+
+    @property
+    def seconds(self) -> float:
+        """Since the meter was made, validation included."""
+        return time.perf_counter() - self._started
 
     @property
     def epoch_loss(self) -> float:
