@@ -142,15 +142,15 @@ def range_in_words(field: str) -> str:
 def _in_words(error: ValidationError) -> SettingError:
     """The first refusal of a pydantic error as one sentence with the field's title, its range and what was given."""
     first = error.errors()[0]
-    field, given = str(first["loc"][0]), first["input"]
+    field, given = str(first["loc"][0]), str(first["input"])[:80].encode("utf-8", "replace").decode()
     if first["type"] == "extra_forbidden":
         return SettingError(f"There is no setting called “{field}”. Settings are: {', '.join(TrainConfig.model_fields)}.", field)
-    title = TrainConfig.model_fields[field].title
-    if first["type"] == "value_error":
-        return SettingError(f"{title} {first['ctx']['error']}. “{given}” was given.", field)
-    kind = {"integer": "a whole number, ", "number": "a number, ", "boolean": "on or off"}.get(_json_type(field), "")
-    return SettingError(f"{title} must be {kind}{range_in_words(field)}. “{given}” was given.".replace(", .", "."), field)
+    wanted = first["ctx"]["error"] if first["type"] == "value_error" else f"must be {_wanted(field)}"
+    return SettingError(f"{TrainConfig.model_fields[field].title} {wanted}. “{given}” was given.", field)
 
 
-def _json_type(field: str) -> str:
-    return TrainConfig.model_json_schema()["properties"][field].get("type", "")
+def _wanted(field: str) -> str:
+    """What a field takes: "a whole number, 1 to 1,000", "adam, adamw or sgd", "on or off"."""
+    kind = TrainConfig.model_fields[field].annotation
+    words = {int: "a whole number, ", float: "a number, ", bool: "on or off", str: "a name of 1 to 4,096 letters"}
+    return words.get(kind, "") + range_in_words(field)
