@@ -1,17 +1,14 @@
 """Page tests run the real pages through the frame, with a studio home of their own and no browser."""
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from studio_harness import ROOT, Server, copy_trained_home, trained_home
-
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
+from tests.pages.studio_harness import ROOT, Server, copy_trained_home, trained_home
 
 Opener = Callable[..., object]
 

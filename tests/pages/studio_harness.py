@@ -15,11 +15,9 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
 
 # Settings that learn the digits within a few epochs, so that drawings are read right after seconds of training.
-QUICK = {"epochs": 4, "batch_size": 32, "learning_rate": 0.003, "dropout": 0.1, "crop": False}
+QUICK = {"epochs": 3, "batch_size": 32, "learning_rate": 0.003, "dropout": 0.0, "crop": False}
 # On a busy machine OpenMP threads that wait for each other are several times slower than one.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 ENDS_WITHIN = 15  # seconds from SIGTERM to the end of a server
@@ -35,11 +33,14 @@ def trained_home() -> Path:
     from cnn_core.runs.execute import execute
     from cnn_core.runs.store import Store
 
-    torch.set_num_threads(1)
     folder = Path(tempfile.mkdtemp(prefix="trained-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    store = Store(Home(folder))
-    assert execute(store, store.create(make_config(data="digits", **QUICK))) == "finished"
+    store, threads = Store(Home(folder)), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert execute(store, store.create(make_config(data="digits", **QUICK))) == "finished"
+    finally:
+        torch.set_num_threads(threads)
     return folder
 
 

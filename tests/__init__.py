@@ -1,0 +1,1 @@
+"""The tests, mirroring the code: tests/data for cnn_core/data, and so on."""

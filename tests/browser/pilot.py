@@ -1,0 +1,96 @@
+"""Steps that many browser tests take: opening a page, reading a chart's own data, drawing."""
+
+import math
+
+from playwright.sync_api import Page, expect
+
+from tests.pages.studio_harness import Server
+
+Stroke = list[tuple[float, float]]
+
+PAGES = ("start", "configure", "train", "evaluate", "gallery")
+LOSS = "document.querySelector('[data-chart=loss]')"
+DONE = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+def visit(page: Page, server: Server, name: str, query: str = "") -> None:
+    """Open a page by its address and wait until it is there."""
+    page.goto(f"{server.url}/{'' if name == 'start' else name}{query}")
+    page.locator("h1").first.wait_for()
+    page.wait_for_selector(DONE)
+
+
+def assert_sound(page: Page) -> None:
+    """No page ever shows an exception or a traceback."""
+    expect(page.locator("[data-testid=stException]")).to_have_count(0)
+    shown = page.locator("body").inner_text()
+    assert "Traceback" not in shown
+    assert "CNN Studio itself went wrong" not in shown
+
+
+def points(page: Page) -> list[int]:
+    """The x values of the loss of each step, from the chart's own data."""
+    return page.evaluate(f"Array.from({LOSS}.data?.[0].x ?? [])")
+
+
+def await_points(page: Page, count: int) -> None:
+    """Wait until the loss chart has drawn at least `count` steps."""
+    page.wait_for_function(f"count => ({LOSS}?.data?.[0].x.length ?? 0) >= count", arg=count)
+
+
+def await_drawn(page: Page, step: int) -> None:
+    """Wait until the loss chart's curve reaches `step`."""
+    page.wait_for_function(f"step => {LOSS}?.data?.[0].x.at(-1) === step", arg=step)
+
+
+def figure(page: Page, name: str) -> str:
+    return page.locator(f"[data-figure={name}]").inner_text()
+
+
+def circle(steps: int = 24) -> Stroke:
+    """A zero's outline, as shares of the canvas."""
+    angles = [2 * math.pi * step / steps for step in range(steps + 1)]
+    return [(0.5 + 0.22 * math.sin(angle), 0.5 - 0.36 * math.cos(angle)) for angle in angles]
+
+
+# Strokes as shares of the canvas. The digits set's writers put a bar through their sevens.
+DIGITS = {
+    "0": [circle()],
+    "1": [[(0.3, 0.36), (0.52, 0.14), (0.52, 0.86)]],
+    "7": [[(0.26, 0.2), (0.74, 0.2), (0.45, 0.86)], [(0.35, 0.52), (0.78, 0.52)]],
+}
+
+
+def canvas_points(page: Page, shares: Stroke) -> Stroke:
+    """Shares of the drawing area as points of the window."""
+    canvas = page.locator(".draw-paper")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in shares]
+
+
+def draw_with_mouse(page: Page, strokes: list[Stroke]) -> None:
+    for stroke in strokes:
+        first, *others = canvas_points(page, stroke)
+        page.mouse.move(*first)
+        page.mouse.down()
+        for point in others:
+            page.mouse.move(*point, steps=4)
+        page.mouse.up()
+
+
+def draw_with_finger(page: Page, strokes: list[Stroke]) -> None:
+    """Real touch events, from the browser's own input queue."""
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": 1} for x, y in places]})
+
+    for stroke in strokes:
+        first, *others = canvas_points(page, stroke)
+        touch("touchStart", first)
+        for point in others:
+            touch("touchMove", point)
+        touch("touchEnd")
+    session.detach()

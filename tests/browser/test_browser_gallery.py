@@ -1,0 +1,98 @@
+"""The gallery in a browser: what is drawn with mouse or finger, or uploaded, is recognised."""
+
+import io
+
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from cnn_core.data.digits import DigitsSource
+from cnn_core.data.source import finish
+from tests.browser.pilot import DIGITS, assert_sound, canvas_points, draw_with_finger, draw_with_mouse, visit
+
+RUN = "?run=0001-digits"
+
+
+def answer(page: Page):
+    return page.locator("[data-testid=stMetricValue]")
+
+
+def give(page: Page, name: str, content: bytes) -> None:
+    page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(
+        {"name": name, "mimeType": "image/png", "buffer": content}
+    )
+
+
+def is_white(page: Page, share: tuple[float, float]) -> bool:
+    """Whether there is ink at this place of the drawing."""
+    return page.evaluate(
+        """([x, y]) => {
+            const canvas = document.querySelector(".draw-paper");
+            return canvas.getContext("2d").getImageData(x * canvas.width, y * canvas.height, 1, 1).data[0] > 128;
+        }""",
+        list(share),
+    )
+
+
+def test_digits_drawn_with_the_mouse_are_read_right_one_after_the_other(page, server):
+    visit(page, server, "gallery", RUN)
+    for digit, strokes in DIGITS.items():
+        draw_with_mouse(page, strokes)
+        expect(answer(page)).to_have_text(digit)
+        page.get_by_role("button", name="Clear").click()
+        expect(answer(page)).to_have_count(0)
+        expect(page.get_by_text("Draw something, or upload a picture")).to_be_visible()
+        assert not is_white(page, (0.52, 0.5))
+    draw_with_mouse(page, [*DIGITS["1"], [(0.1, 0.5), (0.9, 0.5)]])
+    assert is_white(page, (0.8, 0.5))
+    page.get_by_role("button", name="Undo").click()
+    assert not is_white(page, (0.8, 0.5)) and is_white(page, (0.52, 0.7))
+    expect(answer(page)).to_have_text("1")
+    expect(page.get_by_text("What the network received: 32×32 grey")).to_be_visible()
+    expect(page.locator("[data-testid=stPlotlyChart] .main-svg").first).to_be_visible()
+    assert_sound(page)
+
+
+def test_a_digit_drawn_with_a_finger_on_a_phone_is_read_right_and_does_not_scroll_the_page(page, server):
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, server, "gallery", RUN)
+    canvas_points(page, [(0, 0)])
+    top = "document.querySelector('.draw-paper').getBoundingClientRect().top"
+    before = page.evaluate(top)
+    draw_with_finger(page, DIGITS["7"])
+    expect(answer(page)).to_have_text("7")
+    assert is_white(page, (0.5, 0.2))
+    assert abs(page.evaluate(top) - before) < 2
+    assert_sound(page)
+
+
+def test_a_drawing_is_still_there_after_a_visit_to_another_page(page, server):
+    visit(page, server, "gallery", RUN)
+    draw_with_mouse(page, DIGITS["7"])
+    expect(answer(page)).to_have_text("7")
+    page.get_by_role("link", name="Evaluate").first.click()
+    page.get_by_role("heading", name="Evaluate").wait_for()
+    page.get_by_role("link", name="Gallery").first.click()
+    page.locator(".draw-paper").wait_for()
+    page.wait_for_function(
+        """() => {
+            const canvas = document.querySelector(".draw-paper");
+            return canvas.getContext("2d").getImageData(0.5 * canvas.width, 0.2 * canvas.height, 1, 1).data[0] > 128;
+        }"""
+    )
+    expect(answer(page)).to_have_text("7")
+    assert_sound(page)
+
+
+def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_picture_gets_a_sentence(page, server):
+    test = finish(DigitsSource().load("test"))
+    picture, out = test.images[test.labels == 0][0].squeeze(), io.BytesIO()
+    Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
+    visit(page, server, "gallery", RUN)
+    page.get_by_text("Upload", exact=True).click()
+    give(page, "zero.png", out.getvalue())
+    expect(answer(page)).to_have_text("0")
+    expect(page.get_by_alt_text("Uploaded picture zero.png")).to_be_visible()
+    give(page, "notes.png", b"these are no pixels")
+    expect(page.get_by_text("“notes.png” is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF.")).to_be_visible()
+    expect(answer(page)).to_have_count(0)
+    assert_sound(page)

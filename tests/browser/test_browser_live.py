@@ -1,0 +1,197 @@
+"""The train page while a run goes on: the chart is fed and never rebuilt, survives what happens to it, and tells the truth."""
+
+import json
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from cnn_core.events import Note
+from cnn_core.runs.history import decimate
+from tests.browser.pilot import LOSS, assert_sound, await_drawn, await_points, figure, points, visit
+from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
+from tests.pages.studio_harness import ROOT
+
+MARK = f"{LOSS}.theVeryNode = true"
+IS_MARKED = f"{LOSS}.theVeryNode === true"
+
+
+def test_points_epochs_and_the_best_epochs_star_appear_as_they_happen_without_a_rerun(page, server, store):
+    with trained_here(store) as run:
+        store.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started(), steps(1, 4)])
+        visit(page, server, "train", f"?run={run}")
+        await_points(page, 4)
+        expect(page.locator(".live-notes li")).to_have_text("Left out: <img src=x onerror=alert(1)>.png is damaged.")
+        page.evaluate(MARK)
+        page.evaluate("window.reruns = 0")
+        page.evaluate(
+            """() => new MutationObserver(() => window.reruns++).observe(
+                document.querySelector("[data-testid=stApp]"), {attributeFilter: ["data-test-script-state"]})"""
+        )
+        for number, (last, accuracy) in enumerate(((10, 0.5), (20, 0.8), (30, 0.7)), start=1):
+            store.append(run, [steps(last - 5 if number == 1 else last - 9, last, number)])
+            store.append(run, [epoch(number, last, is_best=accuracy != 0.7, val_accuracy=accuracy)])
+            page.wait_for_function(f"count => {LOSS}.data[2].x.length === count", arg=number)
+        assert points(page) == list(range(1, 31))
+        assert page.evaluate(f"Array.from({LOSS}.data[1].x)") == [10, 20, 30]
+        star = page.evaluate(f"(({{name, x, marker}}) => ({{name, x: Array.from(x), symbol: marker.symbol}}))({LOSS}.data[3])")
+        assert star == {"name": "best epoch", "x": [20], "symbol": "star"}
+        assert (figure(page, "best"), figure(page, "accuracy"), figure(page, "epoch")) == ("80.0 % epoch 2", "70.0 %", "4 / 4")
+        assert page.locator(".live-share").inner_text() == "step 30 of 40"
+        assert page.locator(".live-bar").get_attribute("aria-valuenow") == "75"
+        assert page.evaluate(IS_MARKED), "the chart is still the node it was"
+        assert page.evaluate("window.reruns") == 0, "the page has not been run again"
+
+
+def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_theme(page, server, store):
+    with trained_here(store) as run:
+        store.append(run, [started(1000, 1), steps(1, 50)])
+        visit(page, server, "train", f"?run={run}")
+        await_points(page, 50)
+        page.evaluate(MARK)
+        page.evaluate(f"Plotly.relayout({LOSS}, {{'xaxis.range': [10, 20], 'yaxis.range': [0, 0.1]}})")
+        for last in range(60, 101, 10):
+            store.append(run, [steps(last - 9, last)])
+            await_points(page, last)
+        page.get_by_text("Settings of this run").click()
+        page.keyboard.press("r")  # Streamlit's own key for "run the page again"
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        light = page.evaluate(f"{LOSS}.layout.font.color")
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function(f"light => {LOSS}.layout.font.color !== light", arg=light)
+        store.append(run, [steps(101, 110)])
+        await_points(page, 110)
+        assert page.evaluate(f"{LOSS}.layout.xaxis.range") == [10, 20]
+        assert page.evaluate(f"{LOSS}.layout.yaxis.range") == [0, 0.1]
+        assert page.evaluate(IS_MARKED)
+        assert points(page) == list(range(1, 111))
+
+
+def test_a_reloaded_tab_and_a_second_tab_show_the_same_run_going_on(page, open_tab, server, store):
+    with trained_here(store) as run:
+        store.append(run, [started(1000, 1), steps(1, 50)])
+        visit(page, server, "train", f"?run={run}")
+        await_points(page, 50)
+        store.append(run, [steps(51, 60)])
+        page.reload()
+        await_points(page, 60)
+        second = open_tab()
+        visit(second, server, "train")
+        await_points(second, 60)
+        store.append(run, [steps(61, 70)])
+        for tab in (page, second):
+            await_points(tab, 70)
+            assert points(tab) == list(range(1, 71))
+            assert f"run={run}" in tab.url
+
+
+def test_points_missed_while_the_connection_was_gone_arrive_when_it_is_back(page, server, store):
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+
+    def connect(is_connected):
+        conditions = {"offline": not is_connected, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        network.send("Network.emulateNetworkConditions", conditions)
+
+    with trained_here(store) as run:
+        store.append(run, [started(1000, 1), steps(1, 20)])
+        visit(page, server, "train", f"?run={run}")
+        await_points(page, 20)
+        page.evaluate(MARK)
+        connect(False)
+        for last in range(30, 101, 10):
+            store.append(run, [steps(last - 9, last)])
+        page.wait_for_timeout(1000)  # long enough for a connection that was not cut to bring them
+        connect(True)
+        store.append(run, [steps(101, 110)])
+        await_points(page, 110)
+        assert points(page) == list(range(1, 111))
+        assert page.evaluate(IS_MARKED)
+
+
+def test_a_long_run_stays_a_bounded_number_of_points_with_its_envelope(page, server, store):
+    with trained_here(store) as run:
+        store.append(run, [started(5000, 1), steps(1, 1000)])
+        visit(page, server, "train", f"?run={run}")
+        await_points(page, 1000)
+        for last in range(1500, 5001, 500):
+            store.append(run, [steps(last - 499, last)])
+            await_drawn(page, last)
+            assert len(points(page)) <= 2400
+    x, y = points(page), page.evaluate(f"Array.from({LOSS}.data[0].y)")
+    assert x == sorted(set(x)) and (x[0], x[-1]) == (1, 5000)
+    assert (max(y), min(y)) == (loss(1), loss(5000))
+
+
+def test_the_end_of_a_run_is_shown_by_itself(page, server, store):
+    with trained_here(store) as run:
+        store.append(run, [started(10, 1), steps(1, 10), epoch(1, 10)])
+        visit(page, server, "train", f"?run={run}")
+        await_points(page, 10)
+        expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        store.set_status(run, "failed", error="The loss became nan at step 11: training diverged.")
+        expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+        expect(page.locator("[data-testid=stAlert]")).to_contain_text("The loss became nan at step 11")
+        assert points(page) == list(range(1, 11))
+        assert_sound(page)
+
+
+def test_changing_to_another_run_shows_that_runs_points_only(page, server, store):
+    with trained_here(store) as first, trained_here(store) as second:
+        store.append(first, [started(), steps(1, 30)])
+        store.append(second, [started(), steps(1, 12)])
+        visit(page, server, "train", f"?run={first}")
+        await_points(page, 30)
+        page.get_by_role("combobox", name="Run").click()
+        page.get_by_role("option", name=second).click()
+        page.wait_for_url(f"**run={second}*")
+        page.wait_for_function(f"{LOSS}?.data?.[0].x.length === 12")
+        store.append(first, [steps(31, 32)])
+        store.append(second, [steps(13, 14)])
+        await_points(page, 14)
+        assert points(page) == list(range(1, 15))
+
+
+THIN = """async ([source, points, limit]) => {
+    const module = await import(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
+    const [x, y] = JSON.parse(points);
+    return JSON.stringify(module.thin(x, y, limit));
+}"""
+
+
+def thinned(page, x, y, limit):
+    """What the page's own `thin` keeps, run in the browser."""
+    source = (ROOT / "pages" / "ui" / "components" / "live.js").read_text()
+    return json.loads(page.evaluate(THIN, [source, json.dumps([list(x), list(y)]), limit]))
+
+
+def noise(count):
+    rng = np.random.default_rng(0)
+    return np.arange(1, count + 1), rng.permutation(count) / count
+
+
+def test_the_pages_thinning_keeps_the_same_points_as_the_engines(page):
+    x, y = noise(2**16)
+    kept_x, kept_y = thinned(page, x.tolist(), y.tolist(), 1024)
+    expected_x, expected_y = decimate(x, y, 1024)
+    assert (kept_x, kept_y) == (expected_x.tolist(), expected_y.tolist())
+
+
+@pytest.mark.parametrize("limit", [100, 1200])
+def test_the_pages_thinning_of_many_points_is_bounded_and_keeps_every_extreme(page, limit):
+    x, y = noise(100_000)
+    kept_x, kept_y = thinned(page, x.tolist(), y.tolist(), limit)
+    assert limit / 2 <= len(kept_x) == len(kept_y) <= limit
+    assert kept_x == sorted(set(kept_x))
+    assert kept_y == [y[i - 1] for i in kept_x]
+    assert (min(kept_y), max(kept_y)) == (y.min(), y.max())
+    half = len(x) // 2
+    assert min(v for i, v in zip(kept_x, kept_y, strict=True) if i <= half) == y[:half].min()
+
+
+def test_thinning_few_points_of_any_shape_loses_none_that_matter(page):
+    assert thinned(page, [1], [5], 4) == [[1], [5]]
+    assert thinned(page, [], [], 4) == [[], []]
+    assert thinned(page, [1, 2], [5, 5], 4) == [[1, 2], [5, 5]]
+    flat_x, flat_y = thinned(page, list(range(1, 101)), [0.5] * 100, 10)
+    assert len(flat_x) <= 10 and set(flat_y) == {0.5}

@@ -1,0 +1,141 @@
+"""The main path with real training: configure, watch, stop or finish, evaluate; and a run that was started in a terminal."""
+
+import os
+import subprocess
+import sys
+import time
+
+from playwright.sync_api import expect
+
+from cnn_core.analysis.evaluation import evaluate_run
+from cnn_core.config import make_config
+from cnn_core.data.source import finish
+from tests.browser.pilot import LOSS, assert_sound, await_points, figure, points, visit
+from tests.pages.studio_harness import ONE_THREAD, ROOT, Server
+
+STOPS_WITHIN = 2.0  # seconds from the click to the stored status
+
+
+def fill(page, title, value):
+    field = page.get_by_role("spinbutton", name=title)
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def test_the_first_page_is_painted_before_torch_is_loaded(page, tmp_path):
+    server = Server(tmp_path)
+    try:
+        assert server.has_loaded("libpython") or server.has_loaded("python")
+        assert not server.has_loaded("libtorch")
+        page.goto(server.url)
+        page.get_by_role("heading", name="Train an image classifier").wait_for()
+        assert not server.has_loaded("libtorch")
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        page.get_by_role("button", name="Train on digits now").wait_for()
+        assert_sound(page)
+    finally:
+        server.stop()
+
+
+def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(page, server, store):
+    visit(page, server, "configure")
+    expect(page.locator("[data-testid=stMetricValue]").first).to_have_text("505,578")
+    for title, value in (("Epochs", 2), ("Batch size", 32), ("Learning rate", 0.003), ("Dropout", 0)):
+        fill(page, title, value)
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/train?run=*")
+    run = page.url.partition("run=")[2]
+    await_points(page, 1)
+    page.evaluate(f"{LOSS}.theVeryNode = true")
+    begun = len(points(page))
+    await_points(page, begun + 10)
+    page.wait_for_function(f"{LOSS}.data[3].x.length === 1")
+    assert figure(page, "speed").endswith("images/s")
+    assert page.evaluate(f"{LOSS}.theVeryNode === true")
+
+    expect(page.locator("[data-testid=stMain]").get_by_role("link", name="Evaluate")).to_be_visible()
+    page.wait_for_function("document.querySelector('.live-stage').textContent === 'Finished'", timeout=60_000)
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    row = store.run(run)
+    total = 2 * -(-1222 // 32)
+    assert row.status == "finished"
+    assert row.config == make_config(epochs=2, batch_size=32, learning_rate=0.003, dropout=0)
+    assert points(page) == list(range(1, total + 1))
+    assert page.evaluate(f"{LOSS}.theVeryNode === true")
+    assert figure(page, "epoch") == "2 / 2"
+    assert figure(page, "best").startswith(f"{100 * row.summary['best_val_accuracy']:.1f} %")
+    assert page.locator(".live-bar").get_attribute("aria-valuenow") == "100"
+
+    page.locator("[data-testid=stMain]").get_by_role("link", name="Evaluate").click()
+    page.get_by_role("heading", name="Confusion matrix").wait_for()
+    evaluation = finish(evaluate_run(run, row.config, store.home))
+    assert f"run={run}" in page.url
+    expect(page.locator("[data-testid=stMetricValue]").first).to_have_text(f"{evaluation.accuracy:.2%}")
+    page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
+    counts = page.locator("[data-testid=stPlotlyChart] .heatmap-label").all_text_contents()
+    assert [int(count) for count in counts] == evaluation.confusion.ravel().tolist()
+    assert_sound(page)
+
+
+def test_stop_ends_a_training_within_two_seconds_and_keeps_the_model(page, server, store):
+    run = store.create(make_config(epochs=1000))
+    visit(page, server, "train", f"?run={run}")
+    page.wait_for_function(f"({LOSS}?.data?.[3].x.length ?? 0) === 1", timeout=60_000)
+    stop = page.get_by_role("button", name="Stop")
+    stop.click()
+    clicked = time.monotonic()
+    while store.run(run).status == "running":
+        assert time.monotonic() - clicked < 10 * STOPS_WITHIN
+        page.wait_for_timeout(20)
+    assert time.monotonic() - clicked < STOPS_WITHIN
+    assert store.run(run).status == "stopped"
+    assert store.has_model(run)
+    expect(stop).to_have_count(0)
+    expect(page.locator(".live-stage")).to_have_text("Stopped. What was learned is kept.")
+    expect(page.locator("[data-testid=stMain]").get_by_role("link", name="Try it in the gallery")).to_be_visible()
+    assert_sound(page)
+
+
+def test_a_run_started_in_a_terminal_appears_live_in_the_dashboard(page, server, store):
+    terminal = subprocess.Popen(
+        [sys.executable, "-m", "cnn_core", "train", "--epochs", "1000", "--json"],
+        cwd=ROOT,
+        env={**os.environ, **ONE_THREAD, "CNN_STUDIO_HOME": str(server.home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        run = terminal.stderr.readline().split(":")[0].removeprefix("Run ")
+        visit(page, server, "train")
+        assert f"run={run}" in page.url
+        await_points(page, 5)
+        await_points(page, len(points(page)) + 5)
+        page.get_by_role("button", name="Stop").click()
+        said, _ = terminal.communicate(timeout=30)
+    finally:
+        terminal.kill()
+        terminal.wait()
+    assert f'"run": "{run}", "status": "stopped"' in said
+    expect(page.locator(".live-stage")).to_have_text("Stopped. What was learned is kept.")
+    assert points(page) == list(range(1, len(points(page)) + 1))
+    assert_sound(page)
+
+
+def test_the_form_refuses_by_name_shows_what_it_will_use_and_brings_each_data_sets_defaults(page, server, store):
+    before = store.runs()
+    visit(page, server, "configure")
+    epochs, flip = page.get_by_role("spinbutton", name="Epochs"), page.get_by_role("switch", name="Random flip")
+    fill(page, "Epochs", 0)
+    page.get_by_role("button", name="Start training").click()
+    expect(page.locator("[data-testid=stAlert]")).to_contain_text("Nothing was started. Epochs must be")
+    assert store.runs() == before
+    fill(page, "Epochs", "")
+    expect(epochs).to_have_value("20")
+    expect(flip).not_to_be_checked()
+    fill(page, "Epochs", 7)
+    page.get_by_role("combobox", name="Data set").click()
+    page.get_by_role("option", name="CIFAR-10").click()
+    expect(flip).to_be_checked()
+    expect(epochs).to_have_value("20")
+    assert_sound(page)

@@ -1,0 +1,52 @@
+"""The embedded digits: their facts, their fixed test part, and what a network sees of them."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from cnn_core.config import make_config
+from cnn_core.data.digits import DigitsSource, enlarge
+from cnn_core.data.source import finish
+
+
+def test_the_facts_agree_with_what_is_loaded():
+    info = DigitsSource.info
+    for part, count in (("train", info.train_count), ("test", info.test_count)):
+        images = finish(DigitsSource().load(part))
+        assert images.images.shape == (count, info.image_size, info.image_size, info.channels) == (count, 32, 32, 1)
+        assert images.images.dtype == np.uint8 and images.labels.dtype == np.int64 and images.notes == ()
+        assert set(images.labels) == set(range(len(info.classes)))
+    assert info.train_count + info.test_count == 1797
+    assert info.classes == tuple("0123456789") and info.ink
+
+
+def test_every_digit_is_in_exactly_one_part_with_its_own_label():
+    digits = load_digits()
+    everything = sorted((enlarge(ink).tobytes(), int(label)) for ink, label in zip(digits.images, digits.target, strict=True))
+    parts = [finish(DigitsSource().load(part)) for part in ("train", "test")]
+    loaded = sorted(
+        (image.tobytes(), int(label)) for part in parts for image, label in zip(part.images, part.labels, strict=True)
+    )
+    assert loaded == everything
+
+
+def test_the_test_part_is_a_fifth_of_every_class_and_always_the_same():
+    train, test = (finish(DigitsSource().load(part)) for part in ("train", "test"))
+    tested, all_of_it = np.bincount(test.labels), np.bincount(np.concatenate((train.labels, test.labels)))
+    assert np.abs(tested - 0.2 * all_of_it).max() <= 0.5
+    again = finish(DigitsSource().load("test"))
+    assert np.array_equal(again.images, test.images) and np.array_equal(again.labels, test.labels)
+
+
+def test_an_enlarged_digit_is_bright_strokes_on_black_where_the_ink_was():
+    ink = np.zeros((8, 8))
+    ink[2:6, 3] = 16
+    picture = enlarge(ink)
+    assert picture.shape == (32, 32) and picture.dtype == np.uint8
+    assert (picture[10:22, 13:15] > 200).all() and (picture[:, 20:] == 0).all() and (picture[:4] == 0).all()
+    assert (enlarge(np.full((8, 8), 16)) == 255).all()
+
+
+def test_a_mirrored_digit_is_never_shown_by_default():
+    assert make_config(data="digits").flip is False
+    assert make_config(data="digits", flip=True).flip is True
+    assert make_config(data="cifar10").flip is True

@@ -1,0 +1,52 @@
+"""A run that the test itself trains: it holds the run's lock and appends events, so that every point on a page is known."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cnn_core.config import make_config
+from cnn_core.events import Epoch, Started, Steps
+from cnn_core.runs.lock import hold
+from cnn_core.runs.store import Store
+
+
+@contextmanager
+def trained_here(store: Store) -> Iterator[str]:
+    """A running run whose trainer is this test; gives its id."""
+    run = store.create(make_config(), status="running")
+    with hold(store.home.run_folder(run)):
+        yield run
+
+
+def started(steps_per_epoch: int = 10, epochs: int = 4) -> Started:
+    return Started(505_578, "CPU, 1 threads", 1222, 216, 359, steps_per_epoch, epochs)
+
+
+def loss(step: int) -> float:
+    """A loss that falls by 0.00001 a step: every point can be told from every other, also rounded as the stream rounds."""
+    return round(1 - step / 100_000, 5)
+
+
+def accuracy(step: int) -> float:
+    return round(step / 100_000, 5)
+
+
+def steps(first: int, last: int, epoch: int = 1) -> Steps:
+    """Steps first…last in one report."""
+    numbers = range(first, last + 1)
+    return Steps(
+        epoch=epoch,
+        step=last,
+        images=64 * last,
+        loss=tuple(map(loss, numbers)),
+        accuracy=tuple(map(accuracy, numbers)),
+        learning_rate=0.001,
+        images_per_second=1000.0,
+        train_seconds=0.01 * last,
+        seconds=0.01 * last,
+        at=time.time(),
+    )
+
+
+def epoch(number: int, step: int, *, is_best: bool = True, val_accuracy: float = 0.6) -> Epoch:
+    return Epoch(number, step, 1.0, 0.5, 0.9, val_accuracy, is_best, 0.1, 0.1)

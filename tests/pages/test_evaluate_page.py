@@ -1,0 +1,169 @@
+"""The evaluate page: its figures are the engine's, to the last digit."""
+
+import base64
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cnn_core.analysis.evaluation import evaluate_run
+from cnn_core.config import make_config
+from cnn_core.data.source import finish
+from cnn_core.home import CARD, PREDICTIONS, WEIGHTS
+from cnn_core.runs.execute import execute
+
+RUN = "0001-digits"
+
+
+def evaluation_of(store, run=RUN):
+    return finish(evaluate_run(run, store.run(run).config, store.home))
+
+
+def numbers(packed):
+    """An array as Plotly's JSON packs it."""
+    values = np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
+    return values.reshape([int(side) for side in packed["shape"].split(",")])
+
+
+def test_an_empty_studio_says_what_to_do_first(empty, open_page):
+    at = open_page("evaluate")
+    assert "no trained run yet to evaluate" in at.info[0].value
+    assert [button.label for button in at.button] == ["Train on digits"]
+    assert not at.exception
+
+
+def test_the_figures_agree_with_the_engine(trained, open_page):
+    evaluation, summary = evaluation_of(trained), trained.run(RUN).summary
+    at = open_page("evaluate")
+    assert {metric.label: metric.value for metric in at.metric} == {
+        "Test accuracy": f"{evaluation.accuracy:.2%}",
+        "Test loss": f"{evaluation.loss:.4f}",
+        "Test images": "359",
+        "Best validation accuracy": f"{summary['best_val_accuracy']:.2%}",
+    }
+    assert evaluation.accuracy == summary["test_accuracy"]
+    assert not at.exception
+
+
+def test_the_table_of_classes_agrees_with_the_engine(trained, open_page):
+    evaluation = evaluation_of(trained)
+    table, metrics = open_page("evaluate").dataframe[0].value, evaluation.per_class
+    assert list(table["Class"]) == list(evaluation.classes)
+    for column, expected in (
+        ("Precision", metrics.precision),
+        ("Recall", metrics.recall),
+        ("F1", metrics.f1),
+        ("Images", metrics.support),
+    ):
+        np.testing.assert_array_equal(table[column], expected)
+
+
+def test_the_heat_map_holds_the_confusion_matrix(trained, open_page):
+    evaluation = evaluation_of(trained)
+    (chart,) = open_page("evaluate").get("plotly_chart")
+    (heat,) = json.loads(chart.proto.spec)["data"]
+    np.testing.assert_array_equal(numbers(heat["customdata"]), evaluation.confusion)
+    np.testing.assert_array_equal(numbers(heat["text"]), evaluation.confusion)
+    np.testing.assert_allclose(numbers(heat["z"]), evaluation.confusion / evaluation.confusion.sum(1, keepdims=True))
+    assert evaluation.confusion.sum() == 359
+
+
+def test_lost_predictions_are_computed_again(own_trained, open_page):
+    evaluation = evaluation_of(own_trained)
+    (own_trained.home.run_folder(RUN) / PREDICTIONS).unlink()
+    at = open_page("evaluate")
+    assert at.metric[0].value == f"{evaluation.accuracy:.2%}"
+    assert (own_trained.home.run_folder(RUN) / PREDICTIONS).is_file()
+
+
+@pytest.mark.parametrize("page", ["evaluate", "gallery"])
+def test_an_unknown_run_is_a_sentence_and_another_one_is_shown(trained, open_page, page):
+    at = open_page(page)
+    for asked in ("0099-digits", "nonsense", "../.."):
+        at.query_params["run"] = asked
+        at.run()
+        (warning,) = at.warning
+        assert "There is no run" in warning.value
+        assert at.selectbox[0].value == RUN
+        assert dict(at.query_params) == {"run": RUN}
+        assert not at.exception
+
+
+@pytest.mark.parametrize("page", ["evaluate", "gallery"])
+def test_a_run_without_a_model_is_a_sentence_and_another_one_is_shown(own_trained, open_page, page):
+    waiting = own_trained.create(make_config())
+    at = open_page(page, run=waiting)
+    (warning,) = at.warning
+    assert waiting in warning.value and "no saved model" in warning.value
+    assert at.selectbox[0].value == RUN
+    assert not at.exception
+
+
+DAMAGED_WEIGHTS = {
+    "empty": lambda good: b"",
+    "half": lambda good: good[: len(good) // 2],
+    "text": lambda good: b"these are no weights\n" * 50,
+    "no text in its encoding": lambda good: b"X\x02\x00\x00\x00\xff\xfe.",
+    "a number cut short": lambda good: b"J\x00",
+    "no dictionary": lambda good: saved([1, 2, 3]),
+    "another network's": lambda good: saved({"features.0.0.weight": torch.zeros(1)}),
+}
+
+
+def saved(value):
+    out = io.BytesIO()
+    torch.save(value, out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("page", ["evaluate", "gallery"])
+@pytest.mark.parametrize("damage", DAMAGED_WEIGHTS)
+def test_a_damaged_model_file_is_a_sentence(own_trained, open_page, page, damage):
+    weights = own_trained.home.run_folder(RUN) / WEIGHTS
+    weights.write_bytes(DAMAGED_WEIGHTS[damage](weights.read_bytes()))
+    at = open_page(page, run=RUN)
+    assert not at.exception
+    (error,) = at.error
+    assert error.value.startswith(f"The saved model of run {RUN} is damaged")
+
+
+@pytest.mark.parametrize("page", ["evaluate", "gallery"])
+@pytest.mark.parametrize("damage", ["no card", "half a card", "a card of another network"])
+def test_a_damaged_model_card_is_a_sentence(own_trained, open_page, page, damage):
+    folder = own_trained.home.run_folder(RUN)
+    (folder / WEIGHTS).touch()  # as a new model would be: nothing of the old one may be remembered
+    card = folder / CARD
+    match damage:
+        case "no card":
+            card.unlink()
+        case "half a card":
+            card.write_text(card.read_text()[:40])
+        case "a card of another network":
+            card.write_text(card.read_text().replace('"channels": 1', '"channels": 3'))
+    at = open_page(page, run=RUN)
+    assert not at.exception
+    (error,) = at.error
+    assert RUN in error.value
+    assert ("has no model yet" if damage == "no card" else "damaged") in error.value
+
+
+def test_a_data_set_that_is_gone_is_a_sentence(empty, open_page, tmp_path):
+    folder = tmp_path / "pets"
+    for name in ("cats", "dogs"):
+        (folder / name).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (16, 16), (255 * (name == "cats"), 10 * number, 0)).save(folder / name / f"{number}.png")
+    run = empty.create(make_config(data=str(folder), epochs=1, batch_size=4))
+    assert execute(empty, run) == "finished"
+    shutil.rmtree(folder)
+    for page in ("evaluate", "gallery"):
+        at = open_page(page, run=run)
+        if page == "gallery":
+            at.button_group[0].set_value("Test images").run()
+        assert not at.exception
+        (error,) = at.error
+        assert str(folder) in error.value

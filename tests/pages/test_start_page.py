@@ -1,0 +1,51 @@
+"""The start page: says what to do first, starts a useful run with one click, and lists the runs so far."""
+
+import pytest
+
+from cnn_core.config import make_config
+
+
+def test_an_empty_studio_is_met_with_one_button_and_no_list_of_runs(empty, open_page):
+    at = open_page("start")
+    assert not at.exception
+    assert [button.label for button in at.button] == ["Train on digits now"]
+    assert "Recent runs" not in [heading.value for heading in at.subheader]
+
+
+def test_one_click_queues_a_digits_run_with_the_one_click_settings_and_shows_it(empty, open_page):
+    at = open_page("start")
+    at.button[0].click().run()
+    (run,) = empty.runs()
+    assert (run.status, run.config) == ("queued", make_config())
+    assert run.config.data == "digits"
+    assert (at.title[0].value, dict(at.query_params)) == ("Train", {"run": run.id})
+    assert not at.exception
+
+
+def test_showing_the_new_run_again_starts_no_second_one(empty, open_page):
+    at = open_page("start")
+    at.button[0].click().run()
+    at.run()
+    assert len(empty.runs()) == 1
+
+
+def test_the_start_page_lists_runs_newest_first_with_status_and_test_accuracy(own_trained, open_page):
+    waiting = own_trained.create(make_config())
+    at = open_page("start")
+    accuracy = own_trained.run("0001-digits").summary["test_accuracy"]
+    links = [link.label for link in at.get("page_link") if "digits**" in link.label]
+    assert links == [f"**{waiting}**", "**0001-digits**"]
+    captions = [caption.value for caption in at.caption]
+    assert captions == ["20 epochs planned", f"{accuracy:.1%} test accuracy"]
+    assert not at.exception
+
+
+@pytest.mark.parametrize("page", ["start", "configure", "train", "evaluate", "gallery"])
+def test_a_run_store_that_is_damaged_is_a_sentence_with_the_remedy_on_every_page(own_trained, open_page, page):
+    open_page("start")
+    own_trained.home.database.write_bytes(b"this is no database " * 500)
+    at = open_page(page)
+    if page == "configure":  # reads no run; nothing may start
+        at.button[0].click().run()
+    assert not at.exception
+    assert "CNN_STUDIO_HOME" in at.error[0].value

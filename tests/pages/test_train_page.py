@@ -1,0 +1,112 @@
+"""The train page: a run's state in words, a button that stops it, and the next steps once there is a model."""
+
+import json
+import sqlite3
+
+from cnn_core.config import TrainConfig, make_config
+from cnn_core.runs.lock import hold
+
+
+def badges(at):
+    return " ".join(element.value for element in at.markdown)
+
+
+def live_data(at):
+    (panel,) = at.get("bidi_component")
+    return json.loads(panel.proto.json)
+
+
+def test_an_empty_studio_says_what_to_do_first(empty, open_page):
+    at = open_page("train")
+    assert "no trained run yet" in at.info[0].value
+    at.button[0].click().run()
+    assert [run.config for run in empty.runs()] == [make_config()]
+    assert not at.exception
+
+
+def test_the_live_panel_is_given_the_run_that_the_address_names(own_trained, open_page):
+    newest = own_trained.create(make_config())
+    assert live_data(open_page("train")) == {"run": newest, "status": "queued"}
+    assert live_data(open_page("train", run="0001-digits")) == {"run": "0001-digits", "status": "finished"}
+
+
+def test_choosing_another_run_shows_it_and_changes_the_address(own_trained, open_page):
+    newest = own_trained.create(make_config())
+    at = open_page("train", run="0001-digits")
+    at.selectbox[0].set_value(newest).run()
+    assert live_data(at)["run"] == newest
+    assert dict(at.query_params) == {"run": newest}
+    at.run()
+    assert live_data(at)["run"] == newest
+
+
+def test_an_unknown_run_is_a_sentence_and_another_one_is_shown(trained, open_page):
+    at = open_page("train")
+    for asked in ("0099-digits", "nonsense", "../../etc/passwd", "..%2f..", "<b>bold</b>", "ü" * 200, "'; drop table runs", "\0"):
+        at.query_params["run"] = asked
+        at.run()
+        (warning,) = at.warning
+        assert "There is no run" in warning.value and "Choose from the list" in warning.value
+        assert live_data(at)["run"] == "0001-digits"
+        assert dict(at.query_params) == {"run": "0001-digits"}
+        assert not at.exception
+
+
+def test_stop_takes_a_waiting_run_out_of_the_queue(empty, open_page):
+    run = empty.create(make_config())
+    at = open_page("train", run=run)
+    assert "waiting" in badges(at)
+    (stop,) = [button for button in at.button if button.label == "Stop"]
+    stop.click().run()
+    assert empty.run(run).status == "stopped"
+    at.run()
+    assert "stopped" in badges(at)
+    assert not [button for button in at.button if button.label == "Stop"]
+    assert not at.exception
+
+
+def test_stop_asks_the_process_that_trains_a_run_for_its_end(empty, open_page):
+    run = empty.create(make_config(), status="running")
+    with hold(empty.home.run_folder(run)):
+        at = open_page("train", run=run)
+        assert "training" in badges(at)
+        assert not empty.should_stop(run)
+        (stop,) = [button for button in at.button if button.label == "Stop"]
+        stop.click().run()
+        assert empty.should_stop(run)
+        assert at.toast[0].value == "Stopping. What was learned is kept."
+
+
+def test_a_failed_run_shows_its_sentence(empty, open_page):
+    run = empty.create(make_config())
+    empty.set_status(run, "failed", error="The loss became nan at step 7: training diverged. Choose a lower learning rate.")
+    at = open_page("train", run=run)
+    assert [error.value for error in at.error] == [empty.run(run).error]
+    assert "failed" in badges(at)
+    assert not [button for button in at.button if button.label == "Stop"]
+    assert not at.exception
+
+
+def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty, open_page):
+    run = empty.create(make_config(), status="running")
+    with sqlite3.connect(empty.home.database) as db:
+        db.execute("update runs set created = created - 60")
+    at = open_page("train", run=run)
+    assert "interrupted" in badges(at)
+    assert "start it again with the same settings" in at.warning[0].value
+    assert not [button for button in at.button if button.label == "Stop"]
+    assert not at.exception
+
+
+def test_a_run_with_a_model_leads_on_to_evaluation_and_gallery(own_trained, open_page):
+    links = [link.label for link in open_page("train", run="0001-digits").get("page_link")]
+    assert links == ["Evaluate", "Try it in the gallery"]
+    waiting = own_trained.create(make_config())
+    assert not open_page("train", run=waiting).get("page_link")
+
+
+def test_every_setting_of_the_run_can_be_read_again(trained, open_page):
+    table = open_page("train").table[0].value
+    shown = dict(zip(table["Setting"], table["Value"], strict=True))
+    config = trained.run("0001-digits").config
+    assert shown == {field.title: str(getattr(config, name)) for name, field in TrainConfig.model_fields.items()}

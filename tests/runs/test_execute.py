@@ -1,0 +1,167 @@
+"""One run from start to end: how each ending is recorded, what it keeps, and that only one trains at a time."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnn_core.errors import DataError, DeviceError, RunError, SettingError
+from cnn_core.events import Epoch, Event, Progress, Started, Steps
+from cnn_core.home import CURVES_PICTURE, WEIGHTS
+from cnn_core.models.saved import load_model
+from cnn_core.runs.execute import execute
+from cnn_core.runs.history import History, summarise
+from cnn_core.runs.lock import hold, is_held
+from cnn_core.runs.store import Store
+from cnn_core.runs.submit import submit
+from tests.conftest import Trained
+from tests.helpers import is_a_sentence, tiny_config, write_pictures
+
+
+def stop_at(store: Store, run: str, kind: type) -> Callable[[Event], None]:
+    def watch(event: Event) -> None:
+        if isinstance(event, kind):
+            store.request_stop(run)
+
+    return watch
+
+
+def test_a_finished_run_says_so_with_its_figures_and_is_held_no_more(colours_run: Trained):
+    row = colours_run.run
+    assert row.status == "finished" and row.error == "" and not row.is_active
+    history = History()
+    history.add(colours_run.store.events(colours_run.id))
+    assert row.summary.items() >= summarise(history).items()
+    assert row.summary["epochs"] == 8 and row.summary["test_accuracy"] > 0.8
+    assert row.summary["seconds"] >= row.summary["train_seconds"] > 0
+    assert not is_held(colours_run.folder)
+
+
+def test_a_stop_within_the_first_epoch_keeps_what_was_learned(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=50))
+    assert execute(store, run, watch=stop_at(store, run, Steps)) == "stopped"
+    assert store.run(run).status == "stopped" and store.run(run).summary["epochs"] == 0
+    model, card = load_model(store.home.run_folder(run), torch.device("cpu"))
+    torch.manual_seed(0)
+    untrained = card.build()
+    assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), untrained.parameters(), strict=True))
+    assert not any(isinstance(stored.event, Epoch) for stored in store.events(run))
+
+
+def test_a_stop_in_a_later_epoch_keeps_the_best_model_so_far(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=50))
+    seen: list[Epoch] = []
+
+    def watch(event: Event) -> None:
+        seen.extend([event] if isinstance(event, Epoch) else [])
+
+    assert execute(store, run, watch=watch, should_end=lambda: len(seen) == 2) == "stopped"
+    row = store.run(run)
+    assert row.status == "stopped" and row.summary["epochs"] == 2 and store.has_model(run)
+    assert row.summary["best_val_accuracy"] == [epoch for epoch in seen if epoch.is_best][-1].val_accuracy
+    assert row.summary["test_accuracy"] is None
+
+
+@pytest.mark.parametrize("kind", [Progress, Started])
+def test_a_stop_before_the_first_step_ends_the_run_without_a_model(store: Store, pictures: Path, kind: type):
+    run = store.create(tiny_config(pictures))
+    assert execute(store, run, watch=stop_at(store, run, kind)) == "stopped"
+    assert store.run(run).status == "stopped" and not store.has_model(run)
+    assert isinstance(store.events(run)[-1].event, kind)
+
+
+def test_a_run_stopped_while_it_waited_is_not_trained(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    store.request_stop(run)
+    assert execute(store, run) == "stopped"
+    assert store.events(run) == [] and not store.has_model(run)
+
+
+def test_every_event_is_stored_before_it_is_shown(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=3))
+    shown: list[Event] = []
+
+    def watch(event: Event) -> None:
+        shown.append(event)
+        assert [stored.event for stored in store.events(run)] == shown
+        assert store.run(run).status == "running" and is_held(store.home.run_folder(run))
+
+    execute(store, run, watch=watch, should_end=lambda: sum(isinstance(event, Epoch) for event in shown) == 3)
+    assert sum(isinstance(event, Epoch) for event in shown) == 3
+
+
+def test_data_that_is_gone_fails_the_run_with_a_sentence(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    pictures.rename(pictures.with_name("moved"))
+    assert execute(store, run) == "failed"
+    row = store.run(run)
+    assert row.status == "failed" and is_a_sentence(row.error) and str(pictures) in row.error
+    assert not (store.home.run_folder(run) / "error.txt").exists()
+
+
+def test_a_training_that_diverges_fails_the_run_with_a_sentence(store: Store, pictures: Path):
+    config = tiny_config(pictures, epochs=40, optimizer="sgd", learning_rate=10, schedule="constant")
+    run = store.create(config)
+    assert execute(store, run) == "failed"
+    row = store.run(run)
+    assert row.status == "failed" and "diverged" in row.error and is_a_sentence(row.error)
+    figures = [stored.event for stored in store.events(run) if isinstance(stored.event, Epoch)]
+    assert all(epoch.val_loss == epoch.val_loss for epoch in figures)  # not a number is what does not equal itself
+
+
+def test_a_mistake_of_ours_fails_the_run_and_keeps_its_traceback(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    folder = store.home.run_folder(run)
+    (folder / WEIGHTS / "in the way").mkdir(parents=True)  # the model cannot be saved where a folder lies
+    assert execute(store, run) == "failed"
+    row = store.run(run)
+    assert row.status == "failed" and str(folder / "error.txt") in row.error and is_a_sentence(row.error)
+    assert "Traceback" in (folder / "error.txt").read_text()
+
+
+def test_a_second_trainer_of_the_same_run_is_refused(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    with hold(store.home.run_folder(run)), pytest.raises(RunError, match="already being trained") as refusal:
+        execute(store, run)
+    assert is_a_sentence(refusal.value)
+    assert store.run(run).status == "queued" and store.events(run) == []
+
+
+def test_a_finished_run_is_never_trained_again(colours_copy: Trained):
+    before = (colours_copy.folder / WEIGHTS).read_bytes()
+    count = len(colours_copy.store.events(colours_copy.id))
+    assert execute(colours_copy.store, colours_copy.id) == "finished"
+    assert (colours_copy.folder / WEIGHTS).read_bytes() == before
+    assert len(colours_copy.store.events(colours_copy.id)) == count
+
+
+def test_a_run_that_is_not_there_is_refused(store: Store):
+    with pytest.raises(RunError):
+        execute(store, "../x")
+
+
+def test_a_stopped_run_leaves_no_pictures_of_a_story_it_did_not_finish(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=50))
+    execute(store, run, watch=stop_at(store, run, Epoch))
+    assert not (store.home.run_folder(run) / CURVES_PICTURE).exists()
+
+
+def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path: Path, pictures: Path):
+    narrow = write_pictures(tmp_path / "narrow", ["red"])
+    absent = "mps" if not torch.backends.mps.is_available() else "cuda"
+    for config, kind, words in (
+        (tiny_config(pictures, batch_size=25), SettingError, "Batch size is 25, more than the 2. "),
+        (tiny_config(tmp_path / "nowhere"), DataError, "nowhere"),
+        (tiny_config(narrow), DataError, "only one class"),
+        (tiny_config(pictures, device=absent), DeviceError, "not available"),
+    ):
+        with pytest.raises(kind, match=words) as refusal:
+            submit(config, store)
+        assert is_a_sentence(refusal.value)
+    assert store.runs() == [] and not (store.home.root / "runs").exists()
+
+
+def test_what_can_start_waits_in_the_queue(store: Store, pictures: Path):
+    run = submit(tiny_config(pictures, batch_size=21), store)
+    assert store.waiting() == [run] and store.run(run).status == "queued"

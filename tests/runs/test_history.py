@@ -1,0 +1,229 @@
+"""Histories for charts: bounded columns with the whole envelope, updates that join without a seam, and the run's summary."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
+from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, decimate, summarise
+from cnn_core.runs.store import Stored
+
+STARTED = Started(
+    parameters=506_154, device="CPU, 2 threads", train_count=900, val_count=100, test_count=200, steps_per_epoch=10, epochs=5
+)
+
+
+def steps(last: int, count: int, *, epoch: int = 1, rng: np.random.Generator | None = None, size: int = 64) -> Steps:
+    """A report of the `count` steps up to step `last`, which took 10 ms each, and 1 ms each beside training."""
+    draw = rng or np.random.default_rng(last)
+    return Steps(
+        epoch=epoch,
+        step=last,
+        images=last * size,
+        loss=tuple(draw.random(count) * 3),
+        accuracy=tuple(draw.integers(0, 65, count) / 64),
+        learning_rate=0.001,
+        images_per_second=size / 0.01,
+        train_seconds=last * 0.01,
+        seconds=last * 0.011,
+        at=1_700_000_000 + last * 0.011,
+    )
+
+
+def epoch(number: int, step: int, *, is_best: bool = True, val_accuracy: float = 0.5) -> Epoch:
+    return Epoch(
+        epoch=number,
+        step=step,
+        train_loss=1 / number,
+        train_accuracy=0.123456789012345,
+        val_loss=2 / number,
+        val_accuracy=val_accuracy,
+        is_best=is_best,
+        train_seconds=step * 0.01,
+        seconds=step * 0.011,
+    )
+
+
+def history_of(events: list[Event]) -> History:
+    history = History()
+    history.add([Stored(seq, event) for seq, event in enumerate(events, start=1)])
+    return history
+
+
+def long_run(total: int, per_report: int, per_epoch: int) -> list[Event]:
+    rng = np.random.default_rng(0)
+    started = Started(506_154, "CPU, 2 threads", 50_000, 5_000, 10_000, per_epoch, total // per_epoch)
+    events: list[Event] = [Progress("Reading images", 0, 1), started]
+    for last in range(per_report, total + 1, per_report):
+        events.append(steps(last, per_report, epoch=(last - 1) // per_epoch + 1, rng=rng))
+        if last % per_epoch == 0:
+            events.append(epoch(last // per_epoch, last, is_best=rng.random() < 0.5))
+    return events
+
+
+def envelope_the_slow_way(x: list[int], y: list[float], stretches: int) -> dict[int, tuple[float, float]]:
+    """Lowest and highest y of every stretch: the x axis from first to last point, cut into equal stretches, point by point."""
+    envelope: dict[int, tuple[float, float]] = {}
+    for px, py in zip(x, y, strict=True):
+        stretch = int((px - x[0]) * stretches // (x[-1] - x[0] + 1))
+        low, high = envelope.get(stretch, (py, py))
+        envelope[stretch] = (min(low, py), max(high, py))
+    return envelope
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("limit", [4, 20, 200, 2000])
+def test_decimation_keeps_the_lowest_and_highest_point_of_every_stretch(seed: int, limit: int):
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(limit + 1, 9000))
+    x = np.cumsum(rng.integers(1, 2 if seed % 2 else 50, count))  # evenly spaced, or with gaps
+    y = np.where(rng.random(count) < 0.01, 50, 1) * rng.standard_normal(count)
+    xs, ys = decimate(x, y, limit)
+    assert len(xs) == len(ys) <= limit
+    assert (np.diff(xs) > 0).all()
+    assert set(zip(xs.tolist(), ys.tolist(), strict=True)) <= set(zip(x.tolist(), y.tolist(), strict=True))
+    whole = envelope_the_slow_way(x.tolist(), y.tolist(), limit // 2)
+    kept: dict[int, list[float]] = {}
+    for px, py in zip(xs.tolist(), ys.tolist(), strict=True):
+        kept.setdefault(int((px - x[0]) * (limit // 2) // (x[-1] - x[0] + 1)), []).append(py)
+    assert {stretch: (min(values), max(values)) for stretch, values in kept.items()} == whole
+
+
+def test_a_single_spike_among_a_hundred_thousand_points_survives():
+    y = np.ones(100_000)
+    y[61_803], y[27_182] = 99, -99
+    xs, ys = decimate(np.arange(100_000), y, 200)
+    assert dict(zip(xs.tolist(), ys.tolist(), strict=True)).items() >= {61_803: 99, 27_182: -99}.items()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 199, 200])
+def test_few_points_are_kept_as_they_are(count: int):
+    x, y = np.arange(count), np.random.default_rng(0).random(count)
+    xs, ys = decimate(x, y, 200)
+    assert np.array_equal(xs, x) and np.array_equal(ys, y)
+
+
+def test_a_snapshot_of_a_hundred_thousand_steps_is_bounded():
+    events = long_run(100_000, per_report=100, per_epoch=1000)
+    history = history_of(events)
+    snapshot = history.snapshot()
+    assert snapshot["reset"] and snapshot["step"] == snapshot["steps_total"] == 100_000
+    assert len(json.dumps(snapshot)) <= 200_000
+    losses = np.concatenate([event.loss for event in events if isinstance(event, Steps)])
+    column = snapshot["steps"]["loss"]
+    assert 1000 <= len(column["x"]) == len(column["y"]) <= SNAPSHOT_POINTS
+    whole = envelope_the_slow_way(list(range(1, 100_001)), losses.round(5).tolist(), SNAPSHOT_POINTS // 2)
+    assert min(column["y"]) == min(low for low, _ in whole.values())
+    assert max(column["y"]) == max(high for _, high in whole.values())
+    assert len(snapshot["steps"]["accuracy"]["x"]) <= SNAPSHOT_POINTS
+    assert [e["epoch"] for e in snapshot["epochs"]] == list(range(1, 101))
+
+
+def test_a_snapshot_stays_bounded_with_as_many_epochs_as_can_be_asked_for():
+    snapshot = history_of(long_run(100_000, per_report=100, per_epoch=100)).snapshot()
+    assert len(snapshot["epochs"]) == 1000
+    assert len(json.dumps(snapshot)) <= 400_000
+
+
+def test_an_update_is_bounded_however_much_came_in_between():
+    history = history_of([STARTED, steps(1, 1)])
+    mark = history.mark()
+    history.add([Stored(3, steps(50_001, 50_000))])
+    update = history.update(mark)
+    assert not update["reset"] and update["step"] == 50_001
+    assert all(len(column["x"]) <= UPDATE_POINTS for column in update["steps"].values())
+    assert update["steps"]["loss"]["x"][0] >= 2 and len(json.dumps(update)) < 20_000
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_updates_join_without_a_gap_and_without_a_double(seed: int):
+    rng = np.random.default_rng(seed)
+    events = long_run(2000, per_report=20, per_epoch=100)
+    stored = [Stored(seq, event) for seq, event in enumerate(events, start=1)]
+    history, x, y, epochs = History(), [], [], []
+    while stored:
+        count = int(rng.integers(1, 9))
+        mark = history.mark()
+        history.add(stored[:count])
+        stored = stored[count:]
+        update = json.loads(json.dumps(history.update(mark)))
+        x += update["steps"]["loss"]["x"]
+        y += update["steps"]["loss"]["y"]
+        epochs += [e["epoch"] for e in update["epochs"]]
+    assert x == list(range(1, 2001)) and epochs == list(range(1, 21))
+    losses = [loss for event in events if isinstance(event, Steps) for loss in event.loss]
+    assert y == pytest.approx(losses, abs=1e-5)
+
+
+def test_events_added_one_by_one_or_all_at_once_give_the_same_history():
+    events = long_run(300, per_report=10, per_epoch=50)
+    slowly = History()
+    for seq, event in enumerate(events, start=1):
+        slowly.add([Stored(seq, event)])
+    assert slowly.snapshot() == history_of(events).snapshot() and slowly.mark() == history_of(events).mark()
+
+
+def test_an_empty_history_can_be_drawn_and_summarised():
+    snapshot = json.loads(json.dumps(History().snapshot()))
+    assert snapshot["steps"]["loss"] == {"x": [], "y": []} and snapshot["epochs"] == []
+    assert snapshot["step"] == snapshot["steps_total"] == 0 and snapshot["best"] is snapshot["seconds_left"] is None
+    assert summarise(History())["epochs"] == 0 and summarise(History())["test_accuracy"] is None
+
+
+def test_the_time_left_is_the_pace_so_far_times_the_steps_left():
+    history = history_of([STARTED])
+    assert history.seconds_left is None
+    history = history_of([STARTED, steps(20, 20)])
+    assert history.seconds_left == pytest.approx(30 * 0.011)
+    assert history_of([STARTED, steps(50, 50)]).seconds_left == pytest.approx(0)
+
+
+def test_the_stage_is_what_goes_on_outside_the_training_steps():
+    reading = Progress("Reading images", 3, 9)
+    for events, stage in (
+        ([reading], asdict(reading)),
+        ([reading, STARTED, steps(10, 10)], None),
+        ([steps(10, 10), Progress("Validating", 1, 2)], {"stage": "Validating", "done": 1, "total": 2}),
+        ([Progress("Validating", 1, 2), epoch(1, 10)], None),
+        ([Progress("Drawing", 0, 1), Finished(0.9, 0.3)], None),
+    ):
+        assert history_of(events).snapshot()["stage"] == stage
+
+
+def test_the_summary_has_the_figures_of_the_best_epoch_and_of_training_alone():
+    events = [
+        STARTED,
+        Note("Left out: a.png is damaged."),
+        steps(10, 10),
+        epoch(1, 10, val_accuracy=0.5),
+        steps(20, 10, epoch=2),
+        epoch(2, 20, val_accuracy=0.8),
+        steps(30, 10, epoch=3),
+        epoch(3, 30, is_best=False, val_accuracy=0.7),
+        Finished(test_accuracy=0.75, test_loss=0.6),
+    ]
+    history = history_of(events)
+    assert history.notes == ["Left out: a.png is damaged."]
+    assert summarise(history) == {
+        "epochs": 3,
+        "best_epoch": 2,
+        "best_val_accuracy": 0.8,
+        "test_accuracy": 0.75,
+        "test_loss": 0.6,
+        "train_seconds": pytest.approx(0.3),
+        "images_per_second": pytest.approx(6400),
+        "device": "CPU, 2 threads",
+        "parameters": 506_154,
+    }
+    assert history.snapshot()["best"]["epoch"] == 2 and history.snapshot()["epochs_done"] == 3
+
+
+def test_a_history_of_a_real_run_shows_every_step_and_epoch_of_it(digits_run):
+    history = History()
+    history.add(digits_run.store.events(digits_run.id))
+    snapshot = history.snapshot()
+    assert snapshot["steps"]["loss"]["x"] == list(range(1, 6 * 20 + 1)) and snapshot["seconds_left"] == 0
+    assert [e["epoch"] for e in snapshot["epochs"]] == [1, 2, 3, 4, 5, 6]
+    assert history.seq == len(digits_run.store.events(digits_run.id))

@@ -1,0 +1,86 @@
+"""The background worker, with real trainings on a small picture folder: order, ending, and what must not end it."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cnn_core.events import Epoch, Steps
+from cnn_core.runs.store import Store
+from cnn_core.runs.worker import Worker
+from tests.helpers import tiny_config
+
+
+@pytest.fixture
+def worker(store: Store) -> Iterator[Worker]:
+    worker = Worker(store)
+    worker.start()
+    yield worker
+    worker.stop()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def has_epochs(store: Store, run: str, count: int = 1) -> bool:
+    return sum(isinstance(stored.event, Epoch) for stored in store.events(run)) >= count
+
+
+def step_times(store: Store, run: str) -> list[float]:
+    return [stored.event.at for stored in store.events(run) if isinstance(stored.event, Steps)]
+
+
+def test_queued_runs_are_trained_in_order_and_one_at_a_time(store: Store, worker: Worker, pictures: Path):
+    worker.warm_up()
+    runs = [store.create(tiny_config(pictures, epochs=500)) for _ in range(3)]
+    for run in runs:
+        wait_until(lambda run=run: has_epochs(store, run, 2))
+        assert [row.id for row in store.runs() if row.status == "running"] == [run]
+        store.request_stop(run)
+    wait_until(lambda: store.run(runs[2]).status == "stopped")
+    assert [store.run(run).status for run in runs] == ["stopped"] * 3
+    times = [step_times(store, run) for run in runs]
+    assert times[0][-1] < times[1][0] <= times[1][-1] < times[2][0]
+
+
+def test_stopping_the_worker_ends_the_run_keeps_its_model_and_leaves_the_queue(store: Store, pictures: Path):
+    worker = Worker(store)
+    running, waiting = (store.create(tiny_config(pictures, epochs=1000)) for _ in range(2))
+    worker.start()
+    wait_until(lambda: has_epochs(store, running))
+    worker.stop()
+    assert store.run(running).status == "stopped" and store.has_model(running)
+    assert store.run(waiting).status == "queued" and store.events(waiting) == []
+
+
+def test_a_run_that_fails_does_not_keep_the_next_one_waiting(store: Store, worker: Worker, pictures: Path, tmp_path: Path):
+    shutil.copytree(pictures, tmp_path / "moved")
+    failing = store.create(tiny_config(tmp_path / "moved"))
+    shutil.rmtree(tmp_path / "moved")
+    following = store.create(tiny_config(pictures, epochs=500))
+    wait_until(lambda: has_epochs(store, following))
+    assert store.run(failing).status == "failed" and "moved" in store.run(failing).error
+
+
+def test_a_run_whose_folder_was_deleted_does_not_end_the_worker(store: Store, pictures: Path):
+    lost = store.create(tiny_config(pictures, epochs=1000))
+    shutil.rmtree(store.home.run_folder(lost))
+    following = store.create(tiny_config(pictures, epochs=1000))
+    worker = Worker(store)
+    worker.start()
+    try:
+        wait_until(lambda: store.run(lost).status != "queued" and has_epochs_or_ended(store, lost), seconds=10)
+        store.request_stop(lost)
+        wait_until(lambda: has_epochs(store, following), seconds=10)
+    finally:
+        worker.stop()
+
+
+def has_epochs_or_ended(store: Store, run: str) -> bool:
+    return not store.run(run).is_active or has_epochs(store, run)

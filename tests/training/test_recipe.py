@@ -1,0 +1,227 @@
+"""The whole story of a run: the files it leaves, whose weights they hold, and that test images choose nothing."""
+
+import contextlib
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.metrics import accuracy_score
+
+from cnn_core.config import TrainConfig
+from cnn_core.data.augment import RandomCrop, RandomFlip
+from cnn_core.data.batches import Batches, channel_statistics
+from cnn_core.data.catalog import open_source
+from cnn_core.data.source import ImageSet, finish
+from cnn_core.errors import DataError, SettingError
+from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
+from cnn_core.home import CARD, CONFIG, CURVES_PICTURE, PREDICTIONS, PREDICTIONS_PICTURE, WEIGHTS, Home
+from cnn_core.inference.logits import compute_logits, loss_and_accuracy
+from cnn_core.models.saved import load_model
+from cnn_core.models.simple import SimpleCNN
+from cnn_core.training.recipe import augmentations, split_validation, train_run
+from tests.conftest import Trained
+from tests.helpers import COLOURS, is_a_sentence, picture, tiny_config, write_pictures
+
+CPU = torch.device("cpu")
+
+
+def events_of(trained: Trained) -> list[Event]:
+    return [stored.event for stored in trained.store.events(trained.id)]
+
+
+def train_all_epochs(config: TrainConfig, folder: Path, home: Home) -> list[Epoch]:
+    """Train to the end of the last epoch and no further: without test images and pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    epochs: list[Epoch] = []
+    with contextlib.closing(train_run(config, folder, home)) as events:
+        for event in events:
+            epochs += [event] if isinstance(event, Epoch) else []
+            if len(epochs) == config.epochs:
+                break
+    return epochs
+
+
+def validation_figures(config: TrainConfig, folder: Path, home: Home) -> tuple[float, float]:
+    """Loss and accuracy of the saved weights on the validation images, computed afresh."""
+    model, card = load_model(folder, CPU)
+    _, held_out = split_validation(finish(open_source(config.data, home).load("train")), config)
+    batches = Batches(held_out, batch_size=64, device=CPU, mean=card.mean, std=card.std)
+    return loss_and_accuracy(finish(compute_logits(model, batches, "")), batches.labels)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / WEIGHTS, weights_only=True)
+
+
+def are_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_a_finished_run_leaves_all_its_files_and_no_others(digits_run: Trained):
+    expected = {CONFIG, CARD, WEIGHTS, PREDICTIONS, CURVES_PICTURE, PREDICTIONS_PICTURE, ".lock"}
+    assert {path.name for path in digits_run.folder.iterdir()} == expected
+    assert json.loads((digits_run.folder / CONFIG).read_text()) == digits_run.run.config.model_dump()
+    fresh = SimpleCNN(channels=1, image_size=32, classes=10, dropout=0.0)
+    fresh.load_state_dict(torch.load(digits_run.folder / WEIGHTS, weights_only=True))
+
+
+@pytest.mark.parametrize("name", [CURVES_PICTURE, PREDICTIONS_PICTURE])
+def test_its_pictures_are_real_pngs_with_something_on_them(digits_run: Trained, name: str):
+    content = (digits_run.folder / name).read_bytes()
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        image.load()
+        assert 800 <= image.width <= 2000 and 400 <= image.height <= 2000
+        colours = np.asarray(image.convert("RGB"))[::3, ::3].reshape(-1, 3)
+    assert 10_000 < len(content) < 1_000_000
+    assert len(np.unique(colours, axis=0)) > 50 and 0.02 < (colours < 128).any(1).mean() < 0.98
+
+
+def test_its_events_tell_the_story_in_order(digits_run: Trained):
+    events = events_of(digits_run)
+    started, finished = (next(e for e in events if isinstance(e, kind)) for kind in (Started, Finished))
+    assert isinstance(events[0], Progress) and events[-1] is finished
+    assert not any(isinstance(event, (Steps, Epoch)) for event in events[: events.index(started)])
+    assert (started.train_count, started.val_count, started.test_count) == (1222, 216, 359)
+    assert started.parameters == 505_578 and started.epochs == 6 and started.steps_per_epoch == -(-1222 // 64)
+    assert started.device.startswith("CPU")
+    epochs = [event for event in events if isinstance(event, Epoch)]
+    assert [epoch.step for epoch in epochs] == [started.steps_per_epoch * number for number in range(1, 7)]
+    assert finished.test_accuracy > 0.9
+
+
+def test_the_saved_model_is_the_best_epochs_and_its_test_figures_are_its_own(digits_run: Trained):
+    loss, accuracy = validation_figures(digits_run.run.config, digits_run.folder, digits_run.home)
+    best = [event for event in events_of(digits_run) if isinstance(event, Epoch) and event.is_best][-1]
+    assert accuracy == pytest.approx(digits_run.run.summary["best_val_accuracy"], abs=1e-6) == best.val_accuracy
+    assert loss == pytest.approx(best.val_loss, rel=1e-4)
+    model, card = load_model(digits_run.folder, CPU)
+    test = finish(open_source("digits", digits_run.home).load("test"))
+    batches = Batches(test, batch_size=359, device=CPU, mean=card.mean, std=card.std)
+    predicted = finish(compute_logits(model, batches, "")).argmax(1).numpy()
+    assert accuracy_score(test.labels, predicted) == pytest.approx(digits_run.run.summary["test_accuracy"])
+
+
+def test_the_card_holds_the_training_images_own_statistics(digits_run: Trained):
+    _, card = load_model(digits_run.folder, CPU)
+    training, _ = split_validation(finish(open_source("digits", digits_run.home).load("train")), digits_run.run.config)
+    assert (card.mean, card.std) == channel_statistics(training.images)
+    assert card.ink and card.classes == tuple("0123456789") and card.fingerprint == "sklearn-digits-1797"
+
+
+def test_the_best_epoch_is_kept_when_later_ones_are_worse(home: Home, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    for name in ("heads", "tails"):  # nothing to learn: the longer it trains, the worse it does on other images
+        (tmp_path / "coin" / name).mkdir(parents=True)
+        for index in range(40):
+            picture(COLOURS["grey"], (8, 8), rng).save(tmp_path / "coin" / name / f"{index}.png")
+    config = tiny_config(tmp_path / "coin", epochs=25, validation_share=0.4, dropout=0, crop=False, flip=False)
+    epochs = train_all_epochs(config, tmp_path / "run", home)
+    best = max(epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
+    assert best.epoch < 25 and [epoch.epoch for epoch in epochs if epoch.is_best][-1] == best.epoch
+    loss, accuracy = validation_figures(config, tmp_path / "run", home)
+    assert (loss, accuracy) == (pytest.approx(best.val_loss, rel=1e-4), pytest.approx(best.val_accuracy))
+    assert loss != pytest.approx(epochs[-1].val_loss, rel=1e-3)
+
+
+def test_test_images_choose_nothing(home: Home, tmp_path: Path):
+    folders = []
+    for turn, test_classes in enumerate((("blue", "green", "red"), ("red",))):
+        data = tmp_path / f"data{turn}"
+        write_pictures(data / "train", count=8)
+        write_pictures(data / "test", test_classes, count=3 + turn, seed=100 + turn)
+        config = tiny_config(data, epochs=3)
+        train_all_epochs(config, tmp_path / f"run{turn}", home)
+        folders.append(tmp_path / f"run{turn}")
+    assert are_equal(weights(folders[0]), weights(folders[1]))
+
+
+def test_the_same_settings_give_the_same_weights_and_another_seed_others(home: Home, pictures: Path, tmp_path: Path):
+    for name, seed in (("one", 3), ("same", 3), ("other", 4)):
+        train_all_epochs(tiny_config(pictures, seed=seed), tmp_path / name, home)
+    one, same, other = (weights(tmp_path / name) for name in ("one", "same", "other"))
+    assert are_equal(one, same) and not are_equal(one, other)
+
+
+def test_every_setting_of_the_training_matters(home: Home, pictures: Path, tmp_path: Path):
+    usual = {"crop": True, "flip": True, "dropout": 0.2}
+    others = [
+        {"learning_rate": 0.002},
+        {"optimizer": "adamw"},
+        {"optimizer": "sgd"},
+        {"schedule": "constant"},
+        {"dropout": 0.5},
+        {"crop": False},
+        {"flip": False},
+        {"batch_size": 5},
+        {"validation_share": 0.3},
+    ]
+    seen = []
+    for turn, chosen in enumerate(({}, *others)):
+        train_all_epochs(tiny_config(pictures, **{**usual, **chosen}), tmp_path / str(turn), home)
+        seen.append((tmp_path / str(turn) / WEIGHTS).read_bytes())
+    assert len(set(seen)) == len(seen)
+
+
+def test_files_that_were_left_out_become_notes_of_the_run(home: Home, tmp_path: Path):
+    for part, left_out in (("train", "diary.png"), ("test", "poem.png")):
+        write_pictures(tmp_path / "data" / part, count=5)
+        (tmp_path / "data" / part / "red" / left_out).write_text("no picture")
+    (tmp_path / "run").mkdir()
+    events = list(train_run(tiny_config(tmp_path / "data", epochs=1), tmp_path / "run", home))
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert (
+        len(notes) == 2 and "train/red/diary.png is not an image" in notes[0] and "test/red/poem.png is not an image" in notes[1]
+    )
+    assert next(event for event in events if isinstance(event, Started)).train_count == 12
+
+
+def test_class_names_with_dollar_signs_are_written_as_they_are(home: Home, tmp_path: Path):
+    for colour, name in (("red", "$_$"), ("green", r"a\frac$b$")):
+        write_pictures(tmp_path / "money", [colour], count=6)
+        os.rename(tmp_path / "money" / colour, tmp_path / "money" / name)
+    (tmp_path / "run").mkdir()
+    events = list(train_run(tiny_config(tmp_path / "money", epochs=1, batch_size=4), tmp_path / "run", home))
+    assert isinstance(events[-1], Finished)
+    assert (tmp_path / "run" / PREDICTIONS_PICTURE).stat().st_size > 5000
+
+
+def test_too_few_images_to_keep_any_for_validation_are_refused_in_words(home: Home, tmp_path: Path):
+    write_pictures(tmp_path / "train", count=1)
+    write_pictures(tmp_path / "test", count=1)
+    with pytest.raises(DataError, match="too few images") as refusal:
+        list(train_run(tiny_config(tmp_path, batch_size=1), tmp_path, home))
+    assert is_a_sentence(refusal.value)
+
+
+def test_a_batch_larger_than_the_training_images_is_refused_in_words(pictures: Path, home: Home):
+    images = finish(open_source(str(pictures), home).load("train"))
+    config = tiny_config(pictures, batch_size=22, validation_share=0.1)  # 24 images, of which 3 are kept apart
+    with pytest.raises(SettingError, match="Batch size is 22, more than the 21 training images") as refusal:
+        split_validation(images, config)
+    assert is_a_sentence(refusal.value) and refusal.value.field == "batch_size"
+
+
+def test_validation_images_are_a_seeded_share_of_every_class_and_not_trained_on(pictures: Path):
+    images = ImageSet(np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1), np.arange(100) % 4)
+    config = tiny_config(pictures, validation_share=0.2)
+    training, held_out = split_validation(images, config)
+    assert sorted([*training.images.ravel(), *held_out.images.ravel()]) == list(range(100))
+    assert np.bincount(held_out.labels).tolist() == [5] * 4 and len(training) == 80
+    for part in (training, held_out):
+        assert np.array_equal(part.images.ravel() % 4, part.labels)
+    _, other = split_validation(images, tiny_config(pictures, validation_share=0.2, seed=1))
+    assert not np.array_equal(other.images, held_out.images)
+
+
+def test_only_the_augmentations_that_are_switched_on_are_used(pictures: Path):
+    def chosen(crop: bool, flip: bool, size: int = 32) -> tuple[object, ...]:
+        return augmentations(tiny_config(pictures, crop=crop, flip=flip), size)
+
+    assert chosen(False, False) == ()
+    assert chosen(True, False) == (RandomCrop(4),) and chosen(True, False, 64) == (RandomCrop(8),)
+    assert chosen(False, True) == (RandomFlip(),) and chosen(True, True) == (RandomCrop(4), RandomFlip())
