@@ -282,7 +282,8 @@ def test_a_folder_of_pictures_is_trained_and_used_from_the_command_line_with_tex
         f"--{name.replace('_', '-')}={getattr(config, name)}" for name in ("epochs", "batch_size", "learning_rate", "device")
     ]
     assert main(["train", "--data", str(pictures), *options, "--no-flip", "--no-crop"]) == 0
-    text = capsys.readouterr().out
+    text, progress = capsys.readouterr()
+    assert [f"epoch   {number} " in progress for number in range(1, 8)] == [True] * 6 + [False]
     assert "0001-pictures finished after 6 epochs" in text and "test accuracy" in text and str(home.root) in text
     kept = Store(home).run("0001-pictures").config
     assert (kept.epochs, kept.flip, kept.crop, kept.data) == (6, False, False, str(pictures.resolve()))

@@ -116,6 +116,17 @@ def test_other_images_are_evaluated_anew(colours_copy: Trained, tmp_path: Path):
     assert len(after.labels) == 16 and np.bincount(after.labels).tolist() == [4, 4, 8]
 
 
+def test_an_image_that_was_edited_in_its_place_is_evaluated_anew(colours_copy: Trained, tmp_path: Path):
+    data = tmp_path / "pictures"
+    shutil.copytree(colours_copy.run.config.data, data)
+    config = tiny_config(data)
+    before = finish(evaluate_run(colours_copy.id, config, colours_copy.home))
+    for path in (data / "red").iterdir():  # red pictures turn blue
+        path.write_bytes((data / "blue" / path.name).read_bytes() + b"\0")
+    after = finish(evaluate_run(colours_copy.id, config, colours_copy.home))
+    assert before.confusion[2, 2] > 2 and after.confusion[2, 2] == 0
+
+
 def test_data_with_other_classes_is_refused_in_words(colours_copy: Trained, tmp_path: Path):
     data = tmp_path / "pictures"
     shutil.copytree(colours_copy.run.config.data, data)

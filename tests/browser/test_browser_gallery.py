@@ -5,8 +5,10 @@ import io
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from cnn_core.config import make_config
 from cnn_core.data.digits import DigitsSource
 from cnn_core.data.source import finish
+from cnn_core.runs.execute import execute
 from tests.browser.pilot import DIGITS, assert_sound, canvas_points, draw_with_finger, draw_with_mouse, visit
 
 RUN = "?run=0001-digits"
@@ -95,4 +97,26 @@ def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_picture_gets
     give(page, "notes.png", b"these are no pixels")
     expect(page.get_by_text("“notes.png” is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF.")).to_be_visible()
     expect(answer(page)).to_have_count(0)
+    assert_sound(page)
+
+
+def test_class_names_that_look_like_markup_are_shown_letter_by_letter(page, server, store, tmp_path):
+    names = ["*stars*", "1. <b>bold", ":red[colour] $x$"]
+    for shade, name in enumerate(names):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            Image.new("RGB", (16, 16), (120 * shade, 10 * number, 0)).save(tmp_path / name / f"{number}.png")
+    run = store.create(make_config(data=str(tmp_path), epochs=1, batch_size=4), status="running")
+    assert execute(store, run) == "finished"
+
+    visit(page, server, "gallery", f"?run={run}")
+    page.get_by_text("Upload", exact=True).click()
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), (120, 40, 0)).save(out, "PNG")
+    give(page, "brown.png", out.getvalue())
+    answer(page).wait_for()
+    assert answer(page).inner_text() in names
+    labels = page.locator("[data-testid=stPlotlyChart] .ytick text")
+    labels.first.wait_for()
+    assert set(labels.all_text_contents()) == set(names)
     assert_sound(page)

@@ -10,8 +10,10 @@ from playwright.sync_api import expect
 from cnn_core.analysis.evaluation import evaluate_run
 from cnn_core.config import make_config
 from cnn_core.data.source import finish
+from cnn_core.home import Home
+from cnn_core.runs.store import Store
 from tests.browser.pilot import LOSS, assert_sound, await_points, figure, points, visit
-from tests.pages.studio_harness import ONE_THREAD, ROOT, Server
+from tests.pages.studio_harness import ENDS_WITHIN, ONE_THREAD, ROOT, Server
 
 STOPS_WITHIN = 2.0  # seconds from the click to the stored status
 
@@ -22,19 +24,25 @@ def fill(page, title, value):
     field.press("Tab")
 
 
-def test_the_first_page_is_painted_before_torch_is_loaded(page, tmp_path):
+def test_the_first_page_is_painted_before_torch_is_loaded_and_one_click_trains_until_the_server_is_told_to_end(page, tmp_path):
     server = Server(tmp_path)
     try:
-        assert server.has_loaded("libpython") or server.has_loaded("python")
-        assert not server.has_loaded("libtorch")
+        store = Store(Home(tmp_path))
+        assert server.has_loaded("python") and not server.has_loaded("libtorch")
         page.goto(server.url)
         page.get_by_role("heading", name="Train an image classifier").wait_for()
         assert not server.has_loaded("libtorch")
-        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-        page.get_by_role("button", name="Train on digits now").wait_for()
+        page.get_by_role("button", name="Train on digits now").click()
+        page.wait_for_url("**/train?run=0001-digits")
+        page.wait_for_function(f"({LOSS}?.data?.[3].x.length ?? 0) === 1")
         assert_sound(page)
+        assert server.stop() < ENDS_WITHIN, "with a run going on and a page watching it"
     finally:
-        server.stop()
+        server.process.kill()
+    (run,) = store.runs()
+    assert (run.status, run.config) == ("stopped", make_config())
+    assert store.has_model(run.id)
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(page, server, store):

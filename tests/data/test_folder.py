@@ -58,6 +58,16 @@ def test_train_and_test_folders_are_taken_as_they_are(tmp_path: Path):
     assert not any(np.array_equal(image, shown) for image in train.images)
 
 
+def test_images_come_in_the_order_of_their_classes_and_names(tmp_path: Path):
+    write_pictures(tmp_path / "train", count=12)
+    write_pictures(tmp_path / "test", count=12, seed=1)
+    for part, images in zip(("train", "test"), load(tmp_path), strict=True):
+        files = sorted((tmp_path / part).glob("*/*"))
+        assert images.labels.tolist() == [("blue", "green", "red").index(path.parent.name) for path in files]
+        for image, path in zip(images.images, files, strict=True):
+            assert path.suffix == ".jpg" or np.array_equal(image, np.asarray(Image.open(path)))
+
+
 def test_a_train_folder_without_a_test_folder_gives_a_fifth_for_testing(tmp_path: Path):
     write_pictures(tmp_path / "train", count=5)
     info = FolderSource(tmp_path).info
@@ -175,9 +185,10 @@ def test_hidden_folders_and_other_files_are_ignored(pictures: Path):
 
 
 def test_the_same_folder_gives_the_same_parts_every_time(tmp_path: Path):
-    one, other = write_pictures(tmp_path / "one"), write_pictures(tmp_path / "other", ["red", "green", "blue"])
-    for path in other.glob("*/*"):
-        path.write_bytes((one / path.parent.name / path.name).read_bytes())
+    one, other = write_pictures(tmp_path / "one"), tmp_path / "other"
+    for path in sorted(one.glob("*/*"), key=lambda path: path.name[::-1] + path.parent.name, reverse=True):
+        (other / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (other / path.parent.name / path.name).write_bytes(path.read_bytes())  # the same files, made in another order
     for mine, again, theirs in zip(load(one), load(one), load(other), strict=True):
         assert np.array_equal(mine.images, again.images) and np.array_equal(mine.labels, again.labels)
         assert np.array_equal(mine.images, theirs.images) and np.array_equal(mine.labels, theirs.labels)

@@ -1,6 +1,7 @@
 """The background worker, with real trainings on a small picture folder: order, ending, and what must not end it."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cnn_core.events import Epoch, Steps
+from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
 from cnn_core.runs.worker import Worker
 from tests.helpers import tiny_config
@@ -80,6 +82,23 @@ def test_a_run_whose_folder_was_deleted_does_not_end_the_worker(store: Store, pi
         wait_until(lambda: has_epochs(store, following), seconds=10)
     finally:
         worker.stop()
+
+
+def test_a_run_whose_folder_cannot_be_used_does_not_keep_the_next_one_waiting(store: Store, worker: Worker, pictures: Path):
+    blocked = store.create(tiny_config(pictures))
+    shutil.rmtree(store.home.run_folder(blocked))
+    store.home.run_folder(blocked).write_text("in the way")
+    following = store.create(tiny_config(pictures, epochs=1000))
+    wait_until(lambda: has_epochs(store, following), seconds=10)
+
+
+def test_a_run_that_somebody_else_holds_is_trained_once_it_is_free(store: Store, worker: Worker, pictures: Path):
+    with hold(store.home.run_folder(run := store.create(tiny_config(pictures, epochs=1000), "held"))):
+        with sqlite3.connect(store.home.database) as db:
+            db.execute("update runs set status = 'queued' where id = ?", (run,))
+        time.sleep(0.6)  # the worker looks at the queue every 0.2 seconds
+        assert store.run(run).status == "queued" and store.events(run) == []
+    wait_until(lambda: has_epochs(store, run))
 
 
 def has_epochs_or_ended(store: Store, run: str) -> bool:

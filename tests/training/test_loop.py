@@ -188,7 +188,7 @@ def test_the_same_seed_trains_the_same_weights_bit_for_bit_and_another_one_other
 
 def test_dropout_is_on_while_training_and_off_while_validating():
     modes: list[tuple[int, bool]] = []
-    model = network(dropout=0.5)
+    model = network(dropout=0.5).eval()  # however it comes
     model.register_forward_hook(lambda module, inputs, output: modes.append((len(output), module.training)))
     for _ in training(model, epochs=2):
         pass

@@ -167,17 +167,33 @@ def test_every_setting_of_the_training_matters(home: Home, pictures: Path, tmp_p
     assert len(set(seen)) == len(seen)
 
 
+def test_every_epoch_shows_every_training_image_once_and_in_a_new_order(home: Home, pictures: Path, tmp_path: Path):
+    still = {"learning_rate": 1e-12, "optimizer": "sgd", "dropout": 0, "crop": False, "flip": False}  # so small: nothing moves
+    (tmp_path / "run").mkdir()
+    losses: list[list[float]] = []
+    with contextlib.closing(train_run(tiny_config(pictures, epochs=3, batch_size=7, **still), tmp_path / "run", home)) as events:
+        while len(losses) < 3:
+            event = next(events)
+            if isinstance(event, Steps) and len(event.loss) == 3:  # 21 images in three batches of the same size
+                losses.append(list(event.loss))
+    means = [np.mean(epoch) for epoch in losses]
+    assert means == pytest.approx([means[0]] * 3, abs=1e-5)
+    assert len({tuple(np.round(epoch, 5)) for epoch in losses}) == 3
+
+
 def test_files_that_were_left_out_become_notes_of_the_run(home: Home, tmp_path: Path):
     for part, left_out in (("train", "diary.png"), ("test", "poem.png")):
         write_pictures(tmp_path / "data" / part, count=5)
         (tmp_path / "data" / part / "red" / left_out).write_text("no picture")
     (tmp_path / "run").mkdir()
-    events = list(train_run(tiny_config(tmp_path / "data", epochs=1), tmp_path / "run", home))
-    notes = [event.text for event in events if isinstance(event, Note)]
-    assert (
-        len(notes) == 2 and "train/red/diary.png is not an image" in notes[0] and "test/red/poem.png is not an image" in notes[1]
-    )
-    assert next(event for event in events if isinstance(event, Started)).train_count == 12
+    notes, train_count = [], 0
+    with contextlib.closing(train_run(tiny_config(tmp_path / "data", epochs=1), tmp_path / "run", home)) as events:
+        while len(notes) < 2:
+            event = next(events)
+            notes += [event.text] if isinstance(event, Note) else []
+            train_count = event.train_count if isinstance(event, Started) else train_count
+    assert "train/red/diary.png is not an image" in notes[0] and "test/red/poem.png is not an image" in notes[1]
+    assert train_count == 12
 
 
 def test_class_names_with_dollar_signs_are_written_as_they_are(home: Home, tmp_path: Path):
