@@ -47,7 +47,7 @@ CATALOG = {
             help="1,797 real handwritten digits, included: nothing to download, trained in seconds.",
             open=_digits,
             # A mirrored 3 is not a 3.
-            defaults={"flip": False, "validation_share": 0.15},
+            defaults={"epochs": 25, "flip": False, "validation_share": 0.15},
         ),
         Entry(
             name="cifar10",
