@@ -13,6 +13,7 @@ from cnn_core.models.registry import FAMILIES, count_parameters
 from pages.ui.forms import label, setting_input
 from pages.ui.server import get_store
 from pages.ui.session import start_run
+from pages.ui.text import plain
 
 FOLDER = "folder"
 COLUMNS = (
@@ -52,7 +53,7 @@ def show_facts(info: DataInfo) -> DeltaGenerator:
         border=True,
         help=f"Training images, of which the validation share is kept apart; {info.test_count:,} more are for testing.",
     )
-    figures.metric("Classes", f"{len(info.classes)}", border=True, help=", ".join(info.classes[:30]))
+    figures.metric("Classes", f"{len(info.classes)}", border=True, help=plain(", ".join(info.classes[:30])))
     seen = f"{info.image_size}×{info.image_size} {'grey' if info.channels == 1 else 'colour'}"
     figures.metric("Seen as", seen, border=True, help="Pixels of every image as the network gets it.")
     return parameters
@@ -76,7 +77,7 @@ def start(chosen: dict[str, Any]) -> None:
     try:
         config = make_config(**chosen)
     except StudioError as error:
-        st.error(f"Nothing was started. {error}", icon=":material/error:")
+        st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
     else:
         start_run(config)
 

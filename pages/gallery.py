@@ -12,6 +12,7 @@ from pages.ui.charts import probability_bars
 from pages.ui.components.canvas import drawing_canvas
 from pages.ui.images import picture_html, prediction_grid
 from pages.ui.session import choose_trained_run, evaluate_with_progress, get_classifier, test_images
+from pages.ui.text import plain
 
 if TYPE_CHECKING:
     from cnn_core.analysis.evaluation import Evaluation
@@ -36,7 +37,9 @@ def show_own(run: Run) -> None:
 
 
 def drawn(is_ink: bool) -> Picture | None:
-    st.caption("Draw one digit, large." if is_ink else "Draw something that the network knows.")
+    st.caption(
+        "Draw one digit, large. The 7s that it learned from have a bar." if is_ink else "Draw something that the network knows."
+    )
     data = drawing_canvas("gallery-ink" if is_ink else "gallery-colour", is_ink=is_ink)
     return read_picture(data, "The drawing") if data else None
 
@@ -49,7 +52,7 @@ def uploaded() -> Picture | None:
     try:
         picture = read_picture(file.getvalue(), f"“{file.name}”")
     except ImageError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return None
     st.html(picture_html(picture.image, f"Uploaded picture {file.name}", width=280))
     for note in picture.notes:
@@ -61,7 +64,7 @@ def show_answer(classifier: "Classifier", picture: Picture) -> None:
     try:
         prediction = classifier.classify(picture.image)
     except ImageError as error:
-        st.warning(str(error), icon=":material/gesture:")
+        st.warning(plain(error), icon=":material/gesture:")
         return
     name, probability = prediction.ranked[0]
     seen, answer = st.columns([1, 2])

@@ -8,6 +8,7 @@ from pages.ui.components.live import live_panel
 from pages.ui.links import page_file
 from pages.ui.server import get_store
 from pages.ui.session import choose_run, no_runs_yet, status_badge
+from pages.ui.text import plain
 
 
 def show_controls(run: Run) -> None:
@@ -29,7 +30,7 @@ def show_controls(run: Run) -> None:
 def show_settings(config: TrainConfig) -> None:
     with st.expander("Settings of this run"):
         fields = TrainConfig.model_fields.items()
-        st.table({"Setting": [field.title for _, field in fields], "Value": [str(getattr(config, name)) for name, _ in fields]})
+        st.table({"Setting": [field.title for _, field in fields], "Value": [plain(getattr(config, name)) for name, _ in fields]})
 
 
 st.title("Train")
@@ -40,7 +41,7 @@ else:
     run = choose_run(runs)
     show_controls(run)
     if run.status == "failed":
-        st.error(run.error, icon=":material/error:")
+        st.error(plain(run.error), icon=":material/error:")
     if run.status == "interrupted":
         st.warning("The process that trained this run has ended before it was done. Its best model so far can be used; start it again with the same settings to train it to the end.", icon=":material/power_off:")  # fmt: skip
     live_panel(run)

@@ -10,7 +10,6 @@ at the main thread between events, so that a dying server gives it time to save 
 
 import contextlib
 import threading
-import time
 
 from cnn_core.errors import StudioError
 from cnn_core.runs.store import Store
@@ -41,14 +40,17 @@ class Worker:
         self._should_warm_up.set()
 
     def _work(self) -> None:
+        is_warm = False
         while not self._should_end():
             with contextlib.suppress(StudioError):  # a busy store, or a run that another process took first: look again
                 if run := next(iter(self._store.waiting()), None):
                     self._train(run)
-            if self._should_warm_up.wait(POLL_SECONDS):
-                self._should_warm_up.clear()
-                time.sleep(WARM_UP_DELAY)
+            if self._should_warm_up.is_set() and not is_warm:
+                self._ending.wait(WARM_UP_DELAY)
                 import cnn_core.runs.execute  # noqa: F401  (brings torch)
+
+                is_warm = True
+            self._ending.wait(POLL_SECONDS)
 
     def _train(self, run: str) -> None:
         from cnn_core.runs.execute import execute

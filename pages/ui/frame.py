@@ -9,6 +9,7 @@ import streamlit as st
 from cnn_core.errors import StudioError
 from pages.ui.links import PAGES
 from pages.ui.server import get_worker
+from pages.ui.text import plain
 
 
 def page(name: str, title: str, icon: str, *, default: bool = False) -> object:
@@ -29,5 +30,5 @@ chosen = st.navigation(
 try:
     chosen.run()
 except StudioError as error:
-    st.error(str(error), icon=":material/error:")
+    st.error(plain(error), icon=":material/error:")
 get_worker().warm_up()

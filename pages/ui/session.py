@@ -12,6 +12,7 @@ from cnn_core.home import WEIGHTS
 from cnn_core.runs.store import Run
 from pages.ui.links import page_file
 from pages.ui.server import get_store
+from pages.ui.text import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,7 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
             found = get_store().run(asked)
             st.warning(f"Run {found.id} has no saved model, so another one is shown. Let it train for at least one epoch.")
         except RunError:
-            st.warning(f"There is no run “{asked[:80]}”, so another one is shown. Choose from the list.")
+            st.warning(f"There is no run “{plain(asked[:80])}”, so another one is shown. Choose from the list.")
     ids = list(by_id)
     chosen = st.selectbox(
         label, ids, index=ids.index(asked) if asked in by_id else 0, format_func=lambda run: _describe(by_id[run])
@@ -109,7 +110,7 @@ def start_run(config: TrainConfig) -> None:
 
             run = submit(config, get_store())
         except StudioError as error:
-            st.error(f"Nothing was started. {error}", icon=":material/error:")
+            st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
             return
     st.switch_page(page_file("train"), query_params={"run": run})
 

@@ -14,19 +14,19 @@ PREFIX = "data:image/png;base64,"
 def drawing_canvas(key: str, *, is_ink: bool) -> bytes | None:
     """The drawing as PNG bytes, or None while nothing is drawn. `is_ink`: white on black, as digits are; else colours on white.
 
-    The strokes are kept for the session, so that a visit to another page loses nothing.
+    The drawing is kept for the session, so that a visit to another page loses nothing.
     """
-    kept = f"{key}-strokes"
+    kept = f"{key}-drawing"
+    drawing = st.session_state.get(kept) or {}
     result = _canvas(
         key=key,
-        data={"ink": is_ink, "strokes": st.session_state.get(kept, [])},
+        data={"ink": is_ink, "strokes": drawing.get("strokes", [])},
         default={"drawing": None},
         on_drawing_change=lambda: None,
     )
-    drawing = result.drawing
-    if drawing is None:
-        return None
-    st.session_state[kept] = drawing.get("strokes", [])
+    # A page that is opened again has a component that says nothing yet: what was drawn before still holds.
+    if result.drawing is not None:
+        drawing = st.session_state[kept] = result.drawing
     image = drawing.get("image") or ""
     if not image.startswith(PREFIX):
         return None
