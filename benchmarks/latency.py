@@ -13,7 +13,7 @@ from benchmarks.machine import percentile, print_table
 from cnn_core.config import make_config
 from cnn_core.events import Steps
 
-SECONDS = 60
+SECONDS = 40
 LISTEN = """() => {
   window.drawings = [];
   document.addEventListener("live:drawn", (e) => window.drawings.push({ ...e.detail, drawn: Date.now() / 1000 }));

@@ -125,7 +125,7 @@ def _predict(args: argparse.Namespace) -> int:
             picture = read_picture(path, str(path))
             ranked = classifier.classify(picture.image).ranked
         except ImageError as error:
-            print(f"Error: {error}", file=sys.stderr)
+            print(f"Error: {error}" if str(path) in str(error) else f"Error: {path}: {error}", file=sys.stderr)
             refused += 1
             continue
         for note in picture.notes:
@@ -184,7 +184,8 @@ def _share(value: float | None) -> str:
 
 
 def _answer(args: argparse.Namespace, result: Any, text: str) -> None:
-    print(json.dumps(result) if args.json else text)
+    # A file's name may hold bytes that are no text; JSON escapes them, and a terminal is shown question marks.
+    print(json.dumps(result) if args.json else text.encode("utf-8", "replace").decode())
 
 
 class Interrupt:

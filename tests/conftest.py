@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# Read when torch loads its thread pool: waiting threads sleep instead of spinning, which on two busy cores is several times faster.
+# Read when torch is loaded: waiting threads then sleep instead of spinning, which on two busy cores is several times faster.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from cnn_core.home import Home

@@ -1,4 +1,4 @@
-"""What several tests need: small picture folders that can be learned, generators run to their end, the command line as a process."""
+"""What several tests need: small picture folders that can be learned, generators run to their end, processes of their own."""
 
 import os
 import subprocess

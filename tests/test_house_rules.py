@@ -1,4 +1,4 @@
-"""The rules of the house, read off the source: which way imports point, what stays light, and that every module says what it is."""
+"""The rules of the house, read off the source: which way imports point, what stays light, what every module says of itself."""
 
 import ast
 from pathlib import Path

@@ -6,7 +6,6 @@ To add a set: write its source beside this file and add an entry to `CATALOG`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -80,25 +79,13 @@ def open_source(data: str, home: Home | None = None) -> DataSource:
         return CATALOG[data].open(home or Home.from_environment())
     folder = Path(canonical_name(data))
     try:
-        is_folder = folder.is_dir()
+        is_folder = bool(data) and folder.is_dir()
     except (OSError, ValueError):
         is_folder = False
     if not is_folder:
         raise DataError(
             f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}) nor a folder on this machine. Check the spelling."
         )
-    return _open_folder(folder, _folder_times(folder))
-
-
-@lru_cache(maxsize=4)
-def _open_folder(folder: Path, times: tuple[int, ...]) -> DataSource:
-    """Listing 60,000 files takes half a second, and a page asks at every click: kept until a file is added, renamed or removed."""
     from cnn_core.data.folder import FolderSource
 
     return FolderSource(folder)
-
-
-def _folder_times(folder: Path) -> tuple[int, ...]:
-    """When `folder` and the folders up to two levels below it last changed (ns)."""
-    folders = [folder, *(child for depth in ("*/", "*/*/") for child in folder.glob(depth))]
-    return tuple(child.stat().st_mtime_ns for child in sorted(folders))

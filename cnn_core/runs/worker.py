@@ -42,9 +42,8 @@ class Worker:
     def _work(self) -> None:
         is_warm = False
         while not self._should_end():
-            with contextlib.suppress(StudioError):  # a busy store, or a run that another process took first: look again
-                if run := next(iter(self._store.waiting()), None):
-                    self._train(run)
+            with contextlib.suppress(StudioError):  # a busy store: look again
+                self._train_next()
             if self._should_warm_up.is_set() and not is_warm:
                 self._ending.wait(WARM_UP_DELAY)
                 import cnn_core.runs.execute  # noqa: F401  (brings torch)
@@ -52,10 +51,15 @@ class Worker:
                 is_warm = True
             self._ending.wait(POLL_SECONDS)
 
-    def _train(self, run: str) -> None:
-        from cnn_core.runs.execute import execute
+    def _train_next(self) -> None:
+        for run in self._store.waiting():
+            from cnn_core.runs.execute import execute
 
-        execute(self._store, run, should_end=self._should_end)
+            try:
+                execute(self._store, run, should_end=self._should_end)
+            except StudioError:
+                continue  # another process took it first, or its folder cannot be used: the next one need not wait for it
+            return
 
     def _should_end(self) -> bool:
         return self._ending.is_set() or not threading.main_thread().is_alive()

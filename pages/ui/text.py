@@ -4,5 +4,5 @@ import re
 
 
 def plain(text: object) -> str:
-    """`text` as Markdown that shows exactly it. (A picture's address in a run's name would otherwise be fetched.)"""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", str(text))
+    """`text` as Markdown without links, pictures, code or formulas. (A picture's address in a run's name would otherwise be fetched.)"""
+    return re.sub(r"([\\\[\]<`$])", r"\\\1", str(text))

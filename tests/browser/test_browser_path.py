@@ -139,7 +139,7 @@ def test_the_form_refuses_by_name_shows_what_it_will_use_and_brings_each_data_se
     expect(page.locator("[data-testid=stAlert]")).to_contain_text("Nothing was started. Epochs must be")
     assert store.runs() == before
     fill(page, "Epochs", "")
-    expect(epochs).to_have_value("20")
+    expect(epochs).to_have_value("25")
     expect(flip).not_to_be_checked()
     fill(page, "Epochs", 7)
     page.get_by_role("combobox", name="Data set").click()

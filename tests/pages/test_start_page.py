@@ -36,7 +36,7 @@ def test_the_start_page_lists_runs_newest_first_with_status_and_test_accuracy(ow
     links = [link.label for link in at.get("page_link") if "digits**" in link.label]
     assert links == [f"**{waiting}**", "**0001-digits**"]
     captions = [caption.value for caption in at.caption]
-    assert captions == ["20 epochs planned", f"{accuracy:.1%} test accuracy"]
+    assert captions == [f"{make_config().epochs} epochs planned", f"{accuracy:.1%} test accuracy"]
     assert not at.exception
 
 

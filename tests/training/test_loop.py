@@ -73,7 +73,7 @@ def state(model: nn.Module) -> list[torch.Tensor]:
 
 
 def by_hand(model: nn.Module) -> tuple[list[float], list[float], list[int]]:
-    """The same training written out: same batches, cosine schedule, torch's unfused Adam. Losses, accuracies, batch sizes by step."""
+    """The same training written out: same batches, cosine schedule, torch's unfused Adam. Loss, accuracy, batch size by step."""
     data = batches()
     steps, step = EPOCHS * math.ceil(50 / BATCH), 0
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, betas=(0.9, 0.999), eps=1e-8, fused=False, foreach=False)
