@@ -1,10 +1,10 @@
 # make run      install what is needed (once) and serve the dashboard on http://localhost:8501
 # make test     lint, then every test, the browser tests included
-# make bench    the figures of benchmarks/README.md
+# make clean    remove the virtual environment and the caches
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint clean
 
 run: .venv/installed
 	$(BIN)/streamlit run app.py

@@ -12,11 +12,11 @@ BAR = 24
 
 
 class Console:
-    """Shows events on `out` as they come."""
+    """Shows events on `out`, by default the standard error of the moment, as they come."""
 
-    def __init__(self, out: TextIO = sys.stderr) -> None:
-        self._out = out
-        self._is_live = out.isatty()
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stderr
+        self._is_live = self._out.isatty()
         self._history = History()
 
     def show(self, event: Event) -> None:
