@@ -17,7 +17,7 @@ from cnn_core.config import make_config
 from cnn_core.events import Steps
 from cnn_core.runs.store import Store
 
-VIEWERS, PAIRS, WINDOW, SETTLE = 5, 5, 10.0, 2.0
+VIEWERS, PAIRS, WINDOW, SETTLE = 5, 10, 8.0, 2.0
 
 
 def main() -> None:

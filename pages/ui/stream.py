@@ -22,10 +22,10 @@ from starlette.routing import Route
 
 from cnn_core.errors import StudioError
 from cnn_core.runs.history import UPDATE_POINTS, History, Mark
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.store import Run, Store, Stored
 from pages.ui.server import get_store
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 SETBACK_SECONDS = 1.0
 SILENCE_SECONDS = 15  # after which a comment shows that the connection lives
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -91,15 +91,17 @@ class Channel:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self) -> None:
-        # The status is read before the events: an ended run's last events are then certainly among them.
-        row = await run_in_threadpool(self._store.run, self._run)
-        new = await run_in_threadpool(self._store.events, self._run, self._history.seq)
+        row, new = await run_in_threadpool(self._read)
         if new or row != self._row:
             async with self._changed:
                 self._history.add(new)
                 self._row = row
                 self._encoded.clear()
                 self._changed.notify_all()
+
+    def _read(self) -> tuple[Run, list[Stored]]:
+        # The status is read before the events: an ended run's last events are then certainly among them.
+        return self._store.run(self._run), self._store.events(self._run, self._history.seq)
 
     def _place(self) -> tuple[int, str]:
         return self._history.seq, self._row.status
