@@ -4,6 +4,7 @@ Columns are of bounded length: min/max decimation keeps the lowest and the highe
 chart of a million steps shows the same envelope as the full one. Importing this module does not import torch.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from cnn_core.runs.store import Stored
 
 SNAPSHOT_POINTS = 2000
 UPDATE_POINTS = 200
+PACE_REPORTS = 20  # reports that the shown speed is a mean of: about five seconds
 
 
 def decimate(x: np.ndarray, y: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,6 +42,7 @@ class History:
     last: Steps | None = None
     epochs: list[Epoch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _recent: deque[Steps] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _loss: list[float] = field(default_factory=list)
     _accuracy: list[float] = field(default_factory=list)
 
@@ -54,6 +57,7 @@ class History:
                 self.started = event
             case Steps():
                 self.last, self.stage = event, None
+                self._recent.append(event)
                 self._loss += event.loss
                 self._accuracy += event.accuracy
             case Epoch():
@@ -78,6 +82,16 @@ class History:
             return None
         total = self.started.steps_per_epoch * self.started.epochs
         return (total - self.last.step) * self.last.seconds / self.last.step
+
+    @property
+    def images_per_second(self) -> float | None:
+        """The speed of training alone: of the last few seconds, of the whole run once it is finished, None before the first report."""
+        if not self.last:
+            return None
+        first = self._recent[0]
+        if self.finished or first is self.last:
+            return self.last.images / self.last.train_seconds
+        return (self.last.images - first.images) / (self.last.train_seconds - first.train_seconds)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything drawn so far in at most SNAPSHOT_POINTS points a curve: what a page that has nothing yet is sent."""
@@ -118,7 +132,7 @@ class History:
             "steps_total": self.started.steps_per_epoch * self.started.epochs if self.started else 0,
             "epochs_done": len(self.epochs),
             "epochs_total": self.started.epochs if self.started else 0,
-            "images_per_second": self.last.images_per_second if self.last else None,
+            "images_per_second": self.images_per_second,
             "seconds_left": self.seconds_left,
             "best": _epoch(best) if best else None,
             "stage": asdict(self.stage) if self.stage else None,

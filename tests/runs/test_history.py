@@ -1,13 +1,13 @@
 """Histories for charts: bounded columns with the whole envelope, updates that join without a seam, and the run's summary."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
-from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, decimate, summarise
+from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, decimate, summarise
 from cnn_core.runs.store import Stored
 
 STARTED = Started(
@@ -178,6 +178,19 @@ def test_the_time_left_is_the_pace_so_far_times_the_steps_left():
     history = history_of([STARTED, steps(20, 20)])
     assert history.seconds_left == pytest.approx(30 * 0.011)
     assert history_of([STARTED, steps(50, 50)]).seconds_left == pytest.approx(0)
+
+
+def test_the_speed_shown_is_of_the_last_seconds_and_in_the_end_of_the_whole_run():
+    slow = [replace(steps(last, 1), train_seconds=last * 1.0) for last in range(1, 51)]
+    fast = [replace(steps(last, 1), train_seconds=50 + (last - 50) * 0.01) for last in range(51, 101)]
+    history = history_of([STARTED])
+    assert history.images_per_second is None
+    history.add([Stored(2, slow[0])])
+    assert history.images_per_second == pytest.approx(64)
+    history.add([Stored(seq, event) for seq, event in enumerate((*slow[1:], *fast), start=3)])
+    assert history.images_per_second == history.update(Mark(0, 0, 0))["images_per_second"] == pytest.approx(6400)
+    history.add([Stored(200, Finished(test_accuracy=0.9, test_loss=0.3))])
+    assert history.images_per_second == pytest.approx(100 * 64 / 50.5)
 
 
 def test_the_stage_is_what_goes_on_outside_the_training_steps():
