@@ -8,7 +8,10 @@ import asyncio
 import multiprocessing
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.synchronize import Event
+from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.dashboard import dashboard
@@ -28,9 +31,9 @@ def main() -> None:
         ratios, speeds, messages = [], {False: [], True: []}, 0
         for _ in range(PAIRS):
             pair = {}
-            for watched in (False, True):
-                pair[watched], seen = _measure(served.store, run, served.url, watched)
-                speeds[watched].append(pair[watched])
+            for is_watched in (False, True):
+                pair[is_watched], seen = _measure(served.store, run, served.url, is_watched)
+                speeds[is_watched].append(pair[is_watched])
                 messages += seen
             ratios.append(pair[True] / pair[False])
         served.store.request_stop(run)
@@ -44,31 +47,40 @@ def main() -> None:
     )
 
 
-def _measure(store: Store, run: str, url: str, watched: bool) -> tuple[float, int]:
+def _measure(store: Store, run: str, url: str, viewers: bool) -> tuple[float, int]:
     """Images per second of training over one window, with or without the viewers, and the messages they got."""
-    context = multiprocessing.get_context("spawn")
-    ready, done, count = context.Event(), context.Event(), context.Value("i", 0)
-    viewers = context.Process(target=_view, args=(url, run, ready, done, count))
-    if watched:
-        viewers.start()
-        ready.wait(60)
-    time.sleep(SETTLE)
-    begin = time.time()
-    time.sleep(WINDOW)
-    end = time.time()
-    if watched:
-        done.set()
-        viewers.join(30)
+    with watched(url, run, VIEWERS if viewers else 0) as count:
+        time.sleep(SETTLE)
+        begin = time.time()
+        time.sleep(WINDOW)
+        end = time.time()
     reports = [item.event for item in store.events(run) if isinstance(item.event, Steps) and begin <= item.event.at <= end]
     return (reports[-1].images - reports[0].images) / (reports[-1].train_seconds - reports[0].train_seconds), count.value
 
 
-def _view(url: str, run: str, ready: Event, done: Event, count) -> None:
-    asyncio.run(_view_all(url, run, ready, done, count))
+@contextmanager
+def watched(url: str, run: str, viewers: int) -> Iterator[Any]:
+    """In the block, so many viewers watch `run`; gives the shared count of messages they got."""
+    context = multiprocessing.get_context("spawn")
+    ready, done, count = context.Event(), context.Event(), context.Value("i", 0)
+    process = context.Process(target=_view, args=(url, run, viewers, ready, done, count))
+    if viewers:
+        process.start()
+        ready.wait(60)
+    yield count
+    if viewers:
+        done.set()
+        process.join(30)
 
 
-async def _view_all(url: str, run: str, ready: Event, done: Event, count) -> None:
-    viewers = [asyncio.create_task(part) for _ in range(VIEWERS) for part in (_session(url, run), _stream(url, run, count))]
+def _view(url: str, run: str, viewers: int, ready: Event, done: Event, count: Any) -> None:
+    asyncio.run(_view_all(url, run, viewers, ready, done, count))
+
+
+async def _view_all(url: str, run: str, count_of_viewers: int, ready: Event, done: Event, count: Any) -> None:
+    viewers = [
+        asyncio.create_task(part) for _ in range(count_of_viewers) for part in (_session(url, run), _stream(url, run, count))
+    ]
     await asyncio.sleep(3)
     for viewer in viewers:
         if viewer.done():
@@ -95,7 +107,7 @@ async def _session(url: str, run: str) -> None:
             pass
 
 
-async def _stream(url: str, run: str, count) -> None:
+async def _stream(url: str, run: str, count: Any) -> None:
     """The event stream of the page's chart, read as it comes."""
     address = urlsplit(f"{url}/api/runs/{run}/events")
     reader, writer = await asyncio.open_connection(address.hostname, address.port)

@@ -1,4 +1,4 @@
-"""The command line: `python -m cnn_core train | evaluate | predict | runs`, with the same engine and the same store as the dashboard.
+"""The command line: `python -m cnn_core train | resume | evaluate | predict | runs`, with the same engine and the same store as the dashboard.
 
 With `--json` the last line on standard output is one JSON object (a list for predict and runs); progress goes to standard error.
 What a person can put right ends with a sentence on standard error and exit status 2. The first Ctrl-C stops a training and
@@ -17,6 +17,7 @@ from cnn_core.data.source import finish
 from cnn_core.errors import ImageError, RunError, StudioError
 from cnn_core.home import Home
 from cnn_core.runs.store import Run, Store
+from cnn_core.settings_file import read_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,17 +38,20 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network; without options, the one-click run on digits")
     for name in TrainConfig.model_fields:
         _add_setting(train, name)
+    train.add_argument("--config", type=Path, metavar="FILE", help="take settings from a JSON or YAML file; options win over it")
     train.set_defaults(command=_train)
+    resume = commands.add_parser("resume", help="go on with a run that was stopped or interrupted, from its last checkpoint")
+    resume.set_defaults(command=_resume)
     evaluate = commands.add_parser("evaluate", help="measure a run's best model on its test images")
     evaluate.set_defaults(command=_evaluate)
     predict = commands.add_parser("predict", help="classify image files with a run's best model")
     predict.set_defaults(command=_predict)
-    for command in (evaluate, predict):
+    for command in (resume, evaluate, predict):
         command.add_argument("run", help="a run's name (0007-digits), or latest")
     predict.add_argument("images", nargs="+", type=Path, metavar="image")
     runs = commands.add_parser("runs", help="list the runs, newest first")
     runs.set_defaults(command=_runs)
-    for command in (train, evaluate, predict, runs):
+    for command in (train, resume, evaluate, predict, runs):
         command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     return parser
 
@@ -62,13 +66,26 @@ def _add_setting(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from cnn_core.console import Console
-    from cnn_core.runs.execute import execute
     from cnn_core.runs.submit import submit
 
-    chosen = {name: value for name in TrainConfig.model_fields if (value := getattr(args, name)) is not None}
+    chosen = read_settings(args.config) if args.config else {}
+    chosen |= {name: value for name in TrainConfig.model_fields if (value := getattr(args, name)) is not None}
     store = Store(Home.from_environment())
-    run = submit(make_config(**chosen), store, status="running")
+    return _execute(args, store, submit(make_config(**chosen), store, status="running"))
+
+
+def _resume(args: argparse.Namespace) -> int:
+    store = Store(Home.from_environment())
+    run = _find(store, args.run).id
+    store.resume(run, status="running")
+    return _execute(args, store, run)
+
+
+def _execute(args: argparse.Namespace, store: Store, run: str) -> int:
+    """Train run `run` in this process, showing how it goes."""
+    from cnn_core.console import Console
+    from cnn_core.runs.execute import execute
+
     console, was_interrupted = Console(), Interrupt()
     print(f"Run {run}: python -m cnn_core evaluate {run}", file=sys.stderr)
     with was_interrupted:

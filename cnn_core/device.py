@@ -1,8 +1,14 @@
-"""Which device trains: the choice by name, and its description in words."""
+"""Which device trains, and in which arithmetic: the choices by name, and what "auto" makes of them on this machine."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 
 from cnn_core.errors import DeviceError
+
+LONG_RUN = 5_000  # optimizer steps after which compiling on a GPU has earned its half minute
 
 
 def choose_device(name: str) -> torch.device:
@@ -20,3 +26,53 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type.upper()}, {torch.get_num_threads()} threads" if device.type == "cpu" else "Apple GPU"
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How numbers are computed on `device`: forward passes in `dtype` (weights stay float32), and in which memory layout."""
+
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+    layout: torch.memory_format = torch.channels_last
+
+    def autocast(self) -> torch.autocast:
+        """A context in which convolutions and products are computed in `dtype` (Micikevicius et al., 2018)."""
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Scales the loss so that float16's small slopes do not vanish; does nothing in the other types."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+
+    def __str__(self) -> str:
+        return str(self.dtype).removeprefix("torch.")
+
+
+def choose_arithmetic(precision: str, channels_last: str, device: torch.device) -> Arithmetic:
+    """What `precision` and `channels_last` mean on `device`. Raises DeviceError for float16 on a CPU."""
+    if precision == "float16" and device.type == "cpu":
+        raise DeviceError("Precision float16 needs a GPU. Choose float32 or bfloat16.")
+    if precision == "auto":
+        precision = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    is_last = channels_last == "on" or (channels_last == "auto" and device.type in ("cpu", "cuda"))
+    return Arithmetic(device, getattr(torch, precision), torch.channels_last if is_last else torch.contiguous_format)
+
+
+def should_compile(choice: str, device: torch.device, steps: int) -> bool:
+    """Whether torch.compile is worth its start: asked for, or automatically on a GPU for at least LONG_RUN steps."""
+    return choice == "on" or (choice == "auto" and device.type == "cuda" and steps >= LONG_RUN)
+
+
+@contextlib.contextmanager
+def determinism(wanted: bool) -> Iterator[None]:
+    """In the block, operations that could give other bits the next time are replaced or refused. The switch is torch's, and global."""
+    before = torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark
+    if wanted:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        if wanted:
+            torch.set_deterministic_debug_mode(before[0])
+            torch.backends.cudnn.benchmark = before[1]

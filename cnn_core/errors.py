@@ -6,6 +6,7 @@
     │   └── ImageError   one image file cannot be read
     ├── DeviceError      the asked device is not on this machine
     ├── DivergedError    the loss is no longer a number
+    ├── MemoryShortError a batch does not fit into the device's memory
     └── RunError         a run does not exist, or has no model (yet)
 
 Pages show the message; the command line prints it and ends with status 2. Anything that is not a StudioError is our mistake.
@@ -38,6 +39,10 @@ class DeviceError(StudioError):
 
 class DivergedError(StudioError):
     """Training left the range of numbers."""
+
+
+class MemoryShortError(StudioError):
+    """A batch does not fit into the memory of the device; the message names a batch size that does."""
 
 
 class RunError(StudioError):

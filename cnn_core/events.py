@@ -34,6 +34,15 @@ class Started:
     test_count: int
     steps_per_epoch: int
     epochs: int
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Training goes on from its state after step `step` of epoch `epoch`; what was reported beyond that is taken back."""
+
+    step: int
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,10 @@ class Steps:
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch has ended: training figures are means over its (augmented) batches, validation figures over the kept-apart images."""
+    """An epoch has ended: training figures are means over its (augmented) batches, validation figures over the kept-apart images.
+
+    `waited` counts the epochs since the best one.
+    """
 
     epoch: int
     step: int
@@ -69,6 +81,7 @@ class Epoch:
     is_best: bool
     train_seconds: float
     seconds: float
+    waited: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,4 +92,4 @@ class Finished:
     test_loss: float
 
 
-Event = Progress | Note | Started | Steps | Epoch | Finished
+Event = Progress | Note | Started | Resumed | Steps | Epoch | Finished

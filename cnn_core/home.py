@@ -3,7 +3,8 @@
 studio/
   studio.db              the run store
   data/                  downloaded data sets
-  runs/<run>/            config.json, model.json, best_model.pth, predictions.npz, training_curves.png, predictions.png
+  runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, predictions.npz, training_curves.png,
+                         predictions.png
 """
 
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from cnn_core.errors import RunError
 
 CONFIG, CARD, WEIGHTS, PREDICTIONS = "config.json", "model.json", "best_model.pth", "predictions.npz"
+CHECKPOINT, OLD_CHECKPOINT = "checkpoint.bin", "checkpoint.old.bin"
 CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"
 RUN_ID = re.compile(r"[0-9]{4,}-[a-z0-9-]{1,60}")
 

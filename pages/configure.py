@@ -1,26 +1,22 @@
 """The settings of a run: choose the data and the model, see what that means, change what you like, start."""
 
-from typing import Any
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cnn_core.config import make_config
-from cnn_core.data.catalog import CATALOG, open_source
+from cnn_core.config import TrainConfig, make_config
+from cnn_core.data.catalog import CATALOG, canonical_name, open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
-from cnn_core.models.registry import FAMILIES, count_parameters
-from pages.ui.forms import label, setting_input
+from cnn_core.models.registry import FAMILIES
+from pages.ui.costs import model_table, reserve_cost, show_cost
+from pages.ui.forms import label, settings_tabs
 from pages.ui.server import get_store
 from pages.ui.session import start_run
+from pages.ui.settings_io import save_button, settings_file
 from pages.ui.text import plain
+from pages.ui.tryouts import batch_preview, rate_finder, schedule_chart
 
 FOLDER = "folder"
-COLUMNS = (
-    ("Training", ("epochs", "batch_size", "learning_rate", "schedule")),
-    ("Learning well", ("optimizer", "dropout", "crop", "flip")),
-    ("Split and machine", ("validation_share", "seed", "device")),
-)
 
 
 def choose_data() -> str:
@@ -34,55 +30,64 @@ def choose_data() -> str:
     if chosen != FOLDER:
         st.caption(CATALOG[chosen].help)
         return chosen
-    return st.text_input(
+    folder = st.text_input(
         "Folder (path on the machine that runs the dashboard)",
         key="folder",
         placeholder="/home/me/pictures",
         help="One sub-folder per class with the images in it; train/ and test/ above them are used when they are there.",
-    ).strip()
-
-
-def show_facts(info: DataInfo) -> DeltaGenerator:
-    """What this data means, before anything is trained; gives the place for the number of parameters."""
-    figures = st.grid(4, min_column_width=150)
-    parameters = figures.empty()
-    parameters.metric("Parameters", "…", border=True)
-    figures.metric(
-        "Images",
-        f"{info.train_count:,}",
-        border=True,
-        help=f"Training images, of which the validation share is kept apart; {info.test_count:,} more are for testing.",
     )
-    figures.metric("Classes", f"{len(info.classes)}", border=True, help=plain(", ".join(info.classes[:30])))
+    return canonical_name(folder.strip())
+
+
+def show_facts(info: DataInfo) -> None:
+    """What this data is, in one line; the classes' names are behind its question mark."""
     seen = f"{info.image_size}×{info.image_size} {'grey' if info.channels == 1 else 'colour'}"
-    figures.metric("Seen as", seen, border=True, help="Pixels of every image as the network gets it.")
-    return parameters
+    st.caption(
+        f"{info.train_count:,} training images · {info.test_count:,} for testing · {len(info.classes)} classes · {seen}",
+        help=plain(", ".join(info.classes[:30])),
+    )
 
 
-def show_form(data: str, model: str) -> dict[str, Any] | None:
-    """The settings beyond data and model, starting at the data set's own defaults; what was chosen once Start is pressed."""
-    defaults = make_config(data=data, model=model)
-    # A name of its own for each data set: its defaults belong to it, and what was changed for one is not carried to another.
-    with st.form(f"settings-{data}"):
-        chosen: dict[str, Any] = {"data": data, "model": model}
-        for column, (title, names) in zip(st.columns(3), COLUMNS, strict=True):
-            with column:
-                st.subheader(title)
-                chosen |= {name: setting_input(name, getattr(defaults, name), data) for name in names}
-        return chosen if st.form_submit_button("Start training", type="primary", icon=":material/play_arrow:") else None
-
-
-def start(chosen: dict[str, Any]) -> None:
-    """Start what was chosen, or say which setting is refused."""
+def configure(data: str, model: str, info: DataInfo) -> None:
+    """The settings, what they mean before anything is trained, and Start."""
+    costs = reserve_cost()
+    with st.container(border=True):
+        chosen, tabs = settings_tabs(data, model)
+        with st.container(horizontal=True):
+            start = st.button("Start training", type="primary", icon=":material/play_arrow:")
+            save_place = st.empty()
     try:
         config = make_config(**chosen)
     except StudioError as error:
-        st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
-    else:
+        st.error(f"{'Nothing was started. ' if start else ''}{plain(error)}", icon=":material/error:")
+        return
+    if start:
         start_run(config)
+    with save_place:
+        save_button(config)
+    show_consequences(tabs, config, info)
+    # Last, because these have to wait for torch, and the form need not.
+    try:
+        show_cost(costs, config, info)
+    except StudioError as error:
+        if not start:  # which has said so
+            st.error(plain(error), icon=":material/error:")
+    with tabs["Network"]:
+        model_table(config, info)
+
+
+def show_consequences(tabs: dict[str, DeltaGenerator], config: TrainConfig, info: DataInfo) -> None:
+    """What the settings lead to, beside the fields that decide it."""
+    with tabs["Schedule"]:
+        schedule_chart(config, info)
+    with tabs["Training"]:
+        rate_finder(config)
+    with tabs["Augmentation"]:
+        batch_preview(config)
 
 
 st.title("Configure a run")
+settings_file()
 left, right = st.columns(2)
 with left:
     data = choose_data()
@@ -94,12 +99,6 @@ if not data:
     st.info("Type the path of a folder that has one sub-folder of images per class.", icon=":material/folder:")
 else:
     info = open_source(data, get_store().home).info
-    parameters = show_facts(info)
-    chosen = show_form(data, model)
-    if chosen:
-        start(chosen)
-    # Last, because the first count has to wait for torch, and the form need not.
-    shape = {"channels": info.channels, "image_size": info.image_size, "classes": len(info.classes)}
-    parameters.metric(
-        "Parameters", f"{count_parameters(model, **shape):,}", border=True, help="Trainable numbers of the network."
-    )
+    with left:
+        show_facts(info)
+    configure(data, model, info)

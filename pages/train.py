@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cnn_core.config import TrainConfig
+from cnn_core.errors import StudioError
 from cnn_core.runs.store import Run
 from pages.ui.components.live import live_panel
 from pages.ui.links import page_file
@@ -20,11 +21,25 @@ def show_controls(run: Run) -> None:
         ):
             get_store().request_stop(run.id)
             st.toast("Stopping. What was learned is kept.", icon=":material/stop_circle:")
+        if run.can_go_on and st.button(
+            "Go on", icon=":material/resume:", help="Trains on from the last checkpoint, with the same settings and images."
+        ):
+            go_on(run)
         if get_store().has_model(run.id):
             st.page_link(page_file("evaluate"), label="Evaluate", icon=":material/fact_check:", query_params={"run": run.id})
             st.page_link(
                 page_file("gallery"), label="Try it in the gallery", icon=":material/gesture:", query_params={"run": run.id}
             )
+
+
+def go_on(run: Run) -> None:
+    """Put a run that ended before it was done back into the queue."""
+    try:
+        get_store().resume(run.id)
+    except StudioError as error:
+        st.toast(plain(error), icon=":material/error:")
+        return
+    st.rerun()
 
 
 def show_settings(config: TrainConfig) -> None:
@@ -43,6 +58,6 @@ else:
     if run.status == "failed":
         st.error(plain(run.error), icon=":material/error:")
     if run.status == "interrupted":
-        st.warning("The process that trained this run has ended before it was done. Its best model so far can be used; start it again with the same settings to train it to the end.", icon=":material/power_off:")  # fmt: skip
+        st.warning("The process that trained this run has ended before it was done. Its best model so far can be used; Go on trains it to the end from its last checkpoint.", icon=":material/power_off:")  # fmt: skip
     live_panel(run)
     show_settings(run.config)

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
-from cnn_core.__main__ import main
-from cnn_core.config import make_config
+from cnn_core.__main__ import _parser, main
+from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.digits import DigitsSource
 from cnn_core.data.source import finish
-from cnn_core.home import WEIGHTS, Home
+from cnn_core.events import Epoch
+from cnn_core.home import CONFIG, WEIGHTS, Home
 from cnn_core.inference.predict import Classifier
+from cnn_core.runs.execute import execute
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, start_process, tiny_config, write_pictures
@@ -146,8 +149,14 @@ BAD_SETTINGS = {
     "--dropout": ["1", "-0.1"],
     "--validation-share": ["0", "0.6"],
     "--seed": ["-1", "2147483648"],
-    "--optimizer": ["rmsprop", ""],
-    "--schedule": ["linear"],
+    "--optimizer": ["lion", ""],
+    "--schedule": ["never"],
+    "--knots": ["0:1", "0:1, 1:2", ""],
+    "--drop-at": ["0.7, 0.3", "1"],
+    "--flip": ["perhaps", "true", ""],
+    "--precision": ["float64"],
+    "--width": ["0.1", "5"],
+    "--depth": ["6"],
     "--model": ["vgg", ""],
     "--device": ["tpu", "mps" if not torch.backends.mps.is_available() else "cuda"],
     "--data": ["didgits", "/no/such/folder", "", "x" * 5000],
@@ -188,7 +197,7 @@ def test_help_explains_every_setting(capsys: Capture):
     text = " ".join(capsys.readouterr().out.split())
     for name in make_config().model_dump():
         assert f"--{name.replace('_', '-')}" in text
-    assert "1 to 1,000" in text and "--no-flip" in text
+    assert "1 to 1,000" in text and "--no-nesterov" in text and "off, random or alternating" in text
 
 
 @pytest.mark.parametrize("run", ["latest", "0007-digits", "../x", "0001-a/../../etc", "", "/etc/passwd"])
@@ -269,7 +278,7 @@ def test_a_training_that_fails_ends_with_status_2_a_sentence_and_its_json(home: 
     settings = ["--batch-size", "8", "--optimizer", "sgd", "--learning-rate", "10", "--schedule", "constant", "--epochs", "50"]
     assert main(["train", "--data", str(pictures), "--device", "cpu", *settings, "--json"]) == 2
     captured = capsys.readouterr()
-    assert "training diverged. Choose a lower learning rate" in captured.err and "Traceback" not in captured.err
+    assert "training diverged. Choose a learning rate below 10" in captured.err and "Traceback" not in captured.err
     failed = json.loads(captured.out)
     assert sorted(failed) == sorted(KEYS) and failed["status"] == "failed" and failed["test_accuracy"] is None
 
@@ -281,12 +290,12 @@ def test_a_folder_of_pictures_is_trained_and_used_from_the_command_line_with_tex
     options = [
         f"--{name.replace('_', '-')}={getattr(config, name)}" for name in ("epochs", "batch_size", "learning_rate", "device")
     ]
-    assert main(["train", "--data", str(pictures), *options, "--no-flip", "--no-crop"]) == 0
+    assert main(["train", "--data", str(pictures), *options, "--flip", "off", "--crop", "0"]) == 0
     text, progress = capsys.readouterr()
     assert [f"epoch   {number} " in progress for number in range(1, 8)] == [True] * 6 + [False]
     assert "0001-pictures finished after 6 epochs" in text and "test accuracy" in text and str(home.root) in text
     kept = Store(home).run("0001-pictures").config
-    assert (kept.epochs, kept.flip, kept.crop, kept.data) == (6, False, False, str(pictures.resolve()))
+    assert (kept.epochs, kept.flip, kept.crop, kept.data) == (6, "off", 0.0, str(pictures.resolve()))
     assert answer(capsys, "predict", "latest", pictures / "red" / "000.jpg")[0]["class"] == "red"
 
 
@@ -295,3 +304,78 @@ def test_a_home_that_cannot_be_used_is_refused(capsys: Capture, tmp_path: Path, 
     monkeypatch.setenv("CNN_STUDIO_HOME", str(tmp_path / "taken"))
     for command in (["runs"], ["train"], ["evaluate", "latest"], ["predict", "latest", "a.png"]):
         assert "CNN_STUDIO_HOME" in refusal(capsys, *command)
+
+
+def kept(home: Home) -> Any:
+    return Store(home).runs()[0].config
+
+
+def test_every_setting_has_an_option_that_sets_it():
+    parser = _parser()
+    for name, field in TrainConfig.model_fields.items():
+        option = f"--{name.replace('_', '-')}"
+        given = [option] if field.annotation is bool else [f"{option}=x"]
+        assert getattr(parser.parse_args(["train", *given]), name) == (True if field.annotation is bool else "x")
+        assert getattr(parser.parse_args(["train"]), name) is None
+        if field.annotation is bool:
+            assert getattr(parser.parse_args(["train", f"--no-{name.replace('_', '-')}"]), name) is False
+
+
+@pytest.mark.parametrize("write", [json.dumps, yaml.safe_dump], ids=["json", "yaml"])
+def test_settings_come_from_a_file_and_options_win_over_it(home: Home, capsys: Capture, pictures: Path, tmp_path: Path, write):
+    chosen = {
+        "data": str(pictures),
+        "epochs": 1,
+        "batch_size": 8,
+        "device": "cpu",
+        "optimizer": "sgd",
+        "momentum": 0.5,
+        "flip": "off",
+    }
+    (tmp_path / "settings").write_text(write(chosen))
+    answered = answer(capsys, "train", "--config", tmp_path / "settings", "--momentum", "0.7", "--no-nesterov")
+    assert (answered["status"], answered["epochs"]) == ("finished", 1)
+    assert kept(home) == make_config(**{**chosen, "momentum": 0.7, "nesterov": False})
+
+
+def test_a_runs_own_settings_train_the_same_run_again(colours_copy: Trained, capsys: Capture):
+    answer(capsys, "train", "--config", colours_copy.folder / CONFIG, "--epochs", "1")
+    assert kept(colours_copy.home) == colours_copy.run.config.model_copy(update={"epochs": 1})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        ("[1", "neither JSON nor YAML"),
+        ("7", "does not hold settings"),
+        ("wings: 2", "no setting called “wings”"),
+    ]
+    + [("epochs: 0", "1 to 1,000"), ("model: [a]", "Model"), ("x" * 200_000, "larger than")],
+)
+def test_a_settings_file_that_cannot_be_used_is_refused(
+    home: Home, capsys: Capture, tmp_path: Path, content: str | None, words: str
+):
+    if content is not None:
+        (tmp_path / "settings.yaml").write_text(content)
+    assert words in refusal(capsys, "train", "--config", tmp_path / "settings.yaml")
+    assert Store(home).runs() == []
+
+
+def test_what_cannot_be_resumed_is_refused_in_words(colours_copy: Trained, capsys: Capture):
+    waiting = colours_copy.store.create(make_config())
+    assert f"Run {colours_copy.id} is finished. Only a run" in refusal(capsys, "resume", colours_copy.id)
+    assert f"Run {waiting} is queued" in refusal(capsys, "resume", "latest")
+    assert "no run" in refusal(capsys, "resume", "0099-digits")
+    assert "not the name of a run" in refusal(capsys, "resume", "../x")
+
+
+def test_a_stopped_run_is_resumed_to_its_end(home: Home, capsys: Capture, pictures: Path):
+    store = Store(home)
+    run = store.create(tiny_config(pictures, epochs=3))
+    seen: list[object] = []
+    execute(store, run, watch=seen.append, should_end=lambda: isinstance(seen[-1], Epoch))
+    resumed = answer(capsys, "resume", "latest")
+    assert sorted(resumed) == sorted(KEYS)
+    assert (resumed["run"], resumed["status"], resumed["epochs"]) == (run, "finished", 3)
+    assert "is finished" in refusal(capsys, "resume", run)

@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from cnn_core.device import choose_device, describe_device
+from cnn_core.device import (
+    LONG_RUN,
+    choose_arithmetic,
+    choose_device,
+    describe_device,
+    determinism,
+    should_compile,
+)
 from cnn_core.errors import DeviceError
 from tests.helpers import is_a_sentence
 
@@ -28,3 +35,42 @@ def test_a_device_that_is_not_there_is_refused_in_words():
         with pytest.raises(DeviceError, match=f"“{name}” is not available") as refusal:
             choose_device(name)
         assert is_a_sentence(refusal.value)
+
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+def test_auto_is_float32_in_channels_last_on_the_cpu():
+    arithmetic = choose_arithmetic("auto", "auto", CPU)
+    assert (arithmetic.dtype, arithmetic.layout, str(arithmetic)) == (torch.float32, torch.channels_last, "float32")
+    assert choose_arithmetic("auto", "off", CPU).layout == torch.contiguous_format
+    assert choose_arithmetic("auto", "on", torch.device("mps")).layout == torch.channels_last
+    assert choose_arithmetic("auto", "auto", torch.device("mps")).layout == torch.contiguous_format
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_products_are_computed_in_the_precision_asked_for(precision: str, dtype: torch.dtype):
+    arithmetic = choose_arithmetic(precision, "auto", CPU)
+    with arithmetic.autocast():
+        assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == dtype
+    assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == torch.float32 and not arithmetic.scaler().is_enabled()
+
+
+def test_float16_is_refused_on_the_cpu_in_words():
+    with pytest.raises(DeviceError, match="float16 needs a GPU") as refusal:
+        choose_arithmetic("float16", "auto", CPU)
+    assert is_a_sentence(refusal.value)
+
+
+def test_compiling_is_done_when_asked_for_and_by_itself_for_long_runs_on_a_gpu():
+    assert should_compile("on", CPU, 1) and not should_compile("off", GPU, 10**6)
+    assert [should_compile("auto", GPU, steps) for steps in (LONG_RUN - 1, LONG_RUN)] == [False, True]
+    assert not should_compile("auto", CPU, 10**6)
+
+
+def test_determinism_lasts_as_long_as_its_block_even_when_that_ends_in_an_error():
+    for wanted in (True, False):
+        with pytest.raises(ZeroDivisionError), determinism(wanted):
+            assert torch.are_deterministic_algorithms_enabled() == wanted
+            1 / 0  # noqa: B018
+        assert not torch.are_deterministic_algorithms_enabled()

@@ -46,7 +46,7 @@ CATALOG = {
             help="1,797 real handwritten digits, included: nothing to download, trained in seconds.",
             open=_digits,
             # A mirrored 3 is not a 3.
-            defaults={"epochs": 25, "flip": False, "validation_share": 0.15},
+            defaults={"epochs": 25, "flip": "off", "validation_share": 0.15},
         ),
         Entry(
             name="cifar10",

@@ -2,17 +2,21 @@
 
 import time
 from collections.abc import Generator
+from contextlib import nullcontext
 
 import torch
 from torch import nn
 
 from cnn_core.data.batches import Batches
+from cnn_core.device import Arithmetic
 from cnn_core.events import Progress
 
 REPORT_SECONDS = 0.25
 
 
-def compute_logits(model: nn.Module, batches: Batches, stage: str) -> Generator[Progress, None, torch.Tensor]:
+def compute_logits(
+    model: nn.Module, batches: Batches, stage: str, arithmetic: Arithmetic | None = None
+) -> Generator[Progress, None, torch.Tensor]:
     """Logits (N, classes) float32 on the batches' device, in their order. Yields Progress(stage, batches done, all) as time passes.
 
     The model is put into evaluation mode and given back in the mode it came in.
@@ -21,7 +25,7 @@ def compute_logits(model: nn.Module, batches: Batches, stage: str) -> Generator[
     model.eval()
     try:
         for done, (images, _) in enumerate(batches, start=1):
-            with torch.inference_mode():
+            with torch.inference_mode(), arithmetic.autocast() if arithmetic else nullcontext():
                 parts.append(model(images).float())
             if time.perf_counter() - reported > REPORT_SECONDS:
                 yield Progress(stage, done, len(batches))

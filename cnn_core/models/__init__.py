@@ -1,1 +1,1 @@
-"""Networks: one file a family, each a plain `torch.nn.Module`; the registry that builds them by name; and saved ones on disk."""
+"""Networks: one file a kin of families, each a plain `torch.nn.Module`; the registry that builds them by name; what they cost; saved ones."""

@@ -1,29 +1,40 @@
 """The model families by name. In: a family's name, an input shape, settings. Out: a module, or its parameter count.
 
-To add a family: write its file beside this one and add a line to `FAMILIES`; form, command line and tests follow.
-Importing this module does not import torch.
+To add a family: write its file beside this one and add an entry to `FAMILIES`; form, command line and tests follow.
+Importing this module does not import torch. What a network costs in time and memory is told by `cost`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnn_core.errors import SettingError
 
 if TYPE_CHECKING:
     from torch import nn
 
+DEPTHS, WIDTHS = (1, 6), (0.25, 4.0)  # the ranges of the settings `depth` and `width`
+RESNET = ("width", "activation", "dropout")
+BORROWED = ("dropout", "weights")
+
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of network. `target` is "module:class"; `smallest` the least image side (pixels) that its pooling leaves something of."""
+    """One kind of network.
+
+    target: "module:callable" that builds it. smallest: least image side in pixels that its strides leave something of.
+    options: settings it takes, out of width, depth, activation, batch_norm, dropout, weights. defaults: settings of a run that
+    it wants where nobody chose otherwise, by their names in TrainConfig.
+    """
 
     name: str
     title: str
     help: str
     target: str
     smallest: int
+    options: tuple[str, ...]
+    defaults: dict[str, Any] = field(default_factory=dict)
 
 
 FAMILIES = {
@@ -32,36 +43,162 @@ FAMILIES = {
         Family(
             name="simple",
             title="SimpleCNN",
-            help="Three convolution blocks and three fully connected layers: the tutorial's network, about half a million parameters.",
+            help="Convolution blocks and three fully connected layers: the tutorial's network, about half a million parameters.",
             target="cnn_core.models.simple:SimpleCNN",
+            smallest=2,
+            options=("width", "depth", "activation", "batch_norm", "dropout"),
+        ),
+        Family(
+            name="speed",
+            title="SpeedNet",
+            help="Made to learn in few passes on a CPU or a GPU: its first layer is computed from the images instead of learned.",
+            target="cnn_core.models.speed:SpeedNet",
+            smallest=9,
+            options=RESNET,
+            defaults={
+                "activation": "gelu",
+                "dropout": 0.0,
+                "epochs": 8,
+                "batch_size": 256,
+                "optimizer": "muon",
+                "learning_rate": 0.1,
+                "momentum": 0.9,
+                "weight_decay": 0.01,
+                "schedule": "linear",
+                "knots": "0:0.2, 0.2:1, 1:0",
+                "warmup": 0.0,
+                "label_smoothing": 0.2,
+                "crop": 0.0625,
+                "crop_fill": "reflect",
+                "flip": "alternating",
+            },
+        ),
+        Family(
+            name="resnet9",
+            title="ResNet-9",
+            help="Eight wide convolutions with two shortcuts, known for fast training on GPUs: 6.6 million parameters.",
+            target="cnn_core.models.resnet:resnet9",
             smallest=8,
+            options=RESNET,
+            defaults={"dropout": 0.0},
+        ),
+        Family(
+            name="resnet18",
+            title="ResNet-18",
+            help="The ImageNet network with a stem for small pictures: 11 million parameters, strong and slow without a GPU.",
+            target="cnn_core.models.resnet:resnet18",
+            smallest=8,
+            options=RESNET,
+            defaults={"dropout": 0.0},
+        ),
+        *(
+            Family(
+                name=f"resnet{layers}",
+                title=f"ResNet-{layers}",
+                help=f"{layers} thin layers with shortcuts, made for CIFAR-10 by the inventors of ResNets: {size} million parameters.",
+                target=f"cnn_core.models.resnet:resnet{layers}",
+                smallest=4,
+                options=RESNET,
+                defaults={"dropout": 0.0},
+            )
+            for layers, size in ((20, 0.27), (32, 0.46), (56, 0.85))
+        ),
+        Family(
+            name="mobilenet",
+            title="MobileNetV3 small",
+            help="Made for phones: 1.5 million parameters and very little work. Can start from ImageNet weights.",
+            target="cnn_core.models.torchvision_nets:mobilenet",
+            smallest=16,
+            options=BORROWED,
+            defaults={"dropout": 0.2},
+        ),
+        Family(
+            name="efficientnet",
+            title="EfficientNet-B0",
+            help="Much accuracy for its 4 million parameters, once it has trained long. Can start from ImageNet weights.",
+            target="cnn_core.models.torchvision_nets:efficientnet",
+            smallest=16,
+            options=BORROWED,
+            defaults={"dropout": 0.2},
+        ),
+        Family(
+            name="convnext",
+            title="ConvNeXt tiny",
+            help="A modern network of 28 million parameters: for large pictures, a GPU and, best, ImageNet weights to start from.",
+            target="cnn_core.models.torchvision_nets:convnext",
+            smallest=16,
+            options=BORROWED,
+            defaults={"dropout": 0.0},
         ),
     )
 }
 
 
-def build_model(name: str, *, channels: int, image_size: int, classes: int, dropout: float) -> "nn.Module":
-    """A freshly initialised network mapping images (N, channels, image_size, image_size) to logits (N, classes).
-
-    Raises SettingError for an unknown name or an image side below the family's smallest.
-    """
+def find_family(name: str) -> Family:
+    """The family called `name`. Raises SettingError, which tells the known ones."""
     if name not in FAMILIES:
         raise SettingError(f"Model “{name}” is unknown. Choose one of: {', '.join(FAMILIES)}.", "model")
-    family = FAMILIES[name]
-    if image_size < family.smallest:
-        raise SettingError(
-            f"{family.title} needs images of at least {family.smallest}×{family.smallest} pixels; these are {image_size}×{image_size}.",
-            "model",
-        )
-    module, _, class_name = family.target.partition(":")
-    return getattr(import_module(module), class_name)(channels=channels, image_size=image_size, classes=classes, dropout=dropout)
+    return FAMILIES[name]
 
 
-@lru_cache(maxsize=64)
-def count_parameters(name: str, *, channels: int, image_size: int, classes: int) -> int:
-    """How many trainable numbers the network has, counted on the meta device (nothing is allocated)."""
+def pick_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of `options` that the family takes, in its own order."""
+    return {option: options[option] for option in find_family(name).options if option in options}
+
+
+def least_side(name: str, depth: int = 3) -> int:
+    """The least image side in pixels for a family: where it has a depth, every block halves the side and one pixel must be left."""
+    family = find_family(name)
+    return max(family.smallest, 2**depth if "depth" in family.options else 0)
+
+
+def build_model(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> "nn.Module":
+    """A freshly initialised network mapping images (N, channels, image_size, image_size) to logits (N, classes).
+
+    `options` are settings by name; those that the family does not take are ignored. Raises SettingError for an unknown name,
+    images too small for the family or the chosen depth, or starting weights that cannot be had.
+    """
+    family, taken = find_family(name), pick_options(name, options)
+    _check(family, image_size, taken)
+    module, _, builder = family.target.partition(":")
+    return getattr(import_module(module), builder)(channels=channels, image_size=image_size, classes=classes, **taken)
+
+
+def count_parameters(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> int:
+    """How many trainable numbers the network has, counted on the meta device: nothing is allocated, downloaded or drawn."""
+    return _count_parameters(name, channels, image_size, classes, **pick_options(name, options))
+
+
+@lru_cache(maxsize=256)
+def _count_parameters(name: str, channels: int, image_size: int, classes: int, **taken: Any) -> int:
+    model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **taken)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def build_on_meta(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> "nn.Module":
+    """The network as shapes without numbers; starting weights play no part."""
     import torch
 
     with torch.device("meta"):
-        model = build_model(name, channels=channels, image_size=image_size, classes=classes, dropout=0.0)
-    return sum(parameter.numel() for parameter in model.parameters())
+        shape = {"channels": channels, "image_size": image_size, "classes": classes}
+        return build_model(name, **shape, **{**options, "weights": "scratch"})
+
+
+def _check(family: Family, side: int, options: dict[str, Any]) -> None:
+    depth, width = options.get("depth", 3), options.get("width", 1.0)
+    if "depth" in options and not DEPTHS[0] <= depth <= DEPTHS[1]:
+        raise SettingError(f"A network of {depth} blocks cannot be built. Choose a depth of 1 to 6.", "depth")
+    if not WIDTHS[0] <= width <= WIDTHS[1]:
+        raise SettingError(f"A network {width:g} times as wide cannot be built. Choose a width of 0.25 to 4.", "width")
+    if side < family.smallest:
+        raise SettingError(
+            f"{family.title} needs images of at least {family.smallest}×{family.smallest} pixels; these are {side}×{side}. "
+            "Choose another model or larger images.",
+            "model",
+        )
+    if side < (least := least_side(family.name, depth)):
+        raise SettingError(
+            f"{family.title} with {depth} blocks needs images of at least {least}×{least} pixels; these are {side}×{side}. "
+            f"Choose a depth of at most {side.bit_length() - 1}.",
+            "depth",
+        )

@@ -4,6 +4,7 @@ Files are replaced whole or not at all. Weights are only ever read with `weights
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -18,13 +19,14 @@ from cnn_core.models.registry import build_model
 class ModelCard(BaseModel):
     """What turns weights into a classifier: architecture, classes, and how images are made ready.
 
-    mean, std: per channel, in units of full brightness. `ink`: drawings are centred and scaled like the training images.
+    `options`: the network's own settings, by name. mean, std: per channel, in units of full brightness. `ink`: drawings are centred and scaled like the training images.
     `fingerprint`: of the data it was trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
+    options: dict[str, Any] = {}
     classes: tuple[str, ...]
     channels: int
     image_size: int
@@ -33,11 +35,10 @@ class ModelCard(BaseModel):
     ink: bool
     fingerprint: str
 
-    def build(self, dropout: float = 0.0) -> nn.Module:
-        """The card's network, freshly initialised."""
-        return build_model(
-            self.model, channels=self.channels, image_size=self.image_size, classes=len(self.classes), dropout=dropout
-        )
+    def build(self, weights: str = "scratch") -> nn.Module:
+        """The card's network, freshly initialised, or from `weights` as build_model has it."""
+        shape = {"channels": self.channels, "image_size": self.image_size, "classes": len(self.classes)}
+        return build_model(self.model, **shape, **self.options, weights=weights)
 
 
 def save_card(folder: Path, card: ModelCard) -> None:
@@ -56,8 +57,11 @@ def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard
         raise RunError(f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run.")
     try:
         card = ModelCard.model_validate_json((folder / CARD).read_bytes())
-        model = card.build()
-        model.load_state_dict(torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True))
+        with torch.device(
+            "meta"
+        ):  # first weights would only be thrown away, and drawing them would disturb a training in this process
+            model = card.build()
+        model.load_state_dict(torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True), assign=True)
     except Exception:  # what reading a damaged pickle raises is anybody's guess
         raise RunError(
             f"The saved model of run {folder.name} is damaged or does not fit its card. Train the run again."

@@ -1,36 +1,63 @@
-"""SimpleCNN: the network of the classic PyTorch tutorials, for any image size from 8×8, channel count and class count."""
+"""SimpleCNN: the network of the classic PyTorch tutorials, for any image size, channel count and class count.
+
+Its exercises are settings: more or fewer blocks, wider layers, another activation, batch norm.
+"""
+
+from itertools import pairwise
 
 import torch
 from torch import nn
 
+from cnn_core.models.layers import make_activation, scale_width
 
-def conv_block(inputs: int, outputs: int) -> nn.Sequential:
-    """Conv2d 3×3 -> max pooling 2×2 -> ReLU: (N, inputs, H, W) -> (N, outputs, H/2, W/2).
+CHANNELS = (32, 64, 128, 256, 256, 256)
+UNITS = (192, 96)
 
-    ReLU and max pooling commute; pooling first leaves the activation a quarter of the work.
+
+def conv_block(inputs: int, outputs: int, activation: str = "relu", batch_norm: bool = False) -> nn.Sequential:
+    """Conv2d 3×3 -> max pooling 2×2 -> (batch norm) -> activation: (N, inputs, H, W) -> (N, outputs, H/2, W/2).
+
+    ReLU and max pooling commute; pooling first leaves norm and activation a quarter of the work. The bias moves into the norm.
     """
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel_size=3, padding=1), nn.MaxPool2d(2), nn.ReLU())
+    convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=not batch_norm)
+    norm = [nn.BatchNorm2d(outputs)] if batch_norm else []
+    return nn.Sequential(convolution, nn.MaxPool2d(2), *norm, make_activation(activation))
 
 
 class SimpleCNN(nn.Module):
-    """Three convolution blocks (32, 64, 128 channels), then three fully connected layers (192, 96, classes) with dropout.
+    """`depth` convolution blocks (32, 64, 128, then 256 channels), then fully connected layers (192, 96, classes) with dropout.
 
-    506,154 parameters for 3-channel 32×32 images in 10 classes. `forward` maps images (N, channels, S, S) to logits (N, classes).
+    506,154 parameters for 3-channel 32×32 images in 10 classes at depth 3 and width 1. `width` scales every layer but the last.
+    `forward` maps images (N, channels, S, S), S at least 2**depth, to logits (N, classes).
     """
 
-    def __init__(self, *, channels: int, image_size: int, classes: int, dropout: float) -> None:
+    def __init__(
+        self,
+        *,
+        channels: int,
+        image_size: int,
+        classes: int,
+        dropout: float = 0.0,
+        width: float = 1.0,
+        depth: int = 3,
+        activation: str = "relu",
+        batch_norm: bool = False,
+    ) -> None:
         super().__init__()
-        self.features = nn.Sequential(conv_block(channels, 32), conv_block(32, 64), conv_block(64, 128))
-        side = image_size // 8
+        widths = [channels, *(scale_width(count, width) for count in CHANNELS[:depth])]
+        self.features = nn.Sequential(
+            *(conv_block(inputs, outputs, activation, batch_norm) for inputs, outputs in pairwise(widths))
+        )
+        side = image_size // 2**depth
+        lengths = [widths[-1] * side * side, *(scale_width(count, width) for count in UNITS)]
         self.classifier = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(128 * side * side, 192),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(192, 96),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(96, classes),
+            *(
+                layer
+                for inputs, outputs in pairwise(lengths)
+                for layer in (nn.Linear(inputs, outputs), make_activation(activation), nn.Dropout(dropout))
+            ),
+            nn.Linear(lengths[-1], classes),
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 
 from cnn_core.errors import StudioError
-from cnn_core.events import Event
+from cnn_core.events import Event, Finished
 from cnn_core.runs.history import History, summarise
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store, Stored
@@ -19,7 +19,7 @@ Watch = Callable[[Event], None]
 
 
 def execute(store: Store, run: str, *, watch: Watch = lambda event: None, should_end: Callable[[], bool] = lambda: False) -> str:
-    """Train run `run` and give its final status: finished, stopped or failed.
+    """Train run `run`, or go on with it where it was interrupted, and give its final status: finished, stopped or failed.
 
     `watch` is called with every event after it is stored; `should_end` is asked at every event, beside the store's requests.
     Raises RunError when somebody else holds the run.
@@ -29,6 +29,7 @@ def execute(store: Store, run: str, *, watch: Watch = lambda event: None, should
         if not store.start(run) and store.run(run).status != "running":
             return store.run(run).status
         begun, history, error = time.perf_counter(), History(), ""
+        history.add(store.events(run))
         try:
             status = _drive(store, run, history, watch, should_end)
         except StudioError as problem:
@@ -46,11 +47,12 @@ def execute(store: Store, run: str, *, watch: Watch = lambda event: None, should
 
 def _drive(store: Store, run: str, history: History, watch: Watch, should_end: Callable[[], bool]) -> str:
     """Ask for events until there are no more ("finished") or somebody wants an end ("stopped")."""
-    with contextlib.closing(train_run(store.run(run).config, store.home.run_folder(run), store.home)) as events:
-        for seq, event in enumerate(events, start=1):
+    training = train_run(store.run(run).config, store.home.run_folder(run), store.home, resume=history.seq > 0)
+    with contextlib.closing(training) as events:
+        for seq, event in enumerate(events, start=history.seq + 1):
             store.append(run, [event])
             history.add([Stored(seq, event)])
             watch(event)
-            if should_end() or store.should_stop(run):
+            if not isinstance(event, Finished) and (should_end() or store.should_stop(run)):
                 return "stopped"
     return "finished"

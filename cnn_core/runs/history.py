@@ -6,12 +6,12 @@ chart of a million steps shows the same envelope as the full one. Importing this
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
+from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.runs.store import Stored
 
 SNAPSHOT_POINTS = 2000
@@ -33,7 +33,10 @@ def decimate(x: np.ndarray, y: np.ndarray, limit: int) -> tuple[np.ndarray, np.n
 
 @dataclass
 class History:
-    """Everything known of a run so far. `add` folds new events in; the payloads are what the live chart draws."""
+    """Everything known of a run so far. `add` folds new events in; the payloads are what the live chart draws.
+
+    `resumed` is the place of the last resumption: points sent before it may have been taken back.
+    """
 
     seq: int = 0
     started: Started | None = None
@@ -42,6 +45,7 @@ class History:
     last: Steps | None = None
     epochs: list[Epoch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    resumed: int = 0
     _recent: deque[Steps] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _loss: list[float] = field(default_factory=list)
     _accuracy: list[float] = field(default_factory=list)
@@ -50,11 +54,15 @@ class History:
         for item in stored:
             self.seq = item.seq
             self._fold(item.event)
+            if isinstance(item.event, Resumed):
+                self.resumed = item.seq
 
     def _fold(self, event: Event) -> None:
         match event:
             case Started():
                 self.started = event
+            case Resumed():
+                self._take_back(event)
             case Steps():
                 self.last, self.stage = event, None
                 self._recent.append(event)
@@ -66,9 +74,19 @@ class History:
             case Progress():
                 self.stage = event
             case Note():
-                self.notes.append(event.text)
+                if event.text not in self.notes:  # a resumed run loads its images again
+                    self.notes.append(event.text)
             case Finished():
                 self.finished, self.stage = event, None
+
+    def _take_back(self, place: Resumed) -> None:
+        """Forget what was reported after the checkpoint that training goes on from: it will be reported again."""
+        del self._loss[place.step :], self._accuracy[place.step :]
+        self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= place.epoch]
+        self._recent.clear()
+        self.stage = None
+        if self.last and self.last.step > place.step:
+            self.last = replace(self.last, step=place.step) if place.step else None
 
     @property
     def best(self) -> Epoch | None:
@@ -88,7 +106,7 @@ class History:
         """The speed of training alone: of the last few seconds, of the whole run once it is finished, None before the first report."""
         if not self.last:
             return None
-        first = self._recent[0]
+        first = self._recent[0] if self._recent else self.last
         if self.finished or first is self.last:
             return self.last.images / self.last.train_seconds
         return (self.last.images - first.images) / (self.last.train_seconds - first.train_seconds)
@@ -135,6 +153,8 @@ class History:
             "images_per_second": self.images_per_second,
             "seconds_left": self.seconds_left,
             "best": _epoch(best) if best else None,
+            "patience": self.started.patience if self.started else 0,
+            "waited": self.epochs[-1].waited if self.epochs else 0,
             "stage": asdict(self.stage) if self.stage else None,
         }
 

@@ -42,12 +42,14 @@ BUSY_SECONDS = 10
 GRACE_SECONDS = 2
 REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
 ACTIVE = ("queued", "running")
+RESUMABLE = ("stopped", "interrupted", "failed")
 EVENT_TYPES = {
     kind.__name__: kind
     for kind in (
         event_types.Progress,
         event_types.Note,
         event_types.Started,
+        event_types.Resumed,
         event_types.Steps,
         event_types.Epoch,
         event_types.Finished,
@@ -72,6 +74,11 @@ class Run:
     @property
     def is_active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it ended before it was done."""
+        return self.status in RESUMABLE
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,15 @@ class Store:
         """Turn a queued run into a running one; False when it no longer waits. The caller holds the run's lock."""
         with self._connect() as db:
             return db.execute("update runs set status = 'running' where id = ? and status = 'queued'", (run,)).rowcount == 1
+
+    def resume(self, run: str, status: str = "queued") -> None:
+        """Let a run that ended before it was done go on. Raises RunError for one that trains, waits, or is finished."""
+        row = self.run(run)
+        if row.status not in RESUMABLE:
+            raise RunError(f"Run {run} is {row.status}. Only a run that was stopped or interrupted or has failed can go on.")
+        with self._connect() as db:
+            db.execute("delete from requests where run = ?", (run,))
+            db.execute("update runs set status = ?, error = '' where id = ? and status != 'queued'", (status, run))
 
     def set_status(self, run: str, status: str, *, summary: dict[str, Any] | None = None, error: str = "") -> None:
         with self._connect() as db:

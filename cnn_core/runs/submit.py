@@ -1,19 +1,25 @@
 """Putting a run into the queue: everything that can be refused is refused here, before anything starts. For page and command line."""
 
+from pathlib import Path
+
 from cnn_core.config import TrainConfig
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import DataInfo
-from cnn_core.device import choose_device
+from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError
-from cnn_core.models.registry import count_parameters
+from cnn_core.models.cost import check_batch
 from cnn_core.runs.store import Store
 
 
 def check(config: TrainConfig, store: Store) -> DataInfo:
     """Facts of the data that `config` will train on. Raises SettingError, DataError or DeviceError when it cannot start."""
-    choose_device(config.device)
+    choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
     info = open_source(config.data, store.home).info
-    count_parameters(config.model, channels=info.channels, image_size=info.image_size, classes=len(info.classes))
+    shape = {"channels": info.channels, "image_size": info.image_size, "classes": len(info.classes)}
+    check_batch(config.model, **shape, batch_size=min(config.batch_size, 2), **config.model_options)
+    weights = config.model_options.get("weights", "scratch")
+    if weights not in ("scratch", "pretrained") and not Path(weights).expanduser().is_file():
+        raise SettingError(f"There is no file of weights “{weights}”. Correct the path, or start from scratch.", "weights")
     left = round(info.train_count * (1 - config.validation_share))
     if config.batch_size > left:
         raise SettingError(

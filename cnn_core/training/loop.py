@@ -2,143 +2,170 @@
 
 In: a model on its device, batches, an optimizer, a schedule. Out: Steps about four times a second, an Epoch after every
 epoch, Progress while a long validation runs. Between events the model can be read (an Epoch's weights are the ones it
-measured). It knows nothing of threads, files, databases or pages.
+measured), and `state_dict` is all that is needed to go on from that very place, bit by bit. It knows nothing of threads, files,
+databases or pages.
 """
 
 import math
-import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cnn_core.data.batches import Batches
+from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError
-from cnn_core.events import Epoch, Progress, Steps
+from cnn_core.events import Epoch, Note, Progress, Steps
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
-from cnn_core.training.schedule import Schedule
+from cnn_core.training.meter import Meter
+from cnn_core.training.optimizer import Optimizers
+from cnn_core.training.schedule import WarmUp
 
-REPORT_SECONDS = 0.25
-REMEDY = "Choose a lower learning rate and start again."
-
-
-def train(
-    model: nn.Module, batches: Batches, validation: Batches, optimizer: Optimizer, schedule: Schedule, *, epochs: int
-) -> Iterator[Steps | Epoch | Progress]:
-    """Train for `epochs` passes over `batches`, validating after each. Raises DivergedError when the loss is no longer a number."""
-    meter, best = Meter(), (-1.0, 0.0)
-    for epoch in range(1, epochs + 1):
-        meter.start_epoch()
-        model.train()
-        for images, labels in batches:
-            learning_rate = schedule(meter.step)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
-            logits = model(images)
-            loss = nn.functional.cross_entropy(logits, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            meter.count(loss.detach(), (logits.detach().argmax(1) == labels).float().mean(), len(labels))
-            if meter.should_report():
-                yield meter.report(epoch, learning_rate)
-        if meter.has_pending:
-            yield meter.report(epoch, learning_rate)
-        val_loss, val_accuracy = yield from _validate(model, validation)
-        is_best = (val_accuracy, -val_loss) > best
-        best = max(best, (val_accuracy, -val_loss))
-        yield Epoch(
-            epoch=epoch,
-            step=meter.step,
-            train_loss=meter.epoch_loss,
-            train_accuracy=meter.epoch_accuracy,
-            val_loss=val_loss,
-            val_accuracy=val_accuracy,
-            is_best=is_best,
-            train_seconds=meter.train_seconds,
-            seconds=meter.seconds,
-        )
-
-
-def _validate(model: nn.Module, validation: Batches) -> Generator[Progress, None, tuple[float, float]]:
-    logits = yield from compute_logits(model, validation, "Validating")
-    loss, accuracy = loss_and_accuracy(logits, validation.labels)
-    if not math.isfinite(loss):
-        raise DivergedError(f"The validation loss became {loss}: training diverged. {REMEDY}")
-    return loss, accuracy
+Report = Steps | Epoch | Progress | Note
 
 
 @dataclass
-class Meter:
-    """Counts steps and time, and holds losses and accuracies on the device until a report fetches them all at once.
+class Trainer:
+    """Trains `model` for `epochs` passes over `batches`, validating after each: `for event in trainer`.
 
-    `step` and `images` count over the whole run; `train_seconds` is time in training alone, validation left out.
+    label_smoothing: share (Szegedy et al., 2016). clip_norm: largest gradient norm, 0 for none (Pascanu et al., 2013). ema: decay per
+    step of the averaged weights, 0 for none (Polyak and Juditsky, 1992). patience: epochs without a better validation accuracy
+    after which training ends, 0 for never. seed: of what each step's dropout draws. forward: the model, or a compiled version of it.
     """
 
-    step: int = 0
-    images: int = 0
-    train_seconds: float = 0.0
-    _pending: list[torch.Tensor] = field(default_factory=list)
-    _sizes: list[int] = field(default_factory=list)
-    _sums: list[float] = field(default_factory=list)
-    _started: float = field(default_factory=time.perf_counter)
-    _reported: float = 0.0
+    model: nn.Module
+    batches: Batches
+    validation: Batches
+    optimizer: Optimizers
+    schedule: WarmUp
+    arithmetic: Arithmetic
+    epochs: int
+    label_smoothing: float = 0.0
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    patience: int = 0
+    seed: int = 0
+    forward: nn.Module | None = None
+    meter: Meter = field(default_factory=Meter)
+    epochs_done: int = 0
+    best: tuple[float, float] = (-1.0, 0.0)  # validation accuracy, -loss
+    waited: int = 0  # epochs since the best
 
-    def start_epoch(self) -> None:
-        self._sums, self._reported = [0.0, 0.0, 0.0], time.perf_counter()
-
-    def count(self, loss: torch.Tensor, accuracy: torch.Tensor, size: int) -> None:
-        self._pending.append(torch.stack((loss, accuracy)))
-        self._sizes.append(size)
-        self.step += 1
-        self.images += size
-
-    def should_report(self) -> bool:
-        return time.perf_counter() - self._reported > REPORT_SECONDS
-
-    def report(self, epoch: int, learning_rate: float) -> Steps:
-        """The steps since the last report. Raises DivergedError when a loss among them is not a finite number."""
-        values = torch.stack(self._pending).tolist()  # the one device-to-host sync of a report
-        sizes, self._pending, self._sizes = self._sizes, [], []
-        for position, (loss, _) in enumerate(values, start=self.step - len(values) + 1):
-            if not math.isfinite(loss):
-                raise DivergedError(
-                    f"The loss became {loss} at step {position:,}: training diverged. Choose a lower learning rate and start again."
-                )
-        for size, (loss, accuracy) in zip(sizes, values, strict=True):
-            self._sums = [self._sums[0] + size, self._sums[1] + size * loss, self._sums[2] + size * accuracy]
-        now = time.perf_counter()
-        elapsed, self._reported = now - self._reported, now
-        self.train_seconds += elapsed
-        losses, accuracies = zip(*values, strict=True)
-        return Steps(
-            epoch=epoch,
-            step=self.step,
-            images=self.images,
-            loss=losses,
-            accuracy=accuracies,
-            learning_rate=learning_rate,
-            images_per_second=sum(sizes) / elapsed,
-            train_seconds=self.train_seconds,
-            seconds=now - self._started,
-            at=time.time(),
+    def __post_init__(self) -> None:
+        self._scaler = self.arithmetic.scaler()
+        self._average = (
+            AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.ema), use_buffers=True) if self.ema else None
         )
 
     @property
-    def has_pending(self) -> bool:
-        return bool(self._pending)
+    def measured(self) -> nn.Module:
+        """The network that is validated and worth keeping: the averaged one where weights are averaged."""
+        return self._average.module if self._average else self.model
+
+    def __iter__(self) -> Iterator[Report]:
+        """Go on to the end. Raises DivergedError when the loss is no longer a number."""
+        while self.epochs_done < self.epochs and not self._has_waited_enough:
+            yield from self._train_epoch(self.epochs_done + 1)
+            epoch = yield from self._validate_epoch(self.epochs_done + 1)
+            yield epoch
+        if self.epochs_done < self.epochs:
+            yield Note(
+                f"Stopped early after epoch {self.epochs_done}: {self.patience} epochs in a row brought no better validation accuracy."
+            )
 
     @property
-    def seconds(self) -> float:
-        """Since the meter was made, validation included."""
-        return time.perf_counter() - self._started
+    def _has_waited_enough(self) -> bool:
+        return 0 < self.patience <= self.waited
 
-    @property
-    def epoch_loss(self) -> float:
-        return self._sums[1] / self._sums[0]
+    def _train_epoch(self, epoch: int) -> Iterator[Steps]:
+        """The steps that this epoch still lacks: all of them, or the rest after a resumption."""
+        done = self.meter.step - self.epochs_done * len(self.batches)
+        if done == len(self.batches):
+            return
+        self.meter.resume_epoch() if done else self.meter.start_epoch()
+        self.model.train()
+        learning_rate = 0.0
+        for images, targets in self.batches:
+            learning_rate = self.schedule(self.meter.step)
+            self.optimizer.set_rate(learning_rate)
+            self.take_step(images, targets)
+            if self.meter.should_report():
+                yield self.meter.report(epoch, learning_rate)
+        if self.meter.has_pending:
+            yield self.meter.report(epoch, learning_rate)
 
-    @property
-    def epoch_accuracy(self) -> float:
-        return self._sums[2] / self._sums[0]
+    def take_step(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """One optimizer step, giving the loss. images: (B, C, H, W); targets: (B,) classes or (B, classes) shares. Nothing waits for the device."""
+        # Dropout draws from torch's one generator, which other threads use too: seeded anew, a step draws the same whatever they drew before it.
+        torch.manual_seed(self.seed * 1_000_003 + self.meter.step)
+        with self.arithmetic.autocast():
+            logits = (self.forward or self.model)(images)
+            loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
+        self.optimizer.zero_grad()
+        self._scaler.scale(loss).backward()
+        self.optimizer.gather_gradients()
+        if self.clip_norm:
+            for part in self.optimizer.parts:
+                self._scaler.unscale_(part)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        for part in self.optimizer.parts:
+            self._scaler.step(part)
+        self._scaler.update()
+        if self._average:
+            self._average.update_parameters(self.model)
+        labels = targets.argmax(1) if targets.ndim == 2 else targets
+        self.meter.count(loss.detach(), (logits.detach().argmax(1) == labels).float().mean(), len(labels))
+        return loss.detach()
+
+    def _validate_epoch(self, epoch: int) -> Generator[Progress, None, Epoch]:
+        logits = yield from compute_logits(self.measured, self.validation, "Validating", self.arithmetic)
+        val_loss, val_accuracy = loss_and_accuracy(logits, self.validation.labels)
+        if not math.isfinite(val_loss):
+            raise DivergedError(f"The validation loss became {val_loss}: training diverged. {self.meter.remedy}")
+        is_best = (val_accuracy, -val_loss) > self.best
+        self.best = max(self.best, (val_accuracy, -val_loss))
+        self.waited = 0 if is_best else self.waited + 1
+        self.schedule.observe(val_loss)
+        self.epochs_done = epoch
+        return Epoch(
+            epoch=epoch,
+            step=self.meter.step,
+            train_loss=self.meter.epoch_loss,
+            train_accuracy=self.meter.epoch_accuracy,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            is_best=is_best,
+            train_seconds=self.meter.train_seconds,
+            seconds=self.meter.seconds,
+            waited=self.waited,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides what comes next, to be taken between two events: tensors, numbers and plain containers only."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self._average.state_dict() if self._average else None,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state,
+            "scaler": self._scaler.state_dict(),
+            "batches": self.batches.state_dict(),
+            "meter": self.meter.state_dict(),
+            "epochs_done": self.epochs_done,
+            "best": self.best,
+            "waited": self.waited,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken: the same settings and data on the same machine then end with the same weights."""
+        self.model.load_state_dict(state["model"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state(state["schedule"])
+        self._scaler.load_state_dict(state["scaler"])
+        self.batches.load_state_dict(state["batches"])
+        self.meter.load_state_dict(state["meter"])
+        self.epochs_done, self.best, self.waited = state["epochs_done"], tuple(state["best"]), state["waited"]

@@ -4,7 +4,9 @@ In: a TrainConfig and the run's folder. Out: a generator of events, and the fold
 and keeps what was learned; who drives it, and where its events go, is not known here.
 """
 
+import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,32 +15,76 @@ import torch
 from cnn_core.analysis.evaluation import evaluate, save_predictions
 from cnn_core.analysis.pictures import draw_predictions, draw_training_curves
 from cnn_core.config import TrainConfig
-from cnn_core.data.augment import Augmentation, RandomCrop, RandomFlip
-from cnn_core.data.batches import Batches, channel_statistics
+from cnn_core.data.batches import Batches, Normalise, channel_statistics
 from cnn_core.data.catalog import open_source
-from cnn_core.data.source import ImageSet
+from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.data.split import stratified_split
-from cnn_core.device import choose_device, describe_device
+from cnn_core.device import choose_arithmetic, choose_device, describe_device, determinism, should_compile
 from cnn_core.errors import DataError, SettingError
-from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started
+from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started
 from cnn_core.home import CURVES_PICTURE, PREDICTIONS_PICTURE, Home
 from cnn_core.models.saved import ModelCard, load_model, save_card, save_weights
-from cnn_core.training.loop import train
+from cnn_core.training.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
+from cnn_core.training.compiled import Compiled
+from cnn_core.training.loop import Trainer
+from cnn_core.training.memory import explain_memory
+from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.schedule import make_schedule
+from cnn_core.training.view import augmentations, mixing
+
+CHECKPOINT_SECONDS = 20.0  # so much of a run is lost at most when its process dies
+PREPARATION_IMAGES = 5000
 
 
-def train_run(config: TrainConfig, folder: Path, home: Home) -> Iterator[Event]:
-    """Train as `config` says, leaving model, curves and predictions in `folder`. Raises StudioError for what a person can put right."""
-    device = choose_device(config.device)
-    source = open_source(config.data, home)
-    images = yield from source.load("train")
-    yield from map(Note, images.notes)
+def train_run(config: TrainConfig, folder: Path, home: Home, *, resume: bool = False) -> Iterator[Event]:
+    """Train as `config` says, leaving model, curves and predictions in `folder`. Raises StudioError for what a person can put right.
+
+    With `resume` it goes on from the folder's checkpoint, or from the beginning when there is none.
+    """
+    with determinism(config.deterministic):
+        device = choose_device(config.device)
+        source = open_source(config.data, home)
+        images = yield from source.load("train")
+        yield from map(Note, images.notes)
+        trainer, card = prepare(config, source.info, images, device)
+        del images  # training and validation images are copies of their own
+        yield Started(
+            parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+            device=describe_device(device),
+            train_count=len(trainer.batches.labels),
+            val_count=len(trainer.validation.labels),
+            test_count=source.info.test_count,
+            steps_per_epoch=len(trainer.batches),
+            epochs=config.epochs,
+            patience=config.patience,
+        )
+        epochs: list[Epoch] = []
+        if resume:
+            yield from _go_on(trainer, epochs, folder, card)
+        save_card(folder, card)
+        yield from _train(trainer, epochs, folder, card)
+
+        test = yield from source.load("test")
+        yield from map(Note, test.notes)
+        best, card = load_model(folder, device)
+        evaluation = yield from evaluate(best, card, test, device)
+        save_predictions(folder, evaluation, source.info.fingerprint)
+        yield Progress("Drawing curves and predictions", 0, 1)
+        draw_training_curves(epochs, folder / CURVES_PICTURE)
+        draw_predictions(test.images, evaluation, folder / PREDICTIONS_PICTURE)
+        drop_checkpoints(folder)
+        yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
+
+
+def prepare(config: TrainConfig, info: DataInfo, images: ImageSet, device: torch.device) -> tuple[Trainer, ModelCard]:
+    """Everything that training needs, before its first step. Raises DataError or SettingError where the settings do not fit the data."""
     training, validation = split_validation(images, config)
     mean, std = channel_statistics(training.images)
-    info = source.info
+    options = config.model_options
     card = ModelCard(
         model=config.model,
+        options={name: value for name, value in options.items() if name != "weights"},
         classes=info.classes,
         channels=info.channels,
         image_size=info.image_size,
@@ -47,55 +93,96 @@ def train_run(config: TrainConfig, folder: Path, home: Home) -> Iterator[Event]:
         ink=info.ink,
         fingerprint=info.fingerprint,
     )
-
+    arithmetic = choose_arithmetic(config.precision, config.channels_last, device)
     torch.manual_seed(config.seed)
-    model = card.build(config.dropout).to(device, memory_format=torch.channels_last)
-    batches = Batches(
+    model = card.build(weights=options.get("weights", "scratch"))
+    if hasattr(model, "prepare"):
+        every = -(-len(training) // PREPARATION_IMAGES)  # images may lie sorted by class
+        sample = torch.from_numpy(training.images[::every]).permute(0, 3, 1, 2)
+        model.prepare(Normalise(mean, std, torch.device("cpu"))(sample))
+    model = model.to(device, memory_format=arithmetic.layout)
+    batches = training_batches(config, info, training, device)
+    steps = config.epochs * len(batches)
+    return Trainer(
+        model=model,
+        batches=batches,
+        validation=Batches(validation, batch_size=500, device=device, mean=mean, std=std),
+        optimizer=make_optimizer(config, model),
+        schedule=make_schedule(config, len(batches)),
+        arithmetic=arithmetic,
+        epochs=config.epochs,
+        label_smoothing=config.label_smoothing,
+        clip_norm=config.clip_norm,
+        ema=config.ema,
+        patience=config.patience,
+        seed=config.seed,
+        forward=Compiled(model) if should_compile(config.compile, device, steps) else None,
+        meter=Meter(remedy=_remedy(config)),
+    ), card
+
+
+def training_batches(config: TrainConfig, info: DataInfo, training: ImageSet, device: torch.device) -> Batches:
+    """The very batches that training will be given, augmentations drawn from the seed."""
+    mean, std = channel_statistics(training.images)
+    return Batches(
         training,
         batch_size=config.batch_size,
         device=device,
         mean=mean,
         std=std,
-        augmentations=augmentations(config, info.image_size),
+        augmentations=augmentations(config, info.image_size, mean),
+        mix=mixing(config, len(info.classes)),
         shuffle=True,
         seed=config.seed,
     )
-    held_out = Batches(validation, batch_size=500, device=device, mean=mean, std=std)
-    optimizer = make_optimizer(config.optimizer, model, config.learning_rate)
-    schedule = make_schedule(config.schedule, peak=config.learning_rate, steps=config.epochs * len(batches))
-    save_card(folder, card)
-    yield Started(
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        device=describe_device(device),
-        train_count=len(training),
-        val_count=len(validation),
-        test_count=info.test_count,
-        steps_per_epoch=len(batches),
-        epochs=config.epochs,
-    )
 
-    epochs: list[Epoch] = []
+
+def _go_on(trainer: Trainer, epochs: list[Epoch], folder: Path, card: ModelCard) -> Iterator[Event]:
+    """Put `trainer` where the folder's checkpoint was taken. Raises DataError when that was with other images."""
+    state, note = load_checkpoint(folder, trainer.arithmetic.device)
+    if note:
+        yield Note(note)
+    if state:
+        if state["fingerprint"] != card.fingerprint:
+            raise DataError(
+                "The images have changed since this run was interrupted, so it cannot go on. Restore them, or start a new run."
+            )
+        trainer.load_state_dict(state["trainer"])
+        epochs += [Epoch(**epoch) for epoch in state["epochs"]]
+    yield Resumed(step=trainer.meter.step, epoch=trainer.epochs_done)
+
+
+def _train(trainer: Trainer, epochs: list[Epoch], folder: Path, card: ModelCard) -> Iterator[Event]:
+    """The trainer's events; the best weights and, now and then, a checkpoint go into the folder."""
+
+    def save() -> None:
+        state = {"trainer": trainer.state_dict(), "epochs": [asdict(e) for e in epochs], "fingerprint": card.fingerprint}
+        save_checkpoint(folder, state)
+
+    saved = time.perf_counter()
     try:
-        for event in train(model, batches, held_out, optimizer, schedule, epochs=config.epochs):
-            if isinstance(event, Epoch):
-                epochs.append(event)
-                if event.is_best:
-                    save_weights(folder, model)
-            yield event
+        with explain_memory(trainer, (card.channels, card.image_size, card.image_size)):
+            for event in trainer:
+                if isinstance(event, Epoch):
+                    epochs.append(event)
+                    if event.is_best:
+                        save_weights(folder, trainer.measured)
+                if time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                    save()
+                    saved = time.perf_counter()
+                yield event
     except GeneratorExit:
+        save()
         if not epochs:  # stopped within the first epoch: better its weights than none
-            save_weights(folder, model)
+            save_weights(folder, trainer.measured)
         raise
 
-    test = yield from source.load("test")
-    yield from map(Note, test.notes)
-    best, card = load_model(folder, device)
-    evaluation = yield from evaluate(best, card, test, device)
-    save_predictions(folder, evaluation, info.fingerprint)
-    yield Progress("Drawing curves and predictions", 0, 1)
-    draw_training_curves(epochs, folder / CURVES_PICTURE)
-    draw_predictions(test.images, evaluation, folder / PREDICTIONS_PICTURE)
-    yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
+
+def _remedy(config: TrainConfig) -> str:
+    """What to change when training diverges."""
+    if config.precision == "float16":
+        return f"Choose precision float32, or a learning rate below {config.learning_rate:g}, and start again."
+    return f"Choose a learning rate below {config.learning_rate:g}, for example {config.learning_rate / 10:g}, and start again."
 
 
 def split_validation(images: ImageSet, config: TrainConfig) -> tuple[ImageSet, ImageSet]:
@@ -111,13 +198,3 @@ def split_validation(images: ImageSet, config: TrainConfig) -> tuple[ImageSet, I
             "batch_size",
         )
     return tuple(ImageSet(np.ascontiguousarray(images.images[part]), images.labels[part]) for part in (rest, kept))
-
-
-def augmentations(config: TrainConfig, image_size: int) -> tuple[Augmentation, ...]:
-    """The augmentations that are switched on; a crop shifts by up to an eighth of the side."""
-    chosen: list[Augmentation] = []
-    if config.crop:
-        chosen.append(RandomCrop(image_size // 8))
-    if config.flip:
-        chosen.append(RandomFlip())
-    return tuple(chosen)

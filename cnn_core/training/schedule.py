@@ -1,8 +1,17 @@
-"""Learning-rate schedules: small values that are called with a step (from 0) and give the learning rate of that step."""
+"""Learning-rate schedules: small values that are called with a step (from 0) and give the learning rate of that step.
+
+They can be printed, drawn before training, and know nothing of optimizers. One of them, Plateau, also watches the validation loss.
+Importing this module does not import torch.
+"""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from cnn_core.config import TrainConfig
+from cnn_core.settings import Knots, parse_knots, parse_places
 
 Schedule = Callable[[int], float]
 
@@ -19,17 +28,132 @@ class Constant:
 
 @dataclass(frozen=True)
 class Cosine:
-    """A linear warm-up over `warmup` steps to `peak`, then half a cosine down to zero at `steps` (Loshchilov and Hutter, 2017)."""
+    """Half a cosine from `peak` down to zero at `steps` (Loshchilov and Hutter, 2017)."""
 
     peak: float
     steps: int
-    warmup: int
 
     def __call__(self, step: int) -> float:
-        rising = min(1.0, (step + 1) / (self.warmup + 1))
-        return self.peak * rising * (1 + math.cos(math.pi * step / self.steps)) / 2
+        return self.peak * (1 + math.cos(math.pi * step / self.steps)) / 2
 
 
-def make_schedule(name: str, *, peak: float, steps: int) -> Schedule:
-    """The schedule called `name` over `steps` optimizer steps; warm-up takes a fiftieth of them, at most 200."""
-    return Cosine(peak, steps, min(steps // 50, 200)) if name == "cosine" else Constant(peak)
+@dataclass(frozen=True)
+class StepDrops:
+    """Multiplied by `factor` at each of `places`, shares of `steps` (He et al., 2015, section 4.2: at half and three quarters)."""
+
+    peak: float
+    steps: int
+    places: tuple[float, ...]
+    factor: float
+
+    def __call__(self, step: int) -> float:
+        return self.peak * self.factor ** bisect_right(self.places, step / self.steps)
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Up a cosine from peak/25 over the first 30 %, then down a cosine to peak/250,000 (Smith and Topin, 2018; numbers as in torch)."""
+
+    peak: float
+    steps: int
+    rise: float = 0.3
+    start: float = 1 / 25
+    end: float = 1 / 250_000
+
+    def __call__(self, step: int) -> float:
+        top, last = self.rise * self.steps - 1, self.steps - 1
+        if step <= top:
+            return self.peak * _cosine_between(self.start, 1.0, step / top)
+        return self.peak * _cosine_between(1.0, self.end, (step - top) / (last - top) if last > top else 0.0)
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear:
+    """Straight lines between `knots`: places in the training (0..1) and shares of `peak` (0..1)."""
+
+    peak: float
+    steps: int
+    knots: Knots
+
+    def __call__(self, step: int) -> float:
+        place = step / self.steps
+        for (left, low), (right, high) in zip(self.knots, self.knots[1:], strict=False):
+            if place <= right:
+                return self.peak * (low + (high - low) * (place - left) / (right - left))
+        return self.peak * self.knots[-1][1]
+
+
+@dataclass
+class Plateau:
+    """Multiplied by `factor` whenever the validation loss has not fallen by a ten-thousandth for more than `patience` epochs.
+
+    The only schedule with a memory: `observe` is told every epoch's validation loss; `state` is what a resumed run needs.
+    """
+
+    peak: float
+    factor: float
+    patience: int
+    best: float = math.inf
+    waited: int = 0
+    drops: int = 0
+
+    def __call__(self, step: int) -> float:
+        return self.peak * self.factor**self.drops
+
+    def observe(self, val_loss: float) -> None:
+        if val_loss < self.best * (1 - 1e-4):
+            self.best, self.waited = val_loss, 0
+            return
+        self.waited += 1
+        if self.waited > self.patience:
+            self.drops, self.waited = self.drops + 1, 0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "waited": self.waited, "drops": self.drops}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.best, self.waited, self.drops = state["best"], state["waited"], state["drops"]
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """A linear rise over the first `steps` steps, multiplied onto another schedule (Goyal et al., 2017, section 2.2)."""
+
+    then: Schedule
+    steps: int = 0
+
+    def __call__(self, step: int) -> float:
+        return self.then(step) * min(1.0, (step + 1) / (self.steps + 1))
+
+    def observe(self, val_loss: float) -> None:
+        """To be told every epoch's validation loss; only Plateau listens."""
+        if isinstance(self.then, Plateau):
+            self.then.observe(val_loss)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the schedule remembers; empty for all but Plateau."""
+        return self.then.state if isinstance(self.then, Plateau) else {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        if isinstance(self.then, Plateau):
+            self.then.load_state(state)
+
+
+def make_schedule(config: TrainConfig, steps_per_epoch: int) -> WarmUp:
+    """The schedule that `config` asks for, over all its optimizer steps, with its warm-up."""
+    peak, steps = config.learning_rate, config.epochs * steps_per_epoch
+    makers: dict[str, Callable[[], Schedule]] = {
+        "constant": lambda: Constant(peak),
+        "cosine": lambda: Cosine(peak, steps),
+        "step": lambda: StepDrops(peak, steps, parse_places(config.drop_at), config.drop_factor),
+        "onecycle": lambda: OneCycle(peak, steps),
+        "linear": lambda: PiecewiseLinear(peak, steps, parse_knots(config.knots)),
+        "plateau": lambda: Plateau(peak, config.drop_factor, config.plateau_patience),
+    }
+    return WarmUp(makers[config.schedule](), round(config.warmup * steps))
+
+
+def _cosine_between(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,15 @@ def picture_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> st
 def prediction_grid(images: np.ndarray, evaluation: "Evaluation", indices: np.ndarray) -> str:
     """Cards for test images (N, H, W, C): the picture, what the network said and how sure it was, and the truth where that differs."""
     return GRID_STYLE + f'<div class="shots">{"".join(map(_card, images, indices, [evaluation] * len(indices)))}</div>'
+
+
+def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
+    """Cards for images (N, H, W, C), each with its name."""
+    cards = (
+        f'<figure><img src="{_data_url(image)}" alt="{html.escape(name)}"><figcaption>{html.escape(name)}</figcaption></figure>'
+        for image, name in zip(images, names, strict=True)
+    )
+    return GRID_STYLE + f'<div class="shots">{"".join(cards)}</div>'
 
 
 def _card(image: np.ndarray, index: int, evaluation: "Evaluation") -> str:

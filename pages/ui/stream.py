@@ -73,6 +73,11 @@ class Channel:
             if not self.viewers and self._tail:
                 self._tail.cancel()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it reads no more: the run has ended. A run that goes on afterwards needs a new one."""
+        return self._tail is not None and self._tail.done()
+
     async def close(self) -> None:
         """End every viewer's stream."""
         async with self._changed:
@@ -117,7 +122,9 @@ class Channel:
 def encode(history: History, row: Run, since: Mark | None) -> str:
     """One Server-Sent Event: a snapshot where `since` is None or too far back, else the update since then."""
     mark = history.mark()
-    has_gap = since is not None and (since.seq > mark.seq or mark.steps - since.steps > LARGEST_GAP)
+    has_gap = since is not None and (
+        since.seq > mark.seq or since.seq < history.resumed or mark.steps - since.steps > LARGEST_GAP
+    )
     payload = history.snapshot() if since is None or has_gap else history.update(since)
     payload |= {"status": row.status, "error": row.error, "active": row.is_active, "notes": history.notes}
     return f"id: {mark.seq}.{mark.steps}.{mark.epochs}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
@@ -145,7 +152,7 @@ async def events(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, status_code=404)
     since = parse_mark(request.headers.get("last-event-id") or request.query_params.get("since"))
     channel = _channels.get(run)
-    if channel is None or not channel.viewers:
+    if channel is None or not channel.viewers or channel.has_ended:
         channel = _channels[run] = Channel(store, run)
     return StreamingResponse(
         _until_left(run, channel, since), media_type="text/event-stream", headers={"Cache-Control": "no-store"}

@@ -1,8 +1,9 @@
-"""Steps that many browser tests take: opening a page, reading a chart's own data, drawing."""
+"""Steps that many browser tests take: opening a page, filling the form, reading a chart's own data, drawing."""
 
 import math
+import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.pages.studio_harness import Server
 
@@ -26,6 +27,36 @@ def assert_sound(page: Page) -> None:
     shown = page.locator("body").inner_text()
     assert "Traceback" not in shown
     assert "CNN Studio itself went wrong" not in shown
+
+
+def go_to_tab(page: Page, group: str) -> None:
+    """Open one of the form's tabs."""
+    page.get_by_role("tab", name=group, exact=True).click()
+
+
+def number_field(page: Page, title: str) -> Locator:
+    """The number field whose label is the title with its unit and range."""
+    return page.get_by_role("spinbutton", name=re.compile(rf"^{re.escape(title)} \("))
+
+
+def fill(page: Page, title: str, value: object) -> None:
+    field = number_field(page, title)
+    field.fill(str(value))
+    field.press("Tab")
+    settle(page)
+
+
+def pick(page: Page, title: str, choice: str) -> None:
+    """Choose from the box called `title`."""
+    page.get_by_role("combobox", name=re.compile(rf"{re.escape(title)} \(")).click()
+    page.get_by_role("option", name=choice, exact=True).click()
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has been run again after a change; it begins within a moment."""
+    page.wait_for_timeout(150)
+    page.wait_for_selector(DONE)
 
 
 def points(page: Page) -> list[int]:

@@ -41,6 +41,8 @@ def test_a_walk_through_every_page_asks_nobody_but_this_machine(page, server, wa
         page.locator("[data-testid=stSidebarNavLink]").get_by_text(name.title(), exact=True).click()
         page.wait_for_url(f"**/{name}*")
         page.wait_for_selector(DONE)
+        if name == "train":
+            page.locator(".live-chart .main-svg").first.wait_for()
         assert_sound(page)
     page.get_by_text("Test images", exact=True).click()
     page.locator(".shots figure").first.wait_for()

@@ -12,16 +12,10 @@ from cnn_core.config import make_config
 from cnn_core.data.source import finish
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from tests.browser.pilot import LOSS, assert_sound, await_points, figure, points, visit
+from tests.browser.pilot import LOSS, assert_sound, await_points, figure, fill, go_to_tab, number_field, pick, points, visit
 from tests.pages.studio_harness import ENDS_WITHIN, ONE_THREAD, ROOT, Server
 
 STOPS_WITHIN = 2.0  # seconds from the click to the stored status
-
-
-def fill(page, title, value):
-    field = page.get_by_role("spinbutton", name=title)
-    field.fill(str(value))
-    field.press("Tab")
 
 
 def test_the_first_page_is_painted_before_torch_is_loaded_and_one_click_trains_until_the_server_is_told_to_end(page, tmp_path):
@@ -48,15 +42,21 @@ def test_the_first_page_is_painted_before_torch_is_loaded_and_one_click_trains_u
 def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(page, server, store):
     visit(page, server, "configure")
     expect(page.locator("[data-testid=stMetricValue]").first).to_have_text("505,578")
-    for title, value in (("Epochs", 2), ("Batch size", 32), ("Learning rate", 0.003), ("Dropout", 0)):
+    pick(page, "Optimizer", "sgd")
+    for title, value in (("Epochs", 2), ("Batch size", 32), ("Learning rate", 0.03)):
         fill(page, title, value)
+    go_to_tab(page, "Schedule")
+    pick(page, "Schedule", "onecycle")
+    go_to_tab(page, "Regularisation")
+    fill(page, "Dropout", 0)
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/train?run=*")
     run = page.url.partition("run=")[2]
     await_points(page, 1)
     page.evaluate(f"{LOSS}.theVeryNode = true")
     begun = len(points(page))
-    await_points(page, begun + 10)
+    total = 2 * -(-1222 // 32)
+    await_points(page, min(begun + 10, total))
     page.wait_for_function(f"{LOSS}.data[3].x.length === 1")
     assert figure(page, "speed").endswith("images/s")
     assert page.evaluate(f"{LOSS}.theVeryNode === true")
@@ -65,9 +65,8 @@ def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(p
     page.wait_for_function("document.querySelector('.live-stage').textContent === 'Finished'", timeout=60_000)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
     row = store.run(run)
-    total = 2 * -(-1222 // 32)
     assert row.status == "finished"
-    assert row.config == make_config(epochs=2, batch_size=32, learning_rate=0.003, dropout=0)
+    assert row.config == make_config(optimizer="sgd", schedule="onecycle", epochs=2, batch_size=32, learning_rate=0.03, dropout=0)
     assert points(page) == list(range(1, total + 1))
     assert page.evaluate(f"{LOSS}.theVeryNode === true")
     assert figure(page, "epoch") == "2 / 2"
@@ -130,20 +129,48 @@ def test_a_run_started_in_a_terminal_appears_live_in_the_dashboard(page, server,
     assert_sound(page)
 
 
+def test_a_stopped_run_goes_on_in_the_same_chart_to_its_end_without_a_gap_or_a_double_point(page, server, store):
+    run = store.create(make_config(epochs=6, patience=6))
+    visit(page, server, "train", f"?run={run}")
+    page.wait_for_function(f"({LOSS}?.data?.[3].x.length ?? 0) === 1", timeout=60_000)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".live-stage")).to_have_text("Stopped. What was learned is kept.")
+    stopped_at = len(points(page))
+    page.evaluate(f"{LOSS}.theVeryNode = true")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    total = 6 * -(-1222 // 64)
+    assert stopped_at < total
+    await_points(page, stopped_at + 1)
+    page.wait_for_function("document.querySelector('.live-stage').textContent === 'Finished'", timeout=60_000)
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(page.get_by_role("button", name="Go on")).to_have_count(0)
+    assert points(page) == list(range(1, total + 1))
+    assert page.evaluate(f"Array.from({LOSS}.data[2].x)") == [total // 6 * epoch for epoch in range(1, 7)]
+    assert page.evaluate(f"{LOSS}.theVeryNode === true")
+    assert figure(page, "epoch") == "6 / 6"
+    expect(page.locator(".live-share")).to_contain_text(f"step {total} of {total} · patience ")
+    assert store.run(run).status == "finished"
+    assert_sound(page)
+
+
 def test_the_form_refuses_by_name_shows_what_it_will_use_and_brings_each_data_sets_defaults(page, server, store):
     before = store.runs()
     visit(page, server, "configure")
-    epochs, flip = page.get_by_role("spinbutton", name="Epochs"), page.get_by_role("switch", name="Random flip")
+    epochs, flip = number_field(page, "Epochs"), page.get_by_role("combobox", name="Flip (left to right)")
     fill(page, "Epochs", 0)
+    expect(page.locator("[data-testid=stAlert]")).to_contain_text("Epochs must be")
     page.get_by_role("button", name="Start training").click()
     expect(page.locator("[data-testid=stAlert]")).to_contain_text("Nothing was started. Epochs must be")
     assert store.runs() == before
     fill(page, "Epochs", "")
     expect(epochs).to_have_value("25")
-    expect(flip).not_to_be_checked()
     fill(page, "Epochs", 7)
-    page.get_by_role("combobox", name="Data set").click()
-    page.get_by_role("option", name="CIFAR-10").click()
-    expect(flip).to_be_checked()
+    go_to_tab(page, "Augmentation")
+    expect(flip).to_have_value("off")
+    pick(page, "Data set", "CIFAR-10")
+    go_to_tab(page, "Augmentation")
+    expect(flip).to_have_value("random")
+    go_to_tab(page, "Training")
     expect(epochs).to_have_value("20")
     assert_sound(page)

@@ -1,14 +1,21 @@
-"""Batches: every image once in a pass, with its label, normalised as torchvision does it, and statistics as numpy has them."""
+"""Batches: every image once in a pass, with its label, normalised as torchvision does it, to be taken up again at any batch."""
 
-from collections.abc import Sequence
+import copy
+import io
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torchvision.transforms.functional import normalize
 
-from cnn_core.data.augment import Augmentation, RandomCrop, RandomFlip
+from cnn_core.data.augment import Affine, AlternatingFlip, Augmentation, Contrast, Cutout, RandomCrop, RandomFlip, View
 from cnn_core.data.batches import Batches, Normalise, channel_statistics
+from cnn_core.data.mix import CutMix, MixEither, MixUp
 from cnn_core.data.source import ImageSet
 
 CPU = torch.device("cpu")
@@ -95,9 +102,175 @@ def test_augmented_images_are_normalised_after_their_black_frame_was_added():
 def test_every_pass_augments_anew_and_never_the_stored_images():
     images = ImageSet(np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3)).astype(np.uint8), np.arange(6))
     batches = plain(images, 6, augment=(RandomCrop(2),))
-    before = batches.images.clone()
+    before = images.images.copy()
     first, second = (next(iter(batches))[0] for _ in range(2))
-    assert not torch.equal(first, second) and torch.equal(batches.images, before)
+    assert not torch.equal(first, second) and np.array_equal(images.images, before)
+
+
+EVERYTHING = (RandomCrop(1), RandomCrop(1, "reflect"), AlternatingFlip(3), RandomFlip(), Cutout(0.3, (99.5, 98, 97)))
+
+
+def busy(seed: int = 0, *, count: int = 23, resident: bool | None = None, channels: int = 3) -> Batches:
+    """Batches with everything that draws, of images with one label each: 23 in batches of 4 are 6 batches a pass."""
+    pixels = np.random.default_rng(5).integers(0, 256, (count, 8, 8, channels)).astype(np.uint8)
+    return Batches(
+        ImageSet(pixels, np.arange(count)),
+        batch_size=4,
+        device=CPU,
+        mean=(0.5,) * channels,
+        std=(0.2,) * channels,
+        augmentations=(*EVERYTHING[: 5 if channels == 3 else 4], Contrast(0.2), Affine(10, 0.1, 5)),
+        mix=MixEither((MixUp(0.5, count), CutMix(1.0, count))),
+        shuffle=True,
+        seed=seed,
+        resident=resident,
+    )
+
+
+def passes(batches: Batches, count: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The batches of `count` passes, one after the other."""
+    for _ in range(count):
+        yield from batches
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    """The state as a checkpoint gives it back to somebody who trusts no pickles."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def are_equal(ones: Sequence[tuple[torch.Tensor, ...]], others: Sequence[tuple[torch.Tensor, ...]]) -> bool:
+    return len(ones) == len(others) and all(
+        torch.equal(a, b) for one, other in zip(ones, others, strict=True) for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize("given", range(1, 13))
+def test_a_state_taken_while_a_batch_is_worked_on_goes_on_with_the_next_one(given: int, resident: bool):
+    uninterrupted = list(passes(busy(resident=resident), 4))
+    batches, state = busy(resident=resident), {}
+    for number, _ in enumerate(passes(batches, 2), start=1):
+        if number == given:
+            state = through_a_file(batches.state_dict())
+    resumed = busy(seed=77, resident=resident)
+    resumed.load_state_dict(state)
+    rest = list(resumed)
+    assert len(rest) == (6 - given % 6 if given % 6 else 6)  # after a pass's last batch: a new one
+    assert are_equal(rest, uninterrupted[given : given + len(rest)])
+    assert are_equal(list(resumed), uninterrupted[given + len(rest) :][:6])
+
+
+def test_a_state_of_batches_that_gave_nothing_yet_begins_with_the_first_pass():
+    resumed = busy(seed=77)
+    resumed.load_state_dict(through_a_file(busy().state_dict()))
+    assert are_equal(list(passes(resumed, 2)), list(passes(busy(), 2)))
+
+
+def test_a_state_does_not_change_when_its_batches_go_on_nor_by_being_loaded():
+    batches = busy()
+    iterator = iter(batches)
+    next(iterator)
+    state = batches.state_dict()
+    before = copy.deepcopy(state)
+    list(iterator), list(batches)
+    other = busy()
+    other.load_state_dict(state)
+    list(passes(other, 2))
+    assert state.keys() == before.keys() and state["given"] == before["given"] == 1 and state["passes"] == before["passes"] == 1
+    assert torch.equal(state["order"], before["order"]) and torch.equal(state["generator"], before["generator"])
+
+
+def test_the_rest_of_an_unshuffled_pass_is_the_rest_of_the_set():
+    batches = plain(numbered(20), 6)
+    for _, labels in batches:
+        if 6 in labels:
+            state = batches.state_dict()
+    resumed = plain(numbered(20), 6)
+    resumed.load_state_dict(state)
+    assert order(resumed) == list(range(12, 20)) and order(resumed) == list(range(20))
+
+
+def test_a_pass_left_in_its_midst_is_not_gone_on_with_unless_its_state_was_loaded():
+    batches = plain(numbered(50), 7, shuffle=True)
+    for number, _ in enumerate(batches):
+        if number == 2:
+            break
+    assert sorted(order(batches)) == list(range(50))
+
+
+def test_a_state_loaded_is_gone_on_with_once():
+    batches = plain(numbered(50), 7, shuffle=True)
+    next(iter(batches))
+    batches.load_state_dict(batches.state_dict())
+    assert len(order(batches)) == 43
+    assert sorted(order(batches)) == list(range(50))
+
+
+def test_an_augmentation_is_told_which_images_it_has_and_which_pass_this_is():
+    seen: list[tuple[list[int], int]] = []
+
+    def note(images: torch.Tensor, view: View) -> torch.Tensor:
+        assert view.generator.device == view.indices.device == images.device and view.indices.dtype == torch.int64
+        assert images[:, 0, 0, 0].tolist() == view.indices.tolist()
+        seen.append((view.indices.tolist(), view.epoch))
+        return images
+
+    batches = plain(numbered(10), 4, shuffle=True, augment=[note])
+    labels = [order(batches) for _ in range(3)]
+    assert [epoch for _, epoch in seen] == [0] * 3 + [1] * 3 + [2] * 3
+    assert [sum((indices for indices, epoch in seen if epoch == at), []) for at in range(3)] == labels
+
+
+def test_mixing_comes_last_on_normalised_images_and_makes_the_labels_targets():
+    def mix(images: torch.Tensor, labels: torch.Tensor, view: View) -> tuple[torch.Tensor, torch.Tensor]:
+        assert labels.dtype == torch.int64 and images.abs().max() <= 2 and torch.equal(view.indices, labels)
+        return images + 100, torch.eye(8)[labels]
+
+    white = ImageSet(np.full((8, 8, 8, 1), 255, np.uint8), np.arange(8))
+    batches = Batches(white, batch_size=8, device=CPU, mean=(0.5,), std=(0.25,), augmentations=(RandomCrop(2),), mix=mix)
+    ((images, targets),) = batches
+    assert set(images.unique().tolist()) == {98.0, 102.0} and torch.equal(targets, torch.eye(8))
+    assert torch.equal(batches.labels, torch.arange(8))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_streamed_batches_are_resident_ones_to_the_last_bit(channels: int):
+    resident, streamed = (list(passes(busy(resident=resident, channels=channels), 2)) for resident in (True, False))
+    assert are_equal(resident, streamed)
+    assert all(images.is_contiguous(memory_format=torch.channels_last) for images, _ in resident + streamed)
+
+
+def test_streaming_leaves_no_thread_behind_when_the_consumer_stops_early():
+    for _ in busy(resident=False):
+        break
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+
+
+def on_disk(path: Path, count: int = 12) -> np.memmap:
+    """Numbered images in a file, mapped to be read only."""
+    numbered(count).images.tofile(path)
+    return np.memmap(path, np.uint8, "r", shape=(count, 4, 4, 3))
+
+
+@pytest.mark.parametrize("resident", [True, False, None])
+def test_images_in_a_read_only_file_are_used_from_there_without_a_copy_or_a_warning(tmp_path: Path, resident: bool | None):
+    images = on_disk(tmp_path / "images.bin")
+    was_always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # else torch would warn of read-only arrays in the first test alone
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            batches = Batches(
+                ImageSet(images, np.arange(12)), batch_size=5, device=CPU, mean=(0.0,) * 3, std=(1 / 255,) * 3, resident=resident
+            )
+            assert order(batches) == list(range(12))
+    finally:
+        torch.set_warn_always(was_always)
+    np.memmap(tmp_path / "images.bin", np.uint8, "r+", shape=(12, 4, 4, 3))[:] = 200
+    assert {round(value) for part, _ in batches for value in part.unique().tolist()} == {200}
 
 
 @pytest.mark.parametrize("count", [1, 7, 12_001])

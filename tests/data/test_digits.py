@@ -47,6 +47,6 @@ def test_an_enlarged_digit_is_bright_strokes_on_black_where_the_ink_was():
 
 
 def test_a_mirrored_digit_is_never_shown_by_default():
-    assert make_config(data="digits").flip is False
-    assert make_config(data="digits", flip=True).flip is True
-    assert make_config(data="cifar10").flip is True
+    assert make_config(data="digits").flip == "off"
+    assert make_config(data="digits", flip="random").flip == "random"
+    assert make_config(data="cifar10").flip == "random"

@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_saved_model_comes_back_bit_for_bit_and_ready_for_use(tmp_path: Path):
-    model = MODEL_CARD.build(dropout=0.5).to(memory_format=torch.channels_last)
+    model = MODEL_CARD.build().to(memory_format=torch.channels_last)
     save_card(tmp_path, MODEL_CARD)
     save_weights(tmp_path, model)
     loaded, card = load_model(tmp_path, CPU)
@@ -59,6 +59,36 @@ def test_the_weights_are_a_plain_state_dict_that_torch_reads_alone(folder: Path)
 def test_the_card_is_json_that_a_person_can_read(folder: Path):
     card = json.loads((folder / CARD).read_text())
     assert card["classes"] == ["cat", "dog"] and card["mean"] == [0.5] and card["model"] == "simple"
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("simple", {"width": 0.5, "depth": 2, "activation": "gelu", "batch_norm": True, "dropout": 0.5}), ("speed", {"width": 0.5})]
+    + [("resnet20", {"activation": "silu"}), ("mobilenet", {"dropout": 0.1})],
+)
+def test_a_card_builds_the_network_with_the_options_it_was_trained_with(tmp_path: Path, model: str, options: dict[str, object]):
+    card = MODEL_CARD.model_copy(update={"model": model, "options": options, "image_size": 16})
+    trained = card.build()
+    save_card(tmp_path, card)
+    save_weights(tmp_path, trained)
+    loaded, read = load_model(tmp_path, CPU)
+    images = torch.randn(4, 1, 16, 16)
+    assert read == card and str(loaded) == str(trained)
+    torch.testing.assert_close(loaded(images), trained.eval()(images))
+
+
+def test_a_card_of_the_first_version_without_options_is_read(folder: Path):
+    card = json.loads((folder / CARD).read_text())
+    del card["options"]
+    (folder / CARD).write_text(json.dumps(card))
+    assert load_model(folder, CPU)[1] == MODEL_CARD
+
+
+def test_loading_draws_nothing_from_torchs_one_generator(folder: Path):
+    """A training in the same process draws from it too."""
+    before = torch.get_rng_state()
+    load_model(folder, CPU)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("missing", [WEIGHTS, CARD])

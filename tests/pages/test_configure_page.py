@@ -1,103 +1,154 @@
 """The configure page: every setting explained, every mistake refused by name, and exactly one run for one press of Start."""
 
+import subprocess
+import sys
 from typing import get_args
 
 import pytest
 import torch
-from PIL import Image
 
-from cnn_core.config import TrainConfig, range_in_words
+from cnn_core.config import GROUPS, TrainConfig, make_config, range_in_words
 from cnn_core.data.catalog import CATALOG
-from cnn_core.models.registry import FAMILIES, build_model
+from cnn_core.models.registry import FAMILIES
+from tests.pages.form import FIELDS, buttons, choose_folder, field, fill, found, make_folder, parameters, press_start, shown
+from tests.pages.studio_harness import ROOT
 
-FIELDS = TrainConfig.model_fields
 FORM_FIELDS = [name for name in FIELDS if name not in ("data", "model")]
+# Settings that mean something beside some others only, and what to choose to see them.
+ONLY_WITH = {
+    "momentum": {"optimizer": "rmsprop"},
+    "nesterov": {"optimizer": "sgd"},
+    "adam_rate": {"optimizer": "muon"},
+    "drop_at": {"schedule": "step"},
+    "drop_factor": {"schedule": "plateau"},
+    "plateau_patience": {"schedule": "plateau"},
+    "knots": {"schedule": "linear"},
+    "weights": {"model": "mobilenet"},
+}
 OUT_OF_RANGE = {
-    "epochs": (0, -3, 1001),
+    "epochs": (0, 1001),
     "batch_size": (0, 100_000),
-    "learning_rate": (0.0, -1.0, 11.0),
+    "learning_rate": (0.0, 11.0),
+    "weight_decay": (-0.1, 2.0),
+    "depth": (0, 7),
+    "width": (0.1, 5.0),
+    "warmup": (0.6,),
+    "crop": (-0.1, 0.6),
+    "rotation": (181.0,),
     "dropout": (2.0, -0.1),
+    "ema": (1.0,),
+    "patience": (-1,),
     "validation_share": (0.9, 0.0),
     "seed": (-1, 2**31),
 }
 
 
-def field(at, name):
-    """The widget of setting `name`: the one whose label starts with the setting's title."""
-    title = FIELDS[name].title
-    found = [widget for widget in [*at.number_input, *at.selectbox, *at.toggle] if widget.label.startswith(f"{title} ")]
-    assert len(found) == 1, f"{len(found)} widgets are labelled {title}"
-    return found[0]
+def assert_described(widget, name):
+    """Label, unit, range and help are the setting's own."""
+    about = FIELDS[name]
+    assert widget.help == about.description
+    if about.annotation is bool:
+        assert widget.label == about.title
+        return
+    assert about.json_schema_extra["unit"] in widget.label
+    if choices := get_args(about.annotation):
+        assert tuple(widget.options) == choices
+    else:
+        assert range_in_words(name) in widget.label
 
 
-def press_start(at):
-    (start,) = [button for button in at.button if button.label == "Start training"]
-    return start.click().run()
-
-
-def choose_folder(open_page, path):
+def test_every_setting_with_an_effect_is_in_the_tab_of_its_group_with_its_unit_its_range_and_its_help(empty, open_page):
     at = open_page("configure")
-    field(at, "data").set_value("folder").run()
-    return at.text_input[0].set_value(str(path)).run()
-
-
-def make_folder(root, *classes, images=10):
-    for name in classes:
-        (root / name).mkdir(parents=True)
-        for number in range(images):
-            Image.new("RGB", (16, 16), (20 * number, 40, 90)).save(root / name / f"{number}.png")
-    return root
-
-
-def test_every_setting_is_in_the_form_with_its_unit_its_range_and_its_help(empty, open_page):
-    at = open_page("configure")
+    assert [tab.label for tab in at.tabs] == list(GROUPS)
     for name in FORM_FIELDS:
-        widget, about = field(at, name), FIELDS[name]
-        assert about.json_schema_extra["unit"] in widget.label
-        assert widget.help == about.description
-        if choices := get_args(about.annotation):
-            assert tuple(widget.options) == choices
-        elif about.annotation is not bool:
-            assert range_in_words(name) in widget.label
+        if name in ONLY_WITH:
+            assert not found(at, name)
+            continue
+        assert_described(field(at, name), name)
+        (tab,) = [tab for tab in at.tabs if tab.label == FIELDS[name].json_schema_extra["group"]]
+        assert found(tab, name)
+    assert len(at.tabs[0].children) and not at.exception
+
+
+@pytest.mark.parametrize("name", ONLY_WITH)
+def test_a_setting_that_means_nothing_beside_the_others_appears_once_it_does(empty, open_page, name):
+    at = fill(open_page("configure"), **ONLY_WITH[name])
+    assert_described(field(at, name), name)
+    assert not at.exception
+
+
+def test_a_network_shows_the_settings_that_it_takes_and_no_others(empty, open_page):
+    at = open_page("configure")
+    for family, seen, unseen in (
+        ("resnet20", ("width", "activation", "dropout"), ("depth", "batch_norm", "weights")),
+        ("efficientnet", ("dropout", "weights"), ("width", "depth", "activation", "batch_norm")),
+    ):
+        fill(at, model=family)
+        assert all(found(at, name) for name in seen) and not any(found(at, name) for name in unseen)
 
 
 def test_data_and_model_are_chosen_above_the_form_with_a_sentence_about_each(empty, open_page):
     at = open_page("configure")
-    assert not at.exception
     for name in ("data", "model"):
         assert FIELDS[name].json_schema_extra["unit"] in field(at, name).label
     captions = [caption.value for caption in at.caption]
     assert CATALOG["digits"].help in captions and FAMILIES["simple"].help in captions
+    assert "1,438 training images · 359 for testing · 10 classes · 32×32 grey" in captions
     assert field(at, "data").options == [*(entry.title for entry in CATALOG.values()), "A folder of images on this machine"]
+    assert field(at, "model").options == [family.title for family in FAMILIES.values()]
 
 
 @pytest.mark.parametrize("data, channels", [("digits", 1), ("cifar10", 3)])
-def test_the_number_of_parameters_shown_is_the_models_own(empty, open_page, data, channels):
-    at = open_page("configure")
-    field(at, "data").set_value(data).run()
-    model = build_model("simple", channels=channels, image_size=32, classes=10, dropout=0.5)
-    shown = {metric.label: metric.value for metric in at.metric}
-    assert shown["Parameters"] == f"{sum(p.numel() for p in model.parameters()):,}"
-    assert shown["Classes"] == "10"
-    assert shown["Seen as"] == ("32×32 grey" if data == "digits" else "32×32 colour")
+def test_the_number_of_parameters_shown_is_the_networks_own_and_follows_the_fields(empty, open_page, data, channels):
+    at = fill(open_page("configure"), data=data)
+    assert shown(at)["Parameters"] == f"{parameters('simple', channels=channels):,}"
+    fill(at, width=2.0, batch_norm=True)
+    assert shown(at)["Parameters"] == f"{parameters('simple', channels=channels, width=2.0, batch_norm=True):,}"
+    fill(at, model="resnet20")
+    assert shown(at)["Parameters"] == f"{parameters('resnet20', channels=channels):,}"
+
+
+def test_multiply_adds_are_those_counted_by_hand_and_memory_grows_with_the_batch(empty, open_page):
+    at = fill(open_page("configure"), depth=1)
+    # 9 weights in each of 32 channels at 32×32 places, then three linear layers.
+    assert 9 * 32 * 32 * 32 + (32 * 16 * 16) * 192 + 192 * 96 + 96 * 10 == 1_887_168
+    small = shown(at)
+    assert small["Multiply-adds"] == "1.9 M"
+    fill(at, batch_size=512)
+    large = shown(at)
+    assert large["Multiply-adds"] == small["Multiply-adds"]
+    assert int(large["Memory"].removesuffix(" MB")) > 2 * int(small["Memory"].removesuffix(" MB"))
 
 
 def test_each_data_set_brings_its_own_defaults_and_keeps_none_of_what_was_changed_for_another(empty, open_page):
     at = open_page("configure")
-    assert (field(at, "flip").value, field(at, "validation_share").value) == (False, 0.15)
-    field(at, "epochs").set_value(7)
-    field(at, "data").set_value("cifar10").run()
-    assert (field(at, "flip").value, field(at, "validation_share").value) == (True, 0.1)
+    assert (field(at, "flip").value, field(at, "validation_share").value) == ("off", 0.15)
+    fill(at, epochs=7, data="cifar10")
+    assert (field(at, "flip").value, field(at, "validation_share").value) == ("random", 0.1)
     assert field(at, "epochs").value == FIELDS["epochs"].default
-    field(at, "data").set_value("digits").run()
-    assert (field(at, "flip").value, field(at, "validation_share").value) == (False, 0.15)
+    fill(at, data="digits")
+    assert (field(at, "flip").value, field(at, "validation_share").value) == ("off", 0.15)
+
+
+def test_each_optimizer_and_each_network_brings_its_own_defaults(empty, open_page):
+    at = open_page("configure")
+    for optimizer in ("adam", "sgd", "rmsprop", "muon", "adamw"):
+        fill(at, optimizer=optimizer)
+        expected = make_config(optimizer=optimizer)
+        assert field(at, "learning_rate").value == expected.learning_rate
+        assert field(at, "weight_decay").value == expected.weight_decay
+    fill(at, model="mobilenet")
+    assert field(at, "dropout").value == make_config(model="mobilenet").dropout
+    assert field(at, "weights").value == "scratch"
 
 
 @pytest.mark.parametrize("name", OUT_OF_RANGE)
 def test_a_setting_out_of_range_is_refused_by_its_name_and_nothing_starts(empty, open_page, name):
     at = open_page("configure")
     for value in OUT_OF_RANGE[name]:
-        field(at, name).set_value(value)
+        fill(at, **{name: value})
+        (error,) = at.error
+        assert error.value.startswith(f"{FIELDS[name].title} "), "it is said before Start is pressed"
         press_start(at)
         (error,) = at.error
         assert error.value.startswith(f"Nothing was started. {FIELDS[name].title} ")
@@ -107,20 +158,31 @@ def test_a_setting_out_of_range_is_refused_by_its_name_and_nothing_starts(empty,
         assert not at.exception
 
 
-def test_a_batch_larger_than_the_images_left_for_training_is_refused_before_anything_starts(empty, open_page):
-    at = open_page("configure")  # 1,438 images, of which 15 % are kept for validation
-    field(at, "batch_size").set_value(1400)
-    press_start(at)
+@pytest.mark.parametrize(
+    "chosen, said",
+    [
+        ({"schedule": "linear", "knots": "0:1, 0.5:2"}, "Knots must "),
+        ({"schedule": "step", "drop_at": "0.9, 0.1"}, "Drops at must be rising numbers"),
+        ({"schedule": "plateau", "cutmix": 1.0}, "CutMix cannot be used with"),
+        ({"device": "cpu", "precision": "float16"}, "Precision float16 is for GPUs only"),
+        (
+            {"depth": 6},
+            "SimpleCNN with 6 blocks needs images of at least 64×64 pixels; these are 32×32. Choose a depth of at most 5.",
+        ),
+        ({"batch_size": 1400}, "Batch size is 1,400, more than the "),
+    ],
+)
+def test_what_is_impossible_together_or_with_these_images_is_a_sentence_and_nothing_starts(empty, open_page, chosen, said):
+    at = press_start(fill(open_page("configure"), **chosen))
     (error,) = at.error
-    assert error.value.startswith("Nothing was started. Batch size ")
+    assert error.value.startswith(f"Nothing was started. {said}")
     assert empty.runs() == []
+    assert not at.exception
 
 
 def test_a_device_that_is_not_there_is_refused_in_words_and_nothing_starts(empty, open_page):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
-    at = open_page("configure")
-    field(at, "device").set_value(missing)
-    press_start(at)
+    at = press_start(fill(open_page("configure"), device=missing))
     (error,) = at.error
     assert error.value.startswith(f"Nothing was started. Device “{missing}” is not available")
     assert empty.runs() == []
@@ -128,20 +190,48 @@ def test_a_device_that_is_not_there_is_refused_in_words_and_nothing_starts(empty
 
 def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empty, open_page):
     chosen = {
+        "optimizer": "muon",
+        "schedule": "linear",
         "epochs": 3,
         "batch_size": 128,
         "learning_rate": 0.02,
-        "schedule": "constant",
-        "optimizer": "sgd",
+        "momentum": 0.8,
+        "nesterov": False,
+        "adam_rate": 0.2,
+        "weight_decay": 0.001,
+        "decay_all": True,
+        "width": 0.5,
+        "depth": 2,
+        "activation": "gelu",
+        "batch_norm": True,
+        "warmup": 0.1,
+        "knots": "0:0.5, 1:1",
+        "crop": 0.0,
+        "crop_fill": "reflect",
+        "flip": "alternating",
+        "cutout": 0.25,
+        "brightness": 0.1,
+        "contrast": 0.2,
+        "rotation": 10.0,
+        "scale": 0.15,
+        "shear": 5.0,
+        "mixup": 0.2,
+        "cutmix": 1.0,
         "dropout": 0.5,
-        "crop": False,
-        "flip": True,
+        "label_smoothing": 0.1,
+        "clip_norm": 1.0,
+        "ema": 0.9,
+        "patience": 2,
         "validation_share": 0.2,
         "seed": 42,
         "device": "cpu",
+        "precision": "float32",
+        "channels_last": "on",
+        "compile": "off",
+        "deterministic": True,
     }
-    assert set(chosen) == set(FORM_FIELDS)
-    at = open_page("configure")
+    assert set(FORM_FIELDS) - set(chosen) == {"weights", "drop_at", "drop_factor", "plateau_patience"}
+    at = fill(open_page("configure"), optimizer=chosen["optimizer"], schedule=chosen["schedule"])
     for name, value in chosen.items():
         field(at, name).set_value(value)
     press_start(at)
@@ -153,17 +243,28 @@ def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empt
 
 
 def test_looking_at_the_form_again_starts_no_second_run(empty, open_page):
-    at = open_page("configure")
-    press_start(at)
+    at = press_start(open_page("configure"))
     at.run()
     assert len(empty.runs()) == 1
 
 
+def test_what_was_started_is_a_run_as_from_the_command_line_where_nothing_was_changed(empty, open_page):
+    press_start(open_page("configure"))
+    (run,) = empty.runs()
+    assert run.config == make_config()
+
+
+def test_the_page_is_there_before_torch_is(tmp_path):
+    script = (
+        "import sys, pages.ui.costs, pages.ui.forms, pages.ui.settings_io, pages.ui.tryouts; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
+
+
 def test_a_folder_is_asked_for_before_anything_can_start(empty, open_page):
-    at = open_page("configure")
-    field(at, "data").set_value("folder").run()
+    at = fill(open_page("configure"), data="folder")
     assert "one sub-folder of images per class" in at.info[0].value
-    assert [button.label for button in at.button] == []
+    assert not buttons(at)
     assert not at.exception
 
 
@@ -190,12 +291,19 @@ def test_an_empty_folder_a_single_class_and_a_class_without_images_are_sentences
 
 def test_a_folder_of_images_shows_its_facts_and_trains_under_its_full_path(empty, open_page, tmp_path):
     folder = make_folder(tmp_path / "pets", "cats", "dogs", "mice")
-    at = choose_folder(open_page, folder)
-    shown = {metric.label: metric.value for metric in at.metric}
-    assert (shown["Images"], shown["Classes"], shown["Seen as"]) == ("24", "3", "16×16 colour")
-    field(at, "batch_size").set_value(4)
-    press_start(at)
+    at = choose_folder(open_page, f"{folder}/../pets/")
+    (facts,) = [caption for caption in at.caption if "training images" in caption.value]
+    assert facts.value == "24 training images · 6 for testing · 3 classes · 16×16 colour"
+    assert facts.proto.help == "cats, dogs, mice"
+    press_start(fill(at, batch_size=4))
     (run,) = empty.runs()
     assert run.config.data == str(folder)
     assert run.id == "0001-pets"
     assert not at.exception
+
+
+def test_names_of_class_folders_are_shown_as_they_are(empty, open_page, tmp_path):
+    folder = make_folder(tmp_path / "odd", "![x](http:%2F%2F192.0.2.1)", "b`c`", images=5)
+    at = choose_folder(open_page, folder)
+    (facts,) = [caption for caption in at.caption if "training images" in caption.value]
+    assert r"\[x\]" in facts.proto.help and r"\`c\`" in facts.proto.help

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pages.ui.charts import ANNOTATED_CLASSES, confusion_heatmap, probability_bars
+from cnn_core.training.rate_finder import RateCurve
+from pages.ui.charts import ANNOTATED_CLASSES, POINTS, confusion_heatmap, probability_bars, rate_chart, rate_curve
 
 MARKUP = "<b>cat</b> <a href='http://192.0.2.1/'>x</a> &lt; "
 
@@ -63,3 +64,31 @@ def test_class_names_with_markup_reach_the_charts_as_text():
     for label in (heat.x[0], heat.y[0], bars.y[0]):
         assert "<" not in label
         assert "&lt;b&gt;cat" in label and "&amp;lt;" in label
+
+
+@pytest.mark.parametrize("steps_per_epoch, epochs", [(20, 25), (1, 1), (1, 2), (7, 3), (5000, 200)])
+def test_the_learning_rate_is_drawn_from_the_first_step_to_the_last_over_epochs(steps_per_epoch, epochs):
+    figure = rate_chart(lambda step: 0.5 + step, steps_per_epoch, epochs)
+    (line,) = figure.data
+    steps = np.array(line.x) * steps_per_epoch
+    np.testing.assert_allclose(line.y, 0.5 + steps)
+    assert (steps[0], steps[-1]) == pytest.approx((0, steps_per_epoch * epochs - 1))
+    assert len(steps) == min(POINTS, steps_per_epoch * epochs) or len(steps) <= POINTS
+    assert tuple(figure.layout.xaxis.range) == (0, epochs)
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("epochs done", "learning rate")
+
+
+def test_a_drop_of_the_learning_rate_is_not_drawn_as_a_slope():
+    (line,) = rate_chart(lambda step: 1.0 if step < 250 else 0.1, 20, 25).data
+    assert set(line.y) == {1.0, 0.1}
+    assert np.diff(line.x)[np.argmin(np.diff(line.y))] <= 25 / POINTS + 1 / 20
+
+
+def test_the_found_rates_are_drawn_on_a_logarithmic_axis_with_the_proposal_marked():
+    figure = rate_curve(RateCurve((1e-5, 1e-3, 1e-1), (2.3, 1.2, 4.0), 1e-4))
+    curve, mark = figure.data
+    assert (tuple(curve.x), tuple(curve.y)) == ((1e-5, 1e-3, 1e-1), (2.3, 1.2, 4.0))
+    assert (tuple(mark.x), tuple(mark.y)) == ((1e-4, 1e-4), (1.2, 4.0))
+    assert "proposed 0.0001" in mark.text
+    assert figure.layout.xaxis.type == "log"
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("learning rate", "loss (cross-entropy, nats)")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cnn_core.analysis.evaluation import Evaluation
-from pages.ui.images import picture_html, prediction_grid
+from pages.ui.images import labelled_grid, picture_html, prediction_grid
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror="alert(2)">'
 
@@ -99,4 +99,15 @@ def test_class_names_in_the_grid_cannot_become_markup():
     assert not parsed.all("script")
     assert len(parsed.all("img")) == 3
     assert all("onerror" not in image for image in parsed.all("img"))
+    assert HOSTILE in parsed.text
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_labelled_images_are_cards_with_their_very_pixels_and_their_name_as_text_and_alternative(channels):
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, channels), np.uint8)
+    parsed = Parsed(labelled_grid(images, ("cat", HOSTILE)))
+    assert [image["alt"] for image in parsed.all("img")] == ["cat", HOSTILE]
+    for tag, image in zip(parsed.all("img"), images, strict=True):
+        np.testing.assert_array_equal(pixels_of(tag), image.squeeze())
+    assert not parsed.all("script")
     assert HOSTILE in parsed.text

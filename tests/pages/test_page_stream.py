@@ -8,13 +8,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import replace
 
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 
 from cnn_core.config import make_config
-from cnn_core.events import Finished, Note, Progress
+from cnn_core.events import Finished, Note, Progress, Resumed
 from cnn_core.home import Home
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
@@ -261,6 +262,64 @@ def test_a_run_in_the_queue_is_shown_as_waiting_and_its_end_in_the_queue_is_told
         ((_, payload),) = Viewer(server.url, run)
     assert payload["status"] == "stopped"
     assert payload["steps"]["loss"] == {"x": [], "y": []}
+
+
+RESUMPTION = [started(), Resumed(step=14, epoch=1), steps(15, 20, 2), epoch(2, 20)]
+
+
+@pytest.mark.parametrize("way", ["since", "last_event_id"])
+def test_a_viewer_that_comes_back_after_a_resumption_gets_a_snapshot_without_what_was_taken_back(server, store, way):
+    with trained_here(store) as run:
+        store.append(run, [started(), steps(1, 10), epoch(1, 10), steps(11, 17, 2)])
+        with Viewer(server.url, run) as viewer:
+            name, first = next(viewer)
+        assert drawn([(name, first)]) == list(range(1, 18))
+        store.append(run, RESUMPTION)
+        with Viewer(server.url, run, **{way: name}) as viewer:
+            later, payload = viewer.read_until(lambda payload: payload["step"] == 20)[-1]
+            assert payload["reset"] is True
+            assert payload["steps"]["loss"]["x"] == list(range(1, 21))
+            assert [e["epoch"] for e in payload["epochs"]] == [1, 2]
+            store.append(run, [steps(21, 22, 3)])
+            _, update = viewer.read_until(lambda payload: payload["step"] == 22)[-1]
+    assert (update["reset"], update["steps"]["loss"]["x"]) == (False, [21, 22]), "from there on it goes as ever"
+
+
+def test_a_viewer_that_watches_a_resumption_draws_no_point_twice_and_none_that_was_taken_back(server, store):
+    with trained_here(store) as run, Viewer(server.url, run) as viewer:
+        store.append(run, [started(), steps(1, 10), epoch(1, 10), steps(11, 17, 2)])
+        messages = viewer.read_until(lambda payload: payload["step"] == 17)
+        for event in RESUMPTION:
+            store.append(run, [event])
+        messages += viewer.read_until(lambda payload: payload["epochs_done"] == 2)
+    assert drawn(messages) == drawn(messages, "accuracy") == list(range(1, 21))
+
+
+def test_the_stream_of_a_run_that_goes_on_is_a_new_one_and_runs_to_its_end(server, store):
+    run = store.create(make_config())
+    store.append(run, [started(), steps(1, 10), epoch(1, 10)])
+    store.request_stop(run)
+    ((_, ended),) = Viewer(server.url, run)
+    assert (ended["status"], ended["active"]) == ("stopped", False)
+    with hold(store.home.run_folder(run)):
+        store.resume(run, "running")
+        with Viewer(server.url, run) as viewer:
+            messages = [next(viewer)]
+            assert messages[0][1]["active"]
+            store.append(run, [started(), Resumed(10, 1), steps(11, 20, 2), epoch(2, 20)])
+            store.set_status(run, "finished")
+            messages += list(viewer)
+    assert drawn(messages) == list(range(1, 21))
+    assert messages[-1][1]["status"] == "finished"
+
+
+def test_patience_and_what_is_left_of_it_are_told(server, store):
+    with trained_here(store) as run:
+        first, later = epoch(1, 10), epoch(2, 20, is_best=False)
+        store.append(run, [replace(started(), patience=5), steps(1, 10), first, steps(11, 20, 2), replace(later, waited=1)])
+        with Viewer(server.url, run) as viewer:
+            _, payload = next(viewer)
+    assert (payload["waited"], payload["patience"]) == (1, 5)
 
 
 @pytest.mark.parametrize("run", ["9999-digits", "nonsense", "0001-DIGITS", "%3Cb%3E", "0001-digits%0a", "0001-digits%20"])

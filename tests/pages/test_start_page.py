@@ -46,6 +46,6 @@ def test_a_run_store_that_is_damaged_is_a_sentence_with_the_remedy_on_every_page
     own_trained.home.database.write_bytes(b"this is no database " * 500)
     at = open_page(page)
     if page == "configure":  # reads no run; nothing may start
-        at.button[0].click().run()
+        next(button for button in at.button if button.label == "Start training").click().run()
     assert not at.exception
     assert "CNN_STUDIO_HOME" in at.error[0].value

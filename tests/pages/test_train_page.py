@@ -3,8 +3,11 @@
 import json
 import sqlite3
 
+import pytest
+
 from cnn_core.config import TrainConfig, make_config
 from cnn_core.runs.lock import hold
+from tests.pages.hand_fed import epoch, started, steps
 
 
 def badges(at):
@@ -93,7 +96,7 @@ def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty,
         db.execute("update runs set created = created - 60")
     at = open_page("train", run=run)
     assert "interrupted" in badges(at)
-    assert "start it again with the same settings" in at.warning[0].value
+    assert "Go on trains it to the end from its last checkpoint" in at.warning[0].value
     assert not [button for button in at.button if button.label == "Stop"]
     assert not at.exception
 
@@ -110,3 +113,54 @@ def test_every_setting_of_the_run_can_be_read_again(trained, open_page):
     shown = dict(zip(table["Setting"], table["Value"], strict=True))
     config = trained.run("0001-digits").config
     assert shown == {field.title: str(getattr(config, name)) for name, field in TrainConfig.model_fields.items()}
+
+
+@pytest.mark.parametrize("status", ["stopped", "failed", "interrupted"])
+def test_a_run_that_ended_before_it_was_done_can_go_on_with_the_same_settings(empty, open_page, status):
+    run = empty.create(make_config(epochs=4), status="running")
+    empty.append(run, [started(), steps(1, 10), epoch(1, 10)])
+    if status != "interrupted":
+        empty.set_status(run, status, error="The process was short of memory." if status == "failed" else "")
+    with sqlite3.connect(empty.home.database) as db:
+        db.execute("update runs set created = created - 60")
+    at = open_page("train", run=run)
+    assert status in badges(at)
+    (go_on,) = [button for button in at.button if button.label == "Go on"]
+    go_on.click().run()
+    assert [(row.id, row.status, row.config) for row in empty.runs()] == [(run, "queued", make_config(epochs=4))]
+    assert "waiting" in badges(at)
+    assert live_data(at) == {"run": run, "status": "queued"}
+    assert not at.error and not at.warning, "what was said of its end is no longer true"
+    assert [button.label for button in at.button] == ["Stop"]
+    assert len(empty.events(run)) == 3, "what happened is kept"
+
+
+def test_a_run_that_goes_on_can_be_stopped_again(empty, open_page):
+    run = empty.create(make_config())
+    empty.request_stop(run)
+    at = open_page("train", run=run)
+    for label, status in (("Go on", "queued"), ("Stop", "stopped"), ("Go on", "queued")):
+        (button,) = [button for button in at.button if button.label == label]
+        button.click().run()
+        at.run()
+        assert empty.run(run).status == status
+    assert not empty.should_stop(run), "the old request is no reason to end at once"
+    assert not at.exception
+
+
+def test_a_run_that_is_done_or_at_work_is_not_offered_to_go_on(own_trained, open_page):
+    at = open_page("train", run="0001-digits")
+    assert "Go on" not in [button.label for button in at.button]
+    waiting = own_trained.create(make_config())
+    assert "Go on" not in [button.label for button in open_page("train", run=waiting).button]
+
+
+def test_going_on_with_a_run_that_meanwhile_goes_on_elsewhere_is_a_sentence_or_nothing(empty, open_page):
+    run = empty.create(make_config())
+    empty.request_stop(run)
+    at = open_page("train", run=run)
+    empty.resume(run)
+    (go_on,) = [button for button in at.button if button.label == "Go on"]
+    go_on.click().run()
+    assert empty.run(run).status == "queued"
+    assert not at.exception

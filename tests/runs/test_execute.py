@@ -165,3 +165,26 @@ def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path
 def test_what_can_start_waits_in_the_queue(store: Store, pictures: Path):
     run = submit(tiny_config(pictures, batch_size=21), store)
     assert store.waiting() == [run] and store.run(run).status == "queued"
+
+
+def test_what_the_machine_cannot_compute_is_refused_before_a_run_exists(
+    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="float16 needs a GPU") as refusal:  # "auto" is the CPU here
+        submit(tiny_config(pictures, device="auto", precision="float16"), store)
+    with pytest.raises(SettingError, match="16×16"):
+        submit(tiny_config(pictures, depth=5), store)
+    assert is_a_sentence(refusal.value) and store.runs() == []
+
+
+def test_a_run_that_failed_goes_on_once_its_images_are_back(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    execute(store, run, watch=stop_at(store, run, Epoch))
+    store.resume(run)
+    pictures.rename(pictures.with_name("moved"))
+    assert execute(store, run) == "failed"
+    pictures.with_name("moved").rename(pictures)
+    store.resume(run)
+    assert store.run(run).error == "" and execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
+from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, decimate, summarise
 from cnn_core.runs.store import Stored
 
@@ -240,3 +240,44 @@ def test_a_history_of_a_real_run_shows_every_step_and_epoch_of_it(digits_run):
     assert snapshot["steps"]["loss"]["x"] == list(range(1, 6 * 20 + 1)) and snapshot["seconds_left"] == 0
     assert [e["epoch"] for e in snapshot["epochs"]] == [1, 2, 3, 4, 5, 6]
     assert history.seq == len(digits_run.store.events(digits_run.id))
+
+
+@pytest.mark.parametrize(("step", "done", "reached"), [(20, 2, 26), (16, 1, 26), (10, 1, 20), (0, 0, 12), (26, 2, 26)])
+def test_after_a_resumption_the_history_is_that_of_a_run_without_one(step: int, done: int, reached: int):
+    def reports(first: int, last: int) -> list[Event]:
+        """A report every second step, an epoch every tenth."""
+        found: list[Event] = []
+        for number in range(first + 2, last + 1, 2):
+            found.append(steps(number, 2, epoch=(number - 1) // 10 + 1))
+            found += [epoch(number // 10, number, is_best=number == 10)] if number % 10 == 0 else []
+        return found
+
+    whole = history_of([STARTED, *reports(0, 40)])
+    resumed = history_of([STARTED, *reports(0, reached), STARTED, Resumed(step, done)])
+    assert resumed.snapshot()["steps"]["loss"]["x"] == list(range(1, step + 1))
+    assert [e["epoch"] for e in resumed.snapshot()["epochs"]] == list(range(1, done + 1))
+    assert resumed.resumed == resumed.seq
+    if step == 10 * (done + 1):
+        resumed.add([Stored(resumed.seq + 1, epoch(done + 1, step))])
+    for event in reports(step, 40):
+        resumed.add([Stored(resumed.seq + 1, event)])
+    mine, theirs = ({**history.snapshot(), "seq": 0} for history in (resumed, whole))
+    for snapshot in (mine, theirs):
+        snapshot.pop("images_per_second")  # of the last five seconds, of which a resumption has fewer
+    assert mine == theirs and summarise(resumed) == summarise(whole) and resumed.best == whole.best
+
+
+def test_a_history_that_was_never_resumed_says_so():
+    assert history_of([STARTED, steps(10, 10)]).resumed == 0
+
+
+def test_a_note_that_comes_again_after_a_resumption_is_kept_once():
+    note = Note("Left out: a.png is damaged.")
+    assert history_of([note, STARTED, steps(2, 2), note, STARTED, Resumed(2, 0)]).notes == [note.text]
+
+
+def test_early_stopping_is_counted_in_what_is_drawn():
+    started, waiting = replace(STARTED, patience=5), replace(epoch(2, 20, is_best=False), waited=1)
+    snapshot = history_of([started, epoch(1, 10), waiting]).snapshot()
+    assert (snapshot["patience"], snapshot["waited"]) == (5, 1)
+    assert (History().snapshot()["patience"], History().snapshot()["waited"]) == (0, 0)

@@ -14,7 +14,7 @@ import pytest
 
 from cnn_core.config import make_config
 from cnn_core.errors import RunError, StudioError
-from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
+from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.home import CONFIG, WEIGHTS, Home
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store, Stored
@@ -28,6 +28,7 @@ EVENTS: list[Event] = [
     Started(506_154, "CPU, 2 threads", 900, 100, 200, 15, 3),
     Steps(1, 2, 128, (2.3, 2.2999999523162842), (0.125, 0.25), 0.001, 1234.5, 0.1, 0.11, 1_700_000_000.25),
     Epoch(1, 15, 2.0, 0.3, 1.9, 0.31, True, 0.7, 0.8),
+    Resumed(1, 0),
     Finished(0.42, 1.75),
 ]
 
@@ -102,10 +103,10 @@ def test_events_come_back_as_they_went_in_and_in_order(store: Store):
     run, other = store.create(make_config()), store.create(make_config())
     for event in EVENTS[:3]:
         store.append(run, [event])
-    store.append(other, [EVENTS[5]])
+    store.append(other, [EVENTS[-1]])
     store.append(run, EVENTS[3:])
     assert store.events(run) == [Stored(seq, event) for seq, event in enumerate(EVENTS, start=1)]
-    assert store.events(other) == [Stored(1, EVENTS[5])]
+    assert store.events(other) == [Stored(1, EVENTS[-1])]
 
 
 def test_the_tail_has_what_came_after_and_nothing_else(store: Store):
@@ -238,6 +239,44 @@ def test_a_waiting_run_is_never_called_interrupted(store: Store):
     assert store.run(run).status == "queued"
 
 
+@pytest.mark.parametrize("status", ["stopped", "failed", "interrupted"])
+def test_a_run_that_ended_before_it_was_done_can_go_on_and_forgets_its_error_and_earlier_requests(store: Store, status: str):
+    run = store.create(make_config(), "running")
+    store.request_stop(run)
+    if status == "interrupted":
+        age(store.home, run)
+    else:
+        store.set_status(run, status, summary={"epochs": 1}, error="Something was wrong.")
+    assert store.run(run).status == status and store.run(run).can_go_on and store.should_stop(run)
+    store.resume(run)
+    row = store.run(run)
+    assert (row.status, row.error, row.can_go_on) == ("queued", "", False) and not store.should_stop(run)
+    assert store.waiting() == [run] and store.start(run)
+
+
+@pytest.mark.parametrize("status", ["finished", "queued", "running"])
+def test_a_run_that_is_done_waits_or_trains_cannot_go_on(store: Store, status: str):
+    run = store.create(make_config(), status)
+    with hold(store.home.run_folder(run)), pytest.raises(RunError, match=f"Run {run} is {status}. Only a run") as refusal:
+        store.resume(run)
+    assert is_a_sentence(refusal.value) and store.run(run).status == status and not store.run(run).can_go_on
+
+
+@pytest.mark.parametrize("name", ["0009-digits", "../x", "latest"])
+def test_a_run_that_is_not_there_cannot_go_on(store: Store, name: str):
+    with pytest.raises(RunError) as refusal:
+        store.resume(name)
+    assert is_a_sentence(refusal.value)
+
+
+def test_only_the_resumed_run_forgets_its_requests(store: Store):
+    run, other = store.create(make_config(), "stopped"), store.create(make_config(), "running")
+    for one in (run, other):
+        store.request_stop(one)
+    store.resume(run)
+    assert store.should_stop(other) and not store.should_stop(run)
+
+
 def test_a_failed_run_keeps_its_sentence_and_its_summary(store: Store):
     run = store.create(make_config())
     store.set_status(run, "stopped", summary={"epochs": 1})
@@ -263,7 +302,7 @@ def test_a_home_that_cannot_be_used_is_refused_in_words(tmp_path: Path, what: st
 
 
 def test_a_run_whose_process_was_killed_is_interrupted_and_its_events_can_all_be_read(store: Store):
-    arguments = ("train", "--epochs", "500", "--batch-size", "128", "--no-crop", "--validation-share", "0.5", "--device", "cpu")
+    arguments = ("train", "--epochs", "500", "--batch-size", "128", "--crop=0", "--validation-share", "0.5", "--device", "cpu")
     process = start_process(store.home, "-m", "cnn_core", *arguments)
     try:
         deadline = time.monotonic() + 90

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,17 +14,17 @@ from PIL import Image
 from sklearn.metrics import accuracy_score
 
 from cnn_core.config import TrainConfig
-from cnn_core.data.augment import RandomCrop, RandomFlip
 from cnn_core.data.batches import Batches, channel_statistics
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import ImageSet, finish
-from cnn_core.errors import DataError, SettingError
+from cnn_core.errors import DataError, DivergedError, SettingError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
 from cnn_core.home import CARD, CONFIG, CURVES_PICTURE, PREDICTIONS, PREDICTIONS_PICTURE, WEIGHTS, Home
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.models.saved import load_model
 from cnn_core.models.simple import SimpleCNN
-from cnn_core.training.recipe import augmentations, split_validation, train_run
+from cnn_core.training import meter
+from cnn_core.training.recipe import split_validation, train_run
 from tests.conftest import Trained
 from tests.helpers import COLOURS, is_a_sentence, picture, tiny_config, write_pictures
 
@@ -119,7 +120,7 @@ def test_the_best_epoch_is_kept_when_later_ones_are_worse(home: Home, tmp_path: 
         (tmp_path / "coin" / name).mkdir(parents=True)
         for index in range(40):
             picture(COLOURS["grey"], (8, 8), rng).save(tmp_path / "coin" / name / f"{index}.png")
-    config = tiny_config(tmp_path / "coin", epochs=25, validation_share=0.4, dropout=0, crop=False, flip=False)
+    config = tiny_config(tmp_path / "coin", epochs=25, validation_share=0.4, dropout=0, crop=0, flip="off")
     epochs = train_all_epochs(config, tmp_path / "run", home)
     best = max(epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
     assert best.epoch < 25 and [epoch.epoch for epoch in epochs if epoch.is_best][-1] == best.epoch
@@ -147,28 +148,113 @@ def test_the_same_settings_give_the_same_weights_and_another_seed_others(home: H
     assert are_equal(one, same) and not are_equal(one, other)
 
 
+OTHERS: list[dict[str, Any]] = [
+    {"learning_rate": 0.002},
+    {"optimizer": "adamw"},
+    {"optimizer": "sgd"},
+    {"optimizer": "sgd", "momentum": 0.5},
+    {"optimizer": "sgd", "nesterov": False},
+    {"optimizer": "rmsprop"},
+    {"optimizer": "muon"},
+    {"optimizer": "muon", "adam_rate": 0.5},
+    {"weight_decay": 0.1},
+    {"weight_decay": 0.1, "decay_all": True},
+    {"width": 0.5},
+    {"depth": 2},
+    {"activation": "gelu"},
+    {"batch_norm": True},
+    {"schedule": "constant"},
+    {"schedule": "step"},
+    {"schedule": "step", "drop_at": "0.2"},
+    {"schedule": "step", "drop_factor": 0.5},
+    {"schedule": "onecycle"},
+    {"schedule": "linear"},
+    {"schedule": "linear", "knots": "0:1, 1:0.5"},
+    {"warmup": 0.3},
+    {"crop": 0},
+    {"crop_fill": "reflect"},
+    {"flip": "off"},
+    {"flip": "alternating"},
+    {"cutout": 0.3},
+    {"brightness": 0.3},
+    {"contrast": 0.3},
+    {"rotation": 10},
+    {"scale": 0.2},
+    {"shear": 10},
+    {"mixup": 0.3},
+    {"cutmix": 1},
+    {"dropout": 0.5},
+    {"label_smoothing": 0.1},
+    {"clip_norm": 0.1},
+    {"ema": 0.5},
+    {"precision": "bfloat16"},
+    {"batch_size": 5},
+    {"validation_share": 0.3},
+    {"seed": 1},
+    {"model": "speed"},
+]
+
+
 def test_every_setting_of_the_training_matters(home: Home, pictures: Path, tmp_path: Path):
-    usual = {"crop": True, "flip": True, "dropout": 0.2}
-    others = [
-        {"learning_rate": 0.002},
-        {"optimizer": "adamw"},
-        {"optimizer": "sgd"},
-        {"schedule": "constant"},
-        {"dropout": 0.5},
-        {"crop": False},
-        {"flip": False},
-        {"batch_size": 5},
-        {"validation_share": 0.3},
-    ]
     seen = []
-    for turn, chosen in enumerate(({}, *others)):
-        train_all_epochs(tiny_config(pictures, **{**usual, **chosen}), tmp_path / str(turn), home)
+    for turn, chosen in enumerate(({}, *OTHERS)):
+        train_all_epochs(tiny_config(pictures, **{"dropout": 0.2, **chosen}), tmp_path / str(turn), home)
         seen.append((tmp_path / str(turn) / WEIGHTS).read_bytes())
     assert len(set(seen)) == len(seen)
+    left = {
+        "data",
+        "model",
+        "epochs",
+        "weights",
+        "plateau_patience",
+        "patience",
+        "device",
+        "channels_last",
+        "compile",
+        "deterministic",
+    }
+    assert {name for chosen in OTHERS for name in chosen} == {*TrainConfig.model_fields} - left | {"model"}
+
+
+def test_averaged_weights_are_what_is_validated_and_saved(home: Home, pictures: Path, tmp_path: Path):
+    config = tiny_config(pictures, epochs=6, ema=0.7, batch_norm=True)
+    epochs = train_all_epochs(config, tmp_path / "run", home)
+    best = max(epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
+    loss, accuracy = validation_figures(config, tmp_path / "run", home)
+    assert (loss, accuracy) == (pytest.approx(best.val_loss, rel=1e-4), pytest.approx(best.val_accuracy))
+
+
+def test_early_stopping_ends_the_run_with_its_test_and_a_note(home: Home, pictures: Path, tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    events = list(train_run(tiny_config(pictures, epochs=30, learning_rate=1e-12, patience=2), tmp_path / "run", home))
+    assert sum(isinstance(event, Epoch) for event in events) == 3 and isinstance(events[-1], Finished)
+    assert any(isinstance(event, Note) and "Stopped early after epoch 3" in event.text for event in events)
+    assert next(event.patience for event in events if isinstance(event, Started)) == 2
+
+
+@pytest.mark.parametrize(("rate", "words"), [(10, "below 10, for example 1, and"), (7.5, "below 7.5, for example 0.75, and")])
+def test_a_run_that_diverges_names_a_lower_learning_rate_and_keeps_the_best_of_earlier_epochs(
+    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, words: str
+):
+    monkeypatch.setattr(meter, "REPORT_SECONDS", -1.0)
+    (tmp_path / "run").mkdir()
+    late = {"schedule": "linear", "knots": "0:0.0001, 0.5:0.0001, 0.51:1, 1:1", "warmup": 0}  # calm for half of the epochs
+    config = tiny_config(pictures, epochs=8, optimizer="sgd", learning_rate=rate, momentum=0.9, **late)
+    seen, kept = [], b""
+    with pytest.raises(DivergedError, match=words) as problem:
+        for event in train_run(config, tmp_path / "run", home):
+            seen.append(event)
+            if isinstance(event, Epoch) and event.is_best:
+                kept = (tmp_path / "run" / WEIGHTS).read_bytes()
+    assert is_a_sentence(problem.value) and kept == (tmp_path / "run" / WEIGHTS).read_bytes() != b""
+    assert all(np.isfinite(event.loss).all() for event in seen if isinstance(event, Steps))
+    figures = [(event.val_accuracy, -event.val_loss) for event in seen if isinstance(event, Epoch)]
+    loss, accuracy = validation_figures(config, tmp_path / "run", home)
+    assert (accuracy, -loss) == (pytest.approx(max(figures)[0]), pytest.approx(max(figures)[1], rel=1e-4))
 
 
 def test_every_epoch_shows_every_training_image_once_and_in_a_new_order(home: Home, pictures: Path, tmp_path: Path):
-    still = {"learning_rate": 1e-12, "optimizer": "sgd", "dropout": 0, "crop": False, "flip": False}  # so small: nothing moves
+    still = {"learning_rate": 1e-12, "optimizer": "sgd", "dropout": 0, "crop": 0, "flip": "off"}  # so small: nothing moves
     (tmp_path / "run").mkdir()
     losses: list[list[float]] = []
     with contextlib.closing(train_run(tiny_config(pictures, epochs=3, batch_size=7, **still), tmp_path / "run", home)) as events:
@@ -232,12 +318,3 @@ def test_validation_images_are_a_seeded_share_of_every_class_and_not_trained_on(
         assert np.array_equal(part.images.ravel() % 4, part.labels)
     _, other = split_validation(images, tiny_config(pictures, validation_share=0.2, seed=1))
     assert not np.array_equal(other.images, held_out.images)
-
-
-def test_only_the_augmentations_that_are_switched_on_are_used(pictures: Path):
-    def chosen(crop: bool, flip: bool, size: int = 32) -> tuple[object, ...]:
-        return augmentations(tiny_config(pictures, crop=crop, flip=flip), size)
-
-    assert chosen(False, False) == ()
-    assert chosen(True, False) == (RandomCrop(4),) and chosen(True, False, 64) == (RandomCrop(8),)
-    assert chosen(False, True) == (RandomFlip(),) and chosen(True, True) == (RandomCrop(4), RandomFlip())

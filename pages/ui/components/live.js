@@ -69,6 +69,7 @@ class Panel {
     this.status = status;
     this.onStatus = onStatus;
     this.last = null;
+    this.hasEnded = false;
     this.source?.close();
     this.connect();
   }
@@ -81,6 +82,7 @@ class Panel {
       this.last = message.lastEventId;
       const payload = JSON.parse(message.data);
       if (!payload.active) source.close();
+      this.hasEnded = !payload.active;
       this.queue = this.queue.then(() => this.show(payload)).catch((error) => console.error(error));
     };
     source.onerror = () => {
@@ -117,7 +119,8 @@ class Panel {
     const share = p.status === "finished" ? 1 : p.steps_total ? p.step / p.steps_total : 0;
     const stage = p.stage && p.active ? `${p.stage.stage} ${p.stage.total > 1 ? `${count(p.stage.done)} of ${count(p.stage.total)}` : "…"}` : STATUS[p.status];
     this.text(".live-stage", p.error || stage);
-    this.text(".live-share", p.steps_total ? `step ${count(p.step)} of ${count(p.steps_total)}` : "");
+    const patience = p.patience ? ` · patience ${p.waited} of ${p.patience}` : "";
+    this.text(".live-share", p.steps_total ? `step ${count(p.step)} of ${count(p.steps_total)}${patience}` : "");
     const bar = this.element.querySelector(".live-bar");
     const shown = p.steps_total ? share : p.stage ? p.stage.done / Math.max(1, p.stage.total) : share;
     bar.setAttribute("aria-valuenow", Math.round(100 * shown));
@@ -207,7 +210,8 @@ export default function (component) {
   const element = parentElement.querySelector(".live");
   let panel = panels.get(element);
   if (!panel) panels.set(element, (panel = new Panel(element)));
-  if (panel.run !== data.run) panel.watch(data.run, data.status, (status) => setTriggerValue("status", status));
+  const goesOn = panel.hasEnded && ["queued", "running"].includes(data.status);
+  if (panel.run !== data.run || goesOn) panel.watch(data.run, data.status, (status) => setTriggerValue("status", status));
   return () => {
     // Called when the node goes; a rerun that keeps the node keeps the panel.
     setTimeout(() => { if (!element.isConnected) { panel.close(); panels.delete(element); } }, 0);

@@ -1,0 +1,108 @@
+"""Counts steps, images and time, and turns what happened on the device into reports.
+
+In: losses and accuracies as they lie on the device. Out: Steps events, with one device-to-host wait each; an epoch's means.
+"""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from cnn_core.errors import DivergedError
+from cnn_core.events import Steps
+
+REPORT_SECONDS = 0.25
+
+
+@dataclass
+class Meter:
+    """`step` and `images` count over the whole run; `train_seconds` is time in training alone, validation left out.
+
+    `remedy` is the sentence that a diverged run is given.
+    """
+
+    remedy: str = "Choose a lower learning rate and start again."
+    step: int = 0
+    images: int = 0
+    train_seconds: float = 0.0
+    _pending: list[torch.Tensor] = field(default_factory=list)
+    _sizes: list[int] = field(default_factory=list)
+    _sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    _started: float = field(default_factory=time.perf_counter)
+    _reported: float = 0.0
+
+    def start_epoch(self) -> None:
+        self._sums = [0.0, 0.0, 0.0]
+        self.resume_epoch()
+
+    def resume_epoch(self) -> None:
+        """Training begins or goes on: the clock of the next report starts now."""
+        self._reported = time.perf_counter()
+
+    def count(self, loss: torch.Tensor, accuracy: torch.Tensor, size: int) -> None:
+        self._pending.append(torch.stack((loss, accuracy)))
+        self._sizes.append(size)
+        self.step += 1
+        self.images += size
+
+    def should_report(self) -> bool:
+        return time.perf_counter() - self._reported > REPORT_SECONDS
+
+    def report(self, epoch: int, learning_rate: float) -> Steps:
+        """The steps since the last report. Raises DivergedError when a loss among them is not a finite number."""
+        values = torch.stack(self._pending).tolist()  # the one device-to-host wait of a report
+        sizes, self._pending, self._sizes = self._sizes, [], []
+        for position, (loss, _) in enumerate(values, start=self.step - len(values) + 1):
+            if not math.isfinite(loss):
+                raise DivergedError(f"The loss became {loss} at step {position:,}: training diverged. {self.remedy}")
+        for size, (loss, accuracy) in zip(sizes, values, strict=True):
+            self._sums = [self._sums[0] + size, self._sums[1] + size * loss, self._sums[2] + size * accuracy]
+        now = time.perf_counter()
+        elapsed, self._reported = now - self._reported, now
+        self.train_seconds += elapsed
+        losses, accuracies = zip(*values, strict=True)
+        return Steps(
+            epoch=epoch,
+            step=self.step,
+            images=self.images,
+            loss=losses,
+            accuracy=accuracies,
+            learning_rate=learning_rate,
+            images_per_second=sum(sizes) / elapsed,
+            train_seconds=self.train_seconds,
+            seconds=now - self._started,
+            at=time.time(),
+        )
+
+    @property
+    def has_pending(self) -> bool:
+        return bool(self._pending)
+
+    @property
+    def seconds(self) -> float:
+        """Since training began, validation included, pauses between interruption and resumption left out."""
+        return time.perf_counter() - self._started
+
+    @property
+    def epoch_loss(self) -> float:
+        return self._sums[1] / self._sums[0]
+
+    @property
+    def epoch_accuracy(self) -> float:
+        return self._sums[2] / self._sums[0]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run goes on from; nothing is pending between two events."""
+        return {
+            "step": self.step,
+            "images": self.images,
+            "train_seconds": self.train_seconds,
+            "seconds": self.seconds,
+            "sums": self._sums,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step, self.images, self.train_seconds = state["step"], state["images"], state["train_seconds"]
+        self._started, self._sums = time.perf_counter() - state["seconds"], list(state["sums"])

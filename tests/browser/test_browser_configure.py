@@ -1,0 +1,101 @@
+"""The configure page in a browser: it is there before torch is, follows what is chosen, and can be worked without a mouse."""
+
+import json
+
+from playwright.sync_api import expect
+
+from cnn_core.config import GROUPS, make_config
+from tests.browser.pilot import assert_sound, fill, go_to_tab, number_field, pick, settle, visit
+from tests.pages.studio_harness import Server
+
+FIGURE = "[data-testid=stMetricValue]"
+NAMELESS = """() => [...document.querySelectorAll("[data-testid=stMain] :is(input, button, textarea, select, [role=tab])")]
+    .filter((e) => e.checkVisibility() && e.type !== "file")
+    .filter((e) => !(e.getAttribute("aria-label") || e.innerText || e.title || e.labels?.[0]?.innerText))
+    .map((e) => e.outerHTML.slice(0, 200))"""
+
+
+WRITE_DOWN = """
+window.seen = [];
+new MutationObserver(() => {
+  const figure = document.querySelector("[data-testid=stMetricValue]");
+  const start = [...document.querySelectorAll("button")].find((button) => button.textContent.includes("Start training"));
+  if (figure && start) window.seen.push([figure.textContent.trim(), start.getBoundingClientRect().top]);
+}).observe(document, { childList: true, subtree: true, characterData: true });
+"""  # what the first figure said and where the button was, at every change of the page
+
+
+def test_the_form_is_painted_before_the_costs_are_known_and_does_not_move_when_they_arrive(page, tmp_path):
+    server = Server(tmp_path)
+    try:
+        assert not server.has_loaded("libtorch")
+        page.add_init_script(WRITE_DOWN)
+        page.goto(f"{server.url}/configure")
+        expect(number_field(page, "Epochs")).to_have_value("25")
+        expect(page.locator(FIGURE).first).to_have_text("505,578")
+        seen = page.evaluate("window.seen")
+        (*_, before) = [top for text, top in seen if text == "…"]
+        assert page.get_by_role("button", name="Start training").bounding_box()["y"] == before
+        assert_sound(page)
+        server.stop()
+    finally:
+        server.process.kill()
+
+
+def test_a_learning_rate_is_found_with_its_progress_shown_and_taken_with_the_keyboard(page, server):
+    visit(page, server, "configure")
+    page.get_by_role("button", name="Find a learning rate").click()
+    expect(page.get_by_text("Trying learning rates")).to_be_visible()
+    use = page.get_by_role("button", name="Use ")
+    use.wait_for()
+    found = use.inner_text().split()[-1]
+    page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
+    assert f"proposed {found}" in page.locator("[data-testid=stPlotlyChart]:visible").text_content()
+    use.focus()
+    page.keyboard.press("Enter")
+    expect(number_field(page, "Learning rate")).to_have_value(found)
+    assert_sound(page)
+
+
+def test_settings_saved_as_a_file_come_back_from_it(page, server, tmp_path):
+    visit(page, server, "configure")
+    pick(page, "Optimizer", "muon")
+    fill(page, "Epochs", 7)
+    go_to_tab(page, "Schedule")
+    pick(page, "Schedule", "linear")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save settings").click()
+    saved = tmp_path / download.value.suggested_filename
+    download.value.save_as(saved)
+    assert json.loads(saved.read_text()) == make_config(optimizer="muon", epochs=7, schedule="linear").model_dump()
+    visit(page, server, "configure")
+    expect(number_field(page, "Epochs")).to_have_value("25")
+    page.get_by_text("Take settings from a file").click()
+    page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(saved)
+    expect(number_field(page, "Epochs")).to_have_value("7")
+    expect(page.get_by_role("combobox", name="Optimizer")).to_have_value("muon")
+    go_to_tab(page, "Schedule")
+    expect(page.get_by_role("textbox", name="Knots")).to_be_visible()
+    page.locator("[data-testid=stPlotlyChart]:visible .main-svg").first.wait_for()
+    assert_sound(page)
+
+
+def test_every_tab_fits_a_phone_is_reached_by_the_keyboard_and_every_control_says_what_it_is(page, server):
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, server, "configure")
+    tabs = page.get_by_role("tab")
+    tabs.first.focus()
+    for number, group in enumerate(GROUPS):
+        if number:
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("Enter")
+        expect(page.get_by_role("tab", name=group, exact=True)).to_have_attribute("aria-selected", "true")
+        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+        assert page.evaluate(NAMELESS) == []
+    go_to_tab(page, "Augmentation")
+    page.get_by_role("button", name="Show the first batch").click()
+    page.locator(".shots img").first.wait_for()
+    settle(page)
+    assert all(page.locator(".shots img").evaluate_all("images => images.map((i) => i.alt)"))
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    assert_sound(page)

@@ -1,0 +1,66 @@
+"""The configure page's form as a person works it: fields by the title they carry, buttons by their words, folders of pictures."""
+
+import torch
+from PIL import Image
+
+from cnn_core.config import TrainConfig
+from cnn_core.models.registry import build_model
+
+FIELDS = TrainConfig.model_fields
+
+
+def found(at, name):
+    """The widgets of setting `name`: those whose label starts with the setting's title."""
+    title = FIELDS[name].title
+    widgets = [*at.number_input, *at.selectbox, *at.toggle, *at.text_input]
+    return [widget for widget in widgets if widget.label == title or widget.label.startswith(f"{title} (")]
+
+
+def field(at, name):
+    (widget,) = found(at, name)
+    return widget
+
+
+def fill(at, **chosen):
+    """Choose settings one after the other, as a person does: some bring others."""
+    for name, value in chosen.items():
+        field(at, name).set_value(value).run()
+    return at
+
+
+def buttons(at):
+    return {button.label: button for button in at.button}
+
+
+def press(at, label):
+    return buttons(at)[label].click().run()
+
+
+def press_start(at):
+    return press(at, "Start training")
+
+
+def shown(at):
+    """The figures of the chosen network, by their labels."""
+    return {metric.label: metric.value for metric in at.metric}
+
+
+def choose_folder(open_page, path):
+    at = open_page("configure")
+    field(at, "data").set_value("folder").run()
+    return at.text_input[0].set_value(str(path)).run()
+
+
+def make_folder(root, *classes, images=10, size=16):
+    for name in classes:
+        (root / name).mkdir(parents=True)
+        for number in range(images):
+            Image.new("RGB", (size, size), (20 * number, 40, 90)).save(root / name / f"{number}.png")
+    return root
+
+
+def parameters(name, side=32, channels=1, classes=10, **options):
+    """The trainable numbers of the very network, counted one by one."""
+    with torch.device("meta"):
+        model = build_model(name, channels=channels, image_size=side, classes=classes, **options)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
