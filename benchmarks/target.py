@@ -2,16 +2,20 @@
 
 FOLDER is CIFAR-10 as class folders. The recipes were fixed on a validation split; the epoch count is fixed beforehand and the test
 images are looked at once, after the last epoch. `python -m benchmarks.target FOLDER 75 tutorial` is the tutorial's way, which is
-stopped at its first epoch that reaches the target: the best it can do.
+stopped at its first epoch that reaches the target: the best it can do. `python -m benchmarks.target FOLDER 90 airbench SCRIPT`, with a
+copy of `airbench94_muon.py`, does the same with airbench's network and recipe (benchmarks/rivals.py).
 """
 
 import statistics
 import sys
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from benchmarks.machine import print_table
+from benchmarks.rivals import run_script
 from benchmarks.tutorial import Tutorial
 from cnn_core.analysis.evaluation import evaluate
 from cnn_core.config import TrainConfig, make_config
@@ -33,9 +37,13 @@ def main() -> None:
         seconds, epochs = Tutorial(images, test).seconds_to(target / 100)
         print_table(f"The tutorial's way to {target} %", [("training seconds", "", f"{seconds:,.0f} s, {epochs} epochs (n = 1)")])
         return
+    if sys.argv[3:4] == ["airbench"]:
+        seconds, epochs = airbench_seconds_to(target / 100, Path(sys.argv[4]), images, test)
+        print_table(f"airbench94_muon.py to {target} %", [("training seconds", "", f"{seconds:,.0f} s, {epochs} epochs (n = 1)")])
+        return
     seeds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
     results = [train(make_config(data=folder, seed=seed, **RECIPES[target]), source.info, images, test) for seed in range(seeds)]
-    accuracies, seconds = zip(*results, strict=True)
+    accuracies, seconds = [result.accuracy for result in results], [result.seconds for result in results]
     print_table(
         f"{RECIPES[target]}, the rest at the network's defaults",
         [
@@ -49,16 +57,38 @@ def main() -> None:
     )
 
 
-def train(config: TrainConfig, info: DataInfo, images: ImageSet, test: ImageSet) -> tuple[float, float]:
-    """Test accuracy of the last epoch's network, and seconds of preparing, training and validating, without loading."""
+@dataclass(frozen=True)
+class Result:
+    """Test accuracy of the last epoch's network; seconds of preparing (loading left out), and of training and validating."""
+
+    accuracy: float
+    preparing: float
+    training: float
+
+    @property
+    def seconds(self) -> float:
+        return self.preparing + self.training
+
+
+def train(config: TrainConfig, info: DataInfo, images: ImageSet, test: ImageSet, device: str = "cpu") -> Result:
     begun = time.perf_counter()
-    trainer, card = prepare(config, info, images, torch.device("cpu"))
+    trainer, card = prepare(config, info, images, torch.device(device))
+    prepared = time.perf_counter()
     for _ in trainer:
         pass
-    seconds = time.perf_counter() - begun
-    accuracy = finish(evaluate(trainer.measured, card, test, torch.device("cpu"))).accuracy
-    print(f"seed {config.seed}: {accuracy:.2%} in {seconds:.0f} s", flush=True)
-    return accuracy, seconds
+    trained = time.perf_counter()
+    accuracy = finish(evaluate(trainer.measured, card, test, torch.device(device))).accuracy
+    print(f"seed {config.seed}: {accuracy:.2%} in {prepared - begun:.1f} + {trained - prepared:.1f} s", flush=True)
+    return Result(accuracy, prepared - begun, trained - prepared)
+
+
+def airbench_seconds_to(target: float, script: Path, images: ImageSet, test: ImageSet) -> tuple[float, int]:
+    """Seconds of training alone, and epochs of its 8, until airbench's plain test accuracy reaches `target`; infinity when it does not."""
+    for epochs, row in enumerate(run_script(script, images, test, runs=1, device="cpu"), start=1):
+        print(f"airbench, epoch {row.epoch}: {row.accuracy:.2%} after {row.seconds:.0f} s", flush=True)
+        if row.accuracy >= target:
+            return row.seconds, epochs
+    return float("inf"), epochs
 
 
 if __name__ == "__main__":

@@ -422,6 +422,14 @@ class TrainConfig(BaseModel):
         (parse_knots if info.field_name == "knots" else parse_places)(text)
         return text
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def is_no_yes_for_a_number(cls, value: Any, info: Any) -> Any:
+        """Python counts true as 1, a person does not."""
+        if isinstance(value, bool) and info.field_name != "crop" and cls.model_fields[info.field_name].annotation in (int, float):
+            raise ValueError("must be a number")
+        return value
+
     @field_validator("crop", "flip", mode="before")
     @classmethod
     def was_once_a_switch(cls, value: Any, info: Any) -> Any:
@@ -446,6 +454,14 @@ class TrainConfig(BaseModel):
     def model_options(self) -> dict[str, Any]:
         """The settings that the model's family takes, by name."""
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
+
+    def images_left(self, count: int) -> int:
+        """Of `count` images with a training label, about how many are trained on; the rest is kept for validation."""
+        return round(count * (1 - self.validation_share))
+
+    def steps_per_epoch(self, count: int) -> int:
+        """About how many optimizer steps one pass over what is left of `count` images takes, before they are split."""
+        return -(-self.images_left(count) // self.batch_size)
 
 
 # What each optimizer wants by default where the data set and the network's own recipe say nothing.

@@ -66,6 +66,8 @@ def test_yaml_as_people_write_it_is_understood():
         ("wings: 2", "wings"),
         ("model: [simple]", "model"),
         ("epochs:", "epochs"),
+        ("epochs: true", "epochs"),
+        ("learning_rate: yes", "learning_rate"),
         ("optimizer: {a: 1}", "optimizer"),
     ]
     + [

@@ -33,6 +33,11 @@ class DataInfo:
     fingerprint: str
     ink: bool = False
 
+    @property
+    def shape(self) -> dict[str, int]:
+        """What a network must know of the images, by the names that the registry and the costs take."""
+        return {"channels": self.channels, "image_size": self.image_size, "classes": len(self.classes)}
+
 
 @dataclass(frozen=True)
 class ImageSet:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnn_core.errors import SettingError
-from cnn_core.models.registry import build_on_meta, find_family, pick_options
+from cnn_core.models.registry import build_on_meta, count_trained, find_family, pick_options
 
 OPTIMIZER_COPIES = 2  # Adam keeps two moments for every weight; SGD keeps one
 MOST_STEPS = 50
@@ -49,7 +49,7 @@ def _model_cost(name: str, channels: int, image_size: int, classes: int, batch_s
     measured = max(batch_size, 2)  # one image is no batch to a batch norm
     saved = saved_bytes(model, torch.empty(measured, channels, image_size, image_size, device="meta")) * batch_size // measured
     return Cost(
-        parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        parameters=count_trained(model),
         multiply_adds=count_multiply_adds(model, torch.empty(1, channels, image_size, image_size, device="meta")),
         memory_bytes=everything + trained * (1 + OPTIMIZER_COPIES) + saved,
     )

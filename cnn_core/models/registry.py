@@ -5,8 +5,8 @@ Importing this module does not import torch. What a network costs in time and me
 """
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_core.errors import SettingError
@@ -166,13 +166,18 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
 
 def count_parameters(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> int:
     """How many trainable numbers the network has, counted on the meta device: nothing is allocated, downloaded or drawn."""
-    return _count_parameters(name, channels, image_size, classes, **pick_options(name, options))
+    return count_trained(build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options))
 
 
-@lru_cache(maxsize=256)
-def _count_parameters(name: str, channels: int, image_size: int, classes: int, **taken: Any) -> int:
-    model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **taken)
+def count_trained(model: "nn.Module") -> int:
+    """How many of the model's numbers training moves; frozen ones are left out."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def find_weights(path: Path) -> None:
+    """Raise SettingError when there is no file of starting weights at `path`."""
+    if not path.is_file():
+        raise SettingError(f"There is no file of weights “{path}”. Correct the path, or start from scratch.", "weights")
 
 
 def build_on_meta(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> "nn.Module":

@@ -57,9 +57,8 @@ def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard
         raise RunError(f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run.")
     try:
         card = ModelCard.model_validate_json((folder / CARD).read_bytes())
-        with torch.device(
-            "meta"
-        ):  # first weights would only be thrown away, and drawing them would disturb a training in this process
+        # First weights would only be thrown away, and drawing them would disturb a training in this process.
+        with torch.device("meta"):
             model = card.build()
         model.load_state_dict(torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True), assign=True)
     except Exception:  # what reading a damaged pickle raises is anybody's guess

@@ -18,6 +18,7 @@ from torch import nn
 from torchvision import models
 
 from cnn_core.errors import SettingError
+from cnn_core.models.registry import find_weights
 
 SMALL = 64
 STEM = "features.0.0"
@@ -92,8 +93,7 @@ def download(published: models.WeightsEnum) -> State:
 
 def read_weights(path: Path) -> State:
     """The tensors of a .safetensors or .pth file by name; nothing in it is ever run. Raises SettingError for any other file."""
-    if not path.is_file():
-        raise SettingError(f"There is no file of weights “{path}”. Correct the path, or start from scratch.", "weights")
+    find_weights(path)
     try:
         state = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else torch.load(path, "cpu", weights_only=True)
         state = state.get("state_dict", state)  # checkpoints often keep the weights beside other things

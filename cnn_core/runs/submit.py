@@ -8,6 +8,7 @@ from cnn_core.data.source import DataInfo
 from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError
 from cnn_core.models.cost import check_batch
+from cnn_core.models.registry import find_weights
 from cnn_core.runs.store import Store
 
 
@@ -15,12 +16,11 @@ def check(config: TrainConfig, store: Store) -> DataInfo:
     """Facts of the data that `config` will train on. Raises SettingError, DataError or DeviceError when it cannot start."""
     choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
     info = open_source(config.data, store.home).info
-    shape = {"channels": info.channels, "image_size": info.image_size, "classes": len(info.classes)}
-    check_batch(config.model, **shape, batch_size=min(config.batch_size, 2), **config.model_options)
+    check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)
     weights = config.model_options.get("weights", "scratch")
-    if weights not in ("scratch", "pretrained") and not Path(weights).expanduser().is_file():
-        raise SettingError(f"There is no file of weights “{weights}”. Correct the path, or start from scratch.", "weights")
-    left = round(info.train_count * (1 - config.validation_share))
+    if weights not in ("scratch", "pretrained"):
+        find_weights(Path(weights).expanduser())
+    left = config.images_left(info.train_count)
     if config.batch_size > left:
         raise SettingError(
             f"Batch size is {config.batch_size:,}, more than the {left:,} images left for training. Choose a smaller one.",

@@ -23,6 +23,7 @@ from cnn_core.device import choose_arithmetic, choose_device, describe_device, d
 from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started
 from cnn_core.home import CURVES_PICTURE, PREDICTIONS_PICTURE, Home
+from cnn_core.models.registry import count_trained
 from cnn_core.models.saved import ModelCard, load_model, save_card, save_weights
 from cnn_core.training.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 from cnn_core.training.compiled import Compiled
@@ -50,7 +51,7 @@ def train_run(config: TrainConfig, folder: Path, home: Home, *, resume: bool = F
         trainer, card = prepare(config, source.info, images, device)
         del images  # training and validation images are copies of their own
         yield Started(
-            parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+            parameters=count_trained(trainer.model),
             device=describe_device(device),
             train_count=len(trainer.batches.labels),
             val_count=len(trainer.validation.labels),

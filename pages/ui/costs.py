@@ -106,7 +106,7 @@ def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, d
     from cnn_core.device import choose_device
     from cnn_core.models.cost import measure_step_seconds
 
-    steps = -(-round(info.train_count * (1 - config.validation_share)) // config.batch_size)
+    steps = config.steps_per_epoch(info.train_count)
     times = {}
     for done, name in enumerate(FAMILIES):
         yield Progress(f"Measuring {FAMILIES[name].title}", done, len(FAMILIES))
@@ -114,7 +114,7 @@ def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, d
         try:
             seconds = measure_step_seconds(
                 name,
-                **_shape(info),
+                **info.shape,
                 batch_size=config.batch_size,
                 device=choose_device(config.device),
                 budget_seconds=MEASURED_SECONDS,
@@ -129,11 +129,7 @@ def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, d
 def _cost(name: str, info: DataInfo, batch_size: int, options: dict[str, Any]) -> "Cost":
     from cnn_core.models.cost import model_cost
 
-    return model_cost(name, **_shape(info), batch_size=batch_size, **(options | {"weights": "scratch"}))
-
-
-def _shape(info: DataInfo) -> dict[str, int]:
-    return {"channels": info.channels, "image_size": info.image_size, "classes": len(info.classes)}
+    return model_cost(name, **info.shape, batch_size=batch_size, **(options | {"weights": "scratch"}))
 
 
 def _short(number: int) -> str:

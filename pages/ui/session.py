@@ -11,6 +11,7 @@ from cnn_core.errors import RunError, StudioError
 from cnn_core.home import WEIGHTS
 from cnn_core.runs.store import Run
 from pages.ui.links import page_file
+from pages.ui.progress import watch
 from pages.ui.server import get_store
 from pages.ui.text import plain
 
@@ -62,16 +63,7 @@ def evaluate_with_progress(run: Run) -> "Evaluation":
     """The run's evaluation on its test images, with a progress bar while it has to be computed. Raises StudioError."""
     with st.spinner("Opening the model…"):
         from cnn_core.analysis.evaluation import evaluate_run
-    evaluation, stages = None, evaluate_run(run.id, run.config, get_store().home)
-    place = st.empty()
-    try:
-        while True:
-            stage = next(stages)
-            place.progress(min(1.0, stage.done / max(stage.total, 1)), stage.stage)
-    except StopIteration as end:
-        evaluation = end.value
-    place.empty()
-    return evaluation
+    return watch(evaluate_run(run.id, run.config, get_store().home))
 
 
 def get_classifier(run: Run) -> "Classifier":

@@ -4,7 +4,7 @@ Everything longer than a second happens at the press of a button, with its progr
 """
 
 from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 
@@ -16,15 +16,14 @@ from cnn_core.training.schedule import make_schedule
 from pages.ui.charts import rate_chart, rate_curve
 from pages.ui.forms import field_key
 from pages.ui.images import labelled_grid
+from pages.ui.progress import watch
 from pages.ui.server import get_store
 from pages.ui.text import plain
-
-Result = TypeVar("Result")
 
 
 def schedule_chart(config: TrainConfig, info: DataInfo) -> None:
     """The learning rate over the whole training, before it has begun."""
-    steps_per_epoch = -(-round(info.train_count * (1 - config.validation_share)) // config.batch_size)
+    steps_per_epoch = config.steps_per_epoch(info.train_count)
     st.plotly_chart(
         rate_chart(make_schedule(config, steps_per_epoch), steps_per_epoch, config.epochs),
         config={"displayModeBar": False},
@@ -75,18 +74,12 @@ def batch_preview(config: TrainConfig) -> None:
         st.html(labelled_grid(preview.pixels, preview.labels))
 
 
-def keep(key: tuple[Any, ...], steps: Generator[Progress, None, Result]) -> None:
+def keep(key: tuple[Any, ...], steps: Generator[Progress, None, Any]) -> None:
     """Run `steps` with a progress bar, and keep the value for as long as the key stays the same."""
-    place = st.empty()
     try:
-        while True:
-            stage = next(steps)
-            place.progress(min(1.0, stage.done / max(stage.total, 1)), stage.stage)
-    except StopIteration as end:
-        st.session_state[f"tryout-{key[0]}"] = (key, end.value)
+        st.session_state[f"tryout-{key[0]}"] = (key, watch(steps))
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
-    place.empty()
 
 
 def kept(key: tuple[Any, ...]) -> Any:
