@@ -39,19 +39,20 @@ class Dashboard:
 
 
 @contextmanager
-def dashboard(*, wait: bool = True) -> Iterator[Dashboard]:
-    """Serve the dashboard for the block; `wait`: until it answers."""
+def dashboard(*, wait: bool = True, home: Path | None = None) -> Iterator[Dashboard]:
+    """Serve the dashboard for the block; `wait`: until it answers. `home`: a studio home that stays."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-        environment = {**os.environ, "CNN_STUDIO_HOME": folder}
+        root = home or Path(folder)
+        environment = {**os.environ, "CNN_STUDIO_HOME": str(root)}
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             if wait:
                 wait_for(f"http://127.0.0.1:{port}/_stcore/health", process)
-            yield Dashboard(f"http://127.0.0.1:{port}", Store(Home(Path(folder))), process)
+            yield Dashboard(f"http://127.0.0.1:{port}", Store(Home(root)), process)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)

@@ -25,13 +25,13 @@ class InMemory(Dataset):
     def __init__(self, images: ImageSet, augment: bool) -> None:
         steps = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()] if augment else []
         self._transform = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
-        self._images = images
+        self._pixels, self._labels = images.images, images.labels  # in memory, as the tutorial has them
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._labels)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self._transform(Image.fromarray(self._images.images[index])), int(self._images.labels[index])
+        return self._transform(Image.fromarray(self._pixels[index])), int(self._labels[index])
 
 
 class Tutorial:

@@ -1,4 +1,4 @@
-"""The command line: `python -m cnn_core train | resume | evaluate | predict | runs`, with the same engine and the same store as the dashboard.
+"""The command line: `python -m cnn_core train | resume | evaluate | predict | runs | data`, with the same engine and the same store as the dashboard.
 
 With `--json` the last line on standard output is one JSON object (a list for predict and runs); progress goes to standard error.
 What a person can put right ends with a sentence on standard error and exit status 2. The first Ctrl-C stops a training and
@@ -14,6 +14,7 @@ from typing import Any
 
 from cnn_core.config import TrainConfig, make_config, range_in_words
 from cnn_core.data.source import finish
+from cnn_core.data_commands import add_data_command, run_data_command
 from cnn_core.errors import ImageError, RunError, StudioError
 from cnn_core.home import Home
 from cnn_core.runs.store import Run, Store
@@ -53,7 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     runs.set_defaults(command=_runs)
     for command in (train, resume, evaluate, predict, runs):
         command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
+    add_data_command(commands)
+    commands.choices["data"].set_defaults(command=_data)
     return parser
+
+
+def _data(args: argparse.Namespace) -> int:
+    _answer(args, *run_data_command(args))
+    return 0
 
 
 def _add_setting(parser: argparse.ArgumentParser, name: str) -> None:

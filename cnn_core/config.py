@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from cnn_core import settings
 from cnn_core.data.catalog import canonical_name, defaults_for
+from cnn_core.data.source import DataInfo
 from cnn_core.errors import SettingError
 from cnn_core.models.registry import FAMILIES
 from cnn_core.settings import parse_knots, parse_places, refusal, setting
@@ -455,13 +456,13 @@ class TrainConfig(BaseModel):
         """The settings that the model's family takes, by name."""
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
 
-    def images_left(self, count: int) -> int:
-        """Of `count` images with a training label, about how many are trained on; the rest is kept for validation."""
-        return round(count * (1 - self.validation_share))
+    def images_left(self, info: DataInfo) -> int:
+        """About how many of the training images are trained on; unless the set has validation images of its own, a share is kept for that."""
+        return info.train_count if info.val_count else round(info.train_count * (1 - self.validation_share))
 
-    def steps_per_epoch(self, count: int) -> int:
-        """About how many optimizer steps one pass over what is left of `count` images takes, before they are split."""
-        return -(-self.images_left(count) // self.batch_size)
+    def steps_per_epoch(self, info: DataInfo) -> int:
+        """About how many optimizer steps one pass over what is trained on takes, before the images are split."""
+        return -(-self.images_left(info) // self.batch_size)
 
 
 # What each optimizer wants by default where the data set and the network's own recipe say nothing.

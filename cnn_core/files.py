@@ -1,7 +1,9 @@
-"""Writing files so that a crash leaves the old one or the new one, never a piece."""
+"""Files that several processes share: written so that a crash leaves the old one or the new one, and locks that die with their holder."""
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,3 +19,19 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Whether this block has the lock on the file at `path`, which is made where it is missing; the kernel lets go of it when its
+    process dies. Raises OSError when the file cannot be used."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)

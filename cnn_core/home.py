@@ -2,7 +2,9 @@
 
 studio/
   studio.db              the run store
-  data/                  downloaded data sets
+  data/sets/<set>/       an imported set: images.npy (one uint8 array) and index.db (what each image is)
+  data/importing/<set>/  the same while it is being imported
+  data/<name>/           downloaded archives
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, predictions.npz, training_curves.png,
                          predictions.png
 """
@@ -12,11 +14,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnn_core.errors import RunError
+from cnn_core.errors import DataError, RunError
 
 CONFIG, CARD, WEIGHTS, PREDICTIONS = "config.json", "model.json", "best_model.pth", "predictions.npz"
 CHECKPOINT, OLD_CHECKPOINT = "checkpoint.bin", "checkpoint.old.bin"
 CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"
+IMAGES, INDEX = "images.npy", "index.db"
+SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 RUN_ID = re.compile(r"[0-9]{4,}-[a-z0-9-]{1,60}")
 
 
@@ -39,8 +43,25 @@ class Home:
     def data(self) -> Path:
         return self.root / "data"
 
+    def set_folder(self, name: str) -> Path:
+        """The folder of imported set `name`; raises DataError for anything that is not a set's name."""
+        return self.data / "sets" / checked_set_name(name)
+
+    def staging_folder(self, name: str) -> Path:
+        """Where set `name` is while it is being imported."""
+        return self.data / "importing" / checked_set_name(name)
+
     def run_folder(self, run: str) -> Path:
         """The folder of run `run`; raises RunError for anything that is not a run's name, so no path can be smuggled in."""
         if not RUN_ID.fullmatch(run):
             raise RunError(f"“{run[:80]}” is not the name of a run. Names look like 0007-digits.")
         return self.root / "runs" / run
+
+
+def checked_set_name(name: str) -> str:
+    """`name` if a data set can be called that. Raises DataError."""
+    if not SET_NAME.fullmatch(name):
+        raise DataError(
+            f"“{name[:80]}” cannot be the name of a data set. Use up to 60 small letters, digits, - and _, beginning with a letter or digit."
+        )
+    return name

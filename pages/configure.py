@@ -5,11 +5,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.catalog import CATALOG, canonical_name, open_source
+from cnn_core.data.library import imported_sets, is_path_set, title_of
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from cnn_core.models.registry import FAMILIES
 from pages.ui.costs import model_table, reserve_cost, show_cost
 from pages.ui.forms import label, settings_tabs
+from pages.ui.links import page_file
 from pages.ui.server import get_store
 from pages.ui.session import start_run
 from pages.ui.settings_io import save_button, settings_file
@@ -20,18 +22,27 @@ FOLDER = "folder"
 
 
 def choose_data() -> str:
-    """The data set's catalogue name, or the folder that was typed ("" while nothing is)."""
+    """The data set's name, or the folder that was typed ("" while nothing is)."""
+    home = get_store().home
+    own = [name for name in imported_sets(home) if name not in CATALOG and not is_path_set(name)]
+    names = [*CATALOG, *own, FOLDER]
+    if (asked := st.query_params.get("data")) in names:  # a link from the Data page
+        st.session_state["data"] = asked
+        st.query_params.pop("data")
     chosen = st.selectbox(
         label("data"),
-        [*CATALOG, FOLDER],
-        format_func=lambda name: CATALOG[name].title if name in CATALOG else "A folder of images on this machine",
+        names,
+        format_func=lambda name: "A folder or zip archive on this machine" if name == FOLDER else title_of(name, home),
         key="data",
     )
-    if chosen != FOLDER:
+    if chosen in CATALOG:
         st.caption(CATALOG[chosen].help)
         return chosen
+    if chosen != FOLDER:
+        st.page_link(page_file("data"), label="Look at it", icon=":material/photo_library:", query_params={"set": chosen})
+        return chosen
     folder = st.text_input(
-        "Folder (path on the machine that runs the dashboard)",
+        "Folder or zip archive (path on the machine that runs the dashboard)",
         key="folder",
         placeholder="/home/me/pictures",
         help="One sub-folder per class with the images in it; train/ and test/ above them are used when they are there.",
@@ -96,7 +107,10 @@ with right:
     st.caption(FAMILIES[model].help)
 
 if not data:
-    st.info("Type the path of a folder that has one sub-folder of images per class.", icon=":material/folder:")
+    st.info(
+        "Type the path of a folder that has one sub-folder of images per class, or of a zip archive of one.",
+        icon=":material/folder:",
+    )
 else:
     info = open_source(data, get_store().home).info
     with left:

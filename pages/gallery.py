@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
 from cnn_core.data.image_file import SUFFIXES, Picture, read_picture
+from cnn_core.data.source import ImageSet
 from cnn_core.errors import ImageError
 from cnn_core.runs.store import Run
 from pages.ui.charts import probability_bars
@@ -17,6 +17,7 @@ from pages.ui.text import plain
 if TYPE_CHECKING:
     from cnn_core.analysis.evaluation import Evaluation
     from cnn_core.inference.predict import Classifier
+    from cnn_core.models.saved import ModelCard
 
 PAGE = 24
 OWN, BROWSE = "Your own picture", "Test images"
@@ -28,7 +29,7 @@ def show_own(run: Run) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         way = st.segmented_control("How", ["Draw", "Upload"], default="Draw", required=True, label_visibility="collapsed")
-        picture = drawn(classifier.card.ink) if way == "Draw" else uploaded()
+        picture = drawn(classifier.card) if way == "Draw" else uploaded()
     with right:
         if picture is None:
             st.info("Draw something, or upload a picture: the answer appears here.", icon=":material/gesture:")
@@ -36,17 +37,16 @@ def show_own(run: Run) -> None:
             show_answer(classifier, picture)
 
 
-def drawn(is_ink: bool) -> Picture | None:
-    st.caption(
-        "Draw one digit, large. The 7s that it learned from have a bar." if is_ink else "Draw something that the network knows."
-    )
-    data = drawing_canvas("gallery-ink" if is_ink else "gallery-colour", is_ink=is_ink)
+def drawn(card: "ModelCard") -> Picture | None:
+    hint = {"uci": "Draw one digit, large. The 7s that it learned from have a bar.", "mnist": "Draw one digit, large."}
+    st.caption(hint.get(card.ink, "Draw something that the network knows."))
+    data = drawing_canvas("gallery-ink" if card.ink else "gallery-colour", is_ink=bool(card.ink))
     return read_picture(data, "The drawing") if data else None
 
 
 def uploaded() -> Picture | None:
     types = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
-    file = st.file_uploader("Picture (JPEG, PNG, WebP, BMP or GIF, up to 64 MB)", type=types)
+    file = st.file_uploader("Picture (JPEG, PNG, WebP, BMP or GIF, up to 64 MB)", type=types, max_upload_size=64)
     if file is None:
         return None
     try:
@@ -79,8 +79,8 @@ def show_answer(classifier: "Classifier", picture: Picture) -> None:
 
 
 @st.fragment
-def show_test_images(run: Run, evaluation: "Evaluation", images: np.ndarray) -> None:
-    """A filtered, paged grid of the test images (N, S, S, C)."""
+def show_test_images(run: Run, evaluation: "Evaluation", images: ImageSet) -> None:
+    """A filtered, paged grid of the test images."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         true_class = st.selectbox("True class", ["All classes", *evaluation.classes], width=220)
         verdict = st.segmented_control("Prediction", ["All", "Right", "Wrong"], default="All", required=True)

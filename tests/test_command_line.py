@@ -14,7 +14,7 @@ from PIL import Image
 
 from cnn_core.__main__ import _parser, main
 from cnn_core.config import TrainConfig, make_config
-from cnn_core.data.digits import DigitsSource
+from cnn_core.data.catalog import open_source
 from cnn_core.data.source import finish
 from cnn_core.events import Epoch
 from cnn_core.home import CONFIG, WEIGHTS, Home
@@ -60,10 +60,10 @@ def refusal(capsys: Capture, *arguments: object, status: int = 2) -> str:
 
 
 @pytest.fixture
-def digit_files(tmp_path: Path) -> list[Path]:
+def digit_files(digits_run: Trained, tmp_path: Path) -> list[Path]:
     """Twelve test digits as picture files, dark on light and large."""
     paths = []
-    for index, pixels in enumerate(finish(DigitsSource().load("test")).images[:12]):
+    for index, pixels in enumerate(finish(open_source("digits", digits_run.home).load("test")).images[:12]):
         picture = Image.fromarray(255 - pixels[..., 0]).resize((200, 200), Image.Resampling.BICUBIC)
         page = Image.new("L", (320, 300), 255)
         page.paste(picture, (60, 40))
@@ -172,11 +172,9 @@ def test_every_setting_that_cannot_be_is_refused_before_a_run_exists(home: Home,
 def test_folders_that_are_no_data_set_are_refused(home: Home, capsys: Capture, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     write_pictures(tmp_path / "narrow", ["red"])
-    write_pictures(tmp_path / "hollow", ["red", "blue"])
-    (tmp_path / "hollow" / "void").mkdir()
     (tmp_path / "file.png").write_text("text")
-    for name in ("empty", "narrow", "hollow", "file.png"):
-        assert str(tmp_path / name) in refusal(capsys, "train", "--data", tmp_path / name)
+    for name in ("empty", "narrow", "file.png"):
+        assert name in refusal(capsys, "train", "--data", tmp_path / name)
     assert Store(home).runs() == []
 
 

@@ -203,7 +203,8 @@ def families(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     family = replace(FAMILIES["speed"], name="quick", defaults={**recipe, "crop": 0.25, "dropout": 0.4})
     monkeypatch.setitem(FAMILIES, "quick", family)
-    entry = replace(CATALOG["digits"], name="signs", defaults={"epochs": 5, "crop": 0.0})
+    digits = CATALOG["digits"]
+    entry = replace(digits, info=replace(digits.info, name="signs"), defaults={"epochs": 5, "crop": 0.0})
     monkeypatch.setitem(CATALOG, "signs", entry)
 
 

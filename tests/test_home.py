@@ -1,10 +1,10 @@
-"""The studio home: where it is, and that no run's name leads out of it."""
+"""The studio home: where it is, and that no name of a run or a data set leads out of it."""
 
 from pathlib import Path
 
 import pytest
 
-from cnn_core.errors import RunError
+from cnn_core.errors import DataError, RunError
 from cnn_core.home import Home
 from tests.helpers import is_a_sentence
 
@@ -50,3 +50,19 @@ def test_what_is_no_runs_name_is_refused_so_that_no_path_can_be_smuggled_in(tmp_
     with pytest.raises(RunError, match="is not the name of a run") as refusal:
         Home(tmp_path).run_folder(name)
     assert is_a_sentence(refusal.value)
+
+
+def test_a_data_set_has_a_folder_of_its_name_and_another_one_while_it_is_imported(tmp_path: Path):
+    for name in ("colours", "cifar10", "my-photos_2", "7", "a" * 60):
+        assert Home(tmp_path).set_folder(name) == tmp_path / "data" / "sets" / name
+        assert Home(tmp_path).staging_folder(name) == tmp_path / "data" / "importing" / name
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "/etc", "a\n", "a\0", "Colours", "-x", "_x", ".x", "é", "٣", "a" * 61]
+)
+def test_what_is_no_data_sets_name_is_refused_so_that_no_path_can_be_smuggled_in(tmp_path: Path, name: str):
+    for folder in (Home(tmp_path).set_folder, Home(tmp_path).staging_folder):
+        with pytest.raises(DataError, match="cannot be the name of a data set") as refusal:
+            folder(name)
+        assert is_a_sentence(refusal.value)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from cnn_core.analysis.evaluation import Evaluation
+from cnn_core.data.source import ImageSet
 from cnn_core.events import Epoch
 from cnn_core.files import write_atomically
 
@@ -39,8 +40,8 @@ def draw_training_curves(epochs: Sequence[Epoch], path: Path) -> None:
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
 
 
-def draw_predictions(images: np.ndarray, evaluation: Evaluation, path: Path) -> None:
-    """A grid of test images (N, H, W, C), evenly spread over the set, with predicted and true class; wrong ones in colour."""
+def draw_predictions(images: ImageSet, evaluation: Evaluation, path: Path) -> None:
+    """A grid of test images, evenly spread over the set, with predicted and true class; wrong ones in colour."""
     rows, columns = GRID
     figure = Figure(figsize=(columns * 1.5, rows * 1.8), layout="constrained")
     figure.suptitle(f"Test accuracy {evaluation.accuracy:.1%}")

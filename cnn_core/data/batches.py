@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import numpy as np
 import torch
 
 from cnn_core.data.augment import Augmentation, View
@@ -48,8 +47,12 @@ class Batches:
         self.shuffle = shuffle
         self._device = device
         # from_dlpack, unlike from_numpy, takes a read-only file as it is and without a warning; nothing here writes to it.
-        keeps = fits_on_device(images.images, device) if resident is None else resident
-        self._images = torch.from_dlpack(images.images).to(device) if keeps else images.images  # (N, H, W, C) uint8
+        keeps = fits_on_device(images, device) if resident is None else resident
+        pool, rows = images.pool, images.rows
+        if keeps and device.type != "cpu":  # only what is trained on is sent there
+            pool, rows = images.images, None
+        self._pool = torch.from_dlpack(pool).to(device) if keeps else pool  # (M, H, W, C) uint8
+        self._rows = None if rows is None else torch.from_numpy(rows)  # (N,) int64: where the images are in the pool
         self._normalise = Normalise(mean, std, device)
         self._generator = torch.Generator(device).manual_seed(seed)
         self._order = torch.empty(0, dtype=torch.int64)  # of the present pass, on the CPU
@@ -64,10 +67,11 @@ class Batches:
             self._begin_pass()
         self._is_resuming = False
         order = self._cut(self._order.to(self._device))[self._given :]
-        if isinstance(self._images, torch.Tensor):
-            parts = (self._images.index_select(0, chosen) for chosen in order)
+        places = self._order if self._rows is None else self._rows[self._order]
+        if isinstance(self._pool, torch.Tensor):
+            parts = (self._pool.index_select(0, some) for some in self._cut(places.to(self._device))[self._given :])
         else:
-            parts = prefetch(self._images, self._cut(self._order)[self._given :], self._device)
+            parts = prefetch(self._pool, self._cut(places)[self._given :], self._device)
         with closing(parts):  # a consumer that stops early leaves no reading thread behind
             for chosen, images in zip(order, parts, strict=True):
                 view = View(chosen, self._passes - 1, self._generator)
@@ -129,20 +133,3 @@ class Normalise:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         return (images.float() * self._scale - self._shift).contiguous(memory_format=torch.channels_last)
-
-
-def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel of uint8 images (N, H, W, C), in units of full brightness (0..1).
-
-    Taken from the histogram of the 256 values, so that no float copy of the images is made.
-    """
-    means, stds, values = [], [], np.arange(256) / 255
-    for channel in range(images.shape[3]):
-        counts = sum(
-            np.bincount(part[..., channel].ravel(), minlength=256) for part in np.array_split(images, max(1, len(images) // 5000))
-        )
-        mean = float((counts * values).sum() / counts.sum())
-        means.append(mean)
-        # A constant channel has no deviation; dividing by 1 leaves it at zero.
-        stds.append(float(np.sqrt((counts * (values - mean) ** 2).sum() / counts.sum())) or 1.0)
-    return tuple(means), tuple(stds)

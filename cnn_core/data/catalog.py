@@ -1,71 +1,243 @@
-"""The data sets by name. In: a catalogue name or a folder's path. Out: its source, and the settings it wants by default.
+"""The data sets by name. In: a catalogue name, an imported set's name, or a path. Out: its source, and the settings it wants by default.
 
 Importing this module imports neither torch nor scikit-learn; sources load what they need when images are asked for.
-To add a set: write its source beside this file and add an entry to `CATALOG`.
+To add a set: say in `CATALOG` what is known of it, and write a reader beside this file that gives its arrays.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cnn_core.data.source import DataSource
+from cnn_core.data.download import Archive
+from cnn_core.data.source import DataInfo, DataSource
 from cnn_core.errors import DataError
-from cnn_core.home import Home
+from cnn_core.home import SET_NAME, Home
 
-
-def _digits(home: Home) -> DataSource:
-    from cnn_core.data.digits import DigitsSource
-
-    return DigitsSource()
-
-
-def _cifar10(home: Home) -> DataSource:
-    from cnn_core.data.cifar10 import Cifar10Source
-
-    return Cifar10Source(home.data / "cifar10")
+DIGITS = tuple("0123456789")
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR100 = (
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl", "boy", "bridge",
+    "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair", "chimpanzee", "clock", "cloud", "cockroach",
+    "couch", "crab", "crocodile", "cup", "dinosaur", "dolphin", "elephant", "flatfish", "forest", "fox", "girl", "hamster",
+    "house", "kangaroo", "keyboard", "lamp", "lawn_mower", "leopard", "lion", "lizard", "lobster", "man", "maple_tree",
+    "motorcycle", "mountain", "mouse", "mushroom", "oak_tree", "orange", "orchid", "otter", "palm_tree", "pear", "pickup_truck",
+    "pine_tree", "plain", "plate", "poppy", "porcupine", "possum", "rabbit", "raccoon", "ray", "road", "rocket", "rose", "sea",
+    "seal", "shark", "shrew", "skunk", "skyscraper", "snail", "snake", "spider", "squirrel", "streetcar", "sunflower",
+    "sweet_pepper", "table", "tank", "telephone", "television", "tiger", "tractor", "train", "trout", "tulip", "turtle",
+    "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
+)  # fmt: skip
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
+MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+TORCHVISION = "cnn_core.data.torchvision_sets:"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One catalogue entry. `defaults` override TrainConfig's defaults where the set wants something else."""
+    """One catalogue entry.
 
-    name: str
+    `licence`: what its authors allow, and whom to cite. `archives`: what has to be on this machine before it can be read; none for a set that
+    is included. `reader`: "module:function" that gives its arrays by part from a folder with the archives. `defaults` override
+    TrainConfig's defaults where the set wants something else.
+    """
+
     title: str
     help: str
-    open: Callable[[Home], DataSource]
+    licence: str
+    info: DataInfo
+    reader: str
+    archives: tuple[Archive, ...] = ()
     defaults: dict[str, Any] = field(default_factory=dict)
 
+    def read(self, folder: Path) -> Any:
+        """Images and labels by part, as `import_arrays` takes them, from the archives in `folder`. Raises DataError."""
+        module, _, name = self.reader.partition(":")
+        reader: Callable[[Path], Any] = getattr(import_module(module), name)
+        return reader(folder)
+
+
+def _entry(
+    name: str, title: str, help: str, licence: str, reader: str, archives: tuple[Archive, ...] = (), **facts: Any
+) -> Entry:
+    defaults = facts.pop("defaults", {})
+    return Entry(title, help, licence, DataInfo(name=name, fingerprint="", **facts), reader, archives, defaults)
+
+
+# A mirrored 3 is not a 3, and a mirrored sandal is one.
+NO_FLIP = {"flip": "off"}
 
 CATALOG = {
-    entry.name: entry
+    entry.info.name: entry
     for entry in (
-        Entry(
-            name="digits",
-            title="Digits",
-            help="1,797 real handwritten digits, included: nothing to download, trained in seconds.",
-            open=_digits,
-            # A mirrored 3 is not a 3.
-            defaults={"epochs": 25, "flip": "off", "validation_share": 0.15},
+        _entry(
+            "digits",
+            "Digits",
+            "1,797 real handwritten digits, included: nothing to download, trained in seconds.",
+            "CC BY 4.0 · E. Alpaydin, C. Kaynak (1998), UCI Machine Learning Repository",
+            "cnn_core.data.digits:read_digits",
+            classes=DIGITS,
+            image_size=32,
+            channels=1,
+            train_count=1438,
+            test_count=359,
+            ink="uci",
+            defaults={"epochs": 25, "validation_share": 0.15} | NO_FLIP,
         ),
-        Entry(
-            name="cifar10",
-            title="CIFAR-10",
-            help="60,000 small colour photographs in ten classes. The first start downloads 170 MB.",
-            open=_cifar10,
+        _entry(
+            "cifar10",
+            "CIFAR-10",
+            "60,000 small colour photographs in ten classes, the tutorial's own set. A download of 170 MB.",
+            "No licence stated, free for research · A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009)",
+            TORCHVISION + "read_cifar10",
+            (
+                Archive(
+                    "cifar-10-python.tar.gz",
+                    ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+                    "c58f30108f718f92721af3b95e74349a",
+                    170.5,
+                ),
+            ),
+            classes=CIFAR10,
+            image_size=32,
+            channels=3,
+            train_count=50_000,
+            test_count=10_000,
+        ),
+        _entry(
+            "cifar100",
+            "CIFAR-100",
+            "60,000 small colour photographs in a hundred classes, 500 of each to train on. A download of 169 MB.",
+            "No licence stated, free for research · A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009)",
+            TORCHVISION + "read_cifar100",
+            (
+                Archive(
+                    "cifar-100-python.tar.gz",
+                    ("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",),
+                    "eb9058c3a382ffc7106e4002c42a8d85",
+                    169.0,
+                ),
+            ),
+            classes=CIFAR100,
+            image_size=32,
+            channels=3,
+            train_count=50_000,
+            test_count=10_000,
+        ),
+        _entry(
+            "mnist",
+            "MNIST",
+            "70,000 handwritten digits of 28×28, the most trained-on set there is. A download of 12 MB.",
+            "CC BY-SA 3.0 · Y. LeCun, C. Cortes, C. Burges (1998)",
+            TORCHVISION + "read_mnist",
+            tuple(
+                Archive(f"{name}.gz", (f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}.gz",), md5, size)
+                for name, md5, size in zip(
+                    MNIST_FILES,
+                    (
+                        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+                        "d53e105ee54ea40749a09fcbcd1e9432",
+                        "9fb629c4189551a2d022fa330f9573f3",
+                        "ec29112dd5afa0611ce80d1b7f02629c",
+                    ),
+                    (9.9, 0.03, 1.6, 0.01),
+                    strict=True,
+                )
+            ),
+            classes=DIGITS,
+            image_size=28,
+            channels=1,
+            train_count=60_000,
+            test_count=10_000,
+            ink="mnist",
+            defaults=NO_FLIP,
+        ),
+        _entry(
+            "fashion-mnist",
+            "Fashion-MNIST",
+            "70,000 grey pictures of clothes, as many and as large as MNIST's digits and harder. A download of 31 MB.",
+            "MIT · H. Xiao, K. Rasul, R. Vollgraf, Zalando Research (2017)",
+            TORCHVISION + "read_fashion_mnist",
+            tuple(
+                Archive(f"{name}.gz", (f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{name}.gz",), md5, size)
+                for name, md5, size in zip(
+                    MNIST_FILES,
+                    (
+                        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                        "25c81989df183df01b3e8a0aad5dffbe",
+                        "bef4ecab320f06d8554ea6380940ec79",
+                        "bb300cfdad3c16e7a12a480ee83cd310",
+                    ),
+                    (26.4, 0.03, 4.4, 0.01),
+                    strict=True,
+                )
+            ),
+            classes=FASHION,
+            image_size=28,
+            channels=1,
+            train_count=60_000,
+            test_count=10_000,
+        ),
+        _entry(
+            "svhn",
+            "SVHN",
+            "99,289 house numbers cut out of street photographs, one digit in the middle of each. A download of 246 MB.",
+            "For non-commercial use only · Y. Netzer and others, Reading Digits in Natural Images (2011)",
+            TORCHVISION + "read_svhn",
+            (
+                Archive(
+                    "train_32x32.mat",
+                    ("http://ufldl.stanford.edu/housenumbers/train_32x32.mat",),
+                    "e26dedcc434d2e4c54c9b2d4a06d8373",
+                    182.0,
+                ),
+                Archive(
+                    "test_32x32.mat",
+                    ("http://ufldl.stanford.edu/housenumbers/test_32x32.mat",),
+                    "eb5a983be6a315427106f1b164d9cef3",
+                    64.3,
+                ),
+            ),
+            classes=DIGITS,
+            image_size=32,
+            channels=3,
+            train_count=73_257,
+            test_count=26_032,
+            defaults=NO_FLIP,
+        ),
+        _entry(
+            "stl10",
+            "STL-10",
+            "13,000 colour photographs of 96×96 in ten classes, only 500 of each to train on. A download of 2.6 GB.",
+            "No licence stated, from ImageNet, free for research · A. Coates, H. Lee, A. Ng (2011)",
+            TORCHVISION + "read_stl10",
+            (
+                Archive(
+                    "stl10_binary.tar.gz",
+                    ("http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",),
+                    "91f7769df0f17e558f3565bffb0c7dfb",
+                    2640.4,
+                ),
+            ),
+            classes=STL10,
+            image_size=96,
+            channels=3,
+            train_count=5000,
+            test_count=8000,
         ),
     )
 }
 
 
 def defaults_for(data: str) -> dict[str, Any]:
-    """The settings that data set `data` wants by default, by name; empty for a folder."""
+    """The settings that data set `data` wants by default, by name; empty for one's own images."""
     return dict(CATALOG[data].defaults) if data in CATALOG else {}
 
 
 def canonical_name(data: str) -> str:
-    """How a data set is recorded: its catalogue name, or the absolute path of its folder."""
-    if data in CATALOG or not data:
+    """How a data set is recorded: its name in the catalogue or among the imported sets, or the absolute path of its folder."""
+    if not data or data in CATALOG or _is_imported(data, Home.from_environment()):
         return data
     try:
         return str(Path(data).expanduser().resolve())
@@ -74,18 +246,26 @@ def canonical_name(data: str) -> str:
 
 
 def open_source(data: str, home: Home | None = None) -> DataSource:
-    """The source that `data` names: a catalogue name, or a folder with one sub-folder per class. Raises DataError."""
+    """The source that `data` names: a set of the catalogue, an imported set, or a folder or zip on this machine. Raises DataError."""
+    home = home or Home.from_environment()
     if data in CATALOG:
-        return CATALOG[data].open(home or Home.from_environment())
-    folder = Path(canonical_name(data))
-    try:
-        is_folder = bool(data) and folder.is_dir()
-    except (OSError, ValueError):
-        is_folder = False
-    if not is_folder:
-        raise DataError(
-            f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}) nor a folder on this machine. Check the spelling."
-        )
-    from cnn_core.data.folder import FolderSource
+        from cnn_core.data.catalog_source import CatalogSource
 
-    return FolderSource(folder)
+        return CatalogSource(CATALOG[data], home)
+    if _is_imported(data, home):
+        from cnn_core.data.imported import ImportedSource
+
+        return ImportedSource(home.set_folder(data))
+    from cnn_core.data.path_source import PathSource, is_source
+
+    path = Path(canonical_name(data))
+    if not data or not is_source(path, home):
+        raise DataError(
+            f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}), nor an imported set, nor a folder or zip archive "
+            "on this machine. Check the spelling."
+        )
+    return PathSource(path, home)
+
+
+def _is_imported(name: str, home: Home) -> bool:
+    return bool(SET_NAME.fullmatch(name)) and home.set_folder(name).is_dir()

@@ -4,12 +4,13 @@ Every original is an 8×8 grid of ink counts 0..16; the network sees it enlarged
 seeded fifth of every class is kept apart for testing.
 """
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
-from cnn_core.data.source import DataInfo, ImageSet, Loading, Part
+from cnn_core.data.source import Part
 from cnn_core.data.split import stratified_split
-from cnn_core.events import Progress
 
 TEST_SHARE, SPLIT_SEED = 0.2, 0
 SIZE = 32
@@ -21,26 +22,11 @@ def enlarge(ink: np.ndarray) -> np.ndarray:
     return np.asarray(small.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
-class DigitsSource:
-    """The embedded digits; needs no network."""
+def read_digits(folder: Path) -> dict[Part, tuple[np.ndarray, np.ndarray]]:
+    """Images (N, 32, 32, 1) uint8 and labels (N,) int64 by part; they come with scikit-learn, so nothing is read from `folder`."""
+    from sklearn.datasets import load_digits
 
-    info = DataInfo(
-        name="digits",
-        classes=tuple("0123456789"),
-        image_size=SIZE,
-        channels=1,
-        train_count=1438,
-        test_count=359,
-        fingerprint="sklearn-digits-1797",
-        ink=True,
-    )
-
-    def load(self, part: Part) -> Loading:
-        yield Progress("Reading digits", 0, 1)
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        train, test = stratified_split(digits.target, TEST_SHARE, SPLIT_SEED)
-        chosen = train if part == "train" else test
-        images = np.stack([enlarge(ink) for ink in digits.images[chosen]])
-        return ImageSet(images[..., None], digits.target[chosen].astype(np.int64))
+    digits = load_digits()
+    images = np.stack([enlarge(ink) for ink in digits.images])[..., None]
+    train, test = stratified_split(digits.target, TEST_SHARE, SPLIT_SEED)
+    return {"train": (images[train], digits.target[train]), "test": (images[test], digits.target[test])}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -23,6 +24,17 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
 ORIENTATION, TURNED = 0x0112, range(2, 9)  # EXIF tag, and its values for pictures that need turning
+GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
+Fit = Literal["crop", "pad", "stretch"]
+
+
+def _stretch(image: Image.Image, size: tuple[int, int], method: Image.Resampling) -> Image.Image:
+    return image.resize(size, method)
+
+
+FITS = {"crop": ImageOps.fit, "pad": ImageOps.pad, "stretch": _stretch}
+# Beyond Pillow's own limit, which is above ours: here a warning would say what the refusal says better.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # What Pillow's decoders raise on files that are not what they claim to be.
 DECODER_ERRORS = (
     OSError,
@@ -36,16 +48,18 @@ DECODER_ERRORS = (
     MemoryError,
     struct.error,
     Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: upright, 8-bit RGB. `notes` says in words what was converted on the way."""
+    """A decoded picture: upright, 8-bit RGB. `notes` says in words what was converted on the way; `size` is the file's own, in pixels,
+    and `is_grey` whether it says that it has no colours."""
 
     image: Image.Image
     notes: tuple[str, ...]
+    size: tuple[int, int]
+    is_grey: bool
 
 
 def read_picture(source: Path | bytes, name: str, *, draft: int | None = None) -> Picture:
@@ -63,15 +77,19 @@ def read_size(source: Path | bytes, name: str) -> tuple[int, int]:
         return opened.size
 
 
-def to_pixels(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """The picture as the network gets it: its middle square, scaled to `size`, as uint8 (size, size, channels)."""
+def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> np.ndarray:
+    """The picture as the network gets it, uint8 (size, size, channels).
+
+    `fit`: its middle square, scaled ("crop"), the whole of it with black bars ("pad"), or the whole of it with its shape changed ("stretch").
+    """
     if image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), method=Image.Resampling.BICUBIC)
+        image = FITS[fit](image, (size, size), method=Image.Resampling.BICUBIC)
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return pixels.reshape(size, size, channels)
 
 
-def _read_bytes(source: Path | bytes, name: str) -> bytes:
+def read_bytes(source: Path | bytes, name: str) -> bytes:
+    """The file's bytes, of a regular file and not beyond MAX_BYTES. Raises ImageError."""
     if isinstance(source, Path):
         try:
             facts = source.stat()
@@ -94,11 +112,9 @@ def _read_bytes(source: Path | bytes, name: str) -> bytes:
 @contextmanager
 def _guarded(source: Path | bytes, name: str) -> Iterator[Image.Image]:
     """The opened, not yet decoded image; whatever goes wrong in the block leaves as an ImageError."""
-    data = _read_bytes(source, name)
+    data = read_bytes(source, name)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(data), formats=FORMATS)
+        opened = Image.open(io.BytesIO(data), formats=FORMATS)
         with opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
@@ -107,24 +123,27 @@ def _guarded(source: Path | bytes, name: str) -> Iterator[Image.Image]:
         raise
     except Image.UnidentifiedImageError:
         raise ImageError(f"{name} is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise ImageError(f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels. Save it smaller.") from None
     except DECODER_ERRORS:
         raise ImageError(f"{name} is damaged or cut short. Save or copy it again.") from None
 
 
 def _decode(opened: Image.Image, draft: int | None) -> Picture:
-    notes = []
+    notes, size = [], opened.size
     if getattr(opened, "is_animated", False):
         notes.append("It is animated: the first frame was used.")
     if draft:
         opened.draft("RGB", (draft, draft))
     opened.load()
     image = opened
-    if "exif" in opened.info and opened.getexif().get(ORIENTATION) in TURNED:
-        image = ImageOps.exif_transpose(opened)
-        notes.append("It was turned upright as its EXIF data says.")
-    return Picture(_to_rgb(image, notes), tuple(notes))
+    try:
+        if "exif" in opened.info and opened.getexif().get(ORIENTATION) in TURNED:
+            image = ImageOps.exif_transpose(opened)
+            notes.append("It was turned upright as its EXIF data says.")
+    except DECODER_ERRORS:
+        notes.append("Its EXIF data cannot be read, so it was not turned.")
+    return Picture(_to_rgb(image, notes), tuple(notes), size, opened.mode in GREY_MODES)
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:

@@ -10,9 +10,12 @@ from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
+from cnn_core.data.image_file import Fit
 from cnn_core.events import Progress
 
-Part = Literal["train", "test"]
+Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+Ink = Literal["", "uci", "mnist"]
 Result = TypeVar("Result")
 
 
@@ -20,8 +23,10 @@ Result = TypeVar("Result")
 class DataInfo:
     """What is known of a data set before any image is read.
 
-    `image_size`: side of the square images, pixels. `channels`: 1 grey or 3 colour. `ink`: images are bright strokes on black,
-    so that a drawing is centred and scaled like them. `fingerprint`: two runs with the same one used the same images.
+    `image_size`: side of the square images, pixels. `channels`: 1 grey or 3 colour. `ink`: the images are digits, bright strokes on black,
+    centred and scaled as the UCI or the MNIST digits were, so that a drawing is too. `fit`: how other images are made that size (see `to_pixels`). `val_count`: images
+    that the set itself keeps for validation; 0, and a share of the training images is. `fingerprint`: two runs with the same one used the
+    same images.
     """
 
     name: str
@@ -31,7 +36,9 @@ class DataInfo:
     train_count: int
     test_count: int
     fingerprint: str
-    ink: bool = False
+    ink: Ink = ""
+    fit: Fit = "crop"
+    val_count: int = 0
 
     @property
     def shape(self) -> dict[str, int]:
@@ -41,14 +48,32 @@ class DataInfo:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images (N, H, W, C) uint8 with labels (N,) int64, and one sentence for each file that was left out."""
+    """Images with labels (N,) int64, and one sentence for each thing worth telling about them.
 
-    images: np.ndarray
+    The images are rows (N,) int64 of a pool (M, H, W, C) uint8, which may be a memory-mapped file that other parts share; without
+    `rows` they are the whole pool. `some[indices]` reads a few of them.
+    """
+
+    pool: np.ndarray
     labels: np.ndarray
     notes: tuple[str, ...] = field(default=())
+    rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, indices: int | slice | np.ndarray) -> np.ndarray:
+        """Pixels of the images at `indices`: (H, W, C) of one, (n, H, W, C) of several."""
+        return np.asarray(self.pool[indices if self.rows is None else self.rows[indices]])
+
+    @property
+    def images(self) -> np.ndarray:
+        """All pixels (N, H, W, C): in memory, where the pool is larger than the set."""
+        return self.pool if self.rows is None else self[:]
+
+    def take(self, indices: np.ndarray) -> "ImageSet":
+        """The images at `indices` alone, from the same pool."""
+        return ImageSet(self.pool, self.labels[indices], rows=indices if self.rows is None else self.rows[indices])
 
 
 Loading = Generator[Progress, None, ImageSet]
@@ -60,7 +85,10 @@ class DataSource(Protocol):
     info: DataInfo
 
     def load(self, part: Part) -> Loading:
-        """Read one part, yielding Progress; the generator's return value is the ImageSet. Raises DataError."""
+        """Read one part, yielding Progress; the generator's return value is the ImageSet. Raises DataError.
+
+        "val" is empty where the set has no validation images of its own.
+        """
         ...
 
 

@@ -1,8 +1,9 @@
 """A picture made ready for a network: what it is cut, scaled and turned into, so that a page can show exactly that.
 
-Photographs: middle square, scaled. Ink (digits): made as the training digits were, whose bitmaps NIST's programs normalised before
+Photographs: cropped, padded or stretched as the training images were. Digits of the UCI set: NIST's programs normalised their bitmaps before
 E. Alpaydin and C. Kaynak counted their ink in an 8×8 grid: strokes fill the height, at most three quarters of the width, and
-are as thick as makes ink cover 30.5 % of the box. That share is the same for all ten digits of the set, to 1.3 points.
+are as thick as makes ink cover 30.5 % of the box. That share is the same for all ten digits of the set, to 1.3 points. Digits of MNIST: scaled to
+fit 20×20 pixels with their shape kept, their centre of mass in the middle of 28×28 (LeCun, Bottou, Bengio and Haffner, 1998, section III-A).
 """
 
 import numpy as np
@@ -17,14 +18,33 @@ from cnn_core.models.saved import ModelCard
 BOX, GRID = 128, 8  # pixels: the normalised bitmap's side, and the side of the ink counts made of it
 WIDEST, NARROWEST = 0.75, 0.375  # shares of the box's side
 INK_SHARE = 0.305
+MNIST_BOX, MNIST_SIDE = 20, 28  # pixels
 FAINTEST = 0.15  # share of full contrast below which nothing counts as ink
 
 
 def received(image: Image.Image, card: ModelCard) -> np.ndarray:
     """What the network of `card` gets to see of an RGB picture: uint8 (S, S, C). Raises ImageError when an ink picture is blank."""
     if card.ink:
-        return normalise_ink(np.asarray(image.convert("L")))[..., None]
-    return to_pixels(image, card.image_size, card.channels)
+        normalise = normalise_mnist if card.ink == "mnist" else normalise_ink
+        return normalise(np.asarray(image.convert("L")))[..., None]
+    return to_pixels(image, card.image_size, card.channels, card.fit)
+
+
+def normalise_mnist(grey: np.ndarray) -> np.ndarray:
+    """The strokes in a grey picture (H, W) uint8 as a 28×28 uint8 digit, bright on black, where MNIST would have put it."""
+    strokes = _crop_to(_find_ink(grey))
+    height, width = strokes.shape
+    scale = MNIST_BOX / max(height, width)
+    small = Image.fromarray(strokes.astype(np.uint8) * 255).resize(
+        (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.BOX
+    )
+    values = np.asarray(small, np.float64)
+    weight = values.sum()
+    down, across = (values.sum(1) @ np.arange(small.height) / weight, values.sum(0) @ np.arange(small.width) / weight)
+    page = Image.new("L", (MNIST_SIDE, MNIST_SIDE))
+    middle = (MNIST_SIDE - 1) / 2
+    page.paste(small, (round(middle - across), round(middle - down)))
+    return np.asarray(page)
 
 
 def normalise_ink(grey: np.ndarray) -> np.ndarray:
@@ -49,14 +69,19 @@ def _find_ink(grey: np.ndarray) -> np.ndarray:
 
 def _fit(strokes: np.ndarray) -> np.ndarray:
     """The strokes' bounding box scaled to the full height of a BOX×BOX bitmap, in the middle of its width."""
-    rows, columns = np.flatnonzero(strokes.any(1)), np.flatnonzero(strokes.any(0))
-    box = strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = _crop_to(strokes)
     width = round(BOX * min(max(box.shape[1] / box.shape[0], NARROWEST), WIDEST))
     scaled = Image.fromarray(box.astype(np.uint8) * 255).resize((width, BOX), Image.Resampling.BILINEAR)
     page = Image.new("L", (BOX, BOX))
     page.paste(scaled, ((BOX - width) // 2, 0))
     shades = np.asarray(page)
     return shades > shades.max() // 2  # of the darkest, not of black: a thin line on a large page is scaled down to grey
+
+
+def _crop_to(strokes: np.ndarray) -> np.ndarray:
+    """The bounding box of the strokes."""
+    rows, columns = np.flatnonzero(strokes.any(1)), np.flatnonzero(strokes.any(0))
+    return strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _thicken(strokes: np.ndarray) -> np.ndarray:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from torch import nn
 
+from cnn_core.data.image_file import Fit
+from cnn_core.data.source import Ink
 from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, WEIGHTS
@@ -19,8 +21,8 @@ from cnn_core.models.registry import build_model
 class ModelCard(BaseModel):
     """What turns weights into a classifier: architecture, classes, and how images are made ready.
 
-    `options`: the network's own settings, by name. mean, std: per channel, in units of full brightness. `ink`: drawings are centred and scaled like the training images.
-    `fingerprint`: of the data it was trained on.
+    `options`: the network's own settings, by name. mean, std: per channel, in units of full brightness. `ink`: as whose digits drawings
+    are centred and scaled (see `DataInfo`), `fit`: how photographs are made the right size. `fingerprint`: of the data it was trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,8 +34,15 @@ class ModelCard(BaseModel):
     image_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    ink: bool
+    ink: Ink = ""
+    fit: Fit = "crop"
     fingerprint: str
+
+    @field_validator("ink", mode="before")
+    @classmethod
+    def was_once_a_switch(cls, value: Any) -> Any:
+        """Cards of the first version said true or false."""
+        return {True: "uci", False: ""}.get(value, value) if isinstance(value, bool) else value
 
     def build(self, weights: str = "scratch") -> nn.Module:
         """The card's network, freshly initialised, or from `weights` as build_model has it."""

@@ -6,10 +6,11 @@ That makes "interrupted" a fact that can be asked of the operating system, with 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cnn_core.errors import RunError
+from cnn_core.files import try_lock
 
 NAME = ".lock"
 
@@ -17,19 +18,15 @@ NAME = ".lock"
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
     """Hold the run's lock for the block. Raises RunError when another process or thread holds it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise RunError(f"The folder of run {folder.name} cannot be used ({error.strerror}). Check its permissions.") from None
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(f"Run {folder.name} is already being trained by another process. Watch it in the dashboard.") from None
+            folder.mkdir(parents=True, exist_ok=True)
+            is_mine = stack.enter_context(try_lock(folder / NAME))
+        except OSError as error:
+            raise RunError(f"The folder of run {folder.name} cannot be used ({error.strerror}). Check its permissions.") from None
+        if not is_mine:
+            raise RunError(f"Run {folder.name} is already being trained by another process. Watch it in the dashboard.")
         yield
-    finally:
-        os.close(descriptor)
 
 
 def is_held(folder: Path) -> bool:

@@ -20,7 +20,7 @@ def check(config: TrainConfig, store: Store) -> DataInfo:
     weights = config.model_options.get("weights", "scratch")
     if weights not in ("scratch", "pretrained"):
         find_weights(Path(weights).expanduser())
-    left = config.images_left(info.train_count)
+    left = config.images_left(info)
     if config.batch_size > left:
         raise SettingError(
             f"Batch size is {config.batch_size:,}, more than the {left:,} images left for training. Choose a smaller one.",

@@ -1,16 +1,19 @@
-"""The background worker: one thread that trains queued runs, one after the other. The only module that owns concurrency.
+"""The background worker: a thread that trains queued runs, one after the other, and one that imports data. The only module that owns
+concurrency.
 
     start, stop      called from the server's event loop, at its beginning and end
     warm_up          may be called from any thread, any number of times
-    (everything else happens on the worker's own thread)
+    (everything else happens on the worker's own threads)
 
-Pages do not talk to the worker: they put a run into the store and ask there for its end. The thread is no daemon, and it looks
-at the main thread between events, so that a dying server gives it time to save rather than tearing it down inside torch.
+Pages do not talk to the worker: they put a run into the store, or an import into the jobs, and ask there for its end. The threads are
+no daemons, and look at the main thread between events, so that a dying server gives them time to save rather than tearing them down
+inside torch.
 """
 
 import contextlib
 import threading
 
+from cnn_core.data.jobs import Jobs
 from cnn_core.errors import StudioError
 from cnn_core.runs.store import Store
 
@@ -19,21 +22,27 @@ WARM_UP_DELAY = 1.0  # seconds in which a browser paints its first page undistur
 
 
 class Worker:
-    """Trains the store's queued runs on a thread of its own, from `start` to `stop`."""
+    """Trains the store's queued runs and does the home's imports, each on a thread of its own, from `start` to `stop`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._jobs = Jobs(store.home)
         self._ending = threading.Event()
         self._should_warm_up = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="trainer")
+        self._threads = (
+            threading.Thread(target=self._work, name="trainer"),
+            threading.Thread(target=self._import, name="importer"),
+        )
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End the current run at its next event, keeping what was learned, and wait for the thread."""
+        """End the current run and import at their next event, keeping what was done, and wait for the threads."""
         self._ending.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def warm_up(self) -> None:
         """Have torch imported in the background, so that the first run and the first count of parameters need not wait for it."""
@@ -60,6 +69,15 @@ class Worker:
             except StudioError:
                 continue  # another process took it first, or its folder cannot be used: the next one need not wait for it
             return
+
+    def _import(self) -> None:
+        with contextlib.suppress(StudioError):
+            self._jobs.recover()
+        while not self._should_end():
+            with contextlib.suppress(StudioError):
+                if self._jobs.work(self._should_end):
+                    continue
+            self._ending.wait(POLL_SECONDS)
 
     def _should_end(self) -> bool:
         return self._ending.is_set() or not threading.main_thread().is_alive()

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from cnn_core.config import TrainConfig
-from cnn_core.data.batches import channel_statistics
 from cnn_core.data.catalog import open_source
+from cnn_core.data.source import DataInfo, ImageSet
+from cnn_core.data.statistics import channel_statistics
 from cnn_core.events import Progress
 from cnn_core.home import Home
-from cnn_core.training.recipe import split_validation, training_batches
+from cnn_core.training.recipe import load_training, split_validation, training_batches
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,30 @@ class Preview:
 def preview_batch(config: TrainConfig, home: Home, limit: int = 24) -> Generator[Progress, None, Preview]:
     """The first `limit` images of the run's first batch. Raises DataError or SettingError as training would."""
     source = open_source(config.data, home)
-    images = yield from source.load("train")
-    training, _ = split_validation(images, config)
-    mean, std = channel_statistics(training.images)
+    images, validation = yield from load_training(source)
+    training, _ = split_validation(images, config, validation)
+    mean, std = channel_statistics(training)
     batch, targets = next(iter(training_batches(config, source.info, training, torch.device("cpu"))))
+    return Preview(_to_pixels(batch[:limit], mean, std), tuple(_name(target, source.info.classes) for target in targets[:limit]))
+
+
+def augment_images(pixels: np.ndarray, config: TrainConfig) -> np.ndarray:
+    """Images (N, S, S, C) uint8 of one class as the network could be shown them, every one drawn anew; mixing is left out."""
+    images = ImageSet(pixels, np.zeros(len(pixels), np.int64))
+    plain = config.model_copy(
+        update={"mixup": 0.0, "cutmix": 0.0, "batch_size": len(pixels), "flip": "random" if config.flip != "off" else "off"}
+    )
+    info = DataInfo("", ("",), pixels.shape[1], pixels.shape[3], len(pixels), 0, "")
+    mean, std = channel_statistics(images)
+    batch, _ = next(iter(training_batches(plain, info, images, torch.device("cpu"))))
+    return _to_pixels(batch, mean, std)
+
+
+def _to_pixels(batch: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
+    """Normalised images (N, C, S, S) as uint8 (N, S, S, C)."""
     shape = (1, -1, 1, 1)
-    pixels = (batch[:limit] * torch.tensor(std).view(shape) + torch.tensor(mean).view(shape)) * 255
-    pixels = pixels.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    return Preview(pixels, tuple(_name(target, source.info.classes) for target in targets[:limit]))
+    pixels = (batch * torch.tensor(std).view(shape) + torch.tensor(mean).view(shape)) * 255
+    return pixels.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
 def _name(target: torch.Tensor, classes: tuple[str, ...]) -> str:

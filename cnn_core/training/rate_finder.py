@@ -13,7 +13,7 @@ from cnn_core.device import choose_device
 from cnn_core.errors import SettingError
 from cnn_core.events import Progress
 from cnn_core.home import Home
-from cnn_core.training.recipe import prepare
+from cnn_core.training.recipe import load_training, prepare
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
 SMOOTHING = 0.9  # share of the running mean that is kept at every step
@@ -33,8 +33,8 @@ def find_rate(config: TrainConfig, home: Home) -> Generator[Progress, None, Rate
     """Train for at most STEPS steps with an exponentially rising rate (Smith, 2017, section 3.3) and propose a tenth of the rate at which
     the smoothed loss was lowest (Howard and Gugger, 2020). Raises SettingError when the loss never fell."""
     source = open_source(config.data, home)
-    images = yield from source.load("train")
-    trainer, _ = prepare(config, source.info, images, choose_device(config.device))
+    images, validation = yield from load_training(source)
+    trainer, _ = prepare(config, source.info, images, choose_device(config.device), validation)
     rates: list[float] = []
     losses: list[float] = []
     running = 0.0

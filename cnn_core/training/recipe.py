@@ -5,7 +5,7 @@ and keeps what was learned; who drives it, and where its events go, is not known
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,10 +15,11 @@ import torch
 from cnn_core.analysis.evaluation import evaluate, save_predictions
 from cnn_core.analysis.pictures import draw_predictions, draw_training_curves
 from cnn_core.config import TrainConfig
-from cnn_core.data.batches import Batches, Normalise, channel_statistics
+from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.catalog import open_source
-from cnn_core.data.source import DataInfo, ImageSet
+from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.data.split import stratified_split
+from cnn_core.data.statistics import channel_statistics
 from cnn_core.device import choose_arithmetic, choose_device, describe_device, determinism, should_compile
 from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started
@@ -46,10 +47,9 @@ def train_run(config: TrainConfig, folder: Path, home: Home, *, resume: bool = F
     with determinism(config.deterministic):
         device = choose_device(config.device)
         source = open_source(config.data, home)
-        images = yield from source.load("train")
+        images, validation = yield from load_training(source)
         yield from map(Note, images.notes)
-        trainer, card = prepare(config, source.info, images, device)
-        del images  # training and validation images are copies of their own
+        trainer, card = prepare(config, source.info, images, device, validation)
         yield Started(
             parameters=count_trained(trainer.model),
             device=describe_device(device),
@@ -73,15 +73,17 @@ def train_run(config: TrainConfig, folder: Path, home: Home, *, resume: bool = F
         save_predictions(folder, evaluation, source.info.fingerprint)
         yield Progress("Drawing curves and predictions", 0, 1)
         draw_training_curves(epochs, folder / CURVES_PICTURE)
-        draw_predictions(test.images, evaluation, folder / PREDICTIONS_PICTURE)
+        draw_predictions(test, evaluation, folder / PREDICTIONS_PICTURE)
         drop_checkpoints(folder)
         yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
 
 
-def prepare(config: TrainConfig, info: DataInfo, images: ImageSet, device: torch.device) -> tuple[Trainer, ModelCard]:
+def prepare(
+    config: TrainConfig, info: DataInfo, images: ImageSet, device: torch.device, validation: ImageSet | None = None
+) -> tuple[Trainer, ModelCard]:
     """Everything that training needs, before its first step. Raises DataError or SettingError where the settings do not fit the data."""
-    training, validation = split_validation(images, config)
-    mean, std = channel_statistics(training.images)
+    training, validation = split_validation(images, config, validation)
+    mean, std = channel_statistics(training)
     options = config.model_options
     card = ModelCard(
         model=config.model,
@@ -92,6 +94,7 @@ def prepare(config: TrainConfig, info: DataInfo, images: ImageSet, device: torch
         mean=mean,
         std=std,
         ink=info.ink,
+        fit=info.fit,
         fingerprint=info.fingerprint,
     )
     arithmetic = choose_arithmetic(config.precision, config.channels_last, device)
@@ -99,7 +102,7 @@ def prepare(config: TrainConfig, info: DataInfo, images: ImageSet, device: torch
     model = card.build(weights=options.get("weights", "scratch"))
     if hasattr(model, "prepare"):
         every = -(-len(training) // PREPARATION_IMAGES)  # images may lie sorted by class
-        sample = torch.from_numpy(training.images[::every]).permute(0, 3, 1, 2)
+        sample = torch.from_numpy(training[::every].copy()).permute(0, 3, 1, 2)
         model.prepare(Normalise(mean, std, torch.device("cpu"))(sample))
     model = model.to(device, memory_format=arithmetic.layout)
     batches = training_batches(config, info, training, device)
@@ -124,7 +127,7 @@ def prepare(config: TrainConfig, info: DataInfo, images: ImageSet, device: torch
 
 def training_batches(config: TrainConfig, info: DataInfo, training: ImageSet, device: torch.device) -> Batches:
     """The very batches that training will be given, augmentations drawn from the seed."""
-    mean, std = channel_statistics(training.images)
+    mean, std = channel_statistics(training)
     return Batches(
         training,
         batch_size=config.batch_size,
@@ -186,9 +189,22 @@ def _remedy(config: TrainConfig) -> str:
     return f"Choose a learning rate below {config.learning_rate:g}, for example {config.learning_rate / 10:g}, and start again."
 
 
-def split_validation(images: ImageSet, config: TrainConfig) -> tuple[ImageSet, ImageSet]:
-    """Training and validation images, seeded and stratified. Raises DataError or SettingError when either would be unusable."""
-    rest, kept = stratified_split(images.labels, config.validation_share, config.seed)
+def load_training(source: DataSource) -> Generator[Progress, None, tuple[ImageSet, ImageSet | None]]:
+    """The source's training images, and its validation images where it has such."""
+    images = yield from source.load("train")
+    validation = (yield from source.load("val")) if source.info.val_count else None
+    return images, validation
+
+
+def split_validation(images: ImageSet, config: TrainConfig, given: ImageSet | None = None) -> tuple[ImageSet, ImageSet]:
+    """Training and validation images: `given` for validation, else a share of `images`, seeded and stratified.
+
+    Raises DataError or SettingError when either would be unusable.
+    """
+    if given:
+        rest, kept = np.arange(len(images)), given.labels
+    else:
+        rest, kept = stratified_split(images.labels, config.validation_share, config.seed)
     if not len(kept):
         raise DataError(
             f"Data set “{config.data}” has too few images to keep any for validation. Every class needs at least two training images."
@@ -198,4 +214,4 @@ def split_validation(images: ImageSet, config: TrainConfig) -> tuple[ImageSet, I
             f"Batch size is {config.batch_size:,}, more than the {len(rest):,} training images. Choose a smaller batch size.",
             "batch_size",
         )
-    return tuple(ImageSet(np.ascontiguousarray(images.images[part]), images.labels[part]) for part in (rest, kept))
+    return images.take(rest), given or images.take(kept)

@@ -106,7 +106,7 @@ def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, d
     from cnn_core.device import choose_device
     from cnn_core.models.cost import measure_step_seconds
 
-    steps = config.steps_per_epoch(info.train_count)
+    steps = config.steps_per_epoch(info)
     times = {}
     for done, name in enumerate(FAMILIES):
         yield Progress(f"Measuring {FAMILIES[name].title}", done, len(FAMILIES))

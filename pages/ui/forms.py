@@ -47,6 +47,13 @@ def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], dict[str, Delt
     return chosen, tabs
 
 
+def augmentation_inputs(data: str) -> dict[str, Any]:
+    """The fields of the Augmentation tab that change single images; gives what was chosen, not yet checked."""
+    chosen: dict[str, Any] = {"data": data, "model": TrainConfig.model_fields["model"].default}
+    _fill_tab([name for name in FIELDS if _extra(name)["group"] == "Augmentation" and name not in ("mixup", "cutmix")], chosen)
+    return chosen
+
+
 def _fill_tab(names: list[str], chosen: dict[str, Any]) -> None:
     """Those of the fields that have an effect, side by side in rows, switches last; what they hold is put into `chosen`."""
     row: list[DeltaGenerator] = []

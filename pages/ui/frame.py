@@ -23,7 +23,11 @@ st.logo(PAGES / "ui" / "logo.svg", size="large")
 chosen = st.navigation(
     {
         "": [page("start", "Start", "home", default=True)],
-        "Train": [page("configure", "Configure", "tune"), page("train", "Train", "show_chart")],
+        "Train": [
+            page("data", "Data", "photo_library"),
+            page("configure", "Configure", "tune"),
+            page("train", "Train", "show_chart"),
+        ],
         "Understand": [page("evaluate", "Evaluate", "fact_check"), page("gallery", "Gallery", "gesture")],
     }
 )

@@ -1,7 +1,8 @@
-"""The store and the worker of this server, one each for a studio home."""
+"""The store, the imports and the worker of this server, one each for a studio home."""
 
 from functools import cache
 
+from cnn_core.data.jobs import Jobs
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
 from cnn_core.runs.worker import Worker
@@ -13,6 +14,11 @@ def _store(home: Home) -> Store:
 
 
 @cache
+def _jobs(home: Home) -> Jobs:
+    return Jobs(home)
+
+
+@cache
 def _worker(home: Home) -> Worker:
     return Worker(_store(home))
 
@@ -20,6 +26,11 @@ def _worker(home: Home) -> Worker:
 def get_store() -> Store:
     """The run store. Raises StudioError when the studio home cannot be used."""
     return _store(Home.from_environment())
+
+
+def get_jobs() -> Jobs:
+    """The imports that are under way or were asked for."""
+    return _jobs(Home.from_environment())
 
 
 def get_worker() -> Worker:

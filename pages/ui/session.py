@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.catalog import open_source
-from cnn_core.data.source import finish
+from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.home import WEIGHTS
 from cnn_core.runs.store import Run
@@ -16,8 +16,6 @@ from pages.ui.server import get_store
 from pages.ui.text import plain
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from cnn_core.analysis.evaluation import Evaluation
     from cnn_core.inference.predict import Classifier
 
@@ -78,14 +76,14 @@ def _classifier(run: str, version: int) -> "Classifier":
     return Classifier(get_store().home.run_folder(run))
 
 
-def test_images(run: Run) -> "np.ndarray":
-    """The run's test images (N, S, S, C) uint8, in the order of its evaluation; read once for all sessions."""
+def test_images(run: Run) -> ImageSet:
+    """The run's test images, in the order of its evaluation; read once for all sessions."""
     return _test_images(run.config.data, open_source(run.config.data, get_store().home).info.fingerprint)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the test images…")
-def _test_images(data: str, fingerprint: str) -> "np.ndarray":
-    return finish(open_source(data, get_store().home).load("test")).images
+def _test_images(data: str, fingerprint: str) -> ImageSet:
+    return finish(open_source(data, get_store().home).load("test"))
 
 
 def status_badge(run: Run) -> None:

@@ -23,7 +23,7 @@ from pages.ui.text import plain
 
 def schedule_chart(config: TrainConfig, info: DataInfo) -> None:
     """The learning rate over the whole training, before it has begun."""
-    steps_per_epoch = config.steps_per_epoch(info.train_count)
+    steps_per_epoch = config.steps_per_epoch(info)
     st.plotly_chart(
         rate_chart(make_schedule(config, steps_per_epoch), steps_per_epoch, config.epochs),
         config={"displayModeBar": False},

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
 from cnn_core.analysis.evaluation import Evaluation, evaluate_run, read_predictions
 from cnn_core.config import make_config
-from cnn_core.data.digits import DigitsSource
+from cnn_core.data.catalog import open_source
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError, RunError
 from cnn_core.home import PREDICTIONS
@@ -66,7 +66,7 @@ def test_a_runs_evaluation_equals_its_model_applied_to_its_test_images(digits_co
     (digits_copy.folder / PREDICTIONS).unlink()
     evaluation = evaluate(digits_copy)
     model, card = load_model(digits_copy.folder, CPU)
-    test = finish(DigitsSource().load("test"))
+    test = finish(open_source("digits", digits_copy.home).load("test"))
     scaled = (torch.from_numpy(test.images).permute(0, 3, 1, 2).float() / 255 - card.mean[0]) / card.std[0]
     with torch.no_grad():
         expected = model(scaled).softmax(1).numpy()
@@ -167,7 +167,7 @@ def test_kept_predictions_with_any_damage_are_ignored_or_read_and_nothing_else(d
             place = rng.choice([rng.randrange(len(data)), rng.randrange(400), len(data) - 1 - rng.randrange(400)])
             data[place] = rng.randrange(256)
         path.write_bytes(data)
-        kept = read_predictions(digits_copy.folder, card, "sklearn-digits-1797")
+        kept = read_predictions(digits_copy.folder, card, card.fingerprint)
         ignored += kept is None
         assert kept is None or kept.probabilities.shape == (359, 10)
     assert ignored > 100
@@ -178,12 +178,12 @@ def test_kept_predictions_never_run_code(digits_copy: Trained):
     with np.load(digits_copy.folder / PREDICTIONS) as kept:
         key = kept["key"]
     np.savez(digits_copy.folder / PREDICTIONS, key=key, probabilities=np.array([{"pickled": 1}], object), labels=np.array([0]))
-    assert read_predictions(digits_copy.folder, card, "sklearn-digits-1797") is None
+    assert read_predictions(digits_copy.folder, card, card.fingerprint) is None
 
 
 def test_evaluating_can_be_watched_and_left(digits_copy: Trained):
     (digits_copy.folder / PREDICTIONS).unlink()
     steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home)
-    assert next(steps).stage == "Reading digits"
+    assert next(steps).stage == "Opening the images"
     steps.close()
     assert not (digits_copy.folder / PREDICTIONS).exists()

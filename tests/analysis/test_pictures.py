@@ -8,6 +8,7 @@ from PIL import Image
 
 from cnn_core.analysis.evaluation import Evaluation
 from cnn_core.analysis.pictures import draw_predictions, draw_training_curves
+from cnn_core.data.source import ImageSet
 from cnn_core.events import Epoch
 
 
@@ -36,5 +37,7 @@ def test_a_wrong_prediction_stands_out_and_a_right_one_does_not(tmp_path: Path):
     images = np.full((3, 8, 8, 1), 200, np.uint8)
     sure = np.array([[0.9, 0.1]] * 3, np.float32)
     for name, labels in (("right", [0, 0, 0]), ("wrong", [0, 1, 0])):
-        draw_predictions(images, Evaluation(("cat", "dog"), sure, np.array(labels)), tmp_path / f"{name}.png")
+        draw_predictions(
+            ImageSet(images, np.array(labels)), Evaluation(("cat", "dog"), sure, np.array(labels)), tmp_path / f"{name}.png"
+        )
         assert has_colour(pixels(tmp_path / f"{name}.png"), "#D55E00") == (name == "wrong")

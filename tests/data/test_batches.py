@@ -13,10 +13,12 @@ import pytest
 import torch
 from torchvision.transforms.functional import normalize
 
+from cnn_core.data import streaming
 from cnn_core.data.augment import Affine, AlternatingFlip, Augmentation, Contrast, Cutout, RandomCrop, RandomFlip, View
-from cnn_core.data.batches import Batches, Normalise, channel_statistics
+from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.mix import CutMix, MixEither, MixUp
 from cnn_core.data.source import ImageSet
+from cnn_core.data.statistics import channel_statistics
 
 CPU = torch.device("cpu")
 
@@ -31,8 +33,8 @@ def plain(
     images: ImageSet, batch_size: int, *, shuffle: bool = False, seed: int = 0, augment: Sequence[Augmentation] = ()
 ) -> Batches:
     """Batches whose normalisation leaves the values 0..255 as they are."""
-    std = (1 / 255,) * images.images.shape[3]
-    zero = (0.0,) * images.images.shape[3]
+    std = (1 / 255,) * images.pool.shape[3]
+    zero = (0.0,) * images.pool.shape[3]
     return Batches(
         images,
         batch_size=batch_size,
@@ -110,11 +112,13 @@ def test_every_pass_augments_anew_and_never_the_stored_images():
 EVERYTHING = (RandomCrop(1), RandomCrop(1, "reflect"), AlternatingFlip(3), RandomFlip(), Cutout(0.3, (99.5, 98, 97)))
 
 
-def busy(seed: int = 0, *, count: int = 23, resident: bool | None = None, channels: int = 3) -> Batches:
+def busy(
+    seed: int = 0, *, count: int = 23, resident: bool | None = None, channels: int = 3, images: ImageSet | None = None
+) -> Batches:
     """Batches with everything that draws, of images with one label each: 23 in batches of 4 are 6 batches a pass."""
     pixels = np.random.default_rng(5).integers(0, 256, (count, 8, 8, channels)).astype(np.uint8)
     return Batches(
-        ImageSet(pixels, np.arange(count)),
+        images or ImageSet(pixels, np.arange(count)),
         batch_size=4,
         device=CPU,
         mean=(0.5,) * channels,
@@ -273,25 +277,59 @@ def test_images_in_a_read_only_file_are_used_from_there_without_a_copy_or_a_warn
     assert {round(value) for part, _ in batches for value in part.unique().tolist()} == {200}
 
 
-@pytest.mark.parametrize("count", [1, 7, 12_001])
-def test_channel_statistics_equal_numpys(count: int):
-    rng = np.random.default_rng(count)
-    pixels = (rng.random((count, 3, 4, 3)) ** (1, 2, 3) * 255).astype(np.uint8)
-    mean, std = channel_statistics(pixels)
-    np.testing.assert_allclose(mean, (pixels / 255).mean((0, 1, 2)), rtol=1e-10)
-    np.testing.assert_allclose(std, (pixels / 255).std((0, 1, 2)), rtol=1e-10)
+@pytest.mark.parametrize("resident", [True, False, None])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_of_a_pool_only_the_sets_own_rows_are_given(tmp_path: Path, shuffle: bool, resident: bool | None):
+    rows = np.array([11, 2, 7, 3, 0, 8])
+    for pool in (numbered(12).pool, on_disk(tmp_path / "images.bin")):
+        some = ImageSet(pool, rows.copy(), rows=rows)
+        batches = Batches(some, batch_size=4, device=CPU, mean=(0.0,) * 3, std=(1 / 255,) * 3, shuffle=shuffle, resident=resident)
+        assert torch.equal(batches.labels, torch.from_numpy(rows))
+        first, second = order(batches), order(batches)
+        assert sorted(first) == sorted(second) == sorted(rows) and (shuffle or first == rows.tolist())
+
+
+def test_the_rows_of_a_pool_make_the_same_batches_as_a_copy_of_them():
+    pixels = np.random.default_rng(5).integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
+    rows, labels = np.random.default_rng(6).permutation(40)[:23], np.arange(23)
+    ones, others = (
+        list(passes(busy(images=images, resident=resident), 2))
+        for images, resident in ((ImageSet(pixels, labels, rows=rows), False), (ImageSet(pixels[rows], labels), True))
+    )
+    assert are_equal(ones, others)
+
+
+@pytest.mark.parametrize("largest", [10**6, 10])
+def test_a_large_map_is_streamed_and_a_small_one_kept_with_the_very_same_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
+):
+    monkeypatch.setattr(streaming, "LARGEST_MAP", largest)
+    pixels = np.random.default_rng(5).integers(0, 256, (23, 8, 8, 3)).astype(np.uint8)
+    pixels.tofile(tmp_path / "images.bin")
+    mapped = np.memmap(tmp_path / "images.bin", np.uint8, "r", shape=pixels.shape)
+    batches = busy(images=ImageSet(mapped, np.arange(23)))
+    seen = []
+    for batch in passes(batches, 2):
+        is_streamed = any(thread.name.startswith("read-ahead") for thread in threading.enumerate())
+        assert is_streamed == (mapped.nbytes > largest)
+        seen.append(batch)
+    assert are_equal(seen, list(passes(busy(images=ImageSet(pixels, np.arange(23))), 2)))
+
+
+def all_of(pixels: np.ndarray) -> ImageSet:
+    return ImageSet(pixels, np.zeros(len(pixels), np.int64))
 
 
 def test_normalised_training_images_have_mean_zero_and_deviation_one():
     pixels = np.random.default_rng(0).integers(20, 200, (50, 8, 8, 3)).astype(np.uint8)
-    images = Normalise(*channel_statistics(pixels), CPU)(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+    images = Normalise(*channel_statistics(all_of(pixels)), CPU)(torch.from_numpy(pixels).permute(0, 3, 1, 2))
     assert images.mean((0, 2, 3)).abs().max() < 1e-5
     assert (images.std((0, 2, 3), correction=0) - 1).abs().max() < 1e-5
 
 
 def test_a_channel_without_any_contrast_becomes_zero_rather_than_infinite():
     pixels = np.full((5, 4, 4, 1), 77, np.uint8)
-    mean, std = channel_statistics(pixels)
+    mean, std = channel_statistics(all_of(pixels))
     assert std == (1.0,)
     images = Normalise(mean, std, CPU)(torch.from_numpy(pixels).permute(0, 3, 1, 2))
     assert images.abs().max() < 1e-6

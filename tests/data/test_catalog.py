@@ -1,11 +1,14 @@
-"""The catalogue: names and folders become sources, anything else a sentence."""
+"""The catalogue: names, folders and archives become sources, anything else a sentence."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cnn_core.config import TrainConfig
 from cnn_core.data.catalog import CATALOG, canonical_name, defaults_for, open_source
+from cnn_core.data.importer import Options, import_files
+from cnn_core.data.source import finish
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 from tests.helpers import is_a_sentence
@@ -15,8 +18,10 @@ from tests.helpers import is_a_sentence
 def test_every_entry_opens_a_source_whose_facts_fit_its_name(home: Home, name: str):
     info = open_source(name, home).info
     assert info.name == name and len(info.classes) == len(set(info.classes)) >= 2
-    assert info.train_count > 0 and info.test_count > 0 and info.channels in (1, 3) and info.fingerprint
-    assert CATALOG[name].title and CATALOG[name].help.endswith(".")
+    assert info.train_count > 0 and info.test_count > 0 and info.channels in (1, 3)
+    entry = CATALOG[name]
+    assert entry.title and entry.licence and entry.help.endswith(".") and info == entry.info
+    assert not info.fingerprint  # nothing is there yet, so no run can have used it
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -26,9 +31,15 @@ def test_every_entrys_defaults_are_settings_that_are_accepted(name: str):
     assert "seed" not in defaults_for(name)
 
 
-def test_opening_cifar_10_downloads_nothing_and_makes_no_folder(home: Home):
-    assert open_source("cifar10", home).info.train_count == 50_000
+@pytest.mark.parametrize("name", CATALOG)
+def test_opening_a_set_downloads_nothing_and_makes_no_folder(home: Home, name: str):
+    assert open_source(name, home).info.train_count == CATALOG[name].info.train_count
     assert not home.root.exists()
+
+
+def test_all_digits_but_no_other_images_are_ink():
+    assert {name: CATALOG[name].info.ink for name in CATALOG if CATALOG[name].info.ink} == {"digits": "uci", "mnist": "mnist"}
+    assert all(CATALOG[name].info.channels == 1 for name in ("digits", "mnist", "fashion-mnist"))
 
 
 def test_a_folder_is_a_source_however_it_is_written(pictures: Path, monkeypatch: pytest.MonkeyPatch):
@@ -39,14 +50,38 @@ def test_a_folder_is_a_source_however_it_is_written(pictures: Path, monkeypatch:
     assert defaults_for(str(pictures)) == {}
 
 
+def test_a_zip_is_a_source_as_a_folder_is(home: Home, pictures: Path, tmp_path: Path):
+    shutil.make_archive(str(tmp_path / "packed"), "zip", pictures)
+    folder, archive = open_source(str(pictures), home), open_source(str(tmp_path / "packed.zip"), home)
+    assert archive.info.classes == folder.info.classes and archive.info.train_count == folder.info.train_count == 24
+
+
+def test_an_imported_set_is_a_source_by_its_name_wherever_one_is(
+    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    finish(import_files("colours", pictures, Options(), home))
+    (tmp_path / "colours").mkdir()
+    monkeypatch.chdir(tmp_path)  # a folder of that name is not meant
+    assert canonical_name("colours") == "colours" and canonical_name("./colours") == str(tmp_path / "colours")
+    info = open_source("colours", home).info
+    assert (info.name, info.classes, info.train_count, info.test_count) == ("colours", ("blue", "green", "red"), 24, 6)
+    assert TrainConfig(data="colours").data == "colours" and defaults_for("colours") == {}
+
+
 def test_a_name_is_recorded_as_it_is_and_a_folder_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     assert canonical_name("digits") == "digits" and canonical_name("") == ""
     assert canonical_name("my/photos") == str(tmp_path.resolve() / "my" / "photos")
 
 
-@pytest.mark.parametrize("name", ["didgits", "/no/such/folder", "", "a\0b", "~nobody-of-that-name/x", "x" * 5000, __file__])
+@pytest.mark.parametrize("name", ["didgits", "/no/such/folder", "", "a\0b", "~nobody-of-that-name/x", "x" * 5000])
 def test_what_is_neither_a_name_nor_a_folder_is_refused_in_words(name: str):
     with pytest.raises(DataError) as refusal:
         open_source(name)
-    assert is_a_sentence(refusal.value) and "digits, cifar10" in str(refusal.value) and len(str(refusal.value)) < 500
+    assert is_a_sentence(refusal.value) and "digits, cifar10" in str(refusal.value) and len(str(refusal.value)) < 600
+
+
+def test_a_file_that_is_no_zip_is_refused_in_words():
+    with pytest.raises(DataError, match="not a zip archive") as refusal:
+        open_source(__file__)
+    assert is_a_sentence(refusal.value)

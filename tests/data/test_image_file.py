@@ -288,3 +288,40 @@ def test_a_grey_network_gets_the_luminance():
     grey = to_pixels(square, 32, 1)
     assert grey.shape == (32, 32, 1)
     assert np.abs(grey[..., 0] - luminance).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(60, 20), (20, 60), (20, 20), (7, 5)])
+def test_a_picture_is_cropped_padded_or_stretched_to_the_same_square(shape: tuple[int, int]):
+    width, height = shape
+    white = Image.new("RGB", shape, "white")
+    filled = {fit: to_pixels(white, 24, 3, fit) for fit in ("crop", "pad", "stretch")}
+    assert all(pixels.shape == (24, 24, 3) and pixels.dtype == np.uint8 for pixels in filled.values())
+    assert (filled["crop"] == 255).all() and (filled["stretch"] == 255).all()
+    bars = 1 - min(shape) / max(shape)
+    assert (filled["pad"] == 0).mean() == pytest.approx(bars, abs=1 / 12)
+    assert (filled["pad"][0, 12] == 0).all() == (width > height) and (filled["pad"][12, 0] == 0).all() == (width < height)
+    assert np.array_equal(to_pixels(white, 24, 3), filled["crop"])
+
+
+def test_a_picture_tells_the_files_own_size_also_when_it_was_read_smaller():
+    large = noise(400, 300)
+    for draft in (None, 40):
+        assert read_picture(encode(large, "JPEG"), "photo.jpg", draft=draft).size == (400, 300)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "is_grey"),
+    [
+        ("L", "PNG", True),
+        ("1", "PNG", True),
+        ("LA", "PNG", True),
+        ("I;16", "PNG", True),
+        ("L", "JPEG", True),
+        ("RGB", "PNG", False),
+        ("RGB", "JPEG", False),
+        ("P", "GIF", False),
+    ],
+)
+def test_a_picture_tells_whether_its_file_says_that_it_has_no_colours(mode: str, kind: str, is_grey: bool):
+    image = Image.new("I;16", (20, 20), 9000) if mode == "I;16" else noise(20, 20).convert(mode)
+    assert read_picture(encode(image, kind), "picture").is_grey == is_grey

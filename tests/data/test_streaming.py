@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cnn_core.data import streaming
+from cnn_core.data.source import ImageSet
 from cnn_core.data.streaming import fits_on_device, prefetch
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -102,9 +103,21 @@ def test_a_batch_kept_is_not_overwritten_by_later_ones():
     assert np.array_equal(first.numpy(), images[order[0].numpy()])
 
 
+def black(count: int) -> ImageSet:
+    return ImageSet(np.zeros((count, 1, 1, 1), np.uint8), np.zeros(count, np.int64))
+
+
 def test_images_stay_on_a_gpu_when_they_take_less_than_half_of_its_free_memory(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2000, 9000))
-    assert fits_on_device(np.zeros((999, 1, 1, 1), np.uint8), GPU) and not fits_on_device(
-        np.zeros((1000, 1, 1, 1), np.uint8), GPU
-    )
-    assert fits_on_device(np.zeros((9999, 1, 1, 1), np.uint8), CPU)
+    assert fits_on_device(black(999), GPU) and not fits_on_device(black(1000), GPU)
+    assert fits_on_device(black(9999).take(np.arange(999)), GPU)  # of a pool only what is used is sent there
+    assert fits_on_device(black(9999), CPU)
+
+
+def test_without_a_gpu_all_is_kept_but_a_large_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    black(1000).pool.tofile(tmp_path / "images")
+    mapped = np.memmap(tmp_path / "images", np.uint8, "r", shape=(1000, 1, 1, 1))
+    for largest in (1000, 999):
+        monkeypatch.setattr(streaming, "LARGEST_MAP", largest)
+        assert fits_on_device(ImageSet(mapped, np.zeros(1000, np.int64)), CPU) == (largest == 1000)
+        assert fits_on_device(black(1000), CPU)

@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 def test_probabilities_equal_those_of_the_runs_evaluation(digits_run: Trained):
     classifier = Classifier(digits_run.folder, CPU)
-    kept = read_predictions(digits_run.folder, classifier.card, "sklearn-digits-1797")
+    kept = read_predictions(digits_run.folder, classifier.card, classifier.card.fingerprint)
     test = finish(open_source("digits", digits_run.home).load("test"))
     assert kept is not None
     np.testing.assert_allclose(classifier.probabilities(test.images), kept.probabilities, atol=1e-5)

@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageOps
 
-from cnn_core.data.digits import DigitsSource
+from cnn_core.data.catalog import open_source
 from cnn_core.data.image_file import to_pixels
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import ImageError
 from cnn_core.inference.predict import Classifier
-from cnn_core.inference.preprocess import normalise_ink, received
+from cnn_core.inference.preprocess import normalise_ink, normalise_mnist, received
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 
@@ -18,8 +18,8 @@ TOP_LEFT, BOTTOM_RIGHT = (5, 5), (215, 215)
 
 
 @pytest.fixture(scope="module")
-def digits() -> ImageSet:
-    return finish(DigitsSource().load("test"))
+def digits(digits_run: Trained) -> ImageSet:
+    return finish(open_source("digits", digits_run.home).load("test"))
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +139,61 @@ def test_an_ink_network_receives_a_centred_digit_and_any_other_the_middle_square
     assert np.array_equal(received(page, classifier.card)[..., 0], normalise_ink(grey(page)))
     photo_card = Classifier(colours_run.folder).card
     assert not photo_card.ink and np.array_equal(received(page, photo_card), to_pixels(page, 16, 3))
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_a_photograph_is_fitted_as_the_training_images_were(colours_run: Trained, fit: str):
+    card = Classifier(colours_run.folder).card.model_copy(update={"fit": fit})
+    photo = Image.new("RGB", (96, 32), "red")
+    photo.paste("blue", (24, 0, 72, 32))  # blue in the middle of red
+    pixels = received(photo, card)
+    assert np.array_equal(pixels, to_pixels(photo, 16, 3, fit))
+    edge, middle, top = pixels[8, 0].tolist(), pixels[8, 8].tolist(), pixels[0, 8].tolist()
+    assert middle == [0, 0, 255]
+    assert (edge, top) == {
+        "crop": ([0, 0, 255], [0, 0, 255]),
+        "pad": ([255, 0, 0], [0, 0, 0]),
+        "stretch": ([255, 0, 0], [0, 0, 255]),
+    }[fit]
+
+
+def test_a_network_of_mnist_receives_what_mnist_would_have_made_of_a_drawing(colours_run: Trained):
+    card = Classifier(colours_run.folder).card.model_copy(update={"ink": "mnist", "image_size": 28, "channels": 1})
+    assert np.array_equal(received(drawing(), card)[..., 0], normalise_mnist(grey(drawing())))
+
+
+@pytest.mark.parametrize("size", [(200, 40), (40, 200), (100, 100)])
+def test_an_mnist_digit_is_twenty_pixels_on_its_longer_side_and_its_centre_of_mass_in_the_middle(size: tuple[int, int]):
+    page = Image.new("L", (300, 320), "white")
+    ImageDraw.Draw(page).polygon([(30, 60), (30 + size[0], 60), (30, 60 + size[1])], fill="black")  # heavier on one side
+    digit = normalise_mnist(np.asarray(page))
+    assert digit.shape == (28, 28) and digit.dtype == np.uint8
+    rows, columns = np.flatnonzero(digit.any(1)), np.flatnonzero(digit.any(0))
+    height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    assert max(height, width) == 20 and height / width == pytest.approx(size[1] / size[0], rel=0.2)
+    weights = digit / digit.sum()
+    centre = (weights.sum(1) @ np.arange(28), weights.sum(0) @ np.arange(28))
+    assert centre == (pytest.approx(13.5, abs=0.51), pytest.approx(13.5, abs=0.51))
+
+
+def test_of_an_mnist_drawing_neither_the_place_nor_the_colours_matter():
+    usual = normalise_mnist(grey(drawing()))
+    assert np.array_equal(usual, normalise_mnist(grey(drawing(shift=40))))
+    assert alike(usual, normalise_mnist(255 - grey(drawing()))) < 0.01
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2)])
+def test_an_mnist_drawing_may_be_tiny_or_very_narrow(shape: tuple[int, int]):
+    page = np.zeros(shape, np.uint8)
+    page[0, shape[1] // 2] = 255
+    try:
+        assert normalise_mnist(page).shape == (28, 28)
+    except ImageError as error:
+        assert is_a_sentence(error)
+
+
+@pytest.mark.parametrize("rows, columns", [((50, 51), (50, 51)), ((10, 90), (50, 51)), ((50, 51), (10, 90))])
+def test_a_dot_and_a_line_one_pixel_wide_are_mnist_drawings_too(rows: tuple[int, int], columns: tuple[int, int]):
+    page = np.full((100, 100), 255, np.uint8)
+    page[slice(*rows), slice(*columns)] = 0
+    assert normalise_mnist(page).max() > 128

@@ -22,7 +22,7 @@ MODEL_CARD = ModelCard(
     image_size=8,
     mean=(0.5,),
     std=(0.25,),
-    ink=False,
+    ink="",
     fingerprint="folder-0123456789abcdef",
 )
 
@@ -82,6 +82,21 @@ def test_a_card_of_the_first_version_without_options_is_read(folder: Path):
     del card["options"]
     (folder / CARD).write_text(json.dumps(card))
     assert load_model(folder, CPU)[1] == MODEL_CARD
+
+
+@pytest.mark.parametrize(("said", "means"), [(True, "uci"), (False, "")])
+def test_a_card_of_the_first_version_that_says_ink_or_not_is_read(folder: Path, said: bool, means: str):
+    card = json.loads((folder / CARD).read_text())
+    del card["fit"]
+    (folder / CARD).write_text(json.dumps(card | {"ink": said}))
+    read = load_model(folder, CPU)[1]
+    assert (read.ink, read.fit) == (means, "crop")
+
+
+@pytest.mark.parametrize("wrong", [{"ink": "pencil"}, {"ink": 1}, {"fit": "tear"}, {"fit": True}])
+def test_a_card_that_says_what_no_picture_can_be_made_ready_by_is_refused(folder: Path, wrong: dict[str, object]):
+    (folder / CARD).write_text(json.dumps(json.loads((folder / CARD).read_text()) | wrong))
+    assert_refused(folder)
 
 
 def test_loading_draws_nothing_from_torchs_one_generator(folder: Path):

@@ -94,7 +94,7 @@ def test_data_and_model_are_chosen_above_the_form_with_a_sentence_about_each(emp
     captions = [caption.value for caption in at.caption]
     assert CATALOG["digits"].help in captions and FAMILIES["simple"].help in captions
     assert "1,438 training images · 359 for testing · 10 classes · 32×32 grey" in captions
-    assert field(at, "data").options == [*(entry.title for entry in CATALOG.values()), "A folder of images on this machine"]
+    assert field(at, "data").options == [*(entry.title for entry in CATALOG.values()), "A folder or zip archive on this machine"]
     assert field(at, "model").options == [family.title for family in FAMILIES.values()]
 
 
@@ -282,7 +282,11 @@ def test_an_empty_folder_a_single_class_and_a_class_without_images_are_sentences
     make_folder(tmp_path / "lonely", "cats")
     make_folder(tmp_path / "gap", "cats")
     (tmp_path / "gap" / "dogs").mkdir()
-    for name, said in (("nothing", "no class folders"), ("lonely", "only one class folder"), ("gap", "holds no images")):
+    for name, said in (
+        ("nothing", "no class folders"),
+        ("lonely", "only one class folder"),
+        ("gap", "dogs: the folder is empty"),
+    ):
         at = choose_folder(open_page, tmp_path / name)
         (error,) = at.error
         assert said in error.value

@@ -12,6 +12,7 @@ from PIL import Image
 
 from cnn_core.analysis.evaluation import evaluate_run
 from cnn_core.config import make_config
+from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
 from cnn_core.home import CARD, PREDICTIONS, WEIGHTS
 from cnn_core.runs.execute import execute
@@ -160,6 +161,10 @@ def test_a_data_set_that_is_gone_is_a_sentence(empty, open_page, tmp_path):
     run = empty.create(make_config(data=str(folder), epochs=1, batch_size=4))
     assert execute(empty, run) == "finished"
     shutil.rmtree(folder)
+    at = open_page("gallery", run=run)
+    at.button_group[0].set_value("Test images").run()
+    assert not at.exception and not at.error  # what was imported of it is still there
+    shutil.rmtree(PathSource(folder, empty.home).folder)
     for page in ("evaluate", "gallery"):
         at = open_page(page, run=run)
         if page == "gallery":

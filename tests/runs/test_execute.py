@@ -1,14 +1,18 @@
 """One run from start to end: how each ending is recorded, what it keeps, and that only one trains at a time."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from cnn_core.data.index import Index
+from cnn_core.data.path_source import PathSource
+from cnn_core.data.source import finish
 from cnn_core.errors import DataError, DeviceError, RunError, SettingError
 from cnn_core.events import Epoch, Event, Progress, Started, Steps
-from cnn_core.home import CURVES_PICTURE, WEIGHTS
+from cnn_core.home import CURVES_PICTURE, INDEX, WEIGHTS
 from cnn_core.models.saved import load_model
 from cnn_core.runs.execute import execute
 from cnn_core.runs.history import History, summarise
@@ -183,8 +187,43 @@ def test_a_run_that_failed_goes_on_once_its_images_are_back(store: Store, pictur
     run = store.create(tiny_config(pictures))
     execute(store, run, watch=stop_at(store, run, Epoch))
     store.resume(run)
+    shutil.rmtree(PathSource(pictures, store.home).folder)
     pictures.rename(pictures.with_name("moved"))
-    assert execute(store, run) == "failed"
+    assert execute(store, run) == "failed" and is_a_sentence(store.run(run).error)
     pictures.with_name("moved").rename(pictures)
     store.resume(run)
     assert store.run(run).error == "" and execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
+
+
+def test_a_run_whose_folder_is_gone_goes_on_with_what_was_imported_of_it(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    execute(store, run, watch=stop_at(store, run, Epoch))
+    store.resume(run)
+    shutil.rmtree(pictures)
+    assert execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
+
+
+def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is_trained(store: Store, pictures: Path):
+    source = PathSource(pictures, store.home)
+    finish(source.obtain())
+    index = Index(source.folder / INDEX)
+    index.edit(index.used("test")[0].tolist(), "is_excluded", 1)
+    run = store.create(tiny_config(pictures))
+    assert execute(store, run) == "failed"
+    assert is_a_sentence(store.run(run).error) and "no test images" in store.run(run).error
+    assert not any(isinstance(stored.event, Steps) for stored in store.events(run))
+    index.undo()
+    store.resume(run)
+    assert execute(store, run) == "finished"
+
+
+def test_a_set_with_validation_images_of_its_own_leaves_all_others_for_training(store: Store, tmp_path: Path):
+    data = tmp_path / "data"
+    write_pictures(data / "train")
+    write_pictures(data / "test", count=2, seed=1)
+    with pytest.raises(SettingError, match="more than the 27 images left"):
+        submit(tiny_config(data, batch_size=28), store)
+    write_pictures(data / "val", count=2, seed=2)
+    submit(tiny_config(data, batch_size=30), store)
+    with pytest.raises(SettingError, match="more than the 30 images left"):
+        submit(tiny_config(data, batch_size=31), store)

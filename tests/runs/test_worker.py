@@ -1,4 +1,4 @@
-"""The background worker, with real trainings on a small picture folder: order, ending, and what must not end it."""
+"""The background worker, with real trainings and imports of a small picture folder: order, ending, and what must not end it."""
 
 import shutil
 import sqlite3
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from cnn_core.data.imported import ImportedSource
+from cnn_core.data.jobs import Jobs
 from cnn_core.events import Epoch, Steps
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
 from cnn_core.runs.worker import Worker
-from tests.helpers import tiny_config
+from tests.helpers import is_a_sentence, tiny_config
 
 
 @pytest.fixture
@@ -103,3 +105,38 @@ def test_a_run_that_somebody_else_holds_is_trained_once_it_is_free(store: Store,
 
 def has_epochs_or_ended(store: Store, run: str) -> bool:
     return not store.run(run).is_active or has_epochs(store, run)
+
+
+def job_status(store: Store, name: str) -> str:
+    return next(job.status for job in Jobs(store.home).all() if job.name == name)
+
+
+def test_an_import_is_done_while_a_run_is_trained(store: Store, worker: Worker, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=1000))
+    wait_until(lambda: has_epochs(store, run))
+    Jobs(store.home).add("colours", str(pictures))
+    wait_until(lambda: job_status(store, "colours") == "finished")
+    assert store.run(run).status == "running"
+    assert ImportedSource(store.home.set_folder("colours")).info.train_count == 24
+
+
+def test_an_import_that_fails_does_not_keep_the_next_one_waiting(store: Store, worker: Worker, pictures: Path, tmp_path: Path):
+    jobs = Jobs(store.home)
+    jobs.add("lost", str(tmp_path / "nowhere"))
+    jobs.add("colours", str(pictures))
+    wait_until(lambda: job_status(store, "colours") == "finished")
+    (lost,) = [job for job in jobs.all() if job.name == "lost"]
+    assert lost.status == "failed" and is_a_sentence(lost.error)
+
+
+def test_an_import_that_was_running_when_its_server_died_is_done_by_the_next_one(store: Store, pictures: Path):
+    jobs = Jobs(store.home)
+    jobs.add("colours", str(pictures))
+    with sqlite3.connect(store.home.data / "jobs.db") as db:
+        db.execute("update jobs set status = 'running'")
+    worker = Worker(store)
+    worker.start()
+    try:
+        wait_until(lambda: job_status(store, "colours") == "finished")
+    finally:
+        worker.stop()

@@ -14,9 +14,10 @@ from PIL import Image
 from sklearn.metrics import accuracy_score
 
 from cnn_core.config import TrainConfig
-from cnn_core.data.batches import Batches, channel_statistics
+from cnn_core.data.batches import Batches
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import ImageSet, finish
+from cnn_core.data.statistics import channel_statistics
 from cnn_core.errors import DataError, DivergedError, SettingError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
 from cnn_core.home import CARD, CONFIG, CURVES_PICTURE, PREDICTIONS, PREDICTIONS_PICTURE, WEIGHTS, Home
@@ -110,8 +111,9 @@ def test_the_saved_model_is_the_best_epochs_and_its_test_figures_are_its_own(dig
 def test_the_card_holds_the_training_images_own_statistics(digits_run: Trained):
     _, card = load_model(digits_run.folder, CPU)
     training, _ = split_validation(finish(open_source("digits", digits_run.home).load("train")), digits_run.run.config)
-    assert (card.mean, card.std) == channel_statistics(training.images)
-    assert card.ink and card.classes == tuple("0123456789") and card.fingerprint == "sklearn-digits-1797"
+    assert (card.mean, card.std) == channel_statistics(training)
+    assert card.ink == "uci" and card.classes == tuple("0123456789")
+    assert card.fingerprint == open_source("digits", digits_run.home).info.fingerprint
 
 
 def test_the_best_epoch_is_kept_when_later_ones_are_worse(home: Home, tmp_path: Path):
@@ -274,12 +276,12 @@ def test_files_that_were_left_out_become_notes_of_the_run(home: Home, tmp_path: 
     (tmp_path / "run").mkdir()
     notes, train_count = [], 0
     with contextlib.closing(train_run(tiny_config(tmp_path / "data", epochs=1), tmp_path / "run", home)) as events:
-        while len(notes) < 2:
+        while not train_count:
             event = next(events)
             notes += [event.text] if isinstance(event, Note) else []
             train_count = event.train_count if isinstance(event, Started) else train_count
     assert "train/red/diary.png is not an image" in notes[0] and "test/red/poem.png is not an image" in notes[1]
-    assert train_count == 12
+    assert len(notes) == 2 and train_count == 12
 
 
 def test_class_names_with_dollar_signs_are_written_as_they_are(home: Home, tmp_path: Path):
@@ -318,3 +320,45 @@ def test_validation_images_are_a_seeded_share_of_every_class_and_not_trained_on(
         assert np.array_equal(part.images.ravel() % 4, part.labels)
     _, other = split_validation(images, tiny_config(pictures, validation_share=0.2, seed=1))
     assert not np.array_equal(other.images, held_out.images)
+
+
+@pytest.fixture
+def three_parts(tmp_path: Path) -> Path:
+    """A folder with train, val and test in it: 15, 9 and 6 pictures, no two alike."""
+    for seed, (part, count) in enumerate((("train", 5), ("val", 3), ("test", 2))):
+        write_pictures(tmp_path / "parts" / part, count=count, seed=seed)
+    return tmp_path / "parts"
+
+
+def test_a_set_with_validation_images_of_its_own_is_validated_on_these_and_trained_on_all_others(
+    home: Home, three_parts: Path, tmp_path: Path
+):
+    config = tiny_config(three_parts, validation_share=0.5, batch_size=4)
+    (tmp_path / "run").mkdir()
+    events = list(train_run(config, tmp_path / "run", home))
+    started = next(event for event in events if isinstance(event, Started))
+    assert (started.train_count, started.val_count, started.test_count, started.steps_per_epoch) == (15, 9, 6, 4)
+    source = open_source(config.data, home)
+    assert config.images_left(source.info) == 15 and config.steps_per_epoch(source.info) == 4
+    model, card = load_model(tmp_path / "run", CPU)
+    assert (card.mean, card.std) == channel_statistics(finish(source.load("train")))
+    val = finish(source.load("val"))
+    batches = Batches(val, batch_size=64, device=CPU, mean=card.mean, std=card.std)
+    loss, accuracy = loss_and_accuracy(finish(compute_logits(model, batches, "")), batches.labels)
+    best = [event for event in events if isinstance(event, Epoch) and event.is_best][-1]
+    assert (best.val_loss, best.val_accuracy) == (pytest.approx(loss, rel=1e-4), pytest.approx(accuracy, abs=1e-6))
+
+
+def test_the_validation_share_plays_no_part_where_the_set_has_validation_images(home: Home, three_parts: Path, tmp_path: Path):
+    shares = (0.1, 0.4)
+    epochs = [train_all_epochs(tiny_config(three_parts, validation_share=share), tmp_path / str(share), home) for share in shares]
+    assert [(e.train_loss, e.val_loss) for e in epochs[0]] == [(e.train_loss, e.val_loss) for e in epochs[1]]
+    assert are_equal(*(weights(tmp_path / str(share)) for share in shares))
+
+
+def test_images_kept_as_a_share_are_those_that_a_folder_of_their_own_would_hold(home: Home, pictures: Path):
+    images = finish(open_source(str(pictures), home).load("train"))
+    config = tiny_config(pictures)
+    training, held_out = split_validation(images, config)
+    again, given = split_validation(training, config, held_out)
+    assert given is held_out and np.array_equal(again.images, training.images) and np.array_equal(again.labels, training.labels)

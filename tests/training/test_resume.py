@@ -14,9 +14,11 @@ import torch
 
 from cnn_core.__main__ import main
 from cnn_core.config import TrainConfig
+from cnn_core.data.index import Index
+from cnn_core.data.path_source import PathSource
 from cnn_core.errors import DataError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
-from cnn_core.home import CARD, CHECKPOINT, OLD_CHECKPOINT, WEIGHTS, Home
+from cnn_core.home import CARD, CHECKPOINT, INDEX, OLD_CHECKPOINT, WEIGHTS, Home
 from cnn_core.models.saved import load_model
 from cnn_core.runs.execute import execute
 from cnn_core.runs.history import History
@@ -197,6 +199,27 @@ def test_a_run_whose_images_have_changed_is_refused_and_its_model_still_works(ho
     assert is_a_sentence(refusal.value)
     assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before
     assert load_model(tmp_path / "run", torch.device("cpu"))[1].classes == ("blue", "green", "red")
+
+
+@pytest.mark.parametrize("field", ["label", "is_excluded"])
+def test_a_run_whose_images_were_corrected_in_between_is_refused_until_that_is_undone(
+    home: Home, pictures: Path, tmp_path: Path, field: str
+):
+    config = tiny_config(pictures, epochs=EPOCHS)
+    whole = train(config, tmp_path / "whole", home)
+    events = train(config, tmp_path / "run", home, until=PLACES["after an epoch"])
+    before = {name: (tmp_path / "run" / name).read_bytes() for name in (CARD, WEIGHTS, CHECKPOINT)}
+    index = Index(PathSource(pictures, home).folder / INDEX)
+    rows, labels = index.used("train")
+    assert index.edit(rows[labels == 0][:2].tolist(), field, 1) == 2
+    with pytest.raises(DataError, match="images have changed") as refusal:
+        train(config, tmp_path / "run", home, resume=True)
+    assert is_a_sentence(refusal.value)
+    assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before
+    index.undo()
+    events += train(config, tmp_path / "run", home, resume=True)
+    assert_same_weights(tmp_path / "run", tmp_path / "whole")
+    assert story(events) == story(whole)
 
 
 def test_without_a_checkpoint_it_starts_from_the_beginning(home: Home, pictures: Path, tmp_path: Path):

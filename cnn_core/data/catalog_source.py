@@ -1,0 +1,59 @@
+"""A set of the catalogue as a source: downloaded, read and imported when its images are first asked for."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+from cnn_core.data.catalog import Entry
+from cnn_core.data.download import adopt, fetch
+from cnn_core.data.imported import ImportedSource
+from cnn_core.data.importer import import_arrays
+from cnn_core.data.source import DataInfo, Loading, Part
+from cnn_core.events import Progress
+from cnn_core.home import Home
+
+
+class CatalogSource:
+    """A catalogue entry in a studio home."""
+
+    def __init__(self, entry: Entry, home: Home) -> None:
+        self.entry = entry
+        self._home = home
+        self._downloads = home.data / entry.info.name
+
+    @property
+    def folder(self) -> Path:
+        """Where the set is once it is imported."""
+        return self._home.set_folder(self.entry.info.name)
+
+    @property
+    def is_imported(self) -> bool:
+        return self.folder.is_dir()
+
+    @property
+    def info(self) -> DataInfo:
+        """As imported and corrected; before that, what the catalogue knows."""
+        return ImportedSource(self.folder).info if self.is_imported else self.entry.info
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The archives that are not on this machine yet."""
+        return tuple(archive.name for archive in self.entry.archives if not (self._downloads / archive.name).is_file())
+
+    def load(self, part: Part) -> Loading:
+        yield from self.obtain()
+        return (yield from ImportedSource(self.folder).load(part))
+
+    def obtain(self) -> Generator[Progress, None, None]:
+        """Download, read and import what is still missing. Raises DataError."""
+        if self.is_imported:
+            return
+        title, info = self.entry.title, self.entry.info
+        for archive in self.entry.archives:
+            yield from fetch(archive, self._downloads, title)
+        yield Progress(f"Opening {title}", 0, 1)
+        facts = {"title": title, "classes": info.classes, "ink": info.ink, "source": f"catalogue:{info.name}"}
+        yield from import_arrays(info.name, self.entry.read(self._downloads), facts, self._home)
+
+    def adopt(self, file: Path) -> None:
+        """Take one of the archives from a file that the person has. Raises DataError."""
+        adopt(file, self.entry.archives, self._downloads)

@@ -1,0 +1,47 @@
+"""The data: choose a set or bring your own, look at it, be told the truth about it, correct it, before anything is trained."""
+
+import streamlit as st
+
+from cnn_core.data.catalog import CATALOG, open_source
+from cnn_core.data.library import imported_sets, title_of
+from pages.ui.data_add import add_images
+from pages.ui.data_get import show_entry
+from pages.ui.data_jobs import ADD, LOOK, WAY, show_jobs
+from pages.ui.data_set import show_set
+from pages.ui.progress import watch
+from pages.ui.server import get_store
+from pages.ui.text import plain
+
+
+def choose_set() -> str:
+    """The set that the address names (`?set=`), else the first; a box to choose another."""
+    here = imported_sets(get_store().home)
+    names = [*CATALOG, *(name for name in here if name not in CATALOG)]
+    asked = st.query_params.get("set")
+    if asked and asked not in names:
+        st.warning(f"There is no data set “{plain(asked[:80])}”, so another one is shown. Choose from the list.")
+
+    def describe(name: str) -> str:
+        is_away = name in CATALOG and CATALOG[name].archives and name not in here
+        return f"{title_of(name, get_store().home)}{' · to download' if is_away else ''}"
+
+    chosen = st.selectbox("Data set", names, index=names.index(asked) if asked in names else 0, format_func=describe)
+    st.query_params["set"] = chosen
+    return chosen
+
+
+st.title("Data")
+show_jobs()
+way = st.segmented_control("What to do", [LOOK, ADD], default=LOOK, required=True, label_visibility="collapsed", key=WAY)
+if way == ADD:
+    add_images()
+else:
+    name = choose_set()
+    is_here = name not in CATALOG or open_source(name, get_store().home).is_imported
+    if not is_here and not CATALOG[name].archives:
+        watch(open_source(name, get_store().home).obtain())
+        is_here = True
+    if is_here:
+        show_set(name)
+    else:
+        show_entry(CATALOG[name])

@@ -1,0 +1,64 @@
+"""Bringing one's own images in a browser: a zip is dropped, imported in the background, looked at, corrected and trained on."""
+
+import io
+import zipfile
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.browser.pilot import DONE, assert_sound, visit
+from tests.helpers import write_pictures
+
+
+def zipped(folder: Path) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for path in sorted(folder.rglob("*.*")):
+            archive.write(path, f"pictures/{path.relative_to(folder)}")
+    return out.getvalue()
+
+
+def test_a_zip_is_dropped_imported_corrected_and_offered_for_training(page, server, tmp_path):
+    content = zipped(write_pictures(tmp_path / "pictures"))
+    visit(page, server, "data")
+    page.get_by_role("radio", name="Bring your own images").click()
+    page.wait_for_selector(DONE)
+    page.locator("input[type=file]").set_input_files({"name": "pictures.zip", "mimeType": "application/zip", "buffer": content})
+    name = page.get_by_role("textbox", name="Name")
+    name.fill("dropped")
+    name.press("Enter")
+    button = page.get_by_role("button", name="Import")
+    expect(button).to_be_enabled()
+    button.click()
+    page.get_by_role("button", name="Look at dropped").click()
+    expect(page.get_by_text("30 images", exact=True)).to_be_visible()
+    page.locator("[data-testid=stCheckbox] label").first.click()
+    page.get_by_role("button", name="Exclude 1").click()
+    expect(page.get_by_text("29 images", exact=True)).to_be_visible()
+    expect(page.get_by_role("radio", name="Corrections (1)")).to_be_visible()
+    assert_sound(page)
+    page.get_by_role("link", name="Train on it").click()
+    page.wait_for_url("**/configure*")
+    expect(page.get_by_role("combobox", name="Data set")).to_have_value("dropped")
+    assert_sound(page)
+
+
+def test_a_zip_that_leads_out_of_itself_is_cleaned_and_says_so(page, server, tmp_path):
+    out = io.BytesIO(zipped(write_pictures(tmp_path / "pictures")))
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("../../evil.png", b"x")
+    visit(page, server, "data")
+    page.get_by_role("radio", name="Bring your own images").click()
+    page.wait_for_selector(DONE)
+    page.locator("input[type=file]").set_input_files(
+        {"name": "evil.zip", "mimeType": "application/zip", "buffer": out.getvalue()}
+    )
+    name = page.get_by_role("textbox", name="Name")
+    name.fill("evil")
+    name.press("Enter")
+    page.get_by_role("button", name="Import").click()
+    page.get_by_role("button", name="Look at evil").click()
+    page.get_by_role("radio", name="Set aside (1)").click()
+    page.wait_for_selector(DONE)
+    assert_sound(page)
+    assert not list(Path(server.home).parent.rglob("evil.png"))

@@ -1,0 +1,100 @@
+"""`python -m cnn_core data …`, as a person or a script uses it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnn_core.__main__ import main
+from cnn_core.data.catalog import CATALOG
+from cnn_core.home import Home
+from tests.data.imports import encoded, good_files, noise, write_folder, write_zip
+from tests.helpers import is_a_sentence, start_process
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    copy = dict.fromkeys(("cat/copy.png", "dog/copy.png"), encoded(noise(99)))
+    return write_folder(tmp_path / "pictures", good_files(12) | copy | {"cat/bad.jpg": b"", "cat/notes.txt": b"x"})
+
+
+def answer(capsys: Capture, *arguments: object) -> Any:
+    """What a command that must succeed answers with `--json`."""
+    capsys.readouterr()
+    assert main(["data", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def refusal(capsys: Capture, *arguments: object) -> str:
+    capsys.readouterr()
+    assert main(["data", *map(str, arguments)]) == 2
+    captured = capsys.readouterr()
+    sentence = captured.err.splitlines()[-1]
+    assert "Traceback" not in captured.err and sentence.startswith("Error: ") and is_a_sentence(sentence)
+    return sentence
+
+
+def test_the_catalogue_is_listed_before_anything_is_imported(home: Home, capsys: Capture):
+    rows = answer(capsys, "list")
+    assert [row["name"] for row in rows] == list(CATALOG) and not any(row["is_here"] for row in rows if row["name"] != "digits")
+    assert all(row["train_count"] and row["classes"] for row in rows) and not home.data.exists()
+
+
+def test_a_folder_is_imported_checked_listed_and_removed(folder: Path, home: Home, capsys: Capture):
+    info = answer(capsys, "import", folder, "--name", "pets")
+    assert (info["name"], info["classes"], info["train_count"] + info["test_count"]) == ("pets", ["cat", "dog"], 26)
+    checked = answer(capsys, "check", "pets")
+    assert checked["fingerprint"] == info["fingerprint"] and checked["pairs"]["same"] == 1 and checked["pairs"]["labels"] == 1
+    assert sum(checked["classes"]["cat"].values()) == 13
+    assert {one["path"] for one in checked["set_aside"]} == {"cat/bad.jpg", "cat/notes.txt"}
+    row = next(row for row in answer(capsys, "list") if row["name"] == "pets")
+    assert row["is_here"] and row["title"] == "pets"
+    assert answer(capsys, "remove", "pets") == {"removed": "pets"}
+    assert "pets" not in [row["name"] for row in answer(capsys, "list")] and (folder / "cat" / "0.png").exists()
+
+
+def test_the_options_of_an_import_are_heeded(folder: Path, capsys: Capture, home: Home):
+    options = ["--image-size", 24, "--fit", "pad", "--colour", "grey", "--test-share", 0.5, "--split-seed", 3]
+    info = answer(capsys, "import", folder, "--name", "pets", *options)
+    assert (info["image_size"], info["channels"], info["fit"], info["train_count"], info["test_count"]) == (24, 1, "pad", 14, 12)
+
+
+def test_a_zip_is_imported_like_its_folder(home: Home, capsys: Capture, tmp_path: Path):
+    one = answer(capsys, "import", write_zip(tmp_path / "set.zip", good_files(12)), "--name", "zipped")
+    other = answer(capsys, "import", write_folder(tmp_path / "set", good_files(12)), "--name", "plain")
+    assert one["fingerprint"] == other["fingerprint"]
+
+
+def test_in_words_everything_that_matters_is_said(folder: Path, home: Home, capsys: Capture):
+    assert main(["data", "import", str(folder), "--name", "pets"]) == 0
+    captured = capsys.readouterr()
+    assert "pets: 20 training and 6 test images in 2 classes, 16×16, colour" in captured.out
+    assert captured.err.splitlines() == ["Listing files", "Reading images", "Splitting", "Looking for duplicates"]
+    assert main(["data", "check", "pets"]) == 0
+    said = capsys.readouterr().out
+    assert "1 of the same file" in said and "set aside: cat/bad.jpg: " in said and "in two classes" in said
+    assert main(["data", "list"]) == 0
+    assert "pets" in capsys.readouterr().out
+
+
+def test_what_cannot_be_done_is_refused_with_a_sentence(folder: Path, home: Home, capsys: Capture, tmp_path: Path):
+    assert "neither a folder nor a zip" in refusal(capsys, "import", tmp_path / "nowhere", "--name", "pets")
+    assert "cannot be the name" in refusal(capsys, "import", folder, "--name", "../pets")
+    assert "catalogue" in refusal(capsys, "import", folder, "--name", "digits")
+    assert "16 to 224" in refusal(capsys, "import", folder, "--name", "pets", "--image-size", 300)
+    assert "cropped, padded or stretched" in refusal(capsys, "import", folder, "--name", "pets", "--fit", "melt")
+    assert "no imported data set" in refusal(capsys, "check", "pets")
+    assert "no imported data set" in refusal(capsys, "remove", "pets")
+    assert "not in the catalogue" in refusal(capsys, "get", "pets")
+    answer(capsys, "import", folder, "--name", "pets")
+    assert "already" in refusal(capsys, "import", folder, "--name", "pets")
+
+
+def test_a_person_at_a_terminal_can_use_it(folder: Path, home: Home):
+    process = start_process(home, "-m", "cnn_core", "data", "import", str(folder), "--name", "pets", "--json")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert json.loads(out.splitlines()[-1])["name"] == "pets"
