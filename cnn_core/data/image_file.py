@@ -5,6 +5,7 @@ Guards: five formats only, the file's size before it is read, the picture's size
 """
 
 import io
+import os
 import stat
 import struct
 import warnings
@@ -71,12 +72,6 @@ def read_picture(source: Path | bytes, name: str, *, draft: int | None = None) -
         return _decode(opened, draft)
 
 
-def read_size(source: Path | bytes, name: str) -> tuple[int, int]:
-    """Width and height in pixels, from the header alone. Raises ImageError as `read_picture` does, but for damage further in."""
-    with _guarded(source, name) as opened:
-        return opened.size
-
-
 def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> np.ndarray:
     """The picture as the network gets it, uint8 (size, size, channels).
 
@@ -84,20 +79,22 @@ def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -
     """
     if image.size != (size, size):
         image = FITS[fit](image, (size, size), method=Image.Resampling.BICUBIC)
-    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    mode = "L" if channels == 1 else "RGB"
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels.reshape(size, size, channels)
 
 
-def read_bytes(source: Path | bytes, name: str) -> bytes:
+def read_bytes(source: Path | str | bytes, name: str) -> bytes:
     """The file's bytes, of a regular file and not beyond MAX_BYTES. Raises ImageError."""
-    if isinstance(source, Path):
+    if not isinstance(source, bytes):
         try:
-            facts = source.stat()
+            facts = os.stat(source)
             if not stat.S_ISREG(facts.st_mode):
                 raise ImageError(f"{name} cannot be opened: it is not a file. Check the path.")
             if facts.st_size > MAX_BYTES:
                 raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
-            source = source.read_bytes()
+            with open(source, "rb", buffering=0) as file:
+                source = file.read()
         except (FileNotFoundError, ValueError):
             raise ImageError(f"{name} does not exist. Check the path.") from None
         except OSError as error:
@@ -133,7 +130,7 @@ def _decode(opened: Image.Image, draft: int | None) -> Picture:
     notes, size = [], opened.size
     if getattr(opened, "is_animated", False):
         notes.append("It is animated: the first frame was used.")
-    if draft:
+    if draft and max(size) > draft:
         opened.draft("RGB", (draft, draft))
     opened.load()
     image = opened

@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 
 from cnn_core.data.archive import show_name
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.decode import Recipe, decode_all, describe_pixels, read_file
+from cnn_core.data.decode import Recipe, decode_all, describe_pixels, helpers, read_file
 from cnn_core.data.duplicates import find_duplicates
 from cnn_core.data.image_file import Fit, read_picture
 from cnn_core.data.index import Index
@@ -72,15 +73,16 @@ def import_files(name: str, source: Path, options: Options, home: Home) -> Impor
         index = Index(folder / INDEX)
         facts = index.facts() if index.path.exists() else {}
         listing = list_source(source)
-        described = {"source": str(source), "signature": listing.signature, "options": asdict(options)}
-        if any(facts.get(key) != value for key, value in described.items()):
-            _clear(folder)
-            facts = described | _list(source, listing, options, index)
-        del listing
-        total = index.count()
-        _make_map(folder, facts, total)
-        index.note(**facts)  # last: a listing without its map is made anew
-        yield from _decode(index, source, folder, facts, total)
+        with helpers(len(listing.files)) as pool:
+            described = {"source": str(source), "signature": listing.signature, "options": asdict(options)}
+            if any(facts.get(key) != value for key, value in described.items()):
+                _clear(folder)
+                facts = described | _list(source, listing, options, index)
+            del listing
+            total = index.count()
+            _make_map(folder, facts, total)
+            index.note(**facts)  # last: a listing without its map is made anew
+            yield from _decode(index, source, folder, facts, pool)
         yield from _complete(index, folder, facts)
         _publish(folder, home.set_folder(name))
 
@@ -145,12 +147,12 @@ def choose_form(source: Path, listing: Listing, options: Options) -> tuple[int, 
     return options.image_size or common, 1 if (options.colour == "grey" or (options.colour == "auto" and is_grey)) else 3
 
 
-def _decode(index: Index, source: Path, folder: Path, facts: dict[str, Any], total: int) -> Importing:
+def _decode(index: Index, source: Path, folder: Path, facts: dict[str, Any], pool: ProcessPoolExecutor | None) -> Importing:
     size, channels = facts["image_size"], facts["channels"]
     recipe = Recipe(source, folder / IMAGES, size, channels, facts["options"]["fit"])
     rows = min(MOST_ROWS, max(16, CHUNK_BYTES // (size * size * channels)))
-    done = index.count("is_read")
-    for readings in decode_all(recipe, index.unread(rows), total - done):
+    done, total = index.count("is_read"), index.count()
+    for readings in decode_all(recipe, index.unread(rows), pool):
         index.keep(readings)
         done += len(readings)
         yield Progress("Reading images", done, total)

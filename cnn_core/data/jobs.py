@@ -6,6 +6,7 @@ Importing this module imports neither torch nor Pillow.
 """
 
 import json
+import logging
 import shutil
 import sqlite3
 import time
@@ -114,6 +115,12 @@ class Jobs:
             status, error = self._run(job, should_end), ""
         except StudioError as refusal:
             status, error = "failed", str(refusal)
+        except Exception:  # a mistake of ours must not end all imports to come
+            logging.getLogger("cnn_studio").exception("An import failed")
+            status, error = (
+                "failed",
+                "Something in CNN Studio itself went wrong with this import. The details are in the terminal.",
+            )
         self._update(job, status=status, error=error)
         if job.is_upload and status != "queued":
             _remove_upload(job.source)

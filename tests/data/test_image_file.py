@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.image_file import MAX_BYTES, MAX_PIXELS, Picture, read_picture, read_size, to_pixels
+from cnn_core.data.image_file import MAX_BYTES, Picture, read_picture, to_pixels
 from cnn_core.errors import ImageError
 from tests.helpers import is_a_sentence
 
@@ -109,12 +109,6 @@ def test_a_file_above_the_size_limit_is_refused_before_it_is_read(tmp_path: Path
     for source in (tmp_path / "huge.png", bytes(MAX_BYTES + 1)):
         with pytest.raises(ImageError, match="huge.png is larger than 64 MB. Save it smaller"):
             read_picture(source, "huge.png")
-
-
-def test_the_size_is_read_from_the_header_up_to_the_limit():
-    assert read_size(png_that_claims(10_000, MAX_PIXELS // 10_000), "wide") == (10_000, 5_000)
-    with pytest.raises(ImageError, match="million pixels"):
-        read_size(png_that_claims(10_000, MAX_PIXELS // 10_000 + 1), "wide")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "JPEG", "WEBP", "GIF"])
