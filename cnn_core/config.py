@@ -361,7 +361,7 @@ class TrainConfig(BaseModel):
         title="Validation share",
         unit="of training images",
         group="Split and machine",
-        help="Part of the training images kept apart to choose the best epoch. Test images choose nothing.",
+        help="Part of the training images kept apart to choose the best epoch, where the set has no validation images of its own.",
         ge=0.02,
         le=0.5,
     )

@@ -42,10 +42,11 @@ def go_on(run: Run) -> None:
     st.rerun()
 
 
-def show_settings(config: TrainConfig) -> None:
+def show_settings(run: Run) -> None:
     with st.expander("Settings of this run"):
-        fields = TrainConfig.model_fields.items()
-        st.table({"Setting": [field.title for _, field in fields], "Value": [plain(getattr(config, name)) for name, _ in fields]})
+        rows = {field.title: getattr(run.config, name) for name, field in TrainConfig.model_fields.items()}
+        rows["Data version"] = get_store().data_version(run.id) or "known when it begins"
+        st.table({"Setting": list(rows), "Value": [plain(value) for value in rows.values()]})
 
 
 st.title("Train")
@@ -60,4 +61,4 @@ else:
     if run.status == "interrupted":
         st.warning("The process that trained this run has ended before it was done. Its best model so far can be used; Go on trains it to the end from its last checkpoint.", icon=":material/power_off:")  # fmt: skip
     live_panel(run)
-    show_settings(run.config)
+    show_settings(run)

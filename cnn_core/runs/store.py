@@ -23,7 +23,7 @@ from cnn_core.config import TrainConfig
 from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Event
 from cnn_core.files import write_atomically
-from cnn_core.home import CONFIG, WEIGHTS, Home
+from cnn_core.home import CARD, CONFIG, WEIGHTS, Home
 from cnn_core.runs.lock import is_held
 
 SCHEMA = """
@@ -135,6 +135,13 @@ class Store:
     def has_model(self, run: str) -> bool:
         """Whether the run has a saved model."""
         return (self.home.run_folder(run) / WEIGHTS).is_file()
+
+    def data_version(self, run: str) -> str:
+        """The fingerprint of the data that the run was given; "" until it has begun."""
+        try:
+            return json.loads((self.home.run_folder(run) / CARD).read_bytes())["fingerprint"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
 
     def waiting(self) -> list[str]:
         """The queued runs, oldest first."""

@@ -112,7 +112,8 @@ def test_every_setting_of_the_run_can_be_read_again(trained, open_page):
     table = open_page("train").table[0].value
     shown = dict(zip(table["Setting"], table["Value"], strict=True))
     config = trained.run("0001-digits").config
-    assert shown == {field.title: str(getattr(config, name)) for name, field in TrainConfig.model_fields.items()}
+    expected = {field.title: str(getattr(config, name)) for name, field in TrainConfig.model_fields.items()}
+    assert shown == expected | {"Data version": trained.data_version("0001-digits")}
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", "interrupted"])

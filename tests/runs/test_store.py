@@ -13,6 +13,7 @@ from typing import TypeVar
 import pytest
 
 from cnn_core.config import make_config
+from cnn_core.data.catalog import open_source
 from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.home import CONFIG, WEIGHTS, Home
@@ -332,3 +333,10 @@ def test_a_real_runs_events_are_without_a_gap(digits_run: Trained):
     stored = digits_run.store.events(digits_run.id)
     assert [item.seq for item in stored] == list(range(1, len(stored) + 1))
     assert isinstance(stored[-1].event, Finished)
+
+
+def test_a_run_tells_which_version_of_the_data_it_was_given_once_it_has_begun(colours_run: Trained, store: Store):
+    run = colours_run.run
+    version = open_source(run.config.data, colours_run.home).info.fingerprint
+    assert colours_run.store.data_version(run.id) == version != ""
+    assert store.data_version(store.create(make_config())) == ""
