@@ -14,6 +14,7 @@ from collections.abc import Generator
 import numpy as np
 
 from cnn_core.data.index import Index
+from cnn_core.data.source import release
 from cnn_core.events import Progress
 
 BITS = 3
@@ -68,6 +69,7 @@ def are_near(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Of each pair of rows (P, 2) whether the two are nearly the same picture, (P,) bool."""
     step = max(1, images.shape[1] // COMPARED_SIDE)
     one, other = (images[rows, ::step, ::step].reshape(len(pairs), -1).astype(np.float32) for rows in pairs.T)
+    release(images)
     apart = np.abs(one - other).mean(1)
     for pixels in (one, other):
         pixels -= pixels.mean(1, keepdims=True)

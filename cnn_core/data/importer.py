@@ -22,7 +22,9 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.data.decode import Recipe, decode_all, describe_pixels, helpers, read_file
 from cnn_core.data.duplicates import find_duplicates
 from cnn_core.data.image_file import Fit, read_picture
-from cnn_core.data.index import Index
+from cnn_core.data.imported import ImportedSource
+from cnn_core.data.index import USED, Index
+from cnn_core.data.library import examine
 from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.source import PARTS, Part
 from cnn_core.data.split import stratified_split
@@ -179,6 +181,9 @@ def _complete(index: Index, folder: Path, facts: dict[str, Any]) -> Importing:
     index.finish()
     yield from find_duplicates(index, np.load(folder / IMAGES, mmap_mode="r"))
     index.note(fingerprint=fingerprint(index))
+    imported = ImportedSource(folder)
+    examine(imported)  # kept, so that the first look at a large set need not wait for it
+    imported.count(USED)
 
 
 def split(index: Index, test_share: float, seed: int) -> None:

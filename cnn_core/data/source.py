@@ -4,6 +4,7 @@
 between any two reports, exactly as with training. `finish(source.load("train"))` loads it without watching.
 """
 
+import mmap
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
@@ -15,6 +16,7 @@ from cnn_core.events import Progress
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
+LARGEST_MAP = 2**29  # bytes of a file that is read through memory as a whole
 Ink = Literal["", "uci", "mnist"]
 Result = TypeVar("Result")
 
@@ -64,7 +66,7 @@ class ImageSet:
 
     def __getitem__(self, indices: int | slice | np.ndarray) -> np.ndarray:
         """Pixels of the images at `indices`: (H, W, C) of one, (n, H, W, C) of several."""
-        return np.asarray(self.pool[indices if self.rows is None else self.rows[indices]])
+        return read_rows(self.pool, indices if self.rows is None else self.rows[indices])
 
     @property
     def images(self) -> np.ndarray:
@@ -74,6 +76,24 @@ class ImageSet:
     def take(self, indices: np.ndarray) -> "ImageSet":
         """The images at `indices` alone, from the same pool."""
         return ImageSet(self.pool, self.labels[indices], rows=indices if self.rows is None else self.rows[indices])
+
+
+def is_large(pool: np.ndarray) -> bool:
+    """Whether a pool is a file that is not to be held in memory as a whole."""
+    return isinstance(pool, np.memmap) and pool.nbytes > LARGEST_MAP
+
+
+def read_rows(pool: np.ndarray, rows: int | slice | np.ndarray) -> np.ndarray:
+    """Some images of a pool, copied; of a large file the memory stays small, though the system's cache keeps what it read."""
+    pixels = np.array(pool[rows])
+    release(pool)
+    return pixels
+
+
+def release(pool: np.ndarray) -> None:
+    """Let go of what was read of a large file through memory; to be called when nothing looks at its pages."""
+    if is_large(pool) and hasattr(mmap, "MADV_DONTNEED"):
+        pool._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 Loading = Generator[Progress, None, ImageSet]

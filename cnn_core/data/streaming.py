@@ -4,7 +4,6 @@ In: images (N, H, W, C) uint8 in an array or a memory-mapped file, and which of 
 device. Reading is a copy that holds no lock, so it goes on while the batch before is trained on.
 """
 
-import mmap
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,9 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import torch
 
-from cnn_core.data.source import ImageSet
+from cnn_core.data.source import ImageSet, is_large, release
 
-LARGEST_MAP = 2**29  # bytes of a file that is read through memory as a whole
 AHEAD = 2  # batches read, or being read, beyond the one in use
 
 
@@ -44,8 +42,7 @@ def _gather(images: np.ndarray, chosen: torch.Tensor, pin: bool) -> torch.Tensor
     """The chosen rows (B, H, W, C), copied straight into memory that a GPU can fetch from; runs on the reading thread."""
     rows = torch.empty((len(chosen), *images.shape[1:]), dtype=torch.uint8, pin_memory=pin)
     np.take(images, chosen.numpy(), axis=0, out=rows.numpy(), mode="clip")  # "raise" would go through a second copy
-    if isinstance(images, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
-        images._mmap.madvise(mmap.MADV_DONTNEED)  # the file stays in the system's cache, and ours stays small
+    release(images)
     return rows
 
 
@@ -53,4 +50,4 @@ def fits_on_device(images: ImageSet, device: torch.device) -> bool:
     """Whether to keep all images on the device: on a GPU below half of what is free there, elsewhere unless they are a large file."""
     if device.type == "cuda":
         return len(images) * images.pool[0].nbytes < torch.cuda.mem_get_info(device)[0] / 2
-    return not isinstance(images.pool, np.memmap) or images.pool.nbytes <= LARGEST_MAP
+    return not is_large(images.pool)

@@ -102,7 +102,7 @@ def prepare(
     model = card.build(weights=options.get("weights", "scratch"))
     if hasattr(model, "prepare"):
         every = -(-len(training) // PREPARATION_IMAGES)  # images may lie sorted by class
-        sample = torch.from_numpy(training[::every].copy()).permute(0, 3, 1, 2)
+        sample = torch.from_numpy(training[::every]).permute(0, 3, 1, 2)
         model.prepare(Normalise(mean, std, torch.device("cpu"))(sample))
     model = model.to(device, memory_format=arithmetic.layout)
     batches = training_batches(config, info, training, device)

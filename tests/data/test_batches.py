@@ -13,7 +13,7 @@ import pytest
 import torch
 from torchvision.transforms.functional import normalize
 
-from cnn_core.data import streaming
+from cnn_core.data import source
 from cnn_core.data.augment import Affine, AlternatingFlip, Augmentation, Contrast, Cutout, RandomCrop, RandomFlip, View
 from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.mix import CutMix, MixEither, MixUp
@@ -303,7 +303,7 @@ def test_the_rows_of_a_pool_make_the_same_batches_as_a_copy_of_them():
 def test_a_large_map_is_streamed_and_a_small_one_kept_with_the_very_same_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
 ):
-    monkeypatch.setattr(streaming, "LARGEST_MAP", largest)
+    monkeypatch.setattr(source, "LARGEST_MAP", largest)
     pixels = np.random.default_rng(5).integers(0, 256, (23, 8, 8, 3)).astype(np.uint8)
     pixels.tofile(tmp_path / "images.bin")
     mapped = np.memmap(tmp_path / "images.bin", np.uint8, "r", shape=pixels.shape)

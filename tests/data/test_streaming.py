@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.data import streaming
+from cnn_core.data import source, streaming
 from cnn_core.data.source import ImageSet
 from cnn_core.data.streaming import fits_on_device, prefetch
 
@@ -118,6 +118,6 @@ def test_without_a_gpu_all_is_kept_but_a_large_file(monkeypatch: pytest.MonkeyPa
     black(1000).pool.tofile(tmp_path / "images")
     mapped = np.memmap(tmp_path / "images", np.uint8, "r", shape=(1000, 1, 1, 1))
     for largest in (1000, 999):
-        monkeypatch.setattr(streaming, "LARGEST_MAP", largest)
+        monkeypatch.setattr(source, "LARGEST_MAP", largest)
         assert fits_on_device(ImageSet(mapped, np.zeros(1000, np.int64)), CPU) == (largest == 1000)
         assert fits_on_device(black(1000), CPU)
