@@ -6,8 +6,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cnn_core.config import make_config
-from cnn_core.data.digits import DigitsSource
-from cnn_core.data.source import finish
+from cnn_core.data.digits import read_digits
 from cnn_core.runs.execute import execute
 from tests.browser.pilot import DIGITS, assert_sound, canvas_points, draw_with_finger, draw_with_mouse, visit
 
@@ -85,9 +84,9 @@ def test_a_drawing_is_still_there_after_a_visit_to_another_page(page, server):
     assert_sound(page)
 
 
-def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_picture_gets_a_sentence(page, server):
-    test = finish(DigitsSource().load("test"))
-    picture, out = test.images[test.labels == 0][0].squeeze(), io.BytesIO()
+def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_picture_gets_a_sentence(page, server, tmp_path):
+    images, labels = read_digits(tmp_path)["test"]
+    picture, out = images[labels == 0][0].squeeze(), io.BytesIO()
     Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
     visit(page, server, "gallery", RUN)
     page.get_by_text("Upload", exact=True).click()
