@@ -3,6 +3,8 @@
 Times are measured at the press of a button: real training steps on this machine.
 """
 
+import sys
+import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ FIGURES = {
 }
 NOT_YET, NONE = ("…",) * len(FIGURES), ("–",) * len(FIGURES)
 LAST = "last-cost"
+PAINT_SECONDS = 0.15  # loading torch holds the interpreter for seconds: in this time the form is sent to the browser first
 MEASURED_SECONDS = 0.5  # for each network; a slow one takes two steps, however long
 
 
@@ -41,6 +44,8 @@ def reserve_cost() -> list[DeltaGenerator]:
 def show_cost(places: list[DeltaGenerator], config: TrainConfig, info: DataInfo) -> None:
     """What the chosen network asks for. Raises SettingError when it cannot be built for these images."""
     figures = NONE
+    if "torch" not in sys.modules:
+        time.sleep(PAINT_SECONDS)
     try:
         cost = _cost(config.model, info, config.batch_size, config.model_options)
         figures = (f"{cost.parameters:,}", _short(cost.multiply_adds), f"{cost.memory_bytes / 1e6:,.0f} MB")

@@ -10,7 +10,7 @@ from cnn_core.data.source import PARTS
 from pages.ui.images import picture_html
 from pages.ui.text import plain
 
-PAGE, PAIRS_PAGE = 24, 8
+PAGE, PAIRS_PAGE = 16, 8
 EDITED = "data-edited"
 STATES = {"Used": USED, "Excluded": "problem is null and is_excluded", "Class changed": "problem is null and label != given"}
 PART_NAMES = {"train": "training", "val": "validation", "test": "test"}

