@@ -15,6 +15,7 @@ from typing import Any
 
 from cnn_core.data.catalog import CATALOG, open_source
 from cnn_core.data.library import examine, imported_sets, remove_set, title_of
+from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
 from cnn_core.home import Home
@@ -110,7 +111,7 @@ def _check(args: argparse.Namespace, home: Home) -> Answer:
         "classes": classes,
         "set_aside": [asdict(one) for one in problems],
     }
-    lines = [_describe(args.name, home), ""]
+    lines = [_describe(args.name, source.info), ""]
     lines += [
         f"{name[:30]:<30} " + "  ".join(f"{part} {count:>7,}" for part, count in parts.items()) for name, parts in classes.items()
     ]
@@ -126,11 +127,11 @@ def _remove(args: argparse.Namespace, home: Home) -> Answer:
 
 
 def _described(name: str, home: Home) -> Answer:
-    return asdict(open_source(name, home).info), _describe(name, home)
-
-
-def _describe(name: str, home: Home) -> str:
     info = open_source(name, home).info
+    return asdict(info), _describe(name, info)
+
+
+def _describe(name: str, info: DataInfo) -> str:
     validation = f", {info.val_count:,} validation" if info.val_count else ""
     return (
         f"{name}: {info.train_count:,} training{validation} and {info.test_count:,} test images in {len(info.classes)} classes, "

@@ -1,11 +1,15 @@
-"""Files that several processes share: written so that a crash leaves the old one or the new one, and locks that die with their holder."""
+"""Files that several processes share: written so that a crash leaves the old one or the new one, locks that die with their holder, and
+transactions."""
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+BUSY_SECONDS = 10  # for so long a transaction waits for another one
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -35,3 +39,14 @@ def try_lock(path: Path) -> Iterator[bool]:
             yield True
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def transaction(database: Path, refusal: Callable[[sqlite3.Error], Exception]) -> Iterator[sqlite3.Connection]:
+    """One transaction on a connection of its own: committed at the end of the block, rolled back on an error. Raises `refusal(error)`
+    when the database cannot be used."""
+    try:
+        with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as db, db:
+            yield db
+    except sqlite3.Error as error:
+        raise refusal(error) from None

@@ -37,11 +37,9 @@ if way == ADD:
     add_images()
 else:
     name = choose_set()
-    is_here = name not in CATALOG or open_source(name, get_store().home).is_imported
-    if not is_here and not CATALOG[name].archives:
+    if name in CATALOG and not CATALOG[name].archives:  # included: there is nothing to wait for
         watch(open_source(name, get_store().home).obtain())
-        is_here = True
-    if is_here:
+    if name in imported_sets(get_store().home):
         show_set(name)
     else:
         show_entry(CATALOG[name])

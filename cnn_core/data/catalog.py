@@ -65,6 +65,12 @@ def _entry(
     return Entry(title, help, licence, DataInfo(name=name, fingerprint="", **facts), reader, archives, defaults)
 
 
+def _idx_archives(address: str, md5s: tuple[str, ...], megabytes: tuple[float, ...]) -> tuple[Archive, ...]:
+    """The four files of a set in MNIST's format, below `address`."""
+    files = zip(MNIST_FILES, md5s, megabytes, strict=True)
+    return tuple(Archive(f"{name}.gz", (f"{address}{name}.gz",), md5, size) for name, md5, size in files)
+
+
 # A mirrored 3 is not a 3, and a mirrored sandal is one.
 NO_FLIP = {"flip": "off"}
 
@@ -131,19 +137,15 @@ CATALOG = {
             "70,000 handwritten digits of 28×28, the most trained-on set there is. A download of 12 MB.",
             "CC BY-SA 3.0 · Y. LeCun, C. Cortes, C. Burges (1998)",
             TORCHVISION + "read_mnist",
-            tuple(
-                Archive(f"{name}.gz", (f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}.gz",), md5, size)
-                for name, md5, size in zip(
-                    MNIST_FILES,
-                    (
-                        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-                        "d53e105ee54ea40749a09fcbcd1e9432",
-                        "9fb629c4189551a2d022fa330f9573f3",
-                        "ec29112dd5afa0611ce80d1b7f02629c",
-                    ),
-                    (9.9, 0.03, 1.6, 0.01),
-                    strict=True,
-                )
+            _idx_archives(
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                (
+                    "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+                    "d53e105ee54ea40749a09fcbcd1e9432",
+                    "9fb629c4189551a2d022fa330f9573f3",
+                    "ec29112dd5afa0611ce80d1b7f02629c",
+                ),
+                (9.9, 0.03, 1.6, 0.01),
             ),
             classes=DIGITS,
             image_size=28,
@@ -159,19 +161,15 @@ CATALOG = {
             "70,000 grey pictures of clothes, as many and as large as MNIST's digits and harder. A download of 31 MB.",
             "MIT · H. Xiao, K. Rasul, R. Vollgraf, Zalando Research (2017)",
             TORCHVISION + "read_fashion_mnist",
-            tuple(
-                Archive(f"{name}.gz", (f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{name}.gz",), md5, size)
-                for name, md5, size in zip(
-                    MNIST_FILES,
-                    (
-                        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-                        "25c81989df183df01b3e8a0aad5dffbe",
-                        "bef4ecab320f06d8554ea6380940ec79",
-                        "bb300cfdad3c16e7a12a480ee83cd310",
-                    ),
-                    (26.4, 0.03, 4.4, 0.01),
-                    strict=True,
-                )
+            _idx_archives(
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+                (
+                    "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                    "25c81989df183df01b3e8a0aad5dffbe",
+                    "bef4ecab320f06d8554ea6380940ec79",
+                    "bb300cfdad3c16e7a12a480ee83cd310",
+                ),
+                (26.4, 0.03, 4.4, 0.01),
             ),
             classes=FASHION,
             image_size=28,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from cnn_core.data.catalog import Entry
 from cnn_core.data.download import adopt, fetch
-from cnn_core.data.imported import ImportedSource
+from cnn_core.data.imported import ImportedSource, OnDemandSource
 from cnn_core.data.importer import import_arrays
-from cnn_core.data.source import DataInfo, Loading, Part
+from cnn_core.data.source import DataInfo
 from cnn_core.events import Progress
 from cnn_core.home import Home
 
 
-class CatalogSource:
+class CatalogSource(OnDemandSource):
     """A catalogue entry in a studio home."""
 
     def __init__(self, entry: Entry, home: Home) -> None:
@@ -38,10 +38,6 @@ class CatalogSource:
     def missing(self) -> tuple[str, ...]:
         """The archives that are not on this machine yet."""
         return tuple(archive.name for archive in self.entry.archives if not (self._downloads / archive.name).is_file())
-
-    def load(self, part: Part) -> Loading:
-        yield from self.obtain()
-        return (yield from ImportedSource(self.folder).load(part))
 
     def obtain(self) -> Generator[Progress, None, None]:
         """Download, read and import what is still missing. Raises DataError."""

@@ -1,5 +1,6 @@
 """An imported set as a source: facts from its index, images straight from its memory-mapped file."""
 
+from collections.abc import Generator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,17 @@ class ImportedSource:
         count, named = self.index.count_problems(), self.index.problems(NAMED_NOTES)
         notes = [f"Left out: {one.reason if one.path in one.reason else f'{one.path}: {one.reason}.'}" for one in named]
         return (*notes, f"Left out: {count - len(named):,} more files.") if count > len(named) else tuple(notes)
+
+
+class OnDemandSource:
+    """A source that is imported when its images are first asked for: into `folder`, by `obtain`."""
+
+    folder: Path
+
+    def load(self, part: Part) -> Loading:
+        yield from self.obtain()
+        return (yield from ImportedSource(self.folder).load(part))
+
+    def obtain(self) -> Generator[Progress, None, None]:
+        """Import the set unless that was done. Raises DataError."""
+        raise NotImplementedError

@@ -66,15 +66,18 @@ class Options:
             raise DataError(f"The share of test images must be 0.01 to 0.9. “{self.test_share}” was given.")
 
 
-def import_files(name: str, source: Path, options: Options, home: Home) -> Importing:
-    """Import a folder or a zip as set `name`. Raises DataError; what was read until then is kept for the next try of the same files."""
+def import_files(name: str, source: Path, options: Options, home: Home, listing: Listing | None = None) -> Importing:
+    """Import a folder or a zip as set `name`. Raises DataError; what was read until then is kept for the next try of the same files.
+
+    `listing`: of the source, where the caller has just made one.
+    """
     if name in CATALOG:
         raise DataError(f"“{name}” is a set of the catalogue. Choose another name.")
     with _staging(name, home) as folder:
         yield Progress("Listing files", 0, 1)
         index = Index(folder / INDEX)
         facts = index.facts() if index.path.exists() else {}
-        listing = list_source(source)
+        listing = listing or list_source(source)
         with helpers(len(listing.files)) as pool:
             described = {"source": str(source), "signature": listing.signature, "options": asdict(options)}
             if any(facts.get(key) != value for key, value in described.items()):
@@ -204,7 +207,7 @@ def resplit(index: Index, test_share: float, seed: int) -> None:
 
 def _check_classes(index: Index, facts: dict[str, Any]) -> None:
     """Refuse a set of which a class has no readable image to train on, or whose test images are all unreadable. Raises DataError."""
-    (labels,) = index.columns("problem is null and part is not 1 and part is not 2", "label")
+    (labels,) = index.columns(f"problem is null and (part is null or part = {PARTS.index('train')})", "label")
     counts = np.bincount(labels, minlength=len(facts["classes"]))
     if not counts.min():
         missing = facts["classes"][int(counts.argmin())]

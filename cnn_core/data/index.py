@@ -15,7 +15,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ import numpy as np
 from cnn_core.data.archive import Refused
 from cnn_core.data.source import PARTS, Part
 from cnn_core.errors import DataError
+from cnn_core.files import transaction
 
 SCHEMA = """
 create table facts (name text primary key, value text not null);
@@ -47,7 +48,6 @@ create index if not exists items_of_class on items (label, row) where problem is
 create index if not exists items_problems on items (row) where problem is not null;
 create index if not exists items_corrected on items (row) where is_excluded or label != given;
 """
-BUSY_SECONDS = 10
 USED = "problem is null and not is_excluded"
 PAIRS = "from pairs join items a on a.row = one join items b on b.row = other where not a.is_excluded and not b.is_excluded"
 ITEM = "row, path, label, part, width, height, is_grey, given, is_excluded"
@@ -348,12 +348,12 @@ class Index:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A transaction on a connection of its own. Raises DataError when the file cannot be used."""
-        try:
-            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as db, db:
-                db.text_factory = _show
-                yield db
-        except sqlite3.Error as error:
-            raise DataError(f"The index {self.path} cannot be used ({error}). Check free space and permissions.") from None
+        with transaction(
+            self.path,
+            lambda error: DataError(f"The index {self.path} cannot be used ({error}). Check free space and permissions."),
+        ) as db:
+            db.text_factory = _show
+            yield db
 
 
 def _show(text: bytes) -> str:

@@ -11,13 +11,14 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnn_core.errors import DataError, StudioError
 from cnn_core.events import Progress
+from cnn_core.files import transaction
 from cnn_core.home import Home
 
 SCHEMA = """
@@ -27,7 +28,6 @@ create table if not exists jobs (
     error text not null default '', changed real not null
 );
 """
-BUSY_SECONDS = 10
 WRITE_SECONDS = 0.25
 ACTIVE = ("queued", "running")
 
@@ -149,13 +149,14 @@ class Jobs:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._file, timeout=BUSY_SECONDS)) as db, db:
-                db.executescript(SCHEMA)
-                yield db
-        except (sqlite3.Error, OSError) as error:
-            raise DataError(
-                f"The list of imports {self._file} cannot be used ({error}). Check free space and permissions."
-            ) from None
+        except OSError as error:
+            raise self._refusal(error) from None
+        with transaction(self._file, self._refusal) as db:
+            db.executescript(SCHEMA)
+            yield db
+
+    def _refusal(self, error: Exception) -> DataError:
+        return DataError(f"The list of imports {self._file} cannot be used ({error}). Check free space and permissions.")
 
 
 def _remove_upload(source: str) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cnn_core.data.imported import ImportedSource
+from cnn_core.data.imported import ImportedSource, OnDemandSource
 from cnn_core.data.importer import Options, choose_form, import_files
 from cnn_core.data.index import Index
 from cnn_core.data.library import PATH_PREFIX
 from cnn_core.data.listing import Listing, list_source
-from cnn_core.data.source import DataInfo, Loading, Part
+from cnn_core.data.source import DataInfo
 from cnn_core.data.split import stratified_split
 from cnn_core.events import Progress
 from cnn_core.home import INDEX, Home
@@ -32,7 +32,7 @@ def is_source(path: Path, home: Home) -> bool:
         return False
 
 
-class PathSource:
+class PathSource(OnDemandSource):
     """Images in class folders at `path`. Raises DataError when it has no classes, only one, or a test class of its own."""
 
     def __init__(self, path: Path, home: Home) -> None:
@@ -58,17 +58,13 @@ class PathSource:
             return replace(ImportedSource(self.folder).info, name=self.path.name)
         return _promise(self.path, self._listing)
 
-    def load(self, part: Part) -> Loading:
-        yield from self.obtain()
-        return (yield from ImportedSource(self.folder).load(part))
-
     def obtain(self) -> Generator[Progress, None, None]:
         """Import the files unless that was done. Raises DataError."""
         if self.is_imported:
             return
         if self.folder.is_dir():
             shutil.rmtree(self.folder)
-        yield from import_files(self.folder.name, self.path, Options(), self._home)
+        yield from import_files(self.folder.name, self.path, Options(), self._home, self._listing)
 
 
 def _promise(path: Path, listing: Listing) -> DataInfo:

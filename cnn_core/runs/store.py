@@ -13,8 +13,8 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from cnn_core import events as event_types
 from cnn_core.config import TrainConfig
 from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Event
-from cnn_core.files import write_atomically
+from cnn_core.files import transaction, write_atomically
 from cnn_core.home import CARD, CONFIG, WEIGHTS, Home
 from cnn_core.runs.lock import is_held
 
@@ -38,7 +38,6 @@ create table if not exists requests (
     id integer primary key, run text not null, kind text not null, created real not null
 );
 """
-BUSY_SECONDS = 10
 GRACE_SECONDS = 2
 REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
 ACTIVE = ("queued", "running")
@@ -210,14 +209,10 @@ class Store:
             status = "interrupted"
         return Run(run, created, status, TrainConfig.model_validate_json(config), json.loads(summary), error)
 
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        """One transaction on a connection of its own: committed at the end of the block, rolled back on an error (a StudioError)."""
-        try:
-            with closing(sqlite3.connect(self.home.database, timeout=BUSY_SECONDS)) as db, db:
-                yield db
-        except sqlite3.DatabaseError as error:
-            raise StudioError(f"The run store {self.home.database} cannot be used ({error}). {REMEDY}") from None
+    def _connect(self) -> AbstractContextManager[sqlite3.Connection]:
+        """One transaction (see `transaction`). Raises StudioError."""
+        database = self.home.database
+        return transaction(database, lambda error: StudioError(f"The run store {database} cannot be used ({error}). {REMEDY}"))
 
 
 def _event(kind: str, body: str) -> Event:

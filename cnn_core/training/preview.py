@@ -32,7 +32,7 @@ def preview_batch(config: TrainConfig, home: Home, limit: int = 24) -> Generator
     images, validation = yield from load_training(source)
     training, _ = split_validation(images, config, validation)
     mean, std = channel_statistics(training)
-    batch, targets = next(iter(training_batches(config, source.info, training, torch.device("cpu"))))
+    batch, targets = next(iter(training_batches(config, source.info, training, (mean, std), torch.device("cpu"))))
     return Preview(_to_pixels(batch[:limit], mean, std), tuple(_name(target, source.info.classes) for target in targets[:limit]))
 
 
@@ -44,7 +44,7 @@ def augment_images(pixels: np.ndarray, config: TrainConfig) -> np.ndarray:
     )
     info = DataInfo("", ("",), pixels.shape[1], pixels.shape[3], len(pixels), 0, "")
     mean, std = channel_statistics(images)
-    batch, _ = next(iter(training_batches(plain, info, images, torch.device("cpu"))))
+    batch, _ = next(iter(training_batches(plain, info, images, (mean, std), torch.device("cpu"))))
     return _to_pixels(batch, mean, std)
 
 

@@ -37,6 +37,7 @@ from cnn_core.training.view import augmentations, mixing
 
 CHECKPOINT_SECONDS = 20.0  # so much of a run is lost at most when its process dies
 PREPARATION_IMAGES = 5000
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and deviation per channel
 
 
 def train_run(config: TrainConfig, folder: Path, home: Home, *, resume: bool = False) -> Iterator[Event]:
@@ -105,7 +106,7 @@ def prepare(
         sample = torch.from_numpy(training[::every]).permute(0, 3, 1, 2)
         model.prepare(Normalise(mean, std, torch.device("cpu"))(sample))
     model = model.to(device, memory_format=arithmetic.layout)
-    batches = training_batches(config, info, training, device)
+    batches = training_batches(config, info, training, (mean, std), device)
     steps = config.epochs * len(batches)
     return Trainer(
         model=model,
@@ -125,9 +126,11 @@ def prepare(
     ), card
 
 
-def training_batches(config: TrainConfig, info: DataInfo, training: ImageSet, device: torch.device) -> Batches:
-    """The very batches that training will be given, augmentations drawn from the seed."""
-    mean, std = channel_statistics(training)
+def training_batches(
+    config: TrainConfig, info: DataInfo, training: ImageSet, statistics: Statistics, device: torch.device
+) -> Batches:
+    """The very batches that training will be given, augmentations drawn from the seed. `statistics`: of the channels of `training`."""
+    mean, std = statistics
     return Batches(
         training,
         batch_size=config.batch_size,
