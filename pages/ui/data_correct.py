@@ -7,10 +7,11 @@ import streamlit as st
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import USED, Item
 from cnn_core.data.source import PARTS
+from pages.ui.components.picker import Picture, pick_pictures, untick
 from pages.ui.images import picture_html
 from pages.ui.text import plain
 
-PAGE, PAIRS_PAGE = 16, 8
+PAGE, PAIRS_PAGE = 32, 8
 EDITED = "data-edited"
 STATES = {"Used": USED, "Excluded": "problem is null and is_excluded", "Class changed": "problem is null and label != given"}
 PART_NAMES = {"train": "training", "val": "validation", "test": "test"}
@@ -31,15 +32,13 @@ def show_images(source: ImportedSource) -> None:
     page = st.pagination(pages, key=f"data-page-{where}-{values}") if pages > 1 else 1
     items = source.index.items(where, values=values, limit=PAGE, offset=(page - 1) * PAGE)
     pool, classes = source.pool, source.info.classes
-    grid, picked = st.grid(8, min_column_width=105), []
-    for item in items:
-        with grid.container():
-            st.html(picture_html(pool[item.row], _alt(item, classes), width=160))
-            if st.checkbox(
-                plain(classes[item.label]), key=f"pick-{source.folder.name}-{item.row}", help=plain(_about(item, classes))
-            ):
-                picked.append(item.row)
-    _actions(source, picked)
+    pictures = [Picture(item.row, pool[item.row], classes[item.label], _about(item, classes)) for item in items]
+    _actions(source, pick_pictures(_picked(source), pictures))
+
+
+def _picked(source: ImportedSource) -> str:
+    """Where the session keeps the ticks."""
+    return f"picked-{source.folder.name}"
 
 
 def _filters(source: ImportedSource) -> tuple[str, tuple[int, ...]]:
@@ -78,8 +77,7 @@ def _actions(source: ImportedSource, picked: list[int]) -> None:
 
 def _edit(source: ImportedSource, rows: list[int], field: str, new: int) -> None:
     changed = source.index.edit(rows, field, new)
-    for row in rows:
-        st.session_state[f"pick-{source.folder.name}-{row}"] = False
+    untick(_picked(source))
     st.toast(f"{changed} images were changed. Corrections lists it, and undoes it." if changed else "Nothing had to be changed.")
     st.session_state[EDITED] = True
 

@@ -31,7 +31,9 @@ def picture_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> st
         image = image.copy()
         image.thumbnail((2 * width, 2 * width))
         image = np.asarray(image)
-    return f'<img src="{_data_url(image)}" alt="{html.escape(alt)}" style="{style}{" image-rendering: pixelated;" if small else ""}">'
+    return (
+        f'<img src="{data_url(image)}" alt="{html.escape(alt)}" style="{style}{" image-rendering: pixelated;" if small else ""}">'
+    )
 
 
 def prediction_grid(images: np.ndarray, evaluation: "Evaluation", indices: np.ndarray) -> str:
@@ -42,7 +44,7 @@ def prediction_grid(images: np.ndarray, evaluation: "Evaluation", indices: np.nd
 def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
     """Cards for images (N, H, W, C), each with its name."""
     cards = (
-        f'<figure><img src="{_data_url(image)}" alt="{html.escape(name)}"><figcaption>{html.escape(name)}</figcaption></figure>'
+        f'<figure><img src="{data_url(image)}" alt="{html.escape(name)}"><figcaption>{html.escape(name)}</figcaption></figure>'
         for image, name in zip(images, names, strict=True)
     )
     return GRID_STYLE + f'<div class="shots">{"".join(cards)}</div>'
@@ -55,10 +57,11 @@ def _card(image: np.ndarray, index: int, evaluation: "Evaluation") -> str:
     verdict = "right" if predicted == true else "wrong"
     alt = f"Test image {index}: predicted {said}, true class {truth}"
     caption = f"<b>{said}</b> {share}<br><small>{'✓ right' if verdict == 'right' else f'✗ is {truth}'}</small>"
-    return f'<figure class="{verdict}"><img src="{_data_url(image)}" alt="{alt}"><figcaption>{caption}</figcaption></figure>'
+    return f'<figure class="{verdict}"><img src="{data_url(image)}" alt="{alt}"><figcaption>{caption}</figcaption></figure>'
 
 
-def _data_url(pixels: np.ndarray) -> str:
+def data_url(pixels: np.ndarray) -> str:
+    """Pixels (H, W, C) uint8 as a PNG in an address."""
     out = io.BytesIO()
     Image.fromarray(pixels.squeeze()).save(out, "PNG")
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
