@@ -10,6 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from cnn_core.data.download import Archive
 from cnn_core.data.source import DataInfo, DataSource
 from cnn_core.errors import DataError
@@ -32,6 +35,7 @@ FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shi
 STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 TORCHVISION = "cnn_core.data.torchvision_sets:"
+SAMPLES = Path(__file__).parent / "samples"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,14 @@ class Entry:
         module, _, name = self.reader.partition(":")
         reader: Callable[[Path], Any] = getattr(import_module(module), name)
         return reader(folder)
+
+    def samples(self) -> np.ndarray | None:
+        """One image of each class, uint8 (classes, H, W) or (classes, H, W, 3); None for a set whose images this program does not carry."""
+        strip = SAMPLES / f"{self.info.name}.png"
+        if not strip.is_file():
+            return None
+        with Image.open(strip, formats=["PNG"]) as image:
+            return np.stack(np.split(np.asarray(image), len(self.info.classes), axis=1))
 
 
 def _entry(

@@ -6,12 +6,13 @@ import streamlit as st
 
 from cnn_core.data.catalog import Entry, open_source
 from cnn_core.errors import StudioError
+from pages.ui.images import labelled_grid
 from pages.ui.server import get_jobs, get_store
 from pages.ui.text import plain
 
 
 def show_entry(entry: Entry) -> None:
-    """The catalogue's card: size, classes, licence; a button to download it, a field for an archive that is already there."""
+    """The catalogue's card: size, classes, licence, sample pictures; a button to download it, a field for an archive that is already there."""
     info = entry.info
     st.write(entry.help)
     figures = st.grid(4, min_column_width=150)
@@ -20,6 +21,9 @@ def show_entry(entry: Entry) -> None:
     figures.metric("Classes", f"{len(info.classes)}", border=True, help=plain(", ".join(info.classes[:30])))
     figures.metric("Image size", f"{info.image_size} px", border=True, help="grey" if info.channels == 1 else "colour")
     st.caption(f"Licence: {entry.licence}")
+    samples = entry.samples()
+    if samples is not None:
+        st.html(labelled_grid(samples, info.classes))
     megabytes = sum(archive.megabytes for archive in entry.archives)
     if st.button(f"Download {megabytes:,.0f} MB", type="primary", icon=":material/download:"):
         ask_for(info.name)

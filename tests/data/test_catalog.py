@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cnn_core.config import TrainConfig
@@ -29,6 +30,18 @@ def test_every_entrys_defaults_are_settings_that_are_accepted(name: str):
     TrainConfig(data=name, **defaults_for(name))
     defaults_for(name)["seed"] = 99  # what is handed out is a copy
     assert "seed" not in defaults_for(name)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "fashion-mnist"])
+def test_sample_pictures_are_one_image_of_each_class_in_the_sets_own_size(name: str):
+    samples, info = CATALOG[name].samples(), CATALOG[name].info
+    assert samples.shape[:3] == (len(info.classes), info.image_size, info.image_size)
+    assert samples.ndim == (4 if info.channels == 3 else 3) and samples.dtype == np.uint8
+    assert len({image.tobytes() for image in samples}) == len(samples) and all(image.std() > 20 for image in samples)
+
+
+def test_a_set_whose_images_are_not_carried_has_no_samples():
+    assert CATALOG["svhn"].samples() is None and CATALOG["digits"].samples() is None
 
 
 @pytest.mark.parametrize("name", CATALOG)

@@ -87,6 +87,11 @@ def test_a_set_that_is_not_here_says_what_it_is_and_what_its_download_weighs(emp
     assert not at.exception and [button.label for button in at.button][0] == "Cancel"
 
 
+def test_a_set_that_is_not_here_shows_an_image_of_each_class(empty, open_page):
+    shown = "".join(element.proto.body for element in open_page("data", set="fashion-mnist").get("html"))
+    assert all(f'alt="{name}"' in shown for name in ("T-shirt/top", "Sneaker", "Ankle boot"))
+
+
 def test_a_file_that_is_not_the_archive_is_refused_by_its_name(empty, open_page, tmp_path):
     (tmp_path / "mine.tar.gz").write_bytes(b"something else")
     at = open_page("data", set="cifar10")
