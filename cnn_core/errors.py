@@ -3,7 +3,8 @@
     StudioError
     ├── SettingError     a setting is unknown, out of range, or impossible together with another
     ├── DataError        a data set cannot be used: missing, empty, one class only, not downloadable
-    │   └── ImageError   one image file cannot be read
+    │   ├── ImageError   one image file cannot be read
+    │   └── BusyError    another process is importing the same set
     ├── DeviceError      the asked device is not on this machine
     ├── DivergedError    the loss is no longer a number
     ├── MemoryShortError a batch does not fit into the device's memory
@@ -31,6 +32,10 @@ class DataError(StudioError):
 
 class ImageError(DataError):
     """An image file cannot be read."""
+
+
+class BusyError(DataError):
+    """Somebody else is importing the set right now."""
 
 
 class DeviceError(StudioError):

@@ -39,10 +39,8 @@ class CatalogSource(OnDemandSource):
         """The archives that are not on this machine yet."""
         return tuple(archive.name for archive in self.entry.archives if not (self._downloads / archive.name).is_file())
 
-    def obtain(self) -> Generator[Progress, None, None]:
-        """Download, read and import what is still missing. Raises DataError."""
-        if self.is_imported:
-            return
+    def _import(self) -> Generator[Progress, None, None]:
+        """Download, read and import what is still missing."""
         title, info = self.entry.title, self.entry.info
         for archive in self.entry.archives:
             yield from fetch(archive, self._downloads, title)

@@ -1,5 +1,6 @@
 """An imported set as a source: facts from its index, images straight from its memory-mapped file."""
 
+import time
 from collections.abc import Generator
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +11,12 @@ import numpy as np
 from cnn_core.data.index import Index
 from cnn_core.data.source import PARTS, DataInfo, ImageSet, Loading, Part
 from cnn_core.data.version import version
-from cnn_core.errors import DataError
+from cnn_core.errors import BusyError, DataError
 from cnn_core.events import Progress
 from cnn_core.home import IMAGES, INDEX
 
 NAMED_NOTES = 20
+WAIT_SECONDS = 0.5
 
 
 class ImportedSource:
@@ -91,14 +93,23 @@ class ImportedSource:
 
 
 class OnDemandSource:
-    """A source that is imported when its images are first asked for: into `folder`, by `obtain`."""
+    """A source that is imported into `folder` when its images are first asked for."""
 
     folder: Path
+    is_imported: bool
 
     def load(self, part: Part) -> Loading:
         yield from self.obtain()
         return (yield from ImportedSource(self.folder).load(part))
 
     def obtain(self) -> Generator[Progress, None, None]:
-        """Import the set unless that was done. Raises DataError."""
+        """Import the set unless that was done, or wait until somebody else has done it. Raises DataError."""
+        while not self.is_imported:
+            try:
+                yield from self._import()
+            except BusyError:
+                yield Progress("Another process is importing these images", 0, 1)
+                time.sleep(WAIT_SECONDS)
+
+    def _import(self) -> Generator[Progress, None, None]:
         raise NotImplementedError

@@ -29,7 +29,7 @@ from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.source import PARTS, Part
 from cnn_core.data.split import stratified_split
 from cnn_core.data.version import fingerprint
-from cnn_core.errors import DataError, ImageError
+from cnn_core.errors import BusyError, DataError, ImageError
 from cnn_core.events import Progress
 from cnn_core.files import try_lock
 from cnn_core.home import IMAGES, INDEX, Home
@@ -231,7 +231,7 @@ def _staging(name: str, home: Home) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with try_lock(folder.with_name(f".{name}.lock")) as is_mine:
             if not is_mine:
-                raise DataError(f"“{name}” is being imported right now. Wait until that is done, or choose another name.")
+                raise BusyError(f"“{name}” is being imported right now. Wait until that is done, or choose another name.")
             if place.exists():
                 raise DataError(f"There is a data set “{name}” already. Choose another name, or remove that set first.")
             yield folder

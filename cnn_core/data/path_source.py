@@ -58,11 +58,8 @@ class PathSource(OnDemandSource):
             return replace(ImportedSource(self.folder).info, name=self.path.name)
         return _promise(self.path, self._listing)
 
-    def obtain(self) -> Generator[Progress, None, None]:
-        """Import the files unless that was done. Raises DataError."""
-        if self.is_imported:
-            return
-        if self.folder.is_dir():
+    def _import(self) -> Generator[Progress, None, None]:
+        if self.folder.is_dir():  # of files that have changed since
             shutil.rmtree(self.folder)
         yield from import_files(self.folder.name, self.path, Options(), self._home, self._listing)
 

@@ -13,6 +13,7 @@ from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
+from cnn_core.files import try_lock
 from cnn_core.home import Home
 from tests.helpers import COLOURS, drain, is_a_sentence, write_pictures
 
@@ -343,6 +344,15 @@ def test_a_zip_gives_the_same_images_as_the_folder_that_was_packed(pictures: Pat
 def test_a_file_that_is_no_zip_is_refused_in_words(home: Home, tmp_path: Path):
     (tmp_path / "notes.zip").write_text("no archive at all")
     assert "notes.zip" in refused(tmp_path / "notes.zip", home)
+
+
+def test_who_comes_while_another_process_imports_the_same_folder_waits_for_it(pictures: Path, home: Home):
+    source = PathSource(pictures, home)
+    home.staging_folder(source.folder.name).mkdir(parents=True)
+    with try_lock(home.staging_folder(source.folder.name).with_name(f".{source.folder.name}.lock")) as is_mine:
+        loading = source.load("train")
+        assert is_mine and {next(loading).stage for _ in range(2)} == {"Another process is importing these images"}
+    assert len(finish(loading)) == 24
 
 
 def test_loading_reports_how_far_it_is_and_goes_on_from_there_when_it_was_left(pictures: Path, home: Home):
