@@ -12,13 +12,15 @@ from pages.ui.progress import watch
 from pages.ui.server import get_store
 from pages.ui.text import plain
 
+LAST = "data-last"
+
 
 def choose_set() -> str:
-    """The set that the address names (`?set=`), else the first; a box to choose another."""
+    """The set that the address names (`?set=`), else the one last looked at, else the first; a box to choose another."""
     here = imported_sets(get_store().home)
     names = [*CATALOG, *(name for name in here if name not in CATALOG)]
-    asked = st.query_params.get("set")
-    if asked and asked not in names:
+    asked = st.query_params.get("set", st.session_state.get(LAST))
+    if asked and asked not in names and asked != st.session_state.get(LAST):
         st.warning(f"There is no data set “{plain(asked[:80])}”, so another one is shown. Choose from the list.")
 
     def describe(name: str) -> str:
@@ -26,7 +28,7 @@ def choose_set() -> str:
         return f"{title_of(name, get_store().home)}{' · to download' if is_away else ''}"
 
     chosen = st.selectbox("Data set", names, index=names.index(asked) if asked in names else 0, format_func=describe)
-    st.query_params["set"] = chosen
+    st.query_params["set"] = st.session_state[LAST] = chosen
     return chosen
 
 

@@ -44,6 +44,8 @@ def test_a_zip_is_dropped_imported_corrected_and_offered_for_training(page, serv
     page.wait_for_url("**/configure*")
     expect(page.get_by_role("combobox", name="Data set")).to_have_value("dropped")
     assert_sound(page)
+    page.get_by_role("link", name="Data", exact=True).click()
+    expect(page.get_by_text("29 images", exact=True)).to_be_visible()  # the set that was last looked at
 
 
 def test_a_zip_that_leads_out_of_itself_is_cleaned_and_says_so(page, server, tmp_path):
