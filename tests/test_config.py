@@ -256,11 +256,13 @@ def test_a_run_of_the_first_version_still_has_its_settings():
 def test_a_setting_has_an_effect_where_its_network_optimizer_or_schedule_knows_it():
     simple = make_config().model_dump()
     without = {name for name in FIELDS if not has_effect(name, simple)}
-    assert without == {"momentum", "nesterov", "adam_rate", "weights", "drop_at", "drop_factor", "plateau_patience", "knots"}
+    schedules = {"drop_at", "drop_factor", "plateau_patience", "knots"}
+    assert without == {"momentum", "nesterov", "adam_rate", "weights", "mirror"} | schedules  # digits are not flipped
     assert has_effect("momentum", {**simple, "optimizer": "rmsprop"}) and not has_effect(
         "nesterov", {**simple, "optimizer": "rmsprop"}
     )
     assert has_effect("adam_rate", {**simple, "optimizer": "muon"}) and has_effect("nesterov", {**simple, "optimizer": "muon"})
+    assert has_effect("mirror", {**simple, "flip": "random"}) and not has_effect("mirror", {**simple, "flip": "off"})
     assert has_effect("weights", {"model": "mobilenet"}) and not has_effect("width", {"model": "mobilenet"})
     assert not has_effect("depth", {"model": "resnet9"}) and has_effect("width", {"model": "resnet9"})
     step, plateau = ({**simple, "schedule": name} for name in ("step", "plateau"))

@@ -22,7 +22,8 @@ class ModelCard(BaseModel):
     """What turns weights into a classifier: architecture, classes, and how images are made ready.
 
     `options`: the network's own settings, by name. mean, std: per channel, in units of full brightness. `ink`: as whose digits drawings
-    are centred and scaled (see `DataInfo`), `fit`: how photographs are made the right size. `fingerprint`: of the data it was trained on.
+    are centred and scaled (see `DataInfo`), `fit`: how photographs are made the right size. `mirror`: whether logits are the mean of the
+    image's and the mirrored image's. `fingerprint`: of the data it was trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,7 @@ class ModelCard(BaseModel):
     std: tuple[float, ...]
     ink: Ink = ""
     fit: Fit = "crop"
+    mirror: bool = False
     fingerprint: str
 
     @field_validator("ink", mode="before")
@@ -47,7 +49,15 @@ class ModelCard(BaseModel):
     def build(self, weights: str = "scratch") -> nn.Module:
         """The card's network, freshly initialised, or from `weights` as build_model has it."""
         shape = {"channels": self.channels, "image_size": self.image_size, "classes": len(self.classes)}
-        return build_model(self.model, **shape, **self.options, weights=weights)
+        model = build_model(self.model, **shape, **self.options, weights=weights)
+        if self.mirror:
+            model.register_forward_hook(_average_with_mirrored)
+        return model
+
+
+def _average_with_mirrored(model: nn.Module, inputs: tuple[torch.Tensor], logits: torch.Tensor) -> torch.Tensor:
+    """In evaluation mode, the mean of the logits and those of the images (N, C, H, W) mirrored left to right."""
+    return logits if model.training else (logits + model.forward(inputs[0].flip(3))) / 2
 
 
 def save_card(folder: Path, card: ModelCard) -> None:

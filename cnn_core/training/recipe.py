@@ -96,6 +96,7 @@ def prepare(
         std=std,
         ink=info.ink,
         fit=info.fit,
+        mirror=config.mirror and config.flip != "off",
         fingerprint=info.fingerprint,
     )
     arithmetic = choose_arithmetic(config.precision, config.channels_last, device)

@@ -173,3 +173,17 @@ def test_damaged_files_are_loaded_or_refused_and_nothing_else(folder: Path, name
         else:
             assert isinstance(model, nn.Module)
     assert refused > 75
+
+
+def test_a_card_with_mirror_gives_the_mean_of_the_images_and_the_mirrored_images_logits_but_not_in_training(tmp_path: Path):
+    card = MODEL_CARD.model_copy(update={"mirror": True})
+    save_card(tmp_path, card)
+    save_weights(tmp_path, MODEL_CARD.build())
+    both, _ = load_model(tmp_path, CPU)
+    plain = MODEL_CARD.build().eval()
+    plain.load_state_dict(both.state_dict())
+    images = torch.randn(4, 1, 8, 8)
+    expected = (plain(images) + plain(images.flip(-1))) / 2
+    torch.testing.assert_close(both(images), expected)
+    torch.testing.assert_close(both(images.flip(-1)), expected)
+    torch.testing.assert_close(both.train()(images), plain(images))

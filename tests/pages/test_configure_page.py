@@ -24,6 +24,7 @@ ONLY_WITH = {
     "plateau_patience": {"schedule": "plateau"},
     "knots": {"schedule": "linear"},
     "weights": {"model": "mobilenet"},
+    "mirror": {"flip": "random"},
 }
 OUT_OF_RANGE = {
     "epochs": (0, 1001),
@@ -221,6 +222,7 @@ def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empt
         "label_smoothing": 0.1,
         "clip_norm": 1.0,
         "ema": 0.9,
+        "mirror": True,
         "patience": 2,
         "validation_share": 0.2,
         "seed": 42,
@@ -231,7 +233,7 @@ def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empt
         "deterministic": True,
     }
     assert set(FORM_FIELDS) - set(chosen) == {"weights", "drop_at", "drop_factor", "plateau_patience"}
-    at = fill(open_page("configure"), optimizer=chosen["optimizer"], schedule=chosen["schedule"])
+    at = fill(open_page("configure"), **{name: chosen[name] for name in ("optimizer", "schedule", "flip")})
     for name, value in chosen.items():
         field(at, name).set_value(value)
     press_start(at)

@@ -210,12 +210,23 @@ def test_every_setting_of_the_training_matters(home: Home, pictures: Path, tmp_p
         "weights",
         "plateau_patience",
         "patience",
+        "mirror",
         "device",
         "channels_last",
         "compile",
         "deterministic",
     }
     assert {name for chosen in OTHERS for name in chosen} == {*TrainConfig.model_fields} - left | {"model"}
+
+
+@pytest.mark.parametrize(("flip", "is_averaged"), [("random", True), ("off", False)])
+def test_predicting_from_both_mirrorings_is_kept_with_the_model_where_images_are_flipped(
+    home: Home, pictures: Path, tmp_path: Path, flip: str, is_averaged: bool
+):
+    train_all_epochs(tiny_config(pictures, mirror=True, flip=flip), tmp_path / "run", home)
+    model, card = load_model(tmp_path / "run", torch.device("cpu"))
+    images = torch.randn(8, card.channels, card.image_size, card.image_size)
+    assert card.mirror == is_averaged == torch.equal(model(images), model(images.flip(3)))
 
 
 def test_averaged_weights_are_what_is_validated_and_saved(home: Home, pictures: Path, tmp_path: Path):
