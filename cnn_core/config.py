@@ -213,6 +213,16 @@ class TrainConfig(BaseModel):
         min_length=1,
         max_length=400,
     )
+    start_side: float = setting(
+        1.0,
+        title="Progressive resizing",
+        unit="share of the image side at the start, 1 is off",
+        group="Schedule",
+        only={"model": tuple(family.name for family in FAMILIES.values() if family.takes_any_side)},
+        help="Training images are shrunk at first and grow to their full size over two thirds of the training, so that early steps cost less.",
+        ge=0.5,
+        le=1,
+    )
 
     crop: float = setting(
         0.125,

@@ -25,7 +25,8 @@ class Family:
 
     target: "module:callable" that builds it. smallest: least image side in pixels that its strides leave something of.
     options: settings it takes, out of width, depth, activation, batch_norm, dropout, weights. defaults: settings of a run that
-    it wants where nobody chose otherwise, by their names in TrainConfig.
+    it wants where nobody chose otherwise, by their names in TrainConfig. takes_any_side: whether the network, once built, also takes
+    images of another side.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Family:
     smallest: int
     options: tuple[str, ...]
     defaults: dict[str, Any] = field(default_factory=dict)
+    takes_any_side: bool = True
 
 
 FAMILIES = {
@@ -47,6 +49,7 @@ FAMILIES = {
             target="cnn_core.models.simple:SimpleCNN",
             smallest=2,
             options=("width", "depth", "activation", "batch_norm", "dropout"),
+            takes_any_side=False,
         ),
         Family(
             name="speed",

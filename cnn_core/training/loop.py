@@ -22,7 +22,7 @@ from cnn_core.events import Epoch, Note, Progress, Steps
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
-from cnn_core.training.schedule import WarmUp
+from cnn_core.training.schedule import GrowingSide, WarmUp
 
 Report = Steps | Epoch | Progress | Note
 
@@ -33,7 +33,8 @@ class Trainer:
 
     label_smoothing: share (Szegedy et al., 2016). clip_norm: largest gradient norm, 0 for none (Pascanu et al., 2013). ema: decay per
     step of the averaged weights, 0 for none (Polyak and Juditsky, 1992). patience: epochs without a better validation accuracy
-    after which training ends, 0 for never. seed: of what each step's dropout draws. forward: the model, or a compiled version of it.
+    after which training ends, 0 for never. side: of the training images, where they grow. seed: of what each step's dropout draws.
+    forward: the model, or a compiled version of it.
     """
 
     model: nn.Module
@@ -47,6 +48,7 @@ class Trainer:
     clip_norm: float = 0.0
     ema: float = 0.0
     patience: int = 0
+    side: GrowingSide | None = None
     seed: int = 0
     forward: nn.Module | None = None
     meter: Meter = field(default_factory=Meter)
@@ -101,6 +103,8 @@ class Trainer:
         """One optimizer step, giving the loss. images: (B, C, H, W); targets: (B,) classes or (B, classes) shares. Nothing waits for the device."""
         # Dropout draws from torch's one generator, which other threads use too: seeded anew, a step draws the same whatever they drew before it.
         torch.manual_seed(self.seed * 1_000_003 + self.meter.step)
+        if self.side and (side := self.side(self.meter.step)) < images.shape[-1]:
+            images = nn.functional.interpolate(images, size=(side, side), mode="bilinear")
         with self.arithmetic.autocast():
             logits = (self.forward or self.model)(images)
             loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)

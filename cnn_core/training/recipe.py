@@ -32,7 +32,7 @@ from cnn_core.training.loop import Trainer
 from cnn_core.training.memory import explain_memory
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import make_optimizer
-from cnn_core.training.schedule import make_schedule
+from cnn_core.training.schedule import make_schedule, make_side
 from cnn_core.training.view import augmentations, mixing
 
 CHECKPOINT_SECONDS = 20.0  # so much of a run is lost at most when its process dies
@@ -121,6 +121,7 @@ def prepare(
         clip_norm=config.clip_norm,
         ema=config.ema,
         patience=config.patience,
+        side=make_side(config, len(batches), info.image_size),
         seed=config.seed,
         forward=Compiled(model) if should_compile(config.compile, device, steps) else None,
         meter=Meter(remedy=_remedy(config)),

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: small values that are called with a step (from 0) and give the learning rate of that step.
+"""Schedules: small values that are called with a step (from 0) and give the learning rate, or the images' side, of that step.
 
 They can be printed, drawn before training, and know nothing of optimizers. One of them, Plateau, also watches the validation loss.
 Importing this module does not import torch.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnn_core.config import TrainConfig
+from cnn_core.models.registry import FAMILIES
 from cnn_core.settings import Knots, parse_knots, parse_places
 
 Schedule = Callable[[int], float]
@@ -153,6 +154,31 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> WarmUp:
         "plateau": lambda: Plateau(peak, config.drop_factor, config.plateau_patience),
     }
     return WarmUp(makers[config.schedule](), round(config.warmup * steps))
+
+
+@dataclass(frozen=True)
+class GrowingSide:
+    """Progressive resizing (Howard, 2018, in fast.ai's DAWNBench entry): the side of the training images, in pixels, by step.
+
+    It grows from `start` to `full` over the first two thirds of `steps`, an eighth of `full` at a time.
+    """
+
+    full: int
+    start: int
+    steps: int
+
+    def __call__(self, step: int) -> int:
+        stride, side = max(1, self.full // 8), self.start + (self.full - self.start) * 1.5 * step / self.steps
+        return min(self.full, max(self.start, int(side / stride) * stride))
+
+
+def make_side(config: TrainConfig, steps_per_epoch: int, image_size: int) -> GrowingSide | None:
+    """How the images of `config`'s training grow; None where they keep their size all along."""
+    family = FAMILIES[config.model]
+    start = max(family.smallest, round(config.start_side * image_size))
+    if not family.takes_any_side or start >= image_size:
+        return None
+    return GrowingSide(image_size, start, config.epochs * steps_per_epoch)
 
 
 def _cosine_between(start: float, end: float, share: float) -> float:

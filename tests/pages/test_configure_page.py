@@ -24,6 +24,7 @@ ONLY_WITH = {
     "plateau_patience": {"schedule": "plateau"},
     "knots": {"schedule": "linear"},
     "weights": {"model": "mobilenet"},
+    "start_side": {"model": "speed"},
     "mirror": {"flip": "random"},
 }
 OUT_OF_RANGE = {
@@ -232,7 +233,7 @@ def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empt
         "compile": "off",
         "deterministic": True,
     }
-    assert set(FORM_FIELDS) - set(chosen) == {"weights", "drop_at", "drop_factor", "plateau_patience"}
+    assert set(FORM_FIELDS) - set(chosen) == {"weights", "start_side", "drop_at", "drop_factor", "plateau_patience"}
     at = fill(open_page("configure"), **{name: chosen[name] for name in ("optimizer", "schedule", "flip")})
     for name, value in chosen.items():
         field(at, name).set_value(value)

@@ -25,7 +25,7 @@ from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.models.saved import load_model
 from cnn_core.models.simple import SimpleCNN
 from cnn_core.training import meter
-from cnn_core.training.recipe import split_validation, train_run
+from cnn_core.training.recipe import prepare, split_validation, train_run
 from tests.conftest import Trained
 from tests.helpers import COLOURS, is_a_sentence, picture, tiny_config, write_pictures
 
@@ -194,6 +194,7 @@ OTHERS: list[dict[str, Any]] = [
     {"validation_share": 0.3},
     {"seed": 1},
     {"model": "speed"},
+    {"model": "speed", "start_side": 0.5},
 ]
 
 
@@ -227,6 +228,17 @@ def test_predicting_from_both_mirrorings_is_kept_with_the_model_where_images_are
     model, card = load_model(tmp_path / "run", torch.device("cpu"))
     images = torch.randn(8, card.channels, card.image_size, card.image_size)
     assert card.mirror == is_averaged == torch.equal(model(images), model(images.flip(3)))
+
+
+def test_training_images_grow_while_validation_images_have_their_full_side(home: Home, pictures: Path):
+    config = tiny_config(pictures, model="speed", start_side=0.75, epochs=4)
+    source = open_source(config.data, home)
+    trainer, _ = prepare(config, source.info, finish(source.load("train")), torch.device("cpu"))
+    seen: dict[bool, list[int]] = {True: [], False: []}
+    trainer.model.register_forward_hook(lambda model, images, logits: seen[model.training].append(images[0].shape[-1]))
+    list(trainer)
+    assert source.info.image_size == 16 and set(seen[False]) == {16}
+    assert seen[True] == sorted(seen[True]) and set(seen[True]) == {12, 14, 16}
 
 
 def test_averaged_weights_are_what_is_validated_and_saved(home: Home, pictures: Path, tmp_path: Path):

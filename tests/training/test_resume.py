@@ -31,7 +31,7 @@ EPOCHS = 4
 STEPS_PER_EPOCH = 3
 CONFIGS: dict[str, dict[str, Any]] = {
     "adam, dropout, mixup": {"dropout": 0.4, "mixup": 0.5, "clip_norm": 1.0},
-    "speed, muon, averaged": {"model": "speed", "optimizer": "muon", "ema": 0.8, "cutout": 0.2},
+    "speed, muon, averaged, growing": {"model": "speed", "optimizer": "muon", "ema": 0.8, "cutout": 0.2, "start_side": 0.6},
     "batch norm, sgd, alternating flip": {"batch_norm": True, "optimizer": "sgd", "flip": "alternating", "label_smoothing": 0.1},
     "plateau": {"schedule": "plateau", "plateau_patience": 1, "optimizer": "rmsprop", "learning_rate": 0.02, "cutout": 0.3},
 }

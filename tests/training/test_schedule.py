@@ -12,7 +12,7 @@ from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR, OneCycleLR, ReduceLROnPlateau
 
 from cnn_core.config import choices, make_config
-from cnn_core.training.schedule import WarmUp, make_schedule
+from cnn_core.training.schedule import WarmUp, make_schedule, make_side
 
 EPOCHS, STEPS_PER_EPOCH, PEAK = 10, 30, 0.04
 STEPS = EPOCHS * STEPS_PER_EPOCH
@@ -149,3 +149,22 @@ def test_a_plateau_of_a_thousand_epochs_comes_down_to_zero_and_no_further():
 def test_a_schedule_can_be_printed():
     assert str(schedule("constant")) == "WarmUp(then=Constant(peak=0.04), steps=0)"
     assert "knots=((0.0, 0.1), (0.3, 1.0), (1.0, 0.0))" in str(schedule("linear"))
+
+
+def test_images_grow_in_eighths_from_their_first_side_to_the_full_one_at_two_thirds_of_the_training():
+    side = make_side(make_config(model="speed", epochs=10, start_side=0.5), 30, image_size=32)
+    sides = [side(step) for step in range(300)]
+    assert sides[0] == 16 and sides == sorted(sides) and set(sides) == {16, 20, 24, 28, 32}
+    assert sides[199] == 28 and set(sides[200:]) == {32}
+    assert [sides.index(reached) for reached in (20, 24, 28, 32)] == [50, 100, 150, 200]
+
+
+def test_images_start_no_smaller_than_the_network_takes_and_keep_their_size_where_it_takes_but_one():
+    assert make_side(make_config(model="mobilenet", start_side=0.5), 30, image_size=28)(0) == 16
+    assert make_side(make_config(model="simple", start_side=0.5), 30, image_size=32) is None
+    assert make_side(make_config(model="speed"), 30, image_size=32) is None
+
+
+def test_an_odd_side_grows_to_itself():
+    side = make_side(make_config(model="speed", epochs=10, start_side=0.6), 30, image_size=45)
+    assert side(0) == 27 and side(299) == 45 and all(27 <= side(step) <= 45 for step in range(300))
