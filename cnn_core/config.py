@@ -529,6 +529,25 @@ def defaults(data: str, chosen: dict[str, Any]) -> dict[str, Any]:
     return {**OPTIMIZER_DEFAULTS.get(str(optimizer), {}), **wanted, **defaults_for(data)}
 
 
+# What can be changed while a run trains: the state it has reached stays valid whatever these become.
+STEERABLE = (
+    "learning_rate",
+    "weight_decay",
+    "epochs",
+    *(name for name, field in TrainConfig.model_fields.items() if field.json_schema_extra["group"] == "Augmentation"),
+)
+
+
+def change_config(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """`config` with `changes`, checked as a whole. Raises SettingError, also for a setting that cannot be changed while a run trains."""
+    for name in changes:
+        if name in TrainConfig.model_fields and name not in STEERABLE:
+            raise SettingError(
+                f"{TrainConfig.model_fields[name].title} cannot be changed while a run trains. Start a new run with it.", name
+            )
+    return make_config(**{**config.model_dump(), **changes})
+
+
 def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:
     """Whether setting `name` changes anything beside the settings `chosen`, which name at least the model."""
     only = TrainConfig.model_fields[name].json_schema_extra["only"]

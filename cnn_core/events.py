@@ -5,6 +5,7 @@ in 0..1; `step` counts optimizer steps from 1 over the whole run, `epoch` from 1
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,28 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """After step `step`, these settings were given new values while the run was training."""
+
+    step: int
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint was written after step `step` because somebody asked for one."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Paused:
+    """Training waits after step `step` until somebody asks it to go on."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """All epochs are done and the best model has been evaluated once on the test images."""
 
@@ -92,4 +115,4 @@ class Finished:
     test_loss: float
 
 
-Event = Progress | Note | Started | Resumed | Steps | Epoch | Finished
+Event = Progress | Note | Started | Resumed | Steps | Epoch | Changed | Saved | Paused | Finished

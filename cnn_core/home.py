@@ -5,7 +5,7 @@ studio/
   data/sets/<set>/       an imported set: images.npy (one uint8 array) and index.db (what each image is)
   data/importing/<set>/  the same while it is being imported
   data/<name>/           downloaded archives
-  runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, predictions.npz, training_curves.png,
+  runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, predictions.npz, training_curves.png,
                          predictions.png
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from cnn_core.errors import DataError, RunError
 
 CONFIG, CARD, WEIGHTS, PREDICTIONS = "config.json", "model.json", "best_model.pth", "predictions.npz"
-CHECKPOINT, OLD_CHECKPOINT = "checkpoint.bin", "checkpoint.old.bin"
+CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.bin", "checkpoint.old.bin", "epochs"
 CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"
 IMAGES, INDEX = "images.npy", "index.db"
 SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")

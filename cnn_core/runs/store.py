@@ -16,9 +16,8 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
-from cnn_core import events as event_types
 from cnn_core.config import TrainConfig
 from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Event
@@ -42,18 +41,7 @@ GRACE_SECONDS = 2
 REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
 ACTIVE = ("queued", "running")
 RESUMABLE = ("stopped", "interrupted", "failed")
-EVENT_TYPES = {
-    kind.__name__: kind
-    for kind in (
-        event_types.Progress,
-        event_types.Note,
-        event_types.Started,
-        event_types.Resumed,
-        event_types.Steps,
-        event_types.Epoch,
-        event_types.Finished,
-    )
-}
+EVENT_TYPES = {kind.__name__: kind for kind in get_args(Event)}
 
 
 @dataclass(frozen=True)

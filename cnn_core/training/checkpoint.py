@@ -1,6 +1,6 @@
-"""The resumable checkpoint of a run: its training state on disk, this one and the one before.
+"""A run's training state on disk: the resumable checkpoint, the one before, and the state after every epoch to branch from.
 
-A file is the SHA-256 of what follows, and then what torch saved; a file that does not keep its promise is not used. Both files are
+A file is the SHA-256 of what follows, and then what torch saved; a file that does not keep its promise is not used. Files are
 replaced whole or not at all, and are only ever read with `weights_only=True`.
 """
 
@@ -11,25 +11,47 @@ from typing import Any
 
 import torch
 
+from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
-from cnn_core.home import CHECKPOINT, OLD_CHECKPOINT
+from cnn_core.home import CHECKPOINT, EPOCHS, OLD_CHECKPOINT
 
 DIGEST = hashlib.sha256().digest_size
+EPOCHS_ROOM = 2**30  # bytes for the states after a run's epochs
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write `state` as the run's checkpoint; the last one is kept beside it."""
-    content = io.BytesIO()
-    torch.save(state, content)
-    payload = content.getbuffer()
+    payload = _packed(state)
     if (folder / CHECKPOINT).is_file():
         (folder / CHECKPOINT).replace(folder / OLD_CHECKPOINT)
+    write_atomically(folder / CHECKPOINT, lambda file: file.write(payload))
 
-    def write(file: Any) -> None:
-        file.write(hashlib.sha256(payload).digest())
-        file.write(payload)
 
-    write_atomically(folder / CHECKPOINT, write)
+def keep_epoch(folder: Path, epoch: int, state: dict[str, Any], room: int = EPOCHS_ROOM) -> None:
+    """Keep `state` as the run's state after `epoch`. Where all of them need more than `room` bytes, every second older one goes."""
+    payload = _packed(state)
+    (folder / EPOCHS).mkdir(exist_ok=True)
+    write_atomically(folder / EPOCHS / f"{epoch:04d}.bin", lambda file: file.write(payload))
+    while len(kept := kept_epochs(folder)) > 3 and len(kept) * len(payload) > room:
+        for number in kept[1:-2:2]:
+            epoch_file(folder, number).unlink(missing_ok=True)
+
+
+def kept_epochs(folder: Path) -> list[int]:
+    """The epochs whose state was kept, in order."""
+    return sorted(int(path.stem) for path in (folder / EPOCHS).glob("[0-9]*.bin"))
+
+
+def epoch_file(folder: Path, epoch: int) -> Path:
+    return folder / EPOCHS / f"{epoch:04d}.bin"
+
+
+def load_epoch(folder: Path, epoch: int) -> dict[str, Any]:
+    """The run's state after `epoch`, on the CPU. Raises RunError when it was not kept or is damaged."""
+    state = _read(epoch_file(folder, epoch), torch.device("cpu"))
+    if state is None:
+        raise RunError(f"The state of run {folder.name} after epoch {epoch} was not kept or is damaged. Choose another epoch.")
+    return state
 
 
 def load_checkpoint(folder: Path, device: torch.device) -> tuple[dict[str, Any] | None, str]:
@@ -54,6 +76,16 @@ def drop_checkpoints(folder: Path) -> None:
 def has_checkpoint(folder: Path) -> bool:
     """Whether there is a file to resume from; whether it is whole is found out when it is read."""
     return any((folder / name).is_file() for name in (CHECKPOINT, OLD_CHECKPOINT))
+
+
+def _packed(state: dict[str, Any]) -> memoryview:
+    """`state` as a file's content: the digest of what follows, and what torch makes of it."""
+    content = io.BytesIO(bytes(DIGEST))
+    content.seek(DIGEST)
+    torch.save(state, content)
+    view = content.getbuffer()
+    view[:DIGEST] = hashlib.sha256(view[DIGEST:]).digest()
+    return view
 
 
 def _read(path: Path, device: torch.device) -> dict[str, Any] | None:

@@ -41,6 +41,11 @@ class Meter:
         """Training begins or goes on: the clock of the next report starts now."""
         self._reported = time.perf_counter()
 
+    def skip(self, seconds: float) -> None:
+        """Leave a pause that lies just behind out of all times."""
+        self._started += seconds
+        self._reported += seconds
+
     def count(self, loss: torch.Tensor, accuracy: torch.Tensor, size: int) -> None:
         self._pending.append(torch.stack((loss, accuracy)))
         self._sizes.append(size)

@@ -27,6 +27,12 @@ class Optimizers:
         for group in self.param_groups:
             group["lr"] = learning_rate * group.get("rate", 1.0)
 
+    def set_weight_decay(self, weight_decay: float) -> None:
+        """Let those groups that are meant to decay do so by `weight_decay`."""
+        for group in self.param_groups:
+            if group.get("decays", True):
+                group["weight_decay"] = weight_decay
+
     def zero_grad(self) -> None:
         for part in self.parts:
             part.zero_grad()
@@ -130,8 +136,12 @@ def _groups(parameters: dict[str, nn.Parameter], config: TrainConfig, rate: floa
     """Parameters that decay (matrices and kernels) and those that do not (norms, biases), unless all are asked to."""
     decays = [p for p in parameters.values() if config.decay_all or _is_matrix(p)]
     others = [p for p in parameters.values() if not (config.decay_all or _is_matrix(p))]
-    sorted_groups = ((decays, config.weight_decay), (others, 0.0))
-    return [{"params": params, "weight_decay": decay, "rate": rate} for params, decay in sorted_groups if params]
+    sorted_groups = ((decays, True), (others, False))
+    return [
+        {"params": params, "weight_decay": config.weight_decay if decay else 0.0, "decays": decay, "rate": rate}
+        for params, decay in sorted_groups
+        if params
+    ]
 
 
 def _between_first_and_last(model: nn.Module) -> dict[str, nn.Parameter]:

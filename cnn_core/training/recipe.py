@@ -4,9 +4,7 @@ In: a TrainConfig and the run's folder. Out: a generator of events, and the fold
 and keeps what was learned; who drives it, and where its events go, is not known here.
 """
 
-import time
 from collections.abc import Generator, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,28 +20,31 @@ from cnn_core.data.split import stratified_split
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.device import choose_arithmetic, choose_device, describe_device, determinism, should_compile
 from cnn_core.errors import DataError, SettingError
-from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started
+from cnn_core.events import Event, Finished, Note, Progress, Started
 from cnn_core.home import CURVES_PICTURE, PREDICTIONS_PICTURE, Home
 from cnn_core.models.registry import count_trained
-from cnn_core.models.saved import ModelCard, load_model, save_card, save_weights
-from cnn_core.training.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
+from cnn_core.models.saved import ModelCard, load_model, save_card
+from cnn_core.training.checkpoint import drop_checkpoints
 from cnn_core.training.compiled import Compiled
+from cnn_core.training.course import Course
 from cnn_core.training.loop import Trainer
-from cnn_core.training.memory import explain_memory
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.schedule import make_schedule, make_side
+from cnn_core.training.steering import Steering
 from cnn_core.training.view import augmentations, mixing
 
-CHECKPOINT_SECONDS = 20.0  # so much of a run is lost at most when its process dies
 PREPARATION_IMAGES = 5000
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and deviation per channel
 
 
-def train_run(config: TrainConfig, folder: Path, home: Home, *, resume: bool = False) -> Iterator[Event]:
+def train_run(
+    config: TrainConfig, folder: Path, home: Home, *, resume: bool = False, steering: Steering | None = None
+) -> Iterator[Event]:
     """Train as `config` says, leaving model, curves and predictions in `folder`. Raises StudioError for what a person can put right.
 
-    With `resume` it goes on from the folder's checkpoint, or from the beginning when there is none.
+    With `resume` it goes on from the folder's checkpoint, or from the beginning when there is none. `steering` is looked at after
+    every event of the training itself.
     """
     with determinism(config.deterministic):
         device = choose_device(config.device)
@@ -61,11 +62,11 @@ def train_run(config: TrainConfig, folder: Path, home: Home, *, resume: bool = F
             epochs=config.epochs,
             patience=config.patience,
         )
-        epochs: list[Epoch] = []
+        course = Course(trainer, config, source.info, card, folder, steering or Steering())
         if resume:
-            yield from _go_on(trainer, epochs, folder, card)
+            yield from course.go_on()
         save_card(folder, card)
-        yield from _train(trainer, epochs, folder, card)
+        yield from course
 
         test = yield from source.load("test")
         yield from map(Note, test.notes)
@@ -73,7 +74,7 @@ def train_run(config: TrainConfig, folder: Path, home: Home, *, resume: bool = F
         evaluation = yield from evaluate(best, card, test, device)
         save_predictions(folder, evaluation, source.info.fingerprint)
         yield Progress("Drawing curves and predictions", 0, 1)
-        draw_training_curves(epochs, folder / CURVES_PICTURE)
+        draw_training_curves(course.epochs, folder / CURVES_PICTURE)
         draw_predictions(test, evaluation, folder / PREDICTIONS_PICTURE)
         drop_checkpoints(folder)
         yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
@@ -144,47 +145,6 @@ def training_batches(
         shuffle=True,
         seed=config.seed,
     )
-
-
-def _go_on(trainer: Trainer, epochs: list[Epoch], folder: Path, card: ModelCard) -> Iterator[Event]:
-    """Put `trainer` where the folder's checkpoint was taken. Raises DataError when that was with other images."""
-    state, note = load_checkpoint(folder, trainer.arithmetic.device)
-    if note:
-        yield Note(note)
-    if state:
-        if state["fingerprint"] != card.fingerprint:
-            raise DataError(
-                "The images have changed since this run was interrupted, so it cannot go on. Restore them, or start a new run."
-            )
-        trainer.load_state_dict(state["trainer"])
-        epochs += [Epoch(**epoch) for epoch in state["epochs"]]
-    yield Resumed(step=trainer.meter.step, epoch=trainer.epochs_done)
-
-
-def _train(trainer: Trainer, epochs: list[Epoch], folder: Path, card: ModelCard) -> Iterator[Event]:
-    """The trainer's events; the best weights and, now and then, a checkpoint go into the folder."""
-
-    def save() -> None:
-        state = {"trainer": trainer.state_dict(), "epochs": [asdict(e) for e in epochs], "fingerprint": card.fingerprint}
-        save_checkpoint(folder, state)
-
-    saved = time.perf_counter()
-    try:
-        with explain_memory(trainer, (card.channels, card.image_size, card.image_size)):
-            for event in trainer:
-                if isinstance(event, Epoch):
-                    epochs.append(event)
-                    if event.is_best:
-                        save_weights(folder, trainer.measured)
-                if time.perf_counter() - saved > CHECKPOINT_SECONDS:
-                    save()
-                    saved = time.perf_counter()
-                yield event
-    except GeneratorExit:
-        save()
-        if not epochs:  # stopped within the first epoch: better its weights than none
-            save_weights(folder, trainer.measured)
-        raise
 
 
 def _remedy(config: TrainConfig) -> str:

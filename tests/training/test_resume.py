@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from cnn_core.models.saved import load_model
 from cnn_core.runs.execute import execute
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store, Stored
-from cnn_core.training import meter, recipe
+from cnn_core.training import course, meter
 from cnn_core.training.recipe import train_run
 from tests.helpers import is_a_sentence, start_process, tiny_config
 
@@ -146,21 +147,19 @@ def killed(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.Monke
     """A run that wrote checkpoints at every event up to step 5 and reported two more steps: settings, folder, events."""
     config, folder = tiny_config(pictures, epochs=EPOCHS, dropout=0.3, mixup=0.3), tmp_path / "killed"
     folder.mkdir()
-    monkeypatch.setattr(recipe, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(course, "CHECKPOINT_SECONDS", -1.0)
     events: list[Event] = []
     training = train_run(config, folder, home)
     for event in training:
         events.append(event)
         if isinstance(event, Steps) and event.step == 4:
-            monkeypatch.setattr(recipe, "CHECKPOINT_SECONDS", 1e9)
+            monkeypatch.setattr(course, "CHECKPOINT_SECONDS", 1e9)
         if isinstance(event, Steps) and event.step == 7:
             break
-    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    shutil.copytree(folder, tmp_path / "kept")
     training.close()
-    for path in folder.iterdir():
-        path.unlink()
-    for name, content in kept.items():  # as it was before the generator was closed, which would save
-        (folder / name).write_bytes(content)
+    shutil.rmtree(folder)
+    (tmp_path / "kept").rename(folder)  # as it was before the generator was closed, which would save
     return config, folder, events
 
 
@@ -277,13 +276,13 @@ def test_a_stop_while_the_test_images_are_read_can_be_gone_on_from(store: Store,
 KILLED = """
 import sys, time
 from cnn_core.console import Console
-from cnn_core.training import meter, recipe
+from cnn_core.training import course, meter
 from cnn_core.__main__ import main
-meter.REPORT_SECONDS, recipe.CHECKPOINT_SECONDS = -1.0, 0.0
+meter.REPORT_SECONDS, course.CHECKPOINT_SECONDS = -1.0, 0.0
 def show(self, event):
     step = getattr(event, "step", 0)
     if step == 5:
-        recipe.CHECKPOINT_SECONDS = 1e9
+        course.CHECKPOINT_SECONDS = 1e9
     if step == 7:
         print("here", flush=True)
         time.sleep(300)

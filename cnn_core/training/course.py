@@ -1,0 +1,120 @@
+"""A training with its folder: it goes on from a checkpoint, keeps the best weights and the state after every epoch, and can be steered.
+
+In: a trainer and what it was made from. Out: the trainer's events, and those of what was asked of it on the way.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cnn_core.config import TrainConfig
+from cnn_core.data.source import DataInfo
+from cnn_core.errors import DataError, SettingError
+from cnn_core.events import Changed, Epoch, Event, Note, Resumed, Saved
+from cnn_core.models.saved import ModelCard, save_weights
+from cnn_core.training.checkpoint import keep_epoch, load_checkpoint, save_checkpoint
+from cnn_core.training.loop import Trainer
+from cnn_core.training.memory import explain_memory
+from cnn_core.training.steering import Steering, steer
+
+CHECKPOINT_SECONDS = 20.0  # so much of a run is lost at most when its process dies
+
+
+@dataclass
+class Course:
+    """`config` holds the settings in force; `epochs` what was measured after each epoch so far."""
+
+    trainer: Trainer
+    config: TrainConfig
+    info: DataInfo
+    card: ModelCard
+    folder: Path
+    steering: Steering
+    epochs: list[Epoch] = field(default_factory=list)
+    _troubles: list[str] = field(default_factory=list)
+
+    def go_on(self) -> Iterator[Event]:
+        """Put the trainer where the folder's checkpoint was taken. Raises DataError when that was with other images."""
+        state, note = load_checkpoint(self.folder, self.trainer.arithmetic.device)
+        if note:
+            yield Note(note)
+        if state:
+            if state["fingerprint"] != self.card.fingerprint:
+                raise DataError(
+                    "The images have changed since this run was interrupted, so it cannot go on. Restore them, or start a new run."
+                )
+            if state.get("config"):  # checkpoints of earlier versions have none: nothing could be changed then
+                self._use(TrainConfig.model_validate(state["config"]))
+            self.trainer.load_state_dict(state["trainer"])
+            self.epochs += [Epoch(**epoch) for epoch in state["epochs"]]
+        yield Resumed(step=self.trainer.meter.step, epoch=self.trainer.epochs_done)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Train to the end. Whoever stops asking leaves a checkpoint behind."""
+        saved = time.perf_counter()
+        try:
+            with explain_memory(self.trainer, (self.card.channels, self.card.image_size, self.card.image_size)):
+                for event in self.trainer:
+                    if isinstance(event, Epoch):
+                        self._keep(event)
+                    if time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                        self._save()
+                        saved = time.perf_counter()
+                    yield event
+                    yield from self._listen()
+        except GeneratorExit:
+            self._save()
+            if not self.epochs:  # stopped within the first epoch: better its weights than none
+                self._write("The model", lambda: save_weights(self.folder, self.trainer.measured))
+            raise
+
+    def _listen(self) -> Iterator[Event]:
+        """Do what was asked for since the last event, and tell what could not be written."""
+        self.trainer.meter.skip(self.steering.take_pause())
+        step = self.trainer.meter.step
+        if changes := dict(self.steering.changes):
+            try:
+                self._use(self.steering.take_changes(self.config))
+            except SettingError as error:
+                yield Note(f"Nothing was changed after step {step:,}. {error}")
+            else:
+                self._save()  # before it is told: a change that was seen is not lost with the process
+                yield Changed(step, {name: getattr(self.config, name) for name in changes})
+        if self.steering.take_save() and self._save():
+            yield Saved(step)
+        troubles, self._troubles = self._troubles, []
+        yield from map(Note, troubles)
+
+    def _use(self, config: TrainConfig) -> None:
+        self.config = config
+        steer(self.trainer, config, self.info, self.card.mean)
+
+    def _keep(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch)
+        if epoch.is_best:
+            self._write("The best model so far", lambda: save_weights(self.folder, self.trainer.measured))
+        self._write(f"The state after epoch {epoch.epoch}", lambda: keep_epoch(self.folder, epoch.epoch, self._state()))
+
+    def _save(self) -> bool:
+        return self._write("The checkpoint", lambda: save_checkpoint(self.folder, self._state()))
+
+    def _write(self, what: str, write: Callable[[], None]) -> bool:
+        """Whether `write` succeeded: a full disk is told, and no reason to lose what is being learned."""
+        try:
+            write()
+        except OSError as error:
+            self._troubles.append(
+                f"{what} could not be written ({error.strerror or error}); the one before is kept and training goes on. Free some space."
+            )
+            return False
+        return True
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "trainer": self.trainer.state_dict(),
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "fingerprint": self.card.fingerprint,
+            "config": self.config.model_dump(),
+        }

@@ -1,0 +1,51 @@
+"""What people ask of a training while it runs: collected between two events, done before the next step.
+
+In: requests, from whoever drives the training. Out: a trainer with other settings, as if it had been made with them. What may change
+is `config.STEERABLE`; the settings in force are part of every checkpoint.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnn_core.config import TrainConfig, change_config
+from cnn_core.data.source import DataInfo
+from cnn_core.training.loop import Trainer
+from cnn_core.training.schedule import make_schedule, make_side
+from cnn_core.training.view import augmentations, mixing
+
+
+@dataclass
+class Steering:
+    """Requests that the training has not looked at yet. To be filled and read in one thread, between two events of the training.
+
+    `changes`: settings by name. `should_save`: write a checkpoint. `paused`: seconds for which no event was asked for.
+    """
+
+    changes: dict[str, Any] = field(default_factory=dict)
+    should_save: bool = False
+    paused: float = 0.0
+
+    def take_changes(self, config: TrainConfig) -> TrainConfig:
+        """`config` with the changes so far, which are done with then. Raises SettingError."""
+        changes, self.changes = self.changes, {}
+        return change_config(config, changes)
+
+    def take_save(self) -> bool:
+        should_save, self.should_save = self.should_save, False
+        return should_save
+
+    def take_pause(self) -> float:
+        paused, self.paused = self.paused, 0.0
+        return paused
+
+
+def steer(trainer: Trainer, config: TrainConfig, info: DataInfo, mean: tuple[float, ...]) -> None:
+    """Let `trainer` go on as `config` says, from the next step on. `mean`: of the training images' channels (0..1)."""
+    steps_per_epoch, state = len(trainer.batches), trainer.schedule.state
+    trainer.epochs = config.epochs
+    trainer.schedule = make_schedule(config, steps_per_epoch)
+    trainer.schedule.load_state(state)
+    trainer.side = make_side(config, steps_per_epoch, info.image_size)
+    trainer.batches.augmentations = augmentations(config, info.image_size, mean)
+    trainer.batches.mix = mixing(config, len(info.classes))
+    trainer.optimizer.set_weight_decay(config.weight_decay)
