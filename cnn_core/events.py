@@ -108,6 +108,13 @@ class Paused:
 
 
 @dataclass(frozen=True)
+class Continued:
+    """A pause after step `step` is over."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """All epochs are done and the best model has been evaluated once on the test images."""
 
@@ -115,4 +122,4 @@ class Finished:
     test_loss: float
 
 
-Event = Progress | Note | Started | Resumed | Steps | Epoch | Changed | Saved | Paused | Finished
+Event = Progress | Note | Started | Resumed | Steps | Epoch | Changed | Saved | Paused | Continued | Finished

@@ -9,13 +9,15 @@ import traceback
 from collections.abc import Callable
 
 from cnn_core.errors import StudioError
-from cnn_core.events import Event, Finished
+from cnn_core.events import Continued, Event, Finished, Paused
 from cnn_core.runs.history import History, summarise
 from cnn_core.runs.lock import hold
-from cnn_core.runs.store import Store, Stored
+from cnn_core.runs.store import TRAINING, Store, Stored
 from cnn_core.training.recipe import train_run
+from cnn_core.training.steering import Steering
 
 Watch = Callable[[Event], None]
+PAUSE_SECONDS = 0.1
 
 
 def execute(store: Store, run: str, *, watch: Watch = lambda event: None, should_end: Callable[[], bool] = lambda: False) -> str:
@@ -26,12 +28,12 @@ def execute(store: Store, run: str, *, watch: Watch = lambda event: None, should
     """
     folder = store.home.run_folder(run)
     with hold(folder):
-        if not store.start(run) and store.run(run).status != "running":
+        if not store.start(run) and store.run(run).status not in TRAINING:
             return store.run(run).status
         begun, history, error = time.perf_counter(), History(), ""
         history.add(store.events(run))
         try:
-            status = _drive(store, run, history, watch, should_end)
+            status = _Drive(store, run, history, watch, should_end).to_the_end()
         except StudioError as problem:
             status, error = "failed", str(problem)
         except Exception:
@@ -45,14 +47,41 @@ def execute(store: Store, run: str, *, watch: Watch = lambda event: None, should
     return status
 
 
-def _drive(store: Store, run: str, history: History, watch: Watch, should_end: Callable[[], bool]) -> str:
-    """Ask for events until there are no more ("finished") or somebody wants an end ("stopped")."""
-    training = train_run(store.run(run).config, store.home.run_folder(run), store.home, resume=history.seq > 0)
-    with contextlib.closing(training) as events:
-        for seq, event in enumerate(events, start=history.seq + 1):
-            store.append(run, [event])
-            history.add([Stored(seq, event)])
-            watch(event)
-            if not isinstance(event, Finished) and (should_end() or store.should_stop(run)):
-                return "stopped"
-    return "finished"
+class _Drive:
+    """One run being trained: what was asked of it is handed on after every event."""
+
+    def __init__(self, store: Store, run: str, history: History, watch: Watch, should_end: Callable[[], bool]) -> None:
+        self._store, self._run, self._history, self._watch = store, run, history, watch
+        self._should_end = lambda: should_end() or store.should_stop(run)
+        self._steering = Steering()
+
+    def to_the_end(self) -> str:
+        """Ask for events until there are no more ("finished") or somebody wants an end ("stopped")."""
+        config, folder = self._store.run(self._run).config, self._store.home.run_folder(self._run)
+        training = train_run(config, folder, self._store.home, resume=self._history.seq > 0, steering=self._steering)
+        with contextlib.closing(training) as events:
+            for event in events:
+                if event is None:
+                    time.sleep(PAUSE_SECONDS)
+                else:
+                    self._record(event)
+                if not isinstance(event, Finished) and self._should_end():
+                    return "stopped"
+                self._listen()
+        return "finished"
+
+    def _record(self, event: Event) -> None:
+        self._store.append(self._run, [event])
+        self._history.add([Stored(self._history.seq + 1, event)])
+        if isinstance(event, (Paused, Continued)):
+            self._store.set_status(self._run, "paused" if isinstance(event, Paused) else "running")
+        self._watch(event)
+
+    def _listen(self) -> None:
+        for request in self._store.take_requests(self._run):
+            if request.kind == "save":
+                self._steering.should_save = True
+            elif request.kind == "change":
+                self._steering.changes |= request.body
+            else:
+                self._steering.is_paused = request.kind == "pause"

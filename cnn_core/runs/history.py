@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
+from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.runs.store import Stored
 
 SNAPSHOT_POINTS = 2000
@@ -45,6 +45,7 @@ class History:
     last: Steps | None = None
     epochs: list[Epoch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    changes: list[Changed] = field(default_factory=list)
     resumed: int = 0
     _recent: deque[Steps] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _loss: list[float] = field(default_factory=list)
@@ -63,6 +64,9 @@ class History:
                 self.started = event
             case Resumed():
                 self._take_back(event)
+            case Changed():
+                self.changes.append(event)
+                self._plan_anew()
             case Steps():
                 self.last, self.stage = event, None
                 self._recent.append(event)
@@ -83,10 +87,18 @@ class History:
         """Forget what was reported after the checkpoint that training goes on from: it will be reported again."""
         del self._loss[place.step :], self._accuracy[place.step :]
         self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= place.epoch]
+        self.changes = [change for change in self.changes if change.step <= place.step]
+        self._plan_anew()
         self._recent.clear()
         self.stage = None
         if self.last and self.last.step > place.step:
             self.last = replace(self.last, step=place.step) if place.step else None
+
+    def _plan_anew(self) -> None:
+        """Count on as many epochs as the last change asks for."""
+        asked = [change.settings["epochs"] for change in self.changes if "epochs" in change.settings]
+        if asked and self.started:
+            self.started = replace(self.started, epochs=asked[-1])
 
     @property
     def best(self) -> Epoch | None:

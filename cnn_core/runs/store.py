@@ -2,7 +2,7 @@
 
     runs      one row per run: settings, status, summary
     events    what happened, in order (run, seq): appended by the one who trains, tailed by anyone with `since`
-    requests  what people ask of a run ("stop"): appended by anyone, taken by the one who trains
+    requests  what people ask of a run (stop, pause, continue, save, change): appended by anyone, taken by the one who trains
 
 Every method opens its own connection, so a Store may be shared between threads; any number of processes may use one file. It is
 kept with a rollback journal rather than a WAL: SQLite before 3.51.3 can corrupt a WAL that several connections write and reset.
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from cnn_core.config import TrainConfig
 from cnn_core.errors import RunError, StudioError
@@ -24,31 +24,27 @@ from cnn_core.events import Event
 from cnn_core.files import transaction, write_atomically
 from cnn_core.home import CARD, CONFIG, WEIGHTS, Home
 from cnn_core.runs.lock import is_held
+from cnn_core.runs.schema import bring_up_to_date
 
-SCHEMA = """
-create table if not exists runs (
-    number integer primary key autoincrement, id text unique, created real not null, status text not null,
-    config text not null, summary text not null default '{}', error text not null default ''
-);
-create table if not exists events (
-    run text not null, seq integer not null, kind text not null, body text not null, primary key (run, seq)
-) without rowid;
-create table if not exists requests (
-    id integer primary key, run text not null, kind text not null, created real not null
-);
-"""
+COLUMNS = "id, created, status, config, summary, error, name, notes, tags, parent, parent_epoch, removed"
 GRACE_SECONDS = 2
 REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
-ACTIVE = ("queued", "running")
+TRAINING = ("running", "paused")
+ACTIVE = ("queued", *TRAINING)
 RESUMABLE = ("stopped", "interrupted", "failed")
+WAITING = "status = 'queued' and id is not null"
+ORDER = "coalesce(place, number), number"
+RequestKind = Literal["pause", "continue", "save", "change"]
 EVENT_TYPES = {kind.__name__: kind for kind in get_args(Event)}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A row of the store. status: queued, running, finished, stopped, failed, or interrupted (its process died).
+    """A row of the store. status: queued, running, paused, finished, stopped, failed, or interrupted (its process died).
 
-    `summary` holds what is known so far (see `history.summarise`); `error` the sentence of a failed run; `created` Unix seconds.
+    `summary` holds what is known so far (see `history.summarise`); `error` the sentence of a failed run; `created` and `removed` (None:
+    not in the bin) Unix seconds. `name`, `notes` and `tags` are a person's own. `parent`: the run whose state after epoch `parent_epoch`
+    this one began with, "" for none.
     """
 
     id: str
@@ -57,6 +53,12 @@ class Run:
     config: TrainConfig
     summary: dict[str, Any]
     error: str
+    name: str = ""
+    notes: str = ""
+    tags: tuple[str, ...] = ()
+    parent: str = ""
+    parent_epoch: int | None = None
+    removed: float | None = None
 
     @property
     def is_active(self) -> bool:
@@ -66,6 +68,14 @@ class Run:
     def can_go_on(self) -> bool:
         """Whether it ended before it was done."""
         return self.status in RESUMABLE
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something a person asks of a run that trains. `body`: for a change the settings by name."""
+
+    kind: RequestKind
+    body: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -85,16 +95,32 @@ class Store:
             home.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StudioError(f"The studio home {home.root} cannot be made ({error.strerror}). {REMEDY}") from None
-        with self._connect() as db:
-            db.execute("pragma journal_mode = truncate")
-            db.executescript(SCHEMA)
+        with self.connect() as db:
+            bring_up_to_date(db)
 
-    def create(self, config: TrainConfig, status: str = "queued") -> str:
-        """Add a run and its folder with `config.json`; gives its id, like 0007-digits."""
-        with self._connect() as db:
-            number = db.execute(
-                "insert into runs (created, status, config) values (?, ?, ?)", (time.time(), status, config.model_dump_json())
-            ).lastrowid
+    def create(
+        self,
+        config: TrainConfig,
+        status: str = "queued",
+        *,
+        press: str | None = None,
+        parent: str = "",
+        parent_epoch: int | None = None,
+    ) -> str:
+        """Add a run and its folder with `config.json`; gives its id, like 0007-digits.
+
+        `press` names the press of a button: however often it is sent, it gives the same one run.
+        """
+        values = (time.time(), status, config.model_dump_json(), press, parent, parent_epoch)
+        with self.connect() as db:
+            made = db.execute(
+                "insert into runs (created, status, config, press, parent, parent_epoch) values (?, ?, ?, ?, ?, ?)"
+                " on conflict (press) do nothing returning number",
+                values,
+            ).fetchall()
+        if not made:
+            return self._pressed(press)
+        ((number,),) = made
         run = f"{number:04d}-{_slug(config.data)}"
         folder = self.home.run_folder(run)
         try:
@@ -103,21 +129,31 @@ class Store:
         except OSError as error:
             raise StudioError(f"The run's folder {folder} cannot be made ({error.strerror}). {REMEDY}") from None
         # Only a run with an id is seen by anybody, so whoever sees one finds its folder too.
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute("update runs set id = ? where number = ?", (run, number))
         return run
+
+    def _pressed(self, press: str) -> str:
+        """The run that a press of a button has made; its id may still be on its way."""
+        for _ in range(100):
+            with self.connect() as db:
+                (run,) = db.execute("select id from runs where press = ?", (press,)).fetchone()
+            if run:
+                return run
+            time.sleep(0.02)
+        raise StudioError(f"The run could not be made. {REMEDY}")
 
     def run(self, run: str) -> Run:
         """The run called `run`. Raises RunError when there is none."""
         self.home.run_folder(run)  # refuses what cannot be a run's name
-        found = self._select("where id = ?", (run,))
+        found = self.select("where id = ?", (run,))
         if not found:
             raise RunError(f"There is no run “{run}” in {self.home.root}. `python -m cnn_core runs` lists them.")
         return found[0]
 
     def runs(self) -> list[Run]:
-        """All runs, newest first."""
-        return self._select("where id is not null order by number desc", ())
+        """All runs but those in the bin, newest first."""
+        return self.select("where id is not null and removed is null order by number desc", ())
 
     def has_model(self, run: str) -> bool:
         """Whether the run has a saved model."""
@@ -131,15 +167,13 @@ class Store:
             return ""
 
     def waiting(self) -> list[str]:
-        """The queued runs, oldest first."""
-        with self._connect() as db:
-            return [
-                row[0] for row in db.execute("select id from runs where status = 'queued' and id is not null order by number")
-            ]
+        """The queued runs, in the order in which they will be trained."""
+        with self.connect() as db:
+            return [row[0] for row in db.execute(f"select id from runs where {WAITING} order by {ORDER}")]
 
     def start(self, run: str) -> bool:
         """Turn a queued run into a running one; False when it no longer waits. The caller holds the run's lock."""
-        with self._connect() as db:
+        with self.connect() as db:
             return db.execute("update runs set status = 'running' where id = ? and status = 'queued'", (run,)).rowcount == 1
 
     def resume(self, run: str, status: str = "queued") -> None:
@@ -147,19 +181,19 @@ class Store:
         row = self.run(run)
         if row.status not in RESUMABLE:
             raise RunError(f"Run {run} is {row.status}. Only a run that was stopped or interrupted or has failed can go on.")
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute("delete from requests where run = ?", (run,))
             db.execute("update runs set status = ?, error = '' where id = ? and status != 'queued'", (status, run))
 
     def set_status(self, run: str, status: str, *, summary: dict[str, Any] | None = None, error: str = "") -> None:
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute("update runs set status = ?, error = ? where id = ?", (status, error, run))
             if summary is not None:
                 db.execute("update runs set summary = ? where id = ?", (json.dumps(summary), run))
 
     def append(self, run: str, events: Iterable[Event]) -> None:
         """Add events after the run's last one, all or none. To be called by the one who trains the run only."""
-        with self._connect() as db:
+        with self.connect() as db:
             last = db.execute("select coalesce(max(seq), 0) from events where run = ?", (run,)).fetchone()[0]
             rows = [
                 (run, seq, type(event).__name__, json.dumps(asdict(event))) for seq, event in enumerate(events, start=last + 1)
@@ -168,7 +202,7 @@ class Store:
 
     def events(self, run: str, since: int = 0) -> list[Stored]:
         """The run's events after `since`, in order."""
-        with self._connect() as db:
+        with self.connect() as db:
             rows = db.execute(
                 "select seq, kind, body from events where run = ? and seq > ? order by seq", (run, since)
             ).fetchall()
@@ -176,28 +210,46 @@ class Store:
 
     def request_stop(self, run: str) -> None:
         """Ask for an end: a waiting run is taken out of the queue, a running one is stopped by the one who trains it."""
-        with self._connect() as db:
+        with self.connect() as db:
             waiting = db.execute("update runs set status = 'stopped' where id = ? and status = 'queued'", (run,)).rowcount
             if not waiting:
                 db.execute("insert into requests (run, kind, created) values (?, 'stop', ?)", (run, time.time()))
 
     def should_stop(self, run: str) -> bool:
         """Whether somebody asked for the run's end."""
-        with self._connect() as db:
+        with self.connect() as db:
             return db.execute("select 1 from requests where run = ? and kind = 'stop'", (run,)).fetchone() is not None
 
-    def _select(self, where: str, values: tuple[Any, ...]) -> list[Run]:
-        with self._connect() as db:
-            rows = db.execute(f"select id, created, status, config, summary, error from runs {where}", values).fetchall()
+    def request(self, run: str, kind: RequestKind, **body: Any) -> None:
+        """Ask something of a run that trains; done at its next report."""
+        with self.connect() as db:
+            db.execute(
+                "insert into requests (run, kind, created, body) values (?, ?, ?, ?)", (run, kind, time.time(), json.dumps(body))
+            )
+
+    def take_requests(self, run: str) -> list[Request]:
+        """What was asked of the run, in order, but for its end; taken once. To be called by the one who trains it."""
+        with self.connect() as db:
+            found = db.execute(
+                "delete from requests where run = ? and kind != 'stop' returning id, kind, body", (run,)
+            ).fetchall()
+        return [Request(kind, json.loads(body)) for _, kind, body in sorted(found)]
+
+    def select(self, where: str, values: tuple[Any, ...]) -> list[Run]:
+        """The runs that an SQL condition names."""
+        with self.connect() as db:
+            rows = db.execute(f"select {COLUMNS} from runs {where}", values).fetchall()
         return [self._run(*row) for row in rows]
 
-    def _run(self, run: str, created: float, status: str, config: str, summary: str, error: str) -> Run:
+    def _run(self, run: str, created: float, status: str, config: str, summary: str, *rest: Any) -> Run:
         # A run that is called running while nobody holds its lock lost its process; a new one may be about to take it.
-        if status == "running" and time.time() - created > GRACE_SECONDS and not is_held(self.home.run_folder(run)):
+        if status in TRAINING and time.time() - created > GRACE_SECONDS and not is_held(self.home.run_folder(run)):
             status = "interrupted"
-        return Run(run, created, status, TrainConfig.model_validate_json(config), json.loads(summary), error)
+        error, name, notes, tags, *parent_and_removed = rest
+        read = TrainConfig.model_validate_json(config), json.loads(summary)
+        return Run(run, created, status, *read, error, name, notes, tuple(json.loads(tags)), *parent_and_removed)
 
-    def _connect(self) -> AbstractContextManager[sqlite3.Connection]:
+    def connect(self) -> AbstractContextManager[sqlite3.Connection]:
         """One transaction (see `transaction`). Raises StudioError."""
         database = self.home.database
         return transaction(database, lambda error: StudioError(f"The run store {database} cannot be used ({error}). {REMEDY}"))

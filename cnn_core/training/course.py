@@ -3,16 +3,19 @@
 In: a trainer and what it was made from. Out: the trainer's events, and those of what was asked of it on the way.
 """
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cnn_core.config import TrainConfig
+from torch import nn
+
+from cnn_core.config import TrainConfig, change_config
 from cnn_core.data.source import DataInfo
-from cnn_core.errors import DataError, SettingError
-from cnn_core.events import Changed, Epoch, Event, Note, Resumed, Saved
+from cnn_core.errors import DataError, SettingError, StudioError
+from cnn_core.events import Changed, Continued, Epoch, Event, Note, Paused, Resumed, Saved
 from cnn_core.models.saved import ModelCard, save_weights
 from cnn_core.training.checkpoint import keep_epoch, load_checkpoint, save_checkpoint
 from cnn_core.training.loop import Trainer
@@ -34,6 +37,7 @@ class Course:
     steering: Steering
     epochs: list[Epoch] = field(default_factory=list)
     _troubles: list[str] = field(default_factory=list)
+    _unsaved: nn.Module | None = None  # the best network, while it cannot be written
 
     def go_on(self) -> Iterator[Event]:
         """Put the trainer where the folder's checkpoint was taken. Raises DataError when that was with other images."""
@@ -51,8 +55,8 @@ class Course:
             self.epochs += [Epoch(**epoch) for epoch in state["epochs"]]
         yield Resumed(step=self.trainer.meter.step, epoch=self.trainer.epochs_done)
 
-    def __iter__(self) -> Iterator[Event]:
-        """Train to the end. Whoever stops asking leaves a checkpoint behind."""
+    def __iter__(self) -> Iterator[Event | None]:
+        """Train to the end; None while it is paused. Whoever stops asking leaves a checkpoint behind."""
         saved = time.perf_counter()
         try:
             with explain_memory(self.trainer, (self.card.channels, self.card.image_size, self.card.image_size)):
@@ -64,19 +68,38 @@ class Course:
                         saved = time.perf_counter()
                     yield event
                     yield from self._listen()
+            if self._unsaved:
+                save_weights(self.folder, self._unsaved)
+        except OSError as error:
+            raise StudioError(
+                f"The best model could not be written ({error.strerror or error}). Free some space and train the run again."
+            ) from None
         except GeneratorExit:
             self._save()
             if not self.epochs:  # stopped within the first epoch: better its weights than none
                 self._write("The model", lambda: save_weights(self.folder, self.trainer.measured))
             raise
 
-    def _listen(self) -> Iterator[Event]:
-        """Do what was asked for since the last event, and tell what could not be written."""
-        self.trainer.meter.skip(self.steering.take_pause())
+    def _listen(self) -> Iterator[Event | None]:
+        """Do what was asked for since the last event; during a pause None is given again and again, for whoever drives to wait."""
+        yield from self._answer()
+        if not self.steering.is_paused:
+            return
+        begun, step = time.perf_counter(), self.trainer.meter.step
+        self._save()
+        yield Paused(step)
+        while self.steering.is_paused:
+            yield None
+            yield from self._answer()
+        self.trainer.meter.skip(time.perf_counter() - begun)
+        yield Continued(step)
+
+    def _answer(self) -> Iterator[Event]:
+        """Changes and saves that were asked for, and what could not be written."""
         step = self.trainer.meter.step
-        if changes := dict(self.steering.changes):
+        if changes := self.steering.take_changes():
             try:
-                self._use(self.steering.take_changes(self.config))
+                self._use(change_config(self.config, changes))
             except SettingError as error:
                 yield Note(f"Nothing was changed after step {step:,}. {error}")
             else:
@@ -94,7 +117,11 @@ class Course:
     def _keep(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)
         if epoch.is_best:
-            self._write("The best model so far", lambda: save_weights(self.folder, self.trainer.measured))
+            self._unsaved = self.trainer.measured
+        if self._unsaved and self._write("The best model so far", lambda: save_weights(self.folder, self._unsaved)):
+            self._unsaved = None
+        elif self._unsaved is self.trainer.measured:  # which learns on: the next epoch tries again with what was best
+            self._unsaved = copy.deepcopy(self._unsaved)
         self._write(f"The state after epoch {epoch.epoch}", lambda: keep_epoch(self.folder, epoch.epoch, self._state()))
 
     def _save(self) -> bool:

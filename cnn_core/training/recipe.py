@@ -40,11 +40,11 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and deviation p
 
 def train_run(
     config: TrainConfig, folder: Path, home: Home, *, resume: bool = False, steering: Steering | None = None
-) -> Iterator[Event]:
+) -> Iterator[Event | None]:
     """Train as `config` says, leaving model, curves and predictions in `folder`. Raises StudioError for what a person can put right.
 
     With `resume` it goes on from the folder's checkpoint, or from the beginning when there is none. `steering` is looked at after
-    every event of the training itself.
+    every event of the training itself; while that says pause, None is given instead of events.
     """
     with determinism(config.deterministic):
         device = choose_device(config.device)

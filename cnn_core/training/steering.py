@@ -7,7 +7,7 @@ is `config.STEERABLE`; the settings in force are part of every checkpoint.
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnn_core.config import TrainConfig, change_config
+from cnn_core.config import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.training.loop import Trainer
 from cnn_core.training.schedule import make_schedule, make_side
@@ -18,25 +18,20 @@ from cnn_core.training.view import augmentations, mixing
 class Steering:
     """Requests that the training has not looked at yet. To be filled and read in one thread, between two events of the training.
 
-    `changes`: settings by name. `should_save`: write a checkpoint. `paused`: seconds for which no event was asked for.
+    `changes`: settings by name. `should_save`: write a checkpoint. `is_paused`: take no step for as long as this is so.
     """
 
     changes: dict[str, Any] = field(default_factory=dict)
     should_save: bool = False
-    paused: float = 0.0
+    is_paused: bool = False
 
-    def take_changes(self, config: TrainConfig) -> TrainConfig:
-        """`config` with the changes so far, which are done with then. Raises SettingError."""
+    def take_changes(self) -> dict[str, Any]:
         changes, self.changes = self.changes, {}
-        return change_config(config, changes)
+        return changes
 
     def take_save(self) -> bool:
         should_save, self.should_save = self.should_save, False
         return should_save
-
-    def take_pause(self) -> float:
-        paused, self.paused = self.paused, 0.0
-        return paused
 
 
 def steer(trainer: Trainer, config: TrainConfig, info: DataInfo, mean: tuple[float, ...]) -> None:

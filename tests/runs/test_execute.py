@@ -11,7 +11,7 @@ from cnn_core.data.index import Index
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError, DeviceError, RunError, SettingError
-from cnn_core.events import Epoch, Event, Progress, Started, Steps
+from cnn_core.events import Changed, Epoch, Event, Note, Paused, Progress, Saved, Started, Steps
 from cnn_core.home import CURVES_PICTURE, INDEX, WEIGHTS
 from cnn_core.models.saved import load_model
 from cnn_core.runs.execute import execute
@@ -117,11 +117,29 @@ def test_a_training_that_diverges_fails_the_run_with_a_sentence(store: Store, pi
 def test_a_mistake_of_ours_fails_the_run_and_keeps_its_traceback(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
     folder = store.home.run_folder(run)
-    (folder / WEIGHTS / "in the way").mkdir(parents=True)  # the model cannot be saved where a folder lies
+    (folder / CURVES_PICTURE / "in the way").mkdir(parents=True)  # no picture can be drawn where a folder lies
     assert execute(store, run) == "failed"
     row = store.run(run)
     assert row.status == "failed" and str(folder / "error.txt") in row.error and is_a_sentence(row.error)
     assert "Traceback" in (folder / "error.txt").read_text()
+
+
+@pytest.mark.parametrize(("freed", "status"), [(2, "finished"), (99, "failed")])
+def test_a_model_that_cannot_be_written_at_first_is_written_once_it_can(store: Store, pictures: Path, freed: int, status: str):
+    run = store.create(tiny_config(pictures, epochs=3))
+    folder = store.home.run_folder(run)
+    (folder / WEIGHTS / "in the way").mkdir(parents=True)  # no file can be put where a folder lies
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Epoch) and event.epoch == freed:
+            shutil.rmtree(folder / WEIGHTS)
+
+    assert execute(store, run, watch=watch) == status
+    notes = [stored.event.text for stored in store.events(run) if isinstance(stored.event, Note)]
+    assert notes and all("The best model so far could not be written" in note and is_a_sentence(note) for note in notes)
+    assert store.has_model(run) == (status == "finished") and store.run(run).summary["epochs"] == 3
+    if status == "failed":
+        assert is_a_sentence(store.run(run).error) and "The best model could not be written" in store.run(run).error
 
 
 def test_a_second_trainer_of_the_same_run_is_refused(store: Store, pictures: Path):
@@ -227,3 +245,57 @@ def test_a_set_with_validation_images_of_its_own_leaves_all_others_for_training(
     submit(tiny_config(data, batch_size=30), store)
     with pytest.raises(SettingError, match="more than the 30 images left"):
         submit(tiny_config(data, batch_size=31), store)
+
+
+def test_a_change_asked_of_a_running_run_is_made_recorded_and_drawn_into_its_history(store: Store, pictures: Path):
+    run, asked = store.create(tiny_config(pictures, epochs=200)), []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Epoch) and not asked:
+            asked.append(event.epoch)
+            store.request(run, "change", epochs=event.epoch + 3, learning_rate=0.0001)
+
+    assert execute(store, run, watch=watch) == "finished"
+    events = [stored.event for stored in store.events(run)]
+    (changed,) = [event for event in events if isinstance(event, Changed)]
+    assert changed.settings == {"epochs": asked[0] + 3, "learning_rate": 0.0001}
+    assert store.run(run).summary["epochs"] == asked[0] + 3
+    history = History()
+    history.add(store.events(run))
+    assert history.snapshot()["epochs_total"] == asked[0] + 3
+
+
+def test_a_paused_run_says_so_waits_and_goes_on_or_is_stopped(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=2))
+    seen: list[str] = []
+
+    def watch(event: Event) -> None:
+        seen.append(store.run(run).status)
+        if isinstance(event, Epoch) and event.epoch == 1:
+            store.request(run, "pause")
+        if isinstance(event, Paused):
+            store.request(run, "continue")
+
+    assert execute(store, run, watch=watch) == "finished" and set(seen) == {"running", "paused"}
+    run = store.create(tiny_config(pictures, epochs=2))
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Epoch):
+            store.request(run, "pause")
+        if isinstance(event, Paused):
+            store.request_stop(run)
+
+    assert execute(store, run, watch=stop) == "stopped" and store.run(run).summary["epochs"] == 1
+    store.resume(run)
+    assert execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
+
+
+def test_a_save_asked_of_a_running_run_is_made_and_recorded(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=3))
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Epoch) and event.epoch == 1:
+            store.request(run, "save")
+
+    assert execute(store, run, watch=watch) == "finished"
+    assert sum(isinstance(stored.event, Saved) for stored in store.events(run)) == 1

@@ -340,3 +340,36 @@ def test_a_run_tells_which_version_of_the_data_it_was_given_once_it_has_begun(co
     version = open_source(run.config.data, colours_run.home).info.fingerprint
     assert colours_run.store.data_version(run.id) == version != ""
     assert store.data_version(store.create(make_config())) == ""
+
+
+def test_one_press_of_a_button_makes_one_run_however_often_it_is_sent(store: Store):
+    ids = at_once(8, lambda number: Store(store.home).create(make_config(), press="the same"))
+    assert len(set(ids)) == 1 and [row.id for row in store.runs()] == ids[:1]
+    others = at_once(2, lambda number: Store(store.home).create(make_config(), press=f"of person {number}"))
+    assert len({*others, *ids}) == 3 and len({store.create(make_config()) for _ in range(2)}) == 2
+
+
+def test_requests_are_taken_once_in_their_order_and_a_stop_stays(store: Store):
+    run, other = store.create(make_config(), "running"), store.create(make_config(), "running")
+    store.request(run, "pause")
+    store.request(run, "change", learning_rate=0.1, flip="off")
+    store.request_stop(run)
+    store.request(run, "continue")
+    store.request(other, "save")
+    taken = [(request.kind, request.body) for request in store.take_requests(run)]
+    assert taken == [("pause", {}), ("change", {"learning_rate": 0.1, "flip": "off"}), ("continue", {})]
+    assert store.take_requests(run) == [] and store.should_stop(run) and len(store.take_requests(other)) == 1
+
+
+def test_a_run_remembers_which_run_it_branched_from(store: Store):
+    parent = store.create(make_config())
+    child = store.create(make_config(), parent=parent, parent_epoch=3)
+    assert (store.run(child).parent, store.run(child).parent_epoch) == (parent, 3) and store.run(parent).parent == ""
+
+
+def test_a_paused_run_is_active_and_interrupted_once_nobody_holds_it(store: Store):
+    run = store.create(make_config(), "paused")
+    age(store.home, run)
+    with hold(store.home.run_folder(run)):
+        assert store.run(run).status == "paused" and store.run(run).is_active
+    assert store.run(run).status == "interrupted" and store.run(run).can_go_on

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 
 from cnn_core.config import STEERABLE, TrainConfig, change_config
 from cnn_core.errors import RunError, SettingError
-from cnn_core.events import Changed, Epoch, Event, Finished, Note, Saved, Steps
+from cnn_core.events import Changed, Continued, Epoch, Event, Finished, Note, Paused, Saved, Steps
 from cnn_core.home import CHECKPOINT, WEIGHTS, Home
 from cnn_core.training import checkpoint, course, meter
 from cnn_core.training.checkpoint import keep_epoch, kept_epochs, load_checkpoint, load_epoch
@@ -182,14 +183,39 @@ def test_a_checkpoint_that_somebody_asked_for_is_written_at_once_and_told(
     assert [event for event in events if isinstance(event, Saved)] == [Saved(5)] and taken == [5]
 
 
-def test_a_pause_is_left_out_of_all_times(home: Home, pictures: Path, tmp_path: Path):
-    def ask(event: Event, steering: Steering) -> None:
-        if isinstance(event, Steps) and event.step == 3:
-            steering.paused += 1000.0  # seconds for which nobody asked for the next event
+def test_a_paused_training_takes_no_step_but_saves_and_changes_and_the_pause_counts_for_no_time(
+    home: Home, pictures: Path, tmp_path: Path
+):
+    waits: list[int] = []
 
-    events = train(tiny_config(pictures), tmp_path, home, ask)
-    before, after = ([event.seconds for event in events if isinstance(event, Steps)][index] for index in (2, 3))
-    assert after == pytest.approx(before - 1000, abs=30)
+    def ask(event: Event | None, steering: Steering) -> None:
+        if isinstance(event, Steps) and event.step == 4:
+            steering.is_paused = True
+        if event is None:
+            waits.append(load_checkpoint(tmp_path, CPU)[0]["trainer"]["meter"]["step"])
+            time.sleep(0.4)
+            steering.should_save = len(waits) == 2
+            steering.changes = {"epochs": 4} if len(waits) == 3 else {}
+            steering.is_paused = len(waits) < 5
+
+    events = train(tiny_config(pictures, epochs=3), tmp_path, home, ask)
+    told = [event for event in events if isinstance(event, (Steps, Paused, Saved, Changed, Continued))]
+    names = [type(event).__name__ for event in told if event.step == 4]
+    assert names == ["Steps", "Paused", "Saved", "Changed", "Continued"] and waits == [4] * 5
+    assert steps(events) == list(range(1, 4 * STEPS_PER_EPOCH + 1))
+    fourth, fifth = (event.seconds for event in told if isinstance(event, Steps) and event.step in (4, 5))
+    assert fifth - fourth < 1.5 < 5 * 0.4
+
+
+def test_a_paused_training_that_is_stopped_goes_on_to_the_very_same_bits(home: Home, pictures: Path, tmp_path: Path):
+    def ask(event: Event | None, steering: Steering) -> None:
+        steering.is_paused |= isinstance(event, Steps) and event.step == 4
+
+    config = tiny_config(pictures, epochs=3, dropout=0.3)
+    train(config, tmp_path / "whole", home)
+    train(config, tmp_path / "cut", home, ask, until=lambda event: event is None)
+    train(config, tmp_path / "cut", home, resume=True)
+    assert same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_after_every_epoch_its_state_is_kept_and_training_from_it_gives_the_same_bits(home: Home, pictures: Path, tmp_path: Path):
