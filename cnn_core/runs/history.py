@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cnn_core.config import TrainConfig
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.runs.store import Stored
 
@@ -168,6 +169,7 @@ class History:
             "patience": self.started.patience if self.started else 0,
             "waited": self.epochs[-1].waited if self.epochs else 0,
             "stage": asdict(self.stage) if self.stage else None,
+            "changes": [{"step": change.step, "text": _in_words(change)} for change in self.changes],
         }
 
 
@@ -178,6 +180,12 @@ class Mark:
     seq: int
     steps: int
     epochs: int
+
+
+def _in_words(change: Changed) -> str:
+    """What was changed: "Learning rate 0.001, epochs 30"."""
+    parts = [f"{TrainConfig.model_fields[name].title.lower()} {value}" for name, value in change.settings.items()]
+    return ", ".join(parts).capitalize()
 
 
 def _epoch(epoch: Epoch) -> dict[str, Any]:

@@ -208,6 +208,15 @@ class Store:
             ).fetchall()
         return [Stored(seq, _event(kind, body)) for seq, kind, body in rows]
 
+    def config_in_force(self, run: str) -> TrainConfig:
+        """The run's settings with what was changed while it trained."""
+        with self.connect() as db:
+            changes = db.execute("select body from events where run = ? and kind = 'Changed' order by seq", (run,)).fetchall()
+        config = self.run(run).config
+        for (body,) in changes:
+            config = config.model_copy(update=json.loads(body)["settings"])
+        return config
+
     def request_stop(self, run: str) -> None:
         """Ask for an end: a waiting run is taken out of the queue, a running one is stopped by the one who trains it."""
         with self.connect() as db:

@@ -1,6 +1,6 @@
 """Form fields made from the settings' own descriptions: label, unit, range and sentence of help come from `cnn_core.config`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -70,8 +70,23 @@ def setting_input(name: str, chosen: Mapping[str, Any]) -> Any:
     Number fields carry no limits of their own: a browser silently keeps the old number when a new one is out of range. The settings
     refuse it by name instead.
     """
-    field, value = FIELDS[name], default_of(name, chosen)
-    shared = {"help": field.description, "key": field_key(name, chosen)}
+    return _widget(name, default_of(name, chosen), field_key(name, chosen))
+
+
+def changed_inputs(config: TrainConfig, names: Iterable[str], key: str) -> dict[str, Any]:
+    """Fields for settings `names` that hold what they are in `config`; gives those that were given another value, not yet checked."""
+    shown = [name for name in names if has_effect(name, config.model_dump())]
+    columns = st.columns(2, vertical_alignment="bottom")
+    chosen = {}
+    for position, name in enumerate(shown):
+        with columns[position % 2]:
+            chosen[name] = _widget(name, getattr(config, name), f"{key}-{name}-{getattr(config, name)}")
+    return {name: value for name, value in chosen.items() if value != getattr(config, name)}
+
+
+def _widget(name: str, value: Any, key: str) -> Any:
+    field = FIELDS[name]
+    shared = {"help": field.description, "key": key}
     if field.annotation is bool:
         return st.toggle(label(name), value=value, wrap=True, **shared)
     if options := choices(name):

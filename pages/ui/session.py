@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STATUS = {
     "queued": (":material/hourglass_empty:", "gray", "waiting"),
     "running": (":material/play_circle:", "blue", "training"),
+    "paused": (":material/pause_circle:", "violet", "paused"),
     "finished": (":material/check_circle:", "green", "finished"),
     "stopped": (":material/stop_circle:", "orange", "stopped"),
     "failed": (":material/error:", "red", "failed"),

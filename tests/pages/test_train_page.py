@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from cnn_core.config import TrainConfig, make_config
+from cnn_core.events import Changed
 from cnn_core.runs.lock import hold
 from tests.pages.hand_fed import epoch, started, steps
 
@@ -165,3 +166,62 @@ def test_going_on_with_a_run_that_meanwhile_goes_on_elsewhere_is_a_sentence_or_n
     go_on.click().run()
     assert empty.run(run).status == "queued"
     assert not at.exception
+
+
+def named(widgets, label):
+    return next(widget for widget in widgets if widget.label == label or widget.label.startswith(f"{label} ("))
+
+
+def labels(at):
+    return [button.label for button in at.button]
+
+
+def asked(store, run):
+    return [(request.kind, request.body) for request in store.take_requests(run)]
+
+
+def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty, open_page):
+    run = empty.create(make_config(), status="running")
+    with hold(empty.home.run_folder(run)):
+        at = open_page("train", run=run)
+        assert "Continue" not in labels(at) and "Go on" not in labels(at)
+        named(at.button, "Pause").click().run()
+        named(at.button, "Save now").click().run()
+        assert asked(empty, run) == [("pause", {}), ("save", {})]
+        empty.set_status(run, "paused")
+        at.run()
+        assert "paused" in badges(at) and "Pause" not in labels(at) and "Stop" in labels(at)
+        named(at.button, "Continue").click().run()
+        assert asked(empty, run) == [("continue", {})] and not at.exception
+
+
+@pytest.mark.parametrize("status", ["queued", "finished", "stopped", "failed"])
+def test_a_run_that_does_not_train_offers_no_steering(empty, open_page, status):
+    run = empty.create(make_config())
+    empty.set_status(run, status)
+    assert not {"Pause", "Continue", "Save now"} & set(labels(open_page("train", run=run)))
+
+
+def test_settings_are_changed_while_a_run_trains_and_only_those_that_were_given_another_value(empty, open_page):
+    run = empty.create(make_config(), status="running")
+    with hold(empty.home.run_folder(run)):
+        at = open_page("train", run=run)
+        apply = "Change from the next step on"
+        assert named(at.button, apply).disabled and named(at.number_input, "Epochs").value == 25
+        named(at.number_input, "Epochs").set_value(40)
+        named(at.number_input, "Learning rate").set_value(0.002).run()
+        named(at.button, apply).click().run()
+        assert asked(empty, run) == [("change", {"epochs": 40, "learning_rate": 0.002})]
+        empty.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
+        at.run()
+        assert named(at.number_input, "Epochs").value == 40 and named(at.button, apply).disabled
+        assert "40" in at.table[0].value["Value"].tolist() and not at.exception
+
+
+def test_a_change_that_cannot_be_is_refused_in_words_and_nothing_is_asked(empty, open_page):
+    run = empty.create(make_config(), status="running")
+    with hold(empty.home.run_folder(run)):
+        at = open_page("train", run=run)
+        named(at.number_input, "Epochs").set_value(0).run()
+        named(at.button, "Change from the next step on").click().run()
+        assert "Nothing was changed. Epochs" in at.error[0].value and asked(empty, run) == [] and not at.exception

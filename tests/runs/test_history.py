@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
+from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, decimate, summarise
 from cnn_core.runs.store import Stored
 
@@ -281,3 +281,13 @@ def test_early_stopping_is_counted_in_what_is_drawn():
     snapshot = history_of([started, epoch(1, 10), waiting]).snapshot()
     assert (snapshot["patience"], snapshot["waited"]) == (5, 1)
     assert (History().snapshot()["patience"], History().snapshot()["waited"]) == (0, 0)
+
+
+def test_changes_are_told_in_words_move_the_last_epoch_and_are_taken_back_by_a_resumption():
+    events = [STARTED, steps(10, 10), Changed(10, {"learning_rate": 0.01, "epochs": 9}), steps(20, 10)]
+    facts = history_of(events).snapshot()
+    assert facts["changes"] == [{"step": 10, "text": "Learning rate 0.01, epochs 9"}]
+    assert (facts["epochs_total"], facts["steps_total"]) == (9, 90)
+    kept, lost = (history_of([*events, STARTED, Resumed(step, step // 10)]).snapshot() for step in (10, 9))
+    assert (kept["epochs_total"], len(kept["changes"])) == (9, 1)
+    assert (lost["epochs_total"], len(lost["changes"])) == (5, 0)

@@ -51,7 +51,7 @@ const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const count = (number) => Math.round(number).toLocaleString("en");
 
 const STATUS = {
-  queued: "Waiting for its turn", running: "Training", finished: "Finished", stopped: "Stopped. What was learned is kept.",
+  queued: "Waiting for its turn", running: "Training", paused: "Paused", finished: "Finished", stopped: "Stopped. What was learned is kept.",
   failed: "Failed", interrupted: "Interrupted: the process that trained this run has ended.",
 };
 
@@ -145,6 +145,14 @@ class Panel {
     return { text: read("--st-text-color"), grid: read("--st-border-color"), font: read("--st-font"), training, validation, best };
   }
 
+  // A dotted line where settings were changed; its mark tells which when it is pointed at.
+  marks(changes, c) {
+    return {
+      shapes: changes.map(({ step }) => ({ type: "line", x0: step, x1: step, yref: "paper", y0: 0, y1: 1, line: { dash: "dot", width: 1.5, color: c.text } })),
+      annotations: changes.map(({ step, text }) => ({ x: step, y: 1, yref: "paper", yanchor: "top", xanchor: "left", text: "changed", hovertext: text, captureevents: true, showarrow: false, font: { size: 11, color: c.text } })),
+    };
+  }
+
   layout(name, c) {
     const axis = { gridcolor: c.grid, linecolor: c.grid, zeroline: false, color: c.text, automargin: true };
     return {
@@ -167,11 +175,16 @@ class Panel {
     traces[VALIDATION] = line("validation", c.validation, epochs.map((e) => e.step), epochs.map((e) => e[`val_${name}`]), { ...byEpoch, line: { color: c.validation, width: 2 } });
     traces[BEST] = { name: "best epoch", ...this.bestPoint(payload, name), type: "scatter", mode: "markers", marker: { symbol: "star", size: 14, color: c.best, line: { width: 1, color: c.text } }, hovertemplate: `best, epoch %{customdata}: %{y:${format}}` };
     this.drawnColours = JSON.stringify(c);
-    return Plotly.react(chart, traces, this.layout(name, c), { responsive: true, displaylogo: false, displayModeBar: false });
+    chart.dataset.changes = JSON.stringify(payload.changes);
+    return Plotly.react(chart, traces, { ...this.layout(name, c), ...this.marks(payload.changes, c) }, { responsive: true, displaylogo: false, displayModeBar: false });
   }
 
   async extend(Plotly, chart, name, points, payload) {
-    const epochs = payload.epochs, trace = chart.data[STEP];
+    const epochs = payload.epochs, trace = chart.data[STEP], changes = JSON.stringify(payload.changes);
+    if (chart.dataset.changes !== changes) {
+      chart.dataset.changes = changes;
+      await Plotly.relayout(chart, this.marks(payload.changes, this.colours()));
+    }
     if (points.x.length) await Plotly.extendTraces(chart, { x: [points.x], y: [points.y] }, [STEP]);
     if (trace.x.length > MAX_POINTS) {
       const [x, y] = thin([...chart.data[STEP].x], [...chart.data[STEP].y], MAX_POINTS / 2);
@@ -210,7 +223,7 @@ export default function (component) {
   const element = parentElement.querySelector(".live");
   let panel = panels.get(element);
   if (!panel) panels.set(element, (panel = new Panel(element)));
-  const goesOn = panel.hasEnded && ["queued", "running"].includes(data.status);
+  const goesOn = panel.hasEnded && ["queued", "running", "paused"].includes(data.status);
   if (panel.run !== data.run || goesOn) panel.watch(data.run, data.status, (status) => setTriggerValue("status", status));
   return () => {
     // Called when the node goes; a rerun that keeps the node keeps the panel.

@@ -1,0 +1,70 @@
+"""What can be done with a run: stop, pause, go on, save, other settings while it trains. A page only asks; the one who trains does it."""
+
+import streamlit as st
+
+from cnn_core.config import STEERABLE, change_config
+from cnn_core.errors import StudioError
+from cnn_core.runs.store import Run
+from pages.ui.forms import changed_inputs
+from pages.ui.links import page_file
+from pages.ui.server import get_store
+from pages.ui.session import status_badge
+from pages.ui.text import plain
+
+
+def show_controls(run: Run) -> None:
+    """Status and what can be done with the run in that state."""
+    store = get_store()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        status_badge(run)
+        if run.status == "running":
+            _ask(run, "Pause", "pause", "pause", "Waits before the next step; nothing is lost.")
+        if run.status == "paused":
+            _ask(run, "Continue", "play_arrow", "continue", "Trains on with the next step.")
+        if run.is_active and st.button(
+            "Stop", icon=":material/stop:", help="Ends training within two seconds and keeps the best model so far."
+        ):
+            store.request_stop(run.id)
+            st.toast("Stopping. What was learned is kept.", icon=":material/stop_circle:")
+        if run.status in ("running", "paused"):
+            _ask(run, "Save now", "save", "save", "Writes a checkpoint at once; otherwise there is one every 20 seconds.")
+            with st.popover("Change settings", icon=":material/tune:", help="While it trains, from the next step on."):
+                _change_settings(run)
+        if run.can_go_on and st.button(
+            "Go on", icon=":material/resume:", help="Trains on from the last checkpoint, with the same settings and images."
+        ):
+            _go_on(run)
+        if store.has_model(run.id):
+            st.page_link(page_file("evaluate"), label="Evaluate", icon=":material/fact_check:", query_params={"run": run.id})
+            st.page_link(
+                page_file("gallery"), label="Try it in the gallery", icon=":material/gesture:", query_params={"run": run.id}
+            )
+
+
+def _ask(run: Run, label: str, icon: str, kind: str, help: str) -> None:
+    if st.button(label, icon=f":material/{icon}:", help=help):
+        get_store().request(run.id, kind)
+
+
+def _change_settings(run: Run) -> None:
+    """Fields for what may change; asked for as a whole, refused in words before anything is asked."""
+    config = get_store().config_in_force(run.id)
+    changes = changed_inputs(config, STEERABLE, f"steer-{run.id}")
+    if st.button("Change from the next step on", type="primary", disabled=not changes):
+        try:
+            change_config(config, changes)
+        except StudioError as error:
+            st.error(f"Nothing was changed. {plain(error)}", icon=":material/error:")
+            return
+        get_store().request(run.id, "change", **changes)
+        st.toast("Asked for. The curve shows where it took effect.", icon=":material/tune:")
+
+
+def _go_on(run: Run) -> None:
+    """Put a run that ended before it was done back into the queue."""
+    try:
+        get_store().resume(run.id)
+    except StudioError as error:
+        st.toast(plain(error), icon=":material/error:")
+        return
+    st.rerun()
