@@ -35,7 +35,15 @@ RECIPES = {
         "flip": "off",
         "validation_share": 0.02,
     },
-    90: {"model": "speed", "epochs": 8, "validation_share": 0.02},
+    90: {
+        "model": "speed",
+        "width": 1.5,
+        "epochs": 10,
+        "weight_decay": 0.05,
+        "start_side": 0.75,
+        "mirror": True,
+        "validation_share": 0.02,
+    },
 }
 
 
