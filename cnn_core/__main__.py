@@ -9,6 +9,7 @@ import argparse
 import json
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cnn_core.data.source import finish
 from cnn_core.data_commands import add_data_command, run_data_command
 from cnn_core.errors import ImageError, RunError, StudioError
 from cnn_core.home import Home
+from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Run, Store
 from cnn_core.settings_file import read_settings
 
@@ -79,25 +81,28 @@ def _train(args: argparse.Namespace) -> int:
     chosen = read_settings(args.config) if args.config else {}
     chosen |= {name: value for name in TrainConfig.model_fields if (value := getattr(args, name)) is not None}
     store = Store(Home.from_environment())
-    return _execute(args, store, submit(make_config(**chosen), store, status="running"))
+    with ExitStack() as held:  # before anybody else can see the run
+        run = submit(make_config(**chosen), store, prepare=lambda run, folder: held.enter_context(hold(folder)))
+        return _execute(args, store, run)
 
 
 def _resume(args: argparse.Namespace) -> int:
     store = Store(Home.from_environment())
     run = _find(store, args.run).id
-    store.resume(run, status="running")
-    return _execute(args, store, run)
+    with ExitStack() as held:
+        store.resume(run, prepare=lambda: held.enter_context(hold(store.home.run_folder(run))))
+        return _execute(args, store, run)
 
 
 def _execute(args: argparse.Namespace, store: Store, run: str) -> int:
-    """Train run `run` in this process, showing how it goes."""
+    """Train run `run`, which this process holds, as soon as its device is free, showing how it goes."""
     from cnn_core.console import Console
     from cnn_core.runs.execute import execute
 
     console, was_interrupted = Console(), Interrupt()
     print(f"Run {run}: python -m cnn_core evaluate {run}", file=sys.stderr)
     with was_interrupted:
-        status = execute(store, run, watch=console.show, should_end=was_interrupted)
+        status = execute(store, run, watch=console.show, should_end=was_interrupted, is_held=True, wait=console.wait)
     console.close()
     row = store.run(run)
     if row.error:
@@ -194,6 +199,8 @@ def _find(store: Store, name: str) -> Run:
 
 def _train_text(row: Run, home: Home) -> str:
     summary = row.summary
+    if not summary:
+        return f"{row.id} {row.status} before it began"
     lines = [f"{row.id} {row.status} after {summary['epochs']} epochs in {summary['seconds']:.1f} s"]
     if summary["images_per_second"]:
         lines.append(f"{summary['images_per_second']:,.0f} images/s over {summary['train_seconds']:.1f} s of training alone")

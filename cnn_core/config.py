@@ -4,7 +4,7 @@ The form, the command line, settings files and `config.json` are all made from t
 frozen `TrainConfig`, or a SettingError that names the field in words. Importing this module does not import torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -538,10 +538,27 @@ STEERABLE = (
 )
 
 
-def change_config(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
-    """`config` with `changes`, checked as a whole. Raises SettingError, also for a setting that cannot be changed while a run trains."""
+# What a run that goes on from another one's state may have otherwise: the network, its optimizer and its images must stay.
+BRANCHABLE = (
+    *STEERABLE,
+    "dropout",
+    "label_smoothing",
+    "clip_norm",
+    "mirror",
+    "patience",
+    "warmup",
+    "drop_at",
+    "drop_factor",
+    "plateau_patience",
+    "knots",
+    "start_side",
+)
+
+
+def change_config(config: TrainConfig, changes: Mapping[str, Any], allowed: Collection[str] = STEERABLE) -> TrainConfig:
+    """`config` with `changes`, checked as a whole. Raises SettingError, also for a setting that is not among the `allowed`."""
     for name in changes:
-        if name in TrainConfig.model_fields and name not in STEERABLE:
+        if name in TrainConfig.model_fields and name not in allowed:
             raise SettingError(
                 f"{TrainConfig.model_fields[name].title} cannot be changed while a run trains. Start a new run with it.", name
             )

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 from typing import TextIO
 
 from cnn_core.events import Epoch, Event, Note, Progress, Started, Steps
@@ -9,6 +10,7 @@ from cnn_core.runs.history import History
 from cnn_core.runs.store import Stored
 
 BAR = 24
+WAIT_SECONDS = 0.2
 
 
 class Console:
@@ -18,6 +20,14 @@ class Console:
         self._out = out or sys.stderr
         self._is_live = self._out.isatty()
         self._history = History()
+        self._has_waited = False
+
+    def wait(self) -> None:
+        """It is another run's turn: say so once, and let a moment pass."""
+        if not self._has_waited:
+            self._line("Waiting: another run has the device, or is before this one in the queue.")
+            self._has_waited = True
+        time.sleep(WAIT_SECONDS)
 
     def show(self, event: Event) -> None:
         self._history.add([Stored(self._history.seq + 1, event)])

@@ -58,6 +58,16 @@ class Home:
         return self.root / "runs" / run
 
 
+def epoch_file(folder: Path, epoch: int) -> Path:
+    """Where the state of a run in `folder` after `epoch` is kept."""
+    return folder / EPOCHS / f"{epoch:04d}.bin"
+
+
+def kept_epochs(folder: Path) -> list[int]:
+    """The epochs whose state was kept, in order."""
+    return sorted(int(path.stem) for path in (folder / EPOCHS).glob("[0-9]*.bin"))
+
+
 def checked_set_name(name: str) -> str:
     """`name` if a data set can be called that. Raises DataError."""
     if not SET_NAME.fullmatch(name):

@@ -5,9 +5,9 @@ import streamlit as st
 from cnn_core.config import TrainConfig
 from cnn_core.runs.store import Run
 from pages.ui.components.live import live_panel
-from pages.ui.run_controls import show_controls
+from pages.ui.run_controls import show_controls, show_family
 from pages.ui.server import get_store
-from pages.ui.session import choose_run, no_runs_yet
+from pages.ui.session import choose_run, forget_press, no_runs_yet
 from pages.ui.text import plain
 
 
@@ -20,12 +20,14 @@ def show_settings(run: Run) -> None:
 
 
 st.title("Train")
+forget_press()
 runs = get_store().runs()
 if not runs:
     no_runs_yet("to watch")
 else:
     run = choose_run(runs)
     show_controls(run)
+    show_family(run)
     if run.status == "failed":
         st.error(plain(run.error), icon=":material/error:")
     if run.status == "interrupted":

@@ -13,6 +13,7 @@ from cnn_core.events import Continued, Event, Finished, Paused
 from cnn_core.runs.history import History, summarise
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import TRAINING, Store, Stored
+from cnn_core.runs.turn import take_turn
 from cnn_core.training.recipe import train_run
 from cnn_core.training.steering import Steering
 
@@ -20,30 +21,53 @@ Watch = Callable[[Event], None]
 PAUSE_SECONDS = 0.1
 
 
-def execute(store: Store, run: str, *, watch: Watch = lambda event: None, should_end: Callable[[], bool] = lambda: False) -> str:
+def execute(
+    store: Store,
+    run: str,
+    *,
+    watch: Watch = lambda event: None,
+    should_end: Callable[[], bool] = lambda: False,
+    is_held: bool = False,
+    wait: Callable[[], None] | None = None,
+) -> str:
     """Train run `run`, or go on with it where it was interrupted, and give its final status: finished, stopped or failed.
 
-    `watch` is called with every event after it is stored; `should_end` is asked at every event, beside the store's requests.
-    Raises RunError when somebody else holds the run.
+    `watch` is called with every event after it is stored; `should_end` is asked at every event, beside the store's requests. `is_held`:
+    the caller holds the run's lock. While another run has the device or is before it in the queue, `wait` is called again and again;
+    without it the status "queued" is given back at once. Raises RunError when somebody else holds the run.
     """
+    with contextlib.nullcontext() if is_held else hold(store.home.run_folder(run)):
+        while True:
+            with take_turn(store, run, is_worker=wait is None) as is_mine:
+                if is_mine:
+                    return _train(store, run, watch, should_end)
+            if wait is None or should_end() or store.run(run).status != "queued":
+                break
+            wait()
+        if should_end():
+            store.request_stop(run)
+        return store.run(run).status
+
+
+def _train(store: Store, run: str, watch: Watch, should_end: Callable[[], bool]) -> str:
+    """Train the run, which this process holds, on the device, which is free."""
     folder = store.home.run_folder(run)
-    with hold(folder):
-        if not store.start(run) and store.run(run).status not in TRAINING:
-            return store.run(run).status
-        begun, history, error = time.perf_counter(), History(), ""
-        history.add(store.events(run))
-        try:
-            status = _Drive(store, run, history, watch, should_end).to_the_end()
-        except StudioError as problem:
-            status, error = "failed", str(problem)
-        except Exception:
-            (folder / "error.txt").write_text(traceback.format_exc())
-            status, error = (
-                "failed",
-                f"Something in CNN Studio itself went wrong. The details are in {folder / 'error.txt'}; please report them.",
-            )
-        summary = summarise(history) | {"seconds": round(time.perf_counter() - begun, 3)}
-        store.set_status(run, status, summary=summary, error=error)
+    if not store.start(run) and store.run(run).status not in TRAINING:
+        return store.run(run).status
+    begun, history, error = time.perf_counter(), History(), ""
+    history.add(store.events(run))
+    try:
+        status = _Drive(store, run, history, watch, should_end).to_the_end()
+    except StudioError as problem:
+        status, error = "failed", str(problem)
+    except Exception:
+        (folder / "error.txt").write_text(traceback.format_exc())
+        status, error = (
+            "failed",
+            f"Something in CNN Studio itself went wrong. The details are in {folder / 'error.txt'}; please report them.",
+        )
+    summary = summarise(history) | {"seconds": round(time.perf_counter() - begun, 3)}
+    store.set_status(run, status, summary=summary, error=error)
     return status
 
 

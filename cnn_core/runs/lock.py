@@ -3,14 +3,13 @@
 That makes "interrupted" a fact that can be asked of the operating system, with no heartbeat to miss and no process number to mistake.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cnn_core.errors import RunError
-from cnn_core.files import try_lock
+from cnn_core.files import is_locked, try_lock
+from cnn_core.home import Home
 
 NAME = ".lock"
 
@@ -31,14 +30,9 @@ def hold(folder: Path) -> Iterator[None]:
 
 def is_held(folder: Path) -> bool:
     """Whether some living process holds the run's lock."""
-    try:
-        descriptor = os.open(folder / NAME, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_locked(folder / NAME)
+
+
+def worker_lock(home: Home) -> Path:
+    """The file whose lock the one process holds that trains the home's waiting runs."""
+    return home.root / ".worker.lock"

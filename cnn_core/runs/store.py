@@ -13,9 +13,10 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cnn_core.config import TrainConfig
@@ -106,10 +107,12 @@ class Store:
         press: str | None = None,
         parent: str = "",
         parent_epoch: int | None = None,
+        prepare: Callable[[str, Path], object] = lambda run, folder: None,
     ) -> str:
         """Add a run and its folder with `config.json`; gives its id, like 0007-digits.
 
-        `press` names the press of a button: however often it is sent, it gives the same one run.
+        `press` names the press of a button: however often it is sent, it gives the same one run. `prepare` is called with id and folder
+        before anybody else can see the run.
         """
         values = (time.time(), status, config.model_dump_json(), press, parent, parent_epoch)
         with self.connect() as db:
@@ -128,6 +131,7 @@ class Store:
             write_atomically(folder / CONFIG, lambda file: file.write(config.model_dump_json(indent=2).encode()))
         except OSError as error:
             raise StudioError(f"The run's folder {folder} cannot be made ({error.strerror}). {REMEDY}") from None
+        prepare(run, folder)
         # Only a run with an id is seen by anybody, so whoever sees one finds its folder too.
         with self.connect() as db:
             db.execute("update runs set id = ? where number = ?", (run, number))
@@ -176,14 +180,18 @@ class Store:
         with self.connect() as db:
             return db.execute("update runs set status = 'running' where id = ? and status = 'queued'", (run,)).rowcount == 1
 
-    def resume(self, run: str, status: str = "queued") -> None:
-        """Let a run that ended before it was done go on. Raises RunError for one that trains, waits, or is finished."""
+    def resume(self, run: str, prepare: Callable[[], object] = lambda: None) -> None:
+        """Let a run that ended before it was done wait again, to go on. Raises RunError for one that trains, waits, or is finished.
+
+        `prepare` is called before anybody else can take the run.
+        """
         row = self.run(run)
         if row.status not in RESUMABLE:
             raise RunError(f"Run {run} is {row.status}. Only a run that was stopped or interrupted or has failed can go on.")
+        prepare()
         with self.connect() as db:
             db.execute("delete from requests where run = ?", (run,))
-            db.execute("update runs set status = ?, error = '' where id = ? and status != 'queued'", (status, run))
+            db.execute("update runs set status = 'queued', error = '' where id = ?", (run,))
 
     def set_status(self, run: str, status: str, *, summary: dict[str, Any] | None = None, error: str = "") -> None:
         with self.connect() as db:
@@ -208,10 +216,27 @@ class Store:
             ).fetchall()
         return [Stored(seq, _event(kind, body)) for seq, kind, body in rows]
 
-    def config_in_force(self, run: str) -> TrainConfig:
-        """The run's settings with what was changed while it trained."""
+    def copy_events(self, source: str, run: str, epoch: int) -> None:
+        """Let `run` begin with the events of run `source` up to the end of `epoch`."""
         with self.connect() as db:
-            changes = db.execute("select body from events where run = ? and kind = 'Changed' order by seq", (run,)).fetchall()
+            db.execute(
+                "insert into events select ?, seq, kind, body from events where run = ? and seq <= (select max(seq) from events"
+                " where run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)",
+                (run, source, source, epoch),
+            )
+
+    def children(self, run: str) -> list[Run]:
+        """The runs that branched from this one, oldest first; those in the bin are left out."""
+        return self.select("where parent = ? and id is not null and removed is null order by number", (run,))
+
+    def config_in_force(self, run: str, epoch: int | None = None) -> TrainConfig:
+        """The run's settings with what was changed while it trained, until now or until the end of `epoch`."""
+        until = "(select max(seq) from events where run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
+        where, values = ("", ()) if epoch is None else (f"and seq <= {until}", (run, epoch))
+        with self.connect() as db:
+            changes = db.execute(
+                f"select body from events where run = ? and kind = 'Changed' {where} order by seq", (run, *values)
+            ).fetchall()
         config = self.run(run).config
         for (body,) in changes:
             config = config.model_copy(update=json.loads(body)["settings"])

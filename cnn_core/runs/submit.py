@@ -1,6 +1,7 @@
 """Putting a run into the queue: everything that can be refused is refused here, before anything starts. For page and command line."""
 
 from pathlib import Path
+from typing import Any
 
 from cnn_core.config import TrainConfig
 from cnn_core.data.catalog import open_source
@@ -29,7 +30,10 @@ def check(config: TrainConfig, store: Store) -> DataInfo:
     return info
 
 
-def submit(config: TrainConfig, store: Store, *, status: str = "queued") -> str:
-    """Check `config` and add it to the store as a run that waits; gives the run's id. Raises as `check` does, leaving no trace."""
+def submit(config: TrainConfig, store: Store, **how: Any) -> str:
+    """Check `config` and add it to the store as a run that waits (`how`: see Store.create); gives the run's id.
+
+    Raises as `check` does, leaving no trace.
+    """
     check(config, store)
-    return store.create(config, status)
+    return store.create(config, **how)

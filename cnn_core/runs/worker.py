@@ -15,6 +15,8 @@ import threading
 
 from cnn_core.data.jobs import Jobs
 from cnn_core.errors import StudioError
+from cnn_core.files import try_lock
+from cnn_core.runs.lock import worker_lock
 from cnn_core.runs.store import Store
 
 POLL_SECONDS = 0.2
@@ -29,6 +31,7 @@ class Worker:
         self._jobs = Jobs(store.home)
         self._ending = threading.Event()
         self._should_warm_up = threading.Event()
+        self._is_warm = False
         self._threads = (
             threading.Thread(target=self._work, name="trainer"),
             threading.Thread(target=self._import, name="importer"),
@@ -49,23 +52,32 @@ class Worker:
         self._should_warm_up.set()
 
     def _work(self) -> None:
-        is_warm = False
+        """Train what waits, as long as no other server does so for the same home; when that one ends, this one takes over."""
         while not self._should_end():
-            with contextlib.suppress(StudioError):  # a busy store: look again
-                self._train_next()
-            if self._should_warm_up.is_set() and not is_warm:
-                self._ending.wait(WARM_UP_DELAY)
-                import cnn_core.runs.execute  # noqa: F401  (brings torch)
-
-                is_warm = True
+            with contextlib.suppress(OSError), try_lock(worker_lock(self._store.home)) as is_mine:
+                self._look()
+                while is_mine and not self._should_end():
+                    with contextlib.suppress(StudioError):  # a busy store: look again
+                        self._train_next()
+                    self._look()
             self._ending.wait(POLL_SECONDS)
+
+    def _look(self) -> None:
+        """Let a moment pass, in which torch is imported if that was asked for."""
+        if self._should_warm_up.is_set() and not self._is_warm:
+            self._ending.wait(WARM_UP_DELAY)
+            import cnn_core.runs.execute  # noqa: F401  (brings torch)
+
+            self._is_warm = True
+        self._ending.wait(POLL_SECONDS)
 
     def _train_next(self) -> None:
         for run in self._store.waiting():
             from cnn_core.runs.execute import execute
 
             try:
-                execute(self._store, run, should_end=self._should_end)
+                if execute(self._store, run, should_end=self._should_end) == "queued":
+                    continue  # its device is taken; the next one may be for another
             except StudioError:
                 continue  # another process took it first, or its folder cannot be used: the next one need not wait for it
             return

@@ -13,7 +13,7 @@ import torch
 
 from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
-from cnn_core.home import CHECKPOINT, EPOCHS, OLD_CHECKPOINT
+from cnn_core.home import CHECKPOINT, EPOCHS, OLD_CHECKPOINT, epoch_file, kept_epochs
 
 DIGEST = hashlib.sha256().digest_size
 EPOCHS_ROOM = 2**30  # bytes for the states after a run's epochs
@@ -31,19 +31,10 @@ def keep_epoch(folder: Path, epoch: int, state: dict[str, Any], room: int = EPOC
     """Keep `state` as the run's state after `epoch`. Where all of them need more than `room` bytes, every second older one goes."""
     payload = _packed(state)
     (folder / EPOCHS).mkdir(exist_ok=True)
-    write_atomically(folder / EPOCHS / f"{epoch:04d}.bin", lambda file: file.write(payload))
+    write_atomically(epoch_file(folder, epoch), lambda file: file.write(payload))
     while len(kept := kept_epochs(folder)) > 3 and len(kept) * len(payload) > room:
         for number in kept[1:-2:2]:
             epoch_file(folder, number).unlink(missing_ok=True)
-
-
-def kept_epochs(folder: Path) -> list[int]:
-    """The epochs whose state was kept, in order."""
-    return sorted(int(path.stem) for path in (folder / EPOCHS).glob("[0-9]*.bin"))
-
-
-def epoch_file(folder: Path, epoch: int) -> Path:
-    return folder / EPOCHS / f"{epoch:04d}.bin"
 
 
 def load_epoch(folder: Path, epoch: int) -> dict[str, Any]:

@@ -49,9 +49,9 @@ class Course:
                 raise DataError(
                     "The images have changed since this run was interrupted, so it cannot go on. Restore them, or start a new run."
                 )
+            self.trainer.load_state_dict(state["trainer"])
             if state.get("config"):  # checkpoints of earlier versions have none: nothing could be changed then
                 self._use(TrainConfig.model_validate(state["config"]))
-            self.trainer.load_state_dict(state["trainer"])
             self.epochs += [Epoch(**epoch) for epoch in state["epochs"]]
         yield Resumed(step=self.trainer.meter.step, epoch=self.trainer.epochs_done)
 

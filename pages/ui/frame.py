@@ -27,6 +27,7 @@ chosen = st.navigation(
             page("data", "Data", "photo_library"),
             page("configure", "Configure", "tune"),
             page("train", "Train", "show_chart"),
+            page("runs", "Runs", "table_rows"),
         ],
         "Understand": [page("evaluate", "Evaluate", "fact_check"), page("gallery", "Gallery", "gesture")],
     }

@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from cnn_core.config import STEERABLE, change_config
+from cnn_core.config import BRANCHABLE, STEERABLE, change_config
 from cnn_core.errors import StudioError
+from cnn_core.home import kept_epochs
 from cnn_core.runs.store import Run
 from pages.ui.forms import changed_inputs
 from pages.ui.links import page_file
 from pages.ui.server import get_store
-from pages.ui.session import status_badge
+from pages.ui.session import press, status_badge
 from pages.ui.text import plain
 
 
@@ -30,6 +31,9 @@ def show_controls(run: Run) -> None:
             _ask(run, "Save now", "save", "save", "Writes a checkpoint at once; otherwise there is one every 20 seconds.")
             with st.popover("Change settings", icon=":material/tune:", help="While it trains, from the next step on."):
                 _change_settings(run)
+        if kept := kept_epochs(store.home.run_folder(run.id)):
+            with st.popover("Branch", icon=":material/alt_route:", help="Train on from the state after an epoch, as a new run."):
+                _branch(run, kept)
         if run.can_go_on and st.button(
             "Go on", icon=":material/resume:", help="Trains on from the last checkpoint, with the same settings and images."
         ):
@@ -58,6 +62,37 @@ def _change_settings(run: Run) -> None:
             return
         get_store().request(run.id, "change", **changes)
         st.toast("Asked for. The curve shows where it took effect.", icon=":material/tune:")
+
+
+def _branch(run: Run, kept: list[int]) -> None:
+    """An epoch whose state was kept, other settings, and a button that makes the new run."""
+    epoch = st.selectbox("After epoch", kept, index=len(kept) - 1, key=f"branch-{run.id}")
+    config = get_store().config_in_force(run.id, epoch)
+    changes = changed_inputs(config, BRANCHABLE, f"branch-{run.id}-{epoch}")
+    if st.button(f"Train on from epoch {epoch} as a new run", type="primary"):
+        try:
+            with st.spinner("Copying the state…"):
+                from cnn_core.runs.branch import branch
+
+                child = branch(get_store(), run.id, epoch, changes, press=press())
+        except StudioError as error:
+            st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
+            return
+        st.switch_page(page_file("train"), query_params={"run": child})
+
+
+def show_family(run: Run) -> None:
+    """Which run this one branched from, and which branched from it."""
+    children = get_store().children(run.id)
+    with st.container(horizontal=True):
+        if run.parent:
+            _link(run.parent, f"Branched from {run.parent} after epoch {run.parent_epoch}", "alt_route")
+        for child in children:
+            _link(child.id, f"{child.id} branched off after epoch {child.parent_epoch}", "subdirectory_arrow_right")
+
+
+def _link(run: str, label: str, icon: str) -> None:
+    st.page_link(page_file("train"), label=label, icon=f":material/{icon}:", query_params={"run": run})
 
 
 def _go_on(run: Run) -> None:

@@ -1,5 +1,6 @@
 """Choosing a run, and starting one: what several pages do in the same way."""
 
+import secrets
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cnn_core.analysis.evaluation import Evaluation
     from cnn_core.inference.predict import Classifier
 
+PRESS = "start-press"
 STATUS = {
     "queued": (":material/hourglass_empty:", "gray", "waiting"),
     "running": (":material/play_circle:", "blue", "training"),
@@ -99,11 +101,21 @@ def start_run(config: TrainConfig) -> None:
         try:
             from cnn_core.runs.submit import submit
 
-            run = submit(config, get_store())
+            run = submit(config, get_store(), press=press())
         except StudioError as error:
             st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
             return
     st.switch_page(page_file("train"), query_params={"run": run})
+
+
+def press() -> str:
+    """A name for the press of a start button: the same for a second click that comes before the run is shown."""
+    return st.session_state.setdefault(PRESS, secrets.token_hex(16))
+
+
+def forget_press() -> None:
+    """The run that was started is shown: the next press starts another one."""
+    st.session_state.pop(PRESS, None)
 
 
 def no_runs_yet(what: str) -> None:

@@ -225,3 +225,28 @@ def test_a_change_that_cannot_be_is_refused_in_words_and_nothing_is_asked(empty,
         named(at.number_input, "Epochs").set_value(0).run()
         named(at.button, "Change from the next step on").click().run()
         assert "Nothing was changed. Epochs" in at.error[0].value and asked(empty, run) == [] and not at.exception
+
+
+def test_a_run_is_branched_from_one_of_its_epochs_with_other_settings_and_both_show_their_kinship(own_trained, open_page):
+    parent = own_trained.runs()[0].id
+    at = open_page("train", run=parent)
+    named(at.selectbox, "After epoch").set_value(2).run()
+    named(at.number_input, "Epochs").set_value(4)
+    named(at.number_input, "Learning rate").set_value(0.002).run()
+    named(at.button, "Train on from epoch 2 as a new run").click().run()
+    (child,) = own_trained.children(parent)
+    assert (child.config.epochs, child.config.learning_rate, child.parent_epoch) == (4, 0.002, 2) and not at.exception
+    assert live_data(at)["run"] == child.id
+    assert f"Branched from {parent} after epoch 2" in links(at)
+    assert f"{child.id} branched off after epoch 2" in links(open_page("train", run=parent))
+
+
+def test_a_branch_that_has_nothing_left_to_train_is_refused_in_words(own_trained, open_page):
+    parent = own_trained.runs()[0]
+    at = open_page("train", run=parent.id)
+    named(at.button, f"Train on from epoch {parent.config.epochs} as a new run").click().run()
+    assert "Choose more epochs." in at.error[0].value and len(own_trained.runs()) == 1 and not at.exception
+
+
+def links(at):
+    return [element.proto.label for element in at.get("page_link")]

@@ -1,0 +1,57 @@
+"""Branching: a new run that goes on from the very state another one had after an epoch, with other settings. In: a run. Out: another."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cnn_core.config import BRANCHABLE, TrainConfig, change_config
+from cnn_core.errors import RunError, SettingError
+from cnn_core.files import write_atomically
+from cnn_core.home import WEIGHTS, kept_epochs
+from cnn_core.runs.store import Store
+from cnn_core.training.checkpoint import load_epoch, save_checkpoint
+
+NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss
+
+
+def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None) -> str:
+    """A waiting run that goes on from `parent` after `epoch` with `changes`; gives its id. Raises RunError or SettingError.
+
+    It begins with its parent's curves, and with the best network that its parent had until then.
+    """
+    place = store.home.run_folder(store.run(parent).id)
+    state = load_epoch(place, epoch)
+    config = change_config(TrainConfig.model_validate(state["config"]), changes, BRANCHABLE)
+    if config.epochs <= epoch:
+        raise SettingError(f"Epochs is {config.epochs}, and the run begins after epoch {epoch}. Choose more epochs.", "epochs")
+    state["config"] = config.model_dump()
+    weights = _best_weights(place, state)
+    if not weights:  # it was not kept: then the first epoch to come is the best
+        state["trainer"]["best"] = NOTHING_YET
+
+    def prepare(run: str, folder: Path) -> None:
+        save_checkpoint(folder, state)
+        if weights:
+            write_atomically(folder / WEIGHTS, lambda file: torch.save(weights, file))
+        store.copy_events(parent, run, epoch)
+
+    return store.create(config, press=press, parent=parent, parent_epoch=epoch, prepare=prepare)
+
+
+def _best_weights(folder: Path, state: dict[str, Any]) -> dict[str, torch.Tensor] | None:
+    """The weights of the best epoch so far, as they are saved, if its state was kept."""
+    best = max((epoch["epoch"] for epoch in state["epochs"] if epoch["is_best"]), default=0)
+    if best not in kept_epochs(folder):
+        return None
+    try:
+        trainer = load_epoch(folder, best)["trainer"]
+    except RunError:
+        return None
+    average = trainer["average"]
+    kept = (
+        trainer["model"]
+        if not average
+        else {name.removeprefix("module."): value for name, value in average.items() if name != "n_averaged"}
+    )
+    return {name: value.contiguous() for name, value in kept.items()}

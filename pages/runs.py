@@ -1,0 +1,28 @@
+"""All runs: a table to search, filter and sort; names, tags, notes and a bin; the queue; chosen runs compared."""
+
+import streamlit as st
+
+from pages.ui.run_compare import compare
+from pages.ui.run_table import choose_runs, filtered, show_actions, show_bin, show_queue
+from pages.ui.server import get_store
+from pages.ui.session import no_runs_yet
+
+st.title("Runs")
+store = get_store()
+runs = store.runs()
+if not runs:
+    no_runs_yet("to compare")
+else:
+    shown = filtered(runs)
+    if not shown:
+        st.info("No run fits this search. Take a word, a status or a tag out.", icon=":material/search:")
+    else:
+        st.caption(f"{len(shown):,} of {len(runs):,} runs")
+        chosen = choose_runs(shown)
+        show_actions(chosen)
+        if len(chosen) > 1:
+            compare(chosen)
+if waiting := store.waiting():
+    st.subheader("Waiting")
+    show_queue(waiting)
+show_bin()

@@ -1,0 +1,79 @@
+"""Chosen runs beside each other: their curves on one axis, the settings in which they differ, and what repeated seeds say."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import streamlit as st
+
+from cnn_core.config import TrainConfig
+from cnn_core.runs.compare import Group, differences, group_by_settings, verdict
+from cnn_core.runs.history import History
+from cnn_core.runs.store import Run
+from pages.ui.charts import Curve, curves_figure
+from pages.ui.server import get_store
+from pages.ui.text import plain
+
+MOST = 12  # curves that can be told apart, more or less
+MEASURES = {
+    "validation accuracy": "val_accuracy",
+    "validation loss": "val_loss",
+    "training accuracy": "train_accuracy",
+    "training loss": "train_loss",
+}
+AXES = {"epoch": lambda epoch: epoch.epoch, "step": lambda epoch: epoch.step, "minutes": lambda epoch: epoch.seconds / 60}
+
+
+def compare(runs: Sequence[Run]) -> None:
+    """Curves, differences and verdicts of at least two runs."""
+    if len(runs) > MOST:
+        st.info(f"The curves of the first {MOST} of {len(runs)} runs are drawn.", icon=":material/info:")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        measure = st.segmented_control("Curve", list(MEASURES), default="validation accuracy", required=True)
+        axis = st.segmented_control("Against", list(AXES), default="epoch", required=True)
+        smoothing = st.slider("Smoothing (share of the curve before)", 0.0, 0.95, 0.0, 0.05, width=260)
+    curves = [_curve(run, MEASURES[measure], axis) for run in runs[:MOST]]
+    st.plotly_chart(curves_figure(curves, measure, axis, smoothing))
+    _show_differences(runs)
+    _show_groups(group_by_settings(runs))
+
+
+def _curve(run: Run, measure: str, axis: str) -> Curve:
+    history = History()
+    history.add(get_store().events(run.id))
+    x = [AXES[axis](epoch) for epoch in history.epochs]
+    return Curve(run.name or run.id, x, [getattr(epoch, measure) for epoch in history.epochs])
+
+
+def _show_differences(runs: Sequence[Run]) -> None:
+    differing = differences(runs)
+    st.subheader("What differs")
+    if not differing:
+        st.caption("These runs have the same settings.")
+        return
+    table = {"Setting": [TrainConfig.model_fields[name].title for name in differing]}
+    for position, run in enumerate(runs):
+        table[run.id] = [plain(values[position]) for values in differing.values()]
+    st.table(table)
+
+
+def _show_groups(groups: Sequence[Group]) -> None:
+    """Mean and deviation of repeated seeds, and for each two groups what may be said."""
+    measured = [group for group in groups if group.accuracies]
+    if not measured:
+        return
+    st.subheader("Repeated seeds")
+    letters = [f"{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[number % 26]}" for number in range(len(measured))]
+    st.table(
+        {
+            "Group": letters,
+            "Runs": [plain(", ".join(run.name or run.id for run in group.runs)) for group in measured],
+            "Test accuracy": [_spread(group) for group in measured],
+        }
+    )
+    for (one, first), (other, second) in list(combinations(zip(letters, measured, strict=True), 2))[:MOST]:
+        st.caption(verdict(first.accuracies, second.accuracies, (one, other)))
+
+
+def _spread(group: Group) -> str:
+    shown = f"{group.mean:.2%}"
+    return f"{shown} ± {100 * group.deviation:.2f} points (n = {len(group.accuracies)})" if group.deviation is not None else shown

@@ -1,0 +1,160 @@
+"""The runs page: a table to search and filter, names, tags and notes, a bin with a way back, the queue, and comparisons."""
+
+import json
+import time
+
+import pytest
+
+from cnn_core.config import make_config
+from cnn_core.runs.shelf import Shelf
+from cnn_core.runs.store import Store
+from tests.pages.hand_fed import epoch
+
+
+def named(widgets, label):
+    return next(widget for widget in widgets if widget.label.startswith(label))
+
+
+def labels(at):
+    return [button.label for button in at.button]
+
+
+def table(at):
+    return at.dataframe[0].value
+
+
+def tick(at, *rows):
+    at.session_state[at.dataframe[0].key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+    return at.run()
+
+
+def told(at):
+    kinds = (at.caption, at.error, at.info, at.success, at.warning, at.markdown)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def finished(store: Store, accuracy: float = 0.9, epochs: int = 3, **chosen) -> str:
+    run = store.create(make_config(**chosen))
+    store.append(run, [epoch(number, 10 * number, val_accuracy=accuracy - 0.1 / number) for number in range(1, epochs + 1)])
+    summary = {
+        "test_accuracy": accuracy,
+        "best_val_accuracy": accuracy,
+        "epochs": epochs,
+        "train_seconds": 90.0,
+        "images_per_second": 1234.5,
+    }
+    store.set_status(run, "finished", summary=summary)
+    return run
+
+
+def test_an_empty_studio_says_what_to_do_first(empty, open_page):
+    at = open_page("runs")
+    assert "no trained run yet" in at.info[0].value and not at.dataframe and not at.exception
+
+
+def test_the_table_has_a_row_for_every_run_newest_first_with_its_figures(empty, open_page):
+    first, second = finished(empty, 0.91), finished(empty, 0.88, model="speed", seed=4)
+    shown = table(open_page("runs"))
+    assert shown["Run"].tolist() == [second, first] and shown["Test"].tolist() == pytest.approx([88.0, 91.0])
+    assert shown["Model"].tolist() == ["speed", "simple"] and shown["Seed"].tolist() == [4, 0]
+    assert shown["Minutes"].tolist() == [1.5, 1.5] and shown["Status"].tolist() == ["finished", "finished"]
+
+
+def test_words_status_and_tags_narrow_the_table(empty, open_page):
+    first, second, third = finished(empty), finished(empty, model="speed"), empty.create(make_config())
+    Shelf(empty).describe(first, name="Baseline", tags=["good"])
+    Shelf(empty).describe(second, notes="tried a whitened layer", tags=["good", "fast"])
+    at = open_page("runs")
+    for words, expected in (
+        ("baseline", [first]),
+        ("WHITENED layer", [second]),
+        ("speed", [second]),
+        ("digits", [third, second, first]),
+    ):
+        named(at.text_input, "Search").set_value(words).run()
+        assert table(at)["Run"].tolist() == expected
+    named(at.text_input, "Search").set_value("nothing like it").run()
+    assert "No run fits this search" in told(at) and not at.dataframe
+    named(at.text_input, "Search").set_value("").run()
+    named(at.multiselect, "Tags").set_value(["good", "fast"]).run()
+    assert table(at)["Run"].tolist() == [second]
+    named(at.multiselect, "Tags").set_value([]).run()
+    named(at.multiselect, "Status").set_value(["queued"]).run()
+    assert table(at)["Run"].tolist() == [third] and not at.exception
+
+
+def test_a_run_is_given_a_name_tags_and_notes(empty, open_page):
+    run = finished(empty)
+    at = tick(open_page("runs"), 0)
+    named(at.text_input, "Name").set_value("My best")
+    named(at.text_input, "Tags (").set_value("a, b,")
+    named(at.text_area, "Notes").set_value("why\nnot")
+    named(at.button, "Keep").click().run()
+    row = empty.run(run)
+    assert (row.name, row.tags, row.notes) == ("My best", ("a", "b"), "why\nnot") and not at.exception
+    assert table(at)["Name"].tolist() == ["My best"]
+
+
+def test_a_name_that_is_too_long_is_refused_in_words(empty, open_page):
+    run = finished(empty)
+    at = tick(open_page("runs"), 0)
+    named(at.text_input, "Name").set_value("x" * 81)
+    named(at.button, "Keep").click().run()
+    assert "Shorten it." in at.error[0].value and empty.run(run).name == ""
+
+
+def test_removed_runs_go_into_the_bin_and_come_back(empty, open_page):
+    runs = [finished(empty) for _ in range(3)]
+    at = tick(open_page("runs"), 0, 2)
+    named(at.button, "Remove 2").click().run()
+    assert table(at)["Run"].tolist() == [runs[1]] and "Tick runs" in told(at)  # no tick is carried over to another row
+    at.button(key=f"back-{runs[0]}").click().run()
+    assert table(at)["Run"].tolist() == [runs[1], runs[0]] and [row.id for row in Shelf(empty).removed()] == [runs[2]]
+    named(at.button, "Delete them").click().run()
+    assert Shelf(empty).removed() == [] and not empty.home.run_folder(runs[2]).exists() and not at.exception
+
+
+def test_a_run_that_waits_is_not_removed_and_the_page_says_why(empty, open_page):
+    empty.create(make_config())
+    at = tick(open_page("runs"), 0)
+    named(at.button, "Remove 1").click().run()
+    assert "Stop it first" in at.error[0].value and len(empty.runs()) == 1
+
+
+def test_the_order_of_the_queue_is_changed_by_its_buttons(empty, open_page):
+    runs = [empty.create(make_config()) for _ in range(3)]
+    at = open_page("runs")
+    assert at.button(key=f"Earlier-{runs[0]}").disabled and at.button(key=f"Later-{runs[2]}").disabled
+    at.button(key=f"Earlier-{runs[2]}").click().run()
+    assert empty.waiting() == [runs[0], runs[2], runs[1]]
+    at.button(key=f"Later-{runs[0]}").click().run()
+    assert empty.waiting() == [runs[2], runs[0], runs[1]] and not at.exception
+
+
+def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict(empty, open_page):
+    for seed in range(3):
+        finished(empty, 0.90 + seed / 1000, seed=seed)
+    for seed in range(3):
+        finished(empty, 0.80 + seed / 1000, seed=seed, learning_rate=0.01)
+    at = tick(open_page("runs"), *range(6))
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    assert len(figure["data"]) == 6 and [len(line["x"]) for line in figure["data"]] == [3] * 6
+    differing = at.table[0].value
+    assert set(differing["Setting"]) == {"Learning rate", "Seed"}
+    groups = at.table[1].value
+    assert groups["Test accuracy"].tolist() == ["80.10% ± 0.10 points (n = 3)", "90.10% ± 0.10 points (n = 3)"]
+    assert "B is better than A by 10.0 points: evidence" in told(at) and not at.exception
+    at.slider[0].set_value(0.6).run()
+    assert len(json.loads(at.get("plotly_chart")[0].proto.spec)["data"]) == 12
+
+
+def test_a_thousand_runs_are_shown_within_a_few_seconds(empty, open_page):
+    config = make_config().model_dump_json()
+    with empty.connect() as db:
+        db.executemany(
+            "insert into runs (id, created, status, config) values (?, ?, 'finished', ?)",
+            ((f"{number:04d}-digits", time.time(), config) for number in range(1, 1001)),
+        )
+    begun = time.perf_counter()
+    at = open_page("runs")
+    assert time.perf_counter() - begun < 10 and len(table(at)) == 1000  # how fast it is, a benchmark says
