@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from cnn_core.analysis.evaluation import evaluate_run
 from cnn_core.config import make_config
 from cnn_core.data.source import finish
+from cnn_core.events import Steps
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
 from tests.browser.pilot import LOSS, assert_sound, await_points, figure, fill, go_to_tab, number_field, pick, points, visit
@@ -100,6 +101,37 @@ def test_stop_ends_a_training_within_two_seconds_and_keeps_the_model(page, serve
     expect(stop).to_have_count(0)
     expect(page.locator(".live-stage")).to_have_text("Stopped. What was learned is kept.")
     expect(page.locator("[data-testid=stMain]").get_by_role("link", name="Try it in the gallery")).to_be_visible()
+    assert_sound(page)
+
+
+def test_a_training_is_paused_changed_and_continued_and_the_change_is_marked_on_the_curves(page, server, store):
+    run = store.create(make_config(epochs=1000))
+    visit(page, server, "train", f"?run={run}")
+    await_points(page, 5)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".live-stage")).to_have_text("Paused", timeout=15_000)
+    reached = store.events(run)[-1].seq
+    page.get_by_role("button", name="Change settings").click()
+    fill(page, "Learning rate", 0.0005)
+    page.get_by_role("button", name="Change from the next step on").click()
+    page.wait_for_function(f"({LOSS}?.layout?.annotations ?? []).length === 1", timeout=15_000)
+    assert page.evaluate(f"{LOSS}.layout.annotations[0].hovertext") == "Learning rate 0.0005"
+    assert not any(isinstance(stored.event, Steps) for stored in store.events(run, since=reached))
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator(".live-stage")).to_have_text("Training", timeout=15_000)
+    await_points(page, len(points(page)) + 5)
+    steps = [stored.event for stored in store.events(run, since=reached) if isinstance(stored.event, Steps)]
+    assert {event.learning_rate for event in steps} != {0.001} and store.config_in_force(run).learning_rate == 0.0005
+    page.get_by_role("button", name="Stop").click()
+    assert_sound(page)
+
+
+def test_the_runs_page_counts_the_runs_it_lists(page, server, store):
+    visit(page, server, "runs")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    rows = len(store.runs())
+    expect(page.get_by_text(f"{rows} of {rows} runs")).to_be_visible()
     assert_sound(page)
 
 

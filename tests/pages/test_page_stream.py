@@ -302,7 +302,8 @@ def test_the_stream_of_a_run_that_goes_on_is_a_new_one_and_runs_to_its_end(serve
     ((_, ended),) = Viewer(server.url, run)
     assert (ended["status"], ended["active"]) == ("stopped", False)
     with hold(store.home.run_folder(run)):
-        store.resume(run, "running")
+        store.resume(run)
+        store.start(run)
         with Viewer(server.url, run) as viewer:
             messages = [next(viewer)]
             assert messages[0][1]["active"]
