@@ -1,6 +1,7 @@
 """An imported set as a source: facts from its index, images straight from its memory-mapped file."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from functools import cached_property
 from pathlib import Path
@@ -92,11 +93,15 @@ class ImportedSource:
         return (*notes, f"Left out: {count - len(named):,} more files.") if count > len(named) else tuple(notes)
 
 
-class OnDemandSource:
+class OnDemandSource(ABC):
     """A source that is imported into `folder` when its images are first asked for."""
 
     folder: Path
-    is_imported: bool
+
+    @property
+    @abstractmethod
+    def is_imported(self) -> bool:
+        """Whether there is nothing left to import."""
 
     def load(self, part: Part) -> Loading:
         yield from self.obtain()
@@ -111,5 +116,6 @@ class OnDemandSource:
                 yield Progress("Another process is importing these images", 0, 1)
                 time.sleep(WAIT_SECONDS)
 
+    @abstractmethod
     def _import(self) -> Generator[Progress, None, None]:
-        raise NotImplementedError
+        """Import the set. Raises DataError, BusyError while somebody else does."""

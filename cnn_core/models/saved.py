@@ -3,6 +3,7 @@
 Files are replaced whole or not at all. Weights are only ever read with `weights_only=True`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,13 @@ def save_card(folder: Path, card: ModelCard) -> None:
 
 
 def save_weights(folder: Path, model: nn.Module) -> None:
-    """Write the model's state dict, on the CPU and in the default memory layout, as `best_model.pth`."""
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    """Write the model's state dict as `best_model.pth`."""
+    save_state(folder, model.state_dict())
+
+
+def save_state(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write a model's `state`, on the CPU and in the default memory layout, as `best_model.pth`."""
+    state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     write_atomically(folder / WEIGHTS, lambda file: torch.save(state, file))
 
 

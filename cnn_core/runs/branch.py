@@ -7,8 +7,8 @@ import torch
 
 from cnn_core.config import BRANCHABLE, TrainConfig, change_config
 from cnn_core.errors import RunError, SettingError
-from cnn_core.files import write_atomically
-from cnn_core.home import WEIGHTS, kept_epochs
+from cnn_core.home import kept_epochs
+from cnn_core.models.saved import save_state
 from cnn_core.runs.store import Store
 from cnn_core.training.checkpoint import load_epoch, save_checkpoint
 
@@ -33,7 +33,7 @@ def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, pr
     def prepare(run: str, folder: Path) -> None:
         save_checkpoint(folder, state)
         if weights:
-            write_atomically(folder / WEIGHTS, lambda file: torch.save(weights, file))
+            save_state(folder, weights)
         store.copy_events(parent, run, epoch)
 
     return store.create(config, press=press, parent=parent, parent_epoch=epoch, prepare=prepare)
@@ -48,10 +48,6 @@ def _best_weights(folder: Path, state: dict[str, Any]) -> dict[str, torch.Tensor
         trainer = load_epoch(folder, best)["trainer"]
     except RunError:
         return None
-    average = trainer["average"]
-    kept = (
-        trainer["model"]
-        if not average
-        else {name.removeprefix("module."): value for name, value in average.items() if name != "n_averaged"}
-    )
-    return {name: value.contiguous() for name, value in kept.items()}
+    if not trainer["average"]:
+        return trainer["model"]
+    return {name.removeprefix("module."): value for name, value in trainer["average"].items() if name != "n_averaged"}

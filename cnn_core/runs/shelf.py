@@ -66,9 +66,9 @@ class Shelf:
     def move(self, run: str, place: int) -> None:
         """Let a queued run be the `place`-th (from 0) of those that wait."""
         with self.store.connect() as db:
-            waiting = [row[0] for row in db.execute(f"select id from runs where {WAITING} order by {ORDER}")]
+            rows = db.execute(f"select id, coalesce(place, number) from runs where {WAITING} order by {ORDER}").fetchall()
+            waiting, places = [row[0] for row in rows], [row[1] for row in rows]
             if run in waiting:
                 waiting.remove(run)
                 waiting.insert(place, run)
-                places = sorted(row[0] for row in db.execute(f"select coalesce(place, number) from runs where {WAITING}"))
                 db.executemany("update runs set place = ? where id = ?", zip(places, waiting, strict=True))

@@ -27,6 +27,7 @@ from cnn_core.home import CARD, CONFIG, WEIGHTS, Home
 from cnn_core.runs.lock import is_held
 from cnn_core.runs.schema import bring_up_to_date
 
+END_OF_EPOCH = "(select max(seq) from events where run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
 COLUMNS = "id, created, status, config, summary, error, name, notes, tags, parent, parent_epoch, removed"
 GRACE_SECONDS = 2
 REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
@@ -220,8 +221,7 @@ class Store:
         """Let `run` begin with the events of run `source` up to the end of `epoch`."""
         with self.connect() as db:
             db.execute(
-                "insert into events select ?, seq, kind, body from events where run = ? and seq <= (select max(seq) from events"
-                " where run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)",
+                f"insert into events select ?, seq, kind, body from events where run = ? and seq <= {END_OF_EPOCH}",
                 (run, source, source, epoch),
             )
 
@@ -231,8 +231,7 @@ class Store:
 
     def config_in_force(self, run: str, epoch: int | None = None) -> TrainConfig:
         """The run's settings with what was changed while it trained, until now or until the end of `epoch`."""
-        until = "(select max(seq) from events where run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
-        where, values = ("", ()) if epoch is None else (f"and seq <= {until}", (run, epoch))
+        where, values = ("", ()) if epoch is None else (f"and seq <= {END_OF_EPOCH}", (run, epoch))
         with self.connect() as db:
             changes = db.execute(
                 f"select body from events where run = ? and kind = 'Changed' {where} order by seq", (run, *values)
@@ -275,13 +274,25 @@ class Store:
             rows = db.execute(f"select {COLUMNS} from runs {where}", values).fetchall()
         return [self._run(*row) for row in rows]
 
-    def _run(self, run: str, created: float, status: str, config: str, summary: str, *rest: Any) -> Run:
+    def _run(
+        self,
+        run: str,
+        created: float,
+        status: str,
+        config: str,
+        summary: str,
+        error: str,
+        name: str,
+        notes: str,
+        tags: str,
+        *rest: Any,
+    ) -> Run:
+        """A row of COLUMNS; `rest` is as it is in a Run."""
         # A run that is called running while nobody holds its lock lost its process; a new one may be about to take it.
         if status in TRAINING and time.time() - created > GRACE_SECONDS and not is_held(self.home.run_folder(run)):
             status = "interrupted"
-        error, name, notes, tags, *parent_and_removed = rest
-        read = TrainConfig.model_validate_json(config), json.loads(summary)
-        return Run(run, created, status, *read, error, name, notes, tuple(json.loads(tags)), *parent_and_removed)
+        settings, figures = TrainConfig.model_validate_json(config), json.loads(summary)
+        return Run(run, created, status, settings, figures, error, name, notes, tuple(json.loads(tags)), *rest)
 
     def connect(self) -> AbstractContextManager[sqlite3.Connection]:
         """One transaction (see `transaction`). Raises StudioError."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import combinations
+from string import ascii_uppercase
 
 import streamlit as st
 
@@ -62,7 +63,7 @@ def _show_groups(groups: Sequence[Group]) -> None:
     if not measured:
         return
     st.subheader("Repeated seeds")
-    letters = [f"{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[number % 26]}" for number in range(len(measured))]
+    letters = [ascii_uppercase[number % 26] for number in range(len(measured))]
     st.table(
         {
             "Group": letters,

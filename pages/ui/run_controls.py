@@ -5,7 +5,7 @@ import streamlit as st
 from cnn_core.config import BRANCHABLE, STEERABLE, change_config
 from cnn_core.errors import StudioError
 from cnn_core.home import kept_epochs
-from cnn_core.runs.store import Run
+from cnn_core.runs.store import TRAINING, Run
 from pages.ui.forms import changed_inputs
 from pages.ui.links import page_file
 from pages.ui.server import get_store
@@ -27,7 +27,7 @@ def show_controls(run: Run) -> None:
         ):
             store.request_stop(run.id)
             st.toast("Stopping. What was learned is kept.", icon=":material/stop_circle:")
-        if run.status in ("running", "paused"):
+        if run.status in TRAINING:
             _ask(run, "Save now", "save", "save", "Writes a checkpoint at once; otherwise there is one every 20 seconds.")
             with st.popover("Change settings", icon=":material/tune:", help="While it trains, from the next step on."):
                 _change_settings(run)
