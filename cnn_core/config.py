@@ -404,7 +404,7 @@ class TrainConfig(BaseModel):
         title="Precision",
         unit="of the arithmetic",
         group="Split and machine",
-        help="Auto takes bfloat16 on GPUs that have it and float32 elsewhere; float16 scales the loss against underflow.",
+        help="Auto takes bfloat16 on GPUs and processors that multiply it themselves and float32 elsewhere; float16 scales the loss against underflow.",
     )
     channels_last: Choice = setting(
         "auto",

@@ -8,6 +8,7 @@ import torch
 
 from cnn_core.errors import DeviceError
 
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")  # of processors that multiply bfloat16 themselves; the others imitate it, slowly
 LONG_RUN = 5_000  # optimizer steps after which compiling on a GPU has earned its half minute
 
 
@@ -48,14 +49,25 @@ class Arithmetic:
         return str(self.dtype).removeprefix("torch.")
 
 
-def choose_arithmetic(precision: str, channels_last: str, device: torch.device) -> Arithmetic:
-    """What `precision` and `channels_last` mean on `device`. Raises DeviceError for float16 on a CPU."""
+def choose_arithmetic(precision: str, channels_last: str, device: torch.device, *, depthwise: bool = False) -> Arithmetic:
+    """What `precision` and `channels_last` mean on `device`. Raises DeviceError for float16 on a CPU.
+
+    depthwise: of a network whose work is mostly convolutions of single channels, which take a CPU twice as long in bfloat16.
+    """
     if precision == "float16" and device.type == "cpu":
         raise DeviceError("Precision float16 needs a GPU. Choose float32 or bfloat16.")
     if precision == "auto":
-        precision = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+        is_faster = multiplies_bfloat16(device) and not (depthwise and device.type == "cpu")
+        precision = "bfloat16" if is_faster else "float32"
     is_last = channels_last == "on" or (channels_last == "auto" and device.type in ("cpu", "cuda"))
     return Arithmetic(device, getattr(torch, precision), torch.channels_last if is_last else torch.contiguous_format)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether `device` itself computes products of bfloat16 numbers, at least twice as fast as float32's."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and any(torch.cpu.get_capabilities().get(unit) for unit in BFLOAT16_UNITS)
 
 
 def should_compile(choice: str, device: torch.device, steps: int) -> bool:

@@ -40,12 +40,22 @@ def test_a_device_that_is_not_there_is_refused_in_words():
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
-def test_auto_is_float32_in_channels_last_on_the_cpu():
-    arithmetic = choose_arithmetic("auto", "auto", CPU)
-    assert (arithmetic.dtype, arithmetic.layout, str(arithmetic)) == (torch.float32, torch.channels_last, "float32")
+def test_auto_is_channels_last_on_the_cpu():
+    assert choose_arithmetic("auto", "auto", CPU).layout == torch.channels_last
     assert choose_arithmetic("auto", "off", CPU).layout == torch.contiguous_format
     assert choose_arithmetic("auto", "on", torch.device("mps")).layout == torch.channels_last
     assert choose_arithmetic("auto", "auto", torch.device("mps")).layout == torch.contiguous_format
+
+
+@pytest.mark.parametrize(
+    ("unit", "dtype"),
+    [("avx512_bf16", torch.bfloat16), ("amx_bf16", torch.bfloat16), ("avx512_f", torch.float32), ("", torch.float32)],
+)
+def test_auto_is_bfloat16_on_processors_that_multiply_it_themselves(unit: str, dtype: torch.dtype, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, unit: True})
+    assert choose_arithmetic("auto", "auto", CPU).dtype == dtype
+    assert choose_arithmetic("auto", "auto", CPU, depthwise=True).dtype == torch.float32
+    assert choose_arithmetic("bfloat16", "auto", CPU, depthwise=True).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cnn_core.device import Arithmetic
 from cnn_core.errors import SettingError
 from cnn_core.models.registry import build_on_meta, count_trained, find_family, pick_options
 
@@ -98,21 +99,21 @@ def measure_step_seconds(
     image_size: int,
     classes: int,
     batch_size: int,
-    device: torch.device | str,
+    arithmetic: Arithmetic,
     budget_seconds: float = 1.5,
     **options: Any,
 ) -> float:
-    """Median seconds of a training step (SGD) on random images, in channels-last; takes the budget and at most two steps more.
+    """Median seconds of a training step (SGD) on random images, in `arithmetic`; takes the budget and at most two steps more.
 
     Runs one step to warm up and one that counts whatever they take, then as many as the budget allows. Raises SettingError as
     `build_model` does. Draws from a generator of its own: a training in another thread keeps its random numbers.
     """
-    device, draw = torch.device(device), torch.Generator().manual_seed(0)
+    device, layout, draw = arithmetic.device, arithmetic.layout, torch.Generator().manual_seed(0)
     model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options)
-    model = _fill(model.to_empty(device=device), draw).to(memory_format=torch.channels_last)
+    model = _fill(model.to_empty(device=device), draw).to(memory_format=layout)
     images = torch.randn(max(batch_size, 2), channels, image_size, image_size, generator=draw)
     labels = torch.randint(classes, (len(images),), generator=draw)
-    step = _make_step(model, images.to(device, memory_format=torch.channels_last), labels.to(device))
+    step = _make_step(model, images.to(device, memory_format=layout), labels.to(device), arithmetic)
     end = time.perf_counter() + budget_seconds
     _timed(step, device)
     seconds = [_timed(step, device)]
@@ -132,12 +133,13 @@ def _fill(model: nn.Module, draw: torch.Generator) -> nn.Module:
     return model
 
 
-def _make_step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
+def _make_step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, arithmetic: Arithmetic) -> Callable[[], None]:
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=1e-4, momentum=0.9, fused=images.device.type in ("cpu", "cuda"))
 
     def step() -> None:
-        loss = nn.functional.cross_entropy(model(images), labels)
+        with arithmetic.autocast():
+            loss = nn.functional.cross_entropy(model(images).float(), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

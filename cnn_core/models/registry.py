@@ -26,7 +26,7 @@ class Family:
     target: "module:callable" that builds it. smallest: least image side in pixels that its strides leave something of.
     options: settings it takes, out of width, depth, activation, batch_norm, dropout, weights. defaults: settings of a run that
     it wants where nobody chose otherwise, by their names in TrainConfig. takes_any_side: whether the network, once built, also takes
-    images of another side.
+    images of another side. depthwise: whether its work is mostly convolutions of single channels.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Family:
     options: tuple[str, ...]
     defaults: dict[str, Any] = field(default_factory=dict)
     takes_any_side: bool = True
+    depthwise: bool = False
 
 
 FAMILIES = {
@@ -114,6 +115,7 @@ FAMILIES = {
             smallest=16,
             options=BORROWED,
             defaults={"dropout": 0.2},
+            depthwise=True,
         ),
         Family(
             name="efficientnet",
@@ -123,6 +125,7 @@ FAMILIES = {
             smallest=16,
             options=BORROWED,
             defaults={"dropout": 0.2},
+            depthwise=True,
         ),
         Family(
             name="convnext",

@@ -108,20 +108,21 @@ def _options(name: str, config: TrainConfig) -> dict[str, Any]:
 
 def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, dict[str, float]]:
     """Seconds per epoch of every family."""
-    from cnn_core.device import choose_device
+    from cnn_core.device import choose_arithmetic, choose_device
     from cnn_core.models.cost import measure_step_seconds
 
     steps = config.steps_per_epoch(info)
     times = {}
-    for done, name in enumerate(FAMILIES):
-        yield Progress(f"Measuring {FAMILIES[name].title}", done, len(FAMILIES))
+    device = choose_device(config.device)
+    for done, (name, family) in enumerate(FAMILIES.items()):
+        yield Progress(f"Measuring {family.title}", done, len(FAMILIES))
         options = _options(name, config) | {"weights": "scratch"}
         try:
             seconds = measure_step_seconds(
                 name,
                 **info.shape,
                 batch_size=config.batch_size,
-                device=choose_device(config.device),
+                arithmetic=choose_arithmetic(config.precision, config.channels_last, device, depthwise=family.depthwise),
                 budget_seconds=MEASURED_SECONDS,
                 **options,
             )

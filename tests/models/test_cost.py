@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from cnn_core.device import choose_arithmetic
 from cnn_core.errors import SettingError
 from cnn_core.models.cost import count_multiply_adds, measure_step_seconds, model_cost, saved_bytes
 from cnn_core.models.registry import FAMILIES, count_parameters
 
+CPU = choose_arithmetic("auto", "auto", torch.device("cpu"))
 CIFAR = {"channels": 3, "image_size": 32, "classes": 10}
 
 
@@ -78,21 +80,21 @@ def test_the_cost_of_what_cannot_be_built_is_refused():
     with pytest.raises(SettingError, match="depth of at most 5"):
         cost("simple", depth=6)
     with pytest.raises(SettingError, match="is unknown"):
-        measure_step_seconds("vgg", **CIFAR, batch_size=4, device="cpu")
+        measure_step_seconds("vgg", **CIFAR, batch_size=4, arithmetic=CPU)
 
 
 @pytest.mark.parametrize("family", ["simple", "speed", "mobilenet", "efficientnet"])
 def test_a_step_is_timed_within_the_budget_and_leaves_the_random_numbers_alone(family: str):
     before, started = torch.random.get_rng_state(), time.perf_counter()
     shape = {"channels": 1, "image_size": 16, "classes": 3}
-    seconds = measure_step_seconds(family, **shape, batch_size=1, device="cpu", budget_seconds=0.2, dropout=0.5)
+    seconds = measure_step_seconds(family, **shape, batch_size=1, arithmetic=CPU, budget_seconds=0.2, dropout=0.5)
     assert 0 < seconds < time.perf_counter() - started < 10
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_a_wider_network_takes_longer():
     narrow, wide = (
-        measure_step_seconds("simple", **CIFAR, batch_size=32, device="cpu", budget_seconds=0.4, width=width)
+        measure_step_seconds("simple", **CIFAR, batch_size=32, arithmetic=CPU, budget_seconds=0.4, width=width)
         for width in (0.25, 4.0)
     )
     assert wide > 2 * narrow

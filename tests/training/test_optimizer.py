@@ -188,7 +188,11 @@ def test_a_saved_and_loaded_optimizer_goes_on_bit_for_bit(name: str, layout: tor
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("nesterov", [True, False])
-def test_muons_step_on_a_kernel_equals_torchs_on_the_reshaped_matrix(layout: torch.memory_format, nesterov: bool):
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_muons_step_on_a_kernel_equals_torchs_on_the_reshaped_matrix(
+    layout: torch.memory_format, nesterov: bool, has_bfloat16: bool, monkeypatch
+):
+    monkeypatch.setattr("cnn_core.training.optimizer.multiplies_bfloat16", lambda device: has_bfloat16)
     torch.manual_seed(0)
     model = nn.ModuleList([nn.Conv2d(16, 24, 3, bias=False), nn.Conv2d(8, 4, 1, bias=False), nn.Linear(12, 40, bias=False)])
     model = model.to(memory_format=layout)
