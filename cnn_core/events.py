@@ -26,7 +26,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Started:
-    """Training is about to take its first step."""
+    """Training is about to take its first step. `class_counts`: training images of each of `classes`."""
 
     parameters: int
     device: str
@@ -36,6 +36,8 @@ class Started:
     steps_per_epoch: int
     epochs: int
     patience: int = 0
+    classes: tuple[str, ...] = ()
+    class_counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class Steps:
     """The steps since the last report: `loss` and `accuracy` hold one number per step, the last of them is step `step`.
 
     `images` counts images trained on so far, `train_seconds` the seconds in training alone; `images_per_second` is of this report;
-    `at` is the Unix time of the last step.
+    `at` is the Unix time of the last step. `gradient_norm`: Euclidean length of the last step's gradient, before clipping. `memory`: bytes in
+    use, on a GPU there, else by the process. `load`: how busy the GPU, or all cores with this process, were since the last report, 0..1.
+    None where it cannot be told.
     """
 
     epoch: int
@@ -64,13 +68,17 @@ class Steps:
     train_seconds: float
     seconds: float
     at: float
+    gradient_norm: float | None = None
+    memory: int | None = None
+    load: float | None = None
 
 
 @dataclass(frozen=True)
 class Epoch:
     """An epoch has ended: training figures are means over its (augmented) batches, validation figures over the kept-apart images.
 
-    `waited` counts the epochs since the best one.
+    `waited` counts the epochs since the best one. `class_accuracy`: validation accuracy of each class, None for one without images.
+    `dead`: share of the channels behind activations that were zero for every validation image; None where there is no such channel.
     """
 
     epoch: int
@@ -83,6 +91,8 @@ class Epoch:
     train_seconds: float
     seconds: float
     waited: int = 0
+    class_accuracy: tuple[float | None, ...] = ()
+    dead: float | None = None
 
 
 @dataclass(frozen=True)

@@ -39,3 +39,12 @@ def loss_and_accuracy(logits: torch.Tensor, labels: torch.Tensor) -> tuple[float
     """Mean cross-entropy (nats) and share of images whose highest logit is the true label. logits: (N, C), labels: (N,)."""
     loss = nn.functional.cross_entropy(logits, labels)
     return loss.item(), (logits.argmax(1) == labels).float().mean().item()
+
+
+def class_accuracy(logits: torch.Tensor, labels: torch.Tensor) -> tuple[float | None, ...]:
+    """Share of each class's images that are classified right, None for a class without images. logits: (N, C), labels: (N,)."""
+    classes = logits.shape[1]
+    right = labels[logits.argmax(1) == labels].bincount(minlength=classes).tolist()
+    return tuple(
+        hit / count if count else None for hit, count in zip(right, labels.bincount(minlength=classes).tolist(), strict=True)
+    )

@@ -4,6 +4,7 @@ Columns are of bounded length: min/max decimation keeps the lowest and the highe
 chart of a million steps shows the same envelope as the full one. Importing this module does not import torch.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -17,6 +18,7 @@ from cnn_core.runs.store import Stored
 
 SNAPSHOT_POINTS = 2000
 UPDATE_POINTS = 200
+GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # what a report says once, whatever its steps
 PACE_REPORTS = 20  # reports that the shown speed is a mean of: about five seconds
 
 
@@ -51,6 +53,8 @@ class History:
     _recent: deque[Steps] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _loss: list[float] = field(default_factory=list)
     _accuracy: list[float] = field(default_factory=list)
+    _reported: list[int] = field(default_factory=list)  # the step of each report, and below what its gauges said
+    _gauges: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in GAUGES})
 
     def add(self, stored: Iterable[Stored]) -> None:
         for item in stored:
@@ -73,6 +77,9 @@ class History:
                 self._recent.append(event)
                 self._loss += event.loss
                 self._accuracy += event.accuracy
+                self._reported.append(event.step)
+                for name, values in self._gauges.items():
+                    values.append(getattr(event, name))
             case Epoch():
                 self.epochs.append(event)
                 self.stage = None
@@ -87,6 +94,9 @@ class History:
     def _take_back(self, place: Resumed) -> None:
         """Forget what was reported after the checkpoint that training goes on from: it will be reported again."""
         del self._loss[place.step :], self._accuracy[place.step :]
+        reports = bisect_right(self._reported, place.step)
+        for values in (self._reported, *self._gauges.values()):
+            del values[reports:]
         self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= place.epoch]
         self.changes = [change for change in self.changes if change.step <= place.step]
         self._plan_anew()
@@ -129,6 +139,7 @@ class History:
         return {
             "reset": True,
             "steps": self._columns(0, SNAPSHOT_POINTS),
+            "gauges": self._gauge_columns(0, SNAPSHOT_POINTS // 2),
             "epochs": [_epoch(e) for e in self.epochs],
             **self._facts(),
         }
@@ -138,13 +149,14 @@ class History:
         return {
             "reset": False,
             "steps": self._columns(since.steps, UPDATE_POINTS),
+            "gauges": self._gauge_columns(since.reports, UPDATE_POINTS // 2),
             "epochs": [_epoch(e) for e in self.epochs[since.epochs :]],
             **self._facts(),
         }
 
     def mark(self) -> "Mark":
         """How far this history has come, for a later `update`."""
-        return Mark(self.seq, len(self._loss), len(self.epochs))
+        return Mark(self.seq, len(self._loss), len(self.epochs), len(self._reported))
 
     def _columns(self, since: int, limit: int) -> dict[str, dict[str, list[float]]]:
         x = np.arange(since + 1, len(self._loss) + 1)
@@ -152,6 +164,15 @@ class History:
         for name, values in (("loss", self._loss), ("accuracy", self._accuracy)):
             xs, ys = decimate(x, np.asarray(values[since:]), limit)
             columns[name] = {"x": xs.tolist(), "y": ys.round(5).tolist()}
+        return columns
+
+    def _gauge_columns(self, since: int, limit: int) -> dict[str, dict[str, list[float]]]:
+        steps, columns = np.asarray(self._reported[since:], dtype=np.int64), {}
+        for name, values in self._gauges.items():
+            known = np.asarray(values[since:], dtype=np.float64)  # None becomes NaN
+            has_value = np.isfinite(known)
+            xs, ys = decimate(steps[has_value], known[has_value], limit)
+            columns[name] = {"x": xs.tolist(), "y": [float(f"{y:.4g}") for y in ys]}
         return columns
 
     def _facts(self) -> dict[str, Any]:
@@ -169,17 +190,19 @@ class History:
             "patience": self.started.patience if self.started else 0,
             "waited": self.epochs[-1].waited if self.epochs else 0,
             "stage": asdict(self.stage) if self.stage else None,
+            "classes": list(self.started.classes) if self.started else [],
             "changes": [{"step": change.step, "text": _in_words(change)} for change in self.changes],
         }
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a history: events, step points and epochs seen."""
+    """A place in a history: events, step points, epochs and reports seen."""
 
     seq: int
     steps: int
     epochs: int
+    reports: int
 
 
 def _in_words(change: Changed) -> str:

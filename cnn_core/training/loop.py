@@ -19,7 +19,8 @@ from cnn_core.data.batches import Batches
 from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Note, Progress, Steps
-from cnn_core.inference.logits import compute_logits, loss_and_accuracy
+from cnn_core.inference.activity import Activity
+from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import GrowingSide, WarmUp
@@ -58,6 +59,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self._scaler = self.arithmetic.scaler()
+        self._norm: torch.Tensor | None = None  # where clipping has computed it
         self._average = (
             AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.ema), use_buffers=True) if self.ema else None
         )
@@ -95,9 +97,16 @@ class Trainer:
             self.optimizer.set_rate(learning_rate)
             self.take_step(images, targets)
             if self.meter.should_report():
-                yield self.meter.report(epoch, learning_rate)
+                yield self.meter.report(epoch, learning_rate, self._gradient_norm())
         if self.meter.has_pending:
-            yield self.meter.report(epoch, learning_rate)
+            yield self.meter.report(epoch, learning_rate, self._gradient_norm())
+
+    def _gradient_norm(self) -> float:
+        """Of the last step, before clipping. Waits for the device, once a report."""
+        if self._norm is not None:
+            return self._norm.item()
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        return nn.utils.get_total_norm(gradients).item()
 
     def take_step(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """One optimizer step, giving the loss. images: (B, C, H, W); targets: (B,) classes or (B, classes) shares. Nothing waits for the device."""
@@ -114,7 +123,7 @@ class Trainer:
         if self.clip_norm:
             for part in self.optimizer.parts:
                 self._scaler.unscale_(part)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+            self._norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         for part in self.optimizer.parts:
             self._scaler.step(part)
         self._scaler.update()
@@ -125,7 +134,8 @@ class Trainer:
         return loss.detach()
 
     def _validate_epoch(self, epoch: int) -> Generator[Progress, None, Epoch]:
-        logits = yield from compute_logits(self.measured, self.validation, "Validating", self.arithmetic)
+        with Activity(self.measured) as activity:
+            logits = yield from compute_logits(self.measured, self.validation, "Validating", self.arithmetic)
         val_loss, val_accuracy = loss_and_accuracy(logits, self.validation.labels)
         if not math.isfinite(val_loss):
             raise DivergedError(f"The validation loss became {val_loss}: training diverged. {self.meter.remedy}")
@@ -145,6 +155,8 @@ class Trainer:
             train_seconds=self.meter.train_seconds,
             seconds=self.meter.seconds,
             waited=self.waited,
+            class_accuracy=class_accuracy(logits, self.validation.labels),
+            dead=activity.dead_share,
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 
 from cnn_core.errors import DivergedError
 from cnn_core.events import Steps
+from cnn_core.training.gauge import Gauge
 
 REPORT_SECONDS = 0.25
 
@@ -24,6 +25,7 @@ class Meter:
     """
 
     remedy: str = "Choose a lower learning rate and start again."
+    gauge: Gauge = field(default_factory=lambda: Gauge(torch.device("cpu")))
     step: int = 0
     images: int = 0
     train_seconds: float = 0.0
@@ -55,8 +57,8 @@ class Meter:
     def should_report(self) -> bool:
         return time.perf_counter() - self._reported > REPORT_SECONDS
 
-    def report(self, epoch: int, learning_rate: float) -> Steps:
-        """The steps since the last report. Raises DivergedError when a loss among them is not a finite number."""
+    def report(self, epoch: int, learning_rate: float, gradient_norm: float | None = None) -> Steps:
+        """The steps since the last report; `gradient_norm` is the last one's. Raises DivergedError when a loss among them is not a finite number."""
         values = torch.stack(self._pending).tolist()  # the one device-to-host wait of a report
         sizes, self._pending, self._sizes = self._sizes, [], []
         for position, (loss, _) in enumerate(values, start=self.step - len(values) + 1):
@@ -68,6 +70,7 @@ class Meter:
         elapsed, self._reported = now - self._reported, now
         self.train_seconds += elapsed
         losses, accuracies = zip(*values, strict=True)
+        memory, load = self.gauge.read()
         return Steps(
             epoch=epoch,
             step=self.step,
@@ -79,6 +82,9 @@ class Meter:
             train_seconds=self.train_seconds,
             seconds=now - self._started,
             at=time.time(),
+            gradient_norm=gradient_norm if gradient_norm is not None and math.isfinite(gradient_norm) else None,
+            memory=memory,
+            load=load,
         )
 
     @property

@@ -22,11 +22,12 @@ from cnn_core.device import choose_arithmetic, choose_device, describe_device, d
 from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Event, Finished, Note, Progress, Started
 from cnn_core.home import CURVES_PICTURE, PREDICTIONS_PICTURE, Home
-from cnn_core.models.registry import count_trained
+from cnn_core.models.registry import count_trained, find_family
 from cnn_core.models.saved import ModelCard, load_model, save_card
 from cnn_core.training.checkpoint import drop_checkpoints
 from cnn_core.training.compiled import Compiled
 from cnn_core.training.course import Course
+from cnn_core.training.gauge import Gauge
 from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import make_optimizer
@@ -54,13 +55,15 @@ def train_run(
         trainer, card = prepare(config, source.info, images, device, validation)
         yield Started(
             parameters=count_trained(trainer.model),
-            device=describe_device(device),
+            device=f"{describe_device(device)}, {trainer.arithmetic}",
             train_count=len(trainer.batches.labels),
             val_count=len(trainer.validation.labels),
             test_count=source.info.test_count,
             steps_per_epoch=len(trainer.batches),
             epochs=config.epochs,
             patience=config.patience,
+            classes=source.info.classes,
+            class_counts=tuple(trainer.batches.labels.bincount(minlength=len(source.info.classes)).tolist()),
         )
         course = Course(trainer, config, source.info, card, folder, steering or Steering())
         if resume:
@@ -100,7 +103,8 @@ def prepare(
         mirror=config.mirror and config.flip != "off",
         fingerprint=info.fingerprint,
     )
-    arithmetic = choose_arithmetic(config.precision, config.channels_last, device)
+    depthwise = find_family(config.model).depthwise
+    arithmetic = choose_arithmetic(config.precision, config.channels_last, device, depthwise=depthwise)
     torch.manual_seed(config.seed)
     model = card.build(weights=options.get("weights", "scratch"))
     if hasattr(model, "prepare"):
@@ -125,7 +129,7 @@ def prepare(
         side=make_side(config, len(batches), info.image_size),
         seed=config.seed,
         forward=Compiled(model) if should_compile(config.compile, device, steps) else None,
-        meter=Meter(remedy=_remedy(config)),
+        meter=Meter(remedy=_remedy(config), gauge=Gauge(device)),
     ), card
 
 

@@ -2,7 +2,7 @@
 
     store --(one tail per watched run)--> Channel --(payloads, encoded once for all viewers)--> pages
 
-A message's id names the place reached ("events.steps.epochs"); a browser that lost its connection sends it back as Last-Event-ID and
+A message's id names the place reached ("events.steps.epochs.reports"); a browser that lost its connection sends it back as Last-Event-ID and
 gets what it missed. All of this runs on the server's event loop; only reading the store happens on a helper thread.
 """
 
@@ -127,16 +127,16 @@ def encode(history: History, row: Run, since: Mark | None) -> str:
     )
     payload = history.snapshot() if since is None or has_gap else history.update(since)
     payload |= {"status": row.status, "error": row.error, "active": row.is_active, "notes": history.notes}
-    return f"id: {mark.seq}.{mark.steps}.{mark.epochs}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
+    return f"id: {mark.seq}.{mark.steps}.{mark.epochs}.{mark.reports}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
 
 
 def parse_mark(text: str | None) -> Mark | None:
     """A message id as a Mark; None for anything that is not one."""
     try:
-        seq, steps, epochs = (int(part) for part in (text or "").split("."))
+        seq, steps, epochs, reports = (int(part) for part in (text or "").split("."))
     except ValueError:
         return None
-    return Mark(seq, steps, epochs) if min(seq, steps, epochs) >= 0 else None
+    return Mark(seq, steps, epochs, reports) if min(seq, steps, epochs, reports) >= 0 else None
 
 
 _channels: dict[str, Channel] = {}

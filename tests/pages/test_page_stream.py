@@ -128,13 +128,13 @@ def test_a_viewer_that_comes_back_gets_exactly_what_it_missed(server, store, way
 def test_the_browsers_own_last_id_counts_more_than_the_one_in_the_address(server, store):
     with trained_here(store) as run:
         store.append(run, [started(), steps(1, 10), steps(11, 20, 2)])
-        with Viewer(server.url, run, since="2.10.0", last_event_id="3.20.0") as viewer:
+        with Viewer(server.url, run, since="2.10.0.1", last_event_id="3.20.0.2") as viewer:
             store.append(run, [steps(21, 22, 3)])
             messages = viewer.read_until(lambda payload: payload["step"] == 22)
     assert drawn([("", {"reset": True, "steps": {"loss": {"x": []}}}), *messages]) == [21, 22]
 
 
-@pytest.mark.parametrize("since", ["nonsense", "1.2", "-1.-1.-1", "9999.9999.99", "1.1.1.1", "%00", "1e9.0.0"])
+@pytest.mark.parametrize("since", ["nonsense", "1.2", "-1.-1.-1", "9999.9999.99.99", "1.1.1.1.1", "%00", "1e9.0.0.0"])
 def test_an_id_that_makes_no_sense_brings_a_snapshot(server, store, since):
     with trained_here(store) as run:
         store.append(run, [started(), steps(1, 10)])
@@ -218,7 +218,7 @@ def test_a_long_run_arrives_thinned_with_its_envelope(server, store):
 def test_a_viewer_far_behind_gets_a_fresh_snapshot_rather_than_a_coarse_update(server, store):
     with trained_here(store) as run:
         store.append(run, [started(5000, 1), steps(1, 10), steps(11, 11 + stream.LARGEST_GAP)])
-        with Viewer(server.url, run, since="2.10.0") as viewer:
+        with Viewer(server.url, run, since="2.10.0.1") as viewer:
             _, payload = next(viewer)
     assert payload["reset"] is True
     assert payload["steps"]["loss"]["x"] == list(range(1, 12 + stream.LARGEST_GAP))

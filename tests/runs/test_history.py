@@ -188,7 +188,7 @@ def test_the_speed_shown_is_of_the_last_seconds_and_in_the_end_of_the_whole_run(
     history.add([Stored(2, slow[0])])
     assert history.images_per_second == pytest.approx(64)
     history.add([Stored(seq, event) for seq, event in enumerate((*slow[1:], *fast), start=3)])
-    assert history.images_per_second == history.update(Mark(0, 0, 0))["images_per_second"] == pytest.approx(6400)
+    assert history.images_per_second == history.update(Mark(0, 0, 0, 0))["images_per_second"] == pytest.approx(6400)
     history.add([Stored(200, Finished(test_accuracy=0.9, test_loss=0.3))])
     assert history.images_per_second == pytest.approx(100 * 64 / 50.5)
 

@@ -446,5 +446,5 @@ def without_times(event: Report) -> dict[str, Any]:
     return {
         name: value
         for name, value in asdict(event).items()
-        if name not in ("train_seconds", "seconds", "at", "images_per_second")
+        if name not in ("train_seconds", "seconds", "at", "images_per_second", "memory", "load")
     }
