@@ -86,7 +86,7 @@ def test_the_first_message_is_a_snapshot_of_all_that_happened(server, store):
         with Viewer(server.url, run) as viewer:
             name, payload = next(viewer)
     assert viewer.content_type.startswith("text/event-stream")
-    assert name == "5.14.1"
+    assert name == "5.14.1.2"
     assert payload["reset"] is True
     assert payload["steps"]["loss"]["x"] == list(range(1, 15))
     assert payload["steps"]["loss"]["y"] == [loss(n) for n in range(1, 15)]
@@ -209,7 +209,7 @@ def test_a_long_run_arrives_thinned_with_its_envelope(server, store):
         with Viewer(server.url, run) as viewer:
             name, payload = viewer.read_until(lambda payload: payload["step"] == 20_000)[-1]
     x, y = payload["steps"]["loss"]["x"], payload["steps"]["loss"]["y"]
-    assert name == "11.20000.0"
+    assert name == "11.20000.0.10"
     assert payload["reset"] and 1000 <= len(x) == len(y) <= 2000
     assert x == sorted(set(x)) and (x[0], x[-1]) == (1, 20_000)
     assert (max(y), min(y)) == (loss(1), loss(20_000))
