@@ -19,6 +19,7 @@ from cnn_core.runs.store import Stored
 SNAPSHOT_POINTS = 2000
 UPDATE_POINTS = 200
 GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # what a report says once, whatever its steps
+SMOOTHING = 0.97  # a step counts this much as the next one in the smoothed curves, which so look some 30 steps back
 PACE_REPORTS = 20  # reports that the shown speed is a mean of: about five seconds
 
 
@@ -53,6 +54,8 @@ class History:
     _recent: deque[Steps] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _loss: list[float] = field(default_factory=list)
     _accuracy: list[float] = field(default_factory=list)
+    _smooth_loss: list[float] = field(default_factory=list)
+    _smooth_accuracy: list[float] = field(default_factory=list)
     _reported: list[int] = field(default_factory=list)  # the step of each report, and below what its gauges said
     _gauges: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in GAUGES})
 
@@ -77,6 +80,8 @@ class History:
                 self._recent.append(event)
                 self._loss += event.loss
                 self._accuracy += event.accuracy
+                _smooth_on(self._smooth_loss, event.loss)
+                _smooth_on(self._smooth_accuracy, event.accuracy)
                 self._reported.append(event.step)
                 for name, values in self._gauges.items():
                     values.append(getattr(event, name))
@@ -93,7 +98,8 @@ class History:
 
     def _take_back(self, place: Resumed) -> None:
         """Forget what was reported after the checkpoint that training goes on from: it will be reported again."""
-        del self._loss[place.step :], self._accuracy[place.step :]
+        for curve in (self._loss, self._accuracy, self._smooth_loss, self._smooth_accuracy):
+            del curve[place.step :]
         reports = bisect_right(self._reported, place.step)
         for values in (self._reported, *self._gauges.values()):
             del values[reports:]
@@ -139,7 +145,8 @@ class History:
         return {
             "reset": True,
             "steps": self._columns(0, SNAPSHOT_POINTS),
-            "gauges": self._gauge_columns(0, SNAPSHOT_POINTS // 2),
+            "smooth": self._smooth_columns(0, SNAPSHOT_POINTS // 2),
+            "gauges": self._gauge_columns(0, SNAPSHOT_POINTS // 4),
             "epochs": [_epoch(e) for e in self.epochs],
             **self._facts(),
         }
@@ -149,7 +156,8 @@ class History:
         return {
             "reset": False,
             "steps": self._columns(since.steps, UPDATE_POINTS),
-            "gauges": self._gauge_columns(since.reports, UPDATE_POINTS // 2),
+            "smooth": self._smooth_columns(since.steps, UPDATE_POINTS // 4),
+            "gauges": self._gauge_columns(since.reports, UPDATE_POINTS // 4),
             "epochs": [_epoch(e) for e in self.epochs[since.epochs :]],
             **self._facts(),
         }
@@ -159,12 +167,11 @@ class History:
         return Mark(self.seq, len(self._loss), len(self.epochs), len(self._reported))
 
     def _columns(self, since: int, limit: int) -> dict[str, dict[str, list[float]]]:
-        x = np.arange(since + 1, len(self._loss) + 1)
-        columns = {}
-        for name, values in (("loss", self._loss), ("accuracy", self._accuracy)):
-            xs, ys = decimate(x, np.asarray(values[since:]), limit)
-            columns[name] = {"x": xs.tolist(), "y": ys.round(5).tolist()}
-        return columns
+        return {name: _thinned(values, since, limit) for name, values in (("loss", self._loss), ("accuracy", self._accuracy))}
+
+    def _smooth_columns(self, since: int, limit: int) -> dict[str, dict[str, list[float]]]:
+        curves = (("loss", self._smooth_loss), ("accuracy", self._smooth_accuracy))
+        return {name: _thinned(values, since, limit) for name, values in curves}
 
     def _gauge_columns(self, since: int, limit: int) -> dict[str, dict[str, list[float]]]:
         steps, columns = np.asarray(self._reported[since:], dtype=np.int64), {}
@@ -193,6 +200,22 @@ class History:
             "classes": list(self.started.classes) if self.started else [],
             "changes": [{"step": change.step, "text": _in_words(change)} for change in self.changes],
         }
+
+
+def _thinned(values: list[float], since: int, limit: int) -> dict[str, list[float]]:
+    """The values of the steps after step `since`, as columns for a chart."""
+    xs, ys = decimate(np.arange(since + 1, len(values) + 1), np.asarray(values[since:]), limit)
+    return {"x": xs.tolist(), "y": ys.round(5).tolist()}
+
+
+def _smooth_on(smooth: list[float], values: Iterable[float]) -> None:
+    """Continue a running mean in which older steps count less and less, without its bias towards zero at the start."""
+    count = len(smooth)
+    total = smooth[-1] * (1 - SMOOTHING**count) if smooth else 0.0
+    for value in values:
+        count += 1
+        total = SMOOTHING * total + (1 - SMOOTHING) * value
+        smooth.append(total / (1 - SMOOTHING**count))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
-from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, decimate, summarise
+from cnn_core.runs.history import SMOOTHING, SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, decimate, summarise
 from cnn_core.runs.store import Stored
 
 STARTED = Started(
@@ -291,3 +291,32 @@ def test_changes_are_told_in_words_move_the_last_epoch_and_are_taken_back_by_a_r
     kept, lost = (history_of([*events, STARTED, Resumed(step, step // 10)]).snapshot() for step in (10, 9))
     assert (kept["epochs_total"], len(kept["changes"])) == (9, 1)
     assert (lost["epochs_total"], len(lost["changes"])) == (5, 0)
+
+
+def test_the_smoothed_curve_is_the_bias_corrected_running_mean_of_all_steps_however_they_were_reported():
+    values = np.random.default_rng(0).random(70)
+    history = History()
+    for seq, (first, last) in enumerate(((0, 1), (1, 30), (30, 70)), start=1):
+        history.add([Stored(seq, replace(steps(last, last - first), loss=tuple(values[first:last])))])
+    weights = [SMOOTHING ** np.arange(count)[::-1] for count in range(1, 71)]
+    expected = [np.average(values[: len(weight)], weights=weight) for weight in weights]
+    smooth = history.snapshot()["smooth"]["loss"]
+    assert smooth["x"] == list(range(1, 71)) and smooth["y"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_a_report_says_once_is_one_point_and_what_it_cannot_say_is_none():
+    spoken = replace(steps(10, 10), gradient_norm=2.5, memory=300_000_000, load=0.75)
+    history = history_of([STARTED, spoken, steps(20, 10)])
+    gauges = history.snapshot()["gauges"]
+    assert gauges["gradient_norm"] == {"x": [10], "y": [2.5]} and gauges["load"] == {"x": [10], "y": [0.75]}
+    assert gauges["learning_rate"]["x"] == [10, 20]
+    assert history.update(replace(history.mark(), reports=1))["gauges"]["learning_rate"]["x"] == [20]
+
+
+def test_a_resumption_takes_gauges_and_smoothed_points_back_too():
+    events = [STARTED, steps(10, 10), steps(20, 10)]
+    history = history_of([*events, STARTED, Resumed(10, 1)])
+    assert history.snapshot()["gauges"]["learning_rate"]["x"] == [10]
+    assert history.snapshot()["smooth"]["loss"]["x"][-1] == 10
+    again = history_of([*events, STARTED, Resumed(10, 1), steps(20, 10)])
+    assert again.snapshot()["smooth"] == history_of(events).snapshot()["smooth"]
