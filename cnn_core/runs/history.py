@@ -123,6 +123,15 @@ class History:
         return next((epoch for epoch in reversed(self.epochs) if epoch.is_best), None)
 
     @property
+    def losses(self) -> list[float]:
+        """The training loss of every step."""
+        return self._loss
+
+    def gauge(self, name: str) -> tuple[list[int], list[float | None]]:
+        """The step of every report, and what it said of `name`, one of GAUGES."""
+        return self._reported, self._gauges[name]
+
+    @property
     def seconds_left(self) -> float | None:
         """Time to the last step at the pace so far, validation included; None before the first report."""
         if not (self.started and self.last):
