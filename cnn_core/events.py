@@ -96,6 +96,17 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Probed:
+    """What the network that was validated after `epoch` says of the run's probes: for each of `names` (see `training.probes`) the
+    probability of every class, to five decimals."""
+
+    epoch: int
+    step: int
+    names: tuple[str, ...]
+    probabilities: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
 class Changed:
     """After step `step`, these settings were given new values while the run was training."""
 
@@ -132,4 +143,4 @@ class Finished:
     test_loss: float
 
 
-Event = Progress | Note | Started | Resumed | Steps | Epoch | Changed | Saved | Paused | Continued | Finished
+Event = Progress | Note | Started | Resumed | Steps | Epoch | Probed | Changed | Saved | Paused | Continued | Finished

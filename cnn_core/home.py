@@ -5,8 +5,8 @@ studio/
   data/sets/<set>/       an imported set: images.npy (one uint8 array) and index.db (what each image is)
   data/importing/<set>/  the same while it is being imported
   data/<name>/           downloaded archives
-  runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, predictions.npz, training_curves.png,
-                         predictions.png
+  runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, predictions.npz,
+                         training_curves.png, predictions.png
 """
 
 import os
@@ -18,6 +18,7 @@ from cnn_core.errors import DataError, RunError
 
 CONFIG, CARD, WEIGHTS, PREDICTIONS = "config.json", "model.json", "best_model.pth", "predictions.npz"
 CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.bin", "checkpoint.old.bin", "epochs"
+PROBES = "probes.npz"
 CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"
 IMAGES, INDEX = "images.npy", "index.db"
 SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")

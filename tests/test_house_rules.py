@@ -40,6 +40,7 @@ LIGHT = [
     "data.catalog_source",
     "data_commands",
     "models.registry",
+    "training.probes",
     "training.schedule",
     "runs.store",
     "runs.history",

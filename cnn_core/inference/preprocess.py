@@ -12,6 +12,7 @@ from scipy.ndimage import distance_transform_edt
 
 from cnn_core.data.digits import enlarge
 from cnn_core.data.image_file import to_pixels
+from cnn_core.data.source import DataInfo
 from cnn_core.errors import ImageError
 from cnn_core.models.saved import ModelCard
 
@@ -22,8 +23,11 @@ MNIST_BOX, MNIST_SIDE = 20, 28  # pixels
 FAINTEST = 0.15  # share of full contrast below which nothing counts as ink
 
 
-def received(image: Image.Image, card: ModelCard) -> np.ndarray:
-    """What the network of `card` gets to see of an RGB picture: uint8 (S, S, C). Raises ImageError when an ink picture is blank."""
+def received(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
+    """What a network of `card`, or one that learns from such data, gets to see of an RGB picture: uint8 (S, S, C).
+
+    Raises ImageError when an ink picture is blank.
+    """
     if card.ink:
         normalise = normalise_mnist if card.ink == "mnist" else normalise_ink
         return normalise(np.asarray(image.convert("L")))[..., None]

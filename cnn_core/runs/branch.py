@@ -10,7 +10,8 @@ from cnn_core.errors import RunError, SettingError
 from cnn_core.home import kept_epochs
 from cnn_core.models.saved import save_state
 from cnn_core.runs.store import Store
-from cnn_core.training.checkpoint import load_epoch, save_checkpoint
+from cnn_core.training.checkpoint import load_epoch, measured_weights, save_checkpoint
+from cnn_core.training.probes import copy_probes
 
 NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss
 
@@ -18,7 +19,7 @@ NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss
 def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None) -> str:
     """A waiting run that goes on from `parent` after `epoch` with `changes`; gives its id. Raises RunError or SettingError.
 
-    It begins with its parent's curves, and with the best network that its parent had until then.
+    It begins with its parent's curves and probes, and with the best network that its parent had until then.
     """
     place = store.home.run_folder(store.run(parent).id)
     state = load_epoch(place, epoch)
@@ -34,6 +35,7 @@ def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, pr
         save_checkpoint(folder, state)
         if weights:
             save_state(folder, weights)
+        copy_probes(place, folder)
         store.copy_events(parent, run, epoch)
 
     return store.create(config, press=press, parent=parent, parent_epoch=epoch, prepare=prepare)
@@ -45,9 +47,6 @@ def _best_weights(folder: Path, state: dict[str, Any]) -> dict[str, torch.Tensor
     if best not in kept_epochs(folder):
         return None
     try:
-        trainer = load_epoch(folder, best)["trainer"]
+        return measured_weights(load_epoch(folder, best)["trainer"])
     except RunError:
         return None
-    if not trainer["average"]:
-        return trainer["model"]
-    return {name.removeprefix("module."): value for name, value in trainer["average"].items() if name != "n_averaged"}

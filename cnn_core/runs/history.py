@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.config import TrainConfig
-from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
+from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
 from cnn_core.runs.store import Stored
 
 SNAPSHOT_POINTS = 2000
@@ -50,6 +50,7 @@ class History:
     epochs: list[Epoch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     changes: list[Changed] = field(default_factory=list)
+    probed: list[Probed] = field(default_factory=list)
     resumed: int = 0
     _recent: deque[Steps] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _loss: list[float] = field(default_factory=list)
@@ -88,6 +89,10 @@ class History:
             case Epoch():
                 self.epochs.append(event)
                 self.stage = None
+            case Probed():
+                if self.probed and self.probed[-1].epoch == event.epoch:  # asked again after a resumption at the epoch's end
+                    self.probed.pop()
+                self.probed.append(event)
             case Progress():
                 self.stage = event
             case Note():
@@ -105,6 +110,7 @@ class History:
             del values[reports:]
         self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= place.epoch]
         self.changes = [change for change in self.changes if change.step <= place.step]
+        self.probed = [probed for probed in self.probed if probed.epoch <= place.epoch]
         self._plan_anew()
         self._recent.clear()
         self.stage = None

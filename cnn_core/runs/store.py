@@ -209,11 +209,13 @@ class Store:
             ]
             db.executemany("insert into events values (?, ?, ?, ?)", rows)
 
-    def events(self, run: str, since: int = 0) -> list[Stored]:
-        """The run's events after `since`, in order."""
+    def events(self, run: str, since: int = 0, kinds: Iterable[type] = ()) -> list[Stored]:
+        """The run's events after `since`, in order: all, or those of some `kinds` (event classes)."""
+        names = [kind.__name__ for kind in kinds]
+        some = f"and kind in ({', '.join('?' * len(names))})" if names else ""
         with self.connect() as db:
             rows = db.execute(
-                "select seq, kind, body from events where run = ? and seq > ? order by seq", (run, since)
+                f"select seq, kind, body from events where run = ? and seq > ? {some} order by seq", (run, since, *names)
             ).fetchall()
         return [Stored(seq, _event(kind, body)) for seq, kind, body in rows]
 
@@ -301,8 +303,12 @@ class Store:
 
 
 def _event(kind: str, body: str) -> Event:
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(body).items()}
-    return EVENT_TYPES[kind](**values)
+    return EVENT_TYPES[kind](**{name: _frozen(value) for name, value in json.loads(body).items()})
+
+
+def _frozen(value: Any) -> Any:
+    """Lists within lists as tuples within tuples, as events hold them."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _slug(data: str) -> str:

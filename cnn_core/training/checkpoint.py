@@ -58,6 +58,13 @@ def load_checkpoint(folder: Path, device: torch.device) -> tuple[dict[str, Any] 
     return None, note
 
 
+def measured_weights(trainer: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The weights of the network that was validated, as they are saved, from a trainer's state: the averaged ones where there are such."""
+    if not trainer["average"]:
+        return trainer["model"]
+    return {name.removeprefix("module."): value for name, value in trainer["average"].items() if name != "n_averaged"}
+
+
 def drop_checkpoints(folder: Path) -> None:
     """Remove both: a run that is done needs them no more."""
     for name in (CHECKPOINT, OLD_CHECKPOINT):

@@ -14,12 +14,13 @@ from torch import nn
 
 from cnn_core.config import TrainConfig, change_config
 from cnn_core.data.source import DataInfo
-from cnn_core.errors import DataError, SettingError, StudioError
+from cnn_core.errors import DataError, RunError, SettingError, StudioError
 from cnn_core.events import Changed, Continued, Epoch, Event, Note, Paused, Resumed, Saved
 from cnn_core.models.saved import ModelCard, save_weights
 from cnn_core.training.checkpoint import keep_epoch, load_checkpoint, save_checkpoint
 from cnn_core.training.loop import Trainer
 from cnn_core.training.memory import explain_memory
+from cnn_core.training.probing import ask_network
 from cnn_core.training.steering import Steering, steer
 
 CHECKPOINT_SECONDS = 20.0  # so much of a run is lost at most when its process dies
@@ -37,6 +38,7 @@ class Course:
     steering: Steering
     epochs: list[Epoch] = field(default_factory=list)
     _troubles: list[str] = field(default_factory=list)
+    _complaint: str = ""  # about the probes
     _unsaved: nn.Module | None = None  # the best network, while it cannot be written
 
     def go_on(self) -> Iterator[Event]:
@@ -54,6 +56,8 @@ class Course:
                 self._use(TrainConfig.model_validate(state["config"]))
             self.epochs += [Epoch(**epoch) for epoch in state["epochs"]]
         yield Resumed(step=self.trainer.meter.step, epoch=self.trainer.epochs_done)
+        if self.trainer.meter.step == self.trainer.epochs_done * len(self.trainer.batches) > 0:
+            yield from self._probe()  # its end may have come between the epoch and this
 
     def __iter__(self) -> Iterator[Event | None]:
         """Train to the end; None while it is paused. Whoever stops asking leaves a checkpoint behind."""
@@ -67,6 +71,8 @@ class Course:
                         self._save()
                         saved = time.perf_counter()
                     yield event
+                    if isinstance(event, Epoch):
+                        yield from self._probe()
                     yield from self._listen()
             if self._unsaved:
                 save_weights(self.folder, self._unsaved)
@@ -79,6 +85,21 @@ class Course:
             if not self.epochs:  # stopped within the first epoch: better its weights than none
                 self._write("The model", lambda: save_weights(self.folder, self.trainer.measured))
             raise
+
+    def _probe(self) -> Iterator[Event]:
+        """What the network, just as it was validated, says of the run's probes; why it cannot be asked is told once."""
+        trainer = self.trainer
+        try:
+            probed = ask_network(
+                self.folder, trainer.measured, self.card, trainer.arithmetic, epoch=trainer.epochs_done, step=trainer.meter.step
+            )
+        except RunError as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                yield Note(self._complaint)
+        else:
+            if probed:
+                yield probed
 
     def _listen(self) -> Iterator[Event | None]:
         """Do what was asked for since the last event; during a pause None is given again and again, for whoever drives to wait."""
