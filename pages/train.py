@@ -5,7 +5,7 @@ import streamlit as st
 from cnn_core.config import TrainConfig
 from cnn_core.runs.store import Run
 from pages.ui.components.live import live_panel
-from pages.ui.run_controls import show_controls, show_family
+from pages.ui.run_controls import branch_from, show_controls, show_family
 from pages.ui.server import get_store
 from pages.ui.session import choose_run, forget_press, no_runs_yet
 from pages.ui.text import plain
@@ -32,5 +32,6 @@ else:
         st.error(plain(run.error), icon=":material/error:")
     if run.status == "interrupted":
         st.warning("The process that trained this run has ended before it was done. Its best model so far can be used; Go on trains it to the end from its last checkpoint.", icon=":material/power_off:")  # fmt: skip
-    live_panel(run)
+    if epoch := live_panel(run):
+        branch_from(run, epoch)
     show_settings(run)

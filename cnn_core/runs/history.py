@@ -19,7 +19,8 @@ from cnn_core.runs.store import Stored
 SNAPSHOT_POINTS = 2000
 UPDATE_POINTS = 200
 GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # what a report says once, whatever its steps
-SMOOTHING = 0.97  # a step counts this much as the next one in the smoothed curves, which so look some 30 steps back
+MOST_CLASSES = 20
+SMOOTH_EPOCHS, SMOOTH_STEPS = 0.1, (5, 50)  # smoothed curves look back a tenth of an epoch, within these numbers of steps
 PACE_REPORTS = 20  # reports that the shown speed is a mean of: about five seconds
 
 
@@ -55,6 +56,7 @@ class History:
     _recent: deque[Steps] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _loss: list[float] = field(default_factory=list)
     _accuracy: list[float] = field(default_factory=list)
+    _smoothing: float = 0.98
     _smooth_loss: list[float] = field(default_factory=list)
     _smooth_accuracy: list[float] = field(default_factory=list)
     _reported: list[int] = field(default_factory=list)  # the step of each report, and below what its gauges said
@@ -71,6 +73,7 @@ class History:
         match event:
             case Started():
                 self.started = event
+                self._smoothing = smoothing(event.steps_per_epoch)
             case Resumed():
                 self._take_back(event)
             case Changed():
@@ -81,8 +84,8 @@ class History:
                 self._recent.append(event)
                 self._loss += event.loss
                 self._accuracy += event.accuracy
-                _smooth_on(self._smooth_loss, event.loss)
-                _smooth_on(self._smooth_accuracy, event.accuracy)
+                _smooth_on(self._smooth_loss, event.loss, self._smoothing)
+                _smooth_on(self._smooth_accuracy, event.accuracy, self._smoothing)
                 self._reported.append(event.step)
                 for name, values in self._gauges.items():
                     values.append(getattr(event, name))
@@ -223,14 +226,20 @@ def _thinned(values: list[float], since: int, limit: int) -> dict[str, list[floa
     return {"x": xs.tolist(), "y": ys.round(5).tolist()}
 
 
-def _smooth_on(smooth: list[float], values: Iterable[float]) -> None:
-    """Continue a running mean in which older steps count less and less, without its bias towards zero at the start."""
+def smoothing(steps_per_epoch: int) -> float:
+    """How much a step counts in the smoothed curves, compared with the next one."""
+    least, most = SMOOTH_STEPS
+    return 1 - 1 / min(most, max(least, SMOOTH_EPOCHS * steps_per_epoch))
+
+
+def _smooth_on(smooth: list[float], values: Iterable[float], share: float) -> None:
+    """Continue a running mean in which every step counts `share` times as the next, without its bias towards zero at the start."""
     count = len(smooth)
-    total = smooth[-1] * (1 - SMOOTHING**count) if smooth else 0.0
+    total = smooth[-1] * (1 - share**count) if smooth else 0.0
     for value in values:
         count += 1
-        total = SMOOTHING * total + (1 - SMOOTHING) * value
-        smooth.append(total / (1 - SMOOTHING**count))
+        total = share * total + (1 - share) * value
+        smooth.append(total / (1 - share**count))
 
 
 @dataclass(frozen=True)
@@ -250,7 +259,9 @@ def _in_words(change: Changed) -> str:
 
 
 def _epoch(epoch: Epoch) -> dict[str, Any]:
-    return asdict(epoch)
+    """The epoch for a chart, where a line for each class can be told apart only among few."""
+    drawn = asdict(epoch)
+    return drawn if len(epoch.class_accuracy) <= MOST_CLASSES else drawn | {"class_accuracy": ()}
 
 
 def summarise(history: History) -> dict[str, Any]:

@@ -64,12 +64,24 @@ def _change_settings(run: Run) -> None:
         st.toast("Asked for. The curve shows where it took effect.", icon=":material/tune:")
 
 
-def _branch(run: Run, kept: list[int]) -> None:
+@st.dialog("Train on from an epoch")
+def branch_from(run: Run, epoch: int) -> None:
+    """The form of a new run that goes on from the state after `epoch`, which was clicked in the chart."""
+    kept = kept_epochs(get_store().home.run_folder(run.id))
+    if epoch in kept:
+        st.write(f"The new run begins with the state of {plain(run.id)} after epoch {epoch}.")
+        _branch(run, [epoch], key="clicked")
+    else:
+        nearest = f" The nearest one that was kept is epoch {min(kept, key=lambda other: abs(other - epoch))}." if kept else ""
+        st.info(f"The state after epoch {epoch} was not kept.{nearest}", icon=":material/info:")
+
+
+def _branch(run: Run, kept: list[int], key: str = "branch") -> None:
     """An epoch whose state was kept, other settings, and a button that makes the new run."""
-    epoch = st.selectbox("After epoch", kept, index=len(kept) - 1, key=f"branch-{run.id}")
+    epoch = st.selectbox("After epoch", kept, index=len(kept) - 1, key=f"{key}-{run.id}")
     config = get_store().config_in_force(run.id, epoch)
-    changes = changed_inputs(config, BRANCHABLE, f"branch-{run.id}-{epoch}")
-    if st.button(f"Train on from epoch {epoch} as a new run", type="primary"):
+    changes = changed_inputs(config, BRANCHABLE, f"{key}-{run.id}-{epoch}")
+    if st.button(f"Train on from epoch {epoch} as a new run", type="primary", key=f"{key}-start-{run.id}"):
         try:
             with st.spinner("Copying the state…"):
                 from cnn_core.runs.branch import branch

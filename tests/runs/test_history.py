@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
-from cnn_core.runs.history import SMOOTHING, SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, decimate, summarise
+from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, decimate, smoothing, summarise
 from cnn_core.runs.store import Stored
 
 STARTED = Started(
@@ -295,10 +295,10 @@ def test_changes_are_told_in_words_move_the_last_epoch_and_are_taken_back_by_a_r
 
 def test_the_smoothed_curve_is_the_bias_corrected_running_mean_of_all_steps_however_they_were_reported():
     values = np.random.default_rng(0).random(70)
-    history = History()
-    for seq, (first, last) in enumerate(((0, 1), (1, 30), (30, 70)), start=1):
+    history = history_of([replace(STARTED, steps_per_epoch=200)])
+    for seq, (first, last) in enumerate(((0, 1), (1, 30), (30, 70)), start=2):
         history.add([Stored(seq, replace(steps(last, last - first), loss=tuple(values[first:last])))])
-    weights = [SMOOTHING ** np.arange(count)[::-1] for count in range(1, 71)]
+    weights = [smoothing(200) ** np.arange(count)[::-1] for count in range(1, 71)]
     expected = [np.average(values[: len(weight)], weights=weight) for weight in weights]
     smooth = history.snapshot()["smooth"]["loss"]
     assert smooth["x"] == list(range(1, 71)) and smooth["y"] == pytest.approx(expected, abs=1e-5)
@@ -320,3 +320,7 @@ def test_a_resumption_takes_gauges_and_smoothed_points_back_too():
     assert history.snapshot()["smooth"]["loss"]["x"][-1] == 10
     again = history_of([*events, STARTED, Resumed(10, 1), steps(20, 10)])
     assert again.snapshot()["smooth"] == history_of(events).snapshot()["smooth"]
+
+
+def test_smoothed_curves_look_back_a_tenth_of_an_epoch_but_neither_hardly_nor_far():
+    assert [1 / (1 - smoothing(count)) for count in (1, 200, 10_000)] == pytest.approx([5, 20, 50])

@@ -1,9 +1,16 @@
-// The live panel. In: a run's name. It keeps one EventSource and two Plotly charts for as long as its node lives, appends
+// The live panel. In: a run's name. It keeps one EventSource and four Plotly charts for as long as its node lives, appends
 // the points that come, and tells the page when the run's status has changed. A rerun of the page changes nothing here.
 // After every drawing it dispatches "live:drawn" with {step, at}, which tests and benchmarks listen to.
 
 const MAX_POINTS = 2400; // drawn per step curve; beyond it the curve is thinned to half, keeping its envelope
-const STEP = 0, TRAINING = 1, VALIDATION = 2, BEST = 3;
+const STEP = 0, TRAINING = 1, VALIDATION = 2, BEST = 3, SMOOTH = 4;
+const GAUGES = {
+  learning_rate: { title: "learning rate", format: ".3~g" }, images_per_second: { title: "images per second", format: ",.0f" },
+  gradient_norm: { title: "gradient norm", format: ".3~g" }, memory: { title: "bytes in use", format: ".3~s" }, load: { title: "share of the device's time", format: ".0%" },
+};
+const MOST_CLASSES = 20; // as many as the stream tells the accuracies of
+const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
+const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;"); // Plotly reads its texts as HTML, and names come from folders
 const panels = new WeakMap();
 
 let plotlyLoading;
@@ -59,12 +66,17 @@ class Panel {
   constructor(element) {
     this.element = element;
     this.charts = [...element.querySelectorAll(".live-chart")];
+    this.curves = this.charts.filter((chart) => ["loss", "accuracy"].includes(chart.dataset.chart));
+    [this.gauge, this.classes] = ["gauge", "classes"].map((name) => this.charts.find((chart) => chart.dataset.chart === name));
+    this.choice = element.querySelector(".live-gauge");
+    this.choice.onchange = () => window.Plotly && this.gauges && this.drawGauge(window.Plotly);
     this.queue = Promise.resolve();
     // Streamlit changes its theme without telling components: look whenever the root's colours may have changed.
     this.themeWatch = setInterval(() => this.followTheme(), 1000);
   }
 
-  watch(run, status, onStatus) {
+  watch(run, status, onStatus, onEpoch) {
+    this.onEpoch = onEpoch;
     this.run = run;
     this.status = status;
     this.onStatus = onStatus;
@@ -106,11 +118,15 @@ class Panel {
   async show(payload) {
     this.showFigures(payload);
     const Plotly = await loadPlotly();
-    for (const chart of this.charts) {
+    for (const chart of this.curves) {
       const name = chart.dataset.chart, points = payload.steps[name];
       if (payload.reset || !chart.data) await this.draw(Plotly, chart, name, points, payload);
       else await this.extend(Plotly, chart, name, points, payload);
     }
+    this.remember(payload);
+    if (payload.reset || !this.gauge.data) await this.drawGauge(Plotly);
+    else await this.extendGauge(Plotly, payload.gauges[this.choice.value]);
+    if (payload.reset || payload.epochs.length || !this.classes.data) await this.drawClasses(Plotly);
     if (payload.at) this.element.dispatchEvent(new CustomEvent("live:drawn", { bubbles: true, detail: { step: payload.step, at: payload.at } }));
     if (payload.status !== this.status) this.onStatus((this.status = payload.status));
   }
@@ -141,8 +157,8 @@ class Panel {
 
   colours() {
     const style = getComputedStyle(this.element), read = (name) => style.getPropertyValue(name).trim();
-    const [training, validation, best] = read("--st-chart-categorical-colors").split(",").map((colour) => colour.trim());
-    return { text: read("--st-text-color"), grid: read("--st-border-color"), font: read("--st-font"), training, validation, best };
+    const all = read("--st-chart-categorical-colors").split(",").map((colour) => colour.trim()), [training, validation, best] = all;
+    return { all, text: read("--st-text-color"), grid: read("--st-border-color"), font: read("--st-font"), training, validation, best };
   }
 
   // A dotted line where settings were changed; its mark tells which when it is pointed at.
@@ -174,21 +190,67 @@ class Panel {
     traces[TRAINING] = line("training", c.training, epochs.map((e) => e.step), epochs.map((e) => e[`train_${name}`]), { ...byEpoch, line: { color: c.training, width: 2 } });
     traces[VALIDATION] = line("validation", c.validation, epochs.map((e) => e.step), epochs.map((e) => e[`val_${name}`]), { ...byEpoch, line: { color: c.validation, width: 2 } });
     traces[BEST] = { name: "best epoch", ...this.bestPoint(payload, name), type: "scatter", mode: "markers", marker: { symbol: "star", size: 14, color: c.best, line: { width: 1, color: c.text } }, hovertemplate: `best, epoch %{customdata}: %{y:${format}}` };
+    traces[SMOOTH] = line("each step, smoothed", c.training, payload.smooth[name].x, payload.smooth[name].y, { line: { color: c.training, width: 1.5, dash: "dot" }, hovertemplate: `about step %{x}: %{y:${format}}` });
     this.drawnColours = JSON.stringify(c);
     chart.dataset.changes = JSON.stringify(payload.changes);
-    return Plotly.react(chart, traces, { ...this.layout(name, c), ...this.marks(payload.changes, c) }, { responsive: true, displaylogo: false, displayModeBar: false });
+    const drawn = Plotly.react(chart, traces, { ...this.layout(name, c), ...this.marks(payload.changes, c) }, CONFIG);
+    chart.removeAllListeners?.("plotly_click");
+    chart.on?.("plotly_click", ({ points: [point] }) => point.customdata && this.onEpoch(point.customdata));
+    return drawn;
+  }
+
+  // What the two lower charts are drawn from: points of every gauge, and the epochs' accuracy of each class.
+  remember(payload) {
+    if (payload.reset || !this.gauges) [this.gauges, this.epochs] = [{}, []];
+    for (const [name, { x, y }] of Object.entries(payload.gauges)) {
+      const kept = (this.gauges[name] ??= { x: [], y: [] });
+      kept.x.push(...x);
+      kept.y.push(...y);
+      if (kept.x.length > MAX_POINTS) [kept.x, kept.y] = thin(kept.x, kept.y, MAX_POINTS / 2);
+    }
+    this.names = payload.classes;
+    this.epochs.push(...payload.epochs.filter((epoch) => epoch.class_accuracy?.length));
+  }
+
+  drawGauge(Plotly) {
+    const c = this.colours(), { title, format } = GAUGES[this.choice.value], { x, y } = this.gauges[this.choice.value] ?? { x: [], y: [] };
+    const layout = this.layout("gauge", c);
+    layout.yaxis = { ...layout.yaxis, title: { text: title }, tickformat: format };
+    layout.uirevision = `${this.run} ${title}`;
+    const trace = { x: [...x], y: [...y], type: "scatter", mode: "lines", line: { color: c.training, width: 1.5 }, hovertemplate: `step %{x}: %{y:${format}}<extra></extra>` };
+    return Plotly.react(this.gauge, [trace], { ...layout, showlegend: false }, CONFIG);
+  }
+
+  async extendGauge(Plotly, { x, y }) {
+    if (!x.length) return;
+    if (this.gauge.data[0].x.length + x.length > MAX_POINTS) await this.drawGauge(Plotly);
+    else await Plotly.extendTraces(this.gauge, { x: [x], y: [y] }, [0]);
+  }
+
+  // One line a class; the colours of many classes repeat, so lines are told apart by pointing at them.
+  drawClasses(Plotly) {
+    const c = this.colours(), layout = this.layout("accuracy", c);
+    const traces = this.names.length && this.epochs.length ? this.names.map((name, at) => ({
+      name: plain(name), x: this.epochs.map((e) => e.epoch), y: this.epochs.map((e) => e.class_accuracy[at]), type: "scatter", mode: "lines+markers",
+      line: { color: c.all[at % c.all.length], width: 1.5 }, marker: { size: 4 }, hovertemplate: `epoch %{x}: %{y:.1%}<extra>${plain(name)}</extra>`,
+    })) : [];
+    this.text(".live-empty", traces.length ? "" : this.names.length > MOST_CLASSES ? "Too many classes to draw. The Evaluate page lists them." : "Drawn after the first epoch.");
+    layout.xaxis = { ...layout.xaxis, title: { text: "epoch" } };
+    return Plotly.react(this.classes, traces, { ...layout, legend: { ...layout.legend, font: { size: 11 } } }, CONFIG);
   }
 
   async extend(Plotly, chart, name, points, payload) {
-    const epochs = payload.epochs, trace = chart.data[STEP], changes = JSON.stringify(payload.changes);
+    const epochs = payload.epochs, changes = JSON.stringify(payload.changes);
     if (chart.dataset.changes !== changes) {
       chart.dataset.changes = changes;
       await Plotly.relayout(chart, this.marks(payload.changes, this.colours()));
     }
-    if (points.x.length) await Plotly.extendTraces(chart, { x: [points.x], y: [points.y] }, [STEP]);
-    if (trace.x.length > MAX_POINTS) {
-      const [x, y] = thin([...chart.data[STEP].x], [...chart.data[STEP].y], MAX_POINTS / 2);
-      await Plotly.restyle(chart, { x: [x], y: [y] }, [STEP]);
+    const smooth = payload.smooth[name];
+    if (points.x.length) await Plotly.extendTraces(chart, { x: [points.x, smooth.x], y: [points.y, smooth.y] }, [STEP, SMOOTH]);
+    for (const which of [STEP, SMOOTH]) {
+      if (chart.data[which].x.length <= MAX_POINTS) continue;
+      const [x, y] = thin([...chart.data[which].x], [...chart.data[which].y], MAX_POINTS / 2);
+      await Plotly.restyle(chart, { x: [x], y: [y] }, [which]);
     }
     if (epochs.length) {
       const steps = epochs.map((e) => e.step), numbers = epochs.map((e) => e.epoch);
@@ -206,14 +268,16 @@ class Panel {
   }
 
   followTheme() {
-    if (!window.Plotly || !this.charts[0].data) return;
+    if (!window.Plotly || !this.charts.every((chart) => chart.data)) return;
     const c = this.colours();
     if (JSON.stringify(c) === this.drawnColours) return;
     this.drawnColours = JSON.stringify(c);
-    for (const chart of this.charts) {
+    this.drawGauge(window.Plotly);
+    this.drawClasses(window.Plotly);
+    for (const chart of this.curves) {
       const { font, xaxis, yaxis } = this.layout(chart.dataset.chart, c);
       const update = { font, "xaxis.gridcolor": xaxis.gridcolor, "yaxis.gridcolor": yaxis.gridcolor, "xaxis.color": c.text, "yaxis.color": c.text };
-      window.Plotly.update(chart, { "line.color": [c.training, c.training, c.validation, c.text], "marker.color": [null, null, null, c.best] }, update);
+      window.Plotly.update(chart, { "line.color": [c.training, c.training, c.validation, c.text, c.training], "marker.color": [null, null, null, c.best, null] }, update);
     }
   }
 }
@@ -224,7 +288,7 @@ export default function (component) {
   let panel = panels.get(element);
   if (!panel) panels.set(element, (panel = new Panel(element)));
   const goesOn = panel.hasEnded && ["queued", "running", "paused"].includes(data.status);
-  if (panel.run !== data.run || goesOn) panel.watch(data.run, data.status, (status) => setTriggerValue("status", status));
+  if (panel.run !== data.run || goesOn) panel.watch(data.run, data.status, (status) => setTriggerValue("status", status), (epoch) => setTriggerValue("epoch", epoch));
   return () => {
     // Called when the node goes; a rerun that keeps the node keeps the panel.
     setTimeout(() => { if (!element.isConnected) { panel.close(); panels.delete(element); } }, 0);
