@@ -6,6 +6,7 @@ from cnn_core.config import TrainConfig
 from cnn_core.runs.store import Run
 from pages.ui.components.live import live_panel
 from pages.ui.run_controls import branch_from, show_controls, show_family
+from pages.ui.run_doctor import show_doctor
 from pages.ui.run_probes import show_probes
 from pages.ui.server import get_store
 from pages.ui.session import choose_run, forget_press, no_runs_yet
@@ -35,5 +36,6 @@ else:
         st.warning("The process that trained this run has ended before it was done. Its best model so far can be used; Go on trains it to the end from its last checkpoint.", icon=":material/power_off:")  # fmt: skip
     if epoch := live_panel(run):
         branch_from(run, epoch)
+    show_doctor(run)
     show_probes(run)
     show_settings(run)

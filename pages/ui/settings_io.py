@@ -4,9 +4,11 @@ import streamlit as st
 
 from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.catalog import CATALOG
+from cnn_core.data.library import imported_sets, is_path_set
 from cnn_core.errors import StudioError
 from cnn_core.settings_file import parse_settings
 from pages.ui.forms import field_key
+from pages.ui.server import get_store
 from pages.ui.text import plain
 
 UPLOAD = "settings-file"
@@ -20,7 +22,7 @@ def settings_file() -> None:
             "Settings (JSON or YAML)",
             type=["json", "yaml", "yml"],
             key=UPLOAD,
-            on_change=_fill_form,
+            on_change=_take_file,
             help="A file saved here, a run's config.json, or lines like “epochs: 20”.",
         )
         if refused := st.session_state.get(REFUSED):
@@ -39,21 +41,25 @@ def save_button(config: TrainConfig) -> None:
     )
 
 
-def _fill_form() -> None:
+def fill_form(config: TrainConfig) -> None:
+    """Put the settings into the form's fields; to be called before the form is shown."""
+    home = get_store().home
+    has_name = config.data in CATALOG or (config.data in imported_sets(home) and not is_path_set(config.data))
+    st.session_state["data"], st.session_state["model"] = config.data if has_name else "folder", config.model
+    if not has_name:
+        st.session_state["folder"] = config.data
+    chosen = config.model_dump()
+    for name in chosen.keys() - {"data", "model"}:
+        st.session_state[field_key(name, chosen)] = chosen[name]
+
+
+def _take_file() -> None:
     """Put the uploaded settings into the form's fields, all or none."""
     st.session_state[REFUSED] = ""
     upload = st.session_state.get(UPLOAD)
     if upload is None:
         return
     try:
-        config = make_config(**parse_settings(upload.getvalue(), upload.name))
+        fill_form(make_config(**parse_settings(upload.getvalue(), upload.name)))
     except StudioError as error:
         st.session_state[REFUSED] = str(error)
-        return
-    is_named = config.data in CATALOG
-    st.session_state["data"], st.session_state["model"] = config.data if is_named else "folder", config.model
-    if not is_named:
-        st.session_state["folder"] = config.data
-    chosen = config.model_dump()
-    for name in chosen.keys() - {"data", "model"}:
-        st.session_state[field_key(name, chosen)] = chosen[name]
