@@ -1,6 +1,6 @@
-"""The command line: `python -m cnn_core train | resume | evaluate | predict | runs | data`, with the same engine and the same store as the dashboard.
+"""The command line: `python -m cnn_core train | resume | evaluate | predict | doctor | runs | data`, with the same engine and the same store as the dashboard.
 
-With `--json` the last line on standard output is one JSON object (a list for predict and runs); progress goes to standard error.
+With `--json` the last line on standard output is one JSON object (a list for predict, doctor and runs); progress goes to standard error.
 What a person can put right ends with a sentence on standard error and exit status 2. The first Ctrl-C stops a training and
 keeps what was learned.
 """
@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from cnn_core.data.source import finish
 from cnn_core.data_commands import add_data_command, run_data_command
 from cnn_core.errors import ImageError, RunError, StudioError
 from cnn_core.home import Home
+from cnn_core.runs.doctor import examine
+from cnn_core.runs.history import History
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Run, Store
 from cnn_core.settings_file import read_settings
@@ -49,12 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(command=_evaluate)
     predict = commands.add_parser("predict", help="classify image files with a run's best model")
     predict.set_defaults(command=_predict)
-    for command in (resume, evaluate, predict):
+    doctor = commands.add_parser("doctor", help="tell what stands out in a run's numbers, and what may help")
+    doctor.set_defaults(command=_doctor)
+    for command in (resume, evaluate, predict, doctor):
         command.add_argument("run", help="a run's name (0007-digits), or latest")
     predict.add_argument("images", nargs="+", type=Path, metavar="image")
     runs = commands.add_parser("runs", help="list the runs, newest first")
     runs.set_defaults(command=_runs)
-    for command in (train, resume, evaluate, predict, runs):
+    for command in (train, resume, evaluate, predict, doctor, runs):
         command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     add_data_command(commands)
     commands.choices["data"].set_defaults(command=_data)
@@ -172,6 +177,23 @@ def _predict(args: argparse.Namespace) -> int:
         lines.append(f"{path}: {name} {probability:.1%}  (then {', '.join(f'{c} {p:.1%}' for c, p in ranked[1:3])})")
     _answer(args, results, "\n".join(lines))
     return 2 if refused else 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    store, history = Store(Home.from_environment()), History()
+    row = _find(store, args.run)
+    history.add(store.events(row.id))
+    findings = examine(history, store.config_in_force(row.id), row.error)
+    lines = [f"{f.rule}: {f.seen} {f.remedy}{_options(f.changes)}" for f in findings]
+    nothing = f"Nothing stands out in {row.id}." if history.epochs else f"No epoch of {row.id} is known yet."
+    _answer(args, [asdict(finding) for finding in findings], "\n".join(lines) or nothing)
+    return 0
+
+
+def _options(changes: dict[str, Any]) -> str:
+    """Changed settings as `train` takes them: " Try --learning-rate 0.0003"."""
+    given = [f"--{name.replace('_', '-')} {value}" for name, value in changes.items()]
+    return f" Try {' '.join(given)}" if given else ""
 
 
 def _runs(args: argparse.Namespace) -> int:

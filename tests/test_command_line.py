@@ -16,7 +16,7 @@ from cnn_core.__main__ import _parser, main
 from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import finish
-from cnn_core.events import Epoch
+from cnn_core.events import Epoch, Started, Steps
 from cnn_core.home import CONFIG, WEIGHTS, Home
 from cnn_core.inference.predict import Classifier
 from cnn_core.runs.execute import execute
@@ -295,6 +295,19 @@ def test_a_folder_of_pictures_is_trained_and_used_from_the_command_line_with_tex
     kept = Store(home).run("0001-pictures").config
     assert (kept.epochs, kept.flip, kept.crop, kept.data) == (6, "off", 0.0, str(pictures.resolve()))
     assert answer(capsys, "predict", "latest", pictures / "red" / "000.jpg")[0]["class"] == "red"
+
+
+def test_the_doctor_tells_what_stands_out_in_a_run_with_the_options_that_may_help(store: Store, capsys: Capture):
+    run = store.create(tiny_config(Path("pictures"), learning_rate=0.5))
+    assert main(["doctor", run]) == 0 and f"No epoch of {run} is known yet." in capsys.readouterr().out
+    report = Steps(1, 40, 320, (1.1,) * 10 + (500.0,) * 30, (0.3,) * 40, 0.5, 100.0, 1.0, 1.0, 1.0)
+    store.append(run, [Started(1, "CPU", 320, 32, 32, 40, 2, classes=("a", "b", "c"), class_counts=(107, 107, 106)), report])
+    (finding,) = answer(capsys, "doctor", run)
+    assert finding["rule"] == "Learning rate too high" and finding["changes"] == {"learning_rate": 0.001}
+    assert main(["doctor", "latest"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{finding['rule']}: {finding['seen']} {finding['remedy']}") and "Try --learning-rate 0.001" in said
+    assert "There is no run" in refusal(capsys, "doctor", "0099-digits")
 
 
 def test_a_home_that_cannot_be_used_is_refused(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
