@@ -2,18 +2,16 @@
 
 import html
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.colors import qualitative
 
 if TYPE_CHECKING:
     from cnn_core.training.rate_finder import RateCurve
 
 ANNOTATED_CLASSES = 20  # above it, numbers in the cells could not be read
 POINTS = 400
-PALETTE = qualitative.D3
 
 
 def confusion_heatmap(confusion: np.ndarray, classes: Sequence[str]) -> go.Figure:
@@ -60,41 +58,6 @@ def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go
     figure.update_layout(margin={"l": 10, "r": 50, "t": 10, "b": 10}, height=60 + 28 * len(shown), bargap=0.25)
     figure.update_xaxes(title="probability", range=[0, 1], tickformat=".0%")
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
-    return figure
-
-
-class Curve(NamedTuple):
-    """One line of a chart, and its name in the legend."""
-
-    name: str
-    x: Sequence[float]
-    y: Sequence[float]
-
-
-def smoothed(values: Sequence[float], share: float) -> list[float]:
-    """A running mean in which every value counts `share` times as much as the next one (TensorBoard's, without its bias at the start)."""
-    total, weight, means = 0.0, 0.0, []
-    for value in values:
-        total, weight = total * share + value, weight * share + 1
-        means.append(total / weight)
-    return means
-
-
-def curves_figure(curves: Sequence[Curve], measure: str, axis: str, smoothing: float = 0.0) -> go.Figure:
-    """Several curves on the same axes; under a smoothed one lies what it was made of."""
-    figure, is_share = go.Figure(), measure.endswith("accuracy")
-    shape = ".2%" if is_share else ".4f"
-    for position, curve in enumerate(curves):
-        colour, name = PALETTE[position % len(PALETTE)], html.escape(curve.name)
-        shared = {"x": curve.x, "legendgroup": name, "hovertemplate": f"{axis} %{{x:.4~g}}: %{{y:{shape}}}<extra>{name}</extra>"}
-        if smoothing:
-            figure.add_scatter(y=curve.y, mode="lines", opacity=0.25, line={"color": colour}, showlegend=False, **shared)
-        figure.add_scatter(
-            y=smoothed(curve.y, smoothing), mode="lines+markers", name=name, line={"color": colour}, marker={"size": 5}, **shared
-        )
-    figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=380, legend={"orientation": "h", "y": -0.2})
-    figure.update_xaxes(title=axis, rangemode="tozero")
-    figure.update_yaxes(title=measure, tickformat=".0%" if is_share else None, automargin=True)
     return figure
 
 

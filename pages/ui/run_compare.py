@@ -8,41 +8,26 @@ import streamlit as st
 
 from cnn_core.config import TrainConfig
 from cnn_core.runs.compare import Group, differences, group_by_settings, verdict
-from cnn_core.runs.history import History
 from cnn_core.runs.store import Run
-from pages.ui.charts import Curve, curves_figure
-from pages.ui.server import get_store
+from pages.ui.components.overlay import overlay
+from pages.ui.stream import MOST_TOGETHER
 from pages.ui.text import plain
 
-MOST = 12  # curves that can be told apart, more or less
-MEASURES = {
-    "validation accuracy": "val_accuracy",
-    "validation loss": "val_loss",
-    "training accuracy": "train_accuracy",
-    "training loss": "train_loss",
-}
-AXES = {"epoch": lambda epoch: epoch.epoch, "step": lambda epoch: epoch.step, "minutes": lambda epoch: epoch.seconds / 60}
+MEASURES = ("validation accuracy", "validation loss", "training accuracy", "training loss", "step loss", "step accuracy")
+AXES = ("epoch", "step", "minutes")
 
 
 def compare(runs: Sequence[Run]) -> None:
     """Curves, differences and verdicts of at least two runs."""
-    if len(runs) > MOST:
-        st.info(f"The curves of the first {MOST} of {len(runs)} runs are drawn.", icon=":material/info:")
+    if len(runs) > MOST_TOGETHER:
+        st.info(f"The curves of the first {MOST_TOGETHER} of {len(runs)} runs are drawn.", icon=":material/info:")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        measure = st.segmented_control("Curve", list(MEASURES), default="validation accuracy", required=True)
-        axis = st.segmented_control("Against", list(AXES), default="epoch", required=True)
+        measure = st.segmented_control("Curve", MEASURES, default="validation accuracy", required=True)
+        axis = st.segmented_control("Against", AXES, default="epoch", required=True)
         smoothing = st.slider("Smoothing (share of the curve before)", 0.0, 0.95, 0.0, 0.05, width=260)
-    curves = [_curve(run, MEASURES[measure], axis) for run in runs[:MOST]]
-    st.plotly_chart(curves_figure(curves, measure, axis, smoothing))
+    overlay(runs[:MOST_TOGETHER], measure, axis, smoothing)
     _show_differences(runs)
     _show_groups(group_by_settings(runs))
-
-
-def _curve(run: Run, measure: str, axis: str) -> Curve:
-    history = History()
-    history.add(get_store().events(run.id))
-    x = [AXES[axis](epoch) for epoch in history.epochs]
-    return Curve(run.name or run.id, x, [getattr(epoch, measure) for epoch in history.epochs])
 
 
 def _show_differences(runs: Sequence[Run]) -> None:
@@ -71,7 +56,7 @@ def _show_groups(groups: Sequence[Group]) -> None:
             "Test accuracy": [_spread(group) for group in measured],
         }
     )
-    for (one, first), (other, second) in list(combinations(zip(letters, measured, strict=True), 2))[:MOST]:
+    for (one, first), (other, second) in list(combinations(zip(letters, measured, strict=True), 2))[:MOST_TOGETHER]:
         st.caption(verdict(first.accuracies, second.accuracies, (one, other)))
 
 

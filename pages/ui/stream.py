@@ -2,7 +2,7 @@
 
     store --(one tail per watched run)--> Channel --(payloads, encoded once for all viewers)--> pages
 
-A message's id names the place reached ("events.steps.epochs.reports"); a browser that lost its connection sends it back as Last-Event-ID and
+A message's id names the place reached ("events.steps.epochs"); a browser that lost its connection sends it back as Last-Event-ID and
 gets what it missed. All of this runs on the server's event loop; only reading the store happens on a helper thread.
 """
 
@@ -21,12 +21,14 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from cnn_core.errors import StudioError
+from cnn_core.runs.digest import read_history
 from cnn_core.runs.history import UPDATE_POINTS, History, Mark
 from cnn_core.runs.store import Run, Store, Stored
 from pages.ui.server import get_store
 
 POLL_SECONDS = 0.2
 SETBACK_SECONDS = 1.0
+MOST_TOGETHER = 12  # runs in one stream: more lines can hardly be told apart
 SILENCE_SECONDS = 15  # after which a comment shows that the connection lives
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 # A gap of more steps than this is filled by a fresh snapshot, which is finer than one decimated update.
@@ -96,17 +98,21 @@ class Channel:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self) -> None:
-        row, new = await run_in_threadpool(self._read)
+        row, history, new = await run_in_threadpool(self._read)
         if new or row != self._row:
             async with self._changed:
-                self._history.add(new)
-                self._row = row
+                history.add(new)
+                self._row, self._history = row, history
                 self._encoded.clear()
                 self._changed.notify_all()
 
-    def _read(self) -> tuple[Run, list[Stored]]:
+    def _read(self) -> tuple[Run, History, list[Stored]]:
         # The status is read before the events: an ended run's last events are then certainly among them.
-        return self._store.run(self._run), self._store.events(self._run, self._history.seq)
+        row, history = self._store.run(self._run), self._history
+        if self._row is None:
+            history = read_history(self._store, self._run)
+            history.drop_steps()
+        return row, history, self._store.events(self._run, history.seq)
 
     def _place(self) -> tuple[int, str]:
         return self._history.seq, self._row.status
@@ -127,16 +133,16 @@ def encode(history: History, row: Run, since: Mark | None) -> str:
     )
     payload = history.snapshot() if since is None or has_gap else history.update(since)
     payload |= {"status": row.status, "error": row.error, "active": row.is_active, "notes": history.notes}
-    return f"id: {mark.seq}.{mark.steps}.{mark.epochs}.{mark.reports}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
+    return f"id: {mark.seq}.{mark.steps}.{mark.epochs}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
 
 
 def parse_mark(text: str | None) -> Mark | None:
     """A message id as a Mark; None for anything that is not one."""
     try:
-        seq, steps, epochs, reports = (int(part) for part in (text or "").split("."))
+        seq, steps, epochs = (int(part) for part in (text or "").split("."))
     except ValueError:
         return None
-    return Mark(seq, steps, epochs, reports) if min(seq, steps, epochs, reports) >= 0 else None
+    return Mark(seq, steps, epochs) if min(seq, steps, epochs) >= 0 else None
 
 
 _channels: dict[str, Channel] = {}
@@ -146,17 +152,65 @@ async def events(request: Request) -> Response:
     """GET /api/runs/{run}/events: the run's stream. `?since=` or the header Last-Event-ID says what is known already."""
     run = request.path_params["run"]
     try:
-        store = get_store()
-        await run_in_threadpool(store.run, run)
+        channel = await _channel(run)
     except StudioError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
     since = parse_mark(request.headers.get("last-event-id") or request.query_params.get("since"))
+    return _stream(_until_left(run, channel, since))
+
+
+async def events_of_several(request: Request) -> Response:
+    """GET /api/events?run=…&run=…: the streams of up to MOST_TOGETHER runs as one, each message's event type being its run's id.
+
+    Whoever connects again is sent everything anew.
+    """
+    runs = dict.fromkeys(request.query_params.getlist("run"))
+    if not 0 < len(runs) <= MOST_TOGETHER:
+        return JSONResponse({"error": f"Name 1 to {MOST_TOGETHER} runs."}, status_code=400)
+    try:
+        streams = {run: _until_left(run, await _channel(run), None) for run in runs}
+    except StudioError as error:
+        return JSONResponse({"error": str(error)}, status_code=404)
+    return _stream(_merged(streams))
+
+
+async def _channel(run: str) -> Channel:
+    """The channel of run `run`, a new one unless somebody watches it already. Raises StudioError."""
+    store = get_store()
+    await run_in_threadpool(store.run, run)
     channel = _channels.get(run)
     if channel is None or not channel.viewers or channel.has_ended:
         channel = _channels[run] = Channel(store, run)
-    return StreamingResponse(
-        _until_left(run, channel, since), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-    )
+    return channel
+
+
+def _stream(messages: AsyncIterator[str]) -> StreamingResponse:
+    return StreamingResponse(messages, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _merged(streams: dict[str, AsyncIterator[str]]) -> AsyncIterator[str]:
+    """The messages of several runs as they come; ends with the last of them."""
+    arrived: asyncio.Queue[str | None] = asyncio.Queue(maxsize=len(streams))
+
+    async def hand_on(run: str, messages: AsyncIterator[str]) -> None:
+        try:
+            async for message in messages:
+                await arrived.put(f"event: {run}\n{message}")
+        finally:
+            await arrived.put(None)
+
+    tasks = [asyncio.create_task(hand_on(run, messages)) for run, messages in streams.items()]
+    try:
+        left = len(tasks)
+        while left:
+            message = await arrived.get()
+            if message is None:
+                left -= 1
+            else:
+                yield message
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _until_left(run: str, channel: Channel, since: Mark | None) -> AsyncIterator[str]:
@@ -195,4 +249,8 @@ async def plotly_js(request: Request) -> Response:
     return FileResponse(PLOTLY_JS, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
 
 
-routes = [Route("/api/runs/{run}/events", events), Route("/api/plotly.min.js", plotly_js)]
+routes = [
+    Route("/api/runs/{run}/events", events),
+    Route("/api/events", events_of_several),
+    Route("/api/plotly.min.js", plotly_js),
+]

@@ -7,13 +7,10 @@ from cnn_core.training.rate_finder import RateCurve
 from pages.ui.charts import (
     ANNOTATED_CLASSES,
     POINTS,
-    Curve,
     confusion_heatmap,
-    curves_figure,
     probability_bars,
     rate_chart,
     rate_curve,
-    smoothed,
 )
 
 MARKUP = "<b>cat</b> <a href='http://192.0.2.1/'>x</a> &lt; "
@@ -102,26 +99,3 @@ def test_the_found_rates_are_drawn_on_a_logarithmic_axis_with_the_proposal_marke
     assert "proposed 0.0001" in mark.text
     assert figure.layout.xaxis.type == "log"
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("learning rate", "loss (cross-entropy, nats)")
-
-
-def test_smoothing_is_a_running_mean_without_a_bias_at_the_start():
-    values = np.random.default_rng(0).random(50)
-    weights = [[0.7 ** (row - column) if column <= row else 0 for column in range(50)] for row in range(50)]
-    expected = [np.average(values, weights=row) for row in weights]
-    np.testing.assert_allclose(smoothed(values, 0.7), expected)
-    np.testing.assert_allclose(smoothed(values, 0.0), values)
-
-
-def test_curves_share_their_axes_and_a_smoothed_one_lies_over_what_it_was_made_of():
-    curves = [Curve(MARKUP, [1, 2, 3], [0.1, 0.5, 0.2]), Curve("b", [1], [0.3])]
-    plain, smooth = curves_figure(curves, "validation accuracy", "epoch"), curves_figure(curves, "validation loss", "step", 0.5)
-    assert [line.name for line in plain.data] == [
-        "&lt;b&gt;cat&lt;/b&gt; &lt;a href=&#x27;http://192.0.2.1/&#x27;&gt;x&lt;/a&gt; &amp;lt; ",
-        "b",
-    ]
-    assert plain.layout.yaxis.tickformat == ".0%" and smooth.layout.yaxis.tickformat is None
-    assert (
-        len(smooth.data) == 4
-        and tuple(smooth.data[0].y) == (0.1, 0.5, 0.2)
-        and smooth.data[1].y[1] == pytest.approx((0.05 + 0.5) / 1.5)
-    )

@@ -15,6 +15,11 @@ def named(widgets, label):
     return next(widget for widget in widgets if widget.label.startswith(label))
 
 
+def overlaid(at):
+    """What the chart of the chosen runs was told to draw."""
+    return next(data for part in at.get("bidi_component") if "smoothing" in (data := json.loads(part.proto.json)))
+
+
 def labels(at):
     return [button.label for button in at.button]
 
@@ -137,15 +142,16 @@ def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict
     for seed in range(3):
         finished(empty, 0.80 + seed / 1000, seed=seed, learning_rate=0.01)
     at = tick(open_page("runs"), *range(6))
-    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
-    assert len(figure["data"]) == 6 and [len(line["x"]) for line in figure["data"]] == [3] * 6
+    drawn = overlaid(at)
+    assert [run["id"] for run in drawn["runs"]] == [run.id for run in empty.runs()]
+    assert (drawn["measure"], drawn["axis"], drawn["smoothing"]) == ("validation accuracy", "epoch", 0)
     differing = at.table[0].value
     assert set(differing["Setting"]) == {"Learning rate", "Seed"}
     groups = at.table[1].value
     assert groups["Test accuracy"].tolist() == ["80.10% ± 0.10 points (n = 3)", "90.10% ± 0.10 points (n = 3)"]
     assert "B is better than A by 10.0 points: evidence" in told(at) and not at.exception
     at.slider[0].set_value(0.6).run()
-    assert len(json.loads(at.get("plotly_chart")[0].proto.spec)["data"]) == 12
+    assert overlaid(at)["smoothing"] == 0.6
 
 
 def test_a_thousand_runs_are_shown_within_a_few_seconds(empty, open_page):

@@ -2,50 +2,13 @@
 // the points that come, and tells the page when the run's status has changed. A rerun of the page changes nothing here.
 // After every drawing it dispatches "live:drawn" with {step, at}, which tests and benchmarks listen to.
 
-const MAX_POINTS = 2400; // drawn per step curve; beyond it the curve is thinned to half, keeping its envelope
 const STEP = 0, TRAINING = 1, VALIDATION = 2, BEST = 3, SMOOTH = 4;
 const GAUGES = {
   learning_rate: { title: "learning rate", format: ".3~g" }, images_per_second: { title: "images per second", format: ",.0f" },
   gradient_norm: { title: "gradient norm", format: ".3~g" }, memory: { title: "bytes in use", format: ".3~s" }, load: { title: "share of the device's time", format: ".0%" },
 };
 const MOST_CLASSES = 20; // as many as the stream tells the accuracies of
-const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
-const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;"); // Plotly reads its texts as HTML, and names come from folders
 const panels = new WeakMap();
-
-let plotlyLoading;
-function loadPlotly() {
-  plotlyLoading ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = new URL("api/plotly.min.js", appRoot()).href;
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => { plotlyLoading = undefined; script.remove(); reject(new Error("plotly")); };
-    document.head.append(script);
-  });
-  return plotlyLoading;
-}
-
-// Pages live one level below the app's root: /train, or /base/train behind a proxy.
-function appRoot() {
-  return new URL(".", window.location.href);
-}
-
-// The lowest and highest point of each of limit/2 equal stretches of x, in order: the same envelope with fewer points.
-export function thin(x, y, limit) {
-  const buckets = limit / 2, low = x[0], width = (x[x.length - 1] - low + 1) / buckets;
-  const kept = [];
-  for (let from = 0, to; from < x.length; from = to) {
-    const bucket = Math.floor((x[from] - low) / width);
-    let least = from, most = from;
-    for (to = from + 1; to < x.length && Math.floor((x[to] - low) / width) === bucket; to++) {
-      if (y[to] < y[least]) least = to;
-      if (y[to] > y[most]) most = to;
-    }
-    kept.push(Math.min(least, most));
-    if (least !== most) kept.push(Math.max(least, most));
-  }
-  return [kept.map((i) => x[i]), kept.map((i) => y[i])];
-}
 
 function duration(seconds) {
   const s = Math.max(0, Math.round(seconds));
@@ -155,12 +118,6 @@ class Panel {
     notes.replaceChildren(...p.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
   }
 
-  colours() {
-    const style = getComputedStyle(this.element), read = (name) => style.getPropertyValue(name).trim();
-    const all = read("--st-chart-categorical-colors").split(",").map((colour) => colour.trim()), [training, validation, best] = all;
-    return { all, text: read("--st-text-color"), grid: read("--st-border-color"), font: read("--st-font"), training, validation, best };
-  }
-
   // A dotted line where settings were changed; its mark tells which when it is pointed at.
   marks(changes, c) {
     return {
@@ -170,18 +127,12 @@ class Panel {
   }
 
   layout(name, c) {
-    const axis = { gridcolor: c.grid, linecolor: c.grid, zeroline: false, color: c.text, automargin: true };
-    return {
-      margin: { l: 48, r: 12, t: 8, b: 40 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", uirevision: this.run,
-      font: { family: c.font, color: c.text, size: 12 }, hovermode: "closest",
-      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemwidth: 30 },
-      xaxis: { ...axis, title: { text: "step" }, rangemode: "tozero" },
-      yaxis: { ...axis, rangemode: "tozero", tickformat: name === "accuracy" ? ".0%" : undefined },
-    };
+    const layout = chartLayout(c, "step", name === "accuracy" ? ".0%" : undefined);
+    return { ...layout, uirevision: this.run };
   }
 
   draw(Plotly, chart, name, points, payload) {
-    const c = this.colours(), format = name === "accuracy" ? ".1%" : ".3f";
+    const c = coloursOf(this.element), format = name === "accuracy" ? ".1%" : ".3f";
     const epochs = payload.epochs;
     const line = (label, colour, x, y, more) => ({ name: label, x, y, type: "scatter", mode: "lines", line: { color: colour, width: 1 }, ...more });
     const byEpoch = { mode: "lines+markers", customdata: epochs.map((e) => e.epoch), hovertemplate: `epoch %{customdata}: %{y:${format}}` };
@@ -213,7 +164,7 @@ class Panel {
   }
 
   drawGauge(Plotly) {
-    const c = this.colours(), { title, format } = GAUGES[this.choice.value], { x, y } = this.gauges[this.choice.value] ?? { x: [], y: [] };
+    const c = coloursOf(this.element), { title, format } = GAUGES[this.choice.value], { x, y } = this.gauges[this.choice.value] ?? { x: [], y: [] };
     const layout = this.layout("gauge", c);
     layout.yaxis = { ...layout.yaxis, title: { text: title }, tickformat: format };
     layout.uirevision = `${this.run} ${title}`;
@@ -229,7 +180,7 @@ class Panel {
 
   // One line a class; the colours of many classes repeat, so lines are told apart by pointing at them.
   drawClasses(Plotly) {
-    const c = this.colours(), layout = this.layout("accuracy", c);
+    const c = coloursOf(this.element), layout = this.layout("accuracy", c);
     const traces = this.names.length && this.epochs.length ? this.names.map((name, at) => ({
       name: plain(name), x: this.epochs.map((e) => e.epoch), y: this.epochs.map((e) => e.class_accuracy[at]), type: "scatter", mode: "lines+markers",
       line: { color: c.all[at % c.all.length], width: 1.5 }, marker: { size: 4 }, hovertemplate: `epoch %{x}: %{y:.1%}<extra>${plain(name)}</extra>`,
@@ -243,7 +194,7 @@ class Panel {
     const epochs = payload.epochs, changes = JSON.stringify(payload.changes);
     if (chart.dataset.changes !== changes) {
       chart.dataset.changes = changes;
-      await Plotly.relayout(chart, this.marks(payload.changes, this.colours()));
+      await Plotly.relayout(chart, this.marks(payload.changes, coloursOf(this.element)));
     }
     const smooth = payload.smooth[name];
     if (points.x.length) await Plotly.extendTraces(chart, { x: [points.x, smooth.x], y: [points.y, smooth.y] }, [STEP, SMOOTH]);
@@ -269,7 +220,7 @@ class Panel {
 
   followTheme() {
     if (!window.Plotly || !this.charts.every((chart) => chart.data)) return;
-    const c = this.colours();
+    const c = coloursOf(this.element);
     if (JSON.stringify(c) === this.drawnColours) return;
     this.drawnColours = JSON.stringify(c);
     this.drawGauge(window.Plotly);

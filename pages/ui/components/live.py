@@ -3,7 +3,7 @@
 from cnn_core.runs.store import Run
 from pages.ui.components.asset import declare
 
-_live = declare("live")
+_live = declare("live", "plotting")
 
 
 def live_panel(run: Run) -> int | None:

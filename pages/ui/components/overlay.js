@@ -1,0 +1,126 @@
+// Several runs on the same axes, live. In: the runs' names, what to draw and against what. One EventSource brings the points of
+// all of them; a rerun with another choice draws the points that are here already.
+
+const PAUSE = 400; // milliseconds between two drawings, however many runs report
+const overlays = new WeakMap();
+const STEPS = { "step loss": "loss", "step accuracy": "accuracy" };
+const EPOCHS = { "validation accuracy": "val_accuracy", "validation loss": "val_loss", "training accuracy": "train_accuracy", "training loss": "train_loss" };
+
+// A running mean in which every value counts `share` times as much as the next one, without a bias towards zero at the start.
+export function smoothed(values, share) {
+  let total = 0, weight = 0;
+  return values.map((value) => (total = total * share + value) / (weight = weight * share + 1));
+}
+
+// Minutes at each of the steps, between the moments that are known: [step, seconds], both rising.
+export function minutesAt(steps, moments) {
+  let at = 0;
+  return steps.map((step) => {
+    while (at < moments.length - 2 && moments[at + 1][0] < step) at++;
+    const [[left, from], [right, to]] = [moments[at], moments[at + 1] ?? moments[at]];
+    return (right > left ? from + ((to - from) * (step - left)) / (right - left) : from) / 60;
+  });
+}
+
+class Overlay {
+  constructor(element) {
+    this.element = element;
+    this.chart = element.querySelector(".overlay-chart");
+    this.themeWatch = setInterval(() => JSON.stringify(coloursOf(element)) !== this.drawnColours && this.drawSoon(), 1000);
+  }
+
+  show(data) {
+    this.choice = data;
+    const runs = JSON.stringify(data.runs.map((run) => run.id));
+    const goesOn = data.runs.some((run) => run.active && this.kept?.get(run.id)?.active === false);
+    if (runs === this.runs && !goesOn) return this.drawSoon();
+    this.runs = runs;
+    this.kept = new Map(data.runs.map((run) => [run.id, { loss: { x: [], y: [] }, accuracy: { x: [], y: [] }, epochs: [], active: true }]));
+    this.connect();
+  }
+
+  connect() {
+    this.source?.close();
+    const url = new URL("api/events", appRoot());
+    for (const id of this.kept.keys()) url.searchParams.append("run", id);
+    const source = (this.source = new EventSource(url));
+    for (const id of this.kept.keys()) source.addEventListener(id, (message) => this.take(id, JSON.parse(message.data)));
+    source.onerror = () => {
+      if (this.source !== source) return;
+      this.note("The connection was lost. Trying again…");
+      if (source.readyState === EventSource.CLOSED) this.retry = setTimeout(() => this.connect(), 2000);
+    };
+  }
+
+  take(id, payload) {
+    const kept = this.kept.get(id);
+    for (const name of ["loss", "accuracy"]) {
+      const curve = payload.reset ? (kept[name] = { x: [], y: [] }) : kept[name];
+      curve.x.push(...payload.steps[name].x);
+      curve.y.push(...payload.steps[name].y);
+      if (curve.x.length > MAX_POINTS) [curve.x, curve.y] = thin(curve.x, curve.y, MAX_POINTS / 2);
+    }
+    kept.epochs = payload.reset ? payload.epochs : [...kept.epochs, ...payload.epochs];
+    Object.assign(kept, { active: payload.active, now: [payload.step, payload.seconds], perEpoch: payload.epochs_total ? payload.steps_total / payload.epochs_total : 1 });
+    const active = [...this.kept.values()].filter((run) => run.active).length;
+    if (!active) this.source.close();
+    this.note(active ? `${active} of ${this.kept.size} still training: their curves grow by themselves.` : "");
+    this.drawSoon();
+  }
+
+  note(text) {
+    this.element.querySelector(".overlay-note").textContent = text;
+  }
+
+  drawSoon() {
+    this.timer ??= setTimeout(async () => {
+      await this.draw(await loadPlotly()).catch((error) => console.error(error));
+      this.timer = undefined;
+    }, this.chart.data ? PAUSE : 0);
+  }
+
+  // x and y of one run's curve, as chosen.
+  curve(kept) {
+    const { measure, axis } = this.choice;
+    if (measure in STEPS) {
+      const { x, y } = kept[STEPS[measure]];
+      const moments = [[0, 0], ...kept.epochs.map((e) => [e.step, e.seconds]), ...(kept.now?.[1] ? [kept.now] : [])];
+      return { x: axis === "step" ? x : axis === "epoch" ? x.map((step) => step / kept.perEpoch) : minutesAt(x, moments), y };
+    }
+    const at = { step: (e) => e.step, epoch: (e) => e.epoch, minutes: (e) => e.seconds / 60 }[axis];
+    return { x: kept.epochs.map(at), y: kept.epochs.map((e) => e[EPOCHS[measure]]) };
+  }
+
+  draw(Plotly) {
+    const c = coloursOf(this.element), { measure, axis, smoothing, runs } = this.choice, isShare = measure.endsWith("accuracy");
+    this.drawnColours = JSON.stringify(c);
+    const traces = [];
+    runs.forEach(({ id, name }, position) => {
+      const { x, y } = this.curve(this.kept.get(id)), colour = c.all[position % c.all.length], mode = measure in STEPS ? "lines" : "lines+markers";
+      const shared = { x, type: "scatter", legendgroup: id, line: { color: colour, width: 2 }, marker: { size: 5, color: colour }, hovertemplate: `${axis} %{x:.4~g}: %{y:${isShare ? ".2%" : ".4f"}}<extra>${plain(name)}</extra>` };
+      if (smoothing) traces.push({ ...shared, y, mode: "lines", opacity: 0.25, showlegend: false, name: plain(name) });
+      traces.push({ ...shared, y: smoothing ? smoothed(y, smoothing) : y, mode, name: plain(name) });
+    });
+    const layout = chartLayout(c, axis, isShare ? ".0%" : undefined);
+    layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measure } };
+    return Plotly.react(this.chart, traces, { ...layout, uirevision: `${measure} ${axis} ${this.runs}` }, CONFIG);
+  }
+
+  close() {
+    this.source?.close();
+    clearTimeout(this.retry);
+    clearTimeout(this.timer);
+    clearInterval(this.themeWatch);
+    if (window.Plotly) window.Plotly.purge(this.chart);
+  }
+}
+
+export default function (component) {
+  const element = component.parentElement.querySelector(".overlay");
+  let overlay = overlays.get(element);
+  if (!overlay) overlays.set(element, (overlay = new Overlay(element)));
+  overlay.show(component.data);
+  return () => {
+    setTimeout(() => { if (!element.isConnected) { overlay.close(); overlays.delete(element); } }, 0);
+  };
+}

@@ -1,0 +1,73 @@
+"""The Runs page with runs that go on: their curves are drawn on the same axes and grow by themselves."""
+
+import json
+
+import numpy as np
+from playwright.sync_api import expect
+
+from tests.browser.pilot import assert_sound, settle, visit
+from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
+from tests.pages.studio_harness import ROOT
+
+CHART = "document.querySelector('.overlay-chart')"
+ROW = 35  # pixels, of the table
+
+
+def tick_first(page, count):
+    """Tick the first rows of the table, which is a drawing."""
+    table = page.locator("[data-testid=stDataFrame] canvas").first
+    table.wait_for()
+    for row in range(count):
+        corner = table.bounding_box()
+        page.mouse.click(corner["x"] + 18, corner["y"] + ROW * (row + 1.5))
+        settle(page)
+
+
+def test_chosen_runs_are_drawn_together_and_grow_while_they_train(page, server, store):
+    with trained_here(store) as first, trained_here(store) as second:
+        store.append(first, [started(), steps(1, 10), epoch(1, 10, val_accuracy=0.5)])
+        store.append(
+            second, [started(), steps(1, 10), epoch(1, 10, val_accuracy=0.7), steps(11, 20, 2), epoch(2, 20, val_accuracy=0.8)]
+        )
+        visit(page, server, "runs")
+        tick_first(page, 2)
+        page.wait_for_function(f"{CHART}?.data?.length === 2")
+        drawn = page.evaluate(f"{CHART}.data.map(({{name, x, y}}) => [name, [...x], [...y]])")
+        assert drawn == [[second, [1, 2], [0.7, 0.8]], [first, [1], [0.5]]]
+        expect(page.locator(".overlay-note")).to_have_text("2 of 2 still training: their curves grow by themselves.")
+        page.evaluate(f"{CHART}.theVeryNode = true")
+        store.append(first, [steps(11, 20, 2), epoch(2, 20, val_accuracy=0.9)])
+        page.wait_for_function(f"{CHART}.data[1].x.length === 2")
+        page.get_by_text("step loss", exact=True).click()
+        page.get_by_text("minutes", exact=True).click()
+        page.wait_for_function(f"{CHART}.layout.xaxis.title.text === 'minutes' && {CHART}.data[1].y.length === 20")
+        x, y = page.evaluate(f"[[...{CHART}.data[1].x], [...{CHART}.data[1].y]]")
+        assert y == [loss(step) for step in range(1, 21)] and x == sorted(x) and 0 < x[-1] <= 0.2 / 60
+        assert page.evaluate(f"{CHART}.theVeryNode")
+        assert_sound(page)
+
+
+CALL = """async ([source, name, given]) => {
+    const module = await import(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
+    return module[name](...JSON.parse(given));
+}"""
+
+
+def call(page, name, *given):
+    """A function of the chart's own code, run in the browser."""
+    source = (ROOT / "pages" / "ui" / "components" / "overlay.js").read_text()
+    return page.evaluate(CALL, [source, name, json.dumps(given)])
+
+
+def test_smoothing_is_a_running_mean_without_a_bias_at_the_start(page):
+    values = np.random.default_rng(0).random(50)
+    weights = [[0.7 ** (row - column) if column <= row else 0 for column in range(50)] for row in range(50)]
+    np.testing.assert_allclose(call(page, "smoothed", values.tolist(), 0.7), [np.average(values, weights=row) for row in weights])
+    np.testing.assert_allclose(call(page, "smoothed", values.tolist(), 0), values)
+
+
+def test_the_minutes_of_steps_lie_between_the_moments_that_are_known(page):
+    moments = [[0, 0], [10, 60], [30, 300]]
+    expected = np.interp([1, 10, 15, 30], *zip(*moments, strict=True)) / 60
+    np.testing.assert_allclose(call(page, "minutesAt", [1, 10, 15, 30], moments), expected)
+    assert call(page, "minutesAt", [1, 2], [[0, 0]]) == [0, 0]
