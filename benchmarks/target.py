@@ -38,7 +38,8 @@ RECIPES = {
     90: {
         "model": "speed",
         "width": 1.5,
-        "epochs": 10,
+        "epochs": 12,
+        "learning_rate": 0.05,
         "weight_decay": 0.05,
         "start_side": 0.75,
         "mirror": True,
