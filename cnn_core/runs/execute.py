@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from cnn_core.errors import StudioError
 from cnn_core.events import Continued, Event, Finished, Paused
+from cnn_core.runs.digest import is_due, keep_history, read_history
 from cnn_core.runs.history import History, summarise
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import TRAINING, Store, Stored
@@ -54,8 +55,7 @@ def _train(store: Store, run: str, watch: Watch, should_end: Callable[[], bool])
     folder = store.home.run_folder(run)
     if not store.start(run) and store.run(run).status not in TRAINING:
         return store.run(run).status
-    begun, history, error = time.perf_counter(), History(), ""
-    history.add(store.events(run))
+    begun, history, error = time.perf_counter(), read_history(store, run), ""
     try:
         status = _Drive(store, run, history, watch, should_end).to_the_end()
     except StudioError as problem:
@@ -67,6 +67,7 @@ def _train(store: Store, run: str, watch: Watch, should_end: Callable[[], bool])
             f"Something in CNN Studio itself went wrong. The details are in {folder / 'error.txt'}; please report them.",
         )
     summary = summarise(history) | {"seconds": round(time.perf_counter() - begun, 3)}
+    keep_history(store, run, history)
     store.set_status(run, status, summary=summary, error=error)
     return status
 
@@ -78,6 +79,7 @@ class _Drive:
         self._store, self._run, self._history, self._watch = store, run, history, watch
         self._should_end = lambda: should_end() or store.should_stop(run)
         self._steering = Steering()
+        self._kept = history.seq
 
     def to_the_end(self) -> str:
         """Ask for events until there are no more ("finished") or somebody wants an end ("stopped")."""
@@ -97,6 +99,9 @@ class _Drive:
     def _record(self, event: Event) -> None:
         self._store.append(self._run, [event])
         self._history.add([Stored(self._history.seq + 1, event)])
+        if is_due(self._history, self._kept):
+            keep_history(self._store, self._run, self._history)
+            self._kept = self._history.seq
         if isinstance(event, (Paused, Continued)):
             self._store.set_status(self._run, "paused" if isinstance(event, Paused) else "running")
         self._watch(event)

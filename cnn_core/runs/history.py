@@ -1,9 +1,12 @@
 """A run's events folded into columns for charts, and into the summary of the run. In: stored events. Out: plain values for JSON.
 
 Columns are of bounded length: min/max decimation keeps the lowest and the highest point of every stretch of the x axis, so a
-chart of a million steps shows the same envelope as the full one. Importing this module does not import torch.
+chart of a million steps shows the same envelope as the full one. What rules look at step by step is kept as four bytes a number; whoever
+only draws lets go of it, and then a history grows with the epochs alone. Importing this module does not import torch.
 """
 
+import math
+from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
@@ -14,26 +17,17 @@ import numpy as np
 
 from cnn_core.config import TrainConfig
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
+from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
 from cnn_core.runs.store import Stored
 
-SNAPSHOT_POINTS = 2000
+SNAPSHOT_POINTS = CURVE_POINTS
 UPDATE_POINTS = 200
+MEASURES = ("loss", "accuracy")  # what a report says of each of its steps
 GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # what a report says once, whatever its steps
+RULED = ("learning_rate", "gradient_norm")  # the gauges that rules look at report by report
 MOST_CLASSES = 20
 SMOOTH_EPOCHS, SMOOTH_STEPS = 0.1, (5, 50)  # smoothed curves look back a tenth of an epoch, within these numbers of steps
 PACE_REPORTS = 20  # reports that the shown speed is a mean of: about five seconds
-
-
-def decimate(x: np.ndarray, y: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """At most `limit` of the points (x ascending), the lowest and highest y of each of limit/2 equal stretches of x, in order."""
-    if len(x) <= limit:
-        return x, y
-    stretch = ((x - x[0]) * (limit // 2) // (x[-1] - x[0] + 1)).astype(np.int64)
-    order = np.lexsort((y, stretch))
-    first = np.flatnonzero(np.diff(stretch[order], prepend=-1))
-    last = np.append(first[1:], len(order)) - 1
-    kept = np.unique(np.concatenate((order[first], order[last])))
-    return x[kept], y[kept]
 
 
 @dataclass
@@ -54,13 +48,14 @@ class History:
     probed: list[Probed] = field(default_factory=list)
     resumed: int = 0
     _recent: deque[Steps] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
-    _loss: list[float] = field(default_factory=list)
-    _accuracy: list[float] = field(default_factory=list)
+    _steps: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
+    _smooth: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
+    _gauges: dict[str, Curve] = field(default_factory=lambda: _curves(GAUGES))
     _smoothing: float = 0.98
-    _smooth_loss: list[float] = field(default_factory=list)
-    _smooth_accuracy: list[float] = field(default_factory=list)
-    _reported: list[int] = field(default_factory=list)  # the step of each report, and below what its gauges said
-    _gauges: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in GAUGES})
+    _losses: array = field(default_factory=lambda: array("f"))  # of every step
+    _reported: array = field(default_factory=lambda: array("q"))  # the step of each report, and below what it said of the gauges
+    _ruled: dict[str, array] = field(default_factory=lambda: {name: array("f") for name in RULED})
+    _is_ruled: bool = True
 
     def add(self, stored: Iterable[Stored]) -> None:
         for item in stored:
@@ -81,14 +76,14 @@ class History:
                 self._plan_anew()
             case Steps():
                 self.last, self.stage = event, None
-                self._recent.append(event)
-                self._loss += event.loss
-                self._accuracy += event.accuracy
-                _smooth_on(self._smooth_loss, event.loss, self._smoothing)
-                _smooth_on(self._smooth_accuracy, event.accuracy, self._smoothing)
-                self._reported.append(event.step)
-                for name, values in self._gauges.items():
-                    values.append(getattr(event, name))
+                self._recent.append(replace(event, loss=(), accuracy=()))
+                self._draw_on(event)
+                if self._is_ruled:
+                    self._losses.extend(event.loss)
+                    self._reported.append(event.step)
+                    for name, values in self._ruled.items():
+                        known = getattr(event, name)
+                        values.append(math.nan if known is None else known)
             case Epoch():
                 self.epochs.append(event)
                 self.stage = None
@@ -104,12 +99,25 @@ class History:
             case Finished():
                 self.finished, self.stage = event, None
 
+    def _draw_on(self, event: Steps) -> None:
+        """Continue the curves."""
+        before = event.step - len(event.loss)
+        steps = range(before + 1, event.step + 1)
+        for name in MEASURES:
+            values, smooth = getattr(event, name), self._smooth[name]
+            self._steps[name].extend(steps, values)
+            smooth.extend(steps, _smoothed(smooth.last, before, values, self._smoothing))
+        for name, curve in self._gauges.items():
+            if (value := getattr(event, name)) is not None:
+                curve.extend((event.step,), (value,))
+
     def _take_back(self, place: Resumed) -> None:
         """Forget what was reported after the checkpoint that training goes on from: it will be reported again."""
-        for curve in (self._loss, self._accuracy, self._smooth_loss, self._smooth_accuracy):
-            del curve[place.step :]
+        for curve in (*self._steps.values(), *self._smooth.values(), *self._gauges.values()):
+            curve.take_back(place.step)
         reports = bisect_right(self._reported, place.step)
-        for values in (self._reported, *self._gauges.values()):
+        del self._losses[place.step :]
+        for values in (self._reported, *self._ruled.values()):
             del values[reports:]
         self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= place.epoch]
         self.changes = [change for change in self.changes if change.step <= place.step]
@@ -132,13 +140,21 @@ class History:
         return next((epoch for epoch in reversed(self.epochs) if epoch.is_best), None)
 
     @property
-    def losses(self) -> list[float]:
+    def losses(self) -> array:
         """The training loss of every step."""
-        return self._loss
+        assert self._is_ruled, "its steps were let go of"
+        return self._losses
 
     def gauge(self, name: str) -> tuple[list[int], list[float | None]]:
-        """The step of every report, and what it said of `name`, one of GAUGES."""
-        return self._reported, self._gauges[name]
+        """The step of every report, and what it said of `name`, one of RULED."""
+        assert self._is_ruled, "its steps were let go of"
+        return self._reported.tolist(), [None if math.isnan(value) else value for value in self._ruled[name]]
+
+    def drop_steps(self) -> None:
+        """Keep what is drawn, and no longer what only rules look at: `losses` and `gauge` are then no more."""
+        self._is_ruled = False
+        for values in (self._losses, self._reported, *self._ruled.values()):
+            del values[:]
 
     @property
     def seconds_left(self) -> float | None:
@@ -153,18 +169,18 @@ class History:
         """The speed of training alone: of the last few seconds, of the whole run once it is finished, None before the first report."""
         if not self.last:
             return None
-        first = self._recent[0] if self._recent else self.last
-        if self.finished or first is self.last:
+        if self.finished or len(self._recent) < 2:
             return self.last.images / self.last.train_seconds
+        first = self._recent[0]
         return (self.last.images - first.images) / (self.last.train_seconds - first.train_seconds)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything drawn so far in at most SNAPSHOT_POINTS points a curve: what a page that has nothing yet is sent."""
         return {
             "reset": True,
-            "steps": self._columns(0, SNAPSHOT_POINTS),
-            "smooth": self._smooth_columns(0, SNAPSHOT_POINTS // 2),
-            "gauges": self._gauge_columns(0, SNAPSHOT_POINTS // 4),
+            "steps": {name: _column(*curve.thinned(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
+            "smooth": {name: _column(*curve.thinned(SNAPSHOT_POINTS // 2)) for name, curve in self._smooth.items()},
+            "gauges": {name: _gauge_column(*curve.thinned(SNAPSHOT_POINTS // 4)) for name, curve in self._gauges.items()},
             "epochs": [_epoch(e) for e in self.epochs],
             **self._facts(),
         }
@@ -173,32 +189,18 @@ class History:
         """What came after `since`, in at most UPDATE_POINTS points a curve."""
         return {
             "reset": False,
-            "steps": self._columns(since.steps, UPDATE_POINTS),
-            "smooth": self._smooth_columns(since.steps, UPDATE_POINTS // 4),
-            "gauges": self._gauge_columns(since.reports, UPDATE_POINTS // 4),
+            "steps": {name: _column(*decimate(*curve.points(since.steps), UPDATE_POINTS)) for name, curve in self._steps.items()},
+            "smooth": {name: _column(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._smooth.items()},
+            "gauges": {
+                name: _gauge_column(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._gauges.items()
+            },
             "epochs": [_epoch(e) for e in self.epochs[since.epochs :]],
             **self._facts(),
         }
 
     def mark(self) -> "Mark":
         """How far this history has come, for a later `update`."""
-        return Mark(self.seq, len(self._loss), len(self.epochs), len(self._reported))
-
-    def _columns(self, since: int, limit: int) -> dict[str, dict[str, list[float]]]:
-        return {name: _thinned(values, since, limit) for name, values in (("loss", self._loss), ("accuracy", self._accuracy))}
-
-    def _smooth_columns(self, since: int, limit: int) -> dict[str, dict[str, list[float]]]:
-        curves = (("loss", self._smooth_loss), ("accuracy", self._smooth_accuracy))
-        return {name: _thinned(values, since, limit) for name, values in curves}
-
-    def _gauge_columns(self, since: int, limit: int) -> dict[str, dict[str, list[float]]]:
-        steps, columns = np.asarray(self._reported[since:], dtype=np.int64), {}
-        for name, values in self._gauges.items():
-            known = np.asarray(values[since:], dtype=np.float64)  # None becomes NaN
-            has_value = np.isfinite(known)
-            xs, ys = decimate(steps[has_value], known[has_value], limit)
-            columns[name] = {"x": xs.tolist(), "y": [float(f"{y:.4g}") for y in ys]}
-        return columns
+        return Mark(self.seq, self.last.step if self.last else 0, len(self.epochs))
 
     def _facts(self) -> dict[str, Any]:
         best = self.best
@@ -206,6 +208,7 @@ class History:
             "seq": self.seq,
             "step": self.last.step if self.last else 0,
             "at": self.last.at if self.last else None,
+            "seconds": self.last.seconds if self.last else 0,
             "steps_total": self.started.steps_per_epoch * self.started.epochs if self.started else 0,
             "epochs_done": len(self.epochs),
             "epochs_total": self.started.epochs if self.started else 0,
@@ -220,10 +223,16 @@ class History:
         }
 
 
-def _thinned(values: list[float], since: int, limit: int) -> dict[str, list[float]]:
-    """The values of the steps after step `since`, as columns for a chart."""
-    xs, ys = decimate(np.arange(since + 1, len(values) + 1), np.asarray(values[since:]), limit)
-    return {"x": xs.tolist(), "y": ys.round(5).tolist()}
+def _curves(names: Iterable[str]) -> dict[str, Curve]:
+    return {name: Curve() for name in names}
+
+
+def _column(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
+    return {"x": x.astype(np.int64).tolist(), "y": y.round(5).tolist()}
+
+
+def _gauge_column(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
+    return {"x": x.astype(np.int64).tolist(), "y": [float(f"{value:.4g}") for value in y]}
 
 
 def smoothing(steps_per_epoch: int) -> float:
@@ -232,24 +241,24 @@ def smoothing(steps_per_epoch: int) -> float:
     return 1 - 1 / min(most, max(least, SMOOTH_EPOCHS * steps_per_epoch))
 
 
-def _smooth_on(smooth: list[float], values: Iterable[float], share: float) -> None:
-    """Continue a running mean in which every step counts `share` times as the next, without its bias towards zero at the start."""
-    count = len(smooth)
-    total = smooth[-1] * (1 - share**count) if smooth else 0.0
+def _smoothed(last: float | None, count: int, values: Iterable[float], share: float) -> list[float]:
+    """The next values of a running mean in which every step counts `share` times as the next, without its bias towards zero at the
+    start; `last` is its value after `count` steps."""
+    total, smooth = (last or 0.0) * (1 - share**count), []
     for value in values:
         count += 1
         total = share * total + (1 - share) * value
         smooth.append(total / (1 - share**count))
+    return smooth
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a history: events, step points, epochs and reports seen."""
+    """A place in a history: events, steps and epochs seen."""
 
     seq: int
     steps: int
     epochs: int
-    reports: int
 
 
 def _in_words(change: Changed) -> str:

@@ -28,6 +28,10 @@ LATER = (
         "create unique index presses on runs (press)",
         "alter table requests add column body text not null default '{}'",
     ),
+    (
+        "create table digests (run text primary key, body blob not null)",
+        "create index rare on events (run, kind, seq) where kind != 'Steps'",  # a long run is nearly all reports
+    ),
 )
 
 

@@ -59,7 +59,7 @@ class Shelf:
         for run in removed:
             shutil.rmtree(self.store.home.run_folder(run.id), ignore_errors=True)
             with self.store.connect() as db:
-                for table, column in (("events", "run"), ("requests", "run"), ("runs", "id")):
+                for table, column in (("events", "run"), ("digests", "run"), ("requests", "run"), ("runs", "id")):
                     db.execute(f"delete from {table} where {column} = ?", (run.id,))
         return len(removed)
 

@@ -1,8 +1,9 @@
-"""The run store: the only place where training and watching meet. One SQLite file, three tables.
+"""The run store: the only place where training and watching meet. One SQLite file, four tables.
 
     runs      one row per run: settings, status, summary
     events    what happened, in order (run, seq): appended by the one who trains, tailed by anyone with `since`
     requests  what people ask of a run (stop, pause, continue, save, change): appended by anyone, taken by the one who trains
+    digests   a run's history up to some event (see `digest`): whoever opens a long run begins from there
 
 Every method opens its own connection, so a Store may be shared between threads; any number of processes may use one file. It is
 kept with a rollback journal rather than a WAL: SQLite before 3.51.3 can corrupt a WAL that several connections write and reset.
@@ -27,7 +28,8 @@ from cnn_core.home import CARD, CONFIG, WEIGHTS, Home
 from cnn_core.runs.lock import is_held
 from cnn_core.runs.schema import bring_up_to_date
 
-END_OF_EPOCH = "(select max(seq) from events where run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
+RARE = "kind != 'Steps'"  # in so many words, or the index of all events but the reports is not used
+END_OF_EPOCH = f"(select max(seq) from events where run = ? and kind = 'Epoch' and {RARE} and json_extract(body, '$.epoch') = ?)"
 COLUMNS = "id, created, status, config, summary, error, name, notes, tags, parent, parent_epoch, removed"
 GRACE_SECONDS = 2
 REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
@@ -209,15 +211,17 @@ class Store:
             ]
             db.executemany("insert into events values (?, ?, ?, ?)", rows)
 
-    def events(self, run: str, since: int = 0, kinds: Iterable[type] = ()) -> list[Stored]:
-        """The run's events after `since`, in order: all, or those of some `kinds` (event classes)."""
+    def events(self, run: str, since: int = 0, kinds: Iterable[type] = (), limit: int = -1) -> list[Stored]:
+        """The run's events after `since`, in order: all, or those of some `kinds` (event classes); `limit` of them at most, -1 for all."""
         names = [kind.__name__ for kind in kinds]
         some = f"and kind in ({', '.join('?' * len(names))})" if names else ""
+        some += f" and {RARE}" if names and "Steps" not in names else ""
         with self.connect() as db:
             rows = db.execute(
-                f"select seq, kind, body from events where run = ? and seq > ? {some} order by seq", (run, since, *names)
+                f"select seq, kind, body from events where run = ? and seq > ? {some} order by seq limit ?",
+                (run, since, *names, limit),
             ).fetchall()
-        return [Stored(seq, _event(kind, body)) for seq, kind, body in rows]
+        return [Stored(seq, to_event(kind, json.loads(body))) for seq, kind, body in rows]
 
     def copy_events(self, source: str, run: str, epoch: int) -> None:
         """Let `run` begin with the events of run `source` up to the end of `epoch`."""
@@ -236,7 +240,7 @@ class Store:
         where, values = ("", ()) if epoch is None else (f"and seq <= {END_OF_EPOCH}", (run, epoch))
         with self.connect() as db:
             changes = db.execute(
-                f"select body from events where run = ? and kind = 'Changed' {where} order by seq", (run, *values)
+                f"select body from events where run = ? and kind = 'Changed' and {RARE} {where} order by seq", (run, *values)
             ).fetchall()
         config = self.run(run).config
         for (body,) in changes:
@@ -302,8 +306,9 @@ class Store:
         return transaction(database, lambda error: StudioError(f"The run store {database} cannot be used ({error}). {REMEDY}"))
 
 
-def _event(kind: str, body: str) -> Event:
-    return EVENT_TYPES[kind](**{name: _frozen(value) for name, value in json.loads(body).items()})
+def to_event(kind: str, body: dict[str, Any]) -> Event:
+    """The event of class `kind` with the fields in `body`, as JSON gives them."""
+    return EVENT_TYPES[kind](**{name: _frozen(value) for name, value in body.items()})
 
 
 def _frozen(value: Any) -> Any:

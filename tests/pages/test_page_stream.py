@@ -86,7 +86,7 @@ def test_the_first_message_is_a_snapshot_of_all_that_happened(server, store):
         with Viewer(server.url, run) as viewer:
             name, payload = next(viewer)
     assert viewer.content_type.startswith("text/event-stream")
-    assert name == "5.14.1.2"
+    assert name == "5.14.1"
     assert payload["reset"] is True
     assert payload["steps"]["loss"]["x"] == list(range(1, 15))
     assert payload["steps"]["loss"]["y"] == [loss(n) for n in range(1, 15)]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
-from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, decimate, smoothing, summarise
+from cnn_core.runs.curve import decimate
+from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, smoothing, summarise
 from cnn_core.runs.store import Stored
 
 STARTED = Started(
@@ -188,7 +189,7 @@ def test_the_speed_shown_is_of_the_last_seconds_and_in_the_end_of_the_whole_run(
     history.add([Stored(2, slow[0])])
     assert history.images_per_second == pytest.approx(64)
     history.add([Stored(seq, event) for seq, event in enumerate((*slow[1:], *fast), start=3)])
-    assert history.images_per_second == history.update(Mark(0, 0, 0, 0))["images_per_second"] == pytest.approx(6400)
+    assert history.images_per_second == history.update(Mark(0, 0, 0))["images_per_second"] == pytest.approx(6400)
     history.add([Stored(200, Finished(test_accuracy=0.9, test_loss=0.3))])
     assert history.images_per_second == pytest.approx(100 * 64 / 50.5)
 
@@ -310,7 +311,7 @@ def test_what_a_report_says_once_is_one_point_and_what_it_cannot_say_is_none():
     gauges = history.snapshot()["gauges"]
     assert gauges["gradient_norm"] == {"x": [10], "y": [2.5]} and gauges["load"] == {"x": [10], "y": [0.75]}
     assert gauges["learning_rate"]["x"] == [10, 20]
-    assert history.update(replace(history.mark(), reports=1))["gauges"]["learning_rate"]["x"] == [20]
+    assert history.update(replace(history.mark(), steps=10))["gauges"]["learning_rate"]["x"] == [20]
 
 
 def test_a_resumption_takes_gauges_and_smoothed_points_back_too():
