@@ -90,7 +90,7 @@ def _show_answer(run: str, probe: Probe, said: Answers, classes: Sequence[str]) 
     epoch = max(said)
     top = max(range(len(classes)), key=said[epoch].__getitem__)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{plain(classes[top])}** with {said[epoch][top]:.0%} after epoch {epoch}", width="content")
+        st.markdown(f"**{plain(classes[top])}** with {said[epoch][top]:.1%} after epoch {epoch}", width="content")
         if probe.truth == top:
             st.badge("right", icon=":material/check:", color="green")
         elif probe.truth >= 0:

@@ -193,7 +193,7 @@ def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now
         assert lines[0] == {"<b>&lt;b&gt;cat&lt;/b&gt;</b>": [0.25, 0.8], "dog": [0.7, 0.1], "`bird`": [0.05, 0.1]}
         assert lines[1]["<b>dog</b>"] == [0.2, 0.2]
         said = " ".join(text.value for text in at.markdown)
-        assert r"**\<b>cat\</b>** with 80% after epoch 2" in said and r"**\`bird\`** with 70% after epoch 2" in said
+        assert r"**\<b>cat\</b>** with 80.0% after epoch 2" in said and r"**\`bird\`** with 70.0% after epoch 2" in said
         assert "right" in said and "wrong, it is dog" in said and MARKUP not in said and not at.exception
 
 
