@@ -19,8 +19,8 @@ from cnn_core.data.source import finish
 from cnn_core.data_commands import add_data_command, run_data_command
 from cnn_core.errors import ImageError, RunError, StudioError
 from cnn_core.home import Home
+from cnn_core.runs.digest import read_history
 from cnn_core.runs.doctor import examine
-from cnn_core.runs.history import History
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Run, Store
 from cnn_core.settings_file import read_settings
@@ -180,10 +180,10 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    store, history = Store(Home.from_environment()), History()
+    store = Store(Home.from_environment())
     row = _find(store, args.run)
-    history.add(store.events(row.id))
-    findings = examine(history, store.config_in_force(row.id), row.error)
+    history = read_history(store, row.id)
+    findings = examine(history, store.config_in_force(row.id), row.error, row.parent_epoch)
     lines = [f"{f.rule}: {f.seen} {f.remedy}{_options(f.changes)}" for f in findings]
     nothing = f"Nothing stands out in {row.id}." if history.epochs else f"No epoch of {row.id} is known yet."
     _answer(args, [asdict(finding) for finding in findings], "\n".join(lines) or nothing)

@@ -46,25 +46,34 @@ class Finding:
 
 @dataclass(frozen=True)
 class Case:
-    """A run as the rules look at it: its history, the settings in force, the sentence that it failed with ("" for none)."""
+    """A run as the rules look at it: its history, the settings in force, the sentence that it failed with ("" for none).
+
+    `parent_epoch`: until then it is the history of another run, whose settings are not known here; 0 for a run of its own.
+    """
 
     history: History
     config: TrainConfig
     error: str = ""
+    parent_epoch: int = 0
 
     @property
     def started(self) -> Started | None:
         return self.history.started
 
+    def changed_at(self, *beside: str) -> int:
+        """The step after which the run's numbers can be compared: none but the settings `beside` was changed since."""
+        own = [epoch.step for epoch in self.history.epochs if epoch.epoch <= self.parent_epoch]
+        return max(changed_at(self.history, beside), *own[-1:], 0)
+
     def epochs_since_change(self, *beside: str) -> list[Epoch]:
-        """The epochs that can be compared: those after the last change of a setting that is not among `beside`."""
-        since = changed_at(self.history, beside)
+        since = self.changed_at(*beside)
         return [epoch for epoch in self.history.epochs if epoch.step > since]
 
 
-def examine(history: History, config: TrainConfig, error: str = "") -> list[Finding]:
-    """What stands out in a run; `error` is the sentence that it failed with. Effects are left out where their cause is found."""
-    found = [finding for rule in RULES if (finding := rule(Case(history, config, error)))]
+def examine(history: History, config: TrainConfig, error: str = "", parent_epoch: int | None = None) -> list[Finding]:
+    """What stands out in a run, described as a Case is. Effects are left out where their cause is found."""
+    case = Case(history, config, error, parent_epoch or 0)
+    found = [finding for rule in RULES if (finding := rule(case))]
     names = {finding.rule for finding in found}
     return [replace(f, changes=remedies.possible(config, f.changes)) for f in found if not names & EFFECT_OF.get(f.rule, set())]
 
@@ -84,7 +93,7 @@ def diverged(case: Case) -> Finding | None:
 def rate_too_high(case: Case) -> Finding | None:
     """The loss rose above where it began, or lost most of what it had gained."""
     history, config = case.history, case.config
-    leap = find_leap(history, config.batch_size, changed_at(history, STEERED_CALMLY)) if history.losses else None
+    leap = find_leap(history, config.batch_size, case.changed_at(*STEERED_CALMLY)) if history.losses else None
     if not leap:
         return None
     steps, rates = history.gauge("learning_rate")
@@ -93,7 +102,7 @@ def rate_too_high(case: Case) -> Finding | None:
         return None
     return Finding(
         "Learning rate too high",
-        f"Training loss rose from {leap.low:.3g} around step {leap.low_step:,} to {leap.high:.3g} around step {leap.high_step:,}, at a learning rate of up to {highest:.2g}.",
+        f"Training loss rose from {_figure(leap.low)} around step {leap.low_step:,} to {_figure(leap.high)} around step {leap.high_step:,}, at a learning rate of up to {highest:.2g}.",
         "Steps that are too long throw the weights about; take shorter ones.",
         remedies.lower_rate(config),
     )
@@ -236,6 +245,10 @@ def still_improving(case: Case) -> Finding | None:
         "More epochs may bring more.",
         {"epochs": more} if more > config.epochs else {},
     )
+
+
+def _figure(loss: float) -> str:
+    return f"{loss:.3g}" if loss < 1000 else f"{loss:,.0f}"
 
 
 RULES: tuple[Callable[[Case], Finding | None], ...] = (

@@ -4,6 +4,7 @@ from threading import Lock
 
 import streamlit as st
 
+from cnn_core.runs.digest import read_history
 from cnn_core.runs.doctor import Finding, examine
 from cnn_core.runs.history import History
 from cnn_core.runs.remedies import changed, in_words
@@ -25,8 +26,10 @@ class Examination:
     def look(self, store: Store, run: Run) -> tuple[int, list[Finding]]:
         """How many epochs are known, and what stands out in them."""
         with self._lock:
+            if not self._history.seq:
+                self._history = read_history(store, run.id)
             self._history.add(store.events(run.id, self._history.seq))
-            return len(self._history.epochs), examine(self._history, store.config_in_force(run.id), run.error)
+            return len(self._history.epochs), examine(self._history, store.config_in_force(run.id), run.error, run.parent_epoch)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -52,7 +55,9 @@ def _show(run: str, was_active: bool) -> None:
         "What stands out", help="Rules over this run's own numbers. They see only what is on the curves, so a finding is a hint."
     )
     if not findings:
-        st.caption(f"Nothing stands out in {epochs:,} {'epoch' if epochs == 1 else 'epochs'}: the numbers look healthy.")
+        st.caption(
+            f"Nothing stands out in {epochs:,} {'epoch' if epochs == 1 else 'epochs'}: no sign of a wrong learning rate, of memorising or of a standstill."
+        )
     for finding in findings:
         _show_finding(row, finding)
 

@@ -147,7 +147,7 @@ def test_a_loss_that_loses_half_of_what_it_had_gained_is_a_rate_too_high():
 
 def test_a_few_single_steps_are_enough_where_the_loss_explodes():
     finding = only(history_of(started(), *steps(1, [2.3, 3e8, 5e6, 113.0, 5.0, *[2.3] * 50])))
-    assert finding.rule == "Learning rate too high" and "from 2.3 around step 1 to 3e+08 around step 2" in finding.seen
+    assert finding.rule == "Learning rate too high" and "from 2.3 around step 1 to 300,000,000 around step 2" in finding.seen
 
 
 def test_a_leap_because_of_other_images_is_not_put_down_to_the_rate():
@@ -157,6 +157,15 @@ def test_a_leap_because_of_other_images_is_not_put_down_to_the_rate():
     assert rules(history_of(started(), *steps(1, losses), Changed(200, {"learning_rate": 0.03}), *steps(201, [1.8] * 100))) == [
         "Learning rate too high"
     ]
+
+
+def test_what_a_branch_took_over_is_not_compared_with_what_it_did_itself():
+    losses = falling(200, end=0.3)
+    history = history_of(started(), *steps(1, losses), *epochs(RISING[:10]), *steps(201, [1.8] * 100))
+    assert [f.rule for f in examine(history, CONFIG, parent_epoch=10)] == []
+    assert rules(history) == ["Learning rate too high"]
+    history = history_of(started(), *overfitted(0.05, 0.2))
+    assert examine(history, CONFIG, parent_epoch=9) == [] and rules(history) == ["Overfitting"]
 
 
 def test_a_rate_that_somebody_has_lowered_since_the_leap_is_no_longer_too_high():
