@@ -28,8 +28,8 @@ from cnn_core.home import CARD, CONFIG, WEIGHTS, Home
 from cnn_core.runs.lock import is_held
 from cnn_core.runs.schema import bring_up_to_date
 
-RARE = "kind != 'Steps'"  # in so many words, or the index of all events but the reports is not used
-END_OF_EPOCH = f"(select max(seq) from events where run = ? and kind = 'Epoch' and {RARE} and json_extract(body, '$.epoch') = ?)"
+RARE = "events indexed by rare where kind != 'Steps'"  # which would not be used unasked; a long run is nearly all reports
+END_OF_EPOCH = f"(select max(seq) from {RARE} and run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
 COLUMNS = "id, created, status, config, summary, error, name, notes, tags, parent, parent_epoch, removed"
 GRACE_SECONDS = 2
 REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
@@ -215,10 +215,10 @@ class Store:
         """The run's events after `since`, in order: all, or those of some `kinds` (event classes); `limit` of them at most, -1 for all."""
         names = [kind.__name__ for kind in kinds]
         some = f"and kind in ({', '.join('?' * len(names))})" if names else ""
-        some += f" and {RARE}" if names and "Steps" not in names else ""
+        source = f"{RARE} and" if names and "Steps" not in names else "events where"
         with self.connect() as db:
             rows = db.execute(
-                f"select seq, kind, body from events where run = ? and seq > ? {some} order by seq limit ?",
+                f"select seq, kind, body from {source} run = ? and seq > ? {some} order by seq limit ?",
                 (run, since, *names, limit),
             ).fetchall()
         return [Stored(seq, to_event(kind, json.loads(body))) for seq, kind, body in rows]
@@ -240,7 +240,7 @@ class Store:
         where, values = ("", ()) if epoch is None else (f"and seq <= {END_OF_EPOCH}", (run, epoch))
         with self.connect() as db:
             changes = db.execute(
-                f"select body from events where run = ? and kind = 'Changed' and {RARE} {where} order by seq", (run, *values)
+                f"select body from {RARE} and run = ? and kind = 'Changed' {where} order by seq", (run, *values)
             ).fetchall()
         config = self.run(run).config
         for (body,) in changes:

@@ -84,11 +84,15 @@ def _find_rise_of_windows(history: History, batch_size: int, since: int) -> Leap
     losses = np.asarray(history.losses[since:])
     if len(losses) < size:
         return None
-    ends = sorted({*range(size, len(losses) + 1, size), len(losses)})  # the last window may overlap the one before
+    whole = len(losses) // size
+    levels = np.median(losses[: whole * size].reshape(whole, size), axis=1).tolist()
+    ends = list(range(size, len(losses) + 1, size))
+    if len(losses) % size:  # the last window overlaps the one before
+        levels, ends = [*levels, float(np.median(losses[-size:]))], [*ends, len(losses)]
     start, found = first_loss(history), None
     low, low_step = start, since + 1
-    for end in ends:
-        level, step = float(np.median(losses[end - size : end])), since + end - size // 2
+    for end, level in zip(ends, levels, strict=True):
+        step = since + end - size // 2
         has_lost = start - low >= LEARNED * start and level - low >= LEAP_OF_LEARNED * (start - low)
         if (level >= LEAP_ABOVE_START * start or has_lost) and (found is None or level > found.high):
             found = Leap(low, low_step, level, step)
