@@ -6,7 +6,6 @@ import streamlit as st
 
 from cnn_core.runs.digest import read_history
 from cnn_core.runs.doctor import Finding, examine
-from cnn_core.runs.digest import read_history
 from cnn_core.runs.history import History
 from cnn_core.runs.remedies import changed, in_words
 from cnn_core.runs.store import Run, Store
@@ -28,8 +27,6 @@ class Examination:
     def look(self, store: Store, run: Run) -> tuple[int, list[Finding]]:
         """How many epochs are known, and what stands out in them."""
         with self._lock:
-            if not self._history.seq:
-                self._history = read_history(store, run.id)
             self._history = self._history or read_history(store, run.id)
             self._history.add(store.events(run.id, self._history.seq))
             return len(self._history.epochs), examine(self._history, store.config_in_force(run.id), run.error, run.parent_epoch)
