@@ -47,7 +47,7 @@ class History:
     changes: list[Changed] = field(default_factory=list)
     probed: list[Probed] = field(default_factory=list)
     resumed: int = 0
-    _recent: deque[Steps] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
+    _recent: deque[list[float]] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _steps: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
     _smooth: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
     _gauges: dict[str, Curve] = field(default_factory=lambda: _curves(GAUGES))
@@ -76,7 +76,7 @@ class History:
                 self._plan_anew()
             case Steps():
                 self.last, self.stage = event, None
-                self._recent.append(replace(event, loss=(), accuracy=()))
+                self._recent.append([event.images, event.train_seconds])
                 self._draw_on(event)
                 if self._is_ruled:
                     self._losses.extend(event.loss)
@@ -171,8 +171,8 @@ class History:
             return None
         if self.finished or len(self._recent) < 2:
             return self.last.images / self.last.train_seconds
-        first = self._recent[0]
-        return (self.last.images - first.images) / (self.last.train_seconds - first.train_seconds)
+        images, seconds = self._recent[0]
+        return (self.last.images - images) / (self.last.train_seconds - seconds)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything drawn so far in at most SNAPSHOT_POINTS points a curve: what a page that has nothing yet is sent."""
