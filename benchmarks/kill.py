@@ -110,7 +110,7 @@ def train(home: Path, run: str, note: Path) -> None:
     from cnn_core.training import course
 
     torch.set_num_threads(1)  # the network is small
-    course.CHECKPOINT_SECONDS, digest.EVERY, digest.SHARE = 0.0, 10, 0.0
+    course.CHECKPOINT_SECONDS, digest.EVERY = 0.0, 10
     file = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(file, b"\n")  # it has begun
     execute(Store(Home(home)), run, watch=lambda event: os.write(file, f"{_fingerprint(event)}\n".encode()))

@@ -8,7 +8,7 @@ import asyncio
 import multiprocessing
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from typing import Any
@@ -21,6 +21,7 @@ from cnn_core.events import Steps
 from cnn_core.runs.store import Store
 
 VIEWERS, PAIRS, WINDOW, SETTLE = 5, 10, 8.0, 2.0
+LONGEST = 2**24  # bytes of one message
 
 
 def main() -> None:
@@ -54,8 +55,13 @@ def _measure(store: Store, run: str, url: str, viewers: bool) -> tuple[float, in
         begin = time.time()
         time.sleep(WINDOW)
         end = time.time()
-    reports = [item.event for item in store.events(run) if isinstance(item.event, Steps) and begin <= item.event.at <= end]
-    return (reports[-1].images - reports[0].images) / (reports[-1].train_seconds - reports[0].train_seconds), count.value
+    return pace(store, run, begin, end), count.value
+
+
+def pace(store: Store, run: str, begin: float, end: float) -> float:
+    """Images per second of training alone between two Unix times."""
+    reports = [item.event for item in store.events(run, kinds=(Steps,)) if begin <= item.event.at <= end]
+    return (reports[-1].images - reports[0].images) / (reports[-1].train_seconds - reports[0].train_seconds)
 
 
 @contextmanager
@@ -109,14 +115,20 @@ async def _session(url: str, run: str) -> None:
 
 async def _stream(url: str, run: str, count: Any) -> None:
     """The event stream of the page's chart, read as it comes."""
+    async for _ in messages(url, run):
+        with count.get_lock():
+            count.value += 1
+    raise RuntimeError("The event stream ended early.")
+
+
+async def messages(url: str, run: str) -> AsyncIterator[bytes]:
+    """What the event stream of `run` brings, message by message, as JSON."""
     address = urlsplit(f"{url}/api/runs/{run}/events")
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=LONGEST)
     writer.write(f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAccept: text/event-stream\r\n\r\n".encode())
     while line := await reader.readline():
         if line.startswith(b"data:"):
-            with count.get_lock():
-                count.value += 1
-    raise RuntimeError("The event stream ended early.")
+            yield line.removeprefix(b"data:")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from cnn_core.runs.store import EVENT_TYPES, Store, to_event
 VERSION = 1  # to be counted up whenever the same events give other numbers
 DIGEST = hashlib.sha256().digest_size
 PIECE = 10_000  # events read at a time
-EVERY, SHARE = 1000, 0.02  # a digest is kept after so many events, and after such a share of the run
+EVERY = 1000  # events after which a digest is kept: some minutes of a training, and a moment's work to fold
 
 
 def read_history(store: Store, run: str) -> History:
@@ -38,7 +38,7 @@ def read_history(store: Store, run: str) -> History:
 
 def is_due(history: History, known: int) -> bool:
     """Whether so much was added since event `known` that a digest should be kept."""
-    return history.seq - known >= max(EVERY, SHARE * history.seq)
+    return history.seq - known >= EVERY
 
 
 def keep_history(store: Store, run: str, history: History) -> None:

@@ -53,7 +53,7 @@ class History:
     _gauges: dict[str, Curve] = field(default_factory=lambda: _curves(GAUGES))
     _smoothing: float = 0.98
     _losses: array = field(default_factory=lambda: array("f"))  # of every step
-    _reported: array = field(default_factory=lambda: array("q"))  # the step of each report, and below what it said of the gauges
+    _reported: array = field(default_factory=lambda: array("I"))  # the step of each report, and below what it said of the gauges
     _ruled: dict[str, array] = field(default_factory=lambda: {name: array("f") for name in RULED})
     _is_ruled: bool = True
 

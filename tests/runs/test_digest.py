@@ -134,7 +134,6 @@ def test_a_run_that_is_trained_keeps_its_digest_as_it_goes_and_at_its_end(
     store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(digest, "EVERY", 10)
-    monkeypatch.setattr(digest, "SHARE", 0.0)
     run, seen = store.create(tiny_config(pictures, epochs=20)), []
 
     def watch(event: Event) -> None:
