@@ -18,9 +18,11 @@ from cnn_core.config import TrainConfig, make_config, range_in_words
 from cnn_core.data.source import finish
 from cnn_core.data_commands import add_data_command, run_data_command
 from cnn_core.errors import ImageError, RunError, StudioError
+from cnn_core.files import write_atomically
 from cnn_core.home import Home
 from cnn_core.runs.digest import read_history
 from cnn_core.runs.doctor import examine
+from cnn_core.runs.export import FORMS, export_runs
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Run, Store
 from cnn_core.settings_file import read_settings
@@ -57,7 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     for command in (resume, evaluate, predict, doctor):
         command.add_argument("run", help="a run's name (0007-digits), or latest")
     predict.add_argument("images", nargs="+", type=Path, metavar="image")
-    runs = commands.add_parser("runs", help="list the runs, newest first")
+    runs = commands.add_parser("runs", help="list the runs, newest first, or write them to a file")
+    runs.add_argument("names", nargs="*", metavar="run", help="runs to write (all where none is named)")
+    runs.add_argument("--export", choices=tuple(FORMS), help="write the runs as tables, as JSON or for TensorBoard")
+    runs.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (default runs-<form>.zip)")
     runs.set_defaults(command=_runs)
     for command in (train, resume, evaluate, predict, doctor, runs):
         command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
@@ -197,7 +202,10 @@ def _options(changes: dict[str, Any]) -> str:
 
 
 def _runs(args: argparse.Namespace) -> int:
-    rows = Store(Home.from_environment()).runs()
+    store = Store(Home.from_environment())
+    rows = [_find(store, name) for name in args.names] or store.runs()
+    if args.export:
+        return _export(args, store, rows)
     result = [
         {"run": row.id, "status": row.status, "data": row.config.data, "model": row.config.model, **row.summary} for row in rows
     ]
@@ -206,6 +214,16 @@ def _runs(args: argparse.Namespace) -> int:
         for row in rows
     ]
     _answer(args, result, "\n".join(lines) or "No runs yet. `python -m cnn_core train` makes one.")
+    return 0
+
+
+def _export(args: argparse.Namespace, store: Store, rows: list[Run]) -> int:
+    path = args.out or Path(f"runs-{args.export}.zip")
+    try:
+        write_atomically(path, lambda file: finish(export_runs(store, rows, args.export, file)))
+    except OSError as error:
+        raise StudioError(f"{path} cannot be written ({error.strerror or error}). Name another file with --out.") from None
+    _answer(args, {"file": str(path), "runs": [row.id for row in rows]}, f"{len(rows):,} runs in {path}")
     return 0
 
 

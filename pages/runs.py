@@ -1,9 +1,10 @@
-"""All runs: a table to search, filter and sort; names, tags, notes and a bin; the queue; chosen runs compared."""
+"""All runs: a table to search, filter and sort; names, tags, notes and a bin; the queue; chosen runs compared and exported; who branched from whom."""
 
 import streamlit as st
 
 from pages.ui.run_compare import compare
 from pages.ui.run_table import choose_runs, filtered, show_actions, show_bin, show_queue
+from pages.ui.run_tree import show_tree
 from pages.ui.server import get_store
 from pages.ui.session import no_runs_yet
 
@@ -22,6 +23,7 @@ else:
         show_actions(chosen)
         if len(chosen) > 1:
             compare(chosen)
+    show_tree(runs)
 if waiting := store.waiting():
     st.subheader("Waiting")
     show_queue(waiting)

@@ -10,6 +10,7 @@ from cnn_core.config import TrainConfig
 from cnn_core.runs.compare import Group, differences, group_by_settings, verdict
 from cnn_core.runs.store import Run
 from pages.ui.components.overlay import overlay
+from pages.ui.run_parallel import show_parallel
 from pages.ui.stream import MOST_TOGETHER
 from pages.ui.text import plain
 
@@ -27,6 +28,7 @@ def compare(runs: Sequence[Run]) -> None:
         smoothing = st.slider("Smoothing (share of the curve before)", 0.0, 0.95, 0.0, 0.05, width=260)
     overlay(runs[:MOST_TOGETHER], measure, axis, smoothing)
     _show_differences(runs)
+    show_parallel(runs)
     _show_groups(group_by_settings(runs))
 
 

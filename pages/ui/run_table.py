@@ -11,6 +11,7 @@ from cnn_core.errors import StudioError
 from cnn_core.runs.shelf import LONGEST_NAME, LONGEST_NOTES, Shelf
 from cnn_core.runs.store import Run
 from pages.ui.links import page_file
+from pages.ui.run_export import show_export
 from pages.ui.server import get_store
 from pages.ui.session import STATUS
 from pages.ui.text import plain
@@ -62,6 +63,8 @@ def show_actions(chosen: Sequence[Run]) -> None:
             st.page_link(page_file("train"), label="Open", icon=":material/show_chart:", query_params={"run": chosen[0].id})
             with st.popover("Name, tags and notes", icon=":material/edit:"):
                 _describe(chosen[0])
+        with st.popover("Export", icon=":material/download:", help="The ticked runs as one file."):
+            show_export(chosen)
         if st.button(f"Remove {len(chosen)}", icon=":material/delete:", help="Into the bin, from which they can be taken back."):
             _remove(chosen)
 

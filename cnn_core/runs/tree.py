@@ -1,0 +1,44 @@
+"""Which run branched from which: the runs as trees, each with its place in a picture. In: rows of the store. Out: plain values.
+
+Importing this module does not import torch.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnn_core.runs.store import Run
+
+
+@dataclass(frozen=True)
+class Node:
+    """A run in the picture: `column` counts branchings from the first run (0), `row` the lines from the top (0). `parent`: the place, in
+    the list of nodes, of the run it branched from; None for the first run of a tree."""
+
+    run: Run
+    column: int
+    row: int
+    parent: int | None
+
+
+def family_trees(runs: Sequence[Run]) -> list[Node]:
+    """The runs that branched or were branched from, tree by tree, oldest first; a run's first child goes on in its row.
+
+    A run whose parent is not among `runs` begins a tree of its own.
+    """
+    known = {run.id for run in runs}
+    children: dict[str, list[Run]] = defaultdict(list)
+    for run in sorted(runs, key=lambda run: (run.created, run.id)):
+        children[run.parent if run.parent in known else ""].append(run)
+    nodes: list[Node] = []
+    for root in children[""]:
+        if children[root.id]:
+            _grow(nodes, root, children, column=0, row=1 + max((node.row for node in nodes), default=-1), parent=None)
+    return nodes
+
+
+def _grow(nodes: list[Node], run: Run, children: dict[str, list[Run]], column: int, row: int, parent: int | None) -> None:
+    place = len(nodes)
+    nodes.append(Node(run, column, row, parent))
+    for number, child in enumerate(children[run.id]):
+        _grow(nodes, child, children, column + 1, row if not number else 1 + max(node.row for node in nodes), place)
