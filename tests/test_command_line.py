@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -347,6 +348,17 @@ def test_settings_come_from_a_file_and_options_win_over_it(home: Home, capsys: C
     answered = answer(capsys, "train", "--config", tmp_path / "settings", "--momentum", "0.7", "--no-nesterov")
     assert (answered["status"], answered["epochs"]) == ("finished", 1)
     assert kept(home) == make_config(**{**chosen, "momentum": 0.7, "nesterov": False})
+
+
+def test_runs_are_written_to_a_file_all_or_those_that_are_named(store: Store, tmp_path: Path, capsys: Capture):
+    first, second = store.create(make_config()), store.create(make_config())
+    for names, expected in (([], [second, first]), (["latest"], [second]), ([first, second], [first, second])):
+        out = tmp_path / "runs.zip"
+        result = answer(capsys, "runs", *names, "--export", "json", "--out", out)
+        assert result == {"file": str(out), "runs": expected}
+        assert sorted(zipfile.ZipFile(out).namelist()) == sorted(f"{run}.json" for run in expected)
+    assert "There is no run" in refusal(capsys, "runs", "0099-digits", "--export", "csv")
+    assert "Name another file" in refusal(capsys, "runs", "--export", "csv", "--out", tmp_path / "nowhere" / "runs.zip")
 
 
 def test_a_runs_own_settings_train_the_same_run_again(colours_copy: Trained, capsys: Capture):

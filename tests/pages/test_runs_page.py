@@ -1,7 +1,9 @@
 """The runs page: a table to search and filter, names, tags and notes, a bin with a way back, the queue, and comparisons."""
 
+import io
 import json
 import time
+import zipfile
 
 import pytest
 
@@ -164,3 +166,48 @@ def test_a_thousand_runs_are_shown_within_a_few_seconds(empty, open_page):
     begun = time.perf_counter()
     at = open_page("runs")
     assert time.perf_counter() - begun < 10 and len(table(at)) == 1000  # how fast it is, a benchmark says
+
+
+def figure(at, kind):
+    """The chart on the page whose first or last trace is of this kind."""
+    specs = (json.loads(chart.proto.spec) for chart in at.get("plotly_chart"))
+    return next(spec for spec in specs if kind in (spec["data"][0]["type"], spec["data"][-1]["type"]))
+
+
+def test_ticked_runs_are_made_into_a_file_and_offered_for_download(empty, open_page):
+    runs = [finished(empty) for _ in range(3)]
+    at = tick(open_page("runs"), 0, 1)
+    assert not at.get("download_button")
+    named(at.button, "Make the file of 2").click().run()
+    (download,) = at.get("download_button")
+    assert download.proto.label.startswith("Download (") and not at.exception
+    made = zipfile.ZipFile(io.BytesIO(at.session_state["exported-runs"][1]))
+    assert {name.partition("/")[0] for name in made.namelist()} == {"runs.csv", runs[1], runs[2]}
+    at = tick(at, 0)
+    assert not at.get("download_button") and named(at.button, "Make the file of 1")
+
+
+def test_branches_are_drawn_as_a_tree_and_runs_without_any_are_not(empty, open_page):
+    first = finished(empty, 0.9)
+    assert not open_page("runs").get("plotly_chart")
+    child = empty.create(make_config(), parent=first, parent_epoch=2)
+    other = empty.create(make_config(), parent=first, parent_epoch=3)
+    at = open_page("runs")
+    drawn = figure(at, "scatter")
+    assert drawn["data"][-1]["customdata"] == [first, child, other] and len(drawn["data"]) == 3
+    assert [note["text"] for note in drawn["layout"]["annotations"]] == ["after epoch 2", "after epoch 3"]
+    assert drawn["data"][-1]["text"] == [f"{first} · 90.0%", child, other] and not at.exception
+
+
+def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_page):
+    for number, rate in enumerate((0.0001, 0.001, 0.03)):
+        finished(empty, 0.7 + number / 10, seed=number, learning_rate=rate, model=("simple", "resnet9", "simple")[number])
+    at = tick(open_page("runs"), 0, 1)
+    assert not at.get("plotly_chart")
+    drawn = figure(tick(at, 0, 1, 2), "parcoords")["data"][0]
+    axes = {axis["label"]: axis for axis in drawn["dimensions"]}
+    assert set(axes) >= {"Model", "Learning rate (logarithmic)", "best validation accuracy"} and "Seed" not in axes
+    assert axes["Learning rate (logarithmic)"]["ticktext"] == ["0.0001", "0.001", "0.03"]
+    assert axes["Learning rate (logarithmic)"]["values"] == pytest.approx([-1.5229, -3, -4], abs=1e-4)
+    assert axes["Model"]["ticktext"] == ["resnet9", "simple"] and axes["Model"]["values"] == [1, 0, 1]
+    assert drawn["dimensions"][-1]["values"] == drawn["line"]["color"] == pytest.approx([0.9, 0.8, 0.7])
