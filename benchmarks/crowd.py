@@ -35,10 +35,13 @@ READING = 0.05  # of the seconds, for counting reads
 
 @dataclass
 class Seen:
-    """What some clients have seen: seconds from step to message, errors in words, messages and fragment runs counted."""
+    """What some clients have seen: seconds from step to message, errors in words; streams and pages that came, messages and fragment runs
+    are counted."""
 
     refreshes: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    streams: int = 0
+    pages: int = 0
     messages: int = 0
     reruns: int = 0
 
@@ -148,7 +151,8 @@ async def _watch_all(url: str, run: str, clients: int, with_sessions: bool, read
     seen = Seen()
     parts = [_stream, _session] if with_sessions else [_stream]
     tasks = [asyncio.create_task(part(url, run, seen)) for _ in range(clients) for part in parts]
-    await asyncio.sleep(3 + clients / 10)
+    while seen.streams < clients or (with_sessions and seen.pages < clients):
+        await asyncio.sleep(0.1)
     ready.set()
     while not done.is_set():
         await asyncio.sleep(0.2)
@@ -165,7 +169,9 @@ async def _stream(url: str, run: str, seen: Seen) -> None:
     async for message in messages(url, run):
         payload, now = json.loads(message), time.time()
         seen.messages += 1
-        if reached is not None and payload["step"] > reached:
+        if reached is None:
+            seen.streams += 1
+        elif payload["step"] > reached:
             seen.refreshes.append(now - payload["at"])
         reached = payload["step"]
 
@@ -177,7 +183,7 @@ async def _session(url: str, run: str, seen: Seen) -> None:
     from websockets.asyncio.client import connect
 
     timers: dict[str, asyncio.Task[None]] = {}
-    page = ""
+    page, is_there = "", False
 
     async def ask(fragment: str = "", *, every: float = 0.0) -> None:
         while True:
@@ -208,6 +214,8 @@ async def _session(url: str, run: str, seen: Seen) -> None:
                         timers[name] = asyncio.create_task(ask(name, every=said.auto_rerun.interval))
                 case "script_finished" if said.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
                     seen.errors.append("a script could not be run")
+                case "script_finished" if said.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY and not is_there:
+                    seen.pages, is_there = seen.pages + 1, True
                 case "delta" if said.delta.new_element.WhichOneof("type") == "exception":
                     seen.errors.append(f"an exception was shown: {said.delta.new_element.exception.message}")
     raise RuntimeError("The session was closed.")

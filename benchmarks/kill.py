@@ -1,7 +1,7 @@
 """SIGKILL of a training process at random moments of its whole life, then the resumption. `python -m benchmarks.kill [KILLS]`
 
-The process trains a small network on a small set, writes a checkpoint at every event and a digest at every tenth, so that many kills hit
-a save. It notes every event that the store has acknowledged (`append` returned) in a file, which outlives it. Afterwards the store
+The process trains a small network on a small set and writes a checkpoint at every event and a digest at every tenth. A third of the kills come
+at a random moment as it is, a third at the first checkpoint being written after it, a third in the first transaction of the store. It notes every event that the store has acknowledged (`append` returned) in a file, which outlives it. Afterwards the store
 must open and hold every acknowledged event once and in order, the run must be offered for resumption, and the resumed run must end with the
 very weights of one that was left alone.
 """
@@ -17,6 +17,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +33,8 @@ from cnn_core.home import CHECKPOINT, WEIGHTS, Home
 from cnn_core.runs.store import GRACE_SECONDS, Store
 
 KILLS, EPOCHS = 100, 8
+TRANSACTION, SAVE, BETWEEN = "a transaction of the store", "a checkpoint being written", "between writes"
+AIMS = (BETWEEN, SAVE, TRANSACTION)
 CLASSES, IMAGES, SIDE = 3, 40, 16
 PATIENCE = 600  # seconds for one training, on a machine however busy
 
@@ -78,14 +82,15 @@ def kill_again_and_again(root: Path, kills: int, seed: int) -> list[Outcome]:
     context.set_forkserver_preload(["cnn_core.runs.execute"])  # torch is loaded once
     start = lambda run, note: context.Process(target=train, args=(root / "studio", run, note))  # noqa: E731
     whole = store.create(config)
-    begun = _to_the_end(start(whole, root / "whole.txt"))
+    _to_the_end(start(whole, root / "whole.txt"))
     assert store.run(whole).status == "finished", store.run(whole).error
-    seconds, reference = time.monotonic() - begun, store.home.run_folder(whole) / WEIGHTS
+    seconds, reference = store.run(whole).summary["seconds"], store.home.run_folder(whole) / WEIGHTS
     runs, outcomes = [store.create(config) for _ in range(kills)], []
-    for run in runs:
+    for run, aim in zip(runs, cycle(AIMS), strict=False):
         note = root / f"{run}.txt"
-        _kill_after(start(run, note), seconds * draw.random(), note)
-        outcomes.append(_look(store, run, note, reference, lambda run=run, note=note: _to_the_end(start(run, note))))
+        _kill(start(run, note), seconds * draw.random(), note, partial(_is_at, aim, store, run))
+        resume = partial(lambda run, note: _to_the_end(start(run, note)), run, note)
+        outcomes.append(_look(store, run, note, reference, resume))
     return outcomes
 
 
@@ -121,25 +126,29 @@ def _fingerprint(event: Event) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _to_the_end(process: Any) -> float:
-    """Let the process run to its end; gives the time at which it was started."""
-    begun = time.monotonic()
+def _to_the_end(process: Any) -> None:
+    """Let the process run to its end."""
     process.start()
     process.join(PATIENCE)
     process.kill()
     assert process.exitcode == 0, f"the training ended with {process.exitcode}"
-    return begun
 
 
-def _kill_after(process: Any, seconds: float, note: Path) -> None:
-    """SIGKILL the process so long after it has begun; one that was done before counts as killed at its end."""
+def _kill(process: Any, seconds: float, note: Path, is_time: Callable[[], bool]) -> None:
+    """SIGKILL the process so long after it has begun, as soon as it `is_time`; one that is done by then has been killed after its end."""
     process.start()
     until = time.monotonic() + PATIENCE
     while not note.exists() and time.monotonic() < until:
         time.sleep(0.001)
     process.join(seconds)
+    while process.is_alive() and not is_time():
+        pass
     process.kill()
     process.join()
+
+
+def _is_at(aim: str, store: Store, run: str) -> bool:
+    return aim == BETWEEN or _place(store, run) == aim
 
 
 def _look(store: Store, run: str, note: Path, reference: Path, resume: Callable[[], object]) -> Outcome:
@@ -164,12 +173,12 @@ def _place(store: Store, run: str) -> str:
     folder, database = store.home.run_folder(run), store.home.database
     journal = database.with_name(f"{database.name}-journal")
     if journal.exists() and journal.stat().st_size:
-        return "a transaction of the store"
+        return TRANSACTION
     if any(path.name.startswith(f".{CHECKPOINT}") for path in folder.iterdir()):
-        return "a checkpoint being written"
+        return SAVE
     if any(path.name.startswith(".") and path.name != ".lock" for path in folder.rglob("*")):
         return "another file being written"
-    return "between writes"
+    return BETWEEN
 
 
 def _is_whole(store: Store, run: str, acknowledged: list[str]) -> bool:

@@ -66,9 +66,9 @@ def measured_weights(trainer: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Remove both: a run that is done needs them no more."""
-    for name in (CHECKPOINT, OLD_CHECKPOINT):
-        (folder / name).unlink(missing_ok=True)
+    """Remove both, and what killed processes had begun to write: a run that is done needs them no more."""
+    for path in (folder / CHECKPOINT, folder / OLD_CHECKPOINT, *folder.glob(f".{CHECKPOINT}.*")):
+        path.unlink(missing_ok=True)
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -173,3 +173,13 @@ def test_a_history_without_what_rules_look_at_draws_the_same():
     )
     with pytest.raises(AssertionError):
         drawn.losses  # noqa: B018
+
+
+def test_a_history_that_only_draws_does_not_grow_with_its_steps():
+    rng, history, sizes = np.random.default_rng(0), History(), []
+    history.drop_steps()
+    for number in range(1, 13):
+        reports = [report(rng, 10_000 * (number - 1) + step, 25) for step in range(25, 10_001, 25)]
+        history.add([Stored(history.seq + place, event) for place, event in enumerate(reports, start=1)])
+        sizes.append(len(to_bytes(history)))
+    assert max(sizes[6:]) <= 1.02 * max(sizes[:6])

@@ -1,5 +1,6 @@
 """Checkpoints: what is read is what was written or nothing at all, and the one before is there when the last one is damaged."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path):
 
 
 def test_dropping_leaves_none_and_there_being_none_is_no_damage(folder: Path):
+    (folder / f".{CHECKPOINT}.4711").write_bytes(b"what a killed process had begun to write")
     assert has_checkpoint(folder)
     for _ in range(2):
         drop_checkpoints(folder)
@@ -89,3 +91,31 @@ def test_a_failed_write_leaves_the_last_checkpoint_to_be_found(folder: Path, mon
     with pytest.raises(OSError, match="No space"):
         save_checkpoint(folder, state(3))
     assert number_in(folder) == (2, "")
+
+
+def test_a_disk_that_is_full_leaves_the_last_checkpoint_to_be_found_and_no_scrap(folder: Path):
+    (folder / f".{CHECKPOINT}.{os.getpid()}").symlink_to("/dev/full")  # where the file is written before it gets its name
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(folder, state(3))
+    assert number_in(folder) == (2, "") and [path.name for path in folder.iterdir()] == [OLD_CHECKPOINT]
+    save_checkpoint(folder, state(4))
+    assert number_in(folder) == (4, "")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES], ids=errno.errorcode.get)
+@pytest.mark.parametrize("failing", [1, 2])
+def test_whichever_rename_fails_the_last_checkpoint_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, failing: int, code: int
+):
+    rename, calls = Path.replace, []
+
+    def replace(path: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == failing:
+            raise OSError(code, os.strerror(code))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        save_checkpoint(folder, state(3))
+    assert len(calls) == failing and number_in(folder) == (2, "")
