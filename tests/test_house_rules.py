@@ -43,6 +43,7 @@ LIGHT = [
     "training.probes",
     "training.schedule",
     "runs.store",
+    "runs.digest",
     "runs.history",
     "runs.worker",
 ]
