@@ -21,7 +21,7 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from benchmarks.dashboard import CHROMIUM_FLAGS, Dashboard, dashboard, find_chromium
+from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard, find_chromium
 from benchmarks.latency import LISTEN
 from benchmarks.machine import percentile, print_table
 from benchmarks.viewers import messages, pace
@@ -117,9 +117,10 @@ def _browser(url: str, run: str) -> Iterator[tuple[list[float], list[str]]]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: errors.append(f"browser: {error}"))
         page.goto(f"{url}/train?run={run}")
-        page.wait_for_function("document.querySelector('[data-chart=loss]')?.data?.[0].x.length > 20", timeout=90_000)
+        page.wait_for_function("document.querySelector('[data-chart=loss]')?.data?.[0].x.length > 20")
         page.evaluate(LISTEN)
         yield drawn, errors
         drawn += page.evaluate("window.drawings.map((d) => d.drawn - d.at)")

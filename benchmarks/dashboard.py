@@ -18,6 +18,7 @@ from cnn_core.home import Home
 from cnn_core.runs.store import Store
 
 ROOT = Path(__file__).parent.parent
+PATIENCE = 120_000  # milliseconds to wait for anything in a browser; the machine may be busy
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

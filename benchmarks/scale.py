@@ -16,7 +16,7 @@ from itertools import islice
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.dashboard import CHROMIUM_FLAGS, Dashboard, dashboard, find_chromium
+from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard, find_chromium
 from benchmarks.machine import print_table
 from benchmarks.viewers import messages
 from cnn_core.config import make_config
@@ -52,7 +52,7 @@ def million(per_report: int, steps: int = STEPS) -> Rows:
         run = served.store.create(make_config(data="digits", epochs=1000), status="running")
         with hold(served.store.home.run_folder(run)):
             reached = store_events(served.store, run, training(steps, per_report))
-            seconds = open_pages(served, "Train", lambda page: page.wait_for_function(CHART, timeout=120_000))
+            seconds = open_pages(served, "Train", lambda page: page.wait_for_function(CHART))
             sizes = asyncio.run(_update_sizes(served, run, steps, per_report))
             served.store.set_status(run, "finished")
     name = f"a run of {steps:,} steps in {reached:,} events"
@@ -91,6 +91,7 @@ def open_pages(served: Dashboard, name: str, wait: Callable[[Page], object]) -> 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         for round_ in range(ROUNDS + 1):
             page.goto(served.url)
             page.get_by_role("button", name="Train on digits now").wait_for()

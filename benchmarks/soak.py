@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.dashboard import CHROMIUM_FLAGS, Dashboard, dashboard, find_chromium
+from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard, find_chromium
 from benchmarks.machine import print_table
 from benchmarks.scale import CLASSES, epoch, report
 from cnn_core.config import make_config
@@ -40,6 +40,7 @@ def main() -> None:
             served.store.append(run, [Started(506_154, "CPU", 50_000, 5_000, 10_000, 660, 1000, 0, CLASSES, (4500,) * 10)])
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
             page = browser.new_page()
+            page.set_default_timeout(PATIENCE)
             page.goto(f"{served.url}/train?run={run}")
             page.locator("[data-chart=loss]").wait_for()
             page.evaluate(COUNT)
@@ -74,7 +75,7 @@ def _live(served: Dashboard, run: str, page: Page, hours: float) -> Iterator[tup
             if reports % REPORTS_PER_EPOCH == 0:
                 events.append(epoch(reports // REPORTS_PER_EPOCH, step))
         served.store.append(run, events)
-        page.wait_for_function(f"window.reached >= {step}", timeout=60_000)
+        page.wait_for_function(f"window.reached >= {step}")
         time.sleep(max(0.0, BUNCH_SECONDS - (time.perf_counter() - begun)))
         if reports % (60 * REPORTS_PER_SECOND) < BUNCH:
             yield reports / REPORTS_PER_SECOND / 3600, resident(served.process.pid)
