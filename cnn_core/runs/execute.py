@@ -7,6 +7,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from cnn_core.errors import StudioError
 from cnn_core.events import Continued, Event, Finished, Paused
@@ -15,11 +16,13 @@ from cnn_core.runs.history import History, summarise
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import TRAINING, Store, Stored
 from cnn_core.runs.turn import take_turn
+from cnn_core.training.memory import is_out_of_memory
 from cnn_core.training.recipe import train_run
 from cnn_core.training.steering import Steering
 
 Watch = Callable[[Event], None]
 PAUSE_SECONDS = 0.1
+MEMORY_RAN_OUT = "Memory ran out. Close other programs, or choose a smaller network or smaller images, and start again."
 
 
 def execute(
@@ -60,16 +63,18 @@ def _train(store: Store, run: str, watch: Watch, should_end: Callable[[], bool])
         status = _Drive(store, run, history, watch, should_end).to_the_end()
     except StudioError as problem:
         status, error = "failed", str(problem)
-    except Exception:
-        (folder / "error.txt").write_text(traceback.format_exc())
-        status, error = (
-            "failed",
-            f"Something in CNN Studio itself went wrong. The details are in {folder / 'error.txt'}; please report them.",
-        )
+    except Exception as problem:
+        status, error = "failed", MEMORY_RAN_OUT if is_out_of_memory(problem) else _keep_details(folder)
     summary = summarise(history) | {"seconds": round(time.perf_counter() - begun, 3)}
     keep_history(store, run, history)
     store.set_status(run, status, summary=summary, error=error)
     return status
+
+
+def _keep_details(folder: Path) -> str:
+    """Write down the exception that is being handled; gives the sentence that says where."""
+    (folder / "error.txt").write_text(traceback.format_exc())
+    return f"Something in CNN Studio itself went wrong. The details are in {folder / 'error.txt'}; please report them."
 
 
 class _Drive:

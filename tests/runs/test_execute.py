@@ -124,6 +124,19 @@ def test_a_mistake_of_ours_fails_the_run_and_keeps_its_traceback(store: Store, p
     assert "Traceback" in (folder / "error.txt").read_text()
 
 
+def test_memory_that_runs_out_outside_the_training_steps_is_told_in_words_and_the_next_run_works(store: Store, pictures: Path):
+    def take_too_much(event):
+        if isinstance(event, Epoch):
+            torch.empty(10**15)
+
+    first, second = store.create(tiny_config(pictures)), store.create(tiny_config(pictures))
+    assert execute(store, first, watch=take_too_much) == "failed"
+    row = store.run(first)
+    assert row.error.startswith("Memory ran out.") and is_a_sentence(row.error)
+    assert not (store.home.run_folder(first) / "error.txt").exists()
+    assert execute(store, second) == "finished"
+
+
 @pytest.mark.parametrize(("freed", "status"), [(2, "finished"), (99, "failed")])
 def test_a_model_that_cannot_be_written_at_first_is_written_once_it_can(store: Store, pictures: Path, freed: int, status: str):
     run = store.create(tiny_config(pictures, epochs=3))
