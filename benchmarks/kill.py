@@ -6,6 +6,7 @@ must open and hold every acknowledged event once and in order, the run must be o
 very weights of one that was left alone.
 """
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -141,10 +142,12 @@ def _kill(process: Any, seconds: float, note: Path, is_time: Callable[[], bool])
     while not note.exists() and time.monotonic() < until:
         time.sleep(0.001)
     process.join(seconds)
-    while process.is_alive() and not is_time():
-        pass
-    process.kill()
-    process.join()
+    try:
+        while process.is_alive() and not is_time():
+            pass
+    finally:
+        process.kill()
+        process.join()
 
 
 def _is_at(aim: str, store: Store, run: str) -> bool:
@@ -171,9 +174,9 @@ def _look(store: Store, run: str, note: Path, reference: Path, resume: Callable[
 def _place(store: Store, run: str) -> str:
     """What the killed process was at, by what it left lying about."""
     folder, database = store.home.run_folder(run), store.home.database
-    journal = database.with_name(f"{database.name}-journal")
-    if journal.exists() and journal.stat().st_size:
-        return TRANSACTION
+    with contextlib.suppress(FileNotFoundError):  # it comes and goes with every transaction
+        if database.with_name(f"{database.name}-journal").stat().st_size:
+            return TRANSACTION
     if any(path.name.startswith(f".{CHECKPOINT}") for path in folder.iterdir()):
         return SAVE
     if any(path.name.startswith(".") and path.name != ".lock" for path in folder.rglob("*")):
