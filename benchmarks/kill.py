@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import sqlite3
 import sys
 import time
@@ -37,6 +38,7 @@ KILLS, EPOCHS = 100, 8
 TRANSACTION, SAVE, BETWEEN = "a transaction of the store", "a checkpoint being written", "between writes"
 AIMS = (BETWEEN, SAVE, TRANSACTION)
 CLASSES, IMAGES, SIDE = 3, 40, 16
+LIFE = 0.9  # of a training's seconds, in which kills begin
 PATIENCE = 600  # seconds for one training, on a machine however busy
 
 
@@ -89,7 +91,7 @@ def kill_again_and_again(root: Path, kills: int, seed: int) -> list[Outcome]:
     runs, outcomes = [store.create(config) for _ in range(kills)], []
     for run, aim in zip(runs, cycle(AIMS), strict=False):
         note = root / f"{run}.txt"
-        _kill(start(run, note), seconds * draw.random(), note, partial(_is_at, aim, store, run))
+        _kill(start(run, note), LIFE * seconds * draw.random(), note, partial(_is_at, aim, store, run))
         resume = partial(lambda run, note: _to_the_end(start(run, note)), run, note)
         outcomes.append(_look(store, run, note, reference, resume))
     return outcomes
@@ -143,11 +145,19 @@ def _kill(process: Any, seconds: float, note: Path, is_time: Callable[[], bool])
         time.sleep(0.001)
     process.join(seconds)
     try:
-        while process.is_alive() and not is_time():
-            pass
+        with contextlib.suppress(ProcessLookupError):  # it has come to its end meanwhile
+            while process.is_alive() and not (is_time() and _stands_still(process, is_time)):
+                os.kill(process.pid, signal.SIGCONT)
     finally:
         process.kill()
         process.join()
+
+
+def _stands_still(process: Any, is_time: Callable[[], bool]) -> bool:
+    """Whether it still is time once the process has been halted: it runs on while it is looked at."""
+    os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(0.002)
+    return is_time()
 
 
 def _is_at(aim: str, store: Store, run: str) -> bool:
@@ -163,7 +173,9 @@ def _look(store: Store, run: str, note: Path, reference: Path, resume: Callable[
     status = store.run(run).status
     if status == "interrupted":
         store.resume(run)
-    if status != "finished":
+    if status == "finished":
+        place = "after its end"
+    else:
         resume()
     ended = store.run(run).status == "finished"
     whole = whole and _is_whole(store, run, note.read_text().split())
