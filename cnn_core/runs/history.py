@@ -178,6 +178,7 @@ class History:
         """Everything drawn so far in at most SNAPSHOT_POINTS points a curve: what a page that has nothing yet is sent."""
         return {
             "reset": True,
+            "classes": self._class_names(),
             "steps": {name: _column(*curve.thinned(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
             "smooth": {name: _column(*curve.thinned(SNAPSHOT_POINTS // 2)) for name, curve in self._smooth.items()},
             "gauges": {name: _gauge_column(*curve.thinned(SNAPSHOT_POINTS // 4)) for name, curve in self._gauges.items()},
@@ -189,6 +190,7 @@ class History:
         """What came after `since`, in at most UPDATE_POINTS points a curve."""
         return {
             "reset": False,
+            "classes": self._class_names() if not since.steps else None,  # known before the first step, and then told
             "steps": {name: _column(*decimate(*curve.points(since.steps), UPDATE_POINTS)) for name, curve in self._steps.items()},
             "smooth": {name: _column(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._smooth.items()},
             "gauges": {
@@ -197,6 +199,9 @@ class History:
             "epochs": [_epoch(e) for e in self.epochs[since.epochs :]],
             **self._facts(),
         }
+
+    def _class_names(self) -> list[str] | None:
+        return list(self.started.classes) if self.started else None
 
     def mark(self) -> "Mark":
         """How far this history has come, for a later `update`."""
@@ -218,7 +223,6 @@ class History:
             "patience": self.started.patience if self.started else 0,
             "waited": self.epochs[-1].waited if self.epochs else 0,
             "stage": asdict(self.stage) if self.stage else None,
-            "classes": list(self.started.classes) if self.started else [],
             "changes": [{"step": change.step, "text": _in_words(change)} for change in self.changes],
         }
 

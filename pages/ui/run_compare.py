@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import combinations
 from string import ascii_uppercase
+from typing import Any
 
 import streamlit as st
 
@@ -40,8 +41,12 @@ def _show_differences(runs: Sequence[Run]) -> None:
         return
     table = {"Setting": [TrainConfig.model_fields[name].title for name in differing]}
     for position, run in enumerate(runs):
-        table[run.id] = [plain(values[position]) for values in differing.values()]
+        table[run.id] = [_in_short(values[position]) for values in differing.values()]
     st.table(table)
+
+
+def _in_short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else plain(value)
 
 
 def _show_groups(groups: Sequence[Group]) -> None:
@@ -58,7 +63,10 @@ def _show_groups(groups: Sequence[Group]) -> None:
             "Test accuracy": [_spread(group) for group in measured],
         }
     )
-    for (one, first), (other, second) in list(combinations(zip(letters, measured, strict=True), 2))[:MOST_TOGETHER]:
+    repeated = [(letter, group) for letter, group in zip(letters, measured, strict=True) if len(group.accuracies) > 1]
+    if len(repeated) < 2:
+        st.caption("Which settings are better cannot be said from single runs. Repeat at least two of them with other seeds.")
+    for (one, first), (other, second) in list(combinations(repeated, 2))[:MOST_TOGETHER]:
         st.caption(verdict(first.accuracies, second.accuracies, (one, other)))
 
 

@@ -13,7 +13,7 @@ from cnn_core.runs.compare import SEED, differences
 from cnn_core.runs.store import Run
 
 LEAST = 3  # runs; fewer are told apart by the table of differences
-MOST_AXES = 10
+MOST_AXES = 7
 WIDE = 100.0  # times the lowest value: then an axis is logarithmic
 LONGEST = 16  # letters of a value beside its axis
 

@@ -325,3 +325,11 @@ def test_a_resumption_takes_gauges_and_smoothed_points_back_too():
 
 def test_smoothed_curves_look_back_a_tenth_of_an_epoch_but_neither_hardly_nor_far():
     assert [1 / (1 - smoothing(count)) for count in (1, 200, 10_000)] == pytest.approx([5, 20, 50])
+
+
+def test_the_classes_are_told_once_before_the_first_step():
+    started = replace(STARTED, classes=("cat", "dog"))
+    before, begun, later = History(), history_of([started]), history_of([started, steps(10, 10)])
+    assert before.snapshot()["classes"] is None and later.snapshot()["classes"] == ["cat", "dog"]
+    assert begun.update(before.mark())["classes"] == ["cat", "dog"]
+    assert later.update(begun.mark())["classes"] == ["cat", "dog"] and later.update(later.mark())["classes"] is None

@@ -159,7 +159,7 @@ class Panel {
       kept.y.push(...y);
       if (kept.x.length > MAX_POINTS) [kept.x, kept.y] = thin(kept.x, kept.y, MAX_POINTS / 2);
     }
-    this.names = payload.classes;
+    this.names = payload.classes ?? this.names ?? [];
     this.epochs.push(...payload.epochs.filter((epoch) => epoch.class_accuracy?.length));
   }
 
