@@ -4,7 +4,7 @@ In: a store and runs. Out: a zip file, written a piece at a time, with Progress 
 
     csv          runs.csv (one row a run: settings and figures) and for each run <run>/epochs.csv, reports.csv, steps.csv
     json         <run>.json: settings, figures, epochs, reports and steps
-    tensorboard  <run>/events.out.tfevents…: `tensorboard --logdir` on the unpacked folder shows them
+    tensorboard  <run>/events.out.tfevents… (see `event_file`): `tensorboard --logdir` on the unpacked folder shows them
 
 Units are those of `events`. Importing this module does not import torch.
 """
@@ -12,18 +12,18 @@ Units are those of `events`. Importing this module does not import torch.
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from cnn_core.config import TrainConfig
 from cnn_core.events import Progress, Steps
+from cnn_core.runs.event_file import event_file_name, write_event_file
 from cnn_core.runs.store import Run, Store
-from cnn_core.runs.told import Told
+from cnn_core.runs.told import Told, steps_of
 
 REPORT_FIGURES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load", "train_seconds", "seconds", "at")
 EPOCH_FIGURES = (
@@ -38,9 +38,9 @@ EPOCH_FIGURES = (
     "seconds",
     "dead",
 )
-DRAWN_EPOCH_FIGURES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-DRAWN_REPORT_FIGURES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
+# Where a spreadsheet may see a formula begin: at the start of a cell, and behind what other settings of it take for the end of one.
+FORMULA = re.compile(r'(^|[;\t\r\n])(?=[\s"]*[=+\-@＝＋－＠])')
+SOMETIMES = 2_000  # reports between two signs of progress within a run
 
 
 def export_runs(store: Store, runs: Sequence[Run], form: str, file: BinaryIO) -> Generator[Progress, None, None]:
@@ -51,25 +51,29 @@ def export_runs(store: Store, runs: Sequence[Run], form: str, file: BinaryIO) ->
                 _write_overview(write, runs)
         for done, run in enumerate(runs):
             yield Progress(f"Writing {run.id}", done, len(runs))
-            FORMS[form](archive, run, Told(store, run.id))
+            told = Told(store, run.id)
+            for number, step in enumerate(FORMS[form](archive, run, told), start=1):
+                if not number % SOMETIMES:  # only a long run keeps anybody waiting
+                    yield Progress(f"Writing {run.id}: step {step:,}", step, told.last_step())
 
 
-def _write_csv(archive: zipfile.ZipFile, run: Run, told: Told) -> None:
-    epochs = told.epochs()
-    classes = max((len(epoch.class_accuracy) for epoch in epochs), default=0)
+def _write_csv(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
+    epochs, classes = told.epochs(), told.classes()
     with _table(archive, f"{run.id}/epochs.csv") as write:
-        write([*EPOCH_FIGURES, *(f"class_accuracy_{number}" for number in range(classes))])
+        write([*EPOCH_FIGURES, *(f"accuracy of {name}" for name in classes)])
         for epoch in epochs:
             write([*(getattr(epoch, name) for name in EPOCH_FIGURES), *epoch.class_accuracy])
     with _table(archive, f"{run.id}/reports.csv") as write:
         write(["step", "epoch", *REPORT_FIGURES])
         for report in told.reports():
             write([report.step, report.epoch, *(getattr(report, name) for name in REPORT_FIGURES)])
+            yield report.step
     with _table(archive, f"{run.id}/steps.csv") as write:
         write(["step", "epoch", "loss", "accuracy"])
         for report in told.reports():
-            for step, loss, accuracy in _steps(report):
+            for step, loss, accuracy in steps_of(report):
                 write([step, report.epoch, loss, accuracy])
+            yield report.step
 
 
 def _write_overview(write: Callable[[Iterable[Any]], None], runs: Sequence[Run]) -> None:
@@ -81,18 +85,22 @@ def _write_overview(write: Callable[[Iterable[Any]], None], runs: Sequence[Run])
         write([*own, *(getattr(run.config, name) for name in settings), *(run.summary.get(name) for name in figures)])
 
 
-def _write_json(archive: zipfile.ZipFile, run: Run, told: Told) -> None:
+def _write_json(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
     """One object, its long lists written as they are read."""
     facts = {
         name: getattr(run, name)
         for name in ("id", "name", "status", "notes", "tags", "parent", "parent_epoch", "created", "summary")
     }
     facts |= {"settings": run.config.model_dump(), "changes": [asdict(change) for change in told.changes()]}
-    facts |= {"epochs": [asdict(epoch) for epoch in told.epochs()]}
+    facts |= {"classes": told.classes(), "epochs": [asdict(epoch) for epoch in told.epochs()]}
     with archive.open(f"{run.id}.json", "w", force_zip64=True) as raw, io.TextIOWrapper(raw, encoding="utf-8") as text:
         text.write(json.dumps(facts, allow_nan=False)[:-1])
         text.write(', "reports": [')
-        text.writelines(_comma_separated(_report_facts(report) for report in told.reports()))
+        separator = ""
+        for report in told.reports():
+            text.write(separator + json.dumps(_report_facts(report), allow_nan=False))
+            separator = ",\n"
+            yield report.step
         text.write("]}\n")
 
 
@@ -100,62 +108,25 @@ def _report_facts(report: Steps) -> dict[str, Any]:
     return {name: value for name, value in asdict(report).items() if value is not None}
 
 
-def _comma_separated(values: Iterable[Any]) -> Iterator[str]:
-    for number, value in enumerate(values):
-        yield (",\n" if number else "") + json.dumps(value, allow_nan=False)
-
-
-def _write_tensorboard(archive: zipfile.ZipFile, run: Run, told: Told) -> None:
-    from tensorboardX import SummaryWriter
-
-    with TemporaryDirectory() as folder:
-        with SummaryWriter(folder, flush_secs=10**6) as writer:
-            writer.add_text("settings", _as_markdown(run), 0, walltime=run.created)
-            began = run.created
-            for report in told.reports():
-                began = report.at - report.seconds
-                _add_report(writer, report)
-            for epoch in told.epochs():
-                for name in DRAWN_EPOCH_FIGURES:
-                    writer.add_scalar(f"epoch/{name}", getattr(epoch, name), epoch.epoch, walltime=began + epoch.seconds)
-        for path in sorted(Path(folder).iterdir()):
-            archive.write(path, f"{run.id}/{path.name}")
-
-
-def _add_report(writer: Any, report: Steps) -> None:
-    for step, loss, accuracy in _steps(report):
-        writer.add_scalar("step/loss", loss, step, walltime=report.at)
-        writer.add_scalar("step/accuracy", accuracy, step, walltime=report.at)
-    for name in DRAWN_REPORT_FIGURES:
-        if (value := getattr(report, name)) is not None:
-            writer.add_scalar(f"report/{name}", value, report.step, walltime=report.at)
-
-
-def _as_markdown(run: Run) -> str:
-    rows = [f"| {name} | {value} |" for name, value in run.config.model_dump().items()]
-    return "\n".join(["| setting | value |", "|---|---|", *rows])
-
-
-def _steps(report: Steps) -> Iterator[tuple[int, float, float]]:
-    """Step, loss and accuracy of every step of a report."""
-    first = report.step - len(report.loss) + 1
-    return zip(range(first, report.step + 1), report.loss, report.accuracy, strict=True)
+def _write_tensorboard(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
+    with archive.open(f"{run.id}/{event_file_name(run)}", "w", force_zip64=True) as file:
+        yield from write_event_file(file, run, told)
 
 
 @contextmanager
 def _table(archive: zipfile.ZipFile, name: str) -> Iterator[Callable[[Iterable[Any]], None]]:
     """A CSV file in the archive; gives what writes a row to it."""
-    with archive.open(name, "w", force_zip64=True) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as text:
-        writer = csv.writer(text)
+    with archive.open(name, "w", force_zip64=True) as raw, io.TextIOWrapper(raw, "utf-8-sig", "replace", "") as text:
+        writer = csv.writer(text)  # with a byte order mark, without which Excel takes "é" for two letters
         yield lambda row: writer.writerow([_cell(value) for value in row])
 
 
 def _cell(value: Any) -> Any:
     """A value as a spreadsheet may open it: no text of a person's own is taken for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
-FORMS: dict[str, Callable[[zipfile.ZipFile, Run, Told], None]] = {
+FORMS: dict[str, Callable[[zipfile.ZipFile, Run, Told], Iterator[int]]] = {
     "csv": _write_csv,
     "json": _write_json,
     "tensorboard": _write_tensorboard,

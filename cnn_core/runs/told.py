@@ -8,10 +8,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from cnn_core.events import Changed, Epoch, Resumed, Steps
+from cnn_core.events import Changed, Epoch, Resumed, Started, Steps
 from cnn_core.runs.store import Store, Stored
 
-PIECE = 5_000  # events read at a time
+PIECE = 500  # events read at a time
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,19 @@ class Told:
         """What was changed while it trained."""
         limits = self._limits()
         return [item.event for item in self._read(Changed) if item.event.step <= limits.step(item.seq)]
+
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; none where the run did not begin."""
+        return next((item.event.classes for item in self._read(Started)), ())
+
+    def last_step(self) -> int:
+        """The step of the last report, 0 before there is one."""
+        with self.store.connect() as db:
+            found = db.execute(
+                "select json_extract(body, '$.step') from events where run = ? and kind = 'Steps' order by seq desc limit 1",
+                (self.run,),
+            ).fetchone()
+        return found[0] if found else 0
 
     def _read(self, kind: type) -> Iterator[Stored]:
         since = 0
@@ -69,6 +82,12 @@ class _Limits:
 
     def _at(self, seq: int) -> tuple[float, float]:
         return self._lowest[len(self._seqs) - bisect_right(self._seqs, seq)]
+
+
+def steps_of(report: Steps) -> Iterator[tuple[int, float, float]]:
+    """Step, loss and accuracy of every step of a report."""
+    first = report.step - len(report.loss) + 1
+    return zip(range(first, report.step + 1), report.loss, report.accuracy, strict=True)
 
 
 def _shortened(report: Steps, by: int) -> Steps:
