@@ -31,14 +31,13 @@ def family_trees(runs: Sequence[Run]) -> list[Node]:
     for run in sorted(runs, key=lambda run: (run.created, run.id)):
         children[run.parent if run.parent in known else ""].append(run)
     nodes: list[Node] = []
-    for root in children[""]:
-        if children[root.id]:
-            _grow(nodes, root, children, column=0, row=1 + max((node.row for node in nodes), default=-1), parent=None)
+    waiting = [(root, 0, None) for root in reversed(children[""]) if children[root.id]]
+    lowest = -1
+    while waiting:  # a stack, as chains of branches may be longer than Python lets functions call each other
+        run, column, parent = waiting.pop()
+        goes_on = parent is not None and parent == len(nodes) - 1
+        row = nodes[parent].row if goes_on else lowest + 1
+        lowest = max(lowest, row)
+        waiting += [(child, column + 1, len(nodes)) for child in reversed(children[run.id])]
+        nodes.append(Node(run, column, row, parent))
     return nodes
-
-
-def _grow(nodes: list[Node], run: Run, children: dict[str, list[Run]], column: int, row: int, parent: int | None) -> None:
-    place = len(nodes)
-    nodes.append(Node(run, column, row, parent))
-    for number, child in enumerate(children[run.id]):
-        _grow(nodes, child, children, column + 1, row if not number else 1 + max(node.row for node in nodes), place)

@@ -9,8 +9,21 @@ import streamlit as st
 from cnn_core.runs.store import Run
 from cnn_core.runs.tree import Node, family_trees
 from pages.ui.links import page_file
+from pages.ui.probe_chart import THEME_COLOURS
+from pages.ui.session import STATUS
 
 ROW = 56  # pixels
+LONGEST = 32  # letters of a name under its point
+LINE = "rgba(128, 128, 128, 0.6)"
+COLOURS = {
+    "running": THEME_COLOURS[0],
+    "failed": THEME_COLOURS[1],
+    "finished": THEME_COLOURS[2],
+    "stopped": THEME_COLOURS[4],
+    "interrupted": THEME_COLOURS[7],
+    "paused": THEME_COLOURS[6],
+    "queued": THEME_COLOURS[8],
+}
 
 
 def show_tree(runs: Sequence[Run]) -> None:
@@ -26,54 +39,66 @@ def show_tree(runs: Sequence[Run]) -> None:
     event = st.plotly_chart(
         tree_figure(nodes), on_select="rerun", selection_mode="points", key=f"tree-{len(nodes)}", alt=f"Branches: {alt}"
     )
-    chosen = [point["customdata"] for point in event.selection.points if point.get("customdata")]
+    chosen = [point["customdata"][0] for point in event.selection.points if point.get("customdata")]
     if chosen:
-        run = chosen[0] if isinstance(chosen[0], str) else chosen[0][0]
-        st.switch_page(page_file("train"), query_params={"run": run})
+        st.switch_page(page_file("train"), query_params={"run": chosen[0]})
 
 
 def tree_figure(nodes: Sequence[Node]) -> go.Figure:
-    """Points for runs, lines from each to the run it branched from, the epoch on the line."""
+    """Points for runs, coloured by status, and lines from each to the run it branched from, the epoch on the line."""
     figure = go.Figure()
     for node in nodes:
-        if node.parent is None:
-            continue
-        parent = nodes[node.parent]
-        figure.add_scatter(
-            x=[parent.column, node.column],
-            y=[parent.row, node.row],
-            mode="lines",
-            line={"width": 1.5, "color": "rgba(128, 128, 128, 0.6)"},
-            hoverinfo="skip",
-        )
-        figure.add_annotation(
-            x=(parent.column + node.column) / 2,
-            y=(parent.row + node.row) / 2,
-            text=f"after epoch {node.run.parent_epoch}",
-            showarrow=False,
-            yshift=9,
-            font={"size": 11},
-        )
-    figure.add_scatter(
-        x=[node.column for node in nodes],
-        y=[node.row for node in nodes],
-        mode="markers+text",
-        marker={"size": 16},
-        text=[_title(node.run) for node in nodes],
-        textposition="bottom center",
-        customdata=[node.run.id for node in nodes],
-        hovertemplate="%{customdata}<extra></extra>",
-        cliponaxis=False,
-    )
+        if node.parent is not None:
+            _add_line(figure, nodes[node.parent], node)
+    for status in STATUS:
+        if those := [node for node in nodes if node.run.status == status]:
+            _add_points(figure, those, status)
     rows, columns = max(node.row for node in nodes), max(node.column for node in nodes)
-    figure.update_layout(showlegend=False, height=100 + ROW * (rows + 1), margin={"l": 10, "r": 10, "t": 20, "b": 30})
+    figure.update_layout(
+        showlegend=True,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1, "xanchor": "right", "x": 1, "itemclick": False},
+        height=140 + ROW * (rows + 1),
+        margin={"l": 10, "r": 10, "t": 40, "b": 30},
+    )
     figure.update_xaxes(visible=False, range=[-0.5, columns + 0.5])
     figure.update_yaxes(visible=False, range=[rows + 0.6, -0.4])
     return figure
 
 
+def _add_line(figure: go.Figure, parent: Node, node: Node) -> None:
+    x, y = [parent.column, node.column], [parent.row, node.row]
+    line = {"width": 1.5, "color": LINE}
+    figure.add_scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
+    figure.add_annotation(
+        x=sum(x) / 2, y=sum(y) / 2, text=f"after epoch {node.run.parent_epoch}", showarrow=False, yshift=9, font={"size": 11}
+    )
+
+
+def _add_points(figure: go.Figure, nodes: Sequence[Node], status: str) -> None:
+    figure.add_scatter(
+        x=[node.column for node in nodes],
+        y=[node.row for node in nodes],
+        mode="markers+text",
+        name=STATUS[status][2],
+        marker={"size": 16, "color": COLOURS[status]},
+        text=[_title(node.run) for node in nodes],
+        textposition="bottom center",
+        customdata=[[node.run.id, _figures(node.run)] for node in nodes],
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+        cliponaxis=False,
+    )
+
+
 def _title(run: Run) -> str:
-    accuracy = run.summary.get("test_accuracy")
-    accuracy = run.summary.get("best_val_accuracy") if accuracy is None else accuracy
-    known = f" · {accuracy:.1%}" if accuracy is not None else ""
-    return html.escape((run.name or run.id)[:40]) + known
+    known = _figures(run)
+    name = run.name or run.id
+    name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    return html.escape(name) + (f"<br>{known}" if known else "")
+
+
+def _figures(run: Run) -> str:
+    """The accuracy on the test images, before there is one that of the best epoch, in words."""
+    for name, images in (("test_accuracy", "test"), ("best_val_accuracy", "validation")):
+        if (accuracy := run.summary.get(name)) is not None:
+            return f"{accuracy:.1%} {images}"
+    return ""

@@ -1,10 +1,14 @@
 """The Runs page with runs that go on: their curves are drawn on the same axes and grow by themselves."""
 
+import csv
+import io
 import json
+import zipfile
 
 import numpy as np
 from playwright.sync_api import expect
 
+from cnn_core.config import make_config
 from tests.browser.pilot import assert_sound, settle, visit
 from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
 from tests.pages.studio_harness import ROOT
@@ -45,6 +49,39 @@ def test_chosen_runs_are_drawn_together_and_grow_while_they_train(page, server, 
         assert y == [loss(step) for step in range(1, 21)] and x == sorted(x) and 0 < x[-1] <= 0.2 / 60
         assert page.evaluate(f"{CHART}.theVeryNode")
         assert_sound(page)
+
+
+def test_a_click_on_a_run_in_the_tree_opens_it(page, server, store):
+    first = store.create(make_config(), status="finished")
+    child = store.create(make_config(), status="finished", parent=first, parent_epoch=2)
+    visit(page, server, "runs")
+    name = page.locator(".js-plotly-plot .textpoint text", has_text=child)
+    name.wait_for()
+    name.scroll_into_view_if_needed()
+    box = name.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] - 12)  # the point above its name
+    page.wait_for_url(f"**/train?run={child}")
+    settle(page)
+    page.go_back()
+    settle(page)
+    expect(page.get_by_role("heading", name="Branches")).to_be_visible()  # the click is not repeated by a look at the page
+    assert_sound(page)
+
+
+def test_ticked_runs_are_downloaded_as_a_zip_of_tables(page, server, store):
+    run = store.create(make_config(), status="finished")
+    store.append(run, [started(), steps(1, 10)])
+    visit(page, server, "runs")
+    tick_first(page, 1)
+    page.get_by_role("button", name="Export").click()
+    page.get_by_role("button", name="Make the file of 1").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download (").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read(f"{run}/steps.csv").decode("utf-8-sig"), newline="")))
+    assert download.value.suggested_filename == "runs-csv.zip"
+    assert [float(row["loss"]) for row in rows] == [loss(step) for step in range(1, 11)]
+    assert_sound(page)
 
 
 CALL = """async ([source, name, given]) => {

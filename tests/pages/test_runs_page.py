@@ -5,12 +5,17 @@ import json
 import time
 import zipfile
 
+import numpy as np
 import pytest
 
 from cnn_core.config import make_config
 from cnn_core.runs.shelf import Shelf
-from cnn_core.runs.store import Store
-from tests.pages.hand_fed import epoch
+from cnn_core.runs.store import Run, Store
+from cnn_core.runs.tree import Node
+from pages.ui.run_parallel import parallel_figure
+from pages.ui.run_tree import tree_figure
+from pages.ui.session import STATUS
+from tests.pages.hand_fed import epoch, started, steps, trained_here
 
 
 def named(widgets, label):
@@ -194,9 +199,46 @@ def test_branches_are_drawn_as_a_tree_and_runs_without_any_are_not(empty, open_p
     other = empty.create(make_config(), parent=first, parent_epoch=3)
     at = open_page("runs")
     drawn = figure(at, "scatter")
-    assert drawn["data"][-1]["customdata"] == [first, child, other] and len(drawn["data"]) == 3
     assert [note["text"] for note in drawn["layout"]["annotations"]] == ["after epoch 2", "after epoch 3"]
-    assert drawn["data"][-1]["text"] == [f"{first} · 90.0%", child, other] and not at.exception
+    points = {trace["name"]: trace for trace in drawn["data"] if trace["mode"] == "markers+text"}
+    assert {name: [run for run, _ in trace["customdata"]] for name, trace in points.items()} == {
+        "finished": [first],
+        "waiting": [child, other],
+    }
+    assert points["finished"]["text"] == [f"{first}<br>90.0% test"] and points["waiting"]["text"] == [child, other]
+    assert points["finished"]["marker"]["color"] != points["waiting"]["marker"]["color"]
+    lines = [(trace["x"], trace["y"]) for trace in drawn["data"] if trace["mode"] == "lines"]
+    assert lines == [([0, 1], [0, 0]), ([0, 1], [0, 1])] and not at.exception
+
+
+def test_every_status_has_a_colour_in_the_tree_and_names_are_shown_as_they_are():
+    config, nodes = make_config(), []
+    for place, status in enumerate(STATUS):
+        run = Run(str(place), 0.0, status, config, {}, "", name="<b>bold & long</b>" * 3, parent=str(place - 1), parent_epoch=1)
+        nodes.append(Node(run, place, 0, place - 1 if place else None))
+    points = [trace for trace in tree_figure(nodes).data if trace.mode == "markers+text"]
+    assert len({trace.marker.color for trace in points}) == len(STATUS)
+    assert points[0].text[0].startswith("&lt;b&gt;bold &amp; long&lt;/b&gt;") and points[0].text[0].endswith("…")
+
+
+def test_a_file_that_was_made_of_a_run_that_trains_says_so_and_can_be_made_again(empty, open_page):
+    with trained_here(empty) as run:
+        empty.append(run, [started(), steps(1, 10)])
+        at = tick(open_page("runs"), 0)
+        named(at.button, "Make the file of 1").click().run()
+        assert "some of these runs have gone on since" in told(at)
+
+        def exported():
+            made = zipfile.ZipFile(io.BytesIO(at.session_state["exported-runs"][1]))
+            return len(made.read(f"{run}/steps.csv").splitlines()) - 1
+
+        assert exported() == 10
+        empty.append(run, [steps(11, 20, 2)])
+        named(at.button, "Make it again").click().run()
+        assert exported() == 20 and not at.exception
+    empty.set_status(run, "finished", summary={})
+    at.run()
+    assert named(at.button, "Make the file of 1") and "exported-runs" not in at.session_state  # what was made is not what it is
 
 
 def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_page):
@@ -211,3 +253,30 @@ def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_
     assert axes["Learning rate (logarithmic)"]["values"] == pytest.approx([-1.5229, -3, -4], abs=1e-4)
     assert axes["Model"]["ticktext"] == ["resnet9", "simple"] and axes["Model"]["values"] == [1, 0, 1]
     assert drawn["dimensions"][-1]["values"] == drawn["line"]["color"] == pytest.approx([0.9, 0.8, 0.7])
+    empty.create(make_config(batch_size=16))
+    assert "1 of the 4 chosen runs have no accuracy yet" in told(tick(open_page("runs"), 0, 1, 2, 3))
+
+
+def parallel_axes(configs):
+    runs = [Run(str(n), 0.0, "finished", config, {"best_val_accuracy": n / 100}, "") for n, config in enumerate(configs)]
+    return {axis.label: axis for axis in parallel_figure(runs).data[0].dimensions}
+
+
+def test_values_within_two_decades_have_a_plain_axis_and_wider_ones_or_zeros_are_told_apart():
+    axes = parallel_axes([make_config(learning_rate=rate, dropout=5 * rate - 0.005) for rate in (0.001, 0.01, 0.0999)])
+    assert list(axes["Learning rate"].values) == [0.001, 0.01, 0.0999]
+    assert axes["Dropout"].values[0] == 0  # which has no logarithm
+
+
+def test_many_values_on_a_logarithmic_axis_are_marked_at_powers_of_ten_and_the_ends():
+    rates = np.geomspace(0.00003, 0.2, 30)
+    axis = parallel_axes([make_config(learning_rate=float(rate)) for rate in rates])["Learning rate (logarithmic)"]
+    assert 10 ** np.array(axis.values) == pytest.approx(rates)
+    assert list(axis.ticktext) == ["3e-05", "0.0001", "0.001", "0.01", "0.1", "0.2"]
+    assert 10 ** np.array(axis.tickvals) == pytest.approx([float(text) for text in axis.ticktext])
+
+
+def test_long_words_that_end_alike_stay_two_places_and_are_shown_as_they_are():
+    paths = [f"/home/{who}/pictures of R&D <3" for who in ("a", "b")]
+    axis = parallel_axes([make_config(data=paths[0]), make_config(data=paths[1]), make_config(data="digits")])["Data set"]
+    assert len(set(axis.values)) == 3 and list(axis.ticktext) == ["…ctures of R&D <3", "…ctures of R&D <3", "digits"]

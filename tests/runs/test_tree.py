@@ -43,3 +43,14 @@ def test_every_kin_has_a_place_of_its_own_and_stands_right_of_its_parent():
         assert node.parent is None or node.column == nodes[node.parent].column + 1 and node.row >= nodes[node.parent].row
     parents = {r.parent for r in runs}
     assert {node.run.id for node in nodes} == {r.id for r in runs if r.parent or r.id in parents}
+
+
+def test_a_chain_of_thousands_of_branches_is_one_row():
+    runs = [run("0", created=0)] + [run(str(number), str(number - 1), number) for number in range(1, 3000)]
+    nodes = family_trees(runs)
+    assert [(node.run.id, node.column, node.row) for node in nodes] == [(str(number), number, 0) for number in range(3000)]
+
+
+def test_runs_that_call_each_other_parent_do_not_hold_up_the_others():
+    nodes = family_trees([run("a", "b", 1), run("b", "a", 2), run("c", "c", 3), run("d", created=4), run("e", "d", 5)])
+    assert [node.run.id for node in nodes] == ["d", "e"]
