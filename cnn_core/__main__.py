@@ -223,7 +223,8 @@ def _export(args: argparse.Namespace, store: Store, rows: list[Run]) -> int:
         write_atomically(path, lambda file: finish(export_runs(store, rows, args.export, file)))
     except OSError as error:
         raise StudioError(f"{path} cannot be written ({error.strerror or error}). Name another file with --out.") from None
-    _answer(args, {"file": str(path), "runs": [row.id for row in rows]}, f"{path} holds {', '.join(row.id for row in rows) or 'no runs, as there are none'}.")
+    told = f"{path} holds {len(rows):,} run{'' if len(rows) == 1 else 's'}."
+    _answer(args, {"file": str(path), "runs": [row.id for row in rows]}, told)
     return 0
 
 
