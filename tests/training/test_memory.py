@@ -19,7 +19,7 @@ from cnn_core.home import Home
 from cnn_core.training.recipe import train_run
 
 home = Home(Path(sys.argv[1]))
-WIDE = {"data": "digits", "device": "cpu", "epochs": 1, "width": 2, "optimizer": "sgd", "validation_share": 0.02}
+WIDE = {"data": "digits", "device": "cpu", "epochs": 1, "width": 2, "optimizer": "sgd", "validation_share": 0.02, "precision": "float32"}
 
 def train(number, **chosen):
     folder = home.root / str(number)

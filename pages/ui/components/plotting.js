@@ -4,17 +4,16 @@ const MAX_POINTS = 2400; // drawn per curve; beyond it the curve is thinned to h
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
 const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;"); // Plotly reads its texts as HTML, and names come from folders
 
-let plotlyLoading;
+// One copy for all components; not the one that Streamlit may have brought for charts of its own, which is another version.
 function loadPlotly() {
-  if (window.Plotly) return Promise.resolve(window.Plotly);
-  plotlyLoading ??= new Promise((resolve, reject) => {
+  window.cnnStudioPlotly ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = new URL("api/plotly.min.js", appRoot()).href;
     script.onload = () => resolve(window.Plotly);
-    script.onerror = () => { plotlyLoading = undefined; script.remove(); reject(new Error("plotly")); };
+    script.onerror = () => { window.cnnStudioPlotly = undefined; script.remove(); reject(new Error("plotly")); };
     document.head.append(script);
   });
-  return plotlyLoading;
+  return window.cnnStudioPlotly;
 }
 
 // Pages live one level below the app's root: /train, or /base/train behind a proxy.
