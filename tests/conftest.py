@@ -60,7 +60,20 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A finished run on the digits, good enough to recognise them, trained as a person would: by the command line in a process of
     its own. Not to be changed by a test: see `digits_copy`."""
     home = Home(tmp_path_factory.mktemp("digits"))
-    settings = ("--data", "digits", "--epochs", "6", "--learning-rate", "0.003", "--dropout", "0", "--device", "cpu", "--precision", "float32")
+    settings = (
+        "--data",
+        "digits",
+        "--epochs",
+        "6",
+        "--learning-rate",
+        "0.003",
+        "--dropout",
+        "0",
+        "--device",
+        "cpu",
+        "--precision",
+        "float32",
+    )
     process = start_process(home, "-m", "cnn_core", "train", *settings, "--json")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
