@@ -34,6 +34,10 @@ torch.Tensor.half = torch.Tensor.float
 """
 IN_FLOAT32 = "torch.Tensor.bfloat16 = torch.Tensor.float\n"
 IN_BFLOAT16 = 'torch.autocast("cpu", dtype=torch.bfloat16).__enter__()\n'
+WHITENING = "    def init_whiten("
+IN_FULL_PRECISION = (
+    '    @torch.autocast("cpu", enabled=False)\n'  # or small eigenvalues turn negative, and their roots are no numbers
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def _adapt(code: str, runs: int, device: str) -> str:
         raise RuntimeError(f"This version of the script has no “{SCRIPT_RUNS}”, so the number of runs cannot be set.")
     code = code.replace(SCRIPT_RUNS, f"range({runs})")
     if device == "cpu":  # the warm-up run serves the compiler only
+        code = code.replace(WHITENING, IN_FULL_PRECISION + WHITENING)
         arithmetic = IN_BFLOAT16 if multiplies_bfloat16(torch.device("cpu")) else IN_FLOAT32
         code = (
             ON_CPU
