@@ -29,6 +29,8 @@ SECONDS = 10  # to wait for anything
 class Viewer:
     """One connection to a run's stream: an iterator of (id, payload), which ends when the stream does."""
 
+    label = b"id: "  # the field of a message that comes with its payload
+
     def __init__(self, url, run, *, since=None, last_event_id=None):
         query = f"?since={since}" if since else ""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
@@ -42,8 +44,8 @@ class Viewer:
     def __next__(self):
         name = None
         for line in self.response:
-            if line.startswith(b"id: "):
-                name = line[4:].strip().decode()
+            if line.startswith(self.label):
+                name = line.removeprefix(self.label).strip().decode()
             elif line.startswith(b"data: "):
                 return name, json.loads(line[6:])
         raise StopIteration
@@ -443,18 +445,11 @@ def test_a_message_is_encoded_once_for_all_viewers(tmp_path):
 class TogetherViewer(Viewer):
     """One connection to several runs' stream: an iterator of (run, payload)."""
 
+    label = b"event: "
+
     def __init__(self, url, *runs):
         query = urllib.parse.urlencode([("run", run) for run in runs])
         self.response = urllib.request.urlopen(f"{url}/api/events?{query}", timeout=SECONDS)
-
-    def __next__(self):
-        run = None
-        for line in self.response:
-            if line.startswith(b"event: "):
-                run = line[7:].strip().decode()
-            elif line.startswith(b"data: "):
-                return run, json.loads(line[6:])
-        raise StopIteration
 
 
 def test_several_runs_arrive_in_one_stream_each_under_its_name_until_the_last_has_ended(server, store):
