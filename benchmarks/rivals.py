@@ -2,7 +2,8 @@
 
 Scripts are read from a copy that the user has (they are not ours to hand on): `airbench94_muon.py` of github.com/KellerJordan/cifar10-airbench
 and `cifar10_speedrun.py` of github.com/hiverge/cifar10-speedrun. Each is a process of its own in a temporary folder, where it
-finds the images in the files that it would otherwise make from a download. On a CPU the same script runs in float32, uncompiled.
+finds the images in the files that it would otherwise make from a download. On a CPU the same script runs uncompiled,
+in float32, or where the processor multiplies bfloat16 itself, in that with float32 weights (autocast), as the engine does.
 """
 
 import subprocess
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from cnn_core.data.source import ImageSet
+from cnn_core.device import multiplies_bfloat16
 
 SCRIPT_RUNS = "range(200)"
 ON_CPU = """
@@ -28,8 +30,15 @@ torch.compile = lambda function=None, **_: function or (lambda inner: inner)
 torch.nn.Module.compile = lambda *_, **__: None
 torch.nn.Module.cuda = lambda module: module
 torch.nn.Module.half = torch.nn.Module.float
-torch.Tensor.half = torch.Tensor.bfloat16 = torch.Tensor.float
+torch.Tensor.half = torch.Tensor.float
 """
+IN_FLOAT32 = "torch.Tensor.bfloat16 = torch.Tensor.float\n"
+# One autocast around the whole script: it must keep no copies of the weights, which it would hold until its end, never trained.
+IN_BFLOAT16 = 'torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False).__enter__()\n'
+WHITENING = "    def init_whiten("
+IN_FULL_PRECISION = (
+    '    @torch.autocast("cpu", enabled=False)\n'  # or small eigenvalues turn negative, and their roots are no numbers
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,13 @@ def _adapt(code: str, runs: int, device: str) -> str:
         raise RuntimeError(f"This version of the script has no “{SCRIPT_RUNS}”, so the number of runs cannot be set.")
     code = code.replace(SCRIPT_RUNS, f"range({runs})")
     if device == "cpu":  # the warm-up run serves the compiler only
-        code = ON_CPU + code.replace('torch.device("cuda")', 'torch.device("cpu")').replace('main("warmup", model)', "pass")
+        code = code.replace(WHITENING, IN_FULL_PRECISION + WHITENING)
+        arithmetic = IN_BFLOAT16 if multiplies_bfloat16(torch.device("cpu")) else IN_FLOAT32
+        code = (
+            ON_CPU
+            + arithmetic
+            + code.replace('torch.device("cuda")', 'torch.device("cpu")').replace('main("warmup", model)', "pass")
+        )
     return code
 
 

@@ -102,10 +102,14 @@ def train(config: TrainConfig, info: DataInfo, images: ImageSet, test: ImageSet,
 
 
 def airbench_seconds_to(target: float, script: Path, images: ImageSet, test: ImageSet) -> tuple[float, int]:
-    """Seconds of training alone, and epochs of its 8, until airbench's plain test accuracy reaches `target`; infinity when it does not."""
-    for epochs, row in enumerate(run_script(script, images, test, runs=1, device="cpu"), start=1):
-        print(f"airbench, epoch {row.epoch}: {row.accuracy:.2%} after {row.seconds:.0f} s", flush=True)
-        if row.accuracy >= target:
+    """Seconds, and epochs of its 8, until airbench's test accuracy reaches `target`, at the end that over several views counting too;
+    infinity when it does not."""
+    epochs = 0
+    for row in run_script(script, images, test, runs=1, device="cpu"):
+        best = max(row.accuracy, row.tta_accuracy or 0.0)
+        print(f"airbench, epoch {row.epoch}: {best:.2%} after {row.seconds:.0f} s", flush=True)
+        epochs += row.epoch.isdigit()
+        if best >= target:
             return row.seconds, epochs
     return float("inf"), epochs
 
