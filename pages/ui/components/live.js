@@ -1,8 +1,10 @@
-// The live panel. In: a run's name. It keeps one EventSource and four Plotly charts for as long as its node lives, appends
+// The live panel. In: a run's name. It keeps one EventSource and four Plotly charts for as long as its node lives, takes in
 // the points that come, and tells the page when the run's status has changed. A rerun of the page changes nothing here.
 // After every drawing it dispatches "live:drawn" with {step, at}, which tests and benchmarks listen to.
 
-const STEP = 0, TRAINING = 1, VALIDATION = 2, BEST = 3, SMOOTH = 4;
+// A drawing waits REST times as long as the last one took, within these milliseconds: the browser may share its cores with the training.
+const QUICK = 150, SLOW = 1000, REST = 4;
+const MOST_MARKS = 100; // epochs that each have a mark; of more, the marks took most of the drawing's time
 const GAUGES = {
   learning_rate: { title: "learning rate", format: ".3~g" }, images_per_second: { title: "images per second", format: ",.0f" },
   gradient_norm: { title: "gradient norm", format: ".3~g" }, memory: { title: "bytes in use", format: ".3~s" }, load: { title: "share of the device's time", format: ".0%" },
@@ -32,19 +34,15 @@ class Panel {
     this.curves = this.charts.filter((chart) => ["loss", "accuracy"].includes(chart.dataset.chart));
     [this.gauge, this.classes] = ["gauge", "classes"].map((name) => this.charts.find((chart) => chart.dataset.chart === name));
     this.choice = element.querySelector(".live-gauge");
-    this.choice.onchange = () => window.Plotly && this.gauges && this.drawGauge(window.Plotly);
+    this.choice.onchange = () => this.kept && this.drawSoon();
     this.queue = Promise.resolve();
+    this.cost = this.drawnAt = 0;
     // Streamlit changes its theme without telling components: look whenever the root's colours may have changed.
-    this.themeWatch = setInterval(() => this.followTheme(), 1000);
+    this.themeWatch = setInterval(() => this.drawnColours && JSON.stringify(coloursOf(element)) !== this.drawnColours && this.drawSoon(), 1000);
   }
 
   watch(run, status, onStatus, onEpoch) {
-    this.onEpoch = onEpoch;
-    this.run = run;
-    this.status = status;
-    this.onStatus = onStatus;
-    this.last = null;
-    this.hasEnded = false;
+    Object.assign(this, { run, status, onStatus, onEpoch, last: null, kept: null, hasEnded: false });
     this.source?.close();
     this.connect();
   }
@@ -58,7 +56,7 @@ class Panel {
       const payload = JSON.parse(message.data);
       if (!payload.active) source.close();
       this.hasEnded = !payload.active;
-      this.queue = this.queue.then(() => this.show(payload)).catch((error) => console.error(error));
+      this.take(payload);
     };
     source.onerror = () => {
       this.text(".live-stage", "The connection was lost. Trying again…");
@@ -70,6 +68,7 @@ class Panel {
   close() {
     this.source?.close();
     clearTimeout(this.retry);
+    clearTimeout(this.timer);
     clearInterval(this.themeWatch);
     if (window.Plotly) this.charts.forEach((chart) => window.Plotly.purge(chart));
   }
@@ -78,20 +77,44 @@ class Panel {
     this.element.querySelector(selector).textContent = value;
   }
 
-  async show(payload) {
-    this.showFigures(payload);
-    const Plotly = await loadPlotly();
-    for (const chart of this.curves) {
-      const name = chart.dataset.chart, points = payload.steps[name];
-      if (payload.reset || !chart.data) await this.draw(Plotly, chart, name, points, payload);
-      else await this.extend(Plotly, chart, name, points, payload);
+  // Everything that is drawn, so far.
+  take(payload) {
+    if (payload.reset || !this.kept) this.kept = { steps: {}, smooth: {}, gauges: {}, epochs: [], names: [] };
+    const { kept } = this;
+    for (const group of ["steps", "smooth", "gauges"]) {
+      for (const [name, { x, y }] of Object.entries(payload[group])) {
+        const curve = (kept[group][name] ??= { x: [], y: [] });
+        curve.x.push(...x);
+        curve.y.push(...y);
+        if (curve.x.length > MAX_POINTS) [curve.x, curve.y] = thin(curve.x, curve.y, MAX_POINTS / 2);
+      }
     }
-    this.remember(payload);
-    if (payload.reset || !this.gauge.data) await this.drawGauge(Plotly);
-    else await this.extendGauge(Plotly, payload.gauges[this.choice.value]);
-    if (payload.reset || payload.epochs.length || !this.classes.data) await this.drawClasses(Plotly);
-    if (payload.at) this.element.dispatchEvent(new CustomEvent("live:drawn", { bubbles: true, detail: { step: payload.step, at: payload.at } }));
-    if (payload.status !== this.status) this.onStatus((this.status = payload.status));
+    kept.names = payload.classes ?? kept.names;
+    kept.epochs.push(...payload.epochs);
+    const { best, changes, step, at, status } = payload;
+    Object.assign(kept, { best, changes, step, at, status });
+    this.showFigures(payload);
+    this.drawSoon();
+  }
+
+  drawSoon() {
+    const rest = Math.min(SLOW, Math.max(QUICK, REST * this.cost));
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined; // what comes during the drawing is drawn after it
+      this.queue = this.queue.then(() => this.draw()).catch((error) => console.error(error));
+    }, this.drawnAt + rest - performance.now());
+  }
+
+  async draw() {
+    const Plotly = await loadPlotly(), begun = performance.now(), c = coloursOf(this.element), { kept } = this;
+    this.drawnColours = JSON.stringify(c);
+    for (const chart of this.curves) await this.drawCurves(Plotly, chart, c);
+    await this.drawGauge(Plotly, c);
+    await this.drawClasses(Plotly, c);
+    this.drawnAt = performance.now();
+    this.cost = this.drawnAt - begun;
+    if (kept.at) this.element.dispatchEvent(new CustomEvent("live:drawn", { bubbles: true, detail: { step: kept.step, at: kept.at } }));
+    if (kept.status !== this.status) this.onStatus((this.status = kept.status));
   }
 
   showFigures(p) {
@@ -131,40 +154,31 @@ class Panel {
     return { ...layout, uirevision: this.run };
   }
 
-  draw(Plotly, chart, name, points, payload) {
-    const c = coloursOf(this.element), format = name === "accuracy" ? ".1%" : ".3f";
-    const epochs = payload.epochs;
-    const line = (label, colour, x, y, more) => ({ name: label, x, y, type: "scatter", mode: "lines", line: { color: colour, width: 1 }, ...more });
-    const byEpoch = { mode: "lines+markers", customdata: epochs.map((e) => e.epoch), hovertemplate: `epoch %{customdata}: %{y:${format}}` };
-    const traces = [];
-    traces[STEP] = line("each step", c.training, points.x, points.y, { opacity: 0.35, hovertemplate: `step %{x}: %{y:${format}}` });
-    traces[TRAINING] = line("training", c.training, epochs.map((e) => e.step), epochs.map((e) => e[`train_${name}`]), { ...byEpoch, line: { color: c.training, width: 2 } });
-    traces[VALIDATION] = line("validation", c.validation, epochs.map((e) => e.step), epochs.map((e) => e[`val_${name}`]), { ...byEpoch, line: { color: c.validation, width: 2 } });
-    traces[BEST] = { name: "best epoch", ...this.bestPoint(payload, name), type: "scatter", mode: "markers", marker: { symbol: "star", size: 14, color: c.best, line: { width: 1, color: c.text } }, hovertemplate: `best, epoch %{customdata}: %{y:${format}}` };
-    traces[SMOOTH] = line("each step, smoothed", c.training, payload.smooth[name].x, payload.smooth[name].y, { line: { color: c.training, width: 1.5, dash: "dot" }, hovertemplate: `about step %{x}: %{y:${format}}` });
-    this.drawnColours = JSON.stringify(c);
-    chart.dataset.changes = JSON.stringify(payload.changes);
-    const drawn = Plotly.react(chart, traces, { ...this.layout(name, c), ...this.marks(payload.changes, c) }, CONFIG);
-    chart.removeAllListeners?.("plotly_click");
-    chart.on?.("plotly_click", ({ points: [point] }) => point.customdata && this.onEpoch(point.customdata));
+  drawCurves(Plotly, chart, c) {
+    const name = chart.dataset.chart, format = name === "accuracy" ? ".1%" : ".3f";
+    const { steps, smooth, epochs, best, changes } = this.kept, at = best ? [best] : [];
+    const line = (label, colour, { x, y }, more) => ({ name: label, x: [...x], y: [...y], type: "scatter", mode: "lines", line: { color: colour, width: 1 }, ...more });
+    const byEpoch = (label, colour, kind) => line(label, colour, { x: epochs.map((e) => e.step), y: epochs.map((e) => e[`${kind}_${name}`]) }, {
+      mode: epochs.length > MOST_MARKS ? "lines" : "lines+markers", line: { color: colour, width: 2 },
+      customdata: epochs.map((e) => e.epoch), hovertemplate: `epoch %{customdata}: %{y:${format}}`,
+    });
+    const traces = [
+      line("each step", c.training, steps[name], { opacity: 0.35, hovertemplate: `step %{x}: %{y:${format}}` }),
+      byEpoch("training", c.training, "train"),
+      byEpoch("validation", c.validation, "val"),
+      {
+        name: "best epoch", x: at.map((e) => e.step), y: at.map((e) => e[`val_${name}`]), customdata: at.map((e) => e.epoch), type: "scatter", mode: "markers",
+        marker: { symbol: "star", size: 14, color: c.best, line: { width: 1, color: c.text } }, hovertemplate: `best, epoch %{customdata}: %{y:${format}}`,
+      },
+      line("each step, smoothed", c.training, smooth[name], { line: { color: c.training, width: 1.5, dash: "dot" }, hovertemplate: `about step %{x}: %{y:${format}}` }),
+    ];
+    const isNew = !chart.data, drawn = Plotly.react(chart, traces, { ...this.layout(name, c), ...this.marks(changes, c) }, CONFIG);
+    if (isNew) chart.on("plotly_click", ({ points: [point] }) => point.customdata && this.onEpoch(point.customdata));
     return drawn;
   }
 
-  // What the two lower charts are drawn from: points of every gauge, and the epochs' accuracy of each class.
-  remember(payload) {
-    if (payload.reset || !this.gauges) [this.gauges, this.epochs] = [{}, []];
-    for (const [name, { x, y }] of Object.entries(payload.gauges)) {
-      const kept = (this.gauges[name] ??= { x: [], y: [] });
-      kept.x.push(...x);
-      kept.y.push(...y);
-      if (kept.x.length > MAX_POINTS) [kept.x, kept.y] = thin(kept.x, kept.y, MAX_POINTS / 2);
-    }
-    this.names = payload.classes ?? this.names ?? [];
-    this.epochs.push(...payload.epochs.filter((epoch) => epoch.class_accuracy?.length));
-  }
-
-  drawGauge(Plotly) {
-    const c = coloursOf(this.element), { title, format } = GAUGES[this.choice.value], { x, y } = this.gauges[this.choice.value] ?? { x: [], y: [] };
+  drawGauge(Plotly, c) {
+    const { title, format } = GAUGES[this.choice.value], { x, y } = this.kept.gauges[this.choice.value] ?? { x: [], y: [] };
     const layout = this.layout("gauge", c);
     layout.yaxis = { ...layout.yaxis, title: { text: title }, tickformat: format };
     layout.uirevision = `${this.run} ${title}`;
@@ -172,64 +186,20 @@ class Panel {
     return Plotly.react(this.gauge, [trace], { ...layout, showlegend: false }, CONFIG);
   }
 
-  async extendGauge(Plotly, { x, y }) {
-    if (!x.length) return;
-    if (this.gauge.data[0].x.length + x.length > MAX_POINTS) await this.drawGauge(Plotly);
-    else await Plotly.extendTraces(this.gauge, { x: [x], y: [y] }, [0]);
-  }
-
-  // One line a class; the colours of many classes repeat, so lines are told apart by pointing at them.
-  drawClasses(Plotly) {
-    const c = coloursOf(this.element), layout = this.layout("accuracy", c);
-    const traces = this.names.length && this.epochs.length ? this.names.map((name, at) => ({
-      name: plain(name), x: this.epochs.map((e) => e.epoch), y: this.epochs.map((e) => e.class_accuracy[at]), type: "scatter", mode: "lines+markers",
+  // One line a class; the colours of many classes repeat, so lines are told apart by pointing at them. Drawn when there is something new.
+  drawClasses(Plotly, c) {
+    const { names } = this.kept, epochs = this.kept.epochs.filter((epoch) => epoch.class_accuracy?.length);
+    const about = `${this.run} ${epochs.length} ${names.length} ${this.drawnColours}`;
+    if (this.drawnClasses === about) return;
+    this.drawnClasses = about;
+    const layout = this.layout("accuracy", c);
+    const traces = names.length && epochs.length ? names.map((name, at) => ({
+      name: plain(name), x: epochs.map((e) => e.epoch), y: epochs.map((e) => e.class_accuracy[at]), type: "scatter", mode: epochs.length > MOST_MARKS ? "lines" : "lines+markers",
       line: { color: c.all[at % c.all.length], width: 1.5 }, marker: { size: 4 }, hovertemplate: `epoch %{x}: %{y:.1%}<extra>${plain(name)}</extra>`,
     })) : [];
-    this.text(".live-empty", traces.length ? "" : this.names.length > MOST_CLASSES ? "Too many classes to draw. The Evaluate page lists them." : "Drawn after the first epoch.");
+    this.text(".live-empty", traces.length ? "" : names.length > MOST_CLASSES ? "Too many classes to draw. The Evaluate page lists them." : "Drawn after the first epoch.");
     layout.xaxis = { ...layout.xaxis, title: { text: "epoch" } };
     return Plotly.react(this.classes, traces, { ...layout, legend: { ...layout.legend, font: { size: 11 } } }, CONFIG);
-  }
-
-  async extend(Plotly, chart, name, points, payload) {
-    const epochs = payload.epochs, changes = JSON.stringify(payload.changes);
-    if (chart.dataset.changes !== changes) {
-      chart.dataset.changes = changes;
-      await Plotly.relayout(chart, this.marks(payload.changes, coloursOf(this.element)));
-    }
-    const smooth = payload.smooth[name];
-    if (points.x.length) await Plotly.extendTraces(chart, { x: [points.x, smooth.x], y: [points.y, smooth.y] }, [STEP, SMOOTH]);
-    for (const which of [STEP, SMOOTH]) {
-      if (chart.data[which].x.length <= MAX_POINTS) continue;
-      const [x, y] = thin([...chart.data[which].x], [...chart.data[which].y], MAX_POINTS / 2);
-      await Plotly.restyle(chart, { x: [x], y: [y] }, [which]);
-    }
-    if (epochs.length) {
-      const steps = epochs.map((e) => e.step), numbers = epochs.map((e) => e.epoch);
-      await Plotly.extendTraces(chart, {
-        x: [steps, steps], y: [epochs.map((e) => e[`train_${name}`]), epochs.map((e) => e[`val_${name}`])], customdata: [numbers, numbers],
-      }, [TRAINING, VALIDATION]);
-      const best = this.bestPoint(payload, name);
-      await Plotly.restyle(chart, { x: [best.x], y: [best.y], customdata: [best.customdata] }, [BEST]);
-    }
-  }
-
-  bestPoint(payload, name) {
-    const best = payload.best;
-    return best ? { x: [best.step], y: [best[`val_${name}`]], customdata: [best.epoch] } : { x: [], y: [], customdata: [] };
-  }
-
-  followTheme() {
-    if (!window.Plotly || !this.charts.every((chart) => chart.data)) return;
-    const c = coloursOf(this.element);
-    if (JSON.stringify(c) === this.drawnColours) return;
-    this.drawnColours = JSON.stringify(c);
-    this.drawGauge(window.Plotly);
-    this.drawClasses(window.Plotly);
-    for (const chart of this.curves) {
-      const { font, xaxis, yaxis } = this.layout(chart.dataset.chart, c);
-      const update = { font, "xaxis.gridcolor": xaxis.gridcolor, "yaxis.gridcolor": yaxis.gridcolor, "xaxis.color": c.text, "yaxis.color": c.text };
-      window.Plotly.update(chart, { "line.color": [c.training, c.training, c.validation, c.text, c.training], "marker.color": [null, null, null, c.best, null] }, update);
-    }
   }
 }
 
