@@ -5,7 +5,7 @@ studio/
   data/sets/<set>/       an imported set: images.npy (one uint8 array) and index.db (what each image is)
   data/importing/<set>/  the same while it is being imported
   data/<name>/           downloaded archives
-  runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, predictions.npz,
+  runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
                          training_curves.png, predictions.png
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cnn_core.errors import DataError, RunError
 
-CONFIG, CARD, WEIGHTS, PREDICTIONS = "config.json", "model.json", "best_model.pth", "predictions.npz"
+CONFIG, CARD, WEIGHTS, EVALUATIONS = "config.json", "model.json", "best_model.pth", "evaluations"
 CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.bin", "checkpoint.old.bin", "epochs"
 PROBES = "probes.npz"
 CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"

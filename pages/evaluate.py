@@ -1,72 +1,22 @@
-"""A run's best model on the test images: accuracy and loss, the confusion matrix, precision, recall and F1 of every class."""
+"""What a network gets right and wrong, how sure it is, and why: one view of a run's network and images at a time."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import streamlit as st
 
-from cnn_core.runs.store import Run
-from pages.ui.charts import confusion_heatmap
-from pages.ui.session import choose_trained_run, evaluate_with_progress
+from pages.ui.evaluation.figures import show_figures
+from pages.ui.evaluation.subject import Subject, choose_subject
 
-if TYPE_CHECKING:
-    from cnn_core.analysis.evaluation import Evaluation
-
-
-def show_figures(run: Run, evaluation: "Evaluation") -> None:
-    figures = st.grid(4, min_column_width=150)
-    best = run.summary.get("best_val_accuracy")
-    figures.metric(
-        "Test accuracy",
-        f"{evaluation.accuracy:.2%}",
-        border=True,
-        help="Share of the test images whose most probable class is the true one.",
-    )
-    figures.metric(
-        "Test loss", f"{evaluation.loss:.4f}", border=True, help="Mean cross-entropy per test image, in nats; lower is better."
-    )
-    figures.metric(
-        "Test images", f"{len(evaluation.labels):,}", border=True, help="Never used for training or for choosing the best epoch."
-    )
-    figures.metric(
-        "Best validation accuracy",
-        f"{best:.2%}" if best is not None else "–",
-        border=True,
-        help="Of the epoch whose weights were kept.",
-    )
-
-
-def show_confusion(evaluation: "Evaluation") -> None:
-    st.subheader("Confusion matrix")
-    st.caption("A row is a true class, a column what the network said. The diagonal is right; everything beside it is a mix-up.")
-    st.plotly_chart(
-        confusion_heatmap(evaluation.confusion, evaluation.classes),
-        config={"displayModeBar": False},
-        alt="Confusion matrix of true and predicted classes",
-    )
-
-
-def show_classes(evaluation: "Evaluation") -> None:
-    st.subheader("Per class")
-    st.caption("Precision: right among those predicted. Recall: found among those there. F1: their harmonic mean.")
-    metrics = evaluation.per_class
-    share = {name: st.column_config.NumberColumn(name, format="percent", width="small") for name in ("Precision", "Recall", "F1")}
-    table = {
-        "Class": evaluation.classes,
-        "Precision": metrics.precision,
-        "Recall": metrics.recall,
-        "F1": metrics.f1,
-        "Images": metrics.support,
-    }
-    st.dataframe(table, hide_index=True, column_config=share, height="content" if len(evaluation.classes) <= 20 else 720)
-
+VIEWS: dict[str, Callable[[Subject], None]] = {
+    "Figures": show_figures,
+}
 
 st.title("Evaluate")
-run = choose_trained_run("to evaluate")
-if run:
-    evaluation = evaluate_with_progress(run)
-    show_figures(run, evaluation)
-    left, right = st.columns([3, 2])
-    with left:
-        show_confusion(evaluation)
-    with right:
-        show_classes(evaluation)
+subject = choose_subject()
+if subject:
+    asked = st.query_params.get("view")
+    view = st.segmented_control(
+        "View", list(VIEWS), default=asked if asked in VIEWS else "Figures", required=True, label_visibility="collapsed"
+    )
+    st.query_params["view"] = view
+    VIEWS[view](subject)

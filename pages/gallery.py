@@ -11,7 +11,7 @@ from cnn_core.runs.store import Run
 from pages.ui.charts import probability_bars
 from pages.ui.components.canvas import drawing_canvas
 from pages.ui.images import picture_html, prediction_grid
-from pages.ui.session import choose_trained_run, evaluate_with_progress, get_classifier, test_images
+from pages.ui.session import choose_trained_run, evaluate_with_progress, get_classifier, images_of
 from pages.ui.text import plain
 
 if TYPE_CHECKING:
@@ -108,4 +108,4 @@ if run:
     if part == OWN:
         show_own(run)
     else:
-        show_test_images(run, evaluate_with_progress(run), test_images(run))
+        show_test_images(run, evaluate_with_progress(run), images_of(run))

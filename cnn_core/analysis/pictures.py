@@ -56,7 +56,7 @@ def draw_predictions(images: ImageSet, evaluation: Evaluation, path: Path) -> No
 
 def _draw_prediction(axes: Axes, image: np.ndarray, evaluation: Evaluation, index: int) -> None:
     predicted, true = evaluation.predicted[index], evaluation.labels[index]
-    title = f"{evaluation.classes[predicted]} {evaluation.probabilities[index, predicted]:.0%}"
+    title = f"{evaluation.classes[predicted]} {evaluation.scores.confidence[index]:.0%}"
     if predicted != true:
         title += f"\n(is {evaluation.classes[true]})"
     axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)

@@ -78,16 +78,41 @@ def save_state(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
 
 def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard]:
     """The saved network in evaluation mode, and its card. Raises RunError where there is none or it is damaged."""
-    if not (folder / WEIGHTS).is_file() or not (folder / CARD).is_file():
-        raise RunError(f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run.")
+    card = read_card(folder)
     try:
-        card = ModelCard.model_validate_json((folder / CARD).read_bytes())
+        state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise _no_model_yet(folder) from None
+    except Exception:  # what reading a damaged pickle raises is anybody's guess
+        raise _damaged(folder) from None
+    return build_saved(folder, card, state, device), card
+
+
+def read_card(folder: Path) -> ModelCard:
+    """What is known of the network in `folder`. Raises RunError where there is none or its card is damaged."""
+    try:
+        return ModelCard.model_validate_json((folder / CARD).read_bytes())
+    except FileNotFoundError:
+        raise _no_model_yet(folder) from None
+    except (OSError, ValueError):
+        raise _damaged(folder) from None
+
+
+def build_saved(folder: Path, card: ModelCard, state: Mapping[str, torch.Tensor], device: torch.device) -> nn.Module:
+    """The card's network with the weights of `state`, in evaluation mode. Raises RunError where one does not fit the other."""
+    try:
         # First weights would only be thrown away, and drawing them would disturb a training in this process.
         with torch.device("meta"):
             model = card.build()
-        model.load_state_dict(torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True), assign=True)
-    except Exception:  # what reading a damaged pickle raises is anybody's guess
-        raise RunError(
-            f"The saved model of run {folder.name} is damaged or does not fit its card. Train the run again."
-        ) from None
-    return model.to(device, memory_format=torch.channels_last).eval(), card
+        model.load_state_dict(state, assign=True)
+    except Exception:  # a damaged file may hold anything
+        raise _damaged(folder) from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def _no_model_yet(folder: Path) -> RunError:
+    return RunError(f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run.")
+
+
+def _damaged(folder: Path) -> RunError:
+    return RunError(f"The saved model of run {folder.name} is damaged or does not fit its card. Train the run again.")

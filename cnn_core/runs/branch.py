@@ -8,9 +8,9 @@ import torch
 from cnn_core.config import BRANCHABLE, TrainConfig, change_config
 from cnn_core.errors import RunError, SettingError
 from cnn_core.home import kept_epochs
+from cnn_core.models.checkpoint import load_epoch, measured_weights, save_checkpoint
 from cnn_core.models.saved import save_state
 from cnn_core.runs.store import Store
-from cnn_core.training.checkpoint import load_epoch, measured_weights, save_checkpoint
 from cnn_core.training.probes import copy_probes
 
 NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss

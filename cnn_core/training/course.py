@@ -16,8 +16,8 @@ from cnn_core.config import TrainConfig, change_config
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError, RunError, SettingError, StudioError
 from cnn_core.events import Changed, Continued, Epoch, Event, Note, Paused, Resumed, Saved
+from cnn_core.models.checkpoint import keep_epoch, load_checkpoint, save_checkpoint
 from cnn_core.models.saved import ModelCard, save_weights
-from cnn_core.training.checkpoint import keep_epoch, load_checkpoint, save_checkpoint
 from cnn_core.training.loop import Trainer
 from cnn_core.training.memory import explain_memory
 from cnn_core.training.probing import ask_network

@@ -16,10 +16,10 @@ from cnn_core.data.source import ImageSet, finish
 from cnn_core.device import Arithmetic
 from cnn_core.errors import RunError
 from cnn_core.events import Probed, Progress
-from cnn_core.home import CARD, PROBES
+from cnn_core.home import PROBES
 from cnn_core.inference.logits import compute_logits
-from cnn_core.models.saved import ModelCard
-from cnn_core.training.checkpoint import load_epoch, measured_weights
+from cnn_core.models.checkpoint import load_epoch, measured_weights
+from cnn_core.models.saved import ModelCard, build_saved, read_card
 from cnn_core.training.probes import Probe, read_probes
 
 DECIMALS = 5  # of a probability: a thousandth of a percent
@@ -63,7 +63,7 @@ def ask_kept_epochs(folder: Path, epochs: Sequence[int]) -> Generator[Progress, 
     States that are gone or damaged are left out. Raises RunError where the probes or the card are damaged.
     """
     probes, found = read_probes(folder), []
-    card = _read_card(folder)
+    card = read_card(folder)
     check_size(probes, card)
     names = tuple(probe.name for probe in probes)
     for done, epoch in enumerate(epochs):
@@ -72,23 +72,7 @@ def ask_kept_epochs(folder: Path, epochs: Sequence[int]) -> Generator[Progress, 
             state = load_epoch(folder, epoch)["trainer"]
         except RunError:  # thinned out meanwhile, or damaged: that epoch stays empty
             continue
-        model, arithmetic = _network(card, state), Arithmetic(torch.device("cpu"))
+        arithmetic = Arithmetic(torch.device("cpu"))
+        model = build_saved(folder, card, measured_weights(state), arithmetic.device)
         found.append(Probed(epoch, state["meter"]["step"], names, probabilities(model, card, probes, arithmetic)))
     return found
-
-
-def _network(card: ModelCard, state: dict) -> nn.Module:
-    """The network that was validated when a trainer's `state` was taken, on the CPU."""
-    with torch.device(
-        "meta"
-    ):  # first weights would only be thrown away, and drawing them would disturb a training in this process
-        model = card.build()
-    model.load_state_dict(measured_weights(state), assign=True)
-    return model.to(memory_format=torch.channels_last)
-
-
-def _read_card(folder: Path) -> ModelCard:
-    try:
-        return ModelCard.model_validate_json((folder / CARD).read_bytes())
-    except (OSError, ValueError):
-        raise RunError(f"Run {folder.name} has no card of its network, or it is damaged. Train the run again.") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cnn_core.analysis.evaluation import evaluate, save_predictions
+from cnn_core.analysis.evaluation import evaluate, evaluation_key, save_evaluation
 from cnn_core.analysis.pictures import draw_predictions, draw_training_curves
 from cnn_core.config import TrainConfig
 from cnn_core.data.batches import Batches, Normalise
@@ -22,9 +22,9 @@ from cnn_core.device import choose_arithmetic, choose_device, describe_device, d
 from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Event, Finished, Note, Progress, Started
 from cnn_core.home import CURVES_PICTURE, PREDICTIONS_PICTURE, Home
+from cnn_core.models.checkpoint import drop_checkpoints
 from cnn_core.models.registry import count_trained, find_family
 from cnn_core.models.saved import ModelCard, load_model, save_card
-from cnn_core.training.checkpoint import drop_checkpoints
 from cnn_core.training.compiled import Compiled
 from cnn_core.training.course import Course
 from cnn_core.training.gauge import Gauge
@@ -75,7 +75,7 @@ def train_run(
         yield from map(Note, test.notes)
         best, card = load_model(folder, device)
         evaluation = yield from evaluate(best, card, test, device)
-        save_predictions(folder, evaluation, source.info.fingerprint)
+        save_evaluation(folder, evaluation_key(folder, config, source.info.fingerprint, "test", None), evaluation)
         yield Progress("Drawing curves and predictions", 0, 1)
         draw_training_curves(course.epochs, folder / CURVES_PICTURE)
         draw_predictions(test, evaluation, folder / PREDICTIONS_PICTURE)

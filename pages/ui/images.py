@@ -53,7 +53,7 @@ def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
 def _card(image: np.ndarray, index: int, evaluation: "Evaluation") -> str:
     predicted, true = evaluation.predicted[index], evaluation.labels[index]
     said, truth = html.escape(evaluation.classes[predicted]), html.escape(evaluation.classes[true])
-    share = f"{evaluation.probabilities[index, predicted]:.0%}"
+    share = f"{evaluation.scores.confidence[index]:.0%}"
     verdict = "right" if predicted == true else "wrong"
     alt = f"Test image {index}: predicted {said}, true class {truth}"
     caption = f"<b>{said}</b> {share}<br><small>{'✓ right' if verdict == 'right' else f'✗ is {truth}'}</small>"

@@ -8,8 +8,7 @@ import streamlit as st
 from cnn_core.data.catalog import open_source
 from cnn_core.data.image_file import SUFFIXES, Picture, read_picture
 from cnn_core.data.imported import OnDemandSource
-from cnn_core.data.source import DataInfo, DataSource, ImageSet, finish
-from cnn_core.data.split import stratified_split
+from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.errors import StudioError
 from cnn_core.runs.store import Run
 from cnn_core.training.probes import MOST, Probe, pin
@@ -17,7 +16,7 @@ from pages.ui.components.canvas import drawing_canvas
 from pages.ui.images import picture_html
 from pages.ui.progress import watch
 from pages.ui.server import get_store
-from pages.ui.session import test_images
+from pages.ui.session import images_of
 from pages.ui.text import plain
 
 HANDFUL = 5
@@ -61,7 +60,7 @@ def _choose(run: Run, source: DataSource, probes: Sequence[Probe]) -> None:
         label = st.selectbox(
             "Class", range(len(classes)), format_func=classes.__getitem__, width=220, key=f"probe-class-{run.id}"
         )
-        images = _validation_images(run.id, source.info.fingerprint) if part == VALIDATION else test_images(run)
+        images = images_of(run, "val" if part == VALIDATION else "test")
         places = np.flatnonzero(images.labels == label)
         if len(places):
             number = st.number_input(f"Image (1 to {len(places):,})", 1, len(places), key=f"probe-number-{run.id}-{part}-{label}")
@@ -154,15 +153,3 @@ def _random_handful(images: ImageSet, part: str, probes: Sequence[Probe]) -> lis
             pinned.add(probe.name)
             chosen.append(probe)
     return chosen
-
-
-@st.cache_resource(max_entries=2, show_spinner="Reading the validation images…")
-def _validation_images(run: str, fingerprint: str) -> ImageSet:
-    """The images that the run keeps apart for validation, as its settings say; read once for all sessions."""
-    store = get_store()
-    config = store.run(run).config
-    source = open_source(config.data, store.home)
-    if source.info.val_count:
-        return finish(source.load("val"))
-    images = finish(source.load("train"))
-    return images.take(stratified_split(images.labels, config.validation_share, config.seed)[1])

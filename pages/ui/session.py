@@ -1,13 +1,14 @@
 """Choosing a run, and starting one: what several pages do in the same way."""
 
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.catalog import open_source
-from cnn_core.data.source import ImageSet, finish
+from cnn_core.data.source import ImageSet, Part, finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.home import WEIGHTS
 from cnn_core.runs.store import Run
@@ -60,11 +61,19 @@ def choose_trained_run(what: str) -> Run | None:
     return choose_run(runs)
 
 
-def evaluate_with_progress(run: Run) -> "Evaluation":
-    """The run's evaluation on its test images, with a progress bar while it has to be computed. Raises StudioError."""
+def evaluate_with_progress(run: Run, part: Part = "test", epoch: int | None = None) -> "Evaluation":
+    """The run's evaluation on one part of its images, with progress and a way out while it has to be computed. Raises StudioError."""
     with st.spinner("Opening the model…"):
         from cnn_core.analysis.evaluation import evaluate_run
-    return watch(evaluate_run(run.id, run.config, get_store().home))
+    home = get_store().home
+    evaluation = watch(evaluate_run(run.id, run.config, home, part=part, epoch=epoch), f"evaluation-{run.id}-{part}-{epoch}")
+    return _shared(home.run_folder(run.id), evaluation.key, evaluation)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _shared(folder: Path, key: str, _evaluation: "Evaluation") -> "Evaluation":
+    """The first evaluation of that key in that folder, with all that was computed from it since: one for all sessions."""
+    return _evaluation
 
 
 def get_classifier(run: Run) -> "Classifier":
@@ -79,14 +88,19 @@ def _classifier(run: str, version: int) -> "Classifier":
     return Classifier(get_store().home.run_folder(run))
 
 
-def test_images(run: Run) -> ImageSet:
-    """The run's test images, in the order of its evaluation; read once for all sessions."""
-    return _test_images(run.config.data, open_source(run.config.data, get_store().home).info.fingerprint)
+def images_of(run: Run, part: Part = "test") -> ImageSet:
+    """The run's images of one part, in the order of its evaluation; read once for all sessions. Raises DataError."""
+    config = run.config
+    fingerprint = open_source(config.data, get_store().home).info.fingerprint
+    split = (config.validation_share, config.seed) if part != "test" else ()
+    return _images_of(config.data, fingerprint, part, split, config)
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading the test images…")
-def _test_images(data: str, fingerprint: str) -> ImageSet:
-    return finish(open_source(data, get_store().home).load("test"))
+@st.cache_resource(max_entries=4, show_spinner="Reading the images…")
+def _images_of(data: str, fingerprint: str, part: Part, split: tuple[float, ...], _config: TrainConfig) -> ImageSet:
+    from cnn_core.analysis.evaluation import load_part
+
+    return finish(load_part(open_source(data, get_store().home), _config, part))
 
 
 def status_badge(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""A run on its test images: the figures, and when kept predictions are used, renewed, or left alone."""
+"""A run on images of one part: the figures, and when a kept evaluation is used, renewed, or left alone."""
 
 import random
 import shutil
@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.special
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
-from cnn_core.analysis.evaluation import Evaluation, evaluate_run, read_predictions
+from cnn_core.analysis import scores
+from cnn_core.analysis.evaluation import Evaluation, evaluate_run, evaluation_key, load_part, read_evaluation
 from cnn_core.config import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import finish
+from cnn_core.data.split import stratified_split
 from cnn_core.errors import DataError, RunError
-from cnn_core.home import PREDICTIONS
+from cnn_core.events import Epoch
+from cnn_core.home import EVALUATIONS
 from cnn_core.models.saved import load_model, save_weights
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, tiny_config
@@ -29,24 +33,58 @@ def evaluate(trained: Trained) -> Evaluation:
 def random_evaluation(seed: int, count: int = 200, classes: int = 5) -> Evaluation:
     rng = np.random.default_rng(seed)
     probabilities = rng.dirichlet(np.full(classes, 0.5), count).astype(np.float32) * 0.999 + np.float32(0.001 / classes)
-    return Evaluation(tuple("abcde"[:classes]), probabilities, rng.integers(0, classes, count))
+    return Evaluation(tuple("abcde"[:classes]), np.log(probabilities), rng.integers(0, classes, count))
+
+
+def logits_file(trained: Trained) -> Path:
+    """The one kept evaluation of the best network on the test images."""
+    (path,) = (path for path in (trained.folder / EVALUATIONS).glob("best-test-*.npy") if not path.name.endswith(".labels.npy"))
+    return path
+
+
+def forget(trained: Trained) -> None:
+    shutil.rmtree(trained.folder / EVALUATIONS)
+
+
+def key_of(trained: Trained) -> str:
+    return evaluation_key(trained.folder, trained.run.config, load_model(trained.folder, CPU)[1].fingerprint, "test", None)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_accuracy_loss_and_confusion_equal_scikit_learns(seed: int):
     evaluation = random_evaluation(seed)
-    predicted = evaluation.probabilities.argmax(1)
+    predicted = evaluation.logits.argmax(1)
     assert evaluation.accuracy == pytest.approx(accuracy_score(evaluation.labels, predicted), abs=1e-12)
-    doubles = evaluation.probabilities.astype(np.float64)
-    expected = log_loss(evaluation.labels, doubles / doubles.sum(1, keepdims=True), labels=range(5))
-    assert evaluation.loss == pytest.approx(expected, rel=1e-6)
+    doubles = scipy.special.softmax(evaluation.logits.astype(np.float64), 1)
+    np.testing.assert_allclose(evaluation.probabilities(), doubles, rtol=0, atol=1e-12)
+    assert evaluation.loss == pytest.approx(log_loss(evaluation.labels, doubles, labels=range(5)), abs=1e-9)
     assert np.array_equal(evaluation.confusion, confusion_matrix(evaluation.labels, predicted, labels=range(5)))
     assert evaluation.per_class.support.sum() == len(evaluation.labels)
 
 
 def test_a_loss_stays_finite_where_the_truth_was_held_impossible():
-    sure = Evaluation(("a", "b"), np.array([[1, 0]], np.float32), np.array([1]))
-    assert np.isfinite(sure.loss) and sure.loss > 80 and sure.accuracy == 0
+    sure = Evaluation(("a", "b"), np.array([[1000, 0]], np.float32), np.array([1]))
+    assert sure.loss == 1000 and sure.accuracy == 0 and sure.scores.truth.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_scores_of_every_image_are_those_of_its_probabilities(temperature: float, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scores, "BLOCK", 64)  # several blocks
+    evaluation = random_evaluation(3).cooled(temperature)
+    shares = scipy.special.softmax(evaluation.logits.astype(np.float64) / temperature, 1)
+    ranked, own = np.sort(shares, 1), shares[np.arange(200), evaluation.labels]
+    found = evaluation.scores
+    assert np.array_equal(found.predicted, shares.argmax(1))
+    assert np.array_equal(found.rank, (shares > own[:, None]).sum(1))
+    for column, expected in (
+        (found.confidence, ranked[:, -1]),
+        (found.runner_up, ranked[:, -2]),
+        (found.truth, own),
+        (found.loss, -np.log(own)),
+        (evaluation.class_probability(2), shares[:, 2]),
+    ):
+        np.testing.assert_allclose(column, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(evaluation.probabilities(np.array([3, 9])), shares[[3, 9]], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("true_class", [None, 0, 3])
@@ -55,7 +93,7 @@ def test_images_are_selected_by_true_class_and_by_right_or_wrong(true_class: int
     evaluation = random_evaluation(1)
     expected = [
         index
-        for index, (row, label) in enumerate(zip(evaluation.probabilities, evaluation.labels, strict=True))
+        for index, (row, label) in enumerate(zip(evaluation.logits, evaluation.labels, strict=True))
         if true_class in (None, label) and is_right in (None, bool(row.argmax() == label))
     ]
     assert expected
@@ -63,45 +101,69 @@ def test_images_are_selected_by_true_class_and_by_right_or_wrong(true_class: int
 
 
 def test_a_runs_evaluation_equals_its_model_applied_to_its_test_images(digits_copy: Trained):
-    (digits_copy.folder / PREDICTIONS).unlink()
+    forget(digits_copy)
     evaluation = evaluate(digits_copy)
     model, card = load_model(digits_copy.folder, CPU)
     test = finish(open_source("digits", digits_copy.home).load("test"))
     scaled = (torch.from_numpy(test.images).permute(0, 3, 1, 2).float() / 255 - card.mean[0]) / card.std[0]
     with torch.no_grad():
         expected = model(scaled).softmax(1).numpy()
-    np.testing.assert_allclose(evaluation.probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(evaluation.probabilities(), expected, atol=1e-5)
     assert np.array_equal(evaluation.labels, test.labels)
     assert evaluation.accuracy == pytest.approx(digits_copy.run.summary["test_accuracy"])
     assert evaluation.loss == pytest.approx(digits_copy.run.summary["test_loss"], rel=1e-5)
-    assert (digits_copy.folder / PREDICTIONS).is_file()
+    assert logits_file(digits_copy).is_file()
 
 
-def mark_predictions(folder: Path) -> None:
-    """Change the kept predictions without changing whose they are, so that their use can be told."""
-    with np.load(folder / PREDICTIONS) as kept:
-        arrays = dict(kept)
-    arrays["probabilities"] = np.roll(arrays["probabilities"], 1, axis=1)
-    np.savez(folder / PREDICTIONS, **arrays)
+def mark(trained: Trained) -> None:
+    """Change the kept evaluation without changing whose it is, so that its use can be told."""
+    path = logits_file(trained)
+    np.save(path, np.roll(np.load(path), 1, axis=1))
 
 
-def test_kept_predictions_are_used_again(digits_copy: Trained):
-    before = evaluate(digits_copy)
-    mark_predictions(digits_copy.folder)
-    assert np.array_equal(evaluate(digits_copy).probabilities, np.roll(before.probabilities, 1, axis=1))
+def test_a_kept_evaluation_is_used_again(digits_copy: Trained):
+    before = np.array(evaluate(digits_copy).logits)
+    mark(digits_copy)
+    assert np.array_equal(evaluate(digits_copy).logits, np.roll(before, 1, axis=1))
 
 
 def test_other_weights_are_evaluated_anew_and_kept_from_then_on(digits_copy: Trained):
     before = evaluate(digits_copy)
-    mark_predictions(digits_copy.folder)
+    mark(digits_copy)
     model, card = load_model(digits_copy.folder, CPU)
     with torch.no_grad():
         list(model.parameters())[-1][3] += 50  # everything is a three now
     save_weights(digits_copy.folder, model)
     after = evaluate(digits_copy)
     assert (after.predicted == 3).all() and np.array_equal(after.labels, before.labels)
-    mark_predictions(digits_copy.folder)
+    mark(digits_copy)
     assert (evaluate(digits_copy).predicted == 4).all()
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_kept_epoch_is_evaluated_as_training_validated_it(digits_copy: Trained, epoch: int):
+    told = [stored.event for stored in digits_copy.store.events(digits_copy.id, kinds=[Epoch])]
+    steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, part="val", epoch=epoch)
+    evaluation = finish(steps)
+    assert evaluation.accuracy == pytest.approx(told[epoch - 1].val_accuracy, abs=1e-6)
+    assert evaluation.loss == pytest.approx(told[epoch - 1].val_loss, rel=1e-5)
+
+
+def test_training_and_validation_images_are_those_that_the_run_split(digits_copy: Trained):
+    config, source = digits_copy.run.config, open_source("digits", digits_copy.home)
+    whole = finish(source.load("train"))
+    rest, kept = stratified_split(whole.labels, config.validation_share, config.seed)
+    for part, rows in (("train", rest), ("val", kept)):
+        evaluation = finish(evaluate_run(digits_copy.id, config, digits_copy.home, part=part))
+        assert np.array_equal(evaluation.labels, whole.labels[rows])
+        assert np.array_equal(finish(load_part(source, config, part)).images, whole.images[rows])
+    assert len(list((digits_copy.folder / EVALUATIONS).glob("*.labels.npy"))) == 3
+
+
+def test_an_epoch_that_was_not_kept_is_refused_in_words(digits_copy: Trained):
+    with pytest.raises(RunError, match="after epoch 99 was not kept") as refusal:
+        finish(evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, epoch=99))
+    assert is_a_sentence(refusal.value)
 
 
 def test_other_images_are_evaluated_anew(colours_copy: Trained, tmp_path: Path):
@@ -145,45 +207,43 @@ def test_data_that_is_gone_and_a_run_without_a_model_are_refused_in_words(colour
         finish(evaluate_run(run, make_config(), colours_copy.home))
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no archive", None], ids=["empty", "a beginning", "text", "half"])
-def test_damaged_kept_predictions_are_computed_anew(digits_copy: Trained, content: bytes | None):
-    before = evaluate(digits_copy)
-    path = digits_copy.folder / PREDICTIONS
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if content is None else content)
-    after = evaluate(digits_copy)
-    np.testing.assert_allclose(after.probabilities, before.probabilities, atol=1e-6)
-    assert path.stat().st_size > 10_000
-
-
-def test_kept_predictions_with_any_damage_are_ignored_or_read_and_nothing_else(digits_copy: Trained):
-    rng = random.Random(0)
-    path = digits_copy.folder / PREDICTIONS
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no array", None], ids=["empty", "a beginning", "text", "half"])
+@pytest.mark.parametrize("suffix", [".npy", ".labels.npy"])
+def test_a_damaged_kept_evaluation_is_computed_anew(digits_copy: Trained, content: bytes | None, suffix: str):
+    before = np.array(evaluate(digits_copy).logits)
+    path = logits_file(digits_copy).with_suffix(suffix)
     whole = path.read_bytes()
-    _, card = load_model(digits_copy.folder, CPU)
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    after = evaluate(digits_copy)
+    np.testing.assert_allclose(after.logits, before, atol=1e-4)
+    assert path.stat().st_size == len(whole)
+
+
+def test_a_kept_evaluation_with_any_damage_is_ignored_or_read_and_nothing_else(digits_copy: Trained):
+    rng, key = random.Random(0), key_of(digits_copy)
     ignored = 0
-    for _ in range(300):
-        data = bytearray(whole)
-        for _ in range(rng.choice([1, 3, 40])):
-            place = rng.choice([rng.randrange(len(data)), rng.randrange(400), len(data) - 1 - rng.randrange(400)])
-            data[place] = rng.randrange(256)
-        path.write_bytes(data)
-        kept = read_predictions(digits_copy.folder, card, card.fingerprint)
-        ignored += kept is None
-        assert kept is None or kept.probabilities.shape == (359, 10)
-    assert ignored > 100
+    for path in (logits_file(digits_copy), logits_file(digits_copy).with_suffix(".labels.npy")):
+        whole = path.read_bytes()
+        for _ in range(150):
+            data = bytearray(whole)
+            for _ in range(rng.choice([1, 3, 40])):
+                data[rng.choice([rng.randrange(len(data)), rng.randrange(128)])] = rng.randrange(256)
+            path.write_bytes(data)
+            kept = read_evaluation(digits_copy.folder, key)
+            ignored += kept is None
+            assert kept is None or (kept.logits.shape == (359, 10) and kept.labels.shape == (359,))
+        path.write_bytes(whole)
+    assert ignored > 100 and read_evaluation(digits_copy.folder, key)
 
 
-def test_kept_predictions_never_run_code(digits_copy: Trained):
-    _, card = load_model(digits_copy.folder, CPU)
-    with np.load(digits_copy.folder / PREDICTIONS) as kept:
-        key = kept["key"]
-    np.savez(digits_copy.folder / PREDICTIONS, key=key, probabilities=np.array([{"pickled": 1}], object), labels=np.array([0]))
-    assert read_predictions(digits_copy.folder, card, card.fingerprint) is None
+def test_a_kept_evaluation_never_runs_code(digits_copy: Trained):
+    np.save(logits_file(digits_copy), np.array([{"pickled": 1}], object))
+    assert read_evaluation(digits_copy.folder, key_of(digits_copy)) is None
 
 
 def test_evaluating_can_be_watched_and_left(digits_copy: Trained):
-    (digits_copy.folder / PREDICTIONS).unlink()
+    forget(digits_copy)
     steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home)
     assert next(steps).stage == "Opening the images"
     steps.close()
-    assert not (digits_copy.folder / PREDICTIONS).exists()
+    assert not (digits_copy.folder / EVALUATIONS).exists()

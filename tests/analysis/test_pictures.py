@@ -38,6 +38,8 @@ def test_a_wrong_prediction_stands_out_and_a_right_one_does_not(tmp_path: Path):
     sure = np.array([[0.9, 0.1]] * 3, np.float32)
     for name, labels in (("right", [0, 0, 0]), ("wrong", [0, 1, 0])):
         draw_predictions(
-            ImageSet(images, np.array(labels)), Evaluation(("cat", "dog"), sure, np.array(labels)), tmp_path / f"{name}.png"
+            ImageSet(images, np.array(labels)),
+            Evaluation(("cat", "dog"), np.log(sure), np.array(labels)),
+            tmp_path / f"{name}.png",
         )
         assert has_colour(pixels(tmp_path / f"{name}.png"), "#D55E00") == (name == "wrong")

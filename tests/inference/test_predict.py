@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cnn_core.analysis.evaluation import read_predictions
+from cnn_core.analysis.evaluation import evaluate_run
 from cnn_core.config import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import finish
@@ -23,10 +23,10 @@ CPU = torch.device("cpu")
 
 def test_probabilities_equal_those_of_the_runs_evaluation(digits_run: Trained):
     classifier = Classifier(digits_run.folder, CPU)
-    kept = read_predictions(digits_run.folder, classifier.card, classifier.card.fingerprint)
+    kept = finish(evaluate_run(digits_run.id, digits_run.run.config, digits_run.home))
     test = finish(open_source("digits", digits_run.home).load("test"))
     assert kept is not None
-    np.testing.assert_allclose(classifier.probabilities(test.images), kept.probabilities, atol=1e-5)
+    np.testing.assert_allclose(classifier.probabilities(test.images), kept.probabilities(), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["blue", "green", "red"])

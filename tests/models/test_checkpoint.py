@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cnn_core.home import CHECKPOINT, OLD_CHECKPOINT
-from cnn_core.training.checkpoint import drop_checkpoints, has_checkpoint, load_checkpoint, save_checkpoint
+from cnn_core.models.checkpoint import drop_checkpoints, has_checkpoint, load_checkpoint, save_checkpoint
 from tests.helpers import is_a_sentence
 
 CPU = torch.device("cpu")

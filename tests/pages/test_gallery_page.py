@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from cnn_core.analysis.evaluation import Evaluation, evaluate_run, save_predictions
+from cnn_core.analysis.evaluation import Evaluation, evaluate_run, evaluation_key, save_evaluation
 from cnn_core.config import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.image_file import read_picture
@@ -170,9 +170,9 @@ def test_filters_show_the_right_number_of_test_images(trained, open_page, true_c
 
 def test_a_filter_that_leaves_nothing_says_why(own_trained, open_page):
     evaluation = finish(evaluate_run(RUN, own_trained.run(RUN).config, own_trained.home))
-    flawless = Evaluation(evaluation.classes, np.eye(10, dtype=np.float32)[evaluation.labels], evaluation.labels)
-    source = open_source("digits", own_trained.home)
-    save_predictions(own_trained.home.run_folder(RUN), flawless, source.info.fingerprint)
+    flawless = Evaluation(evaluation.classes, 50 * np.eye(10, dtype=np.float32)[evaluation.labels], evaluation.labels)
+    folder, fingerprint = own_trained.home.run_folder(RUN), open_source("digits", own_trained.home).info.fingerprint
+    save_evaluation(folder, evaluation_key(folder, own_trained.run(RUN).config, fingerprint, "test", None), flawless)
     at = browse(open_page)
     at.button_group[1].set_value("Wrong").run()
     assert counted(at) == (0, 359)

@@ -41,7 +41,7 @@ def pixels_of(image_tag):
 def evaluation(*names):
     """Three test images: right, wrong, right."""
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], np.float32)
-    return Evaluation(names, probabilities, np.array([0, 1, 1]))
+    return Evaluation(names, np.log(probabilities), np.array([0, 1, 1]))
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3)])

@@ -21,13 +21,13 @@ from cnn_core.events import Epoch, Event, Finished, Note, Probed, Resumed, Start
 from cnn_core.files import try_lock
 from cnn_core.home import PROBES, WEIGHTS, Home
 from cnn_core.inference.preprocess import received
+from cnn_core.models.checkpoint import load_epoch
 from cnn_core.models.saved import ModelCard
 from cnn_core.runs.branch import branch
 from cnn_core.runs.execute import execute
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store, Stored
 from cnn_core.training import meter
-from cnn_core.training.checkpoint import load_epoch
 from cnn_core.training.probes import LOCK, MOST, Probe, pin, read_probes, unpin, unpin_all
 from cnn_core.training.probing import ask_kept_epochs
 from cnn_core.training.recipe import train_run

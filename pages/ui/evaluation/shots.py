@@ -1,0 +1,44 @@
+"""Images of a subject in a paged grid, each with what the network said of it: the one way in which every view shows images."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from pages.ui.components.picker import Picture, pick_pictures
+from pages.ui.evaluation.subject import PARTS, Subject
+
+if TYPE_CHECKING:
+    from cnn_core.analysis.evaluation import Evaluation
+
+PAGE = 24
+TOLD = 3  # classes whose probabilities are told of an image
+
+
+def show_shots(subject: Subject, evaluation: "Evaluation", indices: np.ndarray, key: str) -> list[int]:
+    """The images at `indices` (int64, in the order in which they are shown), a page of them at a time; gives those that are ticked.
+
+    `key`: of the widgets, another one for every list.
+    """
+    if not len(indices):
+        st.info("There is no such image.", icon=":material/search:")
+        return []
+    pages = -(-len(indices) // PAGE)
+    page = st.pagination(pages, key=f"{key}-page") if pages > 1 else 1
+    shown = indices[(page - 1) * PAGE : page * PAGE]
+    images, shares = subject.images()[shown], evaluation.probabilities(shown)
+    pictures = [
+        Picture(int(index), image, *_in_words(subject, evaluation, int(index), row))
+        for index, image, row in zip(shown, images, shares, strict=True)
+    ]
+    return pick_pictures(f"{key}-picked", pictures)
+
+
+def _in_words(subject: Subject, evaluation: "Evaluation", index: int, shares: np.ndarray) -> tuple[str, str]:
+    """What stands below an image, and what a screen reader or a resting pointer is told."""
+    said, truth = evaluation.predicted[index], evaluation.labels[index]
+    verdict = "✓" if said == truth else f"✗ is {evaluation.classes[truth]}"
+    ranked = np.argsort(-shares, kind="stable")[:TOLD]
+    told = ", ".join(f"{evaluation.classes[label]} {shares[label]:.1%}" for label in ranked)
+    about = f"{PARTS[subject.part].capitalize()} image {index}, true class {evaluation.classes[truth]}: {told}"
+    return f"{evaluation.classes[said]} {shares[said]:.0%} {verdict}", about
