@@ -9,11 +9,12 @@ to the message at a client, or to the drawn point in the browser.
 import asyncio
 import json
 import multiprocessing
+import os
 import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -55,7 +56,10 @@ def main() -> None:
         reads = [_reads(served, run, streams, seconds * READING) for streams in (0, 1, SESSIONS)]
         alone = [_pace(served, run, seconds * ALONE)]
         with crowd(served.url, run, SESSIONS - 1) as seen, _browser(served.url, run) as (drawn, complaints):
+            begun, before = time.perf_counter(), _busy_seconds(served)
             watched = _pace(served, run, seconds)
+            passed = time.perf_counter() - begun
+            cores = {name: (after - before[name]) / passed for name, after in _busy_seconds(served).items()}
         alone.append(_pace(served, run, seconds * ALONE))
         served.store.request_stop(run)
         while served.store.run(run).is_active:
@@ -72,6 +76,7 @@ def main() -> None:
                 "≥ 0.90",
                 f"{watched / statistics.mean(alone):.3f} ({watched:,.0f} images/s; {alone[0]:,.0f} before and {alone[1]:,.0f} after)",
             ),
+            ("cores in use, watched", "", ", ".join(f"{name} {used:.2f}" for name, used in cores.items())),
             (
                 "file reads of the server a second: nobody, one stream, all streams",
                 "as many for all as for one",
@@ -102,6 +107,24 @@ def _reads(served: Dashboard, run: str, streams: int, seconds: float) -> float:
         before = _read_calls(served.process.pid)
         time.sleep(seconds)
         return (_read_calls(served.process.pid) - before) / seconds
+
+
+def _busy_seconds(served: Dashboard) -> dict[str, float]:
+    """Seconds of processor time that the server (training and telling), the clients and the browser have used so far."""
+    parents, used = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended since
+            fields = path.read_text().rpartition(")")[2].split()
+            parents[int(path.parent.name)], used[int(path.parent.name)] = int(fields[1]), int(fields[11]) + int(fields[12])
+    names = {served.process.pid: "server", **{child.pid: "clients" for child in multiprocessing.active_children()}}
+    seconds = dict.fromkeys(("server", "clients", "browser"), 0.0)
+    for process in used:
+        ancestor = process
+        while ancestor not in names and parents.get(ancestor, 0) != os.getpid() and ancestor in parents:
+            ancestor = parents[ancestor]
+        if ancestor in names or parents.get(ancestor) == os.getpid():
+            seconds[names.get(ancestor, "browser")] += used[process] / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 def _read_calls(process: int) -> int:

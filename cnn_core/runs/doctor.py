@@ -4,11 +4,12 @@ In: a History and the settings in force. Out: findings; none for a healthy run. 
 where the numbers do not carry it; how they measure is in `symptoms`, what they prescribe in `remedies`. Importing this module does not import torch.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
 from typing import Any
+
+import numpy as np
 
 from cnn_core.config import TrainConfig
 from cnn_core.data.library import IMBALANCE
@@ -97,7 +98,7 @@ def rate_too_high(case: Case) -> Finding | None:
     if not leap:
         return None
     steps, rates = history.gauge("learning_rate")
-    highest = max(rates[: bisect_left(steps, leap.high_step) + 1])
+    highest = float(rates[: np.searchsorted(steps, leap.high_step) + 1].max())
     if config.learning_rate < highest * STILL_HIGH:  # somebody has lowered it since
         return None
     return Finding(

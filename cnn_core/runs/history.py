@@ -145,10 +145,11 @@ class History:
         assert self._is_ruled, "its steps were let go of"
         return self._losses
 
-    def gauge(self, name: str) -> tuple[list[int], list[float | None]]:
-        """The step of every report, and what it said of `name`, one of RULED."""
+    def gauge(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The step of every report, and what it said of `name`, one of RULED, NaN where it could not tell: views, to be let go of before
+        more is added."""
         assert self._is_ruled, "its steps were let go of"
-        return self._reported.tolist(), [None if math.isnan(value) else value for value in self._ruled[name]]
+        return np.asarray(self._reported), np.asarray(self._ruled[name])
 
     def drop_steps(self) -> None:
         """Keep what is drawn, and no longer what only rules look at: `losses` and `gauge` are then no more."""

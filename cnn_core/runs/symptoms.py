@@ -73,7 +73,7 @@ def find_leap(history: History, batch_size: int, since: int = 0) -> Leap | None:
 
 
 def _find_explosion(history: History, since: int) -> Leap | None:
-    start, losses = first_loss(history), np.asarray(history.losses[since:])
+    start, losses = first_loss(history), np.asarray(history.losses)[since:]  # a view: a long run has many
     if (losses > EXPLOSION * start).sum() < EXPLOSIONS:
         return None
     return Leap(start, since + 1, float(losses.max()), since + 1 + int(losses.argmax()))
@@ -81,7 +81,7 @@ def _find_explosion(history: History, since: int) -> Leap | None:
 
 def _find_rise_of_windows(history: History, batch_size: int, since: int) -> Leap | None:
     size = max(WINDOW_STEPS, -(-WINDOW_IMAGES // batch_size))
-    losses = np.asarray(history.losses[since:])
+    losses = np.asarray(history.losses)[since:]
     if len(losses) < size:
         return None
     whole = len(losses) // size
@@ -103,16 +103,17 @@ def _find_rise_of_windows(history: History, batch_size: int, since: int) -> Leap
 
 def find_spikes(history: History) -> Spikes | None:
     """Gradients far longer than usual, some of which threw the training back."""
-    known = [(step, norm) for step, norm in zip(*history.gauge("gradient_norm"), strict=True) if norm is not None]
-    if len(known) < SPIKE_REPORTS:
+    steps, norms = history.gauge("gradient_norm")
+    steps, norms = steps[~np.isnan(norms)], norms[~np.isnan(norms)]
+    if len(norms) < SPIKE_REPORTS:
         return None
-    usual = median(norm for _, norm in known)
-    spikes = [(norm, step) for step, norm in known if norm > SPIKE * usual > 0]
-    harmful = sum(_does_harm(history, step) for _, step in spikes)
+    usual = float(np.median(norms))
+    spikes = np.flatnonzero(norms > SPIKE * usual) if usual > 0 else []
+    harmful = sum(_does_harm(history, int(steps[at])) for at in spikes)
     if harmful < SPIKES:
         return None
-    largest, step = max(spikes)
-    return Spikes(len(spikes), harmful, len(known), usual, largest, step)
+    largest = int(norms.argmax())
+    return Spikes(len(spikes), harmful, len(norms), usual, float(norms[largest]), int(steps[largest]))
 
 
 def _does_harm(history: History, step: int) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -27,6 +27,8 @@ from cnn_core.runs.store import Run, Store, Stored
 from pages.ui.server import get_store
 
 POLL_SECONDS = 0.2
+# A look is told to all: among many viewers it is made more rarely, for what they are sent takes time from the training beside it.
+POLL_SECONDS_A_VIEWER, MOST_POLL_SECONDS = 0.02, 1.0
 SETBACK_SECONDS = 1.0
 MOST_TOGETHER = 12  # runs in one stream: more lines can hardly be told apart
 SILENCE_SECONDS = 15  # after which a comment shows that the connection lives
@@ -72,8 +74,9 @@ class Channel:
                     return
         finally:
             self.viewers -= 1
-            if not self.viewers and self._tail:
+            if not self.viewers and self._tail and not self.has_ended:
                 self._tail.cancel()
+                self._tail = None  # whoever comes next starts another
 
     @property
     def has_ended(self) -> bool:
@@ -95,7 +98,7 @@ class Channel:
                 continue
             if not self._row.is_active:
                 return
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(min(MOST_POLL_SECONDS, max(POLL_SECONDS, POLL_SECONDS_A_VIEWER * self.viewers)))
 
     async def _look(self) -> None:
         row, history, new = await run_in_threadpool(self._read)
@@ -175,11 +178,11 @@ async def events_of_several(request: Request) -> Response:
 
 
 async def _channel(run: str) -> Channel:
-    """The channel of run `run`, a new one unless somebody watches it already. Raises StudioError."""
+    """The channel of run `run`, one for all that come, also for those who come at the same moment and do not watch yet. Raises StudioError."""
     store = get_store()
     await run_in_threadpool(store.run, run)
     channel = _channels.get(run)
-    if channel is None or not channel.viewers or channel.has_ended:
+    if channel is None or channel.has_ended:
         channel = _channels[run] = Channel(store, run)
     return channel
 
@@ -215,8 +218,9 @@ async def _merged(streams: dict[str, AsyncIterator[str]]) -> AsyncIterator[str]:
 
 async def _until_left(run: str, channel: Channel, since: Mark | None) -> AsyncIterator[str]:
     try:
-        async for message in channel.watch(since):
-            yield message
+        async with aclosing(channel.watch(since)) as messages:  # closed before it is asked whether anybody is left
+            async for message in messages:
+                yield message
     finally:
         if not channel.viewers and _channels.get(run) is channel:
             del _channels[run]

@@ -123,7 +123,7 @@ def test_a_long_run_stays_a_bounded_number_of_points_with_its_envelope(page, ser
         for last in range(1500, 5001, 500):
             store.append(run, [steps(last - 499, last)])
             await_drawn(page, last)
-            assert len(points(page)) <= 2400
+            assert len(points(page)) <= 1200
     x, y = points(page), page.evaluate(f"Array.from({LOSS}.data[0].y)")
     assert x == sorted(set(x)) and (x[0], x[-1]) == (1, 5000)
     assert (max(y), min(y)) == (loss(1), loss(5000))

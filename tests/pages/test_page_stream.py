@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -423,6 +424,28 @@ def test_viewers_of_a_run_share_one_channel_which_goes_with_the_last_of_them(rou
         await_true(lambda: stream._channels[run].viewers == 1)
         store.append(run, [steps(11, 12)])
         assert drawn([texts[1], *viewers[1].read_until(lambda payload: payload["step"] == 12)]) == list(range(1, 13))
+        for viewer in viewers:
+            viewer.close()
+        await_true(lambda: not stream._channels)
+
+
+def test_viewers_who_come_at_the_same_moment_share_one_channel_too(routes_here):
+    url, store = routes_here
+    with trained_here(store) as run:
+        store.append(run, [started(), steps(1, 10)])
+        made = []
+        with pytest.MonkeyPatch.context() as patch:
+
+            class Counted(stream.Channel):
+                def __init__(self, *given):
+                    made.append(given)
+                    super().__init__(*given)
+
+            patch.setattr(stream, "Channel", Counted)
+            with ThreadPoolExecutor(12) as pool:
+                viewers = list(pool.map(lambda _: Viewer(url, run), range(12)))
+            assert {next(viewer)[0] for viewer in viewers} == {"2.10.0"}
+            assert len(made) == 1 and stream._channels[run].viewers == 12
         for viewer in viewers:
             viewer.close()
         await_true(lambda: not stream._channels)

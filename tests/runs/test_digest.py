@@ -72,7 +72,8 @@ def test_a_history_that_goes_on_from_a_digest_anywhere_is_the_history_of_all_eve
         history = from_bytes(to_bytes(folded(events[:cut])))
         history.add([Stored(seq, event) for seq, event in enumerate(events[cut:], start=cut + 1)])
         assert history == whole and history.snapshot() == whole.snapshot() and history.mark() == whole.mark()
-        assert history.losses == whole.losses and history.gauge("gradient_norm") == whole.gauge("gradient_norm")
+        assert history.losses == whole.losses
+        np.testing.assert_array_equal(history.gauge("gradient_norm"), whole.gauge("gradient_norm"))
         assert history.images_per_second == whole.images_per_second
 
 

@@ -3,7 +3,8 @@
 // After every drawing it dispatches "live:drawn" with {step, at}, which tests and benchmarks listen to.
 
 // A drawing waits REST times as long as the last one took, within these milliseconds: the browser may share its cores with the training.
-const QUICK = 150, SLOW = 1000, REST = 4;
+const QUICK = 150, SLOW = 1000, REST = 5;
+const GAUGE_PAUSE = 1000; // milliseconds between two drawings of the lower chart, which nobody follows point by point
 const MOST_MARKS = 100; // epochs that each have a mark; of more, the marks took most of the drawing's time
 const GAUGES = {
   learning_rate: { title: "learning rate", format: ".3~g" }, images_per_second: { title: "images per second", format: ",.0f" },
@@ -27,6 +28,12 @@ const STATUS = {
   failed: "Failed", interrupted: "Interrupted: the process that trained this run has ended.",
 };
 
+// When the browser has put on the screen what was drawn; in a hidden tab, where it draws nothing, soon.
+const painted = () => new Promise((resolve) => {
+  requestAnimationFrame(() => setTimeout(resolve));
+  setTimeout(resolve, 200);
+});
+
 class Panel {
   constructor(element) {
     this.element = element;
@@ -34,11 +41,17 @@ class Panel {
     this.curves = this.charts.filter((chart) => ["loss", "accuracy"].includes(chart.dataset.chart));
     [this.gauge, this.classes] = ["gauge", "classes"].map((name) => this.charts.find((chart) => chart.dataset.chart === name));
     this.choice = element.querySelector(".live-gauge");
-    this.choice.onchange = () => this.kept && this.drawSoon();
+    this.choice.onchange = () => { this.gaugeDue = 0; if (this.kept) this.drawSoon(); };
     this.queue = Promise.resolve();
-    this.cost = this.drawnAt = 0;
+    this.cost = this.drawnAt = this.gaugeDue = 0;
+    this.seen = new Set();
+    this.sight = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) this.seen[isIntersecting ? "add" : "delete"](target);
+      if (entries.some((entry) => entry.isIntersecting) && this.kept) this.drawSoon();
+    }, { rootMargin: "100px" });
+    this.charts.forEach((chart) => this.sight.observe(chart));
     // Streamlit changes its theme without telling components: look whenever the root's colours may have changed.
-    this.themeWatch = setInterval(() => this.drawnColours && JSON.stringify(coloursOf(element)) !== this.drawnColours && this.drawSoon(), 1000);
+    this.themeWatch = setInterval(() => this.drawnColours && JSON.stringify(coloursOf(element)) !== this.drawnColours && (this.gaugeDue = 0, this.drawSoon()), 1000);
   }
 
   watch(run, status, onStatus, onEpoch) {
@@ -70,6 +83,7 @@ class Panel {
     clearTimeout(this.retry);
     clearTimeout(this.timer);
     clearInterval(this.themeWatch);
+    this.sight.disconnect();
     if (window.Plotly) this.charts.forEach((chart) => window.Plotly.purge(chart));
   }
 
@@ -91,8 +105,8 @@ class Panel {
     }
     kept.names = payload.classes ?? kept.names;
     kept.epochs.push(...payload.epochs);
-    const { best, changes, step, at, status } = payload;
-    Object.assign(kept, { best, changes, step, at, status });
+    const { best, changes, step, at, status, active } = payload;
+    Object.assign(kept, { best, changes, step, at, status, active });
     this.showFigures(payload);
     this.drawSoon();
   }
@@ -105,12 +119,18 @@ class Panel {
     }, this.drawnAt + rest - performance.now());
   }
 
+  // Whether a chart is on the screen or near it, or has never been drawn; what is scrolled into view is drawn then.
+  isSeen(chart) {
+    return !chart.data || this.seen.has(chart);
+  }
+
   async draw() {
     const Plotly = await loadPlotly(), begun = performance.now(), c = coloursOf(this.element), { kept } = this;
     this.drawnColours = JSON.stringify(c);
-    for (const chart of this.curves) await this.drawCurves(Plotly, chart, c);
-    await this.drawGauge(Plotly, c);
-    await this.drawClasses(Plotly, c);
+    for (const chart of this.curves) if (this.isSeen(chart)) await this.drawCurves(Plotly, chart, c);
+    if (this.isSeen(this.gauge) && (!kept.active || begun > this.gaugeDue)) await this.drawGauge(Plotly, c);
+    if (this.isSeen(this.classes)) await this.drawClasses(Plotly, c);
+    await painted();
     this.drawnAt = performance.now();
     this.cost = this.drawnAt - begun;
     if (kept.at) this.element.dispatchEvent(new CustomEvent("live:drawn", { bubbles: true, detail: { step: kept.step, at: kept.at } }));
@@ -136,9 +156,12 @@ class Panel {
       accuracy: last ? percent(last.val_accuracy) : "–",
       best: p.best ? `${percent(p.best.val_accuracy)} <small>epoch ${p.best.epoch}</small>` : "–",
     };
-    for (const [name, value] of Object.entries(figures)) this.element.querySelector(`[data-figure=${name}]`).innerHTML = value;
+    for (const [name, value] of Object.entries(figures)) {
+      const place = this.element.querySelector(`[data-figure=${name}]`);
+      if (place.shown !== value) place.innerHTML = place.shown = value;
+    }
     const notes = this.element.querySelector(".live-notes");
-    notes.replaceChildren(...p.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
+    if (notes.childElementCount !== p.notes.length) notes.replaceChildren(...p.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
   }
 
   // A dotted line where settings were changed; its mark tells which when it is pointed at.
@@ -178,6 +201,7 @@ class Panel {
   }
 
   drawGauge(Plotly, c) {
+    this.gaugeDue = performance.now() + GAUGE_PAUSE;
     const { title, format } = GAUGES[this.choice.value], { x, y } = this.kept.gauges[this.choice.value] ?? { x: [], y: [] };
     const layout = this.layout("gauge", c);
     layout.yaxis = { ...layout.yaxis, title: { text: title }, tickformat: format };

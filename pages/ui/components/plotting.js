@@ -1,6 +1,6 @@
 // What every chart that is fed by the stream shares: the library, colours of the theme, axes, thinning. Put before a component's own code.
 
-const MAX_POINTS = 2400; // drawn per curve; beyond it the curve is thinned to half, keeping its envelope
+const MAX_POINTS = 1200; // drawn per curve, about two a pixel; beyond it the curve is thinned to half, keeping its envelope
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
 const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;"); // Plotly reads its texts as HTML, and names come from folders
 
