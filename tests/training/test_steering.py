@@ -16,8 +16,9 @@ from cnn_core.config import STEERABLE, TrainConfig, change_config
 from cnn_core.errors import RunError, SettingError
 from cnn_core.events import Changed, Continued, Epoch, Event, Finished, Note, Paused, Saved, Steps
 from cnn_core.home import CHECKPOINT, WEIGHTS, Home, kept_epochs
-from cnn_core.models import checkpoint, course, meter
+from cnn_core.models import checkpoint
 from cnn_core.models.checkpoint import keep_epoch, load_checkpoint, load_epoch
+from cnn_core.training import course, meter
 from cnn_core.training.recipe import train_run
 from cnn_core.training.steering import Steering
 from tests.helpers import is_a_sentence, tiny_config
