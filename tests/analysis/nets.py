@@ -1,0 +1,53 @@
+"""Small networks of every family for the tests of what goes on inside, with numbers drawn from a generator of their own."""
+
+import copy
+
+import torch
+from torch import nn
+
+from cnn_core.models.registry import FAMILIES, build_model
+
+SIDE, CLASSES = 32, 4
+
+
+def network(family: str, *, channels: int = 3, seed: int = 0, **options: object) -> nn.Module:
+    """A freshly initialised network in evaluation mode, narrow where its family allows that, with norms that have seen something."""
+    narrow = {"width": 0.25} if "width" in FAMILIES[family].options else {}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = build_model(family, channels=channels, image_size=SIDE, classes=CLASSES, **{**narrow, **options})
+        for layer in model.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.running_mean.normal_(0, 0.1)
+                layer.running_var.uniform_(0.5, 1.5)
+    return model.eval()
+
+
+def pictures(count: int, *, channels: int = 3, seed: int = 1) -> torch.Tensor:
+    """Normalised images (count, channels, SIDE, SIDE) float32."""
+    return torch.randn(count, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
+
+
+class Unchanged:
+    """Asserts at the end of the block that a model has its weights, gradients, modes and hooks, and torch its random numbers and mode."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def __enter__(self) -> None:
+        self.before = self._look()
+        self.weights = copy.deepcopy(self.model.state_dict())
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        if kind is None:
+            assert self._look() == self.before
+            for name, value in self.model.state_dict().items():
+                assert torch.equal(value, self.weights[name]), name
+
+    def _look(self) -> object:
+        return (
+            [(name, value.requires_grad, value.grad) for name, value in self.model.named_parameters()],
+            [(layer.training, list(layer._forward_hooks), list(layer._forward_pre_hooks)) for layer in self.model.modules()],
+            torch.get_rng_state().tolist(),
+            torch.is_grad_enabled(),
+        )
