@@ -15,7 +15,7 @@ BLOCK = 2**21  # logits at a time: 16 MB in float64
 class Scores:
     """Of every image, each (N,). `predicted` int64: the most probable class. float64: `confidence`, its probability; `runner_up`, that of
     the second; `truth`, that of the true class; `loss`, its cross-entropy (nats); `log_sum`, the logarithm of the softmax's denominator.
-    `rank` int64: how many classes were held more probable than the true one."""
+    `rank` int64: how many classes stand before the true one, from the most probable down, equally probable ones in the classes' order."""
 
     predicted: np.ndarray
     confidence: np.ndarray
@@ -38,8 +38,10 @@ def score(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> S
 def _score_block(logits: np.ndarray, labels: np.ndarray, temperature: float) -> tuple[np.ndarray, ...]:
     """The columns of Scores, in their order."""
     values = torch.from_numpy(logits).double() / temperature
-    own = values.gather(1, torch.from_numpy(labels).unsqueeze(1))
-    rank = (values > own).sum(1)
+    truth = torch.from_numpy(labels).unsqueeze(1)
+    own = values.gather(1, truth)
+    rank = (~(values <= own)).sum(1)  # no number (of a network that diverged) is no reason to stand in front
+    rank += ((values == own) & (torch.arange(values.shape[1]) < truth)).sum(1)
     log_sum = values.logsumexp(1)
     highest, predicted = values.max(1)
     second = values.scatter_(1, predicted.unsqueeze(1), -torch.inf).amax(1)  # the last use of `values`
