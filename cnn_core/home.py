@@ -6,7 +6,7 @@ studio/
   data/importing/<set>/  the same while it is being imported
   data/<name>/           downloaded archives
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
-                         training_curves.png, predictions.png
+                         calibration.json, training_curves.png, predictions.png
 """
 
 import os
@@ -19,6 +19,7 @@ from cnn_core.errors import DataError, RunError
 CONFIG, CARD, WEIGHTS, EVALUATIONS = "config.json", "model.json", "best_model.pth", "evaluations"
 CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.bin", "checkpoint.old.bin", "epochs"
 PROBES = "probes.npz"
+CALIBRATION = "calibration.json"
 CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"
 IMAGES, INDEX = "images.npy", "index.db"
 SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")

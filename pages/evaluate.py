@@ -6,9 +6,11 @@ import streamlit as st
 
 from pages.ui.evaluation.figures import show_figures
 from pages.ui.evaluation.subject import Subject, choose_subject
+from pages.ui.evaluation.trust import show_trust
 
 VIEWS: dict[str, Callable[[Subject], None]] = {
     "Figures": show_figures,
+    "Trust": show_trust,
 }
 
 st.title("Evaluate")

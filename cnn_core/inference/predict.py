@@ -1,4 +1,7 @@
-"""One trained network as a classifier of pictures. In: decoded pictures. Out: what the network received, and ranked classes."""
+"""One trained network as a classifier of pictures. In: decoded pictures. Out: what the network received, and ranked classes.
+
+Probabilities are calibrated where the run has a calibration, which also says how sure the network has to be.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +11,21 @@ import torch
 from PIL import Image
 
 from cnn_core.data.batches import Normalise
+from cnn_core.inference.calibrated import calibration_of
 from cnn_core.inference.preprocess import received
 from cnn_core.models.saved import load_model
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """`pixels`: what the network received, uint8 (S, S, C). `ranked`: (class, probability), most probable first."""
+    """`pixels`: what the network received, uint8 (S, S, C). `ranked`: (class, probability), most probable first.
+
+    `is_sure`: whether the first of them is as probable as an answer has to be.
+    """
 
     pixels: np.ndarray
     ranked: tuple[tuple[str, float], ...]
+    is_sure: bool = True
 
 
 class Classifier:
@@ -26,6 +34,7 @@ class Classifier:
     def __init__(self, folder: Path, device: torch.device | None = None) -> None:
         self.device = device = device or torch.device("cpu")
         self.model, self.card = load_model(folder, device)
+        self.calibration = calibration_of(folder)
         self._normalise = Normalise(self.card.mean, self.card.std, device)
 
     def classify(self, image: Image.Image) -> Prediction:
@@ -33,10 +42,12 @@ class Classifier:
         pixels = received(image, self.card)
         probabilities = self.probabilities(pixels[None])[0]
         order = np.argsort(-probabilities, kind="stable")
-        return Prediction(pixels, tuple((self.card.classes[i], float(probabilities[i])) for i in order))
+        is_sure = bool(probabilities[order[0]] >= self.calibration.threshold)
+        return Prediction(pixels, tuple((self.card.classes[i], float(probabilities[i])) for i in order), is_sure)
 
     @torch.inference_mode()
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Probabilities (N, classes) float32 of pictures that are ready: uint8 (N, S, S, C)."""
         images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
-        return self.model(self._normalise(images)).float().softmax(1).cpu().numpy()
+        logits = self.model(self._normalise(images)).float()
+        return (logits / self.calibration.temperature).softmax(1).cpu().numpy()

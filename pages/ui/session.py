@@ -11,6 +11,7 @@ from cnn_core.data.catalog import open_source
 from cnn_core.data.source import ImageSet, Part, finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.home import WEIGHTS
+from cnn_core.inference.calibrated import Calibration, read_calibration
 from cnn_core.runs.store import Run
 from pages.ui.links import page_file
 from pages.ui.progress import watch
@@ -76,13 +77,21 @@ def _shared(folder: Path, key: str, _evaluation: "Evaluation") -> "Evaluation":
     return _evaluation
 
 
+def cooled(run: Run, evaluation: "Evaluation", temperature: float) -> "Evaluation":
+    """The run's evaluation with that temperature; all that is computed from it is computed once for all sessions."""
+    if temperature == evaluation.temperature:
+        return evaluation
+    return _shared(get_store().home.run_folder(run.id), f"{evaluation.key} {temperature!r}", evaluation.cooled(temperature))
+
+
 def get_classifier(run: Run) -> "Classifier":
-    """The run's best model, ready to classify; loaded once for all sessions, and again when its weights change."""
-    return _classifier(run.id, (get_store().home.run_folder(run.id) / WEIGHTS).stat().st_mtime_ns)
+    """The run's best model, ready to classify; loaded once for all sessions, and again when its weights or its calibration change."""
+    folder = get_store().home.run_folder(run.id)
+    return _classifier(run.id, (folder / WEIGHTS).stat().st_mtime_ns, read_calibration(folder))
 
 
-@st.cache_resource(max_entries=4, show_spinner="Opening the model…")
-def _classifier(run: str, version: int) -> "Classifier":
+@st.cache_resource(max_entries=4, show_spinner="Opening the model…", hash_funcs={Calibration: repr})
+def _classifier(run: str, version: int, calibration: Calibration | None) -> "Classifier":
     from cnn_core.inference.predict import Classifier
 
     return Classifier(get_store().home.run_folder(run))
