@@ -9,6 +9,11 @@ import torch
 from torch import nn
 
 
+def fired_channels(outputs: torch.Tensor) -> torch.Tensor:
+    """Which channels have a positive number anywhere, (C,) bool. outputs: (N, C, ...)."""
+    return (outputs > 0).movedim(1, 0).flatten(1).any(1)
+
+
 class Activity:
     """Listens to the ReLU layers of `model` inside the block; `dead_share` is asked for afterwards."""
 
@@ -27,7 +32,7 @@ class Activity:
 
     def _listen(self, layer: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: torch.Tensor) -> None:
         """outputs: (N, C, ...). A layer that a network uses twice has fired when either use has."""
-        fired = (outputs > 0).movedim(1, 0).flatten(1).any(1)
+        fired = fired_channels(outputs)
         before = self._has_fired.get(layer)
         self._has_fired[layer] = fired if before is None or before.shape != fired.shape else before | fired
 

@@ -11,16 +11,28 @@ SIDE, CLASSES = 32, 4
 
 
 def network(family: str, *, channels: int = 3, seed: int = 0, **options: object) -> nn.Module:
-    """A freshly initialised network in evaluation mode, narrow where its family allows that, with norms that have seen something."""
+    """A freshly initialised network in evaluation mode, narrow where its family allows that, whose answer every layer has a part in."""
     narrow = {"width": 0.25} if "width" in FAMILIES[family].options else {}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = build_model(family, channels=channels, image_size=SIDE, classes=CLASSES, **{**narrow, **options})
-        for layer in model.modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                layer.running_mean.normal_(0, 0.1)
-                layer.running_var.uniform_(0.5, 1.5)
+        _wake(model, pictures(16, channels=channels, seed=2))
     return model.eval()
+
+
+@torch.no_grad()
+def _wake(model: nn.Module, images: torch.Tensor) -> None:
+    """Norms take their statistics from the images; ConvNeXt's blocks, which start as next to nothing, count from now on."""
+    for name, value in model.named_parameters():
+        if name.endswith("layer_scale"):
+            value.fill_(0.5)
+    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+    usual = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    model.train()(images)
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum
 
 
 def pictures(count: int, *, channels: int = 3, seed: int = 1) -> torch.Tensor:
