@@ -5,12 +5,14 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.ui.evaluation.figures import show_figures
+from pages.ui.evaluation.mistakes import show_mistakes
 from pages.ui.evaluation.subject import Subject, choose_subject
 from pages.ui.evaluation.trust import show_trust
 
 VIEWS: dict[str, Callable[[Subject], None]] = {
     "Figures": show_figures,
     "Trust": show_trust,
+    "Mistakes": show_mistakes,
 }
 
 st.title("Evaluate")

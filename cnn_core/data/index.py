@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -299,19 +300,22 @@ class Index:
                 db.executemany("update items set part = ? where row = ?", ((part, int(row)) for row in rows))
             self._note(db, facts)
 
-    def edit(self, rows: Iterable[int], field: str, new: int) -> int:
-        """Change `field` ("label" or "is_excluded") of some images; gives how many were changed. Recorded, and undone by `undo`."""
+    def edit(self, rows: Iterable[int], field: str, new: int | Iterable[int]) -> int:
+        """Change `field` ("label" or "is_excluded") of some images, to one value or to one each; gives how many were changed. Recorded,
+        and undone by `undo` as one correction."""
         assert field in ("label", "is_excluded")
         with self._open() as db:
             changed, now = 0, time.time()
-            for row in rows:
+            for row, value in zip(rows, repeat(new), strict=False) if isinstance(new, int) else zip(rows, new, strict=True):
                 old = db.execute(f"select {field} from items where row = ? and problem is null", (row,)).fetchone()
                 if old is None:
                     raise DataError(f"There is no image {row} in this data set. Reload the page.")
-                if old[0] == new:
+                if old[0] == value:
                     continue
-                db.execute(f"update items set {field} = ? where row = ?", (new, row))
-                db.execute("insert into edits (at, row, field, old, new) values (?, ?, ?, ?, ?)", (now, row, field, old[0], new))
+                db.execute(f"update items set {field} = ? where row = ?", (value, row))
+                db.execute(
+                    "insert into edits (at, row, field, old, new) values (?, ?, ?, ?, ?)", (now, row, field, old[0], value)
+                )
                 changed += 1
             return changed
 

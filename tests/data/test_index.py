@@ -80,6 +80,14 @@ def test_images_that_are_corrected_together_are_undone_together(source: Imported
     assert source.index.edit([0, 1, 2], "is_excluded", 1) == 3 and source.index.edit([2, 3], "is_excluded", 1) == 1
     assert [edit.row for edit in source.index.edits()] == [3, 2, 1, 0]
     assert len(source.index.undo()) == 1 and len(source.index.undo()) == 3
+
+
+def test_images_that_are_given_labels_of_their_own_are_one_correction(source: ImportedSource):
+    rows, labels = source.index.used("train")
+    others = [1 - int(label) for label in labels[:4]]
+    assert source.index.edit(rows[:4].tolist(), "label", others) == 4
+    assert source.index.used("train")[1][:4].tolist() == others
+    assert len(source.index.undo()) == 4 and np.array_equal(source.index.used("train")[1], labels)
     assert source.index.overview()["excluded"] == 0
 
 

@@ -2,20 +2,21 @@
 
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from cnn_core.errors import RunError
-from cnn_core.events import Event, Steps
+from cnn_core.events import Event, Progress, Steps
 from cnn_core.files import try_lock
 from cnn_core.runs.execute import execute
 from cnn_core.runs.lock import hold, worker_lock
 from cnn_core.runs.shelf import Shelf
 from cnn_core.runs.store import Store
-from cnn_core.runs.turn import take_turn
+from cnn_core.runs.turn import in_turn, take_turn
 from cnn_core.runs.worker import Worker
-from tests.helpers import start_process, tiny_config
+from tests.helpers import drain, start_process, tiny_config
 
 
 def is_its_turn(store: Store, run: str, *, is_worker: bool = False) -> bool:
@@ -141,3 +142,27 @@ def await_status(store: Store, run: str, status: str, seconds: float = 60) -> No
     while store.run(run).status != status:
         assert time.monotonic() < ends, store.run(run)
         time.sleep(0.02)
+
+
+def test_other_work_on_the_device_waits_for_a_run_and_a_run_for_it(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+
+    def work() -> Generator[Progress, None, str]:
+        assert not is_its_turn(store, run)
+        yield Progress("Working", 1, 2)
+        return "done"
+
+    with take_turn(store, run, is_worker=True):
+        steps = in_turn(store, "cpu", work())
+        assert [next(steps).stage for _ in range(2)] == ["Waiting for the run that is training now"] * 2
+    seen, result = drain(steps)
+    assert [event.stage for event in seen] == ["Working"] and result == "done"
+    assert is_its_turn(store, run)
+
+
+def test_other_work_that_is_given_up_leaves_the_device(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    steps = in_turn(store, "cpu", (Progress("Working", step, 9) for step in range(9)))
+    assert next(steps).done == 0 and not is_its_turn(store, run)
+    steps.close()
+    assert is_its_turn(store, run)

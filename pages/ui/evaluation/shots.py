@@ -1,5 +1,6 @@
 """Images of a subject in a paged grid, each with what the network said of it: the one way in which every view shows images."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,12 @@ PAGE = 24
 TOLD = 3  # classes whose probabilities are told of an image
 
 
-def show_shots(subject: Subject, evaluation: "Evaluation", indices: np.ndarray, key: str) -> list[int]:
+def show_shots(
+    subject: Subject, evaluation: "Evaluation", indices: np.ndarray, key: str, caption: Callable[[int], str] | None = None
+) -> list[int]:
     """The images at `indices` (int64, in the order in which they are shown), a page of them at a time; gives those that are ticked.
 
-    `key`: of the widgets, another one for every list.
+    `key`: of the widgets, another one for every list. `caption`: what stands below the image of an index, instead of the network's verdict.
     """
     if not len(indices):
         st.info("There is no such image.", icon=":material/search:")
@@ -28,17 +31,19 @@ def show_shots(subject: Subject, evaluation: "Evaluation", indices: np.ndarray, 
     shown = indices[(page - 1) * PAGE : page * PAGE]
     images, shares = subject.images()[shown], evaluation.probabilities(shown)
     pictures = [
-        Picture(int(index), image, *_in_words(subject, evaluation, int(index), row))
+        Picture(int(index), image, *_in_words(subject, evaluation, int(index), row, caption))
         for index, image, row in zip(shown, images, shares, strict=True)
     ]
     return pick_pictures(f"{key}-picked", pictures)
 
 
-def _in_words(subject: Subject, evaluation: "Evaluation", index: int, shares: np.ndarray) -> tuple[str, str]:
+def _in_words(
+    subject: Subject, evaluation: "Evaluation", index: int, shares: np.ndarray, caption: Callable[[int], str] | None
+) -> tuple[str, str]:
     """What stands below an image, and what a screen reader or a resting pointer is told."""
     said, truth = evaluation.predicted[index], evaluation.labels[index]
     verdict = "✓" if said == truth else f"✗ is {evaluation.classes[truth]}"
     ranked = np.argsort(-shares, kind="stable")[:TOLD]
     told = ", ".join(f"{evaluation.classes[label]} {shares[label]:.1%}" for label in ranked)
     about = f"{PARTS[subject.part].capitalize()} image {index}, true class {evaluation.classes[truth]}: {told}"
-    return f"{evaluation.classes[said]} {shares[said]:.0%} {verdict}", about
+    return caption(index) if caption else f"{evaluation.classes[said]} {shares[said]:.0%} {verdict}", about

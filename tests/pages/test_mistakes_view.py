@@ -1,0 +1,191 @@
+"""The Mistakes view: its lists are the engine's, and what is ticked there can be corrected."""
+
+import re
+
+import numpy as np
+import pytest
+
+from cnn_core.analysis.evaluation import Evaluation, evaluate_run
+from cnn_core.analysis.label_errors import find_label_errors
+from cnn_core.analysis.mistakes import ORDERINGS
+from cnn_core.data.catalog import open_source
+from cnn_core.data.imported import ImportedSource
+from cnn_core.data.source import finish
+from cnn_core.runs.execute import execute
+from cnn_core.training import out_of_sample
+from cnn_core.training.out_of_sample import load_learned, read_out_of_sample
+from pages.ui.evaluation.shots import PAGE
+from tests.helpers import picture, tiny_config, write_pictures
+
+RUN = "0001-digits"
+DOUBTS = "Probable label errors"
+
+
+def evaluation_of(store, part="test", run=RUN) -> Evaluation:
+    return finish(evaluate_run(run, store.run(run).config, store.home, part=part))
+
+
+def digits_of(store) -> ImportedSource:
+    return ImportedSource(open_source("digits", store.home).folder)
+
+
+def open_list(open_page, name, part="test", run=RUN):
+    at = open_page("evaluate", run=run, view="Mistakes", list=name)
+    if part != "test":
+        at.button_group(key="evaluate-part").set_value(part)
+        at.run()
+    assert not at.exception and not at.error
+    return at
+
+
+def ticks(name, part="test", run=RUN, true_class=None) -> str:
+    """Where the session keeps what a list shows, and what of it is ticked."""
+    return f"{'doubts' if name == DOUBTS else 'mistakes'}-{run}-None-{part}{'' if name == DOUBTS else f'-{name}'}-{true_class}-picked"
+
+
+def shown(at, key) -> list[int]:
+    """The images in the grid."""
+    return at.session_state[key]["shown"]
+
+
+def tick(at, key, images):
+    at.session_state[key] = at.session_state[key] | {"picked": images}
+    return at.run()
+
+
+def press(at, label):
+    (button,) = (button for button in at.button if button.label == label)
+    at = button.click().run()
+    assert not at.exception and not at.error
+    return at
+
+
+def words(at) -> str:
+    kinds = (at.caption, at.info, at.success, at.warning, at.markdown)
+    return " ".join(element.value for kind in kinds for element in kind)
+
+
+@pytest.mark.parametrize("name", ["Highest loss", "Most confidently wrong", "Least sure", "Easiest"])
+def test_a_list_shows_the_engines_first_images(trained, open_page, name):
+    expected = ORDERINGS[name.lower()](evaluation_of(trained), None)
+    at = open_list(open_page, name)
+    assert shown(at, ticks(name)) == expected[:PAGE].tolist()
+    assert f"{len(expected):,} test images" in words(at)
+
+
+def test_a_true_class_narrows_the_list(trained, open_page):
+    evaluation = evaluation_of(trained)
+    at = open_list(open_page, "Highest loss")
+    at.selectbox(key=f"mistakes-class-{RUN}").select(8).run()
+    expected = ORDERINGS["highest loss"](evaluation, np.flatnonzero(evaluation.labels == 8))
+    assert shown(at, ticks("Highest loss", true_class=8)) == expected[:PAGE].tolist() and f"{len(expected)} test images" in words(
+        at
+    )
+
+
+def test_an_excluded_image_leaves_the_list_and_the_page_says_what_that_means(own_trained, open_page):
+    rows, labels = digits_of(own_trained).index.used("test")
+    at = open_list(open_page, "Highest loss")
+    assert "The data was corrected" not in words(at)
+    key = ticks("Highest loss")
+    first = shown(at, key)[0]
+    at = press(tick(at, key, [first]), "Exclude 1")
+    assert rows[first] not in digits_of(own_trained).index.used("test")[0]
+    assert "The data was corrected since this run was trained" in words(at) and "1 × image was excluded" in words(at)
+    assert f"{len(rows) - 1:,} test images" in words(at) and len(evaluation_of(own_trained)) == len(rows) - 1
+
+
+def test_ticked_images_are_given_another_class(own_trained, open_page):
+    rows, labels = digits_of(own_trained).index.used("test")
+    at = open_list(open_page, "Easiest")
+    key = ticks("Easiest")
+    two = shown(at, key)[:2]
+    at = tick(at, key, two)
+    (box,) = (box for box in at.selectbox if box.label == "Right class")
+    other = next(label for label in range(10) if label not in labels[two])
+    press(box.select(other).run(), "Relabel 2")
+    edits = digits_of(own_trained).index.edits()
+    assert {(edit.row, edit.new) for edit in edits} == {(row, other) for row in rows[two].tolist()}
+
+
+def test_training_again_opens_the_form_with_this_runs_settings(own_trained, open_page):
+    at = open_list(open_page, "Highest loss")
+    key = ticks("Highest loss")
+    at = press(tick(at, key, shown(at, key)[:1]), "Exclude 1")
+    at = press(at, "Train again on the corrected data")
+    assert at.title[0].value == "Configure a run"
+    (epochs,) = (box for box in at.number_input if box.label.startswith("Epochs"))
+    assert epochs.value == own_trained.run(RUN).config.epochs
+
+
+def test_test_images_are_doubted_by_the_runs_own_network(trained, open_page):
+    errors = find_label_errors(evaluation_of(trained))
+    at = open_list(open_page, DOUBTS)
+    assert at.metric[0].value == f"{len(errors.indices):,}"
+    assert "nothing has to be trained" in words(at)
+    if len(errors.indices):
+        assert shown(at, ticks(DOUBTS)) == errors.indices[:PAGE].tolist()
+
+
+@pytest.fixture
+def mislabelled(empty, tmp_path):
+    """A run on small pictures, three of whose training labels are wrong: the run, and the rows and right classes of those."""
+    folder = write_pictures(tmp_path / "colours", count=30)
+    source = open_source(str(folder), empty.home)
+    finish(source.obtain())
+    index = ImportedSource(source.folder).index
+    rows, labels = index.used("train")
+    config = tiny_config(folder, epochs=8)
+    chosen = [2, 30, 50]
+    index.edit(rows[chosen].tolist(), "label", [(int(label) + 1) % 3 for label in labels[chosen]])
+    run = empty.create(config)
+    assert execute(empty, run) == "finished"
+    return run, dict(zip(rows[chosen].tolist(), labels[chosen].tolist(), strict=True)), index
+
+
+def test_wrong_training_labels_are_found_and_put_right_without_training_twice(empty, mislabelled, open_page, monkeypatch):
+    run, wrong, index = mislabelled
+    at = open_list(open_page, DOUBTS, "train", run)
+    assert "The run learned from these images" in words(at) and not at.metric
+    at.selectbox(key=f"doubts-recipe-{run}").select("this run's own settings").run()
+    at = press(at, "Train four networks")
+    images = finish(load_learned(open_source(empty.run(run).config.data, empty.home)))
+    found = read_out_of_sample(
+        empty.home.run_folder(run), open_source(empty.run(run).config.data, empty.home).info, empty.run(run).config
+    )
+    errors = find_label_errors(found.of(images))
+    assert set(wrong) <= set(images.rows[errors.indices].tolist())
+    listed = shown(at, key := ticks(DOUBTS, "train", run))
+    monkeypatch.setattr(out_of_sample, "prepare", None)  # nothing may be trained from here on
+    at = press(tick(at, key, listed), f"Relabel {len(listed)} to the suggested class")
+    labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
+    put_right = [row for row, label in wrong.items() if labels[row] == label]
+    assert len(put_right) >= 2  # the third may be among the validation images
+    assert "Their answers are kept" in words(at)
+    assert len(index.undo()) >= 2 and not [
+        row for row, label in wrong.items() if index.items("row = ?", values=(row,))[0].label == label
+    ]
+
+
+def test_a_picture_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 8), ("test", 4)):
+        for colour, name in (((200, 50, 40), "red"), ((40, 60, 200), "blue")):
+            folder = tmp_path / "twins" / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                picture(colour, (16, 16), rng).save(folder / f"{number}.png")
+    twin = (tmp_path / "twins" / "train" / "red" / "3.png").read_bytes()
+    (tmp_path / "twins" / "test" / "red" / "twin.png").write_bytes(twin)
+    run = empty.create(tiny_config(tmp_path / "twins", epochs=1, batch_size=4))
+    assert execute(empty, run) == "finished"
+    at = open_list(open_page, "Duplicates", run=run)
+    assert "1 pair stands in two parts" in words(at)
+    at = press(at, "Exclude the training one")
+    assert "No picture stands in two parts" in words(at) and "The data was corrected" in words(at)
+    index = ImportedSource(open_source(str(tmp_path / "twins"), empty.home).folder).index
+    assert [re.sub(r".*/", "", edit.path) for edit in index.edits()] == ["3.png"]
+
+
+def test_a_set_without_duplicates_says_so(trained, open_page):
+    assert "No picture stands in two parts" in words(open_list(open_page, "Duplicates"))
