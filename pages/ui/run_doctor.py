@@ -14,7 +14,7 @@ from pages.ui.server import get_store
 from pages.ui.settings_io import fill_form
 from pages.ui.text import plain
 
-LOOK_SECONDS = 30  # while it trains; what the rules see does not change faster, and every session looks for itself
+LOOK_SECONDS = 20  # while it trains; what the rules see does not change faster, and every session looks for itself
 
 
 class Examination:
