@@ -12,15 +12,16 @@ from scipy.linalg import eigh
 from torch import nn
 
 from cnn_core.analysis.layers import forward_plain, twin
+from cnn_core.analysis.tsne import run_tsne
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
 from cnn_core.models.saved import ModelCard
 
-MOST = 2000  # images: t-SNE takes seconds for them, and more points hide each other
 BATCH = 50
 TSNE_SIZE = 50  # numbers of an image that t-SNE is given, as L. van der Maaten did: the rest is noise to it, and time
 PERPLEXITY = 30
+LEAST = 4  # images, of which t-SNE can make anything
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,25 +83,17 @@ def lay_out_by_pca(features: np.ndarray) -> Layout:
     return Layout(places.astype(np.float32), (float(shares[0]), float(shares[1])))
 
 
-def lay_out_by_tsne(features: np.ndarray) -> Generator[Progress, None, Layout]:
+def lay_out_by_tsne(features: np.ndarray, perplexity: float = PERPLEXITY) -> Generator[Progress, None, Layout]:
     """Features (n, D) so that near ones stay near, however far apart the rest falls. The same features give the same layout.
 
-    L. van der Maaten, G. Hinton: Visualizing Data using t-SNE, 2008; by scikit-learn, started from PCA. It reports once, before it
-    begins: until it is done nothing stops it.
+    `perplexity`: roughly how many neighbours count; of few images, less of it. It can be ended at any report (see `analysis.tsne`).
+    Raises LayoutError.
     """
-    yield Progress("Laying out images by t-SNE, which cannot be interrupted once it has begun", 0, 1)
-    from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
-
-    if len(features) < 4:
+    if len(features) < LEAST:
         return Layout(lay_out_by_pca(features).places)
     reduced, _ = principal_axes(features, min(TSNE_SIZE, features.shape[1]))
-    perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
-    start = _small(reduced[:, :2])
-    with threadpool_limits(
-        1, user_api="openmp"
-    ):  # of this thread alone; on busy cores, threads that wait took 42 s for what takes 9
-        return Layout(TSNE(2, perplexity=perplexity, init=start, random_state=0).fit_transform(reduced.astype(np.float32)))
+    places = yield from run_tsne(reduced, _small(reduced[:, :2]), min(perplexity, (len(features) - 1) / 3))
+    return Layout(places)
 
 
 def _small(places: np.ndarray) -> np.ndarray:

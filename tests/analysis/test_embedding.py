@@ -1,13 +1,16 @@
 """Features and layouts, against the heads themselves and scikit-learn."""
 
+import subprocess
+
 import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
-from sklearn.manifold import trustworthiness
+from sklearn.manifold import TSNE, trustworthiness
 from torch import nn
 
 from cnn_core.analysis.embedding import compute_features, find_head, lay_out_by_pca, lay_out_by_tsne, principal_axes
+from cnn_core.analysis.tsne import LayoutError, lay_out, read_iteration
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saved import _average_with_mirrored
 from tests.analysis.nets import CLASSES, Unchanged, network
@@ -75,26 +78,64 @@ def clusters(count=150):
     return (rng.normal(0, 6, (5, 20))[np.arange(count) % 5] + rng.normal(size=(count, 20))).astype(np.float32)
 
 
-def test_tsne_keeps_neighbours_together_says_so_first_and_is_the_same_every_time():
+def test_tsne_keeps_neighbours_together_counts_its_iterations_and_is_the_same_every_time():
     features = clusters()
     before, state = np.random.get_state()[1].copy(), torch.get_rng_state()
-    seen, layout = drain(lay_out_by_tsne(features))
-    assert len(seen) == 1 and "cannot be interrupted" in seen[0].stage
+    seen, layout = drain(lay_out_by_tsne(features, 20))
+    done = [stage.done for stage in seen]
+    assert done[0] == 0 and done == sorted(done) and {stage.total for stage in seen} == {1000}
+    assert max(done) >= 500 and len(set(done)) > 5
     assert layout.places.shape == (150, 2) and layout.shares is None
     assert trustworthiness(features, layout.places, n_neighbors=8) > 0.95
-    np.testing.assert_array_equal(drain(lay_out_by_tsne(features))[1].places, layout.places)
+    np.testing.assert_array_equal(drain(lay_out_by_tsne(features, 20))[1].places, layout.places)
     assert np.array_equal(np.random.get_state()[1], before) and torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("count", [1, 3, 4, 10])
+@pytest.fixture
+def started(monkeypatch):
+    """The processes that are started."""
+    processes = []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            processes.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    return processes
+
+
+def test_the_process_of_tsne_ends_with_whoever_watches_it(started):
+    steps = lay_out_by_tsne(clusters())
+    next(steps), next(steps)
+    (process,) = started
+    assert process.poll() is None
+    steps.close()
+    assert process.returncode
+
+
+def test_a_process_of_tsne_that_is_cut_off_is_a_sentence(started):
+    steps = lay_out_by_tsne(clusters())
+    next(steps), next(steps)
+    started[0].kill()
+    with pytest.raises(LayoutError, match="Try fewer images"):
+        drain(steps)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
 def test_tsne_takes_few_images_too(count):
     _, layout = drain(lay_out_by_tsne(clusters()[:count]))
     assert layout.places.shape == (count, 2) and np.isfinite(layout.places).all()
 
 
-@pytest.mark.parametrize(
-    "features", [np.ones((12, 3), np.float32), np.arange(12.0, dtype=np.float32)[:, None]], ids=["equal", "one"]
-)
-def test_tsne_takes_images_that_hardly_differ(features):
-    _, layout = drain(lay_out_by_tsne(features))
+def test_tsne_takes_images_that_do_not_differ():
+    _, layout = drain(lay_out_by_tsne(np.ones((12, 3), np.float32)))
     assert layout.places.shape == (12, 2) and np.isfinite(layout.places).all()
+
+
+def test_the_perplexity_is_scikit_learns(capsys):
+    start = clusters()[:, :2] * 1e-4
+    ours = lay_out(clusters(), start, 7)
+    assert read_iteration(capsys.readouterr().out) == 50
+    np.testing.assert_array_equal(ours, TSNE(2, perplexity=7, init=start, random_state=0).fit_transform(clusters()))
+    assert not np.array_equal(ours, TSNE(2, perplexity=30, init=start, random_state=0).fit_transform(clusters()))
