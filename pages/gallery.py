@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.data.image_file import SUFFIXES, Picture, read_picture
+from cnn_core.data.image_file import Picture
 from cnn_core.data.source import ImageSet
 from cnn_core.errors import ImageError
 from cnn_core.inference.calibrated import Calibration, calibration_of
 from cnn_core.runs.store import Run
 from pages.ui.charts import probability_bars
-from pages.ui.components.canvas import drawing_canvas
 from pages.ui.images import picture_html, prediction_grid
+from pages.ui.own_picture import take_picture
 from pages.ui.server import get_store
 from pages.ui.session import choose_trained_run, cooled, evaluate_with_progress, get_classifier, images_of
 from pages.ui.text import plain
@@ -19,7 +19,6 @@ from pages.ui.text import plain
 if TYPE_CHECKING:
     from cnn_core.analysis.evaluation import Evaluation
     from cnn_core.inference.predict import Classifier, Prediction
-    from cnn_core.models.saved import ModelCard
 
 PAGE = 24
 OWN, BROWSE = "Your own picture", "Test images"
@@ -31,36 +30,12 @@ def show_own(run: Run) -> None:
     classifier = get_classifier(run)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        way = st.segmented_control("How", ["Draw", "Upload"], default="Draw", required=True, label_visibility="collapsed")
-        picture = drawn(classifier.card) if way == "Draw" else uploaded()
+        picture = take_picture(classifier.card, "gallery")
     with right:
         if picture is None:
             st.info("Draw something, or upload a picture: the answer appears here.", icon=":material/gesture:")
         else:
             show_answer(classifier, picture)
-
-
-def drawn(card: "ModelCard") -> Picture | None:
-    hint = {"uci": "Draw one digit, large. The 7s that it learned from have a bar.", "mnist": "Draw one digit, large."}
-    st.caption(hint.get(card.ink, "Draw something that the network knows."))
-    data = drawing_canvas("gallery-ink" if card.ink else "gallery-colour", is_ink=bool(card.ink))
-    return read_picture(data, "The drawing") if data else None
-
-
-def uploaded() -> Picture | None:
-    types = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
-    file = st.file_uploader("Picture (JPEG, PNG, WebP, BMP or GIF, up to 64 MB)", type=types, max_upload_size=64)
-    if file is None:
-        return None
-    try:
-        picture = read_picture(file.getvalue(), f"“{file.name}”")
-    except ImageError as error:
-        st.error(plain(error), icon=":material/error:")
-        return None
-    st.html(picture_html(picture.image, f"Uploaded picture {file.name}", width=280))
-    for note in picture.notes:
-        st.caption(note)
-    return picture
 
 
 def show_answer(classifier: "Classifier", picture: Picture) -> None:

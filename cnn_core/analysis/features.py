@@ -4,7 +4,7 @@ In: a model (which stays as it is) and normalised images. Out: arrays of numbers
 Layers are told of at every use: a ResNet block's one activation, used twice, is two of them ("layer1.0.activation", "… (2)").
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +34,7 @@ KINDS: dict[type[nn.Module], str] = {
     nn.Hardswish: "activation",
     nn.Hardsigmoid: "activation",
 }
-BATCH = 100
+BATCH, LARGEST_BATCH = 100, 100 * 64 * 64  # images, and pixels: maps of large images fill the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +61,15 @@ class Deadness:
 
 def feature_maps(model: nn.Module, image: torch.Tensor) -> list[LayerOutput]:
     """The maps (1, channels, h, w) that one normalised image (1, C, H, W) leaves behind each layer of KINDS, in their order."""
-    own = twin(model)
-    with _listening(own) as heard, torch.no_grad():
+    own, heard = twin(model), []
+
+    def keep(name: str, kind: str, outputs: torch.Tensor) -> None:
+        if outputs.ndim == 4:
+            heard.append(LayerOutput(name, kind, outputs.clone()))  # the next layer may work in its place
+
+    with _listening(own, keep), torch.no_grad():
         forward_plain(own, image)
-    return [output for output in heard if output.outputs.ndim == 4]
+    return heard
 
 
 def to_shades(maps: np.ndarray) -> np.ndarray:
@@ -90,44 +95,51 @@ def first_filters(model: nn.Module) -> np.ndarray:
 def find_dead(model: nn.Module, card: ModelCard, images: ImageSet) -> Generator[Progress, None, list[Deadness]]:
     """For every activation of the network, the channels that are positive for none of the images at any place. Yields Progress."""
     own, fired = twin(model), {}
-    batches = Batches(images, batch_size=BATCH, device=next(own.parameters()).device, mean=card.mean, std=card.std)
+    height, width = images.pool.shape[1:3]
+    size = max(1, min(BATCH, LARGEST_BATCH // (height * width)))
+    batches = Batches(images, batch_size=size, device=next(own.parameters()).device, mean=card.mean, std=card.std)
+
+    def note(name: str, kind: str, outputs: torch.Tensor) -> None:
+        if kind == "activation":
+            fired[name] = fired.get(name, False) | fired_channels(outputs)
+
     for done, (some, _) in enumerate(batches):
         yield Progress("Looking for dead channels", done, len(batches))
-        with _listening(own) as heard, torch.inference_mode():
+        with _listening(own, note), torch.inference_mode():
             forward_plain(own, some)
-        for output in heard:
-            if output.kind == "activation":
-                now = fired_channels(output.outputs)
-                fired[output.name] = fired.get(output.name, False) | now
     return [Deadness(name, len(alive), torch.nonzero(~alive)[:, 0].cpu().numpy()) for name, alive in fired.items()]
 
 
 @contextmanager
-def _listening(own: nn.Module) -> Iterator[list[LayerOutput]]:
-    """Fills the list with what each layer of KINDS gives while the block lasts. own: a twin.
+def _listening(own: nn.Module, tell: Callable[[str, str, torch.Tensor], None]) -> Iterator[None]:
+    """While the block lasts, tells the name, the kind and the outputs of every use of a layer of KINDS. own: a twin.
+
+    What is told is there for the moment: the next layer may work in its place.
 
     ConvNeXt's blocks have channels last behind their linear layers, which is how those, and what directly follows them, are told.
     """
-    heard: list[LayerOutput] = []
     uses: dict[str, int] = {}
     behind_linear: list[torch.Tensor] = []  # the outputs of linear layers on whole maps: held, so that no other takes their place
 
     def hear(name: str, kind: str, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
         uses[name] = uses.get(name, 0) + 1
         has_channels_last = any(inputs is known for known in behind_linear)
-        outputs = (outputs.movedim(-1, 1) if has_channels_last else outputs).clone()  # the next layer may work in its place
-        heard.append(LayerOutput(name if uses[name] == 1 else f"{name} ({uses[name]})", kind, outputs))
+        tell(
+            name if uses[name] == 1 else f"{name} ({uses[name]})",
+            kind,
+            outputs.movedim(-1, 1) if has_channels_last else outputs,
+        )
 
     hooks = []
     for name, layer in own.named_modules():
         kind = next((word for known, word in KINDS.items() if isinstance(layer, known)), None)
         if kind:
-            tell = partial(hear, name, kind)
-            hooks.append(layer.register_forward_hook(lambda _, inputs, outputs, tell=tell: tell(inputs[0], outputs)))
+            own_hear = partial(hear, name, kind)
+            hooks.append(layer.register_forward_hook(lambda _, inputs, outputs, hear=own_hear: hear(inputs[0], outputs)))
         elif isinstance(layer, nn.Linear):
             hooks.append(layer.register_forward_hook(lambda _, inputs, outputs: _remember(behind_linear, outputs)))
     try:
-        yield heard
+        yield
     finally:
         for hook in hooks:
             hook.remove()

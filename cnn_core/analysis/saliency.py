@@ -21,10 +21,14 @@ def grad_cam(model: nn.Module, layer: str, images: torch.Tensor, labels: np.ndar
 
     layer: a name of `conv_layers`. images: normalised, (N, C, H, W) float32. labels: the class asked about of each, (N,) int64.
     """
-    maps = torch.from_numpy(raw_grad_cam(model, layer, images, labels)).relu()
-    maps = nn.functional.interpolate(maps.unsqueeze(1), images.shape[2:], mode="bilinear", align_corners=False).squeeze(1)
-    highest = maps.amax((1, 2), keepdim=True)
-    return torch.where(highest > 0, maps / highest, 0.0).numpy()
+    return to_heat(raw_grad_cam(model, layer, images, labels), images.shape[2:])
+
+
+def to_heat(raw: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Raw maps (N, h, w) as heat maps (N, *size) float32: cut at zero, enlarged bilinearly, the highest of each scaled to 1."""
+    maps = nn.functional.interpolate(torch.from_numpy(raw).relu().unsqueeze(1), size, mode="bilinear", align_corners=False)
+    highest = maps.amax((2, 3), keepdim=True)
+    return torch.where(highest > 0, maps / highest, 0.0).squeeze(1).numpy()
 
 
 def raw_grad_cam(model: nn.Module, layer: str, images: torch.Tensor, labels: np.ndarray | torch.Tensor) -> np.ndarray:

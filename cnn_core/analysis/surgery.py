@@ -52,13 +52,24 @@ class Surgery:
         return float((self.said_after == self.labels).mean())
 
     @property
+    def class_before(self) -> np.ndarray:
+        """The accuracy on every class with everything on, (classes,) float64; NaN for a class without images."""
+        return self._class_accuracy(self.said_before)
+
+    @property
+    def class_after(self) -> np.ndarray:
+        return self._class_accuracy(self.said_after)
+
+    @property
     def class_change(self) -> np.ndarray:
         """By how much the accuracy on every class rose (shares, (classes,) float64); NaN for a class without images."""
-        gained = (self.said_after == self.labels).astype(float) - (self.said_before == self.labels)
+        return self.class_after - self.class_before
+
+    def _class_accuracy(self, said: np.ndarray) -> np.ndarray:
         classes = self.before.shape[1]
         counts = np.bincount(self.labels, minlength=classes)
         with np.errstate(invalid="ignore"):
-            return np.bincount(self.labels, gained, minlength=classes) / counts
+            return np.bincount(self.labels, said == self.labels, minlength=classes) / counts
 
 
 def operate(

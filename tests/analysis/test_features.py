@@ -126,3 +126,9 @@ def highest_outputs(model, images):
 def test_a_network_without_activations_has_no_dead_channels():
     _, dead = drain(find_dead(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten()), card_of(), random_images(3)))
     assert dead == []
+
+
+def test_large_images_are_looked_at_a_few_at_a_time():
+    images = random_images(20, side=256)
+    seen, dead = drain(find_dead(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU()), card_of(), images))
+    assert len(seen) == 4 and [(row.layer, row.channels) for row in dead] == [("1", 2)]  # 100 of 64×64 are 6 of 256×256

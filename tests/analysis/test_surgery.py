@@ -58,6 +58,8 @@ def test_changes_are_counted_by_class():
     surgery = Surgery(labels, before=logits[[0, 0, 1, 1, 0]], after=logits[[0, 2, 0, 1, 1]])
     assert surgery.flipped.tolist() == [1, 2, 4]
     assert (surgery.accuracy_before, surgery.accuracy_after) == (3 / 5, 4 / 5)
+    np.testing.assert_allclose(surgery.class_before, [2 / 3, 1 / 2, np.nan])
+    np.testing.assert_allclose(surgery.class_after, [2 / 3, 1, np.nan])
     np.testing.assert_allclose(surgery.class_change, [0, 1 / 2, np.nan])
     assert surgery.said_before.tolist() == [0, 0, 1, 1, 0] and surgery.said_after.tolist() == [0, 2, 0, 1, 1]
 
