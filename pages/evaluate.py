@@ -5,14 +5,18 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.ui.evaluation.figures import show_figures
+from pages.ui.evaluation.inside import show_inside
+from pages.ui.evaluation.matrix import show_matrix
 from pages.ui.evaluation.mistakes import show_mistakes
 from pages.ui.evaluation.subject import Subject, choose_subject
 from pages.ui.evaluation.trust import show_trust
 
 VIEWS: dict[str, Callable[[Subject], None]] = {
     "Figures": show_figures,
-    "Trust": show_trust,
+    "Confusion matrix": show_matrix,
     "Mistakes": show_mistakes,
+    "Trust": show_trust,
+    "Inside": show_inside,
 }
 
 st.title("Evaluate")

@@ -75,12 +75,14 @@ def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(p
     assert page.locator(".live-bar").get_attribute("aria-valuenow") == "100"
 
     page.locator("[data-testid=stMain]").get_by_role("link", name="Evaluate").click()
-    page.get_by_role("heading", name="Confusion matrix").wait_for()
+    page.get_by_role("heading", name="One class against the rest").wait_for()
     evaluation = finish(evaluate_run(run, row.config, store.home))
     assert f"run={run}" in page.url
     expect(page.locator("[data-testid=stMetricValue]").first).to_have_text(f"{evaluation.accuracy:.2%}")
     page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
-    counts = page.locator("[data-testid=stPlotlyChart] .heatmap-label").all_text_contents()
+    page.get_by_role("radio", name="Confusion matrix").click()
+    page.locator(".matrix button").first.wait_for()
+    counts = page.locator(".matrix button").all_text_contents()
     assert [int(count) for count in counts] == evaluation.confusion.ravel().tolist()
     assert_sound(page)
 

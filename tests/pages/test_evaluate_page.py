@@ -1,11 +1,8 @@
-"""The evaluate page: its figures are the engine's, to the last digit."""
+"""The evaluate page: which run it shows, and what it says where there is none to show."""
 
-import base64
 import io
-import json
 import shutil
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -24,53 +21,11 @@ def evaluation_of(store, run=RUN):
     return finish(evaluate_run(run, store.run(run).config, store.home))
 
 
-def numbers(packed):
-    """An array as Plotly's JSON packs it."""
-    values = np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
-    return values.reshape([int(side) for side in packed["shape"].split(",")])
-
-
 def test_an_empty_studio_says_what_to_do_first(empty, open_page):
     at = open_page("evaluate")
     assert "no trained run yet to evaluate" in at.info[0].value
     assert [button.label for button in at.button] == ["Train on digits"]
     assert not at.exception
-
-
-def test_the_figures_agree_with_the_engine(trained, open_page):
-    evaluation, summary = evaluation_of(trained), trained.run(RUN).summary
-    at = open_page("evaluate")
-    assert {metric.label: metric.value for metric in at.metric} == {
-        "Test accuracy": f"{evaluation.accuracy:.2%}",
-        "Test loss": f"{evaluation.loss:.4f}",
-        "Test images": "359",
-        "Best validation accuracy": f"{summary['best_val_accuracy']:.2%}",
-    }
-    assert evaluation.accuracy == summary["test_accuracy"]
-    assert not at.exception
-
-
-def test_the_table_of_classes_agrees_with_the_engine(trained, open_page):
-    evaluation = evaluation_of(trained)
-    table, metrics = open_page("evaluate").dataframe[0].value, evaluation.per_class
-    assert list(table["Class"]) == list(evaluation.classes)
-    for column, expected in (
-        ("Precision", metrics.precision),
-        ("Recall", metrics.recall),
-        ("F1", metrics.f1),
-        ("Images", metrics.support),
-    ):
-        np.testing.assert_array_equal(table[column], expected)
-
-
-def test_the_heat_map_holds_the_confusion_matrix(trained, open_page):
-    evaluation = evaluation_of(trained)
-    (chart,) = open_page("evaluate").get("plotly_chart")
-    (heat,) = json.loads(chart.proto.spec)["data"]
-    np.testing.assert_array_equal(numbers(heat["customdata"]), evaluation.confusion)
-    np.testing.assert_array_equal(numbers(heat["text"]), evaluation.confusion)
-    np.testing.assert_allclose(numbers(heat["z"]), evaluation.confusion / evaluation.confusion.sum(1, keepdims=True))
-    assert evaluation.confusion.sum() == 359
 
 
 def test_a_lost_evaluation_is_computed_again(own_trained, open_page):

@@ -1,0 +1,92 @@
+"""The confusion matrix in a browser: a press on a cell, or a row of the pairs, shows the very images, and the table stays as it is."""
+
+import re
+
+import numpy as np
+from playwright.sync_api import expect
+
+from cnn_core.analysis.evaluation import evaluate_run, save_evaluation
+from cnn_core.data.source import finish
+from tests.browser.pilot import assert_sound, settle, visit
+
+RUN = "0001-digits"
+ADDRESS = f"?run={RUN}&view=Confusion+matrix"
+PHONE = {"width": 390, "height": 844}
+
+
+def mixed_up(store):
+    """The run's evaluation on validation images, made up so that there are mistakes, and kept as if its network had made them."""
+    config = store.run(RUN).config
+    real = finish(evaluate_run(RUN, config, store.home, part="val"))
+    rng = np.random.default_rng(0)
+    logits = (2 * rng.standard_normal(real.logits.shape)).astype(np.float32)
+    logits[np.arange(len(real)), real.labels] += 3
+    folder = store.home.run_folder(RUN)
+    save_evaluation(folder, real.key, type(real)(real.classes, logits, real.labels))
+    return finish(evaluate_run(RUN, config, store.home, part="val"))
+
+
+def shown(page):
+    """The numbers of the images in the grid."""
+    return sorted(
+        int(re.search(r"image (\d+),", label).group(1))
+        for label in page.locator(".picker img").evaluate_all("all => all.map(e => e.alt)")
+    )
+
+
+def cell(page, true, predicted):
+    return page.locator(f".matrix button[data-cell='{true}-{predicted}']")
+
+
+def test_a_press_on_a_cell_shows_its_very_images_and_leads_back_and_the_table_stays(page, server, store):
+    evaluation = mixed_up(store)
+    wrong = evaluation.confusion - np.diag(evaluation.confusion.diagonal())
+    (true, predicted), count = np.unravel_index(wrong.argmax(), wrong.shape), int(wrong.max())
+    said = evaluation.logits.argmax(1)
+    visit(page, server, "evaluate", ADDRESS)
+    page.get_by_role("radio", name="validation").click()
+    settle(page)
+    button = cell(page, true, predicted)
+    expect(button).to_have_text(str(count))
+    share = count / (evaluation.labels == true).sum()
+    expect(button).to_have_attribute("aria-label", f"true {true}, predicted {predicted}: {count} images ({100 * share:.1f} %)")
+    page.evaluate("document.querySelector('.matrix table').theVeryNode = true")
+
+    button.click()
+    heading = page.get_by_role("heading", name=f"{count} images of {true} that were called {predicted}")
+    expect(heading).to_be_in_viewport()
+    expect(page.locator(".picker img")).to_have_count(count)
+    assert shown(page) == np.flatnonzero((evaluation.labels == true) & (said == predicted)).tolist()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Back to the matrix").click()
+    expect(heading).to_have_count(0)
+    expect(button).to_be_in_viewport()
+    expect(button).to_be_focused()
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+    other = int(np.flatnonzero(evaluation.confusion[true])[0])  # another cell of that row, by the keyboard
+    page.keyboard.press("Home")
+    for _ in range(other):
+        page.keyboard.press("ArrowRight")
+    expect(cell(page, true, other)).to_be_focused()
+    page.keyboard.press("Enter")
+    expected = np.flatnonzero((evaluation.labels == true) & (said == other))
+    expect(page.locator(".picker img")).to_have_count(min(len(expected), 24))
+    assert set(shown(page)) <= set(expected.tolist())
+    assert page.evaluate("document.querySelector('.matrix table').theVeryNode === true")
+    assert_sound(page)
+
+
+def test_on_a_phone_the_matrix_scrolls_in_its_frame_and_the_names_stay(page, server, store):
+    page.set_viewport_size(PHONE)
+    visit(page, server, "evaluate", ADDRESS)
+    frame, head = page.locator(".matrix-frame"), page.locator(".matrix tbody th").first
+    page.locator(".matrix button").first.wait_for()
+    assert frame.evaluate("e => e.scrollWidth > e.clientWidth")
+    left = head.bounding_box()["x"]
+    frame.evaluate("e => { e.scrollLeft = 200; }")
+    assert abs(head.bounding_box()["x"] - left) <= 1  # the space between cells
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= PHONE["width"]
+    page.get_by_role("radio", name="shares").click()
+    expect(page.locator(".matrix button").first).to_have_text(re.compile("%$"))
+    assert_sound(page)
