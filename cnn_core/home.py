@@ -6,7 +6,7 @@ studio/
   data/importing/<set>/  the same while it is being imported
   data/<name>/           downloaded archives
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
-                         calibration.json, training_curves.png, predictions.png
+                         learning/, calibration.json, training_curves.png, predictions.png
 """
 
 import os
@@ -18,7 +18,7 @@ from cnn_core.errors import DataError, RunError
 
 CONFIG, CARD, WEIGHTS, EVALUATIONS = "config.json", "model.json", "best_model.pth", "evaluations"
 CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.bin", "checkpoint.old.bin", "epochs"
-PROBES = "probes.npz"
+PROBES, LEARNING = "probes.npz", "learning"
 CALIBRATION = "calibration.json"
 CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"
 IMAGES, INDEX = "images.npy", "index.db"

@@ -62,6 +62,11 @@ class Batches:
         """Batches in one pass."""
         return len(self._cut(torch.empty(len(self.labels), device="meta")))
 
+    @property
+    def order(self) -> torch.Tensor:
+        """The images of the present pass, or of the last one, in the order in which they are given: (N,) int64 on the CPU."""
+        return self._order
+
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         if not self._is_resuming:
             self._begin_pass()

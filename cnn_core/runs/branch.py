@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from cnn_core.analysis.learning import copy_learning
 from cnn_core.config import BRANCHABLE, TrainConfig, change_config
 from cnn_core.errors import RunError, SettingError
 from cnn_core.home import kept_epochs
@@ -19,7 +20,7 @@ NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss
 def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None) -> str:
     """A waiting run that goes on from `parent` after `epoch` with `changes`; gives its id. Raises RunError or SettingError.
 
-    It begins with its parent's curves and probes, and with the best network that its parent had until then.
+    It begins with its parent's curves, learning history and probes, and with the best network that its parent had until then.
     """
     place = store.home.run_folder(store.run(parent).id)
     state = load_epoch(place, epoch)
@@ -36,6 +37,7 @@ def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, pr
         if weights:
             save_state(folder, weights)
         copy_probes(place, folder)
+        copy_learning(place, folder, epoch)
         store.copy_events(parent, run, epoch)
 
     return store.create(config, press=press, parent=parent, parent_epoch=epoch, prepare=prepare)

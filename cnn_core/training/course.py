@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from cnn_core.analysis.learning import forget_beyond, keep_learning
 from cnn_core.config import TrainConfig, change_config
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError, RunError, SettingError, StudioError
@@ -55,6 +56,7 @@ class Course:
             if state.get("config"):  # checkpoints of earlier versions have none: nothing could be changed then
                 self._use(TrainConfig.model_validate(state["config"]))
             self.epochs += [Epoch(**epoch) for epoch in state["epochs"]]
+        forget_beyond(self.folder, self.trainer.epochs_done)
         yield Resumed(step=self.trainer.meter.step, epoch=self.trainer.epochs_done)
         if self.trainer.meter.step == self.trainer.epochs_done * len(self.trainer.batches) > 0:
             yield from self._probe()  # its end may have come between the epoch and this
@@ -143,7 +145,19 @@ class Course:
             self._unsaved = None
         elif self._unsaved is self.trainer.measured:  # which learns on: the next epoch tries again with what was best
             self._unsaved = copy.deepcopy(self._unsaved)
+        self._keep_learning(epoch.epoch)
         self._write(f"The state after epoch {epoch.epoch}", lambda: keep_epoch(self.folder, epoch.epoch, self._state()))
+
+    def _keep_learning(self, epoch: int) -> None:
+        """Which images were right in `epoch`; nothing where a part of it was trained by a version that did not note that."""
+        trained, validated = self.trainer.answers.by_image(self.trainer.batches.order), self.trainer.answers.validated
+        if trained is None or validated is None:
+            return
+        is_right = {"train": trained.numpy(), "val": validated.cpu().numpy()}
+        self._write(
+            f"Which images were right in epoch {epoch}",
+            lambda: keep_learning(self.folder, epoch, is_right, self.card.fingerprint),
+        )
 
     def _save(self) -> bool:
         return self._write("The checkpoint", lambda: save_checkpoint(self.folder, self._state()))

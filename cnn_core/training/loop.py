@@ -21,6 +21,7 @@ from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Note, Progress, Steps
 from cnn_core.inference.activity import Activity
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
+from cnn_core.training.answers import Answers
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import GrowingSide, WarmUp
@@ -53,6 +54,7 @@ class Trainer:
     seed: int = 0
     forward: nn.Module | None = None
     meter: Meter = field(default_factory=Meter)
+    answers: Answers = field(default_factory=Answers)
     epochs_done: int = 0
     best: tuple[float, float] = (-1.0, 0.0)  # validation accuracy, -loss
     waited: int = 0  # epochs since the best
@@ -89,7 +91,11 @@ class Trainer:
         done = self.meter.step - self.epochs_done * len(self.batches)
         if done == len(self.batches):
             return
-        self.meter.resume_epoch() if done else self.meter.start_epoch()
+        if done:
+            self.meter.resume_epoch()
+        else:
+            self.meter.start_epoch()
+            self.answers.begin_epoch()
         self.model.train()
         learning_rate = 0.0
         for images, targets in self.batches:
@@ -130,7 +136,9 @@ class Trainer:
         if self._average:
             self._average.update_parameters(self.model)
         labels = targets.argmax(1) if targets.ndim == 2 else targets
-        self.meter.count(loss.detach(), (logits.detach().argmax(1) == labels).float().mean(), len(labels))
+        is_right = logits.detach().argmax(1) == labels
+        self.answers.note(is_right)
+        self.meter.count(loss.detach(), is_right.float().mean(), len(labels))
         return loss.detach()
 
     def _validate_epoch(self, epoch: int) -> Generator[Progress, None, Epoch]:
@@ -139,6 +147,7 @@ class Trainer:
         val_loss, val_accuracy = loss_and_accuracy(logits, self.validation.labels)
         if not math.isfinite(val_loss):
             raise DivergedError(f"The validation loss became {val_loss}: training diverged. {self.meter.remedy}")
+        self.answers.validated = logits.argmax(1) == self.validation.labels
         is_best = (val_accuracy, -val_loss) > self.best
         self.best = max(self.best, (val_accuracy, -val_loss))
         self.waited = 0 if is_best else self.waited + 1
@@ -169,6 +178,7 @@ class Trainer:
             "scaler": self._scaler.state_dict(),
             "batches": self.batches.state_dict(),
             "meter": self.meter.state_dict(),
+            "answers": self.answers.state_dict(),
             "epochs_done": self.epochs_done,
             "best": self.best,
             "waited": self.waited,
@@ -184,4 +194,6 @@ class Trainer:
         self._scaler.load_state_dict(state["scaler"])
         self.batches.load_state_dict(state["batches"])
         self.meter.load_state_dict(state["meter"])
+        answers = state.get("answers") or {"shown": None}  # checkpoints of earlier versions have none
+        self.answers.load_state_dict(answers, self.arithmetic.device)
         self.epochs_done, self.best, self.waited = state["epochs_done"], tuple(state["best"]), state["waited"]
