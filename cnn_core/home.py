@@ -7,6 +7,7 @@ studio/
   data/<name>/           downloaded archives
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
                          learning/, calibration.json, training_curves.png, predictions.png
+  looks/                 which networks were looked at on which test images
 """
 
 import os
@@ -44,6 +45,10 @@ class Home:
     @property
     def data(self) -> Path:
         return self.root / "data"
+
+    @property
+    def looks(self) -> Path:
+        return self.root / "looks"
 
     def set_folder(self, name: str) -> Path:
         """The folder of imported set `name`; raises DataError for anything that is not a set's name."""

@@ -96,6 +96,12 @@ def learned_first(history: History) -> np.ndarray:
     return kept[np.argsort(history.first_right[kept], kind="stable")]
 
 
+def learned_last(history: History) -> np.ndarray:
+    """Indices of the images that were right at least once, the last ones to be so first, (n,) int64."""
+    learned = np.flatnonzero(~history.is_never_learned)
+    return learned[np.argsort(-history.first_right[learned], kind="stable")]
+
+
 def keep_learning(folder: Path, epoch: int, is_right: dict[Part, np.ndarray], fingerprint: str) -> None:
     """Write down which images were right in `epoch`: for each of PARTS (N,) bool, in the order of the part. Raises OSError."""
     columns = {part: np.packbits(is_right[part]) for part in PARTS} | {f"{part}_count": len(is_right[part]) for part in PARTS}

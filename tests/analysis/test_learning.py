@@ -11,6 +11,7 @@ from cnn_core.analysis.learning import (
     forgotten_often,
     keep_learning,
     learned_first,
+    learned_last,
     read_learning,
 )
 from cnn_core.errors import RunError
@@ -71,6 +72,8 @@ def test_lists_begin_with_the_image_to_look_at_first(table: np.ndarray, tmp_path
     assert (np.diff(often) <= 0).all() and often.min() >= 1 and len(often) == (history.forgotten > 0).sum()
     first = learned_first(history)
     assert first[0] == 0 and (np.diff(history.first_right[first]) >= 0).all() and len(first) == history.is_unforgettable.sum()
+    last = learned_last(history)
+    assert (np.diff(history.first_right[last]) <= 0).all() and len(last) == COUNT - history.is_never_learned.sum()
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "no such file at all", "of another length"])
