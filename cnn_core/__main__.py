@@ -18,6 +18,7 @@ from cnn_core.config import TrainConfig, make_config, range_in_words
 from cnn_core.data.source import finish
 from cnn_core.data_commands import add_data_command, run_data_command
 from cnn_core.errors import ImageError, RunError, StudioError
+from cnn_core.evaluate_command import add_evaluate_options, run_evaluate_command
 from cnn_core.files import write_atomically
 from cnn_core.home import Home
 from cnn_core.runs.digest import read_history
@@ -50,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(command=_train)
     resume = commands.add_parser("resume", help="go on with a run that was stopped or interrupted, from its last checkpoint")
     resume.set_defaults(command=_resume)
-    evaluate = commands.add_parser("evaluate", help="measure a run's best model on its test images")
+    evaluate = commands.add_parser("evaluate", help="measure a run's network on its images, and write what was found to files")
+    add_evaluate_options(evaluate)
     evaluate.set_defaults(command=_evaluate)
     predict = commands.add_parser("predict", help="classify image files with a run's best model")
     predict.set_defaults(command=_predict)
@@ -122,34 +124,8 @@ def _execute(args: argparse.Namespace, store: Store, run: str) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from cnn_core.analysis.evaluation import evaluate_run
-
     store = Store(Home.from_environment())
-    row = _find(store, args.run)
-    evaluation = finish(evaluate_run(row.id, row.config, store.home))
-    per_class = evaluation.per_class
-    columns = zip(evaluation.classes, per_class.precision, per_class.recall, per_class.f1, per_class.support, strict=True)
-    classes = [
-        dict(zip(("class", "precision", "recall", "f1", "support"), (name, float(p), float(r), float(f), int(n)), strict=True))
-        for name, p, r, f, n in columns
-    ]
-    result = {
-        "run": row.id,
-        "test_accuracy": evaluation.accuracy,
-        "test_loss": evaluation.loss,
-        "images": len(evaluation.labels),
-        "classes": classes,
-        "confusion": evaluation.confusion.tolist(),
-    }
-    lines = [
-        f"{row.id}: accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f} on {len(evaluation.labels):,} test images",
-        "",
-    ]
-    lines += [f"{'class':<20} precision  recall      F1  images"]
-    lines += [
-        f"{c['class'][:20]:<20} {c['precision']:>9.1%} {c['recall']:>7.1%} {c['f1']:>7.1%} {c['support']:>7,}" for c in classes
-    ]
-    _answer(args, result, "\n".join(lines))
+    _answer(args, *run_evaluate_command(args, store, _find(store, args.run)))
     return 0
 
 

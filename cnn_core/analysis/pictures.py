@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -41,17 +42,23 @@ def draw_training_curves(epochs: Sequence[Epoch], path: Path) -> None:
 
 
 def draw_predictions(images: ImageSet, evaluation: Evaluation, path: Path) -> None:
-    """A grid of test images, evenly spread over the set, with predicted and true class; wrong ones in colour."""
+    """The predictions on test images in a file that is there as a whole or not at all."""
+    write_atomically(path, lambda file: paint_predictions(images, evaluation, file))
+
+
+def paint_predictions(images: ImageSet, evaluation: Evaluation, file: BinaryIO, about: str = "Test accuracy") -> None:
+    """A PNG: a grid of images, evenly spread over the set, with predicted and true class, wrong ones in colour, and above it what
+    accuracy it is `about`."""
     rows, columns = GRID
     figure = Figure(figsize=(columns * 1.5, rows * 1.8), layout="constrained")
-    figure.suptitle(f"Test accuracy {evaluation.accuracy:.1%}")
+    figure.suptitle(f"{about} {evaluation.accuracy:.1%}", parse_math=False)
     chosen = np.unique(np.linspace(0, len(images) - 1, rows * columns).astype(int))
     cells = figure.subplots(rows, columns).ravel()
     for axes in cells:
         axes.set_axis_off()
     for axes, index in zip(cells, chosen, strict=False):
         _draw_prediction(axes, images[index], evaluation, int(index))
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
+    figure.savefig(file, format="png", dpi=120)
 
 
 def _draw_prediction(axes: Axes, image: np.ndarray, evaluation: Evaluation, index: int) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,12 @@ class ImportedSource:
         count, named = self.index.count_problems(), self.index.problems(NAMED_NOTES)
         notes = [f"Left out: {one.reason if one.path in one.reason else f'{one.path}: {one.reason}.'}" for one in named]
         return (*notes, f"Left out: {count - len(named):,} more files.") if count > len(named) else tuple(notes)
+
+
+def image_names(source: "ImportedSource | OnDemandSource", images: ImageSet) -> Callable[[np.ndarray], list[str]]:
+    """What tells the files of some `images` of a set, by their indices (n,) int64, as the set calls them ("cats/017.jpg")."""
+    index = ImportedSource(source.folder).index
+    return lambda indices: index.paths(images.rows[indices])
 
 
 class OnDemandSource(ABC):

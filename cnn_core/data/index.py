@@ -51,6 +51,7 @@ create index if not exists items_corrected on items (row) where is_excluded or l
 """
 USED = "problem is null and not is_excluded"
 PAIRS = "from pairs join items a on a.row = one join items b on b.row = other where not a.is_excluded and not b.is_excluded"
+AT_ONCE = 5_000  # rows asked for by their numbers
 ITEM = "row, path, label, part, width, height, is_grey, given, is_excluded"
 
 
@@ -234,6 +235,15 @@ class Index:
         with self._open() as db:
             found = db.execute(f"select {ITEM} from items where {where} order by row limit ? offset ?", (*values, limit, offset))
             return [Item(*row) for row in found]
+
+    def paths(self, rows: np.ndarray) -> list[str]:
+        """The file of every image at `rows` (N,) int64, in their order, as it is called below the set's folder; "" for no image's row."""
+        known: dict[int, str] = {}
+        with self._open() as db:
+            for start in range(0, len(rows), AT_ONCE):
+                some = rows[start : start + AT_ONCE].tolist()
+                known.update(db.execute(f"select row, path from items where row in ({', '.join('?' * len(some))})", some))
+        return [known.get(row, "") for row in rows.tolist()]
 
     def overview(self) -> dict[str, Any]:
         """Of the used images: how many, how many grey ones, the files' smallest and largest sizes; and how many were corrected."""

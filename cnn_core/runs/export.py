@@ -9,12 +9,10 @@ In: a store and runs. Out: a zip file, written a piece at a time, with Progress 
 Units are those of `events`. Importing this module does not import torch.
 """
 
-import csv
 import io
 import json
-import re
 import zipfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, BinaryIO
@@ -24,6 +22,7 @@ from cnn_core.events import Progress, Steps
 from cnn_core.runs.event_file import event_file_name, write_event_file
 from cnn_core.runs.store import Run, Store
 from cnn_core.runs.told import Told, steps_of
+from cnn_core.tables import WriteRow, csv_table
 
 REPORT_FIGURES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load", "train_seconds", "seconds", "at")
 EPOCH_FIGURES = (
@@ -38,8 +37,6 @@ EPOCH_FIGURES = (
     "seconds",
     "dead",
 )
-# Where a spreadsheet may see a formula begin: at the start of a cell, and behind what other settings of it take for the end of one.
-FORMULA = re.compile(r'(^|[;\t\r\n])(?=[\s"]*[=+\-@＝＋－＠])')
 SOMETIMES = 2_000  # reports between two signs of progress within a run
 
 
@@ -76,7 +73,7 @@ def _write_csv(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
             yield report.step
 
 
-def _write_overview(write: Callable[[Iterable[Any]], None], runs: Sequence[Run]) -> None:
+def _write_overview(write: WriteRow, runs: Sequence[Run]) -> None:
     figures = list(dict.fromkeys(name for run in runs for name in run.summary))
     settings = list(TrainConfig.model_fields)
     write(["run", "name", "status", "tags", "notes", "parent", "parent_epoch", *settings, *figures])
@@ -114,16 +111,10 @@ def _write_tensorboard(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterat
 
 
 @contextmanager
-def _table(archive: zipfile.ZipFile, name: str) -> Iterator[Callable[[Iterable[Any]], None]]:
+def _table(archive: zipfile.ZipFile, name: str) -> Iterator[WriteRow]:
     """A CSV file in the archive; gives what writes a row to it."""
-    with archive.open(name, "w", force_zip64=True) as raw, io.TextIOWrapper(raw, "utf-8-sig", "replace", "") as text:
-        writer = csv.writer(text)  # with a byte order mark, without which Excel takes "é" for two letters
-        yield lambda row: writer.writerow([_cell(value) for value in row])
-
-
-def _cell(value: Any) -> Any:
-    """A value as a spreadsheet may open it: no text of a person's own is taken for a formula."""
-    return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
+    with archive.open(name, "w", force_zip64=True) as raw, csv_table(raw) as write:
+        yield write
 
 
 FORMS: dict[str, Callable[[zipfile.ZipFile, Run, Told], Iterator[int]]] = {
