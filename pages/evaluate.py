@@ -8,6 +8,7 @@ from pages.ui.evaluation.figures import show_figures
 from pages.ui.evaluation.inside import show_inside
 from pages.ui.evaluation.matrix import show_matrix
 from pages.ui.evaluation.mistakes import show_mistakes
+from pages.ui.evaluation.robustness import show_robustness
 from pages.ui.evaluation.subject import Subject, choose_subject
 from pages.ui.evaluation.trust import show_trust
 
@@ -16,6 +17,7 @@ VIEWS: dict[str, Callable[[Subject], None]] = {
     "Confusion matrix": show_matrix,
     "Mistakes": show_mistakes,
     "Trust": show_trust,
+    "Robustness": show_robustness,
     "Inside": show_inside,
 }
 

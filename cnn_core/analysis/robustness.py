@@ -99,6 +99,13 @@ def spoil(images: torch.Tensor, corruption: Corruption, strength: float, seed: i
     return corruption.spoil(images, strength, torch.Generator().manual_seed(seed))
 
 
+def at_all_strengths(image: np.ndarray, corruption: Corruption) -> np.ndarray:
+    """One image (H, W, C) uint8 as it is, and at every strength from the mildest: (1 + LEVELS, H, W, C) uint8."""
+    batch = _as_batch(image[None])
+    spoilt = [spoil(batch, corruption, strength) for strength in corruption.strengths]
+    return torch.cat((batch, *spoilt)).permute(0, 2, 3, 1).contiguous().numpy()
+
+
 def robustness_of(
     folder: Path, epoch: int | None, key: str, images: ImageSet, most: int
 ) -> Generator[Progress, None, Robustness]:

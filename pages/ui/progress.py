@@ -1,5 +1,6 @@
 """Progress on anything that takes longer than a second: a generator of Progress, watched to its end or cancelled."""
 
+import time
 from collections.abc import Generator
 from typing import TypeVar
 
@@ -8,6 +9,7 @@ import streamlit as st
 from cnn_core.events import Progress
 
 Result = TypeVar("Result")
+SURE_AFTER = 1.5  # seconds of a stage after which it can be told how long it will take
 CANCELLED = "cancelled-work"
 
 
@@ -23,15 +25,34 @@ def watch(steps: Generator[Progress, None, Result], name: str = "") -> Result:
         bar = st.empty()
         if name:  # a press runs the page again, which ends this run at its next report
             st.button("Cancel", key=f"cancel-{name}", icon=":material/close:", on_click=_cancel, args=(name,))
+    left = TimeLeft()
     try:
         while True:
             stage = next(steps)
-            bar.progress(min(1.0, stage.done / max(stage.total, 1)), _in_words(stage))
+            bar.progress(min(1.0, stage.done / max(stage.total, 1)), _in_words(stage) + left.in_words(stage, time.monotonic()))
     except StopIteration as end:
         return end.value
     finally:
         steps.close()
         place.empty()
+
+
+class TimeLeft:
+    """How long the work will still take, if it goes on as fast as since its first report of so many steps in all."""
+
+    def __init__(self) -> None:
+        self._total, self._first, self._last, self._begun = -1, 0, 0, 0.0
+
+    def in_words(self, stage: Progress, now: float) -> str:
+        """ ", about 12 s left"; nothing at the beginning and where there are no steps to count. `now`: seconds of a clock."""
+        if stage.total != self._total or stage.done < self._last:
+            self._total, self._first, self._begun = stage.total, stage.done, now
+        self._last = stage.done
+        gone, done = now - self._begun, stage.done - self._first
+        if gone < SURE_AFTER or done <= 0:
+            return ""
+        seconds = gone * max(0, stage.total - stage.done) / done
+        return f", about {seconds:.0f} s left" if seconds < 100 else f", about {seconds / 60:.0f} min left"
 
 
 def _in_words(stage: Progress) -> str:

@@ -13,6 +13,7 @@ from cnn_core.analysis.intervals import wilson_interval
 from cnn_core.analysis.robustness import (
     PASSES,
     Robustness,
+    at_all_strengths,
     draw_sample,
     measure_robustness,
     read_robustness,
@@ -87,6 +88,16 @@ def test_accuracies_begin_with_the_plain_one_and_the_worst_kind_is_the_lowest_on
     assert (found.accuracy[:, 0] == 0.9).all() and found.accuracy[2, 1:].tolist() == [0.78, 0.77, 0.76, 0.75, 0.74]
     assert found.worst == len(CORRUPTIONS) - 1
     assert found.interval(0.74) == wilson_interval(74, 100)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_one_image_is_shown_as_it_is_and_then_as_in_a_batch_of_its_own(channels: int):
+    image = np.random.default_rng(0).integers(0, 256, (16, 12, channels), np.uint8)
+    for corruption in CORRUPTIONS:
+        shown = at_all_strengths(image, corruption)
+        assert shown.shape == (1 + LEVELS, 16, 12, channels) and np.array_equal(shown[0], image)
+        single = spoil(torch.from_numpy(image).permute(2, 0, 1)[None], corruption, corruption.strengths[3])
+        assert np.array_equal(shown[4], single[0].permute(1, 2, 0))
 
 
 def test_a_run_is_measured_once_for_a_network_on_a_sample(digits_copy: Trained):

@@ -1,0 +1,185 @@
+"""The Robustness view of the evaluate page: measured on request, kept, told as a sentence, lines and a table; what strengths look like."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from cnn_core.analysis.corruptions import CORRUPTIONS, LEVELS
+from cnn_core.analysis.evaluation import evaluate_run
+from cnn_core.analysis.robustness import Robustness, draw_sample, read_robustness, save_robustness
+from cnn_core.data.source import finish
+from cnn_core.events import Progress
+from cnn_core.home import EVALUATIONS, WEIGHTS
+from pages.ui.evaluation import robustness
+from pages.ui.evaluation.robustness_chart import robustness_chart
+from pages.ui.progress import CANCELLED, TimeLeft
+
+RUN = "0001-digits"
+NAMES = [corruption.name for corruption in CORRUPTIONS]
+
+
+def evaluation_of(store):
+    return finish(evaluate_run(RUN, store.run(RUN).config, store.home))
+
+
+def folder_of(store):
+    return store.home.run_folder(RUN)
+
+
+def open_view(open_page):
+    return open_page("evaluate", run=RUN, view="Robustness")
+
+
+def press(at, label):
+    (button,) = [button for button in at.button if button.label == label]
+    return button.click().run()
+
+
+def charts(at):
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+def strip(at):
+    (text,) = [html.proto.body for html in at.get("html") if 'class="shots"' in html.proto.body]
+    return text
+
+
+def made_up(count=359, plain=340, worst=1):
+    """`worst` loses 40 images a strength, all others 10."""
+    right = [
+        [plain - (40 if kind == worst else 10) * level for level in range(1, 1 + LEVELS)] for kind in range(len(CORRUPTIONS))
+    ]
+    return Robustness(count=count, plain=plain, right=right)
+
+
+def test_before_a_measurement_the_view_says_what_to_press_and_shows_what_strengths_look_like(trained, open_page):
+    at = open_view(open_page)
+    assert any("Not measured yet on all 359 test images. Press “Measure”" in info.value for info in at.info)
+    assert any("Hendrycks" in caption.value and "our own" in caption.value for caption in at.caption)
+    assert charts(at) == [] and strip(at).count("<img") == 1 + LEVELS
+    assert not at.exception
+
+
+def test_measuring_keeps_the_result_and_shows_it_in_other_sessions_without_measuring(own_trained, open_page, monkeypatch):
+    monkeypatch.setattr(robustness, "SIZES", (40,))
+    evaluation = evaluation_of(own_trained)
+    at = press(open_view(open_page), "Measure")
+    found = read_robustness(folder_of(own_trained), evaluation.key, 40)
+    assert found.plain == evaluation.is_right[draw_sample(359, 40)].sum()
+    (chart,) = charts(at)
+    assert [trace["name"] for trace in chart["data"]] == NAMES
+    assert chart["data"][0]["x"] == list(range(1 + LEVELS))
+    assert not at.exception
+
+    save_robustness(folder_of(own_trained), evaluation.key, made_up())
+    at = open_view(open_page)
+    assert "Measure" not in [button.label for button in at.button] and len(charts(at)) == 1
+    (sentence,) = [text.value for text in at.markdown if text.value.startswith("It loses most")]
+    assert f"under **blur**: from **{340 / 359:.1%}** to **{140 / 359:.1%}** at strength 5" in sentence
+    assert at.selectbox(key=f"robustness-kind-{RUN}-None-test").value == "blur"
+    table = at.dataframe[0].value
+    assert table["Corruption"].iloc[0] == "blur" and sorted(table["Corruption"]) == sorted(NAMES)
+    assert table["Mean"].iloc[0] == pytest.approx((340 - 120) / 359) and table["At 5"].iloc[0] == pytest.approx(140 / 359)
+    assert table["Lost"].tolist() == pytest.approx([100 * 120 / 359] + 6 * [100 * 30 / 359])
+    assert not at.exception
+
+
+def test_what_was_measured_of_other_weights_is_not_shown(own_trained, open_page):
+    save_robustness(folder_of(own_trained), evaluation_of(own_trained).key, made_up())
+    weights = folder_of(own_trained) / WEIGHTS
+    weights.write_bytes(weights.read_bytes() + b"\0")
+    at = open_view(open_page)
+    assert charts(at) == [] and "Measure" in [button.label for button in at.button]
+
+
+def test_a_larger_sample_that_is_kept_is_chosen_at_first_and_a_smaller_one_is_its_own(own_trained, open_page, monkeypatch):
+    monkeypatch.setattr(robustness, "SIZES", (20, 100))
+    key = evaluation_of(own_trained).key
+    kept = Robustness(count=100, plain=98, right=[[5] * LEVELS] * len(CORRUPTIONS))
+    save_robustness(folder_of(own_trained), key, kept)
+    at = open_view(open_page)
+    size = at.button_group(key=f"robustness-size-{RUN}-None-test")
+    assert size.value == 100 and len(charts(at)) == 1
+    assert any("Measured on 100 of the 359 test images" in caption.value for caption in at.caption)
+    size.set_value(20).run()
+    assert charts(at) == [] and any("Not measured yet on 20 of the 359 test images" in info.value for info in at.info)
+    at = press(at, "Measure")
+    assert (
+        len(charts(at)) == 1
+        and read_robustness(folder_of(own_trained), key, 20)
+        and read_robustness(folder_of(own_trained), key, 100)
+    )
+    assert not at.exception
+
+
+def test_a_cancelled_measurement_keeps_nothing_and_can_be_started_again(own_trained, open_page, monkeypatch):
+    monkeypatch.setattr(robustness, "SIZES", (20,))
+    key = evaluation_of(own_trained).key
+    at = open_view(open_page)
+    name = f"robustness-{key}-20-{RUN}"
+    at.session_state[robustness.ASKED] = at.session_state[CANCELLED] = name  # as “Cancel” leaves them
+    at.run()
+    assert charts(at) == [] and any("Cancelled" in info.value for info in at.info)
+    assert strip(at) and not list((folder_of(own_trained) / EVALUATIONS).glob("*.robustness.json"))
+    at = press(at, "Start again")
+    assert len(charts(at)) == 1 and not at.exception
+
+
+def test_the_strip_shows_one_image_at_every_strength_of_the_chosen_corruption(trained, open_page):
+    at = open_view(open_page)
+    at.selectbox(key=f"robustness-kind-{RUN}-None-test").set_value("rotation").run()
+    assert re.findall(r'alt="Strength (\d): ([^.]*)\. ', strip(at))[::5] == [("0", "as it is"), ("5", "rotation by 45°")]
+    assert len(set(re.findall(r'src="([^"]*)"', strip(at)))) == 1 + LEVELS
+    before = strip(at)
+    for _ in range(3):  # the same one could be drawn again
+        press(at, "Another image")
+        if strip(at) != before:
+            break
+    assert strip(at) != before and not at.exception
+
+
+def test_a_network_that_diverged_is_a_sentence(own_trained, open_page):
+    weights = folder_of(own_trained) / WEIGHTS
+    state = torch.load(weights, weights_only=True)
+    torch.save({name: torch.full_like(value, torch.nan) for name, value in state.items()}, weights)
+    at = open_view(open_page)
+    assert any("The network diverged" in info.value for info in at.info)
+    assert "Measure" not in [button.label for button in at.button] and not at.exception
+
+
+def test_lines_differ_in_more_than_colour_and_the_best_comes_first_in_the_legend():
+    figure = robustness_chart(made_up(), 10)
+    assert len({(trace.marker.symbol, trace.line.dash) for trace in figure.data}) == len(CORRUPTIONS)
+    assert max(figure.data, key=lambda trace: trace.legendrank).name == "blur"
+    for trace, line in zip(figure.data, made_up().accuracy, strict=True):
+        assert np.array_equal(trace.y, line)
+    assert "95 %" in figure.data[0].customdata[5] and "noise of 26 %" in figure.data[0].customdata[5]
+
+
+@pytest.mark.parametrize("plain, count, expected, guessing", [(340, 359, (0.3, 1.02), False), (230, 359, (-0.02, 0.72), True)])
+def test_the_axis_ends_near_the_lines_and_shows_guessing_where_it_lies_between(plain, count, expected, guessing):
+    figure = robustness_chart(made_up(count, plain), 10)
+    assert figure.layout.yaxis.range == pytest.approx(expected)
+    assert (len(figure.layout.shapes) == 1) is guessing
+
+
+def test_where_nothing_is_lost_the_sentence_says_so():
+    even = Robustness(count=100, plain=60, right=[[60] * LEVELS] * len(CORRUPTIONS))
+    assert (
+        robustness._in_words(even)
+        == "No corruption costs it anything: as they are, **60.0%** of the images are classified right."
+    )
+
+
+def test_the_time_that_is_left_follows_from_the_steps_since_the_first_report():
+    left = TimeLeft()
+    said = [left.in_words(Progress("Trying", done, 40), now) for done, now in ((0, 100.0), (1, 101.0), (10, 105.0), (30, 120.0))]
+    assert said == ["", "", ", about 15 s left", ", about 7 s left"]
+    assert (
+        left.in_words(Progress("Another stage", 0, 900), 121.0) == ""
+        and left.in_words(Progress("Another stage", 0, 900), 200.0) == ""
+    )
+    assert left.in_words(Progress("Another stage", 90, 900), 221.0) == ", about 15 min left"
