@@ -10,6 +10,7 @@ from pages.ui.evaluation.matrix import show_matrix
 from pages.ui.evaluation.mistakes import show_mistakes
 from pages.ui.evaluation.robustness import show_robustness
 from pages.ui.evaluation.subject import Subject, choose_subject
+from pages.ui.evaluation.take_along import show_take_along
 from pages.ui.evaluation.trust import show_trust
 
 VIEWS: dict[str, Callable[[Subject], None]] = {
@@ -19,6 +20,7 @@ VIEWS: dict[str, Callable[[Subject], None]] = {
     "Trust": show_trust,
     "Robustness": show_robustness,
     "Inside": show_inside,
+    "Take along": show_take_along,
 }
 
 st.title("Evaluate")

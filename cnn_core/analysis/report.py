@@ -1,4 +1,4 @@
-"""A run and what its network does, as one HTML file that needs nothing else: no network, no script, light and dark, also on paper.
+"""A run and what its network does, as one HTML file that needs nothing else: no internet, no script, light and dark, also on paper.
 
 In: what is told of the run, an Evaluation and its images. Out: the file's text. Names, notes and settings come from outside: they are
 text there, whatever they look like (see `markup`). All figures are of the network as it was trained, but for those called calibrated.
@@ -183,7 +183,7 @@ def _show_foot(run: RunFacts) -> Html:
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     return tag(
         "footer",
-        f"Made on {_date(run.made)} with {versions}. This file holds all that it shows and asks for nothing from a network.",
+        f"Made on {_date(run.made)} with {versions}. This file holds all that it shows and needs no internet.",
     )
 
 
