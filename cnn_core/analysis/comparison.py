@@ -104,9 +104,13 @@ def verdict(comparison: Comparison) -> str:
     if not gained + lost:
         return f"A and B are right on the very same images: {a:.1%}."
     if p >= EVIDENCE:
-        return f"No evidence that one is better: B {b:.1%} against A {a:.1%}; {changed}, p = {p:.2g}."
+        return f"No evidence that one is better: B {b:.1%} against A {a:.1%}; {changed}, {_told(p)}."
     better, high, low = ("B", b, a) if b > a else ("A", a, b)
-    return f"{better} is better: {high:.1%} against {low:.1%}; {changed}, p = {p:.2g}."
+    return f"{better} is better: {high:.1%} against {low:.1%}; {changed}, {_told(p)}."
+
+
+def _told(p: float) -> str:
+    return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
 
 
 def mcnemar(gained: np.ndarray, lost: np.ndarray) -> np.ndarray:

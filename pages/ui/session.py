@@ -66,8 +66,11 @@ def evaluate_with_progress(run: Run, part: Part = "test", epoch: int | None = No
     """The run's evaluation on one part of its images, with progress and a way out while it has to be computed. Raises StudioError."""
     with st.spinner("Opening the model…"):
         from cnn_core.analysis.evaluation import evaluate_run
+        from cnn_core.analysis.looks import note_look
     home = get_store().home
     evaluation = watch(evaluate_run(run.id, run.config, home, part=part, epoch=epoch), f"evaluation-{run.id}-{part}-{epoch}")
+    if part == "test":
+        note_look(home, run.config.data, run.id, epoch)
     return _shared(home.run_folder(run.id), evaluation.key, evaluation)
 
 

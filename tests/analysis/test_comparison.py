@@ -87,7 +87,8 @@ def test_the_verdict_says_who_is_better_only_where_there_is_evidence():
 
     said = verdict(compare(network(range(70)), network(range(60, 100))))
     assert said == "A is better: 70.0% against 40.0%; 30 images are right with B only and 60 with A only, p = 0.0021."
-    assert verdict(compare(network(range(50)), network(range(80)))).startswith("B is better: 80.0% against 50.0%; 30 images")
+    assert verdict(compare(network(range(50)), network(range(80)))).startswith("B is better: 80.0% against 50.0%; 30 images are")
+    assert verdict(compare(network(range(50)), network(range(80)))).endswith("and 0 with A only, p < 0.001.")
     unsure = verdict(compare(network(range(50)), network(range(1, 53))))
     assert unsure.startswith(
         "No evidence that one is better: B 52.0% against A 50.0%; 3 images are right with B only and 1 with A"

@@ -10,6 +10,7 @@ from cnn_core.data.catalog import open_source
 from cnn_core.data.source import DataSource, ImageSet, Part
 from cnn_core.home import WEIGHTS, epoch_file, kept_epochs
 from cnn_core.runs.store import Run
+from pages.ui.evaluation.looks import tell_looks
 from pages.ui.server import get_store
 from pages.ui.session import choose_trained_run, evaluate_with_progress, images_of
 
@@ -92,4 +93,6 @@ def choose_subject() -> Subject | None:
             key="evaluate-part",
             help="Test images were never used for training. Validation images chose the best epoch; training images are what it learned from.",
         )
+    if part == "test":
+        tell_looks(run, epoch)
     return Subject(run, epoch, part)

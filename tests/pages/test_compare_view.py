@@ -1,0 +1,142 @@
+"""The Compare view: the verdict, the classes and the lists are those of the engine; and the count of looks at test images."""
+
+import atexit
+import json
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from cnn_core.analysis.comparison import compare, verdict
+from cnn_core.analysis.evaluation import evaluate_run
+from cnn_core.analysis.looks import MANY, looks_at, note_look
+from cnn_core.config import make_config
+from cnn_core.data.catalog import open_source
+from cnn_core.data.source import finish
+from cnn_core.home import CARD, Home
+from cnn_core.runs.execute import execute
+from cnn_core.runs.store import Store
+from pages.ui.evaluation.compare_chart import MOST, changes_chart, largest_changes
+from pages.ui.evaluation.shots import PAGE
+from tests.pages.studio_harness import QUICK, copy_trained_home
+
+RUN, SECOND = "0001-digits", "0002-digits"
+
+
+def evaluation_of(store, run, part="test", epoch=None):
+    return finish(evaluate_run(run, store.run(run).config, store.home, part=part, epoch=epoch))
+
+
+def open_compare(open_page, **query):
+    at = open_page("evaluate", run=RUN, view="Compare", **query)
+    assert not at.exception and not at.error
+    return at
+
+
+def boxes(at):
+    return {box.label: box for box in at.selectbox}
+
+
+def verdicts(at):
+    return [message.value for message in [*at.success, *at.info] if "A" in message.value and ", p " in message.value]
+
+
+@cache
+def home_of_two() -> Path:
+    """The trained home with a second run of the same data and split, one epoch at a low learning rate; to be copied, never changed."""
+    folder = Path(tempfile.mkdtemp(prefix="two-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    store = Store(Home(copy_trained_home(folder)))
+    run = store.create(make_config(data="digits", **QUICK | {"epochs": 1, "learning_rate": 0.0003}))
+    assert run == SECOND and execute(store, run) == "finished"
+    return folder
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch) -> Store:
+    """The store of a copy of it that the test may spoil."""
+    home = shutil.copytree(home_of_two(), tmp_path / "studio")
+    monkeypatch.setenv("CNN_STUDIO_HOME", str(home))
+    return Store(Home(home))
+
+
+def test_two_runs_are_compared_on_the_same_images(two, open_page):
+    comparison = compare(evaluation_of(two, RUN), evaluation_of(two, SECOND))
+    at = open_compare(open_page)
+    assert boxes(at)["Compare with run"].value == SECOND  # before the run itself
+    assert verdicts(at) == [verdict(comparison)] and verdict(comparison).startswith("A is better: ")
+    assert {metric.label: metric.value for metric in at.metric} == {
+        "A: test accuracy": f"{comparison.first.accuracy:.2%}",
+        "B: test accuracy": f"{comparison.second.accuracy:.2%}",
+        "Right with B only": str(len(comparison.gained)),
+        "Right with A only": str(len(comparison.lost)),
+    }
+    for side, indices in (("Right with A only", comparison.lost), ("Both wrong, otherwise", comparison.wrong_otherwise)):
+        at.selectbox(key="compare-list").set_value(side).run()
+        key = f"compare-{RUN}-None-test-{SECOND}-None-test-{side}-None-picked"
+        assert len(indices) and at.session_state[key]["shown"] == indices[:PAGE].tolist()
+    assert not at.exception
+    assert {f"{RUN}.best", f"{SECOND}.best"} <= looks_at(two.home, "digits")
+
+
+def test_a_run_can_be_compared_with_its_own_earlier_epochs_also_on_other_images(own_trained, open_page):
+    at = open_compare(open_page)
+    assert boxes(at)["Compare with run"].options == [RUN]
+    assert boxes(at)["Its network"].options == ["after epoch 3", "after epoch 2", "after epoch 1"]
+    at.button_group(key="evaluate-part").set_value("val").run()
+    boxes(at)["Its network"].set_value(1).run()
+    expected = compare(evaluation_of(own_trained, RUN, "val"), evaluation_of(own_trained, RUN, "val", 1))
+    assert verdicts(at) == [verdict(expected)] and not at.exception
+
+
+def test_runs_that_saw_other_images_are_not_offered(two, open_page):
+    other = two.create(make_config(data="digits", **QUICK | {"epochs": 1, "seed": 5}))
+    shutil.copytree(two.home.run_folder(SECOND), two.home.run_folder(other), dirs_exist_ok=True)
+    at = open_compare(open_page)
+    assert set(boxes(at)["Compare with run"].options) == {RUN, SECOND, other}
+    at.button_group(key="evaluate-part").set_value("val").run()
+    assert set(boxes(at)["Compare with run"].options) == {RUN, SECOND} and not at.exception
+
+
+def test_networks_of_different_states_of_the_data_are_warned_of(two, open_page):
+    card = two.home.run_folder(SECOND) / CARD
+    card.write_text(card.read_text().replace(json.loads(card.read_text())["fingerprint"], "another"))
+    at = open_compare(open_page, **{"with": SECOND})
+    assert any("data was changed between the training of A and of B" in warning.value for warning in at.warning)
+
+
+def test_the_chart_has_the_classes_that_changed_most_with_their_intervals(trained):
+    comparison = compare(evaluation_of(trained, RUN, epoch=1), evaluation_of(trained, RUN))
+    changes, classes = comparison.per_class, ("<i>0</i>", *comparison.first.classes[1:])
+    figure = changes_chart(changes, classes)
+    order = largest_changes(changes)
+    assert len(order) == min(MOST, 10) and (changes.difference[order][:-1] <= changes.difference[order][1:]).all()
+    assert list(figure.layout.yaxis.categoryarray) == [
+        classes[label].replace("<", "&lt;").replace(">", "&gt;") for label in order
+    ]
+    ends = {}
+    for trace in figure.data:
+        for name, x, up, down in zip(trace.y, trace.x, trace.error_x.array, trace.error_x.arrayminus, strict=True):
+            ends[name] = (x - down, x + up)
+    for label in range(1, 10):
+        assert ends[classes[label]] == pytest.approx((100 * changes.low[label], 100 * changes.high[label]))
+
+
+def test_looks_at_test_images_are_counted_once_a_network_and_many_are_warned_of(own_trained, open_page):
+    home = own_trained.home
+    shutil.rmtree(home.looks, ignore_errors=True)
+    at = open_page("evaluate", run=RUN)
+    name = open_source("digits", home).info.name
+    assert f"Test images of {name} looked at for 1 network." in [caption.value for caption in at.caption]
+    at.selectbox[1].set_value(2).run()
+    at.selectbox[1].set_value(None).run()
+    assert len(looks_at(home, "digits")) == 2 and not at.warning
+    for number in range(MANY - 2):
+        note_look(home, "digits", f"{number + 7:04d}-digits", None)
+    at.run()
+    (warning,) = at.warning
+    assert f"looked at for {MANY} networks" in warning.value and "Choose by validation images" in warning.value
+    at.button_group(key="evaluate-part").set_value("val").run()
+    assert not at.warning and len(looks_at(home, "digits")) == MANY
