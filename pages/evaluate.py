@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from pages.ui.evaluation.compare import show_compare
 from pages.ui.evaluation.figures import show_figures
+from pages.ui.evaluation.history import show_learning
 from pages.ui.evaluation.inside import show_inside
 from pages.ui.evaluation.matrix import show_matrix
 from pages.ui.evaluation.mistakes import show_mistakes
@@ -21,6 +23,8 @@ VIEWS: dict[str, Callable[[Subject], None]] = {
     "Robustness": show_robustness,
     "Inside": show_inside,
     "Take along": show_take_along,
+    "Learning": show_learning,
+    "Compare": show_compare,
 }
 
 st.title("Evaluate")
