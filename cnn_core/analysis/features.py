@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cnn_core.analysis.layers import conv_layers, forward_plain, twin
+from cnn_core.analysis.layers import ACTIVATIONS, conv_layers, forward_plain, twin
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
@@ -26,13 +26,7 @@ KINDS: dict[type[nn.Module], str] = {
     nn.AvgPool2d: "pooling",
     nn.AdaptiveAvgPool2d: "pooling",
     nn.AdaptiveMaxPool2d: "pooling",
-    nn.ReLU: "activation",
-    nn.ReLU6: "activation",
-    nn.GELU: "activation",
-    nn.SiLU: "activation",
-    nn.LeakyReLU: "activation",
-    nn.Hardswish: "activation",
-    nn.Hardsigmoid: "activation",
+    **dict.fromkeys(ACTIVATIONS, "activation"),
 }
 BATCH, LARGEST_BATCH = 100, 100 * 64 * 64  # images, and pixels: maps of large images fill the memory
 

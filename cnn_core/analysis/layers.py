@@ -9,6 +9,8 @@ import copy
 import torch
 from torch import nn
 
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Hardswish, nn.Hardsigmoid)
+
 
 def twin(model: nn.Module) -> nn.Module:
     """The same network in evaluation mode, on the same weights, which are frozen in it: hooks and modes of one are not the other's."""

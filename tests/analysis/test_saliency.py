@@ -44,6 +44,30 @@ def test_raw_maps_are_captums_for_every_family(family):
         assert np.abs(theirs).max() > 0
 
 
+BEHIND = [  # a convolution, and the module whose output is its channels behind the activation
+    ("simple", "features.1.0", "features.1.2"),
+    ("resnet20", "layer2.1.conv2", "layer2.1"),
+    ("resnet20", "layer3.0.conv1", None),
+    ("efficientnet", "features.2.0.block.0.0", "features.2.0.block.0.2"),
+    ("efficientnet", "features.2.0.block.3.0", "features.2.0.block.3.0"),  # no activation of its own follows
+    ("convnext", "features.1.0.block.0", "features.1.0.block.0"),
+]
+
+
+@pytest.mark.parametrize(("family", "convolution", "behind"), BEHIND)
+def test_maps_behind_the_activation_are_captums_of_what_gives_them(family, convolution, behind):
+    model, images, labels = network(family), pictures(3), torch.tensor([0, 3, 1])
+    if behind is None:  # a block uses one activation twice: the first use is given a module of its own
+        block = model.get_submodule(convolution.rpartition(".")[0])
+        block.bn1 = nn.Sequential(block.bn1, nn.ReLU()).eval()
+        behind = convolution.replace("conv1", "bn1")
+    with Unchanged(model):
+        raw = raw_grad_cam(model, convolution, images, labels, is_activated=True)
+    theirs = LayerGradCam(model, model.get_submodule(behind)).attribute(images, labels).detach()[:, 0].numpy()
+    np.testing.assert_allclose(raw, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+    assert np.abs(theirs).max() > 0
+
+
 def test_heat_maps_are_the_raw_ones_cut_at_zero_enlarged_and_scaled():
     model, images, labels = network("resnet20"), pictures(4), np.array([0, 1, 2, 3])
     for name in picked(conv_layers(model)):

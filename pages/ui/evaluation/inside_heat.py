@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 HELP = (
-    "Grad-CAM (Selvaraju and others, 2017). Every channel of the layer is a map of where its pattern is. The maps are added up, each "
+    "Grad-CAM (Selvaraju and others, 2017). Every channel of the layer is a map of where its pattern is, taken behind its activation where it has one. The maps are added up, each "
     "weighted by how much the class's score would rise with it. Early layers see edges at fine detail, late layers whole things coarsely."
 )
 
@@ -46,7 +46,7 @@ def show_heat(subject: Subject, classes: tuple[str, ...], seen: Seen) -> None:
             help="At first the class that the network says. Ask about another one: where is there something of that?",
             width=240,
         )
-    raw = raw_grad_cam(model, layer, seen.image, [label])
+    raw = raw_grad_cam(model, layer, seen.image, [label], is_activated=True)
     _show_overlay(seen.pixels, to_heat(raw, seen.pixels.shape[:2])[0], raw[0], classes[label])
 
 

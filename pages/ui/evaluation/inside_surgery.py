@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BEFORE = "surgery-before"
 TALLEST = 320  # pixels of a table
+TOLD = 12  # numbers of channels that are written out
 HELP = (
     "The chosen channels' maps are set to zero everywhere, and the network classifies the same images again. Classes that fall needed the "
     "channel. Often hardly anything changes: networks spread what they know over many channels."
@@ -97,6 +98,8 @@ def _show_outcome(subject: Subject, evaluation: "Evaluation", cut: Cut) -> None:
 
 def _name(cut: Cut) -> str:
     layer, channels = cut
+    if len(channels) > TOLD:
+        return f"**{len(channels):,} channels** of **{layer}**"
     return f"**channel{'s' if len(channels) > 1 else ''} {', '.join(map(str, channels))}** of **{layer}**"
 
 
