@@ -20,8 +20,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from cnn_core.errors import StudioError
+from pages.ui import sheets, stream
 from pages.ui.server import get_worker
-from pages.ui.stream import ended_by_signals, routes
+from pages.ui.stream import ended_by_signals
 
 try:
     worker = get_worker()
@@ -51,7 +52,7 @@ app = st.App(
     "pages/ui/frame.py",
     lifespan=lifespan,
     on_script_error=say_sorry,
-    routes=routes,
+    routes=[*stream.routes, *sheets.routes],
     # Streamlit checks the Host header of its own websocket only; this guards every route against DNS rebinding.
     middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"])],
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.ui.evaluation.compare import show_compare
+from pages.ui.evaluation.embedding_map import show_map
 from pages.ui.evaluation.figures import show_figures
 from pages.ui.evaluation.history import show_learning
 from pages.ui.evaluation.inside import show_inside
@@ -22,6 +23,7 @@ VIEWS: dict[str, Callable[[Subject], None]] = {
     "Trust": show_trust,
     "Robustness": show_robustness,
     "Inside": show_inside,
+    "Map": show_map,
     "Take along": show_take_along,
     "Learning": show_learning,
     "Compare": show_compare,

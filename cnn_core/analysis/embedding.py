@@ -96,6 +96,16 @@ def lay_out_by_tsne(features: np.ndarray, perplexity: float = PERPLEXITY) -> Gen
     return Layout(places)
 
 
+def nearest(features: np.ndarray, row: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Those `count` of features (n, D) that point most nearly where number `row` does, without itself: rows (k,) int64 and cosines (k,)."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    directions = features / np.where(lengths > 0, lengths, 1)
+    cosines = directions @ directions[row]
+    order = np.argsort(-cosines, kind="stable")
+    order = order[order != row][:count]
+    return order, cosines[order]
+
+
 def _small(places: np.ndarray) -> np.ndarray:
     """Places (n, 2) scaled to a deviation of 0.0001, from which t-SNE unfolds best; spread on a circle where they are all the same."""
     if places.shape[1] < 2 or not places.std(0).all():

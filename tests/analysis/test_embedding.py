@@ -7,9 +7,10 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
+from sklearn.metrics.pairwise import cosine_similarity
 from torch import nn
 
-from cnn_core.analysis.embedding import compute_features, find_head, lay_out_by_pca, lay_out_by_tsne, principal_axes
+from cnn_core.analysis.embedding import compute_features, find_head, lay_out_by_pca, lay_out_by_tsne, nearest, principal_axes
 from cnn_core.analysis.tsne import LayoutError, lay_out, read_iteration
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saved import _average_with_mirrored
@@ -139,3 +140,13 @@ def test_the_perplexity_is_scikit_learns(capsys):
     assert read_iteration(capsys.readouterr().out) == 50
     np.testing.assert_array_equal(ours, TSNE(2, perplexity=7, init=start, random_state=0).fit_transform(clusters()))
     assert not np.array_equal(ours, TSNE(2, perplexity=30, init=start, random_state=0).fit_transform(clusters()))
+
+
+def test_the_nearest_are_those_of_the_highest_cosine_without_the_one_itself():
+    features = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    features[5] = 0
+    reference = cosine_similarity(features)[3]
+    rows, cosines = nearest(features, 3, 39)
+    assert rows.tolist() == [row for row in np.argsort(-reference, kind="stable").tolist() if row != 3]
+    np.testing.assert_allclose(cosines, reference[rows], atol=1e-6)
+    assert nearest(features, 5, 4)[1].tolist() == [0, 0, 0, 0] and len(nearest(features[:1], 0, 6)[0]) == 0

@@ -1,0 +1,122 @@
+"""The map of images in a browser: the thumbnail at a point is its image's, a press keeps it, and a box around points shows those images."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from cnn_core.analysis.evaluation import evaluate_run, load_part
+from cnn_core.data.catalog import open_source
+from cnn_core.data.source import finish
+from tests.browser.pilot import assert_sound, settle, visit
+
+RUN = "0001-digits"
+DRAWN = "(document.querySelector('.map-chart')?.data?.length ?? 0) > 1"
+# Bytes that came over the wire for sheets of thumbnails; none of what the browser had kept.
+SHEETS = "performance.getEntriesByType('resource').filter(e => e.name.includes('/api/sheets/')).map(e => e.transferSize)"
+# Where the points are in the window, by the number of their row.
+PLACES = """() => {
+  const chart = document.querySelector('.map-chart'), { xaxis, yaxis } = chart._fullLayout, box = chart.getBoundingClientRect(), places = {};
+  for (const trace of chart.data.slice(0, -1)) trace.customdata.forEach((row, at) => {
+    places[row] = [box.left + xaxis._offset + xaxis.d2p(trace.x[at]), box.top + yaxis._offset + yaxis.d2p(trace.y[at])];
+  });
+  return places;
+}"""
+
+
+def places_of(page):
+    """Of every point that is drawn: rows (n,), and places in the window (n, 2)."""
+    found = page.evaluate(PLACES)
+    return np.array([int(row) for row in found]), np.array(list(found.values()))
+
+
+def lonely(places):
+    """The place in the list of the point that is furthest from all others."""
+    distances = np.linalg.norm(places[:, None] - places[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    return int(distances.min(1).argmax())
+
+
+def gap(values, share):
+    """The middle of the widest gap between values where about that share of them is lower."""
+    near = np.sort(values)[int((share - 0.06) * len(values)) : int((share + 0.06) * len(values))]
+    at = np.diff(near).argmax()
+    return float(near[at : at + 2].mean())
+
+
+def shown(page):
+    """The numbers of the images in the grid."""
+    return sorted(
+        int(re.search(r"image (\d+),", label).group(1))
+        for label in page.locator(".picker img").evaluate_all("all => all.map(e => e.alt)")
+    )
+
+
+def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page, server, store):
+    config = store.run(RUN).config
+    evaluation = finish(evaluate_run(RUN, config, store.home))
+    images = finish(load_part(open_source(config.data, store.home), config, "test"))
+    visit(page, server, "evaluate", f"?run={RUN}&view=Map")
+    page.wait_for_function(DRAWN)
+    page.locator(".map").evaluate("e => e.scrollIntoView({ block: 'center' })")
+    rows, places = places_of(page)
+    assert sorted(rows) == list(range(len(evaluation)))  # of all of them, so that rows are numbers
+
+    alone = lonely(places)
+    row = int(rows[alone])
+    page.mouse.move(*places[alone])
+    tip = page.locator(".map-tip")
+    expect(tip).to_be_visible()
+    expect(tip).to_have_attribute("data-number", str(row))
+    said, verdict, name = tip.inner_text().splitlines()
+    assert said.startswith(f"{evaluation.classes[evaluation.predicted[row]]} ") and name == f"Test image {row}"
+    assert float(said.split()[1]) / 100 == pytest.approx(evaluation.scores.confidence[row], abs=0.006)
+    assert verdict == ("✓ right" if evaluation.is_right[row] else f"✗ is {evaluation.classes[evaluation.labels[row]]}")
+    expected = images[row].squeeze().astype(int)
+    seen = np.asarray(Image.open(io.BytesIO(page.locator(".map-thumb").screenshot())).convert("L")).astype(int)
+    side = seen.shape[0] / len(expected)
+    middles = (side * (np.arange(len(expected)) + 0.5)).astype(int)
+    inner = slice(1, -1)  # the corners are rounded
+    assert np.abs(seen[np.ix_(middles, middles)] - expected)[inner, inner].mean() < 12
+
+    page.mouse.click(*places[alone])
+    expect(page.get_by_role("img", name=re.compile(f"^Test image {row}, class"))).to_be_visible()
+    page.wait_for_function("document.querySelector('.map-chart').data.at(-1).x.length === 1")
+
+    page.get_by_role("radio", name="Box").click()
+    page.locator(".map").evaluate("e => e.scrollIntoView({ block: 'center' })")
+    rows, places = places_of(page)
+    corner, other = ([gap(values, share) for values in places.T] for share in (0.28, 0.45))
+    inside = sorted(rows[((places > corner) & (places < other)).all(1)].tolist())
+    assert 1 <= len(inside) <= 24
+    page.mouse.move(*corner)
+    page.mouse.down()
+    page.mouse.move(*np.mean((corner, other), axis=0))
+    page.mouse.move(*other)
+    page.mouse.up()
+    heading = page.get_by_role("heading", name=re.compile(rf"^{len(inside)} chosen image"))
+    expect(heading).to_be_in_viewport()
+    expect(page.locator(".picker img")).to_have_count(len(inside))
+    assert shown(page) == inside
+    page.get_by_role("button", name="Back to the map").click()
+    expect(heading).to_have_count(0)
+    expect(page.locator(".map-tools")).to_be_in_viewport()
+
+    page.get_by_label("only mistakes").check()
+    wrong = np.flatnonzero(~evaluation.is_right).tolist()
+    page.wait_for_function(
+        f"document.querySelector('.map-chart').data.slice(0, -1).flatMap(t => t.customdata).length === {len(wrong)}"
+    )
+    assert sorted(places_of(page)[0]) == wrong
+    page.get_by_label("only mistakes").uncheck()
+    zeros = page.locator(".map-legend button").first
+    zeros.click()
+    expect(zeros).to_have_attribute("aria-pressed", "false")
+    settle(page)
+    assert set(evaluation.labels[places_of(page)[0]].tolist()) == set(range(1, 10))
+    sent = [size for size in page.evaluate(SHEETS) if size]
+    assert len(sent) == 1 and sent[0] < 200_000
+    assert_sound(page)

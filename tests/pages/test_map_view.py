@@ -1,0 +1,207 @@
+"""The view of the map of images: where points lie, what they are coloured by, thumbnails, what is pinned and chosen, and t-SNE when asked."""
+
+import asyncio
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.decomposition import PCA
+from starlette.requests import Request
+
+from cnn_core.analysis.embedding import compute_features
+from cnn_core.analysis.evaluation import evaluate_run, load_part
+from cnn_core.data.catalog import open_source
+from cnn_core.data.source import ImageSet, finish
+from cnn_core.home import WEIGHTS
+from cnn_core.models.saved import load_model
+from pages.ui.evaluation.map_colours import PREDICTED, TRUTH, VERDICT, colour
+from pages.ui.sheets import MOST, Sheet, make_sheet, offer, send_sheet
+from tests.helpers import drain
+
+RUN = "0001-digits"
+
+
+def evaluation_of(store):
+    return finish(evaluate_run(RUN, store.run(RUN).config, store.home))
+
+
+def components(at):
+    return [json.loads(part.proto.json) for part in at.get("bidi_component")]
+
+
+def chart(at):
+    return next((data for data in components(at) if "sheet" in data), None)
+
+
+def state_of(at):
+    return at.session_state[f"map-{RUN}-None-test"]
+
+
+def open_map(open_page):
+    return open_page("evaluate", run=RUN, view="Map")
+
+
+def said(at):
+    return " ".join(caption.value for caption in at.caption)
+
+
+def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network_said(trained, open_page):
+    evaluation = evaluation_of(trained)
+    at = open_map(open_page)
+    data = chart(at)
+    names = np.array(data["names"])
+    assert data["number"] == list(range(359)) and names[data["truth"]].tolist() == [str(label) for label in evaluation.labels]
+    assert names[data["predicted"]].tolist() == [str(label) for label in evaluation.predicted]
+    np.testing.assert_allclose(data["share"], evaluation.scores.confidence, atol=1e-4)
+
+    model, card = load_model(trained.home.run_folder(RUN), torch.device("cpu"))
+    images = digits_of(trained)
+    reference = PCA(2, svd_solver="full").fit(features := finish(compute_features(model, card, images)).astype(np.float64))
+    theirs, ours = reference.transform(features), np.stack((data["x"], data["y"]), 1)
+    theirs /= np.abs(theirs).max()
+    np.testing.assert_allclose(ours, theirs * np.sign((ours * theirs).sum(0)), atol=2e-4)
+    for share in reference.explained_variance_ratio_:
+        assert f"({share:.0%}" in said(at) or f"{share:.0%})" in said(at)
+    assert not at.exception
+
+
+def digits_of(store):
+    config = store.run(RUN).config
+    return finish(load_part(open_source(config.data, store.home), config, "test"))
+
+
+def test_a_pinned_image_is_shown_with_its_nearest_ones_and_leads_inside(trained, open_page):
+    evaluation = evaluation_of(trained)
+    at = open_map(open_page)
+    assert "Press a point" in at.info[0].value
+    state_of(at)["pinned"] = 7
+    at.run()
+    assert chart(at)["pinned"] == 7
+    assert any(f"Test image 7 is **{evaluation.labels[7]}**" in text.value for text in at.markdown)
+    assert "Nearest on all axes" in " ".join(text.value for text in at.markdown)
+    at.button(key="map-inside").click().run()
+    assert at.query_params["view"] == "Inside" and at.query_params["image"] == "7"
+    assert any("Test image 7" in caption.value for caption in at.caption)
+    assert not at.exception
+
+
+def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_page):
+    evaluation = evaluation_of(trained)
+    wrong = np.flatnonzero(~evaluation.is_right)[:1].tolist()
+    right = np.flatnonzero(evaluation.is_right)[:4].tolist()
+    at = open_map(open_page)
+    state_of(at).update(chosen=right + wrong, turn=1)
+    at.run()
+    assert chart(at)["chosen"] == right + wrong and chart(at)["place"] == "map-chosen-1"
+    shown = [picture["id"] for data in components(at) if "pictures" in data for picture in data["pictures"]]
+    assert shown == wrong + right
+    assert f"{len(shown)} chosen images" in [heading.value for heading in at.subheader]
+    assert f"{len(wrong)} of them" in said(at)
+    at.button(key="map-back").click().run()
+    assert chart(at)["chosen"] == [] and chart(at)["place"] == "" and chart(at)["turn"] == 2
+    assert not [data for data in components(at) if "pictures" in data]
+    assert not at.exception
+
+
+def test_a_row_of_the_table_is_pinned(trained, open_page):
+    evaluation = evaluation_of(trained)
+    at = open_map(open_page)
+    assert not at.dataframe
+    at.toggle(key="map-table").set_value(True).run()
+    table = at.dataframe[0]
+    assert table.value["Called"].tolist() == [str(label) for label in evaluation.predicted]
+    at.session_state[table.key] = {"selection": {"rows": [12], "columns": [], "cells": []}}
+    at.run()
+    assert chart(at)["pinned"] == 12
+    assert not at.exception
+
+
+def test_tsne_waits_to_be_asked_and_then_lays_the_images_out_anew(trained, open_page):
+    at = open_map(open_page)
+    before = chart(at)
+    at.button_group(key="map-method").set_value("t-SNE").run()
+    assert chart(at) is None and "van der Maaten" in said(at) and "means little" in said(at)
+    at.button(key="map-tsne").click().run()
+    data = chart(at)
+    assert data["number"] == before["number"] and data["id"] != before["id"] and data["isEqual"]
+    assert np.abs(np.array(data["x"]) - before["x"]).max() > 0.1
+    at.button_group(key="map-perplexity").set_value(5).run()
+    assert chart(at) is None and "Lay out 359 images by t-SNE" in [button.label for button in at.button]
+    at.button_group(key="map-perplexity").set_value(30).run()
+    assert chart(at)["x"] == data["x"]
+    assert not at.exception
+
+
+def test_colours_follow_what_is_asked(trained, open_page):
+    evaluation = evaluation_of(trained)
+    at = open_map(open_page)
+    assert [name for name, _ in chart(at)["groups"]] == [str(digit) for digit in range(10)]
+    assert chart(at)["group"] == evaluation.labels.tolist()
+    at.button_group(key=f"map-colours-{RUN}").set_value(VERDICT).run()
+    assert chart(at)["groups"] == [["right", 0], ["wrong", 1]]
+    assert chart(at)["group"] == (~evaluation.is_right).astype(int).tolist()
+    assert not at.exception
+
+
+def test_a_network_that_diverged_is_a_sentence(own_trained, open_page):
+    path = own_trained.home.run_folder(RUN) / WEIGHTS
+    saved = torch.load(path, weights_only=True)
+    weights = saved.get("model", saved)
+    for value in weights.values():
+        if value.is_floating_point():
+            value.fill_(torch.nan)
+    torch.save(saved, path)
+    at = open_map(open_page)
+    assert "The network diverged" in at.warning[0].value and chart(at) is None
+    assert not at.exception
+
+
+def test_of_many_classes_those_with_most_mistakes_have_colours():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 50, 3000)
+    said = np.where((truth < 20) & (rng.random(3000) < 0.5), 49, truth)
+    names = [f"class {label}" for label in range(1000)]
+    found = colour(TRUTH, truth, said, names)
+    assert found.groups == [*((f"class {label}", label) for label in range(20)), ("30 other classes", -1)]
+    assert found.group.tolist() == np.minimum(truth, 20).tolist()
+    by_said = colour(PREDICTED, truth, said, names)
+    shares = np.bincount(by_said.group)
+    assert ("class 49", 19) in by_said.groups and shares.sum() == 3000 and shares[19] == (said == 49).sum()
+
+
+@pytest.mark.parametrize(("side", "channels"), [(8, 1), (32, 3), (100, 3)], ids=["small and grey", "as it is", "large"])
+def test_every_thumbnail_lies_in_its_place_on_the_sheet(side, channels):
+    rng = np.random.default_rng(0)
+    tones = rng.integers(0, 256, (7, channels), np.uint8)
+    pool = np.ascontiguousarray(np.broadcast_to(tones[:, None, None], (7, side, side, channels)))
+    seen, sheet = drain(make_sheet(ImageSet(pool, np.zeros(7, np.int64))))
+    picture = np.asarray(Image.open(io.BytesIO(sheet.data)).convert("RGB")).astype(int)
+    assert sheet.side == min(side, 32) and sheet.columns == 3 and picture.shape == (3 * sheet.side, 3 * sheet.side, 3)
+    assert [(stage.done, stage.total) for stage in seen] == [(0, 7)]
+    for row, tone in enumerate(tones):
+        top, left = (at * sheet.side + sheet.side // 2 for at in divmod(row, 3))
+        assert np.abs(picture[top, left] - tone).max() <= (0 if side < 16 else 12)
+
+
+def test_a_sheet_keeps_within_a_few_hundred_bytes_an_image():
+    rng = np.random.default_rng(0)
+    smooth = np.repeat(np.repeat(rng.integers(60, 200, (400, 8, 8, 3), np.uint8), 4, 1), 4, 2)
+    assert len(finish(make_sheet(ImageSet(smooth, np.zeros(400, np.int64)))).data) < 400 * 1000
+
+
+def test_a_sheet_is_sent_as_long_as_it_is_offered():
+    def send(name):
+        return asyncio.run(send_sheet(Request({"type": "http", "path_params": {"name": name}})))
+
+    for number in range(MOST + 1):
+        address = offer(Sheet(f"sheet {number}".encode(), 32, 1, f"test-{number}"))
+    assert address == f"api/sheets/test-{MOST}.webp"
+    last = send(f"test-{MOST}")
+    assert (
+        last.body == f"sheet {MOST}".encode() and last.media_type == "image/webp" and "immutable" in last.headers["cache-control"]
+    )
+    gone = send("test-0")
+    assert gone.status_code == 404 and b"Reload the page" in gone.body
