@@ -33,8 +33,11 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
 def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> tuple[Any, str]:
     """Do what was asked; gives the answer for --json, and in words. Raises StudioError."""
     from cnn_core.analysis.evaluation import evaluate_run
+    from cnn_core.analysis.looks import note_look
 
     evaluation = _show(evaluate_run(run.id, run.config, store.home, part=args.part, epoch=args.epoch))
+    if args.part == "test":
+        note_look(store.home, run.config.data, run.id, args.epoch)
     files = _write_files(args, store, run, evaluation)
     result = _figures(run.id, evaluation, args.part, args.epoch) | files
     return result, "\n".join([_in_words(result, args.part), *(f"{name}: {file}" for name, file in files.items())])

@@ -8,6 +8,7 @@ import pytest
 
 from cnn_core.__main__ import main
 from cnn_core.analysis.evaluation import evaluate_run
+from cnn_core.analysis.looks import looks_at
 from cnn_core.data.source import finish
 from cnn_core.home import epoch_file, kept_epochs
 from cnn_core.runs.shelf import Shelf
@@ -39,6 +40,14 @@ def test_the_network_after_a_kept_epoch_can_be_measured_and_one_that_was_not_kep
     assert main(["evaluate", colours_copy.id, "--epoch", str(epoch)]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert "was not kept" in error and is_a_sentence(error)
+
+
+def test_measuring_test_images_counts_as_a_look_at_them_and_measuring_others_does_not(colours_copy: Trained, capsys):
+    data = colours_copy.run.config.data
+    answer(capsys, "evaluate", "latest", "--part", "val")
+    assert looks_at(colours_copy.home, data) == frozenset()
+    answer(capsys, "evaluate", "latest")
+    assert len(looks_at(colours_copy.home, data)) == 1
 
 
 def test_the_table_and_the_report_say_what_the_command_says(colours_copy: Trained, capsys, tmp_path):

@@ -7,7 +7,7 @@ from cnn_core.analysis.markup import Html, tag
 from cnn_core.events import Epoch
 
 WIDTH, HEIGHT = 480, 270
-LEFT, RIGHT, TOP, BOTTOM = 62, 12, 34, 42  # margins
+LEFT, RIGHT, TOP, BOTTOM = 62, 18, 34, 42  # margins
 DOTS = 40  # more epochs than that are a line without dots
 TICKS = 4
 
@@ -104,7 +104,7 @@ def _line(frame: _Frame, numbers: list[int], values: list[float], part: str) -> 
 
 def _legend(title: str) -> list[Html]:
     drawn = [tag("text", title, x=LEFT, y=20, class_="name")]
-    for part, name, x in (("train", "training", 175), ("val", "validation", 270), ("mark", "this network", 385)):
+    for part, name, x in (("train", "training", 175), ("val", "validation", 270), ("mark", "this network", 378)):
         drawn.append(tag("line", x1=x - 24, x2=x - 6, y1=15, y2=15, class_="mark" if part == "mark" else f"{part} curve"))
         drawn.append(tag("text", name, x=x, y=20))
     return drawn

@@ -14,6 +14,7 @@ from typing import Any
 from cnn_core.analysis.curve_drawing import draw_curves
 from cnn_core.analysis.evaluation import PART_NAMES, Evaluation
 from cnn_core.analysis.intervals import wilson_interval
+from cnn_core.analysis.looks import MANY
 from cnn_core.analysis.markup import Html, facts, join, percent, section, table, tag
 from cnn_core.analysis.metrics import choose_k, top_k_accuracy
 from cnn_core.analysis.predictions import Names
@@ -58,7 +59,8 @@ class RunFacts:
 @dataclass(frozen=True)
 class Looked:
     """What was looked at: the best network (epoch None) or that after a kept `epoch`, on `images` of one part of the set `info`, as the
-    evaluation has them. `names`: the files of some images by their indices; "" where there is none."""
+    evaluation has them. `names`: the files of some images by their indices; "" where there is none. `looks`: networks that these test
+    images were looked at for, 0 for other images."""
 
     evaluation: Evaluation
     images: ImageSet
@@ -67,6 +69,7 @@ class Looked:
     epoch: int | None
     info: DataInfo
     calibration: Calibration = NEUTRAL
+    looks: int = 0
 
 
 def write_report(run: RunFacts, looked: Looked) -> Generator[Progress, None, str]:
@@ -123,6 +126,10 @@ def _show_figures(run: RunFacts, looked: Looked) -> Html:
     about = (
         f"{NEWNESS[looked.part]} The interval is Wilson’s: how far chance in the choice of these images may move the accuracy."
     )
+    if looked.looks >= MANY:
+        about += (
+            f" These images were looked at for {looked.looks:,} networks: of the best of so many, part of the accuracy is luck."
+        )
     cards = tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in figures), class_="figures")
     return tag("section", cards, tag("p", about, class_="hint"))
 

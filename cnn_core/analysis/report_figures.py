@@ -61,7 +61,7 @@ def _matrix(confusion: np.ndarray, names: Sequence[str], about: str) -> Html:
     rows = [
         tag(
             "tr",
-            tag("th", name, scope="row"),
+            tag("th", name, scope="row", title=name),
             *(_cell(count, count / totals[true], is_right=true == said) for said, count in enumerate(confusion[true].tolist())),
         )
         for true, name in enumerate(names)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import cnn_core
 from cnn_core.analysis.evaluation import Evaluation
+from cnn_core.analysis.looks import count_looks
 from cnn_core.analysis.report import Looked, RunFacts, write_report
 from cnn_core.data.catalog import open_source
 from cnn_core.data.imported import image_names
@@ -34,6 +35,7 @@ def report_run(
         epoch,
         source.info,
         calibration_of(store.home.run_folder(run.id)) if epoch is None else NEUTRAL,
+        count_looks(store.home, run.config.data, run.id, epoch) if part == "test" else 0,
     )
     return (yield from write_report(gather_facts(store, run), looked))
 

@@ -293,6 +293,12 @@ def test_another_part_and_epoch_are_named():
     assert "learned from the training images" in read.text
 
 
+@pytest.mark.parametrize(("looks", "is_told"), [(0, False), (4, False), (5, True)])
+def test_test_images_that_were_looked_at_for_many_networks_are_said_to_be(looks: int, is_told: bool):
+    _, read = report(looks=looks)
+    assert (f"looked at for {looks} networks" in read.text) == is_told
+
+
 def test_the_kept_temperature_is_told_with_what_it_mends():
     evaluation = evaluation_of()
     error = [reliability_of(evaluation.cooled(t)).expected_error for t in (1.0, 2.5)]
