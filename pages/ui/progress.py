@@ -5,6 +5,7 @@ from collections.abc import Generator
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.events import Progress
 
@@ -20,21 +21,26 @@ def watch(steps: Generator[Progress, None, Result], name: str = "") -> Result:
     """
     if name and st.session_state.get(CANCELLED) == name:
         _offer_again(name)
-    place = st.empty()
-    with place.container():
-        bar = st.empty()
-        if name:  # a press runs the page again, which ends this run at its next report
-            st.button("Cancel", key=f"cancel-{name}", icon=":material/close:", on_click=_cancel, args=(name,))
-    left = TimeLeft()
+    place, bar, left = st.empty(), None, TimeLeft()
     try:
         while True:
             stage = next(steps)
+            bar = bar or _open_bar(place, name)  # not before: work whose result is kept has nothing to show
             bar.progress(min(1.0, stage.done / max(stage.total, 1)), _in_words(stage) + left.in_words(stage, time.monotonic()))
     except StopIteration as end:
         return end.value
     finally:
         steps.close()
         place.empty()
+
+
+def _open_bar(place: DeltaGenerator, name: str) -> DeltaGenerator:
+    """An empty bar in `place`, and below it the way out of work with a `name`."""
+    with place.container():
+        bar = st.empty()
+        if name:  # a press runs the page again, which ends this run at its next report
+            st.button("Cancel", key=f"cancel-{name}", icon=":material/close:", on_click=_cancel, args=(name,))
+    return bar
 
 
 class TimeLeft:

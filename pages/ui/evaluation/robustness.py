@@ -147,16 +147,16 @@ def _show_table(found: "Robustness") -> None:
     st.dataframe(
         {
             "Corruption": [CORRUPTIONS[place].name for place in order],
-            "Mean": means[order],
+            "Mean": 100 * means[order],
             "Lost": 100 * (accuracy[0, 0] - means[order]),
-            "At 5": accuracy[order, -1],
+            "At 5": 100 * accuracy[order, -1],
         },
         hide_index=True,
         height="content",
         column_config={
-            "Mean": share("Mean", format="percent", help="Accuracy, mean over the five strengths."),
+            "Mean": share("Mean", format="%.1f%%", help="Accuracy, mean over the five strengths."),
             "Lost": share("Lost", format="%.1f", help="Percentage points by which the mean lies below the accuracy as they are."),
-            "At 5": share("At 5", format="percent", help="Accuracy at the highest strength."),
+            "At 5": share("At 5", format="%.1f%%", help="Accuracy at the highest strength."),
         },
         alt="Mean accuracy under every corruption, what it lost, and accuracy at strength 5",
     )
