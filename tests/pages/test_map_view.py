@@ -13,15 +13,18 @@ from starlette.requests import Request
 
 from cnn_core.analysis.embedding import compute_features
 from cnn_core.analysis.evaluation import evaluate_run, load_part
+from cnn_core.config import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.home import WEIGHTS
 from cnn_core.models.saved import load_model
+from cnn_core.runs.execute import execute
 from pages.ui.evaluation.map_colours import PREDICTED, TRUTH, VERDICT, colour
 from pages.ui.sheets import MOST, Sheet, make_sheet, offer, send_sheet
 from tests.helpers import drain
 
 RUN = "0001-digits"
+STRANGE = ("<img src=x>", "[a](b)")
 
 
 def evaluation_of(store):
@@ -156,6 +159,28 @@ def test_a_network_that_diverged_is_a_sentence(own_trained, open_page):
     torch.save(saved, path)
     at = open_map(open_page)
     assert "The network diverged" in at.warning[0].value and chart(at) is None
+    assert not at.exception
+
+
+def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_path, open_page):
+    rng = np.random.default_rng(0)
+    for name in STRANGE:
+        (tmp_path / "few" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "few" / name / f"{number}.png")
+    run = empty.create(make_config(data=str(tmp_path / "few"), epochs=1, batch_size=8, device="cpu"))
+    assert execute(empty, run) == "finished"
+    at = open_page("evaluate", run=run, view="Map")
+    count = len(chart(at)["x"])
+    assert 2 <= count <= 6 and {name for name, _ in chart(at)["groups"]} == set(STRANGE)
+    at.session_state[f"map-{run}-None-test"]["pinned"] = chart(at)["number"][0]
+    at.run()
+    assert any("\\<img src=x>" in text.value or "\\[a\\]" in text.value for text in at.markdown)
+    assert not any("<img src=x" in part.proto.body for part in at.get("html"))
+    at.button_group(key="map-method").set_value("t-SNE").run()
+    at.button(key="map-tsne").click().run()
+    assert len(chart(at)["x"]) == count
     assert not at.exception
 
 
