@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnn_core.analysis.learning import History
 
 JUDGED = {
-    "train": "A training image is judged as it was shown in an epoch: augmented, with dropout, and before the network had learned from the rest of it.",
+    "train": "A training image is judged as it was shown in an epoch: augmented, with dropout, and by the network as it was at that moment.",
     "val": "Validation images are judged after every epoch. The network does not learn from them.",
 }
 LISTS = {
