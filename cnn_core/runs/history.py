@@ -1,8 +1,8 @@
 """A run's events folded into columns for charts, and into the summary of the run. In: stored events. Out: plain values for JSON.
 
 Columns are of bounded length: min/max decimation keeps the lowest and the highest point of every stretch of the x axis, so a
-chart of a million steps shows the same envelope as the full one. What rules look at step by step is kept as four bytes a number; whoever
-only draws lets go of it, and then a history grows with the epochs alone. Importing this module does not import torch.
+chart of a million steps shows the same envelope as the full one. What rules look at step by step is kept of the newest steps only; whoever
+only draws lets go of it. So a history grows with the epochs alone. Importing this module does not import torch.
 """
 
 import math
@@ -25,6 +25,7 @@ UPDATE_POINTS = 200
 MEASURES = ("loss", "accuracy")  # what a report says of each of its steps
 GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # what a report says once, whatever its steps
 RULED = ("learning_rate", "gradient_norm")  # the gauges that rules look at report by report
+RULED_STEPS, FIRST_STEPS = 50_000, 5  # newest and first steps that rules can look at; of the newest there are up to twice as many
 MOST_CLASSES = 20
 SMOOTH_EPOCHS, SMOOTH_STEPS = 0.1, (5, 50)  # smoothed curves look back a tenth of an epoch, within these numbers of steps
 PACE_REPORTS = 20  # reports that the shown speed is a mean of: about five seconds
@@ -52,7 +53,9 @@ class History:
     _smooth: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
     _gauges: dict[str, Curve] = field(default_factory=lambda: _curves(GAUGES))
     _smoothing: float = 0.98
-    _losses: array = field(default_factory=lambda: array("f"))  # of every step
+    _first: array = field(default_factory=lambda: array("f"))  # losses of the first steps
+    _losses: array = field(default_factory=lambda: array("f"))  # of every step after `ruled_after`
+    ruled_after: int = 0
     _reported: array = field(default_factory=lambda: array("I"))  # the step of each report, and below what it said of the gauges
     _ruled: dict[str, array] = field(default_factory=lambda: {name: array("f") for name in RULED})
     _is_ruled: bool = True
@@ -78,12 +81,9 @@ class History:
                 self.last, self.stage = event, None
                 self._recent.append([event.images, event.train_seconds])
                 self._draw_on(event)
+                self._first.extend(event.loss[: FIRST_STEPS - len(self._first)])
                 if self._is_ruled:
-                    self._losses.extend(event.loss)
-                    self._reported.append(event.step)
-                    for name, values in self._ruled.items():
-                        known = getattr(event, name)
-                        values.append(math.nan if known is None else known)
+                    self._keep_for_rules(event)
             case Epoch():
                 self.epochs.append(event)
                 self.stage = None
@@ -111,12 +111,28 @@ class History:
             if (value := getattr(event, name)) is not None:
                 curve.extend((event.step,), (value,))
 
+    def _keep_for_rules(self, event: Steps) -> None:
+        self._losses.extend(event.loss)
+        self._reported.append(event.step)
+        for name, values in self._ruled.items():
+            known = getattr(event, name)
+            values.append(math.nan if known is None else known)
+        if len(self._losses) >= 2 * RULED_STEPS:
+            old = len(self._losses) - RULED_STEPS
+            self.ruled_after += old
+            del self._losses[:old]
+            reports = bisect_right(self._reported, self.ruled_after)
+            for values in (self._reported, *self._ruled.values()):
+                del values[:reports]
+
     def _take_back(self, place: Resumed) -> None:
         """Forget what was reported after the checkpoint that training goes on from: it will be reported again."""
         for curve in (*self._steps.values(), *self._smooth.values(), *self._gauges.values()):
             curve.take_back(place.step)
         reports = bisect_right(self._reported, place.step)
-        del self._losses[place.step :]
+        del self._first[place.step :]
+        del self._losses[max(0, place.step - self.ruled_after) :]
+        self.ruled_after = min(self.ruled_after, place.step)
         for values in (self._reported, *self._ruled.values()):
             del values[reports:]
         self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= place.epoch]
@@ -141,13 +157,18 @@ class History:
 
     @property
     def losses(self) -> array:
-        """The training loss of every step."""
+        """The training loss of every step after `ruled_after`."""
         assert self._is_ruled, "its steps were let go of"
         return self._losses
 
+    @property
+    def first_losses(self) -> array:
+        """The training losses of the first FIRST_STEPS steps."""
+        return self._first
+
     def gauge(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The step of every report, and what it said of `name`, one of RULED, NaN where it could not tell: views, to be let go of before
-        more is added."""
+        """The step of every report after step `ruled_after`, and what it said of `name`, one of RULED, NaN where it could not tell: views,
+        to be let go of before more is added."""
         assert self._is_ruled, "its steps were let go of"
         return np.asarray(self._reported), np.asarray(self._ruled[name])
 

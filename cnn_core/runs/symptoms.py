@@ -16,7 +16,6 @@ from cnn_core.runs.history import History
 
 WINDOW_STEPS = 20  # one odd batch does not move a median of so many
 WINDOW_IMAGES = 320  # and small batches are noisy: so many images are behind a median at least
-START_STEPS = 5  # the lowest of the first losses is from before anything is learned, and before anything leapt
 LEAP_ABOVE_START = 2.0  # times what an untrained network has: no batch is that hard, so the weights were thrown about
 EXPLOSION, EXPLOSIONS = 10.0, 3  # times that loss in so many single steps: then no window is needed to see it
 LEAP_OF_LEARNED = 0.5  # of what had been learned is lost again
@@ -62,18 +61,23 @@ def changed_at(history: History, beside: Collection[str]) -> int:
 
 
 def first_loss(history: History) -> float:
-    """What the loss was before anything was learned; at least what guessing costs, for a network that begins with good weights."""
+    """What the loss was before anything was learned or leapt; at least what guessing costs, for a network that begins with good weights."""
     guessing = math.log(max(2, len(history.started.classes))) if history.started else 0.0
-    return max(guessing, min(history.losses[:START_STEPS]))
+    return max(guessing, min(history.first_losses))
 
 
 def find_leap(history: History, batch_size: int, since: int = 0) -> Leap | None:
-    """The highest rise of the training loss that is far beyond its noise, after step `since`."""
+    """The highest rise of the training loss that is far beyond its noise, after step `since`, among the steps that a history keeps."""
+    since = max(since, history.ruled_after)
     return _find_explosion(history, since) or _find_rise_of_windows(history, batch_size, since)
 
 
+def _losses_after(history: History, since: int) -> np.ndarray:
+    return np.asarray(history.losses)[since - history.ruled_after :]  # a view: a long run has many
+
+
 def _find_explosion(history: History, since: int) -> Leap | None:
-    start, losses = first_loss(history), np.asarray(history.losses)[since:]  # a view: a long run has many
+    start, losses = first_loss(history), _losses_after(history, since)
     if (losses > EXPLOSION * start).sum() < EXPLOSIONS:
         return None
     return Leap(start, since + 1, float(losses.max()), since + 1 + int(losses.argmax()))
@@ -81,7 +85,7 @@ def _find_explosion(history: History, since: int) -> Leap | None:
 
 def _find_rise_of_windows(history: History, batch_size: int, since: int) -> Leap | None:
     size = max(WINDOW_STEPS, -(-WINDOW_IMAGES // batch_size))
-    losses = np.asarray(history.losses)[since:]
+    losses = _losses_after(history, since)
     if len(losses) < size:
         return None
     whole = len(losses) // size
@@ -117,8 +121,9 @@ def find_spikes(history: History) -> Spikes | None:
 
 
 def _does_harm(history: History, step: int) -> bool:
-    before, after = history.losses[max(0, step - WINDOW_STEPS) : step], history.losses[step : step + WINDOW_STEPS]
-    if len(after) < WINDOW_STEPS // 2:
+    at = step - history.ruled_after
+    before, after = history.losses[max(0, at - WINDOW_STEPS) : at], history.losses[at : at + WINDOW_STEPS]
+    if not before or len(after) < WINDOW_STEPS // 2:
         return False
     rise = median(after) - median(before)
     return rise > SETBACK * median(before) and rise > SETBACK_OF_START * first_loss(history)

@@ -12,11 +12,12 @@ import pytest
 from cnn_core.config import make_config
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
 from cnn_core.runs import digest
+from cnn_core.runs import history as history_module
 from cnn_core.runs.branch import branch
 from cnn_core.runs.curve import NEWEST
 from cnn_core.runs.digest import DIGEST, EVERY, from_bytes, keep_history, read_history, to_bytes
 from cnn_core.runs.execute import execute
-from cnn_core.runs.history import History
+from cnn_core.runs.history import FIRST_STEPS, History
 from cnn_core.runs.shelf import Shelf
 from cnn_core.runs.store import Store, Stored
 from tests.conftest import Trained
@@ -180,6 +181,43 @@ def test_a_history_that_only_draws_does_not_grow_with_its_steps():
     rng, history, sizes = np.random.default_rng(0), History(), []
     history.drop_steps()
     for number in range(1, 241):  # looked at often: what is new is let go of in large pieces
+        reports = [report(rng, 500 * (number - 1) + step, 5) for step in range(5, 501, 5)]
+        history.add([Stored(history.seq + place, event) for place, event in enumerate(reports, start=1)])
+        sizes.append(len(to_bytes(history)))
+    assert max(sizes[120:]) <= 1.1 * max(sizes[:120])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rules_see_the_first_and_the_newest_steps_as_they_were_told(monkeypatch: pytest.MonkeyPatch, seed: int):
+    monkeypatch.setattr(history_module, "RULED_STEPS", 100)
+    rng, history, told, norms, most = np.random.default_rng(seed), History(), [], {}, 0
+    for _ in range(400):
+        if told and rng.random() < 0.02:
+            kept = len(told) - int(rng.integers(0, min(len(told), 60)))
+            kept = max((step for step in norms if step <= kept), default=0)
+            del told[kept:]
+            norms = {step: norm for step, norm in norms.items() if step <= kept}
+            events: list[Event] = [Resumed(kept, 0)]
+        else:
+            new = report(rng, len(told) + 5, 5)
+            told += new.loss
+            norms[new.step] = new.gradient_norm
+            events = [new]
+        history.add([Stored(history.seq + 1, event) for event in events])
+        most = max(most, len(history.losses))
+        after = history.ruled_after
+        np.testing.assert_array_equal(history.losses, np.float32(told[after:]))
+        np.testing.assert_array_equal(history.first_losses, np.float32(told[:FIRST_STEPS]))
+        steps, values = map(np.ndarray.tolist, history.gauge("gradient_norm"))
+        assert steps == [step for step in norms if step > after]
+        assert values == np.float32([norms[step] for step in steps]).tolist()
+    assert 100 < most <= 200 and len(told) > 500
+
+
+def test_a_history_that_rules_look_at_does_not_grow_without_end_either(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(history_module, "RULED_STEPS", 5000)
+    rng, history, sizes = np.random.default_rng(0), History(), []
+    for number in range(1, 241):
         reports = [report(rng, 500 * (number - 1) + step, 5) for step in range(5, 501, 5)]
         history.add([Stored(history.seq + place, event) for place, event in enumerate(reports, start=1)])
         sizes.append(len(to_bytes(history)))

@@ -11,12 +11,13 @@ import pytest
 from cnn_core.config import TrainConfig, change_config, make_config
 from cnn_core.events import Changed, Epoch, Event, Finished, Started, Steps
 from cnn_core.home import Home
+from cnn_core.runs import history as history_module
 from cnn_core.runs.doctor import RULES, Finding, examine
 from cnn_core.runs.execute import execute
 from cnn_core.runs.history import History
 from cnn_core.runs.remedies import changed, in_words
 from cnn_core.runs.store import Store, Stored
-from cnn_core.runs.symptoms import guess_margin, standard_error
+from cnn_core.runs.symptoms import find_leap, guess_margin, standard_error
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, start_process, tiny_config, write_pictures
 
@@ -393,3 +394,15 @@ def test_a_real_training_on_the_digits_that_went_well_gets_no_alarm(digits_run: 
 def test_the_doctor_does_not_bring_torch(tmp_path):
     process = start_process(Home(tmp_path), "-c", "import sys, cnn_core.runs.doctor; assert 'torch' not in sys.modules")
     assert process.wait(60) == 0
+
+
+def test_a_leap_in_a_long_run_is_found_among_its_newest_steps_and_named_by_its_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(history_module, "RULED_STEPS", 500)
+    quiet = [Steps(1, at, 64 * at, (0.3,), (0.5,), 0.001, 1.0, 1.0, 1.0, 1.0, 1.0) for at in range(1, 2001)]
+    leap = [Steps(1, at, 64 * at, (3.0,), (0.1,), 0.001, 1.0, 1.0, 1.0, 1.0, 1.0) for at in range(2001, 2101)]
+    history = history_of(started(), *quiet, *leap)
+    assert 0 < len(history.losses) < 1000
+    found = find_leap(history, 64)
+    assert found.low == pytest.approx(0.3) and found.high == pytest.approx(3.0)
+    assert found.low_step < 2001 <= found.high_step <= 2100
+    assert find_leap(history, 64, since=2050) is None
