@@ -10,7 +10,7 @@ from cnn_core.models.saved import ModelCard
 
 def normalised(pixels: np.ndarray, card: ModelCard) -> torch.Tensor:
     """An image (H, W, C) uint8 as the network takes it, (1, C, H, W) float32 on the CPU."""
-    return Normalise(card.mean, card.std, torch.device("cpu"))(torch.from_numpy(pixels[None]).permute(0, 3, 1, 2))
+    return Normalise(card.mean, card.std, torch.device("cpu"))(torch.from_numpy(pixels[None].copy()).permute(0, 3, 1, 2))
 
 
 @torch.inference_mode()

@@ -120,6 +120,10 @@ def show_dead(subject: Subject, evaluation: "Evaluation") -> None:
         return
     dead, channels = sum(len(row.dead) for row in rows), sum(row.channels for row in rows)
     st.markdown(f"**{dead:,} of {channels:,}** channels and units were never positive for any of {count:,} {name} images.")
+    st.caption(
+        "Behind a ReLU such a channel is always zero: it adds nothing to the answer and learns nothing more. A few are normal; where many "
+        "are, a narrower network would do as well, or the learning rate was too high."
+    )
     _show_table(rows)
 
 

@@ -34,7 +34,18 @@ def show_shots(
         Picture(int(index), image, *_in_words(subject, evaluation, int(index), row, caption))
         for index, image, row in zip(shown, images, shares, strict=True)
     ]
-    return pick_pictures(f"{key}-picked", pictures)
+    picked = pick_pictures(f"{key}-picked", pictures)
+    _offer_inside(picked, key)
+    return picked
+
+
+def _offer_inside(picked: list[int], key: str) -> None:
+    """The way to see inside, about the first of the ticked images."""
+    if not picked:
+        st.caption("Tick an image to see where in it the network looked.")
+    elif st.button(f"Why? Grad-CAM of image {picked[0]}", icon=":material/visibility:", key=f"{key}-why"):
+        st.query_params.update({"view": "Inside", "image": str(picked[0])})
+        st.rerun()
 
 
 def _in_words(
