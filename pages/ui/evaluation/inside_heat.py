@@ -46,7 +46,8 @@ def show_heat(subject: Subject, classes: tuple[str, ...], seen: Seen) -> None:
             help="At first the class that the network says. Ask about another one: where is there something of that?",
             width=240,
         )
-    raw = raw_grad_cam(model, layer, seen.image, [label], is_activated=True)
+    with st.spinner("Looking for what speaks for the class…"):  # a second or two of a large network on large images
+        raw = raw_grad_cam(model, layer, seen.image, [label], is_activated=True)
     _show_overlay(seen.pixels, to_heat(raw, seen.pixels.shape[:2])[0], raw[0], classes[label])
 
 

@@ -40,7 +40,8 @@ def show_maps(subject: Subject, seen: Seen) -> None:
 
     st.subheader("Feature maps", help=MAPS_HELP)
     model, _ = subject.network()
-    layers = feature_maps(model, seen.image)
+    with st.spinner("Computing the maps…"):
+        layers = feature_maps(model, seen.image)
     names = [layer.name for layer in layers]
     first = next((place for place, layer in enumerate(layers) if layer.kind == "activation"), 0)
     chosen = st.selectbox(
