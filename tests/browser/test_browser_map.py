@@ -104,6 +104,7 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     page.get_by_role("button", name="Back to the map").click()
     expect(heading).to_have_count(0)
     expect(page.locator(".map-tools")).to_be_in_viewport()
+    expect(page.locator(".map-note")).to_have_text("")
 
     page.get_by_label("only mistakes").check()
     wrong = np.flatnonzero(~evaluation.is_right).tolist()

@@ -3,6 +3,7 @@
 // What is hidden, the tool and the zoom belong to the browser: a rerun of the page does not change them. After a drawing: "map:drawn".
 
 const THUMB = 80; // CSS pixels of the thumbnail beside the pointer
+const FEW = 0.2; // the share of mistakes up to which each has an outline; of more, the outlines hid the colours
 const PATIENCE = 10_000; // milliseconds in which the images have to appear to be scrolled to
 const maps = new WeakMap();
 const inPercent = (share) => `${(100 * share).toFixed(share < 0.0995 || share > 0.9949 ? 1 : 0)} %`;
@@ -94,7 +95,7 @@ class ImageMap {
     return {
       type: this.kind, mode: "markers", name: plain(name), showlegend: false, hoverinfo: "none", customdata: rows,
       x: rows.map((row) => x[row]), y: rows.map((row) => y[row]), selectedpoints: this.positions(rows),
-      marker: { symbol, color: this.colourOf(tone, c), size: isWrong ? 8 : 6, opacity: isWrong ? 1 : 0.7, line: { width: isWrong ? 1 : 0, color: c.text } },
+      marker: { symbol, color: this.colourOf(tone, c), size: isWrong ? 8 : 6, opacity: isWrong ? 1 : 0.7, line: { width: isWrong && this.areFew ? 1 : 0, color: c.text } },
       unselected: { marker: { opacity: 0.12 } },
     };
   }
@@ -119,9 +120,10 @@ class ImageMap {
   async draw() {
     const Plotly = await loadPlotly().catch(() => undefined);
     if (!Plotly) return void (this.note.textContent = "The chart library could not be loaded. Reload the page.");
-    const c = coloursOf(this.element), { id, axes, isEqual, groups } = this.data;
+    const c = coloursOf(this.element), { id, axes, isEqual, groups, truth, predicted } = this.data;
     this.colours = JSON.stringify(c);
     this.drawLegend(c);
+    this.areFew = predicted.filter((label, row) => label !== truth[row]).length <= FEW * truth.length;
     const traces = [...this.lists().map((list) => this.trace(list, c)), this.ring(c)];
     const axis = (title) => ({ title: { text: title, standoff: 6 }, showticklabels: false, zeroline: false, gridcolor: c.grid, linecolor: c.grid, color: c.text, fixedrange: false });
     const layout = {
@@ -169,14 +171,17 @@ class ImageMap {
     this.chart.on("plotly_hover", ({ points, event }) => this.showTip(points[0].customdata, event));
     this.chart.on("plotly_unhover", () => { this.tip.hidden = true; });
     this.chart.on("plotly_click", ({ points }) => this.send("pinned", points[0].customdata));
+    this.chart.on("plotly_selecting", () => { this.isDragging = true; });
     this.chart.on("plotly_selected", (event) => event?.points && this.choose(event.points));
     this.chart.on("plotly_deselect", () => this.data.chosen.length && this.send("chosen", []));
   }
 
   choose(points) {
     const rows = points.map((point) => point.customdata).filter((row) => row !== undefined);
-    if (rows.length) this.send("chosen", rows);
-    else {
+    const isDragged = this.isDragging, isOld = rows.length === this.data.chosen.length && this.positions(rows)?.length === rows.length;
+    this.isDragging = false;
+    if (rows.length && !isOld) this.send("chosen", rows);
+    else if (!rows.length && isDragged) { // not where it is told of a selection that was taken away
       this.mark();
       this.note.textContent = "There is no point in there.";
     }

@@ -91,7 +91,8 @@ def show_points(
 
 def _in_numbers(points: Points) -> dict[str, object]:
     """The points as JSON takes them, with places within -1 to 1 and no more digits than the eye can tell apart."""
-    x, y = np.round(points.places / max(np.abs(points.places).max(), 1e-12), 4).T.astype(np.float64)
+    places = points.places.astype(np.float64)
+    x, y = np.round(places / max(np.abs(places).max(), 1e-12), 4).T
     present = np.unique(np.concatenate((points.truth, points.predicted)))
     return {
         "id": points.name,

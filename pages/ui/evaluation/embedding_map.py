@@ -192,7 +192,9 @@ def _points(evaluation: "Evaluation", sample: Sample, layout: "Layout", name: st
         np.nan_to_num(evaluation.scores.confidence[numbers]),
         evaluation.classes,
         sample.sheet,
-        (f"first component · {shares[0]:.0%}", f"second component · {shares[1]:.0%}") if shares else ("", ""),
+        (f"first component · {shares[0]:.0%} of the variance", f"second component · {shares[1]:.0%} of the variance")
+        if shares
+        else ("", ""),
         not shares,
     )
 
