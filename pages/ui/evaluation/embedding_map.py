@@ -41,13 +41,8 @@ class Sample:
 
 
 def show_map(subject: Subject) -> None:
-    """The view."""
-    _show(subject, subject.evaluation())
-
-
-@st.fragment
-def _show(subject: Subject, evaluation: "Evaluation") -> None:
-    state = st.session_state.setdefault(f"map-{subject.name}", {"pinned": None, "chosen": [], "turn": 0})
+    """The view. What takes long is outside of the fragment: a press on Cancel in a fragment waits for its end."""
+    evaluation = subject.evaluation()
     st.subheader("Map of images")
     st.caption(
         "A point is an image, and points are near each other where the network sees images alike: what its last layer is given of them, laid "
@@ -59,9 +54,15 @@ def _show(subject: Subject, evaluation: "Evaluation") -> None:
         st.warning(DIVERGED, icon=":material/error:")
         return
     layout, name = _lay_out(subject, evaluation, sample, method)
-    if layout is None:
-        return
-    points = _points(evaluation, sample, layout, f"{subject.name} {evaluation.key} {name}")
+    if layout is not None:
+        points = _points(evaluation, sample, layout, f"{subject.name} {evaluation.key} {name}")
+        _show_layout(subject, evaluation, sample, points, by)
+
+
+@st.fragment
+def _show_layout(subject: Subject, evaluation: "Evaluation", sample: Sample, points: Points, by: str) -> None:
+    """The map with what is pinned and chosen in it: another choice runs this part alone."""
+    state = st.session_state.setdefault(f"map-{subject.name}", {"pinned": None, "chosen": [], "turn": 0})
     take_row(points, state)
     wide, beside = st.columns([5, 2])
     with wide:
