@@ -15,6 +15,7 @@ from pages.ui.evaluation.robustness import show_robustness
 from pages.ui.evaluation.subject import Subject, choose_subject
 from pages.ui.evaluation.take_along import show_take_along
 from pages.ui.evaluation.trust import show_trust
+from pages.ui.views import choose_view
 
 VIEWS: dict[str, Callable[[Subject], None]] = {
     "Figures": show_figures,
@@ -24,17 +25,12 @@ VIEWS: dict[str, Callable[[Subject], None]] = {
     "Robustness": show_robustness,
     "Inside": show_inside,
     "Map": show_map,
-    "Take along": show_take_along,
     "Learning": show_learning,
     "Compare": show_compare,
+    "Take along": show_take_along,
 }
 
 st.title("Evaluate")
 subject = choose_subject()
 if subject:
-    asked = st.query_params.get("view")
-    view = st.segmented_control(
-        "View", list(VIEWS), default=asked if asked in VIEWS else "Figures", required=True, label_visibility="collapsed"
-    )
-    st.query_params["view"] = view
-    VIEWS[view](subject)
+    VIEWS[choose_view("evaluate", list(VIEWS))](subject)

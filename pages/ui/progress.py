@@ -17,7 +17,8 @@ CANCELLED = "cancelled-work"
 def watch(steps: Generator[Progress, None, Result], name: str = "") -> Result:
     """Run `steps` to its end under a progress bar, which goes when it is done or an error ends it, and give its value.
 
-    Work with a `name`, different for different work, can be cancelled: the page or fragment then says so and ends here, with a button to start it again.
+    Work with a `name`, different for different work, can be cancelled: the page then says so and ends here, with a button to start it again.
+    Such work does not belong into a fragment: a press in one waits for what is running.
     """
     if name and st.session_state.get(CANCELLED) == name:
         _offer_again(name)

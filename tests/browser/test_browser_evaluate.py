@@ -90,3 +90,35 @@ def test_on_a_phone_the_matrix_scrolls_in_its_frame_and_the_names_stay(page, ser
     page.get_by_role("radio", name="shares").click()
     expect(page.locator(".matrix button").first).to_have_text(re.compile("%$"))
     assert_sound(page)
+
+
+def test_every_choice_of_a_view_holds_and_the_address_follows_and_leads_back(page, server):
+    visit(page, server, "evaluate", f"?run={RUN}&view=Trust")
+    for name, address in (("Figures", "Figures"), ("Mistakes", "Mistakes"), ("Take along", "Take+along"), ("Compare", "Compare")):
+        choice = page.get_by_role("radio", name=name, exact=True)
+        choice.click()
+        settle(page)
+        expect(choice).to_be_checked()
+        expect(page).to_have_url(re.compile(rf"view={re.escape(address)}(&|$)"))
+    page.reload()
+    expect(page.get_by_role("radio", name="Compare", exact=True)).to_be_checked()
+
+
+def test_long_work_shows_its_progress_stops_at_cancel_and_can_be_started_again_while_others_read_on(page, server, open_tab):
+    visit(page, server, "evaluate", f"?run={RUN}&view=Mistakes&list=Probable+label+errors")
+    page.get_by_role("radio", name="training").click()
+    settle(page)
+    page.get_by_role("button", name="Train four networks").click()
+    cancel = page.get_by_role("button", name="Cancel")
+    cancel.wait_for()
+    other = open_tab()
+    visit(other, server, "evaluate", f"?run={RUN}&view=Trust")
+    other.get_by_text("When to say").wait_for()
+    expect(cancel).to_be_visible()
+    cancel.click()
+    page.get_by_text("Cancelled: nothing was lost").wait_for(timeout=10_000)
+    page.get_by_role("button", name="Start again").click()
+    cancel.wait_for()
+    cancel.click()
+    page.get_by_text("Cancelled: nothing was lost").wait_for(timeout=10_000)
+    assert_sound(page)

@@ -40,9 +40,8 @@ def show_inside(subject: Subject) -> None:
         show_dead(subject, evaluation)
 
 
-@st.fragment
 def _show_one_image(subject: Subject, evaluation: "Evaluation") -> None:
-    """Everything about one image: another one runs this part alone."""
+    """Everything about one image."""
     seen = choose_image(subject, evaluation)
     if seen and not np.isfinite(seen.shares).all():
         st.warning(DIVERGED.format("probabilities"), icon=":material/warning:")

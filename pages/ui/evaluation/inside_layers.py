@@ -98,7 +98,6 @@ def show_filters(subject: Subject) -> None:
     )
 
 
-@st.fragment
 def show_dead(subject: Subject, evaluation: "Evaluation") -> None:
     """A table of dead channels by layer, computed when asked for."""
     st.subheader("Dead channels", help=DEAD_HELP)

@@ -29,7 +29,6 @@ HELP = (
 Cut = tuple[str, tuple[int, ...]]  # a convolution, and its channels that are off
 
 
-@st.fragment
 def show_surgery(subject: Subject, evaluation: "Evaluation", seen: Seen | None) -> None:
     """Layer and channels to choose, a button, and what came of it, for the image that is `seen` too."""
     st.subheader("Filter surgery", help=HELP)
