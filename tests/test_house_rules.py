@@ -19,7 +19,9 @@ LAYERS = [
     {"analysis"},
     {"training"},
     {"runs"},
-    {"console", "data_commands", "evaluate_command"},
+    {"export"},
+    {"serving"},
+    {"console", "data_commands", "evaluate_command", "export_command", "serve_command"},
     {"__main__"},
 ]
 ENGINE = sorted((ROOT / "cnn_core").rglob("*.py"))
