@@ -7,7 +7,7 @@ import streamlit as st
 from cnn_core.data.source import ImageSet
 from cnn_core.inference.calibrated import Calibration, calibration_of
 from cnn_core.runs.store import Run
-from pages.ui.gallery.own import calibrated_in_words
+from pages.ui.gallery.answer import calibrated_in_words
 from pages.ui.images import prediction_grid
 from pages.ui.server import get_store
 from pages.ui.session import cooled, evaluate_with_progress, images_of
