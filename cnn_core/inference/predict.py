@@ -40,14 +40,24 @@ class Classifier:
     def classify(self, image: Image.Image) -> Prediction:
         """The classes of one RGB picture. Raises ImageError when there is nothing in it to recognise."""
         pixels = received(image, self.card)
-        probabilities = self.probabilities(pixels[None])[0]
+        return self.rank(pixels, self.probabilities(pixels[None])[0])
+
+    def rank(self, pixels: np.ndarray, probabilities: np.ndarray) -> Prediction:
+        """The answer that `probabilities` (classes,) are, of a picture that is ready."""
         order = np.argsort(-probabilities, kind="stable")
         is_sure = bool(probabilities[order[0]] >= self.calibration.threshold)
         return Prediction(pixels, tuple((self.card.classes[i], float(probabilities[i])) for i in order), is_sure)
 
-    @torch.inference_mode()
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Probabilities (N, classes) float32 of pictures that are ready: uint8 (N, S, S, C)."""
+        return self.to_probabilities(self.logits(pixels))
+
+    @torch.inference_mode()
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """Logits (N, classes) float32 of pictures that are ready: uint8 (N, S, S, C)."""
         images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
-        logits = self.model(self._normalise(images)).float()
-        return (logits / self.calibration.temperature).softmax(1).cpu().numpy()
+        return self.model(self._normalise(images)).float().cpu().numpy()
+
+    def to_probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities (N, classes) float32 for logits (N, classes)."""
+        return (torch.from_numpy(logits) / self.calibration.temperature).softmax(1).numpy()
