@@ -9,7 +9,7 @@ import hashlib
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,8 @@ PART_FOLDERS: dict[str, Part] = {
 }  # fmt: skip
 IGNORED = frozenset(("__MACOSX", "Thumbs.db", "desktop.ini"))
 NO_IMAGE = "it is no JPEG, PNG, WebP, BMP or GIF file"
+EMPTY_FOLDER = "the folder is empty"
+Found = tuple[str, int, Member | None]  # path below the source, size in bytes, and, in an archive, where its bytes are
 
 
 class File(NamedTuple):
@@ -62,26 +64,33 @@ class Listing:
 
 def list_source(source: Path) -> Listing:
     """The images in a folder or a zip. Raises DataError when it cannot be read or does not hold classes of images."""
+    found: list[Found] = []
+    refused: list[Refused] = []
+    for one in find_images(source):
+        if isinstance(one, Refused):
+            refused.append(one)
+        else:
+            found.append(one)
+    return _arrange(found, refused, source)
+
+
+def find_images(source: Path) -> Iterator[Found | Refused]:
+    """Every image file in a folder or a zip, in no order, and a Refused for what is set aside. Raises DataError when it cannot be read."""
     try:
         is_folder, is_file = source.is_dir(), source.is_file()
     except (OSError, ValueError):
         is_folder = is_file = False
     if not (is_folder or is_file):
         raise DataError(f"{show_name(str(source))} is neither a folder nor a zip archive on this machine. Check the path.")
-    found: list[tuple[str, int, Member | None]] = []
-    refused: list[Refused] = []
-    for path, size, member in _walk(source, refused) if is_folder else _members(source, refused):
-        name = path.rpartition("/")[2]
-        if any(map(_is_ignored, path.split("/"))):
-            continue
-        if os.path.splitext(name)[1].lower() in SUFFIXES:
-            found.append((path, size, member))
-        else:
-            refused.append(Refused(show_name(path), NO_IMAGE))
-    return _arrange(found, refused, source)
+    for one in _walk(source) if is_folder else _members(source):
+        if isinstance(one, Refused):
+            yield one
+        elif not any(map(_is_ignored, one[0].split("/"))):
+            is_image = os.path.splitext(one[0].rpartition("/")[2])[1].lower() in SUFFIXES
+            yield one if is_image else Refused(show_name(one[0]), NO_IMAGE)
 
 
-def _arrange(found: list[tuple[str, int, Member | None]], refused: list[Refused], source: Path) -> Listing:
+def _arrange(found: list[Found], refused: list[Refused], source: Path) -> Listing:
     """Classes and parts, read off the paths."""
     above = _common_folders([path for path, _, _ in found])
     tops = {path.split("/")[above].casefold() for path, _, _ in found if path.count("/") > above}
@@ -149,7 +158,7 @@ def _common_folders(paths: Sequence[str]) -> int:
     return above
 
 
-def _walk(folder: Path, refused: list[Refused]) -> Iterator[tuple[str, int, None]]:
+def _walk(folder: Path) -> Iterator[Found | Refused]:
     """Every regular file below `folder`: its path from there, with slashes, and its size. Empty folders are refused by name."""
     below = [""]
     while below:
@@ -168,10 +177,10 @@ def _walk(folder: Path, refused: list[Refused]) -> Iterator[tuple[str, int, None
         except OSError as error:
             if not here:
                 raise DataError(f"{folder} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
-            refused.append(Refused(show_name(here), f"the folder cannot be opened ({error.strerror})"))
+            yield Refused(show_name(here), f"the folder cannot be opened ({error.strerror})")
         else:
             if is_empty and here:
-                refused.append(Refused(show_name(here), "the folder is empty"))
+                yield Refused(show_name(here), EMPTY_FOLDER)
 
 
 def _is_ignored(name: str) -> bool:
@@ -179,9 +188,6 @@ def _is_ignored(name: str) -> bool:
     return name.startswith(".") or name in IGNORED
 
 
-def _members(archive: Path, refused: list[Refused]) -> Iterable[tuple[str, int, Member]]:
+def _members(archive: Path) -> Iterator[Found | Refused]:
     for member in list_members(archive):
-        if isinstance(member, Refused):
-            refused.append(member)
-        else:
-            yield member.path, member.size, member
+        yield member if isinstance(member, Refused) else (member.path, member.size, member)

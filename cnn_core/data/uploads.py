@@ -27,7 +27,7 @@ STALE_SECONDS = 7 * 24 * 3600
 def keep_zip(content: BinaryIO, name: str, home: Home) -> Path:
     """Copy an uploaded zip to the disk; gives its path. Its name is kept as far as a title goes."""
     stem = re.sub(r"[^\w -]", "", Path(show_name(name)).stem)[:60] or "upload"
-    path = _new_folder(home) / f"{stem}.zip"
+    path = new_folder(home) / f"{stem}.zip"
     content.seek(0)
     with _writing(path), path.open("wb") as file:
         shutil.copyfileobj(content, file, 2**20)
@@ -36,7 +36,7 @@ def keep_zip(content: BinaryIO, name: str, home: Home) -> Path:
 
 def pack(files: Iterable[tuple[str, BinaryIO]], home: Home) -> Path:
     """Put uploaded files (their path below the folder, their content) into one zip, unpacked; gives its path."""
-    path = _new_folder(home) / "folder.zip"
+    path = new_folder(home) / "folder.zip"
     with _writing(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
             if distrust_name(name) is None:
@@ -47,7 +47,7 @@ def pack(files: Iterable[tuple[str, BinaryIO]], home: Home) -> Path:
 
 def begin_collection(home: Home) -> Path:
     """An empty folder for pictures that come class by class."""
-    folder = _new_folder(home) / "collection"
+    folder = new_folder(home) / "collection"
     folder.mkdir()
     return folder
 
@@ -85,7 +85,7 @@ def _writing(path: Path) -> Iterator[None]:
         raise DataError(f"The upload cannot be kept ({error.strerror}). Check free space and permissions.") from None
 
 
-def _new_folder(home: Home) -> Path:
+def new_folder(home: Home) -> Path:
     """An empty folder of its own; those that nobody came back for are removed."""
     root = home.data / "uploads"
     try:
