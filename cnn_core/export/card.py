@@ -36,15 +36,15 @@ Count = Annotated[int, Field(ge=0, le=10**12)]
 
 
 class Options(BaseModel):
-    """A network's own settings, as its family takes them; those that are not set are the family's own."""
+    """A network's own settings, as its family takes them; None for those that the family chooses itself, or has not."""
 
     model_config = STRICT
 
-    width: Annotated[float, Field(ge=WIDTHS[0], le=WIDTHS[1])] = 1.0
-    depth: Annotated[int, Field(ge=DEPTHS[0], le=DEPTHS[1])] = 3
-    activation: Annotated[str, Field(pattern=r"^[a-z_]{1,20}$")] = "relu"
-    batch_norm: bool = False
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    width: Annotated[float, Field(ge=WIDTHS[0], le=WIDTHS[1])] | None = None
+    depth: Annotated[int, Field(ge=DEPTHS[0], le=DEPTHS[1])] | None = None
+    activation: Annotated[str, Field(pattern=r"^[a-z_]{1,20}$")] | None = None
+    batch_norm: bool | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
 
 
 class Metrics(BaseModel):
@@ -109,7 +109,7 @@ class ExportCard(BaseModel):
     def model_card(self) -> ModelCard:
         """The card that a run's folder keeps of such a network."""
         names = ("model", "classes", "channels", "image_size", "mean", "std", "ink", "fit", "mirror", "fingerprint")
-        return ModelCard(options=self.options.model_dump(exclude_unset=True), **{name: getattr(self, name) for name in names})
+        return ModelCard(options=self.options.model_dump(exclude_none=True), **{name: getattr(self, name) for name in names})
 
     def calibration(self) -> Calibration:
         """How sure its answers are and have to be, as a run's folder keeps it (`save_calibration` names the network)."""
@@ -123,7 +123,7 @@ class ExportCard(BaseModel):
 
     def to_json(self) -> str:
         """As it is written to a file, for people to read too."""
-        return self.model_dump_json(indent=2, exclude_unset=False)
+        return self.model_dump_json(indent=2)
 
 
 def make_card(store: Store, run: Run) -> ExportCard:

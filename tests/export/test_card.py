@@ -7,11 +7,11 @@ import torch
 from safetensors import safe_open
 
 from cnn_core.errors import RunError
-from cnn_core.export.card import make_card, read_export_card
+from cnn_core.export.card import Options, make_card, read_export_card
 from cnn_core.export.weights import card_inside, read_safetensors, write_safetensors
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.calibrated import Calibration, save_calibration
-from cnn_core.models.saved import build_saved, load_model, read_card
+from cnn_core.models.saved import ModelCard, build_saved, load_model, read_card
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 
@@ -78,6 +78,14 @@ def test_what_is_no_card_is_refused_in_words(content: bytes):
     with pytest.raises(RunError) as refused:
         read_export_card(content)
     assert is_a_sentence(refused.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"width": 0.5, "activation": "silu", "dropout": 0.5}])
+def test_options_that_were_not_chosen_stay_the_family_s_own_after_a_round_trip(colours_run: Trained, options: dict):
+    card = make_card(colours_run.store, colours_run.run).model_copy(update={"model": "speed", "options": Options(**options)})
+    original = ModelCard(**{**read_card(colours_run.folder).model_dump(), "model": "speed", "options": options})
+    returned = read_export_card(card.to_json().encode()).model_card()
+    assert returned == original and str(returned.build()) == str(original.build())
 
 
 def test_safetensors_hold_every_bit_of_the_weights_and_the_card_in_their_header(colours_run: Trained, tmp_path):
