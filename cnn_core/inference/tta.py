@@ -31,11 +31,15 @@ class Averaged:
 
 
 def classify_averaged(classifier: Classifier, image: Image.Image, *, may_mirror: bool) -> Averaged:
-    """The classes of one RGB picture, from the mean of the logits over its views.
+    """The classes of one RGB picture (see `average_views`). Raises ImageError when there is nothing in it to recognise."""
+    return average_views(classifier, received(image, classifier.card), may_mirror=may_mirror)
 
-    may_mirror: whether a mirrored picture of a class is one of that class too. Raises ImageError when there is nothing in it to recognise.
+
+def average_views(classifier: Classifier, pixels: np.ndarray, *, may_mirror: bool) -> Averaged:
+    """The classes of a picture that is ready, uint8 (S, S, C), from the mean of the logits over its views.
+
+    may_mirror: whether a mirrored picture of a class is one of that class too.
     """
-    pixels = received(image, classifier.card)
     views = make_views(pixels, classifier.card, may_mirror=may_mirror)
     logits = classifier.logits(views).mean(0, keepdims=True)
     looks = len(views) * (2 if classifier.card.mirror else 1)
@@ -53,11 +57,16 @@ def make_views(pixels: np.ndarray, card: ModelCard, *, may_mirror: bool) -> np.n
     return np.stack(moved)
 
 
+def shift_of(card: ModelCard) -> int:
+    """How far views are moved along each axis, pixels."""
+    return 1 if card.ink else max(1, round(card.image_size / SHARE))
+
+
 def _moves(card: ModelCard) -> list[tuple[int, int]]:
     """How far down and right every moved view goes, pixels."""
     if card.ink:
         return list(NEIGHBOURS)
-    far = max(1, round(card.image_size / SHARE))
+    far = shift_of(card)
     return [(far * down, far * right) for down, right in CORNERS]
 
 

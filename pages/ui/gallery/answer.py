@@ -1,41 +1,52 @@
-"""What a network says of one picture: what it received, its answer, and how sure it is."""
+"""What networks say of one picture: what each received, its answer, and how sure it is. What takes longer is computed when asked for."""
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from cnn_core.data.image_file import Picture
-from cnn_core.errors import ImageError
+from cnn_core.errors import ImageError, StudioError
 from cnn_core.inference.calibrated import Calibration
 from cnn_core.runs.store import Run
 from pages.ui.charts import probability_bars
+from pages.ui.gallery.answer_chart import together_bars
+from pages.ui.gallery.asked import Asked, ask
+from pages.ui.gallery.nearest import show_nearest
 from pages.ui.images import picture_html
-from pages.ui.session import get_classifier
+from pages.ui.server import get_store
 from pages.ui.text import plain
 
 if TYPE_CHECKING:
     from cnn_core.inference.predict import Prediction
 
 UNSURE = "I don’t know"
+MOST = 4  # runs that are asked together
+WIDTH, NARROW = 128, 150  # CSS pixels: of what the network received, and of one network among several
+DIVERGED = "Run {} diverged: its probabilities are no numbers, so it has no answer. Choose another run."
+AVERAGE_HELP = (
+    "Test-time augmentation: the network looks at the picture several times, each time a little moved, and photographs also mirrored "
+    "where it was trained with mirrored ones. The answer is that of the mean of its scores, which is a little more often right."
+)
+HEAT_HELP = (
+    "Grad-CAM (Selvaraju and others, 2017) of the last convolution, over what the network received. Yellow: what speaks most for the "
+    "class that it says. Grey: nothing there speaks for it."
+)
+NEAREST_HELP = (
+    "The training images that this network reads most like your picture. Its training images are read once, which takes a while."
+)
 
 
 def show_answer(run: Run, picture: Picture) -> None:
-    """What the best model of `run` makes of the picture; a sentence where there is nothing to recognise."""
-    classifier = get_classifier(run)
-    try:
-        prediction = classifier.classify(picture.image)
-    except ImageError as error:
-        st.warning(plain(error), icon=":material/gesture:")
-        return
-    seen, answer = st.columns([1, 2])
-    with seen:
-        st.html(picture_html(prediction.pixels, "What the network received", width=128))
-        size = prediction.pixels.shape[0]
-        st.caption(f"What the network received: {size}×{size} {'grey' if prediction.pixels.shape[2] == 1 else 'colour'}")
-    with answer:
-        st.metric("It says", prediction.ranked[0][0] if prediction.is_sure else UNSURE, border=True)
-        st.caption(how_sure(classifier.calibration, prediction))
-    st.plotly_chart(probability_bars(prediction.ranked), config={"displayModeBar": False}, alt="Classes ranked by probability")
+    """What the best model of `run`, and of others beside it, make of the picture; a sentence where there is nothing to recognise."""
+    is_averaged, has_heat, has_nearest = _choose_extras()
+    answers = _ask_all([run, *_choose_others(run)], picture, is_averaged=is_averaged, has_heat=has_heat)
+    if len(answers) == 1 and answers[0].run.id == run.id:
+        _show_one(answers[0])
+    elif answers:
+        _show_together(answers)
+    if has_nearest and answers and answers[0].run.id == run.id:
+        show_nearest(answers[0])
 
 
 def how_sure(calibration: Calibration, prediction: "Prediction") -> str:
@@ -49,3 +60,109 @@ def how_sure(calibration: Calibration, prediction: "Prediction") -> str:
 
 def calibrated_in_words(calibration: Calibration) -> str:
     return f"(calibrated, temperature {calibration.temperature:.2f})" if calibration.is_fitted else ""
+
+
+def _choose_extras() -> tuple[bool, bool, bool]:
+    """Whether to average over views, to show where the network looked, and which training images are nearest."""
+    with st.container(horizontal=True):
+        return (
+            st.toggle("Average over views", key="answer-average", help=AVERAGE_HELP, persist_state="session"),
+            st.toggle("Where it looked", key="answer-heat", help=HEAT_HELP, persist_state="session"),
+            st.toggle("Nearest training images", key="answer-nearest", help=NEAREST_HELP, persist_state="session"),
+        )
+
+
+def _choose_others(run: Run) -> list[Run]:
+    """Trained runs that are asked too, up to MOST with `run`."""
+    store, key = get_store(), f"answer-others-{run.id}"
+    others = {other.id: other for other in store.runs() if other.id != run.id and store.has_model(other.id)}
+    if not others:
+        return []
+    st.session_state[key] = [name for name in st.session_state.get(key, ()) if name in others]  # a run may have been deleted
+    chosen = st.multiselect(
+        "Ask other runs too",
+        list(others),
+        format_func=lambda name: others[name].name or name,
+        key=key,
+        max_selections=MOST - 1,
+        placeholder=f"Up to {MOST - 1} more trained runs",
+        help="The same picture, for each network made ready as that one needs it.",
+        persist_state="session",
+    )
+    return [others[name] for name in chosen]
+
+
+def _ask_all(runs: list[Run], picture: Picture, *, is_averaged: bool, has_heat: bool) -> list[Asked]:
+    """The answers of those that have one; a sentence for each of the others."""
+    answers = []
+    for run in runs:
+        try:
+            answer = ask(run, picture.image, is_averaged=is_averaged, has_heat=has_heat)
+        except ImageError as error:
+            st.warning(plain(error), icon=":material/gesture:")
+            continue
+        except StudioError as error:
+            st.error(plain(error), icon=":material/error:")
+            continue
+        if np.isfinite(answer.prediction.ranked[0][1]):
+            answers.append(answer)
+        else:
+            st.warning(DIVERGED.format(plain(run.id)), icon=":material/warning:")
+    return answers
+
+
+def _show_one(answer: Asked) -> None:
+    seen, said = st.columns([1, 2])
+    with seen:
+        _show_received(answer)
+    with said:
+        st.metric("It says", answer.prediction.ranked[0][0] if answer.prediction.is_sure else UNSURE, border=True)
+        st.caption(how_sure(answer.calibration, answer.prediction))
+        _tell_views(answer)
+    _show_bars(answer)
+
+
+def _show_together(answers: list[Asked]) -> None:
+    """A card for every network, and their probabilities in one chart where they know the same classes."""
+    with st.container(horizontal=True):
+        for answer in answers:
+            with st.container(border=True, width=NARROW + 34):
+                st.markdown(f"**{plain(answer.name)}**")
+                _show_received(answer)
+                st.metric("It says", answer.prediction.ranked[0][0] if answer.prediction.is_sure else UNSURE)
+                st.caption(how_sure(answer.calibration, answer.prediction))
+                _tell_views(answer)
+    tables = {answer.name: dict(answer.prediction.ranked) for answer in answers}
+    if len({frozenset(table) for table in tables.values()}) == 1:
+        chart = together_bars(tables)
+        st.plotly_chart(chart, config={"displayModeBar": False}, alt="The most probable classes of each run, side by side")
+        return
+    st.caption("These runs do not know the same classes, so each has a chart of its own.")
+    for answer in answers:
+        st.markdown(f"**{plain(answer.name)}**")
+        _show_bars(answer)
+
+
+def _show_bars(answer: Asked) -> None:
+    bars = probability_bars(answer.prediction.ranked)
+    alt = f"Classes ranked by probability, {answer.name}"
+    st.plotly_chart(bars, config={"displayModeBar": False}, alt=alt, key=f"answer-bars-{answer.run.id}")
+
+
+def _show_received(answer: Asked) -> None:
+    """What the network received, with the heat over it where that was asked for."""
+    pixels = answer.prediction.pixels
+    size, colour = len(pixels), "grey" if pixels.shape[2] == 1 else "colour"
+    said = plain(answer.prediction.ranked[0][0])
+    if answer.heat is None:
+        st.html(picture_html(pixels, "What the network received", width=WIDTH))
+    else:
+        st.html(picture_html(answer.heat, f"Heat over what the network received: what speaks for {said}", width=WIDTH))
+    st.caption(f"What the network received: {size}×{size} {colour}")
+    if answer.heat_note:
+        st.caption(answer.heat_note)
+
+
+def _tell_views(answer: Asked) -> None:
+    if answer.views > 1:
+        st.caption(answer.views_note)
