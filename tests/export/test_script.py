@@ -199,7 +199,7 @@ def test_a_folders_images_and_their_parts_are_the_studios_own(tmp_path, home, fi
 
     folder = write_pictures(tmp_path / "pictures", count=10, size=(30, 20))
     finish(import_files("mine", folder, Options(image_size=16, fit=fit), home))
-    config = make_config(data="mine")
+    config = make_config(data="mine", batch_size=8)
     source = open_source("mine", home)
     card = card_of(config, image_size=16, fit=source.info.fit)
     assert same_parts(executed(config, card), source, config, card, DATA=folder)

@@ -1,0 +1,39 @@
+"""A run as a Jupyter notebook: the training script's cells, as they are (nbformat 4, written without the package of that name)."""
+
+import json
+from typing import Any
+
+from cnn_core.config import TrainConfig
+from cnn_core.export.script import training_script
+from cnn_core.models.saved import ModelCard
+
+CELL, TEXT = "# %%", "# %% [markdown]"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def training_notebook(config: TrainConfig, card: ModelCard, run: str = "") -> bytes:
+    """The notebook's file. `run`: the name of the run that it comes from."""
+    cells = [_cell(number, *cell) for number, cell in enumerate(cut(training_script(config, card, run, is_notebook=True)))]
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": METADATA, "cells": cells}
+    return json.dumps(notebook, indent=1, ensure_ascii=True).encode()
+
+
+def cut(script: str) -> list[tuple[str, list[str]]]:
+    """The cells of a script: ("markdown" or "code", lines), text without its comment signs."""
+    cells: list[tuple[str, list[str]]] = []
+    for line in script.splitlines():
+        if line in (CELL, TEXT):
+            cells.append(("code" if line == CELL else "markdown", []))
+        else:
+            kind, lines = cells[-1]
+            lines.append(line.removeprefix("#").removeprefix(" ") if kind == "markdown" else line)
+    return cells
+
+
+def _cell(number: int, kind: str, lines: list[str]) -> dict[str, Any]:
+    source = "\n".join(lines).strip("\n").splitlines(keepends=True)
+    cell = {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": source}
+    return cell if kind == "markdown" else {**cell, "execution_count": None, "outputs": []}
