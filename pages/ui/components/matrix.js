@@ -4,6 +4,7 @@
 const tables = new WeakMap();
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const PATIENCE = 10_000; // milliseconds in which the images have to appear to be scrolled to
+const REST = 1000; // milliseconds without a change after which they are all there
 
 function make(tag, text, attributes = {}) {
   const element = document.createElement(tag);
@@ -106,13 +107,18 @@ class Matrix {
     this.last = this.pressed ?? this.last;
   }
 
+  // The page is as long as it has to be only once the images are there, so they are brought up again whenever their place has grown.
   reveal(place) {
-    const began = performance.now();
+    let until = performance.now() + PATIENCE, height = 0;
     clearInterval(this.watch);
     this.watch = setInterval(() => {
-      const images = document.querySelector(`.st-key-${place}`);
-      if (images || performance.now() - began > PATIENCE) clearInterval(this.watch);
-      if (images) bring(images);
+      const images = document.querySelector(`.st-key-${place}`), now = performance.now();
+      if (images && images.offsetHeight !== height) {
+        bring(images);
+        height = images.offsetHeight;
+        until = now + REST;
+      }
+      if (now > until) clearInterval(this.watch);
     }, 30);
   }
 

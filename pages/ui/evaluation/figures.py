@@ -64,10 +64,10 @@ def _show_metrics(subject: Subject, evaluation: "Evaluation") -> None:
     )
     figures.metric(f"{part.capitalize()} images", f"{len(evaluation):,}", border=True, help=NEWNESS[subject.part])
     figures.metric(
-        "Best validation accuracy",
+        "Best validation",
         f"{best:.2%}" if best is not None else "–",
         border=True,
-        help="Of the epoch whose weights were kept as the best ones.",
+        help="Accuracy on the validation images, of the epoch whose weights were kept as the best ones.",
     )
 
 
@@ -92,12 +92,13 @@ def _show_classes(subject: Subject, evaluation: "Evaluation") -> None:
     st.dataframe(table, hide_index=True, column_config=_shares(), height=height, alt="Figures of every class")
     _tell_missing(subject, evaluation)
     means = {
-        "Mean": ["of the classes (macro)", "of the images (weighted by support)"],
+        "Mean": ["macro", "weighted"],
         **dict(zip(("Precision", "Recall", "F1"), zip(metrics.macro, metrics.weighted, strict=True), strict=True)),
     }
     if areas:
         means |= dict(zip(("AP", "AUC"), zip(areas.macro(), areas.weighted(metrics.support), strict=True), strict=True))
     st.dataframe(means, hide_index=True, column_config=_shares(), alt="Means over the classes")
+    st.caption("Macro: every class counts the same. Weighted: every image counts the same, so large classes count more.")
 
 
 def _shares() -> dict[str, object]:
