@@ -1,6 +1,6 @@
 """The command line: `python -m cnn_core train | resume | evaluate | predict | doctor | runs | data`, with the same engine and the same store as the dashboard.
 
-With `--json` the last line on standard output is one JSON object (a list for predict, doctor and runs); progress goes to standard error.
+With `--json` the last line on standard output is one JSON object (a list for predict without --csv, doctor and runs); progress goes to standard error.
 What a person can put right ends with a sentence on standard error and exit status 2. The first Ctrl-C stops a training and
 keeps what was learned.
 """
@@ -17,10 +17,11 @@ from typing import Any
 from cnn_core.config import TrainConfig, make_config, range_in_words
 from cnn_core.data.source import finish
 from cnn_core.data_commands import add_data_command, run_data_command
-from cnn_core.errors import ImageError, RunError, StudioError
+from cnn_core.errors import RunError, StudioError
 from cnn_core.evaluate_command import add_evaluate_options, run_evaluate_command
 from cnn_core.files import write_atomically
 from cnn_core.home import Home
+from cnn_core.predict_command import add_predict_options, run_predict_command
 from cnn_core.runs.digest import read_history
 from cnn_core.runs.doctor import examine
 from cnn_core.runs.export import FORMS, export_runs
@@ -54,13 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure a run's network on its images, and write what was found to files")
     add_evaluate_options(evaluate)
     evaluate.set_defaults(command=_evaluate)
-    predict = commands.add_parser("predict", help="classify image files with a run's best model")
+    predict = commands.add_parser("predict", help="classify image files, or a folder or zip of them, with a run's best model")
     predict.set_defaults(command=_predict)
     doctor = commands.add_parser("doctor", help="tell what stands out in a run's numbers, and what may help")
     doctor.set_defaults(command=_doctor)
     for command in (resume, evaluate, predict, doctor):
         command.add_argument("run", help="a run's name (0007-digits), or latest")
-    predict.add_argument("images", nargs="+", type=Path, metavar="image")
+    add_predict_options(predict)
     runs = commands.add_parser("runs", help="list the runs, newest first, or write them to a file")
     runs.add_argument("names", nargs="*", metavar="run", help="runs to write (all where none is named)")
     runs.add_argument("--export", choices=tuple(FORMS), help="write the runs as tables, as JSON or for TensorBoard")
@@ -130,34 +131,10 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from cnn_core.data.image_file import read_picture
-    from cnn_core.inference.predict import Classifier
-
     store = Store(Home.from_environment())
-    classifier = Classifier(store.home.run_folder(_find(store, args.run).id))
-    results, lines, refused = [], [], 0
-    for path in args.images:
-        try:
-            picture = read_picture(path, str(path))
-            ranked = classifier.classify(picture.image).ranked
-        except ImageError as error:
-            print(f"Error: {error}" if str(path) in str(error) else f"Error: {path}: {error}", file=sys.stderr)
-            refused += 1
-            continue
-        for note in picture.notes:
-            print(f"{path}: {note}", file=sys.stderr)
-        (name, probability), *_ = ranked
-        results.append(
-            {
-                "image": str(path),
-                "class": name,
-                "probability": probability,
-                "ranked": [{"class": c, "probability": p} for c, p in ranked],
-            }
-        )
-        lines.append(f"{path}: {name} {probability:.1%}  (then {', '.join(f'{c} {p:.1%}' for c, p in ranked[1:3])})")
-    _answer(args, results, "\n".join(lines))
-    return 2 if refused else 0
+    *answer, was_refused = run_predict_command(args, store.home.run_folder(_find(store, args.run).id))
+    _answer(args, *answer)
+    return 2 if was_refused else 0
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -3,7 +3,8 @@
 import shutil
 import sys
 import time
-from typing import TextIO
+from collections.abc import Generator
+from typing import TextIO, TypeVar
 
 from cnn_core.events import Epoch, Event, Note, Progress, Started, Steps
 from cnn_core.runs.history import History
@@ -11,6 +12,20 @@ from cnn_core.runs.store import Stored
 
 BAR = 24
 WAIT_SECONDS = 0.2
+Result = TypeVar("Result")
+
+
+def follow(steps: Generator[Progress, None, Result]) -> Result:
+    """Run `steps` to their end, showing on a terminal how far they are; gives their value."""
+    console = Console()
+    try:
+        while True:
+            console.show(next(steps))
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+        console.close()
 
 
 class Console:

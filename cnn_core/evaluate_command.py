@@ -5,21 +5,19 @@
 """
 
 import argparse
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cnn_core.console import Console
+from cnn_core.console import follow
 from cnn_core.data.source import PARTS, Part
 from cnn_core.errors import StudioError
-from cnn_core.events import Progress
 from cnn_core.files import write_atomically
 from cnn_core.runs.store import Run, Store
 
 if TYPE_CHECKING:
     from cnn_core.analysis.evaluation import Evaluation
 
-Result = TypeVar("Result")
 FIGURES = ("class", "precision", "recall", "f1", "support")
 
 
@@ -35,7 +33,7 @@ def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> tu
     from cnn_core.analysis.evaluation import evaluate_run
     from cnn_core.analysis.looks import note_look
 
-    evaluation = _show(evaluate_run(run.id, run.config, store.home, part=args.part, epoch=args.epoch))
+    evaluation = follow(evaluate_run(run.id, run.config, store.home, part=args.part, epoch=args.epoch))
     if args.part == "test":
         note_look(store.home, run.config.data, run.id, args.epoch)
     files = _write_files(args, store, run, evaluation)
@@ -87,12 +85,12 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
     from cnn_core.runs.report import report_run
 
     source = open_source(run.config.data, store.home)
-    images = _show(load_part(source, run.config, args.part))
+    images = follow(load_part(source, run.config, args.part))
     if args.csv:
         names = image_names(source, images)
-        _write(args.csv, "--csv", lambda file: _show(write_predictions(evaluation, names, file)))
+        _write(args.csv, "--csv", lambda file: follow(write_predictions(evaluation, names, file)))
     if args.report:
-        text = _show(report_run(store, run, evaluation, images, part=args.part, epoch=args.epoch))
+        text = follow(report_run(store, run, evaluation, images, part=args.part, epoch=args.epoch))
         _write(args.report, "--report", lambda file: file.write(text.encode()))
     return {name: str(file) for name, file in (("csv", args.csv), ("report", args.report)) if file}
 
@@ -102,15 +100,3 @@ def _write(path: Path, option: str, write: Callable[[BinaryIO], object]) -> None
         write_atomically(path, write)
     except OSError as error:
         raise StudioError(f"{path} cannot be written ({error.strerror or error}). Name another file with {option}.") from None
-
-
-def _show(steps: Generator[Progress, None, Result]) -> Result:
-    """Run `steps` to their end, showing on a terminal how far they are."""
-    console = Console()
-    try:
-        while True:
-            console.show(next(steps))
-    except StopIteration as end:
-        return end.value
-    finally:
-        console.close()
