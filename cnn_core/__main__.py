@@ -27,6 +27,7 @@ from cnn_core.runs.doctor import examine
 from cnn_core.runs.export import FORMS, export_runs
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Run, Store
+from cnn_core.serve_command import add_serve_options, run_serve_command
 from cnn_core.settings_file import read_settings
 
 
@@ -57,9 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(command=_evaluate)
     predict = commands.add_parser("predict", help="classify image files, or a folder or zip of them, with a run's best model")
     predict.set_defaults(command=_predict)
+    serve = commands.add_parser("serve", help="answer pictures over HTTP with a run's best model")
+    add_serve_options(serve)
+    serve.set_defaults(command=_serve)
     doctor = commands.add_parser("doctor", help="tell what stands out in a run's numbers, and what may help")
     doctor.set_defaults(command=_doctor)
-    for command in (resume, evaluate, predict, doctor):
+    for command in (resume, evaluate, predict, serve, doctor):
         command.add_argument("run", help="a run's name (0007-digits), or latest")
     add_predict_options(predict)
     runs = commands.add_parser("runs", help="list the runs, newest first, or write them to a file")
@@ -67,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--export", choices=tuple(FORMS), help="write the runs as tables, as JSON or for TensorBoard")
     runs.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (default runs-<form>.zip)")
     runs.set_defaults(command=_runs)
-    for command in (train, resume, evaluate, predict, doctor, runs):
+    for command in (train, resume, evaluate, predict, serve, doctor, runs):
         command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     add_data_command(commands)
     commands.choices["data"].set_defaults(command=_data)
@@ -127,6 +131,12 @@ def _execute(args: argparse.Namespace, store: Store, run: str) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     store = Store(Home.from_environment())
     _answer(args, *run_evaluate_command(args, store, _find(store, args.run)))
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    store = Store(Home.from_environment())
+    _answer(args, *run_serve_command(args, store, _find(store, args.run), lambda text: print(text, file=sys.stderr, flush=True)))
     return 0
 
 

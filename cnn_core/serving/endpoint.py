@@ -1,0 +1,189 @@
+"""The endpoint as an ASGI application: `POST /predict` with a picture gives its ranked classes, beside /health, /card and a page of help.
+
+    a request -> its body, with limits -> decoding, in a few threads -> the network, many pictures at once -> JSON
+Pictures come through the guarded decoder and are made ready as the dashboard does it, so the answers are the dashboard's too.
+"""
+
+import asyncio
+import ipaddress
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+import numpy as np
+
+from cnn_core.data.image_file import read_picture
+from cnn_core.errors import ImageError
+from cnn_core.inference.predict import Classifier, Prediction
+from cnn_core.inference.preprocess import received
+from cnn_core.serving.batching import Batcher
+from cnn_core.serving.help import help_text
+from cnn_core.serving.messages import (
+    Gone,
+    Receive,
+    Refusal,
+    Scope,
+    Send,
+    answer_json,
+    answer_text,
+    check_announced,
+    header,
+    read_body,
+    refuse,
+)
+
+DECODERS = 2  # threads
+USUAL_RANKED = 5  # classes that an answer ranks, unless asked for others
+ROUTES = {"/": "GET", "/health": "GET", "/card": "GET", "/predict": "POST"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may take. `in_flight`: requests with a picture that are worked on at once; seconds: to send a body."""
+
+    most_bytes: int = 10 * 2**20
+    body_seconds: float = 20.0
+    in_flight: int = 64
+
+
+class Endpoint:
+    """Serves the best network of run `run`. `is_local`: whether only this machine can reach it; then only its own names are answered to."""
+
+    def __init__(self, classifier: Classifier, run: str, limits: Limits, *, is_local: bool = True) -> None:
+        self.limits, self.run, self._is_local = limits, run, is_local
+        self._classifier, self._batcher = classifier, Batcher(classifier)
+        self._decoders = ThreadPoolExecutor(DECODERS, "decoder")
+        self._requests = self._answered = self._refused = self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, in whichever way it can be answered."""
+        self._requests += 1
+        is_read = False
+
+        async def watched() -> dict[str, Any]:
+            nonlocal is_read
+            message = await receive()
+            is_read = not message.get("more_body")
+            return message
+
+        try:
+            await self._answer(scope, watched, send)
+        except Gone:
+            return
+        except Refusal as refusal:
+            self._refused += 1
+            await refuse(scope, receive, send, refusal, is_read=is_read or not _has_body(scope))
+        except Exception:  # our mistake: the details go to the terminal
+            logging.getLogger("cnn_studio").exception("A request failed")
+            sentence = "Something in CNN Studio itself went wrong; the details are in its terminal."
+            await refuse(scope, receive, send, Refusal(500, sentence), is_read=is_read or not _has_body(scope))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or raise Refusal or Gone before anything is sent."""
+        path, method = scope["path"], "GET" if scope["method"] == "HEAD" else scope["method"]
+        if self._is_local and not _is_own_name(header(scope, b"host")):
+            raise Refusal(421, "Only requests to localhost or 127.0.0.1 are answered.")
+        if path not in ROUTES:
+            raise Refusal(404, f"There is nothing here. The addresses are {', '.join(ROUTES)}.")
+        if method != ROUTES[path]:
+            raise Refusal(405, f"{path} is asked with {ROUTES[path]}.", ((b"allow", ROUTES[path].encode()),))
+        if method == "GET" and _has_body(scope):
+            raise Refusal(400, f"{path} is asked without a body.")
+        if path == "/predict":
+            await answer_json(send, await self._predict(scope, receive))
+        elif path == "/":
+            host = header(scope, b"host")
+            await answer_text(send, help_text(self.run, self._classifier.card, self.limits.most_bytes, host))
+        else:
+            await answer_json(send, self.health() if path == "/health" else self._card())
+
+    async def _predict(self, scope: Scope, receive: Receive) -> dict[str, Any]:
+        top = _how_many(scope)
+        _check_type(header(scope, b"content-type"))
+        check_announced(scope, self.limits.most_bytes)
+        if self._in_flight >= self.limits.in_flight:
+            raise Refusal(503, "Too many pictures are waiting. Try again in a second.", ((b"retry-after", b"1"),))
+        self._in_flight += 1
+        try:
+            content = await read_body(receive, self.limits.most_bytes, self.limits.body_seconds)
+            prediction = await self._classify(content)
+        except ImageError as error:
+            raise Refusal(422, str(error)) from None
+        finally:
+            self._in_flight -= 1
+        self._answered += 1
+        return _as_json(prediction, top)
+
+    async def _classify(self, content: bytes) -> Prediction:
+        """The answer of the network to the picture in `content`. Raises ImageError."""
+        pixels = await asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, content)
+        return self._classifier.rank(pixels, await self._batcher.probabilities(pixels))
+
+    def _decode(self, content: bytes) -> np.ndarray:
+        """What the network receives of a picture, uint8 (S, S, C); in a thread."""
+        return received(read_picture(content, "The picture").image, self._classifier.card)
+
+    def health(self) -> dict[str, Any]:
+        """What was done so far. `images` were classified in `batches` passes of the network."""
+        counts = {"requests": self._requests, "answered": self._answered, "refused": self._refused, "in_flight": self._in_flight}
+        return {"status": "ok", "run": self.run, **counts, "images": self._batcher.images, "batches": self._batcher.batches}
+
+    def _card(self) -> dict[str, Any]:
+        """What the network is, and how its probabilities are meant."""
+        calibration = self._classifier.calibration
+        meaning = {
+            "is_calibrated": calibration.is_fitted,
+            "temperature": calibration.temperature,
+            "threshold": calibration.threshold,
+        }
+        return {"run": self.run, **self._classifier.card.model_dump(mode="json"), **meaning}
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._decoders.shutdown(wait=False)
+        self._batcher.close()
+
+
+def _as_json(prediction: Prediction, top: int) -> dict[str, Any]:
+    ranked = [{"class": name, "probability": probability} for name, probability in prediction.ranked[:top]]
+    name, probability = prediction.ranked[0]
+    return {"class": name, "probability": probability, "is_sure": prediction.is_sure, "ranked": ranked}
+
+
+def _how_many(scope: Scope) -> int:
+    """How many classes are asked for: `?top=3`."""
+    asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20).get("top", [str(USUAL_RANKED)])[-1]
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 6 and int(asked)):
+        raise Refusal(400, "top is how many classes to rank: a whole number from 1.")
+    return int(asked)
+
+
+def _check_type(kind: str) -> None:
+    """Refuse what does not call itself a picture or plain bytes. A page of another site can send neither without being asked first."""
+    kind = kind.partition(";")[0].strip().lower()
+    if kind and not kind.startswith("image/") and kind != "application/octet-stream":
+        raise Refusal(
+            415,
+            "Send a picture's own bytes and its type, such as Content-Type: image/png (JPEG, PNG, WebP, BMP or GIF); "
+            "with curl: -H 'Content-Type: image/png' --data-binary @picture.png.",
+        )
+
+
+def _has_body(scope: Scope) -> bool:
+    return header(scope, b"content-length") not in ("", "0") or bool(header(scope, b"transfer-encoding"))
+
+
+def _is_own_name(host: str) -> bool:
+    """Whether a Host header names this machine as itself. A page that had its own name point here (DNS rebinding) names another."""
+    name = host.rpartition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
+    return is_loopback(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is reached from this machine only."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

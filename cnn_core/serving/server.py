@@ -1,0 +1,109 @@
+"""The endpoint on uvicorn: a socket, limits on what a connection may take, and an end that still answers what is under way.
+
+In: an endpoint and an address. Blocks until SIGINT or SIGTERM. To be called from the main thread, which is where signals arrive.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from cnn_core.errors import StudioError
+from cnn_core.serving.endpoint import Endpoint
+
+HEAD_SECONDS, HEAD_BYTES = 10, 16_384  # for a request's head: until it is there, and how long it is
+IDLE_SECONDS = 15  # for which a connection is kept between requests
+CONNECTIONS, BACKLOG = 256, 256
+LAST_SECONDS = 30  # for requests that are under way at the end
+
+
+class Connection(H11Protocol):
+    """One connection that is closed when a request's head does not come in time; uvicorn itself waits for it for ever."""
+
+    _closing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(error)
+
+    def _watch(self) -> None:
+        """Count the seconds from the first byte (or the connection) until the head is complete."""
+        is_waiting = self.conn.their_state is h11.IDLE and not self.transport.is_closing()
+        if not is_waiting:
+            self._forget()
+        elif self._closing is None:
+            self._closing = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+
+    def _forget(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening address; port 0 takes a free one. Raises StudioError when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StudioError(f"{host}:{port} cannot be listened on ({reason}). Choose another port with --port.") from None
+    return found
+
+
+def serve(endpoint: Endpoint, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer requests until a signal to end. `ready` is called once they are answered."""
+    server = _Server(_config(endpoint), ready)
+    # uvicorn raises the signal once more after its own clean end; here that is no reason to die of it.
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run(sockets=[listener])
+    finally:
+        endpoint.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready()
+
+
+def _config(endpoint: Endpoint) -> uvicorn.Config:
+    return uvicorn.Config(
+        endpoint,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_level="error",
+        limit_concurrency=CONNECTIONS,
+        backlog=BACKLOG,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=LAST_SECONDS,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+    )
