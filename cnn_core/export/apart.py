@@ -5,6 +5,7 @@ In: a folder with weights and images. Out: there, the file and what the file, lo
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from cnn_core.events import Progress
 
 WEIGHTS, IMAGES, ANSWERS, MODEL = "weights.safetensors", "images.npy", "answers.npy", "model"
 CHUNK = 100  # images at a time; the first is alone, so that one alone is tried too
+PULSE_SECONDS = 0.2
 Answer = Callable[[np.ndarray], np.ndarray]
 
 
@@ -51,12 +53,20 @@ def _start(form: str, folder: Path, errors: int) -> subprocess.Popen[str]:
 
 
 def _report(child: subprocess.Popen[str]) -> Iterator[Progress]:
-    """What the child says it does."""
-    yield Progress("Starting", 0, 1)
-    for line in child.stdout:
-        match line.rstrip("\n").split("\t"):
-            case [stage, done, total] if done.isdigit() and total.isdigit():
-                yield Progress(stage, int(done), int(total))
+    """What the child says it does, several times a second, so that whoever watches can end it at any moment."""
+    stage, line = Progress("Starting", 0, 1), " "
+    while line:
+        yield stage
+        if select.select([child.stdout], [], [], PULSE_SECONDS)[0]:
+            line = child.stdout.readline()
+            stage = _read_stage(line) or stage
+
+
+def _read_stage(line: str) -> Progress | None:
+    match line.rstrip("\n").split("\t"):
+        case [stage, done, total] if done.isdigit() and total.isdigit():
+            return Progress(stage, int(done), int(total))
+    return None
 
 
 def _refusal(form: str, status: int, errors: str) -> str:

@@ -131,9 +131,18 @@ def make_card(store: Store, run: Run) -> ExportCard:
     folder = store.home.run_folder(run.id)
     saved, calibration = read_card(folder), calibration_of(folder)
     summary = run.summary or summarise(read_history(store, run.id))
+    try:
+        return _fill(run, saved, calibration, network_key(folder), summary)
+    except ValidationError as error:
+        raise RunError(
+            f"The card of run {run.id} cannot be written ({_first(error)}). Correct the data set, and train again."
+        ) from None
+
+
+def _fill(run: Run, saved: ModelCard, calibration: Calibration, network: str, summary: Mapping[str, Any]) -> ExportCard:
     return ExportCard(
         run=run.id,
-        network=network_key(folder),
+        network=network,
         options=Options(**saved.options),
         temperature=calibration.temperature,
         threshold=calibration.threshold,
