@@ -1,4 +1,4 @@
-"""The command line: `python -m cnn_core train | resume | evaluate | predict | doctor | runs | data`, with the same engine and the same store as the dashboard.
+"""The command line: `python -m cnn_core train | resume | evaluate | predict | export | serve | doctor | runs | data`, with the same engine and the same store as the dashboard.
 
 With `--json` the last line on standard output is one JSON object (a list for predict without --csv, doctor and runs); progress goes to standard error.
 What a person can put right ends with a sentence on standard error and exit status 2. The first Ctrl-C stops a training and
@@ -19,6 +19,7 @@ from cnn_core.data.source import finish
 from cnn_core.data_commands import add_data_command, run_data_command
 from cnn_core.errors import RunError, StudioError
 from cnn_core.evaluate_command import add_evaluate_options, run_evaluate_command
+from cnn_core.export_command import add_export_options, run_export_command
 from cnn_core.files import write_atomically
 from cnn_core.home import Home
 from cnn_core.predict_command import add_predict_options, run_predict_command
@@ -58,12 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(command=_evaluate)
     predict = commands.add_parser("predict", help="classify image files, or a folder or zip of them, with a run's best model")
     predict.set_defaults(command=_predict)
+    export = commands.add_parser("export", help="write a run's network to a file for other programs, checked first")
+    add_export_options(export)
+    export.set_defaults(command=_export_model)
     serve = commands.add_parser("serve", help="answer pictures over HTTP with a run's best model")
     add_serve_options(serve)
     serve.set_defaults(command=_serve)
     doctor = commands.add_parser("doctor", help="tell what stands out in a run's numbers, and what may help")
     doctor.set_defaults(command=_doctor)
-    for command in (resume, evaluate, predict, serve, doctor):
+    for command in (resume, evaluate, predict, export, serve, doctor):
         command.add_argument("run", help="a run's name (0007-digits), or latest")
     add_predict_options(predict)
     runs = commands.add_parser("runs", help="list the runs, newest first, or write them to a file")
@@ -71,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--export", choices=tuple(FORMS), help="write the runs as tables, as JSON or for TensorBoard")
     runs.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (default runs-<form>.zip)")
     runs.set_defaults(command=_runs)
-    for command in (train, resume, evaluate, predict, serve, doctor, runs):
+    for command in (train, resume, evaluate, predict, export, serve, doctor, runs):
         command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     add_data_command(commands)
     commands.choices["data"].set_defaults(command=_data)
@@ -131,6 +135,12 @@ def _execute(args: argparse.Namespace, store: Store, run: str) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     store = Store(Home.from_environment())
     _answer(args, *run_evaluate_command(args, store, _find(store, args.run)))
+    return 0
+
+
+def _export_model(args: argparse.Namespace) -> int:
+    store = Store(Home.from_environment())
+    _answer(args, *run_export_command(args, store, _find(store, args.run)))
     return 0
 
 
