@@ -75,11 +75,25 @@ class Evaluation:
         """Of class `label` for every image, (N,) float64."""
         return np.exp(self.logits[:, label].astype(np.float64) / self.temperature - self.scores.log_sum)
 
-    def select(self, *, true_class: int | None = None, is_right: bool | None = None) -> np.ndarray:
-        """Indices (int64, ascending) of the images of one true class (or all) that were classified right, wrong, or either (None)."""
+    def select(
+        self,
+        *,
+        true_class: int | None = None,
+        predicted: int | None = None,
+        is_right: bool | None = None,
+        confidence: tuple[float, float] = (0.0, 1.0),
+    ) -> np.ndarray:
+        """Indices (int64, ascending) of the images of one true class (or all) that were classified as `predicted` (or anything), right, wrong,
+        or either (None), with a probability of the answer in the closed range `confidence`."""
         keep = np.ones(len(self.labels), bool)
         if true_class is not None:
             keep &= self.labels == true_class
+        if predicted is not None:
+            keep &= self.predicted == predicted
+        if confidence[0] > 0:
+            keep &= self.scores.confidence >= confidence[0]
+        if confidence[1] < 1:  # one that is rounded to a little more than 1 belongs to the end of the range
+            keep &= self.scores.confidence <= confidence[1]
         if is_right is not None:
             keep &= self.is_right == is_right
         return np.flatnonzero(keep)

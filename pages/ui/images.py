@@ -4,13 +4,9 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-
-if TYPE_CHECKING:
-    from cnn_core.analysis.evaluation import Evaluation
 
 GRID_STYLE = """<style>
 .shots { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 0.75rem; }
@@ -36,15 +32,6 @@ def picture_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> st
     )
 
 
-def prediction_grid(images: np.ndarray, evaluation: "Evaluation", indices: np.ndarray, threshold: float = 0.0) -> str:
-    """Cards for test images (N, H, W, C): the picture, what the network said and how sure it was, and the truth where that differs.
-
-    Below a probability of `threshold` the network does not know, and the card says so.
-    """
-    cards = (_card(image, int(index), evaluation, threshold) for image, index in zip(images, indices, strict=True))
-    return GRID_STYLE + f'<div class="shots">{"".join(cards)}</div>'
-
-
 def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
     """Cards for images (N, H, W, C), each with its name."""
     cards = (
@@ -52,17 +39,6 @@ def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
         for image, name in zip(images, names, strict=True)
     )
     return GRID_STYLE + f'<div class="shots">{"".join(cards)}</div>'
-
-
-def _card(image: np.ndarray, index: int, evaluation: "Evaluation", threshold: float) -> str:
-    predicted, true = evaluation.predicted[index], evaluation.labels[index]
-    said, truth = html.escape(evaluation.classes[predicted]), html.escape(evaluation.classes[true])
-    share = f"{evaluation.scores.confidence[index]:.0%}"
-    verdict = "right" if predicted == true else "wrong"
-    alt = f"Test image {index}: predicted {said}, true class {truth}"
-    unsure = "I don’t know<br>" if evaluation.scores.confidence[index] < threshold else ""
-    caption = f"{unsure}<b>{said}</b> {share}<br><small>{'✓ right' if verdict == 'right' else f'✗ is {truth}'}</small>"
-    return f'<figure class="{verdict}"><img src="{data_url(image)}" alt="{alt}"><figcaption>{caption}</figcaption></figure>'
 
 
 def data_url(pixels: np.ndarray) -> str:

@@ -100,6 +100,20 @@ def test_images_are_selected_by_true_class_and_by_right_or_wrong(true_class: int
     assert evaluation.select(true_class=true_class, is_right=is_right).tolist() == expected
 
 
+@pytest.mark.parametrize("confidence", [(0.0, 1.0), (0.4, 1.0), (0.0, 0.7), (0.5, 0.6)])
+@pytest.mark.parametrize("predicted", [None, 2])
+def test_images_are_selected_by_what_was_said_and_how_surely(predicted: int | None, confidence: tuple[float, float]):
+    evaluation = random_evaluation(1).cooled(1.7)
+    shares = scipy.special.softmax(evaluation.logits.astype(np.float64) / 1.7, 1)
+    expected = [
+        index
+        for index, row in enumerate(shares)
+        if predicted in (None, row.argmax()) and confidence[0] <= row.max() <= confidence[1]
+    ]
+    assert expected
+    assert evaluation.select(predicted=predicted, confidence=confidence).tolist() == expected
+
+
 def test_a_runs_evaluation_equals_its_model_applied_to_its_test_images(digits_copy: Trained):
     forget(digits_copy)
     evaluation = evaluate(digits_copy)

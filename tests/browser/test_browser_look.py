@@ -45,7 +45,7 @@ def test_a_walk_through_every_page_asks_nobody_but_this_machine(page, server, wa
             page.locator(".live-chart .main-svg").first.wait_for()
         assert_sound(page)
     page.get_by_text("Test images", exact=True).click()
-    page.locator(".shots figure").first.wait_for()
+    page.locator(".picker img").first.wait_for()
     assert_sound(page)
     assert any("/api/runs/" in url for url in watched.urls) and any("plotly" in url for url in watched.urls)
     assert watched.foreign == []

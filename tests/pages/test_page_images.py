@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.analysis.evaluation import Evaluation
-from pages.ui.images import labelled_grid, picture_html, prediction_grid
+from pages.ui.images import labelled_grid, picture_html
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror="alert(2)">'
 
@@ -38,12 +37,6 @@ def pixels_of(image_tag):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(body))))
 
 
-def evaluation(*names):
-    """Three test images: right, wrong, right."""
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], np.float32)
-    return Evaluation(names, np.log(probabilities), np.array([0, 1, 1]))
-
-
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3)])
 def test_a_picture_is_shown_with_its_very_pixels(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -70,36 +63,6 @@ def test_alternative_text_cannot_break_out_of_its_attribute():
     parsed = Parsed(picture_html(np.zeros((8, 8, 3), np.uint8), HOSTILE, width=128))
     assert [tag for tag, _ in parsed.tags] == ["img"]
     assert parsed.all("img")[0]["alt"] == HOSTILE
-
-
-def test_the_grid_shows_each_chosen_image_with_what_was_said_and_what_is_true():
-    images = np.stack([np.full((8, 8, 1), shade, np.uint8) for shade in (10, 20, 30)])
-    parsed = Parsed(prediction_grid(images, evaluation("cat", "dog"), np.array([0, 1, 2])))
-    assert [figure["class"] for figure in parsed.all("figure")] == ["right", "wrong", "right"]
-    assert [pixels_of(image)[0, 0] for image in parsed.all("img")] == [10, 20, 30]
-    assert [image["alt"] for image in parsed.all("img")] == [
-        "Test image 0: predicted cat, true class cat",
-        "Test image 1: predicted cat, true class dog",
-        "Test image 2: predicted dog, true class dog",
-    ]
-    said = " ".join(parsed.text)
-    assert "90%" in said and "80%" in said and "70%" in said
-    assert said.count("✓ right") == 2 and said.count("✗ is dog") == 1
-
-
-def test_the_grid_pairs_images_with_their_own_predictions_when_only_some_are_shown():
-    images = np.full((1, 8, 8, 1), 20, np.uint8)
-    parsed = Parsed(prediction_grid(images, evaluation("cat", "dog"), np.array([1])))
-    assert [image["alt"] for image in parsed.all("img")] == ["Test image 1: predicted cat, true class dog"]
-
-
-def test_class_names_in_the_grid_cannot_become_markup():
-    images = np.zeros((3, 8, 8, 1), np.uint8)
-    parsed = Parsed(prediction_grid(images, evaluation(HOSTILE, "dog"), np.arange(3)))
-    assert not parsed.all("script")
-    assert len(parsed.all("img")) == 3
-    assert all("onerror" not in image for image in parsed.all("img"))
-    assert HOSTILE in parsed.text
 
 
 @pytest.mark.parametrize("channels", [1, 3])

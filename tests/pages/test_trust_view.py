@@ -176,10 +176,12 @@ def test_test_images_in_the_gallery_get_the_probabilities_of_own_pictures(own_tr
     cooled = evaluation.cooled(6)
     at = open_page("gallery", run=RUN)
     at.button_group[0].set_value("Test images").run()
-    grid = at.get("html")[0].value
-    assert grid.count("I don’t know") == (cooled.scores.confidence[:24] < 0.5).sum() > 0
-    assert f"<b>{cooled.classes[cooled.predicted[0]]}</b> {cooled.scores.confidence[0]:.0%}" in grid
-    assert any("temperature 6.00" in text.value for text in at.caption)
+    assert any("temperature 6.00" in text.value and "Below 50%" in text.value for text in at.caption)
+    (slider,) = at.slider
+    slider.set_value((0, 50)).run()
+    unsure = (cooled.scores.confidence <= 0.5).sum()
+    assert 0 < unsure != (evaluation.scores.confidence <= 0.5).sum()
+    assert f"{unsure:,} of 359 test images" in [text.value for text in at.caption]
 
 
 def test_a_damaged_calibration_is_as_none_everywhere(own_trained, open_page):

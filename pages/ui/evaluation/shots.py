@@ -16,12 +16,24 @@ PAGE = 24
 TOLD = 3  # classes whose probabilities are told of an image
 
 
+def open_inside(image: int) -> None:
+    """The Inside view of this page, at the image of an index."""
+    st.query_params.update({"view": "Inside", "image": str(image)})
+    st.rerun()
+
+
 def show_shots(
-    subject: Subject, evaluation: "Evaluation", indices: np.ndarray, key: str, caption: Callable[[int], str] | None = None
+    subject: Subject,
+    evaluation: "Evaluation",
+    indices: np.ndarray,
+    key: str,
+    caption: Callable[[int], str] | None = None,
+    look: Callable[[int], None] = open_inside,
 ) -> list[int]:
     """The images at `indices` (int64, in the order in which they are shown), a page of them at a time; gives those that are ticked.
 
     `key`: of the widgets, another one for every list. `caption`: what stands below the image of an index, instead of the network's verdict.
+    `look`: goes to where one sees inside of the network at an image.
     """
     if not len(indices):
         st.info("There is no such image.", icon=":material/search:")
@@ -35,17 +47,16 @@ def show_shots(
         for index, image, row in zip(shown, images, shares, strict=True)
     ]
     picked = pick_pictures(f"{key}-picked", pictures)
-    _offer_inside(picked, key)
+    _offer_inside(picked, key, look)
     return picked
 
 
-def _offer_inside(picked: list[int], key: str) -> None:
+def _offer_inside(picked: list[int], key: str, look: Callable[[int], None]) -> None:
     """The way to see inside, about the first of the ticked images."""
     if not picked:
         st.caption("Tick an image to see where in it the network looked.")
     elif st.button(f"Why? Grad-CAM of image {picked[0]}", icon=":material/visibility:", key=f"{key}-why"):
-        st.query_params.update({"view": "Inside", "image": str(picked[0])})
-        st.rerun()
+        look(picked[0])
 
 
 def _in_words(
