@@ -7,6 +7,7 @@ import streamlit as st
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import USED, Item
 from cnn_core.data.source import PARTS
+from pages.ui.choice import choose_class
 from pages.ui.components.picker import Picture, pick_pictures, untick
 from pages.ui.images import picture_html
 from pages.ui.text import plain
@@ -45,9 +46,7 @@ def _filters(source: ImportedSource) -> tuple[str, tuple[int, ...]]:
     """The condition that the boxes stand for, with its values."""
     classes = source.info.classes
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        label = st.selectbox(
-            "Class", [None, *range(len(classes))], format_func=lambda n: "All classes" if n is None else classes[n], width=220
-        )
+        label = choose_class("Class", classes, width=220)
         part = st.segmented_control(
             "Part", ["all", *PARTS], default="all", required=True, format_func=lambda p: PART_NAMES.get(p, p)
         )

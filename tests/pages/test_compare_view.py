@@ -18,6 +18,7 @@ from cnn_core.data.source import finish
 from cnn_core.home import CARD, Home
 from cnn_core.runs.execute import execute
 from cnn_core.runs.store import Store
+from pages.ui.choice import ALL
 from pages.ui.evaluation.compare_chart import MOST, changes_chart, largest_changes
 from pages.ui.evaluation.shots import PAGE
 from tests.pages.studio_harness import QUICK, copy_trained_home
@@ -131,7 +132,7 @@ def test_looks_at_test_images_are_counted_once_a_network_and_many_are_warned_of(
     name = open_source("digits", home).info.name
     assert f"Test images of {name} looked at for 1 network." in [caption.value for caption in at.caption]
     at.selectbox[1].set_value(2).run()
-    at.selectbox[1].set_value(None).run()
+    at.selectbox[1].set_value(ALL).run()
     assert len(looks_at(home, "digits")) == 2 and not at.warning
     for number in range(MANY - 2):
         note_look(home, "digits", f"{number + 7:04d}-digits", None)

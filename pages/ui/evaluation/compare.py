@@ -7,6 +7,7 @@ import streamlit as st
 from cnn_core.errors import RunError
 from cnn_core.home import kept_epochs
 from cnn_core.runs.store import Run
+from pages.ui.choice import choose_class
 from pages.ui.evaluation.compare_chart import MOST, changes_chart
 from pages.ui.evaluation.shots import show_shots
 from pages.ui.evaluation.subject import PARTS, Subject
@@ -70,12 +71,12 @@ def _choose_other(subject: Subject) -> Subject | None:
         st.query_params["with"] = chosen
         epoch = st.selectbox(
             "Its network",
-            _networks(by_id[chosen], subject),
-            format_func=lambda number: "best" if number is None else f"after epoch {number}",
+            [number or 0 for number in _networks(by_id[chosen], subject)],
+            format_func=lambda number: f"after epoch {number}" if number else "best",
             key=f"compare-epoch-{chosen}-{subject.name}",
             width=180,
         )
-    return Subject(by_id[chosen], epoch, subject.part)
+    return Subject(by_id[chosen], epoch or None, subject.part)
 
 
 def _others(subject: Subject) -> list[Run]:
@@ -185,13 +186,7 @@ def _show_images(subject: Subject, other: Subject, comparison: "Comparison") -> 
         side = st.selectbox(
             "List", list(lists), format_func=lambda name: f"{name} ({len(lists[name]):,})", key="compare-list", width=260
         )
-        true_class = st.selectbox(
-            "True class",
-            [None, *range(len(evaluation.classes))],
-            format_func=lambda label: "All classes" if label is None else evaluation.classes[label],
-            key=f"compare-class-{subject.run.id}",
-            width=220,
-        )
+        true_class = choose_class("True class", evaluation.classes, key=f"compare-class-{subject.run.id}", width=220)
     indices = lists[side]
     if true_class is not None:
         indices = indices[evaluation.labels[indices] == true_class]

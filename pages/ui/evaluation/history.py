@@ -8,6 +8,7 @@ import streamlit as st
 
 from cnn_core.errors import RunError
 from cnn_core.home import LEARNING
+from pages.ui.choice import choose_class
 from pages.ui.evaluation.history_charts import epochs_chart, forgetting_chart, learned_chart
 from pages.ui.evaluation.shots import show_shots
 from pages.ui.evaluation.subject import PARTS, Subject
@@ -118,13 +119,7 @@ def _show_images(subject: Subject, evaluation: "Evaluation", history: "History")
     st.subheader("Images")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("List", list(LISTS), key="learning-list", width=260)
-        true_class = st.selectbox(
-            "True class",
-            [None, *range(len(evaluation.classes))],
-            format_func=lambda label: "All classes" if label is None else evaluation.classes[label],
-            key=f"learning-class-{subject.run.id}",
-            width=220,
-        )
+        true_class = choose_class("True class", evaluation.classes, key=f"learning-class-{subject.run.id}", width=220)
     indices = _listed(name, history)
     if true_class is not None:
         indices = indices[evaluation.labels[indices] == true_class]

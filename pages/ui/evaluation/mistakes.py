@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.ui.choice import choose_class
 from pages.ui.evaluation.corrections import show_actions, show_change
 from pages.ui.evaluation.label_doubts import show_label_doubts
 from pages.ui.evaluation.shots import show_shots
@@ -34,14 +35,7 @@ def show_mistakes(subject: Subject) -> None:
 
 
 def _choose_class(subject: Subject) -> int | None:
-    classes = subject.source.info.classes
-    return st.selectbox(
-        "True class",
-        [None, *range(len(classes))],
-        format_func=lambda label: "All classes" if label is None else classes[label],
-        key=f"mistakes-class-{subject.run.id}",
-        width=220,
-    )
+    return choose_class("True class", subject.source.info.classes, key=f"mistakes-class-{subject.run.id}", width=220)
 
 
 def _show_ordering(subject: Subject, name: str, true_class: int | None) -> None:

@@ -10,6 +10,7 @@ from cnn_core.data.catalog import open_source
 from cnn_core.data.source import DataSource, ImageSet, Part
 from cnn_core.home import WEIGHTS, epoch_file, kept_epochs
 from cnn_core.runs.store import Run
+from pages.ui.choice import choose_or
 from pages.ui.evaluation.looks import tell_looks
 from pages.ui.server import get_store
 from pages.ui.session import choose_trained_run, evaluate_with_progress, images_of
@@ -76,10 +77,11 @@ def choose_subject() -> Subject | None:
         if run is None:
             return None
         epochs = kept_epochs(get_store().home.run_folder(run.id))
-        epoch = st.selectbox(
+        epoch = choose_or(
+            "best",
             "Network",
-            [None, *reversed(epochs)],
-            format_func=lambda number: "best" if number is None else f"after epoch {number}",
+            epochs[::-1],
+            lambda number: f"after epoch {number}",
             key=f"evaluate-epoch-{run.id}",
             width=180,
             help="The best network by validation accuracy, or the one after any epoch whose state was kept.",
