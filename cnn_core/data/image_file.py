@@ -9,9 +9,9 @@ import os
 import stat
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
+MAX_WEBP_PIXELS = 20_000_000  # its decoder takes 16 bytes for each, where that of a JPEG takes 4
+ROWS = 256  # of a large picture, converted at a time: of all at once there would be several copies
+LONGEST = 2048  # pixels, of pictures that are kept reduced
 ORIENTATION, TURNED = 0x0112, range(2, 9)  # EXIF tag, and its values for pictures that need turning
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
 Fit = Literal["crop", "pad", "stretch"]
@@ -72,6 +75,16 @@ def read_picture(source: Path | bytes, name: str, *, draft: int | None = None) -
         return _decode(opened, draft)
 
 
+def read_reduced(source: Path | bytes, name: str) -> Picture:
+    """The same with at most LONGEST pixels on a side, so that many photographs can be kept; a note says so. Raises ImageError."""
+    picture = read_picture(source, name, draft=LONGEST // 2)
+    if max(picture.size) <= LONGEST:
+        return picture
+    picture.image.thumbnail((LONGEST, LONGEST), Image.Resampling.BICUBIC)
+    was, now = (" × ".join(f"{side:,}" for side in size) for size in (picture.size, picture.image.size))
+    return replace(picture, notes=(*picture.notes, f"Its {was} pixels were reduced to {now}."))
+
+
 def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> np.ndarray:
     """The picture as the network gets it, uint8 (size, size, channels).
 
@@ -113,17 +126,22 @@ def _guarded(source: Path | bytes, name: str) -> Iterator[Image.Image]:
     try:
         opened = Image.open(io.BytesIO(data), formats=FORMATS)
         with opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
+            limit = MAX_WEBP_PIXELS if opened.format == "WEBP" else MAX_PIXELS
+            if opened.width * opened.height > limit:
+                raise _too_many(name, limit)
             yield opened
     except ImageError:
         raise
     except Image.UnidentifiedImageError:
         raise ImageError(f"{name} is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF.") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels. Save it smaller.") from None
+        raise _too_many(name, MAX_PIXELS) from None
     except DECODER_ERRORS:
         raise ImageError(f"{name} is damaged or cut short. Save or copy it again.") from None
+
+
+def _too_many(name: str, limit: int) -> ImageError:
+    return ImageError(f"{name} has more than {limit // 1_000_000} million pixels. Save it smaller.")
 
 
 def _decode(opened: Image.Image, draft: int | None) -> Picture:
@@ -148,12 +166,28 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         # Pillow's own conversion clips 16-bit values at 255, which turns the picture white.
         notes.append("Its 16-bit values were scaled to 8 bits.")
-        deep = np.asarray(image).astype(np.float64)
-        return Image.fromarray((deep.clip(0, 65535) / 257).round().astype(np.uint8), "L").convert("RGB")
+        return _by_rows(image, _scale_deep)
     if image.mode == "CMYK":
         notes.append("Its print colours (CMYK) were converted to RGB.")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         notes.append("Its transparent parts were put on white.")
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        return _by_rows(image, _put_on_white)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _by_rows(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """An RGB picture of what `convert` makes of some rows at a time."""
+    whole = Image.new("RGB", image.size)
+    for top in range(0, image.height, ROWS):
+        whole.paste(convert(image.crop((0, top, image.width, min(top + ROWS, image.height)))), (0, top))
+    return whole
+
+
+def _scale_deep(rows: Image.Image) -> Image.Image:
+    deep = np.asarray(rows).astype(np.float64)
+    return Image.fromarray((deep.clip(0, 65535) / 257).round().astype(np.uint8), "L").convert("RGB")
+
+
+def _put_on_white(rows: Image.Image) -> Image.Image:
+    clear = rows.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")

@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 
 from cnn_core.data.digits import enlarge
 from cnn_core.data.image_file import to_pixels
-from cnn_core.data.source import DataInfo
+from cnn_core.data.source import DataInfo, Ink
 from cnn_core.errors import ImageError
 from cnn_core.models.saved import ModelCard
 
@@ -20,18 +20,32 @@ BOX, GRID = 128, 8  # pixels: the normalised bitmap's side, and the side of the 
 WIDEST, NARROWEST = 0.75, 0.375  # shares of the box's side
 INK_SHARE = 0.305
 MNIST_BOX, MNIST_SIDE = 20, 28  # pixels
+FULL = 0.75  # share of the height that every digit of the sets fills, at half of its brightness
+OFF_CENTRE = 1.5  # pixels
+LARGEST = 2048  # pixels of a side in which strokes are looked for: more show no finer ones, and take seconds and a gigabyte
 FAINTEST = 0.15  # share of full contrast below which nothing counts as ink
 
 
 def received(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
     """What a network of `card`, or one that learns from such data, gets to see of an RGB picture: uint8 (S, S, C).
 
-    Raises ImageError when an ink picture is blank.
+    A picture that has that size already, and where it shows a digit shows it as the training images do, is taken as it is: it is one of
+    them. Raises ImageError when an ink picture is blank.
     """
     if card.ink:
+        grey = _to_grey(image)
+        if grey.shape == (card.image_size, card.image_size) and _is_normalised(grey, card.ink):
+            return grey[..., None]
         normalise = normalise_mnist if card.ink == "mnist" else normalise_ink
-        return normalise(np.asarray(image.convert("L")))[..., None]
+        return normalise(grey)[..., None]
     return to_pixels(image, card.image_size, card.channels, card.fit)
+
+
+def _to_grey(image: Image.Image) -> np.ndarray:
+    """A picture in grey, (H, W) uint8, with sides of at most LARGEST."""
+    grey = image.convert("L")
+    grey.thumbnail((LARGEST, LARGEST))  # leaves smaller ones as they are
+    return np.asarray(grey)
 
 
 def normalise_mnist(grey: np.ndarray) -> np.ndarray:
@@ -59,6 +73,19 @@ def normalise_ink(grey: np.ndarray) -> np.ndarray:
     cell = BOX // GRID
     counts = _fit(strokes).reshape(GRID, cell, GRID, cell).mean((1, 3)) * 16
     return enlarge(counts.round())
+
+
+def _is_normalised(grey: np.ndarray, ink: Ink) -> bool:
+    """Whether a digit (S, S) uint8 stands on black paper where the set would have put it. Raises ImageError when there is none."""
+    strokes = _crop_to(_find_ink(grey))
+    if np.median(np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1]))):
+        return False
+    if ink != "mnist":
+        return len(strokes) >= FULL * len(grey)
+    weights = grey / grey.sum(dtype=np.int64)
+    centre = np.array([weights.sum(axis) @ np.arange(MNIST_SIDE) for axis in (0, 1)])
+    is_in_the_middle = abs(centre - (MNIST_SIDE - 1) / 2).max() <= OFF_CENTRE
+    return bool(is_in_the_middle) and FULL * MNIST_BOX <= max(strokes.shape) <= MNIST_BOX
 
 
 def _find_ink(grey: np.ndarray) -> np.ndarray:

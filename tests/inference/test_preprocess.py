@@ -197,3 +197,25 @@ def test_a_dot_and_a_line_one_pixel_wide_are_mnist_drawings_too(rows: tuple[int,
     page = np.full((100, 100), 255, np.uint8)
     page[slice(*rows), slice(*columns)] = 0
     assert normalise_mnist(page).max() > 128
+
+
+def test_an_image_of_the_set_is_received_as_it_is(classifier: Classifier, digits: ImageSet):
+    for pixels in digits.images:
+        assert np.array_equal(received(Image.fromarray(pixels[..., 0]).convert("RGB"), classifier.card), pixels)
+
+
+@pytest.mark.parametrize("paper", [0, 255])
+def test_a_picture_of_the_networks_size_that_is_no_image_of_the_set_is_made_ready(classifier: Classifier, paper: int):
+    page = Image.new("L", (32, 32), paper)
+    ImageDraw.Draw(page).line([(4, 4), (12, 16)], fill=255 - paper, width=3)
+    pixels = received(page.convert("RGB"), classifier.card)[..., 0]
+    assert np.array_equal(pixels, normalise_ink(np.asarray(page)))
+    assert pixels[:3].max() > 128 and pixels[-3:].max() > 128
+
+
+def test_an_image_like_those_of_mnist_is_received_as_it_is(classifier: Classifier):
+    card = classifier.card.model_copy(update={"ink": "mnist", "image_size": 28})
+    digit = normalise_mnist(grey(drawing()))
+    assert np.array_equal(received(Image.fromarray(digit).convert("RGB"), card)[..., 0], digit)
+    aside = np.roll(digit, 4, axis=1)
+    assert alike(received(Image.fromarray(aside).convert("RGB"), card)[..., 0], digit) < 0.05
