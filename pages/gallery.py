@@ -6,15 +6,15 @@ import streamlit as st
 
 from cnn_core.runs.store import Run
 from pages.ui.gallery.browse import show_test_images
+from pages.ui.gallery.many import show_many
 from pages.ui.gallery.own import show_own
-from pages.ui.gallery.take_along import show_take_along
 from pages.ui.session import choose_trained_run
 from pages.ui.views import choose_view
 
 VIEWS: dict[str, Callable[[Run], None]] = {
     "Your own picture": show_own,
+    "Many pictures": show_many,
     "Test images": show_test_images,
-    "Take it along": show_take_along,
 }
 
 st.title("Gallery")

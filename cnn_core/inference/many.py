@@ -25,7 +25,7 @@ import numpy as np
 from cnn_core.data.archive import Member, Refused, is_printable, read_member, show_name
 from cnn_core.data.image_file import read_bytes, read_picture
 from cnn_core.data.listing import EMPTY_FOLDER, find_images
-from cnn_core.errors import DataError, ImageError
+from cnn_core.errors import DataError, ImageError, RunError
 from cnn_core.events import Progress
 from cnn_core.inference.answers import Answer, Tally, Unread, columns, to_row
 from cnn_core.inference.preprocess import received
@@ -65,7 +65,7 @@ class Batch:
 def classify_many(source: Path, classifier: "Classifier", table: Path) -> Generator[Progress, None, Tally]:
     """Classify the pictures of `source`, in the order of their paths, and write `table`, which is there when all is done, or not at all.
 
-    Raises DataError when the source holds no picture or cannot be read, or the table cannot be written.
+    Raises DataError when the source holds no picture or cannot be read, or the table cannot be written, RunError when the network diverged.
     """
     files = yield from _list(source)
     card, done = classifier.card, 0
@@ -106,15 +106,18 @@ def _list(source: Path) -> Generator[Progress, None, list[File]]:
 
 def _answer(batch: Batch, classifier: "Classifier", labels: dict[str, int]) -> Iterator[Answer | Unread]:
     """What is said of each of the batch's files."""
-    rows = iter(zip(batch.pixels, classifier.probabilities(batch.pixels), strict=True) if len(batch.pixels) else ())
+    shares = classifier.probabilities(batch.pixels) if len(batch.pixels) else np.empty((0, len(labels)), np.float32)
+    if not np.isfinite(shares).all():
+        raise RunError("This run diverged: its probabilities are no numbers, so it has no answers. Choose another run.")
+    rows = iter(zip(batch.pixels, shares, strict=True))
     for file, problem in zip(batch.files, batch.problems, strict=True):
         name = file.path if is_printable(file.path) else show_name(file.path)
         if problem:
             yield Unread(name, problem)
             continue
-        pixels, shares = next(rows)
-        is_sure = bool(shares.max() >= classifier.calibration.threshold)
-        yield Answer(name, pixels, shares, is_sure, _folder_label(file.path, labels))
+        pixels, probabilities = next(rows)
+        is_sure = bool(probabilities.max() >= classifier.calibration.threshold)
+        yield Answer(name, pixels, probabilities, is_sure, _folder_label(file.path, labels))
 
 
 def _folder_label(path: str, labels: dict[str, int]) -> int | None:

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cnn_core.data.image_file import MAX_BYTES, read_picture
-from cnn_core.errors import DataError
+from cnn_core.errors import DataError, RunError
+from cnn_core.home import WEIGHTS
 from cnn_core.inference import many
 from cnn_core.inference.answers import SHOWN, SURE, TOP, UNSURE, Answer, Tally, Unread, columns, to_row
 from cnn_core.inference.calibrated import Calibration, save_calibration
 from cnn_core.inference.many import classify_many
 from cnn_core.inference.predict import Classifier
+from cnn_core.models.saved import save_state
 from tests.conftest import Trained
 from tests.data.imports import Entry, craft_zip, encoded, noise, write_folder, write_zip
 from tests.helpers import COLOURS, drain, is_a_sentence, picture, start_process
@@ -198,6 +201,14 @@ def test_a_table_that_cannot_be_written_is_refused(colours_run: Trained, tmp_pat
     with pytest.raises(DataError, match="cannot be written") as caught:
         drain(classify_many(source, Classifier(colours_run.folder), tmp_path / "no" / "answers.csv"))
     assert is_a_sentence(caught.value)
+
+
+def test_a_network_that_diverged_has_no_answers(colours_copy: Trained, tmp_path: Path):
+    state = torch.load(colours_copy.folder / WEIGHTS, weights_only=True)
+    save_state(colours_copy.folder, {name: torch.full_like(value, torch.nan) for name, value in state.items()})
+    with pytest.raises(RunError, match="diverged") as caught:
+        answer(write_folder(tmp_path / "in", colours(1)), colours_copy, tmp_path)
+    assert is_a_sentence(caught.value) and not list((tmp_path / "out").iterdir())
 
 
 def test_progress_counts_every_file_and_work_that_is_ended_leaves_nothing(
