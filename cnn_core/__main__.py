@@ -1,4 +1,4 @@
-"""The command line: `python -m cnn_core train | resume | evaluate | predict | export | serve | doctor | runs | data`, with the same engine and the same store as the dashboard.
+"""The command line: `python -m cnn_core train | resume | evaluate | predict | export | serve | import-model | doctor | runs | data`, with the same engine and the same store as the dashboard.
 
 With `--json` the last line on standard output is one JSON object (a list for predict without --csv, doctor and runs); progress goes to standard error.
 What a person can put right ends with a sentence on standard error and exit status 2. The first Ctrl-C stops a training and
@@ -22,6 +22,7 @@ from cnn_core.evaluate_command import add_evaluate_options, run_evaluate_command
 from cnn_core.export_command import add_export_options, run_export_command
 from cnn_core.files import write_atomically
 from cnn_core.home import Home
+from cnn_core.import_command import add_import_options, run_import_command
 from cnn_core.predict_command import add_predict_options, run_predict_command
 from cnn_core.runs.digest import read_history
 from cnn_core.runs.doctor import examine
@@ -70,12 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     for command in (resume, evaluate, predict, export, serve, doctor):
         command.add_argument("run", help="a run's name (0007-digits), or latest")
     add_predict_options(predict)
+    brought = commands.add_parser("import-model", help="make a run of weights (safetensors) and a card that were taken along")
+    add_import_options(brought)
+    brought.set_defaults(command=_import_model)
     runs = commands.add_parser("runs", help="list the runs, newest first, or write them to a file")
     runs.add_argument("names", nargs="*", metavar="run", help="runs to write (all where none is named)")
     runs.add_argument("--export", choices=tuple(FORMS), help="write the runs as tables, as JSON or for TensorBoard")
     runs.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (default runs-<form>.zip)")
     runs.set_defaults(command=_runs)
-    for command in (train, resume, evaluate, predict, export, serve, doctor, runs):
+    for command in (train, resume, evaluate, predict, export, serve, doctor, brought, runs):
         command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     add_data_command(commands)
     commands.choices["data"].set_defaults(command=_data)
@@ -141,6 +145,11 @@ def _evaluate(args: argparse.Namespace) -> int:
 def _export_model(args: argparse.Namespace) -> int:
     store = Store(Home.from_environment())
     _answer(args, *run_export_command(args, store, _find(store, args.run)))
+    return 0
+
+
+def _import_model(args: argparse.Namespace) -> int:
+    _answer(args, *run_import_command(args))
     return 0
 
 

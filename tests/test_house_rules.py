@@ -21,7 +21,7 @@ LAYERS = [
     {"runs"},
     {"export"},
     {"serving"},
-    {"console", "data_commands", "evaluate_command", "export_command", "predict_command", "serve_command"},
+    {"console", "data_commands", "evaluate_command", "export_command", "predict_command", "serve_command", "import_command"},
     {"__main__"},
 ]
 ENGINE = sorted((ROOT / "cnn_core").rglob("*.py"))
