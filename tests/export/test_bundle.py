@@ -1,0 +1,108 @@
+"""A bundle: unpacked anywhere, its script confirms that the model answers as the app does, and finds out when it does not."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from PIL import Image
+
+from cnn_core.data.source import finish
+from cnn_core.errors import StudioError
+from cnn_core.export.bundle import choose_pictures, export_bundle
+from cnn_core.export.card import make_card, read_export_card
+from cnn_core.export.verify import Asked
+from cnn_core.inference.predict import Classifier
+from tests.conftest import Trained
+from tests.helpers import is_a_sentence
+
+
+@pytest.fixture(scope="module")
+def unpacked(colours_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle's folder, far from this program. Not to be changed: see `copy`."""
+    exported = finish(export_bundle(colours_run.store, colours_run.run, ("onnx", "safetensors")))
+    folder = tmp_path_factory.mktemp("elsewhere") / "bundle"
+    with zipfile.ZipFile(io.BytesIO(exported.content)) as bundle:
+        assert bundle.testzip() is None
+        bundle.extractall(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(unpacked: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(unpacked, tmp_path / "bundle")
+
+
+def check(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run check.py in its folder, where this program cannot be imported."""
+    command = [sys.executable, "-I", "check.py"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_the_script_confirms_an_untouched_bundle(unpacked: Path):
+    done = check(unpacked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "model.onnx: right, same class in 10 of 10 images" in done.stdout and "model.safetensors: right" in done.stdout
+    assert done.stdout.splitlines()[-1] == "The exported model answers as CNN Studio does."
+
+
+def test_the_images_are_ones_the_network_was_not_trained_on_and_the_app_says_of_them_what_is_written(
+    unpacked: Path, colours_run: Trained
+):
+    expected = json.loads((unpacked / "expected.json").read_text())["images"]
+    pixels = np.stack([np.asarray(Image.open(unpacked / image["file"])) for image in expected])
+    answers = Classifier(colours_run.folder).probabilities(pixels)
+    np.testing.assert_allclose(answers, [image["probabilities"] for image in expected], atol=1e-6)
+    assert {image["label"] for image in expected} == {"blue", "green", "red"} and len(expected) == 10
+    assert read_export_card((unpacked / "card.json").read_bytes()) == make_card(colours_run.store, colours_run.run)
+
+
+def test_the_read_me_says_what_lies_there_and_that_it_was_checked(unpacked: Path):
+    text = (unpacked / "README.txt").read_text(encoding="utf-8")
+    assert "Checked on 12 test images: same class in all" in text and "{" not in text
+    assert all(path.name in text for path in unpacked.iterdir() if path.name != "README.txt")
+
+
+def test_the_script_finds_a_model_that_answers_otherwise(copy: Path):
+    model = onnx.load(copy / "model.onnx")
+    kernels = [w for w in model.graph.initializer if len(w.dims) > 1 and w.data_type == onnx.TensorProto.FLOAT]
+    for kernel in kernels:
+        kernel.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(kernel), kernel.name))
+    onnx.save(model, copy / "model.onnx")
+    done = check(copy)
+    assert done.returncode == 1 and "model.onnx: WRONG, same class in" in done.stdout and not done.stderr
+
+
+def test_the_script_finds_weights_that_were_changed_and_a_model_that_is_missing(copy: Path):
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    (copy / "model.onnx").unlink()
+    done = check(copy)
+    assert (
+        done.returncode == 1 and "model.safetensors: WRONG" in done.stdout and "model.onnx: WRONG, it is missing" in done.stdout
+    )
+
+
+def test_a_model_cut_short_is_a_line_and_no_traceback(copy: Path):
+    (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes()[:1000])
+    done = check(copy)
+    assert done.returncode == 1 and "model.onnx: WRONG, it cannot be used" in done.stdout and "Traceback" not in done.stderr
+
+
+def test_a_bundle_of_weights_alone_is_refused_in_words(colours_run: Trained):
+    with pytest.raises(StudioError, match="answers by itself") as refused:
+        finish(export_bundle(colours_run.store, colours_run.run, ("safetensors", "pth")))
+    assert is_a_sentence(refused.value)
+
+
+def test_pictures_go_round_the_classes():
+    labels = np.array([0, 0, 0, 0, 1, 1, 2])
+    asked = Asked("test", np.zeros((7, 2, 2, 1), np.uint8), labels, np.zeros((7, 3), np.float32))
+    assert labels[choose_pictures(asked, 5)].tolist() == [0, 1, 2, 0, 1]
