@@ -1,6 +1,7 @@
 """`python -m cnn_core export RUN`: a run's network as a file for other programs, checked before it is written.
 
---format  safetensors (as told without it, with its card beside it), onnx, torch-export, pth, or bundle (see `export.forms`)
+--format  safetensors (as told without it, with its card beside it), onnx, torch-export, pth, or bundle (see `export.forms`);
+          script or notebook: its training in plain PyTorch (see `export.training_file`)
 --out     the file to write (default RUN with the form's ending, here)
 """
 
@@ -19,18 +20,23 @@ if TYPE_CHECKING:
     from cnn_core.export.forms import Exported
 
 SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch-export": ".pt2", "pth": ".pth", "bundle": "-bundle.zip"}
+TRAININGS = {"script": "-train.py", "notebook": "-train.ipynb"}
 BUNDLED = ("safetensors", "onnx", "torch-export")
 
 
 def add_export_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=tuple(SUFFIXES), default="safetensors", help="the file's form (default safetensors)")
+    parser.add_argument(
+        "--format", choices=(*SUFFIXES, *TRAININGS), default="safetensors", help="the file's form (default safetensors)"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="the file to write (default RUN with the form's ending)")
 
 
 def run_export_command(args: argparse.Namespace, store: Store, run: Run) -> tuple[Any, str]:
     """Do what was asked; gives the answer for --json, and in words. Raises StudioError; then nothing was written."""
-    path = args.out or Path(f"{run.id}{SUFFIXES[args.format]}")
+    path = args.out or Path(f"{run.id}{(SUFFIXES | TRAININGS)[args.format]}")
     _check_place(path)
+    if args.format in TRAININGS:
+        return _write_training(path, store, run, args.format)
     exported = follow(_export(store, run, args.format))
     files = [path]
     _write(path, exported.content)
@@ -49,6 +55,16 @@ def run_export_command(args: argparse.Namespace, store: Store, run: Run) -> tupl
         "ties": checked.ties,
     }
     return result, "\n".join([*(f"file: {file}" for file in files), str(checked)])
+
+
+def _write_training(path: Path, store: Store, run: Run, form: str) -> tuple[Any, str]:
+    """The run's training as a script or a notebook, and what is said of it."""
+    from cnn_core.export.training_file import training_file
+
+    content = training_file(store, run, form)
+    _write(path, content)
+    result = {"run": run.id, "format": form, "files": [str(path)], "bytes": len(content)}
+    return result, f"file: {path}\nIt needs torch and torchvision; what differs from the run is told at its beginning."
 
 
 def _export(store: Store, run: Run, form: str) -> "Generator[Progress, None, Exported]":

@@ -46,3 +46,18 @@ def test_a_run_without_a_network_is_a_sentence_and_no_file(colours_copy: Trained
     path = tmp_path / "model.pth"
     assert main(["export", "latest", "--format", "pth", "--out", str(path)]) == 2
     assert "has no model yet" in capsys.readouterr().err and not path.exists()
+
+
+@pytest.mark.parametrize(("form", "ending"), [("script", "-train.py"), ("notebook", "-train.ipynb")])
+def test_a_runs_training_is_written_as_code_that_knows_where_its_images_are(
+    colours_copy: Trained, capsys, tmp_path, monkeypatch: pytest.MonkeyPatch, form, ending
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "latest", "--format", form, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    text = (tmp_path / f"{colours_copy.id}{ending}").read_text(encoding="utf-8")
+    assert result["files"] == [f"{colours_copy.id}{ending}"]
+    code = text if form == "script" else "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    assert f"Generated from run {colours_copy.id} of CNN Studio." in code
+    assert repr(colours_copy.run.config.data) in code and "CLASSES = ['blue', 'green', 'red']" in code
+    compile(code if form == "script" else "", "train.py", "exec")

@@ -1,6 +1,7 @@
 """A run as a Jupyter notebook: the training script's cells, as they are (nbformat 4, written without the package of that name)."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from cnn_core.config import TrainConfig
@@ -14,9 +15,10 @@ METADATA = {
 }
 
 
-def training_notebook(config: TrainConfig, card: ModelCard, run: str = "") -> bytes:
-    """The notebook's file. `run`: the name of the run that it comes from."""
-    cells = [_cell(number, *cell) for number, cell in enumerate(cut(training_script(config, card, run, is_notebook=True)))]
+def training_notebook(config: TrainConfig, card: ModelCard, run: str = "", notes: Sequence[str] = ()) -> bytes:
+    """The notebook's file. `run` and `notes` as of `training_script`."""
+    script = training_script(config, card, run, notes, is_notebook=True)
+    cells = [_cell(number, *cell) for number, cell in enumerate(cut(script))]
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": METADATA, "cells": cells}
     return json.dumps(notebook, indent=1, ensure_ascii=True).encode()
 

@@ -4,6 +4,8 @@ In: a run's settings and the card of its network. Out: Python code in cells (`# 
 dict that it saves fits this program's own network of the same settings, and the other way round.
 """
 
+from collections.abc import Sequence
+
 from cnn_core.config import TrainConfig, has_effect
 from cnn_core.data.catalog import CATALOG
 from cnn_core.export.written import write_out
@@ -26,11 +28,16 @@ NUMBERS = (
 )  # fmt: skip
 
 
-def training_script(config: TrainConfig, card: ModelCard, run: str = "", *, is_notebook: bool = False) -> str:
-    """The script. `run`: the name of the run that it comes from. A notebook has no arguments and starts no processes."""
+def training_script(
+    config: TrainConfig, card: ModelCard, run: str = "", notes: Sequence[str] = (), *, is_notebook: bool = False
+) -> str:
+    """The script. `run`: the name of the run that it comes from, `notes`: sentences on what differs from it beside what settings tell.
+
+    A notebook has no arguments and starts no processes.
+    """
     card = card.model_copy(update={"options": {**config.model_options, **card.options}})
     parts = (
-        _write_settings(config, card, run, is_notebook),
+        _write_settings(config, card, run, notes, is_notebook),
         write_data(config, card),
         write_augmentation(config, card),
         write_network(card, starting_weights(config)),
@@ -40,7 +47,7 @@ def training_script(config: TrainConfig, card: ModelCard, run: str = "", *, is_n
     return "\n\n".join(parts)
 
 
-def _write_settings(config: TrainConfig, card: ModelCard, run: str, is_notebook: bool) -> str:
+def _write_settings(config: TrainConfig, card: ModelCard, run: str, notes: Sequence[str], is_notebook: bool) -> str:
     """The head: where it comes from, what differs, imports and constants."""
     data, data_help = place_of_data(config)
     values = {name: getattr(config, name) for name in NUMBERS}
@@ -49,7 +56,7 @@ def _write_settings(config: TrainConfig, card: ModelCard, run: str, is_notebook:
         "origin": f"Generated from run {run} of CNN Studio." if run else "Generated from settings of CNN Studio.",
         "also": ", and scikit-learn for its digits (`pip install scikit-learn`)" if config.data == "digits" else "",
         "settings": "\n".join(f"# - {line}" for line in _settings_in_words(config)),
-        "differences": "\n".join(f"# - {line}" for line in _differences(config, card)),
+        "differences": "\n".join(f"# - {line}" for line in (*_differences(config, card), *notes)),
         "data": data,
         "data_help": data_help,
         "classes": repr(list(card.classes)),

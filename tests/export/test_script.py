@@ -4,8 +4,10 @@ import ast
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,14 +17,18 @@ from torchvision import datasets
 from cnn_core.config import make_config
 from cnn_core.data.batches import Normalise
 from cnn_core.data.catalog import CATALOG, open_source
+from cnn_core.data.importer import Options, import_files
 from cnn_core.data.source import finish
 from cnn_core.export.notebook import training_notebook
 from cnn_core.export.script import training_script
+from cnn_core.export.training_file import training_file
+from cnn_core.home import CARD
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saved import ModelCard
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.recipe import split_validation
 from cnn_core.training.schedule import make_schedule, make_side
+from tests.conftest import Trained
 from tests.helpers import write_pictures
 
 COLOURS = ("blue", "green", "red")
@@ -195,8 +201,6 @@ def test_the_learning_rate_follows_the_studios_schedule_in_every_step(chosen):
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_a_folders_images_and_their_parts_are_the_studios_own(tmp_path, home, fit):
-    from cnn_core.data.importer import Options, import_files
-
     folder = write_pictures(tmp_path / "pictures", count=10, size=(30, 20))
     finish(import_files("mine", folder, Options(image_size=16, fit=fit), home))
     config = make_config(data="mine", batch_size=8)
@@ -355,3 +359,25 @@ def test_the_notebook_holds_the_scripts_own_code_in_cells(tmp_path):
     names = {"__name__": "notebook"}
     exec(code, names)
     assert names["DATA"] == tmp_path
+
+
+def test_what_settings_do_not_tell_of_a_run_is_told_at_the_beginning(colours_copy: Trained):
+    store, run = colours_copy.store, colours_copy.run
+    plain = training_file(store, run, "script").decode()
+    assert "changed while" not in plain and "begins anew" not in plain
+    child = replace(run, parent="0009-mine", config=run.config.model_copy(update={"learning_rate": 0.5}))
+    told = training_file(store, child, "script").decode()
+    assert "# - Settings that were changed while the run trained hold from the beginning here.\n" in told
+    assert "# - The run went on from the state of run 0009-mine; here training begins anew.\n" in told
+    assert f"LEARNING_RATE = {run.config.learning_rate}\n" in told, "the settings in force are those of the store"
+
+
+def test_an_imported_set_is_looked_for_where_it_came_from(tmp_path, colours_copy: Trained):
+    folder, home = write_pictures(tmp_path / "flowers", count=3), colours_copy.home
+    finish(import_files("mine", folder, Options(), home))
+    config = colours_copy.run.config.model_copy(update={"data": "mine"})
+    id = colours_copy.store.create(config)
+    shutil.copy(colours_copy.folder / CARD, home.run_folder(id) / CARD)
+    assert f"else {str(folder)!r})" in training_file(colours_copy.store, colours_copy.store.run(id), "script").decode()
+    shutil.rmtree(folder)
+    assert "else 'mine')" in training_file(colours_copy.store, colours_copy.store.run(id), "script").decode()

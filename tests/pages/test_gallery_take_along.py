@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from cnn_core.export.training_file import training_file
 from cnn_core.export.weights import card_inside, read_safetensors
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.calibrated import Calibration, save_calibration
@@ -73,3 +74,12 @@ def test_a_bundle_without_a_graph_cannot_be_made_and_says_why(trained, open_page
     at = files.set_value(["safetensors"]).run()
     (button,) = [button for button in at.button if button.label == "Make Bundle"]
     assert button.disabled and any("Choose ONNX or torch.export too" in caption.value for caption in at.caption)
+
+
+@pytest.mark.parametrize("title", ["Training script", "Notebook"])
+def test_the_training_is_offered_as_the_code_that_the_engine_writes(trained, open_page, title):
+    at = press(open_view(open_page), f"Make {title}")
+    content = at.session_state[MADE][FORMS[title]][1].content
+    assert content == training_file(trained, trained.run(RUN), FORMS[title])
+    (label,) = [button.proto.label for button in at.get("download_button") if button.proto.label.startswith("Download")]
+    assert label.startswith("Download (") and not at.success and not at.error

@@ -55,7 +55,7 @@ class Card:
 def show_take_along(run: Run) -> None:
     """The view."""
     st.caption(
-        "The best network of this run for other programs. Before a file is offered it is loaded back and asked about up to 1,000 images: "
+        "The best network of this run for other programs. Before a model file is offered it is loaded back and asked about up to 1,000 images: "
         "it has to answer as this page does."
     )
     places = st.grid(min(3, len(CARDS)), min_column_width=300)
@@ -168,6 +168,18 @@ def _make_bundle(run: Run, chosen: tuple[str, ...]) -> Making:
     return Made(exported.content, str(exported.checked))
 
 
+def _make_training(form: str) -> Callable[[Run, tuple[str, ...]], Making]:
+    """How the run's training is written out."""
+
+    def make(run: Run, chosen: tuple[str, ...]) -> Making:
+        yield Progress("Loading what is needed", 0, 1)
+        from cnn_core.export.training_file import training_file
+
+        return Made(training_file(get_store(), run, form))
+
+    return make
+
+
 CARDS = (
     Card(
         "bundle",
@@ -219,5 +231,26 @@ CARDS = (
         "application/octet-stream",
         ":material/data_object:",
         _make_model("pth"),
+    ),
+    Card(
+        "script",
+        "Training script",
+        "The training itself as one Python file to read and change: images, network, optimizer and loop with this run’s settings, in plain "
+        "PyTorch. What it saves fits CNN Studio’s network. Figures differ as between two seeds.",
+        "Needs torch and torchvision (for the digits also scikit-learn): python file.py FOLDER.",
+        "-train.py",
+        "text/x-python",
+        ":material/code:",
+        _make_training("script"),
+    ),
+    Card(
+        "notebook",
+        "Notebook",
+        "The same code in cells, with a sentence on each, for a lesson or for trying things out.",
+        "Needs Jupyter or another program that opens notebooks, and torch and torchvision.",
+        "-train.ipynb",
+        "application/x-ipynb+json",
+        ":material/menu_book:",
+        _make_training("notebook"),
     ),
 )
