@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import numpy as np
 
-from cnn_core.data.image_file import read_picture
+from cnn_core.data.image_file import read_reduced
 from cnn_core.errors import ImageError
 from cnn_core.inference.predict import Classifier, Prediction
 from cnn_core.inference.preprocess import received
@@ -123,7 +123,7 @@ class Endpoint:
 
     def _decode(self, content: bytes) -> np.ndarray:
         """What the network receives of a picture, uint8 (S, S, C); in a thread."""
-        return received(read_picture(content, "The picture").image, self._classifier.card)
+        return received(read_reduced(content, "The picture").image, self._classifier.card)
 
     def health(self) -> dict[str, Any]:
         """What was done so far. `images` were classified in `batches` passes of the network."""

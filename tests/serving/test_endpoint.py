@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.image_file import read_picture
+from cnn_core.data.image_file import read_reduced
 from cnn_core.inference.predict import Classifier
 from tests.helpers import COLOURS, is_a_sentence, picture
 from tests.serving.conftest import IN_FLIGHT, MOST_MB, SECONDS, Served
@@ -59,7 +59,7 @@ def classifier(served: Served) -> Classifier:
 def test_the_answer_is_the_one_that_the_dashboard_gives(served, classifier, kind):
     content = encoded("green", kind)
     status, _, answer = ask(served, "POST", "/predict", content, {"Content-Type": f"image/{kind.lower()}"})
-    expected = classifier.classify(read_picture(content, "it").image)
+    expected = classifier.classify(read_reduced(content, "it").image)
     assert status == 200
     assert answer["class"] == expected.ranked[0][0] == "green" and answer["is_sure"] is expected.is_sure
     assert [entry["class"] for entry in answer["ranked"]] == [name for name, _ in expected.ranked]
@@ -81,7 +81,7 @@ def test_what_waits_while_the_network_works_is_classified_together(served, class
         answers = list(clients.map(lambda content: ask(served, "POST", "/predict", content), contents))
     after = ask(served, "GET", "/health")[2]
     for content, (status, _, answer) in zip(contents, answers, strict=True):
-        expected = classifier.classify(read_picture(content, "it").image).ranked
+        expected = classifier.classify(read_reduced(content, "it").image).ranked
         assert status == 200 and answer["class"] == expected[0][0]
         assert answer["probability"] == pytest.approx(expected[0][1], abs=1e-5)
     images, batches = after["images"] - before["images"], after["batches"] - before["batches"]
