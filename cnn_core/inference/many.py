@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cnn_core.inference.predict import Classifier
 
 MOST_FILES = 200_000
-LARGEST_BATCH = 256  # pictures
+LARGEST_BATCH = 128  # pictures
 BATCH_BYTES = 2**22  # of a batch's files, and of what they become: a few photographs at once
 READERS = min(4, os.cpu_count() or 1)  # threads: each may hold one picture of MAX_PIXELS
 AHEAD = 2  # batches for each reader, being read or waiting
