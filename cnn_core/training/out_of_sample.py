@@ -28,7 +28,7 @@ from cnn_core.training.recipe import load_training, prepare
 
 FOLDS = 4
 CHECKED = 500  # training images that are looked at after an epoch: the held-out ones are not to be
-ENOUGH, FEWEST_EPOCHS, MOST_EPOCHS = 150_000, 4, 30  # images that a network is shown in all, and the passes that makes
+ENOUGH, FEWEST_EPOCHS, MOST_EPOCHS = 300_000, 4, 30  # images that a network is shown in all, and the passes that makes
 BATCH = 500
 QUICK = {"model": "speed", "width": 0.5, "activation": "relu", "batch_size": 64}
 
