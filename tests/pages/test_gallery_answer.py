@@ -24,6 +24,7 @@ from cnn_core.models.saved import load_model, save_weights
 from cnn_core.runs.execute import execute
 from cnn_core.runs.store import Store
 from pages.ui.gallery.answer_chart import together_bars
+from pages.ui.progress import CANCELLED
 from tests.helpers import tiny_config, write_pictures
 
 RUN = "0001-digits"
@@ -127,6 +128,17 @@ def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are
         assert f"<figcaption>{bank.images.labels[row]} · {cosine:.2f}</figcaption>" in shown
     assert f"from all {len(bank.images):,} training images." in captions(at)
     assert len(list((folder / EVALUATIONS).glob(f"{PREFIX}*"))) == 1
+    assert not at.exception
+
+
+def test_reading_the_training_images_can_be_cancelled_and_taken_up_again_and_the_answer_stands(own_trained: Store, show: Show):
+    at = show(zero())
+    at.session_state[CANCELLED] = f"neighbours-{RUN}"
+    toggle(at, "nearest")
+    assert [metric.value for metric in at.metric] == ["0"] and "the answer stands" in at.info[0].value
+    assert not list((own_trained.home.run_folder(RUN) / EVALUATIONS).glob(f"{PREFIX}*"))
+    at.button(key=f"again-neighbours-{RUN}").click().run()
+    assert pictures(at).count("<figcaption") == 6 and not at.info
     assert not at.exception
 
 

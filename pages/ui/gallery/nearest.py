@@ -11,7 +11,7 @@ from cnn_core.errors import StudioError
 from cnn_core.runs.store import Run
 from pages.ui.gallery.asked import Asked
 from pages.ui.images import labelled_grid
-from pages.ui.progress import watch
+from pages.ui.progress import CANCELLED, watch
 from pages.ui.server import get_store
 from pages.ui.session import get_classifier
 from pages.ui.text import plain
@@ -34,6 +34,8 @@ def show_nearest(answer: Asked) -> None:
     except StudioError as error:
         st.info(f"The training images cannot be shown. {plain(error)}", icon=":material/info:")
         return
+    if bank is None:
+        return
     classifier = get_classifier(answer.run)
     rows, cosines = bank.nearest(_features(answer.network, answer.prediction.pixels, classifier), NEAREST)
     classes = classifier.card.classes
@@ -45,15 +47,22 @@ def show_nearest(answer: Asked) -> None:
     st.caption(f"Class and similarity, most alike first, from {among} training images{spread}.")
 
 
-def _open(run: Run) -> "Bank":
-    """The bank of the run's network on its data; with progress and a way out where it is not open yet. Raises StudioError."""
+def _open(run: Run) -> "Bank | None":
+    """The bank of the run's network on its data; with progress and a way out where it is not open yet. None: cancelled. Raises StudioError."""
     with st.spinner("Opening the training images…"):
         from cnn_core.analysis.neighbours import bank_key, open_bank
     home = get_store().home
     folder = home.run_folder(run.id)
     shelf = _shelf(folder, bank_key(folder, run.config, open_source(run.config.data, home).info.fingerprint))
+    name = f"neighbours-{run.id}"
+    if "bank" not in shelf and st.session_state.get(CANCELLED) == name:  # the page goes on: the answer above stands
+        st.info("Cancelled: the training images were not read, and the answer stands without them.", icon=":material/close:")
+        st.button(
+            "Read them", key=f"again-{name}", icon=":material/replay:", on_click=st.session_state.pop, args=(CANCELLED, None)
+        )
+        return None
     if "bank" not in shelf:
-        shelf["bank"] = watch(open_bank(run.id, run.config, home), f"neighbours-{run.id}")
+        shelf["bank"] = watch(open_bank(run.id, run.config, home), name)
     return shelf["bank"]
 
 
