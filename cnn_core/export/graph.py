@@ -6,6 +6,7 @@ file cannot forget them. Making a graph replaces parts of torch for all threads,
 """
 
 import io
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -80,7 +81,7 @@ def to_onnx(program: torch.export.ExportedProgram, card: ExportCard) -> bytes:
     )
     model = made.model_proto
     model.producer_name, model.doc_string = "CNN Studio", in_words(card)
-    onnx.helper.set_model_props(model, {"card": card.to_json(), "classes": "\n".join(card.classes)})
+    onnx.helper.set_model_props(model, {"card": card.to_json(), "classes": json.dumps(card.classes, ensure_ascii=False)})
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
