@@ -20,7 +20,7 @@ from cnn_core.data.source import ImageSet, finish
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.errors import DataError, DivergedError, SettingError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
-from cnn_core.home import CARD, CONFIG, CURVES_PICTURE, EPOCHS, EVALUATIONS, PREDICTIONS_PICTURE, WEIGHTS, Home
+from cnn_core.home import CARD, CONFIG, CURVES_PICTURE, EPOCHS, EVALUATIONS, LEARNING, PREDICTIONS_PICTURE, WEIGHTS, Home
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.models.saved import load_model
 from cnn_core.models.simple import SimpleCNN
@@ -65,7 +65,7 @@ def are_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> b
 
 
 def test_a_finished_run_leaves_all_its_files_and_no_others(digits_run: Trained):
-    expected = {CONFIG, CARD, WEIGHTS, EVALUATIONS, CURVES_PICTURE, PREDICTIONS_PICTURE, EPOCHS, ".lock"}
+    expected = {CONFIG, CARD, WEIGHTS, EVALUATIONS, CURVES_PICTURE, PREDICTIONS_PICTURE, EPOCHS, LEARNING, ".lock"}
     assert {path.name for path in digits_run.folder.iterdir()} == expected
     assert json.loads((digits_run.folder / CONFIG).read_text()) == digits_run.run.config.model_dump()
     fresh = SimpleCNN(channels=1, image_size=32, classes=10, dropout=0.0)
