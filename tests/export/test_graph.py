@@ -1,0 +1,102 @@
+"""Every family as a graph: the file, loaded back, answers as the app's classifier does, for one image and for several."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from cnn_core.export.card import ExportCard, Options
+from cnn_core.export.graph import answer, build_answering, in_words, to_input, to_onnx, to_torch_export, trace
+from cnn_core.inference.calibrated import Calibration, network_key, save_calibration
+from cnn_core.inference.predict import Classifier
+from cnn_core.models.registry import FAMILIES
+from cnn_core.models.saved import ModelCard, save_card, save_weights
+
+# The other families are made of the same parts, or take long to trace: benchmarks/exports.py makes both files of every one.
+TRACED = ("simple", "speed", "resnet9", "resnet20", "mobilenet", "convnext")
+WRITTEN = ("simple", "speed")
+GREY = ("simple", "mobilenet")
+
+
+def make(folder: Path, family: str) -> tuple[Classifier, ExportCard]:
+    """A classifier with drawn weights that mirrors its images and is calibrated, and the card to export it with."""
+    torch.manual_seed(1)
+    channels, side = (1 if family in GREY else 3), max(16, FAMILIES[family].smallest)
+    card = ModelCard(
+        model=family,
+        options={"width": 0.25} if "width" in FAMILIES[family].options else {},
+        classes=("cat", "dog", "<b>owl</b>"),
+        channels=channels,
+        image_size=side,
+        mean=(0.4, 0.5, 0.6)[:channels],
+        std=(0.2, 0.25, 0.3)[:channels],
+        mirror=True,
+        fingerprint="x",
+    )
+    model = card.build()
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    model.train()(torch.randn(32, channels, side, side))  # batch norms then know what they get, as after a training
+    save_card(folder, card)
+    save_weights(folder, model)
+    temperature = spread_of(model, channels, side)
+    save_calibration(folder, Calibration(temperature=temperature, images=3))
+    facts = {name: value for name, value in card if name != "options"}
+    return Classifier(folder), ExportCard(
+        run="0001-x", network=network_key(folder), options=Options(**card.options), temperature=temperature, **facts
+    )
+
+
+@torch.inference_mode()
+def spread_of(model: torch.nn.Module, channels: int, side: int) -> float:
+    """By how much logits differ: divided by it, they make probabilities that are neither all alike nor all 0 or 1."""
+    return model.eval()(torch.randn(8, channels, side, side)).std().item()
+
+
+def pictures(card: ExportCard) -> np.ndarray:
+    shape = (5, card.image_size, card.image_size, card.channels)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("family", TRACED)
+def test_the_graph_of_a_family_answers_as_the_app_does(tmp_path: Path, family: str):
+    classifier, card = make(tmp_path, family)
+    images, program = pictures(card), trace(card, build_answering(card, classifier.model.state_dict()))
+    expected = classifier.probabilities(images)
+    assert np.ptp(expected, axis=0).max() > 2e-4, "images that all get the same answer would show nothing"
+    for some in (slice(0, 5), slice(0, 1), slice(2, 4)):
+        np.testing.assert_allclose(answer(program.module(), images[some]), expected[some], atol=1e-5)
+
+
+@pytest.mark.parametrize("family", WRITTEN)
+def test_its_files_loaded_back_answer_as_the_app_does(tmp_path: Path, family: str):
+    classifier, card = make(tmp_path, family)
+    images, program = pictures(card), trace(card, build_answering(card, classifier.model.state_dict()))
+    network = torch.export.load(io.BytesIO(to_torch_export(program, card))).module()
+    session = onnxruntime.InferenceSession(to_onnx(program, card), providers=["CPUExecutionProvider"])
+    expected = classifier.probabilities(images)
+    for some in (slice(0, 5), slice(0, 1), slice(2, 4)):
+        (answers,) = session.run(["probabilities"], {"images": to_input(images[some])})
+        np.testing.assert_allclose(answers, expected[some], atol=1e-5)
+        np.testing.assert_allclose(answer(network, images[some]), expected[some], atol=1e-5)
+
+
+def test_a_network_in_float32_with_all_its_preparation_inside_is_what_a_graph_holds(tmp_path: Path):
+    classifier, card = make(tmp_path, "simple")
+    program = trace(card, build_answering(card, classifier.model.state_dict()))
+    model = onnx.load_model_from_string(to_onnx(program, card))
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(told["card"]) == json.loads(card.to_json()) and json.loads(told["classes"]) == list(card.classes)
+    assert model.doc_string == in_words(card) and "brightness 0 to 255" in model.doc_string
+    (taken,), (given,) = model.graph.input, model.graph.output
+    assert (taken.name, given.name) == ("images", "probabilities")
+    sizes = [size.dim_param or size.dim_value for size in taken.type.tensor_type.shape.dim]
+    assert isinstance(sizes[0], str) and sizes[1:] == [1, 16, 16]
+    kinds = {value.data_type for value in model.graph.initializer if len(value.dims) > 1}
+    assert taken.type.tensor_type.elem_type == onnx.TensorProto.FLOAT and kinds == {onnx.TensorProto.FLOAT}
