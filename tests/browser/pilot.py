@@ -78,17 +78,24 @@ def figure(page: Page, name: str) -> str:
     return page.locator(f"[data-figure={name}]").inner_text()
 
 
-def circle(steps: int = 24) -> Stroke:
-    """A zero's outline, as shares of the canvas."""
-    angles = [2 * math.pi * step / steps for step in range(steps + 1)]
-    return [(0.5 + 0.22 * math.sin(angle), 0.5 - 0.36 * math.cos(angle)) for angle in angles]
+def arc(centre: tuple[float, float], radii: tuple[float, float], begin: float, end: float, steps: int = 20) -> Stroke:
+    """Part of an ellipse, as shares of the canvas; from one angle to the other in degrees, clockwise from the top."""
+    angles = [math.radians(begin + (end - begin) * step / steps) for step in range(steps + 1)]
+    return [(centre[0] + radii[0] * math.sin(angle), centre[1] - radii[1] * math.cos(angle)) for angle in angles]
 
 
 # Strokes as shares of the canvas. The digits set's writers put a bar through their sevens.
 DIGITS = {
-    "0": [circle()],
+    "0": [arc((0.5, 0.5), (0.22, 0.36), 0, 360)],
     "1": [[(0.3, 0.36), (0.52, 0.14), (0.52, 0.86)]],
+    "2": [[*arc((0.5, 0.33), (0.2, 0.19), -80, 110), (0.3, 0.86), (0.74, 0.86)]],
+    "3": [[*arc((0.46, 0.32), (0.2, 0.18), -70, 180), *arc((0.46, 0.68), (0.23, 0.18), 0, 250)]],
+    "4": [[(0.46, 0.14), (0.26, 0.56), (0.76, 0.56)], [(0.62, 0.36), (0.62, 0.88)]],
+    "5": [[(0.7, 0.14), (0.36, 0.14), (0.33, 0.44), *arc((0.47, 0.63), (0.22, 0.22), -20, 230)]],
+    "6": [[(0.62, 0.14), (0.44, 0.3), (0.33, 0.5), *arc((0.5, 0.67), (0.2, 0.19), -80, 280)]],
     "7": [[(0.26, 0.2), (0.74, 0.2), (0.45, 0.86)], [(0.35, 0.52), (0.78, 0.52)]],
+    "8": [[*arc((0.5, 0.31), (0.17, 0.17), 180, -180), *arc((0.5, 0.67), (0.2, 0.19), 0, 360)]],
+    "9": [[*arc((0.5, 0.33), (0.19, 0.19), 90, 450), (0.69, 0.5), (0.64, 0.7), (0.5, 0.86)]],
 }
 
 
@@ -108,6 +115,16 @@ def draw_with_mouse(page: Page, strokes: list[Stroke]) -> None:
         for point in others:
             page.mouse.move(*point, steps=4)
         page.mouse.up()
+
+
+def await_answered(page: Page) -> None:
+    """Wait until the page has answered what is on the canvas now."""
+    page.wait_for_function(
+        """() => {
+            const [paper, mark] = [".draw-paper", ".draw-answered"].map((name) => document.querySelector(name));
+            return paper && mark && Number(mark.dataset.turn) >= Number(paper.dataset.turn ?? 0);
+        }"""
+    )
 
 
 def draw_with_finger(page: Page, strokes: list[Stroke]) -> None:

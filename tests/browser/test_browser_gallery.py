@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from cnn_core.config import make_config
 from cnn_core.data.digits import read_digits
 from cnn_core.runs.execute import execute
-from tests.browser.pilot import DIGITS, assert_sound, canvas_points, draw_with_finger, draw_with_mouse, visit
+from tests.browser.pilot import DIGITS, assert_sound, await_answered, canvas_points, draw_with_finger, draw_with_mouse, visit
 
 RUN = "?run=0001-digits"
 
@@ -18,7 +18,7 @@ def answer(page: Page):
 
 
 def give(page: Page, name: str, content: bytes) -> None:
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(
+    page.locator(".st-key-gallery-file [data-testid=stFileUploaderDropzoneInput]").set_input_files(
         {"name": name, "mimeType": "image/png", "buffer": content}
     )
 
@@ -34,22 +34,86 @@ def is_white(page: Page, share: tuple[float, float]) -> bool:
     )
 
 
-def test_digits_drawn_with_the_mouse_are_read_right_one_after_the_other(page, server):
+def said(page: Page) -> str:
+    await_answered(page)
+    return answer(page).inner_text()
+
+
+def test_at_least_nine_of_the_ten_digits_drawn_with_the_mouse_are_read_right_and_those_drawn_with_a_finger(page, server):
     visit(page, server, "gallery", RUN)
+    read = {}
     for digit, strokes in DIGITS.items():
         draw_with_mouse(page, strokes)
-        expect(answer(page)).to_have_text(digit)
+        read[digit] = said(page)
         page.get_by_role("button", name="Clear").click()
         expect(answer(page)).to_have_count(0)
-        expect(page.get_by_text("Draw something, or upload a picture")).to_be_visible()
-        assert not is_white(page, (0.52, 0.5))
+    assert sum(digit == name for digit, name in read.items()) >= 9, read
+    for digit in "025":
+        draw_with_finger(page, DIGITS[digit])
+        assert said(page) == digit
+        page.get_by_role("button", name="Clear").click()
+        expect(answer(page)).to_have_count(0)
+    assert_sound(page)
+
+
+def test_strokes_are_taken_back_and_brought_back_and_rubbed_out(page, server):
+    visit(page, server, "gallery", RUN)
     draw_with_mouse(page, [*DIGITS["1"], [(0.1, 0.5), (0.9, 0.5)]])
     assert is_white(page, (0.8, 0.5))
     page.get_by_role("button", name="Undo").click()
     assert not is_white(page, (0.8, 0.5)) and is_white(page, (0.52, 0.7))
-    expect(answer(page)).to_have_text("1")
+    assert said(page) == "1"
+    page.get_by_role("button", name="Redo").click()
+    assert is_white(page, (0.8, 0.5))
+    page.locator(".draw-paper").focus()
+    page.keyboard.press("Control+z")
+    assert not is_white(page, (0.8, 0.5))
+    page.keyboard.press("Control+Shift+Z")
+    assert is_white(page, (0.8, 0.5))
+    page.get_by_role("button", name="Eraser").click()
+    draw_with_mouse(page, [[(0.7, 0.5), (0.95, 0.5)], [(0.1, 0.5), (0.4, 0.5)]])
+    assert not is_white(page, (0.8, 0.5)) and is_white(page, (0.52, 0.7))
+    assert said(page) == "1"
+    page.get_by_role("button", name="Clear").click()
+    assert not is_white(page, (0.52, 0.7))
+    expect(page.get_by_text("Draw something, or upload a picture")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    assert is_white(page, (0.52, 0.7))
     expect(page.get_by_text("What the network received: 32×32 grey")).to_be_visible()
     expect(page.locator("[data-testid=stPlotlyChart] .main-svg").first).to_be_visible()
+    assert_sound(page)
+
+
+def test_the_answer_comes_while_the_pen_is_down(page, server):
+    visit(page, server, "gallery", RUN)
+    first, *others = canvas_points(page, DIGITS["0"][0])
+    page.mouse.move(*first)
+    page.mouse.down()
+    for point in others:
+        page.mouse.move(*point)
+    expect(answer(page)).to_have_text("0")
+    assert page.evaluate("Number(document.querySelector('.draw-paper').dataset.turn)") >= 1
+    page.mouse.up()
+    assert said(page) == "0"
+    assert_sound(page)
+
+
+def test_a_picture_pasted_anywhere_on_the_page_is_read_right(page, server, tmp_path):
+    images, labels = read_digits(tmp_path)["test"]
+    picture, out = images[labels == 0][0].squeeze(), io.BytesIO()
+    Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
+    visit(page, server, "gallery", RUN)
+    page.locator(".paste").wait_for()
+    page.evaluate(
+        """(bytes) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "image.png", { type: "image/png" }));
+            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+        }""",
+        list(out.getvalue()),
+    )
+    expect(page.get_by_alt_text("Uploaded picture pasted 1 (image.png)")).to_be_visible()
+    expect(answer(page)).to_have_text("0")
     assert_sound(page)
 
 
@@ -89,13 +153,13 @@ def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_picture_gets
     picture, out = images[labels == 0][0].squeeze(), io.BytesIO()
     Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
     visit(page, server, "gallery", RUN)
-    page.get_by_text("Upload", exact=True).click()
+    page.get_by_role("radio", name="Upload").click()
     give(page, "zero.png", out.getvalue())
     expect(answer(page)).to_have_text("0")
     expect(page.get_by_alt_text("Uploaded picture zero.png")).to_be_visible()
     give(page, "notes.png", b"these are no pixels")
     expect(page.get_by_text("“notes.png” is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF.")).to_be_visible()
-    expect(answer(page)).to_have_count(0)
+    expect(page.get_by_alt_text("What the network received of zero.png")).to_be_visible()
     assert_sound(page)
 
 
@@ -109,7 +173,7 @@ def test_class_names_that_look_like_markup_are_shown_letter_by_letter(page, serv
     assert execute(store, run) == "finished"
 
     visit(page, server, "gallery", f"?run={run}")
-    page.get_by_text("Upload", exact=True).click()
+    page.get_by_role("radio", name="Upload").click()
     out = io.BytesIO()
     Image.new("RGB", (64, 64), (120, 40, 0)).save(out, "PNG")
     give(page, "brown.png", out.getvalue())
