@@ -9,6 +9,8 @@ import pytest
 
 # Read when torch is loaded: waiting threads then sleep instead of spinning, which on two busy cores is several times faster.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each of the processes that share the tests
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from cnn_core.home import Home
 from cnn_core.runs.store import Run, Store
