@@ -12,7 +12,7 @@ from cnn_core.runs.export import FORMS, export_runs
 from cnn_core.runs.store import Run
 from pages.ui.progress import watch
 from pages.ui.server import get_store
-from pages.ui.text import plain
+from pages.ui.text import plain, size_in_words
 
 READY = "exported-runs"
 NAMES = {"csv": "CSV", "json": "JSON", "tensorboard": "TensorBoard"}
@@ -35,7 +35,7 @@ def show_export(runs: Sequence[Run]) -> None:
             _make(asked, runs, form)
         return
     st.download_button(
-        f"Download ({_size(len(made[1]))})",
+        f"Download ({size_in_words(len(made[1]))})",
         made[1],
         file_name=f"runs-{form}.zip",
         mime="application/zip",
@@ -48,10 +48,6 @@ def show_export(runs: Sequence[Run]) -> None:
         st.caption(f"As it was at {made[2]}; some of these runs have gone on since.")
         if st.button("Make it again", icon=":material/refresh:"):
             _make(asked, runs, form)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(1, count // 1000)} kB"
 
 
 def _make(asked: tuple[Any, ...], runs: Sequence[Run], form: str) -> None:

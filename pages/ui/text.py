@@ -1,4 +1,4 @@
-"""Text from outside inside Markdown: names of files, folders, classes and runs shown as they are, never as links or pictures."""
+"""Words on a page: names from outside (files, folders, classes, runs) shown as they are, never as links or pictures; sizes of files."""
 
 import re
 
@@ -6,3 +6,8 @@ import re
 def plain(text: object) -> str:
     """`text` as Markdown without links, pictures, code or formulas. (A picture's address in a run's name would otherwise be fetched.)"""
     return re.sub(r"([\\\[\]<`$])", r"\\\1", str(text))
+
+
+def size_in_words(count: int) -> str:
+    """So many bytes: "6.6 MB", "12 kB"."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(1, count // 1000)} kB"

@@ -17,7 +17,7 @@ from cnn_core.inference.calibrated import read_calibration
 from pages.ui.evaluation.subject import PARTS, Subject
 from pages.ui.progress import CANCELLED, watch
 from pages.ui.server import get_store
-from pages.ui.text import plain
+from pages.ui.text import plain, size_in_words
 
 if TYPE_CHECKING:
     from cnn_core.analysis.evaluation import Evaluation
@@ -84,7 +84,7 @@ def _make(subject: Subject, evaluation: "Evaluation", card: Card, asked: str) ->
 
 def _offer(subject: Subject, card: Card, content: bytes) -> None:
     st.download_button(
-        f"Download ({_size(len(content))})",
+        f"Download ({size_in_words(len(content))})",
         content,
         file_name=_file_name(subject, card),
         mime=card.mime,
@@ -98,10 +98,6 @@ def _offer(subject: Subject, card: Card, content: bytes) -> None:
 def _file_name(subject: Subject, card: Card) -> str:
     network = "" if subject.epoch is None else f"-epoch{subject.epoch}"
     return f"{subject.run.id}{network}-{PARTS[subject.part]}-{card.file}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(1, count // 1000)} kB"
 
 
 def _make_report(subject: Subject, evaluation: "Evaluation") -> Making:

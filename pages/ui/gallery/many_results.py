@@ -11,7 +11,7 @@ import streamlit as st
 
 from cnn_core.inference.calibrated import Calibration
 from pages.ui.images import GRID_STYLE, data_url
-from pages.ui.text import plain
+from pages.ui.text import plain, size_in_words
 
 if TYPE_CHECKING:
     from cnn_core.inference.answers import Answer, Tally
@@ -29,7 +29,7 @@ def show_results(title: str, tally: "Tally", calibration: Calibration, table: Pa
     st.subheader(f"Answers for {plain(title)}", anchor=False)
     _show_counts(tally, calibration)
     st.download_button(
-        f"Download the table ({table.stat().st_size / 1e6:,.1f} MB)",
+        f"Download the table ({size_in_words(table.stat().st_size)})",
         table.read_bytes,
         file_name="answers.csv",
         mime="text/csv",

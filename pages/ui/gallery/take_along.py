@@ -15,7 +15,7 @@ from cnn_core.inference.calibrated import calibration_of, network_key
 from cnn_core.runs.store import Run
 from pages.ui.progress import CANCELLED, watch
 from pages.ui.server import get_store
-from pages.ui.text import plain
+from pages.ui.text import plain, size_in_words
 
 if TYPE_CHECKING:
     from cnn_core.export.card import ExportCard
@@ -50,6 +50,11 @@ class Card:
     mime: str
     icon: str
     make: Callable[[Run, tuple[str, ...]], Making]
+
+    @property
+    def button(self) -> str:
+        """What its button says: "Make the bundle", "Make ONNX"."""
+        return f"Make {self.title}" if self.form in GRAPHS else f"Make the {self.title.lower()}"
 
 
 def show_take_along(run: Run) -> None:
@@ -94,7 +99,7 @@ def _show_file(run: Run, card: Card, chosen: tuple[str, ...]) -> None:
     if not is_enough:
         st.caption("Choose ONNX or torch.export too: check.py needs a file that answers by itself.")
     pressed = st.button(
-        f"Make {card.title}",
+        card.button,
         icon=card.icon,
         key=f"make-{card.form}-{run.id}",
         disabled=not is_enough,
@@ -141,10 +146,6 @@ def _download(label: str, content: bytes | str, name: str, mime: str, is_first: 
         on_click="ignore",
         key=f"take-{name}-{label}",
     )
-
-
-def size_in_words(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(1, count // 1000)} kB"
 
 
 def _make_model(form: str) -> Callable[[Run, tuple[str, ...]], Making]:
