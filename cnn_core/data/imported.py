@@ -83,7 +83,7 @@ class ImportedSource:
         yield Progress("Opening the images", 0, 1)
         for needed, count in (("training", self.info.train_count), ("test", self.info.test_count)):
             if not count:
-                raise DataError(f"Data set “{self.folder.name}” has no {needed} images left. Undo some of its corrections.")
+                raise DataError(f"The data set has no {needed} images left. Undo some of its corrections on the Data page.")
         rows, labels = self.index.used(part)
         return ImageSet(self.pool, labels, self._notes() if part == "train" else (), rows)
 

@@ -9,6 +9,8 @@ from PIL import Image
 
 from cnn_core.analysis.evaluation import evaluate_run
 from cnn_core.config import make_config
+from cnn_core.data.catalog import open_source
+from cnn_core.data.imported import ImportedSource
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
 from cnn_core.home import CARD, EVALUATIONS, WEIGHTS
@@ -127,3 +129,16 @@ def test_a_data_set_that_is_gone_is_a_sentence(empty, open_page, tmp_path):
         assert not at.exception
         (error,) = at.error
         assert str(folder) in error.value
+
+
+@pytest.mark.parametrize("page, view", [("evaluate", "Figures"), ("evaluate", "Inside"), ("gallery", "Test images")])
+def test_a_set_without_any_test_image_left_is_a_sentence(own_trained, open_page, page, view):
+    source = open_source("digits", own_trained.home)
+    finish(source.obtain())
+    index = ImportedSource(source.folder).index
+    rows, _ = index.used("test")
+    index.edit(rows.tolist(), "is_excluded", 1)
+    at = open_page(page, run=RUN, view=view)
+    assert not at.exception
+    (error,) = at.error
+    assert error.value == "The data set has no test images left. Undo some of its corrections on the Data page."
