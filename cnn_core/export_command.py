@@ -35,6 +35,10 @@ def run_export_command(args: argparse.Namespace, store: Store, run: Run) -> tupl
     """Do what was asked; gives the answer for --json, and in words. Raises StudioError; then nothing was written."""
     path = args.out or Path(f"{run.id}{(SUFFIXES | TRAININGS)[args.format]}")
     _check_place(path)
+    if args.format == "safetensors" and path.suffix.lower() == ".json":
+        raise StudioError(
+            "The file that --out names takes the weights, and the .json beside it their card. Choose a name such as model.safetensors."
+        )
     if args.format in TRAININGS:
         return _write_training(path, store, run, args.format)
     exported = follow(_export(store, run, args.format))

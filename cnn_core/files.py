@@ -4,6 +4,7 @@ transactions."""
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ BUSY_SECONDS = 10  # for so long a transaction waits for another one
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Replace `path` by what `write` writes: temporary file, fsync, rename. A crash leaves the old file or the new one."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")  # two threads may write the same
     try:
         with scratch.open("wb") as file:
             write(file)

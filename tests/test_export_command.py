@@ -61,3 +61,10 @@ def test_a_runs_training_is_written_as_code_that_knows_where_its_images_are(
     assert f"Generated from run {colours_copy.id} of CNN Studio." in code
     assert repr(colours_copy.run.config.data) in code and "CLASSES = ['blue', 'green', 'red']" in code
     compile(code if form == "script" else "", "train.py", "exec")
+
+
+def test_weights_are_not_written_where_their_card_goes(colours_copy: Trained, capsys, tmp_path):
+    path = tmp_path / "model.json"
+    assert main(["export", "latest", "--out", str(path)]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "model.safetensors" in error and is_a_sentence(error) and not path.exists()

@@ -1,6 +1,8 @@
 """Atomic writing: the new file or the old one, never a piece, and no scratch file left. Locks: one holder, and none that is dead."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import BinaryIO
 
 import pytest
@@ -70,3 +72,18 @@ def test_a_lock_dies_with_its_process(tmp_path: Path):
 def test_a_lock_where_no_file_can_be_is_an_error(tmp_path: Path):
     with pytest.raises(OSError), try_lock(tmp_path / "gone" / ".lock"):
         pass
+
+
+def test_threads_that_write_the_same_file_at_once_all_succeed_and_leave_a_whole_one(tmp_path: Path):
+    path, begin = tmp_path / "kept", Barrier(8)
+
+    def write(number: int) -> None:
+        for _ in range(20):
+            begin.wait()
+            write_atomically(path, lambda file: file.write(bytes([number]) * 10_000))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(8)))
+    content = path.read_bytes()
+    assert len(content) == 10_000 and len(set(content)) == 1
+    assert [left.name for left in tmp_path.iterdir()] == ["kept"]

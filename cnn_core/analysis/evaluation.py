@@ -3,6 +3,7 @@
 In: a run, its best network or that of a kept epoch, and which images. Out: an Evaluation, on which everything else here is built.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -188,15 +189,17 @@ def evaluation_key(folder: Path, config: TrainConfig, fingerprint: str, part: Pa
 
 
 def save_evaluation(folder: Path, key: str, evaluation: Evaluation) -> None:
-    """Keep an evaluation under `key`, in the place of the one of the same network and part that there may be."""
+    """Keep an evaluation under `key`, in the place of the one of the same network and part that there may be. Where nothing can be
+    written it is not kept, and computed again the next time."""
     place = folder / EVALUATIONS
-    place.mkdir(exist_ok=True)
     prefix = key.rpartition("-")[0]
-    for old in place.glob(f"{prefix}-*.npy"):
-        if not old.name.startswith(key):
-            old.unlink(missing_ok=True)
-    write_atomically(place / f"{key}.labels.npy", lambda file: np.save(file, evaluation.labels))
-    write_atomically(place / f"{key}.npy", lambda file: np.save(file, evaluation.logits))  # the last: where it is, all is
+    with contextlib.suppress(OSError):
+        place.mkdir(exist_ok=True)
+        for old in place.glob(f"{prefix}-*.npy"):
+            if not old.name.startswith(key):
+                old.unlink(missing_ok=True)
+        write_atomically(place / f"{key}.labels.npy", lambda file: np.save(file, evaluation.labels))
+        write_atomically(place / f"{key}.npy", lambda file: np.save(file, evaluation.logits))  # the last: where it is, all is
 
 
 def read_evaluation(folder: Path, key: str) -> Evaluation | None:

@@ -4,6 +4,7 @@ In: a run, then a picture's features. Out: a Bank of its training images' featur
 for a network on its data and kept in the run's `evaluations/` as float16, which is half the size and changes a cosine by less than 0.001.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -101,12 +102,13 @@ def _hold(everything: ImageSet, numbers: np.ndarray) -> ImageSet:
 
 
 def _keep(path: Path, directions: np.ndarray) -> None:
-    """Keep directions (n, D) in the place of those of another network or data."""
-    path.parent.mkdir(exist_ok=True)
-    for old in path.parent.glob(f"{PREFIX}*.npy"):
-        if old != path:
-            old.unlink(missing_ok=True)
-    write_atomically(path, lambda file: np.save(file, directions.astype(np.float16)))
+    """Keep directions (n, D) in the place of those of another network or data, where anything can be written."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        for old in path.parent.glob(f"{PREFIX}*.npy"):
+            if old != path:
+                old.unlink(missing_ok=True)
+        write_atomically(path, lambda file: np.save(file, directions.astype(np.float16)))
 
 
 def _read(path: Path, count: int) -> np.ndarray | None:

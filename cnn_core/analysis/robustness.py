@@ -5,6 +5,7 @@ are. Measured once; computed anew when weights, data or corruptions change. The 
 D. Hendrycks and T. Dietterich (2019, arXiv 1903.12261); see `analysis.corruptions` for what differs from their benchmark.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Generator
 from pathlib import Path
@@ -119,7 +120,8 @@ def robustness_of(
     device = choose_device("auto")
     model, card = open_network(folder, epoch, device)
     measured = yield from measure_robustness(model, card, images, device, most)
-    save_robustness(folder, key, measured)
+    with contextlib.suppress(OSError):  # then it is measured again another time
+        save_robustness(folder, key, measured)
     return measured
 
 

@@ -27,6 +27,7 @@ from cnn_core.runs.store import Store
 
 MOST_BYTES = 200 * 2**20  # of a file of weights
 MOST_HEADER = 8 * 2**20  # bytes of a safetensors header: names and shapes, and a card
+NOT_HERE_YET = ""  # the fingerprint of a catalogue set before it was obtained: as it is published
 MOST_EPOCHS = 1000  # that a run's settings can say
 TAG, NOWHERE = "brought back", "brought back"  # the run's tag, and what stands for data that is not on this machine
 DTYPES = {torch.float32: "F32", torch.int64: "I64", torch.float16: "F16", torch.bfloat16: "BF16", torch.bool: "BOOL"}
@@ -74,6 +75,7 @@ def _read_header(content: bytes) -> dict[str, Any]:
             raise ValueError
         header = json.loads(content[8 : 8 + size])
         header.pop("__metadata__", None)
+        json.dumps(header, ensure_ascii=False).encode()  # names that are no Unicode cannot be told of either
         return {str(name): (str(tensor["dtype"]), tuple(tensor["shape"])) for name, tensor in header.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RunError("The file is not a whole safetensors file. Choose the one that was exported.") from None
@@ -90,11 +92,14 @@ def _settings(card: ExportCard, store: Store) -> TrainConfig:
     """What the run is said to have been trained with, as far as the card tells. Raises StudioError for what cannot have been."""
     options = {name: value for name, value in card.model_card().options.items() if name in MODEL_OPTIONS}
     config = make_config(model=card.model, epochs=min(max(card.epochs, 1), MOST_EPOCHS), mirror=card.mirror, **options)
-    return config.model_copy(update={"data": _find_data(card, store)})
+    data = _find_data(card, store)
+    split = {} if None in (card.validation_share, card.seed) else {"validation_share": card.validation_share, "seed": card.seed}
+    return config.model_copy(update={"data": data, **split})
 
 
 def _find_data(card: ExportCard, store: Store) -> str:
-    """The data set of this studio that the card names, if it has the same classes. A card never names a folder of this machine."""
+    """The data set of this studio that the card names, if it is the very one, and it is known which images of it the network learned from.
+    A card never names a folder of this machine."""
     if card.data not in CATALOG and not (SET_NAME.fullmatch(card.data) and store.home.set_folder(card.data).is_dir()):
         return NOWHERE
     try:
@@ -102,7 +107,8 @@ def _find_data(card: ExportCard, store: Store) -> str:
     except DataError:
         return NOWHERE
     is_same = info.classes == card.classes and (info.image_size, info.channels) == (card.image_size, card.channels)
-    return card.data if is_same else NOWHERE
+    is_split_known = info.val_count or None not in (card.validation_share, card.seed)
+    return card.data if is_same and info.fingerprint in (card.fingerprint, NOT_HERE_YET) and is_split_known else NOWHERE
 
 
 def _expected(card: ExportCard) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -6,6 +6,7 @@ before anything is built from it, and nothing in it names a file of this machine
 
 import math
 import platform
+import unicodedata
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import PurePath
@@ -29,6 +30,10 @@ MOST_BYTES = 2**22  # of a file that may be a card
 MOST_CLASSES, LONGEST_NAME, LARGEST_SIDE = 10_000, 1000, 1024
 PACKAGES = ("torch", "torchvision", "numpy")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+INK_SIDES = {"uci": 32, "mnist": 28}
+UNWRITABLE = ("Cc", "Cs")  # Unicode's control characters and halves of characters
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # change the direction of what stands around them
 
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -65,7 +70,8 @@ class ExportCard(BaseModel):
     `network`: of the weights, the same for the same best network. `model`, `options`: the family and its settings. `classes` to `mirror`: see
     ModelCard; mean and std are in units of full brightness. `temperature`: logits are divided by it before they become probabilities, and
     below a probability of `threshold` the answer is "I don't know"; `calibration_images`: how many it was fitted on, with the expected
-    calibration error without and with it. `data`, `fingerprint`: the set it was trained on, and its version. `versions`: of the programs that
+    calibration error without and with it. `data`, `fingerprint`: the set it was trained on, and its version; `validation_share`, `seed`: which
+    of its images were kept apart. `versions`: of the programs that
     wrote this, by name.
     """
 
@@ -81,11 +87,11 @@ class ExportCard(BaseModel):
     channels: Literal[1, 3]
     image_size: Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
     mean: Annotated[tuple[Annotated[float, Field(ge=-100, le=100)], ...], Field(min_length=1, max_length=3)]
-    std: Annotated[tuple[Annotated[float, Field(gt=0, le=100)], ...], Field(min_length=1, max_length=3)]
+    std: Annotated[tuple[Annotated[float, Field(ge=1e-4, le=100)], ...], Field(min_length=1, max_length=3)]
     fit: Fit = "crop"
     ink: Ink = ""
     mirror: bool = False
-    temperature: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    temperature: Annotated[float, Field(ge=1e-3, le=1e6)] = 1.0
     threshold: Share = 0.0
     calibration_images: Count = 0
     error_before: Share = 0.0
@@ -93,6 +99,8 @@ class ExportCard(BaseModel):
     metrics: Metrics = Metrics()
     data: Annotated[str, Field(max_length=255)] = ""
     fingerprint: Annotated[str, Field(max_length=200)] = ""
+    validation_share: Annotated[float, Field(ge=0.02, le=0.5)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     epochs: Count = 0
     versions: Annotated[
         dict[Annotated[str, Field(max_length=60)], Annotated[str, Field(max_length=100)]], Field(max_length=20)
@@ -104,6 +112,10 @@ class ExportCard(BaseModel):
             raise ValueError("two classes have the same name")
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError("mean and std need one number for each channel")
+        if self.ink and (self.channels, self.image_size) != (1, INK_SIDES[self.ink]):
+            raise ValueError("digits of that kind have another size")
+        if not all(map(_is_writable, (*self.classes, self.run, self.data))):
+            raise ValueError("a name holds characters that cannot be written")
         return self
 
     def model_card(self) -> ModelCard:
@@ -151,6 +163,8 @@ def _fill(run: Run, saved: ModelCard, calibration: Calibration, network: str, su
         error_after=calibration.error_after,
         metrics=Metrics(**{name: _finite(summary.get(name)) for name in Metrics.model_fields}),
         data=PurePath(run.config.data).name[:255],  # of a folder its name alone: where it lies is nobody else's business
+        validation_share=run.config.validation_share,
+        seed=run.config.seed,
         epochs=summary.get("epochs", 0),
         versions={"cnn_studio": cnn_core.__version__, "python": platform.python_version()} | {p: version(p) for p in PACKAGES},
         **{name: value for name, value in saved if name != "options"},
@@ -179,6 +193,10 @@ def _first(error: ValidationError) -> str:
     place = ".".join(str(part) for part in found["loc"])[:80]
     message = str(found["msg"])[:160].rstrip(".")
     return f"{place}: {message}" if place else message
+
+
+def _is_writable(name: str) -> bool:
+    return not any(unicodedata.category(letter) in UNWRITABLE or letter in TURNING for letter in name)
 
 
 def _finite(value: Any) -> Any:

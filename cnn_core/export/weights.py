@@ -39,4 +39,4 @@ def card_inside(content: bytes) -> ExportCard | None:
         text = header.get("__metadata__", {}).get(CARD_KEY)
     except (ValueError, AttributeError, RecursionError):
         raise RunError("The file is not a whole safetensors file. Choose the one that was exported.") from None
-    return read_export_card(text.encode()) if isinstance(text, str) else None
+    return read_export_card(text.encode("utf-8", "replace")) if isinstance(text, str) else None

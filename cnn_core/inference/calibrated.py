@@ -60,12 +60,16 @@ def calibration_of(folder: Path) -> Calibration:
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:
-    """Keep it for the network that lies in `folder` now; one that changes nothing is not kept. Raises RunError without a network."""
+    """Keep it for the network that lies in `folder` now; one that changes nothing is not kept. Raises RunError without a network, or
+    where nothing can be written."""
     kept = calibration.model_copy(update={"network": network_key(folder)})
     if not kept.is_fitted and not kept.threshold:
         (folder / CALIBRATION).unlink(missing_ok=True)
         return
-    write_atomically(folder / CALIBRATION, lambda file: file.write(kept.model_dump_json(indent=2).encode()))
+    try:
+        write_atomically(folder / CALIBRATION, lambda file: file.write(kept.model_dump_json(indent=2).encode()))
+    except OSError as error:
+        raise RunError(f"The calibration cannot be kept ({error.strerror or error}). Free some space and try again.") from None
 
 
 def network_key(folder: Path) -> str:

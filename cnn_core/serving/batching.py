@@ -48,9 +48,9 @@ class Batcher:
 
     async def _classify(self, batch: list[tuple[np.ndarray, asyncio.Future[np.ndarray]]]) -> None:
         """Answer every picture of `batch`, with what went wrong where something did."""
-        pixels = np.stack([picture for picture, _ in batch])
         loop = asyncio.get_running_loop()
         try:
+            pixels = np.stack([picture for picture, _ in batch])
             rows = await loop.run_in_executor(self._thread, self._classifier.probabilities, pixels)
         except Exception as error:  # it belongs to those who asked, and the next batch has its own chance
             for _, answer in batch:

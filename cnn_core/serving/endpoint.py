@@ -37,6 +37,10 @@ from cnn_core.serving.messages import (
 DECODERS = 2  # threads
 USUAL_RANKED = 5  # classes that an answer ranks, unless asked for others
 ROUTES = {"/": "GET", "/health": "GET", "/card": "GET", "/predict": "POST"}
+FROM_PAGES = (
+    b"origin",
+    b"sec-fetch-site",
+)  # headers of what a browser's page sends, which needs no leave for a body without a type
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Endpoint:
 
     async def _predict(self, scope: Scope, receive: Receive) -> dict[str, Any]:
         top = _how_many(scope)
-        _check_type(header(scope, b"content-type"))
+        _check_type(header(scope, b"content-type"), is_page=any(header(scope, name) for name in FROM_PAGES))
         check_announced(scope, self.limits.most_bytes)
         if self._in_flight >= self.limits.in_flight:
             raise Refusal(503, "Too many pictures are waiting. Try again in a second.", ((b"retry-after", b"1"),))
@@ -119,7 +123,10 @@ class Endpoint:
     async def _classify(self, content: bytes) -> Prediction:
         """The answer of the network to the picture in `content`. Raises ImageError."""
         pixels = await asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, content)
-        return self._classifier.rank(pixels, await self._batcher.probabilities(pixels))
+        shares = await self._batcher.probabilities(pixels)
+        if not np.isfinite(shares).all():
+            raise Refusal(500, "This network diverged: it has no answer. Serve another run.")
+        return self._classifier.rank(pixels, shares)
 
     def _decode(self, content: bytes) -> np.ndarray:
         """What the network receives of a picture, uint8 (S, S, C); in a thread."""
@@ -160,10 +167,11 @@ def _how_many(scope: Scope) -> int:
     return int(asked)
 
 
-def _check_type(kind: str) -> None:
+def _check_type(kind: str, is_page: bool) -> None:
     """Refuse what does not call itself a picture or plain bytes. A page of another site can send neither without being asked first."""
     kind = kind.partition(";")[0].strip().lower()
-    if kind and not kind.startswith("image/") and kind != "application/octet-stream":
+    is_known = kind.startswith("image/") or kind == "application/octet-stream"
+    if not is_known and (kind or is_page):
         raise Refusal(
             415,
             "Send a picture's own bytes and its type, such as Content-Type: image/png (JPEG, PNG, WebP, BMP or GIF); "

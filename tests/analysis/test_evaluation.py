@@ -261,3 +261,13 @@ def test_evaluating_can_be_watched_and_left(digits_copy: Trained):
     assert next(steps).stage == "Opening the images"
     steps.close()
     assert not (digits_copy.folder / EVALUATIONS).exists()
+
+
+def test_where_nothing_can_be_written_an_evaluation_is_given_and_not_kept(colours_copy: Trained):
+    folder, run = colours_copy.folder, colours_copy.run
+    kept = finish(evaluate_run(run.id, run.config, colours_copy.home))
+    shutil.rmtree(folder / EVALUATIONS)
+    (folder / EVALUATIONS).write_bytes(b"")  # no folder can be made there, whoever asks
+    again = finish(evaluate_run(run.id, run.config, colours_copy.home))
+    np.testing.assert_array_equal(again.logits, kept.logits)
+    assert (folder / EVALUATIONS).is_file()

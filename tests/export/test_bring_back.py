@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load, save
 
 from cnn_core.__main__ import main
+from cnn_core.data.catalog import open_source
 from cnn_core.data.image_file import read_picture
 from cnn_core.data.source import finish
 from cnn_core.errors import StudioError
@@ -67,8 +68,20 @@ def test_what_comes_back_is_a_finished_run_that_says_whence_it_came(store: Store
 
 
 def test_a_set_that_is_here_too_is_the_runs_own_again(digits_run: Trained, store: Store):
-    run = finish(bring_back(store, *taken_along(digits_run)))
-    assert store.run(run).config.data == "digits"
+    weights, card = taken_along(digits_run)
+    run = store.run(finish(bring_back(store, weights, card)))
+    was = digits_run.run.config
+    assert (run.config.data, run.config.validation_share, run.config.seed) == ("digits", was.validation_share, was.seed)
+    finish(open_source("digits", store.home).obtain())  # it has a fingerprint now
+    assert store.run(finish(bring_back(store, weights, card))).config.data == "digits"
+
+
+@pytest.mark.parametrize("lost", [{"seed": None}, {"validation_share": None}, {"fingerprint": "another version"}])
+def test_a_set_of_which_nobody_knows_what_was_learned_from_is_not_the_runs_own(digits_run: Trained, store: Store, lost):
+    finish(open_source("digits", store.home).obtain())
+    weights, card = taken_along(digits_run)
+    told = json.dumps({**json.loads(card), **lost}).encode()
+    assert store.run(finish(bring_back(store, weights, told))).config.data == "brought back"
 
 
 def test_the_command_line_brings_a_model_back(files, home, tmp_path: Path, capsys):
@@ -141,6 +154,14 @@ def overlap(header: dict) -> dict:
 
 
 TAMPERED = {
+    "digits of another size": (with_card(ink="mnist"), "another size"),
+    "a temperature of next to nothing": (with_card(temperature=1e-40), "temperature"),
+    "a class name that would write on a terminal": (with_card(classes=["\x1b]0;x\x07", "b", "c"]), "cannot be written"),
+    "a card of half a character": (
+        lambda weights, card: (with_header(lambda h: {**h, "__metadata__": {"card": "\ud800"}})(weights, card)[0], None),
+        "not a card",
+    ),
+    "a tensor called half a character": (with_header(lambda h: {**h, "\ud800": h[next(iter(h))]}), "safetensors"),
     "a wrong shape": (with_state(reshape), "should be"),
     "another type": (with_state(halve), "should be"),
     "a missing tensor": (with_state(lambda state: state.pop(first(state))), "missing"),

@@ -162,6 +162,7 @@ WRONG = {
     "a delete": ("DELETE", "/predict", None, PNG, 405),
     "a form": ("POST", "/predict", b"a=b", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
     "a text": ("POST", "/predict", b"cat", {"Content-Type": "text/plain"}, 415),
+    "a page's bytes without a type": ("POST", "/predict", b"x", {"Origin": "https://evil.example"}, 415),
     "nothing": ("POST", "/predict", b"", PNG, 422),
     "a body where none belongs": ("GET", "/health", b"abc", PNG, 400),
     "another site's name": ("POST", "/predict", b"x", {**PNG, "Host": "evil.example"}, 421),

@@ -116,7 +116,7 @@ def _show_one(answer: Asked) -> None:
     with seen:
         _show_received(answer)
     with said:
-        st.metric("It says", answer.prediction.ranked[0][0] if answer.prediction.is_sure else UNSURE, border=True)
+        st.metric("It says", _said(answer), border=True)
         st.caption(how_sure(answer.calibration, answer.prediction))
         _tell_views(answer)
     _show_bars(answer)
@@ -129,10 +129,14 @@ def _show_together(answers: list[Asked]) -> None:
             with st.container(border=True, width=NARROW + 34):
                 st.markdown(f"**{plain(answer.name)}**")
                 _show_received(answer)
-                st.metric("It says", answer.prediction.ranked[0][0] if answer.prediction.is_sure else UNSURE)
+                st.metric("It says", _said(answer))
                 st.caption(how_sure(answer.calibration, answer.prediction))
                 _tell_views(answer)
-    tables = {answer.name: dict(answer.prediction.ranked) for answer in answers}
+    names = [answer.name for answer in answers]
+    tables = {
+        answer.name if names.count(answer.name) == 1 else f"{answer.name} ({answer.run.id})": dict(answer.prediction.ranked)
+        for answer in answers
+    }
     if len({frozenset(table) for table in tables.values()}) == 1:
         chart = together_bars(tables)
         st.plotly_chart(chart, config={"displayModeBar": False}, alt="The most probable classes of each run, side by side")
@@ -141,6 +145,11 @@ def _show_together(answers: list[Asked]) -> None:
     for answer in answers:
         st.markdown(f"**{plain(answer.name)}**")
         _show_bars(answer)
+
+
+def _said(answer: Asked) -> str:
+    """The answer for a figure's place, which Streamlit reads as Markdown."""
+    return plain(answer.prediction.ranked[0][0]) if answer.prediction.is_sure else UNSURE
 
 
 def _show_bars(answer: Asked) -> None:

@@ -69,6 +69,7 @@ def keep_pasted(files: list[tuple[str, bytes]]) -> None:
     for name, content in files:
         count = st.session_state[f"{PASTED}-count"] = st.session_state.get(f"{PASTED}-count", 0) + 1
         pasted.append(File(f"pasted-{count}", f"pasted {count} ({name})", content))
+    del pasted[MOST:]
 
 
 def read_one(file: File) -> Picture | None:
@@ -86,6 +87,8 @@ def show_grid(classifier: "Classifier", files: Sequence[File]) -> list[File]:
     missing = [file for file in files if file.id not in known]
     if missing:
         watch(_answer_all(classifier, missing, known), "gallery-brought")
+    for gone in known.keys() - {file.id for file in files}:
+        del known[gone]
     answers = [known[file.id] for file in files]
     for answer in answers:
         if answer.refusal:
