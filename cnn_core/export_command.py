@@ -37,7 +37,7 @@ def run_export_command(args: argparse.Namespace, store: Store, run: Run) -> tupl
     _check_place(path)
     if args.format == "safetensors" and path.suffix.lower() == ".json":
         raise StudioError(
-            "The file that --out names takes the weights, and the .json beside it their card. Choose a name such as model.safetensors."
+            "The file that --out names takes the weights, and a JSON file beside it their card. Choose a name such as model.safetensors."
         )
     if args.format in TRAININGS:
         return _write_training(path, store, run, args.format)
