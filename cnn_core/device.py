@@ -17,7 +17,7 @@ def choose_device(name: str) -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
-    if not available[name]:
+    if not available.get(name):
         raise DeviceError(f"Device “{name}” is not available on this machine. Choose “auto” or “cpu”.")
     return torch.device(name)
 

@@ -37,9 +37,16 @@ NO_PICKLES = (
     "Export the model as safetensors and bring that back."
 )
 
+ARCHIVE = (
+    "“{name}” holds several files. Unpack a bundle and choose its weights (.safetensors) and its card (.json); "
+    "of other forms, export the model as safetensors."
+)
+
 
 def refuse_pickle(name: str, content: bytes = b"") -> None:
     """Raise RunError for a file that is called, or begins as, what Python's pickle or torch.save writes."""
+    if name.lower().endswith((".zip", ".pt2")):
+        raise RunError(ARCHIVE.format(name=name[:100]))
     begins = content.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")) and content[8:9] != b"{"
     if name.lower().endswith(PICKLES) or begins:
         raise RunError(NO_PICKLES.format(name=name[:100]))

@@ -35,7 +35,13 @@ def show_set(name: str) -> None:
     }
     by_word = {view.split(" (")[0]: view for view in views}
     word = st.segmented_control(
-        "View", list(by_word), default="Images", required=True, format_func=by_word.__getitem__, label_visibility="collapsed"
+        "View",
+        list(by_word),
+        default="Images",
+        required=True,
+        format_func=by_word.__getitem__,
+        label_visibility="collapsed",
+        key=f"data-view-{name}",
     )
     views[by_word[word]](source)
     _offer_more(name, source)

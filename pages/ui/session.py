@@ -44,11 +44,12 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
             st.warning(f"Run {found.id} has no saved model, so another one is shown. Let it train for at least one epoch.")
         except RunError:
             st.warning(f"There is no run “{plain(asked[:80])}”, so another one is shown. Choose from the list.")
-    ids = list(by_id)
-    chosen = st.selectbox(
-        label, ids, index=ids.index(asked) if asked in by_id else 0, format_func=lambda run: _describe(by_id[run])
-    )
-    st.query_params["run"] = chosen
+    key, told, state = f"run-{label}", f"run-{label}-told", st.session_state
+    # As in `choose_view`: a box whose place follows the address would forget where the browser's way back leads.
+    if state.get(key) not in by_id or asked != state.get(told):
+        state[key] = asked if asked in by_id else state[key] if state.get(key) in by_id else next(iter(by_id))
+    chosen = st.selectbox(label, list(by_id), key=key, format_func=lambda run: _describe(by_id[run]))
+    st.query_params["run"] = state[told] = chosen
     return by_id[chosen]
 
 

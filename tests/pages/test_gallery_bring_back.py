@@ -26,7 +26,7 @@ def files() -> dict[str, bytes]:
 
 def bring(open_page, files):
     at = open_page("gallery")
-    at.file_uploader(key="bring-back").set_value([(name, content, "") for name, content in files.items()]).run()
+    at.file_uploader(key="bring-back-0").set_value([(name, content, "") for name, content in files.items()]).run()
     next(button for button in at.button if button.label == "Bring it back").click().run()
     return at
 

@@ -83,3 +83,9 @@ def test_the_training_is_offered_as_the_code_that_the_engine_writes(trained, ope
     assert content == training_file(trained, trained.run(RUN), FORMS[title])
     (label,) = [button.proto.label for button in at.get("download_button") if button.proto.label.startswith("Download")]
     assert label.startswith("Download (") and not at.success and not at.error
+
+
+def test_two_forms_that_have_a_card_are_offered_side_by_side(trained, open_page):
+    at = press(press(open_view(open_page), "Make the safetensors"), "Make the state dict")
+    labels = [button.proto.label for button in at.get("download_button")]
+    assert labels.count("Its card") == 2 and not at.exception

@@ -97,7 +97,10 @@ def _has_same_images(subject: Subject, run: Run) -> bool:
 def _networks(run: Run, subject: Subject) -> list[int | None]:
     """The best one and kept epochs, without the subject's own."""
     known = [None, *reversed(kept_epochs(get_store().home.run_folder(run.id)))]
-    return [epoch for epoch in known if (run.id, epoch) != (subject.run.id, subject.epoch)]
+    if run.id != subject.run.id:
+        return known
+    best = run.summary.get("best_epoch")  # the best network is that of an epoch
+    return [epoch for epoch in known if (epoch or best) != (subject.epoch or best)]
 
 
 def _named(subject: Subject) -> str:

@@ -58,6 +58,7 @@ def _choose_cut(subject: Subject, key: str) -> None:
             key=box,
             help="Counted from 0, as in the feature maps of this layer.",
             placeholder="Numbers from 0",
+            select_all=False,
             width=320,
         )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnn_core.training.out_of_sample import OutOfSample
 
 ASKED = "label-doubts-asked"
+GOOD_ENOUGH = 0.6  # accuracy below which a network's mix-ups drown the labels that are wrong
 QUICK, OWN = "a quick recipe", "this run's own settings"
 
 
@@ -142,10 +143,16 @@ def _show(subject: Subject, doubts: Doubts, true_class: int | None) -> None:
     figures.metric("Suspects", f"{len(indices):,}", border=True, help="Shown below, the most doubtful first.")
     figures.metric(
         "Wrong labels, estimated",
-        f"{errors.estimated / total:.1%} of {total:,.0f}",
+        f"{errors.estimated / total:.1%} of {total:,.0f}" if evaluation.accuracy >= GOOD_ENOUGH else "–",
         border=True,
         help="From how often images of each class are confidently taken for another one. Networks mix classes up by themselves too, so the truth is rather lower.",
     )
+    if evaluation.accuracy < GOOD_ENOUGH:
+        st.warning(
+            f"The network asked is right on {evaluation.accuracy:.0%} of these images only. With so many mistakes of its own it can hardly tell "
+            "wrong labels: most suspects will be its own mix-ups. Train a better one first.",
+            icon=":material/warning:",
+        )
     if not len(indices):
         st.success("No label is doubted here.", icon=":material/check_circle:")
         return

@@ -110,6 +110,10 @@ def _tell_fitted(calibration: Calibration) -> None:
         f"calibration error went from {calibration.error_before:.1%} to {calibration.error_after:.1%}. "
         "The Gallery and the command line use it; the other views show the network as it was trained."
     )
+    if calibration.error_after >= calibration.error_before:
+        st.warning(
+            "By that measure it did not help. Remove the temperature, or fit it on more images.", icon=":material/warning:"
+        )
     if calibration.images < FEW_IMAGES:
         st.warning(
             f"{calibration.images:,} validation images are few for this: another draw could have given quite another temperature. "

@@ -9,6 +9,7 @@ from pages.ui.server import get_store
 from pages.ui.text import plain
 
 LARGEST = 200  # MB
+BROUGHT, TURN = "brought-back", "bring-back-turn"
 WHY = (
     "Choose the two files that “Take it along” gives: the weights (.safetensors) and the card (.json). A card inside of the weights is used "
     "where none is chosen. Files of PyTorch (.pth, .pt, .bin, .pkl) are not taken: they are pickles, and reading a pickle can run code of "
@@ -17,7 +18,9 @@ WHY = (
 
 
 def show_bring_back() -> None:
-    """The expander, with what was chosen and the button that brings it back."""
+    """The expander, with what was chosen and the button that brings it back; that it was brought back is told once."""
+    if run := st.session_state.pop(BROUGHT, None):
+        st.toast(f"The model was brought back as run {plain(run)}.", icon=":material/check_circle:")
     with st.expander("Bring a model back", icon=":material/move_to_inbox:"):
         st.caption(WHY)
         # No types are asked for: a pickle that is chosen is told why it is not taken.
@@ -25,7 +28,7 @@ def show_bring_back() -> None:
             f"Weights and card (.safetensors and .json, up to {LARGEST} MB)",
             accept_multiple_files=True,
             max_upload_size=LARGEST,
-            key="bring-back",
+            key=f"bring-back-{st.session_state.get(TURN, 0)}",
         )
         if files and st.button("Bring it back", type="primary", icon=":material/move_to_inbox:"):
             try:
@@ -33,6 +36,8 @@ def show_bring_back() -> None:
             except StudioError as error:
                 st.error(f"Nothing was brought back. {plain(error)}", icon=":material/error:")
                 return
+            st.session_state[BROUGHT] = run
+            st.session_state[TURN] = st.session_state.get(TURN, 0) + 1  # an empty box, so that nothing is brought back twice
             st.switch_page(page_file("gallery"), query_params={"run": run})
 
 

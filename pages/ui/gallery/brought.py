@@ -52,7 +52,7 @@ def bring_files() -> list[File]:
         max_upload_size=LARGEST_FILE,
         accept_multiple_files=True,
         key="gallery-file",
-        help=f"One is answered in full, up to {MOST} side by side. They stay in this session only.",
+        help=f"One is answered in full, up to {MOST} side by side. They are kept while this box is shown, and nowhere else.",
     )
     pasted = st.session_state.get(PASTED, [])
     if pasted and st.button(f"Take away what was pasted ({len(pasted)})", icon=":material/close:"):

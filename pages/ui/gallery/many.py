@@ -101,12 +101,12 @@ def _path() -> Find | None:
 
 def _classify(run: Run, classifier: "Classifier", find: Find) -> None:
     """Classify all, in place of what was classified before; a refusal becomes a sentence."""
-    st.session_state.pop(DONE, None)
     copy: list[Path] = []
     try:
         with st.spinner("Taking the files…"):
             source, is_upload = find()
         copy += [source.parent] if is_upload else []
+        st.session_state.pop(DONE, None)  # not before: a path that is refused takes nothing away
         st.session_state[DONE] = _watch(run, classifier, source)
     except (StudioError, RuntimeError) as error:  # RuntimeError: a home directory that cannot be told (~nobody)
         st.error(f"Nothing was classified. {plain(error)}", icon=":material/error:")

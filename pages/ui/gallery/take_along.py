@@ -130,12 +130,12 @@ def _offer(run: Run, card: Card, made: Made) -> None:
     if made.said:
         st.success(plain(made.said), icon=":material/verified:")
     with st.container(horizontal=True):
-        _download(f"Download ({size_in_words(len(made.content))})", made.content, f"{run.id}{card.ending}", card.mime)
+        _download(card, f"Download ({size_in_words(len(made.content))})", made.content, f"{run.id}{card.ending}", card.mime)
         if made.card:
-            _download("Its card", made.card.to_json(), f"{run.id}.json", "application/json", is_first=False)
+            _download(card, "Its card", made.card.to_json(), f"{run.id}.json", "application/json", is_first=False)
 
 
-def _download(label: str, content: bytes | str, name: str, mime: str, is_first: bool = True) -> None:
+def _download(card: Card, label: str, content: bytes | str, name: str, mime: str, is_first: bool = True) -> None:
     st.download_button(
         label,
         content,
@@ -144,7 +144,7 @@ def _download(label: str, content: bytes | str, name: str, mime: str, is_first: 
         icon=":material/download:" if is_first else ":material/description:",
         type="primary" if is_first else "secondary",
         on_click="ignore",
-        key=f"take-{name}-{label}",
+        key=f"take-{card.form}-{name}-{label}",
     )
 
 
