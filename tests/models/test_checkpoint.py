@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,8 @@ def test_a_failed_write_leaves_the_last_checkpoint_to_be_found(folder: Path, mon
 
 
 def test_a_disk_that_is_full_leaves_the_last_checkpoint_to_be_found_and_no_scrap(folder: Path):
-    (folder / f".{CHECKPOINT}.{os.getpid()}").symlink_to("/dev/full")  # where the file is written before it gets its name
+    scratch = f".{CHECKPOINT}.{os.getpid()}-{threading.get_ident()}"  # where the file is written before it gets its name
+    (folder / scratch).symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space"):
         save_checkpoint(folder, state(3))
     assert number_in(folder) == (2, "") and [path.name for path in folder.iterdir()] == [OLD_CHECKPOINT]
