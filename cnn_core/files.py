@@ -14,11 +14,18 @@ BUSY_SECONDS = 10  # for so long a transaction waits for another one
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Replace `path` by what `write` writes: temporary file, fsync, rename. A crash leaves the old file or the new one."""
+    """Replace `path` by what `write` writes. A crash leaves the old file or the new one."""
+    with replacing(path) as file:
+        write(file)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` when the block has ended well, and leaves nothing when it has not: temporary file, fsync, rename."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")  # two threads may write the same
     try:
         with scratch.open("wb") as file:
-            write(file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)

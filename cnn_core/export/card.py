@@ -6,7 +6,6 @@ before anything is built from it, and nothing in it names a file of this machine
 
 import math
 import platform
-import unicodedata
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import PurePath
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import cnn_core
+from cnn_core.data.archive import is_printable
 from cnn_core.data.image_file import Fit
 from cnn_core.data.source import Ink
 from cnn_core.errors import RunError
@@ -32,9 +32,6 @@ PACKAGES = ("torch", "torchvision", "numpy")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 INK_SIDES = {"uci": 32, "mnist": 28}
-UNWRITABLE = ("Cc", "Cs")  # Unicode's control characters and halves of characters
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # change the direction of what stands around them
-
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
@@ -114,7 +111,7 @@ class ExportCard(BaseModel):
             raise ValueError("mean and std need one number for each channel")
         if self.ink and (self.channels, self.image_size) != (1, INK_SIDES[self.ink]):
             raise ValueError("digits of that kind have another size")
-        if not all(map(_is_writable, (*self.classes, self.run, self.data))):
+        if not all(map(is_printable, (*self.classes, self.run, self.data))):
             raise ValueError("a name holds characters that cannot be written")
         return self
 
@@ -193,10 +190,6 @@ def _first(error: ValidationError) -> str:
     place = ".".join(str(part) for part in found["loc"])[:80]
     message = str(found["msg"])[:160].rstrip(".")
     return f"{place}: {message}" if place else message
-
-
-def _is_writable(name: str) -> bool:
-    return not any(unicodedata.category(letter) in UNWRITABLE or letter in TURNING for letter in name)
 
 
 def _finite(value: Any) -> Any:

@@ -27,6 +27,7 @@ from cnn_core.data.image_file import read_bytes, read_picture
 from cnn_core.data.listing import EMPTY_FOLDER, find_images
 from cnn_core.errors import DataError, ImageError, RunError
 from cnn_core.events import Progress
+from cnn_core.files import replacing
 from cnn_core.inference.answers import Answer, Tally, Unread, columns, to_row
 from cnn_core.inference.preprocess import received
 from cnn_core.models.saved import ModelCard
@@ -210,14 +211,10 @@ def _ready(source: Path, file: File, archive: BinaryIO | None, card: ModelCard) 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
     """A file that is at `path` when the block has ended well, and not at all when it has not. Raises DataError when it cannot be written."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        with scratch.open("wb") as file:
+        with replacing(path) as file:
             yield file
-        scratch.replace(path)
     except OSError as error:
         raise DataError(
             f"{path} cannot be written ({error.strerror or error}). Check free space and permissions, or name another file."
         ) from None
-    finally:
-        scratch.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from cnn_core.errors import RunError, StudioError
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.calibrated import Calibration, read_calibration
 from cnn_core.runs.store import Run
+from pages.ui.address import follow_address, tell_address
 from pages.ui.links import page_file
 from pages.ui.progress import watch
 from pages.ui.server import get_store
@@ -44,12 +45,10 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
             st.warning(f"Run {found.id} has no saved model, so another one is shown. Let it train for at least one epoch.")
         except RunError:
             st.warning(f"There is no run “{plain(asked[:80])}”, so another one is shown. Choose from the list.")
-    key, told, state = f"run-{label}", f"run-{label}-told", st.session_state
-    # As in `choose_view`: a box whose place follows the address would forget where the browser's way back leads.
-    if state.get(key) not in by_id or asked != state.get(told):
-        state[key] = asked if asked in by_id else state[key] if state.get(key) in by_id else next(iter(by_id))
+    key = f"run-{label}"
+    follow_address("run", key, list(by_id))
     chosen = st.selectbox(label, list(by_id), key=key, format_func=lambda run: _describe(by_id[run]))
-    st.query_params["run"] = state[told] = chosen
+    tell_address("run", key, chosen)
     return by_id[chosen]
 
 

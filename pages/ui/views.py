@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.ui.address import follow_address, tell_address
+
 
 def choose_view(page: str, names: Sequence[str]) -> str:
     """The view of `page` that is shown, the first of `names` at first. The address follows it."""
-    key, told = f"{page}-view", f"{page}-view-told"
-    asked = st.query_params.get("view")
-    # A control whose default follows the address is another control after every choice, and forgets the next one: so its state is set.
-    if key not in st.session_state or asked != st.session_state.get(told):
-        st.session_state[key] = asked if asked in names else st.session_state.get(key, names[0])
+    key = f"{page}-view"
+    follow_address("view", key, names)
     view = st.segmented_control("View", names, key=key, required=True, label_visibility="collapsed")
-    st.query_params["view"] = st.session_state[told] = view
+    tell_address("view", key, view)
     return view
