@@ -19,9 +19,19 @@ LAYERS = [
     {"analysis"},
     {"training"},
     {"runs"},
+    {"lessons", "search"},
     {"export"},
     {"serving"},
-    {"console", "data_commands", "evaluate_command", "export_command", "predict_command", "serve_command", "import_command"},
+    {
+        "console",
+        "data_commands",
+        "evaluate_command",
+        "export_command",
+        "predict_command",
+        "serve_command",
+        "import_command",
+        "search_command",
+    },
     {"__main__"},
 ]
 ENGINE = sorted((ROOT / "cnn_core").rglob("*.py"))

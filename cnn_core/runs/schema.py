@@ -32,6 +32,13 @@ LATER = (
         "create table digests (run text primary key, body blob not null)",
         "create index rare on events (run, seq) where kind != 'Steps'",
     ),
+    (
+        "alter table runs add column owner text not null default ''",
+        "alter table runs add column origin text not null default ''",
+        "create index origins on runs (origin)",
+        "create table attempts (number integer primary key autoincrement, lesson text not null, data text not null,"
+        " owner text not null, prediction text not null, created real not null)",
+    ),
 )
 
 

@@ -30,7 +30,7 @@ from cnn_core.runs.schema import bring_up_to_date
 
 RARE = "events indexed by rare where kind != 'Steps'"  # which would not be used unasked; a long run is nearly all reports
 END_OF_EPOCH = f"(select max(seq) from {RARE} and run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
-COLUMNS = "id, created, status, config, summary, error, name, notes, tags, parent, parent_epoch, removed"
+COLUMNS = "id, created, status, config, summary, error, name, notes, tags, parent, parent_epoch, removed, owner, origin"
 GRACE_SECONDS = 2
 REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
 TRAINING = ("running", "paused")
@@ -48,7 +48,8 @@ class Run:
 
     `summary` holds what is known so far (see `history.summarise`); `error` the sentence of a failed run; `created` and `removed` (None:
     not in the bin) Unix seconds. `name`, `notes` and `tags` are a person's own. `parent`: the run whose state after epoch `parent_epoch`
-    this one began with, "" for none.
+    this one began with, "" for none. `owner`: who started it, "" where nobody signs in. `origin`: what made it, if not a person: "lesson/dropout/3/B0"
+    or "search/widths/7" (see `lessons`, `search`).
     """
 
     id: str
@@ -63,6 +64,8 @@ class Run:
     parent: str = ""
     parent_epoch: int | None = None
     removed: float | None = None
+    owner: str = ""
+    origin: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -110,6 +113,8 @@ class Store:
         press: str | None = None,
         parent: str = "",
         parent_epoch: int | None = None,
+        owner: str = "",
+        origin: str = "",
         prepare: Callable[[str, Path], object] = lambda run, folder: None,
     ) -> str:
         """Add a run and its folder with `config.json`; gives its id, like 0007-digits.
@@ -117,10 +122,11 @@ class Store:
         `press` names the press of a button: however often it is sent, it gives the same one run. `prepare` is called with id and folder
         before anybody else can see the run.
         """
-        values = (time.time(), status, config.model_dump_json(), press, parent, parent_epoch)
+        values = (time.time(), status, config.model_dump_json(), press, parent, parent_epoch, owner, origin)
         with self.connect() as db:
             made = db.execute(
-                "insert into runs (created, status, config, press, parent, parent_epoch) values (?, ?, ?, ?, ?, ?)"
+                "insert into runs (created, status, config, press, parent, parent_epoch, owner, origin)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?)"
                 " on conflict (press) do nothing returning number",
                 values,
             ).fetchall()
@@ -161,6 +167,10 @@ class Store:
     def runs(self) -> list[Run]:
         """All runs but those in the bin, newest first."""
         return self.select("where id is not null and removed is null order by number desc", ())
+
+    def made_by(self, origin: str) -> list[Run]:
+        """The runs that `origin` ("search/widths") made, oldest first; those in the bin are among them."""
+        return self.select("where id is not null and origin >= ? and origin < ? order by number", (f"{origin}/", f"{origin}0"))
 
     def has_model(self, run: str) -> bool:
         """Whether the run has a saved model."""

@@ -373,3 +373,12 @@ def test_a_paused_run_is_active_and_interrupted_once_nobody_holds_it(store: Stor
     with hold(store.home.run_folder(run)):
         assert store.run(run).status == "paused" and store.run(run).is_active
     assert store.run(run).status == "interrupted" and store.run(run).can_go_on
+
+
+def test_a_run_says_who_started_it_and_what_made_it(store: Store):
+    by_hand = store.create(make_config(), owner="ada@example.org")
+    trials = [store.create(make_config(seed=number), origin=f"search/widths/{number}") for number in range(3)]
+    store.create(make_config(), origin="search/widths-too/0")
+    assert (store.run(by_hand).owner, store.run(by_hand).origin) == ("ada@example.org", "")
+    assert [run.id for run in store.made_by("search/widths")] == trials
+    assert store.run(trials[0]).owner == "" and store.made_by("search/none") == []
