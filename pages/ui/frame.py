@@ -30,6 +30,7 @@ chosen = st.navigation(
             page("runs", "Runs", "table_rows"),
         ],
         "Understand": [page("evaluate", "Evaluate", "fact_check"), page("gallery", "Gallery", "gesture")],
+        "Learn": [page("learn", "Learn", "school")],
     }
 )
 try:

@@ -1,0 +1,1 @@
+"""The Learn page, one file or two a view."""
