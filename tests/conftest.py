@@ -105,3 +105,10 @@ def colours_copy(colours_run: Trained, home: Home) -> Trained:
     """A copy of the run; its settings still name the original's pictures."""
     shutil.copytree(colours_run.home.root, home.root)
     return Trained(home, colours_run.id)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures that tests took beside their checks, at the end of the suite."""
+    for report in terminalreporter.getreports("passed"):
+        for figure, value in report.user_properties if report.when == "call" else ():
+            terminalreporter.write_line(f"{figure}: {value}")
