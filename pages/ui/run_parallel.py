@@ -1,7 +1,10 @@
-"""Many runs at once as parallel coordinates: an axis for each setting in which they differ, the accuracy as the last. In: rows of the store."""
+"""Many runs at once as parallel coordinates: an axis for each setting in which they differ, the accuracy as the last.
+
+In: rows of the store, or plain columns of values (the trials of a search). Out: a chart that is moved sideways where the page is narrow.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,50 +13,60 @@ import streamlit as st
 from cnn_core.config import TrainConfig
 from cnn_core.runs.compare import SEED, differences
 from cnn_core.runs.store import Run
+from pages.ui.components.wide import wide_chart
 
 LEAST = 3  # runs; fewer are told apart by the table of differences
 MOST_AXES = 7
 WIDE = 100.0  # times the lowest value: then an axis is logarithmic
 MOST_TICKS = 8
 LONGEST = 16  # letters of a value beside its axis
+LONGEST_TITLE = 22  # letters of an axis's name
+ROOM = 135  # pixels from axis to axis, in which such a name has its place
 
 
 def show_parallel(runs: Sequence[Run]) -> None:
     """The chart, where there are enough runs that differ and have an accuracy."""
     measured = [run for run in runs if _accuracy(run) is not None]
-    if len(measured) < LEAST or not differences(measured):
+    differing = differences(measured)
+    if len(measured) < LEAST or not differing:
         return
     st.subheader("Settings and accuracy")
     left_out = len(runs) - len(measured)
     some = f" {left_out} of the {len(runs)} chosen runs have no accuracy yet and are left out." if left_out else ""
+    names = [name for name in differing if name != SEED or len(differing) == 1]
+    draw_parallel({name: differing[name] for name in names}, [_accuracy(run) for run in measured], "run", some)
+
+
+def draw_parallel(columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float], what: str, more: str = "") -> None:
+    """The chart of one line a `what` ("run"): its value in each of the settings `columns`, and its validation accuracy (0..1)."""
     st.caption(
-        "One line a run, coloured by its validation accuracy, the last axis (%)."
-        f" Drag along an axis to keep the runs that pass there; drag its name to move it.{some}"
+        f"One line a {what}, coloured by its validation accuracy, the last axis (%)."
+        f" Drag along an axis to keep the lines that pass there; drag its name to move it.{more}"
     )
-    st.plotly_chart(parallel_figure(measured), alt="Parallel coordinates of the chosen runs' settings and accuracies")
+    figure = parallel_figure(columns, accuracies)
+    alt = f"Parallel coordinates of {len(accuracies)} {what}s: {', '.join(axis.label for axis in figure.data[0].dimensions)}"
+    wide_chart(figure, ROOM * len(figure.data[0].dimensions), alt=alt, key=f"parallel-{what}")
 
 
-def parallel_figure(runs: Sequence[Run]) -> go.Figure:
-    """Lines over the settings that differ (the seed only if nothing else does) and validation accuracy, whose colour each line has."""
-    differing = differences(runs)
-    names = [name for name in differing if name != SEED or len(differing) == 1][:MOST_AXES]
-    accuracies = [_accuracy(run) for run in runs]
-    last = {"label": "best validation accuracy", "values": accuracies, "tickformat": ".1%"}
-    line = {"color": accuracies, "showscale": False, "colorscale": "Viridis"}
-    figure = go.Figure(go.Parcoords(line=line, dimensions=[*(_axis(name, differing[name]) for name in names), last]))
-    figure.update_layout(height=380, margin={"l": 110, "r": 90, "t": 60, "b": 20})
+def parallel_figure(columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float]) -> go.Figure:
+    """Lines over the first settings of `columns` (each one's value in every run) and validation accuracy, whose colour each line has."""
+    last = {"label": "accuracy", "values": list(accuracies), "tickformat": ".1%"}
+    line = {"color": list(accuracies), "showscale": False, "colorscale": "Viridis"}
+    axes = [_axis(name, columns[name]) for name in list(columns)[:MOST_AXES]]
+    figure = go.Figure(go.Parcoords(line=line, dimensions=[*axes, last]))
+    figure.update_layout(height=380, margin={"l": 80, "r": 70, "t": 50, "b": 20})
     return figure
 
 
 def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
     """An axis: by number, by its logarithm where values lie far apart, or by place where they are words."""
-    title = TrainConfig.model_fields[name].title
+    title = _short(TrainConfig.model_fields[name].title)
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
         least, most = min(values), max(values)
         if least > 0 and most / least >= WIDE:
             ticks = _ticks(values)
             return {
-                "label": f"{title} (logarithmic)",
+                "label": f"{title} (log)",
                 "values": [math.log10(value) for value in values],
                 "tickvals": [math.log10(value) for value in ticks],
                 "ticktext": [f"{value:.3g}" for value in ticks],
@@ -81,6 +94,10 @@ def _ticks(values: Sequence[float]) -> list[float]:
 def _word(value: Any) -> str:
     text = {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
     return text if len(text) <= LONGEST else f"…{text[-LONGEST:]}"  # these axes show text as it is, not as HTML
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
 
 
 def _accuracy(run: Run) -> float | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cnn_core.config import make_config
+from cnn_core.runs.compare import differences
 from cnn_core.runs.shelf import Shelf
 from cnn_core.runs.store import Run, Store
 from cnn_core.runs.tree import Node
@@ -25,6 +26,12 @@ def named(widgets, label):
 def overlaid(at):
     """What the chart of the chosen runs was told to draw."""
     return next(data for part in at.get("bidi_component") if "smoothing" in (data := json.loads(part.proto.json)))
+
+
+def wide_charts(at):
+    """What the charts that keep their width were told to draw."""
+    told = [json.loads(part.proto.json) for part in at.get("bidi_component")]
+    return [data for data in told if "least" in data]
 
 
 def labels(at):
@@ -245,12 +252,14 @@ def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_
     for number, rate in enumerate((0.0001, 0.001, 0.03)):
         finished(empty, 0.7 + number / 10, seed=number, learning_rate=rate, model=("simple", "resnet9", "simple")[number])
     at = tick(open_page("runs"), 0, 1)
-    assert not at.get("plotly_chart")
-    drawn = figure(tick(at, 0, 1, 2), "parcoords")["data"][0]
+    assert not wide_charts(at)
+    (shown,) = wide_charts(tick(at, 0, 1, 2))
+    (drawn,) = shown["figure"]["data"]
+    assert shown["least"] >= 100 * len(drawn["dimensions"]) and "Learning rate" in shown["alt"]
     axes = {axis["label"]: axis for axis in drawn["dimensions"]}
-    assert set(axes) >= {"Model", "Learning rate (logarithmic)", "best validation accuracy"} and "Seed" not in axes
-    assert axes["Learning rate (logarithmic)"]["ticktext"] == ["0.0001", "0.001", "0.03"]
-    assert axes["Learning rate (logarithmic)"]["values"] == pytest.approx([-1.5229, -3, -4], abs=1e-4)
+    assert set(axes) >= {"Model", "Learning rate (log)", "accuracy"} and "Seed" not in axes
+    assert axes["Learning rate (log)"]["ticktext"] == ["0.0001", "0.001", "0.03"]
+    assert axes["Learning rate (log)"]["values"] == pytest.approx([-1.5229, -3, -4], abs=1e-4)
     assert axes["Model"]["ticktext"] == ["resnet9", "simple"] and axes["Model"]["values"] == [1, 0, 1]
     assert drawn["dimensions"][-1]["values"] == drawn["line"]["color"] == pytest.approx([0.9, 0.8, 0.7])
     empty.create(make_config(batch_size=16))
@@ -258,8 +267,9 @@ def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_
 
 
 def parallel_axes(configs):
-    runs = [Run(str(n), 0.0, "finished", config, {"best_val_accuracy": n / 100}, "") for n, config in enumerate(configs)]
-    return {axis.label: axis for axis in parallel_figure(runs).data[0].dimensions}
+    runs = [Run(str(n), 0.0, "finished", config, {}, "") for n, config in enumerate(configs)]
+    drawn = parallel_figure(differences(runs), [n / 100 for n in range(len(runs))])
+    return {axis.label: axis for axis in drawn.data[0].dimensions}
 
 
 def test_values_within_two_decades_have_a_plain_axis_and_wider_ones_or_zeros_are_told_apart():
@@ -270,7 +280,7 @@ def test_values_within_two_decades_have_a_plain_axis_and_wider_ones_or_zeros_are
 
 def test_many_values_on_a_logarithmic_axis_are_marked_at_powers_of_ten_and_the_ends():
     rates = np.geomspace(0.00003, 0.2, 30)
-    axis = parallel_axes([make_config(learning_rate=float(rate)) for rate in rates])["Learning rate (logarithmic)"]
+    axis = parallel_axes([make_config(learning_rate=float(rate)) for rate in rates])["Learning rate (log)"]
     assert 10 ** np.array(axis.values) == pytest.approx(rates)
     assert list(axis.ticktext) == ["3e-05", "0.0001", "0.001", "0.01", "0.1", "0.2"]
     assert 10 ** np.array(axis.tickvals) == pytest.approx([float(text) for text in axis.ticktext])
