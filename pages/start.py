@@ -4,6 +4,7 @@ import streamlit as st
 
 from cnn_core.config import make_config
 from pages.ui.links import page_file
+from pages.ui.makers import listed
 from pages.ui.server import get_store
 from pages.ui.session import start_run, status_badge
 
@@ -32,7 +33,7 @@ with third:
 
 st.page_link(page_file("configure"), label="Choose data, model and settings yourself", icon=":material/tune:")
 
-runs = get_store().runs()
+runs = listed(get_store().runs())
 if runs:
     st.subheader("Recent runs")
 for run in runs[:RECENT]:

@@ -11,6 +11,7 @@ from cnn_core.errors import StudioError
 from cnn_core.runs.shelf import LONGEST_NAME, LONGEST_NOTES, Shelf
 from cnn_core.runs.store import Run
 from pages.ui.links import page_file
+from pages.ui.makers import choose_maker, made_in_words
 from pages.ui.run_export import show_export
 from pages.ui.server import get_store
 from pages.ui.session import STATUS
@@ -20,6 +21,7 @@ from pages.ui.text import plain
 def filtered(runs: Sequence[Run]) -> list[Run]:
     """Those of the runs that the boxes above the table ask for."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        runs = choose_maker(runs)
         words = st.text_input("Search", placeholder="name, data set, model, tag or note", width=320).lower().split()
         states = st.multiselect(
             "Status", [state for state in STATUS if any(run.status == state for run in runs)], format_func=lambda s: STATUS[s][2]
@@ -138,6 +140,7 @@ def _words(run: Run) -> str:
         run.id,
         run.name,
         run.notes,
+        made_in_words(run),
         run.config.data,
         run.config.model,
         run.config.optimizer,
@@ -165,6 +168,7 @@ COLUMNS: dict[str, Any] = {
     "Minutes": lambda run: run.summary.get("train_seconds", 0) / 60,
     "Seed": lambda run: run.config.seed,
     "Tags": lambda run: list(run.tags),
+    "Made by": made_in_words,
     "From": lambda run: f"{run.parent}, epoch {run.parent_epoch}" if run.parent else "",
     "Made": lambda run: time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(run.created)),
 }

@@ -15,6 +15,7 @@ from cnn_core.inference.calibrated import Calibration, read_calibration
 from cnn_core.runs.store import Run
 from pages.ui.address import follow_address, tell_address
 from pages.ui.links import page_file
+from pages.ui.makers import listed, made_in_words, offer_all
 from pages.ui.progress import watch
 from pages.ui.server import get_store
 from pages.ui.text import plain
@@ -46,9 +47,12 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
         except RunError:
             st.warning(f"There is no run “{plain(asked[:80])}”, so another one is shown. Choose from the list.")
     key = f"run-{label}"
-    follow_address("run", key, list(by_id))
-    chosen = st.selectbox(label, list(by_id), key=key, format_func=lambda run: _describe(by_id[run]))
+    shown = listed(runs, (asked, st.session_state.get(key)))
+    names = [run.id for run in shown]
+    follow_address("run", key, names)
+    chosen = st.selectbox(label, names, key=key, format_func=lambda run: _describe(by_id[run]))
     tell_address("run", key, chosen)
+    offer_all(runs, shown)
     return by_id[chosen]
 
 
@@ -59,7 +63,7 @@ def choose_trained_run(what: str) -> Run | None:
     if not runs:
         no_runs_yet(what)
         return None
-    return choose_run(runs)
+    return choose_run(sorted(runs, key=lambda run: bool(run.origin)))  # a person's own first
 
 
 def evaluate_with_progress(run: Run, part: Part = "test", epoch: int | None = None) -> "Evaluation":
@@ -157,4 +161,5 @@ def no_runs_yet(what: str) -> None:
 
 def _describe(run: Run) -> str:
     accuracy = run.summary.get("test_accuracy")
-    return f"{run.id} · {STATUS[run.status][2]}" + (f" · {accuracy:.1%} test accuracy" if accuracy is not None else "")
+    made = f" · {made_in_words(run)}" if run.origin else ""
+    return f"{run.id}{made} · {STATUS[run.status][2]}" + (f" · {accuracy:.1%} test accuracy" if accuracy is not None else "")
