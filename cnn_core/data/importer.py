@@ -26,6 +26,7 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import USED, Index
 from cnn_core.data.library import examine
 from cnn_core.data.listing import Listing, list_source
+from cnn_core.data.owners import note_owner
 from cnn_core.data.source import PARTS, Part
 from cnn_core.data.split import stratified_split
 from cnn_core.data.version import fingerprint
@@ -66,10 +67,12 @@ class Options:
             raise DataError(f"The share of test images must be 0.01 to 0.9. “{self.test_share}” was given.")
 
 
-def import_files(name: str, source: Path, options: Options, home: Home, listing: Listing | None = None) -> Importing:
+def import_files(
+    name: str, source: Path, options: Options, home: Home, listing: Listing | None = None, *, owner: str = ""
+) -> Importing:
     """Import a folder or a zip as set `name`. Raises DataError; what was read until then is kept for the next try of the same files.
 
-    `listing`: of the source, where the caller has just made one.
+    `listing`: of the source, where the caller has just made one. `owner`: whose the set is, "" where nobody signs in.
     """
     if name in CATALOG:
         raise DataError(f"“{name}” is a set of the catalogue. Choose another name.")
@@ -83,6 +86,7 @@ def import_files(name: str, source: Path, options: Options, home: Home, listing:
             if any(facts.get(key) != value for key, value in described.items()):
                 _clear(folder)
                 facts = described | _list(source, listing, options, index)
+            note_owner(folder, owner)
             del listing
             total = index.count()
             _make_map(folder, facts, total)

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ SCHEMA = """
 create table if not exists jobs (
     id integer primary key, name text not null, source text not null, options text not null, is_upload integer not null,
     status text not null, stage text not null default '', done integer not null default 0, total integer not null default 1,
-    error text not null default '', changed real not null
+    error text not null default '', changed real not null, owner text not null default ''
 );
 """
 WRITE_SECONDS = 0.25
@@ -34,7 +34,7 @@ ACTIVE = ("queued", "running")
 
 @dataclass(frozen=True)
 class Job:
-    """One import. status: queued, running, finished, failed or cancelled. `source`: "" for a set of the catalogue."""
+    """One import. status: queued, running, finished, failed or cancelled. `source`: "" for a set of the catalogue. `owner`: who asked for it."""
 
     id: int
     name: str
@@ -47,6 +47,7 @@ class Job:
     total: int
     error: str
     changed: float
+    owner: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -60,7 +61,9 @@ class Jobs:
         self.home = home
         self._file = home.data / "jobs.db"
 
-    def add(self, name: str, source: str = "", options: dict[str, Any] | None = None, *, is_upload: bool = False) -> None:
+    def add(
+        self, name: str, source: str = "", options: dict[str, Any] | None = None, *, is_upload: bool = False, owner: str = ""
+    ) -> None:
         """Ask for an import. Raises DataError when one of that name is under way, or the name is taken or no name."""
         if source and self.home.set_folder(name).exists():
             raise DataError(f"There is a data set “{name}” already. Choose another name, or remove that set first.")
@@ -69,16 +72,18 @@ class Jobs:
             if db.execute("select 1 from jobs where name = ? and status in ('queued', 'running')", (name,)).fetchone():
                 raise DataError(f"“{name}” is being imported right now. Wait until that is done, or choose another name.")
             db.execute("delete from jobs where name = ?", (name,))
-            values = (name, source, json.dumps(options or {}), is_upload, time.time())
+            values = (name, source, json.dumps(options or {}), is_upload, time.time(), owner)
             db.execute(
-                "insert into jobs (name, source, options, is_upload, status, changed) values (?, ?, ?, ?, 'queued', ?)", values
+                "insert into jobs (name, source, options, is_upload, status, changed, owner) values (?, ?, ?, ?, 'queued', ?, ?)",
+                values,
             )
 
     def all(self) -> list[Job]:
         """Every job, the newest first."""
         with self._open() as db:
             found = db.execute(
-                "select id, name, source, options, is_upload, status, stage, done, total, error, changed from jobs order by id desc"
+                "select id, name, source, options, is_upload, status, stage, done, total, error, changed, owner from jobs"
+                " order by id desc"
             )
             return [Job(*row[:3], json.loads(row[3]), bool(row[4]), *row[5:]) for row in found]
 
@@ -152,11 +157,18 @@ class Jobs:
         except OSError as error:
             raise self._refusal(error) from None
         with transaction(self._file, self._refusal) as db:
-            db.executescript(SCHEMA)
+            _make_table(db)
             yield db
 
     def _refusal(self, error: Exception) -> DataError:
         return DataError(f"The list of imports {self._file} cannot be used ({error}). Check free space and permissions.")
+
+
+def _make_table(db: sqlite3.Connection) -> None:
+    db.executescript(SCHEMA)
+    if "owner" not in {row[1] for row in db.execute("pragma table_info(jobs)")}:  # made by an earlier version
+        with suppress(sqlite3.OperationalError):  # another process adds it at the same moment
+            db.execute("alter table jobs add column owner text not null default ''")
 
 
 def _remove_upload(source: str) -> None:
@@ -171,4 +183,4 @@ def steps_of(job: Job, home: Home) -> Iterator[Progress]:
 
     if not job.source:
         return CatalogSource(CATALOG[job.name], home).obtain()
-    return import_files(job.name, Path(job.source), Options(**job.options), home)
+    return import_files(job.name, Path(job.source), Options(**job.options), home, owner=job.owner)

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from cnn_core.data.archive import distrust_name, show_name
 from cnn_core.data.image_file import MAX_BYTES, SUFFIXES
 from cnn_core.data.listing import PART_FOLDERS
+from cnn_core.data.owners import note_owner
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 
@@ -24,19 +25,19 @@ CLASS_NAME = re.compile(r"[^\W_][\w .,&'()+-]{0,59}")
 STALE_SECONDS = 7 * 24 * 3600
 
 
-def keep_zip(content: BinaryIO, name: str, home: Home) -> Path:
-    """Copy an uploaded zip to the disk; gives its path. Its name is kept as far as a title goes."""
+def keep_zip(content: BinaryIO, name: str, home: Home, owner: str = "") -> Path:
+    """Copy an uploaded zip of `owner` to the disk; gives its path. Its name is kept as far as a title goes."""
     stem = re.sub(r"[^\w -]", "", Path(show_name(name)).stem)[:60] or "upload"
-    path = new_folder(home) / f"{stem}.zip"
+    path = new_folder(home, owner) / f"{stem}.zip"
     content.seek(0)
     with _writing(path), path.open("wb") as file:
         shutil.copyfileobj(content, file, 2**20)
     return path
 
 
-def pack(files: Iterable[tuple[str, BinaryIO]], home: Home) -> Path:
+def pack(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> Path:
     """Put uploaded files (their path below the folder, their content) into one zip, unpacked; gives its path."""
-    path = new_folder(home) / "folder.zip"
+    path = new_folder(home, owner) / "folder.zip"
     with _writing(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
             if distrust_name(name) is None:
@@ -45,9 +46,9 @@ def pack(files: Iterable[tuple[str, BinaryIO]], home: Home) -> Path:
     return path
 
 
-def begin_collection(home: Home) -> Path:
+def begin_collection(home: Home, owner: str = "") -> Path:
     """An empty folder for pictures that come class by class."""
-    folder = new_folder(home) / "collection"
+    folder = new_folder(home, owner) / "collection"
     folder.mkdir()
     return folder
 
@@ -85,8 +86,8 @@ def _writing(path: Path) -> Iterator[None]:
         raise DataError(f"The upload cannot be kept ({error.strerror}). Check free space and permissions.") from None
 
 
-def new_folder(home: Home) -> Path:
-    """An empty folder of its own; those that nobody came back for are removed."""
+def new_folder(home: Home, owner: str = "") -> Path:
+    """A folder of its own, `owner`'s; those that nobody came back for are removed."""
     root = home.data / "uploads"
     try:
         for old in root.iterdir() if root.is_dir() else ():
@@ -94,6 +95,7 @@ def new_folder(home: Home) -> Path:
                 shutil.rmtree(old, ignore_errors=True)
         folder = root / secrets.token_hex(8)
         folder.mkdir(parents=True)
+        note_owner(folder, owner)
     except OSError as error:
         raise DataError(f"An upload cannot be kept in {root} ({error.strerror}). Check free space and permissions.") from None
     return folder

@@ -52,8 +52,10 @@ def refuse_pickle(name: str, content: bytes = b"") -> None:
         raise RunError(NO_PICKLES.format(name=name[:100]))
 
 
-def bring_back(store: Store, weights: bytes, card: bytes | None, name: str = "The file") -> Generator[Progress, None, str]:
-    """Make a run of `weights` (a safetensors file called `name`) and `card` (JSON; None: the one in the file's header); gives its id.
+def bring_back(
+    store: Store, weights: bytes, card: bytes | None, name: str = "The file", *, owner: str = ""
+) -> Generator[Progress, None, str]:
+    """Make a run, `owner`'s, of `weights` (a safetensors file called `name`) and `card` (JSON; None: the one in the file's header); gives its id.
 
     Raises StudioError, and then nothing was made.
     """
@@ -69,7 +71,7 @@ def bring_back(store: Store, weights: bytes, card: bytes | None, name: str = "Th
     yield from _check_numbers(state)
     yield Progress("Keeping the network", 0, 1)
     _try_out(found, state)
-    run = store.create(config, "finished", prepare=lambda run, folder: _keep(folder, found, state))
+    run = store.create(config, "finished", owner=owner, prepare=lambda run, folder: _keep(folder, found, state))
     _describe(store, run, found)
     return run
 

@@ -17,8 +17,8 @@ from cnn_core.training.probes import copy_probes
 NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss
 
 
-def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None) -> str:
-    """A waiting run that goes on from `parent` after `epoch` with `changes`; gives its id. Raises RunError or SettingError.
+def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None, owner: str = "") -> str:
+    """A waiting run of `owner`'s that goes on from `parent` after `epoch` with `changes`; gives its id. Raises RunError or SettingError.
 
     It begins with its parent's curves, learning history and probes, and with the best network that its parent had until then.
     """
@@ -40,7 +40,7 @@ def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, pr
         copy_learning(place, folder, epoch)
         store.copy_events(parent, run, epoch)
 
-    return store.create(config, press=press, parent=parent, parent_epoch=epoch, prepare=prepare)
+    return store.create(config, press=press, parent=parent, parent_epoch=epoch, owner=owner, prepare=prepare)
 
 
 def _best_weights(folder: Path, state: dict[str, Any]) -> dict[str, torch.Tensor] | None:

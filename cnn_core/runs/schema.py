@@ -39,6 +39,10 @@ LATER = (
         "create table attempts (number integer primary key autoincrement, lesson text not null, data text not null,"
         " owner text not null, prediction text not null, created real not null)",
     ),
+    (
+        "alter table runs add column started real",
+        "create index owners on runs (owner, started)",
+    ),
 )
 
 

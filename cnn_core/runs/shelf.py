@@ -53,9 +53,9 @@ class Shelf:
         with self.store.connect() as db:
             db.execute("update runs set removed = null where id = ?", (run,))
 
-    def empty_bin(self) -> int:
-        """Delete the runs in the bin for good, with their folders; gives how many they were."""
-        removed = self.removed()
+    def empty_bin(self, owner: str | None = None) -> int:
+        """Delete the runs in the bin for good, those of `owner` or all, with their folders; gives how many they were."""
+        removed = [run for run in self.removed() if owner in (None, run.owner)]
         for run in removed:
             shutil.rmtree(self.store.home.run_folder(run.id), ignore_errors=True)
             with self.store.connect() as db:
@@ -64,9 +64,12 @@ class Shelf:
         return len(removed)
 
     def move(self, run: str, place: int) -> None:
-        """Let a queued run be the `place`-th (from 0) of those that wait."""
+        """Let a queued run be the `place`-th (from 0) of its owner's that wait; the order of people's turns is not changed."""
         with self.store.connect() as db:
-            rows = db.execute(f"select id, coalesce(place, number) from runs where {WAITING} order by {ORDER}").fetchall()
+            owner = "(select owner from runs where id = ?)"
+            rows = db.execute(
+                f"select id, coalesce(place, number) from runs where {WAITING} and owner = {owner} order by {ORDER}", (run,)
+            ).fetchall()
             waiting, places = [row[0] for row in rows], [row[1] for row in rows]
             if run in waiting:
                 waiting.remove(run)

@@ -25,6 +25,8 @@ from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Event
 from cnn_core.files import transaction, write_atomically
 from cnn_core.home import CARD, CONFIG, WEIGHTS, Home
+from cnn_core.limits import UNLIMITED, Limits
+from cnn_core.runs.allowance import check_disk, check_queue
 from cnn_core.runs.lock import is_held
 from cnn_core.runs.schema import bring_up_to_date
 
@@ -38,6 +40,12 @@ ACTIVE = ("queued", *TRAINING)
 RESUMABLE = ("stopped", "interrupted", "failed")
 WAITING = "status = 'queued' and id is not null"
 ORDER = "coalesce(place, number), number"
+# Fair shares: everybody's first waiting run comes before anybody's second. Of those, whoever was served longest ago comes first.
+WAITING_IN_TURN = (
+    f"select id from (select *, row_number() over (partition by owner order by {ORDER}) as turn from runs where {WAITING})"
+    " left join (select owner, max(started) as served from runs group by owner) using (owner)"
+    f" order by turn, coalesce(served, 0), {ORDER}"
+)
 RequestKind = Literal["pause", "continue", "save", "change"]
 EVENT_TYPES = {kind.__name__: kind for kind in get_args(Event)}
 
@@ -94,10 +102,13 @@ class Stored:
 
 
 class Store:
-    """The store of one studio home; creates the file when it is missing. Raises StudioError when the file cannot be used."""
+    """The store of one studio home; creates the file when it is missing. Raises StudioError when the file cannot be used.
 
-    def __init__(self, home: Home) -> None:
-        self.home = home
+    `limits`: what one person may take; whoever has them exceeded is refused a new run.
+    """
+
+    def __init__(self, home: Home, limits: Limits = UNLIMITED) -> None:
+        self.home, self.limits = home, limits
         try:
             home.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -120,8 +131,11 @@ class Store:
         """Add a run and its folder with `config.json`; gives its id, like 0007-digits.
 
         `press` names the press of a button: however often it is sent, it gives the same one run. `prepare` is called with id and folder
-        before anybody else can see the run.
+        before anybody else can see the run. Raises StudioError where `owner` has as much as one person may.
         """
+        if press and self._is_pressed(press):
+            return self._pressed(press)
+        self._check_limits(owner, does_wait=status == "queued")
         values = (time.time(), status, config.model_dump_json(), press, parent, parent_epoch, owner, origin)
         with self.connect() as db:
             made = db.execute(
@@ -145,6 +159,15 @@ class Store:
         with self.connect() as db:
             db.execute("update runs set id = ? where number = ?", (run, number))
         return run
+
+    def _check_limits(self, owner: str, *, does_wait: bool) -> None:
+        if does_wait:
+            check_queue(self, owner)
+        check_disk(self, owner)
+
+    def _is_pressed(self, press: str) -> bool:
+        with self.connect() as db:
+            return db.execute("select 1 from runs where press = ?", (press,)).fetchone() is not None
 
     def _pressed(self, press: str) -> str:
         """The run that a press of a button has made; its id may still be on its way."""
@@ -184,14 +207,15 @@ class Store:
             return ""
 
     def waiting(self) -> list[str]:
-        """The queued runs, in the order in which they will be trained."""
+        """The queued runs, in the order in which they will be trained: people take turns."""
         with self.connect() as db:
-            return [row[0] for row in db.execute(f"select id from runs where {WAITING} order by {ORDER}")]
+            return [row[0] for row in db.execute(WAITING_IN_TURN)]
 
     def start(self, run: str) -> bool:
         """Turn a queued run into a running one; False when it no longer waits. The caller holds the run's lock."""
         with self.connect() as db:
-            return db.execute("update runs set status = 'running' where id = ? and status = 'queued'", (run,)).rowcount == 1
+            query = "update runs set status = 'running', started = ? where id = ? and status = 'queued'"
+            return db.execute(query, (time.time(), run)).rowcount == 1
 
     def resume(self, run: str, prepare: Callable[[], object] = lambda: None) -> None:
         """Let a run that ended before it was done wait again, to go on. Raises RunError for one that trains, waits, or is finished.
@@ -201,6 +225,7 @@ class Store:
         row = self.run(run)
         if row.status not in RESUMABLE:
             raise RunError(f"Run {run} is {row.status}. Only a run that was stopped or interrupted or has failed can go on.")
+        self._check_limits(row.owner, does_wait=True)
         prepare()
         with self.connect() as db:
             db.execute("delete from requests where run = ?", (run,))
