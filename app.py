@@ -21,10 +21,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from cnn_core.errors import StudioError
 from pages.ui import sheets, stream
+from pages.ui.guard import guarded
+from pages.ui.identity import check_sign_in
 from pages.ui.server import get_worker
 from pages.ui.stream import ended_by_signals
 
 try:
+    check_sign_in()
     worker = get_worker()
 except StudioError as error:
     sys.exit(f"CNN Studio cannot start. {error}")
@@ -52,7 +55,7 @@ app = st.App(
     "pages/ui/frame.py",
     lifespan=lifespan,
     on_script_error=say_sorry,
-    routes=[*stream.routes, *sheets.routes],
+    routes=guarded([*stream.routes, *sheets.routes], st.get_option("server.baseUrlPath")),
     # Streamlit checks the Host header of its own websocket only; this guards every route against DNS rebinding.
     middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"])],
 )

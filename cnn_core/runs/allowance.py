@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnn_core.data.owners import folders_of
-from cnn_core.errors import RunError, StudioError
+from cnn_core.errors import RunError
 from cnn_core.limits import size_in_words
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check_queue(store: "Store", owner: str) -> None:
 
 
 def check_disk(store: "Store", owner: str, more: int = 0) -> None:
-    """Raise StudioError when what is `owner`'s, and `more` bytes that are to come, do not fit into the disk space of one person."""
+    """Raise RunError when what is `owner`'s, and `more` bytes that are to come, do not fit into the disk space of one person."""
     quota = store.limits.disk_quota
     if quota is None:
         return
@@ -43,7 +43,7 @@ def check_disk(store: "Store", owner: str, more: int = 0) -> None:
         f"{name} ({size_in_words(sizes[name])})" for name in sorted(sizes, key=sizes.get, reverse=True)[:LARGEST_NAMED]
     )
     advice = f" The largest are {largest}." if largest else ""
-    raise StudioError(
+    raise RunError(
         f"Your runs and images take {size_in_words(used)} of {size_in_words(quota)}{asked}. Remove runs on the Runs page and empty the bin, "
         f"or remove a data set of yours.{advice}"
     )

@@ -1,7 +1,7 @@
 """The frame around every page, and the dashboard's table of contents.
 
 `app.py` names this file as its script. Pages are given by path, so that a deep link shows the frame too; a mistake of the
-person's that a page lets through is shown here, in words.
+person's that a page lets through is shown here, in words. Where people sign in, nobody else is shown a page.
 """
 
 import streamlit as st
@@ -9,6 +9,7 @@ import streamlit as st
 from cnn_core.errors import StudioError
 from pages.ui.links import PAGES
 from pages.ui.server import get_worker
+from pages.ui.sign_in import ask_to_sign_in, is_let_in, show_person
 from pages.ui.text import plain
 
 
@@ -28,13 +29,19 @@ chosen = st.navigation(
             page("configure", "Configure", "tune"),
             page("train", "Train", "show_chart"),
             page("runs", "Runs", "table_rows"),
+            page("search", "Search", "manage_search"),
         ],
         "Understand": [page("evaluate", "Evaluate", "fact_check"), page("gallery", "Gallery", "gesture")],
         "Learn": [page("learn", "Learn", "school")],
-    }
+    },
+    position="sidebar" if is_let_in() else "hidden",
 )
 try:
-    chosen.run()
+    if is_let_in():
+        show_person()
+        chosen.run()
+    else:
+        ask_to_sign_in()
 except StudioError as error:
     st.error(plain(error), icon=":material/error:")
 get_worker().warm_up()

@@ -5,8 +5,11 @@ cookies of a request --(signature, age, origin)--> claims of the person, {} for 
 """
 
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import streamlit as st
 from streamlit.auth_util import (
     get_origin_from_redirect_uri,
     get_secrets_auth_section,
@@ -14,6 +17,7 @@ from streamlit.auth_util import (
     validate_auth_credentials,
 )
 from streamlit.errors import StreamlitAuthError
+from streamlit.runtime.secrets import secrets_singleton
 from streamlit.web.server.starlette.starlette_websocket import (
     USER_COOKIE_NAME,
     _get_signed_cookie_with_chunks,
@@ -25,8 +29,9 @@ from cnn_core.errors import StudioError
 DEFAULT = "default"  # how Streamlit calls a provider that stands in [auth] itself
 
 
+@cache  # a file of secrets that is spoilt while the server runs must not open it
 def is_sign_in_on() -> bool:
-    """Whether people have to sign in: there is a table [auth] among the server's secrets."""
+    """Whether people have to sign in: there was a table [auth] among the server's secrets when it was started."""
     return bool(get_secrets_auth_section())
 
 
@@ -39,6 +44,8 @@ def providers() -> list[str]:
 
 def check_sign_in() -> None:
     """Refuse a sign-in that could not work, before anybody is there. Raises StudioError."""
+    if not secrets_singleton.load_if_toml_exists() and any(Path(path).exists() for path in st.get_option("secrets.files")):
+        raise StudioError("The file of secrets cannot be read. Correct it, or remove it: .streamlit/secrets.toml.")
     if not is_sign_in_on():
         return
     if not is_authlib_installed():

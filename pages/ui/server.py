@@ -1,16 +1,19 @@
 """The store, the imports and the worker of this server, one each for a studio home."""
 
+import os
 from functools import cache
 
 from cnn_core.data.jobs import Jobs
 from cnn_core.home import Home
+from cnn_core.limits import read_limits
 from cnn_core.runs.store import Store
 from cnn_core.runs.worker import Worker
+from pages.ui.identity import is_sign_in_on
 
 
 @cache
 def _store(home: Home) -> Store:
-    return Store(home)
+    return Store(home, read_limits(os.environ, is_shared=is_sign_in_on()))
 
 
 @cache
@@ -24,7 +27,7 @@ def _worker(home: Home) -> Worker:
 
 
 def get_store() -> Store:
-    """The run store. Raises StudioError when the studio home cannot be used."""
+    """The run store, with what one person may take here. Raises StudioError when the studio home or a limit cannot be used."""
     return _store(Home.from_environment())
 
 
