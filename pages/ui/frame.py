@@ -30,6 +30,7 @@ chosen = st.navigation(
             page("train", "Train", "show_chart"),
             page("runs", "Runs", "table_rows"),
             page("search", "Search", "manage_search"),
+            page("search", "Search", "manage_search"),
         ],
         "Understand": [page("evaluate", "Evaluate", "fact_check"), page("gallery", "Gallery", "gesture")],
         "Learn": [page("learn", "Learn", "school")],

@@ -8,10 +8,12 @@ from collections.abc import Collection, Sequence
 import streamlit as st
 
 from cnn_core.runs.store import Run
+from pages.ui.address import follow_address, tell_address
+from pages.ui.searching.studies import names_by_token
 
 PEOPLE, LESSONS, SEARCHES, ALL = "people", "exercises", "searches", "all"
 MAKERS = {"lesson": LESSONS, "search": SEARCHES}  # by the first word of a run's origin
-LISTED = "list-all-runs"
+LISTED, BOX = "list-all-runs", "made-by"
 
 
 def maker(run: Run) -> str:
@@ -21,9 +23,10 @@ def maker(run: Run) -> str:
 
 def made_in_words(run: Run) -> str:
     """ "exercise dropout", "search widths", the owner of a person's run, "" where nobody signs in."""
-    what, _, rest = run.origin.partition("/")
-    word = {LESSONS: "exercise", SEARCHES: "search"}.get(MAKERS.get(what, ""))
-    return f"{word} {rest.partition('/')[0]}" if word else run.owner
+    what, name = (*run.origin.split("/"), "")[:2]
+    if what == "lesson":
+        return f"exercise {name}"
+    return f"search {names_by_token().get(name, 'that was removed')}" if what == "search" else run.owner
 
 
 def choose_maker(runs: Sequence[Run]) -> list[Run]:
@@ -31,15 +34,18 @@ def choose_maker(runs: Sequence[Run]) -> list[Run]:
     there = {maker(run) for run in runs}
     if there <= {PEOPLE}:
         return list(runs)
-    options = [*(name for name in (PEOPLE, LESSONS, SEARCHES) if name in there), ALL]
+    options = [name for name in (PEOPLE, LESSONS, SEARCHES) if name in there]
+    options.insert(len(options) if PEOPLE in there else 0, ALL)
+    follow_address("made", BOX, options)
     chosen = st.selectbox(
         "Made by",
         options,
-        index=0 if PEOPLE in there else options.index(ALL),
+        key=BOX,
         format_func=lambda name: f"{name} ({sum(name in (ALL, maker(run)) for run in runs):,})",
         help="Exercises and searches start many runs by themselves. They are ordinary runs, kept out of the way here at first.",
         width=190,
     )
+    tell_address("made", BOX, chosen)
     return [run for run in runs if chosen in (ALL, maker(run))]
 
 

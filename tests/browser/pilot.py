@@ -9,7 +9,7 @@ from tests.pages.studio_harness import Server
 
 Stroke = list[tuple[float, float]]
 
-PAGES = ("start", "data", "configure", "train", "runs", "evaluate", "gallery", "learn")
+PAGES = ("start", "data", "configure", "train", "runs", "search", "evaluate", "gallery", "learn")
 LOSS = "document.querySelector('[data-chart=loss]')"
 DONE = "[data-testid=stApp][data-test-script-state=notRunning]"
 

@@ -3,6 +3,9 @@
 import pytest
 
 from cnn_core.config import make_config
+from cnn_core.search.plan import Plan
+from cnn_core.search.space import Choices
+from cnn_core.search.studies import Studies
 from pages.ui.makers import LISTED
 from tests.pages.test_runs_page import named, table
 
@@ -10,7 +13,11 @@ from tests.pages.test_runs_page import named, table
 @pytest.fixture
 def mixed(empty):
     """A store with one run of a person, one of an exercise and three of a search, all of them ended; the last is the newest."""
-    for origin in ("", "lesson/dropout/1/A0", *(f"search/widths/{trial}" for trial in range(3))):
+    studies = Studies(empty.home)
+    studies.create(Plan("widths", make_config(), (Choices("batch_norm", (True, False)),)))
+    studies.cancel("widths")
+    origin = studies.search("widths").origin
+    for origin in ("", "lesson/dropout/1/A0", *(f"{origin}/{trial}" for trial in range(3))):
         empty.set_status(empty.create(make_config(), origin=origin), "finished")
     return empty
 
@@ -35,7 +42,7 @@ def test_where_people_started_no_run_all_are_shown_and_where_they_started_all_th
     for run in empty.runs():
         empty.request_stop(run.id)
     (alone,) = named(open_page("train").selectbox, "Run").options
-    assert alone.startswith("0001-digits · search widths")
+    assert alone.startswith("0001-digits · search that was removed")
 
 
 def test_the_box_of_runs_lists_trials_only_while_they_train_when_they_are_named_or_when_asked_to(mixed, open_page):

@@ -1,0 +1,30 @@
+"""Search: settings are varied by themselves, trial after trial, to find those with the best validation accuracy. One is asked for, watched,
+cancelled and gone on with here."""
+
+import streamlit as st
+
+from pages.ui.address import follow_address, tell_address
+from pages.ui.searching.look import show_search
+from pages.ui.searching.studies import get_studies
+from pages.ui.searching.wishes import ask_for_search
+
+NEW, KEY = "", "search"
+
+
+def choose_search(names: list[str]) -> str:
+    """The search that the address names (`?search=`), else the one that is worked off; NEW for the form of another one."""
+    if KEY not in st.session_state and KEY not in st.query_params:
+        st.session_state[KEY] = next(iter(get_studies().active()), NEW)
+    follow_address("search", KEY, [NEW, *names])
+    chosen = st.selectbox("Search", [NEW, *names], key=KEY, format_func=lambda name: name or "A new search")
+    tell_address("search", KEY, chosen)
+    return chosen
+
+
+st.title("Search for good settings")
+names = get_studies().names()
+if chosen := choose_search(names) if names else NEW:
+    show_search(chosen)
+elif started := ask_for_search():
+    st.query_params["search"] = started
+    st.rerun()

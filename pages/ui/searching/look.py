@@ -1,0 +1,131 @@
+"""One search on the page: how it stands, what is asked of it, the trial that trains now, and what was found.
+
+While it is worked off it looks again every few seconds, all in one fragment; the curves of the trial that trains come by the event stream.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cnn_core.errors import StudioError
+from cnn_core.search.plan import MOST_TRIALS
+from cnn_core.search.studies import Search
+from cnn_core.search.trials import Trial, best_of
+from pages.ui.components.overlay import overlay
+from pages.ui.links import page_file
+from pages.ui.searching.found import show_best, show_relations, show_table
+from pages.ui.searching.studies import LOOK_SECONDS, get_studies, trials_of
+from pages.ui.searching.times import in_words, seconds_left
+from pages.ui.server import get_store
+from pages.ui.text import plain
+
+STATUS = {
+    "searching": (":material/play_circle:", "blue", "searching"),
+    "cancelled": (":material/stop_circle:", "orange", "cancelled"),
+    "done": (":material/check_circle:", "green", "done"),
+}
+MORE = 10  # trials that are offered beyond those that were asked for
+
+
+def show_search(name: str) -> None:
+    """The search called `name`; looked at again and again while it is worked off."""
+    is_active = _is_active(get_studies().search(name))
+    with st.container(key="search"):  # a fragment of one's own place: its length changes
+        st.fragment(_show, run_every=LOOK_SECONDS if is_active else None)(name, is_active)
+
+
+def _is_active(search: Search) -> bool:
+    """Whether something may still change by itself: it is worked off, or its last trial is just being ended."""
+    return search.status == "searching" or get_studies().is_attended(search.name)
+
+
+def _show(name: str, was_active: bool) -> None:
+    search = get_studies().search(name)
+    if was_active and not _is_active(search):
+        st.rerun()  # the whole page, which then looks no more
+    trials = trials_of(search)
+    _show_state(search, trials)
+    _show_controls(search, trials)
+    if search.trouble:
+        st.error(plain(search.trouble), icon=":material/error:")
+    _show_training(search, trials)
+    show_best(search, trials)
+    show_relations(search, trials)
+    if trials:
+        show_table(search, trials)
+
+
+def _show_state(search: Search, trials: Sequence[Trial]) -> None:
+    """Status, how many trials have ended, and the time left."""
+    ended, goal = sum(trial.state != "running" for trial in trials), search.plan.goal
+    icon, colour, word = STATUS[search.status]
+    words = [f"{ended:,} of {goal:,} trials"]
+    pruned, failed = (sum(trial.state == state for trial in trials) for state in ("pruned", "failed"))
+    words += [f"{pruned:,} ended early"] if pruned else []
+    words += [f"{failed:,} failed"] if failed else []
+    if search.status == "searching" and (left := seconds_left(trials, goal)):
+        words.append(f"about {in_words(left)} left")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(word, icon=icon, color=colour)
+        st.markdown(" · ".join(words), width="content")
+    st.progress(min(1.0, ended / goal))
+
+
+def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
+    """What can be asked of the search as it stands."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if search.status == "searching":
+            st.button(
+                "Cancel",
+                icon=":material/stop:",
+                on_click=_ask,
+                args=("cancel", search.name),
+                help="Stops the trial that trains and begins no other. Nothing is lost: Go on takes it up again.",
+            )
+        else:
+            with st.popover("Go on", icon=":material/resume:", help="Where it was, also with more trials."):
+                _go_on(search, len(trials))
+            with st.popover("Remove", icon=":material/delete:", help="The runs of its trials stay."):
+                st.write("The search and its figures are deleted. The runs of its trials stay among your runs.")
+                st.button("Remove it", type="primary", on_click=_ask, args=("remove", search.name))
+        st.page_link(
+            page_file("runs"), label="Its trials among all runs", icon=":material/table_rows:", query_params={"made": "searches"}
+        )
+    with st.expander("What is searched"):
+        from cnn_core.search.space import space_in_words
+
+        st.code("\n".join(space_in_words(search.plan.space)), language=None)
+
+
+def _go_on(search: Search, tried: int) -> None:
+    plan = search.plan
+    usual = plan.trials if search.status == "cancelled" else min(plan.trials + MORE, MOST_TRIALS)
+    trials = st.number_input(
+        f"Trials in all (1 to {MOST_TRIALS:,})",
+        value=usual,
+        step=1,
+        help=f"{tried:,} of them were begun.",
+        key=f"more-{search.token}-{usual}",
+    )
+    st.button("Go on", key="search-go-on", type="primary", on_click=_ask, args=("resume", search.name, int(trials)))
+
+
+def _ask(what: str, name: str, *more: int) -> None:
+    """Ask it of the search; a refusal is shown for a moment."""
+    try:
+        getattr(get_studies(), what)(name, *more)
+    except StudioError as error:
+        st.toast(plain(error), icon=":material/error:")
+
+
+def _show_training(search: Search, trials: Sequence[Trial]) -> None:
+    """The curves of the trials that train now, and of the best one so far to measure them by."""
+    if search.status != "searching":
+        return
+    now, best = [trial.run for trial in trials if trial.state == "running" and trial.run], best_of(trials)
+    if not now:
+        st.caption("The next trial begins in a moment. Where another search is worked off, this one waits until that is done.")
+        return
+    ids = [*now, *([best.run] if best and best.run and best.run not in now else [])]
+    st.subheader("Training now" if len(ids) == len(now) else "Training now, beside the best")
+    overlay([get_store().run(run) for run in ids], "validation accuracy", "epoch", 0.0)
