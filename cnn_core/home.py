@@ -7,6 +7,7 @@ studio/
   data/<name>/           downloaded archives
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
                          learning/, calibration.json, training_curves.png, predictions.png
+  searches.db            the searches and their trials; searches/: the locks of those who work them off
   looks/                 which networks were looked at on which test images
 """
 

@@ -15,6 +15,7 @@ LAYERS = [
     {"data"},
     {"models"},
     {"config", "settings_file"},
+    {"settings_link"},
     {"inference"},
     {"analysis"},
     {"training"},
@@ -40,6 +41,8 @@ LIGHT = [
     "config",
     "settings",
     "settings_file",
+    "settings_link",
+    "lessons.glossary",
     "errors",
     "events",
     "home",
@@ -58,6 +61,8 @@ LIGHT = [
     "runs.digest",
     "runs.history",
     "runs.worker",
+    "search.plan",
+    "search.attend",
 ]
 
 

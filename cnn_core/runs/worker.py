@@ -1,8 +1,10 @@
-"""The background worker: a thread that trains queued runs, one after the other, and one that imports data. The only module that owns
-concurrency.
+"""The background worker: a thread that trains queued runs, one after the other, one that imports data, and one for each duty that those
+above it hand down (searches). The only module that owns concurrency.
 
     start, stop      called from the server's event loop, at its beginning and end
     warm_up          may be called from any thread, any number of times
+    a duty           is called once, on a thread of its own, with the question whether to end, which it asks often; it returns when that
+                     is so, and handles its own errors
     (everything else happens on the worker's own threads)
 
 Pages do not talk to the worker: they put a run into the store, or an import into the jobs, and ask there for its end. The threads are
@@ -12,6 +14,7 @@ inside torch.
 
 import contextlib
 import threading
+from collections.abc import Callable, Mapping
 
 from cnn_core.data.jobs import Jobs
 from cnn_core.errors import RunError, StudioError
@@ -23,11 +26,13 @@ from cnn_core.runs.store import Store
 POLL_SECONDS = 0.2
 WARM_UP_DELAY = 1.0  # seconds in which a browser paints its first page undisturbed
 
+Duty = Callable[[Callable[[], bool]], None]
+
 
 class Worker:
-    """Trains the store's queued runs and does the home's imports, each on a thread of its own, from `start` to `stop`."""
+    """Trains the store's queued runs, does the home's imports and the named `duties`, each on a thread of its own, from `start` to `stop`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, duties: Mapping[str, Duty] | None = None) -> None:
         self._store = store
         self._jobs = Jobs(store.home)
         self._ending = threading.Event()
@@ -36,6 +41,7 @@ class Worker:
         self._threads = (
             threading.Thread(target=self._work, name="trainer"),
             threading.Thread(target=self._import, name="importer"),
+            *(threading.Thread(target=duty, args=(self._should_end,), name=name) for name, duty in (duties or {}).items()),
         )
 
     def start(self) -> None:

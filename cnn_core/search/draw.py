@@ -40,6 +40,12 @@ def draw(study: "Study", plan: Plan) -> "Trial | None":
             return trial
 
 
+def take_up(study: "Study", plan: Plan, frozen: "FrozenTrial") -> "Trial":
+    """A trial that was begun, to go on with."""
+    study.sampler = _sampler(plan.sampler, plan.seed, frozen.number)
+    return load_optuna().Trial(study, frozen._trial_id)
+
+
 def is_filled(study: "Study", plan: Plan, trial: "Trial") -> bool:
     """Draw what is missing of the trial's settings. False for one that repeats another, which is given up and does not count."""
     chosen: dict[str, Any] = {}

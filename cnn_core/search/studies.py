@@ -7,6 +7,7 @@ Whoever works a search off (see `drive`) looks at its row between events, so a s
 Every method may be called from any thread. Optuna is loaded when trials are read, not before.
 """
 
+import re
 import sqlite3
 import threading
 import time
@@ -69,7 +70,7 @@ class Studies:
         with self._connect() as db:
             made = db.execute(
                 "insert into searches (name, token, created, plan) values (?, ?, ?, ?) on conflict (name) do nothing",
-                (plan.name, uuid.uuid4().hex[:12], time.time(), plan.to_json()),
+                (plan.name, _token(plan.name), time.time(), plan.to_json()),
             ).rowcount
         if not made:
             raise SettingError(f"There is a search “{plan.name}” already. Choose another name.", "name")
@@ -90,6 +91,12 @@ class Studies:
             raise StudioError(f"There is no search “{name[:80]}”. `python -m cnn_core search --list` lists them.")
         name, token, created, plan, status, trouble = found[0]
         return Search(name, token, created, Plan.from_json(plan), status, trouble)
+
+    def name_of(self, origin: str) -> str:
+        """The search that made a run which says so in its `origin`; "" for other runs, and where the search was removed."""
+        token = origin.removeprefix("search/").partition("/")[0] if origin.startswith("search/") else ""
+        found = self._rows("select name from searches where token = ?", token)
+        return found[0][0] if found else ""
 
     def plan(self, name: str) -> Plan:
         return self.search(name).plan
@@ -206,3 +213,8 @@ class Studies:
 
     def _refusal(self, error: Exception) -> StudioError:
         return StudioError(f"The searches in {self._file} cannot be used ({error}). {REMEDY}")
+
+
+def _token(name: str) -> str:
+    """What stands for a search in its runs' origins, unlike that of any other that has or had the same name."""
+    return f"{re.sub(r'[^a-z0-9]+', '-', name.lower())[:30].strip('-')}-{uuid.uuid4().hex[:6]}".lstrip("-")

@@ -1,13 +1,15 @@
-"""The store, the imports and the worker of this server, one each for a studio home."""
+"""The store, the imports, the searches and the worker of this server, one each for a studio home."""
 
 import os
-from functools import cache
+from functools import cache, partial
 
 from cnn_core.data.jobs import Jobs
 from cnn_core.home import Home
 from cnn_core.limits import read_limits
 from cnn_core.runs.store import Store
 from cnn_core.runs.worker import Worker
+from cnn_core.search.attend import attend
+from cnn_core.search.studies import Studies
 from pages.ui.identity import is_sign_in_on
 
 
@@ -22,8 +24,13 @@ def _jobs(home: Home) -> Jobs:
 
 
 @cache
+def _studies(home: Home) -> Studies:
+    return Studies(home)
+
+
+@cache
 def _worker(home: Home) -> Worker:
-    return Worker(_store(home))
+    return Worker(_store(home), {"searcher": partial(attend, _studies(home), _store(home))})
 
 
 def get_store() -> Store:
@@ -34,6 +41,11 @@ def get_store() -> Store:
 def get_jobs() -> Jobs:
     """The imports that are under way or were asked for."""
     return _jobs(Home.from_environment())
+
+
+def get_studies() -> Studies:
+    """The searches."""
+    return _studies(Home.from_environment())
 
 
 def get_worker() -> Worker:
