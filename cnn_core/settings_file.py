@@ -1,8 +1,9 @@
 """Settings as a file: JSON or YAML, a mapping from setting to value. A run's own `config.json` is such a file.
 
-In: a path, or the bytes of an upload. Out: what was chosen, not yet checked (make_config does that), or a SettingError.
+In: a path, or the bytes of an upload. Out: what was chosen, not yet checked (make_config does that), or a SettingError. And the way back.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ def parse_settings(content: bytes, name: str) -> dict[str, Any]:
             "config",
         )
     return chosen
+
+
+def write_yaml(settings: Mapping[str, Any]) -> str:
+    """The settings as YAML, one a line in their own order, as `parse_settings` reads them."""
+    return yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
 
 
 class _Plain(yaml.SafeLoader):

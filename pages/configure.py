@@ -7,9 +7,10 @@ from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from pages.ui.costs import model_table, reserve_cost, show_cost
+from pages.ui.form_link import follow_link, link_control, tell_link
 from pages.ui.forms import settings_tabs
 from pages.ui.session import start_run
-from pages.ui.settings_io import save_button, settings_file
+from pages.ui.settings_io import save_buttons, settings_file
 from pages.ui.task import choose_task
 from pages.ui.text import plain
 from pages.ui.tryouts import batch_preview, rate_finder, schedule_chart
@@ -20,9 +21,10 @@ def configure(data: str, model: str, info: DataInfo) -> None:
     costs = reserve_cost()
     with st.container(border=True):
         chosen, tabs = settings_tabs(data, model)
+        tell_link(chosen)
         with st.container(horizontal=True):
             start = st.button("Start training", type="primary", icon=":material/play_arrow:")
-            save_place = st.empty()
+            keep_place = st.container(horizontal=True)
     try:
         config = make_config(**chosen)
     except StudioError as error:
@@ -30,8 +32,9 @@ def configure(data: str, model: str, info: DataInfo) -> None:
         return
     if start:
         start_run(config)
-    with save_place:
-        save_button(config)
+    with keep_place:
+        save_buttons(config)
+        link_control(chosen)
     show_consequences(tabs, config, info)
     # Last, because these have to wait for torch, and the form need not.
     try:
@@ -54,6 +57,7 @@ def show_consequences(tabs: dict[str, DeltaGenerator], config: TrainConfig, info
 
 
 st.title("Configure a run")
+follow_link()
 settings_file()
 if task := choose_task():
     configure(*task)

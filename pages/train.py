@@ -5,6 +5,7 @@ import streamlit as st
 from cnn_core.config import TrainConfig
 from cnn_core.runs.store import Run
 from pages.ui.components.live import live_panel
+from pages.ui.form_link import link_control
 from pages.ui.run_controls import branch_from, show_controls, show_family
 from pages.ui.run_doctor import show_doctor
 from pages.ui.run_probes import show_probes
@@ -18,6 +19,7 @@ def show_settings(run: Run) -> None:
     with st.expander("Settings of this run"):
         rows = {field.title: getattr(config, name) for name, field in TrainConfig.model_fields.items()}
         rows["Data version"] = get_store().data_version(run.id) or "known when it begins"
+        link_control(config.model_dump())
         st.table({"Setting": list(rows), "Value": [plain(value) for value in rows.values()]})
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config import BELONGS_TO_OPTIMIZER, GROUPS, TrainConfig, choices, has_effect, make_config, range_in_words
+from pages.ui.links import glossary_topic, page_file, term_link
 
 FIELDS = TrainConfig.model_fields
 COLUMNS = 3
@@ -27,6 +28,11 @@ def label(name: str) -> str:
     return f"{field.title} ({facts})"
 
 
+def explain(name: str) -> str:
+    """What a field's question mark says: the setting's own sentence, and the way to more."""
+    return f"{FIELDS[name].description} {term_link(name)}"
+
+
 def field_key(name: str, chosen: Mapping[str, Any]) -> str:
     """The widget's name. It belongs to the data set and the model, and where the optimizer brings its own default, to that too:
     what was changed for one is not carried to another."""
@@ -44,6 +50,8 @@ def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], dict[str, Delt
     for group, tab in tabs.items():
         with tab:
             _fill_tab([name for name in FIELDS if _extra(name)["group"] == group], chosen)
+            # Also for keyboards, which open the question marks but do not reach the links in them.
+            st.page_link(page_file("learn"), label="What these settings mean", icon=":material/menu_book:", query_params=glossary_topic(group))  # fmt: skip
     return chosen, tabs
 
 
@@ -86,7 +94,7 @@ def changed_inputs(config: TrainConfig, names: Iterable[str], key: str) -> dict[
 
 def _widget(name: str, value: Any, key: str) -> Any:
     field = FIELDS[name]
-    shared = {"help": field.description, "key": key}
+    shared = {"help": explain(name), "key": key}
     if field.annotation is bool:
         return st.toggle(label(name), value=value, wrap=True, **shared)
     if options := choices(name):

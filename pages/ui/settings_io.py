@@ -1,14 +1,18 @@
 """Settings as a file, in and out of the form: a run's settings can be kept, handed out, and taken up again."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, is_path_set
 from cnn_core.errors import StudioError
-from cnn_core.settings_file import parse_settings
+from cnn_core.settings_file import parse_settings, write_yaml
 from pages.ui.forms import field_key
 from pages.ui.server import get_store
+from pages.ui.task import FOLDER, NAMED_BY_LINK
 from pages.ui.text import plain
 
 UPLOAD = "settings-file"
@@ -29,26 +33,36 @@ def settings_file() -> None:
             st.error(f"The form was left as it is. {plain(refused)}", icon=":material/error:")
 
 
-def save_button(config: TrainConfig) -> None:
-    """A button that keeps the settings as a file for the form and the command line."""
-    st.download_button(
-        "Save settings",
-        config.model_dump_json(indent=2),
-        file_name="settings.json",
-        mime="application/json",
-        icon=":material/download:",
-        help="For this form, or for a terminal: python -m cnn_core train --config settings.json",
-    )
+def save_buttons(config: TrainConfig) -> None:
+    """Buttons that keep the settings as a file for the form and the command line."""
+    for kind, content, mime, label in (
+        ("json", config.model_dump_json(indent=2), "application/json", "Save settings"),
+        ("yaml", write_yaml(config.model_dump()), "application/yaml", "As YAML"),
+    ):
+        st.download_button(
+            label,
+            content,
+            file_name=f"settings.{kind}",
+            mime=mime,
+            icon=":material/download:",
+            on_click="ignore",
+            help=f"For this form, or for a terminal: `python -m cnn_core train --config settings.{kind}`",
+        )
 
 
 def fill_form(config: TrainConfig) -> None:
     """Put the settings into the form's fields; to be called before the form is shown."""
-    home = get_store().home
-    has_name = config.data in CATALOG or (config.data in imported_sets(home) and not is_path_set(config.data))
-    st.session_state["data"], st.session_state["model"] = config.data if has_name else "folder", config.model
+    put_settings(config.model_dump())
+
+
+def put_settings(chosen: Mapping[str, Any], *, is_from_link: bool = False) -> None:
+    """Put `chosen`, a value for every setting, into the form's fields. A folder that only a link names is not opened before a person says so."""
+    home, data = get_store().home, chosen["data"]
+    has_name = data in CATALOG or (data in imported_sets(home) and not is_path_set(data))
+    st.session_state["data"], st.session_state["model"] = data if has_name else FOLDER, chosen["model"]
     if not has_name:
-        st.session_state["folder"] = config.data
-    chosen = config.model_dump()
+        st.session_state["folder"] = data
+    st.session_state[NAMED_BY_LINK] = data if is_from_link and not has_name else ""
     for name in chosen.keys() - {"data", "model"}:
         st.session_state[field_key(name, chosen)] = chosen[name]
 

@@ -1,17 +1,20 @@
 """What is learned by what: the boxes in which data set and model are chosen, with what they say of themselves. Shared by Configure and Search."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from cnn_core.data.catalog import CATALOG, canonical_name, open_source
 from cnn_core.data.library import imported_sets, is_path_set, title_of
 from cnn_core.data.source import DataInfo
 from cnn_core.models.registry import FAMILIES
-from pages.ui.forms import label
+from pages.ui.forms import explain, label
 from pages.ui.links import page_file
 from pages.ui.server import get_store
 from pages.ui.text import plain
 
 FOLDER = "folder"
+NAMED_BY_LINK = "folder-named-by-link"
 
 
 def choose_task() -> tuple[str, str, DataInfo] | None:
@@ -20,7 +23,9 @@ def choose_task() -> tuple[str, str, DataInfo] | None:
     with left:
         data = choose_data()
     with right:
-        model = st.selectbox(label("model"), list(FAMILIES), format_func=lambda name: FAMILIES[name].title, key="model")
+        model = st.selectbox(
+            label("model"), list(FAMILIES), format_func=lambda name: FAMILIES[name].title, key="model", help=explain("model")
+        )
         st.caption(FAMILIES[model].help)
     if not data:
         st.info(
@@ -28,10 +33,26 @@ def choose_task() -> tuple[str, str, DataInfo] | None:
             icon=":material/folder:",
         )
         return None
+    if data == st.session_state.get(NAMED_BY_LINK) and not is_known(data):
+        _ask_to_open()
+        return None
     info = open_source(data, get_store().home).info
     with left:
         show_facts(info)
     return data, model, info
+
+
+def is_known(folder: str) -> bool:
+    """Whether the images of the folder or archive were taken into the studio before."""
+    from cnn_core.data.path_source import set_name
+
+    return get_store().home.set_folder(set_name(Path(folder))).is_dir()
+
+
+def _ask_to_open() -> None:
+    """Anybody can write a link: the server's folders are not looked into because of one."""
+    st.info("A link has named this folder. It is not looked into before you say so.", icon=":material/folder:")
+    st.button("Open the folder", icon=":material/folder_open:", on_click=st.session_state.pop, args=(NAMED_BY_LINK,))
 
 
 def choose_data() -> str:
@@ -39,14 +60,12 @@ def choose_data() -> str:
     home = get_store().home
     own = [name for name in imported_sets(home) if name not in CATALOG and not is_path_set(name)]
     names = [*CATALOG, *own, FOLDER]
-    if (asked := st.query_params.get("data")) in names:  # a link from the Data page
-        st.session_state["data"] = asked
-        st.query_params.pop("data")
     chosen = st.selectbox(
         label("data"),
         names,
         format_func=lambda name: "A folder or zip archive on this machine" if name == FOLDER else title_of(name, home),
         key="data",
+        help=explain("data"),
     )
     if chosen in CATALOG:
         st.caption(CATALOG[chosen].help)

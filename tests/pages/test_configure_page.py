@@ -48,7 +48,7 @@ OUT_OF_RANGE = {
 def assert_described(widget, name):
     """Label, unit, range and help are the setting's own."""
     about = FIELDS[name]
-    assert widget.help == about.description
+    assert widget.help == f"{about.description} [In the glossary](learn?view=Glossary&term={name})"
     if about.annotation is bool:
         assert widget.label == about.title
         return
