@@ -36,7 +36,7 @@ def test_points_epochs_and_the_best_epochs_star_appear_as_they_happen_without_a_
         assert points(page) == list(range(1, 31))
         assert page.evaluate(f"Array.from({LOSS}.data[1].x)") == [10, 20, 30]
         star = page.evaluate(f"(({{name, x, marker}}) => ({{name, x: Array.from(x), symbol: marker.symbol}}))({LOSS}.data[3])")
-        assert star == {"name": "best epoch", "x": [20], "symbol": "star"}
+        assert star == {"name": "best", "x": [20], "symbol": "star"}
         assert (figure(page, "best"), figure(page, "accuracy"), figure(page, "epoch")) == ("80.0 % epoch 2", "70.0 %", "4 / 4")
         assert page.locator(".live-share").inner_text() == "step 30 of 40"
         assert page.locator(".live-bar").get_attribute("aria-valuenow") == "75"

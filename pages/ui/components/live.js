@@ -174,7 +174,7 @@ class Panel {
 
   layout(name, c) {
     const layout = chartLayout(c, "step", name === "accuracy" ? ".0%" : undefined);
-    return { ...layout, uirevision: this.run };
+    return { ...layout, uirevision: this.run, legend: { ...layout.legend, font: { size: 11 } } }; // five names in one row, or in two on a phone
   }
 
   drawCurves(Plotly, chart, c) {
@@ -186,14 +186,14 @@ class Panel {
       customdata: epochs.map((e) => e.epoch), hovertemplate: `epoch %{customdata}: %{y:${format}}`,
     });
     const traces = [
-      line("each step", c.training, steps[name], { opacity: 0.35, hovertemplate: `step %{x}: %{y:${format}}` }),
+      line("step", c.training, steps[name], { opacity: 0.35, hovertemplate: `step %{x}: %{y:${format}}` }),
       byEpoch("training", c.training, "train"),
       byEpoch("validation", c.validation, "val"),
       {
-        name: "best epoch", x: at.map((e) => e.step), y: at.map((e) => e[`val_${name}`]), customdata: at.map((e) => e.epoch), type: "scatter", mode: "markers",
+        name: "best", x: at.map((e) => e.step), y: at.map((e) => e[`val_${name}`]), customdata: at.map((e) => e.epoch), type: "scatter", mode: "markers",
         marker: { symbol: "star", size: 14, color: c.best, line: { width: 1, color: c.text } }, hovertemplate: `best, epoch %{customdata}: %{y:${format}}`,
       },
-      line("each step, smoothed", c.training, smooth[name], { line: { color: c.training, width: 1.5, dash: "dot" }, hovertemplate: `about step %{x}: %{y:${format}}` }),
+      line("smoothed", c.training, smooth[name], { line: { color: c.training, width: 1.5, dash: "dot" }, hovertemplate: `about step %{x}: %{y:${format}}` }),
     ];
     const isNew = !chart.data, drawn = Plotly.react(chart, traces, { ...this.layout(name, c), ...this.marks(changes, c) }, CONFIG);
     if (isNew) chart.on("plotly_click", ({ points: [point] }) => point.customdata && this.onEpoch(point.customdata));
