@@ -1,6 +1,6 @@
-"""The command line: `python -m cnn_core train | resume | evaluate | predict | export | serve | import-model | doctor | runs | data`, with the same engine and the same store as the dashboard.
+"""The command line: `python -m cnn_core train | resume | evaluate | predict | export | serve | import-model | doctor | runs | data | search`, with the same engine and the same store as the dashboard.
 
-With `--json` the last line on standard output is one JSON object (a list for predict without --csv, doctor and runs); progress goes to standard error.
+With `--json` the last line on standard output is one JSON object (a list for predict without --csv, doctor, runs and search --list); progress goes to standard error.
 What a person can put right ends with a sentence on standard error and exit status 2. The first Ctrl-C stops a training and
 keeps what was learned.
 """
@@ -29,6 +29,7 @@ from cnn_core.runs.doctor import examine
 from cnn_core.runs.export import FORMS, export_runs
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Run, Store
+from cnn_core.search_command import add_search_options, run_search_command
 from cnn_core.serve_command import add_serve_options, run_serve_command
 from cnn_core.settings_file import read_settings
 
@@ -49,10 +50,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     train = commands.add_parser("train", help="train a network; without options, the one-click run on digits")
-    for name in TrainConfig.model_fields:
-        _add_setting(train, name)
-    train.add_argument("--config", type=Path, metavar="FILE", help="take settings from a JSON or YAML file; options win over it")
     train.set_defaults(command=_train)
+    search = commands.add_parser("search", help="find good settings by trying many")
+    add_search_options(search)
+    search.set_defaults(command=_search)
+    for command in (train, search):
+        command.add_argument(
+            "--config", type=Path, metavar="FILE", help="take settings from a JSON or YAML file; options win over it"
+        )
+        for name in TrainConfig.model_fields:
+            _add_setting(command, name)
     resume = commands.add_parser("resume", help="go on with a run that was stopped or interrupted, from its last checkpoint")
     resume.set_defaults(command=_resume)
     evaluate = commands.add_parser("evaluate", help="measure a run's network on its images, and write what was found to files")
@@ -79,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--export", choices=tuple(FORMS), help="write the runs as tables, as JSON or for TensorBoard")
     runs.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (default runs-<form>.zip)")
     runs.set_defaults(command=_runs)
-    for command in (train, resume, evaluate, predict, export, serve, doctor, brought, runs):
+    for command in (train, search, resume, evaluate, predict, export, serve, doctor, brought, runs):
         command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     add_data_command(commands)
     commands.choices["data"].set_defaults(command=_data)
@@ -103,12 +110,24 @@ def _add_setting(parser: argparse.ArgumentParser, name: str) -> None:
 def _train(args: argparse.Namespace) -> int:
     from cnn_core.runs.submit import submit
 
-    chosen = read_settings(args.config) if args.config else {}
-    chosen |= {name: value for name in TrainConfig.model_fields if (value := getattr(args, name)) is not None}
     store = Store(Home.from_environment())
     with ExitStack() as held:  # before anybody else can see the run
-        run = submit(make_config(**chosen), store, prepare=lambda run, folder: held.enter_context(hold(folder)))
+        run = submit(make_config(**_chosen(args)), store, prepare=lambda run, folder: held.enter_context(hold(folder)))
         return _execute(args, store, run)
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given: those of the file, and the options, which win."""
+    chosen = read_settings(args.config) if args.config else {}
+    return chosen | {name: value for name in TrainConfig.model_fields if (value := getattr(args, name)) is not None}
+
+
+def _search(args: argparse.Namespace) -> int:
+    store, was_interrupted = Store(Home.from_environment()), Interrupt()
+    with was_interrupted:
+        answer = run_search_command(args, _chosen(args), store, was_interrupted)
+    _answer(args, *answer)
+    return 0
 
 
 def _resume(args: argparse.Namespace) -> int:

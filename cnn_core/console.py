@@ -29,37 +29,40 @@ def follow(steps: Generator[Progress, None, Result]) -> Result:
 
 
 class Console:
-    """Shows events on `out`, by default the standard error of the moment, as they come."""
+    """Shows events on `out`, by default the standard error of the moment, as they come; `is_brief`: only by the bar."""
 
-    def __init__(self, out: TextIO | None = None) -> None:
+    def __init__(self, out: TextIO | None = None, *, is_brief: bool = False) -> None:
         self._out = out or sys.stderr
         self._is_live = self._out.isatty()
         self._history = History()
         self._has_waited = False
+        self._is_brief = is_brief
 
     def wait(self) -> None:
         """It is another run's turn: say so once, and let a moment pass."""
         if not self._has_waited:
-            self._line("Waiting: another run has the device, or is before this one in the queue.")
+            self.say("Waiting: another run has the device, or is before this one in the queue.")
             self._has_waited = True
         time.sleep(WAIT_SECONDS)
 
     def show(self, event: Event) -> None:
         self._history.add([Stored(self._history.seq + 1, event)])
+        if self._is_brief and not isinstance(event, (Progress, Steps)):
+            return
         match event:
             case Started():
-                self._line(
+                self.say(
                     f"{event.parameters:,} parameters on {event.device}; {event.train_count:,} training, {event.val_count:,} validation, {event.test_count:,} test images"
                 )
             case Note():
-                self._line(event.text)
+                self.say(event.text)
             case Progress():
                 self._redraw(event.done / max(event.total, 1), f"{event.stage} {event.done:,}/{event.total:,}")
             case Steps():
                 self._redraw(self._share_done(), self._pace(event))
             case Epoch():
                 best = "  best so far" if event.is_best else ""
-                self._line(
+                self.say(
                     f"epoch {event.epoch:>3}  loss {event.train_loss:.3f}  accuracy {event.train_accuracy:.1%}  "
                     f"validation loss {event.val_loss:.3f}  accuracy {event.val_accuracy:.1%}{best}"
                 )
@@ -78,7 +81,8 @@ class Console:
         left = self._history.seconds_left or 0
         return f"epoch {steps.epoch}  loss {steps.loss[-1]:.3f}  {steps.images_per_second:,.0f} images/s  {left // 60:.0f}:{left % 60:02.0f} left"
 
-    def _line(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Add a line above the bar."""
         self.close()
         print(text, file=self._out, flush=True)
 

@@ -198,6 +198,11 @@ def space_in_words(space: Space) -> list[str]:
     return [_line(part) for part in space]
 
 
+def settings_in_words(settings: Mapping[str, Any]) -> str:
+    """What a trial varies: "learning_rate=0.003, batch_norm=on"."""
+    return ", ".join(f"{name}={_word(value)}" for name, value in settings.items())
+
+
 def _line(part: Range | Choices) -> str:
     if isinstance(part, Range):
         return f"{part.name}={_word(part.low)}..{_word(part.high)}{LOG if part.log else ''}"
