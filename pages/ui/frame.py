@@ -7,6 +7,7 @@ person's that a page lets through is shown here, in words. Where people sign in,
 import streamlit as st
 
 from cnn_core.errors import StudioError
+from pages.ui.components.tooltips import reach_tooltips
 from pages.ui.links import PAGES
 from pages.ui.server import get_worker
 from pages.ui.sign_in import ask_to_sign_in, is_let_in, show_person
@@ -30,13 +31,13 @@ chosen = st.navigation(
             page("train", "Train", "show_chart"),
             page("runs", "Runs", "table_rows"),
             page("search", "Search", "manage_search"),
-            page("search", "Search", "manage_search"),
         ],
         "Understand": [page("evaluate", "Evaluate", "fact_check"), page("gallery", "Gallery", "gesture")],
         "Learn": [page("learn", "Learn", "school")],
     },
     position="sidebar" if is_let_in() else "hidden",
 )
+reach_tooltips()
 try:
     if is_let_in():
         show_person()

@@ -33,7 +33,7 @@ def show_glossary() -> None:
     if named:
         _show_term(named, is_named=True)
     topic = _choose_topic(named)
-    _show_terms([term for term in glossary().values() if term.topic == topic])
+    _show_terms([term for term in glossary().values() if term.topic == topic and term != named])
 
 
 def _named() -> Term | None:
@@ -102,7 +102,7 @@ def _show_terms(terms: list[Term]) -> None:
 
 def _show_term(term: Term, *, is_named: bool = False) -> None:
     """One term: `is_named` where it is the one that was asked for, which stands above the others."""
-    size = "###" if is_named else "####"
+    size = "##" if is_named else "###"
     with st.container(border=True, key=f"term-{term.name}{'-named' if is_named else ''}", height="stretch"):
         st.markdown(
             f"{size} {term.title}\n{_place(term)}\n\n{term.text}" + (f"\n\n:small[:gray[{term.source}]]" if term.source else "")
