@@ -1,6 +1,7 @@
 """A picture of one's own, drawn, uploaded or photographed: the same on every page that asks a network about one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -19,9 +20,12 @@ TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 LARGEST_FILE = 64  # MB
 
 
-def take_picture(card: "ModelCard", key: str) -> Picture | None:
-    """Draw, upload or photograph; None until there is a picture. `key`: of the widgets, another one for every page."""
+def take_picture(
+    card: "ModelCard", key: str, first: Mapping[str, Callable[[], Picture | None]] = MappingProxyType({})
+) -> Picture | None:
+    """Draw, upload or photograph, after the ways in `first`; None until there is a picture. `key`: of the widgets, another one for every page."""
     ways: dict[str, Callable[[], Picture | None]] = {
+        **first,
         DRAW: lambda: draw(card, key),
         UPLOAD: lambda: _upload(key),
         CAMERA: lambda: photograph(key),
