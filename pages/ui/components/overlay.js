@@ -1,4 +1,5 @@
-// Several runs on the same axes, live. In: the runs' names, what to draw and against what. One EventSource brings the points of
+// Several runs on the same axes, live. In: the runs' names, each with the place of its colour and the group it belongs to (its own id where
+// it stands for itself), what to draw and against what; of two measures the second is dotted. One EventSource brings the points of
 // all of them; a rerun with another choice draws the points that are here already.
 
 const PAUSE = 400; // milliseconds between two drawings, however many runs report
@@ -79,9 +80,9 @@ class Overlay {
     }, this.chart.data ? PAUSE : 0);
   }
 
-  // x and y of one run's curve, as chosen.
-  curve(kept) {
-    const { measure, axis } = this.choice;
+  // x and y of one run's curve of a measure.
+  curve(kept, measure) {
+    const { axis } = this.choice;
     if (measure in STEPS) {
       const { x, y } = kept[STEPS[measure]];
       const moments = [[0, 0], ...kept.epochs.map((e) => [e.step, e.seconds]), ...(kept.now?.[1] ? [kept.now] : [])];
@@ -92,18 +93,20 @@ class Overlay {
   }
 
   draw(Plotly) {
-    const c = coloursOf(this.element), { measure, axis, smoothing, runs } = this.choice, isShare = measure.endsWith("accuracy");
+    const c = coloursOf(this.element), { measures, axis, smoothing, runs } = this.choice, isShare = measures[0].endsWith("accuracy");
     this.drawnColours = JSON.stringify(c);
-    const traces = [];
-    runs.forEach(({ id, name }, position) => {
-      const { x, y } = this.curve(this.kept.get(id)), colour = c.all[position % c.all.length], mode = measure in STEPS ? "lines" : "lines+markers";
-      const shared = { x, type: "scatter", legendgroup: id, line: { color: colour, width: 2 }, marker: { size: 5, color: colour }, hovertemplate: `${axis} %{x:.4~g}: %{y:${isShare ? ".2%" : ".4f"}}<extra>${plain(name)}</extra>` };
-      if (smoothing) traces.push({ ...shared, y, mode: "lines", opacity: 0.25, showlegend: false, name: plain(name) });
-      traces.push({ ...shared, y: smoothing ? smoothed(y, smoothing) : y, mode, name: plain(name) });
+    const traces = [], told = new Set();
+    for (const { id, name, group, colour: place } of runs) measures.forEach((measure, position) => {
+      const { x, y } = this.curve(this.kept.get(id), measure), colour = c.all[place % c.all.length], mode = measure in STEPS ? "lines" : "lines+markers";
+      const label = plain(measures.length > 1 ? `${name}, ${measure}` : name), legendgroup = `${group} ${measure}`, showlegend = !told.has(legendgroup);
+      told.add(legendgroup);
+      const shared = { x, type: "scatter", name: label, legendgroup, line: { color: colour, width: 2, dash: position ? "dot" : "solid" }, marker: { size: 5, color: colour }, hovertemplate: `${axis} %{x:.4~g}: %{y:${isShare ? ".2%" : ".4f"}}<extra>${label}</extra>` };
+      if (smoothing) traces.push({ ...shared, y, mode: "lines", opacity: 0.25, showlegend: false });
+      traces.push({ ...shared, y: smoothing ? smoothed(y, smoothing) : y, mode, showlegend });
     });
     const layout = chartLayout(c, axis, isShare ? ".0%" : undefined);
-    layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measure } };
-    return Plotly.react(this.chart, traces, { ...layout, uirevision: `${measure} ${axis} ${this.runs}` }, CONFIG);
+    layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measures.length > 1 ? measures[0].split(" ").at(-1) : measures[0] } };
+    return Plotly.react(this.chart, traces, { ...layout, uirevision: `${measures} ${axis} ${this.runs}` }, CONFIG);
   }
 
   close() {

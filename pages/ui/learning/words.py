@@ -1,0 +1,25 @@
+"""An exercise's settings and terms in words."""
+
+from cnn_core.config import TrainConfig, has_effect
+from cnn_core.lessons.cards import DIGITS, Lesson, Side
+from cnn_core.lessons.glossary import glossary
+
+
+def differing(lesson: Lesson, side: Side, data: str = DIGITS) -> str:
+    """The settings of run A or B in which the two differ: "batch norm on"."""
+    mine, other = (lesson.settings(which, data) for which in (side, "B" if side == "A" else "A"))
+    named = lesson.without.keys() | lesson.with_.keys() | lesson.photographs.keys()
+    differ = [name for name in TrainConfig.model_fields if name in named and getattr(mine, name) != getattr(other, name)]
+    shown = [name for name in differ if has_effect(name, mine.model_dump())]
+    return ", ".join(f"{TrainConfig.model_fields[name].title.lower()} {_value(getattr(mine, name))}" for name in shown)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def glossary_links(lesson: Lesson) -> str:
+    """Markdown links to the lesson's terms in the glossary."""
+    return ", ".join(f"[{glossary()[term].title.lower()}](learn?view=Glossary&term={term})" for term in lesson.terms)
