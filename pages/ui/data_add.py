@@ -10,6 +10,8 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.data.image_file import SUFFIXES
 from cnn_core.data.importer import LARGEST, SMALLEST, Options
 from cnn_core.errors import DataError, StudioError
+from cnn_core.runs.allowance import check_disk
+from pages.ui.people import may_read_paths, person
 from pages.ui.server import get_jobs, get_store
 from pages.ui.text import plain
 
@@ -34,6 +36,8 @@ def add_images() -> None:
         "Path on the server": _path,
         "Class by class": _class_by_class,
     }
+    if not may_read_paths():
+        del ways["Path on the server"]
     way = st.segmented_control("Where they are", list(ways), default="Zip archive", required=True)
     with st.container(border=True):
         find = ways[way]()
@@ -79,7 +83,7 @@ def _import(name: str, options: dict[str, object], find: Callable[[], tuple[Path
         get_store().home.set_folder(name)  # refuses what cannot be a name, before anything is copied
         with st.spinner("Taking the files…"):
             source, is_upload = find()
-        get_jobs().add(name, str(source), options, is_upload=is_upload)
+        get_jobs().add(name, str(source), options, is_upload=is_upload, owner=person())
     except StudioError as error:
         st.error(f"Nothing was imported. {plain(error)}", icon=":material/error:")
         return
@@ -90,7 +94,14 @@ def _import(name: str, options: dict[str, object], find: Callable[[], tuple[Path
 
 def _zip() -> Callable[[], tuple[Path, bool]] | None:
     file = st.file_uploader("Zip archive (up to 1 GB)", type="zip", max_upload_size=1024)
-    return (lambda: (uploads.keep_zip(file, file.name, get_store().home), True)) if file else None
+    if not file:
+        return None
+
+    def find() -> tuple[Path, bool]:
+        check_disk(get_store(), person(), file.size)
+        return uploads.keep_zip(file, file.name, get_store().home, person()), True
+
+    return find
 
 
 def _directory() -> Callable[[], tuple[Path, bool]] | None:
@@ -100,7 +111,12 @@ def _directory() -> Callable[[], tuple[Path, bool]] | None:
     if not files:
         return None
     st.caption(f"{len(files):,} files")
-    return lambda: (uploads.pack(((file.name, file) for file in files), get_store().home), True)
+
+    def find() -> tuple[Path, bool]:
+        check_disk(get_store(), person(), sum(file.size for file in files))
+        return uploads.pack(((file.name, file) for file in files), get_store().home, person()), True
+
+    return find
 
 
 def _path() -> Callable[[], tuple[Path, bool]] | None:
@@ -111,7 +127,7 @@ def _path() -> Callable[[], tuple[Path, bool]] | None:
 def _class_by_class() -> Callable[[], tuple[Path, bool]] | None:
     """Pictures for one class after the other, from files or the camera; what was added so far is shown and kept."""
     if "collection" not in st.session_state:
-        st.session_state["collection"] = uploads.begin_collection(get_store().home)
+        st.session_state["collection"] = uploads.begin_collection(get_store().home, person())
     collection = st.session_state["collection"]
     name = st.text_input(
         "Class", placeholder="tulip", help="Add the pictures of one class, then type the next class's name."
@@ -137,6 +153,7 @@ def _class_by_class() -> Callable[[], tuple[Path, bool]] | None:
 
 def _collect(collection: Path, name: str, files: list[tuple[str, bytes]]) -> None:
     try:
+        check_disk(get_store(), person(), sum(len(content) for _, content in files))
         uploads.collect(collection, name, files)
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")

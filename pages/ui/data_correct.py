@@ -6,10 +6,12 @@ import streamlit as st
 
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import USED, Item
+from cnn_core.data.owners import owner_of
 from cnn_core.data.source import PARTS
 from pages.ui.choice import choose_class
 from pages.ui.components.picker import Picture, pick_pictures, untick
 from pages.ui.images import picture_html
+from pages.ui.people import may_change, say_whose
 from pages.ui.text import plain
 
 PAGE, PAIRS_PAGE = 32, 8
@@ -61,6 +63,9 @@ def _filters(source: ImportedSource) -> tuple[str, tuple[int, ...]]:
 
 def _actions(source: ImportedSource, picked: list[int]) -> None:
     """What can be done with the ticked images."""
+    if not may_change(owner := owner_of(source.folder)):
+        say_whose(owner)
+        return
     if not picked:
         st.caption("Tick images to exclude them or to change their class.")
         return
@@ -93,7 +98,7 @@ def show_duplicates(source: ImportedSource) -> None:
     pages = -(-total // PAIRS_PAGE)
     page = st.pagination(pages, key="data-pairs-page") if pages > 1 else 1
     pairs = source.index.pairs(limit=PAIRS_PAGE, offset=(page - 1) * PAIRS_PAGE)
-    pool, classes = source.pool, source.info.classes
+    pool, classes, is_mine = source.pool, source.info.classes, may_change(owner_of(source.folder))
     for first, second, is_same in pairs:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             for item in (first, second):
@@ -104,12 +109,13 @@ def show_duplicates(source: ImportedSource) -> None:
                 st.badge(
                     "same file" if is_same else "nearly the same picture", color="orange" if first.part != second.part else "gray"
                 )
-                st.button(
-                    "Exclude the second",
-                    key=f"pair-{first.row}-{second.row}",
-                    on_click=_edit,
-                    args=(source, [second.row], "is_excluded", 1),
-                )
+                if is_mine:
+                    st.button(
+                        "Exclude the second",
+                        key=f"pair-{first.row}-{second.row}",
+                        on_click=_edit,
+                        args=(source, [second.row], "is_excluded", 1),
+                    )
 
 
 def show_corrections(source: ImportedSource) -> None:
@@ -120,7 +126,8 @@ def show_corrections(source: ImportedSource) -> None:
             "Nothing was corrected. Tick images under Images to exclude them or to change their class.", icon=":material/edit:"
         )
         return
-    st.button("Undo the last correction", icon=":material/undo:", on_click=source.index.undo)
+    if may_change(owner_of(source.folder)):
+        st.button("Undo the last correction", icon=":material/undo:", on_click=source.index.undo)
     what = {"is_excluded": lambda edit: "excluded" if edit.new else "taken back in"}
     st.dataframe(
         {

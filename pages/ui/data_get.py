@@ -7,6 +7,7 @@ import streamlit as st
 from cnn_core.data.catalog import Entry, open_source
 from cnn_core.errors import StudioError
 from pages.ui.images import labelled_grid
+from pages.ui.people import may_read_paths, person
 from pages.ui.server import get_jobs, get_store
 from pages.ui.text import plain
 
@@ -27,6 +28,8 @@ def show_entry(entry: Entry) -> None:
     megabytes = sum(archive.megabytes for archive in entry.archives)
     if st.button(f"Download {megabytes:,.0f} MB", type="primary", icon=":material/download:"):
         ask_for(info.name)
+    if not may_read_paths():
+        return
     with st.expander("I have the file already"):
         missing = open_source(info.name, get_store().home).missing
         st.caption(f"Still missing: {', '.join(missing)}. Its checksum is compared, and it is copied into the studio's folder.")
@@ -55,7 +58,7 @@ def adopt(name: str, path: Path) -> None:
 def ask_for(name: str) -> None:
     """Have the set downloaded and imported in the background."""
     try:
-        get_jobs().add(name)
+        get_jobs().add(name, owner=person())
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return

@@ -7,6 +7,7 @@ import streamlit as st
 from cnn_core.data.jobs import Job
 from cnn_core.data.library import title_of
 from cnn_core.errors import StudioError
+from pages.ui.people import may_change
 from pages.ui.server import get_jobs, get_store
 from pages.ui.text import plain
 
@@ -36,7 +37,7 @@ def _show(was_active: bool) -> None:
 def _show_job(job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{plain(job.name)}**", width="stretch")
-        if job.is_active:
+        if job.is_active and may_change(job.owner):
             st.button(
                 "Cancel",
                 key=f"cancel-{job.id}",
@@ -44,10 +45,11 @@ def _show_job(job: Job) -> None:
                 args=(job.id,),
                 help="Ends it. What was read is kept for when you ask for the same again.",
             )
-        else:
+        elif not job.is_active:
             if job.status == "finished":
                 _link(job.name)
-            st.button("Dismiss", key=f"forget-{job.id}", on_click=get_jobs().forget, args=(job.id,))
+            if may_change(job.owner):
+                st.button("Dismiss", key=f"forget-{job.id}", on_click=get_jobs().forget, args=(job.id,))
     if job.is_active:
         share = min(1.0, job.done / max(job.total, 1))
         st.progress(share, f"{plain(job.stage) or 'Waiting for its turn'}: {job.done:,} of {job.total:,}")

@@ -7,11 +7,13 @@ import streamlit as st
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.library import Health, examine, remove_set
+from cnn_core.data.owners import owner_of
 from cnn_core.errors import StudioError
 from pages.ui.data_augment import show_augmentations
 from pages.ui.data_correct import EDITED, show_corrections, show_duplicates, show_images
 from pages.ui.data_split import show_classes
 from pages.ui.links import page_file
+from pages.ui.people import may_change, say_whose
 from pages.ui.server import get_store
 from pages.ui.text import plain
 
@@ -89,6 +91,9 @@ def _offer_more(name: str, source: ImportedSource) -> None:
     st.divider()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(page_file("configure"), label="Train on it", icon=":material/tune:", query_params={"data": name})
+        if not may_change(owner := owner_of(source.folder)):
+            say_whose(owner)
+            return
         with st.popover("Remove this data set", icon=":material/delete:"):
             st.write(
                 "The images and corrections kept by the studio go; the files that they were made of stay. Runs keep their models."

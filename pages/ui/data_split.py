@@ -4,10 +4,12 @@ import streamlit as st
 
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import resplit
+from cnn_core.data.owners import owner_of
 from cnn_core.data.source import finish
 from cnn_core.data.statistics import channel_statistics, mean_images
 from cnn_core.errors import StudioError
 from pages.ui.images import labelled_grid
+from pages.ui.people import may_change
 from pages.ui.text import plain
 
 MOST_MEANS = 100
@@ -40,6 +42,8 @@ def _show_split(source: ImportedSource) -> None:
         st.caption("The set itself says which images are for testing.")
         return
     st.caption("The set does not say which images are for testing, so a share of every class is kept for it, drawn with a seed.")
+    if not may_change(owner_of(source.folder)):
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         share = st.number_input("Test share (0.01 to 0.9)", value=split["test_share"], step=0.05, format="%g", width=170)
         seed = st.number_input("Seed", value=split["seed"], step=1, width=120)

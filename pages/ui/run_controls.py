@@ -8,6 +8,7 @@ from cnn_core.home import kept_epochs
 from cnn_core.runs.store import TRAINING, Run
 from pages.ui.forms import changed_inputs
 from pages.ui.links import page_file
+from pages.ui.people import may_change, person, say_whose
 from pages.ui.server import get_store
 from pages.ui.session import press, status_badge
 from pages.ui.text import plain
@@ -18,24 +19,17 @@ def show_controls(run: Run) -> None:
     store = get_store()
     with st.container(horizontal=True, vertical_alignment="center"):
         status_badge(run)
-        if run.status == "running":
-            _ask(run, "Pause", "pause", "pause", "Waits before the next step; nothing is lost.")
-        if run.status == "paused":
-            _ask(run, "Continue", "play_arrow", "continue", "Trains on with the next step.")
-        if run.is_active and st.button(
-            "Stop", icon=":material/stop:", help="Ends training within two seconds and keeps the best model so far."
-        ):
-            store.request_stop(run.id)
-            st.toast("Stopping. What was learned is kept.", icon=":material/stop_circle:")
-        if run.status in TRAINING:
-            _ask(run, "Save now", "save", "save", "Writes a checkpoint at once; otherwise there is one every 20 seconds.")
-            with st.popover("Change settings", icon=":material/tune:", help="While it trains, from the next step on."):
-                _change_settings(run)
+        if is_mine := may_change(run.owner):
+            _steer(run)
         if kept := kept_epochs(store.home.run_folder(run.id)):
             with st.popover("Branch", icon=":material/alt_route:", help="Train on from the state after an epoch, as a new run."):
                 _branch(run, kept)
-        if run.can_go_on and st.button(
-            "Go on", icon=":material/resume:", help="Trains on from the last checkpoint, with the same settings and images."
+        if (
+            is_mine
+            and run.can_go_on
+            and st.button(
+                "Go on", icon=":material/resume:", help="Trains on from the last checkpoint, with the same settings and images."
+            )
         ):
             _go_on(run)
         if store.has_model(run.id):
@@ -43,6 +37,25 @@ def show_controls(run: Run) -> None:
             st.page_link(
                 page_file("gallery"), label="Try it in the gallery", icon=":material/gesture:", query_params={"run": run.id}
             )
+    if not is_mine:
+        say_whose(run.owner)
+
+
+def _steer(run: Run) -> None:
+    """What is asked of a run that waits or trains, by whoever may."""
+    if run.status == "running":
+        _ask(run, "Pause", "pause", "pause", "Waits before the next step; nothing is lost.")
+    if run.status == "paused":
+        _ask(run, "Continue", "play_arrow", "continue", "Trains on with the next step.")
+    if run.is_active and st.button(
+        "Stop", icon=":material/stop:", help="Ends training within two seconds and keeps the best model so far."
+    ):
+        get_store().request_stop(run.id)
+        st.toast("Stopping. What was learned is kept.", icon=":material/stop_circle:")
+    if run.status in TRAINING:
+        _ask(run, "Save now", "save", "save", "Writes a checkpoint at once; otherwise there is one every 20 seconds.")
+        with st.popover("Change settings", icon=":material/tune:", help="While it trains, from the next step on."):
+            _change_settings(run)
 
 
 def _ask(run: Run, label: str, icon: str, kind: str, help: str) -> None:
@@ -86,7 +99,7 @@ def _branch(run: Run, kept: list[int], key: str = "branch") -> None:
             with st.spinner("Copying the state…"):
                 from cnn_core.runs.branch import branch
 
-                child = branch(get_store(), run.id, epoch, changes, press=press())
+                child = branch(get_store(), run.id, epoch, changes, press=press(), owner=person())
         except StudioError as error:
             st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
             return

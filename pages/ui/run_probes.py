@@ -15,6 +15,7 @@ from cnn_core.runs.history import History
 from cnn_core.runs.store import Run
 from cnn_core.training.probes import MOST, Probe, read_probes, unpin, unpin_all
 from pages.ui.images import picture_html
+from pages.ui.people import may_change
 from pages.ui.probe_chart import Answers, answers, probability_lines
 from pages.ui.probe_pinning import pin_images
 from pages.ui.progress import watch
@@ -44,12 +45,13 @@ def show_probes(run: Run) -> None:
             with st.container():  # a fragment of one's own place: its length changes
                 st.fragment(_show_cards, run_every=LOOK_SECONDS if run.is_active else None)(run.id, run.is_active)
             _offer_past(run.id, probes)
-        pin_images(run, probes)
+        if may_change(run.owner):
+            pin_images(run, probes)
 
 
 def _show_damage(run: Run, error: RunError) -> None:
     st.error(plain(error), icon=":material/error:")
-    if st.button("Remove all probes", icon=":material/delete:"):
+    if may_change(run.owner) and st.button("Remove all probes", icon=":material/delete:"):
         unpin_all(get_store().home.run_folder(run.id))
         st.rerun()
 
@@ -75,7 +77,9 @@ def _show_card(run: str, probe: Probe, said: Answers, classes: Sequence[str]) ->
     seen, answer = st.columns([1, 4])
     with seen:
         st.html(picture_html(probe.pixels, f"{probe.label}, as the network receives it", width=96))
-        if st.button("Remove", key=f"unpin-{run}-{probe.name}", type="tertiary", icon=":material/close:", help="Unpins it."):
+        if may_change(get_store().run(run).owner) and st.button(
+            "Remove", key=f"unpin-{run}-{probe.name}", type="tertiary", icon=":material/close:", help="Unpins it."
+        ):
             _remove(run, probe)
     with answer:
         st.caption(f"{plain(probe.label)}, {ORIGINS[probe.origin]}")

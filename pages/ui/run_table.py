@@ -7,11 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_core.errors import StudioError
+from cnn_core.errors import RunError, StudioError
 from cnn_core.runs.shelf import LONGEST_NAME, LONGEST_NOTES, Shelf
 from cnn_core.runs.store import Run
+from pages.ui.identity import is_sign_in_on
 from pages.ui.links import page_file
 from pages.ui.makers import choose_maker, made_in_words
+from pages.ui.people import is_teacher, may_change, person, say_whose
 from pages.ui.run_export import show_export
 from pages.ui.server import get_store
 from pages.ui.session import STATUS
@@ -36,8 +38,9 @@ def filtered(runs: Sequence[Run]) -> list[Run]:
 
 def choose_runs(runs: Sequence[Run]) -> list[Run]:
     """The table; gives the runs whose rows are ticked."""
+    columns = COLUMNS | ({"Owner": lambda run: run.owner} if is_sign_in_on() else {})
     event = st.dataframe(
-        {title: [value(run) for run in runs] for title, value in COLUMNS.items()},
+        {title: [value(run) for run in runs] for title, value in columns.items()},
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
@@ -63,8 +66,9 @@ def show_actions(chosen: Sequence[Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if len(chosen) == 1:
             st.page_link(page_file("train"), label="Open", icon=":material/show_chart:", query_params={"run": chosen[0].id})
-            with st.popover("Name, tags and notes", icon=":material/edit:"):
-                _describe(chosen[0])
+            if may_change(chosen[0].owner):
+                with st.popover("Name, tags and notes", icon=":material/edit:"):
+                    _describe(chosen[0])
         with st.popover("Export", icon=":material/download:", help="The ticked runs as one file."):
             show_export(chosen)
         if st.button(f"Remove {len(chosen)}", icon=":material/delete:", help="Into the bin, from which they can be taken back."):
@@ -72,16 +76,23 @@ def show_actions(chosen: Sequence[Run]) -> None:
 
 
 def show_queue(waiting: Sequence[str]) -> None:
-    """The runs that wait, in their order, with buttons that change it."""
-    for place, run in enumerate(waiting):
+    """The runs that wait, in their order, with buttons that change it among those of one owner."""
+    owners = {run.id: run.owner for run in get_store().select("where id is not null and status = 'queued'", ())}
+    for number, run in enumerate(waiting, start=1):
+        owner = owners.get(run, "")
+        same = [other for other in waiting if owners.get(other, "") == owner]
+        place = same.index(run)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link(page_file("train"), label=f"{place + 1}. {run}", query_params={"run": run})
+            st.page_link(page_file("train"), label=f"{number}. {run}", query_params={"run": run})
+            if not may_change(owner):
+                say_whose(owner)
+                continue
             for label, icon, to in (("Earlier", "arrow_upward", place - 1), ("Later", "arrow_downward", place + 1)):
                 st.button(
                     label,
                     icon=f":material/{icon}:",
                     key=f"{label}-{run}",
-                    disabled=not 0 <= to < len(waiting),
+                    disabled=not 0 <= to < len(same),
                     on_click=Shelf(get_store()).move,
                     args=(run, to),
                 )
@@ -90,7 +101,7 @@ def show_queue(waiting: Sequence[str]) -> None:
 def show_bin() -> None:
     """The removed runs: back, or away for good."""
     shelf = Shelf(get_store())
-    removed = shelf.removed()
+    removed = [run for run in shelf.removed() if may_change(run.owner)]
     if not removed:
         return
     with st.expander(f"Bin ({len(removed)})", icon=":material/delete:"):
@@ -100,7 +111,8 @@ def show_bin() -> None:
                 st.button("Take back", icon=":material/undo:", key=f"back-{run.id}", on_click=shelf.restore, args=(run.id,))
         with st.popover("Empty the bin", icon=":material/delete_forever:"):
             st.write("These runs, their curves and models are deleted for good.")
-            st.button("Delete them", type="primary", on_click=shelf.empty_bin)
+            owner = person() if is_sign_in_on() and not is_teacher() else None
+            st.button("Delete them", type="primary", on_click=shelf.empty_bin, args=(owner,))
 
 
 def _describe(run: Run) -> None:
@@ -121,6 +133,8 @@ def _remove(runs: Sequence[Run]) -> None:
     refused = []
     for run in runs:
         try:
+            if not may_change(run.owner):
+                raise RunError(f"Run {run.id} is not yours. Only its owner or a teacher can remove it.")
             Shelf(get_store()).remove(run.id)
         except StudioError as error:
             refused.append(str(error))

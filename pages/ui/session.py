@@ -16,6 +16,7 @@ from cnn_core.runs.store import Run
 from pages.ui.address import follow_address, tell_address
 from pages.ui.links import page_file
 from pages.ui.makers import listed, made_in_words, offer_all
+from pages.ui.people import check_paths, person
 from pages.ui.progress import watch
 from pages.ui.server import get_store
 from pages.ui.text import plain
@@ -131,7 +132,8 @@ def start_run(config: TrainConfig) -> None:
         try:
             from cnn_core.runs.submit import submit
 
-            run = submit(config, get_store(), press=press())
+            check_paths(config)
+            run = submit(config, get_store(), press=press(), owner=person())
         except StudioError as error:
             st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
             return

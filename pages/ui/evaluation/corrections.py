@@ -5,9 +5,11 @@ from collections.abc import Mapping
 import streamlit as st
 
 from cnn_core.data.imported import ImportedSource, OnDemandSource
+from cnn_core.data.owners import owner_of
 from pages.ui.components.picker import untick
 from pages.ui.evaluation.subject import Subject
 from pages.ui.links import page_file
+from pages.ui.people import may_change, say_whose
 from pages.ui.server import get_store
 from pages.ui.settings_io import fill_form
 
@@ -38,6 +40,9 @@ def show_actions(subject: Subject, picked: list[int], ticks: str, suggested: Map
         st.caption(
             "These images cannot be corrected here: their data set is not in the studio. Look at it on the Data page first."
         )
+        return
+    if not may_change(owner := owner_of(source.folder)):
+        say_whose(owner)
         return
     if not picked:
         st.caption("Tick images to exclude them from the data or to correct their class.")

@@ -4,10 +4,12 @@ import streamlit as st
 
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import Item
+from cnn_core.data.owners import owner_of
 from cnn_core.data.source import PARTS as ORDER
 from pages.ui.evaluation.corrections import correct, editable
 from pages.ui.evaluation.subject import PARTS, Subject
 from pages.ui.images import picture_html
+from pages.ui.people import may_change
 from pages.ui.text import plain
 
 PAGE = 8
@@ -45,12 +47,13 @@ def _show_pair(source: ImportedSource, pair: tuple[Item, Item], is_same: bool) -
                 about = f"{part.capitalize()} image, {classes[item.label]}"
                 st.html(picture_html(pool[item.row], about, width=96))
                 st.caption(plain(f"{about} · {item.path}"))
-                st.button(
-                    f"Exclude the {part} one",
-                    key=f"twin-{pair[0].row}-{pair[1].row}-{item.row}",
-                    on_click=correct,
-                    args=(source, [item.row], "is_excluded", 1),
-                )
+                if may_change(owner_of(source.folder)):
+                    st.button(
+                        f"Exclude the {part} one",
+                        key=f"twin-{pair[0].row}-{pair[1].row}-{item.row}",
+                        on_click=correct,
+                        args=(source, [item.row], "is_excluded", 1),
+                    )
         with st.container(width="stretch"):
             st.badge("same file" if is_same else "nearly the same picture", color="orange")
             if pair[0].label != pair[1].label:

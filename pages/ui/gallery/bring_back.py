@@ -4,6 +4,7 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from pages.ui.links import page_file
+from pages.ui.people import person
 from pages.ui.progress import watch
 from pages.ui.server import get_store
 from pages.ui.text import plain
@@ -46,4 +47,4 @@ def _bring(files: dict[str, bytes]) -> str:
     with st.spinner("Opening the file…"):
         from cnn_core.export.bring_back import bring_back, choose_files
 
-    return watch(bring_back(get_store(), *choose_files(files)))
+    return watch(bring_back(get_store(), *choose_files(files), owner=person()))

@@ -18,6 +18,7 @@ from cnn_core.data.archive import show_name
 from cnn_core.errors import StudioError
 from cnn_core.runs.store import Run
 from pages.ui.gallery.many_results import show_results
+from pages.ui.people import may_read_paths, person
 from pages.ui.progress import CANCELLED, watch
 from pages.ui.server import get_store
 from pages.ui.session import get_classifier
@@ -75,7 +76,7 @@ def show_many(run: Run) -> None:
 
 def _choose() -> Find | None:
     """Where the pictures are; None until that is said."""
-    ways = {"Zip archive": _zip, "Path on the server": _path}
+    ways = {"Zip archive": _zip, **({"Path on the server": _path} if may_read_paths() else {})}
     way = st.segmented_control("Where the pictures are", list(ways), default="Zip archive", required=True, key="many-way")
     find = ways[way]()
     if find is None and DONE not in st.session_state:
@@ -89,7 +90,7 @@ def _choose() -> Find | None:
 def _zip() -> Find | None:
     key = f"many-zip-{st.session_state.get(UPLOADED, 0)}"
     file = st.file_uploader("Zip archive of pictures (up to 1 GB and 100,000 files)", type="zip", max_upload_size=1024, key=key)
-    return (lambda: (uploads.keep_zip(file, file.name, get_store().home), True)) if file else None
+    return (lambda: (uploads.keep_zip(file, file.name, get_store().home, person()), True)) if file else None
 
 
 def _path() -> Find | None:
@@ -122,7 +123,7 @@ def _classify(run: Run, classifier: "Classifier", find: Find) -> None:
 def _watch(run: Run, classifier: "Classifier", source: Path) -> Done:
     from cnn_core.inference.many import classify_many
 
-    folder = uploads.new_folder(get_store().home)
+    folder = uploads.new_folder(get_store().home, person())
     try:
         tally = watch(classify_many(source, classifier, folder / "answers.csv"), _work(run))
     except BaseException:  # a press on Cancel is no Exception
