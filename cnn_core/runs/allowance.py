@@ -26,7 +26,7 @@ def check_queue(store: "Store", owner: str) -> None:
     with store.connect() as db:
         (count,) = db.execute("select count(*) from runs where status = 'queued' and owner = ?", (owner,)).fetchone()
     if count >= share:
-        raise RunError(f"{_runs(count)} of yours already, the most that may here. Wait until one of them trains, or stop one.")
+        raise RunError(f"{_runs(count)} already, the most that may here. Wait until one of them trains, or stop one.")
 
 
 def check_disk(store: "Store", owner: str, more: int = 0) -> None:
@@ -75,4 +75,4 @@ def folder_bytes(folder: Path) -> int:
 
 
 def _runs(count: int) -> str:
-    return "One run waits" if count == 1 else f"{count:,} runs wait"
+    return "One run of yours waits" if count == 1 else f"{count:,} runs of yours wait"
