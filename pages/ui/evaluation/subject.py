@@ -72,7 +72,7 @@ def _network(folder: Path, epoch: int | None, version: int) -> "tuple[nn.Module,
 def choose_subject() -> Subject | None:
     """The subject that the boxes at the top of the page name; without any trained run, the empty state."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.container(width="stretch"):
+        with st.container(width=520):  # on a phone a row of its own
             run = choose_trained_run("to evaluate")
         if run is None:
             return None
