@@ -1,0 +1,119 @@
+"""A convolution in a browser: the sum that is written out at the pixel under the pointer is the network's own."""
+
+import re
+
+import pytest
+import torch
+from playwright.sync_api import expect
+
+from cnn_core.analysis.evaluation import load_part
+from cnn_core.analysis.one_image import normalised
+from cnn_core.data.catalog import open_source
+from cnn_core.data.source import finish
+from cnn_core.inference.predict import Classifier
+from tests.browser.pilot import assert_sound, visit
+
+RUN = "0001-digits"
+
+
+@pytest.fixture
+def outputs(store):
+    """Of the view's first image: what each convolution of the network gives, (channels, H, W)."""
+    config = store.run(RUN).config
+    images = finish(load_part(open_source(config.data, store.home), config, "test"))
+    pixels = images[int((images.labels == 0).nonzero()[0][0])]
+    classifier, found = Classifier(store.home.run_folder(RUN)), []
+    for layer in classifier.model.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda layer, inputs, outputs: found.append(outputs[0].detach().clone()))
+    classifier.model(normalised(pixels, classifier.card))
+    return [maps.numpy() for maps in found]
+
+
+def told(page):
+    """What is written out now: place, and the sum as it stands in the sentence."""
+    place = tuple(int(page.locator(".conv").get_attribute(f"data-{name}")) for name in ("row", "column"))
+    text = page.locator(".conv-result").inner_text().replace("−", "-")
+    return place, float(text.rpartition("= ")[2]), text
+
+
+def hover(page, row, column, size):
+    target = page.locator(".conv-to .conv-map")
+    target.scroll_into_view_if_needed()
+    box = target.bounding_box()
+    page.mouse.move(box["x"] + (column + 0.5) * box["width"] / size, box["y"] + (row + 0.5) * box["height"] / size)
+
+
+def await_step(page, step, channel=None):
+    page.wait_for_function("step => document.querySelector('.conv-strip [aria-current=true]')?.dataset.step == step", arg=step)
+    if channel is not None:
+        expect(page.locator(".conv-channel")).to_have_value(str(channel))
+
+
+def test_the_sum_at_a_pixel_is_the_networks_own(page, server, outputs):
+    visit(page, server, "learn", f"?run={RUN}&view=See+a+convolution")
+    await_step(page, 1)
+    channel = int(page.locator(".conv-channel").input_value())
+    for row, column in ((0, 0), (10, 17), (31, 31)):  # corners have padding in their windows
+        hover(page, row, column, 32)
+        place, total, text = told(page)
+        assert place == (row, column) and "bias" in text
+        assert total == pytest.approx(outputs[0][channel, row, column], abs=1e-4)
+    expect(page.locator(".conv-outside")).to_have_count(5)
+    page.mouse.move(5, 5)
+
+    page.locator(".conv-channel").fill("7")
+    page.locator(".conv-channel").press("Enter")
+    await_step(page, 1, 7)
+    hover(page, 10, 17, 32)
+    assert told(page)[1] == pytest.approx(outputs[0][7, 10, 17], abs=1e-4)
+    after = page.locator(".conv-after").inner_text()
+    assert "Then max pooling" in after and "Then ReLU: max(0, " in after
+    pooled = max(0, outputs[0][7, 10:12, 16:18].max())
+    assert float(after.rpartition("= ")[2].rstrip(".").replace("−", "-")) == pytest.approx(pooled, abs=1e-4)
+
+
+def test_a_step_is_chosen_and_a_pixel_moved_from_the_keyboard(page, server, outputs):
+    visit(page, server, "learn", f"?run={RUN}&view=See+a+convolution")
+    await_step(page, 1)
+    page.locator(".conv-strip [aria-current=true]").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    await_step(page, 4)
+    channel = int(page.locator(".conv-channel").input_value())
+    page.locator(".conv-to .conv-map").focus()
+    row, column = told(page)[0]
+    page.keyboard.press("ArrowDown" if row < 15 else "ArrowUp")
+    place, total, text = told(page)
+    assert place == (row + (1 if row < 15 else -1), column) and text.startswith("All 32 input channels ")
+    assert total == pytest.approx(outputs[1][(channel, *place)], abs=1e-4)
+    expect(page.locator(".conv-said")).to_contain_text(f"Row {place[0]}, column {place[1]}.")
+
+    own = page.locator(".conv-input")
+    own.fill("5")
+    assert page.locator(".conv-from figcaption").inner_text().startswith("Input, channel 5, from ReLU features.0.2")
+    adds = page.locator(".conv-sum p").nth(1).inner_text()
+    assert adds.startswith("Input channel 5 adds ")
+    page.get_by_role("button", name="Strongest input").click()
+    assert own.input_value() != "" and told(page)[1] == total
+    assert_sound(page)
+
+
+def test_the_window_slides_by_itself_and_it_fits_a_phone(page, server):
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, server, "learn", f"?run={RUN}&view=See+a+convolution")
+    await_step(page, 1)
+    page.get_by_role("button", name="Slide the window").click()
+    page.wait_for_function(
+        "document.querySelector('.conv').dataset.row == '0' && document.querySelector('.conv').dataset.column > 2"
+    )
+    page.get_by_role("button", name="Stop").click()
+    place = told(page)[0]
+    page.wait_for_timeout(250)
+    assert told(page)[0] == place
+    page.locator(".conv-strip button", has_text="softmax").click()
+    expect(page.locator(".conv-title")).to_have_text(re.compile("^Softmax"))
+    expect(page.locator(".conv-sum")).to_contain_text("Most probable: 0: ")
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    assert_sound(page)

@@ -1,0 +1,160 @@
+"""The view of a convolution: any image goes through the run's own network, and what the browser gets adds up to what the network computed."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from cnn_core.analysis.one_image import normalised
+from cnn_core.analysis.passage import follow
+from cnn_core.inference.predict import Classifier
+from pages.ui.components.convolution import TILES, Subject, layer_in_numbers, strip_in_numbers
+from tests.analysis.nets import CLASSES, SIDE, network, pictures
+
+RUN = "0001-digits"
+
+
+def open_view(open_page, **query):
+    at = open_page("learn", view="See a convolution", **query)
+    assert not at.exception and not at.error
+    return at
+
+
+def data_of(at):
+    """What the browser gets."""
+    (part,) = (json.loads(part.proto.json) for part in at.get("bidi_component") if '"strip"' in part.proto.json)
+    return part
+
+
+def numbers(text, *shape):
+    return np.frombuffer(base64.b64decode(text), "<f4").reshape(*shape)
+
+
+def subject_of(steps, side=SIDE, channels=3, classes=CLASSES):
+    return Subject(
+        "it", steps, np.zeros((side, side, channels), np.uint8), (0.5,) * channels, (0.2,) * channels, list("abcd")[:classes]
+    )
+
+
+def sum_up(layer):
+    """The output of a convolution, (H', W') float64, from what the browser gets of it: its loops in other words."""
+    height, width = layer["inSize"]
+    maps = np.pad(numbers(layer["maps"], -1, height, width), ((0, 0), (9, 9), (9, 9)))
+    kernels = numbers(layer["kernels"], len(maps), len(layer["rows"][0]), len(layer["columns"][0]))
+    total = np.full(layer["size"], layer["bias"], np.float64)
+    for row, rows in enumerate(layer["rows"]):
+        for column, columns in enumerate(layer["columns"]):
+            total[row, column] += (maps[:, np.array(rows) + 9][:, :, np.array(columns) + 9] * kernels).sum(dtype=np.float64)
+    return total + (numbers(layer["rest"], *layer["size"]) if "rest" in layer else 0)
+
+
+@pytest.mark.parametrize("family", ["simple", "speed", "mobilenet"])
+def test_what_is_sent_of_a_convolution_adds_up_to_its_output(family):
+    steps = follow(network(family), pictures(1))
+    places = [place for place, step in enumerate(steps) if step.kind in ("convolution", "linear")]
+    for place in [places[0], places[1], places[-1]]:
+        channel = len(steps[place].output) - 1
+        layer = layer_in_numbers(subject_of(steps), place, channel)
+        np.testing.assert_allclose(sum_up(layer), steps[place].output[channel], atol=1e-5)
+        np.testing.assert_array_equal(numbers(layer["output"], *layer["size"]), steps[place].output[channel])
+
+
+def test_of_a_wide_step_the_strongest_inputs_are_sent_and_the_sum_of_the_others():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 40, 1), nn.Conv2d(40, 2, 3, padding=1)).eval()
+    steps = follow(model, torch.randn(1, 3, 96, 96))
+    layer = layer_in_numbers(subject_of(steps, 96), 2, 1)
+    assert layer["total"] == 40 and len(layer["inputs"]) == 28 and "rest" in layer
+    assert len(json.dumps(layer)) < 2_000_000
+    np.testing.assert_allclose(sum_up(layer), steps[2].output[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["resnet20", "efficientnet", "convnext"])
+def test_every_step_can_be_told_and_all_of_them_in_few_bytes(family):
+    steps = follow(network(family), pictures(1))
+    subject = subject_of(steps)
+    assert len(json.dumps(strip_in_numbers(subject))) < 400_000
+    for place, step in enumerate(steps):
+        layer = layer_in_numbers(subject, place, len(step.output) - 1)
+        assert layer["tiles"]["count"] == min(TILES, len(step.output)) and layer["size"] == list(step.output.shape[1:])
+        if "scale" in layer:
+            own = numbers(layer["maps"], *layer["inSize"])
+            np.testing.assert_allclose(
+                numbers(layer["scale"], -1) * own.ravel() + numbers(layer["shift"], -1), step.output[-1].ravel(), atol=1e-4
+            )
+
+
+def test_what_comes_after_a_convolution_goes_up_to_its_activation():
+    after = layer_in_numbers(subject_of(follow(network("speed"), pictures(1))), 3, 0)["after"]
+    assert [step["kind"] for step in after] == ["pooling", "norm", "activation"]
+    last = follow(network("simple"), pictures(1))
+    assert [step["kind"] for step in layer_in_numbers(subject_of(last), len(last) - 2, 0)["after"]] == ["softmax"]
+
+
+def test_the_first_convolution_of_a_test_image_is_shown(trained, open_page):
+    at = open_view(open_page, run=RUN)
+    classifier = Classifier(trained.home.run_folder(RUN))
+    data = data_of(at)
+    assert [row["word"] for row in data["strip"]][:4] == ["image", "convolution", "max pooling", "ReLU"]
+    assert data["strip"][-1]["word"] == "softmax" and data["layer"]["step"] == 1
+    url = data["strip"][0]["picture"].partition(",")[2]
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url))))[..., None]
+    with torch.no_grad():
+        expected = classifier.model.features[0][0](normalised(pixels, classifier.card))[0]
+    channel = data["layer"]["channel"]
+    assert channel == int(expected.amax((1, 2)).argmax())
+    np.testing.assert_allclose(numbers(data["layer"]["output"], 32, 32), expected[channel].numpy(), atol=1e-5)
+    assert "The network says **0**" in " ".join(part.value for part in at.markdown)
+
+
+def test_a_picture_of_ones_own_goes_through_the_network(trained, open_page):
+    at = open_view(open_page, run=RUN)
+    before = data_of(at)
+    (how,) = (group for group in at.button_group if group.key == "convolution-how")
+    at = how.set_value("Upload").run()
+    assert "Choose an image" in at.info[0].value
+    pixels = np.zeros((60, 60), np.uint8)
+    pixels[10:50, 27:33] = 255
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    at = at.file_uploader[0].upload("one.png", out.getvalue(), "image/png").run()
+    assert not at.exception and not at.error
+    data = data_of(at)
+    assert data["name"] != before["name"] and data["layer"]["output"] != before["layer"]["output"]
+
+
+def test_a_blank_picture_is_a_sentence(trained, open_page):
+    at = open_view(open_page, run=RUN)
+    (how,) = (group for group in at.button_group if group.key == "convolution-how")
+    at = how.set_value("Upload").run()
+    out = io.BytesIO()
+    Image.new("L", (40, 40)).save(out, "PNG")
+    at = at.file_uploader[0].upload("blank.png", out.getvalue(), "image/png").run()
+    assert not at.exception and "nothing drawn to recognise" in at.warning[0].value
+
+
+def test_a_step_that_is_no_longer_there_gives_way_to_the_first_convolution(trained, open_page):
+    at = open_view(open_page, run=RUN)
+    at.session_state[f"convolution-{RUN}"] = (99, 4)
+    assert data_of(at.run())["layer"]["step"] == 1 and not at.exception
+
+
+def test_without_a_run_it_says_what_a_convolution_is_and_how_to_get_one(empty, open_page):
+    at = open_view(open_page)
+    assert "no trained run yet to look into" in at.info[0].value
+    assert "learn?view=Glossary&term=kernel" in " ".join(part.value for part in at.markdown)
+
+
+def test_the_words_in_its_text_are_in_the_glossary():
+    import re
+
+    from cnn_core.lessons.glossary import glossary
+    from pages.ui.learning.convolution import WORDS
+
+    terms = re.findall(r"term=(\w+)", WORDS)
+    assert len(terms) >= 4 and set(terms) <= set(glossary())
