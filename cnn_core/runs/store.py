@@ -42,7 +42,7 @@ WAITING = "status = 'queued' and id is not null"
 ORDER = "coalesce(place, number), number"
 # Fair shares: everybody's first waiting run comes before anybody's second. Of those, whoever was served longest ago comes first.
 WAITING_IN_TURN = (
-    f"select id from (select *, row_number() over (partition by owner order by {ORDER}) as turn from runs where {WAITING})"
+    f"select id from (select id, owner, place, number, row_number() over (partition by owner order by {ORDER}) as turn from runs where {WAITING})"
     " left join (select owner, max(started) as served from runs group by owner) using (owner)"
     f" order by turn, coalesce(served, 0), {ORDER}"
 )
