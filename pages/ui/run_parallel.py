@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -19,6 +20,8 @@ LEAST = 3  # runs; fewer are told apart by the table of differences
 MOST_AXES = 7
 WIDE = 100.0  # times the lowest value: then an axis is logarithmic
 MOST_TICKS = 8
+ENDS_AND_MIDDLE = 5  # ticks of an axis that also has a place for "no value", so much of its length below the lowest one
+BELOW = 0.15
 LONGEST = 16  # letters of a value beside its axis
 LONGEST_TITLE = 22  # letters of an axis's name
 ROOM = 135  # pixels from axis to axis, in which such a name has its place
@@ -51,7 +54,7 @@ def draw_parallel(columns: Mapping[str, Sequence[Any]], accuracies: Sequence[flo
 def parallel_figure(columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float]) -> go.Figure:
     """Lines over the first settings of `columns` (each one's value in every run) and validation accuracy, whose colour each line has."""
     last = {"label": "accuracy", "values": list(accuracies), "tickformat": ".1%"}
-    line = {"color": list(accuracies), "showscale": False, "colorscale": "Viridis"}
+    line = {"color": list(accuracies), "showscale": False}  # the colours are the theme's
     axes = [_axis(name, columns[name]) for name in list(columns)[:MOST_AXES]]
     figure = go.Figure(go.Parcoords(line=line, dimensions=[*axes, last]))
     figure.update_layout(height=380, margin={"l": 80, "r": 70, "t": 50, "b": 20})
@@ -59,20 +62,12 @@ def parallel_figure(columns: Mapping[str, Sequence[Any]], accuracies: Sequence[f
 
 
 def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    """An axis: by number, by its logarithm where values lie far apart, or by place where they are words."""
+    """An axis: by number, by its logarithm where values lie far apart, or by place where they are words. None: without effect in that run."""
     title = _short(TrainConfig.model_fields[name].title)
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-        least, most = min(values), max(values)
-        if least > 0 and most / least >= WIDE:
-            ticks = _ticks(values)
-            return {
-                "label": f"{title} (log)",
-                "values": [math.log10(value) for value in values],
-                "tickvals": [math.log10(value) for value in ticks],
-                "ticktext": [f"{value:.3g}" for value in ticks],
-            }
-        return {"label": title, "values": list(values)}
-    places = sorted(set(values), key=str)
+    known = [value for value in values if value is not None]
+    if known and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
+        return _number_axis(title, values, known)
+    places = sorted(set(values), key=lambda value: (value is not None, str(value)))
     return {
         "label": title,
         "values": [places.index(value) for value in values],
@@ -80,6 +75,23 @@ def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
         "ticktext": [_word(value) for value in places],
         "range": [-0.2, len(places) - 0.8],
     }
+
+
+def _number_axis(title: str, values: Sequence[float | None], known: Sequence[float]) -> dict[str, Any]:
+    least, most = min(known), max(known)
+    is_log = least > 0 and most / least >= WIDE
+    place = math.log10 if is_log else float
+    if is_log or len(known) < len(values):
+        ticks = _ticks(known) if is_log else np.linspace(least, most, ENDS_AND_MIDDLE).tolist()
+        nowhere = place(least) - BELOW * (place(most) - place(least) or 1)  # the place of those that have no value
+        gap = [nowhere] if len(known) < len(values) else []
+        return {
+            "label": f"{title} (log)" if is_log else title,
+            "values": [nowhere if value is None else place(value) for value in values],
+            "tickvals": [*gap, *map(place, ticks)],
+            "ticktext": [*(["–"] if gap else []), *(f"{tick:.3g}" for tick in ticks)],
+        }
+    return {"label": title, "values": list(values)}
 
 
 def _ticks(values: Sequence[float]) -> list[float]:
@@ -92,7 +104,7 @@ def _ticks(values: Sequence[float]) -> list[float]:
 
 
 def _word(value: Any) -> str:
-    text = {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    text = "–" if value is None else {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
     return text if len(text) <= LONGEST else f"…{text[-LONGEST:]}"  # these axes show text as it is, not as HTML
 
 

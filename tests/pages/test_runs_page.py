@@ -23,15 +23,19 @@ def named(widgets, label):
     return next(widget for widget in widgets if widget.label.startswith(label))
 
 
+def components(at):
+    """What each component of the page was given."""
+    return [json.loads(part.proto.json) for part in at.get("bidi_component") if part.proto.json]
+
+
 def overlaid(at):
     """What the chart of the chosen runs was told to draw."""
-    return next(data for part in at.get("bidi_component") if "smoothing" in (data := json.loads(part.proto.json)))
+    return next(data for data in components(at) if "smoothing" in data)
 
 
 def wide_charts(at):
     """What the charts that keep their width were told to draw."""
-    told = [json.loads(part.proto.json) for part in at.get("bidi_component")]
-    return [data for data in told if "least" in data]
+    return [data for data in components(at) if "least" in data]
 
 
 def labels(at):
@@ -158,7 +162,7 @@ def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict
     at = tick(open_page("runs"), *range(6))
     drawn = overlaid(at)
     assert [run["id"] for run in drawn["runs"]] == [run.id for run in empty.runs()]
-    assert (drawn["measure"], drawn["axis"], drawn["smoothing"]) == ("validation accuracy", "epoch", 0)
+    assert (*drawn["measures"], drawn["axis"], drawn["smoothing"]) == ("validation accuracy", "epoch", 0)
     differing = at.table[0].value
     assert set(differing["Setting"]) == {"Learning rate", "Seed"}
     groups = at.table[1].value
@@ -276,6 +280,14 @@ def test_values_within_two_decades_have_a_plain_axis_and_wider_ones_or_zeros_are
     axes = parallel_axes([make_config(learning_rate=rate, dropout=5 * rate - 0.005) for rate in (0.001, 0.01, 0.0999)])
     assert list(axes["Learning rate"].values) == [0.001, 0.01, 0.0999]
     assert axes["Dropout"].values[0] == 0  # which has no logarithm
+
+
+def test_a_run_for_which_a_setting_has_no_effect_has_a_place_of_its_own_below_the_numbers():
+    axis = parallel_figure({"momentum": [0.5, None, 0.9]}, [0.1, 0.2, 0.3]).data[0].dimensions[0]
+    assert axis.values[::2] == (0.5, 0.9) and axis.values[1] < 0.5 and axis.tickvals[0] == axis.values[1]
+    assert list(axis.ticktext) == ["–", "0.5", "0.6", "0.7", "0.8", "0.9"]
+    words = parallel_figure({"flip": ["off", None, "random"]}, [0.1, 0.2, 0.3]).data[0].dimensions[0]
+    assert list(words.ticktext) == ["–", "off", "random"] and list(words.values) == [1, 0, 2]
 
 
 def test_many_values_on_a_logarithmic_axis_are_marked_at_powers_of_ten_and_the_ends():

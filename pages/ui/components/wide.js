@@ -1,6 +1,7 @@
-// A chart that needs room: never narrower than it can be read, moved sideways where the page is narrower. In: a Plotly figure, its
-// least width and its description. It keeps its node when the figure changes.
+// Parallel coordinates, which need room: never narrower than they can be read, moved sideways where the page is narrower. In: a Plotly
+// figure, its least width and its description. It keeps its node when the figure changes.
 
+const FAINTEST = 4; // of the theme's colours from least to most: those before can hardly be told from the page
 const charts = new WeakMap();
 
 class Wide {
@@ -34,7 +35,11 @@ class Wide {
     if (!room || drawn === this.drawn) return Promise.resolve();
     [this.drawn, this.drawnColours] = [drawn, JSON.stringify(c)];
     const { data, layout } = structuredClone(this.data.figure);
-    for (const trace of data) Object.assign(trace, { labelfont: { color: c.text, size: 12 }, tickfont: { color: c.text, size: 11 }, rangefont: { color: "rgba(0,0,0,0)", size: 1 } });
+    const ramp = getComputedStyle(this.element).getPropertyValue("--st-chart-sequential-colors").split(",").slice(FAINTEST);
+    for (const trace of data) {
+      trace.line.colorscale = ramp.map((colour, place) => [place / (ramp.length - 1), colour.trim()]);
+      Object.assign(trace, { labelfont: { color: c.text, size: 12 }, tickfont: { color: c.text, size: 11 }, rangefont: { color: "rgba(0,0,0,0)", size: 1 } });
+    }
     const look = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: c.font, color: c.text, size: 12 }, template: {} };
     return Plotly.react(this.chart, data, { ...layout, ...look, width, uirevision: "kept" }, { ...CONFIG, responsive: false });
   }

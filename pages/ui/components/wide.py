@@ -1,4 +1,4 @@
-"""A chart that needs room, like parallel coordinates: on a narrow page it keeps its least width and is moved sideways."""
+"""Parallel coordinates, which need room: on a narrow page they keep their least width and are moved sideways."""
 
 import json
 

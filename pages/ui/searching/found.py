@@ -3,7 +3,7 @@
 What changes only when a trial ends is drawn from ended trials alone: a chart that is given the same again stays as it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -68,35 +68,46 @@ def show_trial(plan: Plan, trial: Trial, key: str) -> None:
 
 
 def show_relations(search: Search, trials: Sequence[Trial]) -> None:
-    """How the settings go together with the accuracy: parallel coordinates, and which of them matters."""
-    ended = [trial for trial in trials if trial.state in ("complete", "pruned") and trial.value is not None]
-    names = [part.name for part in search.plan.space]
+    """How the settings go together with the accuracy, as parallel coordinates."""
+    ended, names = _measured(trials), [part.name for part in search.plan.space]
     if len(ended) < LEAST:
         return
     st.subheader("Settings and accuracy")
     columns = {name: [trial.settings.get(name) for trial in ended] for name in names}
     draw_parallel(columns, [trial.value for trial in ended], "trial")
-    if len(names) > 1:
-        _show_importance(importance_of(search, len(ended)), len(ended))
 
 
-def _show_importance(shares: Mapping[str, float], ended: int) -> None:
+def show_importance(search: Search, trials: Sequence[Trial]) -> None:
+    """Which of the settings matters; nothing where one alone is searched, or no trial has ended."""
+    ended = len(_measured(trials))
+    if len(search.plan.space) < 2 or not ended:
+        return
     st.subheader(
         "Which setting matters",
         help="fANOVA (Hutter, Hoos and Leyton-Brown, 2014): a forest of trees learns the accuracy from the settings, and its variance is shared out among them.",
     )
     if ended < FEWEST:
-        st.caption(f"This can be said from {FEWEST} trials on; {ended} have ended.")
-    elif not shares:
+        st.caption(f"This can be said from {FEWEST} trials on; {ended} {'has' if ended == 1 else 'have'} ended.")
+        return
+    with st.spinner("Growing the trees…"):
+        shares = importance_of(search, ended)
+    if not shares:
         st.caption("All trials reached the same accuracy, so nothing can be said.")
     else:
         alt = ", ".join(f"{_title(name)} {share:.0%}" for name, share in shares.items())
         st.plotly_chart(importance_bars(shares), config=PLAIN, key="search-importance", alt=f"Share of the differences: {alt}")
+        left_out = [_title(part.name) for part in search.plan.space if part.name not in shares]
+        some = f" Left out, because only some trials have it: {', '.join(left_out)}." if left_out else ""
         few = f" From {ended} trials it is a rough hint that still changes with every one." if ended < SURE else ""
         st.caption(
             "How much of the differences in accuracy each setting explains within the range that was searched."
-            f" It does not say which value is good, and a setting with a narrow range looks unimportant.{few}"
+            f" It does not say which value is good, and a setting with a narrow range looks unimportant.{few}{some}"
         )
+
+
+def _measured(trials: Sequence[Trial]) -> list[Trial]:
+    """Those that have ended with an accuracy."""
+    return [trial for trial in trials if trial.state in ("complete", "pruned") and trial.value is not None]
 
 
 def show_table(search: Search, trials: Sequence[Trial]) -> None:

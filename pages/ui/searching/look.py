@@ -13,7 +13,7 @@ from cnn_core.search.studies import Search
 from cnn_core.search.trials import Trial, best_of
 from pages.ui.components.overlay import overlay
 from pages.ui.links import page_file
-from pages.ui.searching.found import show_best, show_relations, show_table
+from pages.ui.searching.found import show_best, show_importance, show_relations, show_table
 from pages.ui.searching.studies import LOOK_SECONDS, get_studies, trials_of
 from pages.ui.searching.times import in_words, seconds_left
 from pages.ui.server import get_store
@@ -30,7 +30,7 @@ MORE = 10  # trials that are offered beyond those that were asked for
 def show_search(name: str) -> None:
     """The search called `name`; looked at again and again while it is worked off."""
     is_active = _is_active(get_studies().search(name))
-    with st.container(key="search"):  # a fragment of one's own place: its length changes
+    with st.container(key="search-look"):  # a fragment of one's own place: its length changes
         st.fragment(_show, run_every=LOOK_SECONDS if is_active else None)(name, is_active)
 
 
@@ -43,7 +43,8 @@ def _show(name: str, was_active: bool) -> None:
     search = get_studies().search(name)
     if was_active and not _is_active(search):
         st.rerun()  # the whole page, which then looks no more
-    trials = trials_of(search)
+    with st.spinner("Reading the trials…"):  # the first time: Optuna is loaded
+        trials = trials_of(search)
     _show_state(search, trials)
     _show_controls(search, trials)
     if search.trouble:
@@ -51,8 +52,11 @@ def _show(name: str, was_active: bool) -> None:
     _show_training(search, trials)
     show_best(search, trials)
     show_relations(search, trials)
+    importance = st.container()
     if trials:
         show_table(search, trials)
+    with importance:  # last, because its first time takes seconds
+        show_importance(search, trials)
 
 
 def _show_state(search: Search, trials: Sequence[Trial]) -> None:
