@@ -27,6 +27,7 @@ class Convolution {
   constructor(element, send) {
     this.element = element;
     this.send = (chosen) => {
+      if (String(chosen) === String([this.layer.step, this.layer.channel])) return;
       element.classList.add("conv-waiting");
       send(chosen);
     };
