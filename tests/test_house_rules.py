@@ -54,6 +54,8 @@ LIGHT = [
     "data.path_source",
     "data.catalog_source",
     "data_commands",
+    "lessons.attempts",
+    "lessons.outcome",
     "models.registry",
     "training.probes",
     "training.schedule",

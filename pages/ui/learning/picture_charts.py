@@ -98,7 +98,7 @@ def residual_block() -> go.Figure:
     boxes = ((1.0, "convolution<br>3×3"), (2.3, "convolution<br>3×3"))
     for x, text in boxes:
         figure.add_shape(type="rect", x0=x - 0.5, x1=x + 0.5, y0=-0.4, y1=0.4, line={"color": FIRST, "width": 2})
-        figure.add_annotation(x=x, y=0, text=text, showarrow=False)
+        figure.add_annotation(x=x, y=0, text=text, showarrow=False, font={"size": 10})
     figure.add_shape(type="circle", x0=3.25, x1=3.65, y0=-0.2, y1=0.2, line={"color": SECOND, "width": 2})
     figure.add_annotation(x=3.45, y=0, text="+", showarrow=False, font={"size": 20})
     for start, end in ((-0.2, 0.5), (1.5, 1.8), (2.8, 3.25), (3.65, 4.3)):

@@ -118,7 +118,7 @@ def _schedule() -> Picture:
         curves[name] = [rate(int(step)) for step in steps]
     return Picture(
         alt="The learning rate over the epochs: one line stays high, the other falls like half a cosine to zero",
-        caption="The rates of the two runs, after a short warm-up.",
+        caption="The learning rates of the two runs.",
         figure=picture_charts.rates(steps / STEPS_PER_EPOCH, curves),
     )
 
