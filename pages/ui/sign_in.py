@@ -44,11 +44,11 @@ def show_person() -> None:
             st.caption(f"{plain(who)}{', teacher' if is_teacher() else ''}")
         if quota is not None:
             used = _used(get_store().home.root, who)
-            st.progress(
-                min(1.0, used / quota),
-                f"{size_in_words(used)} of {size_in_words(quota)}",
-                help="Disk space of your runs, those in the bin among them, and of your images.",
+            st.caption(
+                f"Disk: {size_in_words(used)} of {size_in_words(quota)}",
+                help="Space that your runs, those in the bin among them, and your images take.",
             )
+            st.progress(min(1.0, used / quota))
         if who:
             _offer_sign_out()
 

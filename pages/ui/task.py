@@ -10,6 +10,7 @@ from cnn_core.data.source import DataInfo
 from cnn_core.models.registry import FAMILIES
 from pages.ui.forms import explain, label
 from pages.ui.links import page_file
+from pages.ui.people import may_read_paths
 from pages.ui.server import get_store
 from pages.ui.text import plain
 
@@ -59,7 +60,9 @@ def choose_data() -> str:
     """The data set's name, or the folder that was typed ("" while nothing is)."""
     home = get_store().home
     own = [name for name in imported_sets(home) if name not in CATALOG and not is_path_set(name)]
-    names = [*CATALOG, *own, FOLDER]
+    names = [*CATALOG, *own, *([FOLDER] if may_read_paths() else [])]
+    if st.session_state.get("data") not in names:  # a link or a file of settings named a path that is not for everybody
+        st.session_state.pop("data", None)
     chosen = st.selectbox(
         label("data"),
         names,

@@ -11,8 +11,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,18 +59,18 @@ def free_port() -> int:
 
 
 class Server:
-    """`streamlit run app.py` in a process of its own, on a free port, with the studio home `home`."""
+    """`streamlit run app.py` in a process of its own, on a free port, with the studio home `home`; `options` and `environment` are the test's own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *options: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self.home, self.port = home, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         home.mkdir(parents=True, exist_ok=True)
         self.log = home / "server.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
+                [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port), *options],
                 cwd=ROOT,
-                env={**os.environ, **ONE_THREAD, "CNN_STUDIO_HOME": str(home)},
+                env={**os.environ, **ONE_THREAD, "CNN_STUDIO_HOME": str(home), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

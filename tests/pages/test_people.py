@@ -1,0 +1,255 @@
+"""Who may do what on a server that many share: everybody looks at everything, and changes what is theirs. One person alone sees nothing of it."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit.config
+from starlette.responses import Response
+from streamlit.runtime.secrets import secrets_singleton
+from streamlit.testing.v1 import AppTest
+from streamlit.web.server.starlette import starlette_app_utils, starlette_auth_routes
+
+from cnn_core.config import make_config
+from cnn_core.errors import StudioError
+from cnn_core.home import Home
+from cnn_core.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS
+from cnn_core.runs.shelf import Shelf
+from cnn_core.runs.store import Store
+from pages.ui import server
+from pages.ui.identity import check_sign_in, claims_of, is_sign_in_on
+from pages.ui.people import name_of
+from tests.helpers import is_a_sentence
+from tests.pages.oidc_provider import SECRET, write_secrets
+from tests.pages.studio_harness import ROOT
+
+ANN, BEN, TEACHER = "ann@school.example", "ben@school.example", "ada@school.example"
+HERE = "https://studio.school.example"
+Opener = Callable[..., AppTest]
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Iterator[Path]:
+    """A file of secrets with a sign-in, as the server finds it at its start."""
+    path, before = tmp_path / "secrets.toml", streamlit.config.get_option("secrets.files")
+    write_secrets(path, "https://accounts.school.example", HERE)
+    streamlit.config.set_option("secrets.files", [str(path)])
+    secrets_singleton._reset()
+    is_sign_in_on.cache_clear()
+    yield path
+    streamlit.config.set_option("secrets.files", before)
+    secrets_singleton._reset()
+    is_sign_in_on.cache_clear()
+
+
+@pytest.fixture
+def shared(secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The store of a server on which people sign in."""
+    for name, value in (
+        ("CNN_STUDIO_HOME", str(tmp_path / "studio")),
+        (TEACHERS, TEACHER),
+        (QUEUE_SHARE, "2"),
+        (DISK_QUOTA, "10 MB"),
+    ):
+        monkeypatch.setenv(name, value)
+    return Store(Home.from_environment())
+
+
+@pytest.fixture
+def open_as() -> Opener:
+    """open_as(ANN, "train", run=…): a page as that person sees it; "" is a stranger."""
+
+    def open_(person: str, name: str, **query: str) -> AppTest:
+        at = AppTest.from_file(str(ROOT / "pages" / "ui" / "frame.py"), default_timeout=120)
+        at.user = {"is_logged_in": True, "email": person} if person else {"is_logged_in": False}
+        if name != "start":
+            at.switch_page(f"../{name}.py")
+        for key, value in query.items():
+            at.query_params[key] = value
+        return at.run()
+
+    return open_
+
+
+def buttons(at: AppTest) -> set[str]:
+    return {button.label for button in at.button}
+
+
+def said(at: AppTest) -> str:
+    return " ".join(part.value for kind in (at.caption, at.error, at.warning, at.markdown, at.info) for part in kind)
+
+
+def start(store: Store, owner: str, status: str = "queued") -> str:
+    return store.create(make_config(), status, owner=owner)
+
+
+def test_one_person_alone_sees_no_door_no_name_no_quota_and_owns_nothing(empty: Store, open_page: Opener):
+    at = open_page("start")
+    at.button[0].click().run()
+    (run,) = empty.runs()
+    assert run.owner == "" and not at.sidebar.button and not at.sidebar.caption and not at.sidebar.get("progress")
+    assert "Stop" in buttons(open_page("train", run=run.id))
+
+
+def test_a_stranger_sees_the_door_and_no_page(shared: Store, open_as: Opener):
+    run = start(shared, ANN)
+    for name in ("start", "train", "runs"):
+        at = open_as("", name, run=run)
+        assert buttons(at) == {"Sign in"} and [title.value for title in at.title] == ["CNN Studio"]
+        assert run not in said(at)
+
+
+def test_who_is_not_on_the_list_is_told_so_and_sees_no_page(shared: Store, open_as: Opener, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(PEOPLE, "@school.example")
+    server._store.cache_clear()  # a server reads its limits once
+    at = open_as("eve@mail.example", "runs")
+    assert buttons(at) == {"Sign out"} and "eve@mail.example, who is not on this server" in said(at)
+    assert "Sign out" in buttons(open_as(ANN, "runs")) and [title.value for title in open_as(ANN, "runs").title] == ["Runs"]
+
+
+def test_a_run_belongs_to_who_started_it_and_the_sidebar_says_who_is_there(shared: Store, open_as: Opener):
+    at = open_as(ANN, "start")
+    assert ANN in [caption.value for caption in at.sidebar.caption] and "Sign out" in buttons(at)
+    next(button for button in at.button if "Train on digits" in button.label).click().run()
+    (run,) = shared.runs()
+    assert run.owner == ANN
+
+
+def test_a_foreign_run_is_watched_but_not_stopped_and_its_owner_and_a_teacher_may(shared: Store, open_as: Opener):
+    run = start(shared, ANN)
+    at = open_as(BEN, "train", run=run)
+    assert not buttons(at) & {"Stop", "Pause", "Go on"} and f"This is {ANN}’s" in said(at)
+    for person in (ANN, TEACHER):
+        assert "Stop" in buttons(open_as(person, "train", run=run))
+    at = open_as(TEACHER, "train", run=run)
+    next(button for button in at.button if button.label == "Stop").click().run()
+    assert shared.run(run).status == "stopped"
+
+
+def test_a_run_of_nobody_in_particular_is_the_teachers(shared: Store, open_as: Opener):
+    run = start(shared, "")
+    assert "Stop" not in buttons(open_as(ANN, "train", run=run)) and "Stop" in buttons(open_as(TEACHER, "train", run=run))
+
+
+def test_foreign_runs_are_listed_with_their_owner_and_cannot_be_moved_or_taken_from_the_bin(shared: Store, open_as: Opener):
+    mine, other, theirs, binned = start(shared, ANN), start(shared, ANN), start(shared, BEN), start(shared, BEN, "finished")
+    Shelf(shared).remove(binned)
+    at = open_as(ANN, "runs")
+    assert set(at.dataframe[0].value["Owner"]) == {ANN, BEN}
+    moved = {button.key for button in at.button if button.label in ("Earlier", "Later")}
+    assert moved == {f"{way}-{run}" for way in ("Earlier", "Later") for run in (mine, other)}
+    assert "Empty the bin" not in str(at) and f"back-{binned}" not in {button.key for button in at.button}
+    assert f"back-{binned}" in {button.key for button in open_as(BEN, "runs").button}
+    at.button(f"Earlier-{other}").click().run()
+    assert shared.waiting() == [other, theirs, mine]
+
+
+def test_the_bin_that_a_person_empties_is_their_own(shared: Store, open_as: Opener):
+    runs = [start(shared, owner, "finished") for owner in (ANN, BEN)]
+    for run in runs:
+        Shelf(shared).remove(run)
+    next(button for button in open_as(ANN, "runs").button if button.label == "Delete them").click().run()
+    assert [run.id for run in Shelf(shared).removed()] == [runs[1]]
+    next(button for button in open_as(TEACHER, "runs").button if button.label == "Delete them").click().run()
+    assert Shelf(shared).removed() == []
+
+
+def test_one_run_more_than_may_wait_is_refused_on_the_page_in_words(shared: Store, open_as: Opener):
+    runs = [start(shared, ANN) for _ in range(2)]
+    at = open_as(ANN, "start")
+    next(button for button in at.button if "Train on digits" in button.label).click().run()
+    assert [run.id for run in shared.runs()] == runs[::-1]
+    (error,) = at.error
+    assert "Nothing was started. 2 runs of yours wait already" in error.value and is_a_sentence(error.value)
+
+
+def test_a_full_share_of_the_disk_is_shown_and_refuses_a_run_with_what_to_delete(shared: Store, open_as: Opener):
+    run = start(shared, ANN, "finished")
+    (shared.home.run_folder(run) / "weights.bin").write_bytes(bytes(11 * 10**6))
+    at = open_as(ANN, "start")
+    assert "Disk: 11 MB of 10 MB" in [caption.value for caption in at.sidebar.caption]
+    next(button for button in at.button if "Train on digits" in button.label).click().run()
+    (error,) = at.error
+    assert f"largest are {run}" in error.value and len(shared.runs()) == 1
+    assert not open_as(BEN, "start").error
+
+
+def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
+    def ways(person: str) -> str:
+        at = open_as(person, "data")
+        return str(at.segmented_control(key="data-way").set_value("Bring your own images").run())
+
+    assert "Path on the server" in ways(TEACHER) and "Path on the server" not in ways(ANN)
+    boxes = {person: open_as(person, "configure").selectbox(key="data").options for person in (TEACHER, ANN)}
+    assert set(boxes[TEACHER]) - set(boxes[ANN]) == {"A folder or zip archive on this machine"}
+
+
+def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(shared: Store, open_as: Opener, pictures: Path):
+    at = open_as(ANN, "configure", data=str(pictures))
+    assert str(pictures) not in str(at.text_input) and at.selectbox(key="data").value == "digits"
+    assert at.session_state["data"] == "digits"
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"is_logged_in": True, "email": " Ann@School.example ", "sub": "7"}, ANN),
+        ({"is_logged_in": True, "email": ANN, "email_verified": False, "sub": "7"}, "7"),
+        ({"is_logged_in": True, "sub": "7"}, "7"),
+        ({"is_logged_in": False, "email": ANN}, ""),
+        ({"email": ANN}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_person_is_their_address_unless_it_is_unproven_and_a_stranger_is_nobody(claims: dict, name: str):
+    assert name_of(claims) == name
+
+
+def signed(claims: dict, *, origin: str = HERE) -> dict[str, str]:
+    """The cookies that Streamlit's own sign-in sets, for these claims."""
+    response = Response()
+    asyncio.run(starlette_auth_routes._set_auth_cookie(response, {**claims, "origin": origin, "is_logged_in": True}, {}))
+    headers = [value.decode("latin-1") for name, value in response.raw_headers if name == b"set-cookie"]
+    pairs = [header.partition(";")[0].partition("=") for header in headers]
+    return {name: value.strip('"') for name, _, value in pairs if value.strip('"') not in ("", "null")}
+
+
+def test_the_cookie_that_streamlit_signs_is_read_as_streamlit_reads_it(secrets: Path):
+    assert claims_of(signed({"email": ANN}))["email"] == ANN
+    cookies = signed({"email": ANN, "picture": os.urandom(4000).hex()})  # Streamlit splits so long a cookie
+    assert len(cookies) > 2 and claims_of(cookies)["email"] == ANN
+
+
+def test_a_cookie_that_was_forged_spoilt_grown_old_or_made_for_another_address_is_a_strangers(
+    secrets: Path, monkeypatch: pytest.MonkeyPatch
+):
+    good = signed({"email": ANN})
+    (name, value), *_ = good.items()
+    content = json.dumps({"email": TEACHER, "origin": HERE, "is_logged_in": True})
+    forged = starlette_app_utils.create_signed_value(SECRET[::-1], name, content).decode()
+    assert claims_of({}) == claims_of({name: ""}) == claims_of({name: forged}) == claims_of({name: value[:-2] + "xx"}) == {}
+    assert claims_of(signed({"email": ANN}, origin="https://elsewhere.example")) == {}
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 40 * 24 * 3600)
+    assert claims_of(good) == {}
+
+
+def test_a_sign_in_that_cannot_work_is_refused_at_the_start_in_words(secrets: Path):
+    check_sign_in()
+    for content, what in (("[auth", "cannot be read"), ('[auth]\ncookie_secret = "x"\n', "redirect_uri")):
+        secrets.write_text(content)
+        secrets_singleton._reset()
+        is_sign_in_on.cache_clear()
+        with pytest.raises(StudioError, match=what):
+            check_sign_in()
+
+
+def test_a_file_of_secrets_that_is_spoilt_while_the_server_runs_does_not_open_it(secrets: Path, shared: Store, open_as: Opener):
+    assert buttons(open_as("", "runs")) == {"Sign in"}
+    secrets.write_text("[auth")
+    secrets_singleton._reset()
+    assert not open_as("", "runs").dataframe and is_sign_in_on() and claims_of({}) == {}
