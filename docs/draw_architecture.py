@@ -1,0 +1,218 @@
+"""The architecture picture, drawn from the code: `python -m docs.draw_architecture` writes docs/architecture.svg.
+
+In: the source files. Out: the one-way flow from images to pages, and below it a table of every import between the packages, with a dot where
+one uses another. The packages are put in an order in which all dots lie on one side; where there is none, nothing is drawn. A test draws
+the picture anew, so it fails when a package or an import appears or goes and the picture was not drawn again.
+"""
+
+import ast
+import html
+import re
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "docs" / "architecture.svg"
+COMMANDS, SETTINGS, GROUND, PAGES = "command line", "settings", "foundations", "pages"
+WIDTH, FLOW_HEIGHT, MARGIN = 1200, 470, 30
+ROW, PITCH, GRID = 42, 42, 580  # pixels: a row's height, a column's width, where the columns begin
+LINE = 72  # letters of a caption's line
+
+# Where a box of the flow stands (left, top, width, height), and the words in it.
+BOXES = {
+    "images on disk": (30, 80, 130, 56, "files, folders, zips"),
+    "data": (200, 80, 130, 56, "sets that are kept"),
+    "batches": (370, 80, 130, 56, "on the device"),
+    "training": (540, 80, 150, 56, "a generator of events"),
+    "runs": (740, 70, 150, 76, "one store"),
+    PAGES: (940, 70, 230, 76, ""),
+    SETTINGS: (370, 210, 130, 56, "check themselves"),
+    "models": (540, 210, 150, 56, "families by name"),
+    "search": (740, 210, 70, 56, "tries"),
+    "lessons": (820, 210, 70, 56, "pairs"),
+    COMMANDS: (940, 210, 230, 56, "python -m cnn_core"),
+    "inference": (370, 350, 130, 56, "answers"),
+    "analysis": (540, 350, 150, 56, "what is right, and why"),
+    "export": (740, 350, 150, 56, "files to take along"),
+    "serving": (940, 350, 230, 56, "answers over HTTP"),
+}
+# The flow's arrows, with the import that each stands for: "a > b", a imports b. The code is held to these. "" where no package is left or entered.
+ARROWS = [
+    ("", "M160 108 H198"),
+    ("", "M330 108 H368"),
+    ("training > data", "M500 108 H538"),
+    ("runs > training", "M690 108 H738"),
+    ("pages > runs", "M890 108 H938"),
+    ("command line > runs", "M890 130 H914 V238 H938"),
+    ("search > runs", "M775 210 V148"),
+    ("lessons > runs", "M855 210 V148"),
+    ("training > settings", "M435 210 V174 H575 V138"),
+    ("training > models", "M615 210 V138"),
+    ("analysis > models", "M615 266 V348"),
+    ("analysis > inference", "M500 378 H538"),
+    ("export > analysis", "M690 378 H738"),
+    ("serving > inference", "M435 406 V430 H1055 V408"),
+]
+REQUESTS = ("M1055 70 V52 H850 V68", "M780 70 V52 H615 V78")
+STYLE = """
+svg { --page: #ffffff; --card: #f4f6fb; --line: #c5cede; --text: #1a1f2c; --soft: #667085; --accent: #3b5bdb; --store: #e4e9fb; }
+@media (prefers-color-scheme: dark) { svg { --page: #0f131b; --card: #191f2b; --line: #3a4458; --text: #e6e9f0; --soft: #98a2b3; --accent: #8b9ff7; --store: #232c4d; } }
+text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-size: 13px; fill: var(--text); }
+.page { fill: var(--page); } .box { fill: var(--card); stroke: var(--line); } .store { fill: var(--store); stroke: var(--accent); stroke-width: 1.5; }
+.title { font-size: 19px; font-weight: 650; } .name { font-weight: 600; } .soft { fill: var(--soft); font-size: 11px; } .middle { text-anchor: middle; } .end { text-anchor: end; }
+.arrow { fill: none; stroke: var(--accent); stroke-width: 1.8; marker-end: url(#tip); } .back { stroke-dasharray: 5 4; } .thin { stroke: var(--line); stroke-width: 1; }
+.dot { fill: var(--accent); } .own { fill: var(--store); stroke: var(--accent); } .tip { fill: var(--accent); } .cell { fill: var(--card); }
+"""
+
+
+def draw() -> str:
+    """The picture as SVG. Raises ValueError where the imports point in a circle, or an arrow of the flow is not true any more."""
+    uses = read_uses()
+    order = put_in_order(uses)
+    height = FLOW_HEIGHT + 150 + ROW * len(order)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="t d">',
+        "<title id='t'>How CNN Studio is built</title>",
+        "<desc id='d'>Images on disk become data, then batches, which training learns from; its events go into the store of runs, "
+        "which the pages read. Below, a table of which package imports which: all imports point one way.</desc>",
+        f"<style>{STYLE}</style>",
+        '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">'
+        '<path class="tip" d="M0 0 8 4 0 8z"/></marker>',
+        f'<rect class="page" width="{WIDTH}" height="{height}" rx="14"/>',
+        *_flow(uses),
+        *_table(order, uses),
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def read_uses() -> dict[str, set[str]]:
+    """For every package of cnn_core, for the groups of its single modules and for the pages: which others its files import."""
+    uses: dict[str, set[str]] = {}
+    for path in [ROOT / "app.py", *sorted((ROOT / "cnn_core").rglob("*.py")), *sorted((ROOT / "pages").rglob("*.py"))]:
+        if path.parent == ROOT / "cnn_core" and path.stem == "__init__":
+            continue
+        own = _package_of(path)
+        named = {_group(name.split(".")[1]) for name in _imports(path) if name.startswith("cnn_core.")}
+        uses.setdefault(own, set()).update(named - {own})
+    return uses
+
+
+def put_in_order(uses: dict[str, set[str]]) -> list[str]:
+    """The packages, each before all that it uses; of those that could stand at one place, by name."""
+    order: list[str] = []
+    while left := set(uses) - set(order):
+        ready = [name for name in left if uses[name] <= set(order)]
+        if not ready:
+            raise ValueError(f"Imports point in a circle among {', '.join(sorted(left))}. Take one of them away.")
+        order = [*sorted(ready), *order]
+    return order
+
+
+def _package_of(path: Path) -> str:
+    first, *rest = path.relative_to(ROOT).parts
+    return PAGES if first != "cnn_core" else _group(rest[0].removesuffix(".py"))
+
+
+def _group(name: str) -> str:
+    """A package by its name; single modules as what they are together."""
+    if (ROOT / "cnn_core" / name).is_dir():
+        return name
+    if name in ("__main__", "console") or name.endswith(("_command", "_commands")):
+        return COMMANDS
+    return SETTINGS if name == "config" or name.startswith("settings") else GROUND
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def _caption(name: str) -> str:
+    """What a package says of itself, in its first sentence; of a group, its modules; of the pages, which there are."""
+    file = ROOT / "cnn_core" / name / "__init__.py"
+    if file.is_file():
+        first = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").splitlines()[0]
+        return re.split(r"\. |:$", first.replace("`", "").replace("->", "→"))[0].rstrip(".") + "."
+    if name == PAGES:
+        return f"app.py and the frame around {', '.join(_pages())}."
+    modules = sorted(path.stem for path in (ROOT / "cnn_core").glob("*.py") if path.stem != "__init__")
+    own = [re.sub("_commands?$", "", module) for module in modules if _group(module) == name]
+    return f"{'The commands ' if name == COMMANDS else ''}{', '.join(own)}."
+
+
+def _pages() -> list[str]:
+    """The pages in the frame's order; every file is one of them."""
+    named = re.findall(r'page\("(\w+)"', (ROOT / "pages" / "ui" / "frame.py").read_text(encoding="utf-8"))
+    return sorted((path.stem for path in (ROOT / "pages").glob("*.py")), key=lambda name: (named + [name]).index(name))
+
+
+def _flow(uses: dict[str, set[str]]) -> list[str]:
+    for held, _ in ARROWS:
+        importer, _, imported = held.partition(" > ")
+        if held and imported not in uses[importer]:
+            raise ValueError(f"“{importer}” does not import “{imported}” any more. Correct ARROWS in {Path(__file__).name}.")
+    return [
+        _text(MARGIN, 42, "One way through the house", "title"),
+        *(f'<path class="arrow" d="{path}"/>' for _, path in ARROWS),
+        *(f'<path class="arrow back" d="{path}"/>' for path in REQUESTS),
+        *(_box(name) for name in BOXES),
+        _text(835, 44, "requests: stop, pause, change the learning rate, save now", "soft middle"),
+        _text(MARGIN, 230, "Whoever trains appends events to the store;", "soft"),
+        _text(MARGIN, 246, "whoever watches reads them there. Training", "soft"),
+        _text(MARGIN, 262, "knows no threads, database or pages.", "soft"),
+        _text(MARGIN, 382, "What is made of a trained network", "soft"),
+    ]
+
+
+def _box(name: str) -> str:
+    left, top, width, height, words = BOXES[name]
+    shape = (
+        f'<rect class="{"store" if name == "runs" else "box"}" x="{left}" y="{top}" width="{width}" height="{height}" rx="9"/>'
+    )
+    lines = textwrap.wrap(", ".join(_pages()), 36) if name == PAGES else [words]
+    middle, first = left + width / 2, top + height / 2 - 3 - 6 * (len(lines) - 1)
+    lower = [_text(middle, first + 17 + 14 * at, line, "soft middle") for at, line in enumerate(lines)]
+    return "".join([shape, _text(middle, first, name, "name middle"), *lower])
+
+
+def _table(order: list[str], uses: dict[str, set[str]]) -> list[str]:
+    top = FLOW_HEIGHT + 120
+    parts = [
+        _text(MARGIN, FLOW_HEIGHT + 30, "Which package imports which", "title"),
+        _text(
+            MARGIN,
+            FLOW_HEIGHT + 52,
+            "A dot: the row imports the column. All dots lie right of the steps, so imports point one way.",
+            "soft",
+        ),
+    ]
+    for at, name in enumerate(order):
+        across, down = GRID + PITCH * at + PITCH / 2, top + ROW * at + ROW / 2
+        parts.append(
+            f'<rect class="cell" x="{GRID}" y="{down - ROW / 2 + 1}" width="{PITCH * len(order)}" height="{ROW - 2}" rx="5"/>'
+        )
+        parts.append(_text(MARGIN, down - 4, name, "name"))
+        lines = textwrap.wrap(_caption(name), LINE)
+        parts += [_text(MARGIN + 105, down - 4 + 13 * line, words, "soft") for line, words in enumerate(lines)]
+        parts.append(f'<text class="soft" transform="translate({across + 4} {top - 8}) rotate(-45)">{html.escape(name)}</text>')
+    for at, name in enumerate(order):
+        down = top + ROW * at + ROW / 2
+        parts.append(f'<rect class="own" x="{GRID + PITCH * at + 8}" y="{down - 13}" width="{PITCH - 16}" height="26" rx="5"/>')
+        for other in sorted(uses[name], key=order.index):
+            across = GRID + PITCH * order.index(other) + PITCH / 2
+            parts.append(f'<circle class="dot" cx="{across}" cy="{down}" r="5.5"><title>{name} imports {other}</title></circle>')
+    return parts
+
+
+def _text(left: float, top: float, words: str, kind: str) -> str:
+    return f'<text class="{kind}" x="{left:g}" y="{top:g}">{html.escape(words)}</text>'
+
+
+if __name__ == "__main__":
+    PICTURE.write_text(draw(), encoding="utf-8")
