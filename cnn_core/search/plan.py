@@ -47,7 +47,7 @@ class Plan:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or self.name != self.name.strip():
             raise SettingError(
-                f"“{self.name[:80]}” cannot be the name of a search. Use up to 60 letters, digits, spaces and . , + - _, beginning with a letter or digit.",
+                f"“{self.name[:80]}” cannot be the name of a search. Use up to 60 letters, digits, spaces, dots, commas, plus, minus and underscore, beginning with a letter or digit.",
                 "name",
             )
         if not 1 <= self.trials <= MOST_TRIALS:

@@ -1,0 +1,67 @@
+"""A search as it was asked for: what it refuses, and that nothing is lost in writing it down."""
+
+from typing import Any
+
+import pytest
+
+from cnn_core.config import make_config
+from cnn_core.errors import SettingError
+from cnn_core.search.plan import Plan
+from cnn_core.search.space import Choices, Range, parse_space
+from tests.helpers import is_a_sentence
+
+SPACE = parse_space(
+    ["learning_rate=0.0001..0.1 log", "optimizer=adam,sgd", "momentum=0.5..0.9", "batch_norm=on,off", "depth=1..4"]
+)
+
+
+def plan(**chosen: Any) -> Plan:
+    return Plan(**{"name": "widths 2", "base": make_config(epochs=3), "space": SPACE, **chosen})
+
+
+def test_a_plan_survives_being_written_down():
+    asked = plan(trials=7, sampler="random", prune=False, seed=5, owner="ada@school.example")
+    assert Plan.from_json(asked.to_json()) == asked
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "says"),
+    [
+        ({"name": ""}, "name", "cannot be the name"),
+        ({"name": "../x"}, "name", "cannot be the name"),
+        ({"name": "a" * 61}, "name", "cannot be the name"),
+        ({"name": "ends with a space "}, "name", "cannot be the name"),
+        ({"trials": 0}, "trials", "Choose 1 to 1,000"),
+        ({"trials": 1001}, "trials", "Choose 1 to 1,000"),
+        ({"sampler": "genetic"}, "sampler", "no sampler"),
+        ({"seed": -1}, "seed", "Choose 0 to"),
+        ({"sampler": "grid"}, "learning_rate", "A grid needs values"),
+        ({"sampler": "grid", "space": (Range("batch_size", 1, 4096), Range("depth", 1, 6))}, "sampler", "24,576 combinations"),
+        ({"space": (Choices("depth", (1, 7)),)}, "depth", "1 to 6"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(wrong: dict[str, Any], field: str, says: str):
+    with pytest.raises(SettingError, match=says) as refused:
+        plan(**wrong)
+    assert is_a_sentence(refused.value) and refused.value.field == field
+
+
+def test_a_trial_has_the_settings_that_have_an_effect_and_numbers_of_four_digits():
+    drawn = {"momentum": 0.512345, "learning_rate": 0.00123456, "optimizer": "adam", "batch_norm": True, "depth": 2}
+    assert plan().settings(drawn) == {"optimizer": "adam", "learning_rate": 0.001235, "batch_norm": True, "depth": 2}
+    assert plan().settings(drawn | {"optimizer": "sgd"})["momentum"] == 0.5123
+
+
+def test_rounding_stays_within_the_range():
+    narrow = plan(space=(Range("learning_rate", 0.00012345, 0.00012346),))
+    assert narrow.settings({"learning_rate": 0.000123455})["learning_rate"] == 0.00012346
+
+
+def test_a_trials_config_is_the_base_with_its_settings():
+    config = plan().config({"optimizer": "sgd", "momentum": 0.5})
+    assert config == make_config(epochs=3).model_copy(update={"optimizer": "sgd", "momentum": 0.5})
+
+
+def test_a_search_is_done_when_there_is_nothing_left_to_try():
+    assert plan(trials=20).goal == 20
+    assert plan(trials=20, space=(Choices("depth", (1, 2, 3)),)).goal == 3

@@ -1,0 +1,96 @@
+"""What a search may vary, how it is written, and what is refused, in words."""
+
+from itertools import product
+
+import pytest
+
+from cnn_core.config import TrainConfig, make_config
+from cnn_core.errors import SettingError
+from cnn_core.search.space import Choices, Range, check_space, combinations, parse_space, space_in_words, space_size
+from tests.helpers import is_a_sentence
+
+BASE = make_config()
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("learning_rate=0.0001..0.1 log", Range("learning_rate", 0.0001, 0.1, log=True)),
+        ("learning-rate = 1e-4 .. 1e-1", Range("learning_rate", 0.0001, 0.1)),
+        ("crop=.1..0.5", Range("crop", 0.1, 0.5)),
+        ("depth=1..4", Range("depth", 1, 4)),
+        ("depth=1,3", Choices("depth", (1, 3))),
+        ("dropout=0, 0.25", Choices("dropout", (0.0, 0.25))),
+        ("optimizer=adam,sgd", Choices("optimizer", ("adam", "sgd"))),
+        ("batch_norm=on,off", Choices("batch_norm", (True, False))),
+        ("knots=0:0, 0.3:1, 1:0; 0:1, 1:0", Choices("knots", ("0:0, 0.3:1, 1:0", "0:1, 1:0"))),
+    ],
+)
+def test_a_line_says_what_to_vary_and_can_be_written_again(line: str, part: Range | Choices):
+    assert parse_space([line]) == (part,)
+    assert parse_space(space_in_words((part,))) == (part,)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "does not say what to vary"),
+        ("learning_rate", "does not say what to vary"),
+        ("size=1..2", "no setting called “size”"),
+        ("data=digits,mnist", "Data set cannot be searched"),
+        ("seed=1..9", "Seed cannot be searched"),
+        ("device=cpu,cuda", "Device cannot be searched"),
+        ("validation_share=0.1,0.2", "Validation share cannot be searched"),
+        ("learning_rate=0.1..0.01", "lower number first"),
+        ("learning_rate=0..0.1 log", "must be a number, above 0"),
+        ("dropout=0..0.5 log", "no logarithm"),
+        ("depth=1..9", "must be a whole number, 1 to 6"),
+        ("depth=1..2.5", "must be a whole number"),
+        ("depth=few..many", "must be a whole number"),
+        ("optimizer=adam..sgd", "must be adam"),
+        ("optimizer=adam,adagrad", "must be adam"),
+        ("optimizer=adam", "fewer than two values"),
+        ("optimizer=adam,adam", "same value twice"),
+        ("momentum=0.5,0.9", "has no effect"),
+        ("drop_factor=0.1..0.5", "has no effect"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_in_a_sentence(line: str, says: str):
+    with pytest.raises(SettingError, match=says) as refused:
+        check_space(BASE, parse_space([line]))
+    assert is_a_sentence(refused.value)
+
+
+def test_nothing_and_the_same_setting_twice_are_refused():
+    with pytest.raises(SettingError, match="nothing to search"):
+        check_space(BASE, ())
+    with pytest.raises(SettingError, match="named twice"):
+        check_space(BASE, parse_space(["depth=1..2", "depth=3,4"]))
+
+
+def test_a_setting_may_be_searched_where_another_searched_one_gives_it_effect():
+    check_space(BASE, parse_space(["momentum=0.5,0.9", "optimizer=adam,sgd"]))
+    check_space(make_config(optimizer="sgd"), parse_space(["momentum=0.5,0.9"]))
+
+
+def test_combinations_leave_out_what_has_no_effect():
+    space = parse_space(["momentum=0.5,0.9", "depth=1..2", "optimizer=adam,sgd"])
+    found = [tuple(sorted(settings.items())) for settings in combinations(BASE, space)]
+    adam = [(("depth", depth), ("optimizer", "adam")) for depth in (1, 2)]
+    sgd = [(("depth", d), ("momentum", m), ("optimizer", "sgd")) for d, m in product((1, 2), (0.5, 0.9))]
+    assert sorted(found) == sorted(adam + sgd)
+    assert space_size(BASE, space) == len(found) == 6
+
+
+def test_the_size_of_a_space_is_known_without_listing_it():
+    assert space_size(
+        BASE, parse_space(["batch_size=1..4096", "epochs=1..1000", "plateau_patience=1..100", "schedule=step,plateau"])
+    ) == (4096 * 1000 * (1 + 100))
+    assert space_size(BASE, parse_space(["depth=1..4", "dropout=0..0.5"])) is None
+
+
+def test_every_setting_can_be_searched_or_is_refused_with_the_reason():
+    for name, field in TrainConfig.model_fields.items():
+        with pytest.raises(SettingError) as refused:
+            check_space(BASE, (Choices(name, (field.default, field.default)),))
+        assert "same value twice" in str(refused.value) or "could not be compared" in str(refused.value)
