@@ -45,8 +45,8 @@ def shown(at):
     return {metric.label: metric.value for metric in at.metric}
 
 
-def choose_folder(open_page, path):
-    at = open_page("configure")
+def choose_folder(open_page, path, page="configure"):
+    at = open_page(page)
     field(at, "data").set_value("folder").run()
     return at.text_input[0].set_value(str(path)).run()
 

@@ -7,20 +7,22 @@ from cnn_core.config import TrainConfig
 from cnn_core.runs.store import Run
 from cnn_core.search.trials import Trial
 
-SHAPE = ("data", "model", "width", "depth", "batch_size")  # what decides most of how long an epoch takes
+ALIKE = (
+    ("data", "model", "width", "depth", "batch_size"),
+    ("data", "model"),
+)  # what an epoch's time depends on; rather roughly than not
 LATEST = 5
 
 
 def trial_seconds(base: TrainConfig, runs: Sequence[Run]) -> float | None:
     """Seconds of training with the settings `base`, from the latest of the `runs` (newest first) that are alike; None without any."""
-    alike = [
-        run
-        for run in runs
-        if run.summary.get("epochs") and all(getattr(run.config, name) == getattr(base, name) for name in SHAPE)
-    ]
-    if not alike:
-        return None
-    return base.epochs * median(run.summary["train_seconds"] / run.summary["epochs"] for run in alike[:LATEST])
+    known = [run for run in runs if run.summary.get("epochs") and run.summary.get("train_seconds")]
+    for names in ALIKE:
+        alike = [run for run in known if all(getattr(run.config, name) == getattr(base, name) for name in names)]
+        if alike:
+            epoch = median(run.summary["train_seconds"] / run.summary["epochs"] for run in alike[:LATEST])
+            return base.epochs * epoch
+    return None
 
 
 def seconds_left(trials: Sequence[Trial], goal: int) -> float | None:
