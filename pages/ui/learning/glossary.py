@@ -70,17 +70,26 @@ def _open_chosen() -> None:
 
 def _open(name: str) -> None:
     st.query_params["term"] = name
-    st.query_params["topic"] = glossary()[name].topic
+    st.query_params.pop("topic", None)
 
 
 def _choose_topic(named: Term | None) -> str:
-    """What the terms below are about: at first the named one's own topic."""
-    if named and "topic" not in st.query_params:
-        st.query_params["topic"] = named.topic
-    follow_address("topic", TOPIC, TOPICS)
-    topic = st.pills("Topic", TOPICS, key=TOPIC, required=True, help="The first ones are the groups of the form.")
-    tell_address("topic", TOPIC, topic)
+    """What the terms below are about: of the named one its own topic, else what the address says (`?topic=`)."""
+    if named:  # the address names one of the two: one step of the way back is one term
+        st.session_state[TOPIC] = named.topic
+    else:
+        follow_address("topic", TOPIC, TOPICS)
+    topic = st.pills(
+        "Topic", TOPICS, key=TOPIC, required=True, on_change=_leave_term, help="The first ones are the groups of the form."
+    )
+    if not named:
+        tell_address("topic", TOPIC, topic)
     return topic
+
+
+def _leave_term() -> None:
+    st.query_params.pop("term", None)
+    st.query_params["topic"] = st.session_state[TOPIC]
 
 
 def _show_found(words: str) -> None:
