@@ -1,0 +1,141 @@
+"""CONTRIBUTING.md is true: the files that it names are there, and each change that it shows works in a copy of the program."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT
+
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+CHANGES = re.findall(r"^## (.+?)\n(?:(?!^## ).*\n)*?```diff\n((?:.*\n)*?)```", TEXT, re.MULTILINE)
+PARTS = ("cnn_core", "pages", "tests/lessons")
+
+# What a person would do with each of them, in one process: torch is loaded once.
+TRIED = {
+    "A network": """
+import torch
+from cnn_core.export.written_network import THIN
+from cnn_core.models.registry import build_model, count_parameters
+model = build_model("resnet44", channels=3, image_size=32, classes=10)
+assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10) and THIN["resnet44"] == 7
+assert 0.65e6 < count_parameters("resnet44", channels=3, image_size=32, classes=10) < 0.67e6
+""",
+    "A data set": """
+from cnn_core.config import make_config
+from cnn_core.data.catalog import CATALOG, open_source
+info = open_source("kmnist").info
+assert len(info.classes) == 10 and info.train_count == 60_000 and not info.ink
+assert make_config(data="kmnist").flip == "off" and len(CATALOG["kmnist"].archives) == 4
+""",
+    "A setting": """
+import torch
+from cnn_core.config import make_config
+from cnn_core.data.augment import Invert, View
+from cnn_core.lessons.glossary import glossary
+from cnn_core.training.view import augmentations
+config = make_config(data="digits", crop=0, invert=1.0)
+(invert,) = augmentations(config, 32, (0.5,))
+images = torch.tensor([0, 55, 255], dtype=torch.uint8).view(3, 1, 1, 1)
+assert invert(images, View(torch.arange(3), 0, torch.Generator())).flatten().tolist() == [255, 200, 0]
+assert glossary()["invert"].title == "Negatives"
+""",
+    "A page": """
+from streamlit.testing.v1 import AppTest
+at = AppTest.from_file("pages/ui/frame.py", default_timeout=60)
+at.switch_page("../machine.py")
+at.run()
+assert not at.exception and at.title[0].value == "Machine" and at.metric[0].value
+""",
+    "An exercise": """
+from cnn_core.lessons.cards import find_lesson
+from pages.ui.learning.pictures import PICTURES
+lesson = find_lesson("batch-size")
+assert lesson.settings("A").batch_size == 128 and lesson.settings("B").batch_size == 8
+assert PICTURES["batch-size"]().images.shape == (8, 32, 32, 1)
+""",
+    "A rule of the doctor": """
+from cnn_core.config import make_config
+from cnn_core.events import Started
+from cnn_core.runs.doctor import examine
+from cnn_core.runs.history import History
+from cnn_core.runs.store import Stored
+def found(batch_size):
+    history = History()
+    history.add([Stored(1, Started(1, "CPU", 1000, 200, 200, -(-1000 // batch_size), 20))])
+    return [(finding.rule, finding.changes) for finding in examine(history, make_config(batch_size=batch_size))]
+assert found(1000) == [("Few steps", {"batch_size": 125})] and found(64) == []
+""",
+}
+
+
+def apply(change: str, root: Path) -> None:
+    """Carry out a change below `root`. Where a hunk belongs is told by its own lines, which have to be there once; line numbers would grow old."""
+    for name, hunks in re.findall(r"^\+\+\+ b/(.+)\n((?:(?!--- ).*\n)*)", change, re.MULTILINE):
+        file = root / name
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        for hunk in hunks.split("@@\n")[1:]:
+            lines = hunk.splitlines()
+            before = "".join(f"{line[1:]}\n" for line in lines if line[:1] != "+")
+            after = "".join(f"{line[1:]}\n" for line in lines if line[:1] != "-")
+            assert text.count(before) == 1 or not text, f"CONTRIBUTING.md: {name} does not have these lines once:\n{before}"
+            text = text.replace(before, after) if text else after
+        file.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the program with all the changes."""
+    copy = tmp_path_factory.mktemp("changed")
+    for part in PARTS:
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "tests/__init__.py"):
+        shutil.copy(ROOT / file, copy / file)
+    for _, change in CHANGES:
+        apply(change, copy)
+    return copy
+
+
+def test_there_is_a_change_for_every_kind_of_addition():
+    assert [title for title, _ in CHANGES] == list(TRIED)
+
+
+def test_the_changes_work(changed: Path):
+    script = "\n".join(f"print({title!r})\n{tried}" for title, tried in TRIED.items())
+    environment = {**os.environ, "CNN_STUDIO_HOME": str(changed / "studio"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(changed)}
+    process = subprocess.run(
+        [sys.executable, "-c", script], cwd=changed, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
+
+
+def test_the_changes_are_written_as_the_formatter_writes(changed: Path):
+    files = {name for _, change in CHANGES for name in re.findall(r"^\+\+\+ b/(.+\.py)$", change, re.MULTILINE)}
+    for command in (["check"], ["format", "--check"]):
+        process = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, *sorted(files)], cwd=changed, capture_output=True, text=True
+        )
+        assert process.returncode == 0, process.stdout
+
+
+def test_the_files_that_it_names_are_there():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("#")]
+    paths = re.findall(r"(?:pytest -q|python -m) ((?:tests/\S+ ?)+)", TEXT)
+    named = [*links, *(path for found in paths for path in found.split())]
+    assert len(named) > 15 and not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_links_within_it_lead_to_its_headings():
+    headings = {re.sub(r"[^\w ]", "", title).lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", TEXT, re.MULTILINE)}
+    assert {link[1:] for link in re.findall(r"\]\((#[^)]+)\)", TEXT)} <= headings
+
+
+def test_the_modules_that_it_runs_can_be_run():
+    modules = re.findall(r"\.venv/bin/python -m ([\w.]+)", TEXT)
+    assert modules and all(
+        (ROOT / f"{name.replace('.', '/')}.py").is_file() or (ROOT / name / "__main__.py").is_file() for name in modules
+    )
