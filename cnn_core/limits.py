@@ -54,7 +54,7 @@ def read_limits(environment: Mapping[str, str], *, is_shared: bool) -> Limits:
     )
 
 
-def size_in_words(count: float) -> str:
+def space_in_words(count: float) -> str:
     """Bytes as a person says them: 410 MB, 1.2 GB."""
     return f"{count / 10**9:.1f} GB" if count >= 0.995 * 10**9 else f"{count / 10**6:.0f} MB"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cnn_core.errors import StudioError
-from cnn_core.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS, UNLIMITED, Limits, read_limits, size_in_words
+from cnn_core.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS, UNLIMITED, Limits, read_limits, space_in_words
 from tests.helpers import is_a_sentence
 
 
@@ -66,4 +66,4 @@ def test_a_list_of_people_lets_in_addresses_domains_and_teachers_and_nobody_else
     ("count", "words"), [(0, "0 MB"), (410_000_000, "410 MB"), (994_000_000, "994 MB"), (1_200_000_000, "1.2 GB")]
 )
 def test_sizes_are_said_as_a_person_says_them(count: int, words: str):
-    assert size_in_words(count) == words
+    assert space_in_words(count) == words

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnn_core.data.owners import folders_of
 from cnn_core.errors import RunError
-from cnn_core.limits import size_in_words
+from cnn_core.limits import space_in_words
 
 if TYPE_CHECKING:
     from cnn_core.runs.store import Store
@@ -38,13 +38,13 @@ def check_disk(store: "Store", owner: str, more: int = 0) -> None:
     used = sum(sizes.values())
     if used + more <= quota and used < quota:
         return
-    asked = f", and {size_in_words(more)} are to come" if more else ""
+    asked = f", and {space_in_words(more)} are to come" if more else ""
     largest = ", ".join(
-        f"{name} ({size_in_words(sizes[name])})" for name in sorted(sizes, key=sizes.get, reverse=True)[:LARGEST_NAMED]
+        f"{name} ({space_in_words(sizes[name])})" for name in sorted(sizes, key=sizes.get, reverse=True)[:LARGEST_NAMED]
     )
     advice = f" The largest are {largest}." if largest else ""
     raise RunError(
-        f"Your runs and images take {size_in_words(used)} of {size_in_words(quota)}{asked}. Remove runs on the Runs page and empty the bin, "
+        f"Your runs and images take {space_in_words(used)} of {space_in_words(quota)}{asked}. Remove runs on the Runs page and empty the bin, "
         f"or remove a data set of yours.{advice}"
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cnn_core.limits import size_in_words
+from cnn_core.limits import space_in_words
 from cnn_core.runs.allowance import used_bytes
 from pages.ui.identity import DEFAULT, is_sign_in_on, providers
 from pages.ui.people import is_teacher, person
@@ -41,11 +41,11 @@ def show_person() -> None:
         return
     with st.sidebar:
         if who:
-            st.caption(f"{plain(who)}{', teacher' if is_teacher() else ''}")
+            st.text(f"{who}{', teacher' if is_teacher() else ''}")  # a caption would make a link of an address
         if quota is not None:
             used = _used(get_store().home.root, who)
             st.caption(
-                f"Disk: {size_in_words(used)} of {size_in_words(quota)}",
+                f"Disk: {space_in_words(used)} of {space_in_words(quota)}",
                 help="Space that your runs, those in the bin among them, and your images take.",
             )
             st.progress(min(1.0, used / quota))

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 import streamlit.config
-from starlette.responses import Response
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
 from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette import starlette_app_utils, starlette_auth_routes
@@ -21,6 +25,7 @@ from cnn_core.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS
 from cnn_core.runs.shelf import Shelf
 from cnn_core.runs.store import Store
 from pages.ui import server
+from pages.ui.guard import guarded
 from pages.ui.identity import check_sign_in, claims_of, is_sign_in_on
 from pages.ui.people import name_of
 from tests.helpers import is_a_sentence
@@ -113,7 +118,7 @@ def test_who_is_not_on_the_list_is_told_so_and_sees_no_page(shared: Store, open_
 
 def test_a_run_belongs_to_who_started_it_and_the_sidebar_says_who_is_there(shared: Store, open_as: Opener):
     at = open_as(ANN, "start")
-    assert ANN in [caption.value for caption in at.sidebar.caption] and "Sign out" in buttons(at)
+    assert ANN in [text.value for text in at.sidebar.text] and "Sign out" in buttons(at)
     next(button for button in at.button if "Train on digits" in button.label).click().run()
     (run,) = shared.runs()
     assert run.owner == ANN
@@ -253,3 +258,29 @@ def test_a_file_of_secrets_that_is_spoilt_while_the_server_runs_does_not_open_it
     secrets.write_text("[auth")
     secrets_singleton._reset()
     assert not open_as("", "runs").dataframe and is_sign_in_on() and claims_of({}) == {}
+
+
+def test_routes_of_our_own_lie_below_the_base_path_and_are_closed_to_strangers_only_where_people_sign_in(
+    shared: Store, monkeypatch: pytest.MonkeyPatch
+):
+    async def hello(request: Request) -> Response:
+        return PlainTextResponse("hello")
+
+    def ask(path: str, base: str, cookies: dict[str, str]) -> int:
+        with TestClient(Starlette(routes=guarded([Route("/api/hello", hello)], base)), cookies=cookies) as client:
+            return client.get(path).status_code
+
+    cookies = signed({"email": ANN})
+    assert [ask("/api/hello", "", given) for given in (cookies, {}, signed({"email": ANN}, origin="https://b.example"))] == [
+        200,
+        401,
+        401,
+    ]
+    assert [ask("/studio/api/hello", base, cookies) for base in ("studio", "/studio/", "")] == [200, 200, 404]
+    monkeypatch.setenv(PEOPLE, "@elsewhere.example")
+    server._store.cache_clear()
+    assert ask("/api/hello", "", cookies) == 401
+    is_sign_in_on.cache_clear()
+    streamlit.config.set_option("secrets.files", [])
+    secrets_singleton._reset()
+    assert ask("/api/hello", "", {}) == 200
