@@ -12,9 +12,11 @@ from cnn_core.events import Epoch, Started
 from cnn_core.lessons.cards import SIDES, find_lesson
 from cnn_core.lessons.measures import Measure
 from cnn_core.lessons.outcome import PREDICTIONS, Outcome, read_outcome
+from cnn_core.runs.shelf import Shelf
 from cnn_core.runs.store import Run, Store
 
 PAIRS, MOST_PAIRS = 3, 6
+TAG = "exercise"  # on every run, so that the Runs page can leave them out
 COLUMNS = "number, lesson, data, owner, prediction, created"
 
 
@@ -49,7 +51,7 @@ class Try:
     @property
     def pairs(self) -> list[tuple[Run, Run]]:
         """A and B of every seed of which both are finished."""
-        by_place = {run.origin.rpartition("/")[2]: run for run in self.runs if run.status == "finished"}
+        by_place = {place_of(run): run for run in self.runs if run.status == "finished"}
         seeds = sorted({int(place[1:]) for place in by_place})
         return [(by_place[f"A{seed}"], by_place[f"B{seed}"]) for seed in seeds if {f"A{seed}", f"B{seed}"} <= by_place.keys()]
 
@@ -57,6 +59,11 @@ class Try:
     def is_done(self) -> bool:
         """Whether there is something to learn from and nothing to wait for."""
         return bool(self.pairs) and not self.is_active
+
+
+def place_of(run: Run) -> str:
+    """Its place in the exercise: "B0" is run B of the pair with seed 0."""
+    return run.origin.rpartition("/")[2]
 
 
 def begin(store: Store, lesson: str, data: str, prediction: str, owner: str = "", pairs: int = PAIRS) -> Attempt:
@@ -79,7 +86,9 @@ def begin(store: Store, lesson: str, data: str, prediction: str, owner: str = ""
     attempt = _note(store, lesson, data, prediction, owner)
     for seed in range(pairs):
         for side in SIDES:
-            submit(found.settings(side, data, seed), store, origin=f"{attempt.origin}/{side}{seed}", owner=owner)
+            run = submit(found.settings(side, data, seed), store, origin=f"{attempt.origin}/{side}{seed}", owner=owner)
+            name = f"{found.title} {side}{seed}: {found.names[SIDES.index(side)]}"
+            Shelf(store).describe(run, name=name, tags=[TAG])
     return attempt
 
 

@@ -127,7 +127,7 @@ LESSONS: dict[str, Lesson] = {
         ),
         Lesson(
             name="schedule",
-            title="Learning-rate schedule",
+            title="Rate schedule",
             icon="trending_down",
             kind="Exercise",
             learn="The learning rate says how far one step moves the weights. "

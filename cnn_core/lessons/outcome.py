@@ -72,8 +72,8 @@ def in_words(outcome: Outcome) -> str:
     if outcome.direction == "same":
         low, high = (measure.number(end) for end in ends)
         return (
-            f"B's {measure.title} cannot be told apart from A's ({levels}): the difference is {measure.number(outcome.mean)} "
-            f"{measure.apart}, and with n = {count} pairs anything from {low} to {high} is as well possible (95 % interval)."
+            f"B's {measure.title} cannot be told apart from A's ({levels}): a difference of {measure.number(outcome.mean)} {measure.apart} "
+            f"is within what chance makes (95 % interval {low} to {high}, n = {count} pairs)."
         )
     low, high = (measure.number(end) for end in sorted(map(abs, ends)))
     return f"B's {measure.title} is {word} by {apart} ({levels}; 95 % interval {low} to {high}, n = {count} pairs)."

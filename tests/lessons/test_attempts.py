@@ -39,6 +39,8 @@ def test_the_runs_wait_pair_by_pair_with_the_settings_of_the_card(store):
     assert {run.owner for run in tried.runs} == {"ann@example.org"} and tried.runs[
         0
     ].origin == f"lesson/dropout/{attempt.number}/A0"
+    assert [run.name for run in tried.runs[:2]] == ["Dropout A0: no dropout", "Dropout B0: 30 % switched off"]
+    assert {run.tags for run in tried.runs} == {("exercise",)}
     assert tried.is_active and not tried.is_done and tried.pairs == [] and outcome(store, tried, ACCURACY) is None
 
 

@@ -4,6 +4,7 @@
 
 const PAUSE = 400; // milliseconds between two drawings, however many runs report
 const overlays = new WeakMap();
+const SYMBOLS = ["circle", "diamond"]; // of groups, which are told apart without their colours too
 const STEPS = { "step loss": "loss", "step accuracy": "accuracy" };
 const EPOCHS = { "validation accuracy": "val_accuracy", "validation loss": "val_loss", "training accuracy": "train_accuracy", "training loss": "train_loss" };
 
@@ -100,7 +101,7 @@ class Overlay {
       const { x, y } = this.curve(this.kept.get(id), measure), colour = c.all[place % c.all.length], mode = measure in STEPS ? "lines" : "lines+markers";
       const label = plain(measures.length > 1 ? `${name}, ${measure}` : name), legendgroup = `${group} ${measure}`, showlegend = !told.has(legendgroup);
       told.add(legendgroup);
-      const shared = { x, type: "scatter", name: label, legendgroup, line: { color: colour, width: 2, dash: position ? "dot" : "solid" }, marker: { size: 5, color: colour }, hovertemplate: `${axis} %{x:.4~g}: %{y:${isShare ? ".2%" : ".4f"}}<extra>${label}</extra>` };
+      const shared = { x, type: "scatter", name: label, legendgroup, line: { color: colour, width: 2, dash: position ? "dot" : "solid" }, marker: { size: group === id ? 5 : 7, color: colour, symbol: group === id ? "circle" : SYMBOLS[place % 2] }, hovertemplate: `${axis} %{x:.4~g}: %{y:${isShare ? ".2%" : ".4f"}}<extra>${label}</extra>` };
       if (smoothing) traces.push({ ...shared, y, mode: "lines", opacity: 0.25, showlegend: false });
       traces.push({ ...shared, y: smoothing ? smoothed(y, smoothing) : y, mode, showlegend });
     });

@@ -3,8 +3,9 @@
 import streamlit as st
 
 from cnn_core.errors import StudioError
-from cnn_core.lessons.attempts import MOST_PAIRS, PAIRS, Try, begin, look, outcome, stop, validation_count
+from cnn_core.lessons.attempts import MOST_PAIRS, PAIRS, Try, begin, look, outcome, place_of, stop, validation_count
 from cnn_core.lessons.cards import DIGITS, SIDES, Lesson
+from cnn_core.lessons.measures import PERIOD
 from cnn_core.lessons.outcome import DIRECTIONS, UNKNOWN, compare_prediction, grain_in_words, in_words
 from cnn_core.runs.store import Run
 from pages.ui.components.overlay import overlay_groups
@@ -88,17 +89,13 @@ def _begin(lesson: Lesson, data: str, prediction: str, pairs: int) -> None:
 
 def show_attempt(lesson: Lesson, tried: Try) -> None:
     """Both curves, the state of the runs, and the outcome so far."""
-    st.divider()
     with st.container(key="attempt"):  # a fragment of one's own place: its length changes
         st.fragment(_show_state, run_every=LOOK_SECONDS if tried.is_active else None)(lesson, tried)
-    if lesson.measure.curves:
-        overlay_groups(
-            {
-                f"{side}, {name}": [run for run in tried.runs if run.origin.rpartition("/")[2].startswith(side)]
-                for side, name in zip(SIDES, lesson.names, strict=True)
-            },
-            lesson.measure.curves,
-        )
+    groups = {
+        f"{side}, {name}": [run for run in tried.runs if place_of(run).startswith(side)]
+        for side, name in zip(SIDES, lesson.names, strict=True)
+    }
+    overlay_groups(groups, lesson.measure.curves)
     if not tried.is_active:
         _show_ways_on(lesson, tried)
 
@@ -119,7 +116,7 @@ def _show_state(lesson: Lesson, tried: Try) -> None:
 
 def _progress(now: Try) -> str:
     """Which of the runs are done, which one trains, and who is before them in the queue."""
-    marks = " · ".join(f"{run.origin.rpartition('/')[2]} {STATUS[run.status][0]} {STATUS[run.status][2]}" for run in now.runs)
+    marks = " · ".join(f"{place_of(run)} {STATUS[run.status][0]} {STATUS[run.status][2]}" for run in now.runs)
     waiting, mine = get_store().waiting(), {run.id for run in now.runs}
     before = next((place for place, run in enumerate(waiting) if run in mine), 0)
     is_training = any(run.status in ("running", "paused") for run in now.runs)
@@ -148,6 +145,7 @@ def _show_outcome(lesson: Lesson, now: Try) -> None:
         for other in lesson.others:
             st.markdown(f"Besides: {plain(in_words(outcome(store, now, other)))}")
         st.markdown(f"**Why.** {lesson.why}")
+        st.caption(f"Every figure is a {PERIOD}.")
 
 
 def _show_ways_on(lesson: Lesson, tried: Try) -> None:
@@ -166,5 +164,4 @@ def _show_ways_on(lesson: Lesson, tried: Try) -> None:
 
 
 def _link(run: Run) -> None:
-    place = run.origin.rpartition("/")[2]
-    st.page_link(page_file("train"), label=f"Run {place}", icon=":material/show_chart:", query_params={"run": run.id})
+    st.page_link(page_file("train"), label=f"Run {place_of(run)}", icon=":material/show_chart:", query_params={"run": run.id})

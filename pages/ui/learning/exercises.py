@@ -51,7 +51,7 @@ def _choose(done: set[str]) -> Lesson:
 
 
 def _label(lesson: Lesson, is_done: bool) -> str:
-    return f":material/{'check_circle' if is_done else lesson.icon}: {lesson.title}{' (done)' if is_done else ''}"
+    return f":material/{'check_circle' if is_done else lesson.icon}: {lesson.title}"
 
 
 def _show_card(lesson: Lesson, is_done: bool) -> None:

@@ -1,8 +1,11 @@
 """An exercise's settings and terms in words."""
 
+from urllib.parse import urlencode
+
 from cnn_core.config import TrainConfig, has_effect
 from cnn_core.lessons.cards import DIGITS, Lesson, Side
 from cnn_core.lessons.glossary import glossary
+from pages.ui.links import glossary_query
 
 
 def differing(lesson: Lesson, side: Side, data: str = DIGITS) -> str:
@@ -22,4 +25,4 @@ def _value(value: object) -> str:
 
 def glossary_links(lesson: Lesson) -> str:
     """Markdown links to the lesson's terms in the glossary."""
-    return ", ".join(f"[{glossary()[term].title.lower()}](learn?view=Glossary&term={term})" for term in lesson.terms)
+    return ", ".join(f"[{glossary()[term].title.lower()}](learn?{urlencode(glossary_query(term))})" for term in lesson.terms)
