@@ -8,6 +8,7 @@ import streamlit as st
 from cnn_core.errors import StudioError
 from cnn_core.inference.calibrated import NEUTRAL, Calibration, calibration_of, read_calibration, save_calibration
 from pages.ui.evaluation.subject import PARTS, Subject
+from pages.ui.people import may_change, say_whose
 from pages.ui.progress import CANCELLED
 from pages.ui.session import cooled
 from pages.ui.text import plain
@@ -85,6 +86,9 @@ def _show_fitting(subject: Subject, calibration: Calibration) -> None:
         )
     if calibration.is_fitted:
         _tell_fitted(calibration)
+    if not may_change(subject.run.owner):
+        say_whose(subject.run.owner)
+        return
     with st.container(horizontal=True):
         is_asked = st.button(
             "Fit again" if calibration.is_fitted else "Fit on the validation images",
@@ -195,6 +199,8 @@ def _show_saving(subject: Subject, threshold: float, calibration: Calibration) -
         else "The Gallery answers always."
     )
     st.caption(used)
+    if not may_change(subject.run.owner):
+        return
     with st.container(horizontal=True):
         if st.button(
             "Use this threshold in the Gallery",
