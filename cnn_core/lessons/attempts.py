@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 from cnn_core.errors import StudioError
 from cnn_core.events import Epoch, Started
-from cnn_core.lessons.cards import SIDES, find_lesson
+from cnn_core.lessons.cards import SIDES, Side, find_lesson
 from cnn_core.lessons.measures import Measure
 from cnn_core.lessons.outcome import PREDICTIONS, Outcome, read_outcome
 from cnn_core.runs.shelf import Shelf
 from cnn_core.runs.store import Run, Store
 
 PAIRS, MOST_PAIRS = 3, 6
-TAG = "exercise"  # on every run, so that the Runs page can leave them out
 COLUMNS = "number, lesson, data, owner, prediction, created"
 
 
@@ -69,8 +68,8 @@ def place_of(run: Run) -> str:
 def begin(store: Store, lesson: str, data: str, prediction: str, owner: str = "", pairs: int = PAIRS) -> Attempt:
     """Put the runs of an exercise into the queue. Gives the attempt that is under way where this owner has one of the same lesson.
 
-    Raises StudioError for an unknown lesson, prediction or number of pairs, and SettingError or DataError as `submit.check` does; nothing
-    is queued then.
+    Raises StudioError for an unknown lesson, prediction or number of pairs, where the owner's share of the server is used up, and as
+    `submit.check` does; nothing waits then.
     """
     found = find_lesson(lesson)
     if prediction not in PREDICTIONS:
@@ -79,17 +78,29 @@ def begin(store: Store, lesson: str, data: str, prediction: str, owner: str = ""
         raise StudioError(f"An exercise trains 1 to {MOST_PAIRS} pairs. Choose a number among these.")
     if (last := last_try(store, lesson, owner)) and last.is_active:
         return last.attempt
-    from cnn_core.runs.submit import check, submit  # brings torch
+    from cnn_core.runs.submit import check  # brings torch
 
     for side in SIDES:
         check(found.settings(side, data), store)
     attempt = _note(store, lesson, data, prediction, owner)
-    for seed in range(pairs):
-        for side in SIDES:
-            run = submit(found.settings(side, data, seed), store, origin=f"{attempt.origin}/{side}{seed}", owner=owner)
-            name = f"{found.title} {side}{seed}: {found.names[SIDES.index(side)]}"
-            Shelf(store).describe(run, name=name, tags=[TAG])
+    try:
+        for seed in range(pairs):
+            for side in SIDES:
+                _add(store, attempt, side, seed)
+    except StudioError:  # this person's share of the queue or of the disk is used up
+        stop(store, attempt)
+        raise
     return attempt
+
+
+def _add(store: Store, attempt: Attempt, side: Side, seed: int) -> None:
+    """Let one of the attempt's runs wait, under a name that says what it is."""
+    from cnn_core.runs.submit import submit
+
+    lesson = find_lesson(attempt.lesson)
+    origin = f"{attempt.origin}/{side}{seed}"
+    run = submit(lesson.settings(side, attempt.data, seed), store, origin=origin, owner=attempt.owner)
+    Shelf(store).describe(run, name=f"{lesson.title} {side}{seed}: {lesson.names[SIDES.index(side)]}")
 
 
 def _note(store: Store, lesson: str, data: str, prediction: str, owner: str) -> Attempt:

@@ -7,11 +7,12 @@ from statistics import mean
 import pytest
 
 from cnn_core.config import make_config
-from cnn_core.errors import DataError, StudioError
+from cnn_core.errors import RunError, StudioError
 from cnn_core.home import Home
 from cnn_core.lessons.attempts import attempts, begin, last_try, lessons_done, look, outcome, stop, validation_count
 from cnn_core.lessons.cards import LESSONS
 from cnn_core.lessons.measures import ACCURACY, LOSS
+from cnn_core.limits import Limits
 from cnn_core.runs.execute import execute
 from cnn_core.runs.shelf import Shelf
 from cnn_core.runs.store import Store
@@ -40,7 +41,6 @@ def test_the_runs_wait_pair_by_pair_with_the_settings_of_the_card(store):
         0
     ].origin == f"lesson/dropout/{attempt.number}/A0"
     assert [run.name for run in tried.runs[:2]] == ["Dropout A0: no dropout", "Dropout B0: 30 % switched off"]
-    assert {run.tags for run in tried.runs} == {("exercise",)}
     assert tried.is_active and not tried.is_done and tried.pairs == [] and outcome(store, tried, ACCURACY) is None
 
 
@@ -62,9 +62,17 @@ def test_a_second_press_gives_the_attempt_that_is_under_way(store):
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_words_and_leaves_no_trace(store, given):
-    with pytest.raises((StudioError, DataError)) as refused:
+    with pytest.raises(StudioError) as refused:
         begin(store, **{"lesson": "dropout", "data": "digits", "prediction": "lower"} | given)
     assert is_a_sentence(refused.value) and store.runs() == [] and attempts(store) == []
+
+
+def test_where_the_queue_has_no_room_for_all_pairs_none_of_them_waits(home):
+    store = Store(home, Limits(queue_share=5))
+    with pytest.raises(RunError) as refused:
+        begin(store, "dropout", "digits", "lower", "ann")
+    assert is_a_sentence(refused.value) and store.waiting() == []
+    assert begin(store, "dropout", "digits", "lower", "ann", pairs=2) and len(store.waiting()) == 4
 
 
 def test_everybody_sees_their_own_attempts(store):

@@ -12,7 +12,7 @@ from pages.ui.components.overlay import overlay_groups
 from pages.ui.learning.duration import show_duration
 from pages.ui.learning.photographs import photograph_sets
 from pages.ui.links import page_file
-from pages.ui.people import person
+from pages.ui.people import check_paths, person
 from pages.ui.server import get_store
 from pages.ui.session import STATUS
 from pages.ui.settings_io import fill_form
@@ -80,6 +80,7 @@ def _choose_images(lesson: Lesson) -> tuple[str, int]:
 def _begin(lesson: Lesson, data: str, prediction: str, pairs: int) -> None:
     try:
         with st.spinner("Checking the settings…"):
+            check_paths(lesson.settings("B", data))
             begin(get_store(), lesson.name, data, prediction, person(), pairs)
     except StudioError as error:
         st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
