@@ -5,8 +5,8 @@ import streamlit as st
 
 from pages.ui.address import follow_address, tell_address
 from pages.ui.searching.look import show_search
-from pages.ui.searching.studies import get_studies
 from pages.ui.searching.wishes import ask_for_search
+from pages.ui.server import get_studies
 
 NEW, KEY = "", "search"
 

@@ -1,5 +1,7 @@
 """What made a run: those of exercises and searches stay out of the way of a person's own, and can be asked for."""
 
+import sqlite3
+
 import pytest
 
 from cnn_core.config import make_config
@@ -59,6 +61,15 @@ def test_the_box_of_runs_lists_trials_only_while_they_train_when_they_are_named_
     assert offered(at) == [run.id for run in mixed.runs()] and not at.exception
     at.toggle(key=LISTED).set_value(False).run()
     assert offered(at) == [waiting, "0001-digits"]
+
+
+def test_a_search_whose_plan_cannot_be_read_spoils_no_table(mixed, open_page):
+    with sqlite3.connect(mixed.home.root / "searches.db") as db:
+        db.execute("update searches set plan = replace(plan, '\"seed\": 0', '\"seed\": -1')")
+    at = open_page("runs", made="searches")
+    assert table(at)["Made by"].tolist() == ["search that was removed"] * 3 and not at.exception
+    at = open_page("search", search="widths")
+    assert "Seed must be" in at.error[0].value and not at.exception
 
 
 def test_the_start_page_shows_a_persons_latest_runs(mixed, open_page):

@@ -245,12 +245,21 @@ def test_the_trial_that_trains_is_drawn_beside_the_best_one(searched, open_page)
     def look(run, event):
         if not seen:
             at = open_page("search", search="colours")
-            seen.append((run, [drawn["id"] for drawn in overlaid(at)["runs"]], told(at), at.exception))
+            seen.append((run, overlaid(at)["runs"], told(at), at.exception))
 
     drive(searched, store, search.name, should_end=lambda: False, wait=lambda: None, watch=look)
     ((run, drawn, said, exception),) = seen
-    assert drawn == [run, searched.best("colours").run if searched.best("colours").run != run else drawn[1]]
+    best = searched.best("colours")
+    assert drawn[0]["id"] == run and drawn[0]["name"] == "trial 7" and len(drawn) == 2
+    assert drawn[1]["name"].endswith(", the best") and (best.run in (run, drawn[1]["id"]))
     assert "6 of 7 trials" in said and "left" in said and not exception
+
+
+def test_a_search_behind_another_one_says_what_it_waits_for(searched, open_page):
+    searched.create(Plan("first", make_config(), (Choices("batch_norm", (True, False)),)))
+    searched.create(Plan("second", make_config(), (Choices("batch_norm", (True, False)),)))
+    assert "It waits until the search “first” is done" in told(open_page("search", search="second"))
+    assert "The next trial begins in a moment." in told(open_page("search", search="first"))
 
 
 def test_the_address_names_the_search_and_nonsense_in_it_opens_the_form(searched, open_page):

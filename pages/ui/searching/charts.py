@@ -9,6 +9,8 @@ from cnn_core.config import TrainConfig
 from cnn_core.search.trials import Trial
 from pages.ui.probe_chart import THEME_COLOURS
 
+FEW = 6  # trials, for which there is room at least
+LEAST_ROOM = 0.01  # of accuracy, above and below the points
 STATES = {  # how a state is called, its mark and its colour: told apart without colours too
     "complete": ("trained to its end", "circle", THEME_COLOURS[0]),
     "pruned": ("ended early", "triangle-down", THEME_COLOURS[4]),
@@ -27,10 +29,9 @@ def best_so_far(trials: Sequence[Trial]) -> go.Figure:
     figure = go.Figure()
     if measured:
         places, values = zip(*measured, strict=True)
-        last = max(place for place, _ in ended)
         best = list(accumulate(values, max))
         figure.add_scatter(
-            x=[*places, last],
+            x=[*places, ended[-1][0]],
             y=[*best, best[-1]],
             mode="lines",
             name="best so far",
@@ -55,8 +56,12 @@ def best_so_far(trials: Sequence[Trial]) -> go.Figure:
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     )
-    figure.update_xaxes(title="trial", tickformat="d", rangemode="tozero", minallowed=0)
-    figure.update_yaxes(title="best validation accuracy", tickformat=".1%", automargin=True)
+    last, values = ended[-1][0] if ended else 1, [value for _, value in measured] or [0.0]
+    room = max(LEAST_ROOM, (max(values) - lowest) / 10)
+    figure.update_xaxes(title="trial", range=[0.5, max(last, FEW) + 0.5], dtick=1 if last <= 2 * FEW else None, tickformat="d")
+    figure.update_yaxes(
+        title="best validation accuracy", range=[lowest - room, max(values) + room], tickformat=".1%", automargin=True
+    )
     return figure
 
 

@@ -4,19 +4,23 @@ While it is worked off it looks again every few seconds, all in one fragment; th
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.search.plan import MOST_TRIALS
+from cnn_core.search.space import space_in_words
 from cnn_core.search.studies import Search
 from cnn_core.search.trials import Trial, best_of
 from pages.ui.components.overlay import overlay
 from pages.ui.links import page_file
+from pages.ui.people import may_change, say_whose
 from pages.ui.searching.found import show_best, show_importance, show_relations, show_table
-from pages.ui.searching.studies import LOOK_SECONDS, get_studies, trials_of
+from pages.ui.searching.studies import LOOK_SECONDS, trials_of
 from pages.ui.searching.times import in_words, seconds_left
-from pages.ui.server import get_store
+from pages.ui.server import get_store, get_studies
+from pages.ui.stream import MOST_TOGETHER
 from pages.ui.text import plain
 
 STATUS = {
@@ -40,7 +44,16 @@ def _is_active(search: Search) -> bool:
 
 
 def _show(name: str, was_active: bool) -> None:
-    search = get_studies().search(name)
+    """All of it. What goes wrong is said here: a fragment that runs by itself is outside the frame's care."""
+    if name not in get_studies().names():
+        st.rerun()  # it was removed in another tab
+    try:
+        _show_all(get_studies().search(name), was_active)
+    except StudioError as error:
+        st.error(plain(error), icon=":material/error:")
+
+
+def _show_all(search: Search, was_active: bool) -> None:
     if was_active and not _is_active(search):
         st.rerun()  # the whole page, which then looks no more
     with st.spinner("Reading the trials…"):  # the first time: Optuna is loaded
@@ -76,9 +89,11 @@ def _show_state(search: Search, trials: Sequence[Trial]) -> None:
 
 
 def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
-    """What can be asked of the search as it stands."""
+    """What can be asked of the search as it stands, by those whose it is; its trials among all runs; what it varies."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if search.status == "searching":
+        if not may_change(search.plan.owner):
+            say_whose(search.plan.owner)
+        elif search.status == "searching":
             st.button(
                 "Cancel",
                 icon=":material/stop:",
@@ -93,11 +108,12 @@ def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
                 st.write("The search and its figures are deleted. The runs of its trials stay among your runs.")
                 st.button("Remove it", type="primary", on_click=_ask, args=("remove", search.name))
         st.page_link(
-            page_file("runs"), label="Its trials among all runs", icon=":material/table_rows:", query_params={"made": "searches"}
+            page_file("runs"),
+            label="Trials of searches among all runs",
+            icon=":material/table_rows:",
+            query_params={"made": "searches"},
         )
     with st.expander("What is searched"):
-        from cnn_core.search.space import space_in_words
-
         st.code("\n".join(space_in_words(search.plan.space)), language=None)
 
 
@@ -123,13 +139,26 @@ def _ask(what: str, name: str, *more: int) -> None:
 
 
 def _show_training(search: Search, trials: Sequence[Trial]) -> None:
-    """The curves of the trials that train now, and of the best one so far to measure them by."""
+    """The curves of the trials that train now, else of the latest one, and of the best so far to measure them by."""
     if search.status != "searching":
         return
-    now, best = [trial.run for trial in trials if trial.state == "running" and trial.run], best_of(trials)
+    runs = {run.id: run for run in get_store().made_by(search.origin)}  # some may have been deleted
+    places = {trial.run: place for place, trial in enumerate(trials, start=1) if trial.run in runs}
+    now, best = [trial.run for trial in trials if trial.state == "running" and trial.run in runs], best_of(trials)
     if not now:
-        st.caption("The next trial begins in a moment. Where another search is worked off, this one waits until that is done.")
+        st.caption(_what_it_waits_for(search.name))
+    wanted = dict.fromkeys([*(now or list(places)[-1:]), *([best.run] if best and best.run in runs else [])])
+    shown = list(wanted)[:MOST_TOGETHER]
+    if not shown:
         return
-    ids = [*now, *([best.run] if best and best.run and best.run not in now else [])]
-    st.subheader("Training now" if len(ids) == len(now) else "Training now, beside the best")
-    overlay([get_store().run(run) for run in ids], "validation accuracy", "epoch", 0.0)
+    st.subheader("Training now", help="The trial that trains, beside the best one so far.")
+    names = [f"trial {places[run]}{', the best' if best and run == best.run else ''}" for run in shown]
+    named = [replace(runs[run], name=name) for run, name in zip(shown, names, strict=True)]
+    overlay(named, "validation accuracy", "epoch", smoothing=0.0)
+
+
+def _what_it_waits_for(name: str) -> str:
+    first = next(iter(get_studies().active()), name)
+    if first != name and not get_studies().is_attended(name):
+        return f"It waits until the search “{plain(first)}” is done or cancelled."
+    return "The next trial begins in a moment."

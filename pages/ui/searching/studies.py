@@ -1,35 +1,29 @@
 """The searches of this server's studio home, as all sessions read them: what is asked every few seconds is read once for all."""
 
-from functools import cache
+from contextlib import suppress
 
 import streamlit as st
 
-from cnn_core.home import Home
-from cnn_core.search.studies import Search, Studies
+from cnn_core.errors import StudioError
+from cnn_core.search.studies import Search
 from cnn_core.search.trials import Trial
-from pages.ui.server import get_store
+from pages.ui.server import get_store, get_studies
 
 LOOK_SECONDS = 2  # between two looks at a search that is worked off
 
 
-@cache
-def _studies(home: Home) -> Studies:
-    return Studies(home)
-
-
-def get_studies() -> Studies:
-    """The searches of the studio home."""
-    return _studies(get_store().home)
-
-
 def names_by_token() -> dict[str, str]:
-    """How the searches are called, by the token in the origin of their runs."""
-    return _names_by_token(tuple(get_studies().names()))
+    """How the searches are called, by the token in the origin of their runs; one that cannot be read is left out."""
+    return _names_by_token(str(get_store().home.root))
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _names_by_token(names: tuple[str, ...]) -> dict[str, str]:
-    return {get_studies().search(name).token: name for name in names}
+@st.cache_resource(ttl=LOOK_SECONDS, max_entries=4, show_spinner=False)  # it is asked for every row of the table of runs
+def _names_by_token(home: str) -> dict[str, str]:
+    names = {}
+    for name in get_studies().names():
+        with suppress(StudioError):
+            names[get_studies().search(name).token] = name
+    return names
 
 
 def trials_of(search: Search) -> list[Trial]:
