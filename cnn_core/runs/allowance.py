@@ -44,8 +44,8 @@ def check_disk(store: "Store", owner: str, more: int = 0) -> None:
     )
     advice = f" The largest are {largest}." if largest else ""
     raise RunError(
-        f"Your runs and images take {space_in_words(used)} of {space_in_words(quota)}{asked}. Remove runs on the Runs page and empty the bin, "
-        f"or remove a data set of yours.{advice}"
+        f"Your runs and images take {space_in_words(used)} of {space_in_words(quota)}{asked}. On the Runs page free space of runs, or remove some and empty the bin; "
+        f"on the Data page remove a set of yours.{advice}"
     )
 
 

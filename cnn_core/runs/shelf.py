@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cnn_core.errors import RunError
+from cnn_core.home import EPOCHS
+from cnn_core.runs.allowance import folder_bytes
 from cnn_core.runs.store import ORDER, WAITING, Run, Store
 
 LONGEST_NAME, LONGEST_NOTES, LONGEST_TAG, MOST_TAGS = 80, 4000, 30, 12
@@ -62,6 +64,15 @@ class Shelf:
                 for table, column in (("events", "run"), ("digests", "run"), ("requests", "run"), ("runs", "id")):
                     db.execute(f"delete from {table} where {column} = ?", (run.id,))
         return len(removed)
+
+    def drop_epochs(self, run: str) -> int:
+        """Delete the states that were kept after the epochs of a run that has ended; gives their bytes. Raises RunError for one that trains."""
+        if self.store.run(run).is_active:
+            raise RunError(f"Run {run} is still waiting or training. Stop it first.")
+        folder = self.store.home.run_folder(run) / EPOCHS
+        freed = folder_bytes(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        return freed
 
     def move(self, run: str, place: int) -> None:
         """Let a queued run be the `place`-th (from 0) of its owner's that wait; the order of people's turns is not changed."""

@@ -15,6 +15,7 @@ from pages.ui.links import page_file
 from pages.ui.makers import choose_maker, made_in_words
 from pages.ui.people import is_teacher, may_change, person, say_whose
 from pages.ui.run_export import show_export
+from pages.ui.run_space import free_space
 from pages.ui.server import get_store
 from pages.ui.session import STATUS
 from pages.ui.text import plain
@@ -71,6 +72,7 @@ def show_actions(chosen: Sequence[Run]) -> None:
                     _describe(chosen[0])
         with st.popover("Export", icon=":material/download:", help="The ticked runs as one file."):
             show_export(chosen)
+        free_space(chosen)
         if st.button(f"Remove {len(chosen)}", icon=":material/delete:", help="Into the bin, from which they can be taken back."):
             _remove(chosen)
 

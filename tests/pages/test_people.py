@@ -86,6 +86,11 @@ def said(at: AppTest) -> str:
     return " ".join(part.value for kind in (at.caption, at.error, at.warning, at.markdown, at.info) for part in kind)
 
 
+def tick(at: AppTest, *rows: int) -> None:
+    at.session_state[at.dataframe[0].key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+    at.run()
+
+
 def start(store: Store, owner: str, status: str = "queued") -> str:
     return store.create(make_config(), status, owner=owner)
 
@@ -283,3 +288,22 @@ def test_routes_of_our_own_lie_below_the_base_path_and_are_closed_to_strangers_o
     streamlit.config.set_option("secrets.files", [])
     secrets_singleton._reset()
     assert ask({}) == 200
+
+
+def test_space_is_freed_of_ones_own_runs_only(shared: Store, open_as: Opener):
+    mine, theirs = start(shared, ANN, "finished"), start(shared, BEN, "finished")
+    for run in (mine, theirs):
+        states = shared.home.run_folder(run) / "epochs"
+        states.mkdir()
+        (states / "0001.bin").write_bytes(bytes(3 * 10**6))
+    at = open_as(ANN, "runs")
+    tick(at, 0, 1)
+    assert "3 MB of the 3 MB that these runs take" in said(at)
+    next(button for button in at.button if button.label == "Delete the states").click().run()
+    assert [(shared.home.run_folder(run) / "epochs").exists() for run in (mine, theirs)] == [False, True]
+
+
+def test_without_a_quota_nothing_is_said_of_space(trained: Store, open_page: Opener):
+    at = open_page("runs")
+    tick(at, 0)
+    assert "Delete the states" not in buttons(at)
