@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from cnn_core.errors import RunError, SettingError, StudioError
 from cnn_core.events import Epoch, Event
 from cnn_core.runs.lock import hold, is_held
-from cnn_core.runs.store import RESUMABLE, Run, Store
+from cnn_core.runs.store import Run, Store
 from cnn_core.search.course import Course, tell
 from cnn_core.search.draw import draw, is_filled, make_pruner, take_up
 from cnn_core.search.storage import wait_for_lock
@@ -139,25 +139,22 @@ class _Driver:
         folder = self.store.home.run_folder(run.id)
         if is_held(folder):
             return None
+        course = Course(self.study, trial, self.store, run.id)
+        if self._is_over(run):
+            course.settle()
+            self._announce(trial)
+            return None
         take = lambda: held.enter_context(hold(folder))  # noqa: E731
         try:
-            if run.status == "queued":
-                take()
-            elif run.status in RESUMABLE and not self._is_over(run):
-                self.store.resume(run.id, prepare=take)
-            elif not run.is_active:
-                Course(self.study, trial, self.store, run.id).settle()
-                self._announce(trial)
-                return None
-            else:  # its process died this moment
-                return None
-        except RunError:  # somebody was faster, or its owner has enough runs waiting
+            take() if run.status == "queued" else self.store.resume(run.id, prepare=take)
+        except RunError:  # somebody was faster, its process died this very moment, or its owner has enough runs waiting
             return None
-        return Course(self.study, trial, self.store, run.id)
+        return course
 
     def _is_over(self, run: Run) -> bool:
-        """Whether a run that could go on is not to: it failed, or a person stopped it or put it into the bin."""
-        return run.status == "failed" or run.removed is not None or self.store.should_stop(run.id)
+        """Whether there is nothing to go on with: it is done, it failed, or a person stopped it or put it into the bin."""
+        is_given_up = run.removed is not None or self.store.should_stop(run.id)
+        return run.status in ("finished", "failed") or (is_given_up and not run.is_active)
 
     def _train(self, course: Course) -> None:
         """Train the trial's run, which is held, and tell what came of it, unless it was broken off to go on another time."""

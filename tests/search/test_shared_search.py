@@ -13,7 +13,7 @@ from cnn_core.runs.store import Store
 from cnn_core.search.studies import Studies
 from tests.helpers import start_process
 
-TRIALS, EPOCHS = 3, 16
+TRIALS, EPOCHS = 3, 12
 BEGIN = ("--vary", "learning_rate=0.001..0.01 log", "--vary", "optimizer=adam,sgd", "--trials", str(TRIALS), "--no-prune")
 BASE = ("--epochs", str(EPOCHS), "--batch-size", "8", "--width", "0.25", "--device", "cpu", "--precision", "float32")
 
@@ -41,7 +41,7 @@ def test_a_search_survives_the_sigkill_of_a_process_that_shares_it(home: Home, p
     wait_until(lambda: len(store.runs()) == 2, second)  # it has a trial of its own, which waits for the device
     first.send_signal(signal.SIGKILL)
     first.wait()
-    out, err = second.communicate(timeout=120)
+    out, err = second.communicate(timeout=300)
     assert second.returncode == 0, err
 
     told, trials, runs = json.loads(out), studies.trials("shared"), store.runs()
