@@ -13,9 +13,8 @@ import numpy as np
 from scipy.stats import binom
 
 from cnn_core.analysis.evaluation import Evaluation
+from cnn_core.analysis.intervals import EVIDENCE
 from cnn_core.errors import RunError
-
-EVIDENCE = 0.05  # a smaller p is called evidence
 
 
 @dataclass(frozen=True, eq=False)

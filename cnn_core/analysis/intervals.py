@@ -1,7 +1,9 @@
-"""How far a share that was counted on some images may lie from the one on all images of that kind."""
+"""How far a share that was counted on some images may lie from the one on all images of that kind, and what is called evidence."""
 
 from math import sqrt
 from statistics import NormalDist
+
+EVIDENCE = 0.05  # a smaller p is called evidence, of networks as of groups of runs (R. A. Fisher, 1925)
 
 
 def wilson_interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 In: Answers, and an Unread for what could not be read. Out: cells for a CSV file; counts by class, and the first and the least sure few.
 
 Columns: file (its path below the folder), predicted, probability (0..1, calibrated where the run is), verdict (SURE, or UNSURE below the run's
-threshold), folder_class (the class that the nearest folder above it is named like); then every class's probability, or, of more than
+threshold; empty where none was set), folder_class (the class that the nearest folder above it is named like); then every class's probability, or, of more than
 ALL_CLASSES classes, the TOP most probable ones with theirs; problem (why a file has no answer). Numbers have six significant digits.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 SURE, UNSURE = "sure", "I don't know"
+VERDICTS = {True: SURE, False: UNSURE, None: ""}
 ALL_CLASSES, TOP = 20, 3
 SHOWN = 48  # pictures that are kept to be looked at, of each kind
 LISTED = 200  # files without an answer that are kept by name
@@ -24,12 +25,12 @@ FIRST = ("file", "predicted", "probability", "verdict", "folder_class")
 @dataclass(frozen=True)
 class Answer:
     """One picture's: `pixels` is what the network received, uint8 (S, S, C), `probabilities` (classes,) float32. `label`: the class
-    that a folder above it is named like, None without one."""
+    that a folder above it is named like, None without one. `is_sure`: None where the run has no threshold to be sure by."""
 
     file: str
     pixels: np.ndarray
     probabilities: np.ndarray
-    is_sure: bool
+    is_sure: bool | None
     label: int | None
 
     @property
@@ -60,7 +61,7 @@ def to_row(one: Answer | Unread, classes: Sequence[str]) -> list[Any]:
     """The cells of one file."""
     if isinstance(one, Unread):
         return [one.file, *[""] * (len(columns(classes)) - 2), one.problem]
-    own = [one.file, classes[one.predicted], _number(one.probability), SURE if one.is_sure else UNSURE]
+    own = [one.file, classes[one.predicted], _number(one.probability), VERDICTS[one.is_sure]]
     return [*own, "" if one.label is None else classes[one.label], *_shares(one.probabilities, classes), ""]
 
 
@@ -117,7 +118,7 @@ class Tally:
             return
         number = self.answered
         self.predicted[one.predicted] += 1
-        self.unsure += not one.is_sure
+        self.unsure += one.is_sure is False
         self.in_folders += one.label is not None
         self.right += one.label == one.predicted
         if len(self.first) < SHOWN:

@@ -117,7 +117,8 @@ def _answer(batch: Batch, classifier: "Classifier", labels: dict[str, int]) -> I
             yield Unread(name, problem)
             continue
         pixels, probabilities = next(rows)
-        is_sure = bool(probabilities.max() >= classifier.calibration.threshold)
+        threshold = classifier.calibration.threshold
+        is_sure = bool(probabilities.max() >= threshold) if threshold else None
         yield Answer(name, pixels, probabilities, is_sure, _folder_label(file.path, labels))
 
 

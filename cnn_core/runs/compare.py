@@ -11,11 +11,11 @@ from typing import Any
 
 from scipy.stats import ttest_ind
 
+from cnn_core.analysis.intervals import EVIDENCE
 from cnn_core.config import TrainConfig
 from cnn_core.runs.store import Run
 
 SEED = "seed"
-EVIDENCE = 0.05  # a smaller p is called evidence
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:

@@ -48,7 +48,6 @@ LATER = (
 
 def bring_up_to_date(db: sqlite3.Connection) -> None:
     """Make the tables, or what they lack. Several processes may do so at the same moment."""
-    db.execute("pragma journal_mode = truncate")
     db.executescript(SCHEMA)
     db.execute("begin immediate")  # another process may be about to do the same
     version = db.execute("pragma user_version").fetchone()[0]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from cnn_core.analysis.comparison import EVIDENCE, compare, holm, mcnemar, paired_interval, verdict
+from cnn_core.analysis.comparison import compare, holm, mcnemar, paired_interval, verdict
 from cnn_core.analysis.evaluation import Evaluation
+from cnn_core.analysis.intervals import EVIDENCE
 from cnn_core.errors import RunError
 from tests.helpers import is_a_sentence
 

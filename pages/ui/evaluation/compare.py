@@ -119,7 +119,8 @@ def _tell_changed_data(subject: Subject, other: Subject) -> None:
 
 
 def _show_verdict(subject: Subject, comparison: "Comparison") -> None:
-    from cnn_core.analysis.comparison import EVIDENCE, verdict
+    from cnn_core.analysis.comparison import verdict
+    from cnn_core.analysis.intervals import EVIDENCE
 
     is_evident = comparison.p < EVIDENCE
     (st.success if is_evident else st.info)(

@@ -108,6 +108,6 @@ def _show_pictures(title: str, tally: "Tally") -> None:
 
 def _card(one: "Answer", classes: Sequence[str]) -> str:
     said, file = html.escape(classes[one.predicted]), html.escape(one.file)
-    unsure = "" if one.is_sure else "I don’t know<br>"
+    unsure = "I don’t know<br>" if one.is_sure is False else ""
     caption = f"{unsure}<b>{said}</b> {one.probability:.0%}<br><small>{file}</small>"
     return f'<figure><img src="{data_url(one.pixels)}" alt="{file}: taken for {said}"><figcaption>{caption}</figcaption></figure>'
