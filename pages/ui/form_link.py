@@ -13,7 +13,7 @@ import streamlit as st
 from cnn_core.config import make_config
 from cnn_core.settings_link import FIRST, read_link, settings_query
 from pages.ui.components.copy import copy_button
-from pages.ui.settings_io import UPLOAD, put_settings
+from pages.ui.settings_io import put_settings
 from pages.ui.text import plain
 
 TOLD, AT = "form-told", "form-told-at"  # what the page itself wrote into the address last, and when
@@ -27,7 +27,7 @@ def follow_link() -> None:
     A browser sends the address with every press, and may not have heard yet of the one that the page wrote a moment ago: then the form is right.
     """
     asked, state = st.query_params.to_dict(), st.session_state
-    was_away = UPLOAD not in state  # another page was shown, and the fields have forgotten what they held
+    was_away = TOLD not in state
     is_late = time.monotonic() - state.get(AT, 0.0) < LATE_SECONDS
     if was_away:
         state.pop(REFUSED, None)
@@ -36,6 +36,11 @@ def follow_link() -> None:
     if refused := state.get(REFUSED):
         said = " ".join(map(plain, refused))
         st.warning(f"Not all of the link was taken; the rest of the form is filled. {said}", icon=":material/link_off:")
+
+
+def leave_form() -> None:
+    """Another page is shown: the form's fields forget what they hold, and the address alone knows it."""
+    st.session_state.pop(TOLD, None)
 
 
 def _fill(asked: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from pages.ui.components.tooltips import reach_tooltips
+from pages.ui.form_link import leave_form
 from pages.ui.links import PAGES
 from pages.ui.server import get_worker
 from pages.ui.sign_in import ask_to_sign_in, is_let_in, show_person
@@ -38,6 +39,8 @@ chosen = st.navigation(
     position="sidebar" if is_let_in() else "hidden",
 )
 reach_tooltips()
+if chosen.title != "Configure":
+    leave_form()
 try:
     if is_let_in():
         show_person()
