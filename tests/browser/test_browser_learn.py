@@ -33,7 +33,7 @@ def test_a_pair_is_predicted_trained_watched_and_told_of(page, server, store):
     assert drawn[0][2] != drawn[1][2]
     assert page.evaluate(f"{CHART}.theVeryNode"), "the chart has grown; it was not made anew"
     expect(page.get_by_text("one pair cannot tell this from chance")).to_have_count(2)  # the measure, and what is told besides
-    expect(page.get_by_text("1 of 8 done")).to_be_visible()
+    expect(page.get_by_text(f"1 of {len(LESSONS)} done")).to_be_visible()
     (attempt,) = attempts(store)
     assert [run.status for run in look(store, attempt).runs] == ["finished", "finished"]
     assert_sound(page)

@@ -102,7 +102,7 @@ def test_what_came_out_stands_with_its_interval_beside_the_prediction_and_the_ex
         and "You expected: smaller. That is what came out." in said
     )
     assert LESSONS["dropout"].why in said and "Besides: B's validation accuracy cannot be told apart" in said
-    assert at.get("progress")[0].proto.text == "1 of 8 done" and not at.exception
+    assert at.get("progress")[0].proto.text == f"1 of {len(LESSONS)} done" and not at.exception
 
 
 def test_an_effect_within_chance_is_called_that_and_a_wrong_prediction_is_not_scolded(empty, open_page):
@@ -125,7 +125,10 @@ def test_a_pair_with_a_run_that_failed_is_left_out_and_the_reason_is_said_where_
     attempt = done(empty, "dropout", CLEAR[:2], last="failed")
     empty.set_status(look(empty, attempt).runs[1].id, "failed", error="Training diverged. Choose a lower rate.")
     at = open_page("learn", lesson="dropout")
-    assert "Training diverged. Choose a lower rate." in at.warning[0].value and "0 of 8" in at.get("progress")[0].proto.text
+    assert (
+        "Training diverged. Choose a lower rate." in at.warning[0].value
+        and f"0 of {len(LESSONS)}" in at.get("progress")[0].proto.text
+    )
     done(empty, "epochs", CLEAR, last="failed")
     assert "n = 2 pairs" in texts(open_page("learn", lesson="epochs"))
 

@@ -70,7 +70,7 @@ def _choose_images(lesson: Lesson) -> tuple[str, int]:
     if len(sets) == 1:
         st.page_link(
             page_file("data"),
-            label="The same on photographs: get CIFAR-10 on the Data page",
+            label="On photographs: get CIFAR-10",
             icon=":material/photo_library:",
             query_params={"data": "cifar10"},
         )

@@ -43,7 +43,7 @@ def show_picture(lesson: Lesson) -> None:
     if picture.figure is not None:
         st.plotly_chart(picture.figure, config={"displayModeBar": False}, alt=picture.alt, key=f"picture-{lesson.name}")
     else:
-        st.html(labelled_grid(picture.images, picture.names))
+        st.html(f'<div role="group" aria-label="{picture.alt}">{labelled_grid(picture.images, picture.names)}</div>')
     st.caption(picture.caption)
 
 
@@ -143,7 +143,7 @@ def _optimizers() -> Picture:
     return Picture(
         alt="Ways of three optimizers through a long, narrow valley of the loss to its lowest point",
         caption="25 steps each from the same start, by the same optimizers as in training, through a long, narrow valley: "
-        "SGD swings across, momentum gathers speed along it, Adam takes both directions at the same pace.",
+        "SGD crawls along its floor, momentum swings and gathers speed, Adam takes both directions at the same pace.",
         figure=picture_charts.paths(_valley(*np.meshgrid(x, y)), x, y, {name: _walk(make) for name, make in makers.items()}),
     )
 
