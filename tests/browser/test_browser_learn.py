@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from cnn_core.lessons.attempts import attempts, begin, look
+from cnn_core.lessons.cards import LESSONS
 from tests.browser.pilot import assert_sound, settle, visit
 
 CHART = "document.querySelector('.overlay-chart')"
