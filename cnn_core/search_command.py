@@ -138,13 +138,23 @@ def _tell(studies: Studies, name: str) -> Answer:
     states = ", ".join(f"{count} {state}" for state, count in Counter(trial.state for trial in trials).items())
     lines = [f"{name}: {search.status}, {len(trials)} of {search.plan.goal} trials{f' ({states})' if states else ''}"]
     lines += [search.trouble] if search.trouble else []
-    lines += [f"best is {_line(best)}"] if best else []
+    lines += [f"best is trial {best.number}, {_value(best)}: {settings_in_words(best.settings)} ({best.run})"] if best else []
     if importance:
         lines.append("what made the difference: " + ", ".join(f"{setting} {share:.0%}" for setting, share in importance.items()))
     return answer, "\n".join(lines)
 
 
 def _line(trial: Trial) -> str:
-    value = f"{trial.value:.2%}" if trial.value is not None else "–"
-    why = f"  {trial.error}" if trial.error else ""
-    return f"trial {trial.number:>3}  {trial.state:<8}  {value:>7}  {settings_in_words(trial.settings)}  {trial.run}{why}"
+    parts = (
+        f"trial {trial.number:>3}",
+        f"{trial.state:<8}",
+        f"{_value(trial):>7}",
+        settings_in_words(trial.settings),
+        trial.run,
+        trial.error,
+    )
+    return "  ".join(filter(None, parts))
+
+
+def _value(trial: Trial) -> str:
+    return f"{trial.value:.2%}" if trial.value is not None else "–"

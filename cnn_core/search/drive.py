@@ -67,13 +67,14 @@ class _Driver:
         while not self._should_end():
             self.search = self.studies.search(self.name)  # more trials may have been asked for
             self.study.pruner = make_pruner(self.search.plan)
+            ended = self._ended()
             with ExitStack() as held:
                 course = self._take(held)
                 if course:
                     self._train(course)
             if not course and self._is_done():
                 self.studies.finish(self.name)
-            elif not course:
+            elif not course and self._ended() == ended:
                 self.wait()
 
     def _should_end(self) -> bool:
@@ -85,9 +86,11 @@ class _Driver:
             trial for trial in self.study.get_trials(deepcopy=False) if trial.state.name != "WAITING" and not is_repeat(trial)
         ]
 
+    def _ended(self) -> int:
+        return sum(trial.state.is_finished() for trial in self._counted())
+
     def _is_done(self) -> bool:
-        trials = self._counted()
-        return len(trials) >= self.search.plan.goal and all(trial.state.is_finished() for trial in trials)
+        return self._ended() == len(self._counted()) >= self.search.plan.goal
 
     def _take(self, held: ExitStack) -> Course | None:
         """A trial to train, whose run is `held` from now on: one that lost its process, else a new one. None where there is none now."""
