@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config import BELONGS_TO_OPTIMIZER, GROUPS, TrainConfig, choices, has_effect, make_config, range_in_words
+from pages.ui.components.tooltips import reach_tooltips
 from pages.ui.links import glossary_topic, page_file, term_link
 
 FIELDS = TrainConfig.model_fields
@@ -45,6 +46,7 @@ def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], dict[str, Delt
 
     Gives what was chosen, not yet checked, and the tabs by group for what else belongs there. Settings without effect are not shown.
     """
+    reach_tooltips()
     chosen: dict[str, Any] = {"data": data, "model": model}
     tabs = dict(zip(GROUPS, st.tabs(GROUPS), strict=True))
     for group, tab in tabs.items():

@@ -7,7 +7,6 @@ person's that a page lets through is shown here, in words. Where people sign in,
 import streamlit as st
 
 from cnn_core.errors import StudioError
-from pages.ui.components.tooltips import reach_tooltips
 from pages.ui.form_link import leave_form
 from pages.ui.links import PAGES
 from pages.ui.server import get_worker
@@ -38,7 +37,6 @@ chosen = st.navigation(
     },
     position="sidebar" if is_let_in() else "hidden",
 )
-reach_tooltips()
 if chosen.title != "Configure":
     leave_form()
 try:

@@ -6,5 +6,5 @@ _tooltips = declare("tooltips")
 
 
 def reach_tooltips() -> None:
-    """To be called once on a page, before anything that may end it."""
-    _tooltips(key="tooltips")
+    """To be called once on a page."""
+    _tooltips(key="tooltips", data={})
