@@ -21,7 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from cnn_core.errors import StudioError
 from pages.ui import sheets, stream
-from pages.ui.guard import guarded
+from pages.ui.guard import UploadGuard, guarded
 from pages.ui.identity import check_sign_in
 from pages.ui.server import get_worker
 from pages.ui.stream import ended_by_signals
@@ -57,5 +57,8 @@ app = st.App(
     on_script_error=say_sorry,
     routes=guarded([*stream.routes, *sheets.routes], st.get_option("server.baseUrlPath")),
     # Streamlit checks the Host header of its own websocket only; this guards every route against DNS rebinding.
-    middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"])],
+    middleware=[
+        Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"]),
+        Middleware(UploadGuard),
+    ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cnn_core.errors import StudioError
 from cnn_core.events import Continued, Event, Finished, Paused
+from cnn_core.runs.allowance import check_disk
 from cnn_core.runs.digest import is_due, keep_history, read_history
 from cnn_core.runs.history import History, summarise
 from cnn_core.runs.lock import hold
@@ -60,6 +61,7 @@ def _train(store: Store, run: str, watch: Watch, should_end: Callable[[], bool])
         return store.run(run).status
     begun, history, error = time.perf_counter(), read_history(store, run), ""
     try:
+        check_disk(store, store.run(run).owner)  # earlier runs of theirs may have taken it since this one began to wait
         status = _Drive(store, run, history, watch, should_end).to_the_end()
     except StudioError as problem:
         status, error = "failed", str(problem)

@@ -17,9 +17,8 @@ import threading
 from collections.abc import Callable, Mapping
 
 from cnn_core.data.jobs import Jobs
-from cnn_core.errors import RunError, StudioError
+from cnn_core.errors import StudioError
 from cnn_core.files import try_lock
-from cnn_core.runs.allowance import check_disk
 from cnn_core.runs.lock import worker_lock
 from cnn_core.runs.store import Store
 
@@ -80,8 +79,6 @@ class Worker:
 
     def _train_next(self) -> None:
         for run in self._store.waiting():
-            if not self._has_room(run):
-                continue
             from cnn_core.runs.execute import execute
 
             try:
@@ -90,15 +87,6 @@ class Worker:
             except StudioError:
                 continue  # another process took it first, or its folder cannot be used: the next one need not wait for it
             return
-
-    def _has_room(self, run: str) -> bool:
-        """Whether its owner has disk space left, which earlier runs of theirs may have taken since it began to wait; without, it fails."""
-        try:
-            check_disk(self._store, self._store.run(run).owner)
-        except RunError as refusal:
-            self._store.set_status(run, "failed", error=f"It was not begun. {refusal}")
-            return False
-        return True
 
     def _import(self) -> None:
         with contextlib.suppress(StudioError):

@@ -34,9 +34,9 @@ def shared(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert "Traceback" not in server.log.read_text(), server.log.read_text()
 
 
-def answer(server: Server, path: str, cookies: str = "") -> int:
+def answer(server: Server, path: str, cookies: str = "", method: str = "GET") -> int:
     """The status of a request for a route beside the pages."""
-    request = urllib.request.Request(f"{server.url}{path}", headers={"Cookie": cookies})
+    request = urllib.request.Request(f"{server.url}{path}", headers={"Cookie": cookies}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
             return response.status
@@ -48,6 +48,7 @@ def cookies_of(context: BrowserContext) -> str:
     return "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in context.cookies())
 
 
+UPLOAD = "/_stcore/upload_file/session/file"
 OWN_ROUTES = ("/api/runs/0001-digits/events", "/api/events?run=0001-digits", "/api/plotly.min.js")
 
 
@@ -58,6 +59,7 @@ def test_strangers_get_the_door_and_no_stream(page: Page, shared: Server):
     assert "0001-digits" not in page.locator("body").inner_text()
     for path in (*OWN_ROUTES, "/api/sheets/none.webp"):
         assert answer(shared, path, cookies_of(page.context)) == 401
+    assert answer(shared, UPLOAD, cookies_of(page.context), "PUT") == 401
 
 
 def test_through_the_provider_in_and_out_again(page: Page, shared: Server, provider: Provider):
@@ -72,6 +74,7 @@ def test_through_the_provider_in_and_out_again(page: Page, shared: Server, provi
     for path in OWN_ROUTES:
         assert answer(shared, path, cookies) == 200
     assert answer(shared, "/api/sheets/none.webp", cookies) == 404
+    assert answer(shared, UPLOAD, cookies, "PUT") not in (200, 204, 401)  # Streamlit's own: there is no such session
     assert answer(shared, OWN_ROUTES[0], cookies.replace("_streamlit_user=", "_streamlit_user=x")) == 401
 
     visit(page, shared, "train", "?run=0001-digits")

@@ -32,7 +32,7 @@ def test_a_latecomer_does_not_wait_for_all_that_somebody_asked_for_before(store:
     assert store.waiting() == ann[1:]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_who_is_next_is_who_was_served_longest_ago_as_arithmetic_says(store: Store, seed: int):
     chance, waiting, served, clock = random.Random(seed), {}, {}, 0
     for _ in range(40):
