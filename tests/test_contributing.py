@@ -13,7 +13,7 @@ from tests.helpers import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 CHANGES = re.findall(r"^## (.+?)\n(?:(?!^## ).*\n)*?```diff\n((?:.*\n)*?)```", TEXT, re.MULTILINE)
-PARTS = ("cnn_core", "pages", "tests/lessons")
+PARTS = ("cnn_core", "pages", "tests")
 
 # What a person would do with each of them, in one process: torch is loaded once.
 TRIED = {
@@ -46,10 +46,10 @@ assert glossary()["invert"].title == "Negatives"
 """,
     "A page": """
 from streamlit.testing.v1 import AppTest
-at = AppTest.from_file("pages/ui/frame.py", default_timeout=60)
-at.switch_page("../machine.py")
-at.run()
+at = AppTest.from_file("pages/machine.py", default_timeout=60).run()
 assert not at.exception and at.title[0].value == "Machine" and at.metric[0].value
+from pathlib import Path
+assert 'page("machine", "Machine", "memory")' in Path("pages/ui/frame.py").read_text()
 """,
     "An exercise": """
 from cnn_core.lessons.cards import find_lesson
@@ -75,9 +75,9 @@ assert found(1000) == [("Few steps", {"batch_size": 125})] and found(64) == []
 
 def apply(change: str, root: Path) -> None:
     """Carry out a change below `root`. Where a hunk belongs is told by its own lines, which have to be there once; line numbers would grow old."""
-    for name, hunks in re.findall(r"^\+\+\+ b/(.+)\n((?:(?!--- ).*\n)*)", change, re.MULTILINE):
+    for old, name, hunks in re.findall(r"^--- (.+)\n\+\+\+ b/(.+)\n((?:(?!--- ).*\n)*)", change, re.MULTILINE):
         file = root / name
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        text = "" if old == "/dev/null" else file.read_text(encoding="utf-8")
         for hunk in hunks.split("@@\n")[1:]:
             lines = hunk.splitlines()
             before = "".join(f"{line[1:]}\n" for line in lines if line[:1] != "+")
@@ -93,8 +93,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("changed")
     for part in PARTS:
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "tests/__init__.py"):
-        shutil.copy(ROOT / file, copy / file)
+    shutil.copy(ROOT / "pyproject.toml", copy)
     for _, change in CHANGES:
         apply(change, copy)
     return copy
