@@ -12,6 +12,7 @@ from pages.ui.components.overlay import overlay_groups
 from pages.ui.learning.duration import show_duration
 from pages.ui.learning.photographs import photograph_sets
 from pages.ui.links import page_file
+from pages.ui.makers import LESSONS
 from pages.ui.people import check_paths, person
 from pages.ui.server import get_store
 from pages.ui.session import STATUS
@@ -162,6 +163,8 @@ def _show_ways_on(lesson: Lesson, tried: Try) -> None:
             st.switch_page(page_file("configure"))
         for run in tried.runs:
             _link(run)
+        query = {"made": LESSONS}
+        st.page_link(page_file("runs"), label="All runs of exercises", icon=":material/table_rows:", query_params=query)
 
 
 def _link(run: Run) -> None:
