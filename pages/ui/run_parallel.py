@@ -4,7 +4,7 @@ In: rows of the store, or plain columns of values (the trials of a search). Out:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,36 +37,41 @@ def show_parallel(runs: Sequence[Run]) -> None:
     left_out = len(runs) - len(measured)
     some = f" {left_out} of the {len(runs)} chosen runs have no accuracy yet and are left out." if left_out else ""
     names = [name for name in differing if name != SEED or len(differing) == 1]
-    draw_parallel({name: differing[name] for name in names}, [_accuracy(run) for run in measured], "run", some)
+    draw_parallel({name: differing[name] for name in names}, [_accuracy(run) for run in measured], "run", more=some)
 
 
-def draw_parallel(columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float], what: str, more: str = "") -> None:
-    """The chart of one line a `what` ("run"): its value in each of the settings `columns`, and its validation accuracy (0..1)."""
+def draw_parallel(
+    columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float], what: str, *, logs: Collection[str] = (), more: str = ""
+) -> None:
+    """The chart of one line a `what` ("run"): its value in each of the settings `columns`, and its validation accuracy (0..1).
+
+    `logs`: the settings whose axes are to be logarithmic; others are where their values lie far apart. `more`: said below.
+    """
     st.caption(
         f"One line a {what}, coloured by its validation accuracy, the last axis (%)."
         f" Drag along an axis to keep the lines that pass there; drag its name to move it.{more}"
     )
-    figure = parallel_figure(columns, accuracies)
+    figure = parallel_figure(columns, accuracies, logs)
     alt = f"Parallel coordinates of {len(accuracies)} {what}s: {', '.join(axis.label for axis in figure.data[0].dimensions)}"
     wide_chart(figure, ROOM * len(figure.data[0].dimensions), alt=alt, key=f"parallel-{what}")
 
 
-def parallel_figure(columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float]) -> go.Figure:
+def parallel_figure(columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float], logs: Collection[str] = ()) -> go.Figure:
     """Lines over the first settings of `columns` (each one's value in every run) and validation accuracy, whose colour each line has."""
     last = {"label": "accuracy", "values": list(accuracies), "tickformat": ".1%"}
     line = {"color": list(accuracies), "showscale": False}  # the colours are the theme's
-    axes = [_axis(name, columns[name]) for name in list(columns)[:MOST_AXES]]
+    axes = [_axis(name, columns[name], name in logs) for name in list(columns)[:MOST_AXES]]
     figure = go.Figure(go.Parcoords(line=line, dimensions=[*axes, last]))
     figure.update_layout(height=380, margin={"l": 80, "r": 70, "t": 50, "b": 20})
     return figure
 
 
-def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    """An axis: by number, by its logarithm where values lie far apart, or by place where they are words. None: without effect in that run."""
+def _axis(name: str, values: Sequence[Any], should_be_log: bool) -> dict[str, Any]:
+    """An axis: by number, by its logarithm where that is asked for or values lie far apart, or by place where they are words. None: without effect in that run."""
     title = _short(TrainConfig.model_fields[name].title)
     known = [value for value in values if value is not None]
     if known and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
-        return _number_axis(title, values, known)
+        return _number_axis(title, values, known, should_be_log)
     places = sorted(set(values), key=lambda value: (value is not None, str(value)))
     return {
         "label": title,
@@ -77,9 +82,9 @@ def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _number_axis(title: str, values: Sequence[float | None], known: Sequence[float]) -> dict[str, Any]:
+def _number_axis(title: str, values: Sequence[float | None], known: Sequence[float], should_be_log: bool) -> dict[str, Any]:
     least, most = min(known), max(known)
-    is_log = least > 0 and most / least >= WIDE
+    is_log = least > 0 and (should_be_log or most / least >= WIDE)
     place = math.log10 if is_log else float
     if is_log or len(known) < len(values):
         ticks = _ticks(known) if is_log else np.linspace(least, most, ENDS_AND_MIDDLE).tolist()

@@ -10,6 +10,7 @@ import streamlit as st
 
 from cnn_core.config import TrainConfig
 from cnn_core.search.plan import Plan
+from cnn_core.search.space import Range
 from cnn_core.search.studies import Search
 from cnn_core.search.trials import FEWEST, Trial, best_of
 from pages.ui.links import page_file
@@ -74,7 +75,8 @@ def show_relations(search: Search, trials: Sequence[Trial]) -> None:
         return
     st.subheader("Settings and accuracy")
     columns = {name: [trial.settings.get(name) for trial in ended] for name in names}
-    draw_parallel(columns, [trial.value for trial in ended], "trial")
+    logs = [part.name for part in search.plan.space if isinstance(part, Range) and part.log]
+    draw_parallel(columns, [trial.value for trial in ended], "trial", logs=logs)
 
 
 def show_importance(search: Search, trials: Sequence[Trial]) -> None:

@@ -1,0 +1,90 @@
+"""A search in a browser: asked for on the page, watched without a rerun of the curves, done; its best settings are taken to the form."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from cnn_core.search.plan import Plan
+from cnn_core.search.space import parse_space
+from cnn_core.search.studies import Studies
+from tests.browser.conftest import PATIENCE
+from tests.browser.pilot import assert_sound, fill, number_field, pick, settle, visit
+from tests.helpers import tiny_config, write_pictures
+
+WIDE = "document.querySelector('.wide-chart')"
+BADGE = ".st-key-search-look .stMarkdownBadge"
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return write_pictures(tmp_path_factory.mktemp("search") / "pictures")
+
+
+def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_settings_fill_the_form(
+    page, server, store, pictures
+):
+    visit(page, server, "search")
+    pick(page, "Data set", "A folder or zip archive on this machine")
+    folder = page.get_by_role("textbox", name="Folder or zip archive")
+    folder.fill(str(pictures))
+    folder.press("Tab")
+    settle(page)
+    page.get_by_role("combobox", name="Settings to search").click()
+    page.keyboard.type("Dropout")
+    page.get_by_role("option", name="Dropout", exact=True).click()
+    page.keyboard.press("Escape")
+    settle(page)
+    page.get_by_text("Settings of every trial").click()
+    fill(page, "Epochs", 3)
+    fill(page, "Batch size", 8)
+    fill(page, "Trials", 3)
+    page.get_by_role("button", name="Start the search").click()
+    page.wait_for_url("**/search?search=pictures+1")
+    expect(page.get_by_text(re.compile(r"^3 of 3 trials"))).to_be_visible(timeout=2 * PATIENCE)
+    studies = Studies(store.home)
+    expect(page.locator(BADGE)).to_contain_text("done")
+    page.wait_for_function(f"{WIDE}?.data?.[0].dimensions.length === 3")
+    trials, best = studies.trials("pictures 1"), studies.best("pictures 1")
+    drawn = page.evaluate(f"{WIDE}.data[0].dimensions.at(-1).values")
+    assert drawn == [trial.value for trial in trials if trial.value is not None]
+    expect(page.locator("[data-testid=stMetricValue]").first).to_have_text(f"{best.value:.2%}")
+    assert_sound(page)
+    page.get_by_role("button", name="Use these settings").first.click()
+    expect(page.get_by_role("heading", name="Configure a run")).to_be_visible()
+    expect(number_field(page, "Learning rate")).to_have_value(f"{best.settings['learning_rate']:g}")
+    expect(number_field(page, "Epochs")).to_have_value("3")
+    assert_sound(page)
+
+
+def test_a_search_is_cancelled_goes_on_and_its_chart_is_moved_sideways_on_a_phone(page, server, store, pictures):
+    studies = Studies(store.home)
+    space = parse_space(["learning_rate=0.0001..0.05 log", "dropout=0..0.5", "batch_norm=on,off"])
+    studies.create(Plan("many", tiny_config(pictures, epochs=1), space, trials=50, prune=False))
+    page.set_viewport_size(PHONE)
+    visit(page, server, "search", "?search=many")
+    page.wait_for_function(f"{WIDE}?.data?.[0].dimensions[0].values.length >= 3")
+    page.evaluate(f"{WIDE}.theVeryNode = true")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(BADGE)).to_contain_text("cancelled")
+    tried = len(studies.trials("many"))
+    assert page.evaluate(f"{WIDE}.theVeryNode")  # trials that ended meanwhile were drawn into it
+    frame = page.locator(".wide-frame")
+    frame.scroll_into_view_if_needed()
+    expect(page.locator(".wide-note")).to_be_visible()
+    inside, outside = frame.evaluate("(e) => [e.scrollWidth, e.clientWidth]")
+    assert inside > outside and page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= PHONE["width"]
+    frame.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.wide-frame').scrollLeft > 0")
+    page.get_by_role("button", name="Go on").click()
+    total = page.get_by_role("spinbutton", name="Trials in all")
+    total.fill(str(tried + 1))
+    total.press("Tab")
+    settle(page)
+    page.get_by_role("button", name="Go on").last.click()
+    expect(page.get_by_text(re.compile(rf"^{tried + 1} of {tried + 1} trials"))).to_be_visible(timeout=2 * PATIENCE)
+    expect(page.locator(BADGE)).to_contain_text("done")
+    assert_sound(page)
