@@ -7,6 +7,7 @@ from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.source import finish
 from cnn_core.errors import StudioError
+from pages.ui.choice import choose_number
 from pages.ui.forms import augmentation_inputs
 from pages.ui.images import labelled_grid
 from pages.ui.text import plain
@@ -27,8 +28,9 @@ def show_augmentations(source: ImportedSource) -> None:
         st.error(plain(error), icon=":material/error:")
         return
     images = finish(source.load("train"))
-    first = st.number_input("First picture", min_value=0, max_value=max(0, len(images) - PICTURES), value=0, step=PICTURES)
-    rows = np.arange(int(first), min(int(first) + PICTURES, len(images)))
+    last = max(0, len(images) - PICTURES)
+    first = choose_number("First picture", 0, last, f"augment-first-{source.folder.name}", step=PICTURES)
+    rows = np.arange(first, min(first + PICTURES, len(images)))
     for row in rows:
         name = source.info.classes[images.labels[row]]
         versions = _augmented(images[[row]], config.model_copy(update={"seed": int(row)}))

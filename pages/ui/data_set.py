@@ -16,6 +16,7 @@ from pages.ui.links import page_file
 from pages.ui.people import may_change, say_whose
 from pages.ui.server import get_store
 from pages.ui.text import plain
+from pages.ui.views import choose_view
 
 View = Callable[[ImportedSource], None]
 
@@ -36,16 +37,7 @@ def show_set(name: str) -> None:
         "Augmentation": show_augmentations,
     }
     by_word = {view.split(" (")[0]: view for view in views}
-    word = st.segmented_control(
-        "View",
-        list(by_word),
-        default="Images",
-        required=True,
-        format_func=by_word.__getitem__,
-        label_visibility="collapsed",
-        key=f"data-view-{name}",
-    )
-    views[by_word[word]](source)
+    views[by_word[choose_view("data", list(by_word), by_word.__getitem__)]](source)
     _offer_more(name, source)
 
 

@@ -12,6 +12,7 @@ from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.errors import StudioError
 from cnn_core.runs.store import Run
 from cnn_core.training.probes import MOST, Probe, pin
+from pages.ui.choice import choose_number
 from pages.ui.components.canvas import drawing_canvas
 from pages.ui.images import picture_html
 from pages.ui.progress import watch
@@ -63,7 +64,7 @@ def _choose(run: Run, source: DataSource, probes: Sequence[Probe]) -> None:
         images = images_of(run, "val" if part == VALIDATION else "test")
         places = np.flatnonzero(images.labels == label)
         if len(places):
-            number = st.number_input(f"Image (1 to {len(places):,})", 1, len(places), key=f"probe-number-{run.id}-{part}-{label}")
+            number = choose_number("Image", 1, len(places), f"probe-number-{run.id}-{part}-{label}", width=200)
         if st.button(
             "Pin a random handful", icon=":material/casino:", help=f"Up to {HANDFUL} images, of as many classes as can be."
         ):

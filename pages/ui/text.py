@@ -8,6 +8,11 @@ def plain(text: object) -> str:
     return re.sub(r"([\\\[\]<`$])", r"\\\1", str(text))
 
 
+def percent(share: float) -> str:
+    """A share of 0 to 1 in whole percent: "12%"; "under 1%" of what is there but is less, for 0% would say that it is not."""
+    return "under 1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
 def size_in_words(count: int) -> str:
     """So many bytes: "6.6 MB", "12 kB"."""
     return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(1, count // 1000)} kB"

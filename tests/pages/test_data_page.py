@@ -276,3 +276,10 @@ def test_a_class_whose_name_is_markup_stays_text(empty, open_page, pictures):
     at = open_page("data", set="odd")
     named(at.button_group, "View").set_value("Classes and split").run()
     assert not at.exception and "<b>red" not in at.get("html")[-1].value
+
+
+def test_a_view_of_a_set_has_an_address(empty, open_page, colours):
+    at = open_page("data", set="colours", view="Set aside")
+    assert named(at.button_group, "View").value == "Set aside" and "broken.png" in str(at.dataframe[0].value)
+    at = open_page("data", set="colours", view="no such view")
+    assert named(at.button_group, "View").value == "Images" and not at.exception

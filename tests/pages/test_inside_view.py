@@ -233,3 +233,12 @@ def test_fewer_images_are_tried_where_they_are_large(side, count):
     evaluation = type("Labelled", (), {"labels": np.arange(3000) % 7})
     chosen = sample_of(Described(side), evaluation)
     np.testing.assert_array_equal(chosen, spread_over_classes(evaluation.labels, count))
+
+
+def test_an_index_that_no_image_has_is_told_in_a_sentence_and_the_nearest_is_shown(trained, open_page):
+    at = open_inside(open_page)
+    at.number_input[0].set_value(9999).run()
+    assert any("There is no number 9,999 here: choose one from 0 to 358. The nearest" in caption.value for caption in at.caption)
+    assert at.number_input[0].value == 358 and at.query_params["image"] in ("358", ["358"])
+    at.number_input[0].set_value(7).run()
+    assert not any("There is no number" in caption.value for caption in at.caption) and not at.exception

@@ -21,6 +21,7 @@ from cnn_core.models.saved import load_model
 from cnn_core.runs.execute import execute
 from pages.ui.evaluation.map_colours import PREDICTED, TRUTH, VERDICT, colour
 from pages.ui.sheets import MOST, Sheet, make_sheet, offer, send_sheet
+from pages.ui.text import percent
 from tests.helpers import drain
 
 RUN = "0001-digits"
@@ -230,3 +231,10 @@ def test_a_sheet_is_sent_as_long_as_it_is_offered():
     )
     gone = send("test-0")
     assert gone.status_code == 404 and b"Reload the page" in gone.body
+
+
+@pytest.mark.parametrize(
+    "share, said", [(0, "0%"), (0.0001, "under 1%"), (0.004999, "under 1%"), (0.0051, "1%"), (0.424, "42%"), (1, "100%")]
+)
+def test_a_small_share_is_not_told_as_none(share, said):
+    assert percent(share) == said

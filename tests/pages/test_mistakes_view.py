@@ -189,3 +189,16 @@ def test_a_picture_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
 
 def test_a_set_without_duplicates_says_so(trained, open_page):
     assert "No picture stands in two parts" in words(open_list(open_page, "Duplicates"))
+
+
+def test_the_banner_counts_all_corrections_that_still_hold_and_its_link_leads_to_them(own_trained, open_page):
+    digits = digits_of(own_trained)
+    rows, labels = digits.index.used("test")
+    first, second, third = rows[:3].tolist()
+    digits.index.edit([first, second, third], "is_excluded", 1)
+    digits.index.edit([third], "is_excluded", 0)
+    digits.index.edit([third], "label", int(labels[2] + 1) % 10)
+    at = open_list(open_page, "Highest loss")
+    assert "Since then, in all: 2 images were excluded, 1 image was given another class." in words(at)
+    at = open_page("data", set="digits", view="Corrections")
+    assert "Undo the last correction" in [button.label for button in at.button] and not at.exception

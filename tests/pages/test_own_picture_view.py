@@ -13,7 +13,7 @@ from cnn_core.data.image_file import LONGEST, read_reduced
 from cnn_core.data.source import finish
 from cnn_core.inference.predict import Classifier
 from pages.ui.components.paste import _decode
-from pages.ui.gallery.brought import MOST, PASTED, File
+from pages.ui.gallery.brought import KEPT, MOST, MOST_KEPT, READ, File, _take_up_again
 
 RUN = "0001-digits"
 
@@ -115,13 +115,13 @@ def test_a_photograph_from_the_camera_is_answered(classifier, digits, open_page)
 def test_pasted_pictures_are_answered_and_can_be_taken_away(classifier, digits, open_page):
     content = png(digits.images[8])
     at = take(open_page, "Upload")
-    at.session_state[PASTED] = [File("pasted-1", "pasted 1 (image.png)", content)]
+    at.session_state[KEPT] = [File("pasted-1", "pasted 1 (image.png)", content)]
     at.run()
     expected = classifier.classify(read_reduced(content, "it").image).ranked[0][0]
     assert [metric.value for metric in at.metric] == [expected]
     (away,) = (button for button in at.button if button.label.startswith("Take away"))
     away.click().run()
-    assert not at.exception and not at.metric and not at.session_state[PASTED]
+    assert not at.exception and not at.metric and not at.session_state[KEPT]
 
 
 def test_what_is_pasted_is_a_data_url_or_nothing():
@@ -139,3 +139,43 @@ def test_a_large_photograph_is_reduced_and_says_so():
     assert picture.image.width * 3 == picture.image.height * 4
     assert picture.notes[-1].startswith("Its 4,000 × 3,000 pixels were reduced to ")
     assert np.allclose(np.asarray(picture.image).mean((0, 1)), (200, 40, 40), atol=3)
+
+
+def test_uploaded_pictures_are_there_again_when_their_view_is_come_back_to_and_files_that_are_none_are_not(
+    classifier, digits, open_page
+):
+    content = png(digits.images[8])
+    at = take(open_page, "Upload")
+    at.file_uploader[0].set_value([("eight.png", content, "image/png"), ("text.png", b"this is text", "image/png")]).run()
+    assert len(at.error) == 1
+    at.button_group(key="gallery-view").set_value("Many pictures").run()
+    at.button_group(key="gallery-view").set_value("Your own picture").run()
+    at.button_group(key="gallery-how").set_value("Upload").run()
+    expected = classifier.classify(read_reduced(content, "it").image).ranked[0][0]
+    assert [metric.value for metric in at.metric] == [expected] and not at.error
+    (away,) = (button for button in at.button if button.label == "Take away what was brought before (1)")
+    away.click().run()
+    assert not at.metric and not at.exception
+
+
+def test_no_more_pictures_are_kept_than_there_is_room_for(monkeypatch):
+    session = {READ: {str(number): File(str(number), "a.png", bytes(MOST_KEPT // 3)) for number in range(5)}}
+    monkeypatch.setattr("pages.ui.gallery.brought.st.session_state", session)
+    _take_up_again()
+    assert [file.id for file in session[KEPT]] == ["0", "1", "2"]
+    session[READ] = {f"small-{number}": File(f"small-{number}", "a.png", b"") for number in range(2 * MOST)}
+    _take_up_again()
+    assert len(session[KEPT]) == MOST
+
+
+def test_a_number_that_no_image_has_is_told_in_a_sentence_and_the_nearest_is_shown(trained, open_page):
+    at = take(open_page, "Data set")
+    last = int(re.search(r"to (\d+)", at.number_input[0].label)[1])
+    for given in (9999, 0, -5):
+        at.number_input[0].set_value(given).run()
+        assert f":red[There is no number {given:,} here: choose one from 1 to {last}.]" in [
+            caption.value for caption in at.caption
+        ]
+        assert at.number_input[0].value == given and at.metric and not at.exception
+    at.number_input[0].set_value(last).run()
+    assert not any("There is no number" in caption.value for caption in at.caption)

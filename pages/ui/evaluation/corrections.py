@@ -1,5 +1,6 @@
 """Correcting the data where its mistakes are seen: what can be done with ticked images, and what a correction means for a run."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import streamlit as st
@@ -78,7 +79,7 @@ def show_change(subject: Subject) -> None:
     )
     with st.container(border=True):
         st.markdown(
-            f"**The data was corrected since this run was trained.** {made} What is shown was computed anew on the data as it is now; the "
+            f"**The data was corrected since this run was trained.** {made} {_in_all(subject)}What is shown was computed anew on the data as it is now; the "
             f"run and its network are what they were, and every correction can be undone.{split}"
         )
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -94,5 +95,21 @@ def show_change(subject: Subject) -> None:
                     page_file("data"),
                     label="Look at the corrections, or undo them",
                     icon=":material/undo:",
-                    query_params={"set": source.folder.name},
+                    query_params={"set": source.folder.name, "view": "Corrections"},
                 )
+
+
+def _in_all(subject: Subject) -> str:
+    """What of the corrections since the run was made still holds, in a sentence; an image that was taken back in as well is none."""
+    source = editable(subject)
+    before: dict[tuple[int, str], int] = {}
+    after: dict[tuple[int, str], int] = {}
+    for edit in reversed(source.index.edits(-1) if source else []):
+        if edit.at > subject.run.created:
+            before.setdefault((edit.row, edit.field), edit.old)
+            after[edit.row, edit.field] = edit.new
+    changed = [place for place, new in after.items() if new != before[place]]
+    words = {("is_excluded", 1): "excluded", ("is_excluded", 0): "taken back in"}
+    counts = Counter(words.get((place[1], after[place]), "given another class") for place in changed)
+    told = ", ".join(f"{count:,} {'image was' if count == 1 else 'images were'} {word}" for word, count in counts.items())
+    return f"Since then, in all: {told}. " if told else ""

@@ -17,7 +17,7 @@ from pages.ui.evaluation.map_details import show_chosen, show_pinned, show_table
 from pages.ui.evaluation.shelf import is_kept, keep
 from pages.ui.evaluation.subject import PARTS, Subject
 from pages.ui.sheets import Sheet, make_sheet
-from pages.ui.text import plain
+from pages.ui.text import percent, plain
 
 if TYPE_CHECKING:
     from cnn_core.analysis.embedding import Layout
@@ -135,8 +135,8 @@ def _lay_out(subject: Subject, evaluation: "Evaluation", sample: Sample, method:
     layout = keep(subject, evaluation, name, steps)
     first, second = layout.shares
     st.caption(
-        f"PCA: across, the direction in which the features vary most ({first:.0%} of their variance), upwards the next ({second:.0%}); the "
-        f"other {max(0.0, 1 - first - second):.0%} is not seen here. (K. Pearson, 1901; H. Hotelling, 1933)"
+        f"PCA: across, the direction in which the features vary most ({percent(first)} of their variance), upwards the next ({percent(second)}); "
+        f"the other {percent(max(0.0, 1 - first - second))} is not seen here. (K. Pearson, 1901; H. Hotelling, 1933)"
     )
     return layout, name
 
@@ -193,7 +193,7 @@ def _points(evaluation: "Evaluation", sample: Sample, layout: "Layout", name: st
         np.nan_to_num(evaluation.scores.confidence[numbers]),
         evaluation.classes,
         sample.sheet,
-        (f"first component · {shares[0]:.0%} of the variance", f"second component · {shares[1]:.0%} of the variance")
+        (f"first component · {percent(shares[0])} of the variance", f"second component · {percent(shares[1])} of the variance")
         if shares
         else ("", ""),
         not shares,

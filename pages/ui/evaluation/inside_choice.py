@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.errors import ImageError
+from pages.ui.choice import no_such_number
 from pages.ui.evaluation.subject import PARTS, Subject
 from pages.ui.own_picture import take_picture
 from pages.ui.text import plain
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ALL, CLASS, MISTAKES, OWN = "Any image", "Of a class", "Mistakes", "Your own"
 TOLD = "inside-told"  # what this page itself wrote into the address
+REFUSED = "inside-refused"  # a sentence on the number that was typed
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,10 @@ def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> in
     state[number] = place + first
 
     def take_number() -> None:
-        state[shared] = int(members[min(max(state[number] - first, 0), len(members) - 1)])
+        given, last = state[number], len(members) - 1 + first
+        state[shared] = int(members[min(max(given or first, first), last) - first])
+        if given is None or not first <= given <= last:
+            state[REFUSED] = no_such_number(given, first, last)
 
     def take_any() -> None:
         state[shared] = int(members[secrets.randbelow(len(members))])
@@ -105,13 +110,15 @@ def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> in
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.number_input(
             f"{word} ({first} to {len(members) - 1 + first:,})",
-            first,
-            len(members) - 1 + first,
+            value=None,
+            step=1,
             key=number,
             on_change=take_number,
             width=200,
         )
         st.button("Random", icon=":material/shuffle:", key=f"{key}-random", on_click=take_any, disabled=len(members) < 2)
+    if refused := state.pop(REFUSED, ""):
+        st.caption(f":red[{refused} The nearest is shown.]")
     return int(members[place])
 
 

@@ -77,8 +77,9 @@ def choose_subject() -> Subject | None:
         if run is None:
             return None
         epochs = kept_epochs(get_store().home.run_folder(run.id))
+        best = run.summary.get("best_epoch")
         epoch = choose_or(
-            "best",
+            f"best (epoch {best})" if best else "best",
             "Network",
             epochs[::-1],
             lambda number: f"after epoch {number}",

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnn_core.data.imported import image_names
-from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.inference.calibrated import read_calibration
 from pages.ui.evaluation.subject import PARTS, Subject
-from pages.ui.progress import CANCELLED, watch
+from pages.ui.making import make_or_offer
 from pages.ui.server import get_store
-from pages.ui.text import plain, size_in_words
+from pages.ui.text import size_in_words
 
 if TYPE_CHECKING:
     from cnn_core.analysis.evaluation import Evaluation
@@ -56,30 +55,10 @@ def show_take_along(subject: Subject) -> None:
 def _show_file(subject: Subject, evaluation: "Evaluation", card: Card) -> None:
     """The button that makes the file, or, where it is made, the one that gives it."""
     asked = f"{subject.name} {evaluation.key} {subject.run} {read_calibration(subject.folder)}"
-    made: dict[str, tuple[str, bytes]] = st.session_state.setdefault(MADE, {})
-    if card.title in made and made[card.title][0] != asked:
-        del made[card.title]
-    if card.title in made:
-        _offer(subject, card, made[card.title][1])
-        return
-    if st.button(
-        f"Make the {card.title.lower()}",
-        icon=card.icon,
-        key=f"make-{card.file}-{subject.name}",
-        on_click=st.session_state.pop,
-        args=(CANCELLED, None),
-    ):
-        _make(subject, evaluation, card, asked)
-
-
-def _make(subject: Subject, evaluation: "Evaluation", card: Card, asked: str) -> None:
-    try:
-        content = watch(card.make(subject, evaluation), f"take-{card.file}-{subject.name}")
-    except StudioError as error:
-        st.error(plain(error), icon=":material/error:")
-        return
-    st.session_state[MADE][card.title] = (asked, content)
-    st.rerun()
+    button = {"label": f"Make the {card.title.lower()}", "icon": card.icon, "key": f"make-{card.file}-{subject.name}"}
+    make_or_offer(
+        MADE, card.title, asked, button, lambda: card.make(subject, evaluation), lambda content: _offer(subject, card, content)
+    )
 
 
 def _offer(subject: Subject, card: Card, content: bytes) -> None:

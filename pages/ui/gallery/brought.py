@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from cnn_core.inference.predict import Classifier, Prediction
 
 MOST = 24  # pictures that are answered at once
-PASTED, ANSWERED = "gallery-pasted", "gallery-answered"
+MOST_KEPT = 128 * 2**20  # bytes of pictures that a session keeps when their view is left
+UPLOADER, ANSWERED = "gallery-file", "gallery-answered"
+KEPT, READ = "gallery-kept", "gallery-read"  # files that were pasted or brought before; those that could be read, by id
 THUMBNAIL = 208  # pixels
 
 
@@ -46,39 +48,59 @@ class Answered:
 
 def bring_files() -> list[File]:
     """The files in the uploader and what was pasted, the first MOST of them."""
+    if UPLOADER not in st.session_state:  # its view was left, and it has forgotten its files
+        _take_up_again()
     given = st.file_uploader(
         f"Pictures (JPEG, PNG, WebP, BMP or GIF, up to {LARGEST_FILE} MB each)",
         type=TYPES,
         max_upload_size=LARGEST_FILE,
         accept_multiple_files=True,
-        key="gallery-file",
-        help=f"One is answered in full, up to {MOST} side by side. They are kept while this box is shown, and nowhere else.",
+        key=UPLOADER,
+        help=f"One is answered in full, up to {MOST} side by side. They are kept until this tab is closed or reloaded, and nowhere else.",
     )
-    pasted = st.session_state.get(PASTED, [])
-    if pasted and st.button(f"Take away what was pasted ({len(pasted)})", icon=":material/close:"):
-        pasted = st.session_state[PASTED] = []
-    files = [File(file.file_id, file.name, file.getvalue()) for file in given] + pasted
+    kept = st.session_state.get(KEPT, [])
+    if kept and st.button(f"Take away what was brought before ({len(kept)})", icon=":material/close:"):
+        kept = st.session_state[KEPT] = []
+    files = [File(file.file_id, file.name, file.getvalue()) for file in given] + kept
     if len(files) > MOST:
         st.warning(f"{MOST} pictures are answered at once. Of {len(files)}, the first {MOST} are.", icon=":material/info:")
+    here = {file.id for file in files}
+    st.session_state[READ] = {name: file for name, file in st.session_state.get(READ, {}).items() if name in here}
     return files[:MOST]
 
 
 def keep_pasted(files: list[tuple[str, bytes]]) -> None:
     """Put pasted files to those that were brought."""
-    pasted = st.session_state.setdefault(PASTED, [])
+    kept = st.session_state.setdefault(KEPT, [])
     for name, content in files:
-        count = st.session_state[f"{PASTED}-count"] = st.session_state.get(f"{PASTED}-count", 0) + 1
-        pasted.append(File(f"pasted-{count}", f"pasted {count} ({name})", content))
-    del pasted[MOST:]
+        count = st.session_state[f"{KEPT}-count"] = st.session_state.get(f"{KEPT}-count", 0) + 1
+        kept.append(File(f"pasted-{count}", f"pasted {count} ({name})", content))
+    del kept[MOST:]
+
+
+def _note_read(file: File) -> None:
+    """The file is a picture: it may be taken up again."""
+    st.session_state.setdefault(READ, {})[file.id] = file
+
+
+def _take_up_again() -> None:
+    """Keep the uploaded files that could be read, up to MOST files and MOST_KEPT bytes in all."""
+    kept = st.session_state.setdefault(KEPT, [])
+    for file in st.session_state.pop(READ, {}).values():
+        room = MOST_KEPT - sum(len(other.content) for other in kept)
+        if file not in kept and len(file.content) <= room and len(kept) < MOST:
+            kept.append(file)
 
 
 def read_one(file: File) -> Picture | None:
     """The file's picture; a sentence where it cannot be used."""
     try:
-        return read_reduced(file.content, f"“{file.name}”")
+        picture = read_reduced(file.content, f"“{file.name}”")
     except ImageError as error:
         st.error(plain(error), icon=":material/error:")
         return None
+    _note_read(file)
+    return picture
 
 
 def show_grid(classifier: "Classifier", files: Sequence[File]) -> list[File]:
@@ -94,6 +116,8 @@ def show_grid(classifier: "Classifier", files: Sequence[File]) -> list[File]:
         if answer.refusal:
             st.error(plain(answer.refusal), icon=":material/error:")
     answered = [answer for answer in answers if answer.prediction]
+    for answer in answered:
+        _note_read(answer.file)
     st.html(grid_html(answered))
     return [answer.file for answer in answered]
 

@@ -12,6 +12,7 @@ from cnn_core.data.imported import OnDemandSource
 from cnn_core.data.source import ImageSet, Part
 from cnn_core.errors import DataError
 from cnn_core.runs.store import Run
+from pages.ui.choice import choose_number
 from pages.ui.links import page_file
 from pages.ui.own_picture import show_picture
 from pages.ui.server import get_store
@@ -57,8 +58,10 @@ def _choose(classes: tuple[str, ...], images: ImageSet, part: str, key: str) -> 
         present = np.unique(images.labels).tolist()
         label = st.selectbox("True class", present, format_func=classes.__getitem__, key=class_key, width=160)
         members = np.flatnonzero(images.labels == label)
-        state[number_key] = min(state.get(number_key, 1), len(members))  # another class may have fewer
-        number = st.number_input(f"Image (1 to {len(members):,})", 1, len(members), key=number_key, width=150)
+        if state.get(f"{key}-seen", label) != label:
+            state[number_key] = min(state.get(number_key) or 1, len(members))  # another class may have fewer
+        state[f"{key}-seen"] = label
+        number = choose_number("Image", 1, len(members), number_key, width=150)
         st.button("Random", icon=":material/casino:", on_click=take_any, help="Any image of this part.", key=f"{key}-any")
     picture = _picture(images[int(members[number - 1])])
     show_picture(picture, f"{part} image {members[number - 1]}, true class {classes[label]}")

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.inference.calibrated import calibration_of, network_key
 from cnn_core.runs.store import Run
-from pages.ui.progress import CANCELLED, watch
+from pages.ui.making import make_or_offer
 from pages.ui.server import get_store
 from pages.ui.text import plain, size_in_words
 
@@ -88,42 +87,19 @@ def _choose_files() -> tuple[str, ...]:
 
 def _show_file(run: Run, card: Card, chosen: tuple[str, ...]) -> None:
     """The button that makes the file, or, where it is made, those that give it."""
-    asked = _asked(run, chosen)
-    made: dict[str, tuple[str, Made]] = st.session_state.setdefault(MADE, {})
-    if card.form in made and made[card.form][0] != asked:
-        del made[card.form]
-    if card.form in made:
-        _offer(run, card, made[card.form][1])
-        return
     is_enough = card.form != "bundle" or any(form in GRAPHS for form in chosen)
     if not is_enough:
         st.caption("Choose ONNX or torch.export too: check.py needs a file that answers by itself.")
-    pressed = st.button(
-        card.button,
-        icon=card.icon,
-        key=f"make-{card.form}-{run.id}",
-        disabled=not is_enough,
-        on_click=st.session_state.pop,
-        args=(CANCELLED, None),
+    button = {"label": card.button, "icon": card.icon, "key": f"make-{card.form}-{run.id}", "disabled": not is_enough}
+    make_or_offer(
+        MADE, card.form, _asked(run, chosen), button, lambda: card.make(run, chosen), lambda made: _offer(run, card, made)
     )
-    if pressed and is_enough:
-        _make(run, card, chosen, asked)
 
 
 def _asked(run: Run, chosen: tuple[str, ...]) -> str:
     """The same for the same file: of this network, so calibrated, with what is told of its run."""
     folder = get_store().home.run_folder(run.id)
     return f"{run.id} {network_key(folder)} {calibration_of(folder)} {run.summary} {chosen}"
-
-
-def _make(run: Run, card: Card, chosen: tuple[str, ...], asked: str) -> None:
-    try:
-        made = watch(card.make(run, chosen), f"export-{card.form}-{run.id}")
-    except StudioError as error:
-        st.error(plain(error), icon=":material/error:")
-        return
-    st.session_state[MADE][card.form] = (asked, made)
-    st.rerun()
 
 
 def _offer(run: Run, card: Card, made: Made) -> None:
