@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from cnn_core.config import make_config
-from cnn_core.settings_link import FIRST, read_link, settings_query
+from cnn_core.settings_link import FIELDS, FIRST, read_link, settings_query
 from pages.ui.components.copy import copy_button
 from pages.ui.settings_io import put_settings
 from pages.ui.text import plain
 
 TOLD, AT = "form-told", "form-told-at"  # what the page itself wrote into the address last, and when
+LAST = "form-last"  # the same of when the page was shown before
 REFUSED, FILLED = "form-refused", "form-filled"  # sentences on the link that filled the form; whether it has just done so
 LATE_SECONDS = 3
 
@@ -31,6 +32,10 @@ def follow_link() -> None:
     is_late = time.monotonic() - state.get(AT, 0.0) < LATE_SECONDS
     if was_away:
         state.pop(REFUSED, None)
+        if (
+            not asked.keys() & FIELDS.keys()
+        ):  # on its way to a run, Streamlit leaves this page with that page's parameters in the history
+            asked = asked and state.get(LAST, asked)
     if asked and (was_away or (asked != state.get(TOLD) and not is_late)):
         _fill(asked)
     if refused := state.get(REFUSED):
@@ -40,7 +45,8 @@ def follow_link() -> None:
 
 def leave_form() -> None:
     """Another page is shown: the form's fields forget what they hold, and the address alone knows it."""
-    st.session_state.pop(TOLD, None)
+    if TOLD in st.session_state:
+        st.session_state[LAST] = st.session_state.pop(TOLD)
 
 
 def _fill(asked: Mapping[str, str]) -> None:
