@@ -1,0 +1,129 @@
+"""Links in a browser: from a field to its term, whatever one has for hands; and a form that its address brings back."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.pilot import DONE, assert_sound, fill, go_to_tab, number_field, settle, visit
+
+DROPOUT = re.compile(r"/learn\?view=Glossary&term=dropout")
+
+
+def open_tip(page: Page) -> None:
+    go_to_tab(page, "Regularisation")
+    page.get_by_role("button", name="Help for Dropout").focus()
+
+
+def assert_at_term(tab: Page) -> None:
+    expect(tab).to_have_url(DROPOUT)
+    tab.wait_for_selector(DONE)
+    expect(tab.locator("h2", has_text="Dropout")).to_be_visible()
+    expect(tab.locator(".katex").first).to_be_visible()
+    assert_sound(tab)
+
+
+def test_a_fields_question_mark_leads_to_its_term_with_the_mouse_and_with_the_keyboard(page, server):
+    visit(page, server, "configure")
+    go_to_tab(page, "Regularisation")
+    page.get_by_role("button", name="Help for Dropout").hover()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="In the glossary").click()
+    assert_at_term(opened.value)
+    opened.value.close()
+    page.mouse.move(5, 5)
+    expect(page.get_by_role("link", name="In the glossary")).to_have_count(0)
+    number_field(page, "Dropout").focus()
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("link", name="In the glossary")).to_be_visible()
+    with page.context.expect_page() as opened:
+        page.keyboard.press("Enter")
+    assert_at_term(opened.value)
+    opened.value.close()
+
+
+def test_and_with_a_finger_on_a_phone(page, server):
+    page.set_viewport_size({"width": 390, "height": 844})
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    visit(page, server, "configure")
+    go_to_tab(page, "Regularisation")
+
+    def tap(place) -> None:
+        place.scroll_into_view_if_needed()
+        box = place.evaluate("element => element.getClientRects()[0].toJSON()")  # the first line of a link that goes over two
+        at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "id": 1}
+        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    tap(page.get_by_role("button", name="Help for Dropout"))
+    link = page.get_by_role("link", name="In the glossary")
+    expect(link).to_be_visible()
+    with page.context.expect_page() as opened:
+        tap(link)
+    assert_at_term(opened.value)
+    opened.value.close()
+    session.detach()
+
+
+def test_a_term_leads_to_its_neighbours_and_back(page, server):
+    visit(page, server, "learn", "?view=Glossary&term=dropout")
+    page.locator(".st-key-term-dropout-named").get_by_role("link", name="Overfitting").click()
+    expect(page.locator("h2", has_text="Overfitting")).to_be_visible()
+    expect(page).to_have_url(re.compile("term=overfitting"))
+    page.go_back()
+    expect(page.locator("h2", has_text="Dropout")).to_be_visible()
+    page.locator(".st-key-term-dropout-named").get_by_role("link", name="Set it in Configure").click()
+    expect(page.get_by_role("heading", name="Configure a run")).to_be_visible()
+    assert_sound(page)
+
+
+def assert_filled(page: Page) -> None:
+    expect(number_field(page, "Epochs")).to_have_value("7")
+    expect(page.get_by_role("combobox", name="Optimizer")).to_have_value("sgd")
+    expect(page.get_by_role("combobox", name="Model")).to_have_value("ResNet-20")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_form_comes_back_from_its_address_by_reload_by_a_copied_link_and_by_the_way_back(open_tab, server, width):
+    page = open_tab()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
+    visit(page, server, "configure", "?model=resnet20&optimizer=sgd")
+    fill(page, "Epochs", 7)
+    expect(page).to_have_url(f"{server.url}/configure?data=digits&model=resnet20&optimizer=sgd&epochs=7")
+    page.reload()
+    assert_filled(page)
+    page.wait_for_selector(DONE)
+    page.get_by_role("button", name="Copy link").click()
+    page.locator(".copy button").click()
+    expect(page.locator(".copy [role=status]")).to_have_text("Copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.url
+    other = open_tab()
+    other.goto(copied)
+    assert_filled(other)
+    assert_sound(other)
+    page.keyboard.press("Escape")
+    page.goto(f"{server.url}/configure?data=digits&model=simple&epochs=9")
+    expect(number_field(page, "Epochs")).to_have_value("9")
+    page.get_by_role("link", name="What these settings mean").click()
+    expect(page.get_by_role("radiogroup", name="Topic")).to_be_visible()
+    settle(page)
+    page.go_back()
+    expect(number_field(page, "Epochs")).to_have_value("9")
+    assert_sound(page)
+
+
+def test_what_was_changed_a_moment_before_start_is_what_starts(page, server, store):
+    visit(page, server, "configure", "?epochs=3&dropout=0.1")
+    number_field(page, "Epochs").fill("1")
+    page.get_by_role("button", name="Start training").click()
+    expect(page).to_have_url(re.compile("/train.run="))
+    expect(page.get_by_text("Settings of this run")).to_be_visible()
+    settle(page)
+    run = store.runs()[0]
+    assert (run.config.epochs, run.config.dropout) == (1, 0.1)
+    page.go_back()
+    expect(number_field(page, "Epochs")).to_have_value("1")
+    store.request_stop(run.id)
