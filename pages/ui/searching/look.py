@@ -54,8 +54,8 @@ def _show(name: str, was_active: bool) -> None:
 
 
 def _show_all(search: Search, was_active: bool) -> None:
-    if was_active and not _is_active(search):
-        st.rerun()  # the whole page, which then looks no more
+    if was_active != _is_active(search):
+        st.rerun()  # the whole page, which then looks again and again, or no more
     with st.spinner("Reading the trials…"):  # the first time: Optuna is loaded
         trials = trials_of(search)
     _show_state(search, trials)
