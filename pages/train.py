@@ -19,7 +19,7 @@ def show_settings(run: Run) -> None:
     with st.expander("Settings of this run"):
         rows = {field.title: getattr(config, name) for name, field in TrainConfig.model_fields.items()}
         rows["Data version"] = get_store().data_version(run.id) or "known when it begins"
-        link_control(config.model_dump())
+        link_control(config.model_dump(), "Link to these settings")
         st.table({"Setting": list(rows), "Value": [plain(value) for value in rows.values()]})
 
 

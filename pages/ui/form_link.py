@@ -68,9 +68,9 @@ def tell_link(chosen: Mapping[str, Any]) -> None:
     state[TOLD] = query
 
 
-def link_control(chosen: Mapping[str, Any]) -> None:
+def link_control(chosen: Mapping[str, Any], label: str = "Copy link") -> None:
     """A link to the form with the settings `chosen`: to copy, and to see."""
-    with st.popover("Copy link", icon=":material/link:", help="To this form with these settings."):
+    with st.popover(label, icon=":material/link:", help="To this form with these settings."):
         address = link_to(chosen)
         copy_button(address)
         st.code(address, language=None, wrap_lines=True)
