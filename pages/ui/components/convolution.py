@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnn_core.analysis.arithmetic import Reach, Weighing
     from cnn_core.analysis.passage import Step
 
-_convolution = declare("convolution", "maps")
+_convolution = declare("convolution", "maps", "convolution_layer", "convolution_words", "convolution_strip")
 
 MOST = 2**18  # numbers of input maps that are sent: 1 MB
 SIDE = 16  # pixels of a small map at most
