@@ -29,7 +29,7 @@ class Strip {
 
   button(step, at, tones) {
     const button = make("button", undefined, { type: "button", "data-step": at }), [channels, ...size] = step.shape;
-    button.append(make("b", step.word), make("span", `${channels} of ${times(size)}${step.name ? ` · ${step.name}` : ""}`));
+    button.append(make("b", step.word), make("span", `${amount(channels, size)}${step.name ? ` · ${step.name}` : ""}`));
     if (step.picture) button.append(Object.assign(make("img"), { src: step.picture, alt: "" }));
     else {
       const canvas = make("canvas", undefined, { "aria-hidden": "true" });

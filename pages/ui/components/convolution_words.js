@@ -10,6 +10,7 @@ const show = (value, digits = 3) => {
 const brief = (value) => (value < -0.005 ? "−" : "") + Math.abs(value).toFixed(Math.abs(value) < 100 ? 2 : 0);
 const signed = (value) => (value < 0 ? `− ${show(-value)}` : `+ ${show(value)}`);
 const times = ([height, width]) => `${height}×${width}`;
+const amount = (channels, size) => (size[0] * size[1] === 1 ? `${channels} numbers` : `${channels} of ${times(size)}`);
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 function titleOf({ name, word, kind, total: inputs, kernels, rows, columns, channels, size, inSize }) {
@@ -17,7 +18,7 @@ function titleOf({ name, word, kind, total: inputs, kernels, rows, columns, chan
   const about = kind === "convolution" ? [`stride ${stride}`, `padding ${-Math.min(0, rows[0][0])}`] : [];
   const kernel = rows && kind !== "linear" ? [times([rows[0].length, columns[0].length])] : [];
   const from = kernels ? `${inputs} input ${inputs === 1 ? "channel" : "channels"} of ${times(inSize)} → ` : "";
-  return `${[capital, ...kernel, ...about].join(", ")} · ${from}${channels} of ${times(size)}${name ? ` · ${name}` : ""}`;
+  return `${[capital, ...kernel, ...about].join(", ")} · ${from}${amount(channels, size)}${name ? ` · ${name}` : ""}`;
 }
 
 const RULES = { ReLU: (x) => `max(0, ${x})`, Sigmoid: (x) => `1 / (1 + e^(−(${x})))`, SiLU: (x) => `${x} / (1 + e^(−(${x})))` };
