@@ -16,7 +16,7 @@ def badges(at):
 
 
 def live_data(at):
-    (panel,) = at.get("bidi_component")
+    (panel,) = (part for part in at.get("bidi_component") if '"run"' in part.proto.json)
     return json.loads(panel.proto.json)
 
 
