@@ -10,7 +10,7 @@ from pages.ui.costs import model_table, reserve_cost, show_cost
 from pages.ui.form_link import follow_link, link_control, tell_link
 from pages.ui.forms import settings_tabs
 from pages.ui.session import start_run
-from pages.ui.settings_io import save_buttons, settings_file
+from pages.ui.settings_io import save_buttons, search_button, settings_file
 from pages.ui.task import choose_task
 from pages.ui.text import plain
 from pages.ui.tryouts import batch_preview, rate_finder, schedule_chart
@@ -33,6 +33,7 @@ def configure(data: str, model: str, info: DataInfo) -> None:
     if start:
         start_run(config)
     with keep_place:
+        search_button(config)
         save_buttons(config)
         link_control(chosen)
     show_consequences(tabs, config, info)

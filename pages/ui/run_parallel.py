@@ -22,6 +22,7 @@ WIDE = 100.0  # times the lowest value: then an axis is logarithmic
 MOST_TICKS = 8
 ENDS_AND_MIDDLE = 5  # ticks of an axis that also has a place for "no value", so much of its length below the lowest one
 BELOW = 0.15
+CLOSEST = 0.05  # of the axis's length, between two ticks
 LONGEST = 16  # letters of a value beside its axis
 LONGEST_TITLE = 22  # letters of an axis's name
 ROOM = 135  # pixels from axis to axis, in which such a name has its place
@@ -87,7 +88,7 @@ def _number_axis(title: str, values: Sequence[float | None], known: Sequence[flo
     is_log = least > 0 and (should_be_log or most / least >= WIDE)
     place = math.log10 if is_log else float
     if is_log or len(known) < len(values):
-        ticks = _ticks(known) if is_log else np.linspace(least, most, ENDS_AND_MIDDLE).tolist()
+        ticks = _apart(_ticks(known)) if is_log else np.linspace(least, most, ENDS_AND_MIDDLE).tolist()
         nowhere = place(least) - BELOW * (place(most) - place(least) or 1)  # the place of those that have no value
         gap = [nowhere] if len(known) < len(values) else []
         return {
@@ -106,6 +107,16 @@ def _ticks(values: Sequence[float]) -> list[float]:
         return some
     powers = range(math.ceil(math.log10(some[0])), math.floor(math.log10(some[-1])) + 1)
     return sorted({some[0], *(10.0**power for power in powers), some[-1]})
+
+
+def _apart(ticks: Sequence[float]) -> list[float]:
+    """Those of the rising ticks whose numbers do not lie on each other on a logarithmic axis; both ends stay."""
+    closest = math.log10(ticks[-1] / ticks[0]) * CLOSEST
+    kept = [ticks[0]]
+    for tick in ticks[1:-1]:
+        if math.log10(tick / kept[-1]) >= closest and math.log10(ticks[-1] / tick) >= closest:
+            kept.append(tick)
+    return [*kept, ticks[-1]] if ticks[-1] > ticks[0] else kept
 
 
 def _word(value: Any) -> str:

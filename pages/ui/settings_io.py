@@ -11,6 +11,7 @@ from cnn_core.data.library import imported_sets, is_path_set
 from cnn_core.errors import StudioError
 from cnn_core.settings_file import parse_settings, write_yaml
 from pages.ui.forms import field_key
+from pages.ui.links import page_file
 from pages.ui.server import get_store
 from pages.ui.task import FOLDER, NAMED_BY_LINK
 from pages.ui.text import plain
@@ -48,6 +49,18 @@ def save_buttons(config: TrainConfig) -> None:
             on_click="ignore",
             help=f"For this form, or for a terminal: `python -m cnn_core train --config settings.{kind}`",
         )
+
+
+def search_button(config: TrainConfig) -> None:
+    """A button that takes the settings to the Search page, where some of them can be varied."""
+    if st.button(
+        "Search around these",
+        icon=":material/manage_search:",
+        on_click=fill_form,
+        args=(config,),
+        help="Opens the Search page with these settings: choose there which of them are to be varied. Nothing is started.",
+    ):
+        st.switch_page(page_file("search"), query_params={"search": ""})
 
 
 def fill_form(config: TrainConfig) -> None:

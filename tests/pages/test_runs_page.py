@@ -298,6 +298,15 @@ def test_many_values_on_a_logarithmic_axis_are_marked_at_powers_of_ten_and_the_e
     assert 10 ** np.array(axis.tickvals) == pytest.approx([float(text) for text in axis.ticktext])
 
 
+def test_marks_on_a_logarithmic_axis_do_not_lie_on_each_other_and_its_ends_are_marked():
+    axis = (
+        parallel_figure({"learning_rate": [0.001, 0.00101, 0.01, 0.0995, 0.1]}, [0.1] * 5, logs=["learning_rate"])
+        .data[0]
+        .dimensions[0]
+    )
+    assert list(axis.ticktext) == ["0.001", "0.01", "0.1"]
+
+
 def test_long_words_that_end_alike_stay_two_places_and_are_shown_as_they_are():
     paths = [f"/home/{who}/pictures of R&D <3" for who in ("a", "b")]
     axis = parallel_axes([make_config(data=paths[0]), make_config(data=paths[1]), make_config(data="digits")])["Data set"]

@@ -22,7 +22,7 @@ from pages.ui.searching.space_form import BOX
 from pages.ui.searching.suggest import suggest_range, suggest_values
 from pages.ui.searching.times import in_words, seconds_left, trial_seconds
 from tests.helpers import is_a_sentence, tiny_config, write_pictures
-from tests.pages.form import choose_folder, field, press
+from tests.pages.form import choose_folder, field, fill, press
 from tests.pages.test_runs_page import finished, named, overlaid, told, wide_charts
 
 SPACE = ("learning_rate=0.0001..0.05 log", "optimizer=adam,sgd", "momentum=0.5,0.9")
@@ -203,6 +203,15 @@ def test_the_best_settings_are_taken_to_the_form_with_what_all_trials_share(sear
     for name, value in best.settings.items():
         assert field(at, name).value == pytest.approx(value) if isinstance(value, float) else field(at, name).value == value
     assert field(at, "batch_size").value == base.batch_size and at.text_input[0].value == base.data
+
+
+def test_the_settings_of_the_form_are_taken_to_a_new_search(searched, open_page):
+    at = open_page("configure")
+    fill(at, model="resnet9", optimizer="sgd", learning_rate=0.25, epochs=3)
+    press(at, "Search around these")
+    assert at.title[0].value == "Search for good settings" and not at.exception
+    assert (field(at, "model").value, field(at, "optimizer").value, field(at, "epochs").value) == ("resnet9", "sgd", 3)
+    assert named(at.number_input, "Learning rate from").value == 0.025
 
 
 def test_a_ticked_trial_leads_to_its_run(searched, open_page):
