@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 from cnn_core.lessons.attempts import attempts, begin, look
 from cnn_core.lessons.cards import LESSONS
 from tests.browser.pilot import assert_sound, settle, visit
+from tests.browser.test_browser_runs import call
 
 CHART = "document.querySelector('.overlay-chart')"
 TRAINED = 120_000  # milliseconds for a pair on a busy machine
@@ -71,3 +72,12 @@ def test_a_card_is_chosen_by_keyboard_and_a_reload_comes_back_to_it(page, server
     page.reload()
     expect(page.get_by_role("heading", name="Capacity")).to_be_visible()
     assert_sound(page)
+
+
+def test_where_the_gap_is_the_point_the_chart_shows_what_lies_beyond_the_steep_beginning(page):
+    rising = {"x": [1, 2, 3, 4, 5, 6, 7, 8], "y": [0.1, 0.5, 0.9, 0.92, 0.94, 0.96, 0.98, 1.0]}
+    low, high = call(page, "lateRange", [rising, {"x": [], "y": []}])
+    assert abs(low - 0.895) < 1e-9 and abs(high - 1.005) < 1e-9
+    assert call(page, "lateRange", [{"x": [], "y": []}]) is None
+    low, high = call(page, "lateRange", [{"x": [1], "y": [0.5]}])
+    assert low < 0.5 < high

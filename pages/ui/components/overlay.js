@@ -24,6 +24,14 @@ export function minutesAt(steps, moments) {
   });
 }
 
+// A range that shows what lies beyond the first quarter of each curve, with some room; undefined while there is nothing to show.
+export function lateRange(curves) {
+  const late = curves.flatMap(({ x, y }) => y.filter((_, place) => x[place] > x[x.length - 1] / 4));
+  if (!late.length) return undefined;
+  const [low, high] = [Math.min(...late), Math.max(...late)], room = 0.05 * (high - low) || 0.01;
+  return [low - room, high + room];
+}
+
 class Overlay {
   constructor(element) {
     this.element = element;
@@ -107,6 +115,7 @@ class Overlay {
     });
     const layout = chartLayout(c, axis, isShare ? ".0%" : undefined);
     layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measures.length > 1 ? measures[0].split(" ").at(-1) : measures[0] } };
+    if (measures.length > 1) layout.yaxis.range = lateRange(traces); // their distance is the point, and the steep beginning would flatten it
     return Plotly.react(this.chart, traces, { ...layout, uirevision: `${measures} ${axis} ${this.runs}` }, CONFIG);
   }
 

@@ -86,7 +86,7 @@ def _dropout() -> Picture:
     everything = [np.ones(count, bool) for count in picture_charts.LAYERS]
     return Picture(
         alt="The same small network three times: in two training steps different units are crossed out, when asked all are on",
-        caption=f"Each training step draws anew which {share:.0%} of the inner units are off.",
+        caption=f"Each training step draws anew which {100 * share:.0f} % of the inner units are off.",
         figure=picture_charts.switched_off([*steps, everything], ["one step", "the next step", "when asked"]),
     )
 
