@@ -43,9 +43,9 @@ def test_a_walk_through_every_page_asks_nobody_but_this_machine(page, server, wa
         page.wait_for_selector(DONE)
         if name == "train":
             page.locator(".live-chart .main-svg").first.wait_for()
+        if name == "gallery":
+            page.get_by_text("Test images", exact=True).click()
+            page.locator(".picker img").first.wait_for()
         assert_sound(page)
-    page.get_by_text("Test images", exact=True).click()
-    page.locator(".picker img").first.wait_for()
-    assert_sound(page)
     assert any("/api/runs/" in url for url in watched.urls) and any("plotly" in url for url in watched.urls)
     assert watched.foreign == []
