@@ -9,7 +9,7 @@ from cnn_core.search.studies import Search
 from cnn_core.search.trials import Trial
 from pages.ui.server import get_store, get_studies
 
-LOOK_SECONDS = 2  # between two looks at a search that is worked off
+LOOK_SECONDS = 3  # between two looks at a search that is worked off; reading 200 trials takes 0.1 s
 
 
 def names_by_token() -> dict[str, str]:
@@ -31,13 +31,18 @@ def trials_of(search: Search) -> list[Trial]:
     return _trials(str(get_store().home.root), search.token, search.name)
 
 
-@st.cache_data(ttl=LOOK_SECONDS / 2, max_entries=16, show_spinner=False)
+@st.cache_data(ttl=LOOK_SECONDS - 1, max_entries=16, show_spinner=False)
 def _trials(home: str, token: str, name: str) -> list[Trial]:
     return get_studies().trials(name)
 
 
 def importance_of(search: Search, ended: int) -> dict[str, float]:
-    """The share of each setting, as it was when so many trials had `ended`."""
+    """The share of each setting, as it was when so many trials had `ended`; while more come, not after every one of many.
+
+    At 200 trials it takes 1.7 s.
+    """
+    if search.status == "searching":
+        ended -= ended % max(1, ended // 10)
     return _importance(str(get_store().home.root), search.token, search.name, ended)
 
 
