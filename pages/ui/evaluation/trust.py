@@ -50,7 +50,7 @@ def _show_reliability(subject: Subject, before: "Evaluation", after: "Evaluation
 
     found = reliability_of(before)
     mended = reliability_of(after) if after else None
-    figures = st.grid(4, min_column_width=150)
+    figures = st.grid(4, min_column_width=210)
     figures.metric(
         "Accuracy", f"{before.accuracy:.1%}", border=True, help=f"Share of the {PARTS[subject.part]} images that is right."
     )
