@@ -16,10 +16,10 @@ st.write(
     "find out what it gets right and wrong, and then draw or upload a picture and see it classified."
 )
 
-first, second, third = st.columns(3, border=True)
+first, second, third, fourth = st.columns(4, border=True)
 with first:
     st.subheader("1 · Train")
-    st.write("Start with 1,797 handwritten digits. Nothing to download, about half a minute on two CPU cores.")
+    st.write("1,797 handwritten digits. Nothing to download, about half a minute on two CPU cores.")
     if st.button("Train on digits now", type="primary", icon=":material/play_arrow:", width="stretch"):
         start_run(make_config())
 with second:
@@ -30,6 +30,10 @@ with third:
     st.subheader("3 · Try it")
     st.write("Draw a digit with mouse or finger, or upload a picture, and see what the network sees and says.")
     st.page_link(page_file("gallery"), label="Open the gallery", icon=":material/gesture:")
+with fourth:
+    st.subheader("4 · Learn")
+    st.write("Change one thing, say what you expect, train both, and see. What each word means is explained too.")
+    st.page_link(page_file("learn"), label="Do an exercise", icon=":material/school:")
 
 st.page_link(page_file("configure"), label="Choose data, model and settings yourself", icon=":material/tune:")
 
