@@ -163,3 +163,9 @@ def test_photographs_are_offered_where_cifar_is_on_this_machine(empty, open_page
 def test_the_time_of_a_pair_is_that_of_both_runs_steps(empty):
     stages, seconds = drain(measure_pair(LESSONS["capacity"], "digits"))
     assert [stage.stage for stage in stages] == ["Measuring A", "Measuring B"] and 0.1 < seconds < 300
+
+
+def test_where_there_are_no_photographs_a_link_opens_the_data_page_at_cifar(empty, open_page):
+    (link,) = [link for link in open_page("learn", lesson="dropout").get("page_link") if "CIFAR-10" in link.label]
+    (name, value) = link.proto.query_string.split("=")
+    assert open_page("data", **{name: value}).selectbox[0].value == "cifar10"

@@ -73,7 +73,7 @@ def _choose_images(lesson: Lesson) -> tuple[str, int]:
             page_file("data"),
             label="On photographs: get CIFAR-10",
             icon=":material/photo_library:",
-            query_params={"data": "cifar10"},
+            query_params={"set": "cifar10"},
         )
     return data, int(pairs)
 
