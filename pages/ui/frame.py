@@ -22,12 +22,13 @@ def page(name: str, title: str, icon: str, *, default: bool = False) -> object:
 
 st.set_page_config(page_title="CNN Studio", page_icon=PAGES / "ui" / "icon.png", layout="wide")
 st.logo(PAGES / "ui" / "logo.svg", size="large")
+configure = page("configure", "Configure", "tune")
 chosen = st.navigation(
     {
         "": [page("start", "Start", "home", default=True)],
         "Train": [
             page("data", "Data", "photo_library"),
-            page("configure", "Configure", "tune"),
+            configure,
             page("train", "Train", "show_chart"),
             page("runs", "Runs", "table_rows"),
             page("search", "Search", "manage_search"),
@@ -37,7 +38,7 @@ chosen = st.navigation(
     },
     position="sidebar" if is_let_in() else "hidden",
 )
-if chosen.title != "Configure":
+if chosen is not configure:
     leave_form()
 try:
     if is_let_in():

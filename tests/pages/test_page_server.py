@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
+from tests.helpers import start_process
 from tests.pages.hand_fed import trained_here
 from tests.pages.studio_harness import ENDS_WITHIN, ROOT, Server
 
@@ -83,3 +84,10 @@ def listening(pid):
                 octets = [int(address[i : i + 2], 16) for i in range(len(address) - 2, -1, -2)]
                 found.add((".".join(map(str, octets)) if table == "tcp" else f"IPv6 {address}", int(port, 16)))
     return found
+
+
+def test_helper_processes_of_a_server_which_run_its_frame_anew_without_a_browser_begin_undisturbed(home):
+    """multiprocessing's helpers load the main module again, and in a running server that is the frame."""
+    process = start_process(home, "-c", "import runpy; runpy.run_path('pages/ui/frame.py', run_name='__mp_main__')")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
