@@ -11,8 +11,6 @@ def choose_view(page: str, names: Sequence[str], describe: Callable[[str], str] 
     """The view of `page` that is shown, the first of `names` at first. The address follows it. `describe`: what stands on its button."""
     key = f"{page}-view"
     follow_address("view", key, names)
-    view = st.segmented_control(
-        "View", names, key=key, required=True, label_visibility="collapsed", format_func=describe
-    )
+    view = st.segmented_control("View", names, key=key, required=True, label_visibility="collapsed", format_func=describe)
     tell_address("view", key, view)
     return view
