@@ -73,19 +73,29 @@ def run_search_command(args: argparse.Namespace, chosen: dict[str, Any], store: 
     elif args.join:
         _join(studies, store, args.name, should_end)
     elif args.resume or args.vary:
-        _begin(args, chosen, studies)
+        _begin(args, chosen, studies, store)
         _work(studies, store, args.name, should_end)
     return _tell(studies, args.name)
 
 
-def _begin(args: argparse.Namespace, chosen: dict[str, Any], studies: Studies) -> None:
+def _begin(args: argparse.Namespace, chosen: dict[str, Any], studies: Studies, store: Store) -> None:
     if args.resume and (args.vary or chosen):
         raise SettingError("A search goes on with what it began with. Leave the settings out, or begin another search.", "space")
     if args.resume:
         studies.resume(args.name, args.trials)
     else:
         base, trials = make_config(**chosen), USUAL_TRIALS if args.trials is None else args.trials
-        studies.create(Plan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed))
+        plan = Plan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed)
+        _check(plan, store)
+        studies.create(plan)
+
+
+def _check(plan: Plan, store: Store) -> None:
+    """Refuse what cannot start before there is a search of that name."""
+    from cnn_core.runs.submit import check
+
+    for config in plan.starts():
+        check(config, store)
 
 
 def _join(studies: Studies, store: Store, name: str, should_end: Callable[[], bool]) -> None:

@@ -49,7 +49,10 @@ def read_link(parameters: Mapping[str, str]) -> Asked:
         except SettingError as error:
             refused.append(str(error))
     if len(refused) > MOST_SAID:
-        refused[MOST_SAID:] = [f"{len(refused) - MOST_SAID} more parameters of the link were refused."]
+        more = len(refused) - MOST_SAID
+        refused[MOST_SAID:] = [
+            f"{more} more {'parameter' if more == 1 else 'parameters'} of the link {'was' if more == 1 else 'were'} refused."
+        ]
     return Asked(settings, tuple(refused))
 
 

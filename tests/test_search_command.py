@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from cnn_core.__main__ import main
+from cnn_core.config import make_config
 from cnn_core.events import Epoch
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
+from cnn_core.runs.submit import check
+from cnn_core.search.plan import Plan
+from cnn_core.search.space import parse_space
 from cnn_core.search.studies import Studies
 from tests.helpers import is_a_sentence, start_process
 
@@ -71,6 +75,9 @@ def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, pictures: Path):
         (("x", "--vary", "depth=1..2", "--trials", "0"), "Choose 1 to 1,000"),
         (("x", "--vary", "depth=1..2", "--sampler", "best"), "no sampler “best”"),
         (("x", "--vary", "depth=1..2", "--epochs", "many"), "Epochs must be"),
+        (("x", "--vary", "depth=1..2", "--data", "nosuch"), "nosuch” is neither"),
+        (("x", "--vary", "weights=scratch,nosuch", "--data", "digits", "--model", "mobilenet"), "nosuch"),
+        (("x", "--vary", "batch_size=2000,4000", "--data", "digits"), "Batch size is 2,000"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
@@ -79,6 +86,11 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     said = refused(capsys, *arguments)
     assert says in said and is_a_sentence(said)
     assert Studies(home).names() == []
+
+
+def test_a_batch_size_that_no_trial_takes_is_not_asked_of_the_images(home: Home):
+    (start,) = Plan("x", make_config(batch_size=4000), parse_space(["batch_size=8..16"])).starts()
+    assert start.batch_size == 8 and check(start, Store(home)).name == "digits"
 
 
 def test_a_search_that_is_done_is_neither_joined_nor_gone_on_with(home: Home, pictures: Path, capsys: pytest.CaptureFixture[str]):

@@ -95,6 +95,13 @@ class Plan:
         """All settings of a trial. Raises SettingError for what is impossible together."""
         return make_config(**self.base.model_dump() | dict(settings))
 
+    def starts(self) -> list[TrainConfig]:
+        """What all trials share, with each of the starting weights that are searched, for they may be files, and the smallest batch."""
+        searched = {part.name: values_of(part) for part in self.space if part.name in ("weights", "batch_size")}
+        batch_size = min(searched.get("batch_size", [self.base.batch_size]))
+        weights = searched.get("weights", [self.base.weights])
+        return [self.config({"weights": name, "batch_size": batch_size}) for name in weights]
+
     def to_json(self) -> str:
         fields = {field: getattr(self, field) for field in ("name", "trials", "sampler", "prune", "seed", "owner")}
         return json.dumps(fields | {"base": self.base.model_dump(), "space": [asdict(part) for part in self.space]})

@@ -117,7 +117,7 @@ class Studies:
     def resume(self, name: str, trials: int | None = None) -> None:
         """Let the search go on where it was, with `trials` in all if that is given. Raises SettingError where nothing would be left to do."""
         search = self.search(name)
-        plan = replace(search.plan, trials=trials or search.plan.trials)
+        plan = replace(search.plan, trials=search.plan.trials if trials is None else trials)
         tried = sum(trial.state != "running" for trial in self.trials(name))
         if plan.goal <= tried:
             every = "every combination was tried" if plan.goal < plan.trials else f"{tried:,} trials are done"

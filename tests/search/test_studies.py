@@ -77,6 +77,8 @@ def test_a_search_that_is_done_goes_on_with_more_trials_only(home: Home):
     for trials in (None, 2, 3):
         with pytest.raises(SettingError, match="Ask for more trials"):
             studies.resume("rates", trials)
+    with pytest.raises(SettingError, match="Trials is 0"):
+        studies.resume("rates", 0)
     studies.resume("rates", 4)
     assert studies.status("rates") == "searching"
 

@@ -10,7 +10,7 @@ from cnn_core.config import TrainConfig, make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.runs.store import Run
 from cnn_core.search.plan import MOST_TRIALS, SAMPLERS, Plan
-from cnn_core.search.space import Space, space_size, values_of
+from cnn_core.search.space import Space, space_size
 from pages.ui.forms import settings_tabs
 from pages.ui.people import check_paths, person
 from pages.ui.searching.space_form import choose_settings, space_rows
@@ -125,7 +125,7 @@ def _start(plan: Plan) -> str | None:
         with st.spinner("Checking the settings…"):
             from cnn_core.runs.submit import check
 
-            for config in _with_every_start(plan):
+            for config in plan.starts():
                 check_paths(config)
                 check(config, get_store())
             return studies.create(plan)
@@ -136,12 +136,6 @@ def _start(plan: Plan) -> str | None:
     except StudioError as error:
         st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
     return None
-
-
-def _with_every_start(plan: Plan) -> list[TrainConfig]:
-    """What all trials share, with each of the starting weights where those are searched: they may be files."""
-    weights = next((values_of(part) for part in plan.space if part.name == "weights"), None)
-    return [plan.config({"weights": name}) for name in weights] if weights else [plan.base]
 
 
 def _usual_name(data: str) -> str:
