@@ -1,5 +1,6 @@
 """A convolution in a browser: the sum that is written out at the pixel under the pointer is the network's own."""
 
+import json
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from cnn_core.data.catalog import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.predict import Classifier
 from tests.browser.pilot import assert_sound, visit
+from tests.pages.studio_harness import ROOT
 
 RUN = "0001-digits"
 
@@ -117,3 +119,28 @@ def test_the_window_slides_by_itself_and_it_fits_a_phone(page, server):
     expect(page.locator(".conv-sum")).to_contain_text("Most probable: 0: ")
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
     assert_sound(page)
+
+
+def test_a_layer_of_plain_numbers_has_inputs_and_units(page, server):
+    visit(page, server, "learn", f"?run={RUN}&view=See+a+convolution")
+    await_step(page, 1)
+    page.locator(".conv-strip button", has_text="classifier.4").click()
+    expect(page.locator(".conv-title")).to_have_text("Linear layer · 192 numbers → 96 numbers · classifier.4")
+    expect(page.locator(".conv-to figcaption")).to_contain_text(re.compile("^Output of unit [0-9]+: "))
+    expect(page.locator(".conv-in span")).to_have_text("Input")
+    assert told(page)[2].startswith("All 192 inputs ") and " bias = " in told(page)[2]
+    box = page.locator(".stButtonGroup, [data-testid=stButtonGroup]").filter(has_text="Camera")
+    assert box.evaluate("group => group.firstElementChild.scrollWidth <= group.clientWidth"), (
+        "all ways to an image are seen whole"
+    )
+
+
+def test_where_there_is_no_bias_none_is_added_and_a_norm_is_explained(page):
+    words = (ROOT / "pages" / "ui" / "components" / "convolution_words.js").read_text()
+    weighing = "{ isWeighing: true, inputs: [0], total: 1, inSize: [1, 1], parts: () => [6], window: () => [[2]], kernel: () => [[3]], bias: 0 }"
+    norm = "{ kind: 'norm', scale: [2], shift: [1], maps: [3], here: (values) => values[0] }"
+    write = f"layer => Function({json.dumps(words)} + `; return write(${{layer}}, [0, 0], 0).lines`)()"
+    assert page.evaluate(write, weighing) == ["The products 6.0000, no bias = 6.0000"]
+    assert page.evaluate(write, weighing.replace("bias: 0", "bias: -1")) == ["The products 6.0000 − 1.000 bias = 5.0000"]
+    why, result = page.evaluate(write, norm)
+    assert why.startswith("Less the mean, divided by the deviation") and result == "2.000 · 3.000 + 1.000 = 7.0000"

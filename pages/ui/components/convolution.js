@@ -61,6 +61,7 @@ class Convolution {
     this.channel.value = layer.channel;
     this.channel.disabled = layer.channels === 1;
     this.unit.textContent = layer.names.length ? "Class" : layer.isSingle ? "Unit" : "Output channel";
+    this.in.firstElementChild.textContent = inputWord(layer).replace("i", "I");
     this.in.hidden = this.strongest.hidden = !layer.isWeighing || layer.inputs.length === 1;
     this.input.max = Math.max(...layer.inputs);
     this.play.hidden = layer.isSingle;
@@ -224,7 +225,7 @@ class Convolution {
   }
 
   drawBars(parts) {
-    this.barsFrame.querySelector("p").textContent = `What each of ${parts.length} input channels adds here; press a bar to see that channel`;
+    this.barsFrame.querySelector("p").textContent = `What each of ${parts.length} ${inputWord(this.layer)}s adds here; press a bar to see it`;
     const width = (this.bars.width = this.bars.clientWidth * devicePixelRatio), height = (this.bars.height = 90 * devicePixelRatio);
     const pen = this.bars.getContext("2d"), step = width / parts.length, most = strongest(parts), middle = height / 2, gap = step > 4 ? 1 : 0;
     parts.forEach((part, at) => {

@@ -63,6 +63,6 @@ class Layer {
   }
 
   nameOf(channel) {
-    return this.names[channel] !== undefined ? `class ${this.names[channel]}` : `channel ${channel}`;
+    return this.names[channel] !== undefined ? `class ${this.names[channel]}` : `${this.isSingle ? "unit" : "channel"} ${channel}`;
   }
 }

@@ -10,14 +10,16 @@ const show = (value, digits = 3) => {
 const brief = (value) => (value < -0.005 ? "−" : "") + Math.abs(value).toFixed(Math.abs(value) < 100 ? 2 : 0);
 const signed = (value) => (value < 0 ? `− ${show(-value)}` : `+ ${show(value)}`);
 const times = ([height, width]) => `${height}×${width}`;
-const amount = (channels, size) => (size[0] * size[1] === 1 ? `${channels} numbers` : `${channels} of ${times(size)}`);
+const area = ([height, width]) => height * width;
+const inputWord = ({ inSize }) => (area(inSize) === 1 ? "input" : "input channel"); // that of a layer of plain numbers is one of them
+const amount = (channels, size) => (area(size) === 1 ? `${channels} numbers` : `${channels} of ${times(size)}`);
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 function titleOf({ name, word, kind, total: inputs, kernels, rows, columns, channels, size, inSize }) {
   const stride = rows?.length > 1 ? rows[1][0] - rows[0][0] : 1, capital = word[0].toUpperCase() + word.slice(1);
   const about = kind === "convolution" ? [`stride ${stride}`, `padding ${-Math.min(0, rows[0][0])}`] : [];
   const kernel = rows && kind !== "linear" ? [times([rows[0].length, columns[0].length])] : [];
-  const from = kernels ? `${inputs} input ${inputs === 1 ? "channel" : "channels"} of ${times(inSize)} → ` : "";
+  const fed = area(inSize) === 1 ? `${inputs} numbers` : `${inputs} input ${inputs === 1 ? "channel" : "channels"} of ${times(inSize)}`, from = kernels ? `${fed} → ` : "";
   return `${[capital, ...kernel, ...about].join(", ")} · ${from}${amount(channels, size)}${name ? ` · ${name}` : ""}`;
 }
 
@@ -36,9 +38,10 @@ function termsOf(layer, pixel, look) {
 
 function writeWeighing(layer, pixel, look) {
   const { inputs, total: count, bias } = layer, parts = layer.parts(pixel), sum = total(parts), rest = layer.rest ? layer.here(layer.rest, pixel) : 0;
-  const all = layer.rest ? `The ${inputs.length} strongest input channels ${show(sum, 4)} ${signed(rest)} of the ${count - inputs.length} others` : `All ${count} input channels ${show(sum, 4)}`;
-  const result = sum + rest + bias, adds = count > 1 ? [`Input channel ${inputs[look]} adds ${show(parts[look], 4)}.`] : [];
-  return { sum: result, terms: termsOf(layer, pixel, look), lines: [...adds, `${count > 1 ? all : `The products ${show(sum, 4)}`} ${signed(bias)} bias = ${show(result, 4)}`] };
+  const word = inputWord(layer), added = bias ? ` ${signed(bias)} bias` : ", no bias"; // none where a norm follows, whose shift takes its place
+  const all = layer.rest ? `The ${inputs.length} strongest ${word}s ${show(sum, 4)} ${signed(rest)} of the ${count - inputs.length} others` : `All ${count} ${word}s ${show(sum, 4)}`;
+  const result = sum + rest + bias, adds = count > 1 ? [`I${word.slice(1)} ${inputs[look]} adds ${show(parts[look], 4)}.`] : [];
+  return { sum: result, terms: termsOf(layer, pixel, look), lines: [...adds, `${count > 1 ? all : `The products ${show(sum, 4)}`}${added} = ${show(result, 4)}`] };
 }
 
 // What is written of steps without a kernel.
@@ -55,7 +58,8 @@ const WRITERS = {
   },
   norm(layer, pixel) {
     const [scale, shift, x] = [layer.scale, layer.shift, layer.maps].map((values) => layer.here(values, pixel)), sum = scale * x + shift;
-    return { sum, lines: [`${show(scale)} · ${show(x)} ${signed(shift)} = ${show(sum, 4)}`] };
+    const why = layer.kind === "norm" ? ["Less the mean, divided by the deviation, times one learned number, plus another: together one factor and one number to add."] : [];
+    return { sum, lines: [...why, `${show(scale)} · ${show(x)} ${signed(shift)} = ${show(sum, 4)}`] };
   },
   factor: (layer, pixel) => WRITERS.norm(layer, pixel),
   activation(layer, pixel) {
