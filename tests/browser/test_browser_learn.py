@@ -63,6 +63,16 @@ def test_two_curves_of_each_run_are_drawn_where_the_gap_is_the_point(page, serve
                 store.request_stop(run.id)
 
 
+def test_where_nothing_was_trained_the_axes_have_no_numbers_and_the_chart_says_so(page, server, store):
+    for run in look(store, begin(store, "epochs", "digits", "higher", pairs=1)).runs:
+        store.set_status(run.id, "stopped")
+    visit(page, server, "learn", "?lesson=epochs")
+    expect(page.locator(".overlay-note")).to_have_text("There are no curves: nothing was trained.")
+    page.wait_for_function(f"{CHART}?.data?.length === 2")
+    expect(page.locator(".overlay-chart .xtick, .overlay-chart .ytick")).to_have_count(0)
+    assert_sound(page)
+
+
 def test_a_card_is_chosen_by_keyboard_and_a_reload_comes_back_to_it(page, server):
     visit(page, server, "learn")
     page.get_by_role("radio", name=re.compile("Capacity")).or_(page.get_by_role("button", name=re.compile("Capacity"))).focus()

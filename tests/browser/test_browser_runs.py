@@ -38,7 +38,7 @@ def test_chosen_runs_are_drawn_together_and_grow_while_they_train(page, server, 
         page.wait_for_function(f"{CHART}?.data?.length === 2")
         drawn = page.evaluate(f"{CHART}.data.map(({{name, x, y}}) => [name, [...x], [...y]])")
         assert drawn == [[second, [1, 2], [0.7, 0.8]], [first, [1], [0.5]]]
-        expect(page.locator(".overlay-note")).to_have_text("2 of 2 still training: their curves grow by themselves.")
+        expect(page.locator(".overlay-note")).to_have_text("2 of 2 not done yet: their curves grow by themselves.")
         page.evaluate(f"{CHART}.theVeryNode = true")
         store.append(first, [steps(11, 20, 2), epoch(2, 20, val_accuracy=0.9)])
         page.wait_for_function(f"{CHART}.data[1].x.length === 2")

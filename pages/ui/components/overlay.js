@@ -74,7 +74,8 @@ class Overlay {
     Object.assign(kept, { active: payload.active, now: [payload.step, payload.seconds], perEpoch: payload.epochs_total ? payload.steps_total / payload.epochs_total : 1 });
     const active = [...this.kept.values()].filter((run) => run.active).length;
     if (!active) this.source.close();
-    this.note(active ? `${active} of ${this.kept.size} still training: their curves grow by themselves.` : "");
+    const isEmpty = [...this.kept.values()].every((run) => !run.epochs.length && !run.loss.x.length);
+    this.note(active ? `${active} of ${this.kept.size} not done yet: their curves grow by themselves.` : isEmpty ? "There are no curves: nothing was trained." : "");
     this.drawSoon();
   }
 
@@ -116,6 +117,8 @@ class Overlay {
     const layout = chartLayout(c, axis, isShare ? ".0%" : undefined);
     layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measures.length > 1 ? measures[0].split(" ").at(-1) : measures[0] } };
     if (measures.length > 1) layout.yaxis.range = lateRange(traces); // their distance is the point, and the steep beginning would flatten it
+    const isDrawn = traces.some(({ x }) => x.length); // numbers along the axes of nothing would be made up
+    for (const one of [layout.xaxis, layout.yaxis]) one.showticklabels = isDrawn;
     return Plotly.react(this.chart, traces, { ...layout, uirevision: `${measures} ${axis} ${this.runs}` }, CONFIG);
   }
 
