@@ -94,10 +94,12 @@ def compare_prediction(outcome: Outcome, prediction: str) -> str:
     expected = f"You expected: {words[prediction]}."
     if found is None:
         return f"{expected} A single pair cannot say; train more pairs to find out."
+    if found == "same" == prediction:
+        return f"{expected} No difference was found, so it may be so; more pairs would show smaller ones too."
     if found == prediction:
         return f"{expected} That is what came out."
     if found == "same":
-        return f"{expected} It may be so, but these pairs cannot show it: their difference is within what chance makes."
+        return f"{expected} It may be so, but these pairs cannot show it: their difference is within what chance makes. More pairs would narrow it down."
     return f"{expected} It turned out {words[found]}, which is what an experiment is for."
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 GRID_STYLE = """<style>
-.shots { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 0.75rem; }
+.shots { display: grid; grid-template-columns: var(--columns, repeat(auto-fill, minmax(104px, 1fr))); gap: 0.75rem; }
 .shots figure { margin: 0; border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius); overflow: hidden; }
 .shots img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; display: block; background: var(--st-secondary-background-color); }
 .shots figcaption { padding: 0.3rem 0.5rem 0.4rem; font-size: 0.8rem; line-height: 1.25; overflow-wrap: anywhere; }

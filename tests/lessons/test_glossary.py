@@ -125,3 +125,8 @@ def test_a_search_gives_titles_before_texts_and_needs_all_words():
     assert [term.name for term in find_terms("learning rate")][0] == "learning_rate"
     assert all("mirror" in f"{term.title} {term.name} {term.text}".casefold() for term in find_terms("mirror image"))
     assert find_terms("no such word anywhere") == []
+
+
+def test_words_that_the_exercises_use_are_found_too():
+    found = {words: [term.name for term in find_terms(words)] for words in ("slope", "neuron", "learns by heart")}
+    assert found == {"slope": ["gradient"], "neuron": ["fully_connected"], "learns by heart": ["overfitting"]}

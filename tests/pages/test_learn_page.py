@@ -59,9 +59,31 @@ def test_the_first_card_that_is_not_done_is_open_at_first_and_a_strange_address_
 def test_nothing_can_be_trained_before_a_prediction_is_made(empty, open_page):
     at = open_page("learn", lesson="dropout")
     button = at.button(key="train-dropout")
-    assert button.disabled
+    assert button.disabled and "Say first what you expect: choose" in texts(at)
     at = at.radio(key="prediction-dropout").set_value("unknown").run()
-    assert not at.button(key="train-dropout").disabled and empty.runs() == []
+    assert (
+        not at.button(key="train-dropout").disabled
+        and empty.runs() == []
+        and "Say first what you expect: choose" not in texts(at)
+    )
+
+
+def test_the_settings_of_both_runs_have_their_units_and_the_duration_goes_with_the_pairs(empty, open_page):
+    at = open_page("learn", lesson="augmentation")
+    assert "random crop 0.0625 (share of the side), rotation 10 (± degrees)" in texts(at)
+    assert "6 runs, one after the other: about 15 to 45 s on two cores." in texts(at)
+    at = at.number_input(key="pairs-augmentation").set_value(1).run()
+    assert "2 runs, one after the other: about 5 to 15 s on two cores." in texts(at)
+    assert "batch norm on" in texts(open_page("learn", lesson="batch-norm"))
+
+
+def test_an_image_and_its_versions_stand_in_one_row_at_every_width(empty, open_page):
+    (grid,) = [
+        element.proto.body
+        for element in open_page("learn", lesson="augmentation").get("html")
+        if "version 1" in element.proto.body
+    ]
+    assert 'style="--columns: repeat(3, 1fr)"' in grid and "grid-template-columns: var(--columns, " in grid
 
 
 def test_the_button_puts_the_pairs_into_the_queue_and_the_page_says_where_they_are(empty, open_page):
@@ -79,14 +101,22 @@ def test_the_button_puts_the_pairs_into_the_queue_and_the_page_says_where_they_a
     at = press(at, "Stop")
     at = open_page("learn", lesson="dropout")
     assert {run.status for run in empty.runs()} == {"stopped"}
-    assert "before a pair was finished" in at.warning[0].value and "Train both" in buttons(at)
+    assert "before a pair was finished. " in at.warning[0].value and "Do the exercise again below." in at.warning[0].value
+    assert "Train both" in buttons(at)
 
 
-def test_those_who_wait_before_an_exercise_are_counted(empty, open_page):
-    begin(empty, "epochs", "digits", "higher", pairs=1)
+def test_those_who_come_before_an_exercise_are_counted_whether_they_wait_or_train(empty, open_page):
+    first = begin(empty, "epochs", "digits", "higher", pairs=1)
     begin(empty, "dropout", "digits", "lower", pairs=1)
-    assert "2 other runs wait before them." in texts(open_page("learn", lesson="dropout"))
-    assert "wait before them" not in texts(open_page("learn", lesson="epochs"))
+    assert "2 other runs come before them." in texts(open_page("learn", lesson="dropout"))
+    assert "before them" not in texts(open_page("learn", lesson="epochs"))
+    a, b = look(empty, first).runs
+    empty.set_status(a.id, "running")
+    assert "2 other runs come before them." in texts(open_page("learn", lesson="dropout"))
+    assert "before them" not in texts(open_page("learn", lesson="epochs"))
+    empty.set_status(a.id, "finished")
+    empty.set_status(b.id, "running")
+    assert "1 other run comes before them." in texts(open_page("learn", lesson="dropout"))
 
 
 CLEAR = [(1.0, 0.974), (0.98, 0.976), (1.0, 0.979), (0.97, 0.97), (1.0, 0.973), (0.975, 0.976)]

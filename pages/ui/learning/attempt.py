@@ -19,6 +19,7 @@ from pages.ui.session import STATUS
 from pages.ui.settings_io import fill_form
 from pages.ui.text import plain
 
+HELD = ("running", "paused")  # what a run is while the machine is its own
 LOOK_SECONDS = 2  # between two looks at which run trains; the curves grow by themselves
 
 
@@ -44,9 +45,10 @@ def show_form(lesson: Lesson, *, is_again: bool) -> None:
             icon=":material/play_arrow:",
             disabled=prediction is None,
             key=f"train-{lesson.name}",
-            help="Enabled once you have said what you expect.",
         ):
             _begin(lesson, data, prediction, pairs)
+        if prediction is None:  # not as the button's help: a finger never sees that
+            st.caption("Say first what you expect: choose one of the four answers above.")
 
 
 def _choose_images(lesson: Lesson) -> tuple[str, int]:
@@ -117,13 +119,14 @@ def _show_state(lesson: Lesson, tried: Try) -> None:
 
 
 def _progress(now: Try) -> str:
-    """Which of the runs are done, which one trains, and who is before them in the queue."""
+    """Which of the runs are done, which one trains, and how many others come before the first of them."""
     marks = " · ".join(f"{place_of(run)} {STATUS[run.status][0]} {STATUS[run.status][2]}" for run in now.runs)
-    waiting, mine = get_store().waiting(), {run.id for run in now.runs}
-    before = next((place for place, run in enumerate(waiting) if run in mine), 0)
-    is_training = any(run.status in ("running", "paused") for run in now.runs)
-    others = "" if is_training or not before else f" {before} other {'run waits' if before == 1 else 'runs wait'} before them."
-    return f"{marks}.{others}"
+    if any(run.status in HELD for run in now.runs):
+        return f"{marks}."
+    store, mine = get_store(), {run.id for run in now.runs}
+    before = next((place for place, run in enumerate(store.waiting()) if run in mine), 0)
+    before += sum(run.status in HELD for run in store.runs())
+    return f"{marks}. {before} other {'run comes' if before == 1 else 'runs come'} before them." if before else f"{marks}."
 
 
 def _show_outcome(lesson: Lesson, now: Try) -> None:
@@ -133,7 +136,8 @@ def _show_outcome(lesson: Lesson, now: Try) -> None:
         if not now.is_active:
             reasons = {run.error for run in now.runs if run.error}
             st.warning(
-                f"The runs ended before a pair was finished. {plain(' '.join(sorted(reasons)))}", icon=":material/warning:"
+                f"The runs ended before a pair was finished. {plain(' '.join(sorted(reasons)))} Do the exercise again below.",
+                icon=":material/warning:",
             )
         return
     count = validation_count(store, now)

@@ -11,11 +11,15 @@ from cnn_core.models.registry import FAMILIES
 from pages.ui.server import get_store
 from pages.ui.tryouts import keep, kept
 
+PAIR_SECONDS = 5  # of the quickest exercise on digits; the slowest takes not three times as long (benchmarks/README.md)
+
 
 def show_duration(lesson: Lesson, data: str, pairs: int) -> None:
     """About how long so many pairs take."""
     if data == DIGITS:
-        st.caption(f"{2 * pairs} runs, one after the other: with three pairs about half a minute to a minute on two cores.")
+        st.caption(
+            f"{2 * pairs} runs, one after the other: about {PAIR_SECONDS * pairs} to {3 * PAIR_SECONDS * pairs} s on two cores."
+        )
         return
     key = ("lesson-seconds", lesson.name, data)
     if st.button(

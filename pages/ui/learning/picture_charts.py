@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from pages.ui.probe_chart import THEME_COLOURS
+
 HEIGHT = 260
 MARGIN = {"l": 10, "r": 10, "t": 30, "b": 10}
 GREY = "rgba(128, 136, 150, 0.55)"  # told from both backgrounds
 LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 LAYERS = (4, 6, 6, 3)
-FIRST, SECOND = "#0072b2", "#d55e00"  # Okabe and Ito's blue and vermilion
+FIRST, SECOND, THIRD = THEME_COLOURS[:3]
 
 
 def switched_off(states: Sequence[Sequence[np.ndarray]], names: Sequence[str]) -> go.Figure:
@@ -130,7 +132,7 @@ def paths(surface: np.ndarray, x: np.ndarray, y: np.ndarray, walks: Mapping[str,
         go.Contour(z=np.log10(surface + 1e-3), x=x, y=y, showscale=False, colorscale="Greys", opacity=0.5, ncontours=14, hoverinfo="skip")
     )  # fmt: skip
     for (name, walk), colour, symbol in zip(
-        walks.items(), (FIRST, "#009e73", SECOND), ("circle", "square", "diamond"), strict=True
+        walks.items(), (FIRST, THIRD, SECOND), ("circle", "square", "diamond"), strict=True
     ):
         figure.add_trace(
             go.Scatter(
@@ -143,7 +145,7 @@ def paths(surface: np.ndarray, x: np.ndarray, y: np.ndarray, walks: Mapping[str,
                 hovertemplate=f"{name}<extra></extra>",
             )
         )
-    figure.add_trace(go.Scatter(x=[0], y=[0], mode="markers", name="lowest loss", marker={"symbol": "star", "size": 13, "color": "#e69f00"}))  # fmt: skip
+    figure.add_trace(go.Scatter(x=[0], y=[0], mode="markers", name="lowest loss", marker={"symbol": "star", "size": 13, "color": THEME_COLOURS[4]}))  # fmt: skip
     figure.update_layout(margin=MARGIN, height=HEIGHT + 40, legend=LEGEND)
     figure.update_xaxes(title="first weight", range=[float(x[0]), float(x[-1])])
     figure.update_yaxes(title="second weight", range=[float(y[0]), float(y[-1])])

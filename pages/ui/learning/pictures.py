@@ -43,7 +43,11 @@ def show_picture(lesson: Lesson) -> None:
     if picture.figure is not None:
         st.plotly_chart(picture.figure, config={"displayModeBar": False}, alt=picture.alt, key=f"picture-{lesson.name}")
     else:
-        st.html(f'<div role="group" aria-label="{picture.alt}">{labelled_grid(picture.images, picture.names)}</div>')
+        columns = picture.names[1:].index(picture.names[0]) + 1  # one row an image, on a phone too
+        style = f"--columns: repeat({columns}, 1fr)"
+        st.html(
+            f'<div role="group" aria-label="{picture.alt}" style="{style}">{labelled_grid(picture.images, picture.names)}</div>'
+        )
     st.caption(picture.caption)
 
 

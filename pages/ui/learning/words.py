@@ -9,18 +9,20 @@ from pages.ui.links import glossary_query
 
 
 def differing(lesson: Lesson, side: Side, data: str = DIGITS) -> str:
-    """The settings of run A or B in which the two differ: "batch norm on"."""
+    """The settings of run A or B in which the two differ, with their units: "batch norm on", "rotation 10 (± degrees)"."""
     mine, other = (lesson.settings(which, data) for which in (side, "B" if side == "A" else "A"))
     named = lesson.without.keys() | lesson.with_.keys() | lesson.photographs.keys()
     differ = [name for name in TrainConfig.model_fields if name in named and getattr(mine, name) != getattr(other, name)]
     shown = [name for name in differ if has_effect(name, mine.model_dump())]
-    return ", ".join(f"{TrainConfig.model_fields[name].title.lower()} {_value(getattr(mine, name))}" for name in shown)
+    return ", ".join(f"{TrainConfig.model_fields[name].title.lower()} {_value(name, getattr(mine, name))}" for name in shown)
 
 
-def _value(value: object) -> str:
+def _value(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, str):
+        return value
+    return f"{value:g} ({TrainConfig.model_fields[name].json_schema_extra['unit']})"
 
 
 def glossary_links(lesson: Lesson) -> str:
