@@ -2,10 +2,16 @@
 
 import re
 
+# What Markdown gives a meaning; an underscore or a colon within a word has none of its own but for ":red", a colour.
+MARKS = re.compile(r"[\\\[\]<`$&*~]|(?<![^\W_])_|_(?![^\W_])|:(?=[A-Za-z])")
+# Addresses and icons are found after marks are undone: only a letter that has no width keeps them apart.
+FOUND_LATER = re.compile(r"(?<=:)(?=//|material/)|(?<=www)(?=\.)", re.IGNORECASE)
+WORD_JOINER = "\u2060"
+
 
 def plain(text: object) -> str:
-    """`text` as Markdown without links, pictures, code or formulas. (A picture's address in a run's name would otherwise be fetched.)"""
-    return re.sub(r"([\\\[\]<`$])", r"\\\1", str(text))
+    """`text` as Markdown without links, pictures, code, formulas or colours. (A picture's address in a run's name would otherwise be fetched.)"""
+    return FOUND_LATER.sub(WORD_JOINER, MARKS.sub(r"\\\g<0>", str(text)))
 
 
 def percent(share: float) -> str:

@@ -5,7 +5,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
+from pages.ui.text import WORD_JOINER
 from tests.browser.pilot import DONE, PAGES, assert_sound, await_points, visit
+from tests.pages.test_text import HOSTILE
 
 PHONE = {"width": 390, "height": 844}
 BACKGROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 19, 27)"}
@@ -49,3 +51,12 @@ def test_a_walk_through_every_page_asks_nobody_but_this_machine(page, server, wa
         assert_sound(page)
     assert any("/api/runs/" in url for url in watched.urls) and any("plotly" in url for url in watched.urls)
     assert watched.foreign == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_a_link_gives_is_shown_letter_for_letter_and_leads_nowhere(page, server, text):
+    visit(page, server, "configure", "?data=digits&epochs=" + quote(text))
+    refusal = page.locator("[data-testid=stAlert]").filter(has_text="Not all of the link was taken")
+    expect(refusal).to_be_visible()
+    assert f"“{text}” was given." in refusal.inner_text().replace(WORD_JOINER, "")
+    expect(refusal.locator("a, img, em, strong, del, code, [style*=background], .stMarkdownColoredText")).to_have_count(0)
