@@ -1,0 +1,27 @@
+"""Text from outside on a page: shown letter for letter in a real browser's Markdown."""
+
+import re
+
+import pytest
+
+from pages.ui.text import WORD_JOINER, plain
+
+HOSTILE = (
+    "[click](javascript:alert(1)) ![i](//evil.example/x.png)",
+    "http://evil.example HTTPS://evil.example www.evil.example",
+    ":red[x] :blue-background[x] :badge[x] a:red b:c",
+    ":material/home:",
+    "__proto__ _a_ *b* ~c~ ~~d~~ **e**",
+    "<b>f</b> &lt;g&gt; `h` $i$ \\*j",
+)
+USUAL = ("learning_rate=0.003", "0:0.1, 0.3:1, 1:0", "/data/my_cats.zip", "C:/cats", "T-shirt/top", "Größe 1", "12:30")
+
+
+@pytest.mark.parametrize("text", USUAL)
+def test_usual_names_stay_letter_for_letter_what_they_are(text):
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_is_lost_and_only_marks_are_added(text):
+    assert re.sub(r"\\([^\w\s]|_)", r"\1", plain(text)).replace(WORD_JOINER, "") == text
