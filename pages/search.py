@@ -12,9 +12,13 @@ NEW, KEY = "", "search"
 
 
 def choose_search(names: list[str]) -> str:
-    """The search that the address names (`?search=`), else the one that is worked off; NEW for the form of another one."""
-    if KEY not in st.session_state and KEY not in st.query_params:
-        st.session_state[KEY] = next(iter(get_studies().active()), NEW)
+    """The search that the address names (`?search=`), else the one shown last, else the one worked off; NEW for the form of another one.
+
+    Where a button has led to another page, the browser's way back comes by an address without a name.
+    """
+    state = st.session_state
+    if KEY not in state and KEY not in st.query_params:
+        state[KEY] = state.get(f"{KEY}-told") or next(iter(get_studies().active()), NEW)
     follow_address("search", KEY, [NEW, *names])
     chosen = st.selectbox("Search", [NEW, *names], key=KEY, format_func=lambda name: name or "A new search")
     tell_address("search", KEY, chosen)

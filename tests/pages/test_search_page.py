@@ -279,6 +279,15 @@ def test_the_address_names_the_search_and_nonsense_in_it_opens_the_form(searched
     assert named(open_page("search").selectbox, "Search").value == "colours"  # the one that is worked off
 
 
+def test_the_way_back_from_the_form_by_an_address_without_a_name_leads_to_the_search_shown_last(searched, open_page):
+    at = open_page("search", search="colours")
+    at.button(key="use-best").click().run()
+    assert at.title[0].value == "Configure a run"
+    at.query_params.clear()
+    at.switch_page("../search.py").run()
+    assert named(at.selectbox, "Search").value == "colours" and at.query_params["search"] == ["colours"] and not at.exception
+
+
 def trial(number, state, value=None, seconds=None):
     return Trial(number, state, {"dropout": 0.1 * number}, f"{number:04d}-x", value, seconds)
 
