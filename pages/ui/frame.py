@@ -20,7 +20,8 @@ def page(name: str, title: str, icon: str, *, default: bool = False) -> object:
     )
 
 
-st.set_page_config(page_title="CNN Studio", page_icon=PAGES / "ui" / "icon.png", layout="wide")
+st.set_page_config(page_icon=PAGES / "ui" / "icon.png", layout="wide")
+st.html(PAGES / "ui" / "frame.css")
 st.logo(PAGES / "ui" / "logo.svg", size="large")
 configure = page("configure", "Configure", "tune")
 chosen = st.navigation(
@@ -38,6 +39,7 @@ chosen = st.navigation(
     },
     position="sidebar" if is_let_in() else "hidden",
 )
+st.set_page_config(page_title=f"{chosen.title} · CNN Studio")  # which tab, window or bookmark is which
 if chosen is not configure:
     leave_form()
 try:

@@ -14,14 +14,33 @@ BACKGROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 19, 27)"}
 # Far more than a run's name, and an image that a page which took it for Markdown would fetch from another host.
 NONSENSE = "?run=" + quote("../![picture](http://192.0.2.1/x.png)<script>alert(1)</script>") + "&x=%00&page=-1"
 
+LEGIBLE = 4.5  # to 1: what WCAG 2.2 asks of text (level AA)
+# The contrast between words and the page's background, of captions, their links, and words at the axes of charts.
+FAINT = """() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => colour.slice(0, 3).map((x) => x / 255).map((x) => (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
+  const paper = numbers(getComputedStyle(document.querySelector("[data-testid=stApp]")).backgroundColor), found = {};
+  const words = "[data-testid=stCaptionContainer] :is(p, a), .js-plotly-plot [class*=tick] text, .js-plotly-plot text[class*=title]";
+  for (const element of document.querySelectorAll(words)) {
+    const style = getComputedStyle(element), ink = numbers(element.localName === "text" ? style.fill : style.color);
+    let share = ink[3] ?? 1;
+    for (let at = element; at; at = at.parentElement) share *= getComputedStyle(at).opacity;
+    const [dark, bright] = [light(paper), light(ink.slice(0, 3).map((x, i) => x * share + paper[i] * (1 - share)))].sort((a, b) => a - b);
+    found[element.textContent.slice(0, 40)] = (bright + 0.05) / (dark + 0.05);
+  }
+  return found;
+}"""
+
 
 @pytest.mark.parametrize("name", PAGES)
-def test_on_a_phone_and_asked_for_nonsense_a_page_is_sound_needs_no_sideways_scrolling_and_asks_no_other_host(
+def test_on_a_phone_and_asked_for_nonsense_a_page_is_sound_legible_needs_no_sideways_scrolling_and_asks_no_other_host(
     page, server, watched, name
 ):
     page.set_viewport_size(PHONE)
     visit(page, server, name, NONSENSE)
     assert_sound(page)
+    expect(page).to_have_title(f"{name.title()} · CNN Studio")
     if name == "train":
         await_points(page, 1)
     if name == "evaluate":
@@ -33,6 +52,8 @@ def test_on_a_phone_and_asked_for_nonsense_a_page_is_sound_needs_no_sideways_scr
             "[document.documentElement, document.querySelector('[data-testid=stMain]')].map((e) => e.scrollWidth)"
         )
         assert max(widths) <= PHONE["width"], scheme
+        faint = {text: found for text, found in page.evaluate(FAINT).items() if found < LEGIBLE}
+        assert faint == {}, scheme
     expect(page.locator("[data-testid=stMain] img[src*='192.0.2.1']")).to_have_count(0)
     assert watched.foreign == []
 
@@ -60,3 +81,28 @@ def test_what_a_link_gives_is_shown_letter_for_letter_and_leads_nowhere(page, se
     expect(refusal).to_be_visible()
     assert f"“{text}” was given." in refusal.inner_text().replace(WORD_JOINER, "")
     expect(refusal.locator("a, img, em, strong, del, code, [style*=background], .stMarkdownColoredText")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_what_stands_below_a_runs_live_panel_does_not_jump_when_the_panel_is_there(page, server, width):
+    page.add_init_script("""window.heights = []; (function look() {
+        const place = document.querySelector("[class*=st-key-live-]");
+        if (place && !place.querySelector(".live")) window.heights.push(place.getBoundingClientRect().height);
+        requestAnimationFrame(look);
+    })();""")
+    page.set_viewport_size({"width": width, "height": 900})
+    visit(page, server, "train", "?run=0001-digits")
+    await_points(page, 1)
+    panel = page.locator(".live").bounding_box()["height"]
+    before = (page.evaluate("window.heights") or [panel])[-1]  # a fast browser may have both at once
+    assert before == pytest.approx(panel, rel=0.15)
+
+
+def test_a_link_that_the_keyboard_reaches_is_ringed(page, server):
+    visit(page, server, "start")
+    page.get_by_role("button", name="Train on digits now").focus()
+    for _ in range(2):  # past the card's heading
+        page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Evaluate a run")
+    expect(link).to_be_focused()
+    expect(link).to_have_css("outline-style", "solid")
