@@ -1,15 +1,20 @@
 """The charts that do not move, as figures: what they show, in which order, and names from outside as text."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cnn_core.training.rate_finder import RateCurve
+from pages.ui import charts
 from pages.ui.charts import (
     POINTS,
     probability_bars,
     rate_chart,
     rate_curve,
 )
+from pages.ui.learning.picture_charts import parameters_by_width
 
 MARKUP = "<b>cat</b> <a href='http://192.0.2.1/'>x</a> &lt; "
 
@@ -64,3 +69,17 @@ def test_the_found_rates_are_drawn_on_a_logarithmic_axis_with_the_proposal_marke
     assert "proposed 0.0001" in mark.text
     assert figure.layout.xaxis.type == "log"
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("learning rate", "loss (cross-entropy, nats)")
+
+
+def test_no_chart_has_a_colour_of_its_own_that_would_not_follow_the_theme():
+    named = {
+        path.name: [colour for colour in re.findall(r'"(#[0-9a-fA-F]{6})"', path.read_text()) if not colour.startswith("#0000")]
+        for path in Path(charts.__file__).parent.rglob("*.py")
+        if "plotly" in path.read_text()
+    }
+    assert len(named) > 10 and {name: found for name, found in named.items() if found} == {}
+
+
+def test_the_widths_that_an_exercise_trains_are_told_without_their_colour():
+    (bars,) = parameters_by_width({0.25: 31938, 0.5: 126842, 1: 505578}, (0.25, 1)).data
+    assert tuple(bars.text) == ("A 31,938", "126,842", "B 505,578")

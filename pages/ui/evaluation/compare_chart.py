@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from pages.ui.probe_chart import THEME_COLOURS
+
 if TYPE_CHECKING:
     from cnn_core.analysis.comparison import ClassChanges
 
 MOST = 30  # classes in the chart
 ROW = 24
-# Told apart by colour-blind readers, on white and on black; the symbols differ too.
-UNSURE, EVIDENT = ("#8792a2", "circle-open"), ("#2b8cd6", "diamond")
+# Colours are the theme's, which colour-blind readers tell apart; the symbols differ too.
+UNSURE, EVIDENT = (THEME_COLOURS[8], "circle-open"), (THEME_COLOURS[0], "diamond")
 
 
 def largest_changes(changes: "ClassChanges") -> np.ndarray:
@@ -30,7 +32,7 @@ def changes_chart(changes: "ClassChanges", classes: tuple[str, ...]) -> go.Figur
         some = order[changes.is_evident[order] == is_evident]
         if len(some):
             figure.add_scatter(**_points(changes, classes, some), name=name, marker=_marker(colour, symbol))
-    figure.add_vline(x=0, line={"color": "#8792a2", "dash": "dot"})
+    figure.add_vline(x=0, line={"color": UNSURE[0], "dash": "dot"})
     figure.update_layout(
         height=110 + ROW * len(order),
         margin={"l": 10, "r": 10, "t": 10, "b": 10},

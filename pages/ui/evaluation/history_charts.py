@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from pages.ui.probe_chart import THEME_COLOURS
+
 if TYPE_CHECKING:
     from cnn_core.analysis.learning import History
 
-# Told apart by colour-blind readers, on white and on black.
-RIGHT, WRONG = "#2b8cd6", "#d9702b"
+# Colours are the theme's, which colour-blind readers tell apart.
+RIGHT, WRONG = THEME_COLOURS[:2]
+PAPER = "#000038"  # what Streamlit's chart theme puts the page's background in the place of
 HEIGHT, ROW = 300, 26
 MOST_TIMES = 12  # forgetting events that have a bar of their own
 MARKED = 40  # epochs in which a cell has room for a mark
@@ -75,7 +78,7 @@ def epochs_chart(history: "History", indices: Sequence[int], names: Sequence[str
             ygap=2,
             text=marks,
             texttemplate="%{text}" if len(history.epochs) <= MARKED else "",
-            textfont={"color": "white"},
+            textfont={"color": PAPER},
             hovertemplate="%{y}<br>epoch %{x}: %{text}<extra></extra>",
         )
     )

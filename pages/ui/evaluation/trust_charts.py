@@ -6,13 +6,15 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from pages.ui.probe_chart import THEME_COLOURS
+
 if TYPE_CHECKING:
     from cnn_core.analysis.abstention import Abstention
     from cnn_core.analysis.calibration import Reliability
 
-# Read on white and on black, and by colour-blind readers; symbols and dashes differ too.
-LOOKS = (("#2b8cd6", "circle", "solid"), ("#d9702b", "square", "dash"))
-GREY = "#8792a2"
+# Colours are the theme's, which colour-blind readers tell apart; symbols and dashes differ too.
+LOOKS = ((THEME_COLOURS[0], "circle", "solid"), (THEME_COLOURS[1], "square", "dash"))
+GREY = THEME_COLOURS[8]
 
 
 def reliability_diagram(diagrams: dict[str, "Reliability"]) -> go.Figure:

@@ -131,9 +131,7 @@ def paths(surface: np.ndarray, x: np.ndarray, y: np.ndarray, walks: Mapping[str,
     figure = go.Figure(
         go.Contour(z=np.log10(surface + 1e-3), x=x, y=y, showscale=False, colorscale="Greys", opacity=0.5, ncontours=14, hoverinfo="skip")
     )  # fmt: skip
-    for (name, walk), colour, symbol in zip(
-        walks.items(), (FIRST, THIRD, SECOND), ("circle", "square", "diamond"), strict=True
-    ):
+    for (name, walk), colour, symbol in zip(walks.items(), (FIRST, THIRD, SECOND), ("circle", "square", "diamond"), strict=True):
         figure.add_trace(
             go.Scatter(
                 x=walk[:, 0],
@@ -153,13 +151,13 @@ def paths(surface: np.ndarray, x: np.ndarray, y: np.ndarray, walks: Mapping[str,
 
 
 def parameters_by_width(counts: Mapping[float, int], marked: Sequence[float]) -> go.Figure:
-    """Parameters of the network at several widths; those that the exercise trains are `marked`."""
+    """Parameters of the network at several widths; those that the exercise trains, A and B, are `marked`."""
     figure = go.Figure(
         go.Bar(
             x=[f"{width:g}" for width in counts],
             y=list(counts.values()),
             marker={"color": [SECOND if width in marked else FIRST for width in counts]},
-            text=[f"{count:,}" for count in counts.values()],
+            text=[f"{dict(zip(marked, 'AB', strict=True)).get(width, '')} {count:,}".lstrip() for width, count in counts.items()],
             textposition="outside",
             cliponaxis=False,
             hoverinfo="skip",

@@ -180,7 +180,7 @@ def _capacity() -> Picture:
     }
     return Picture(
         alt="Bars: the number of parameters grows with the square of the width",
-        caption="Parameters of SimpleCNN. The exercise trains the two that are marked.",
+        caption="Parameters of SimpleCNN. The exercise trains A and B.",
         figure=picture_charts.parameters_by_width(counts, (lesson.without["width"], lesson.with_["width"])),
     )
 
