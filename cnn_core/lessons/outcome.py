@@ -76,6 +76,7 @@ def in_words(outcome: Outcome) -> str:
             f"is within what chance makes (95 % interval {low} to {high}, n = {count} pairs)."
         )
     low, high = (measure.number(end) for end in sorted(map(abs, ends)))
+    low = "just above 0" if low == measure.number(0) else low  # a bare 0.0 would say that chance could have made it
     return f"B's {measure.title} is {word} by {apart} ({levels}; 95 % interval {low} to {high}, n = {count} pairs)."
 
 

@@ -63,13 +63,20 @@ def test_two_curves_of_each_run_are_drawn_where_the_gap_is_the_point(page, serve
                 store.request_stop(run.id)
 
 
-def test_where_nothing_was_trained_the_axes_have_no_numbers_and_the_chart_says_so(page, server, store):
+def test_where_nothing_was_trained_the_chart_says_so_and_the_way_back_from_the_form_leads_to_the_exercise(page, server, store):
     for run in look(store, begin(store, "epochs", "digits", "higher", pairs=1)).runs:
         store.set_status(run.id, "stopped")
     visit(page, server, "learn", "?lesson=epochs")
     expect(page.locator(".overlay-note")).to_have_text("There are no curves: nothing was trained.")
     page.wait_for_function(f"{CHART}?.data?.length === 2")
     expect(page.locator(".overlay-chart .xtick, .overlay-chart .ytick")).to_have_count(0)
+
+    page.get_by_role("link", name="Open B in Configure").click()
+    expect(page.get_by_role("heading", name="Configure a run")).to_be_visible()
+    expect(page).to_have_url(re.compile("epochs=20"))
+    settle(page)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Epochs")).to_be_visible()
     assert_sound(page)
 
 

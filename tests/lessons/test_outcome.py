@@ -86,3 +86,10 @@ def test_a_figure_is_the_mean_over_the_last_quarter_of_the_epochs():
 
 def test_a_number_has_a_true_minus_and_zero_has_none():
     assert (GAP.number(-0.04), GAP.number(-1.25), LOSS.in_words(0.1234)) == ("0.0", "−1.2", "0.123 nats")
+
+
+def test_an_interval_that_ends_close_to_zero_is_not_said_to_begin_there():
+    close = Outcome(ACCURACY, ((90.0, 90.9), (90.0, 90.5), (90.0, 90.7)), 0.14)
+    assert close.interval[0] == pytest.approx(0.203, abs=0.001) and "95 % interval 0.2 to 1.2" in in_words(close)
+    closer = Outcome(ACCURACY, ((90.0, 90.975), (90.0, 90.425), (90.0, 90.7)), 0.14)
+    assert closer.direction == "higher" and "95 % interval just above 0 to 1.4" in in_words(closer)

@@ -8,6 +8,7 @@ from cnn_core.lessons.cards import DIGITS, SIDES, Lesson
 from cnn_core.lessons.measures import PERIOD
 from cnn_core.lessons.outcome import DIRECTIONS, UNKNOWN, compare_prediction, grain_in_words, in_words
 from cnn_core.runs.store import Run
+from cnn_core.settings_link import settings_query
 from pages.ui.components.overlay import overlay_groups
 from pages.ui.learning.duration import show_duration
 from pages.ui.learning.photographs import photograph_sets
@@ -16,7 +17,6 @@ from pages.ui.makers import LESSONS
 from pages.ui.people import check_paths, person
 from pages.ui.server import get_store
 from pages.ui.session import STATUS
-from pages.ui.settings_io import fill_form
 from pages.ui.text import plain
 
 HELD = ("running", "paused")  # what a run is while the machine is its own
@@ -157,14 +157,13 @@ def _show_outcome(lesson: Lesson, now: Try) -> None:
 def _show_ways_on(lesson: Lesson, tried: Try) -> None:
     """From the outcome to the runs themselves and to the form."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(
-            "Open in Configure",
+        st.page_link(  # a link, not a button that switches: the way back leads to this exercise again
+            page_file("configure"),
+            label="Open B in Configure",
             icon=":material/tune:",
-            key=f"configure-{lesson.name}",
+            query_params=settings_query(lesson.settings("B", tried.attempt.data).model_dump()),
             help="The form with the settings of run B. Nothing is started.",
-        ):
-            fill_form(lesson.settings("B", tried.attempt.data))
-            st.switch_page(page_file("configure"))
+        )
         for run in tried.runs:
             _link(run)
         query = {"made": LESSONS}
