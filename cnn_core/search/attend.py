@@ -24,7 +24,8 @@ def attend(studies: Studies, store: Store, should_end: Callable[[], bool]) -> No
     while not should_end():
         with contextlib.suppress(StudioError, OSError):  # a busy store: look again
             for name in studies.active():
-                _work_off(studies, store, name, should_end)
+                with contextlib.suppress(StudioError):  # one that cannot be read must not keep the others waiting
+                    _work_off(studies, store, name, should_end)
         _rest(LOOK_SECONDS, should_end)
 
 

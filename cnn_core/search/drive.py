@@ -140,8 +140,9 @@ class _Driver:
     def _go_on(self, trial: "optuna.Trial", run: Run, held: ExitStack) -> Course | None:
         """The trial with its run, which nobody held, held and waiting. None where somebody holds it, or where it has ended, which is told."""
         folder = self.store.home.run_folder(run.id)
-        if is_held(folder):
+        if is_held(folder) or self._frozen(trial).state.is_finished():  # whoever held it a moment ago has told its result
             return None
+        run = self.store.run(run.id)  # as it was left
         course = Course(self.study, trial, self.store, run.id)
         if self._is_over(run):
             course.settle()
@@ -179,5 +180,8 @@ class _Driver:
         self._announce(course.trial)
 
     def _announce(self, trial: "optuna.Trial") -> None:
-        frozen = self.study.get_trials(deepcopy=False)[trial.number]
-        self.announce(*read_trials(self.search.plan, [frozen]))
+        self.announce(*read_trials(self.search.plan, [self._frozen(trial)]))
+
+    def _frozen(self, trial: "optuna.Trial") -> "optuna.trial.FrozenTrial":
+        """The trial as it is in the study now."""
+        return self.study.get_trials(deepcopy=False)[trial.number]

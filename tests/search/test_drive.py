@@ -1,7 +1,9 @@
 """A search worked off, with real trainings of a small picture folder: what its trials are, and what becomes of those that end otherwise."""
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +128,17 @@ def test_a_result_that_nobody_told_is_told_without_training_again(studies: Studi
     assert studies.trials("it")[0].value == store.run(run).summary["best_val_accuracy"] and store.events(run) == events
 
 
+def test_a_result_that_another_process_tells_at_the_same_moment_is_told_once(studies: Studies, store: Store, pictures: Path):
+    plan, study = ask_for(studies, pictures, epochs=1), studies.study("it")
+    for trial in (draw(study, plan) for _ in range(2)):
+        origin = f"{studies.search('it').origin}/{trial.number}"
+        execute(store, store.create(plan.config(plan.settings(trial.params)), origin=origin))
+    work_off(studies, store, announce=lambda trial: study.tell(1, 0.25) if trial.number == 0 else None)
+    first, second = studies.trials("it")
+    assert first.value == store.run(first.run).summary["best_val_accuracy"] and second.value == 0.25
+    assert studies.status("it") == "done"
+
+
 def test_settings_that_are_impossible_together_are_a_failed_trial(studies: Studies, store: Store, pictures: Path):
     ask_for(studies, pictures, "cutmix=0.5,1", schedule="plateau", trials=9)
     work_off(studies, store)
@@ -170,3 +183,13 @@ def test_a_server_works_searches_off_and_the_next_one_goes_on_where_it_ended(stu
     (run,) = runs_of(studies, store)
     assert run.status == "finished" and [epoch.epoch for epoch in seen(store, run.id, Epoch)] == [1, 2, 3, 4, 5, 6]
     assert studies.status("it") == "done" and studies.best("it").run == run.id
+
+
+def test_a_search_that_this_version_refuses_does_not_keep_the_next_one_waiting(studies: Studies, store: Store, pictures: Path):
+    studies.create(Plan("odd", tiny_config(pictures), parse_space(["depth=1..2"])))
+    with closing(sqlite3.connect(store.home.root / "searches.db")) as db, db:
+        db.execute("update searches set plan = replace(plan, 'tpe', 'swarm')")
+    ask_for(studies, pictures, epochs=1, trials=1)
+    until = time.monotonic() + 60
+    attend(studies, store, lambda: studies.status("it") != "searching" or time.monotonic() > until)
+    assert studies.status("it") == "done" and studies.active() == ["odd"]
