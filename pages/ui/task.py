@@ -34,13 +34,19 @@ def choose_task() -> tuple[str, str, DataInfo] | None:
             icon=":material/folder:",
         )
         return None
-    if data == st.session_state.get(NAMED_BY_LINK) and not is_known(data):
+    if _is_named_by_link() and not is_known(data):
         _ask_to_open()
         return None
     info = open_source(data, get_store().home).info
     with left:
         show_facts(info)
     return data, model, info
+
+
+def _is_named_by_link() -> bool:
+    """Whether the folder in the box is still what a link has put there, to the letter: paths that differ may lead to the same folder."""
+    state = st.session_state
+    return state["data"] == FOLDER and state["folder"] == state.get(NAMED_BY_LINK)
 
 
 def is_known(folder: str) -> bool:

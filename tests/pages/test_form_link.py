@@ -83,6 +83,13 @@ def test_a_folder_that_only_a_link_names_is_not_looked_into_before_a_person_says
     assert (run.config.data, run.config.epochs) == (str(folder), 3)
 
 
+@pytest.mark.parametrize("behind", [" ", "/", "/ /."])
+def test_a_folder_that_a_link_writes_otherwise_is_not_looked_into_either(empty, open_page, tmp_path, behind):
+    folder = make_folder(tmp_path / "pets", "cats", "dogs")
+    at = open_page("configure", data=f"{folder}{behind}")
+    assert [button.label for button in at.button] == ["Open the folder"] and "training images" not in str(at.caption)
+
+
 def test_a_link_from_the_data_page_chooses_the_set(empty, open_page):
     at = open_page("configure", data="svhn")
     assert field(at, "data").value == "svhn" and not at.warning
