@@ -12,6 +12,7 @@ from cnn_core.events import Epoch, Started
 from cnn_core.lessons.cards import SIDES, Side, find_lesson
 from cnn_core.lessons.measures import Measure
 from cnn_core.lessons.outcome import PREDICTIONS, Outcome, read_outcome
+from cnn_core.runs.allowance import check_queue
 from cnn_core.runs.shelf import Shelf
 from cnn_core.runs.store import Run, Store
 
@@ -82,12 +83,13 @@ def begin(store: Store, lesson: str, data: str, prediction: str, owner: str = ""
 
     for side in SIDES:
         check(found.settings(side, data), store)
+    check_queue(store, owner, pairs * len(SIDES))
     attempt = _note(store, lesson, data, prediction, owner)
     try:
         for seed in range(pairs):
             for side in SIDES:
                 _add(store, attempt, side, seed)
-    except StudioError:  # this person's share of the queue or of the disk is used up
+    except StudioError:  # this person's share of the disk is used up, or another tab has taken that of the queue
         stop(store, attempt)
         raise
     return attempt

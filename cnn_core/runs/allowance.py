@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 LARGEST_NAMED = 3
 
 
-def check_queue(store: "Store", owner: str) -> None:
-    """Raise RunError when as many runs of `owner` wait as may."""
+def check_queue(store: "Store", owner: str, more: int = 1) -> None:
+    """Raise RunError where fewer than `more` runs of `owner` may be added to those that wait."""
     share = store.limits.queue_share
     if share is None:
         return
     with store.connect() as db:
         (count,) = db.execute("select count(*) from runs where status = 'queued' and owner = ?", (owner,)).fetchone()
-    if count >= share:
-        raise RunError(f"{_runs(count)} already, the most that may here. Wait until one of them trains, or stop one.")
+    if count + more <= share:
+        return
+    if more > 1:
+        raise RunError(
+            f"These are {more} runs. At most {share:,} of one person may wait here, and {count:,} of yours do. Choose fewer, or wait until they train."
+        )
+    raise RunError(f"{_runs(count)} already, the most that may here. Wait until one of them trains, or stop one.")
 
 
 def check_disk(store: "Store", owner: str, more: int = 0) -> None:
@@ -40,7 +45,8 @@ def check_disk(store: "Store", owner: str, more: int = 0) -> None:
         return
     asked = f", and {space_in_words(more)} are to come" if more else ""
     largest = ", ".join(
-        f"{name} ({space_in_words(sizes[name])})" for name in sorted(sizes, key=sizes.get, reverse=True)[:LARGEST_NAMED]
+        f"{folder.name} ({space_in_words(sizes[folder])})"
+        for folder in sorted(sizes, key=sizes.get, reverse=True)[:LARGEST_NAMED]
     )
     advice = f" The largest are {largest}." if largest else ""
     raise RunError(
@@ -54,12 +60,12 @@ def used_bytes(store: "Store", owner: str) -> int:
     return sum(sizes_of(store, owner).values())
 
 
-def sizes_of(store: "Store", owner: str) -> dict[str, int]:
-    """Bytes of each run and each folder of images that is `owner`'s, by name."""
+def sizes_of(store: "Store", owner: str) -> dict[Path, int]:
+    """Bytes of each folder of a run or of images that is `owner`'s; a run and a set may have the same name."""
     with store.connect() as db:
         runs = [run for (run,) in db.execute("select id from runs where owner = ? and id is not null", (owner,))]
     folders = [*map(store.home.run_folder, runs), *folders_of(store.home, owner)]
-    return {folder.name: folder_bytes(folder) for folder in folders}
+    return {folder: folder_bytes(folder) for folder in folders}
 
 
 def folder_bytes(folder: Path) -> int:

@@ -71,7 +71,7 @@ def test_where_the_queue_has_no_room_for_all_pairs_none_of_them_waits(home):
     store = Store(home, Limits(queue_share=5))
     with pytest.raises(RunError) as refused:
         begin(store, "dropout", "digits", "lower", "ann")
-    assert is_a_sentence(refused.value) and store.waiting() == []
+    assert is_a_sentence(refused.value) and store.runs() == [] and attempts(store, "ann") == []
     assert begin(store, "dropout", "digits", "lower", "ann", pairs=2) and len(store.waiting()) == 4
 
 
