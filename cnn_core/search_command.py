@@ -20,13 +20,12 @@ from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Event
 from cnn_core.files import try_lock
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import SAMPLERS, Plan
+from cnn_core.search.plan import SAMPLERS, USUAL_TRIALS, Plan
 from cnn_core.search.space import parse_space, settings_in_words
 from cnn_core.search.studies import Studies
 from cnn_core.search.trials import Trial, best_of
 
 Answer = tuple[Any, str]  # for --json, and in words
-USUAL_TRIALS = 20
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:

@@ -67,7 +67,8 @@ def in_words(outcome: Outcome) -> str:
     word = measure.words["lower" if outcome.mean < 0 else "higher"]
     apart = f"{measure.number(abs(outcome.mean))} {measure.apart}"
     if outcome.interval is None:
-        return f"B's {measure.title} is {word} by {apart} ({levels}) in the one pair that is done; one pair cannot tell this from chance."
+        how = f"{word} by {apart}" if round(outcome.mean, measure.digits) else "the same as A's"
+        return f"B's {measure.title} is {how} ({levels}) in the one pair that is done; one pair cannot tell this from chance."
     ends = outcome.interval
     if outcome.direction == "same":
         low, high = (measure.number(end) for end in ends)

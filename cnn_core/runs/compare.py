@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from scipy.stats import ttest_ind
-
 from cnn_core.analysis.intervals import EVIDENCE
 from cnn_core.config import TrainConfig
 from cnn_core.runs.store import Run
@@ -58,6 +56,8 @@ def verdict(first: Sequence[float], second: Sequence[float], names: tuple[str, s
     counts = f"n = {len(first)} and {len(second)}"
     if min(len(first), len(second)) < 2:
         return f"Whether {names[0]} or {names[1]} is better cannot be said from single runs ({counts}). Repeat both with other seeds."
+    from scipy.stats import ttest_ind  # not above: it takes 0.6 s, and most pages that show runs do without
+
     gap = mean(first) - mean(second)
     better, worse = names if gap >= 0 else names[::-1]
     p = 1.0 if not gap else float(ttest_ind(first, second, equal_var=False).pvalue) if stdev(first) or stdev(second) else 0.0

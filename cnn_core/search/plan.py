@@ -22,7 +22,7 @@ SAMPLERS: dict[str, str] = {
     "grid": "Tries every combination of the values, in random order. For few values.",
 }
 NAME = re.compile(r"\w[\w .,+-]{0,59}")
-MOST_TRIALS = 1000
+USUAL_TRIALS, MOST_TRIALS = 20, 1000
 LARGEST_GRID = 10_000  # combinations; more than ten searches of the largest kind
 DIGITS = 4  # of a number that is drawn: what more of them say is noise
 
@@ -38,7 +38,7 @@ class Plan:
     name: str
     base: TrainConfig
     space: Space
-    trials: int = 20
+    trials: int = USUAL_TRIALS
     sampler: Sampler = "tpe"
     prune: bool = True
     seed: int = 0

@@ -45,6 +45,7 @@ def test_a_difference_that_chance_could_make_is_called_that():
 def test_one_pair_says_what_it_saw_and_that_it_proves_nothing():
     one = Outcome(LOSS, ((0.5, 0.2),))
     assert one.interval is None and one.direction is None
+    assert "is the same as A's (95.0 % in A, 95.0 % in B) in the one pair" in in_words(Outcome(ACCURACY, ((95.0, 95.0),)))
     assert "lower by 0.300 nats" in in_words(one) and "one pair cannot tell this from chance" in in_words(one)
 
 

@@ -8,6 +8,7 @@ from cnn_core.data.catalog import open_source
 from cnn_core.events import Progress
 from cnn_core.lessons.cards import DIGITS, SIDES, Lesson
 from cnn_core.models.registry import FAMILIES
+from pages.ui.searching.times import in_words
 from pages.ui.server import get_store
 from pages.ui.tryouts import keep, kept
 
@@ -30,7 +31,7 @@ def show_duration(lesson: Lesson, data: str, pairs: int) -> None:
     ):
         keep(key, measure_pair(lesson, data))
     if (seconds := kept(key)) is not None:
-        st.caption(f"About {_in_words(pairs * seconds)} on this machine, without validation. It can be stopped after any pair.")
+        st.caption(f"About {in_words(pairs * seconds)} on this machine, without validation. It can be stopped after any pair.")
 
 
 def measure_pair(lesson: Lesson, data: str) -> Generator[Progress, None, float]:
@@ -55,7 +56,3 @@ def measure_pair(lesson: Lesson, data: str) -> Generator[Progress, None, float]:
         )
         total += seconds * config.steps_per_epoch(info) * config.epochs
     return total
-
-
-def _in_words(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -9,7 +9,7 @@ import streamlit as st
 from cnn_core.config import TrainConfig, make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.runs.store import Run
-from cnn_core.search.plan import MOST_TRIALS, SAMPLERS, Plan
+from cnn_core.search.plan import MOST_TRIALS, SAMPLERS, USUAL_TRIALS, Plan
 from cnn_core.search.space import Space, space_size
 from pages.ui.forms import settings_tabs
 from pages.ui.people import check_paths, person
@@ -19,7 +19,6 @@ from pages.ui.server import get_store, get_studies
 from pages.ui.task import choose_task
 from pages.ui.text import plain
 
-USUAL_TRIALS = 20
 WAYS = {"tpe": "TPE", "random": "random", "grid": "grid"}
 
 
