@@ -9,6 +9,7 @@ from cnn_core.errors import StudioError
 from pages.ui.costs import model_table, reserve_cost, show_cost
 from pages.ui.form_link import follow_link, link_control, tell_link
 from pages.ui.forms import settings_tabs
+from pages.ui.people import check_paths
 from pages.ui.session import start_run
 from pages.ui.settings_io import save_buttons, search_button, settings_file
 from pages.ui.task import choose_task
@@ -27,6 +28,7 @@ def configure(data: str, model: str, info: DataInfo) -> None:
             keep_place = st.container(horizontal=True)
     try:
         config = make_config(**chosen)
+        check_paths(config)  # not at the start alone: trying out a learning rate opens files too
     except StudioError as error:
         st.error(f"{'Nothing was started. ' if start else ''}{plain(error)}", icon=":material/error:")
         return

@@ -32,7 +32,9 @@ DEFAULT = "default"  # how Streamlit calls a provider that stands in [auth] itse
 @cache  # a file of secrets that is spoilt while the server runs must not open it
 def is_sign_in_on() -> bool:
     """Whether people have to sign in: there was a table [auth] among the server's secrets when it was started."""
-    return bool(get_secrets_auth_section())
+    return (
+        secrets_singleton.load_if_toml_exists() and "auth" in secrets_singleton
+    )  # also an empty one, which is refused at the start
 
 
 def providers() -> list[str]:

@@ -32,7 +32,8 @@ def name_of(claims: Mapping[str, Any]) -> str:
     """The lasting name in a provider's claims; "" for a stranger. An address that the provider says is unproven is not believed."""
     if not claims.get("is_logged_in"):
         return ""
-    email = "" if claims.get("email_verified") is False else str(claims.get("email") or "")
+    is_unproven = str(claims.get("email_verified")).lower() == "false"  # some providers write it as text
+    email = "" if is_unproven else str(claims.get("email") or "")
     return email.strip().lower() or str(claims.get("sub") or "")
 
 

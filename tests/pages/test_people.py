@@ -22,6 +22,9 @@ from cnn_core.home import Home
 from cnn_core.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS
 from cnn_core.runs.shelf import Shelf
 from cnn_core.runs.store import Store
+from cnn_core.search.plan import Plan
+from cnn_core.search.space import parse_space
+from cnn_core.search.studies import Studies
 from pages.ui import server
 from pages.ui.guard import guarded
 from pages.ui.identity import check_sign_in, claims_of, is_sign_in_on
@@ -202,11 +205,29 @@ def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(sh
     assert at.session_state["data"] == "digits"
 
 
+def test_a_file_of_weights_is_not_opened_before_the_start_either_for_who_is_no_teacher(shared: Store, open_as: Opener):
+    link = {"model": "mobilenet", "weights": "/srv/exam.safetensors"}
+    at = open_as(ANN, "configure", **link)
+    assert "Only a teacher may use files" in said(at) and "Find a learning rate" not in buttons(at)
+    assert "Find a learning rate" in buttons(open_as(TEACHER, "configure", **link))
+
+
+def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, open_as: Opener):
+    Studies(shared.home).create(Plan("rates", make_config(), parse_space(["depth=1..2"]), owner=ANN))
+    assert "The next trial begins in a moment" in said(open_as(ANN, "search", search="rates"))
+    for _ in range(2):
+        start(shared, ANN)
+    assert "It waits. 2 runs of yours wait already" in said(open_as(ANN, "search", search="rates"))
+    assert "It waits until its owner may begin another run." in said(open_as(BEN, "search", search="rates"))
+
+
 @pytest.mark.parametrize(
     ("claims", "name"),
     [
         ({"is_logged_in": True, "email": " Ann@School.example ", "sub": "7"}, ANN),
         ({"is_logged_in": True, "email": ANN, "email_verified": False, "sub": "7"}, "7"),
+        ({"is_logged_in": True, "email": ANN, "email_verified": "false", "sub": "7"}, "7"),
+        ({"is_logged_in": True, "email": ANN, "email_verified": "true", "sub": "7"}, ANN),
         ({"is_logged_in": True, "sub": "7"}, "7"),
         ({"is_logged_in": False, "email": ANN}, ""),
         ({"email": ANN}, ""),
@@ -248,7 +269,11 @@ def test_a_cookie_that_was_forged_spoilt_grown_old_or_made_for_another_address_i
 
 def test_a_sign_in_that_cannot_work_is_refused_at_the_start_in_words(secrets: Path):
     check_sign_in()
-    for content, what in (("[auth", "cannot be read"), ('[auth]\ncookie_secret = "x"\n', "redirect_uri")):
+    for content, what in (
+        ("[auth", "cannot be read"),
+        ("[auth]\n", "redirect_uri"),
+        ('[auth]\ncookie_secret = "x"\n', "redirect_uri"),
+    ):
         secrets.write_text(content)
         secrets_singleton._reset()
         is_sign_in_on.cache_clear()

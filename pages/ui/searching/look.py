@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cnn_core.errors import StudioError
+from cnn_core.errors import RunError, StudioError
+from cnn_core.runs.allowance import check_disk, check_queue
 from cnn_core.search.plan import MOST_TRIALS
 from cnn_core.search.space import space_in_words
 from cnn_core.search.studies import Search
 from cnn_core.search.trials import Trial, best_of
 from pages.ui.components.overlay import overlay
 from pages.ui.links import page_file
-from pages.ui.people import may_change, say_whose
+from pages.ui.people import may_change, person, say_whose
 from pages.ui.searching.found import show_best, show_importance, show_relations, show_table
 from pages.ui.searching.studies import LOOK_SECONDS, trials_of
 from pages.ui.searching.times import in_words, seconds_left
@@ -146,7 +147,7 @@ def _show_training(search: Search, trials: Sequence[Trial]) -> None:
     places = {trial.run: place for place, trial in enumerate(trials, start=1) if trial.run in runs}
     now, best = [trial.run for trial in trials if trial.state == "running" and trial.run in runs], best_of(trials)
     if not now:
-        st.caption(_what_it_waits_for(search.name))
+        st.caption(plain(_what_it_waits_for(search)))
     wanted = dict.fromkeys([*(now or list(places)[-1:]), *([best.run] if best and best.run in runs else [])])
     shown = list(wanted)[:MOST_TOGETHER]
     if not shown:
@@ -157,8 +158,15 @@ def _show_training(search: Search, trials: Sequence[Trial]) -> None:
     overlay(named, "validation accuracy", "epoch", smoothing=0.0)
 
 
-def _what_it_waits_for(name: str) -> str:
-    first = next(iter(get_studies().active()), name)
-    if first != name and not get_studies().is_attended(name):
-        return f"It waits until the search “{plain(first)}” is done or cancelled."
+def _what_it_waits_for(search: Search) -> str:
+    """Why no trial trains: another search is before it, its owner has as much as one person may, or it is just being begun."""
+    store, owner = get_store(), search.plan.owner
+    first = next(iter(get_studies().active()), search.name)
+    if first != search.name and not get_studies().is_attended(search.name):
+        return f"It waits until the search “{first}” is done or cancelled."
+    try:
+        check_queue(store, owner)
+        check_disk(store, owner)
+    except RunError as error:
+        return f"It waits. {error}" if owner == person() else "It waits until its owner may begin another run."
     return "The next trial begins in a moment."
