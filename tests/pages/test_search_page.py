@@ -285,7 +285,7 @@ def test_the_way_back_from_the_form_by_an_address_without_a_name_leads_to_the_se
     assert at.title[0].value == "Configure a run"
     at.query_params.clear()
     at.switch_page("../search.py").run()
-    assert named(at.selectbox, "Search").value == "colours" and at.query_params["search"] == ["colours"] and not at.exception
+    assert named(at.selectbox, "Search").value == "colours" and at.query_params["search"] == "colours" and not at.exception
 
 
 def trial(number, state, value=None, seconds=None):
