@@ -23,9 +23,8 @@ def configure(data: str, model: str, info: DataInfo) -> None:
     with st.container(border=True):
         chosen, tabs = settings_tabs(data, model)
         tell_link(chosen)
-        with st.container(horizontal=True):
-            start = st.button("Start training", type="primary", icon=":material/play_arrow:")
-            keep_place = st.container(horizontal=True)
+        buttons = st.container(horizontal=True)
+        start = buttons.button("Start training", type="primary", icon=":material/play_arrow:")
     try:
         config = make_config(**chosen)
         check_paths(config)  # not at the start alone: trying out a learning rate opens files too
@@ -34,7 +33,7 @@ def configure(data: str, model: str, info: DataInfo) -> None:
         return
     if start:
         start_run(config)
-    with keep_place:
+    with buttons:
         search_button(config)
         save_buttons(config)
         link_control(chosen)

@@ -91,6 +91,8 @@ def test_settings_saved_as_a_file_come_back_from_it(page, server, tmp_path):
 def test_every_tab_fits_a_phone_is_reached_by_the_keyboard_and_every_control_says_what_it_is(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, server, "configure")
+    first, below = (page.get_by_role("button", name=name).bounding_box() for name in ("Start training", "Save settings"))
+    assert below["x"] == first["x"] and below["y"] > first["y"], "the buttons fill their rows"
     tabs = page.get_by_role("tab")
     tabs.first.focus()
     for number, group in enumerate(GROUPS):
