@@ -1,14 +1,23 @@
-"""The files for a server and the page about them name what there is: settings, paths, ports, sizes."""
+"""The files for a server and the page about them name what there is: settings, paths, ports, sizes; its command for a copy makes one."""
 
 import re
 import shlex
+import sqlite3
+import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 from streamlit import config
 
 from cnn_core import limits
+from cnn_core.config import make_config
+from cnn_core.home import Home
 from cnn_core.limits import read_limits
+from cnn_core.runs.store import Store
+from cnn_core.search.plan import Plan
+from cnn_core.search.space import parse_space
+from cnn_core.search.studies import Studies
 from pages.ui.stream import SILENCE_SECONDS
 from tests.helpers import ROOT
 
@@ -87,3 +96,20 @@ def test_the_container_takes_all_that_the_dashboard_needs_and_no_secret():
     assert all((ROOT / name).exists() for name in copied)
     assert "\nUSER cnn-studio\n" in dockerfile and f":{SERVER['port']}/_stcore/health" in dockerfile
     assert ".streamlit/secrets.toml" in (ROOT / ".gitignore").read_text().split()
+
+
+def test_a_copy_has_the_runs_and_no_journal_of_a_write_under_way(home: Home, tmp_path: Path):
+    # A journal that was copied beside the database is rolled back into it when the copy is opened.
+    run = Store(home).create(make_config())
+    Studies(home).create(Plan("rates", make_config(), parse_space(["depth=1..3"])))
+    journal, backup = home.root / "studio.db-journal", tmp_path / "backup"
+    backup.mkdir()
+    commands = PAGE.partition("    for db in studio")[2].partition("\n\n")[0]
+    writer = sqlite3.connect(home.root / "studio.db")
+    writer.execute("begin immediate")
+    writer.execute("delete from runs")
+    assert journal.exists()
+    subprocess.run(["sh", "-ec", "for db in studio" + commands.replace("/backup", str(backup))], cwd=home.root, check=True)
+    writer.close()
+    assert not list(backup.rglob("*-journal"))
+    assert [copied.id for copied in Store(Home(backup)).runs()] == [run] and Studies(Home(backup)).names() == ["rates"]
