@@ -23,13 +23,12 @@ def page(name: str, title: str, icon: str, *, default: bool = False) -> object:
 st.set_page_config(page_icon=PAGES / "ui" / "icon.png", layout="wide")
 st.html(PAGES / "ui" / "frame.css")
 st.logo(PAGES / "ui" / "logo.svg", size="large")
-configure = page("configure", "Configure", "tune")
 chosen = st.navigation(
     {
         "": [page("start", "Start", "home", default=True)],
         "Train": [
             page("data", "Data", "photo_library"),
-            configure,
+            configure := page("configure", "Configure", "tune"),
             page("train", "Train", "show_chart"),
             page("runs", "Runs", "table_rows"),
             page("search", "Search", "manage_search"),
