@@ -64,7 +64,9 @@ def film(page: Page, served: Dashboard) -> None:
     step = max(1, len(frames) // 40)
     kept = [*frames[:-1:step], frames[-1]]
     times = [FRAME] * (len(kept) - 1) + [4000]
-    kept[0].save(PICTURES / "live-training.webp", save_all=True, append_images=kept[1:], duration=times, loop=0, quality=55, method=4)
+    kept[0].save(
+        PICTURES / "live-training.webp", save_all=True, append_images=kept[1:], duration=times, loop=0, quality=55, method=4
+    )
 
 
 def keep(picture: bytes, name: str) -> None:
@@ -86,6 +88,8 @@ def nothing(page: Page) -> None:
 
 
 Pictures = dict[str, tuple[str, Callable[[Page], None]]]
+
+
 def tick_six(page: Page) -> None:
     """Six runs beside each other."""
     grid = page.locator("[data-testid=stDataFrame]").first.bounding_box()
