@@ -128,13 +128,14 @@ def _drive(studies: Studies, store: Store, name: str, should_end: Callable[[], b
 
 
 def _list(studies: Studies) -> Answer:
-    told = [_tell(studies, name) for name in studies.names()]
+    told = [_tell(studies, name, with_importance=False) for name in studies.names()]  # which would take a second for each
     nothing = "No searches yet. `python -m cnn_core search NAME --vary learning_rate=0.0001..0.1` begins one."
     return [answer for answer, _ in told], "\n".join(text.partition("\n")[0] for _, text in told) or nothing
 
 
-def _tell(studies: Studies, name: str) -> Answer:
-    search, trials, importance = studies.search(name), studies.trials(name), studies.importance(name)
+def _tell(studies: Studies, name: str, *, with_importance: bool = True) -> Answer:
+    search, trials = studies.search(name), studies.trials(name)
+    importance = studies.importance(name) if with_importance else {}
     best = best_of(trials)
     answer = {
         "search": name,

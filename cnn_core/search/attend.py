@@ -1,4 +1,4 @@
-"""The home's searches worked off while a server runs, one after the other, oldest first. A duty for the worker, which gives it a thread.
+"""The home's searches worked off while a server runs, a trial of each in turn. A duty for the worker, which gives it a thread.
 
 Another process may work a search off already: it holds the search's lock, and this one leaves that search alone until it has ended.
 Importing this module imports neither torch nor Optuna.
@@ -36,7 +36,9 @@ def _work_off(studies: Studies, store: Store, name: str, should_end: Callable[[]
         from cnn_core.search.drive import drive
 
         try:
-            drive(studies, store, name, should_end=should_end, wait=lambda: time.sleep(LOOK_SECONDS))
+            has_others = lambda: len(studies.active()) > 1  # noqa: E731
+            wait = lambda: time.sleep(LOOK_SECONDS)  # noqa: E731
+            drive(studies, store, name, should_end=should_end, wait=wait, should_pass_on=has_others)
         except StudioError:  # the search says why, or the trouble passes: then it goes on
             _rest(AGAIN_SECONDS, should_end)
         except Exception as error:  # a mistake of ours must not end the thread, nor be made again and again

@@ -41,15 +41,18 @@ def drive(
     wait: Callable[[], None],
     watch: Watch = lambda run, event: None,
     announce: Announce = lambda trial: None,
+    should_pass_on: Callable[[], bool] = lambda: False,
 ) -> None:
     """Work search `name` off until it is done, cancelled, or `should_end`, which is asked at every event; what was learned is kept.
+
+    `should_pass_on` is asked after every trial: whether another search has its turn now.
 
     `wait` is called again and again while the device, or the last trials, are with others, `watch` with every event of every run,
     `announce` with every trial at its beginning and at its end. Raises StudioError; where no trial at all can be begun (the images are
     gone, the disk is full) the search is cancelled too, and says why.
     """
     with studies.refusing():
-        _Driver(studies, store, name, should_end, wait, watch, announce).to_the_end()
+        _Driver(studies, store, name, should_end, wait, watch, announce, should_pass_on).to_the_end()
 
 
 @dataclass
@@ -61,6 +64,7 @@ class _Driver:
     wait: Callable[[], None]
     watch: Watch
     announce: Announce
+    should_pass_on: Callable[[], bool]
 
     def to_the_end(self) -> None:
         self.study = self.studies.study(self.name)
@@ -74,6 +78,8 @@ class _Driver:
                     self._train(course)
             if not course and self._is_done():
                 self.studies.finish(self.name)
+            elif self.should_pass_on():
+                return
             elif not course and self._ended() == ended:
                 self.wait()
 

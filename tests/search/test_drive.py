@@ -193,3 +193,13 @@ def test_a_search_that_this_version_refuses_does_not_keep_the_next_one_waiting(s
     until = time.monotonic() + 60
     attend(studies, store, lambda: studies.status("it") != "searching" or time.monotonic() > until)
     assert studies.status("it") == "done" and studies.active() == ["odd"]
+
+
+def test_two_searches_on_one_server_take_turns_trial_by_trial(studies: Studies, store: Store, pictures: Path):
+    for name in ("first", "second"):
+        base = tiny_config(pictures, width=0.25, epochs=1)
+        studies.create(Plan(name, base, parse_space(["learning_rate=0.001..0.01 log"]), 2, "random"))
+    until = time.monotonic() + 60
+    attend(studies, store, lambda: not studies.active() or time.monotonic() > until)
+    made = sorted((run.created, studies.name_of(run.origin)) for run in store.runs())
+    assert [name for _, name in made] == ["first", "second", "first", "second"]
