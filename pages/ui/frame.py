@@ -38,7 +38,8 @@ chosen = st.navigation(
     },
     position="sidebar" if is_let_in() else "hidden",
 )
-st.set_page_config(page_title=f"{chosen.title} · CNN Studio")  # which tab, window or bookmark is which
+if title := getattr(chosen, "title", ""):  # none in a helper process of the server, which runs this file anew and shows nothing
+    st.set_page_config(page_title=f"{title} · CNN Studio")  # which tab, window or bookmark is which
 if chosen is not configure:
     leave_form()
 try:

@@ -119,7 +119,7 @@ def test_a_finder_that_cannot_begin_says_why(empty, open_page):
 @pytest.mark.parametrize("chosen", [{}, {"mixup": 1.0, "seed": 3, "rotation": 15.0}], ids=["plain", "mixed"])
 def test_the_preview_is_the_runs_very_first_batch_with_the_shares_of_mixed_images(empty, open_page, chosen):
     at = press(fill(open_page("configure"), **chosen), "Show the first batch")
-    (grid,) = at.get("html")
+    (grid,) = at.main.get("html")
     cards = Parsed(grid.proto.body).all("img")
     config = make_config(**chosen)
     info = open_source("digits", empty.home).info
@@ -140,8 +140,8 @@ def test_the_preview_is_the_runs_very_first_batch_with_the_shares_of_mixed_image
 
 def test_the_preview_goes_when_an_augmentation_changes(empty, open_page):
     at = press(open_page("configure"), "Show the first batch")
-    assert at.get("html")
-    assert not fill(at, rotation=20.0).get("html")
+    assert at.main.get("html")
+    assert not fill(at, rotation=20.0).main.get("html")
 
 
 def test_the_models_are_compared_by_their_own_parameters_at_the_data_sets_shape(empty, open_page):

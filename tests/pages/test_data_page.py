@@ -88,7 +88,7 @@ def test_a_set_that_is_not_here_says_what_it_is_and_what_its_download_weighs(emp
 
 
 def test_a_set_that_is_not_here_shows_an_image_of_each_class(empty, open_page):
-    shown = "".join(element.proto.body for element in open_page("data", set="fashion-mnist").get("html"))
+    shown = "".join(element.proto.body for element in open_page("data", set="fashion-mnist").main.get("html"))
     assert all(f'alt="{name}"' in shown for name in ("T-shirt/top", "Sneaker", "Ankle boot"))
 
 
@@ -169,12 +169,12 @@ def test_every_class_is_shown_by_its_mean_image_and_the_channels_by_their_statis
     means = at.dataframe[1].value
     images = finish(colours.load("train")).images
     np.testing.assert_allclose(means["Mean"], images.mean((0, 1, 2)) / 255, atol=1e-9)
-    assert at.get("html")[-1].value.count("<figure>") == 3
+    assert at.main.get("html")[-1].value.count("<figure>") == 3
 
 
 def test_augmentations_are_shown_on_pictures_of_the_set_and_a_wrong_value_is_a_sentence(colours, open_page):
     at = show(open_page, "Augmentation")
-    assert not at.exception and sum(html.value.count("<figcaption>version 7") for html in at.get("html")) == 4
+    assert not at.exception and sum(html.value.count("<figcaption>version 7") for html in at.main.get("html")) == 4
     field = next(field for field in at.number_input if field.label.startswith("Rotation"))
     field.set_value(1000.0).run()
     assert "Rotation" in at.error[0].value
@@ -275,7 +275,7 @@ def test_a_class_whose_name_is_markup_stays_text(empty, open_page, pictures):
     finish(import_files("odd", pictures, Options(), empty.home))
     at = open_page("data", set="odd")
     named(at.button_group, "View").set_value("Classes and split").run()
-    assert not at.exception and "<b>red" not in at.get("html")[-1].value
+    assert not at.exception and "<b>red" not in at.main.get("html")[-1].value
 
 
 def test_a_view_of_a_set_has_an_address(empty, open_page, colours):

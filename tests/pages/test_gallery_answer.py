@@ -85,7 +85,7 @@ def toggle(at: AppTest, name: str) -> AppTest:
 
 
 def pictures(at: AppTest) -> str:
-    return "".join(element.value for element in at.get("html"))
+    return "".join(element.value for element in at.main.get("html"))
 
 
 def test_without_extras_nothing_but_the_answer_is_computed_and_no_other_run_is_offered(own_trained: Store, show: Show):

@@ -272,7 +272,7 @@ def test_class_names_with_markup_in_them_are_shown_as_text(empty, open_page, tmp
     assert execute(empty, run) == "finished"
     at = browse(open_page, run)
     assert len(shown(at, run)) == 6
-    assert not at.get("html")  # names go to the component as text, not as markup
+    assert not at.main.get("html")  # names go to the component as text, not as markup
     assert set(box(at, "True class").options) == {"Any class", *names}
     assert not at.exception
 

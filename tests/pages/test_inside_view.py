@@ -63,7 +63,7 @@ def words(at) -> str:
 
 
 def pictures_in(at) -> str:
-    return " ".join(element.proto.body for element in at.get("html"))
+    return " ".join(element.proto.body for element in at.main.get("html"))
 
 
 def test_the_image_in_the_address_is_shown_with_what_the_network_says(trained, open_page):

@@ -45,7 +45,7 @@ def test_every_lesson_has_a_card_with_its_picture_its_question_and_links_to_the_
         said = texts(at)
         assert at.subheader[0].value == lesson.title and lesson.question in said and lesson.learn in said
         assert all(f"(learn?view=Glossary&term={term})" in said for term in lesson.terms)
-        pictures = [*at.get("plotly_chart"), *at.get("html")]
+        pictures = [*at.get("plotly_chart"), *at.main.get("html")]
         assert pictures, name
         assert at.query_params["lesson"] == name
 
@@ -82,7 +82,7 @@ def test_the_settings_of_both_runs_have_their_units_and_the_duration_goes_with_t
 def test_an_image_and_its_versions_stand_in_one_row_at_every_width(empty, open_page):
     (grid,) = [
         element.proto.body
-        for element in open_page("learn", lesson="augmentation").get("html")
+        for element in open_page("learn", lesson="augmentation").main.get("html")
         if "version 1" in element.proto.body
     ]
     assert 'style="--columns: repeat(3, 1fr)"' in grid and "grid-template-columns: var(--columns, " in grid

@@ -99,12 +99,12 @@ def test_the_least_sure_pictures_come_first_and_names_stay_text(own_trained, ope
     at = upload(view(open_page), zipped(files()))
     (table,) = left_behind(own_trained)
     rows = [row for row in csv.DictReader(table.open(encoding="utf-8-sig", newline="")) if row["predicted"]]
-    shown = at.get("html")[0].value
+    shown = at.main.get("html")[0].value
     assert shown.count("<figure") == 24 and at.get("pagination")[0].num_pages == 2
     least = min(rows, key=lambda row: float(row["probability"]))["file"]
     assert shown.index(f"<small>{html.escape(least)}</small>") == shown.index("<small>")
     next(group for group in at.button_group if "First" in group.options).set_value("First").run()
-    first = at.get("html")[0].value
+    first = at.main.get("html")[0].value
     assert f"<small>{html.escape(rows[0]['file'])}</small>" in first
     assert "<img src=x" not in shown + first and html.escape(MARKUP) in first
     assert set(at.dataframe[0].value["File"]) == {"blank.png", "3/notes.png"}

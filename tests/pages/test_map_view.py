@@ -178,7 +178,7 @@ def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_p
     at.session_state[f"map-{run}-None-test"]["pinned"] = chart(at)["number"][0]
     at.run()
     assert any("\\<img src=x>" in text.value or "\\[a\\]" in text.value for text in at.markdown)
-    assert not any("<img src=x" in part.proto.body for part in at.get("html"))
+    assert not any("<img src=x" in part.proto.body for part in at.main.get("html"))
     at.button_group(key="map-method").set_value("t-SNE").run()
     at.button(key="map-tsne").click().run()
     assert len(chart(at)["x"]) == count

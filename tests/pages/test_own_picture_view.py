@@ -44,7 +44,7 @@ def take(open_page, way):
 
 def cards(at):
     """The grid's cards as (answer, file)."""
-    body = " ".join(element.proto.body for element in at.get("html"))
+    body = " ".join(element.proto.body for element in at.main.get("html"))
     return [
         (re.search("<b>(.*?)</b>", card)[1], re.search("<small>([^<]*)</small></figcaption>", card)[1])
         for card in body.split("<figure>")[1:]

@@ -139,7 +139,7 @@ def test_an_upload_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     info = open_source("digits", own_trained.home).info
     assert np.array_equal(probe.pixels, received(read_picture(content, "it").image, info))
     assert (probe.label, probe.truth, probe.origin) == (f"{MARKUP}.jpg", 1, "upload")
-    assert not any(MARKUP in html.value for html in at.get("html")), "names are text"
+    assert not any(MARKUP in html.value for html in at.main.get("html")), "names are text"
     press(at, "Pin it")
     assert "pinned already" in at.error[0].value and len(read_probes(folder(own_trained))) == 1
 

@@ -43,7 +43,7 @@ def charts(at):
 
 
 def strip(at):
-    (text,) = [html.proto.body for html in at.get("html") if 'class="shots"' in html.proto.body]
+    (text,) = [html.proto.body for html in at.main.get("html") if 'class="shots"' in html.proto.body]
     return text
 
 
