@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from cnn_core.events import Probed, Started
 from cnn_core.training.probes import Probe, pin, read_probes
 from pages.ui.run_probes import LOOK_SECONDS
-from tests.browser.pilot import DONE, assert_sound, visit
+from tests.browser.pilot import DONE, assert_sound, settle, visit
 from tests.pages.hand_fed import epoch, steps, trained_here
 
 FIRST = "document.querySelector('[data-testid=stPlotlyChart] .js-plotly-plot')"
@@ -48,6 +48,7 @@ def test_an_upload_is_pinned_by_clicks_while_a_run_trains(page, server, store):
     with trained_here(store) as run:
         visit(page, server, "train", f"?run={run}")
         page.get_by_text("Probes: how its answers change").click()
+        settle(page)
         page.get_by_text("Upload", exact=True).click()
         page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(
             {"name": "one.png", "mimeType": "image/png", "buffer": out.getvalue()}
