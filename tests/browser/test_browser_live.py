@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from cnn_core.events import Note
+from cnn_core.events import Note, Paused, Progress
 from cnn_core.runs.history import decimate
 from tests.browser.pilot import LOSS, assert_sound, await_drawn, await_points, figure, points, visit
 from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
@@ -201,3 +201,14 @@ def test_thinning_few_points_of_any_shape_loses_none_that_matter(page):
     assert thinned(page, [1, 2], [5, 5], 4) == [[1, 2], [5, 5]]
     flat_x, flat_y = thinned(page, list(range(1, 101)), [0.5] * 100, 10)
     assert len(flat_x) <= 10 and set(flat_y) == {0.5}
+
+
+def test_a_run_that_is_paused_while_it_validates_is_called_paused(page, server, store):
+    with trained_here(store) as run:
+        store.append(run, [started(), steps(1, 10), Progress("Validating", 1, 2)])
+        visit(page, server, "train", f"?run={run}")
+        expect(page.locator(".live-stage")).to_have_text("Validating 1 of 2")
+        store.append(run, [Paused(10)])
+        store.set_status(run, "paused")
+        expect(page.locator(".live-stage")).to_have_text("Paused")
+        assert_sound(page)

@@ -139,7 +139,7 @@ class Panel {
 
   showFigures(p) {
     const share = p.status === "finished" ? 1 : p.steps_total ? p.step / p.steps_total : 0;
-    const stage = p.stage && p.active ? `${p.stage.stage} ${p.stage.total > 1 ? `${count(p.stage.done)} of ${count(p.stage.total)}` : "…"}` : STATUS[p.status];
+    const stage = p.stage && p.active && p.status !== "paused" ? `${p.stage.stage} ${p.stage.total > 1 ? `${count(p.stage.done)} of ${count(p.stage.total)}` : "…"}` : STATUS[p.status];
     this.text(".live-stage", p.error || stage);
     const patience = p.patience ? ` · patience ${p.waited} of ${p.patience}` : "";
     this.text(".live-share", p.steps_total ? `step ${count(p.step)} of ${count(p.steps_total)}${patience}` : "");
