@@ -163,7 +163,7 @@ def _what_it_waits_for(search: Search) -> str:
     store, owner = get_store(), search.plan.owner
     first = next(iter(get_studies().active()), search.name)
     if first != search.name and not get_studies().is_attended(search.name):
-        return f"It waits until the search “{first}” is done or cancelled."
+        return f"It waits until the search “{first}” is done with its trial: searches take turns, a trial each."
     try:
         check_queue(store, owner)
         check_disk(store, owner)
