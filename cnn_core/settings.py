@@ -69,6 +69,11 @@ def _shown(value: Any) -> str:
         return "a number of thousands of digits"
 
 
+def value_in_words(value: Any) -> str:
+    """A setting's value as links, command lines, tables and charts have it: on and off for a switch, a number so that it comes back as the same."""
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
 Knots = tuple[tuple[float, float], ...]
 
 

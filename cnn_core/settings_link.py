@@ -12,6 +12,7 @@ from cnn_core.config import TrainConfig, make_config
 from cnn_core.data.catalog import canonical_name
 from cnn_core.errors import SettingError
 from cnn_core.home import SET_NAME
+from cnn_core.settings import value_in_words
 
 FIELDS = TrainConfig.model_fields
 FIRST = ("data", "model", "optimizer")  # which bring defaults for the others, in this order
@@ -35,7 +36,8 @@ def settings_query(chosen: Mapping[str, Any]) -> dict[str, str]:
     told = {name: plain if name == "optimizer" else usual for name in chosen if name in FIELDS}
     differs = [name for name in ORDER if name in told and chosen[name] != getattr(told[name], name)]
     return {
-        name: _as_text(chosen[name]) for name in ("data", "model", *(name for name in differs if name not in ("data", "model")))
+        name: value_in_words(chosen[name])
+        for name in ("data", "model", *(name for name in differs if name not in ("data", "model")))
     }
 
 
@@ -68,11 +70,6 @@ def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:
         raise SettingError(f"There is no data set “{text}” here. Import it under that name on the Data page.", name)
     base = {other: before[other] for other in FIRST if other in before}
     return getattr(make_config(**{**base, name: text}), name)
-
-
-def _as_text(value: Any) -> str:
-    """A value as a link and a command line have it: on and off for a switch, a number so that it comes back as the same one."""
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _beginning(text: str) -> str:

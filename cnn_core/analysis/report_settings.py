@@ -8,6 +8,7 @@ from typing import Any
 from cnn_core.analysis.markup import Html, section, table, tag
 from cnn_core.config import TrainConfig, defaults, has_effect
 from cnn_core.events import Changed
+from cnn_core.settings import value_in_words
 
 CHOSEN_FIRST = ("model", "optimizer")  # on which the defaults of the others depend
 
@@ -50,10 +51,13 @@ def show_settings(config: TrainConfig, changes: Sequence[Changed]) -> Html:
         else "All settings are as this data set, model and optimizer have them by default."
     )
     changed = [
-        tag("p", f"Changed after step {one.step:,}: " + ", ".join(f"{_title(n)} {_in_words(v)}" for n, v in one.settings.items()))
+        tag(
+            "p",
+            f"Changed after step {one.step:,}: " + ", ".join(f"{_title(n)} {value_in_words(v)}" for n, v in one.settings.items()),
+        )
         for one in changes
     ]
-    own = [(*_row(name, given[name]), _in_words(usual[name])) for name in other]
+    own = [(*_row(name, given[name]), value_in_words(usual[name])) for name in other]
     every = table("With these the run began", ("Setting", "Value", "Unit"), [_row(name, given[name]) for name in shown], words=3)
     return section(
         "Settings",
@@ -66,7 +70,7 @@ def show_settings(config: TrainConfig, changes: Sequence[Changed]) -> Html:
 
 def _row(name: str, value: Any) -> tuple[str, str, str]:
     """Title, value and unit of a setting."""
-    return _title(name), _in_words(value), TrainConfig.model_fields[name].json_schema_extra["unit"]
+    return _title(name), value_in_words(value), TrainConfig.model_fields[name].json_schema_extra["unit"]
 
 
 def show_reproduction(config: TrainConfig, changes: Sequence[Changed], parent: str, parent_epoch: int | None) -> Html:
@@ -93,7 +97,3 @@ def show_reproduction(config: TrainConfig, changes: Sequence[Changed], parent: s
 
 def _title(name: str) -> str:
     return TrainConfig.model_fields[name].title
-
-
-def _in_words(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from cnn_core.config import TrainConfig, has_effect
 from cnn_core.errors import SettingError
-from cnn_core.settings import refusal
+from cnn_core.settings import refusal, value_in_words
 
 # What is no quality of a network: trials with other images, another split or another arithmetic could not be compared.
 NOT_SEARCHED = frozenset(
@@ -210,9 +210,7 @@ def _line(part: Range | Choices) -> str:
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else value_in_words(value)
 
 
 def _title(name: str) -> str:

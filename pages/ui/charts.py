@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from cnn_core.training.rate_finder import RateCurve
 
 POINTS = 400
+# What Streamlit's chart theme puts in the place of its ten categorical colours: the page shows those of its light or dark theme.
+THEME_COLOURS = tuple(f"#0000{place:02d}" for place in range(1, 11))
 
 
 def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go.Figure:

@@ -22,6 +22,6 @@ def glossary_topic(topic: str) -> dict[str, str]:
     return {"view": GLOSSARY, "topic": topic}
 
 
-def term_link(term: str) -> str:
-    """A link to a term as Markdown. It is relative to the page that shows it, so that it holds below any base path."""
-    return f"[In the glossary](learn?{urlencode(glossary_query(term))})"
+def term_link(term: str, label: str = "In the glossary") -> str:
+    """A link called `label` to a term as Markdown. It is relative to the page that shows it, so that it holds below any base path."""
+    return f"[{label}](learn?{urlencode(glossary_query(term))})"

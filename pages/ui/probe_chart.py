@@ -7,11 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cnn_core.events import Probed
+from pages.ui.charts import THEME_COLOURS
 
 SHOWN_CLASSES = 5
 LONGEST_NAME = 24
-# What Streamlit's chart theme puts in the place of its ten categorical colours: the page shows those of its light or dark theme.
-THEME_COLOURS = tuple(f"#0000{place:02d}" for place in range(1, 11))
 
 Answers = dict[int, tuple[float, ...]]  # the probability of every class, by epoch
 

@@ -14,6 +14,7 @@ import streamlit as st
 from cnn_core.config import TrainConfig
 from cnn_core.runs.compare import SEED, differences
 from cnn_core.runs.store import Run
+from cnn_core.settings import value_in_words
 from pages.ui.components.wide import wide_chart
 
 LEAST = 3  # runs; fewer are told apart by the table of differences
@@ -120,7 +121,7 @@ def _apart(ticks: Sequence[float]) -> list[float]:
 
 
 def _word(value: Any) -> str:
-    text = "–" if value is None else {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    text = "–" if value is None else value_in_words(value)
     return text if len(text) <= LONGEST else f"…{text[-LONGEST:]}"  # these axes show text as it is, not as HTML
 
 

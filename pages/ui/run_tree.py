@@ -8,8 +8,8 @@ import streamlit as st
 
 from cnn_core.runs.store import Run
 from cnn_core.runs.tree import Node, family_trees
+from pages.ui.charts import THEME_COLOURS
 from pages.ui.links import page_file
-from pages.ui.probe_chart import THEME_COLOURS
 from pages.ui.session import STATUS
 
 ROW = 56  # pixels

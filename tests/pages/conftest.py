@@ -8,7 +8,7 @@ import pytest
 
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from tests.pages.studio_harness import ROOT, Server, copy_trained_home, trained_home
+from tests.pages.studio_harness import Server, copy_trained_home, open_in_frame, trained_home
 
 Opener = Callable[..., object]
 
@@ -46,17 +46,7 @@ def own_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 @pytest.fixture
 def open_page() -> Opener:
     """open_page("train", run="0001-digits"): that page in its frame, run once, as an AppTest."""
-    from streamlit.testing.v1 import AppTest
-
-    def open_(name: str, **query: str) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "pages" / "ui" / "frame.py"), default_timeout=120)
-        if name != "start":
-            at.switch_page(f"../{name}.py")
-        for key, value in query.items():
-            at.query_params[key] = value
-        return at.run()
-
-    return open_
+    return lambda name, **query: open_in_frame(name, query)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,8 @@
 """The configure page's form as a person works it: fields by the title they carry, buttons by their words, folders of pictures."""
 
+import io
+
+import numpy as np
 import torch
 from PIL import Image
 
@@ -7,6 +10,14 @@ from cnn_core.config import TrainConfig
 from cnn_core.models.registry import build_model
 
 FIELDS = TrainConfig.model_fields
+
+
+def drawn_bar():
+    """A PNG file of an upright white bar on black, as one draws a 1."""
+    pixels, out = np.zeros((60, 60), np.uint8), io.BytesIO()
+    pixels[10:50, 27:33] = 255
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
 
 
 def found(at, name):

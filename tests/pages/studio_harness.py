@@ -14,6 +14,10 @@ import urllib.request
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
 from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +54,20 @@ def copy_trained_home(to: Path) -> Path:
     """A copy of the trained home in `to`, to be changed at will."""
     shutil.copytree(trained_home(), to, dirs_exist_ok=True)
     return to
+
+
+def open_in_frame(name: str, query: Mapping[str, str], user: dict[str, Any] | None = None) -> "AppTest":
+    """A page in its frame, run once; `user`: what a sign-in says of who looks at it."""
+    from streamlit.testing.v1 import AppTest
+
+    at = AppTest.from_file(str(ROOT / "pages" / "ui" / "frame.py"), default_timeout=120)
+    if user is not None:
+        at.user = user
+    if name != "start":
+        at.switch_page(f"../{name}.py")
+    for key, value in query.items():
+        at.query_params[key] = value
+    return at.run()
 
 
 def free_port() -> int:

@@ -15,6 +15,7 @@ from cnn_core.analysis.passage import follow
 from cnn_core.inference.predict import Classifier
 from pages.ui.components.convolution import TILES, Subject, layer_in_numbers, strip_in_numbers
 from tests.analysis.nets import CLASSES, SIDE, network, pictures
+from tests.pages.form import drawn_bar
 
 RUN = "0001-digits"
 
@@ -118,11 +119,7 @@ def test_a_picture_of_ones_own_goes_through_the_network(trained, open_page):
     (how,) = (group for group in at.button_group if group.key == "convolution-how")
     at = how.set_value("Upload").run()
     assert "Choose an image" in at.info[0].value
-    pixels = np.zeros((60, 60), np.uint8)
-    pixels[10:50, 27:33] = 255
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    at = at.file_uploader[0].upload("one.png", out.getvalue(), "image/png").run()
+    at = at.file_uploader[0].upload("one.png", drawn_bar(), "image/png").run()
     assert not at.exception and not at.error
     data = data_of(at)
     assert data["name"] != before["name"] and data["layer"]["output"] != before["layer"]["output"]

@@ -1,11 +1,8 @@
 """The Inside view: every image can be chosen, what is shown is the engine's, and nothing that is tried there stays."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from cnn_core.analysis.evaluation import evaluate_run
 from cnn_core.analysis.features import find_dead
@@ -22,6 +19,7 @@ from pages.ui.evaluation.inside_charts import answer_bars, change_bars, order_by
 from pages.ui.evaluation.inside_pictures import PAGE, heat_over
 from pages.ui.evaluation.inside_sample import sample_of
 from tests.helpers import tiny_config, write_pictures
+from tests.pages.form import drawn_bar
 
 RUN = "0001-digits"
 
@@ -103,11 +101,7 @@ def test_a_picture_of_ones_own_is_looked_into(trained, open_page):
     assert "Draw something, or upload a picture" in words(at)
     (how,) = (group for group in at.button_group if group.key == "inside-how")
     at = how.set_value("Upload").run()
-    pixels = np.zeros((60, 60), np.uint8)
-    pixels[10:50, 27:33] = 255
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    at = at.file_uploader[0].upload("one.png", out.getvalue(), "image/png").run()
+    at = at.file_uploader[0].upload("one.png", drawn_bar(), "image/png").run()
     assert not at.exception and not at.error
     assert "Your picture, as the network receives it" in words(at) and "It says **" in words(at)
     assert "true class" not in words(at)

@@ -31,7 +31,7 @@ from pages.ui.identity import check_sign_in, claims_of, is_sign_in_on
 from pages.ui.people import name_of
 from tests.helpers import is_a_sentence
 from tests.pages.oidc_provider import SECRET, write_secrets
-from tests.pages.studio_harness import ROOT
+from tests.pages.studio_harness import open_in_frame
 
 ANN, BEN, TEACHER = "ann@school.example", "ben@school.example", "ada@school.example"
 HERE = "https://studio.school.example"
@@ -70,13 +70,8 @@ def open_as() -> Opener:
     """open_as(ANN, "train", run=…): a page as that person sees it; "" is a stranger."""
 
     def open_(person: str, name: str, **query: str) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "pages" / "ui" / "frame.py"), default_timeout=120)
-        at.user = {"is_logged_in": True, "email": person} if person else {"is_logged_in": False}
-        if name != "start":
-            at.switch_page(f"../{name}.py")
-        for key, value in query.items():
-            at.query_params[key] = value
-        return at.run()
+        user = {"is_logged_in": True, "email": person} if person else {"is_logged_in": False}
+        return open_in_frame(name, query, user)
 
     return open_
 

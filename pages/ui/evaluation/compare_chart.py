@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.ui.probe_chart import THEME_COLOURS
+from pages.ui.charts import THEME_COLOURS
 
 if TYPE_CHECKING:
     from cnn_core.analysis.comparison import ClassChanges

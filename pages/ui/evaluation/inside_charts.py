@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.ui.probe_chart import THEME_COLOURS
+from pages.ui.charts import THEME_COLOURS
 
 SHOWN_CLASSES, RANKED = 20, 5
 

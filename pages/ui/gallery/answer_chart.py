@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from pages.ui.probe_chart import THEME_COLOURS
+from pages.ui.charts import THEME_COLOURS
 
 RANKED = 5  # classes
 

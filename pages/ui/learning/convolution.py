@@ -11,7 +11,7 @@ from cnn_core.inference.calibrated import network_key
 from cnn_core.runs.store import Run
 from pages.ui.components.convolution import Subject, show_steps
 from pages.ui.gallery.from_set import choose_from_set
-from pages.ui.links import GLOSSARY
+from pages.ui.links import term_link
 from pages.ui.own_picture import take_picture
 from pages.ui.server import get_store
 from pages.ui.session import choose_trained_run, get_classifier
@@ -25,12 +25,12 @@ KEY, FROM_SET = "convolution", "Data set"
 KEPT = 2  # passages of all sessions: 1 MB for SimpleCNN, 8 MB for ResNet-18 on 32×32 images, 400 MB on 224×224
 WORDS = f"""
 A convolution slides a small window over its input. At every place it multiplies the numbers in the window by those of a
-[kernel](learn?view={GLOSSARY}&term=kernel), number by number, and adds them up. It adds one more number, the bias, and writes the sum into
+{term_link("kernel", "kernel")}, number by number, and adds them up. It adds one more number, the bias, and writes the sum into
 its output, which is large where the input looks like the kernel.
 
-- A colour picture has three [channels](learn?view={GLOSSARY}&term=channel). Every output channel has a kernel for each input channel, and adds up what they all give.
-- The [stride](learn?view={GLOSSARY}&term=stride) is how far the window moves at a time: with 2, the output has half the side.
-- [Padding](learn?view={GLOSSARY}&term=padding) is a border of zeros, so that the window fits there too. It is grey below, and striped in the window.
+- A colour picture has three {term_link("channel", "channels")}. Every output channel has a kernel for each input channel, and adds up what they all give.
+- The {term_link("stride", "stride")} is how far the window moves at a time: with 2, the output has half the side.
+- {term_link("padding", "Padding")} is a border of zeros, so that the window fits there too. It is grey below, and striped in the window.
 """
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.ui.probe_chart import THEME_COLOURS
+from pages.ui.charts import THEME_COLOURS
 
 HEIGHT = 260
 MARGIN = {"l": 10, "r": 10, "t": 30, "b": 10}

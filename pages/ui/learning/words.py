@@ -1,11 +1,10 @@
 """An exercise's settings and terms in words."""
 
-from urllib.parse import urlencode
-
 from cnn_core.config import TrainConfig, has_effect
 from cnn_core.lessons.cards import DIGITS, Lesson, Side
 from cnn_core.lessons.glossary import glossary
-from pages.ui.links import glossary_query
+from cnn_core.settings import value_in_words
+from pages.ui.links import term_link
 
 
 def differing(lesson: Lesson, side: Side, data: str = DIGITS) -> str:
@@ -18,13 +17,11 @@ def differing(lesson: Lesson, side: Side, data: str = DIGITS) -> str:
 
 
 def _value(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, str):
-        return value
+    if isinstance(value, (bool, str)):
+        return value_in_words(value)
     return f"{value:g} ({TrainConfig.model_fields[name].json_schema_extra['unit']})"
 
 
 def glossary_links(lesson: Lesson) -> str:
     """Markdown links to the lesson's terms in the glossary."""
-    return ", ".join(f"[{glossary()[term].title.lower()}](learn?{urlencode(glossary_query(term))})" for term in lesson.terms)
+    return ", ".join(term_link(term, glossary()[term].title.lower()) for term in lesson.terms)

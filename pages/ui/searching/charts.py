@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from cnn_core.config import TrainConfig
 from cnn_core.search.trials import Trial
-from pages.ui.probe_chart import THEME_COLOURS
+from pages.ui.charts import THEME_COLOURS
 
 FEW = 6  # trials, for which there is room at least
 LEAST_ROOM = 0.01  # of accuracy, above and below the points

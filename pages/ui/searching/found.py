@@ -13,6 +13,7 @@ from cnn_core.search.plan import Plan
 from cnn_core.search.space import Range
 from cnn_core.search.studies import Search
 from cnn_core.search.trials import FEWEST, Trial, best_of
+from cnn_core.settings import value_in_words
 from pages.ui.links import page_file
 from pages.ui.run_parallel import LEAST, draw_parallel
 from pages.ui.searching.charts import best_so_far, importance_bars
@@ -148,9 +149,7 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
 
 def in_short(value: Any) -> str:
     """A setting's value in a table: six digits, "on" and "off"."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:.6g}" if isinstance(value, float) else plain(value)
+    return f"{value:.6g}" if isinstance(value, float) else plain(value_in_words(value))
 
 
 def _cell(value: Any) -> Any:

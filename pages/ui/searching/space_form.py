@@ -11,6 +11,7 @@ import streamlit as st
 from cnn_core.config import TrainConfig, choices, has_effect
 from cnn_core.models.registry import FAMILIES
 from cnn_core.search.space import SEARCHABLE, TEXTS_WITH_COMMAS, Choices, Range, Space, is_whole, parse_space, takes_range
+from cnn_core.settings import value_in_words
 from pages.ui.forms import FIELDS, label
 from pages.ui.searching.suggest import suggest_range, suggest_values
 
@@ -114,9 +115,7 @@ def _options(name: str) -> list[Any]:
 
 
 def _title(name: str, value: Any) -> str:
-    if name == "model":
-        return FAMILIES[value].title
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    return FAMILIES[value].title if name == "model" else value_in_words(value)
 
 
 def _step(part: Range) -> float:
