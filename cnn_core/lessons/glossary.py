@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from cnn_core.config import GROUPS, TrainConfig
+from cnn_core.config.schema import GROUPS, TrainConfig
 from cnn_core.models.registry import FAMILIES
 
 FILES = Path(__file__).parent / "terms"
