@@ -189,7 +189,7 @@ def test_exactly_one_of_many_processes_starts_a_run(store: Store):
 
 
 def test_many_processes_may_make_the_store_and_runs_in_it_at_the_same_time(home: Home):
-    script = "from cnn_core.config.schema import make_config\n"
+    script = "from cnn_core.config.defaults import make_config\n"
     script += "print(*[Store(Home.from_environment()).create(make_config()) for _ in range(5)])"
     ids = sorted(run for output in python(home, script, 4) for run in output.split())
     assert ids == [f"{number:04d}-digits" for number in range(1, 21)]
