@@ -256,7 +256,7 @@ def test_what_was_started_is_a_run_as_from_the_command_line_where_nothing_was_ch
 
 
 def test_the_page_is_there_before_torch_is(tmp_path):
-    script = "import sys, pages.views.configure.costs, pages.shared.forms, pages.shared.settings_files, pages.shared.tryouts; sys.exit('torch' in sys.modules)"
+    script = "import sys, pages.views.configure.costs, pages.shared.forms, pages.views.configure.settings_files, pages.views.configure.previews; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
 
 

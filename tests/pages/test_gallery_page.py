@@ -19,7 +19,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, save_evaluation
 from pages.charts.components.picker import GridImage, _card
-from pages.views.gallery.browse import SURE, Choice, _verdicts
+from pages.views.gallery.browse import PROBABILITY, ImageFilter, captions
 
 RUN = "0001-digits"
 MARKUP = "<b>cat</b>"
@@ -64,7 +64,7 @@ def box(at, label):
 def ticks(at, run=RUN) -> str:
     """Where the session keeps what the grid shows, and what of it is ticked."""
     true, said, verdict, sure, order = (box(at, label).value for label in LABELS.values())
-    return f"browse-{run}-None-test-{Choice(true, said, RIGHT[verdict], sure, order)}-picked"
+    return f"browse-{run}-None-test-{ImageFilter(true, said, RIGHT[verdict], sure, order)}-picked"
 
 
 def shown(at, run=RUN) -> list[int]:
@@ -84,7 +84,7 @@ LABELS = {
     "true": "True class",
     "said": "Predicted class",
     "verdict": "Prediction",
-    "sure": SURE,
+    "sure": PROBABILITY,
     "order": "Order",
 }
 RIGHT = {"All": None, "Right": True, "Wrong": False}
@@ -225,7 +225,7 @@ def test_below_the_threshold_the_network_says_that_it_does_not_know(own_trained,
     folder = own_trained.home.run_folder(RUN)
     save_calibration(folder, Calibration(threshold=0.8, temperature=2.0, images=10))
     evaluation = evaluation_of(own_trained, 2.0)
-    verdict = _verdicts(evaluation, 0.8)
+    verdict = captions(evaluation, 0.8)
     sure = softmax(evaluation.logits.astype(np.float64) / 2, 1).max(1)
     doubtful, certain = int(sure.argmin()), int(sure.argmax())
     said = evaluation.logits[doubtful].argmax()
@@ -286,7 +286,7 @@ def test_a_choice_among_100_000_images_and_a_page_of_them_take_at_most_a_third_o
     evaluation = Evaluation(tuple("abcdefghij"), np.load(tmp_path / "logits.npy", mmap_mode="r"), labels)
     images = ImageSet(np.load(tmp_path / "images.npy", mmap_mode="r"), labels)
     assert len(evaluation.scores.confidence) == count  # computed once, when the view is opened
-    choice = Choice(None, None, True, (20, 100), "Surest first")
+    choice = ImageFilter(None, None, True, (20, 100), "Surest first")
 
     def seconds() -> float:
         begun = time.process_time()

@@ -23,7 +23,7 @@ from cnn_core.inference.preprocessing import received
 from cnn_core.inference.tta import classify_averaged
 from cnn_core.models.saving import load_model, save_weights
 from cnn_core.runs.store import Store
-from pages.charts.predictions import together_bars
+from pages.charts.predictions import compared_probability_bars
 from pages.shared.progress import CANCELLED
 from tests.helpers import tiny_config, write_pictures
 
@@ -37,9 +37,9 @@ def script(run: str, path: str) -> None:
 
     from cnn_core.data.decoder import read_image
     from pages.shared.server import get_store
-    from pages.views.gallery.prediction import show_answer
+    from pages.views.gallery.prediction import show_prediction
 
-    show_answer(get_store().run(run), read_image(Path(path), "The picture"))
+    show_prediction(get_store().run(run), read_image(Path(path), "The picture"))
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_a_blank_picture_is_a_sentence_whatever_was_asked_for(trained: Store, sh
 
 
 def test_names_of_classes_and_runs_are_letters_in_the_chart_of_several_runs():
-    chart = together_bars({"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}})
+    chart = compared_probability_bars({"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}})
     assert [bar.name for bar in chart.data] == ["&lt;b&gt;mine&lt;/b&gt;", "other"]
     assert [tuple(bar.y) for bar in chart.data] == [("&lt;i&gt;a&lt;/i&gt;", "b")] * 2
     np.testing.assert_allclose([bar.x for bar in chart.data], [(0.2, 0.8), (0.9, 0.1)])

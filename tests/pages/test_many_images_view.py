@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from pages.shared.progress import CANCELLED
-from pages.views.gallery.many_images import DONE
+from pages.views.gallery.many_images import RESULT
 from tests.helpers import is_a_sentence
 
 RUN = "0001-digits"
@@ -118,7 +118,7 @@ def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leav
     assert told(at)["Pictures answered"] == "4"
     (after,) = left_behind(own_trained)
     assert after != before and not before.parent.exists()
-    del at.session_state[DONE]
+    del at.session_state[RESULT]
     assert left_behind(own_trained) == []
 
 

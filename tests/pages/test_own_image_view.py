@@ -13,7 +13,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
 from pages.charts.components.paste import _decode
-from pages.views.gallery.uploads import KEPT, MOST, MOST_KEPT, READ, UploadedImage, _take_up_again
+from pages.views.gallery.uploads import MAX_FILES, MAX_STORED_BYTES, READABLE, STORED, UploadedImage, restore_uploads
 
 RUN = "0001-digits"
 
@@ -69,9 +69,11 @@ def test_several_pictures_are_answered_side_by_side_and_a_refused_file_gets_a_se
 
 def test_more_pictures_than_are_answered_at_once_are_counted(trained, digits, open_page):
     at = take(open_page, "Upload")
-    at.file_uploader[0].set_value([(f"{index}.png", png(digits.images[index]), "image/png") for index in range(MOST + 2)]).run()
-    assert not at.exception and len(cards(at)) == MOST
-    assert f"Of {MOST + 2}, the first {MOST} are" in at.warning[0].value
+    at.file_uploader[0].set_value(
+        [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(MAX_FILES + 2)]
+    ).run()
+    assert not at.exception and len(cards(at)) == MAX_FILES
+    assert f"Of {MAX_FILES + 2}, the first {MAX_FILES} are" in at.warning[0].value
 
 
 def test_an_image_of_the_data_set_gets_the_answer_that_its_own_pixels_get(classifier, digits, open_page):
@@ -115,13 +117,13 @@ def test_a_photograph_from_the_camera_is_answered(classifier, digits, open_page)
 def test_pasted_pictures_are_answered_and_can_be_taken_away(classifier, digits, open_page):
     content = png(digits.images[8])
     at = take(open_page, "Upload")
-    at.session_state[KEPT] = [UploadedImage("pasted-1", "pasted 1 (image.png)", content)]
+    at.session_state[STORED] = [UploadedImage("pasted-1", "pasted 1 (image.png)", content)]
     at.run()
     expected = classifier.classify(read_reduced(content, "it").image).ranked[0][0]
     assert [metric.value for metric in at.metric] == [expected]
     (away,) = (button for button in at.button if button.label.startswith("Take away"))
     away.click().run()
-    assert not at.exception and not at.metric and not at.session_state[KEPT]
+    assert not at.exception and not at.metric and not at.session_state[STORED]
 
 
 def test_what_is_pasted_is_a_data_url_or_nothing():
@@ -159,13 +161,13 @@ def test_uploaded_pictures_are_there_again_when_their_view_is_come_back_to_and_f
 
 
 def test_no_more_pictures_are_kept_than_there_is_room_for(monkeypatch):
-    session = {READ: {str(number): UploadedImage(str(number), "a.png", bytes(MOST_KEPT // 3)) for number in range(5)}}
+    session = {READABLE: {str(number): UploadedImage(str(number), "a.png", bytes(MAX_STORED_BYTES // 3)) for number in range(5)}}
     monkeypatch.setattr("pages.views.gallery.uploads.st.session_state", session)
-    _take_up_again()
-    assert [file.id for file in session[KEPT]] == ["0", "1", "2"]
-    session[READ] = {f"small-{number}": UploadedImage(f"small-{number}", "a.png", b"") for number in range(2 * MOST)}
-    _take_up_again()
-    assert len(session[KEPT]) == MOST
+    restore_uploads()
+    assert [file.id for file in session[STORED]] == ["0", "1", "2"]
+    session[READABLE] = {f"small-{number}": UploadedImage(f"small-{number}", "a.png", b"") for number in range(2 * MAX_FILES)}
+    restore_uploads()
+    assert len(session[STORED]) == MAX_FILES
 
 
 def test_a_number_that_no_image_has_is_told_in_a_sentence_and_the_nearest_is_shown(trained, open_page):

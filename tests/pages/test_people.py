@@ -26,9 +26,9 @@ from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
 from cnn_core.search.studies import SearchStore
 from pages.shared import server
-from pages.shared.guard import guarded
+from pages.shared.guard import guard_routes
 from pages.shared.identity import check_sign_in, claims_of, is_sign_in_on
-from pages.shared.people import name_of
+from pages.shared.people import person_name
 from tests.helpers import is_a_sentence
 from tests.pages.oidc_provider import SECRET, write_secrets
 from tests.pages.studio_harness import open_in_frame
@@ -230,7 +230,7 @@ def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, ope
     ],
 )
 def test_a_person_is_their_address_unless_it_is_unproven_and_a_stranger_is_nobody(claims: dict, name: str):
-    assert name_of(claims) == name
+    assert person_name(claims) == name
 
 
 def signed(claims: dict, *, origin: str = HERE) -> dict[str, str]:
@@ -290,11 +290,11 @@ def test_routes_of_our_own_lie_below_the_base_path_and_are_closed_to_strangers_o
         return PlainTextResponse("hello")
 
     def ask(cookies: dict[str, str]) -> int:
-        (route,) = guarded([Route("/api/hello", hello)], "")
+        (route,) = guard_routes([Route("/api/hello", hello)], "")
         header = "; ".join(f"{name}={value}" for name, value in cookies.items()).encode()
         return asyncio.run(route.endpoint(Request({"type": "http", "headers": [(b"cookie", header)]}))).status_code
 
-    assert [guarded([Route("/api/hello", hello)], base)[0].path for base in ("", "studio", "/studio/")] == [
+    assert [guard_routes([Route("/api/hello", hello)], base)[0].path for base in ("", "studio", "/studio/")] == [
         "/api/hello",
         "/studio/api/hello",
         "/studio/api/hello",

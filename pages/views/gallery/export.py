@@ -5,6 +5,7 @@ In: a run. Out: downloads. What was made is kept for this session until the netw
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,21 +13,20 @@ import streamlit as st
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import calibration_of, network_key
 from cnn_core.runs.run import Run
-from pages.shared.made_files import make_or_offer
+from pages.shared import cache
 from pages.shared.server import get_store
-from pages.shared.text import plain, size_in_words
+from pages.shared.text import format_size, plain
 
 if TYPE_CHECKING:
     from cnn_core.export.card import ExportCard
     from cnn_core.export.forms import Exported
 
-MADE = "exported-models"
 GRAPHS = {"onnx": "ONNX", "torch-export": "torch.export"}
 WEIGHTS = {"safetensors": "Safetensors", "pth": "State dict"}
 
 
 @dataclass(frozen=True)
-class Made:
+class ExportedFile:
     """A file that was made, what there is to say of it, and the card that is offered beside it, where one is."""
 
     content: bytes
@@ -34,7 +34,7 @@ class Made:
     card: "ExportCard | None" = None
 
 
-Making = Generator[Progress, None, Made]
+ExportSteps = Generator[Progress, None, ExportedFile]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ModelDownload:
     ending: str
     mime: str
     icon: str
-    make: Callable[[Run, tuple[str, ...]], Making]
+    make: Callable[[Run, tuple[str, ...]], ExportSteps]
 
     @property
     def button(self) -> str:
@@ -90,9 +90,14 @@ def _show_file(run: Run, card: ModelDownload, chosen: tuple[str, ...]) -> None:
     is_enough = card.form != "bundle" or any(form in GRAPHS for form in chosen)
     if not is_enough:
         st.caption("Choose ONNX or torch.export too: check.py needs a file that answers by itself.")
-    button = {"label": card.button, "icon": card.icon, "key": f"make-{card.form}-{run.id}", "disabled": not is_enough}
-    make_or_offer(
-        MADE, card.form, _asked(run, chosen), button, lambda: card.make(run, chosen), lambda made: _offer(run, card, made)
+    button = partial(st.button, card.button, icon=card.icon, key=f"make-{card.form}-{run.id}", disabled=not is_enough)
+    cache.compute_or_offer(
+        cache.MODEL_FILES,
+        card.form,
+        _asked(run, chosen),
+        button,
+        lambda: card.make(run, chosen),
+        lambda made: _offer(run, card, made),
     )
 
 
@@ -102,11 +107,11 @@ def _asked(run: Run, chosen: tuple[str, ...]) -> str:
     return f"{run.id} {network_key(folder)} {calibration_of(folder)} {run.summary} {chosen}"
 
 
-def _offer(run: Run, card: ModelDownload, made: Made) -> None:
+def _offer(run: Run, card: ModelDownload, made: ExportedFile) -> None:
     if made.said:
         st.success(plain(made.said), icon=":material/verified:")
     with st.container(horizontal=True):
-        _download(card, f"Download ({size_in_words(len(made.content))})", made.content, f"{run.id}{card.ending}", card.mime)
+        _download(card, f"Download ({format_size(len(made.content))})", made.content, f"{run.id}{card.ending}", card.mime)
         if made.card:
             _download(card, "Its card", made.card.to_json(), f"{run.id}.json", "application/json", is_first=False)
 
@@ -124,35 +129,35 @@ def _download(card: ModelDownload, label: str, content: bytes | str, name: str, 
     )
 
 
-def _make_model(form: str) -> Callable[[Run, tuple[str, ...]], Making]:
+def _make_model(form: str) -> Callable[[Run, tuple[str, ...]], ExportSteps]:
     """How one of the forms of `export.forms` is made; weights alone are of use with their card only."""
 
-    def make(run: Run, chosen: tuple[str, ...]) -> Making:
+    def make(run: Run, chosen: tuple[str, ...]) -> ExportSteps:
         yield Progress("Loading what is needed", 0, 1)
         from cnn_core.export.forms import export_model
 
         exported: Exported = yield from export_model(get_store(), run, form)
-        return Made(exported.content, str(exported.checked), exported.card if form in WEIGHTS else None)
+        return ExportedFile(exported.content, str(exported.checked), exported.card if form in WEIGHTS else None)
 
     return make
 
 
-def _make_bundle(run: Run, chosen: tuple[str, ...]) -> Making:
+def _make_bundle(run: Run, chosen: tuple[str, ...]) -> ExportSteps:
     yield Progress("Loading what is needed", 0, 1)
     from cnn_core.export.bundle import export_bundle
 
     exported: Exported = yield from export_bundle(get_store(), run, chosen)
-    return Made(exported.content, str(exported.checked))
+    return ExportedFile(exported.content, str(exported.checked))
 
 
-def _make_training(form: str) -> Callable[[Run, tuple[str, ...]], Making]:
+def _make_training(form: str) -> Callable[[Run, tuple[str, ...]], ExportSteps]:
     """How the run's training is written out."""
 
-    def make(run: Run, chosen: tuple[str, ...]) -> Making:
+    def make(run: Run, chosen: tuple[str, ...]) -> ExportSteps:
         yield Progress("Loading what is needed", 0, 1)
         from cnn_core.export.training_file import training_file
 
-        return Made(training_file(get_store(), run, form))
+        return ExportedFile(training_file(get_store(), run, form))
 
     return make
 

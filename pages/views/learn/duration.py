@@ -8,9 +8,9 @@ from cnn_core.data.open import open_source
 from cnn_core.events import Progress
 from cnn_core.lessons.cards import DIGITS, SIDES, Lesson
 from cnn_core.models.registry import FAMILIES
+from pages.shared import cache
 from pages.shared.server import get_store
 from pages.shared.trial_times import in_words
-from pages.shared.tryouts import keep, kept
 
 PAIR_SECONDS = 5  # of the quickest exercise on digits; the slowest takes not three times as long (benchmarks/README.md)
 
@@ -22,15 +22,15 @@ def show_duration(lesson: Lesson, data: str, pairs: int) -> None:
             f"{2 * pairs} runs, one after the other: about {PAIR_SECONDS * pairs} to {3 * PAIR_SECONDS * pairs} s on two cores."
         )
         return
-    key = ("lesson-seconds", lesson.name, data)
+    version = (lesson.name, data)
     if st.button(
         "Measure how long it takes",
         icon=":material/timer:",
         key=f"measure-{lesson.name}",
         help="Takes a few real training steps of A and B on this machine. A training that runs meanwhile slows both.",
     ):
-        keep(key, measure_pair(lesson, data))
-    if (seconds := kept(key)) is not None:
+        cache.compute(cache.EXERCISE_TIMES, "pair", version, measure_pair(lesson, data))
+    if (seconds := cache.load(cache.EXERCISE_TIMES, "pair", version)) is not None:
         st.caption(f"About {in_words(pairs * seconds)} on this machine, without validation. It can be stopped after any pair.")
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnn_core.lessons.attempts import last_try, lessons_done
 from cnn_core.lessons.cards import LESSONS, Lesson, find_lesson
-from pages.shared.address import follow_address, tell_address
+from pages.shared.address import read_address, write_address
 from pages.shared.people import person
 from pages.shared.server import get_store
 from pages.views.learn.attempt import show_attempt, show_form
@@ -37,7 +37,7 @@ def _choose(done: set[str]) -> Lesson:
     first = next((name for name in names if name not in done), names[0])
     if KEY not in st.session_state and "lesson" not in st.query_params:
         st.session_state[KEY] = first
-    follow_address("lesson", KEY, names)
+    read_address("lesson", KEY, names)
     chosen = st.pills(
         "Exercise",
         names,
@@ -46,7 +46,7 @@ def _choose(done: set[str]) -> Lesson:
         format_func=lambda name: _label(LESSONS[name], name in done),
         help="A tick marks what is done. Any of them can be done again.",
     )
-    tell_address("lesson", KEY, chosen)
+    write_address("lesson", KEY, chosen)
     return find_lesson(chosen)
 
 

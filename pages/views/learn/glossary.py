@@ -7,7 +7,7 @@ import streamlit as st
 
 from cnn_core.config.schema import GROUPS, range_in_words
 from cnn_core.lessons.glossary import FIRST, TOPICS, Term, find_terms, glossary
-from pages.shared.address import follow_address, tell_address
+from pages.shared.address import read_address, write_address
 from pages.shared.links import glossary_query, page_file
 from pages.shared.text import plain
 
@@ -78,12 +78,12 @@ def _choose_topic(named: Term | None) -> str:
     if named:  # the address names one of the two: one step of the way back is one term
         st.session_state[TOPIC] = named.topic
     else:
-        follow_address("topic", TOPIC, TOPICS)
+        read_address("topic", TOPIC, TOPICS)
     topic = st.pills(
         "Topic", TOPICS, key=TOPIC, required=True, on_change=_leave_term, help="The first ones are the groups of the form."
     )
     if not named:
-        tell_address("topic", TOPIC, topic)
+        write_address("topic", TOPIC, topic)
     return topic
 
 
