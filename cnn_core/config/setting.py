@@ -79,7 +79,7 @@ def refusal(settings: type[BaseModel], error: ValidationError) -> SettingError:
     if first["type"] == "extra_forbidden":
         return SettingError(f"There is no setting called “{field}”. Settings are: {', '.join(settings.model_fields)}.", field)
     rule = first["ctx"]["error"] if first["type"] == "value_error" else f"must be {_allowed(settings, field)}"
-    return SettingError(f"{settings.model_fields[field].title} {rule}. The value was “{value}”.", field)
+    return SettingError(f"{settings.model_fields[field].title} {rule}. “{value}” was given.", field)
 
 
 def _allowed(settings: type[BaseModel], field: str) -> str:
