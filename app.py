@@ -20,11 +20,12 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from cnn_core.errors import StudioError
-from pages.ui import sheets, stream
-from pages.ui.guard import UploadGuard, guarded
-from pages.ui.identity import check_sign_in
-from pages.ui.server import get_worker
-from pages.ui.stream import ended_by_signals
+from pages.charts import image_sheets
+from pages.shared import stream
+from pages.shared.guard import UploadGuard, guarded
+from pages.shared.identity import check_sign_in
+from pages.shared.server import get_worker
+from pages.shared.stream import ended_by_signals
 
 try:
     check_sign_in()
@@ -52,10 +53,10 @@ def say_sorry(error: Exception) -> bool:
 
 
 app = st.App(
-    "pages/ui/frame.py",
+    "pages/shared/frame.py",
     lifespan=lifespan,
     on_script_error=say_sorry,
-    routes=guarded([*stream.routes, *sheets.routes], st.get_option("server.baseUrlPath")),
+    routes=guarded([*stream.routes, *image_sheets.routes], st.get_option("server.baseUrlPath")),
     # Streamlit checks the Host header of its own websocket only; this guards every route against DNS rebinding.
     middleware=[
         Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"]),

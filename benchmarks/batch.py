@@ -20,9 +20,9 @@ import torch
 from benchmarks.importing import Memory
 from benchmarks.machine import print_table
 from cnn_core.data.source import finish
-from cnn_core.inference.many import classify_many
-from cnn_core.inference.predict import Classifier
-from cnn_core.models.saved import ModelCard, save_card, save_weights
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.many_images import classify_many
+from cnn_core.models.saving import ModelCard, save_card, save_weights
 
 IMAGES, PASSES = 10_000, 3
 

@@ -26,7 +26,7 @@ from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard,
 from benchmarks.latency import LISTEN
 from benchmarks.machine import percentile, print_table
 from benchmarks.viewers import messages, pace
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 
 SESSIONS, SECONDS = 50, 300.0
 ALONE = 0.2  # of the seconds, before and after

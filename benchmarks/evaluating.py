@@ -25,13 +25,13 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, ROOT, Dashboard, dashboard, find_chromium
 from benchmarks.machine import percentile, print_table
-from cnn_core.analysis.confusion import confused_pairs, gather, images_of_cell, most_confused_classes, order_by_confusion
-from cnn_core.analysis.evaluation import Evaluation, evaluate_run, evaluation_key, read_evaluation, save_evaluation
-from cnn_core.analysis.saliency import conv_layers, grad_cam
 from cnn_core.data.catalog import open_source
 from cnn_core.data.importer import Options, import_files
 from cnn_core.data.source import finish
+from cnn_core.explain.grad_cam import conv_layers, grad_cam
 from cnn_core.home import EVALUATIONS, Home
+from cnn_core.metrics.confusion import confused_pairs, gather, images_of_cell, most_confused_classes, order_by_confusion
+from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, read_evaluation, save_evaluation
 from cnn_core.models.registry import build_model
 from cnn_core.runs.store import Store
 

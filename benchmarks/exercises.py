@@ -13,14 +13,14 @@ from pathlib import Path
 from benchmarks.dashboard import ROOT
 from benchmarks.machine import print_table
 from cnn_core.events import Epoch
+from cnn_core.execution.in_process import execute
 from cnn_core.home import Home
 from cnn_core.lessons.attempts import PAIRS, begin, look, outcome
 from cnn_core.lessons.cards import DIGITS, LESSONS
 from cnn_core.lessons.outcome import in_words
-from cnn_core.runs.execute import execute
 from cnn_core.runs.store import Store
 
-RECORDED = ROOT / "pages" / "ui" / "learning" / "epochs.json"
+RECORDED = ROOT / "pages" / "views" / "learn" / "epochs.json"
 
 
 def main() -> None:

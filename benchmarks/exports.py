@@ -23,10 +23,10 @@ from cnn_core.export.card import ExportCard, Options
 from cnn_core.export.forms import GRAPHS, SUFFIXES, Exported, export_checked, export_model
 from cnn_core.export.verify import ask_about, spread
 from cnn_core.home import Home
-from cnn_core.inference.calibrated import network_key
-from cnn_core.inference.predict import Classifier
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.confidence import network_key
 from cnn_core.models.registry import FAMILIES
-from cnn_core.models.saved import ModelCard, read_card, save_card, save_weights
+from cnn_core.models.saving import ModelCard, read_card, save_card, save_weights
 from cnn_core.runs.store import Store
 
 FEW = 100

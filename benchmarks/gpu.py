@@ -16,7 +16,7 @@ import torch
 from benchmarks.machine import print_table
 from benchmarks.rivals import run_script
 from benchmarks.target import train
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import ImageSet, finish
 

@@ -113,7 +113,7 @@ def read_through_batches(home: Home, name: str) -> None:
 
 
 def train_one_epoch(home: Home) -> None:
-    from cnn_core.config import make_config
+    from cnn_core.config.schema import make_config
     from cnn_core.events import Epoch
     from cnn_core.training.recipe import train_run
 

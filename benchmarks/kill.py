@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.machine import print_table
-from cnn_core.config import TrainConfig, make_config
+from cnn_core.config.schema import TrainConfig, make_config
 from cnn_core.events import Event
 from cnn_core.home import CHECKPOINT, WEIGHTS, Home
 from cnn_core.runs.store import GRACE_SECONDS, Store
@@ -82,7 +82,7 @@ def kill_again_and_again(root: Path, kills: int, seed: int) -> list[Outcome]:
     store, draw = Store(Home(root / "studio")), random.Random(seed)
     config = small_config(root / "pictures")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cnn_core.runs.execute"])  # torch is loaded once
+    context.set_forkserver_preload(["cnn_core.execution.in_process"])  # torch is loaded once
     start = lambda run, note: context.Process(target=train, args=(root / "studio", run, note))  # noqa: E731
     whole = store.create(config)
     _to_the_end(start(whole, root / "whole.txt"))
@@ -113,12 +113,12 @@ def train(home: Path, run: str, note: Path) -> None:
     """Train or resume `run` in this process, saving as often as can be; every acknowledged event becomes a line of `note`."""
     import torch
 
+    from cnn_core.execution.in_process import execute
     from cnn_core.runs import digest
-    from cnn_core.runs.execute import execute
-    from cnn_core.training import course
+    from cnn_core.training import session
 
     torch.set_num_threads(1)  # the network is small
-    course.CHECKPOINT_SECONDS, digest.EVERY = 0.0, 10
+    session.CHECKPOINT_SECONDS, digest.EVERY = 0.0, 10
     file = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(file, b"\n")  # it has begun
     execute(Store(Home(home)), run, watch=lambda event: os.write(file, f"{_fingerprint(event)}\n".encode()))

@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.dashboard import CHROMIUM_FLAGS, dashboard, find_chromium
 from benchmarks.machine import percentile, print_table
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.events import Steps
 
 SECONDS = 40

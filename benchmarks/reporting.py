@@ -14,7 +14,7 @@ import torch
 from benchmarks.dashboard import dashboard
 from benchmarks.machine import print_table
 from benchmarks.viewers import watched
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store

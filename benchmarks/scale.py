@@ -19,7 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard, find_chromium
 from benchmarks.machine import print_table
 from benchmarks.viewers import messages
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.events import Epoch, Event, Started, Steps
 from cnn_core.runs.digest import EVERY, keep_history
 from cnn_core.runs.history import History

@@ -22,11 +22,11 @@ from pathlib import Path
 
 from benchmarks.dashboard import ROOT
 from benchmarks.machine import print_table
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.events import Epoch, Resumed
 from cnn_core.home import Home
+from cnn_core.runs.event_reader import Told
 from cnn_core.runs.store import Store
-from cnn_core.runs.told import Told
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
 from cnn_core.search.studies import Studies
@@ -118,7 +118,7 @@ def measure_pruning(args: argparse.Namespace) -> None:
 
 def work_off(args: argparse.Namespace, seed: int, prune: bool) -> Searched:
     """One search from its beginning to its end, in this process."""
-    from cnn_core.search.drive import drive
+    from cnn_core.search.runner import drive
 
     with tempfile.TemporaryDirectory() as folder:
         store, studies = Store(Home(Path(folder))), Studies(Home(Path(folder)))

@@ -26,10 +26,10 @@ from PIL import Image
 
 from benchmarks.dashboard import ROOT
 from benchmarks.machine import percentile, print_table
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import CATALOG
 from cnn_core.home import Home
-from cnn_core.models.saved import ModelCard, save_card, save_weights
+from cnn_core.models.saving import ModelCard, save_card, save_weights
 from cnn_core.runs.store import Store
 
 CONNECTIONS, PICTURES, WARM_SECONDS = 16, 64, 2.0

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard, find_chromium
 from benchmarks.machine import print_table
 from benchmarks.scale import CLASSES, epoch, report
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.events import Started
 from cnn_core.runs.lock import hold
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import print_table
-from cnn_core.analysis.label_errors import find_label_errors
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import ImageSet, finish
-from cnn_core.training.out_of_sample import FOLDS, cross_validate, quick_recipe
+from cnn_core.metrics.label_errors import find_label_errors
+from cnn_core.training.cross_validation import FOLDS, cross_validate, quick_recipe
 
 NOISE, SEED = 0.05, 0
 

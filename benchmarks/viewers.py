@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.dashboard import dashboard
 from benchmarks.machine import print_table
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.events import Steps
 from cnn_core.runs.store import Store
 

@@ -14,24 +14,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cnn_core.config import TrainConfig, make_config, range_in_words
+from cnn_core.cli.data import add_data_command, run_data_command
+from cnn_core.cli.evaluate import add_evaluate_options, run_evaluate_command
+from cnn_core.cli.export import add_export_options, run_export_command
+from cnn_core.cli.import_model import add_import_options, run_import_command
+from cnn_core.cli.predict import add_predict_options, run_predict_command
+from cnn_core.cli.search import add_search_options, run_search_command
+from cnn_core.cli.serve import add_serve_options, run_serve_command
+from cnn_core.config.files import read_settings
+from cnn_core.config.schema import TrainConfig, make_config, range_in_words
 from cnn_core.data.source import finish
-from cnn_core.data_commands import add_data_command, run_data_command
 from cnn_core.errors import RunError, StudioError
-from cnn_core.evaluate_command import add_evaluate_options, run_evaluate_command
-from cnn_core.export_command import add_export_options, run_export_command
 from cnn_core.files import write_atomically
 from cnn_core.home import Home
-from cnn_core.import_command import add_import_options, run_import_command
-from cnn_core.predict_command import add_predict_options, run_predict_command
+from cnn_core.runs.diagnostics import examine
 from cnn_core.runs.digest import read_history
-from cnn_core.runs.doctor import examine
-from cnn_core.runs.export import FORMS, export_runs
+from cnn_core.runs.history_export import FORMS, export_runs
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Run, Store
-from cnn_core.search_command import add_search_options, run_search_command
-from cnn_core.serve_command import add_serve_options, run_serve_command
-from cnn_core.settings_file import read_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -140,8 +140,8 @@ def _resume(args: argparse.Namespace) -> int:
 
 def _execute(args: argparse.Namespace, store: Store, run: str) -> int:
     """Train run `run`, which this process holds, as soon as its device is free, showing how it goes."""
-    from cnn_core.console import Console
-    from cnn_core.runs.execute import execute
+    from cnn_core.cli.console import Console
+    from cnn_core.execution.in_process import execute
 
     console, was_interrupted = Console(), Interrupt()
     print(f"Run {run}: python -m cnn_core evaluate {run}", file=sys.stderr)

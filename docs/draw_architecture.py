@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "architecture.svg"
-COMMANDS, SETTINGS, GROUND, PAGES = "command line", "settings", "foundations", "pages"
+COMMANDS, SETTINGS, GROUND, PAGES = "cli", "config", "foundations", "pages"
 WIDTH, FLOW_HEIGHT, MARGIN = 1200, 470, 30
 ROW, PITCH, GRID = 42, 42, 580  # pixels: a row's height, a column's width, where the columns begin
 LINE = 72  # letters of a caption's line
@@ -21,39 +21,42 @@ LINE = 72  # letters of a caption's line
 # Where a box of the flow stands (left, top, width, height), and the words in it.
 BOXES = {
     "images on disk": (30, 80, 130, 56, "files, folders, zips"),
-    "data": (200, 80, 130, 56, "sets that are kept"),
-    "batches": (370, 80, 130, 56, "on the device"),
-    "training": (540, 80, 150, 56, "a generator of events"),
-    "runs": (740, 70, 150, 76, "one store"),
+    "data": (200, 80, 130, 56, "sets and batches"),
+    "training": (370, 80, 150, 56, "a generator of events"),
+    "execution": (560, 80, 140, 56, "worker, device queue"),
+    "runs": (740, 70, 150, 76, "run store"),
     PAGES: (940, 70, 230, 76, ""),
-    SETTINGS: (370, 210, 130, 56, "check themselves"),
-    "models": (540, 210, 150, 56, "families by name"),
-    "search": (740, 210, 70, 56, "tries"),
-    "lessons": (820, 210, 70, 56, "pairs"),
+    SETTINGS: (200, 210, 130, 56, "schema, defaults, checks"),
+    "models": (370, 210, 150, 56, "families by name"),
+    "search": (560, 210, 140, 56, "trials"),
+    "lessons": (740, 210, 150, 56, "exercises, glossary"),
     COMMANDS: (940, 210, 230, 56, "python -m cnn_core"),
-    "inference": (370, 350, 130, 56, "answers"),
-    "analysis": (540, 350, 150, 56, "what is right, and why"),
-    "export": (740, 350, 150, 56, "files to take along"),
-    "serving": (940, 350, 230, 56, "answers over HTTP"),
+    "inference": (200, 350, 130, 56, "predictions"),
+    "metrics": (370, 350, 70, 56, "figures"),
+    "explain": (450, 350, 70, 56, "reasons"),
+    "report": (560, 350, 140, 56, "one HTML file"),
+    "export": (740, 350, 150, 56, "ONNX, script, bundle"),
+    "serving": (940, 350, 230, 56, "predictions over HTTP"),
 }
 # The flow's arrows, with the import that each stands for: "a > b", a imports b. The code is held to these. "" where no package is left or entered.
 ARROWS = [
     ("", "M160 108 H198"),
-    ("", "M330 108 H368"),
-    ("training > data", "M500 108 H538"),
-    ("runs > training", "M690 108 H738"),
+    ("training > data", "M330 108 H368"),
+    ("execution > training", "M520 108 H558"),
+    ("execution > runs", "M700 108 H738"),
     ("pages > runs", "M890 108 H938"),
-    ("command line > runs", "M890 130 H914 V238 H938"),
-    ("search > runs", "M775 210 V148"),
-    ("lessons > runs", "M855 210 V148"),
-    ("training > settings", "M435 210 V174 H575 V138"),
-    ("training > models", "M615 210 V138"),
-    ("analysis > models", "M615 266 V348"),
-    ("analysis > inference", "M500 378 H538"),
-    ("export > analysis", "M690 378 H738"),
-    ("serving > inference", "M435 406 V430 H1055 V408"),
+    (f"{COMMANDS} > runs", "M890 130 H914 V238 H938"),
+    ("search > runs", "M630 210 V174 H775 V148"),
+    ("lessons > runs", "M815 210 V148"),
+    (f"training > {SETTINGS}", "M265 210 V174 H405 V138"),
+    ("training > models", "M445 210 V138"),
+    ("explain > models", "M485 266 V348"),
+    ("metrics > inference", "M330 378 H368"),
+    ("report > metrics", "M405 350 V316 H595 V348"),
+    ("export > runs", "M870 146 V348"),
+    ("serving > inference", "M265 406 V430 H1055 V408"),
 ]
-REQUESTS = ("M1055 70 V52 H850 V68", "M780 70 V52 H615 V78")
+REQUESTS = ("M1055 70 V52 H850 V68", "M780 70 V52 H630 V78")
 STYLE = """
 svg { --page: #ffffff; --card: #f4f6fb; --line: #c5cede; --text: #1a1f2c; --soft: #667085; --accent: #3b5bdb; --store: #e4e9fb; }
 @media (prefers-color-scheme: dark) { svg { --page: #0f131b; --card: #191f2b; --line: #3a4458; --text: #e6e9f0; --soft: #98a2b3; --accent: #8b9ff7; --store: #232c4d; } }
@@ -116,11 +119,9 @@ def _package_of(path: Path) -> str:
 
 def _group(name: str) -> str:
     """A package by its name; single modules as what they are together."""
-    if (ROOT / "cnn_core" / name).is_dir():
-        return name
-    if name in ("__main__", "console") or name.endswith(("_command", "_commands")):
+    if name == "__main__":
         return COMMANDS
-    return SETTINGS if name == "config" or name.startswith("settings") else GROUND
+    return name if (ROOT / "cnn_core" / name).is_dir() else GROUND
 
 
 def _imports(path: Path) -> set[str]:
@@ -141,14 +142,12 @@ def _caption(name: str) -> str:
         return re.split(r"\. |:$", first.replace("`", "").replace("->", "→"))[0].rstrip(".") + "."
     if name == PAGES:
         return f"app.py and the frame around {', '.join(_pages())}."
-    modules = sorted(path.stem for path in (ROOT / "cnn_core").glob("*.py") if path.stem != "__init__")
-    own = [re.sub("_commands?$", "", module) for module in modules if _group(module) == name]
-    return f"{'The commands ' if name == COMMANDS else ''}{', '.join(own)}."
+    return f"{', '.join(sorted(path.stem for path in (ROOT / 'cnn_core').glob('*.py') if _group(path.stem) == GROUND))}."
 
 
 def _pages() -> list[str]:
     """The pages in the frame's order; every file is one of them."""
-    named = re.findall(r'page\("(\w+)"', (ROOT / "pages" / "ui" / "frame.py").read_text(encoding="utf-8"))
+    named = re.findall(r'page\("(\w+)"', (ROOT / "pages" / "shared" / "frame.py").read_text(encoding="utf-8"))
     return sorted((path.stem for path in (ROOT / "pages").glob("*.py")), key=lambda name: (named + [name]).index(name))
 
 
@@ -158,15 +157,15 @@ def _flow(uses: dict[str, set[str]]) -> list[str]:
         if held and imported not in uses[importer]:
             raise ValueError(f"“{importer}” does not import “{imported}” any more. Correct ARROWS in {Path(__file__).name}.")
     return [
-        _text(MARGIN, 42, "One way through the house", "title"),
+        _text(MARGIN, 42, "How CNN Studio is built", "title"),
         *(f'<path class="arrow" d="{path}"/>' for _, path in ARROWS),
         *(f'<path class="arrow back" d="{path}"/>' for path in REQUESTS),
         *(_box(name) for name in BOXES),
         _text(835, 44, "requests: stop, pause, change the learning rate, save now", "soft middle"),
-        _text(MARGIN, 230, "Whoever trains appends events to the store;", "soft"),
-        _text(MARGIN, 246, "whoever watches reads them there. Training", "soft"),
-        _text(MARGIN, 262, "knows no threads, database or pages.", "soft"),
-        _text(MARGIN, 382, "What is made of a trained network", "soft"),
+        _text(MARGIN, 230, "The training side appends events to the store;", "soft"),
+        _text(MARGIN, 246, "the pages read them there. Training knows", "soft"),
+        _text(MARGIN, 262, "no threads, database or pages.", "soft"),
+        _text(MARGIN, 382, "What a trained model is used for", "soft"),
     ]
 
 

@@ -3,18 +3,18 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cnn_core.config import TrainConfig, make_config
+from cnn_core.config.schema import TrainConfig, make_config
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
-from pages.ui.costs import model_table, reserve_cost, show_cost
-from pages.ui.form_link import follow_link, link_control, tell_link
-from pages.ui.forms import settings_tabs
-from pages.ui.people import check_paths
-from pages.ui.session import start_run
-from pages.ui.settings_io import save_buttons, search_button, settings_file
-from pages.ui.task import choose_task
-from pages.ui.text import plain
-from pages.ui.tryouts import batch_preview, rate_finder, schedule_chart
+from pages.shared.data_and_model import choose_task
+from pages.shared.form_link import follow_link, link_control, tell_link
+from pages.shared.forms import settings_tabs
+from pages.shared.people import check_paths
+from pages.shared.run_selection import start_run
+from pages.shared.settings_files import save_buttons, search_button, settings_file
+from pages.shared.text import plain
+from pages.shared.tryouts import batch_preview, rate_finder, schedule_chart
+from pages.views.configure.costs import model_table, reserve_cost, show_cost
 
 
 def configure(data: str, model: str, info: DataInfo) -> None:

@@ -4,13 +4,13 @@ import streamlit as st
 
 from cnn_core.data.catalog import CATALOG, open_source
 from cnn_core.data.library import imported_sets, title_of
-from pages.ui.data_add import add_images
-from pages.ui.data_get import show_entry
-from pages.ui.data_jobs import ADD, LOOK, WAY, show_jobs
-from pages.ui.data_set import show_set
-from pages.ui.progress import watch
-from pages.ui.server import get_store
-from pages.ui.text import plain
+from pages.shared.progress import watch
+from pages.shared.server import get_store
+from pages.shared.text import plain
+from pages.views.data.add import add_images
+from pages.views.data.download import show_entry
+from pages.views.data.jobs import ADD, LOOK, WAY, show_jobs
+from pages.views.data.overview import show_set
 
 LAST = "data-last"
 

@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui.evaluation.compare import show_compare
-from pages.ui.evaluation.embedding_map import show_map
-from pages.ui.evaluation.figures import show_figures
-from pages.ui.evaluation.history import show_learning
-from pages.ui.evaluation.inside import show_inside
-from pages.ui.evaluation.matrix import show_matrix
-from pages.ui.evaluation.mistakes import show_mistakes
-from pages.ui.evaluation.robustness import show_robustness
-from pages.ui.evaluation.subject import Subject, choose_subject
-from pages.ui.evaluation.take_along import show_take_along
-from pages.ui.evaluation.trust import show_trust
-from pages.ui.views import choose_view
+from pages.shared.evaluation_subject import Subject, choose_subject
+from pages.shared.tabs import choose_view
+from pages.views.evaluate.calibration import show_trust
+from pages.views.evaluate.comparison import show_compare
+from pages.views.evaluate.confusion_matrix import show_matrix
+from pages.views.evaluate.embedding.view import show_map
+from pages.views.evaluate.explain.view import show_inside
+from pages.views.evaluate.export import show_take_along
+from pages.views.evaluate.metrics import show_figures
+from pages.views.evaluate.mistakes import show_mistakes
+from pages.views.evaluate.robustness import show_robustness
+from pages.views.evaluate.training_dynamics import show_learning
 
 VIEWS: dict[str, Callable[[Subject], None]] = {
     "Figures": show_figures,

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import streamlit as st
 
 from cnn_core.runs.store import Run
-from pages.ui.gallery.bring_back import show_bring_back
-from pages.ui.gallery.browse import show_test_images
-from pages.ui.gallery.many import show_many
-from pages.ui.gallery.own import show_own
-from pages.ui.gallery.take_along import show_take_along
-from pages.ui.session import choose_trained_run
-from pages.ui.views import choose_view
+from pages.shared.run_selection import choose_trained_run
+from pages.shared.tabs import choose_view
+from pages.views.gallery.browse import show_test_images
+from pages.views.gallery.export import show_take_along
+from pages.views.gallery.many_images import show_many
+from pages.views.gallery.model_import import show_bring_back
+from pages.views.gallery.own_image import show_own
 
 VIEWS: dict[str, Callable[[Run], None]] = {
     "Your own picture": show_own,

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui.learning.convolution import show_convolution
-from pages.ui.learning.exercises import show_exercises
-from pages.ui.learning.glossary import show_glossary
-from pages.ui.links import GLOSSARY
-from pages.ui.views import choose_view
+from pages.shared.links import GLOSSARY
+from pages.shared.tabs import choose_view
+from pages.views.learn.convolution import show_convolution
+from pages.views.learn.exercises import show_exercises
+from pages.views.learn.glossary import show_glossary
 
 VIEWS: dict[str, Callable[[], None]] = {
     "Exercises": show_exercises,

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from pages.ui.run_compare import compare
-from pages.ui.run_table import choose_runs, filtered, show_actions, show_bin, show_queue
-from pages.ui.run_tree import show_tree
-from pages.ui.server import get_store
-from pages.ui.session import no_runs_yet
+from pages.shared.run_selection import no_runs_yet
+from pages.shared.server import get_store
+from pages.views.runs.comparison import compare
+from pages.views.runs.table import choose_runs, filtered, show_actions, show_bin, show_queue
+from pages.views.runs.tree import show_tree
 
 st.title("Runs")
 store = get_store()

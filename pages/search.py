@@ -3,10 +3,10 @@ cancelled and gone on with here."""
 
 import streamlit as st
 
-from pages.ui.address import follow_address, tell_address
-from pages.ui.searching.look import show_search
-from pages.ui.searching.wishes import ask_for_search
-from pages.ui.server import get_studies
+from pages.shared.address import follow_address, tell_address
+from pages.shared.server import get_studies
+from pages.views.search.new_search_form import ask_for_search
+from pages.views.search.status import show_search
 
 NEW, KEY = "", "search"
 

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from cnn_core.config import make_config
-from pages.ui.links import page_file
-from pages.ui.makers import listed
-from pages.ui.server import get_store
-from pages.ui.session import start_run, status_badge
+from cnn_core.config.schema import make_config
+from pages.shared.links import page_file
+from pages.shared.run_origin import listed
+from pages.shared.run_selection import start_run, status_badge
+from pages.shared.server import get_store
 
 RECENT = 6
 

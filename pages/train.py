@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.runs.store import Run
-from pages.ui.components.live import live_panel
-from pages.ui.form_link import link_control
-from pages.ui.run_controls import branch_from, show_controls, show_family
-from pages.ui.run_doctor import show_doctor
-from pages.ui.run_probes import show_probes
-from pages.ui.server import get_store
-from pages.ui.session import choose_run, forget_press, no_runs_yet
-from pages.ui.text import plain
+from pages.charts.components.live import live_panel
+from pages.shared.form_link import link_control
+from pages.shared.run_selection import choose_run, forget_press, no_runs_yet
+from pages.shared.server import get_store
+from pages.shared.text import plain
+from pages.views.train.controls import branch_from, show_controls, show_family
+from pages.views.train.diagnostics import show_doctor
+from pages.views.train.tracked_images import show_probes
 
 
 def show_settings(run: Run) -> None:

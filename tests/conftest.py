@@ -85,7 +85,7 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 @pytest.fixture(scope="session")
 def colours_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A finished run on a picture folder, trained in this process. Not to be changed by a test: see `colours_copy`."""
-    from cnn_core.runs.execute import execute
+    from cnn_core.execution.in_process import execute
 
     root = tmp_path_factory.mktemp("colours")
     store = Store(Home(root))

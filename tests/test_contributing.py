@@ -26,7 +26,7 @@ assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10) and THIN["resnet44"] ==
 assert 0.65e6 < count_parameters("resnet44", channels=3, image_size=32, classes=10) < 0.67e6
 """,
     "A data set": """
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import CATALOG, open_source
 info = open_source("kmnist").info
 assert len(info.classes) == 10 and info.train_count == 60_000 and not info.ink
@@ -34,10 +34,10 @@ assert make_config(data="kmnist").flip == "off" and len(CATALOG["kmnist"].archiv
 """,
     "A setting": """
 import torch
-from cnn_core.config import make_config
-from cnn_core.data.augment import Invert, View
+from cnn_core.config.schema import make_config
+from cnn_core.data.augmentation import Invert, View
 from cnn_core.lessons.glossary import glossary
-from cnn_core.training.view import augmentations
+from cnn_core.training.augmentation import augmentations
 config = make_config(data="digits", crop=0, invert=1.0)
 (invert,) = augmentations(config, 32, (0.5,))
 images = torch.tensor([0, 55, 255], dtype=torch.uint8).view(3, 1, 1, 1)
@@ -49,19 +49,19 @@ from streamlit.testing.v1 import AppTest
 at = AppTest.from_file("pages/machine.py", default_timeout=60).run()
 assert not at.exception and at.title[0].value == "Machine" and at.metric[0].value
 from pathlib import Path
-assert 'page("machine", "Machine", "memory")' in Path("pages/ui/frame.py").read_text()
+assert 'page("machine", "Machine", "memory")' in Path("pages/shared/frame.py").read_text()
 """,
     "An exercise": """
 from cnn_core.lessons.cards import find_lesson
-from pages.ui.learning.pictures import PICTURES
+from pages.views.learn.pictures import PICTURES
 lesson = find_lesson("batch-size")
 assert lesson.settings("A").batch_size == 128 and lesson.settings("B").batch_size == 8
 assert PICTURES["batch-size"]().images.shape == (8, 32, 32, 1)
 """,
     "A rule of the doctor": """
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.events import Started
-from cnn_core.runs.doctor import examine
+from cnn_core.runs.diagnostics import examine
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Stored
 def found(batch_size):

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from streamlit import config
 
-from cnn_core import limits
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.home import Home
-from cnn_core.limits import read_limits
+from cnn_core.runs import limits
+from cnn_core.runs.limits import read_limits
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
 from cnn_core.search.studies import Studies
-from pages.ui.stream import SILENCE_SECONDS
+from pages.shared.stream import SILENCE_SECONDS
 from tests.helpers import ROOT
 
 DEPLOY = ROOT / "deploy"

@@ -3,14 +3,7 @@
 import pytest
 import torch
 
-from cnn_core.device import (
-    LONG_RUN,
-    choose_arithmetic,
-    choose_device,
-    describe_device,
-    determinism,
-    should_compile,
-)
+from cnn_core.device import LONG_RUN, choose_arithmetic, choose_device, describe_device, determinism, should_compile
 from cnn_core.errors import DeviceError
 from tests.helpers import is_a_sentence
 

@@ -1,139 +1,139 @@
-"""The rules of the house, read off the source: which way imports point, what stays light, what every module says of itself."""
+"""Rules that hold for the whole source: where imports point, what stays light, how long a file is, what every module says of itself."""
 
 import ast
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 from cnn_core.home import Home
 from tests.helpers import ROOT, start_process
 
-# From the bottom up: a package may import those on its own line's left or on the lines above it.
-LAYERS = [
-    {"errors", "events", "files", "limits", "settings", "tables"},
-    {"home", "device"},
-    {"data"},
-    {"models"},
-    {"config", "settings_file"},
-    {"settings_link"},
-    {"inference"},
-    {"analysis"},
-    {"training"},
-    {"runs"},
-    {"lessons", "search"},
-    {"export"},
-    {"serving"},
-    {
-        "console",
-        "data_commands",
-        "evaluate_command",
-        "export_command",
-        "predict_command",
-        "serve_command",
-        "import_command",
-        "search_command",
-    },
-    {"__main__"},
-]
+LONGEST_FILE = 300  # lines
 ENGINE = sorted((ROOT / "cnn_core").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
-LIGHT = [
-    "config",
-    "settings",
-    "settings_file",
-    "settings_link",
-    "lessons.glossary",
-    "errors",
-    "events",
-    "home",
-    "data.catalog",
-    "data.decode",
-    "data.importer",
-    "data.jobs",
-    "data.library",
-    "data.path_source",
-    "data.catalog_source",
-    "data_commands",
-    "lessons.attempts",
-    "lessons.outcome",
-    "models.registry",
-    "training.probes",
-    "training.schedule",
-    "runs.store",
-    "runs.digest",
-    "runs.history",
-    "runs.worker",
-    "search.plan",
-    "search.attend",
-]
+SOURCE = [*ENGINE, *PAGES, ROOT / "app.py"]
+HEAVY = ("torch", "torchvision", "sklearn", "scipy", "matplotlib", "optuna", "onnx", "onnxruntime", "timm")
+PRINTING = {"cnn_core/__main__.py"}  # and everything in cnn_core/cli
 
 
-def imports(path: Path) -> set[str]:
+def short(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def module_name(path: Path) -> str:
+    return short(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Full names of all that a file imports anywhere, "package.module" or "package.module.name"."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
-def layer(part: str) -> int:
-    return next(height for height, parts in enumerate(LAYERS) if part in parts)
+def imported_modules() -> dict[str, set[str]]:
+    """Every module of ours with those of ours that it imports, also inside functions and under TYPE_CHECKING."""
+    names = {module_name(path) for path in SOURCE}
+    graph = {}
+    for path in SOURCE:
+        found = {name if name in names else name.rpartition(".")[0] for name in imports(path)}
+        graph[module_name(path)] = (found & names) - {module_name(path)}
+    return graph
 
 
-def short(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+def package_of(name: str) -> str:
+    """ "cnn_core.data", "pages.shared", "pages.views.train", or "pages" for the pages themselves."""
+    parts = name.split(".")
+    depth = 3 if parts[:2] == ["pages", "views"] else 2
+    if parts[0] == "pages" and len(parts) == 2 and parts[1] not in ("charts", "shared", "views"):
+        return "pages"
+    return ".".join(parts[:depth])
 
 
-def test_there_is_something_to_check():
-    assert len(ENGINE) > 30 and {short(path) for path in PAGES} >= {"pages/train.py", "pages/ui/frame.py"}
+def test_no_module_imports_itself_through_others():
+    TopologicalSorter(imported_modules()).prepare()  # raises CycleError, which names the circle
 
 
-@pytest.mark.parametrize("path", ENGINE, ids=short)
-def test_the_engine_knows_nothing_of_the_dashboard(path: Path):
+def test_no_package_imports_itself_through_others():
+    packages: dict[str, set[str]] = {}
+    for name, used in imported_modules().items():
+        packages.setdefault(package_of(name), set()).update({package_of(other) for other in used} - {package_of(name)})
+    TopologicalSorter(packages).prepare()
+
+
+def test_the_engine_knows_nothing_of_the_dashboard():
     forbidden = {"streamlit", "pages", "app", "starlette", "plotly", "tests"}
-    assert not {name for name in imports(path) if name.partition(".")[0] in forbidden}
+    assert not [f"{short(path)}: {name}" for path in ENGINE for name in imports(path) if name.partition(".")[0] in forbidden]
 
 
-@pytest.mark.parametrize("path", [path for path in ENGINE if path != ROOT / "cnn_core" / "__init__.py"], ids=short)
-def test_imports_inside_the_engine_point_one_way(path: Path):
-    mine = path.relative_to(ROOT / "cnn_core").parts[0].removesuffix(".py")
-    theirs = {name.split(".")[1] for name in imports(path) if name.startswith("cnn_core.")}
-    wrong = {other for other in theirs - {mine} if layer(other) > layer(mine)}
-    assert not wrong, f"{short(path)} must not import {wrong}"
+def test_a_page_imports_its_own_views_and_what_pages_share():
+    wrong = []
+    for name, used in imported_modules().items():
+        own = package_of(name)
+        page = f"pages.views.{name.partition('.')[2]}" if own == "pages" else own
+        wrong += [
+            f"{name} imports {other}"
+            for other in used
+            if name.startswith("pages.")
+            and (package_of(other) == "pages" or (other.startswith("pages.views.") and package_of(other) != page))
+        ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", PAGES, ids=short)
-def test_pages_share_through_their_toolbox_only(path: Path):
-    wrong = {name for name in imports(path) if name.startswith("pages.") and not name.startswith("pages.ui.")}
-    assert not wrong, f"{short(path)} must not import {wrong}"
-
-
-def test_the_light_modules_do_not_bring_torch(tmp_path: Path):
-    script = "import importlib, sys\n" + "\n".join(
-        f"importlib.import_module('cnn_core.{name}'); assert 'torch' not in sys.modules, '{name}'" for name in LIGHT
-    )
+def test_what_the_first_page_needs_loads_without_heavy_libraries(tmp_path: Path):
+    script = f"import sys, app; from pages.shared import frame; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     process = start_process(Home(tmp_path), "-c", script)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and output.strip() == "[]", (output, errors)
 
 
-@pytest.mark.parametrize("path", [*ENGINE, *PAGES, ROOT / "app.py"], ids=short)
-def test_every_module_says_what_it_is(path: Path):
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert text and len(text.splitlines()[0]) > 15
+def test_no_file_is_longer_than_a_reader_holds():
+    files = [path for folder in ("cnn_core", "pages", "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
+    assert not [short(path) for path in files if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE]
 
 
-@pytest.mark.parametrize("path", ENGINE, ids=short)
-def test_the_engine_prints_only_where_somebody_reads_it(path: Path):
-    calls = {
-        node.func.id
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    if path.name not in ("__main__.py", "console.py", "data_commands.py"):
-        assert "print" not in calls
-    assert not calls & {"eval", "exec", "input", "breakpoint"}
+def test_every_module_says_what_it_is():
+    texts = {short(path): ast.get_docstring(tree_of(path)) or "" for path in SOURCE}
+    assert not [name for name, text in texts.items() if len(text.partition("\n")[0]) <= 15]
+
+
+def public_definitions() -> Iterator[tuple[str, str]]:
+    """Name and place of every public class."""
+    for path in SOURCE:
+        for node in tree_of(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, short(path)
+
+
+def test_a_name_stands_for_one_class():
+    places: dict[str, list[str]] = {}
+    for name, place in public_definitions():
+        places.setdefault(name, []).append(place)
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_the_engine_prints_in_the_command_line_only_and_runs_no_text_as_code():
+    wrong = []
+    for path in ENGINE:
+        calls = {
+            node.func.id for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        may_print = short(path) in PRINTING or short(path).startswith("cnn_core/cli/")
+        wrong += [
+            f"{short(path)}: {name}"
+            for name in calls & {"print", "eval", "exec", "input", "breakpoint"}
+            if name != "print" or not may_print
+        ]
+    assert not wrong

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from cnn_core.data.image_file import MAX_BYTES
+from cnn_core.data.decoder import MAX_BYTES
 from cnn_core.errors import DataError, ImageError
 
 MOST_MEMBERS = 100_000

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from cnn_core.data.augment import Augmentation, View
-from cnn_core.data.mix import Mix
+from cnn_core.data.augmentation import Augmentation, View
+from cnn_core.data.mixing import Mix
 from cnn_core.data.source import ImageSet
 from cnn_core.data.streaming import fits_on_device, prefetch
 

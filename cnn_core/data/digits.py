@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from cnn_core.data.source import Part
-from cnn_core.data.split import stratified_split
+from cnn_core.data.splits import stratified_split
 
 TEST_SHARE, SPLIT_SEED = 0.2, 0
 SIZE = 32

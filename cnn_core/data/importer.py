@@ -19,16 +19,16 @@ import numpy as np
 
 from cnn_core.data.archive import show_name
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.decode import Recipe, decode_all, describe_pixels, helpers, read_file
+from cnn_core.data.decoder import Fit, read_picture
 from cnn_core.data.duplicates import find_duplicates
-from cnn_core.data.image_file import Fit, read_picture
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import USED, Index
 from cnn_core.data.library import examine
 from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.owners import note_owner
+from cnn_core.data.parallel_decoding import Recipe, decode_all, describe_pixels, helpers, read_file
 from cnn_core.data.source import PARTS, Part
-from cnn_core.data.split import stratified_split
+from cnn_core.data.splits import stratified_split
 from cnn_core.data.version import fingerprint
 from cnn_core.errors import BusyError, DataError, ImageError
 from cnn_core.events import Progress

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnn_core.data.archive import UNPRINTABLE, Member, Refused, is_printable, list_members, show_name
-from cnn_core.data.image_file import SUFFIXES
+from cnn_core.data.decoder import SUFFIXES
 from cnn_core.data.source import PARTS, Part
 from cnn_core.errors import DataError
 

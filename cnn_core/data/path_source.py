@@ -14,7 +14,7 @@ from cnn_core.data.index import Index
 from cnn_core.data.library import PATH_PREFIX
 from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.source import DataInfo
-from cnn_core.data.split import stratified_split
+from cnn_core.data.splits import stratified_split
 from cnn_core.events import Progress
 from cnn_core.home import INDEX, Home
 

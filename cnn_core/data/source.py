@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
-from cnn_core.data.image_file import Fit
+from cnn_core.data.decoder import Fit
 from cnn_core.events import Progress
 
 Part = Literal["train", "val", "test"]

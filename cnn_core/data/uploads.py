@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cnn_core.data.archive import distrust_name, show_name
-from cnn_core.data.image_file import MAX_BYTES, SUFFIXES
+from cnn_core.data.decoder import MAX_BYTES, SUFFIXES
 from cnn_core.data.listing import PART_FOLDERS
 from cnn_core.data.owners import note_owner
 from cnn_core.errors import DataError

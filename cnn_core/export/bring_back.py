@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from cnn_core.config import MODEL_OPTIONS, TrainConfig, make_config
+from cnn_core.config.schema import MODEL_OPTIONS, TrainConfig, make_config
 from cnn_core.data.batches import Normalise
 from cnn_core.data.catalog import CATALOG, open_source
 from cnn_core.errors import DataError, RunError, StudioError
@@ -20,9 +20,9 @@ from cnn_core.events import Progress
 from cnn_core.export.card import ExportCard, read_export_card
 from cnn_core.export.weights import card_inside, read_safetensors
 from cnn_core.home import SET_NAME
-from cnn_core.inference.calibrated import save_calibration
-from cnn_core.models.saved import build_saved, save_card, save_state
-from cnn_core.runs.shelf import Shelf
+from cnn_core.inference.confidence import save_calibration
+from cnn_core.models.saving import build_saved, save_card, save_state
+from cnn_core.runs.organizer import Shelf
 from cnn_core.runs.store import Store
 
 MOST_BYTES = 200 * 2**20  # of a file of weights

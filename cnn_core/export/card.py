@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import cnn_core
 from cnn_core.data.archive import is_printable
-from cnn_core.data.image_file import Fit
+from cnn_core.data.decoder import Fit
 from cnn_core.data.source import Ink
 from cnn_core.errors import RunError
-from cnn_core.inference.calibrated import Calibration, calibration_of, network_key
+from cnn_core.inference.confidence import Calibration, calibration_of, network_key
 from cnn_core.models.registry import DEPTHS, WIDTHS
-from cnn_core.models.saved import ModelCard, read_card
+from cnn_core.models.saving import ModelCard, read_card
 from cnn_core.runs.digest import read_history
 from cnn_core.runs.history import summarise
 from cnn_core.runs.store import Run, Store

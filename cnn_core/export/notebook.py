@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.export.script import training_script
-from cnn_core.models.saved import ModelCard
+from cnn_core.models.saving import ModelCard
 
 CELL, TEXT = "# %%", "# %% [markdown]"
 METADATA = {

@@ -6,20 +6,14 @@ dict that it saves fits this program's own network of the same settings, and the
 
 from collections.abc import Sequence
 
-from cnn_core.config import TrainConfig, has_effect
+from cnn_core.config.schema import TrainConfig, has_effect
 from cnn_core.data.catalog import CATALOG
 from cnn_core.export.written import write_out
 from cnn_core.export.written_data import OPENINGS, place_of_data, write_augmentation, write_data
 from cnn_core.export.written_network import write_network
-from cnn_core.export.written_training import (
-    start_side,
-    starting_weights,
-    training_facts,
-    write_optimizer,
-    write_training,
-)
+from cnn_core.export.written_training import start_side, starting_weights, training_facts, write_optimizer, write_training
 from cnn_core.models.registry import find_family
-from cnn_core.models.saved import ModelCard
+from cnn_core.models.saving import ModelCard
 
 FROM_OUTSIDE = ("data", "weights")  # settings that are told as Python literals only
 NUMBERS = (

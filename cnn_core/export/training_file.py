@@ -5,13 +5,13 @@ In: a run with a model. Out: the file's bytes, made of the settings in force at 
 
 from pathlib import Path
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import StudioError
 from cnn_core.export.notebook import training_notebook
 from cnn_core.export.script import training_script
 from cnn_core.home import SET_NAME, Home
-from cnn_core.models.saved import read_card
+from cnn_core.models.saving import read_card
 from cnn_core.runs.store import Run, Store
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnn_core.analysis.evaluation import PART_NAMES, check_classes, load_part
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import ImageSet, Part
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.export.apart import chunks
-from cnn_core.inference.predict import Classifier
+from cnn_core.inference.classifier import Classifier
+from cnn_core.metrics.evaluation import PART_NAMES, check_classes, load_part
 from cnn_core.runs.store import Run, Store
 
 MOST_IMAGES = 1_000

@@ -7,10 +7,10 @@ paths, which come from outside, go in as Python literals only.
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.catalog import CATALOG
 from cnn_core.export.written import write_out
-from cnn_core.models.saved import ModelCard
+from cnn_core.models.saving import ModelCard
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from cnn_core.export.written import write_out
 from cnn_core.models.layers import ACTIVATIONS, make_activation, scale_width
 from cnn_core.models.registry import find_family
-from cnn_core.models.saved import ModelCard
+from cnn_core.models.saving import ModelCard
 from cnn_core.models.simple import CHANNELS, UNITS
 from cnn_core.models.speed import WIDTHS
 from cnn_core.models.torchvision_nets import SMALL

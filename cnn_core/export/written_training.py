@@ -3,12 +3,12 @@
 In: settings and a card. Out: Python code with a function `main`, which trains, keeps the best network and tests it.
 """
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
+from cnn_core.config.setting import parse_knots, parse_places
 from cnn_core.export.written import write_out
 from cnn_core.export.written_network import starting
 from cnn_core.models.registry import FAMILIES
-from cnn_core.models.saved import ModelCard
-from cnn_core.settings import parse_knots, parse_places
+from cnn_core.models.saving import ModelCard
 
 OPTIMIZERS = {
     "adam": ("torch.optim.Adam(parameters, lr=LEARNING_RATE)", "Adam (D. Kingma and J. Ba, 2015)."),

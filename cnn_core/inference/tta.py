@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from cnn_core.inference.predict import Classifier, Prediction
-from cnn_core.inference.preprocess import received
-from cnn_core.models.saved import ModelCard
+from cnn_core.inference.classifier import Classifier, Prediction
+from cnn_core.inference.preprocessing import received
+from cnn_core.models.saving import ModelCard
 
 SHARE = 16  # a photograph is moved by its side divided by this
 CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))

@@ -12,8 +12,8 @@ from cnn_core.events import Epoch, Started
 from cnn_core.lessons.cards import SIDES, Side, find_lesson
 from cnn_core.lessons.measures import Measure
 from cnn_core.lessons.outcome import PREDICTIONS, Outcome, read_outcome
-from cnn_core.runs.allowance import check_queue
-from cnn_core.runs.shelf import Shelf
+from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.quota import check_queue
 from cnn_core.runs.store import Run, Store
 
 PAIRS, MOST_PAIRS = 3, 6

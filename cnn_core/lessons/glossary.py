@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cnn_core.config import GROUPS, TrainConfig
+from cnn_core.config.schema import GROUPS, TrainConfig
 from cnn_core.models.registry import FAMILIES
 
 FOLDER = Path(__file__).parent / "terms"

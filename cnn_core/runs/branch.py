@@ -5,14 +5,14 @@ from typing import Any
 
 import torch
 
-from cnn_core.analysis.learning import copy_learning
-from cnn_core.config import BRANCHABLE, TrainConfig, change_config
+from cnn_core.config.schema import BRANCHABLE, TrainConfig, change_config
 from cnn_core.errors import RunError, SettingError
 from cnn_core.home import kept_epochs
+from cnn_core.metrics.training_dynamics import copy_learning
 from cnn_core.models.checkpoint import load_epoch, measured_weights, save_checkpoint
-from cnn_core.models.saved import save_state
+from cnn_core.models.saving import save_state
 from cnn_core.runs.store import Store
-from cnn_core.training.probes import copy_probes
+from cnn_core.training.tracked_images import copy_probes
 
 NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss
 

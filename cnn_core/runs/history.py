@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
 from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
 from cnn_core.runs.store import Stored

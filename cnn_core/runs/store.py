@@ -20,14 +20,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Event
 from cnn_core.files import transaction, write_atomically
 from cnn_core.home import CARD, CONFIG, WEIGHTS, Home
-from cnn_core.limits import UNLIMITED, Limits
-from cnn_core.runs.allowance import check_disk, check_queue
+from cnn_core.runs.limits import UNLIMITED, Limits
 from cnn_core.runs.lock import is_held
+from cnn_core.runs.quota import check_disk, check_queue
 from cnn_core.runs.schema import bring_up_to_date
 
 RARE = "events indexed by rare where kind != 'Steps'"  # which would not be used unasked; a long run is nearly all reports

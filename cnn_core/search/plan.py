@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
-from cnn_core.config import TrainConfig, make_config
+from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.setting import refusal
 from cnn_core.errors import SettingError
 from cnn_core.search.space import Choices, Range, Space, check_space, effective, is_whole, space_size, values_of
-from cnn_core.settings import refusal
 
 Sampler = Literal["tpe", "random", "grid"]
 SAMPLERS: dict[str, str] = {

@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cnn_core.config import TrainConfig, has_effect
+from cnn_core.config.schema import TrainConfig, has_effect
+from cnn_core.config.setting import refusal, value_in_words
 from cnn_core.errors import SettingError
-from cnn_core.settings import refusal, value_in_words
 
 # What is no quality of a network: trials with other images, another split or another arithmetic could not be compared.
 NOT_SEARCHED = frozenset(

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from cnn_core.inference.predict import Classifier
+from cnn_core.inference.classifier import Classifier
 
 LARGEST = 64  # pictures that one pass of the network takes
 

@@ -14,12 +14,12 @@ from urllib.parse import parse_qs
 
 import numpy as np
 
-from cnn_core.data.image_file import read_reduced
+from cnn_core.data.decoder import read_reduced
 from cnn_core.errors import ImageError
-from cnn_core.inference.predict import Classifier, Prediction
-from cnn_core.inference.preprocess import received
+from cnn_core.inference.classifier import Classifier, Prediction
+from cnn_core.inference.preprocessing import received
 from cnn_core.serving.batching import Batcher
-from cnn_core.serving.help import help_text
+from cnn_core.serving.help_page import help_text
 from cnn_core.serving.messages import (
     Gone,
     Receive,

@@ -19,9 +19,9 @@ from cnn_core.data.batches import Batches
 from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Note, Progress, Steps
-from cnn_core.inference.activity import Activity
+from cnn_core.inference.dead_channels import Activity
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
-from cnn_core.training.answers import Answers
+from cnn_core.training.correctness import Answers
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import GrowingSide, WarmUp

@@ -12,7 +12,7 @@ import torch
 
 from cnn_core.errors import DivergedError
 from cnn_core.events import Steps
-from cnn_core.training.gauge import Gauge
+from cnn_core.training.resource_monitor import Gauge
 
 REPORT_SECONDS = 0.25
 

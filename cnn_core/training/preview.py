@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.data.statistics import channel_statistics

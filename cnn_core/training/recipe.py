@@ -10,30 +10,30 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cnn_core.analysis.evaluation import evaluate, evaluation_key, save_evaluation
-from cnn_core.analysis.pictures import draw_predictions, draw_training_curves
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
-from cnn_core.data.split import stratified_split
+from cnn_core.data.splits import stratified_split
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.device import choose_arithmetic, choose_device, describe_device, determinism, should_compile
 from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Event, Finished, Note, Progress, Started
 from cnn_core.home import CURVES_PICTURE, PREDICTIONS_PICTURE, Home
+from cnn_core.metrics.evaluation import evaluate, evaluation_key, save_evaluation
 from cnn_core.models.checkpoint import drop_checkpoints
 from cnn_core.models.registry import count_trained, find_family
-from cnn_core.models.saved import ModelCard, load_model, save_card
-from cnn_core.training.compiled import Compiled
-from cnn_core.training.course import Course
-from cnn_core.training.gauge import Gauge
+from cnn_core.models.saving import ModelCard, load_model, save_card
+from cnn_core.training.augmentation import augmentations, mixing
+from cnn_core.training.compilation import Compiled
+from cnn_core.training.figures import draw_predictions, draw_training_curves
 from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import make_optimizer
+from cnn_core.training.resource_monitor import Gauge
 from cnn_core.training.schedule import make_schedule, make_side
+from cnn_core.training.session import Course
 from cnn_core.training.steering import Steering
-from cnn_core.training.view import augmentations, mixing
 
 PREPARATION_IMAGES = 5000
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and deviation per channel

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
+from cnn_core.config.setting import Knots, parse_knots, parse_places
 from cnn_core.models.registry import FAMILIES
-from cnn_core.settings import Knots, parse_knots, parse_places
 
 Schedule = Callable[[int], float]
 

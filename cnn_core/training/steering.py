@@ -7,11 +7,11 @@ is `config.STEERABLE`; the settings in force are part of every checkpoint.
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
+from cnn_core.training.augmentation import augmentations, mixing
 from cnn_core.training.loop import Trainer
 from cnn_core.training.schedule import make_schedule, make_side
-from cnn_core.training.view import augmentations, mixing
 
 
 @dataclass

@@ -7,11 +7,11 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from cnn_core.analysis.evaluation import load_part
-from cnn_core.analysis.one_image import normalised
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import finish
-from cnn_core.inference.predict import Classifier
+from cnn_core.explain.single_image import normalised
+from cnn_core.inference.classifier import Classifier
+from cnn_core.metrics.evaluation import load_part
 from tests.browser.pilot import assert_sound, visit
 from tests.pages.studio_harness import ROOT
 
@@ -135,7 +135,7 @@ def test_a_layer_of_plain_numbers_has_inputs_and_units(page, server):
 
 
 def test_where_there_is_no_bias_none_is_added_and_a_norm_is_explained(page):
-    words = (ROOT / "pages" / "ui" / "components" / "convolution_words.js").read_text()
+    words = (ROOT / "pages" / "charts" / "components" / "convolution_words.js").read_text()
     weighing = "{ isWeighing: true, inputs: [0], total: 1, inSize: [1, 1], parts: () => [6], window: () => [[2]], kernel: () => [[3]], bias: 0 }"
     norm = "{ kind: 'norm', scale: [2], shift: [1], maps: [3], here: (values) => values[0] }"
     write = f"layer => Function({json.dumps(words)} + `; return write(${{layer}}, [0, 0], 0).lines`)()"

@@ -5,8 +5,8 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
-from cnn_core.analysis.evaluation import evaluate_run, save_evaluation
 from cnn_core.data.source import finish
+from cnn_core.metrics.evaluation import evaluate_run, save_evaluation
 from tests.browser.pilot import assert_sound, settle, visit
 
 RUN = "0001-digits"

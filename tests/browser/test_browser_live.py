@@ -167,7 +167,7 @@ THIN = """async ([source, points, limit]) => {
 
 def thinned(page, x, y, limit):
     """What the page's own `thin` keeps, run in the browser."""
-    source = (ROOT / "pages" / "ui" / "components" / "plotting.js").read_text()
+    source = (ROOT / "pages" / "charts" / "components" / "plotting.js").read_text()
     return json.loads(page.evaluate(THIN, [source, json.dumps([list(x), list(y)]), limit]))
 
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from pages.ui.text import WORD_JOINER
+from pages.shared.text import WORD_JOINER
 from tests.browser.pilot import DONE, PAGES, assert_sound, await_points, visit
 from tests.pages.test_text import HOSTILE
 

@@ -7,11 +7,11 @@ import time
 
 from playwright.sync_api import expect
 
-from cnn_core.analysis.evaluation import evaluate_run
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.source import finish
 from cnn_core.events import Steps
 from cnn_core.home import Home
+from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.runs.store import Store
 from tests.browser.pilot import LOSS, assert_sound, await_points, figure, fill, go_to_tab, number_field, pick, points, visit
 from tests.pages.studio_harness import ENDS_WITHIN, ONE_THREAD, ROOT, Server

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 from playwright.sync_api import expect
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from tests.browser.pilot import assert_sound, settle, visit
 from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
 from tests.pages.studio_harness import ROOT
@@ -92,7 +92,7 @@ CALL = """async ([source, name, given]) => {
 
 def call(page, name, *given):
     """A function of the chart's own code, run in the browser."""
-    source = (ROOT / "pages" / "ui" / "components" / "overlay.js").read_text()
+    source = (ROOT / "pages" / "charts" / "components" / "overlay.js").read_text()
     return page.evaluate(CALL, [source, name, json.dumps(given)])
 
 

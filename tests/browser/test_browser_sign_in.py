@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from cnn_core.home import Home
-from cnn_core.limits import TEACHERS
+from cnn_core.runs.limits import TEACHERS
 from cnn_core.runs.store import Store
 from tests.browser.pilot import assert_sound, settle, visit
 from tests.pages.oidc_provider import Provider, serving, write_secrets

@@ -14,9 +14,9 @@ import torch
 from torchvision.transforms.functional import normalize
 
 from cnn_core.data import source
-from cnn_core.data.augment import Affine, AlternatingFlip, Augmentation, Contrast, Cutout, RandomCrop, RandomFlip, View
+from cnn_core.data.augmentation import Affine, AlternatingFlip, Augmentation, Contrast, Cutout, RandomCrop, RandomFlip, View
 from cnn_core.data.batches import Batches, Normalise
-from cnn_core.data.mix import CutMix, MixEither, MixUp
+from cnn_core.data.mixing import CutMix, MixEither, MixUp
 from cnn_core.data.source import ImageSet
 from cnn_core.data.statistics import channel_statistics
 

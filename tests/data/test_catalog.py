@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.catalog import CATALOG, canonical_name, defaults_for, open_source
 from cnn_core.data.importer import Options, import_files
 from cnn_core.data.source import finish

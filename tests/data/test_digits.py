@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import CATALOG, open_source
 from cnn_core.data.digits import enlarge
 from cnn_core.data.source import DataSource, finish

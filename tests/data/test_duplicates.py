@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageEnhance
 from sklearn.datasets import load_digits
 
-from cnn_core.data.decode import look_of
 from cnn_core.data.duplicates import BITS, MOST_ALIKE, are_near, candidate_pairs
 from cnn_core.data.imported import ImportedSource
+from cnn_core.data.parallel_decoding import look_of
 from cnn_core.home import Home
 from tests.data.imports import encoded, run_import, write_folder
 from tests.helpers import ROOT

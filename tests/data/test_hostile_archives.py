@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnn_core.data.archive import LARGEST_DIRECTORY, MOST_MEMBERS, show_name
-from cnn_core.data.image_file import MAX_BYTES
+from cnn_core.data.decoder import MAX_BYTES
 from cnn_core.home import Home
 from tests.data.imports import (
     Entry,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.image_file import MAX_BYTES, MAX_PIXELS
+from cnn_core.data.decoder import MAX_BYTES, MAX_PIXELS
 from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import DataError
 from cnn_core.home import Home

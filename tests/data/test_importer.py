@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data import decode
-from cnn_core.data.image_file import to_pixels
+from cnn_core.data import parallel_decoding
+from cnn_core.data.decoder import to_pixels
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import LARGEST, SMALLEST, Options, import_arrays, import_files, resplit
 from cnn_core.data.index import Index
@@ -139,7 +139,7 @@ def test_helper_processes_read_what_one_process_reads(
     folder: Path, home: Home, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ):
     alone = run_import(home, folder, "alone")
-    monkeypatch.setattr(decode, "ALONE", 10)
+    monkeypatch.setattr(parallel_decoding, "ALONE", 10)
     assert same(alone, run_import(home, folder, "helped"))
     archive = write_zip(folder.parent / "pictures.zip", good_files(40) | {"cat/broken.png": b"no picture"})
     assert same(alone, run_import(home, archive, "zipped"))

@@ -12,15 +12,15 @@ from safetensors.torch import load, save
 
 from cnn_core.__main__ import main
 from cnn_core.data.catalog import open_source
-from cnn_core.data.image_file import read_picture
+from cnn_core.data.decoder import read_picture
 from cnn_core.data.source import finish
 from cnn_core.errors import StudioError
 from cnn_core.export.bring_back import bring_back, choose_files
 from cnn_core.export.card import make_card
 from cnn_core.export.weights import write_safetensors
 from cnn_core.home import WEIGHTS, Home
-from cnn_core.inference.calibrated import Calibration, calibration_of, save_calibration
-from cnn_core.inference.predict import Classifier
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.confidence import Calibration, calibration_of, save_calibration
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
 from tests.helpers import COLOURS, is_a_sentence, picture

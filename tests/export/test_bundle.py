@@ -19,7 +19,7 @@ from cnn_core.errors import StudioError
 from cnn_core.export.bundle import choose_pictures, export_bundle
 from cnn_core.export.card import make_card, read_export_card
 from cnn_core.export.verify import Asked
-from cnn_core.inference.predict import Classifier
+from cnn_core.inference.classifier import Classifier
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 

@@ -10,8 +10,8 @@ from cnn_core.errors import RunError
 from cnn_core.export.card import Options, make_card, read_export_card
 from cnn_core.export.weights import card_inside, read_safetensors, write_safetensors
 from cnn_core.home import WEIGHTS
-from cnn_core.inference.calibrated import Calibration, save_calibration
-from cnn_core.models.saved import ModelCard, build_saved, load_model, read_card
+from cnn_core.inference.confidence import Calibration, save_calibration
+from cnn_core.models.saving import ModelCard, build_saved, load_model, read_card
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 

@@ -10,6 +10,7 @@ import torch
 
 from cnn_core.data.source import finish
 from cnn_core.errors import RunError, StudioError
+from cnn_core.execution.in_process import execute
 from cnn_core.export import apart, forms
 from cnn_core.export.card import make_card
 from cnn_core.export.forms import export_model
@@ -17,9 +18,8 @@ from cnn_core.export.graph import build_answering
 from cnn_core.export.verify import Asked, ask_app, compare
 from cnn_core.export.weights import card_inside, read_safetensors, write_safetensors
 from cnn_core.home import WEIGHTS, Home
-from cnn_core.inference.calibrated import Calibration, save_calibration
-from cnn_core.inference.predict import Classifier
-from cnn_core.runs.execute import execute
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
 from tests.helpers import drain, is_a_sentence, tiny_config, write_pictures

@@ -12,10 +12,10 @@ import torch
 
 from cnn_core.export.card import ExportCard, Options
 from cnn_core.export.graph import answer, build_answering, in_words, to_input, to_onnx, to_torch_export, trace
-from cnn_core.inference.calibrated import Calibration, network_key, save_calibration
-from cnn_core.inference.predict import Classifier
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.confidence import Calibration, network_key, save_calibration
 from cnn_core.models.registry import FAMILIES
-from cnn_core.models.saved import ModelCard, save_card, save_weights
+from cnn_core.models.saving import ModelCard, save_card, save_weights
 
 # The other families are made of the same parts, or take long to trace: benchmarks/exports.py makes both files of every one.
 TRACED = ("simple", "speed", "resnet9", "resnet20", "mobilenet", "convnext")

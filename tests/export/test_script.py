@@ -14,7 +14,7 @@ import pytest
 import torch
 from torchvision import datasets
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.batches import Normalise
 from cnn_core.data.catalog import CATALOG, open_source
 from cnn_core.data.importer import Options, import_files
@@ -24,7 +24,7 @@ from cnn_core.export.script import training_script
 from cnn_core.export.training_file import training_file
 from cnn_core.home import CARD
 from cnn_core.models.registry import FAMILIES
-from cnn_core.models.saved import ModelCard
+from cnn_core.models.saving import ModelCard
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.recipe import split_validation
 from cnn_core.training.schedule import make_schedule, make_side

@@ -6,11 +6,11 @@ import torch
 from PIL import Image
 
 from cnn_core.errors import ImageError
-from cnn_core.inference.calibrated import Calibration, save_calibration
-from cnn_core.inference.predict import Classifier
-from cnn_core.inference.preprocess import received
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.confidence import Calibration, save_calibration
+from cnn_core.inference.preprocessing import received
 from cnn_core.inference.tta import classify_averaged, make_views
-from cnn_core.models.saved import ModelCard, read_card, save_card
+from cnn_core.models.saving import ModelCard, read_card, save_card
 from tests.conftest import Trained
 from tests.helpers import COLOURS, picture
 

@@ -6,15 +6,15 @@ from statistics import mean
 
 import pytest
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.errors import RunError, StudioError
+from cnn_core.execution.in_process import execute
 from cnn_core.home import Home
 from cnn_core.lessons.attempts import attempts, begin, last_try, lessons_done, look, outcome, stop, validation_count
 from cnn_core.lessons.cards import LESSONS
 from cnn_core.lessons.measures import ACCURACY, LOSS
-from cnn_core.limits import Limits
-from cnn_core.runs.execute import execute
-from cnn_core.runs.shelf import Shelf
+from cnn_core.runs.limits import Limits
+from cnn_core.runs.organizer import Shelf
 from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence
 

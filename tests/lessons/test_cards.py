@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import StudioError
 from cnn_core.home import Home
 from cnn_core.lessons.cards import DIGITS, LESSONS, find_lesson

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.analysis.intervals import wilson_interval
-from cnn_core.config import GROUPS, TrainConfig, choices
+from cnn_core.config.schema import GROUPS, TrainConfig, choices
 from cnn_core.lessons.glossary import EVERYWHERE, TOPICS, find_terms, glossary, term_name
+from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.models.registry import FAMILIES
 
 FIELDS = TrainConfig.model_fields

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import SettingError
 from cnn_core.models.registry import FAMILIES, build_model, build_on_meta, count_parameters, least_side
 from tests.helpers import is_a_sentence

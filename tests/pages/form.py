@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.models.registry import build_model
 
 FIELDS = TrainConfig.model_fields

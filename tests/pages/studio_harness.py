@@ -34,9 +34,9 @@ def trained_home() -> Path:
     """A studio home with one finished run, 0001-digits; made once in a test session, to be read or copied, never changed."""
     import torch
 
-    from cnn_core.config import make_config
+    from cnn_core.config.schema import make_config
+    from cnn_core.execution.in_process import execute
     from cnn_core.home import Home
-    from cnn_core.runs.execute import execute
     from cnn_core.runs.store import Store
 
     folder = Path(tempfile.mkdtemp(prefix="trained-"))
@@ -60,7 +60,7 @@ def open_in_frame(name: str, query: Mapping[str, str], user: dict[str, Any] | No
     """A page in its frame, run once; `user`: what a sign-in says of who looks at it."""
     from streamlit.testing.v1 import AppTest
 
-    at = AppTest.from_file(str(ROOT / "pages" / "ui" / "frame.py"), default_timeout=120)
+    at = AppTest.from_file(str(ROOT / "pages" / "shared" / "frame.py"), default_timeout=120)
     if user is not None:
         at.user = user
     if name != "start":

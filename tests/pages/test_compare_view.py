@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.analysis.comparison import compare, verdict
-from cnn_core.analysis.evaluation import evaluate_run
-from cnn_core.analysis.looks import MANY, looks_at, note_look
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import finish
+from cnn_core.execution.in_process import execute
 from cnn_core.home import CARD, Home
-from cnn_core.runs.execute import execute
+from cnn_core.metrics.evaluation import evaluate_run
+from cnn_core.metrics.model_comparison import compare, verdict
+from cnn_core.metrics.test_set_usage import MANY, looks_at, note_look
 from cnn_core.runs.store import Store
-from pages.ui.choice import ALL
-from pages.ui.evaluation.compare_chart import MOST, changes_chart, largest_changes
-from pages.ui.evaluation.shots import PAGE
+from pages.charts.comparison import MOST, changes_chart, largest_changes
+from pages.shared.choice import ALL
+from pages.shared.image_grid import PAGE
 from tests.pages.studio_harness import QUICK, copy_trained_home
 
 RUN, SECOND = "0001-digits", "0002-digits"

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from cnn_core.config import GROUPS, TrainConfig, make_config, range_in_words
+from cnn_core.config.schema import GROUPS, TrainConfig, make_config, range_in_words
 from cnn_core.data.catalog import CATALOG
 from cnn_core.models.registry import FAMILIES
 from tests.pages.form import FIELDS, buttons, choose_folder, field, fill, found, make_folder, parameters, press_start, shown
@@ -258,9 +258,7 @@ def test_what_was_started_is_a_run_as_from_the_command_line_where_nothing_was_ch
 
 
 def test_the_page_is_there_before_torch_is(tmp_path):
-    script = (
-        "import sys, pages.ui.costs, pages.ui.forms, pages.ui.settings_io, pages.ui.tryouts; sys.exit('torch' in sys.modules)"
-    )
+    script = "import sys, pages.views.configure.costs, pages.shared.forms, pages.shared.settings_files, pages.shared.tryouts; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
 
 

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cnn_core.analysis.one_image import normalised
-from cnn_core.analysis.passage import follow
-from cnn_core.inference.predict import Classifier
-from pages.ui.components.convolution import TILES, Subject, layer_in_numbers, strip_in_numbers
-from tests.analysis.nets import CLASSES, SIDE, network, pictures
+from cnn_core.explain.forward_trace import follow
+from cnn_core.explain.single_image import normalised
+from cnn_core.inference.classifier import Classifier
+from pages.charts.components.convolution import TILES, Subject, layer_in_numbers, strip_in_numbers
+from tests.explain.nets import CLASSES, SIDE, network, pictures
 from tests.pages.form import drawn_bar
 
 RUN = "0001-digits"
@@ -151,7 +151,7 @@ def test_the_words_in_its_text_are_in_the_glossary():
     import re
 
     from cnn_core.lessons.glossary import glossary
-    from pages.ui.learning.convolution import WORDS
+    from pages.views.learn.convolution import WORDS
 
     terms = re.findall(r"term=(\w+)", WORDS)
     assert len(terms) >= 4 and set(terms) <= set(glossary())

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.analysis.evaluation import evaluate_run
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.source import finish
+from cnn_core.execution.in_process import execute
 from cnn_core.home import EVALUATIONS
-from cnn_core.runs.execute import execute
+from cnn_core.metrics.evaluation import evaluate_run
 
 RUN = "0001-digits"
 VIEW = "Confusion matrix"

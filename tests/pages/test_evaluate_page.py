@@ -7,14 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
-from cnn_core.analysis.evaluation import evaluate_run
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
+from cnn_core.execution.in_process import execute
 from cnn_core.home import CARD, EVALUATIONS, WEIGHTS
-from cnn_core.runs.execute import execute
+from cnn_core.metrics.evaluation import evaluate_run
 
 RUN = "0001-digits"
 

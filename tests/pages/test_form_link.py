@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from tests.pages.form import field, fill, make_folder, press, press_start
 
 
@@ -96,7 +96,7 @@ def test_a_link_from_the_data_page_chooses_the_set(empty, open_page):
 
 
 def test_a_link_that_is_changed_in_place_fills_the_form_anew(empty, open_page, monkeypatch):
-    monkeypatch.setattr("pages.ui.form_link.LATE_SECONDS", 0)
+    monkeypatch.setattr("pages.shared.form_link.LATE_SECONDS", 0)
     at = open_page("configure", epochs="3")
     at.query_params.clear()
     at.query_params.update({"epochs": "4", "model": "resnet20"})

@@ -10,16 +10,16 @@ from PIL import Image
 from scipy.special import softmax
 from sklearn.datasets import load_digits
 
-from cnn_core.analysis.evaluation import Evaluation, evaluate_run, evaluation_key, save_evaluation
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import open_source
-from cnn_core.data.image_file import read_picture
+from cnn_core.data.decoder import read_picture
 from cnn_core.data.source import ImageSet, finish
-from cnn_core.inference.calibrated import Calibration, save_calibration
-from cnn_core.inference.predict import Classifier
-from cnn_core.runs.execute import execute
-from pages.ui.components.picker import Picture, _card
-from pages.ui.gallery.browse import SURE, Choice, _verdicts
+from cnn_core.execution.in_process import execute
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.confidence import Calibration, save_calibration
+from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, save_evaluation
+from pages.charts.components.picker import Picture, _card
+from pages.views.gallery.browse import SURE, Choice, _verdicts
 
 RUN = "0001-digits"
 MARKUP = "<b>cat</b>"

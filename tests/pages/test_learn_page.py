@@ -9,8 +9,8 @@ from cnn_core.data.source import finish
 from cnn_core.events import Epoch, Finished, Started
 from cnn_core.lessons.attempts import attempts, begin, look
 from cnn_core.lessons.cards import LESSONS
-from pages.ui.learning.duration import measure_pair
-from pages.ui.learning.pictures import PICTURES
+from pages.views.learn.duration import measure_pair
+from pages.views.learn.pictures import PICTURES
 from tests.helpers import drain, write_pictures
 from tests.pages.form import buttons, press
 

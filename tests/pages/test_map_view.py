@@ -11,17 +11,17 @@ from PIL import Image
 from sklearn.decomposition import PCA
 from starlette.requests import Request
 
-from cnn_core.analysis.embedding import compute_features
-from cnn_core.analysis.evaluation import evaluate_run, load_part
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import ImageSet, finish
+from cnn_core.execution.in_process import execute
+from cnn_core.explain.embedding import compute_features
 from cnn_core.home import WEIGHTS
-from cnn_core.models.saved import load_model
-from cnn_core.runs.execute import execute
-from pages.ui.evaluation.map_colours import PREDICTED, TRUTH, VERDICT, colour
-from pages.ui.sheets import MOST, Sheet, make_sheet, offer, send_sheet
-from pages.ui.text import percent
+from cnn_core.metrics.evaluation import evaluate_run, load_part
+from cnn_core.models.saving import load_model
+from pages.charts.image_sheets import MOST, Sheet, make_sheet, offer, send_sheet
+from pages.shared.text import percent
+from pages.views.evaluate.embedding.colours import PREDICTED, TRUTH, VERDICT, colour
 from tests.helpers import drain
 
 RUN = "0001-digits"

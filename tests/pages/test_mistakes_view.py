@@ -5,16 +5,16 @@ import re
 import numpy as np
 import pytest
 
-from cnn_core.analysis.evaluation import Evaluation, evaluate_run
-from cnn_core.analysis.label_errors import find_label_errors
-from cnn_core.analysis.mistakes import ORDERINGS
 from cnn_core.data.catalog import open_source
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.source import finish
-from cnn_core.runs.execute import execute
-from cnn_core.training import out_of_sample
-from cnn_core.training.out_of_sample import load_learned, read_out_of_sample
-from pages.ui.evaluation.shots import PAGE
+from cnn_core.execution.in_process import execute
+from cnn_core.metrics.evaluation import Evaluation, evaluate_run
+from cnn_core.metrics.label_errors import find_label_errors
+from cnn_core.metrics.mistakes import ORDERINGS
+from cnn_core.training import cross_validation
+from cnn_core.training.cross_validation import load_learned, read_out_of_sample
+from pages.shared.image_grid import PAGE
 from tests.helpers import picture, tiny_config, write_pictures
 
 RUN = "0001-digits"
@@ -156,7 +156,7 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     errors = find_label_errors(found.of(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
     listed = shown(at, key := ticks(DOUBTS, "train", run))
-    monkeypatch.setattr(out_of_sample, "prepare", None)  # nothing may be trained from here on
+    monkeypatch.setattr(cross_validation, "prepare", None)  # nothing may be trained from here on
     at = press(tick(at, key, listed), f"Relabel {len(listed)} to the suggested class")
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     put_right = [row for row, label in wrong.items() if labels[row] == label]

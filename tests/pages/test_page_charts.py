@@ -6,15 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.training.rate_finder import RateCurve
-from pages.ui import charts
-from pages.ui.charts import (
-    POINTS,
-    probability_bars,
-    rate_chart,
-    rate_curve,
-)
-from pages.ui.learning.picture_charts import parameters_by_width
+from cnn_core.training.learning_rate_finder import RateCurve
+from pages.charts import figures
+from pages.charts.figures import POINTS, probability_bars, rate_chart, rate_curve
+from pages.views.learn.picture_charts import parameters_by_width
 
 MARKUP = "<b>cat</b> <a href='http://192.0.2.1/'>x</a> &lt; "
 
@@ -74,7 +69,7 @@ def test_the_found_rates_are_drawn_on_a_logarithmic_axis_with_the_proposal_marke
 def test_no_chart_has_a_colour_of_its_own_that_would_not_follow_the_theme():
     named = {
         path.name: [colour for colour in re.findall(r'"(#[0-9a-fA-F]{6})"', path.read_text()) if not colour.startswith("#0000")]
-        for path in Path(charts.__file__).parent.rglob("*.py")
+        for path in Path(figures.__file__).parent.rglob("*.py")
         if "plotly" in path.read_text()
     }
     assert len(named) > 10 and {name: found for name, found in named.items() if found} == {}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.ui.images import labelled_grid, picture_html
+from pages.charts.images import labelled_grid, picture_html
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror="alert(2)">'
 

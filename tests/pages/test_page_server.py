@@ -88,6 +88,6 @@ def listening(pid):
 
 def test_helper_processes_of_a_server_which_run_its_frame_anew_without_a_browser_begin_undisturbed(home):
     """multiprocessing's helpers load the main module again, and in a running server that is the frame."""
-    process = start_process(home, "-c", "import runpy; runpy.run_path('pages/ui/frame.py', run_name='__mp_main__')")
+    process = start_process(home, "-c", "import runpy; runpy.run_path('pages/shared/frame.py', run_name='__mp_main__')")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors

@@ -15,12 +15,12 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.events import Finished, Note, Progress, Resumed
 from cnn_core.home import Home
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
-from pages.ui import stream
+from pages.shared import stream
 from tests.pages.hand_fed import accuracy, epoch, loss, started, steps, trained_here
 from tests.pages.studio_harness import free_port
 

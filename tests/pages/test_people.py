@@ -16,19 +16,19 @@ from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette import starlette_app_utils, starlette_auth_routes
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.errors import StudioError
 from cnn_core.home import Home
-from cnn_core.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS
-from cnn_core.runs.shelf import Shelf
+from cnn_core.runs.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS
+from cnn_core.runs.organizer import Shelf
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
 from cnn_core.search.studies import Studies
-from pages.ui import server
-from pages.ui.guard import guarded
-from pages.ui.identity import check_sign_in, claims_of, is_sign_in_on
-from pages.ui.people import name_of
+from pages.shared import server
+from pages.shared.guard import guarded
+from pages.shared.identity import check_sign_in, claims_of, is_sign_in_on
+from pages.shared.people import name_of
 from tests.helpers import is_a_sentence
 from tests.pages.oidc_provider import SECRET, write_secrets
 from tests.pages.studio_harness import open_in_frame

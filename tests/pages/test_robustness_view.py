@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.analysis.corruptions import CORRUPTIONS, LEVELS
-from cnn_core.analysis.evaluation import evaluate_run
-from cnn_core.analysis.robustness import Robustness, draw_sample, read_robustness, save_robustness
 from cnn_core.data.source import finish
 from cnn_core.events import Progress
 from cnn_core.home import EVALUATIONS, WEIGHTS
-from pages.ui.evaluation import robustness
-from pages.ui.evaluation.robustness_chart import robustness_chart
-from pages.ui.progress import CANCELLED, TimeLeft
+from cnn_core.metrics.corruptions import CORRUPTIONS, LEVELS
+from cnn_core.metrics.evaluation import evaluate_run
+from cnn_core.metrics.robustness import Robustness, draw_sample, read_robustness, save_robustness
+from pages.charts.robustness import robustness_chart
+from pages.shared.progress import CANCELLED, TimeLeft
+from pages.views.evaluate import robustness
 
 RUN = "0001-digits"
 NAMES = [corruption.name for corruption in CORRUPTIONS]

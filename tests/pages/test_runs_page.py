@@ -8,14 +8,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from cnn_core.config import make_config
-from cnn_core.runs.compare import differences
-from cnn_core.runs.shelf import Shelf
+from cnn_core.config.schema import make_config
+from cnn_core.runs.branch_tree import Node
+from cnn_core.runs.comparison import differences
+from cnn_core.runs.organizer import Shelf
 from cnn_core.runs.store import Run, Store
-from cnn_core.runs.tree import Node
-from pages.ui.run_parallel import parallel_figure
-from pages.ui.run_tree import tree_figure
-from pages.ui.session import STATUS
+from pages.charts.parallel_coordinates import parallel_figure
+from pages.shared.run_selection import STATUS
+from pages.views.runs.tree import tree_figure
 from tests.pages.hand_fed import epoch, started, steps, trained_here
 
 

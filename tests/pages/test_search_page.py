@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cnn_core.config import MODEL_OPTIONS, TrainConfig, make_config
+from cnn_core.config.schema import MODEL_OPTIONS, TrainConfig, make_config
 from cnn_core.home import Home
 from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.store import Store
-from cnn_core.search.drive import drive
 from cnn_core.search.plan import Plan
+from cnn_core.search.runner import drive
 from cnn_core.search.space import SEARCHABLE, Choices, Range, check_space, parse_space, takes_range
 from cnn_core.search.studies import Studies
 from cnn_core.search.trials import Trial
-from pages.ui.searching.charts import best_so_far, importance_bars
-from pages.ui.searching.space_form import BOX
-from pages.ui.searching.suggest import suggest_range, suggest_values
-from pages.ui.searching.times import in_words, seconds_left, trial_seconds
+from pages.charts.search import best_so_far, importance_bars
+from pages.shared.trial_times import in_words, seconds_left, trial_seconds
+from pages.views.search.space_form import BOX
+from pages.views.search.suggestions import suggest_range, suggest_values
 from tests.helpers import is_a_sentence, tiny_config, write_pictures
 from tests.pages.form import choose_folder, field, fill, press
 from tests.pages.test_runs_page import finished, named, overlaid, told, wide_charts

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pages.ui.text import WORD_JOINER, plain
+from pages.shared.text import WORD_JOINER, plain
 
 HOSTILE = (
     "[click](javascript:alert(1)) ![i](//evil.example/x.png)",

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from cnn_core.config import TrainConfig, make_config
+from cnn_core.config.schema import TrainConfig, make_config
 from cnn_core.events import Changed
 from cnn_core.runs.lock import hold
 from tests.pages.hand_fed import epoch, started, steps

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from cnn_core.config import BRANCHABLE, TrainConfig
+from cnn_core.config.schema import BRANCHABLE, TrainConfig
 from cnn_core.errors import RunError, SettingError
 from cnn_core.events import Epoch, Resumed, Steps
+from cnn_core.execution.in_process import execute
 from cnn_core.home import WEIGHTS, epoch_file
-from cnn_core.models.saved import load_model
+from cnn_core.models.saving import load_model
 from cnn_core.runs.branch import branch
-from cnn_core.runs.execute import execute
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence, tiny_config

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
+from cnn_core.execution.in_process import execute
 from cnn_core.runs import digest
 from cnn_core.runs import history as history_module
 from cnn_core.runs.branch import branch
 from cnn_core.runs.curve import NEWEST
 from cnn_core.runs.digest import DIGEST, EVERY, from_bytes, keep_history, read_history, to_bytes
-from cnn_core.runs.execute import execute
 from cnn_core.runs.history import FIRST_STEPS, History
-from cnn_core.runs.shelf import Shelf
+from cnn_core.runs.organizer import Shelf
 from cnn_core.runs.store import Store, Stored
 from tests.conftest import Trained
 from tests.helpers import tiny_config

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from cnn_core.config import make_config
-from cnn_core.runs.shelf import Shelf
+from cnn_core.config.schema import make_config
+from cnn_core.runs.organizer import Shelf
 from cnn_core.runs.store import Store
 
 

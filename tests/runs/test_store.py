@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.data.catalog import open_source
 from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
@@ -188,7 +188,7 @@ def test_exactly_one_of_many_processes_starts_a_run(store: Store):
 
 
 def test_many_processes_may_make_the_store_and_runs_in_it_at_the_same_time(home: Home):
-    script = "from cnn_core.config import make_config\n"
+    script = "from cnn_core.config.schema import make_config\n"
     script += "print(*[Store(Home.from_environment()).create(make_config()) for _ in range(5)])"
     ids = sorted(run for output in python(home, script, 4) for run in output.split())
     assert ids == [f"{number:04d}-digits" for number in range(1, 21)]

@@ -6,12 +6,12 @@ from pathlib import Path
 import optuna
 import pytest
 
-from cnn_core.config import make_config
+from cnn_core.config.schema import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.files import try_lock
 from cnn_core.home import Home
-from cnn_core.search.draw import draw
 from cnn_core.search.plan import Plan
+from cnn_core.search.sampling import draw
 from cnn_core.search.space import parse_space
 from cnn_core.search.studies import Studies
 from tests.helpers import is_a_sentence

@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 
-from cnn_core.inference.predict import Classifier
+from cnn_core.inference.classifier import Classifier
 from cnn_core.serving.batching import Batcher
 from tests.conftest import Trained
 

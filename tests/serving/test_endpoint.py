@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.image_file import read_reduced
-from cnn_core.inference.predict import Classifier
+from cnn_core.data.decoder import read_reduced
+from cnn_core.inference.classifier import Classifier
 from tests.helpers import COLOURS, is_a_sentence, picture
 from tests.serving.conftest import IN_FLIGHT, MOST_MB, SECONDS, Served
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_core.config import make_config
-from cnn_core.data.augment import RandomCrop, RandomFlip
+from cnn_core.config.schema import make_config
+from cnn_core.data.augmentation import RandomCrop, RandomFlip
 from cnn_core.data.batches import Batches
-from cnn_core.data.mix import MixUp
+from cnn_core.data.mixing import MixUp
 from cnn_core.data.source import ImageSet
 from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score
 
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
 from cnn_core.data.catalog import open_source
 from cnn_core.data.source import ImageSet, finish
@@ -22,7 +22,7 @@ from cnn_core.errors import DataError, DivergedError, SettingError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
 from cnn_core.home import CARD, CONFIG, CURVES_PICTURE, EPOCHS, EVALUATIONS, LEARNING, PREDICTIONS_PICTURE, WEIGHTS, Home
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
-from cnn_core.models.saved import load_model
+from cnn_core.models.saving import load_model
 from cnn_core.models.simple import SimpleCNN
 from cnn_core.training import meter
 from cnn_core.training.recipe import prepare, split_validation, train_run

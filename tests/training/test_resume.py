@@ -14,17 +14,17 @@ import pytest
 import torch
 
 from cnn_core.__main__ import main
-from cnn_core.config import TrainConfig
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.index import Index
 from cnn_core.data.path_source import PathSource
 from cnn_core.errors import DataError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
+from cnn_core.execution.in_process import execute
 from cnn_core.home import CARD, CHECKPOINT, INDEX, OLD_CHECKPOINT, WEIGHTS, Home
-from cnn_core.models.saved import load_model
-from cnn_core.runs.execute import execute
+from cnn_core.models.saving import load_model
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store, Stored
-from cnn_core.training import course, meter
+from cnn_core.training import meter, session
 from cnn_core.training.recipe import train_run
 from tests.helpers import is_a_sentence, start_process, tiny_config
 
@@ -147,13 +147,13 @@ def killed(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.Monke
     """A run that wrote checkpoints at every event up to step 5 and reported two more steps: settings, folder, events."""
     config, folder = tiny_config(pictures, epochs=EPOCHS, dropout=0.3, mixup=0.3), tmp_path / "killed"
     folder.mkdir()
-    monkeypatch.setattr(course, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(session, "CHECKPOINT_SECONDS", -1.0)
     events: list[Event] = []
     training = train_run(config, folder, home)
     for event in training:
         events.append(event)
         if isinstance(event, Steps) and event.step == 4:
-            monkeypatch.setattr(course, "CHECKPOINT_SECONDS", 1e9)
+            monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
         if isinstance(event, Steps) and event.step == 7:
             break
     shutil.copytree(folder, tmp_path / "kept")
@@ -275,7 +275,7 @@ def test_a_stop_while_the_test_images_are_read_can_be_gone_on_from(store: Store,
 
 KILLED = """
 import sys, time
-from cnn_core.console import Console
+from cnn_core.cli.console import Console
 from cnn_core.training import course, meter
 from cnn_core.__main__ import main
 meter.REPORT_SECONDS, course.CHECKPOINT_SECONDS = -1.0, 0.0

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from cnn_core.config import STEERABLE, TrainConfig, change_config
+from cnn_core.config.schema import STEERABLE, TrainConfig, change_config
 from cnn_core.errors import RunError, SettingError
 from cnn_core.events import Changed, Continued, Epoch, Event, Finished, Note, Paused, Saved, Steps
 from cnn_core.home import CHECKPOINT, WEIGHTS, Home, kept_epochs
 from cnn_core.models import checkpoint
 from cnn_core.models.checkpoint import keep_epoch, load_checkpoint, load_epoch
-from cnn_core.training import course, meter
+from cnn_core.training import meter, session
 from cnn_core.training.recipe import train_run
 from cnn_core.training.steering import Steering
 from tests.helpers import is_a_sentence, tiny_config
@@ -134,7 +134,7 @@ def test_a_steered_run_that_is_stopped_and_resumed_ends_with_the_very_same_bits(
 
 
 def test_a_change_that_was_told_is_not_lost_with_the_process(home: Home, pictures: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(course, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
     training = train_run(tiny_config(pictures, epochs=3), tmp_path, home, steering=(steering := Steering()))
     for event in training:
         change_at(4, epochs=7)(event, steering)
@@ -171,7 +171,7 @@ def test_a_change_out_of_range_or_unknown_is_refused(name: str, value: float):
 def test_a_checkpoint_that_somebody_asked_for_is_written_at_once_and_told(
     home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(course, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
     taken: list[int] = []
 
     def ask(event: Event, steering: Steering) -> None:
@@ -256,7 +256,7 @@ def test_an_epoch_that_was_not_kept_or_is_damaged_is_refused_in_words(tmp_path: 
 def test_a_save_that_fails_is_told_the_old_checkpoint_still_loads_and_training_goes_on(
     home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, code: int
 ):
-    monkeypatch.setattr(course, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(session, "CHECKPOINT_SECONDS", -1.0)
     is_full, loaded = [False], []
 
     def fail_now(*args: object, **kwargs: object) -> None:
@@ -267,7 +267,7 @@ def test_a_save_that_fails_is_told_the_old_checkpoint_still_loads_and_training_g
 
     if failing == "write":
         monkeypatch.setattr(checkpoint, "write_atomically", broken(checkpoint.write_atomically))
-        monkeypatch.setattr(course, "save_weights", broken(course.save_weights))
+        monkeypatch.setattr(session, "save_weights", broken(session.save_weights))
     else:
         name = {"fsync": "fsync", "rename": "replace"}[failing]
         monkeypatch.setattr(os, name, broken(getattr(os, name)))

@@ -1,0 +1,118 @@
+"""A trained model on disk: `best_model.pth` (a plain state dict) and `model.json` (the card: all that is needed to use it).
+
+Files are replaced whole or not at all. Weights are only ever read with `weights_only=True`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, field_validator
+from torch import nn
+
+from cnn_core.data.decoder import Fit
+from cnn_core.data.source import Ink
+from cnn_core.errors import RunError
+from cnn_core.files import write_atomically
+from cnn_core.home import CARD, WEIGHTS
+from cnn_core.models.registry import build_model
+
+
+class ModelCard(BaseModel):
+    """What turns weights into a classifier: architecture, classes, and how images are made ready.
+
+    `options`: the network's own settings, by name. mean, std: per channel, in units of full brightness. `ink`: as whose digits drawings
+    are centred and scaled (see `DataInfo`), `fit`: how photographs are made the right size. `mirror`: whether logits are the mean of the
+    image's and the mirrored image's. `fingerprint`: of the data it was trained on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    options: dict[str, Any] = {}
+    classes: tuple[str, ...]
+    channels: int
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    ink: Ink = ""
+    fit: Fit = "crop"
+    mirror: bool = False
+    fingerprint: str
+
+    @field_validator("ink", mode="before")
+    @classmethod
+    def was_once_a_switch(cls, value: Any) -> Any:
+        """Cards of the first version said true or false."""
+        return {True: "uci", False: ""}.get(value, value) if isinstance(value, bool) else value
+
+    def build(self, weights: str = "scratch") -> nn.Module:
+        """The card's network, freshly initialised, or from `weights` as build_model has it."""
+        shape = {"channels": self.channels, "image_size": self.image_size, "classes": len(self.classes)}
+        model = build_model(self.model, **shape, **self.options, weights=weights)
+        if self.mirror:
+            model.register_forward_hook(_average_with_mirrored)
+        return model
+
+
+def _average_with_mirrored(model: nn.Module, inputs: tuple[torch.Tensor], logits: torch.Tensor) -> torch.Tensor:
+    """In evaluation mode, the mean of the logits and those of the images (N, C, H, W) mirrored left to right."""
+    return logits if model.training else (logits + model.forward(inputs[0].flip(3))) / 2
+
+
+def save_card(folder: Path, card: ModelCard) -> None:
+    write_atomically(folder / CARD, lambda file: file.write(card.model_dump_json(indent=2).encode()))
+
+
+def save_weights(folder: Path, model: nn.Module) -> None:
+    """Write the model's state dict as `best_model.pth`."""
+    save_state(folder, model.state_dict())
+
+
+def save_state(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write a model's `state`, on the CPU and in the default memory layout, as `best_model.pth`."""
+    state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    write_atomically(folder / WEIGHTS, lambda file: torch.save(state, file))
+
+
+def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard]:
+    """The saved network in evaluation mode, and its card. Raises RunError where there is none or it is damaged."""
+    card = read_card(folder)
+    try:
+        state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise _no_model_yet(folder) from None
+    except Exception:  # what reading a damaged pickle raises is anybody's guess
+        raise _damaged(folder) from None
+    return build_saved(folder, card, state, device), card
+
+
+def read_card(folder: Path) -> ModelCard:
+    """What is known of the network in `folder`. Raises RunError where there is none or its card is damaged."""
+    try:
+        return ModelCard.model_validate_json((folder / CARD).read_bytes())
+    except FileNotFoundError:
+        raise _no_model_yet(folder) from None
+    except (OSError, ValueError):
+        raise _damaged(folder) from None
+
+
+def build_saved(folder: Path, card: ModelCard, state: Mapping[str, torch.Tensor], device: torch.device) -> nn.Module:
+    """The card's network with the weights of `state`, in evaluation mode. Raises RunError where one does not fit the other."""
+    try:
+        # First weights would only be thrown away, and drawing them would disturb a training in this process.
+        with torch.device("meta"):
+            model = card.build()
+        model.load_state_dict(state, assign=True)
+    except Exception:  # a damaged file may hold anything
+        raise _damaged(folder) from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def _no_model_yet(folder: Path) -> RunError:
+    return RunError(f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run.")
+
+
+def _damaged(folder: Path) -> RunError:
+    return RunError(f"The saved model of run {folder.name} is damaged or does not fit its card. Train the run again.")

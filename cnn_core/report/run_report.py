@@ -1,0 +1,63 @@
+"""A run of the store as a report (see `analysis.report`): gathers what the store and the run's folder tell. In: a run and what was looked at.
+Out: the report's text, with Progress on the way."""
+
+import platform
+import time
+from collections.abc import Generator
+from importlib.metadata import version
+
+import cnn_core
+from cnn_core.data.catalog import open_source
+from cnn_core.data.imported import image_names
+from cnn_core.data.source import ImageSet, Part
+from cnn_core.events import Progress
+from cnn_core.inference.confidence import NEUTRAL, calibration_of
+from cnn_core.metrics.evaluation import Evaluation
+from cnn_core.metrics.test_set_usage import count_looks
+from cnn_core.report.document import Looked, RunFacts, write_report
+from cnn_core.runs.digest import read_history
+from cnn_core.runs.event_reader import Told
+from cnn_core.runs.history import summarise
+from cnn_core.runs.store import Run, Store
+
+
+def report_run(
+    store: Store, run: Run, evaluation: Evaluation, images: ImageSet, *, part: Part = "test", epoch: int | None = None
+) -> Generator[Progress, None, str]:
+    """The report on `run`: its best network or that after a kept `epoch`, evaluated on the `images` of `part`. Raises StudioError."""
+    yield Progress("Reading the run", 0, 1)
+    source = open_source(run.config.data, store.home)
+    looked = Looked(
+        evaluation,
+        images,
+        image_names(source, images),
+        part,
+        epoch,
+        source.info,
+        calibration_of(store.home.run_folder(run.id)) if epoch is None else NEUTRAL,
+        count_looks(store.home, run.config.data, run.id, epoch) if part == "test" else 0,
+    )
+    return (yield from write_report(gather_facts(store, run), looked))
+
+
+def gather_facts(store: Store, run: Run) -> RunFacts:
+    """What the store tells of a run, as far as it has come."""
+    told = Told(store, run.id)
+    return RunFacts(
+        id=run.id,
+        name=run.name,
+        notes=run.notes,
+        tags=run.tags,
+        status=run.status,
+        created=run.created,
+        made=time.time(),
+        parent=run.parent,
+        parent_epoch=run.parent_epoch,
+        config=run.config,
+        changes=told.changes(),
+        epochs=told.epochs(),
+        summary=run.summary or summarise(read_history(store, run.id)),
+        trained_on=store.data_version(run.id),
+        versions={"CNN Studio": cnn_core.__version__, "Python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "torchvision", "numpy")},
+    )

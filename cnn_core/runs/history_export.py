@@ -1,0 +1,124 @@
+"""Runs to take along, as one zip: tables for a spreadsheet (CSV), everything for a program (JSON), or event files for TensorBoard.
+
+In: a store and runs. Out: a zip file, written a piece at a time, with Progress on the way.
+
+    csv          runs.csv (one row a run: settings and figures) and for each run <run>/epochs.csv, reports.csv, steps.csv
+    json         <run>.json: settings, figures, epochs, reports and steps
+    tensorboard  <run>/events.out.tfevents… (see `event_file`): `tensorboard --logdir` on the unpacked folder shows them
+
+Units are those of `events`. Importing this module does not import torch.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+from cnn_core.config.schema import TrainConfig
+from cnn_core.events import Progress, Steps
+from cnn_core.runs.event_reader import Told, steps_of
+from cnn_core.runs.store import Run, Store
+from cnn_core.runs.tensorboard import event_file_name, write_event_file
+from cnn_core.tables import WriteRow, csv_table
+
+REPORT_FIGURES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load", "train_seconds", "seconds", "at")
+EPOCH_FIGURES = (
+    "epoch",
+    "step",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "is_best",
+    "train_seconds",
+    "seconds",
+    "dead",
+)
+SOMETIMES = 2_000  # reports between two signs of progress within a run
+
+
+def export_runs(store: Store, runs: Sequence[Run], form: str, file: BinaryIO) -> Generator[Progress, None, None]:
+    """Write the zip of `runs` in `form`, one of FORMS, to `file`. Raises StudioError."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        if form == "csv":
+            with _table(archive, "runs.csv") as write:
+                _write_overview(write, runs)
+        for done, run in enumerate(runs):
+            yield Progress(f"Writing {run.id}", done, len(runs))
+            told = Told(store, run.id)
+            for number, step in enumerate(FORMS[form](archive, run, told), start=1):
+                if not number % SOMETIMES:  # only a long run keeps anybody waiting
+                    yield Progress(f"Writing {run.id}: step {step:,}", step, told.last_step())
+
+
+def _write_csv(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
+    epochs, classes = told.epochs(), told.classes()
+    with _table(archive, f"{run.id}/epochs.csv") as write:
+        write([*EPOCH_FIGURES, *(f"accuracy of {name}" for name in classes)])
+        for epoch in epochs:
+            write([*(getattr(epoch, name) for name in EPOCH_FIGURES), *epoch.class_accuracy])
+    with _table(archive, f"{run.id}/reports.csv") as write:
+        write(["step", "epoch", *REPORT_FIGURES])
+        for report in told.reports():
+            write([report.step, report.epoch, *(getattr(report, name) for name in REPORT_FIGURES)])
+            yield report.step
+    with _table(archive, f"{run.id}/steps.csv") as write:
+        write(["step", "epoch", "loss", "accuracy"])
+        for report in told.reports():
+            for step, loss, accuracy in steps_of(report):
+                write([step, report.epoch, loss, accuracy])
+            yield report.step
+
+
+def _write_overview(write: WriteRow, runs: Sequence[Run]) -> None:
+    figures = list(dict.fromkeys(name for run in runs for name in run.summary))
+    settings = list(TrainConfig.model_fields)
+    write(["run", "name", "status", "tags", "notes", "parent", "parent_epoch", *settings, *figures])
+    for run in runs:
+        own = [run.id, run.name, run.status, ", ".join(run.tags), run.notes, run.parent, run.parent_epoch]
+        write([*own, *(getattr(run.config, name) for name in settings), *(run.summary.get(name) for name in figures)])
+
+
+def _write_json(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
+    """One object, its long lists written as they are read."""
+    facts = {
+        name: getattr(run, name)
+        for name in ("id", "name", "status", "notes", "tags", "parent", "parent_epoch", "created", "summary")
+    }
+    facts |= {"settings": run.config.model_dump(), "changes": [asdict(change) for change in told.changes()]}
+    facts |= {"classes": told.classes(), "epochs": [asdict(epoch) for epoch in told.epochs()]}
+    with archive.open(f"{run.id}.json", "w", force_zip64=True) as raw, io.TextIOWrapper(raw, encoding="utf-8") as text:
+        text.write(json.dumps(facts, allow_nan=False)[:-1])
+        text.write(', "reports": [')
+        separator = ""
+        for report in told.reports():
+            text.write(separator + json.dumps(_report_facts(report), allow_nan=False))
+            separator = ",\n"
+            yield report.step
+        text.write("]}\n")
+
+
+def _report_facts(report: Steps) -> dict[str, Any]:
+    return {name: value for name, value in asdict(report).items() if value is not None}
+
+
+def _write_tensorboard(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
+    with archive.open(f"{run.id}/{event_file_name(run)}", "w", force_zip64=True) as file:
+        yield from write_event_file(file, run, told)
+
+
+@contextmanager
+def _table(archive: zipfile.ZipFile, name: str) -> Iterator[WriteRow]:
+    """A CSV file in the archive; gives what writes a row to it."""
+    with archive.open(name, "w", force_zip64=True) as raw, csv_table(raw) as write:
+        yield write
+
+
+FORMS: dict[str, Callable[[zipfile.ZipFile, Run, Told], Iterator[int]]] = {
+    "csv": _write_csv,
+    "json": _write_json,
+    "tensorboard": _write_tensorboard,
+}

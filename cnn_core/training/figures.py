@@ -1,0 +1,70 @@
+"""The two pictures that every run leaves: `training_curves.png` and `predictions.png`. Drawn by matplotlib, without a screen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from cnn_core.data.source import ImageSet
+from cnn_core.events import Epoch
+from cnn_core.files import write_atomically
+from cnn_core.metrics.evaluation import Evaluation
+
+TRAINING, VALIDATION, BEST = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito's colours, safe for colour-blind readers
+GRID = (4, 8)
+
+
+def draw_training_curves(epochs: Sequence[Epoch], path: Path) -> None:
+    """Loss and accuracy by epoch, training and validation, with the best epoch marked."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    best = max((epoch for epoch in epochs if epoch.is_best), key=lambda epoch: epoch.epoch)
+    for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
+        x = [epoch.epoch for epoch in epochs]
+        axes.plot(
+            x, [getattr(epoch, f"train_{name}") for epoch in epochs], color=TRAINING, marker="o", markersize=3, label="training"
+        )
+        axes.plot(
+            x, [getattr(epoch, f"val_{name}") for epoch in epochs], color=VALIDATION, marker="o", markersize=3, label="validation"
+        )
+        axes.axvline(best.epoch, color=BEST, linestyle="--", linewidth=1, label=f"best epoch ({best.epoch})")
+        axes.set(xlabel="epoch", ylabel=name, title=name.capitalize())
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+        axes.legend()
+    loss.set_ylabel("cross-entropy (nats)")
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
+
+
+def draw_predictions(images: ImageSet, evaluation: Evaluation, path: Path) -> None:
+    """The predictions on test images in a file that is there as a whole or not at all."""
+    write_atomically(path, lambda file: paint_predictions(images, evaluation, file))
+
+
+def paint_predictions(images: ImageSet, evaluation: Evaluation, file: BinaryIO, about: str = "Test accuracy") -> None:
+    """A PNG: a grid of images, evenly spread over the set, with predicted and true class, wrong ones in colour, and above it what
+    accuracy it is `about`."""
+    rows, columns = GRID
+    figure = Figure(figsize=(columns * 1.5, rows * 1.8), layout="constrained")
+    figure.suptitle(f"{about} {evaluation.accuracy:.1%}", parse_math=False)
+    chosen = np.unique(np.linspace(0, len(images) - 1, rows * columns).astype(int))
+    cells = figure.subplots(rows, columns).ravel()
+    for axes in cells:
+        axes.set_axis_off()
+    for axes, index in zip(cells, chosen, strict=False):
+        _draw_prediction(axes, images[index], evaluation, int(index))
+    figure.savefig(file, format="png", dpi=120)
+
+
+def _draw_prediction(axes: Axes, image: np.ndarray, evaluation: Evaluation, index: int) -> None:
+    predicted, true = evaluation.predicted[index], evaluation.labels[index]
+    title = f"{evaluation.classes[predicted]} {evaluation.scores.confidence[index]:.0%}"
+    if predicted != true:
+        title += f"\n(is {evaluation.classes[true]})"
+    axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+    axes.set_title(title, fontsize=8, parse_math=False, color="black" if predicted == true else VALIDATION)

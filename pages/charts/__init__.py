@@ -1,0 +1,1 @@
+"""Charts: pure functions from numbers to Plotly figures, and the live components with their JavaScript."""

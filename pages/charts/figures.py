@@ -1,0 +1,74 @@
+"""Charts that do not move, as pure functions from numbers to Plotly figures. (The moving ones are the live component's.)"""
+
+import html
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+
+if TYPE_CHECKING:
+    from cnn_core.training.learning_rate_finder import RateCurve
+
+POINTS = 400
+# What Streamlit's chart theme puts in the place of its ten categorical colours: the page shows those of its light or dark theme.
+THEME_COLOURS = tuple(f"#0000{place:02d}" for place in range(1, 11))
+
+
+def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go.Figure:
+    """The most probable classes as horizontal bars, most probable on top."""
+    shown = ranked[:limit]
+    figure = go.Figure(
+        go.Bar(
+            x=[probability for _, probability in shown],
+            y=[html.escape(name) for name, _ in shown],
+            orientation="h",
+            text=[f"{probability:.1%}" for _, probability in shown],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:.2%}<extra></extra>",
+        )
+    )
+    figure.update_layout(margin={"l": 10, "r": 50, "t": 10, "b": 10}, height=60 + 28 * len(shown), bargap=0.25)
+    figure.update_xaxes(title="probability", range=[0, 1], tickformat=".0%")
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    return figure
+
+
+def rate_chart(schedule: Callable[[int], float], steps_per_epoch: int, epochs: int) -> go.Figure:
+    """The learning rate over the training, at up to POINTS of its steps."""
+    steps = np.unique(np.linspace(0, steps_per_epoch * epochs - 1, POINTS).astype(int))
+    rates = [schedule(int(step)) for step in steps]
+    figure = go.Figure(
+        go.Scatter(
+            x=steps / steps_per_epoch,
+            y=rates,
+            mode="lines",
+            line={"simplify": False},
+            hovertemplate="epoch %{x:.2f}: %{y:.3g}<extra></extra>",
+        )
+    )
+    figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=220)
+    figure.update_xaxes(title="epochs done", range=[0, epochs])
+    figure.update_yaxes(title="learning rate", rangemode="tozero", automargin=True)
+    return figure
+
+
+def rate_curve(found: "RateCurve") -> go.Figure:
+    """The smoothed loss at rising learning rates, the proposed rate marked."""
+    curve = go.Scatter(x=found.rates, y=found.losses, mode="lines", hovertemplate="rate %{x:.2g}: loss %{y:.3f}<extra></extra>")
+    mark = go.Scatter(
+        x=[found.proposal] * 2,
+        y=[min(found.losses), max(found.losses)],
+        mode="lines+text",
+        line={"dash": "dash"},
+        text=["", f"proposed {found.proposal:g}"],
+        textposition="top center",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    figure = go.Figure([curve, mark])
+    figure.update_layout(margin={"l": 10, "r": 10, "t": 30, "b": 10}, height=260, showlegend=False)
+    figure.update_xaxes(title="learning rate", type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(title="loss (cross-entropy, nats)", automargin=True)
+    return figure

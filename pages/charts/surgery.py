@@ -1,0 +1,68 @@
+"""Charts of filter surgery, as pure functions: how every class fared, and how one image's answer changed."""
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from pages.charts.figures import THEME_COLOURS
+
+SHOWN_CLASSES, RANKED = 20, 5
+
+
+def change_bars(changes: np.ndarray, classes: Sequence[str]) -> go.Figure:
+    """Changes of accuracy (classes,) in shares, NaN where unknown, in percentage points: the largest SHOWN_CLASSES, falls first."""
+    shown = order_by_change(changes)
+    shown = shown[np.sort(np.argsort(-np.abs(changes[shown]), kind="stable")[:SHOWN_CLASSES])]
+    points = changes[shown] * 100
+    bar = go.Bar(
+        x=points,
+        y=[html.escape(classes[label]) for label in shown],  # Plotly reads its texts as HTML, and class names come from folders
+        orientation="h",
+        text=[f"{value:+.1f}" for value in points],
+        textposition="outside",
+        cliponaxis=False,
+        marker_color=[THEME_COLOURS[1] if value < 0 else THEME_COLOURS[0] for value in points],
+        hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
+    )
+    figure = go.Figure(bar)
+    reach = max(1.0, np.abs(points).max(initial=0)) * 1.25
+    figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=70 + 28 * len(shown), bargap=0.25)
+    figure.update_xaxes(title="change of accuracy, percentage points", range=[-reach, reach], zeroline=True)
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    return figure
+
+
+def order_by_change(changes: np.ndarray) -> np.ndarray:
+    """The classes whose change (classes,) is known, those that fell most first: (n,) int64."""
+    known = np.flatnonzero(~np.isnan(changes))
+    return known[np.argsort(changes[known], kind="stable")]
+
+
+def answer_bars(before: np.ndarray, after: np.ndarray, classes: Sequence[str]) -> go.Figure:
+    """Probabilities (classes,) of one image with everything on and with channels off: the RANKED classes most probable in either."""
+    shown = np.argsort(-np.maximum(before, after), kind="stable")[:RANKED]
+    names = [html.escape(classes[label]) for label in shown]
+    figure = go.Figure()
+    for word, shares, colour in (("before", before, THEME_COLOURS[0]), ("now", after, THEME_COLOURS[1])):
+        figure.add_bar(
+            x=shares[shown],
+            y=names,
+            orientation="h",
+            name=word,
+            text=[f"{share:.1%}" for share in shares[shown]],
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=colour,
+            hovertemplate="%{y}, " + word + ": %{x:.2%}<extra></extra>",
+        )
+    figure.update_layout(
+        margin={"l": 10, "r": 50, "t": 10, "b": 10},
+        height=110 + 44 * len(shown),
+        bargap=0.3,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+    )
+    figure.update_xaxes(title="probability", range=[0, 1], tickformat=".0%")
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    return figure

@@ -1,0 +1,53 @@
+"""The store, the imports, the searches and the worker of this server, one each for a studio home."""
+
+import os
+from functools import cache, partial
+
+from cnn_core.data.jobs import Jobs
+from cnn_core.execution.worker import Worker
+from cnn_core.home import Home
+from cnn_core.runs.limits import read_limits
+from cnn_core.runs.store import Store
+from cnn_core.search.search_worker import attend
+from cnn_core.search.studies import Studies
+from pages.shared.identity import is_sign_in_on
+
+
+@cache
+def _store(home: Home) -> Store:
+    return Store(home, read_limits(os.environ, is_shared=is_sign_in_on()))
+
+
+@cache
+def _jobs(home: Home) -> Jobs:
+    return Jobs(home)
+
+
+@cache
+def _studies(home: Home) -> Studies:
+    return Studies(home)
+
+
+@cache
+def _worker(home: Home) -> Worker:
+    return Worker(_store(home), {"searcher": partial(attend, _studies(home), _store(home))})
+
+
+def get_store() -> Store:
+    """The run store, with what one person may take here. Raises StudioError when the studio home or a limit cannot be used."""
+    return _store(Home.from_environment())
+
+
+def get_jobs() -> Jobs:
+    """The imports that are under way or were asked for."""
+    return _jobs(Home.from_environment())
+
+
+def get_studies() -> Studies:
+    """The searches."""
+    return _studies(Home.from_environment())
+
+
+def get_worker() -> Worker:
+    """The background worker; the server's lifespan starts and stops it."""
+    return _worker(Home.from_environment())

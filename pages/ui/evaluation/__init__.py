@@ -1,1 +1,0 @@
-"""The views of the Evaluate page, one file each: they take a Subject, ask `cnn_core.analysis`, and draw."""

@@ -1,0 +1,30 @@
+"""Which points of the map of images share a colour: those of a class, or those that were classified right."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pages.charts.components.map import Colouring
+
+CLASSES = 20  # that have a colour of their own: ten colours in two shapes
+TRUTH, PREDICTED, VERDICT = "true class", "predicted class", "right or wrong"
+
+
+def colour(by: str, truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Colouring:
+    """The points with classes `truth` and `predicted`, both (n,) int64, coloured by TRUTH, PREDICTED or VERDICT.
+
+    Of more than CLASSES classes, those with most mistakes among the points have colours, and of these those with most points; the others share none.
+    """
+    is_wrong = truth != predicted
+    if by == VERDICT:
+        return Colouring(by, [("right", 0), ("wrong", 1)], is_wrong.astype(np.int64))
+    labels = truth if by == TRUTH else predicted
+    present, place = np.unique(labels, return_inverse=True)
+    if len(present) <= CLASSES:
+        return Colouring(by, [(names[label], tone) for tone, label in enumerate(present)], place)
+    mistakes = np.bincount(place, is_wrong, len(present))
+    most = np.sort(np.lexsort((-np.bincount(place), -mistakes))[:CLASSES])
+    tone = np.full(len(present), CLASSES)
+    tone[most] = np.arange(CLASSES)
+    groups = [(names[label], at) for at, label in enumerate(present[most])]
+    return Colouring(by, [*groups, (f"{len(present) - CLASSES:,} other classes", -1)], tone[place])

@@ -1,0 +1,1 @@
+"""The Explain view: Grad-CAM, layers and filter surgery for one image."""

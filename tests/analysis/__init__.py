@@ -1,1 +1,0 @@
-"""Tests of cnn_core/analysis."""

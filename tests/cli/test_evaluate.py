@@ -1,0 +1,81 @@
+"""`python -m cnn_core evaluate` with its options: any part and kept epoch, a table of predictions and a report that say the same."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from cnn_core.__main__ import main
+from cnn_core.data.source import finish
+from cnn_core.home import epoch_file, kept_epochs
+from cnn_core.metrics.evaluation import evaluate_run
+from cnn_core.metrics.test_set_usage import looks_at
+from cnn_core.runs.organizer import Shelf
+from tests.conftest import Trained
+from tests.helpers import is_a_sentence
+
+
+def answer(capsys, *arguments):
+    capsys.readouterr()
+    assert main([str(argument) for argument in (*arguments, "--json")]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("part", "images"), [("test", 12), ("val", 6), ("train", 42)])
+def test_every_part_can_be_measured(colours_copy: Trained, capsys, part, images):
+    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, part=part))
+    result = answer(capsys, "evaluate", "latest", "--part", part)
+    assert result["part"] == part and result["epoch"] is None and result["images"] == len(expected) == images
+    assert result[f"{part}_accuracy"] == (expected.logits.argmax(1) == expected.labels).mean()
+    assert np.array(result["confusion"]).sum() == images
+
+
+def test_the_network_after_a_kept_epoch_can_be_measured_and_one_that_was_not_kept_is_refused(colours_copy: Trained, capsys):
+    (epoch, *_) = kept_epochs(colours_copy.folder)
+    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, epoch=epoch))
+    result = answer(capsys, "evaluate", colours_copy.id, "--epoch", epoch)
+    assert result["epoch"] == epoch and result["test_loss"] == expected.loss
+    epoch_file(colours_copy.folder, epoch).unlink()
+    assert main(["evaluate", colours_copy.id, "--epoch", str(epoch)]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "was not kept" in error and is_a_sentence(error)
+
+
+def test_measuring_test_images_counts_as_a_look_at_them_and_measuring_others_does_not(colours_copy: Trained, capsys):
+    data = colours_copy.run.config.data
+    answer(capsys, "evaluate", "latest", "--part", "val")
+    assert looks_at(colours_copy.home, data) == frozenset()
+    answer(capsys, "evaluate", "latest")
+    assert len(looks_at(colours_copy.home, data)) == 1
+
+
+def test_the_table_and_the_report_say_what_the_command_says(colours_copy: Trained, capsys, tmp_path):
+    Shelf(colours_copy.store).describe(colours_copy.id, name="Grün & <b>rot</b>", notes="Café", tags=["one"])
+    table, report = tmp_path / "predictions.csv", tmp_path / "report.html"
+    result = answer(capsys, "evaluate", "latest", "--part", "train", "--csv", table, "--report", report)
+    assert (result["csv"], result["report"]) == (str(table), str(report))
+    rows = list(csv.DictReader(table.open(encoding="utf-8-sig", newline="")))
+    assert len(rows) == result["images"]
+    assert np.mean([row["is_right"] == "True" for row in rows]) == pytest.approx(result["train_accuracy"])
+    assert all(row["image"].rpartition("/")[0] == row["true"] for row in rows), "files lie in folders named by their class"
+    text = report.read_text(encoding="utf-8")
+    assert f"{100 * result['train_accuracy']:.2f}\u00a0%" in text
+    assert "Grün &amp; &lt;b&gt;rot&lt;/b&gt;" in text and "Café" in text
+    assert f"--data={colours_copy.run.config.data}" in text
+    told = [f'<td class="number">{epoch.val_loss:.4f}</td>' for epoch in _epochs(colours_copy)]
+    assert len(told) == 8 and all(cell in text for cell in told)
+
+
+def _epochs(trained: Trained):
+    from cnn_core.runs.event_reader import Told
+
+    return Told(trained.store, trained.id).epochs()
+
+
+@pytest.mark.parametrize("option", ["--csv", "--report"])
+def test_a_file_that_cannot_be_written_is_refused_with_its_option(colours_copy: Trained, capsys, tmp_path, option):
+    assert main(["evaluate", "latest", option, str(tmp_path / "no" / "such" / "file")]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert f"Name another file with {option}." in error and is_a_sentence(error)
+    assert not list(tmp_path.glob("no*"))

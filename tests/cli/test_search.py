@@ -1,0 +1,102 @@
+"""`python -m cnn_core search`: begun, asked, interrupted and gone on with in a terminal, by real processes and in this one."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnn_core.__main__ import main
+from cnn_core.config.schema import make_config
+from cnn_core.events import Epoch
+from cnn_core.home import Home
+from cnn_core.runs.store import Store
+from cnn_core.runs.submit import check
+from cnn_core.search.plan import Plan
+from cnn_core.search.space import parse_space
+from cnn_core.search.studies import Studies
+from tests.helpers import is_a_sentence, start_process
+
+BASE = ("--epochs", "1", "--batch-size", "8", "--width", "0.25", "--device", "cpu", "--precision", "float32")
+
+
+def search(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """What the command answers as JSON."""
+    assert main(["search", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["search", *arguments]) == 2
+    return capsys.readouterr().err.removeprefix("Error: ").strip()
+
+
+def test_a_search_is_begun_told_listed_and_removed(home: Home, pictures: Path, capsys: pytest.CaptureFixture[str]):
+    vary = ("--vary", "optimizer=adam,sgd", "--sampler", "grid", "--trials", "9", "--seed", "3")
+    answer = search(capsys, "two", *vary, "--data", str(pictures), *BASE)
+    assert (answer["search"], answer["status"], len(answer["trials"])) == ("two", "done", 2)
+    assert sorted(trial["settings"]["optimizer"] for trial in answer["trials"]) == ["adam", "sgd"]
+    assert answer["best"]["value"] == max(trial["value"] for trial in answer["trials"])
+    assert {run.config.seed for run in Store(home).runs()} == {Studies(home).plan("two").seed} == {3}
+    assert search(capsys, "two") == answer and search(capsys, "--list") == [answer]
+    assert main(["search", "two"]) == 0
+    told = capsys.readouterr().out
+    assert "two: done, 2 of 2 trials (2 complete)" in told and answer["best"]["run"] in told
+    assert search(capsys, "two", "--remove")["status"] == "removed" and search(capsys, "--list") == []
+    assert len(Store(home).runs()) == 2
+
+
+def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, pictures: Path):
+    vary = ("--vary", "learning_rate=0.001..0.01 log", "--trials", "1", "--epochs", "500")
+    process = start_process(home, "-m", "cnn_core", "search", "long", *vary, "--data", str(pictures), *BASE[2:])
+    store, until = Store(home), time.monotonic() + 90
+    while not ((runs := store.runs()) and store.events(runs[0].id, kinds=(Epoch,))):
+        assert time.monotonic() < until and process.poll() is None, "the search did not begin"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in err and "long: cancelled, 1 of 1 trials (1 running)" in out
+    assert store.runs()[0].status == "stopped" and Studies(home).status("long") == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "Name the search"),
+        (("x",), "no search “x”"),
+        (("x", "--resume"), "no search “x”"),
+        (("x", "--join"), "no search “x”"),
+        (("x", "--cancel"), "no search “x”"),
+        (("x", "--remove"), "no search “x”"),
+        (("x", "--resume", "--vary", "depth=1..2"), "goes on with what it began with"),
+        (("x", "--vary", "depth"), "does not say what to vary"),
+        (("x", "--vary", "depth=1..2", "--trials", "0"), "Choose 1 to 1,000"),
+        (("x", "--vary", "depth=1..2", "--sampler", "best"), "no sampler “best”"),
+        (("x", "--vary", "depth=1..2", "--epochs", "many"), "Epochs must be"),
+        (("x", "--vary", "depth=1..2", "--data", "nosuch"), "nosuch” is neither"),
+        (("x", "--vary", "weights=scratch,nosuch", "--data", "digits", "--model", "mobilenet"), "nosuch"),
+        (("x", "--vary", "batch_size=2000,4000", "--data", "digits"), "Batch size is 2,000"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    home: Home, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+):
+    said = refused(capsys, *arguments)
+    assert says in said and is_a_sentence(said)
+    assert Studies(home).names() == []
+
+
+def test_a_batch_size_that_no_trial_takes_is_not_asked_of_the_images(home: Home):
+    (start,) = Plan("x", make_config(batch_size=4000), parse_space(["batch_size=8..16"])).starts()
+    assert start.batch_size == 8 and check(start, Store(home)).name == "digits"
+
+
+def test_a_search_that_is_done_is_neither_joined_nor_gone_on_with(home: Home, pictures: Path, capsys: pytest.CaptureFixture[str]):
+    vary = ("--vary", "cutmix=0.5,1", "--schedule", "plateau")  # impossible together: nothing is trained
+    assert search(capsys, "none", *vary, "--data", str(pictures), *BASE)["status"] == "done"
+    assert "is done" in refused(capsys, "none", "--join")
+    assert "every combination was tried" in refused(capsys, "none", "--resume")
+    assert "already" in refused(capsys, "none", *vary)
+    assert search(capsys, "--list")[0]["best"] is None

@@ -1,0 +1,309 @@
+"""The settings: every field explains itself, and every refused value is a sentence with its title and its range."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cnn_core.config.schema import GROUPS, OPTIMIZER_DEFAULTS, TrainConfig, choices, has_effect, make_config, range_in_words
+from cnn_core.config.setting import parse_knots, parse_places
+from cnn_core.data.catalog import CATALOG
+from cnn_core.errors import SettingError
+from cnn_core.models.registry import FAMILIES
+from tests.helpers import is_a_sentence
+
+FIELDS = TrainConfig.model_fields
+SCHEMA = TrainConfig.model_json_schema()["properties"]
+NUMBERS = [name for name in FIELDS if FIELDS[name].annotation in (int, float)]
+CHOICES = [name for name in FIELDS if "enum" in SCHEMA[name]]
+SWITCHES = [name for name in FIELDS if FIELDS[name].annotation is bool]
+RANGES = {
+    "epochs": "1 to 1,000",
+    "batch_size": "1 to 4,096",
+    "learning_rate": "above 0, at most 10",
+    "adam_rate": "above 0, at most 10",
+    "momentum": "0 to 0.999",
+    "width": "0.25 to 4",
+    "drop_factor": "0.001 to 0.9",
+    "rotation": "0 to 180",
+    "clip_norm": "0 to 1,000",
+    "ema": "0 to 0.9999",
+    "dropout": "0 to 0.9",
+    "validation_share": "0.02 to 0.5",
+    "seed": "0 to 2,147,483,647",
+    "optimizer": "adam, adamw, sgd, rmsprop or muon",
+    "schedule": "cosine, constant, step, onecycle, linear or plateau",
+    "crop_fill": "black or reflect",
+    "flip": "off, random or alternating",
+    "device": "auto, cpu, cuda or mps",
+    "precision": "auto, float32, bfloat16 or float16",
+    "compile": "auto, on or off",
+}
+NO_NUMBERS = ["nan", "inf", "-inf", -1, "-1", "many", "", "1e400", None, [], {}, 10**30, math.nan, math.inf]
+
+
+def refusal_of(**chosen: Any) -> SettingError:
+    with pytest.raises(SettingError) as refusal:
+        make_config(**chosen)
+    assert is_a_sentence(refusal.value), str(refusal.value)
+    return refusal.value
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_setting_has_a_title_a_unit_a_group_and_a_sentence_of_help(name: str):
+    field = FIELDS[name]
+    assert field.title and field.title[0].isupper()
+    assert isinstance(field.json_schema_extra, dict) and field.json_schema_extra["unit"]
+    assert field.json_schema_extra["group"] in (GROUPS if name not in ("data", "model") else ("",))
+    assert is_a_sentence(field.description or "")
+
+
+def test_no_two_settings_have_the_same_title_and_every_group_has_some():
+    titles = [field.title for field in FIELDS.values()]
+    assert len(set(titles)) == len(titles)
+    assert {field.json_schema_extra["group"] for field in FIELDS.values()} == {"", *GROUPS}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_has_a_lowest_and_a_highest_value_and_both_limits_hold(name: str):
+    schema = SCHEMA[name]
+    lowest = schema.get("minimum", schema.get("exclusiveMinimum"))
+    highest = schema["maximum"]
+    assert lowest <= schema["default"] <= highest
+    step = 1 if schema["type"] == "integer" else 1e-6
+    accepted = [highest, lowest if "minimum" in schema else lowest + step]
+    assert [getattr(make_config(**{name: value}), name) for value in accepted] == accepted
+    for value in (highest + step, lowest - step if "minimum" in schema else lowest):
+        refusal_of(**{name: value})
+
+
+def test_ranges_are_told_in_words():
+    assert {name: range_in_words(name) for name in RANGES} == RANGES
+    assert {name for name in FIELDS if range_in_words(name)} == {*NUMBERS, *CHOICES}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_is_no_number_in_range_is_refused_with_title_and_range(name: str):
+    for value in NO_NUMBERS:
+        refusal = refusal_of(**{name: value})
+        assert FIELDS[name].title in str(refusal) and range_in_words(name) in str(refusal) and f"“{value}”" in str(refusal)
+        assert refusal.field == name
+
+
+@pytest.mark.parametrize("name", [name for name in NUMBERS if FIELDS[name].annotation is int])
+@pytest.mark.parametrize("value", [1.5, "2.5", "3 epochs"])
+def test_half_an_epoch_is_refused_as_no_whole_number(name: str, value: object):
+    assert "a whole number" in str(refusal_of(**{name: value}))
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_what_is_no_choice_is_refused_with_all_choices_and_every_choice_is_taken(name: str):
+    for value in ("lion", "", SCHEMA[name]["enum"][0].upper(), 3, None, [], {}):
+        refusal = refusal_of(**{name: value})
+        assert FIELDS[name].title in str(refusal) and range_in_words(name) in str(refusal) and refusal.field == name
+    assert choices(name) == tuple(SCHEMA[name]["enum"])
+    for value in choices(name):
+        assert getattr(make_config(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_is_on_or_off(name: str):
+    for value in ("perhaps", 2, None, ""):
+        refusal = refusal_of(**{name: value})
+        assert FIELDS[name].title in str(refusal) and "on or off" in str(refusal) and refusal.field == name
+    assert [getattr(make_config(**{name: given}), name) for given in (True, "false", "on")] == [True, False, True]
+
+
+@pytest.mark.parametrize("value", ["vgg", "", 3, None, ["simple"], {}])
+def test_an_unknown_model_is_refused_by_its_title(value: object):
+    refusal = refusal_of(model=value)
+    assert "Model" in str(refusal) and f"“{value}”" in str(refusal) and refusal.field == "model"
+    assert not isinstance(value, str) or all(name in str(refusal) for name in FAMILIES)
+
+
+def test_an_unknown_setting_is_refused_with_the_known_ones():
+    refusal = refusal_of(wings=2)
+    assert "“wings”" in str(refusal) and "learning_rate" in str(refusal) and refusal.field == "wings"
+
+
+@pytest.mark.parametrize("value", ["", "x" * 5000, "caf\udce9"], ids=["empty", "too long", "no text"])
+def test_a_data_set_without_a_usable_name_is_refused_in_words(value: str):
+    refusal = refusal_of(data=value)
+    assert "Data set" in str(refusal) and refusal.field == "data"
+    assert "must be ." not in str(refusal)
+    str(refusal).encode("utf-8", "backslashreplace")
+
+
+def test_a_number_too_long_to_be_written_out_is_refused_in_words():
+    assert "thousands of digits" in str(refusal_of(epochs=16**5000))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "0:1", "0:1,", "0:0, 1:0", "0:1 1:0", "0.1:1, 1:0", "0:1, 0.9:0", "0:1, 0.5:1, 0.5:0, 1:0", "0:1, 1:1.1"]
+    + [
+        "0:1, 1:-0.1",
+        "0:1, 1:nan",
+        "nan:1, 1:0",
+        "0:inf, 1:0",
+        "0:1, 0.5:1:1, 1:0",
+        "a:b, 1:0",
+        "0:1, inf:0",
+        5,
+        None,
+        "0:1," * 200,
+    ],
+)
+def test_knots_that_are_no_curve_from_0_to_1_are_refused_in_words(text: object):
+    refusal = refusal_of(knots=text)
+    assert str(refusal).startswith("Knots must") and refusal.field == "knots"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "1", "0.5, 0.5", "0.7, 0.3", "0.5; 0.7", "half", "nan", "inf", "-0.1", "0.1,", None, []]
+)
+def test_places_of_drops_that_do_not_rise_between_0_and_1_are_refused_in_words(text: object):
+    refusal = refusal_of(drop_at=text)
+    assert str(refusal).startswith("Drops at must") and refusal.field == "drop_at"
+
+
+def test_knots_and_places_may_be_written_in_any_spacing():
+    assert make_config(knots="0:0,0.25 : 1 , 1:0").knots == "0:0,0.25 : 1 , 1:0"
+    assert parse_knots("0:0,0.25 : 1 , 1:0") == ((0, 0), (0.25, 1), (1, 0))
+    assert parse_places(make_config(drop_at=" .5,0.75 ").drop_at) == (0.5, 0.75)
+    assert parse_places(make_config(drop_at=0.5).drop_at) == (0.5,)  # as a YAML file has it
+
+
+def test_text_as_a_command_line_gives_it_becomes_numbers_and_switches():
+    config = make_config(epochs="7", learning_rate="1e-2", dropout="0.5", nesterov="false", seed="0")
+    assert (config.epochs, config.learning_rate, config.dropout, config.nesterov, config.seed) == (7, 0.01, 0.5, False, 0)
+
+
+def test_a_choice_weighs_more_than_the_data_sets_defaults_and_those_more_than_the_general_ones(pictures: Path):
+    assert (make_config().data, make_config().flip, make_config().validation_share) == ("digits", "off", 0.15)
+    assert (make_config(flip="random").flip, make_config(flip="random").validation_share) == ("random", 0.15)
+    photos = make_config(data=str(pictures))
+    assert (photos.flip, photos.validation_share) == ("random", 0.1)
+
+
+@pytest.fixture
+def families(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A family with a recipe of its own, and a data set that wants something else."""
+    recipe = {
+        "optimizer": "sgd",
+        "learning_rate": 0.3,
+        "momentum": 0.8,
+        "schedule": "linear",
+        "knots": "0:0, 0.5:1, 1:0",
+        "epochs": 7,
+    }
+    family = replace(FAMILIES["speed"], name="quick", defaults={**recipe, "crop": 0.25, "dropout": 0.4})
+    monkeypatch.setitem(FAMILIES, "quick", family)
+    digits = CATALOG["digits"]
+    entry = replace(digits, info=replace(digits.info, name="signs"), defaults={"epochs": 5, "crop": 0.0})
+    monkeypatch.setitem(CATALOG, "signs", entry)
+
+
+def test_a_networks_recipe_weighs_less_than_the_data_sets_wishes_and_more_than_the_optimizers(families: None):
+    config = make_config(model="quick")
+    assert (config.optimizer, config.learning_rate, config.momentum, config.schedule) == ("sgd", 0.3, 0.8, "linear")
+    assert config.weight_decay == 0.0005  # the optimizer's, of which the recipe says nothing
+    assert (config.epochs, config.crop, config.dropout) == (25, 0.25, 0.4)  # digits want 25 epochs
+    signs = make_config(model="quick", data="signs")
+    assert (signs.epochs, signs.crop, signs.dropout) == (5, 0.0, 0.4)
+    assert make_config(model="quick", data="signs", epochs=3, learning_rate=0.01).learning_rate == 0.01
+
+
+def test_with_another_optimizer_what_the_networks_recipe_says_of_optimizing_is_dropped_and_the_rest_stays(families: None):
+    config, usual = make_config(model="quick", optimizer="adamw"), make_config(optimizer="adamw")
+    for name in ("learning_rate", "momentum", "weight_decay", "schedule", "knots", "warmup"):
+        assert getattr(config, name) == getattr(usual, name)
+    assert (config.optimizer, config.crop, config.dropout) == ("adamw", 0.25, 0.4)
+    assert make_config(model="quick", optimizer="sgd").learning_rate == 0.3  # the recipe's own, chosen by name
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZER_DEFAULTS)
+def test_every_optimizer_has_defaults_of_its_own_that_a_choice_outweighs(optimizer: str):
+    config = make_config(optimizer=optimizer)
+    assert {name: getattr(config, name) for name in OPTIMIZER_DEFAULTS[optimizer]} == OPTIMIZER_DEFAULTS[optimizer]
+    for name in OPTIMIZER_DEFAULTS[optimizer]:
+        assert getattr(make_config(optimizer=optimizer, **{name: 0.5}), name) == 0.5
+    assert set(OPTIMIZER_DEFAULTS) == set(choices("optimizer"))
+
+
+@pytest.mark.parametrize("data", CATALOG)
+@pytest.mark.parametrize("model", FAMILIES)
+def test_every_network_has_defaults_that_fit_together_on_every_data_set(model: str, data: str):
+    config = make_config(model=model, data=data)
+    assert config.model == model and set(FAMILIES[model].defaults) <= set(FIELDS)
+    assert set(config.model_options) == set(FAMILIES[model].options)
+    for optimizer in choices("optimizer"):
+        assert make_config(model=model, data=data, optimizer=optimizer).optimizer == optimizer
+
+
+def test_a_run_of_the_first_version_still_has_its_settings():
+    first = {"data": "digits", "model": "simple", "epochs": 25, "batch_size": 64, "learning_rate": 0.001, "schedule": "cosine"}
+    first |= {"optimizer": "sgd", "dropout": 0.25, "validation_share": 0.15, "seed": 0, "device": "auto"}
+    for given, crop, flip in ((True, 0.125, "random"), (False, 0.0, "off")):
+        config = TrainConfig.model_validate_json(json.dumps({**first, "crop": given, "flip": given}))
+        assert (config.crop, config.flip, config.epochs, config.momentum, config.nesterov) == (crop, flip, 25, 0.9, True)
+
+
+def test_a_setting_has_an_effect_where_its_network_optimizer_or_schedule_knows_it():
+    simple = make_config().model_dump()
+    without = {name for name in FIELDS if not has_effect(name, simple)}
+    schedules = {"drop_at", "drop_factor", "plateau_patience", "knots"}
+    assert (
+        without == {"momentum", "nesterov", "adam_rate", "weights", "mirror", "start_side"} | schedules
+    )  # digits are not flipped
+    assert has_effect("momentum", {**simple, "optimizer": "rmsprop"}) and not has_effect(
+        "nesterov", {**simple, "optimizer": "rmsprop"}
+    )
+    assert has_effect("adam_rate", {**simple, "optimizer": "muon"}) and has_effect("nesterov", {**simple, "optimizer": "muon"})
+    assert has_effect("mirror", {**simple, "flip": "random"}) and not has_effect("mirror", {**simple, "flip": "off"})
+    assert has_effect("weights", {"model": "mobilenet"}) and not has_effect("width", {"model": "mobilenet"})
+    assert not has_effect("depth", {"model": "resnet9"}) and has_effect("width", {"model": "resnet9"})
+    step, plateau = ({**simple, "schedule": name} for name in ("step", "plateau"))
+    assert has_effect("drop_at", step) and has_effect("drop_factor", step) and not has_effect("plateau_patience", step)
+    assert has_effect("drop_factor", plateau) and has_effect("plateau_patience", plateau) and not has_effect("drop_at", plateau)
+
+
+def test_cutmix_beside_the_plateau_schedule_is_refused_by_name():
+    refusal = refusal_of(schedule="plateau", cutmix=1.0)
+    assert refusal.field == "cutmix" and "CutMix" in str(refusal) and "plateau" in str(refusal)
+    assert make_config(schedule="plateau", mixup=0.2).mixup == 0.2 and make_config(cutmix=1.0).cutmix == 1
+
+
+def test_early_stopping_before_the_plateau_schedule_can_drop_is_refused():
+    for patience in (1, 4):
+        refusal = refusal_of(schedule="plateau", patience=patience, plateau_patience=4)
+        assert refusal.field == "patience" and f"after {patience} epochs" in str(refusal)
+    assert make_config(schedule="plateau", patience=5, plateau_patience=4).patience == 5
+    assert make_config(schedule="cosine", patience=1).patience == 1
+
+
+def test_float16_is_refused_on_the_cpu():
+    assert refusal_of(device="cpu", precision="float16").field == "precision"
+    assert make_config(device="cuda", precision="float16").precision == "float16"
+
+
+def test_a_folders_name_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    here = tmp_path.resolve()
+    names = {"photos": here / "photos", "./a/../photos/": here / "photos", "~/photos": here / "me" / "photos", "/x": Path("/x")}
+    for name, expected in names.items():
+        assert make_config(data=name).data == str(expected)
+    assert make_config(data="digits").data == "digits" and make_config(data="cifar10").data == "cifar10"
+
+
+def test_settings_cannot_be_changed_and_survive_json():
+    config = make_config(epochs=3, optimizer="sgd")
+    with pytest.raises(ValidationError):
+        config.epochs = 4
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+    assert json.loads(config.model_dump_json()).keys() == FIELDS.keys()

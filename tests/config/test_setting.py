@@ -1,0 +1,66 @@
+"""What a setting is, on settings made up for the purpose: ranges and refusals in words, whatever the fields are called."""
+
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cnn_core.config.setting import parse_knots, parse_places, range_in_words, refusal, setting
+from tests.helpers import is_a_sentence
+
+
+class Kettle(BaseModel):
+    """Settings of no studio."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    heat: float = setting(40.0, title="Heat", unit="°C", group="Water", help="How hot.", gt=0, le=2000)
+    cups: int = setting(2, title="Cups", unit="cups", group="Water", help="How many.", ge=1, le=1500)
+    label: str = setting("tea", title="Label", unit="text", group="", help="What for.", min_length=1, max_length=1234)
+    lid: bool = setting(True, title="Lid", unit="on or off", group="Water", help="Whether it is on.", only={"cups": (1, 2)})
+
+
+def refused(**given: object) -> tuple[str, str]:
+    with pytest.raises(ValidationError) as problem:
+        Kettle(**given)
+    error = refusal(Kettle, problem.value)
+    assert is_a_sentence(error)
+    return str(error), error.field
+
+
+def test_a_field_keeps_how_it_describes_itself():
+    field = Kettle.model_fields["lid"]
+    assert (field.title, field.description, field.default) == ("Lid", "Whether it is on.", True)
+    assert field.json_schema_extra == {"unit": "on or off", "group": "Water", "only": {"cups": (1, 2)}}
+    assert Kettle.model_fields["heat"].json_schema_extra["only"] == {}
+
+
+def test_ranges_and_refusals_are_told_in_words():
+    assert [range_in_words(Kettle, name) for name in Kettle.model_fields] == ["above 0, at most 2,000", "1 to 1,500", "", ""]
+    assert refused(heat=0) == ("Heat must be a number, above 0, at most 2,000. “0” was given.", "heat")
+    assert refused(cups="many") == ("Cups must be a whole number, 1 to 1,500. “many” was given.", "cups")
+    assert refused(lid="ajar") == ("Lid must be on or off. “ajar” was given.", "lid")
+    assert refused(label="")[0] == "Label must be a text of 1 to 1,234 letters. “” was given."
+    assert refused(spout=1) == ("There is no setting called “spout”. Settings are: heat, cups, label, lid.", "spout")
+
+
+def test_of_what_was_given_only_the_beginning_is_repeated_and_always_as_text_that_can_be_printed():
+    text, _ = refused(heat="x" * 10_000)
+    assert "x" * 80 in text and "x" * 81 not in text
+    refused(heat="caf\udce9")[0].encode()
+    refused(cups=10**5000)
+
+
+def test_knots_are_pairs_of_place_and_share():
+    assert parse_knots("0:0.1, 0.3:1, 1:0") == ((0, 0.1), (0.3, 1), (1, 0))
+    assert parse_knots("0:1,1:1") == ((0, 1), (1, 1))
+
+
+def test_places_rise_between_0_and_1():
+    assert parse_places("0.5, 0.75") == (0.5, 0.75) and parse_places("1e-1") == (0.1,)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"), [(parse_knots, "0-1"), (parse_knots, "0:1, 1:2"), (parse_places, "2"), (parse_places, "")]
+)
+def test_what_cannot_be_parsed_is_refused_with_an_example(parse, text: str):
+    with pytest.raises(ValueError, match="^must .* like 0"):
+        parse(text)

@@ -1,0 +1,321 @@
+"""The guarded decoder: what is refused and in which words, what is converted and noted, and a fuzz of damaged files."""
+
+import io
+import os
+import random
+import struct
+import threading
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn_core.data.decoder import MAX_BYTES, Picture, read_picture, to_pixels
+from cnn_core.errors import ImageError
+from tests.helpers import is_a_sentence
+
+
+def encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A PNG with correct checksums whose header claims this size, and next to no pixels behind it."""
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"\0" * 100)),
+        (b"IEND", b""),
+    )
+    parts = (struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def noise(width: int = 40, height: int = 30) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8))
+
+
+PHOTO = noise()
+JPEG = encode(PHOTO, "JPEG", quality=90)
+SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
+UNREADABLE, DAMAGED, TOO_MANY = "Use JPEG, PNG, WebP, BMP or GIF", "damaged or cut short", "50 million pixels. Save it smaller"
+REFUSED = {
+    "text renamed": (b"Dear diary, this is no picture.\n" * 20, UNREADABLE),
+    "zero bytes": (b"", "is empty (0 bytes). Save or copy it again"),
+    "half a JPEG": (JPEG[: len(JPEG) // 2], DAMAGED),
+    "half a PNG": (encode(PHOTO, "PNG")[:2000], DAMAGED),
+    "65,535 pixels a side": (png_that_claims(65_535, 65_535), TOO_MANY),
+    "beyond Pillow's warning": (png_that_claims(10_000, 10_000), TOO_MANY),
+    "above the limit but fine for Pillow": (png_that_claims(10_000, 5_001), TOO_MANY),
+    "few pixels behind an honest header": (png_that_claims(400, 400), DAMAGED),
+    "TIFF": (encode(PHOTO, "TIFF"), UNREADABLE),
+    "EPS": (encode(PHOTO, "EPS"), UNREADABLE),
+    "SVG": (SVG, UNREADABLE),
+    "PDF": (encode(PHOTO, "PDF"), UNREADABLE),
+    "ICO": (encode(PHOTO, "ICO"), UNREADABLE),
+    "PPM": (encode(PHOTO, "PPM"), UNREADABLE),
+}
+
+
+@pytest.mark.parametrize(("content", "remedy"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_no_usable_picture_is_refused_by_name_and_with_a_remedy(tmp_path: Path, content: bytes, remedy: str):
+    (tmp_path / "holiday.png").write_bytes(content)
+    for source in (tmp_path / "holiday.png", content):
+        with pytest.raises(ImageError) as refusal:
+            read_picture(source, "holiday.png")
+        assert str(refusal.value).startswith("holiday.png ")
+        assert remedy in str(refusal.value)
+        assert is_a_sentence(refusal.value)
+
+
+def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path: Path):
+    for path, problem in ((tmp_path / "gone.png", "does not exist"), (tmp_path, "cannot be opened")):
+        with pytest.raises(ImageError, match=problem) as refusal:
+            read_picture(path, "gone.png")
+        assert str(refusal.value).startswith("gone.png ") and "Check the path" in str(refusal.value)
+
+
+def test_a_path_that_no_file_can_have_is_refused():
+    with pytest.raises(ImageError, match="^a.png "):
+        read_picture(Path("a\0.png"), "a.png")
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    ended: list[type] = []
+
+    def read() -> None:
+        try:
+            read_picture(tmp_path / "pipe.png", "pipe.png")
+        except Exception as error:
+            ended.append(type(error))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(timeout=3)
+    seen = list(ended)
+    if reader.is_alive():  # let a reader that waits go, so that it does not outlive the test
+        os.close(os.open(tmp_path / "pipe.png", os.O_WRONLY | os.O_NONBLOCK))
+        reader.join()
+    assert seen == [ImageError]
+
+
+def test_a_file_above_the_size_limit_is_refused_before_it_is_read(tmp_path: Path):
+    (tmp_path / "huge.png").write_bytes(JPEG)
+    os.truncate(tmp_path / "huge.png", MAX_BYTES + 1)
+    for source in (tmp_path / "huge.png", bytes(MAX_BYTES + 1)):
+        with pytest.raises(ImageError, match="huge.png is larger than 64 MB. Save it smaller"):
+            read_picture(source, "huge.png")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "JPEG", "WEBP", "GIF"])
+def test_a_plain_picture_comes_as_it_is_and_without_a_note(kind: str):
+    data = encode(PHOTO, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    decoded = read_picture(data, "photo")
+    assert decoded.notes == ()
+    assert decoded.image.mode == "RGB" and decoded.image.size == PHOTO.size
+    reference = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert np.array_equal(np.asarray(decoded.image), reference)
+    if kind in ("PNG", "BMP", "WEBP"):
+        assert np.array_equal(reference, np.asarray(PHOTO))
+
+
+def test_a_cmyk_jpeg_shows_the_colours_that_its_inks_mix():
+    inks = {(0, 255, 255, 0): (255, 0, 0), (255, 0, 255, 0): (0, 255, 0), (0, 0, 0, 255): (0, 0, 0), (0, 0, 0, 0): (255,) * 3}
+    for ink, colour in inks.items():
+        decoded = read_picture(encode(Image.new("CMYK", (16, 16), ink), "JPEG", quality=95), "print.jpg")
+        assert decoded.image.mode == "RGB"
+        assert np.abs(np.asarray(decoded.image, int) - colour).max() <= 12
+        assert any("CMYK" in note for note in decoded.notes)
+
+
+def test_a_16_bit_grey_picture_is_scaled_not_clipped():
+    deep = np.linspace(0, 65_535, 64 * 48).reshape(48, 64).round().astype(np.uint16)
+    decoded = read_picture(encode(Image.fromarray(deep), "PNG"), "scan.png")
+    shown = np.asarray(decoded.image)
+    assert shown.dtype == np.uint8 and shown.shape == (48, 64, 3)
+    assert np.abs(shown[..., 0] - deep / 257).max() <= 0.5
+    assert shown.mean() == pytest.approx(127.5, abs=0.5)
+    assert any("16-bit" in note for note in decoded.notes)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_an_animation_shows_its_first_frame_and_says_so(kind: str):
+    frames = [Image.new("RGB", (12, 12), colour) for colour in ("red", "blue", "lime")]
+    data = encode(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, lossless=True)
+    decoded = read_picture(data, "dance")
+    assert np.abs(np.asarray(decoded.image, int) - (255, 0, 0)).max() <= 4
+    assert any("first frame" in note for note in decoded.notes)
+
+
+UPRIGHT = {
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: lambda stored: stored.transpose(1, 0, 2),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).transpose(1, 0, 2),
+    8: np.rot90,
+}
+
+
+def corners() -> Image.Image:
+    """32×16 with a different colour in every quarter, so that each of the eight orientations looks different."""
+    pixels = np.zeros((16, 32, 3), np.uint8)
+    pixels[:8, :16], pixels[:8, 16:], pixels[8:, :16], pixels[8:, 16:] = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+    return Image.fromarray(pixels)
+
+
+def with_orientation(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_jpeg_is_turned_upright_as_its_exif_orientation_says(orientation: int):
+    data = encode(corners(), "JPEG", quality=100, subsampling=0, exif=with_orientation(orientation))
+    decoded = read_picture(data, "phone.jpg")
+    upright = UPRIGHT[orientation](np.asarray(corners()))
+    shown = np.asarray(decoded.image, int)
+    assert shown.shape == upright.shape
+    assert np.abs(shown - upright).max() <= 6
+    assert any("upright" in note for note in decoded.notes) == (orientation != 1)
+
+
+@pytest.mark.parametrize("orientation", [0, 9])
+def test_an_orientation_that_means_nothing_turns_nothing_and_notes_nothing(orientation: int):
+    decoded = read_picture(encode(corners(), "PNG", exif=with_orientation(orientation)), "scan.png")
+    assert np.array_equal(np.asarray(decoded.image), np.asarray(corners()))
+    assert decoded.notes == ()
+
+
+def test_a_large_jpeg_may_be_decoded_smaller_but_never_below_the_side_asked_for():
+    large = corners().resize((1600, 800), Image.Resampling.NEAREST)
+    decoded = read_picture(encode(large, "JPEG", exif=with_orientation(6)), "phone.jpg", draft=128)
+    width, height = decoded.image.size
+    assert (width, height) < (800, 1600) and width >= 128 and height == 2 * width
+    expected = np.rot90(np.asarray(corners().resize((height, width), Image.Resampling.NEAREST)), -1)
+    assert np.abs(np.asarray(decoded.image, int) - expected).mean() < 6
+
+
+def test_transparent_parts_of_an_rgba_picture_lie_on_white():
+    pixels = np.zeros((4, 3, 4), np.uint8)
+    pixels[..., 0], pixels[..., 3] = 200, np.array([0, 64, 128, 255])[:, None]
+    decoded = read_picture(encode(Image.fromarray(pixels), "PNG"), "logo.png")
+    alpha = pixels[..., 3:] / 255
+    expected = pixels[..., :3] * alpha + 255 * (1 - alpha)
+    assert np.abs(np.asarray(decoded.image) - expected).max() <= 1
+    assert any("transparent" in note for note in decoded.notes)
+
+
+def test_transparent_parts_of_a_grey_picture_lie_on_white():
+    pixels = np.array([[[0, 255], [0, 0], [100, 255], [100, 0]]], np.uint8)
+    decoded = read_picture(encode(Image.fromarray(pixels, "LA"), "PNG"), "sketch.png")
+    assert np.asarray(decoded.image)[0].tolist() == [[0] * 3, [255] * 3, [100] * 3, [255] * 3]
+    assert any("transparent" in note for note in decoded.notes)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_a_palette_picture_shows_its_palettes_colours_and_its_transparent_entry_as_white(kind: str):
+    image = Image.fromarray(np.array([[0, 1, 2, 1]] * 4, np.uint8), "P")
+    image.putpalette([10, 20, 30, 200, 100, 50, 0, 255, 0])
+    plain, see_through = (read_picture(encode(image, kind, **more), "chart") for more in ({}, {"transparency": 2}))
+    assert np.asarray(plain.image)[0].tolist() == [[10, 20, 30], [200, 100, 50], [0, 255, 0], [200, 100, 50]]
+    assert plain.notes == ()
+    assert np.asarray(see_through.image)[0].tolist() == [[10, 20, 30], [200, 100, 50], [255, 255, 255], [200, 100, 50]]
+    assert any("transparent" in note for note in see_through.notes)
+
+
+def test_a_1_bit_picture_becomes_black_and_white():
+    bits = np.random.default_rng(1).integers(0, 2, (9, 13)).astype(bool)
+    decoded = read_picture(encode(Image.fromarray(bits), "PNG"), "fax.png")
+    assert decoded.image.mode == "RGB"
+    assert np.array_equal(np.asarray(decoded.image), np.repeat(bits[..., None] * np.uint8(255), 3, axis=2))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's remarks on damaged EXIF data
+def test_two_hundred_damaged_pictures_are_decoded_or_refused_and_nothing_else():
+    rng = random.Random(0)
+    options = {"JPEG": {"exif": with_orientation(6)}, "PNG": {"exif": with_orientation(3)}, "WEBP": {}, "BMP": {}, "GIF": {}}
+    originals = [encode(PHOTO, kind, **more) for kind, more in options.items()]
+    decoded = refused = 0
+    for turn in range(200):
+        data = bytearray(originals[turn % len(originals)])
+        for _ in range(rng.choice([1, 4, 30])):
+            reach = rng.choice([60, len(data)])  # headers matter most
+            data[rng.randrange(min(reach, len(data)))] = rng.randrange(256)
+        if rng.random() < 0.3:
+            del data[rng.randrange(len(data)) :]
+        try:
+            result = read_picture(bytes(data), f"damaged {turn}", draft=rng.choice([None, 16]))
+        except ImageError as error:
+            assert str(error).startswith(f"damaged {turn} ")
+            refused += 1
+        else:
+            assert isinstance(result, Picture) and result.image.mode == "RGB"
+            np.asarray(result.image)
+            decoded += 1
+    assert decoded > 20 and refused > 20
+
+
+def test_the_network_gets_the_middle_square_of_a_wide_picture():
+    pixels = np.zeros((20, 60, 3), np.uint8)
+    pixels[:, :20], pixels[:, 20:40], pixels[:, 40:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    middle = to_pixels(Image.fromarray(pixels), 20, 3)
+    assert middle.shape == (20, 20, 3) and (middle == (0, 255, 0)).all()
+    assert to_pixels(Image.fromarray(pixels).rotate(90, expand=True), 8, 3).shape == (8, 8, 3)
+
+
+def test_a_picture_of_the_right_size_reaches_the_network_unchanged():
+    square = noise(32, 32)
+    assert np.array_equal(to_pixels(square, 32, 3), np.asarray(square))
+
+
+def test_a_grey_network_gets_the_luminance():
+    square = noise(32, 32)
+    luminance = np.asarray(square) @ (0.299, 0.587, 0.114)
+    grey = to_pixels(square, 32, 1)
+    assert grey.shape == (32, 32, 1)
+    assert np.abs(grey[..., 0] - luminance).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(60, 20), (20, 60), (20, 20), (7, 5)])
+def test_a_picture_is_cropped_padded_or_stretched_to_the_same_square(shape: tuple[int, int]):
+    width, height = shape
+    white = Image.new("RGB", shape, "white")
+    filled = {fit: to_pixels(white, 24, 3, fit) for fit in ("crop", "pad", "stretch")}
+    assert all(pixels.shape == (24, 24, 3) and pixels.dtype == np.uint8 for pixels in filled.values())
+    assert (filled["crop"] == 255).all() and (filled["stretch"] == 255).all()
+    bars = 1 - min(shape) / max(shape)
+    assert (filled["pad"] == 0).mean() == pytest.approx(bars, abs=1 / 12)
+    assert (filled["pad"][0, 12] == 0).all() == (width > height) and (filled["pad"][12, 0] == 0).all() == (width < height)
+    assert np.array_equal(to_pixels(white, 24, 3), filled["crop"])
+
+
+def test_a_picture_tells_the_files_own_size_also_when_it_was_read_smaller():
+    large = noise(400, 300)
+    for draft in (None, 40):
+        assert read_picture(encode(large, "JPEG"), "photo.jpg", draft=draft).size == (400, 300)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "is_grey"),
+    [
+        ("L", "PNG", True),
+        ("1", "PNG", True),
+        ("LA", "PNG", True),
+        ("I;16", "PNG", True),
+        ("L", "JPEG", True),
+        ("RGB", "PNG", False),
+        ("RGB", "JPEG", False),
+        ("P", "GIF", False),
+    ],
+)
+def test_a_picture_tells_whether_its_file_says_that_it_has_no_colours(mode: str, kind: str, is_grey: bool):
+    image = Image.new("I;16", (20, 20), 9000) if mode == "I;16" else noise(20, 20).convert(mode)
+    assert read_picture(encode(image, kind), "picture").is_grey == is_grey

@@ -1,0 +1,314 @@
+"""One run from start to end: how each ending is recorded, what it keeps, and that only one trains at a time."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnn_core.data.index import Index
+from cnn_core.data.path_source import PathSource
+from cnn_core.data.source import finish
+from cnn_core.errors import DataError, DeviceError, RunError, SettingError
+from cnn_core.events import Changed, Epoch, Event, Note, Paused, Progress, Saved, Started, Steps
+from cnn_core.execution.in_process import execute
+from cnn_core.home import CURVES_PICTURE, INDEX, WEIGHTS
+from cnn_core.models.saving import load_model
+from cnn_core.runs.history import History, summarise
+from cnn_core.runs.lock import hold, is_held
+from cnn_core.runs.store import Store
+from cnn_core.runs.submit import submit
+from tests.conftest import Trained
+from tests.helpers import is_a_sentence, tiny_config, write_pictures
+
+
+def stop_at(store: Store, run: str, kind: type) -> Callable[[Event], None]:
+    def watch(event: Event) -> None:
+        if isinstance(event, kind):
+            store.request_stop(run)
+
+    return watch
+
+
+def test_a_finished_run_says_so_with_its_figures_and_is_held_no_more(colours_run: Trained):
+    row = colours_run.run
+    assert row.status == "finished" and row.error == "" and not row.is_active
+    history = History()
+    history.add(colours_run.store.events(colours_run.id))
+    assert row.summary.items() >= summarise(history).items()
+    assert row.summary["epochs"] == 8 and row.summary["test_accuracy"] > 0.8
+    assert row.summary["seconds"] >= row.summary["train_seconds"] > 0
+    assert not is_held(colours_run.folder)
+
+
+def test_a_stop_within_the_first_epoch_keeps_what_was_learned(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=50))
+    assert execute(store, run, watch=stop_at(store, run, Steps)) == "stopped"
+    assert store.run(run).status == "stopped" and store.run(run).summary["epochs"] == 0
+    model, card = load_model(store.home.run_folder(run), torch.device("cpu"))
+    torch.manual_seed(0)
+    untrained = card.build()
+    assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), untrained.parameters(), strict=True))
+    assert not any(isinstance(stored.event, Epoch) for stored in store.events(run))
+
+
+def test_a_stop_in_a_later_epoch_keeps_the_best_model_so_far(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=50))
+    seen: list[Epoch] = []
+
+    def watch(event: Event) -> None:
+        seen.extend([event] if isinstance(event, Epoch) else [])
+
+    assert execute(store, run, watch=watch, should_end=lambda: len(seen) == 2) == "stopped"
+    row = store.run(run)
+    assert row.status == "stopped" and row.summary["epochs"] == 2 and store.has_model(run)
+    assert row.summary["best_val_accuracy"] == [epoch for epoch in seen if epoch.is_best][-1].val_accuracy
+    assert row.summary["test_accuracy"] is None
+
+
+@pytest.mark.parametrize("kind", [Progress, Started])
+def test_a_stop_before_the_first_step_ends_the_run_without_a_model(store: Store, pictures: Path, kind: type):
+    run = store.create(tiny_config(pictures))
+    assert execute(store, run, watch=stop_at(store, run, kind)) == "stopped"
+    assert store.run(run).status == "stopped" and not store.has_model(run)
+    assert isinstance(store.events(run)[-1].event, kind)
+
+
+def test_a_run_stopped_while_it_waited_is_not_trained(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    store.request_stop(run)
+    assert execute(store, run) == "stopped"
+    assert store.events(run) == [] and not store.has_model(run)
+
+
+def test_every_event_is_stored_before_it_is_shown(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=3))
+    shown: list[Event] = []
+
+    def watch(event: Event) -> None:
+        shown.append(event)
+        assert [stored.event for stored in store.events(run)] == shown
+        assert store.run(run).status == "running" and is_held(store.home.run_folder(run))
+
+    execute(store, run, watch=watch, should_end=lambda: sum(isinstance(event, Epoch) for event in shown) == 3)
+    assert sum(isinstance(event, Epoch) for event in shown) == 3
+
+
+def test_data_that_is_gone_fails_the_run_with_a_sentence(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    pictures.rename(pictures.with_name("moved"))
+    assert execute(store, run) == "failed"
+    row = store.run(run)
+    assert row.status == "failed" and is_a_sentence(row.error) and str(pictures) in row.error
+    assert not (store.home.run_folder(run) / "error.txt").exists()
+
+
+def test_a_training_that_diverges_fails_the_run_with_a_sentence(store: Store, pictures: Path):
+    config = tiny_config(pictures, epochs=40, optimizer="sgd", learning_rate=10, schedule="constant")
+    run = store.create(config)
+    assert execute(store, run) == "failed"
+    row = store.run(run)
+    assert row.status == "failed" and "diverged" in row.error and is_a_sentence(row.error)
+    figures = [stored.event for stored in store.events(run) if isinstance(stored.event, Epoch)]
+    assert all(epoch.val_loss == epoch.val_loss for epoch in figures)  # not a number is what does not equal itself
+
+
+def test_a_mistake_of_ours_fails_the_run_and_keeps_its_traceback(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    folder = store.home.run_folder(run)
+    (folder / CURVES_PICTURE / "in the way").mkdir(parents=True)  # no picture can be drawn where a folder lies
+    assert execute(store, run) == "failed"
+    row = store.run(run)
+    assert row.status == "failed" and str(folder / "error.txt") in row.error and is_a_sentence(row.error)
+    assert "Traceback" in (folder / "error.txt").read_text()
+
+
+def test_memory_that_runs_out_outside_the_training_steps_is_told_in_words_and_the_next_run_works(store: Store, pictures: Path):
+    def take_too_much(event):
+        if isinstance(event, Epoch):
+            torch.empty(10**15)
+
+    first, second = store.create(tiny_config(pictures)), store.create(tiny_config(pictures))
+    assert execute(store, first, watch=take_too_much) == "failed"
+    row = store.run(first)
+    assert row.error.startswith("Memory ran out.") and is_a_sentence(row.error)
+    assert not (store.home.run_folder(first) / "error.txt").exists()
+    assert execute(store, second) == "finished"
+
+
+@pytest.mark.parametrize(("freed", "status"), [(2, "finished"), (99, "failed")])
+def test_a_model_that_cannot_be_written_at_first_is_written_once_it_can(store: Store, pictures: Path, freed: int, status: str):
+    run = store.create(tiny_config(pictures, epochs=3))
+    folder = store.home.run_folder(run)
+    (folder / WEIGHTS / "in the way").mkdir(parents=True)  # no file can be put where a folder lies
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Epoch) and event.epoch == freed:
+            shutil.rmtree(folder / WEIGHTS)
+
+    assert execute(store, run, watch=watch) == status
+    notes = [stored.event.text for stored in store.events(run) if isinstance(stored.event, Note)]
+    assert notes and all("The best model so far could not be written" in note and is_a_sentence(note) for note in notes)
+    assert store.has_model(run) == (status == "finished") and store.run(run).summary["epochs"] == 3
+    if status == "failed":
+        assert is_a_sentence(store.run(run).error) and "The best model could not be written" in store.run(run).error
+
+
+def test_a_second_trainer_of_the_same_run_is_refused(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    with hold(store.home.run_folder(run)), pytest.raises(RunError, match="already being trained") as refusal:
+        execute(store, run)
+    assert is_a_sentence(refusal.value)
+    assert store.run(run).status == "queued" and store.events(run) == []
+
+
+def test_a_finished_run_is_never_trained_again(colours_copy: Trained):
+    before = (colours_copy.folder / WEIGHTS).read_bytes()
+    count = len(colours_copy.store.events(colours_copy.id))
+    assert execute(colours_copy.store, colours_copy.id) == "finished"
+    assert (colours_copy.folder / WEIGHTS).read_bytes() == before
+    assert len(colours_copy.store.events(colours_copy.id)) == count
+
+
+def test_a_run_that_is_not_there_is_refused(store: Store):
+    with pytest.raises(RunError):
+        execute(store, "../x")
+
+
+def test_a_stopped_run_leaves_no_pictures_of_a_story_it_did_not_finish(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=50))
+    execute(store, run, watch=stop_at(store, run, Epoch))
+    assert not (store.home.run_folder(run) / CURVES_PICTURE).exists()
+
+
+def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path: Path, pictures: Path):
+    narrow = write_pictures(tmp_path / "narrow", ["red"])
+    absent = "mps" if not torch.backends.mps.is_available() else "cuda"
+    for config, kind, words in (
+        (tiny_config(pictures, batch_size=25), SettingError, "Batch size is 25, more than the 2. "),
+        (tiny_config(tmp_path / "nowhere"), DataError, "nowhere"),
+        (tiny_config(narrow), DataError, "only one class"),
+        (tiny_config(pictures, device=absent), DeviceError, "not available"),
+    ):
+        with pytest.raises(kind, match=words) as refusal:
+            submit(config, store)
+        assert is_a_sentence(refusal.value)
+    assert store.runs() == [] and not (store.home.root / "runs").exists()
+
+
+def test_what_can_start_waits_in_the_queue(store: Store, pictures: Path):
+    run = submit(tiny_config(pictures, batch_size=21), store)
+    assert store.waiting() == [run] and store.run(run).status == "queued"
+
+
+def test_what_the_machine_cannot_compute_is_refused_before_a_run_exists(
+    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="float16 needs a GPU") as refusal:  # "auto" is the CPU here
+        submit(tiny_config(pictures, device="auto", precision="float16"), store)
+    with pytest.raises(SettingError, match="16×16"):
+        submit(tiny_config(pictures, depth=5), store)
+    assert is_a_sentence(refusal.value) and store.runs() == []
+
+
+def test_a_run_that_failed_goes_on_once_its_images_are_back(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    execute(store, run, watch=stop_at(store, run, Epoch))
+    store.resume(run)
+    shutil.rmtree(PathSource(pictures, store.home).folder)
+    pictures.rename(pictures.with_name("moved"))
+    assert execute(store, run) == "failed" and is_a_sentence(store.run(run).error)
+    pictures.with_name("moved").rename(pictures)
+    store.resume(run)
+    assert store.run(run).error == "" and execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
+
+
+def test_a_run_whose_folder_is_gone_goes_on_with_what_was_imported_of_it(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    execute(store, run, watch=stop_at(store, run, Epoch))
+    store.resume(run)
+    shutil.rmtree(pictures)
+    assert execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
+
+
+def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is_trained(store: Store, pictures: Path):
+    source = PathSource(pictures, store.home)
+    finish(source.obtain())
+    index = Index(source.folder / INDEX)
+    index.edit(index.used("test")[0].tolist(), "is_excluded", 1)
+    run = store.create(tiny_config(pictures))
+    assert execute(store, run) == "failed"
+    assert is_a_sentence(store.run(run).error) and "no test images" in store.run(run).error
+    assert not any(isinstance(stored.event, Steps) for stored in store.events(run))
+    index.undo()
+    store.resume(run)
+    assert execute(store, run) == "finished"
+
+
+def test_a_set_with_validation_images_of_its_own_leaves_all_others_for_training(store: Store, tmp_path: Path):
+    data = tmp_path / "data"
+    write_pictures(data / "train")
+    write_pictures(data / "test", count=2, seed=1)
+    with pytest.raises(SettingError, match="more than the 27 images left"):
+        submit(tiny_config(data, batch_size=28), store)
+    write_pictures(data / "val", count=2, seed=2)
+    submit(tiny_config(data, batch_size=30), store)
+    with pytest.raises(SettingError, match="more than the 30 images left"):
+        submit(tiny_config(data, batch_size=31), store)
+
+
+def test_a_change_asked_of_a_running_run_is_made_recorded_and_drawn_into_its_history(store: Store, pictures: Path):
+    run, asked = store.create(tiny_config(pictures, epochs=200)), []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Epoch) and not asked:
+            asked.append(event.epoch)
+            store.request(run, "change", epochs=event.epoch + 3, learning_rate=0.0001)
+
+    assert execute(store, run, watch=watch) == "finished"
+    events = [stored.event for stored in store.events(run)]
+    (changed,) = [event for event in events if isinstance(event, Changed)]
+    assert changed.settings == {"epochs": asked[0] + 3, "learning_rate": 0.0001}
+    assert store.run(run).summary["epochs"] == asked[0] + 3
+    history = History()
+    history.add(store.events(run))
+    assert history.snapshot()["epochs_total"] == asked[0] + 3
+
+
+def test_a_paused_run_says_so_waits_and_goes_on_or_is_stopped(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=2))
+    seen: list[str] = []
+
+    def watch(event: Event) -> None:
+        seen.append(store.run(run).status)
+        if isinstance(event, Epoch) and event.epoch == 1:
+            store.request(run, "pause")
+        if isinstance(event, Paused):
+            store.request(run, "continue")
+
+    assert execute(store, run, watch=watch) == "finished" and set(seen) == {"running", "paused"}
+    run = store.create(tiny_config(pictures, epochs=2))
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Epoch):
+            store.request(run, "pause")
+        if isinstance(event, Paused):
+            store.request_stop(run)
+
+    assert execute(store, run, watch=stop) == "stopped" and store.run(run).summary["epochs"] == 1
+    store.resume(run)
+    assert execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
+
+
+def test_a_save_asked_of_a_running_run_is_made_and_recorded(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures, epochs=3))
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Epoch) and event.epoch == 1:
+            store.request(run, "save")
+
+    assert execute(store, run, watch=watch) == "finished"
+    assert sum(isinstance(stored.event, Saved) for stored in store.events(run)) == 1

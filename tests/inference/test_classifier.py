@@ -1,0 +1,71 @@
+"""A trained network as a classifier: ranked classes, what it received, and agreement with the evaluation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cnn_core.config.schema import make_config
+from cnn_core.data.catalog import open_source
+from cnn_core.data.source import finish
+from cnn_core.errors import RunError
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.preprocessing import received
+from cnn_core.metrics.evaluation import evaluate_run
+from cnn_core.runs.store import Store
+from tests.conftest import Trained
+from tests.helpers import COLOURS, picture
+
+CPU = torch.device("cpu")
+
+
+def test_probabilities_equal_those_of_the_runs_evaluation(digits_run: Trained):
+    classifier = Classifier(digits_run.folder, CPU)
+    kept = finish(evaluate_run(digits_run.id, digits_run.run.config, digits_run.home))
+    test = finish(open_source("digits", digits_run.home).load("test"))
+    assert kept is not None
+    np.testing.assert_allclose(classifier.probabilities(test.images), kept.probabilities(), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["blue", "green", "red"])
+@pytest.mark.parametrize("size", [(16, 16), (300, 200), (9, 40)])
+def test_a_picture_of_any_size_is_classified(colours_run: Trained, name: str, size: tuple[int, int]):
+    image = Image.new("RGB", size, COLOURS[name]) if size != (16, 16) else picture(COLOURS[name], size, np.random.default_rng(99))
+    assert Classifier(colours_run.folder, CPU).classify(image).ranked[0][0] == name
+
+
+def test_all_classes_are_ranked_by_probability_and_sum_to_one(colours_run: Trained):
+    classifier = Classifier(colours_run.folder, CPU)
+    prediction = classifier.classify(picture(COLOURS["grey"], (50, 50), np.random.default_rng(0)))
+    names, probabilities = zip(*prediction.ranked, strict=True)
+    assert sorted(names) == ["blue", "green", "red"]
+    assert list(probabilities) == sorted(probabilities, reverse=True) and sum(probabilities) == pytest.approx(1)
+    direct = classifier.probabilities(prediction.pixels[None])[0]
+    assert dict(prediction.ranked) == {
+        name: pytest.approx(float(p)) for name, p in zip(classifier.card.classes, direct, strict=True)
+    }
+
+
+def test_it_tells_what_the_network_received(digits_run: Trained):
+    classifier = Classifier(digits_run.folder, CPU)
+    image = Image.new("RGB", (120, 90), "white")
+    image.paste("black", (40, 20, 60, 70))
+    pixels = classifier.classify(image).pixels
+    assert pixels.shape == (32, 32, 1) and pixels.dtype == np.uint8
+    assert np.array_equal(pixels, received(image, classifier.card))
+
+
+def test_the_same_picture_always_gives_the_same_answer(colours_run: Trained):
+    image = picture(COLOURS["red"], (33, 44), np.random.default_rng(5))
+    one, other = (Classifier(colours_run.folder, CPU).classify(image).ranked for _ in range(2))
+    assert one == other
+
+
+def test_a_run_without_a_model_cannot_classify(store: Store):
+    run = store.create(make_config())
+    with pytest.raises(RunError, match=f"Run {run} has no model yet"):
+        Classifier(store.home.run_folder(run))
+    with pytest.raises(RunError):
+        Classifier(Path("/nowhere/0001-digits"))

@@ -1,0 +1,148 @@
+"""The doctor on the train page: findings with their numbers, and a button that opens the form with the run's settings and the change."""
+
+from cnn_core.config.schema import make_config
+from cnn_core.data.importer import Options, import_files
+from cnn_core.data.source import finish
+from cnn_core.events import Changed, Epoch, Finished, Started, Steps
+from cnn_core.runs.diagnostics import examine
+from cnn_core.runs.history import History
+from cnn_core.runs.lock import hold
+from pages.views.train.diagnostics import LOOK_SECONDS
+from tests.helpers import write_pictures
+from tests.pages.form import FIELDS, buttons, field, found, press, press_start
+
+CLASSES = tuple("abcdefghij")
+CHOSEN = {
+    "model": "simple",
+    "optimizer": "sgd",
+    "learning_rate": 0.9,
+    "momentum": 0.5,
+    "batch_size": 32,
+    "width": 2,
+    "activation": "gelu",
+    "schedule": "step",
+    "drop_at": "0.4",
+    "rotation": 12.0,
+    "patience": 7,
+    "seed": 3,
+}
+OFFER = "Open the form with learning rate 0.02"
+
+
+def started(epochs=20):
+    return Started(500_000, "CPU", 1222, 216, 359, 39, epochs, classes=CLASSES, class_counts=(122,) * 10)
+
+
+def steps(losses, last, rate=0.9):
+    return Steps(1, last, 32 * last, tuple(losses), (0.1,) * len(losses), rate, 1000.0, 1.0, 1.0, 1.0)
+
+
+def epoch(number, accuracy=0.8):
+    return Epoch(number, 39 * number, 0.6, 0.8, 0.6, accuracy, True, 1.0, 1.0)
+
+
+def leapt(store, **chosen):
+    """A stopped run whose loss rose from 2.3 to 9 within its first epoch."""
+    run = store.create(make_config(**CHOSEN | chosen))
+    store.append(run, [started(), steps([2.3] * 19 + [9.0] * 20, 39), epoch(1)])
+    store.set_status(run, "stopped")
+    return run
+
+
+def texts(at):
+    return " ".join(element.value for element in at.markdown)
+
+
+def test_a_finding_is_shown_with_its_numbers_and_an_offer(empty, open_page):
+    at = open_page("train", run=leapt(empty))
+    said = texts(at)
+    assert "**Learning rate too high**" in said and "from 2.3 around step 10 to 9 around step 29" in said and "up to 0.9" in said
+    assert OFFER in buttons(at) and at.subheader[0].value == "What stands out" and not at.exception
+
+
+def test_the_button_opens_the_form_with_the_change_and_everything_else_as_it_was_in_the_run(empty, open_page):
+    run = leapt(empty)
+    at = press(open_page("train", run=run), OFFER)
+    assert at.title[0].value == "Configure a run" and not at.exception and not at.error
+    expected = make_config(**CHOSEN | {"learning_rate": 0.02})
+    shown = [name for name in FIELDS if found(at, name)]
+    assert {name: field(at, name).value for name in shown} == {name: getattr(expected, name) for name in shown}
+    assert set(CHOSEN) <= set(shown)
+    assert len(empty.runs()) == 1, "nothing is started by looking"
+    press_start(at.switch_page("../configure.py").run())  # AppTest forgets where a script has switched to
+    assert empty.runs()[0].config == expected and empty.run(run).config == make_config(**CHOSEN)
+
+
+def test_what_was_changed_while_the_run_trained_is_in_the_form_too(empty, open_page):
+    run = empty.create(make_config(**CHOSEN))
+    leap = steps([2.3] * 19 + [9.0] * 20, 39)
+    empty.append(run, [started(), Changed(1, {"epochs": 33, "learning_rate": 0.8}), leap, epoch(1)])
+    empty.set_status(run, "stopped")
+    at = press(open_page("train", run=run), OFFER)
+    assert (field(at, "epochs").value, field(at, "learning_rate").value) == (33, 0.02)
+
+
+def test_a_folder_is_found_again_in_the_form(empty, open_page, tmp_path):
+    folder = write_pictures(tmp_path / "pictures")
+    at = press(open_page("train", run=leapt(empty, data=str(folder))), OFFER)
+    assert (field(at, "data").value, at.text_input[0].value) == ("folder", str(folder)) and not at.exception
+
+
+def test_an_imported_set_is_found_again_in_the_form_by_its_name(empty, open_page, tmp_path):
+    finish(import_files("flowers", write_pictures(tmp_path / "pictures"), Options(), empty.home))
+    at = press(open_page("train", run=leapt(empty, data="flowers")), OFFER)
+    assert field(at, "data").value == "flowers" and not at.exception and not at.error
+
+
+def test_a_trained_run_shows_what_the_rules_find_and_a_calm_sentence_where_they_find_nothing(trained, open_page):
+    history = History()
+    history.add(trained.events("0001-digits"))
+    expected = [f"**{finding.rule}**" for finding in examine(history, trained.runs()[0].config)]
+    at = open_page("train", run="0001-digits")
+    assert [element.value for element in at.markdown if element.value.startswith("**")] == expected
+    calm = [caption.value for caption in at.caption if caption.value.startswith("Nothing stands out in 3 epochs")]
+    assert bool(calm) != bool(expected)
+
+
+def test_one_healthy_epoch_is_enough_for_a_calm_sentence_and_none_is_not(empty, open_page):
+    run = empty.create(make_config(), status="running")
+    with hold(empty.home.run_folder(run)):
+        empty.append(run, [started(), steps([2.3 - 0.03 * step for step in range(39)], 39, 0.001)])
+        at = open_page("train", run=run)
+        assert not at.subheader and "stands out" not in texts(at) + str([caption.value for caption in at.caption])
+        empty.append(run, [epoch(1)])
+        at.run()
+        assert any(caption.value.startswith("Nothing stands out in 1 epoch: no sign") for caption in at.caption)
+        assert not at.exception
+
+
+def test_what_comes_later_is_seen_at_the_next_look(empty, open_page):
+    run = empty.create(make_config(epochs=4))
+    empty.append(run, [started(4), *(epoch(number, 0.2 * number) for number in (1, 2, 3, 4))])
+    at = open_page("train", run=run)
+    assert not [label for label in buttons(at) if label.startswith("Open the form")]
+    empty.append(run, [Finished(0.8, 0.6)])
+    empty.set_status(run, "finished")
+    at.run()
+    assert "**Still improving at the end**" in texts(at) and "Open the form with epochs 8" in buttons(at)
+
+
+def test_a_diverged_run_is_offered_its_remedy_though_no_epoch_was_done(empty, open_page):
+    run = empty.create(make_config(learning_rate=0.5))
+    empty.append(run, [started()])
+    empty.set_status(run, "failed", error="The loss became nan at step 7: training diverged. Choose a learning rate below 0.5.")
+    at = press(open_page("train", run=run), "Open the form with learning rate 0.001")
+    assert field(at, "learning_rate").value == 0.001 and not at.exception
+
+
+def test_a_class_name_from_outside_is_shown_as_it_is(empty, open_page):
+    run = empty.create(make_config())
+    name = "![x](http://192.0.2.1/x.png)"
+    empty.append(run, [Started(1, "CPU", 1010, 100, 100, 20, 5, classes=(name, "b"), class_counts=(1000, 10))])
+    empty.set_status(run, "stopped")
+    said = texts(open_page("train", run=run))
+    assert "Class imbalance" in said and "![x]" not in said and "1,000 training images" in said
+
+
+def test_the_doctor_does_not_look_more_often_than_every_few_seconds():
+    assert LOOK_SECONDS >= 5

@@ -1,0 +1,141 @@
+"""The view of figures: they are scikit-learn's to the last digit, say of which images they are, and what cannot be said of missing ones."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import scipy.stats
+from sklearn import metrics as sk
+
+from cnn_core.data.source import finish
+from cnn_core.home import EVALUATIONS
+from cnn_core.metrics.evaluation import evaluate_run
+from cnn_core.metrics.threshold_curves import thresholds
+from pages.charts.threshold_curves import precision_recall_chart, roc_chart
+
+RUN = "0001-digits"
+
+
+def evaluation_of(store, part="test"):
+    return finish(evaluate_run(RUN, store.run(RUN).config, store.home, part=part))
+
+
+def is_class_of(evaluation):
+    return evaluation.labels[:, None] == np.arange(len(evaluation.classes))
+
+
+def numbers(packed):
+    """An array as Plotly's JSON packs it."""
+    return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"]) if isinstance(packed, dict) else np.array(packed)
+
+
+def relabel(store, was, becomes):
+    """Give the images of one class to another, in the kept evaluation."""
+    (path,) = (store.home.run_folder(RUN) / EVALUATIONS).glob("best-test-*.labels.npy")
+    labels = np.load(path)
+    labels[np.isin(labels, was)] = becomes
+    np.save(path, labels)
+
+
+def test_the_figures_are_those_of_the_engine_and_accuracy_has_its_interval(trained, open_page):
+    evaluation, summary = evaluation_of(trained), trained.run(RUN).summary
+    at = open_page("evaluate")
+    top = sk.top_k_accuracy_score(evaluation.labels, evaluation.logits, k=3, labels=range(10))
+    assert {metric.label: metric.value for metric in at.metric} == {
+        "Test accuracy": f"{evaluation.accuracy:.2%}",
+        "Top-3 accuracy": f"{top:.2%}",
+        "Test loss": f"{evaluation.loss:.4f}",
+        "Test images": "359",
+        "Best validation": f"{summary['best_val_accuracy']:.2%}",
+    }
+    ends = scipy.stats.binomtest(int(evaluation.is_right.sum()), 359).proportion_ci(method="wilson")
+    assert at.metric[0].delta == f"95 %: {ends.low:.1%} to {ends.high:.1%}"
+    assert evaluation.accuracy == summary["test_accuracy"]
+    assert not at.exception
+
+
+@pytest.mark.parametrize(
+    "part, word, told", [("val", "validation", "chose its best epoch"), ("train", "training", "The network learned from them")]
+)
+def test_the_words_fit_the_chosen_images(own_trained, open_page, part, word, told):
+    at = open_page("evaluate")
+    at.button_group(key="evaluate-part").set_value(part).run()
+    evaluation = evaluation_of(own_trained, part)
+    assert at.metric[0].label == f"{word.capitalize()} accuracy" and at.metric[0].value == f"{evaluation.accuracy:.2%}"
+    helps = [metric.help for metric in at.metric]
+    assert told in helps[3] and f"{word} images" in helps[0]
+    assert not any("test image" in text for text in helps if "look at the test" not in text)
+    assert not at.exception
+
+
+def test_the_table_of_classes_equals_scikit_learns_figures(trained, open_page):
+    evaluation = evaluation_of(trained)
+    table, means = (frame.value for frame in open_page("evaluate").dataframe[:2])
+    assert list(table["Class"]) == list(evaluation.classes)
+    shares, is_class = evaluation.probabilities(), is_class_of(evaluation)
+    precision, recall, f1, support = sk.precision_recall_fscore_support(evaluation.labels, evaluation.predicted)
+    expected = {
+        "Precision": precision,
+        "Recall": recall,
+        "F1": f1,
+        "AP": sk.average_precision_score(is_class, shares, average=None),
+        "AUC": sk.roc_auc_score(is_class, shares, average=None),
+        "Images": support,
+    }
+    for column, values in expected.items():
+        np.testing.assert_allclose(table[column], values, rtol=0, atol=1e-9)
+        if column != "Images":
+            both = [values.mean(), np.average(values, weights=support)]
+            np.testing.assert_allclose(means[column], both, rtol=0, atol=1e-9)
+
+
+def test_the_curves_are_those_of_the_chosen_class(trained, open_page):
+    evaluation = evaluation_of(trained)
+    at = open_page("evaluate")
+    at.selectbox(key=f"curves-class-{RUN}").set_value(8).run()
+    precision_recall, roc = (json.loads(chart.proto.spec)["data"] for chart in at.get("plotly_chart"))
+    is_class, probability = evaluation.labels == 8, evaluation.class_probability(8)
+    precision, recall, _ = sk.precision_recall_curve(is_class, probability)
+    false_positive, true_positive, _ = sk.roc_curve(is_class, probability, drop_intermediate=False)
+    np.testing.assert_allclose(numbers(precision_recall[0]["x"]), [0, *recall[-2::-1]])
+    np.testing.assert_allclose(numbers(precision_recall[0]["y"]), [precision[-2], *precision[-2::-1]])
+    np.testing.assert_allclose(numbers(roc[0]["x"]), false_positive)
+    np.testing.assert_allclose(numbers(roc[0]["y"]), true_positive)
+    np.testing.assert_allclose(numbers(precision_recall[1]["y"]), [is_class.mean()] * 2)
+    told = "\n".join(text.value for text in at.markdown)
+    assert f"**{sk.roc_auc_score(is_class, probability):.2%}**" in told
+    assert f"**{sk.average_precision_score(is_class, probability):.2%}**" in told
+    assert not at.exception
+
+
+def test_a_class_without_images_gets_a_sentence_and_no_figures(own_trained, open_page):
+    evaluation_of(own_trained)
+    relabel(own_trained, [3], 4)
+    at = open_page("evaluate")
+    (note,) = at.info
+    assert note.value.startswith("There is no test image of 3:")
+    row = at.dataframe[0].value.iloc[3]
+    assert row["Images"] == 0 and np.isnan([row["Recall"], row["F1"], row["AP"], row["AUC"]]).all() and row["Precision"] == 0
+    at.selectbox(key=f"curves-class-{RUN}").set_value(3).run()
+    assert "no test image of 3, so it has no curve" in at.info[1].value and not at.get("plotly_chart")
+    assert not at.exception
+
+
+def test_where_all_images_are_of_one_class_nothing_can_be_told_apart(own_trained, open_page):
+    evaluation_of(own_trained)
+    relabel(own_trained, range(10), 0)
+    at = open_page("evaluate")
+    assert at.info[0].value.startswith("There is no test image of 1, 2, 3, 4, 5 and 4 more:")
+    assert at.info[1].value.startswith("Every test image is of 0")
+    assert not at.exception
+
+
+def test_long_curves_are_drawn_with_few_points_from_end_to_end():
+    rng = np.random.default_rng(0)
+    probability = rng.random(20_000)
+    curve = thresholds(rng.random(20_000) < probability, probability)
+    for figure, start in ((precision_recall_chart(curve), (0, curve.precision[0])), (roc_chart(curve), (0, 0))):
+        line = figure.data[0]
+        assert len(line.x) <= 400 and (line.x[0], line.y[0]) == start and line.x[-1] == 1
+        assert figure.layout.xaxis.title.text and figure.layout.yaxis.title.text

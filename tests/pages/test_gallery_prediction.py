@@ -1,0 +1,209 @@
+"""The answer to a picture: alone, averaged over views, with heat, beside other runs, and with the nearest training images."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from cnn_core.config.schema import make_config
+from cnn_core.data.digits import read_digits
+from cnn_core.data.source import finish
+from cnn_core.execution.in_process import execute
+from cnn_core.explain.nearest_images import PREFIX, features_of, open_bank
+from cnn_core.home import CONFIG, EVALUATIONS, WEIGHTS
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.confidence import Calibration, save_calibration
+from cnn_core.inference.preprocessing import received
+from cnn_core.inference.tta import classify_averaged
+from cnn_core.models.saving import load_model, save_weights
+from cnn_core.runs.store import Store
+from pages.charts.predictions import together_bars
+from pages.shared.progress import CANCELLED
+from tests.helpers import tiny_config, write_pictures
+
+RUN = "0001-digits"
+Show = Callable[..., AppTest]
+
+
+def script(run: str, path: str) -> None:
+    """A page with nothing but the answer."""
+    from pathlib import Path
+
+    from cnn_core.data.decoder import read_picture
+    from pages.shared.server import get_store
+    from pages.views.gallery.prediction import show_answer
+
+    show_answer(get_store().run(run), read_picture(Path(path), "The picture"))
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Show:
+    """show(image, run): the answer to that picture, as an AppTest."""
+
+    def show_(image: Image.Image, run: str = RUN) -> AppTest:
+        image.save(tmp_path / "given.png")
+        return AppTest.from_function(script, default_timeout=120, args=(run, str(tmp_path / "given.png"))).run()
+
+    return show_
+
+
+def zero() -> Image.Image:
+    """A handwritten 0 that no network has learned from, large."""
+    images, labels = read_digits(Path())["test"]
+    return Image.fromarray(images[labels == 0][0].squeeze()).resize((160, 160), Image.Resampling.BICUBIC).convert("RGB")
+
+
+def second_digits(store: Store, *, weights: float = 1.0) -> str:
+    """Another run on the digits: the first one's network with its weights multiplied."""
+    run = store.create(make_config(data="digits"))
+    folder = store.home.run_folder(run)
+    shutil.copytree(store.home.run_folder(RUN), folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(CONFIG, EVALUATIONS))
+    model, _ = load_model(folder, torch.device("cpu"))
+    with torch.no_grad():
+        for value in model.parameters():
+            value.mul_(weights)
+    save_weights(folder, model)
+    return run
+
+
+def captions(at: AppTest) -> str:
+    return "\n".join(caption.value for caption in at.caption)
+
+
+def charts(at: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+def toggle(at: AppTest, name: str) -> AppTest:
+    return at.toggle(key=f"answer-{name}").set_value(True).run()
+
+
+def pictures(at: AppTest) -> str:
+    return "".join(element.value for element in at.main.get("html"))
+
+
+def test_without_extras_nothing_but_the_answer_is_computed_and_no_other_run_is_offered(own_trained: Store, show: Show):
+    at = show(zero())
+    folder = own_trained.home.run_folder(RUN)
+    name, probability = Classifier(folder).classify(zero()).ranked[0]
+    assert [metric.value for metric in at.metric] == [name] == ["0"]
+    assert f"with a probability of {probability:.1%}" in captions(at)
+    assert [switch.value for switch in at.toggle] == [False] * 3 and not at.multiselect
+    assert pictures(at).count("<img") == 1 and not list((folder / EVALUATIONS).glob(f"{PREFIX}*"))
+    assert not at.exception
+
+
+def test_an_average_over_views_is_the_engines_and_says_how_many_views(trained: Store, show: Show):
+    expected = classify_averaged(Classifier(trained.home.run_folder(RUN)), zero(), may_mirror=True)
+    at = toggle(show(zero()), "average")
+    assert f"with a probability of {expected.prediction.ranked[0][1]:.1%}" in captions(at)
+    assert "Mean of 5 views: as it is, and moved by 1 pixel up, down, left and right." in captions(at)
+    assert not at.exception
+
+
+def test_the_heat_lies_over_what_the_network_received(trained: Store, show: Show):
+    at = show(zero())
+    before = pictures(at)
+    toggle(at, "heat")
+    assert pictures(at) != before and "Heat over what the network received: what speaks for 0" in pictures(at)
+    assert "Yellow speaks for 0; seen as" in captions(at)
+    assert not at.exception
+
+
+def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are_kept(own_trained: Store, show: Show):
+    at = toggle(show(zero()), "nearest")
+    folder = own_trained.home.run_folder(RUN)
+    bank = finish(open_bank(RUN, own_trained.run(RUN).config, own_trained.home))
+    model, card = load_model(folder, torch.device("cpu"))
+    rows, cosines = bank.nearest(features_of(model, card, received(zero(), card)), 6)
+    shown = pictures(at)
+    assert shown.count("<figcaption") == 6
+    for row, cosine in zip(rows, cosines, strict=True):
+        assert f"<figcaption>{bank.images.labels[row]} · {cosine:.2f}</figcaption>" in shown
+    assert f"from all {len(bank.images):,} training images." in captions(at)
+    assert len(list((folder / EVALUATIONS).glob(f"{PREFIX}*"))) == 1
+    assert not at.exception
+
+
+def test_reading_the_training_images_can_be_cancelled_and_taken_up_again_and_the_answer_stands(own_trained: Store, show: Show):
+    at = show(zero())
+    at.session_state[CANCELLED] = f"neighbours-{RUN}"
+    toggle(at, "nearest")
+    assert [metric.value for metric in at.metric] == ["0"] and "the answer stands" in at.info[0].value
+    assert not list((own_trained.home.run_folder(RUN) / EVALUATIONS).glob(f"{PREFIX}*"))
+    at.button(key=f"again-neighbours-{RUN}").click().run()
+    assert pictures(at).count("<figcaption") == 6 and not at.info
+    assert not at.exception
+
+
+def test_training_images_that_are_gone_take_nothing_from_the_answer(empty: Store, show: Show, tmp_path: Path):
+    run = empty.create(tiny_config(write_pictures(tmp_path / "pictures")))
+    assert execute(empty, run) == "finished"
+    shutil.rmtree(tmp_path / "pictures")
+    shutil.rmtree(empty.home.data)
+    at = toggle(show(Image.new("RGB", (40, 40), "red"), run), "nearest")
+    assert len(at.metric) == 1 and "The training images cannot be shown." in at.info[0].value
+    assert not at.exception
+
+
+def test_runs_of_the_same_classes_answer_side_by_side_in_one_chart_each_calibrated_for_itself(own_trained: Store, show: Show):
+    other = second_digits(own_trained, weights=0.9)
+    save_calibration(own_trained.home.run_folder(other), Calibration(temperature=3.0, images=9, threshold=1.0))
+    at = show(zero())
+    at.multiselect[0].set_value([other]).run()
+    assert [metric.value for metric in at.metric] == ["0", "I don’t know"]
+    assert "temperature 3.00" in captions(at)
+    (chart,) = charts(at)
+    for bars, run in zip(chart["data"], (RUN, other), strict=True):
+        ranked = dict(Classifier(own_trained.home.run_folder(run)).classify(zero()).ranked)
+        assert bars["name"] == run and bars["y"][0] == "0"
+        assert bars["text"] == [f"{ranked[name]:.1%}" for name in bars["y"]]
+    assert not at.exception
+
+
+def test_an_ink_and_a_colour_run_get_the_same_picture_each_made_ready_in_its_own_way(
+    own_trained: Store, show: Show, tmp_path: Path
+):
+    colours = own_trained.create(tiny_config(write_pictures(tmp_path / "pictures"), epochs=1))
+    assert execute(own_trained, colours) == "finished"
+    at = show(zero())
+    at.multiselect[0].set_value([colours]).run()
+    assert len(at.metric) == 2 and len(charts(at)) == 2
+    assert "32×32 grey" in captions(at) and "16×16 colour" in captions(at) and "do not know the same classes" in captions(at)
+    at.toggle(key="answer-average").set_value(True).run()
+    assert "Mean of 5 views" in captions(at) and "Mean of 10 views" in captions(at) and "each also mirrored" in captions(at)
+    assert not at.exception
+
+
+@pytest.mark.parametrize("spoil", ["damaged", "diverged"])
+def test_a_run_that_cannot_answer_is_a_sentence_and_the_others_answer(own_trained: Store, show: Show, spoil: str):
+    other = second_digits(own_trained, weights=float("nan") if spoil == "diverged" else 1.0)
+    if spoil == "damaged":
+        (own_trained.home.run_folder(other) / WEIGHTS).write_bytes(b"no weights")
+    at = show(zero())
+    at.multiselect[0].set_value([other]).run()
+    assert [metric.value for metric in at.metric] == ["0"]
+    (alert,) = [*at.error, *at.warning]
+    assert spoil in alert.value
+    assert not at.exception
+
+
+def test_a_blank_picture_is_a_sentence_whatever_was_asked_for(trained: Store, show: Show):
+    at = show(Image.new("RGB", (60, 60)))
+    for name in ("average", "heat", "nearest"):
+        toggle(at, name)
+    assert [alert.value[:24] for alert in at.warning] == ["There is nothing drawn t"] and not at.metric
+    assert not at.exception
+
+
+def test_names_of_classes_and_runs_are_letters_in_the_chart_of_several_runs():
+    chart = together_bars({"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}})
+    assert [bar.name for bar in chart.data] == ["&lt;b&gt;mine&lt;/b&gt;", "other"]
+    assert [tuple(bar.y) for bar in chart.data] == [("&lt;i&gt;a&lt;/i&gt;", "b")] * 2
+    np.testing.assert_allclose([bar.x for bar in chart.data], [(0.2, 0.8), (0.9, 0.1)])

@@ -1,0 +1,182 @@
+"""Many pictures in the Gallery: counts and a table as the engine has them, refusals in words, nothing left behind, names stay text."""
+
+import csv
+import gc
+import html
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.confidence import Calibration, save_calibration
+from pages.shared.progress import CANCELLED
+from pages.views.gallery.many_images import DONE
+from tests.helpers import is_a_sentence
+
+RUN = "0001-digits"
+MARKUP = "!<img src=x onerror=alert(1)>.png"  # the first of them all
+
+
+def files(count: int = 30) -> dict[str, bytes]:
+    """Large handwritten digits in folders named after them, one that says nothing, one that is no picture, one in no class's folder."""
+    digits = load_digits()
+    found = {
+        f"{digits.target[n]}/{n:03}.png": encoded(Image.fromarray((digits.images[n] * 15).astype("uint8"))) for n in range(count)
+    }
+    blank = encoded(Image.new("L", (40, 40)))
+    return found | {"blank.png": blank, "3/notes.png": b"no picture", MARKUP: found["0/000.png"]}
+
+
+def encoded(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.resize((80, 80), Image.Resampling.BICUBIC).save(out, "PNG")
+    return out.getvalue()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def upload(at, content: bytes, name: str = "digits.zip"):
+    at.file_uploader[0].upload(name, content, "application/zip").run()
+    (button,) = [button for button in at.button if button.label == "Classify all"]
+    return button.click().run()
+
+
+def view(open_page):
+    return open_page("gallery", run=RUN, view="Many pictures")
+
+
+def told(at) -> dict[str, str]:
+    return {metric.label: metric.value for metric in at.metric}
+
+
+def left_behind(store) -> list[Path]:
+    """Files in the uploads folder of the home."""
+    gc.collect()
+    return sorted(path for path in (store.home.data / "uploads").rglob("*") if path.is_file())
+
+
+def test_at_first_the_view_says_what_to_do(trained, open_page):
+    at = view(open_page)
+    assert "Choose a zip archive" in at.info[0].value
+    assert [button.disabled for button in at.button if button.label == "Classify all"] == [True]
+    assert not at.exception
+
+
+def test_a_zip_is_answered_as_its_pictures_are_one_by_one(own_trained, open_page):
+    save_calibration(own_trained.home.run_folder(RUN), Calibration(threshold=0.9))
+    at = upload(view(open_page), zipped(files()))
+    assert not at.exception and not at.error
+    (table,) = left_behind(own_trained)  # and not the upload
+    rows = {row["file"]: row for row in csv.DictReader(table.open(encoding="utf-8-sig", newline=""))}
+    assert rows.keys() == files().keys()
+    classifier = Classifier(own_trained.home.run_folder(RUN))
+    for name, row in rows.items():
+        if row["predicted"]:
+            ranked = classifier.classify(Image.open(io.BytesIO(files()[name])).convert("RGB")).ranked
+            assert row["predicted"] == ranked[0][0] and float(row["probability"]) == pytest.approx(ranked[0][1], abs=1e-5)
+    answered = {name: row for name, row in rows.items() if row["predicted"]}
+    right = sum(name.split("/")[0] == row["predicted"] for name, row in answered.items())
+    assert told(at) == {
+        "Pictures answered": "31",
+        "“I don’t know”": str(sum(float(row["probability"]) < 0.9 for row in answered.values())),
+        "Files without an answer": "2",
+        "Accuracy on 30 in class folders": f"{right / 30:.1%}",
+    }
+    assert len(at.get("plotly_chart")) == 1 and len(at.get("download_button")) == 1
+
+
+def test_the_least_sure_pictures_come_first_and_names_stay_text(own_trained, open_page):
+    at = upload(view(open_page), zipped(files()))
+    (table,) = left_behind(own_trained)
+    rows = [row for row in csv.DictReader(table.open(encoding="utf-8-sig", newline="")) if row["predicted"]]
+    shown = at.main.get("html")[0].value
+    assert shown.count("<figure") == 24 and at.get("pagination")[0].num_pages == 2
+    least = min(rows, key=lambda row: float(row["probability"]))["file"]
+    assert shown.index(f"<small>{html.escape(least)}</small>") == shown.index("<small>")
+    next(group for group in at.button_group if "First" in group.options).set_value("First").run()
+    first = at.main.get("html")[0].value
+    assert f"<small>{html.escape(rows[0]['file'])}</small>" in first
+    assert "<img src=x" not in shown + first and html.escape(MARKUP) in first
+    assert set(at.dataframe[0].value["File"]) == {"blank.png", "3/notes.png"}
+    assert all(map(is_a_sentence, at.dataframe[0].value["Why"]))
+
+
+def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leaves_none(own_trained, open_page):
+    at = upload(view(open_page), zipped(files(5)))
+    (before,) = left_behind(own_trained)
+    upload(at, zipped(files(3)))
+    assert told(at)["Pictures answered"] == "4"
+    (after,) = left_behind(own_trained)
+    assert after != before and not before.parent.exists()
+    del at.session_state[DONE]
+    assert left_behind(own_trained) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"no archive", "not a zip archive"),
+        (zipped({"a.txt": b"a"}), "has no pictures"),
+        (zipped({"a/../../a.png": b"a"}), "leads out"),
+    ],
+    ids=["no zip", "no pictures", "outside"],
+)
+def test_an_archive_that_cannot_be_used_is_refused_in_words_and_leaves_nothing(own_trained, open_page, content, said):
+    at = upload(view(open_page), content)
+    assert said in at.error[0].value and is_a_sentence(at.error[0].value)
+    assert not at.metric and not at.exception and left_behind(own_trained) == []
+
+
+def test_a_path_on_the_server_is_classified_and_left_as_it_was(own_trained, open_page, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(files(1)["0/000.png"])
+    at = view(open_page)
+    next(group for group in at.button_group if "Path on the server" in group.options).set_value("Path on the server").run()
+    for path, error in ((str(tmp_path / "nowhere"), "neither a folder nor a zip"), ("~nobody-here/a", "Nothing was classified")):
+        at.text_input(key="many-path").set_value(path).run()
+        next(button for button in at.button if button.label == "Classify all").click().run()
+        assert error in at.error[0].value and not at.exception
+    at.text_input(key="many-path").set_value(str(tmp_path / "in")).run()
+    next(button for button in at.button if button.label == "Classify all").click().run()
+    assert told(at)["Pictures answered"] == "1" and not at.error
+    assert (tmp_path / "in" / "a.png").exists()
+
+
+def test_a_cancelled_start_says_so_and_leaves_nothing(own_trained, open_page):
+    at = view(open_page)
+    at.file_uploader[0].upload("digits.zip", zipped(files()), "application/zip").run()
+    at.session_state[CANCELLED] = f"many-{RUN}"  # what a press on Cancel leaves
+    at.run()
+    assert any("Cancelled: nothing was kept" in info.value for info in at.info)
+    next(button for button in at.button if button.label == "Classify all").click().run()
+    assert told(at)["Pictures answered"] == "31" and not any("Cancelled" in info.value for info in at.info)
+
+
+def test_work_that_is_broken_off_leaves_nothing(own_trained, tmp_path, monkeypatch):
+    """As Streamlit breaks off a page that was left or pressed Cancel on: by an error that is no Exception, from the bar."""
+    from pages.views.gallery import many_images
+
+    class Left(BaseException):
+        pass
+
+    def leave(steps, name):
+        next(steps), next(steps)
+        steps.close()
+        raise Left
+
+    monkeypatch.setenv("CNN_STUDIO_HOME", str(own_trained.home.root))
+    monkeypatch.setattr(many_images, "watch", leave)
+    (tmp_path / "in.zip").write_bytes(zipped(files()))
+    with pytest.raises(Left):
+        many_images._watch(own_trained.run(RUN), Classifier(own_trained.home.run_folder(RUN)), tmp_path / "in.zip")
+    assert left_behind(own_trained) == []

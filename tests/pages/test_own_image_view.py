@@ -1,0 +1,181 @@
+"""Your own pictures in the gallery: several at once, from the data set, from the camera and from the clipboard."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn_core.data.catalog import open_source
+from cnn_core.data.decoder import LONGEST, read_reduced
+from cnn_core.data.source import finish
+from cnn_core.inference.classifier import Classifier
+from pages.charts.components.paste import _decode
+from pages.views.gallery.uploads import KEPT, MOST, MOST_KEPT, READ, File, _take_up_again
+
+RUN = "0001-digits"
+
+
+@pytest.fixture
+def classifier(trained):
+    return Classifier(trained.home.run_folder(RUN))
+
+
+@pytest.fixture
+def digits(trained):
+    return finish(open_source("digits", trained.home).load("test"))
+
+
+def png(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).resize((160, 160), Image.Resampling.BICUBIC).save(out, "PNG")
+    return out.getvalue()
+
+
+def take(open_page, way):
+    at = open_page("gallery", run=RUN)
+    (ways,) = (group for group in at.button_group if group.key == "gallery-how")
+    ways.set_value(way).run()
+    assert not at.exception
+    return at
+
+
+def cards(at):
+    """The grid's cards as (answer, file)."""
+    body = " ".join(element.proto.body for element in at.main.get("html"))
+    return [
+        (re.search("<b>(.*?)</b>", card)[1], re.search("<small>([^<]*)</small></figcaption>", card)[1])
+        for card in body.split("<figure>")[1:]
+    ]
+
+
+def test_several_pictures_are_answered_side_by_side_and_a_refused_file_gets_a_sentence(classifier, digits, open_page):
+    files = [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(5)]
+    blank = png(np.zeros((32, 32), np.uint8))
+    at = take(open_page, "Upload")
+    at.file_uploader[0].set_value([*files, ("notes.png", b"no pixels", "image/png"), ("blank.png", blank, "image/png")]).run()
+    assert not at.exception
+    assert cards(at) == [
+        (classifier.classify(read_reduced(content, name).image).ranked[0][0], name) for name, content, _ in files
+    ]
+    said = [error.value for error in at.error]
+    assert len(said) == 2 and "“notes.png” is not an image" in said[0] and "blank.png" in said[1] and "nothing drawn" in said[1]
+    (box,) = (box for box in at.selectbox if box.label == "One of them in full")
+    box.select_index(3).run()
+    assert [metric.value for metric in at.metric] == [cards(at)[2][0]]
+
+
+def test_more_pictures_than_are_answered_at_once_are_counted(trained, digits, open_page):
+    at = take(open_page, "Upload")
+    at.file_uploader[0].set_value([(f"{index}.png", png(digits.images[index]), "image/png") for index in range(MOST + 2)]).run()
+    assert not at.exception and len(cards(at)) == MOST
+    assert f"Of {MOST + 2}, the first {MOST} are" in at.warning[0].value
+
+
+def test_an_image_of_the_data_set_gets_the_answer_that_its_own_pixels_get(classifier, digits, open_page):
+    at = take(open_page, "Data set")
+    (label,) = (box for box in at.selectbox if box.label == "True class")
+    label.set_value(7).run()
+    (number,) = at.number_input
+    number.set_value(3).run()
+    index = int(np.flatnonzero(digits.labels == 7)[2])
+    assert any(f"Test image {index}, true class **7**" in caption.value for caption in at.caption)
+    name, probability = classifier.rank(digits.images[index], classifier.probabilities(digits.images[index][None])[0]).ranked[0]
+    assert [metric.value for metric in at.metric] == [name]
+    assert any(caption.value.startswith(f"with a probability of {probability:.1%}") for caption in at.caption)
+
+
+@pytest.mark.parametrize("part", ["Training", "Validation"])
+def test_random_shows_an_image_of_any_class_of_the_part(trained, open_page, part):
+    at = take(open_page, "Data set")
+    (parts,) = (group for group in at.button_group if group.label == "Part")
+    parts.set_value(part).run()
+    (random,) = (button for button in at.button if button.label == "Random")
+    seen = set()
+    for _ in range(4):
+        random.click().run()
+        assert not at.exception
+        seen |= {caption.value for caption in at.caption if caption.value.startswith(f"{part} image")}
+    assert len(seen) > 1
+
+
+def test_a_photograph_from_the_camera_is_answered(classifier, digits, open_page):
+    out = io.BytesIO()
+    Image.fromarray(digits.images[4].squeeze()).resize((320, 320)).save(out, "JPEG", quality=95)
+    at = take(open_page, "Camera")
+    assert at.info[0].value.startswith("Draw something")
+    at.camera_input[0].set_value(("photo.jpg", out.getvalue(), "image/jpeg")).run()
+    assert not at.exception
+    expected = classifier.classify(read_reduced(out.getvalue(), "it").image).ranked[0][0]
+    assert [metric.value for metric in at.metric] == [expected]
+
+
+def test_pasted_pictures_are_answered_and_can_be_taken_away(classifier, digits, open_page):
+    content = png(digits.images[8])
+    at = take(open_page, "Upload")
+    at.session_state[KEPT] = [File("pasted-1", "pasted 1 (image.png)", content)]
+    at.run()
+    expected = classifier.classify(read_reduced(content, "it").image).ranked[0][0]
+    assert [metric.value for metric in at.metric] == [expected]
+    (away,) = (button for button in at.button if button.label.startswith("Take away"))
+    away.click().run()
+    assert not at.exception and not at.metric and not at.session_state[KEPT]
+
+
+def test_what_is_pasted_is_a_data_url_or_nothing():
+    url = "data:image/png;base64," + base64.b64encode(b"pixels").decode()
+    assert _decode({"name": "image.png", "image": url}) == ("image.png", b"pixels")
+    for sent in ({}, {"name": "x", "image": "nothing like that"[:7] + "!"}, {"name": "x", "image": None}, None):
+        assert not (_decode(sent) or ("", b""))[1]
+
+
+def test_a_large_photograph_is_reduced_and_says_so():
+    out = io.BytesIO()
+    Image.new("RGB", (4000, 3000), (200, 40, 40)).save(out, "JPEG")
+    picture = read_reduced(out.getvalue(), "it")
+    assert picture.size == (4000, 3000) and max(picture.image.size) <= LONGEST
+    assert picture.image.width * 3 == picture.image.height * 4
+    assert picture.notes[-1].startswith("Its 4,000 × 3,000 pixels were reduced to ")
+    assert np.allclose(np.asarray(picture.image).mean((0, 1)), (200, 40, 40), atol=3)
+
+
+def test_uploaded_pictures_are_there_again_when_their_view_is_come_back_to_and_files_that_are_none_are_not(
+    classifier, digits, open_page
+):
+    content = png(digits.images[8])
+    at = take(open_page, "Upload")
+    at.file_uploader[0].set_value([("eight.png", content, "image/png"), ("text.png", b"this is text", "image/png")]).run()
+    assert len(at.error) == 1
+    at.button_group(key="gallery-view").set_value("Many pictures").run()
+    at.button_group(key="gallery-view").set_value("Your own picture").run()
+    at.button_group(key="gallery-how").set_value("Upload").run()
+    expected = classifier.classify(read_reduced(content, "it").image).ranked[0][0]
+    assert [metric.value for metric in at.metric] == [expected] and not at.error
+    (away,) = (button for button in at.button if button.label == "Take away what was brought before (1)")
+    away.click().run()
+    assert not at.metric and not at.exception
+
+
+def test_no_more_pictures_are_kept_than_there_is_room_for(monkeypatch):
+    session = {READ: {str(number): File(str(number), "a.png", bytes(MOST_KEPT // 3)) for number in range(5)}}
+    monkeypatch.setattr("pages.views.gallery.uploads.st.session_state", session)
+    _take_up_again()
+    assert [file.id for file in session[KEPT]] == ["0", "1", "2"]
+    session[READ] = {f"small-{number}": File(f"small-{number}", "a.png", b"") for number in range(2 * MOST)}
+    _take_up_again()
+    assert len(session[KEPT]) == MOST
+
+
+def test_a_number_that_no_image_has_is_told_in_a_sentence_and_the_nearest_is_shown(trained, open_page):
+    at = take(open_page, "Data set")
+    last = int(re.search(r"to (\d+)", at.number_input[0].label)[1])
+    for given in (9999, 0, -5):
+        at.number_input[0].set_value(given).run()
+        assert f":red[There is no number {given:,} here: choose one from 1 to {last}.]" in [
+            caption.value for caption in at.caption
+        ]
+        assert at.number_input[0].value == given and at.metric and not at.exception
+    at.number_input[0].set_value(last).run()
+    assert not any("There is no number" in caption.value for caption in at.caption)

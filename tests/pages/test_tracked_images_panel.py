@@ -1,0 +1,275 @@
+"""The probes on the Train page: images are pinned in three ways, exactly as the network receives them, and their answers are drawn."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn_core.config.schema import make_config
+from cnn_core.data.catalog import open_source
+from cnn_core.data.decoder import read_picture
+from cnn_core.data.source import finish
+from cnn_core.data.splits import stratified_split
+from cnn_core.events import Probed, Started
+from cnn_core.home import PROBES
+from cnn_core.inference.preprocessing import received
+from cnn_core.runs.lock import hold
+from cnn_core.training.tracked_images import MOST, Probe, pin, read_probes
+from cnn_core.training.tracked_predictions import ask_kept_epochs
+from pages.charts.tracked_images import SHOWN_CLASSES, THEME_COLOURS, answers, probability_lines, shown_classes
+from tests.helpers import drain
+from tests.pages.hand_fed import epoch, steps
+
+RUN = "0001-digits"
+MARKUP = "<b>cat</b>"
+
+
+def folder(store, run=RUN):
+    return store.home.run_folder(run)
+
+
+def labels(at):
+    return [button.label for button in at.button]
+
+
+def press(at, label):
+    next(button for button in at.button if button.label == label).click().run()
+    assert not at.exception
+    return at
+
+
+def choose(at, option):
+    next(group for group in at.button_group if option in [one.content for one in group.proto.options]).set_value(option).run()
+    assert not at.exception
+    return at
+
+
+def captions(at):
+    return " ".join(caption.value for caption in at.caption)
+
+
+def charts(at):
+    """The Plotly figures of the page, as the browser gets them."""
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+def random_probes(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        Probe(rng.integers(0, 256, (32, 32, 1), dtype=np.uint8), f"image {number}", number % 10, "set") for number in range(count)
+    ]
+
+
+def digit(mode="L"):
+    """A large 1 on black."""
+    page = np.zeros((160, 160), np.uint8)
+    page[20:140, 70:90] = 255
+    return Image.fromarray(page).convert(mode)
+
+
+def encode(image, kind="PNG", **options):
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def upload(at, name, content):
+    choose(at, "Upload")
+    at.file_uploader[0].upload(name, content, "image/png").run()
+    assert not at.exception
+    return at
+
+
+def test_before_anything_is_pinned_the_page_says_what_probes_are_for_and_offers_three_ways(own_trained, open_page):
+    run = own_trained.create(make_config())
+    at = open_page("train", run=run)
+    assert "Pin up to 16 images: after every epoch the network is asked about each of them" in captions(at)
+    assert labels(at) == ["Stop"] and not charts(at) and not at.exception
+    for way in ("From the data set", "Upload", "Draw"):
+        choose(at, way)
+        assert not at.error
+
+
+def test_a_validation_image_is_pinned_by_class_and_number_to_a_run_that_still_waits(own_trained, open_page):
+    config = make_config(epochs=5)
+    run = own_trained.create(config)
+    at = choose(open_page("train", run=run), "From the data set")
+    next(box for box in at.selectbox if box.label == "Class").set_value(7).run()
+    next(box for box in at.number_input if box.label.startswith("Image (1 to")).set_value(3).run()
+    press(at, "Pin it")
+    training = finish(open_source("digits", own_trained.home).load("train"))
+    kept = training.take(stratified_split(training.labels, config.validation_share, config.seed)[1])
+    place = np.flatnonzero(kept.labels == 7)[2]
+    (probe,) = read_probes(folder(own_trained, run))
+    assert np.array_equal(probe.pixels, kept[place]) and (probe.truth, probe.origin) == (7, "set")
+    assert probe.label == f"validation image {place}"
+    assert f"{probe.label}, from the data set" in captions(at) and "asked about it after the next epoch" in captions(at)
+
+
+def test_a_test_image_is_pinned_too(own_trained, open_page):
+    at = choose(open_page("train", run=RUN), "From the data set")
+    choose(at, "Test images")
+    press(at, "Pin it")
+    images = finish(open_source("digits", own_trained.home).load("test"))
+    (probe,) = read_probes(folder(own_trained))
+    assert np.array_equal(probe.pixels, images[np.flatnonzero(images.labels == 0)[0]]) and probe.label.startswith("test image ")
+
+
+def test_a_random_handful_is_five_images_of_five_classes_until_sixteen_are_pinned(own_trained, open_page):
+    at = choose(open_page("train", run=RUN), "From the data set")
+    for expected in (5, 10, 15, 16):
+        before = len(read_probes(folder(own_trained)))
+        press(at, "Pin a random handful")
+        probes = read_probes(folder(own_trained))
+        new = probes[before:]
+        assert len(probes) == expected and len({probe.truth for probe in new}) == len(new)
+    assert "All 16 places are taken" in captions(at) and "Pin a random handful" not in labels(at)
+
+
+def test_an_upload_is_pinned_exactly_as_the_network_would_receive_it(own_trained, open_page):
+    content = encode(digit("CMYK"), "JPEG", quality=95)
+    at = upload(open_page("train", run=RUN), f"{MARKUP}.jpg", content)
+    assert any("CMYK" in caption.value for caption in at.caption)
+    next(box for box in at.selectbox if box.label == "True class").set_value(1).run()
+    press(at, "Pin it")
+    (probe,) = read_probes(folder(own_trained))
+    info = open_source("digits", own_trained.home).info
+    assert np.array_equal(probe.pixels, received(read_picture(content, "it").image, info))
+    assert (probe.label, probe.truth, probe.origin) == (f"{MARKUP}.jpg", 1, "upload")
+    assert not any(MARKUP in html.value for html in at.main.get("html")), "names are text"
+    press(at, "Pin it")
+    assert "pinned already" in at.error[0].value and len(read_probes(folder(own_trained))) == 1
+
+
+HOSTILE = {
+    "empty": b"",
+    "text": b"hello",
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+    "cut short": encode(digit())[:100],
+    "far too many pixels": encode(Image.new("1", (9000, 9000))),
+    "a blank page": encode(Image.new("L", (100, 100))),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_an_upload_that_cannot_be_used_is_refused_in_words_and_nothing_is_pinned(own_trained, open_page, kind):
+    at = upload(open_page("train", run=RUN), "it.png", HOSTILE[kind])
+    assert len(at.error) == 1 and at.error[0].value.endswith(".") and "Pin it" not in labels(at)
+    assert read_probes(folder(own_trained)) == []
+
+
+def test_a_drawing_is_pinned_exactly_as_the_network_would_receive_it(own_trained, open_page):
+    content = encode(digit("RGB"))
+    at = open_page("train", run=RUN)
+    at.session_state["probe-ink-drawing"] = {
+        "image": f"data:image/png;base64,{base64.b64encode(content).decode()}",
+        "strokes": [],
+    }
+    choose(at, "Draw")
+    press(at, "Pin it")
+    (probe,) = read_probes(folder(own_trained))
+    assert np.array_equal(probe.pixels, received(digit("RGB"), open_source("digits", own_trained.home).info))
+    assert (probe.label, probe.truth, probe.origin) == ("drawing 1", -1, "drawing")
+
+
+def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now(own_trained, open_page):
+    run = own_trained.create(make_config(), status="running")
+    right, wrong = random_probes(2)
+    pin(folder(own_trained, run), [right, wrong])
+    names, classes = (right.name, wrong.name), (MARKUP, "dog", "`bird`")
+    begun = Started(1, "CPU", 30, 6, 6, 10, 4, classes=classes)
+    with hold(folder(own_trained, run)):
+        at = open_page("train", run=run)
+        assert captions(at).count("asked about it after the next epoch") == 2 and not charts(at)
+        own_trained.append(run, [begun, steps(1, 10), epoch(1, 10), Probed(1, 10, names, ((0.25, 0.7, 0.05), (0.2, 0.2, 0.6)))])
+        at.run()
+        assert [chart["data"][0]["x"] for chart in charts(at)] == [[1], [1]]
+        own_trained.append(run, [steps(11, 20), epoch(2, 20), Probed(2, 20, names, ((0.8, 0.1, 0.1), (0.1, 0.2, 0.7)))])
+        at.run()
+        lines = [{line["name"]: line["y"] for line in chart["data"]} for chart in charts(at)]
+        assert lines[0] == {"<b>&lt;b&gt;cat&lt;/b&gt;</b>": [0.25, 0.8], "dog": [0.7, 0.1], "`bird`": [0.05, 0.1]}
+        assert lines[1]["<b>dog</b>"] == [0.2, 0.2]
+        said = " ".join(text.value for text in at.markdown)
+        assert r"**\<b>cat\</b>** with 80.0% after epoch 2" in said and r"**\`bird\`** with 70.0% after epoch 2" in said
+        assert "right" in said and "wrong, it is dog" in said and MARKUP not in said and not at.exception
+
+
+def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page):
+    pin(folder(own_trained), random_probes(2))
+    at = open_page("train", run=RUN)
+    assert not charts(at)
+    press(at, "Fill in 3 earlier epochs")
+    _, told = drain(ask_kept_epochs(folder(own_trained), [1, 2, 3]))
+    for position, chart in enumerate(charts(at)):
+        assert all(line["x"] == [1, 2, 3] for line in chart["data"])
+        top = max(chart["data"], key=lambda line: line["y"][-1])
+        assert top["y"] == [event.probabilities[position][int(np.argmax(told[-1].probabilities[position]))] for event in told]
+    assert len(charts(at)) == 2 and not any(label.startswith("Fill in") for label in labels(at))
+    assert not any(isinstance(stored.event, Probed) for stored in own_trained.events(RUN)), "only who trains tells events"
+
+
+def test_a_probe_is_removed_and_the_others_stay(own_trained, open_page):
+    pin(folder(own_trained), random_probes(3))
+    at = open_page("train", run=RUN)
+    [button for button in at.button if button.label == "Remove"][1].click().run()
+    assert [probe.label for probe in read_probes(folder(own_trained))] == ["image 0", "image 2"]
+    assert labels(at).count("Remove") == 2 and not at.exception
+
+
+def test_where_all_places_are_taken_the_page_says_so(own_trained, open_page):
+    pin(folder(own_trained), random_probes(MOST))
+    at = open_page("train", run=RUN)
+    assert "All 16 places are taken. Remove a probe to pin another image." in captions(at)
+    assert labels(at).count("Remove") == MOST and not at.exception
+
+
+def test_a_damaged_file_is_a_sentence_and_can_be_removed(own_trained, open_page):
+    (folder(own_trained) / PROBES).write_bytes(b"damaged")
+    at = open_page("train", run=RUN)
+    assert "probes.npz is damaged" in at.error[0].value
+    press(at, "Remove all probes")
+    assert not (folder(own_trained) / PROBES).exists() and not at.error
+
+
+def test_images_of_a_set_that_has_changed_are_not_offered(own_trained, open_page):
+    card = folder(own_trained) / "model.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"fingerprint": "another"}))
+    at = choose(open_page("train", run=RUN), "From the data set")
+    assert "The data set has changed since this run began" in at.info[0].value and "Pin it" not in labels(at)
+
+
+def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty, open_page):
+    run = empty.create(make_config())
+    at = choose(open_page("train", run=run), "From the data set")
+    assert "have not been read yet" in at.info[0].value
+    press(at, "Read them now")
+    press(at, "Pin it")
+    assert len(read_probes(folder(empty, run))) == 1
+
+
+def test_answers_are_found_by_the_image_however_many_were_pinned_meanwhile():
+    told = [
+        Probed(1, 3, ("a",), ((0.1, 0.9),)),
+        Probed(2, 6, ("b", "a"), ((1.0, 0.0), (0.3, 0.7))),
+        Probed(3, 9, ("b",), ((0.5, 0.5),)),
+    ]
+    assert answers(told, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and answers(told, "c") == {}
+
+
+def test_the_true_class_the_present_answer_and_what_was_ever_most_probable_are_drawn():
+    rng = np.random.default_rng(0)
+    said = {number: tuple(rng.dirichlet(np.ones(200) / 20)) for number in range(1, 6)}
+    rarest = int(np.argmin(np.max(list(said.values()), 0)))
+    shown = shown_classes(said, rarest)
+    assert len(shown) == SHOWN_CLASSES and {rarest, int(np.argmax(said[5]))} <= set(shown)
+    assert shown == sorted(shown, key=lambda number: -said[5][number])
+
+
+def test_classes_keep_their_colour_in_every_chart_and_no_two_lines_share_one():
+    classes = [f"class {number}" for number in range(30)]
+    one = {1: tuple(np.eye(30)[3] * 0.6 + np.eye(30)[13] * 0.4)}
+    colours = {line.name.strip("<b>/"): line.line.color for line in probability_lines(one, classes).data}
+    assert colours["class 3"] == THEME_COLOURS[3] and len(set(colours.values())) == SHOWN_CLASSES

@@ -1,0 +1,113 @@
+"""The Learning view: its figures, lists and lines of epochs are those of the run's learning history."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cnn_core.data.catalog import open_source
+from cnn_core.data.source import finish
+from cnn_core.home import LEARNING
+from cnn_core.metrics.evaluation import evaluate_run
+from cnn_core.metrics.training_dynamics import forgotten_often, learned_first, learned_last, read_learning
+from pages.charts.training_dynamics import MARKED, epochs_chart, forgetting_chart
+from pages.shared.image_grid import PAGE
+
+RUN = "0001-digits"
+
+
+def open_learning(open_page, part):
+    at = open_page("evaluate", run=RUN, view="Learning")
+    at.button_group(key="evaluate-part").set_value(part).run()
+    assert not at.exception and not at.error
+    return at
+
+
+def history_of(store, part):
+    evaluation = finish(evaluate_run(RUN, store.run(RUN).config, store.home, part=part))
+    fingerprint = open_source("digits", store.home).info.fingerprint
+    return read_learning(store.home.run_folder(RUN), part, len(evaluation), fingerprint, 3), evaluation
+
+
+def charts(at):
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+def shown(at, name, part="train", true_class=None):
+    return at.session_state[f"learning-{RUN}-None-{part}-{name}-{true_class}-picked"]["shown"]
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_figures_and_charts_are_those_of_the_history(trained, open_page, part):
+    history, _ = history_of(trained, part)
+    at = open_learning(open_page, part)
+    count = history.count
+    assert {metric.label: metric.value for metric in at.metric} == {
+        "Never forgotten": f"{history.is_unforgettable.sum() / count:.1%}",
+        "Forgotten at least once": f"{(history.forgotten > 0).sum() / count:.1%}",
+        "Never learned": f"{history.is_never_learned.sum() / count:.1%}",
+        "Right in epoch 3": f"{history.is_right(2).sum() / count:.1%}",
+    }
+    learned, forgotten = forgetting_chart(history).data[0].y, history.forgotten[~history.is_never_learned]
+    assert learned.tolist() == [int((forgotten == times).sum()) for times in range(forgotten.max() + 1)]
+    assert [trace["name"] for trace in charts(at)[0]["data"]] == ["right for the first time", "right in this epoch"]
+    assert len(charts(at)) == 3
+
+
+def test_each_list_shows_its_images_and_the_first_ones_line_of_epochs(trained, open_page):
+    history, evaluation = history_of(trained, "train")
+    at = open_learning(open_page, "train")
+    expected = {
+        "Most often forgotten": forgotten_often(history),
+        "Learned last": learned_last(history),
+        "Never forgotten": learned_first(history),
+        "Never learned": np.flatnonzero(history.first_right == 0),
+    }
+    for name, indices in expected.items():
+        at.selectbox(key="learning-list").set_value(name).run()
+        if not len(indices):
+            assert "There is no such image." in [message.value for message in at.info] and len(charts(at)) == 2
+            continue
+        assert shown(at, name) == indices[:PAGE].tolist()
+        line = charts(at)[2]["data"][0]
+        assert line["y"] == [f"{evaluation.classes[evaluation.labels[indices[0]]]}, image {indices[0]}"]
+    at.selectbox(key="learning-list").set_value("Never forgotten")
+    at.selectbox(key=f"learning-class-{RUN}").set_value(0).run()
+    of_class = [index for index in expected["Never forgotten"] if evaluation.labels[index] == 0]
+    assert of_class and shown(at, "Never forgotten", true_class=0) == of_class[:PAGE]
+    assert not at.exception
+
+
+def test_ticked_images_stand_beside_each_other_epoch_by_epoch(trained, open_page):
+    history, _ = history_of(trained, "train")
+    at = open_learning(open_page, "train")
+    chosen = forgotten_often(history)[[1, 0]].tolist()
+    key = f"learning-{RUN}-None-train-Most often forgotten-None-picked"
+    at.session_state[key] = at.session_state[key] | {"picked": chosen}
+    at.run()
+    (alt,) = [chart.proto.alt for chart in at.get("plotly_chart") if chart.proto.alt.startswith("Epochs in which")]
+    for index in chosen:
+        assert f"image {index} right in {history.of_image(index).sum()} of 3 epochs" in alt
+    figure = epochs_chart(history, chosen, ["<b>one</b>", "other"])
+    assert figure.data[0].z.tolist() == [history.of_image(index).astype(int).tolist() for index in chosen]
+    assert figure.data[0].y[0] == "&lt;b&gt;one&lt;/b&gt;" and len(history.epochs) < MARKED
+
+
+def test_test_images_have_no_history_and_it_is_said_what_to_choose(trained, open_page):
+    at = open_page("evaluate", run=RUN, view="Learning")
+    assert not at.exception and not at.error and not at.metric
+    assert "Choose training or validation images" in at.info[0].value
+
+
+def test_a_run_of_an_earlier_version_says_what_to_do(own_trained, open_page):
+    shutil.rmtree(own_trained.home.run_folder(RUN) / LEARNING)
+    at = open_learning(open_page, "train")
+    assert not at.metric and "Train a new run to have it." in at.info[0].value
+
+
+def test_an_epoch_that_is_lost_is_told_and_the_rest_shown(own_trained, open_page):
+    (own_trained.home.run_folder(RUN) / LEARNING / "0002.npz").write_bytes(b"damaged")
+    at = open_learning(open_page, "val")
+    assert any("Epoch 2 is left out" in warning.value for warning in at.warning)
+    assert len(at.metric) == 4

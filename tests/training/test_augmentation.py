@@ -1,0 +1,56 @@
+"""What the network is shown: exactly the augmentations that are switched on, in their order and with their strengths."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnn_core.data.augmentation import Affine, AlternatingFlip, Brightness, Contrast, Cutout, RandomCrop, RandomFlip
+from cnn_core.data.mixing import CutMix, MixEither, MixUp
+from cnn_core.training.augmentation import augmentations, mixing
+from tests.helpers import tiny_config
+
+MEAN = (0.5, 0.25, 1.0)
+OFF = {"crop": 0, "flip": "off"}
+EVERYTHING = {"rotation": 20, "scale": 0.1, "shear": 5, "crop": 0.25, "crop_fill": "reflect", "flip": "alternating"}
+EVERYTHING |= {"brightness": 0.1, "contrast": 0.2, "cutout": 0.5, "seed": 7}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, ()),
+        ({"crop": 0.125}, (RandomCrop(4, "black"),)),
+        ({"crop": 0.125, "crop_fill": "reflect"}, (RandomCrop(4, "reflect"),)),
+        ({"crop": 0.01}, ()),  # less than half a pixel
+        ({"flip": "random"}, (RandomFlip(),)),
+        ({"flip": "alternating", "seed": 3}, (AlternatingFlip(3),)),
+        ({"rotation": 10}, (Affine(10, 0, 0),)),
+        ({"scale": 0.1}, (Affine(0, 0.1, 0),)),
+        ({"shear": 4}, (Affine(0, 0, 4),)),
+        ({"brightness": 0.3}, (Brightness(0.3),)),
+        ({"contrast": 0.3}, (Contrast(0.3),)),
+        ({"cutout": 0.25}, (Cutout(0.25, (127.5, 63.75, 255.0)),)),
+    ],
+)
+def test_only_the_augmentations_that_are_switched_on_are_used(pictures: Path, chosen: dict[str, Any], expected: tuple):
+    assert augmentations(tiny_config(pictures, **{**OFF, **chosen}), 32, MEAN) == expected
+
+
+def test_all_together_they_come_in_a_fixed_order(pictures: Path):
+    kinds = [type(augment) for augment in augmentations(tiny_config(pictures, **EVERYTHING), 32, MEAN)]
+    assert kinds == [Affine, RandomCrop, AlternatingFlip, Brightness, Contrast, Cutout]
+
+
+def test_the_crop_grows_with_the_image(pictures: Path):
+    config = tiny_config(pictures, crop=0.125, flip="off")
+    assert [augmentations(config, size, MEAN)[0].padding for size in (16, 32, 64, 224)] == [2, 4, 8, 28]
+
+
+def test_images_and_labels_are_mixed_in_the_ways_that_were_asked_for(pictures: Path):
+    def made(**chosen: Any) -> object:
+        return mixing(tiny_config(pictures, **chosen), 3)
+
+    assert made() is None
+    assert made(mixup=0.2) == MixUp(0.2, 3) and made(cutmix=1) == CutMix(1, 3)
+    assert made(mixup=0.2, cutmix=1) == MixEither((MixUp(0.2, 3), CutMix(1, 3)))

@@ -1,0 +1,97 @@
+"""Compiled networks: the same numbers as the plain ones where there is a compiler, and the plain ones where there is none."""
+
+import copy
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cnn_core.home import Home
+from cnn_core.training.compilation import Compiled
+from tests.helpers import start_process
+
+HAS_COMPILER = shutil.which("g++") is not None
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 5), nn.GELU(), nn.Linear(5, 3))
+
+
+def gradients(forward, model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
+    model.zero_grad()
+    forward(images).square().sum().backward()
+    return [p.grad.clone() for p in model.parameters()]
+
+
+def test_a_compiled_network_or_where_there_is_no_compiler_its_fallback_equals_the_plain_one():
+    model, plain = network(), network()
+    compiled = Compiled(model)
+    images = torch.randn(8, 6)
+    torch.testing.assert_close(compiled(images), plain(images), rtol=1e-4, atol=1e-5)
+    for mine, theirs in zip(gradients(compiled, model, images), gradients(plain, plain, images), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        model[0].weight.mul_(2)  # as an optimizer moves them
+        plain[0].weight.mul_(2)
+    torch.testing.assert_close(compiled(images), plain(images), rtol=1e-4, atol=1e-5)
+    assert (compiled._forward is model) == (not HAS_COMPILER)
+
+
+NO_COMPILER = """
+import json, logging, sys
+from pathlib import Path
+from cnn_core.config.schema import make_config
+from cnn_core.events import Epoch
+from cnn_core.home import Home
+from cnn_core.training.recipe import train_run
+logging.basicConfig(stream=sys.stderr)
+home = Home(Path(sys.argv[1]))
+losses = []
+for name in ("on", "off"):
+    (home.root / name).mkdir(parents=True)
+    config = make_config(data=sys.argv[2], device="cpu", epochs=1, width=0.25, batch_size=21, compile=name)
+    events = train_run(config, home.root / name, home)
+    losses.append(next(event.val_loss for event in events if isinstance(event, Epoch)))
+    events.close()
+print(json.dumps(losses))
+"""
+
+
+def test_a_machine_without_a_compiler_trains_all_the_same_and_to_the_same_figures(
+    home: Home, pictures: Path, monkeypatch: pytest.MonkeyPatch
+):
+    home.root.mkdir()
+    monkeypatch.setenv("CXX", "/nowhere/g++")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(home.root / "cache"))  # nothing compiled before helps
+    process = start_process(home, "-c", NO_COMPILER, str(home.root), str(pictures))
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    compiled, plain = json.loads(out.splitlines()[-1])
+    assert compiled == plain and errors.count("the network is trained uncompiled") == 1
+
+
+def test_the_fallback_is_final_and_keeps_the_weights(monkeypatch: pytest.MonkeyPatch):
+    calls = []
+
+    def broken(images: torch.Tensor) -> torch.Tensor:
+        calls.append(len(images))
+        raise torch._dynamo.exc.TorchDynamoException("no compiler")
+
+    monkeypatch.setattr(torch, "compile", lambda model, **options: broken)
+    model = network()
+    plain = copy.deepcopy(model)
+    compiled = Compiled(model)
+    for count in (4, 2):
+        images = torch.randn(count, 6)
+        assert torch.equal(compiled(images), plain(images))
+    assert calls == [4]
+
+
+def test_a_mistake_in_the_network_is_not_hidden(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch, "compile", lambda model, **options: model)
+    with pytest.raises(RuntimeError, match="shapes"):
+        Compiled(network())(torch.randn(2, 7))

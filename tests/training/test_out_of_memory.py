@@ -1,0 +1,70 @@
+"""Running out of memory for real: in a process of its own, which may have no more of it than a little."""
+
+import json
+
+import pytest
+import torch
+
+from cnn_core.home import Home
+from cnn_core.training.out_of_memory import is_out_of_memory
+from tests.helpers import is_a_sentence, start_process
+
+SCRIPT = """
+import json, re, resource, sys
+from pathlib import Path
+from cnn_core.config.schema import make_config
+from cnn_core.errors import MemoryShortError
+from cnn_core.events import Steps
+from cnn_core.home import Home
+from cnn_core.training.recipe import train_run
+
+home = Home(Path(sys.argv[1]))
+WIDE = {"data": "digits", "device": "cpu", "epochs": 1, "width": 2, "optimizer": "sgd", "validation_share": 0.02, "precision": "float32"}
+
+def train(number, **chosen):
+    folder = home.root / str(number)
+    folder.mkdir(parents=True)
+    events = train_run(make_config(**{**WIDE, **chosen}), folder, home)
+    try:
+        return next(event.loss[-1] for event in events if isinstance(event, Steps))
+    finally:
+        events.close()
+
+train(0, width=0.25, batch_size=256)  # loads what is loaded once
+used = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (used + 250_000_000, used + 250_000_000))
+try:
+    train(1, batch_size=1400)
+    sentence = ""
+except MemoryShortError as error:
+    sentence = str(error)
+fits = int(re.search(r"A batch size of ([0-9,]+) fits", sentence)[1].replace(",", ""))
+print(json.dumps({"sentence": sentence, "fits": fits, "after": train(2, batch_size=fits), "other": train(3, batch_size=32, width=0.25)}))
+"""
+
+
+def test_a_batch_that_does_not_fit_is_refused_with_one_that_does_and_the_next_run_works(home: Home):
+    process = start_process(home, "-c", SCRIPT, str(home.root))
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    told = json.loads(out.splitlines()[-1])
+    assert is_a_sentence(told["sentence"]) and "The memory of the CPU" in told["sentence"] and "1,400 images" in told["sentence"]
+    assert told["fits"] in (700, 350, 175, 87) and 0 < told["after"] < 4 and 0 < told["other"] < 4
+
+
+def test_a_real_failed_allocation_is_known_for_what_it_is():
+    with pytest.raises(RuntimeError) as problem:
+        torch.empty(2**50)
+    assert is_out_of_memory(problem.value)
+    with pytest.raises(MemoryError) as shortage:
+        bytearray(2**60)
+    assert is_out_of_memory(shortage.value)
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
+
+
+def test_other_errors_are_not_mistaken_for_it():
+    with pytest.raises(RuntimeError) as problem:
+        torch.ones(2, 3) @ torch.ones(2, 3)
+    assert not is_out_of_memory(problem.value)
+    for error in (RuntimeError("a mistake"), ValueError("can't allocate memory"), KeyError("memory")):
+        assert not is_out_of_memory(error)
