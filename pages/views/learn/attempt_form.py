@@ -12,6 +12,7 @@ from cnn_core.home import Home
 from cnn_core.lessons.attempts import DEFAULT_PAIRS, MAX_PAIRS, start_attempt
 from cnn_core.lessons.effect import DIRECTIONS, PREDICTIONS, UNKNOWN
 from cnn_core.lessons.exercises import DIGITS, VARIANTS, Exercise
+from cnn_core.lessons.final_metrics import FinalMetric
 from cnn_core.models.registry import FAMILIES
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
@@ -47,18 +48,23 @@ def show_form(exercise: Exercise, *, is_repeated: bool) -> None:
 
 def _choose_prediction(exercise: Exercise) -> str | None:
     st.markdown(f"**Your prediction.** {exercise.question}")
-    labels = {direction: exercise.metric.words[direction].capitalize() for direction in DIRECTIONS}
     return st.radio(
         "Prediction",
         PREDICTIONS,
         index=None,
-        format_func=lambda choice: (
-            f"{labels[choice]} in B" if choice in ("lower", "higher") else labels.get(choice, "I don't know")
-        ),
+        format_func=lambda choice: prediction_label(exercise.metric, choice),
         horizontal=True,
         key=f"prediction-{exercise.name}",
         label_visibility="collapsed",
     )
+
+
+def prediction_label(metric: FinalMetric, prediction: str) -> str:
+    """Return the label of a prediction: "Smaller in B", "About the same"."""
+    if prediction == UNKNOWN:
+        return "I don't know"
+    word = next(metric.words[direction] for direction in DIRECTIONS if direction == prediction).capitalize()
+    return word if prediction == "same" else f"{word} in B"
 
 
 def _choose_data(exercise: Exercise) -> tuple[str, int]:

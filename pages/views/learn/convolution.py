@@ -38,7 +38,7 @@ input is similar to the kernel.
 
 def show_convolution() -> None:
     """Show the view."""
-    run = choose_trained_run("to look into")
+    run = choose_trained_run("to inspect")
     if run is None:
         st.markdown(EXPLANATION)
         return
