@@ -62,7 +62,7 @@ def test_two_curves_of_each_run_are_drawn_if_the_metric_is_the_gap(page, server,
             f"{run}, {measure} accuracy" for run in variant_labels("dropout") for measure in ("validation", "training")
         ]
         assert [dash for _, _, dash, _ in named] == ["solid", "dot"] * 2 and len({colour for _, colour, _, _ in drawn}) == 2
-        page.locator(".st-key-stop-attempt button").click()
+        page.locator(".st-key-stop-attempt").get_by_role("button").click()
         expect(page.get_by_text(NO_PAIR_FINISHED)).to_be_visible(timeout=TRAINED)
         assert_sound(page)
     finally:
