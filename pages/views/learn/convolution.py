@@ -32,7 +32,7 @@ input is similar to the kernel.
 
 - A colour image has three {term_link("channel", "channels")}. Every output channel has one kernel for each input channel and adds up their results.
 - The {term_link("stride", "stride")} is the number of pixels by which the window moves. With stride 2, the output has half the side length.
-- {term_link("padding", "Padding")} is a border of zeros, so that the window fits at the edge of the image. Below, it is grey, and striped in the window.
+- {term_link("padding", "Padding")} is a border of zeros, so that the window fits at the edge of the image.
 """
 
 
@@ -76,8 +76,9 @@ def _show_prediction(classifier: "Classifier", pixels: np.ndarray) -> None:
     prediction = classifier.rank(pixels, classifier.probabilities(pixels[None])[0])
     name, probability = prediction.ranked[0]
     st.markdown(
-        f"{prediction_text(name)}, probability {probability:.1%}. Below are all steps of this prediction. Choose a step and one of its channels, "
-        "then move the pointer over its output. The window of the pixel is marked in the input, and its computation is shown."
+        f"{prediction_text(name)}, probability {probability:.1%}. Below are all steps of this prediction. Choose a step and one of its "
+        "channels, then move the pointer over its output. The window of the pixel is marked in the input, and its computation is shown. "
+        "Padding is grey, and striped in the window."
     )
 
 

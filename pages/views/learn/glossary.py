@@ -81,6 +81,7 @@ def _choose_topic(named: Term | None) -> str:
     topic = st.pills(
         "Topic", TOPICS, key=TOPIC, required=True, on_change=_open_topic, help="The first topics are the groups of the form."
     )
+    assert topic is not None  # because one is required
     if not named:
         tell_address("topic", TOPIC, topic)
     return topic

@@ -4,7 +4,7 @@ Most of them load torch, so a page calls `show_illustration` last. Each illustra
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,16 +127,15 @@ def _batch_norm() -> Illustration:
 
 def _schedule() -> Illustration:
     exercise = find_exercise("schedule")
-    epochs, learning_rates = np.arange(0), dict[str, Sequence[float]]()
+    steps = np.arange(STEPS_PER_EPOCH * exercise.common["epochs"])
+    learning_rates: dict[str, list[float]] = {}
     for variant in VARIANTS:
-        config = exercise.settings(variant)
-        schedule, steps = make_schedule(config, STEPS_PER_EPOCH), np.arange(STEPS_PER_EPOCH * config.epochs)
+        schedule = make_schedule(exercise.settings(variant), STEPS_PER_EPOCH)
         learning_rates[exercise.variant_name(variant)] = [schedule(int(step)) for step in steps]
-        epochs = steps / STEPS_PER_EPOCH
     return Illustration(
         alt="The learning rate by epoch: constant in run A, falling along half a cosine to zero in run B",
         caption="The learning rate of both runs.",
-        figure=illustration_charts.learning_rate_curves(epochs, learning_rates),
+        figure=illustration_charts.learning_rate_curves(steps / STEPS_PER_EPOCH, learning_rates),
     )
 
 
@@ -153,7 +152,7 @@ def _optimizers() -> Illustration:
 
     optimizers: dict[str, MakeOptimizer] = {
         "SGD": lambda weights: torch.optim.SGD(weights, lr=0.018),
-        "SGD with momentum": lambda weights: torch.optim.SGD(weights, lr=0.018, momentum=0.8),
+        "Momentum": lambda weights: torch.optim.SGD(weights, lr=0.018, momentum=0.8),
         "Adam": lambda weights: torch.optim.Adam(weights, lr=0.3),
     }
     x, y = np.linspace(-4.5, 1.5, 61), np.linspace(-2.2, 2.2, 45)
