@@ -54,7 +54,7 @@ def record(store: Store) -> None:
     config = EXERCISES["augmentation"].settings("A")
     run = store.create(config)
     execute(store, run)
-    epochs = [item.event for item in store.events(run, kinds=[Epoch]) if isinstance(item.event, Epoch)]
+    epochs = [item.event for item in store.log.read(run, kinds=[Epoch]) if isinstance(item.event, Epoch)]
     settings = (
         f"SimpleCNN with width multiplier {config.width:g}, 719 digits, no augmentation, no dropout, {config.epochs} epochs, "
         f"seed {config.seed}"

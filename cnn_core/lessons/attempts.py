@@ -13,9 +13,9 @@ from cnn_core.events import Epoch, Started
 from cnn_core.lessons.effect import PREDICTIONS, Effect, make_effect
 from cnn_core.lessons.exercises import VARIANTS, Variant, find_exercise
 from cnn_core.lessons.final_metrics import FinalMetric
-from cnn_core.runs.organizer import Shelf
-from cnn_core.runs.quota import check_queue
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 DEFAULT_PAIRS, MAX_PAIRS = 3, 6
 COLUMNS = "number, lesson, data, owner, prediction, created"
@@ -89,7 +89,7 @@ def start_attempt(
 
     for variant in VARIANTS:
         check(found.settings(variant, data), store)
-    check_queue(store, owner, pairs * len(VARIANTS))
+    store.quota.check_queue(owner, pairs * len(VARIANTS))
     attempt = _insert(store, exercise, data, prediction, owner)
     try:
         for seed in range(pairs):
@@ -108,12 +108,12 @@ def _submit_run(store: Store, attempt: Attempt, variant: Variant, seed: int) -> 
     exercise = find_exercise(attempt.exercise)
     origin = f"{attempt.origin}/{variant}{seed}"
     run = submit(exercise.settings(variant, attempt.data, seed), store, origin=origin, owner=attempt.owner)
-    Shelf(store).describe(run, name=f"{exercise.title} {variant}{seed}: {exercise.variant_name(variant)}")
+    RunOrganizer(store).describe(run, name=f"{exercise.title} {variant}{seed}: {exercise.variant_name(variant)}")
 
 
 def _insert(store: Store, exercise: str, data: str, prediction: str, owner: str) -> Attempt:
     created = time.time()
-    with store.connect() as db:
+    with store.database.connect() as db:
         number = db.execute(
             "insert into attempts (lesson, data, owner, prediction, created) values (?, ?, ?, ?, ?)",
             (exercise, data, owner, prediction, created),
@@ -124,14 +124,14 @@ def _insert(store: Store, exercise: str, data: str, prediction: str, owner: str)
 
 def list_attempts(store: Store, owner: str = "") -> list[Attempt]:
     """Return all attempts of this owner, newest first."""
-    with store.connect() as db:
+    with store.database.connect() as db:
         rows = db.execute(f"select {COLUMNS} from attempts where owner = ? order by number desc", (owner,)).fetchall()
     return [Attempt(*row) for row in rows]
 
 
 def read_runs(store: Store, attempt: Attempt) -> AttemptRuns:
     """Return the attempt with the current state of its runs."""
-    return AttemptRuns(attempt, tuple(store.made_by(attempt.origin)))
+    return AttemptRuns(attempt, tuple(store.created_by(attempt.origin)))
 
 
 def latest_attempt(store: Store, exercise: str, owner: str = "") -> AttemptRuns | None:
@@ -150,9 +150,9 @@ def completed_exercises(store: Store, owner: str = "") -> set[str]:
 
 def stop_attempt(store: Store, attempt: Attempt) -> None:
     """Stop the active runs of the attempt and keep the finished ones. The last run is stopped first, so that no other starts meanwhile."""
-    for run in reversed(store.made_by(attempt.origin)):
+    for run in reversed(store.created_by(attempt.origin)):
         if run.is_active:
-            store.request_stop(run.id)
+            store.requests.stop(run.id)
 
 
 def measure_effect(store: Store, attempt_runs: AttemptRuns, metric: FinalMetric) -> Effect | None:
@@ -167,10 +167,10 @@ def validation_count(store: Store, attempt_runs: AttemptRuns) -> int:
     """Return the number of validation images of the attempt's runs; 0 if no run has started."""
     if not attempt_runs.runs:
         return 0
-    events = [item.event for item in store.events(attempt_runs.runs[0].id, kinds=[Started])]
+    events = [item.event for item in store.log.read(attempt_runs.runs[0].id, kinds=[Started])]
     return next((event.val_count for event in reversed(events) if isinstance(event, Started)), 0)
 
 
 def _epochs(store: Store, run: Run) -> list[Epoch]:
-    events = [item.event for item in store.events(run.id, kinds=[Epoch])]
+    events = [item.event for item in store.log.read(run.id, kinds=[Epoch])]
     return [event for event in events if isinstance(event, Epoch)]

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import StudioError
 from cnn_core.lessons.final_metrics import ACCURACY, GAP, LOSS, FinalMetric
 

@@ -11,11 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cnn_core.config.schema import GROUPS, TrainConfig
+from cnn_core.config.schema import GROUPS, TrainConfig, facts
 from cnn_core.models.registry import FAMILIES
 
 FOLDER = Path(__file__).parent / "terms"
-SETTINGS: dict[str, dict[str, Any]] = TrainConfig.model_json_schema()["properties"]  # title, unit and group by name
 SHARED_CHOICES = ("auto", "on", "off")  # choices that mean the same for every setting
 DATA_AND_MODEL, ARCHITECTURES = "Data and model", "Architectures"
 FORM_TOPICS = (DATA_AND_MODEL, *GROUPS)  # the groups of the form
@@ -86,8 +85,8 @@ def _form_term(name: str, entry: dict[str, Any]) -> Term:
         return _term(name, entry, GROUPS[-1])
     if setting == "model" and choice:
         return _term(name, {"title": FAMILIES[choice].title, **entry}, ARCHITECTURES, setting)
-    field = SETTINGS[setting]
-    return _term(name, {"title": field["title"], **entry}, field["group"] or DATA_AND_MODEL, setting)
+    title = TrainConfig.model_fields[setting].title
+    return _term(name, {"title": title, **entry}, facts(setting).group or DATA_AND_MODEL, setting)
 
 
 def _term(name: str, entry: dict[str, Any], topic: str, setting: str = "") -> Term:

@@ -68,7 +68,7 @@ def test_two_curves_of_each_run_are_drawn_if_the_metric_is_the_gap(page, server,
     finally:
         for run in read_runs(store, attempt).runs:
             if run.is_active:
-                store.request_stop(run.id)
+                store.requests.stop(run.id)
 
 
 def test_without_trained_runs_the_chart_has_a_note_and_the_back_button_returns_from_the_form(page, server, store):

@@ -6,7 +6,7 @@ from statistics import mean
 
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError, StudioError
 from cnn_core.execution.in_process import execute
 from cnn_core.home import Home
@@ -25,7 +25,7 @@ from cnn_core.lessons.attempts import (
 from cnn_core.lessons.exercises import EXERCISES, VARIANTS
 from cnn_core.lessons.final_metrics import ACCURACY, LOSS
 from cnn_core.runs.limits import Limits
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence
 
@@ -39,7 +39,7 @@ def test_the_runs_are_queued_pair_by_pair_with_the_settings_of_the_exercise(stor
     attempt = start_attempt(store, "dropout", "digits", "lower", "ann@example.org")
     found, exercise = read_runs(store, attempt), EXERCISES["dropout"]
     assert [run_label(run) for run in found.runs] == ["A0", "B0", "A1", "B1", "A2", "B2"]
-    assert [run.id for run in found.runs] == store.waiting()
+    assert [run.id for run in found.runs] == store.queue.waiting()
     expected = [exercise.settings(variant, "digits", seed) for seed in range(3) for variant in VARIANTS]
     assert [run.config for run in found.runs] == expected
     assert {run.owner for run in found.runs} == {"ann@example.org"}
@@ -50,7 +50,7 @@ def test_the_runs_are_queued_pair_by_pair_with_the_settings_of_the_exercise(stor
 
 
 def test_attempts_and_runs_stored_by_earlier_versions_are_read(store):
-    with store.connect() as db:
+    with store.database.connect() as db:
         db.execute(
             "insert into attempts (number, lesson, data, owner, prediction, created) values (7, 'dropout', 'digits', 'ann', 'lower', 12.5)"
         )
@@ -88,7 +88,7 @@ def test_if_the_queue_has_no_room_for_all_pairs_none_is_queued(home):
     with pytest.raises(RunError) as refused:
         start_attempt(store, "dropout", "digits", "lower", "ann")
     assert is_a_sentence(refused.value) and store.runs() == [] and list_attempts(store, "ann") == []
-    assert start_attempt(store, "dropout", "digits", "lower", "ann", pairs=2) and len(store.waiting()) == 4
+    assert start_attempt(store, "dropout", "digits", "lower", "ann", pairs=2) and len(store.queue.waiting()) == 4
 
 
 def test_every_owner_has_attempts_of_their_own(store):
@@ -125,7 +125,7 @@ def test_the_effect_of_a_trained_pair_is_computed_from_its_events(store):
     # The exercise stays completed when a later attempt waits and when the runs are in the bin.
     start_attempt(store, "batch-norm", "digits", "same", pairs=1)
     for run in found.runs:
-        Shelf(store).remove(run.id)
+        RunOrganizer(store).remove(run.id)
     assert completed_exercises(store) == {"batch-norm"}
 
 

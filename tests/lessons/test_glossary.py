@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from cnn_core.config.schema import GROUPS, TrainConfig, choices
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts
 from cnn_core.lessons.glossary import (
     ARCHITECTURES,
     DATA_AND_MODEL,
@@ -38,7 +38,7 @@ def test_every_setting_has_a_term_with_its_title_in_its_group():
     assert {name: (term.title, term.setting) for name, term in terms.items()} == {
         name: (field.title, name) for name, field in FIELDS.items()
     }
-    groups = {name: field.json_schema_extra["group"] or DATA_AND_MODEL for name, field in FIELDS.items()}
+    groups = {name: facts(name).group or DATA_AND_MODEL for name in FIELDS}
     assert {name: term.topic for name, term in terms.items()} == groups
 
 

@@ -17,7 +17,7 @@ from cnn_core.explain.single_image import normalised
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.preprocessing import received
 from cnn_core.lessons.glossary import read_glossary
-from pages.charts.components.convolution import TILES, Subject, layer_in_numbers, strip_in_numbers
+from pages.charts.components.convolution import TILES, TracedModel, layer_in_numbers, strip_in_numbers
 from pages.shared.links import term_link
 from pages.shared.own_image import UPLOAD, way_key
 from pages.shared.text import plain
@@ -45,7 +45,7 @@ def numbers(text, *shape):
 
 
 def subject_of(steps, side=SIDE, channels=3, classes=CLASSES):
-    return Subject(
+    return TracedModel(
         "it", steps, np.zeros((side, side, channels), np.uint8), (0.5,) * channels, (0.2,) * channels, list("abcd")[:classes]
     )
 

@@ -4,8 +4,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from cnn_core.config.schema import TrainConfig
-from cnn_core.data.importer import Options, import_files
+from cnn_core.config.schema import TrainConfig, facts
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
 from cnn_core.events import Epoch, Finished, Started
 from cnn_core.lessons.attempts import list_attempts, measure_effect, read_runs, start_attempt
@@ -52,7 +52,7 @@ def epoch(number, train, val, loss=0.3):
 
 
 def start(store, run):
-    store.append(run.id, [Started(126_842, "CPU", 719, 719, 359, 12, 20, classes=CLASSES, class_counts=(72,) * 10)])
+    store.log.append(run.id, [Started(126_842, "CPU", 719, 719, 359, 12, 20, classes=CLASSES, class_counts=(72,) * 10)])
 
 
 def complete(store, exercise, accuracies, prediction="lower", last_status="finished"):
@@ -61,7 +61,7 @@ def complete(store, exercise, accuracies, prediction="lower", last_status="finis
     runs = read_runs(store, attempt).runs
     for run, (train, val) in zip(runs, accuracies, strict=True):
         start(store, run)
-        store.append(run.id, [epoch(1, train, val), Finished(0.9, 0.3)])
+        store.log.append(run.id, [epoch(1, train, val), Finished(0.9, 0.3)])
         store.set_status(run.id, last_status if run == runs[-1] else "finished")
     return attempt
 
@@ -95,15 +95,12 @@ def test_no_run_can_be_started_before_a_prediction(empty, open_page):
 
 
 def test_the_settings_of_both_runs_are_shown_with_their_units(empty, open_page):
-    fields = TrainConfig.model_fields
-    expected = ", ".join(
-        f"{fields[name].title.lower()} {value} ({fields[name].json_schema_extra['unit']})"
-        for name, value in (("crop", "0.0625"), ("rotation", "10"))
-    )
-    assert changed_settings(EXERCISES["augmentation"], "B") == expected
+    crop, rotation, batch_norm = (TrainConfig.model_fields[name].title.lower() for name in ("crop", "rotation", "batch_norm"))
+    expected = f"{crop} 0.0625, {rotation} 10 ({facts('rotation').unit})"
+    assert changed_settings(EXERCISES["augmentation"], "B") == expected and facts("rotation").unit and not facts("crop").unit
     assert expected in texts(open_page("learn", lesson="augmentation"))
-    switch = changed_settings(EXERCISES["batch-norm"], "B")
-    assert switch == f"{fields['batch_norm'].title.lower()} on" and switch in texts(open_page("learn", lesson="batch-norm"))
+    assert changed_settings(EXERCISES["batch-norm"], "B") == f"{batch_norm} on"
+    assert f"{batch_norm} on" in texts(open_page("learn", lesson="batch-norm"))
 
 
 def test_the_estimated_time_depends_on_the_number_of_pairs(empty, open_page):
@@ -129,7 +126,7 @@ def test_the_button_queues_the_pairs_and_the_page_shows_their_status(empty, open
     (attempt,) = list_attempts(empty)
     assert (attempt.exercise, attempt.data, attempt.prediction) == ("dropout", "digits", "lower")
     origins = [f"lesson/dropout/{attempt.number}/{label}" for label in ("A0", "B0", "A1", "B1")]
-    assert [run.origin for run in empty.made_by("lesson/dropout")] == origins
+    assert [run.origin for run in empty.created_by("lesson/dropout")] == origins
     icon, _, word = STATUS["queued"]
     assert f"A0 {icon} {word}" in texts(at) and button_keys(at) & {"train-dropout", "stop-attempt"} == {"stop-attempt"}
     at.button(key="stop-attempt").click().run()
@@ -180,7 +177,7 @@ def test_the_first_finished_pair_gives_a_preliminary_result_while_the_others_wai
     attempt = start_attempt(empty, "dropout", "digits", "lower", pairs=2)
     for run in read_runs(empty, attempt).runs[:2]:
         start(empty, run)
-        empty.append(run.id, [epoch(1, 1.0, 0.9), Finished(0.9, 0.3)])
+        empty.log.append(run.id, [epoch(1, 1.0, 0.9), Finished(0.9, 0.3)])
         empty.set_status(run.id, "finished")
     effect = measure_effect(empty, read_runs(empty, attempt), GAP)
     shown = texts(open_page("learn", lesson="dropout"))
@@ -216,7 +213,7 @@ def test_the_settings_of_b_open_in_the_form(empty, open_page):
 
 @pytest.mark.parametrize("name, is_offered", [("cifar10-small", True), ("flowers", False)])
 def test_photographs_can_be_chosen_if_cifar_is_on_this_machine(empty, open_page, tmp_path, name, is_offered):
-    finish(import_files(name, write_pictures(tmp_path / "pictures", count=20), Options(), empty.home))
+    finish(import_files(name, write_pictures(tmp_path / "pictures", count=20), ImportOptions(), empty.home))
     at = open_page("learn", lesson="dropout")
     assert at.selectbox(key="images-dropout").options == [DIGITS_TITLE, *([name] if is_offered else [])]
     assert "measure-dropout" not in button_keys(at)

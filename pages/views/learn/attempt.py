@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from cnn_core.config.links import settings_query
+from cnn_core.config.settings_link import settings_query
 from cnn_core.lessons.attempts import AttemptRuns, measure_effect, read_runs, run_label, stop_attempt, validation_count
 from cnn_core.lessons.effect import describe_effect, describe_resolution, describe_verdict
 from cnn_core.lessons.exercises import VARIANTS, Exercise
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.components.overlay import overlay_groups
 from pages.shared.links import page_file
 from pages.shared.run_origin import LESSONS
@@ -60,7 +60,7 @@ def _count_runs_ahead(current: AttemptRuns) -> int:
     if any(run.status in ON_DEVICE for run in current.runs):
         return 0
     store, own = get_store(), {run.id for run in current.runs}
-    waiting_ahead = next((position for position, run in enumerate(store.waiting()) if run in own), 0)
+    waiting_ahead = next((position for position, run in enumerate(store.queue.waiting()) if run in own), 0)
     return waiting_ahead + sum(run.status in ON_DEVICE for run in store.runs())
 
 

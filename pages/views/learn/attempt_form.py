@@ -4,8 +4,8 @@ from collections.abc import Generator
 
 import streamlit as st
 
-from cnn_core.data.catalog import open_source
 from cnn_core.data.library import imported_sets, is_path_set, title_of
+from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.home import Home

@@ -6,11 +6,11 @@ same in every tab and after a restart.
 
 import streamlit as st
 
-from cnn_core.config.schema import has_effect
+from cnn_core.config.schema import TrainConfig, facts, has_effect
 from cnn_core.config.setting import value_in_words
 from cnn_core.lessons.attempts import completed_exercises, latest_attempt
 from cnn_core.lessons.exercises import DIGITS, EXERCISES, Exercise, Variant, find_exercise
-from cnn_core.lessons.glossary import SETTINGS, read_glossary
+from cnn_core.lessons.glossary import read_glossary
 from pages.shared.address import follow_address, tell_address
 from pages.shared.links import term_link
 from pages.shared.people import person
@@ -91,15 +91,18 @@ def changed_settings(exercise: Exercise, variant: Variant, data: str = DIGITS) -
     """Return the settings of run A or B in which the two differ, with their units: "batch norm on", "rotation 10 (± degrees)"."""
     own, other = (exercise.settings(each, data) for each in (variant, "B" if variant == "A" else "A"))
     named = exercise.settings_a.keys() | exercise.settings_b.keys() | exercise.photograph_settings_b.keys()
-    changed = [name for name in SETTINGS if name in named and getattr(own, name) != getattr(other, name)]
+    changed = [name for name in TrainConfig.model_fields if name in named and getattr(own, name) != getattr(other, name)]
     shown = [name for name in changed if has_effect(name, own.model_dump())]
-    return ", ".join(f"{SETTINGS[name]['title'].lower()} {_with_unit(name, getattr(own, name))}" for name in shown)
+    return ", ".join(
+        f"{(TrainConfig.model_fields[name].title or name).lower()} {_with_unit(name, getattr(own, name))}" for name in shown
+    )
 
 
 def _with_unit(name: str, value: bool | str | float) -> str:
     if isinstance(value, (bool, str)):
         return value_in_words(value)
-    return f"{value:g} ({SETTINGS[name]['unit']})"
+    unit = facts(name).unit
+    return f"{value:g} ({unit})" if unit else f"{value:g}"
 
 
 def _glossary_links(exercise: Exercise) -> str:

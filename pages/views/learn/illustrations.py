@@ -13,8 +13,8 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.lessons.exercises import DIGITS, VARIANTS, Exercise, find_exercise
 from cnn_core.training.schedule import make_schedule
