@@ -14,6 +14,7 @@ from pages.shared.text import plain
 
 MAX_RESULTS = 20  # terms that a search shows
 QUERY, TERM, TOPIC = "glossary-words", "glossary-term", "glossary-topic"  # keys of the fields
+OPEN_SETTING, TRY_CHOICE = "Set in Configure", "Try in Configure"  # labels of the link to the form
 
 
 def show_glossary() -> None:
@@ -139,7 +140,7 @@ def _show_form_link(term: Term) -> None:
     choice = term.name.removeprefix(f"{term.setting}-") if term.name != term.setting else ""
     st.page_link(
         page_file("configure"),
-        label="Try in Configure" if choice else "Set in Configure",
+        label=TRY_CHOICE if choice else OPEN_SETTING,
         icon=":material/tune:",
         query_params={term.setting: choice} if choice else None,
         width="content",
