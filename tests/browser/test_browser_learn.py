@@ -1,10 +1,11 @@
 """An exercise in a real browser: the prediction, training with growing curves, and the result."""
 
 import re
+from dataclasses import astuple
 
 from playwright.sync_api import expect
 
-from cnn_core.lessons.attempts import list_attempts, measure_effect, read_runs, start_attempt
+from cnn_core.lessons.attempts import Attempt, list_attempts, measure_effect, read_runs, start_attempt
 from cnn_core.lessons.effect import describe_effect
 from cnn_core.lessons.exercises import EXERCISES, VARIANTS
 from pages.views.learn.attempt import NO_PAIR_FINISHED, OPEN_B, RESULT
@@ -72,8 +73,13 @@ def test_two_curves_of_each_run_are_drawn_if_the_metric_is_the_gap(page, server,
 
 
 def test_without_trained_runs_the_chart_has_a_note_and_the_back_button_returns_from_the_form(page, server, store):
-    for run in read_runs(store, start_attempt(store, "epochs", "digits", "higher", pairs=1)).runs:
-        store.set_status(run.id, "stopped")
+    attempt = Attempt(1000, "epochs", "digits", "", "higher", 0.0)
+    with store.database.connect() as db:  # without a queue, so that the server's worker cannot start a run
+        db.execute(
+            "insert into attempts (number, lesson, data, owner, prediction, created) values (?, ?, ?, ?, ?, ?)", astuple(attempt)
+        )
+    for variant in VARIANTS:
+        store.create(EXERCISES["epochs"].settings(variant), "stopped", origin=f"{attempt.origin}/{variant}0")
     visit(page, server, "learn", "?lesson=epochs")
     page.wait_for_function(f"{CHART}?.data?.length === 2")
     expect(page.locator(".overlay-note")).not_to_be_empty()
