@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cnn_core.training.learning_rate_finder import RateCurve
-from pages.charts import learning_rate
+from pages.charts import figures
 from pages.charts.learning_rate import POINTS, finder_curve, schedule_chart
 from pages.charts.predictions import probability_bars
-from pages.views.learn.picture_charts import parameters_by_width
+from pages.views.learn.illustration_charts import parameters_by_width
 
 MARKUP = "<b>cat</b> <a href='http://192.0.2.1/'>x</a> &lt; "
 
@@ -70,12 +70,12 @@ def test_the_found_rates_are_drawn_on_a_logarithmic_axis_with_the_proposal_marke
 def test_no_chart_has_a_colour_of_its_own_that_would_not_follow_the_theme():
     named = {
         path.name: [colour for colour in re.findall(r'"(#[0-9a-fA-F]{6})"', path.read_text()) if not colour.startswith("#0000")]
-        for path in Path(learning_rate.__file__).parent.rglob("*.py")
+        for path in Path(figures.__file__).parent.rglob("*.py")
         if "plotly" in path.read_text()
     }
     assert len(named) > 10 and {name: found for name, found in named.items() if found} == {}
 
 
-def test_the_widths_that_an_exercise_trains_are_told_without_their_colour():
+def test_the_widths_that_an_exercise_trains_have_labels_and_not_only_a_colour():
     (bars,) = parameters_by_width({0.25: 31938, 0.5: 126842, 1: 505578}, (0.25, 1)).data
     assert tuple(bars.text) == ("A 31,938", "126,842", "B 505,578")
