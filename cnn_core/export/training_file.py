@@ -14,6 +14,9 @@ from cnn_core.home import SET_NAME, Home
 from cnn_core.models.saving import read_card
 from cnn_core.runs.store import Run, Store
 
+CHANGED = "Settings that were changed while the run trained are used from the first step here."
+CONTINUED = "The run continued from the state of run {parent}; here training starts from the beginning."
+
 
 def training_file(store: Store, run: Run, form: str) -> bytes:
     """The file of `form`, script or notebook. Raises RunError where the run has no model yet."""
@@ -29,9 +32,9 @@ def _notes(run: Run, config: TrainConfig) -> list[str]:
     """What no settings tell of the run."""
     notes = []
     if config != run.config:
-        notes.append("Settings that were changed while the run trained hold from the beginning here.")
+        notes.append(CHANGED)
     if run.parent:
-        notes.append(f"The run went on from the state of run {run.parent}; here training begins anew.")
+        notes.append(CONTINUED.format(parent=run.parent))
     return notes
 
 
