@@ -12,13 +12,12 @@ from cnn_core.cli.console import follow
 from cnn_core.errors import StudioError
 from cnn_core.export.formats import FORMATS
 from cnn_core.files import write_atomically
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 BUNDLED = ("safetensors", "onnx", "torch-export")
 CARD_SUFFIX = ".json"
-OUT_IS_CARD = (
-    "The weights are written to the file that --out names, and their card next to it as JSON. Choose a name such as model{suffix}."
-)
+OUT_IS_CARD = "The weights are written to the file that --out names, and their card next to it as JSON. Choose a name such as model{suffix}."
 NO_PLACE = "{path} cannot be written ({reason}). Name another file with --out."
 
 

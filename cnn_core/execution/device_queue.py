@@ -46,7 +46,7 @@ def _device_lock(store: Store, device: str) -> Path:
 
 
 def _before(store: Store, run: str) -> list[str]:
-    waiting = store.waiting()
+    waiting = store.queue.waiting()
     return waiting[: waiting.index(run)] if run in waiting else []
 
 

@@ -78,7 +78,7 @@ class Worker:
         self._ending.wait(POLL_SECONDS)
 
     def _train_next(self) -> None:
-        for run in self._store.waiting():
+        for run in self._store.queue.waiting():
             from cnn_core.execution.in_process import execute
 
             try:

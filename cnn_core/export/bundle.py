@@ -21,7 +21,8 @@ from cnn_core.export.model_file import ExportedFile, export_verified
 from cnn_core.export.source_code import merge_imports, source_of
 from cnn_core.export.templating import Code, render_code, render_text
 from cnn_core.export.verification import TOLERANCE, ReferencePredictions, Verification, predict_reference
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 IMAGES = 10
 NO_GRAPH = "A bundle needs a file that predicts without this program. Choose {graphs} too."

@@ -7,7 +7,8 @@ from cnn_core.export.bundle import export_bundle
 from cnn_core.export.formats import FORMATS
 from cnn_core.export.model_file import ExportedFile, export_model
 from cnn_core.export.training_file import training_file
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 TRAINING_NOTE = "It needs torch and torchvision; its beginning says what differs from the run."
 

@@ -19,7 +19,8 @@ from cnn_core.export.graph import build_exportable, predict_in_chunks, predictor
 from cnn_core.export.subprocess_export import IMAGES, MODEL, PREDICTING, PREDICTIONS, WEIGHTS, export_in_subprocess
 from cnn_core.export.verification import ReferencePredictions, Verification, compare, predict_reference
 from cnn_core.export.weights import SavedWeights, read_saved_weights, write_safetensors
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 NO_ROOM = "The file could not be written ({reason}). Free some space for temporary files."
 

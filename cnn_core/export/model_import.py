@@ -11,9 +11,11 @@ from pathlib import Path
 
 import torch
 
-from cnn_core.config.schema import MODEL_OPTIONS, TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import MODEL_OPTIONS, TrainConfig
 from cnn_core.data.batches import Normalise
-from cnn_core.data.catalog import CATALOG, open_source
+from cnn_core.data.catalog import CATALOG
+from cnn_core.data.open import open_source
 from cnn_core.errors import DataError, RunError, StudioError
 from cnn_core.events import Progress
 from cnn_core.export.card import ExportCard, read_export_card
@@ -21,7 +23,7 @@ from cnn_core.export.weights import NOT_SAFETENSORS, card_inside, read_safetenso
 from cnn_core.home import SET_NAME
 from cnn_core.inference.confidence import save_calibration
 from cnn_core.models.saving import build_saved, save_card, save_state
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 
 MAX_WEIGHTS_BYTES = 200 * 2**20
@@ -200,7 +202,7 @@ def _describe(store: Store, run: str, card: ExportCard) -> None:
     store.set_status(run, "finished", summary={"epochs": card.epochs, **unknown, **card.metrics.model_dump()})
     origin = f" from run {card.run}" if card.run else ""
     data = f" It was trained on {card.data}, its card says." if card.data else ""
-    Shelf(store).describe(
+    RunOrganizer(store).describe(
         run, notes=f"Imported{origin}, from weights and a card.{data} Accuracies are those on the card.", tags=[TAG]
     )
 

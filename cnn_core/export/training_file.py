@@ -11,7 +11,8 @@ from cnn_core.errors import StudioError
 from cnn_core.export.formats import FORMATS, find_function
 from cnn_core.home import SET_NAME, Home
 from cnn_core.models.saving import read_card
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 CHANGED = "Settings that were changed while the run trained are used from the first step here."
 CONTINUED = "The run continued from the state of run {parent}; here training starts from the beginning."

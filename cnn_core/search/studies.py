@@ -57,7 +57,7 @@ class Search:
         return f"search/{self.token}"
 
 
-class Studies:
+class SearchStore:
     """The searches of one studio home. Nothing is created before the first search is. Methods raise StudioError for a search that is not there."""
 
     def __init__(self, home: Home) -> None:

@@ -35,8 +35,8 @@ def go_to_tab(page: Page, group: str) -> None:
 
 
 def number_field(page: Page, title: str) -> Locator:
-    """The number field whose label is the title with its unit and range."""
-    return page.get_by_role("spinbutton", name=re.compile(rf"^{re.escape(title)} \("))
+    """The number field whose label is the title, with a unit where it has one."""
+    return page.get_by_role("spinbutton", name=re.compile(rf"^{re.escape(title)}( \(|$)"))
 
 
 def fill(page: Page, title: str, value: object) -> None:

@@ -60,7 +60,7 @@ def test_two_curves_of_each_run_are_drawn_where_the_gap_is_the_point(page, serve
     finally:
         for run in look(store, attempt).runs:
             if run.is_active:
-                store.request_stop(run.id)
+                store.requests.stop(run.id)
 
 
 def test_where_nothing_was_trained_the_chart_says_so_and_the_way_back_from_the_form_leads_to_the_exercise(page, server, store):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import read_picture
+from cnn_core.data.decoder import read_image
 from cnn_core.models.saving import ModelCard, save_card, save_weights
 from tests.data.corrupted_files import huge_pictures, sound_pictures, spoiled_pictures
 from tests.helpers import ROOT, is_a_sentence
@@ -133,4 +133,4 @@ def test_a_tall_picture_is_converted_in_parts_to_what_the_whole_would_be(kind: s
     else:
         clear = Image.open(out).convert("RGBA")
         expected = np.asarray(Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB"))
-    np.testing.assert_array_equal(np.asarray(read_picture(out.getvalue(), "It").image), expected)
+    np.testing.assert_array_equal(np.asarray(read_image(out.getvalue(), "It").image), expected)

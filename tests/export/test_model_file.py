@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cnn_core.export.forms import export_model
+from cnn_core.export.verify import Asked, ask_app, compare
 
 from cnn_core.data.source import finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.execution.in_process import execute
 from cnn_core.export import apart, forms
 from cnn_core.export.card import make_card
-from cnn_core.export.forms import export_model
 from cnn_core.export.graph import build_answering
-from cnn_core.export.verify import Asked, ask_app, compare
 from cnn_core.export.weights import card_inside, read_safetensors, write_safetensors
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.inference.classifier import Classifier

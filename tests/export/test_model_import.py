@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cnn_core.export.bring_back import bring_back, choose_files
 from safetensors.torch import load, save
 
 from cnn_core.__main__ import main
-from cnn_core.data.catalog import open_source
-from cnn_core.data.decoder import read_picture
+from cnn_core.data.decoder import read_image
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.errors import StudioError
-from cnn_core.export.bring_back import bring_back, choose_files
 from cnn_core.export.card import make_card
 from cnn_core.export.weights import write_safetensors
 from cnn_core.home import WEIGHTS, Home
@@ -220,7 +220,7 @@ def test_class_names_with_markup_come_back_as_they_are(files, store: Store):
 def read_picture_of(colour: str):
     out = io.BytesIO()
     picture(COLOURS[colour], (16, 16), np.random.default_rng(0)).save(out, "PNG")
-    return read_picture(out.getvalue(), "it").image
+    return read_image(out.getvalue(), "it").image
 
 
 CHOSEN = {

@@ -15,10 +15,12 @@ import pytest
 import torch
 from torchvision import datasets
 
-from cnn_core.config.schema import choices, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import choices
 from cnn_core.data.batches import Normalise
-from cnn_core.data.catalog import CATALOG, open_source
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.catalog import CATALOG
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.export.notebook import training_notebook
 from cnn_core.export.script import training_script
@@ -111,7 +113,7 @@ def test_every_script_defines_all_that_it_uses_once_and_imports_nothing_else(tmp
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_a_folder_s_images_and_splits_are_the_program_s_own(tmp_path, home, fit):
     folder = write_pictures(tmp_path / "pictures", count=10, size=(30, 20))
-    finish(import_files("mine", folder, Options(image_size=16, fit=fit), home))
+    finish(import_files("mine", folder, ImportOptions(image_size=16, fit=fit), home))
     config = make_config(data="mine", batch_size=8)
     source = open_source("mine", home)
     card = card_of(config, image_size=16, fit=source.info.fit)
@@ -242,7 +244,7 @@ def test_what_settings_do_not_tell_of_a_run_stands_at_the_beginning(colours_copy
 
 def test_the_data_of_an_imported_set_is_the_folder_it_came_from(tmp_path, colours_copy: Trained):
     folder, home = write_pictures(tmp_path / "flowers", count=3), colours_copy.home
-    finish(import_files("mine", folder, Options(), home))
+    finish(import_files("mine", folder, ImportOptions(), home))
     config = colours_copy.run.config.model_copy(update={"data": "mine"})
     id = colours_copy.store.create(config)
     shutil.copy(colours_copy.folder / CARD, home.run_folder(id) / CARD)

@@ -5,7 +5,8 @@ import copy
 import pytest
 import torch
 
-from cnn_core.config.schema import choices, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import choices
 from cnn_core.data.augmentation import View
 from cnn_core.models.registry import FAMILIES
 from cnn_core.training.augmentation import augmentations
