@@ -26,7 +26,7 @@ from cnn_core.report.markup import Html, facts, join, percent, section, table, t
 from cnn_core.report.results import show_calibration, show_classes, show_confusion, show_mistakes
 from cnn_core.report.settings import show_reproduction, show_settings
 
-TEMPLATE = Path(__file__).with_name("report.html")
+TEMPLATE = Path(__file__).with_name("document.html")
 NEWNESS: dict[Part, str] = {
     "test": "Test images were never used for training or for choosing the best epoch.",
     "val": "The network did not learn from the validation images, but they chose its best epoch: on new images it may do a little worse.",
