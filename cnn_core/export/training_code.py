@@ -9,7 +9,7 @@ from inspect import getdoc
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.augmentation import View
+from cnn_core.data.augmentation import RandomDraws
 from cnn_core.data.batches import Normalise
 from cnn_core.data.splits import stratified_split
 from cnn_core.export.source_code import source_of, target_of
@@ -78,7 +78,7 @@ def _augmentation(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
     alphas = {"MixUp": config.mixup, "CutMix": config.cutmix}
     return {
         "positions": Code("positions" if chosen else "_"),
-        "augmentation_code": source_of(*targets, *([target_of(View)] if chosen else [])),
+        "augmentation_code": source_of(*targets, *([target_of(RandomDraws)] if chosen else [])),
         "augmentations": [constructor(augmentation, seed="SEED") for augmentation in chosen],
         # torchvision's: this program's own need scipy
         "mixes": [Code(f"v2.{name}(alpha={alpha:g}, num_classes=len(CLASSES))") for name, alpha in alphas.items() if alpha],

@@ -142,7 +142,7 @@ def same_splits(names, source, config, card, **constants):
     normalised = names["Normalise"](card.mean, card.std, torch.device("cpu"))(pixels[None])
     wanted = Normalise(card.mean, card.std, torch.device("cpu"))(torch.from_numpy(mine[1:2]).permute(0, 3, 1, 2))
     assert torch.equal(normalised, wanted)
-    view, images = names["View"](torch.zeros(1, dtype=torch.int64), 0, torch.Generator()), pixels[None]
+    view, images = names["RandomDraws"](torch.zeros(1, dtype=torch.int64), 0, torch.Generator()), pixels[None]
     for augment in names["AUGMENTATIONS"]:
         images = augment(images, view)
     assert images.shape == wanted.shape

@@ -7,7 +7,7 @@ import torch
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import choices
-from cnn_core.data.augmentation import View
+from cnn_core.data.augmentation import RandomDraws
 from cnn_core.models.registry import FAMILIES
 from cnn_core.training.augmentation import augmentations
 from cnn_core.training.optimizer import make_optimizer
@@ -122,7 +122,7 @@ def test_images_are_augmented_to_the_same_pixels_from_the_same_draws(chosen, cha
     names = executed(config, card)
     images = torch.randint(0, 256, (40, channels, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     results = []
-    for kind, functions in ((View, augmentations(config, 16, card.mean)), (names["View"], names["AUGMENTATIONS"])):
+    for kind, functions in ((RandomDraws, augmentations(config, 16, card.mean)), (names["RandomDraws"], names["AUGMENTATIONS"])):
         view, result = kind(torch.arange(40), 1, torch.Generator().manual_seed(2)), images
         for augment in functions:
             result = augment(result, view)
@@ -136,7 +136,7 @@ def test_augmentations_change_values_as_far_as_the_settings_say():
     brightness, contrast, cutout = names["AUGMENTATIONS"]
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(3, 16, 16, generator=generator) * 102 + 76
-    images, view = image.expand(50, 3, 16, 16), names["View"](torch.arange(50), 0, generator)
+    images, view = image.expand(50, 3, 16, 16), names["RandomDraws"](torch.arange(50), 0, generator)
     added = [(changed - image).mean().item() / 255 for changed in brightness(images, view)]
     assert max(map(abs, added)) <= 0.2 + 1e-6 and max(added) > 0.15 and min(added) < -0.15
     stretched = [(changed.std() / image.std()).item() for changed in contrast(images, view)]
@@ -152,7 +152,7 @@ def test_alternating_flips_show_every_image_both_ways_in_two_epochs():
     images = torch.arange(8.0).expand(40, 3, 4, 8)
     mirrored = []
     for epoch in (0, 1, 2):
-        view = names["View"](torch.arange(40), epoch, torch.Generator())
+        view = names["RandomDraws"](torch.arange(40), epoch, torch.Generator())
         mirrored.append([bool(image[0, 0, 0] == 7) for image in flip(images, view)])
     assert 5 < sum(mirrored[0]) < 35
     assert mirrored[1] == [not is_mirrored for is_mirrored in mirrored[0]] and mirrored[2] == mirrored[0]
