@@ -27,7 +27,6 @@ from cnn_core.runs.history import summarise
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
-FORMAT, VERSION = "cnn-studio-model", 1
 MAX_CARD_BYTES = 2**22
 MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE = 10_000, 1000, 1024
 PACKAGES = ("torch", "torchvision", "numpy")
@@ -80,8 +79,8 @@ class ExportCard(BaseModel):
 
     model_config = STRICT
 
-    format: Literal["cnn-studio-model"] = FORMAT
-    version: Literal[1] = VERSION
+    format: Literal["cnn-studio-model"] = "cnn-studio-model"
+    version: Literal[1] = 1
     run: Annotated[str, Field(max_length=100)]
     network: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     model: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,60}$")]

@@ -140,4 +140,5 @@ GRAPH_FORMATS = {name: entry for name, entry in FORMATS.items() if entry.kind ==
 def find_function(target: str) -> Callable[..., Any]:
     """The function called "module:function"."""
     module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function

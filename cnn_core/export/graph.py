@@ -36,7 +36,7 @@ class ExportableModel(nn.Module):
         self.temperature = card.temperature
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits = self.network(images * self.scale - self.shift)
+        logits: torch.Tensor = self.network(images * self.scale - self.shift)
         return (logits / self.temperature).softmax(1)
 
 
@@ -58,7 +58,8 @@ def predictor(model: nn.Module) -> Predict:
 
     @torch.inference_mode()
     def predict(images: np.ndarray) -> np.ndarray:
-        return model(torch.from_numpy(images)).numpy()
+        probabilities: torch.Tensor = model(torch.from_numpy(images))
+        return probabilities.numpy()
 
     return predict
 

@@ -26,7 +26,8 @@ def write_onnx(program: torch.export.ExportedProgram, card: ExportCard) -> bytes
     model.producer_name, model.doc_string = "CNN Studio", describe_graph(card)
     onnx.helper.set_model_props(model, {"card": card.to_json(), "classes": json.dumps(card.classes, ensure_ascii=False)})
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def load_onnx(path: Path) -> Predict:

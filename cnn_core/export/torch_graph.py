@@ -31,6 +31,7 @@ def load_torch_export(path: Path) -> Predict:
 
     @torch.inference_mode()
     def predict(images: np.ndarray) -> np.ndarray:
-        return model(torch.from_numpy(images)).numpy()
+        probabilities: torch.Tensor = model(torch.from_numpy(images))
+        return probabilities.numpy()
 
     return predict

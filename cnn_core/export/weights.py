@@ -50,9 +50,10 @@ def write_state_dict(saved: SavedWeights) -> bytes:
 def load_state_dict(content: bytes, card: ExportCard) -> Mapping[str, torch.Tensor]:
     """The weights by name in a file of torch.save. Raises RunError if it is damaged."""
     try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        state: Mapping[str, torch.Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:  # reading a damaged pickle may raise anything
         raise RunError(DAMAGED_MODEL) from None
+    return state
 
 
 def write_safetensors(saved: SavedWeights) -> bytes:
@@ -85,8 +86,9 @@ def card_inside(content: bytes) -> ExportCard | None:
     """The card in the header of a safetensors file, None if it has none. Raises RunError if the file or the card is damaged."""
     size = int.from_bytes(content[:8], "little")
     try:
-        header = json.loads(content[8 : 8 + size]) if size <= len(content) - 8 else None
-        text = header.get("__metadata__", {}).get(CARD_KEY)
+        if size > len(content) - 8:
+            raise ValueError
+        text = json.loads(content[8 : 8 + size]).get("__metadata__", {}).get(CARD_KEY)
     except (ValueError, AttributeError, RecursionError):
         raise RunError(NOT_SAFETENSORS) from None
     return read_export_card(text.encode("utf-8", "replace")) if isinstance(text, str) else None

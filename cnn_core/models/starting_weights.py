@@ -53,8 +53,9 @@ def download(published: str) -> StateDict:
 def read_weights(path: Path) -> StateDict:
     """The tensors of a .safetensors or .pth file by name; no code in it is ever run. Raises SettingError for any other file."""
     try:
-        state = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-        state = state.get("state_dict", state)  # checkpoints often contain more than the weights
+        is_safetensors = path.suffix.lower() == ".safetensors"
+        saved: Any = _read_safetensors(path) if is_safetensors else torch.load(path, "cpu", weights_only=True)
+        state = saved.get("state_dict", saved)  # checkpoints often contain more than the weights
         return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     except SettingError:
         raise

@@ -39,11 +39,9 @@ def _fit_stem(model: nn.Module, channels: int, image_size: int) -> nn.Module:
     """Replace the first convolution by one for `channels`, at half the stride for small images."""
     old = model.get_submodule(STEM)
     assert isinstance(old, nn.Conv2d)
-    new = nn.Conv2d(
-        channels, old.out_channels, old.kernel_size, old.stride, old.padding, groups=old.groups, bias=old.bias is not None
-    )
+    kernel, stride, padding = old.kernel_size[0], old.stride[0], old.padding[0]
     if image_size <= SMALL:
-        new.stride = tuple(stride // 2 for stride in old.stride)
-        new.padding = tuple((size - 1) // 2 for size in old.kernel_size)  # n pixels become n / stride, for kernels of 3 and of 4
+        stride, padding = stride // 2, (kernel - 1) // 2  # n pixels become n / stride, for kernels of 3 and of 4
+    new = nn.Conv2d(channels, old.out_channels, kernel, stride, padding, groups=old.groups, bias=old.bias is not None)
     model.set_submodule(STEM, new)
     return model

@@ -81,11 +81,11 @@ class ConvMuon(Muon):
             matrix.grad = None if parameter.grad is None else _as_matrix(parameter.grad, like=parameter)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         (group,) = self.param_groups
         self.gather_gradients()
         if all(multiplies_bfloat16(matrix.device) for matrix in group["params"]):
-            super().step()
+            super().step()  # type: ignore[no-untyped-call]  # torch's Muon has no types
         else:
             self._step_in_float32(group)
 
