@@ -13,6 +13,7 @@ from cnn_core.errors import RunError, StudioError
 from cnn_core.execution.in_process import execute
 from cnn_core.export import subprocess_export, verification, weights
 from cnn_core.export.card import make_card
+from cnn_core.export.formats import MODEL_FORMATS
 from cnn_core.export.graph import build_exportable, predictor, to_input
 from cnn_core.export.model_file import export_model
 from cnn_core.export.verification import ReferencePredictions, compare, predict_reference
@@ -51,6 +52,13 @@ def test_safetensors_and_card_alone_predict_what_the_program_predicts(hard_run: 
     np.testing.assert_allclose(predict(to_input(reference.images)), reference.probabilities, atol=1e-6)
     assert exported.verification.images == len(reference.images) == 12 and exported.verification.split == "test"
     assert all(value.dtype == torch.float32 for value in state.values() if value.is_floating_point())
+
+
+@pytest.mark.parametrize("name", [name for name, entry in MODEL_FORMATS.items() if entry.kind == "weights"])
+def test_weights_in_any_format_predict_what_the_program_predicts(hard_run: Trained, name: str):
+    exported = finish(export_model(hard_run.store, hard_run.run, name))
+    assert (exported.name, exported.card) == (name, make_card(hard_run.store, hard_run.run))
+    assert exported.verification.images == 12 and exported.verification.largest_difference < 1e-5
 
 
 def test_the_pth_file_is_the_run_s_own(hard_run: Trained):
