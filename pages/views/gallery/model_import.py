@@ -53,6 +53,6 @@ def show_model_import() -> None:
 def _import(files: dict[str, bytes]) -> str:
     """Return the run that is made of `files`, content by name. Raises StudioError."""
     with st.spinner("Opening the file…"):
-        from cnn_core.export.bring_back import bring_back, choose_files
+        from cnn_core.export.model_import import choose_files, import_model
 
-    return run_with_progress(bring_back(get_store(), *choose_files(files), owner=person()))
+    return run_with_progress(import_model(get_store(), *choose_files(files), owner=person()))
