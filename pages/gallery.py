@@ -7,18 +7,14 @@ import streamlit as st
 from cnn_core.runs.run import Run
 from pages.shared.address import choose_view
 from pages.shared.run_selection import choose_trained_run
-from pages.views.gallery.browse import show_test_images
-from pages.views.gallery.export import show_export
-from pages.views.gallery.many_images import show_many_images
+from pages.views.gallery import browse, export, many_images, own_image
 from pages.views.gallery.model_import import show_model_import
-from pages.views.gallery.own_image import show_own_image
 
-OWN, MANY, TEST, EXPORT = "Your own image", "Many images", "Test images", "Export"
 VIEWS: dict[str, Callable[[Run], None]] = {
-    OWN: show_own_image,
-    MANY: show_many_images,
-    TEST: show_test_images,
-    EXPORT: show_export,
+    own_image.TITLE: own_image.show_own_image,
+    many_images.TITLE: many_images.show_many_images,
+    browse.TITLE: browse.show_test_images,
+    export.TITLE: export.show_export,
 }
 
 st.title("Gallery")

@@ -20,6 +20,7 @@ from pages.views.gallery.prediction import UNSURE, describe_calibration
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
+TITLE = "Test images"
 ORDERS: dict[str, int] = {
     "As in the set": 0,
     "Most probable first": -1,

@@ -21,6 +21,7 @@ from pages.shared.text import format_size, plain
 if TYPE_CHECKING:
     from cnn_core.export.model_file import ExportedFile
 
+TITLE = "Export"
 DEFAULT_BUNDLE = ["onnx", "safetensors"]
 GRAPHS = " or ".join(graph.title for graph in GRAPH_FORMATS.values())
 BUNDLE_FILES, MODEL_CARD = "Model files in the bundle", "Model card"

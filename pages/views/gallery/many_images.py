@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
     from cnn_core.inference.predictions import Tally
 
+TITLE = "Many images"
 RESULT, UPLOADER_NUMBER = "many-result", "many-uploader-number"
 ZIP, PATH = "Zip archive", "Path on the server"
 CLASSIFY = "Classify all"
@@ -115,7 +116,7 @@ def _classify(run: Run, classifier: "Classifier", source: Source) -> None:
             path, is_upload = source()
         copies += [path.parent] if is_upload else []
         st.session_state.pop(RESULT, None)  # not earlier: a path that is refused removes no results
-        st.session_state[RESULT] = _run(run, classifier, path)
+        st.session_state[RESULT] = classify_path(run, classifier, path)
     except (StudioError, RuntimeError) as error:  # RuntimeError: a home directory that does not exist (~nobody)
         st.error(f"{REFUSED} {plain(error)}", icon=":material/error:")
         return
@@ -127,7 +128,8 @@ def _classify(run: Run, classifier: "Classifier", source: Source) -> None:
     st.rerun()
 
 
-def _run(run: Run, classifier: "Classifier", path: Path) -> BatchClassification:
+def classify_path(run: Run, classifier: "Classifier", path: Path) -> BatchClassification:
+    """Classify the images at `path` with progress. Raises StudioError; whatever ends it early, no file is left."""
     from cnn_core.inference.many_images import classify_many
 
     folder = uploads.new_folder(get_store().home, person())

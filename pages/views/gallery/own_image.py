@@ -17,6 +17,7 @@ from pages.views.gallery.uploads import UploadedImage, add_pasted, choose_files,
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
 
+TITLE = "Your own image"
 KEY, FROM_SET = "gallery", "Data set"
 EMPTY_TEXT = "Draw something or upload an image. The prediction appears here."
 CHOOSE_ONE = "One image in full"
