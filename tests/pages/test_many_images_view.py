@@ -164,6 +164,7 @@ def test_a_cancelled_start_says_so_and_leaves_nothing(own_trained, open_page):
 
 def test_work_that_is_broken_off_leaves_nothing(own_trained, tmp_path, monkeypatch):
     """Streamlit ends a page that is left or cancelled by an exception outside Exception, raised at the progress bar."""
+
     class Left(BaseException):
         pass
 
