@@ -26,6 +26,7 @@ from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
 from cnn_core.search.studies import SearchStore
 from pages.shared import server
+from pages.shared.data_and_model import FOLDER_TITLE
 from pages.shared.guard import guard_routes
 from pages.shared.identity import check_sign_in, claims_of, is_sign_in_on
 from pages.shared.people import person_name
@@ -191,7 +192,7 @@ def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
 
     assert "Path on the server" in ways(TEACHER) and "Path on the server" not in ways(ANN)
     boxes = {person: open_as(person, "configure").selectbox(key="data").options for person in (TEACHER, ANN)}
-    assert set(boxes[TEACHER]) - set(boxes[ANN]) == {"A folder or zip archive on this machine"}
+    assert set(boxes[TEACHER]) - set(boxes[ANN]) == {FOLDER_TITLE}
 
 
 def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(shared: Store, open_as: Opener, pictures: Path):
