@@ -49,7 +49,7 @@ def fill(page: Page, title: str, value: object) -> None:
 
 def pick(page: Page, title: str, choice: str) -> None:
     """Choose from the box called `title`."""
-    page.get_by_role("combobox", name=re.compile(rf"{re.escape(title)} \(")).click()
+    page.get_by_role("combobox", name=re.compile(rf"{re.escape(title)}( \(|$)")).click()
     page.get_by_role("option", name=choice, exact=True).click()
     settle(page)
 
