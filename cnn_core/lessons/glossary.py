@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cnn_core.config.schema import GROUPS, TrainConfig, facts
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts
 from cnn_core.models.registry import FAMILIES
 
 FOLDER = Path(__file__).parent / "terms"
@@ -48,10 +48,31 @@ class Term:
 
 @cache
 def read_glossary() -> dict[str, Term]:
-    """Return all terms by name: settings in the order of the form, choices, architectures, concepts."""
-    form_terms = [_form_term(name, entry) for file in ("settings", "choices", "networks") for name, entry in _read(file).items()]
+    """Return all terms by name: settings in the order of the form, choices, architectures, concepts.
+
+    What has no entry in `terms/` yet is explained by its own help: a setting, an architecture, or a choice by the help of its setting.
+    """
+    entries = _help_entries() | {
+        name: entry for file in ("settings", "choices", "networks") for name, entry in _read(file).items()
+    }
+    form_terms = [_form_term(name, entry) for name, entry in entries.items()]
     concepts = [_term(name, entry, topic) for file, topic in CONCEPT_TOPICS.items() for name, entry in _read(file).items()]
     return {term.name: term for term in [*form_terms, *concepts]}
+
+
+def _help_entries() -> dict[str, dict[str, Any]]:
+    """Return an entry made from the help of every setting, choice and architecture."""
+    fields = TrainConfig.model_fields
+    settings = {
+        name: {"text": field.description, "see": [next(iter(facts(name).only), "model")]} for name, field in fields.items()
+    }
+    options = {
+        term_name(name, choice): {"title": choice, "text": field.description, "see": [name]}
+        for name, field in fields.items()
+        for choice in choices(name)
+    }
+    architectures = {term_name("model", name): {"text": family.help, "see": ["model"]} for name, family in FAMILIES.items()}
+    return settings | options | architectures
 
 
 def term_name(setting: str, choice: str = "") -> str:

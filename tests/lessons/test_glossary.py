@@ -1,12 +1,22 @@
 """The glossary: every setting, choice, architecture and term of the pages has an entry, its numbers are correct, and terms are found."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts
-from cnn_core.lessons.glossary import ARCHITECTURES, DATA_AND_MODEL, SHARED_CHOICES, TOPICS, find_terms, read_glossary, term_name
+from cnn_core.lessons import glossary
+from cnn_core.lessons.glossary import (
+    ARCHITECTURES,
+    DATA_AND_MODEL,
+    SHARED_CHOICES,
+    TOPICS,
+    find_terms,
+    read_glossary,
+    term_name,
+)
 from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.models.registry import FAMILIES
 
@@ -39,6 +49,17 @@ def test_every_choice_has_a_term_in_a_group_of_the_form():
     assert not missing
     own = {(name, choice): read_glossary()[term_name(name, choice)] for name, choice in CHOICES if choice not in SHARED_CHOICES}
     assert {choice for choice, term in own.items() if term.setting != choice[0] or term.topic not in GROUPS} == set()
+
+
+def test_what_has_no_entry_is_explained_by_its_help(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for file in glossary.FOLDER.iterdir():
+        (tmp_path / file.name).write_text("" if file.stem in ("settings", "networks", "choices") else file.read_text())
+    monkeypatch.setattr(glossary, "FOLDER", tmp_path)
+    read_glossary.cache_clear()
+    terms = read_glossary()
+    read_glossary.cache_clear()
+    assert {name: terms[name].text for name in FIELDS} == {name: field.description for name, field in FIELDS.items()}
+    assert terms["model-resnet20"].text == FAMILIES["resnet20"].help and terms["schedule-step"].setting == "schedule"
 
 
 def test_every_architecture_has_a_term_with_its_title():
