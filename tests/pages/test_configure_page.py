@@ -13,7 +13,7 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.models.registry import FAMILIES
 from pages.shared.data_and_model import FOLDER_TITLE
 from tests.helpers import is_a_sentence
-from tests.pages.form import FIELDS, buttons, choose_folder, field, fill, make_folder, parameters, press_start, shown, widgets_of
+from tests.pages.form import FIELDS, field, fill, parameters, press_start, shown, widgets_of
 from tests.pages.studio_harness import ROOT
 
 FORM_FIELDS = [name for name in FIELDS if name not in ("data", "model")]
@@ -259,50 +259,3 @@ def test_what_was_started_is_a_run_as_from_the_command_line_where_nothing_was_ch
 def test_the_page_is_there_before_torch_is(tmp_path):
     script = "import sys, pages.views.configure.costs, pages.shared.forms, pages.views.configure.settings_files, pages.views.configure.previews; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
-
-
-def test_a_folder_is_asked_for_before_anything_can_start(empty, open_page):
-    at = fill(open_page("configure"), data="folder")
-    assert len(at.info) == 1 and not buttons(at)
-    assert not at.exception
-
-
-def test_a_folder_that_is_not_there_is_a_sentence_and_offers_no_start(empty, open_page):
-    at = choose_folder(open_page, "/nowhere/at/all")
-    for typed in ("/nowhere/at/all", "x" * 5000, "~nobody-of-that-name/pictures", "http://192.0.2.1/pictures", "with\0zero"):
-        at.text_input[0].set_value(typed).run()
-        (error,) = at.error
-        assert is_a_sentence(error.value)
-        assert not at.button and not at.exception
-
-
-def test_an_empty_folder_a_single_class_and_a_class_without_images_are_sentences(empty, open_page, tmp_path):
-    (tmp_path / "nothing").mkdir()
-    make_folder(tmp_path / "lonely", "cats")
-    make_folder(tmp_path / "gap", "cats")
-    (tmp_path / "gap" / "dogs").mkdir()
-    for name, named in (("nothing", "nothing"), ("lonely", "lonely"), ("gap", "dogs")):
-        at = choose_folder(open_page, tmp_path / name)
-        (error,) = at.error
-        assert named in error.value and is_a_sentence(error.value)
-        assert not at.button and not at.exception
-
-
-def test_a_folder_of_images_shows_its_facts_and_trains_under_its_full_path(empty, open_page, tmp_path):
-    folder = make_folder(tmp_path / "pets", "cats", "dogs", "mice")
-    at = choose_folder(open_page, f"{folder}/../pets/")
-    (facts,) = [caption for caption in at.caption if "training images" in caption.value]
-    assert all(fact in facts.value for fact in ("24 ", "6 ", "3 classes", "16×16 colour"))
-    assert facts.proto.help == "cats, dogs, mice"
-    press_start(fill(at, batch_size=4))
-    (run,) = empty.runs()
-    assert run.config.data == str(folder)
-    assert run.id == "0001-pets"
-    assert not at.exception
-
-
-def test_names_of_class_folders_are_shown_as_they_are(empty, open_page, tmp_path):
-    folder = make_folder(tmp_path / "odd", "![x](http:%2F%2F192.0.2.1)", "b`c`", images=5)
-    at = choose_folder(open_page, folder)
-    (facts,) = [caption for caption in at.caption if "training images" in caption.value]
-    assert r"\[x\]" in facts.proto.help and r"\`c\`" in facts.proto.help

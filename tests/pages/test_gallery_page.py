@@ -2,7 +2,6 @@
 
 import io
 import re
-import time
 
 import numpy as np
 import pytest
@@ -13,12 +12,11 @@ from sklearn.datasets import load_digits
 from cnn_core.config.defaults import make_config
 from cnn_core.data.decoder import read_image
 from cnn_core.data.open import open_source
-from cnn_core.data.source import ImageSet, finish
+from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, save_evaluation
-from pages.charts.components.picker import GridImage, _card
 from pages.shared.choice import ALL
 from pages.shared.image_input import UPLOAD, input_key
 from pages.views.gallery.browse import ALL_CORRECT, CORRECTNESS, NO_MATCH, PROBABILITY, TITLE, ImageFilter, captions
@@ -279,24 +277,3 @@ def test_class_names_with_markup_in_them_are_shown_as_text(empty, open_page, tmp
     assert not at.main.get("html")  # names go to the component as text, not as markup
     assert set(box(at, "True class").options) == {"All classes", *names}
     assert not at.exception
-
-
-def test_a_choice_among_100_000_images_and_a_page_of_them_take_at_most_a_third_of_a_second(tmp_path):
-    """The best of five, of the processor's time: logits and images are files, as they are when they were kept."""
-    rng, count = np.random.default_rng(0), 100_000
-    labels = rng.integers(0, 10, count)
-    np.save(tmp_path / "logits.npy", rng.normal(size=(count, 10)).astype(np.float32) + 3 * np.eye(10, dtype=np.float32)[labels])
-    np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (count, 32, 32, 3))[::97] = 200
-    evaluation = Evaluation(tuple("abcdefghij"), np.load(tmp_path / "logits.npy", mmap_mode="r"), labels)
-    images = ImageSet(np.load(tmp_path / "images.npy", mmap_mode="r"), labels)
-    assert len(evaluation.scores.confidence) == count  # computed once, when the view is opened
-    choice = ImageFilter(None, None, True, (20, 100), "Most probable first")
-
-    def seconds() -> float:
-        begun = time.process_time()
-        page = choice.apply(evaluation)[2400:2424]
-        pictures = [GridImage(int(index), pixels, "", "") for index, pixels in zip(page, images[page], strict=True)]
-        assert len([_card(picture) for picture in pictures]) == 24
-        return time.process_time() - begun
-
-    assert min(seconds() for _ in range(5)) <= 0.3
