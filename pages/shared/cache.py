@@ -82,12 +82,6 @@ def remove(kind: Kind, name: Hashable) -> None:
         _entries(kind).pop(name, None)
 
 
-def clear() -> None:
-    """Remove the results of the whole server, but not those of the sessions."""
-    with _lock:
-        _server_entries.clear()
-
-
 def compute_once(
     kind: Kind, name: Hashable, version: Hashable, begin: Callable[[], Generator[Progress, None, Result]], work: str = ""
 ) -> Result:
