@@ -41,6 +41,11 @@ def test_a_partial_function_brings_the_function():
     assert "resnet32 = partial(_thin_resnet, 5)" in code and "resnet20" not in code and "class ResNet(" in code
 
 
+def test_a_name_that_is_not_defined_is_an_error():
+    with pytest.raises(LookupError):
+        source_of("cnn_core.models.simple:ComplicatedCNN")
+
+
 def test_local_variables_with_a_global_name_bring_nothing():
     assert "def adamw(" not in source_of("cnn_core.training.optimizer:muon")
 
