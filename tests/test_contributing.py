@@ -31,14 +31,14 @@ assert 0.65e6 < count_parameters("resnet44", channels=3, image_size=32, classes=
 """,
     "A schedule": """
 from cnn_core.config.defaults import make_config
-from cnn_core.lessons.glossary import glossary
+from cnn_core.lessons.glossary import read_glossary
 from cnn_core.training.schedule import make_schedule
 from tests.export.scripts import card_of, executed
 config = make_config(schedule="exponential", warmup=0, learning_rate=1.0)
 own, exported = make_schedule(config, 5), executed(config, card_of(config))["make_schedule"](config.epochs * 5)
 assert own(0) == 1.0 and abs(own(config.epochs * 5) - 0.01) < 1e-12
 assert [own(step) for step in range(100)] == [exported(step) for step in range(100)]
-assert glossary()["schedule-exponential"].setting == "schedule"
+assert read_glossary()["schedule-exponential"].setting == "schedule"
 """,
     "An export format": """
 import io

@@ -24,7 +24,7 @@ from cnn_core.export.verification import TOLERANCE, ReferencePredictions, Verifi
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
-IMAGES = 10
+IMAGE_COUNT = 10
 NO_GRAPH = "A bundle needs a file that predicts without this program. Choose {graphs} too."
 
 
@@ -59,7 +59,7 @@ def pack(card: ExportCard, reference: ReferencePredictions, files: Mapping[str, 
     return packed.getvalue()
 
 
-def choose_images(reference: ReferencePredictions, count: int = IMAGES) -> np.ndarray:
+def choose_images(reference: ReferencePredictions, count: int = IMAGE_COUNT) -> np.ndarray:
     """Up to `count` indices of images: the first of each class, then the second of each, and so on."""
     rounds = np.zeros(len(reference.labels), np.int64)
     for label in np.unique(reference.labels):

@@ -33,7 +33,7 @@ PACKAGES = ("torch", "torchvision", "numpy")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 INK_SIDES = {"uci": 32, "mnist": 28}  # pixels: the size of digits of each kind
 CHOOSE_EXPORTED = "Choose the card.json that was exported."
-TOO_LARGE = "The card is larger than {limit} MB, so it is not a card. " + CHOOSE_EXPORTED
+CARD_TOO_LARGE = "The card is larger than {limit} MB, so it is not a card. " + CHOOSE_EXPORTED
 NOT_A_CARD = "The file is not a card: it cannot be read as JSON. " + CHOOSE_EXPORTED
 UNUSABLE = "This card cannot be used ({reason}). " + CHOOSE_EXPORTED
 UNWRITABLE = "The card of run {run} cannot be written ({reason}). Correct the data set and train again."
@@ -68,7 +68,7 @@ class Metrics(BaseModel):
 
 
 class ExportCard(BaseModel):
-    """What turns weights into the classifier that they were.
+    """All that is needed to use exported weights, with calibration, metrics and origin.
 
     `network`: a digest that is the same for the same best network. `model`, `options`: the network's family and settings. `classes` to
     `mirror`: as in ModelCard; mean and std are in units of full brightness. `temperature`: divides the logits before softmax; below a
@@ -117,7 +117,7 @@ class ExportCard(BaseModel):
         if self.ink and (self.channels, self.image_size) != (1, INK_SIDES[self.ink]):
             raise ValueError("digits of this kind have another size")
         if not all(map(is_printable, (*self.classes, self.run, self.data))):
-            raise ValueError("a name holds characters that cannot be written")
+            raise ValueError("a name contains characters that cannot be printed")
         return self
 
     def model_card(self) -> ModelCard:
@@ -174,7 +174,7 @@ def _fill(run: Run, saved: ModelCard, calibration: Calibration, network: str, su
 def read_export_card(content: bytes) -> ExportCard:
     """The card in a file of unknown origin. Raises RunError, which says what is wrong with it."""
     if len(content) > MAX_CARD_BYTES:
-        raise RunError(TOO_LARGE.format(limit=MAX_CARD_BYTES // 2**20))
+        raise RunError(CARD_TOO_LARGE.format(limit=MAX_CARD_BYTES // 2**20))
     try:
         return ExportCard.model_validate_json(content)
     except ValidationError as error:

@@ -16,7 +16,14 @@ from cnn_core.events import Progress
 from cnn_core.export.card import ExportCard, make_card, read_export_card
 from cnn_core.export.formats import FORMATS, ExportFormat, find_function
 from cnn_core.export.graph import build_exportable, predict_in_chunks, predictor, to_input
-from cnn_core.export.subprocess_export import IMAGES, MODEL, PREDICTING, PREDICTIONS, WEIGHTS, export_in_subprocess
+from cnn_core.export.subprocess_export import (
+    IMAGES_FILE,
+    MODEL_FILE,
+    PREDICTING,
+    PREDICTIONS_FILE,
+    WEIGHTS_FILE,
+    export_in_subprocess,
+)
 from cnn_core.export.verification import ReferencePredictions, Verification, compare, predict_reference
 from cnn_core.export.weights import SavedWeights, read_saved_weights, write_safetensors
 from cnn_core.runs.run import Run
@@ -71,9 +78,9 @@ def _export_graph(
     try:
         with tempfile.TemporaryDirectory(prefix="export-") as name:
             folder = Path(name)
-            (folder / WEIGHTS).write_bytes(write_safetensors(saved))
-            np.save(folder / IMAGES, images)
+            (folder / WEIGHTS_FILE).write_bytes(write_safetensors(saved))
+            np.save(folder / IMAGES_FILE, images)
             yield from export_in_subprocess(chosen.name, folder)
-            return (folder / MODEL).read_bytes(), np.load(folder / PREDICTIONS)
+            return (folder / MODEL_FILE).read_bytes(), np.load(folder / PREDICTIONS_FILE)
     except OSError as error:
         raise StudioError(NO_ROOM.format(reason=error.strerror or error)) from None

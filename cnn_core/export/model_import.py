@@ -44,7 +44,7 @@ ARCHIVE = (
     "“{name}” contains several files. Unpack a bundle and choose its weights (.safetensors) and its card (.json); "
     "from other formats, export the model as safetensors."
 )
-TOO_LARGE = "“{name}” is larger than {limit} MB. Models of this size cannot be imported."
+WEIGHTS_TOO_LARGE = "“{name}” is larger than {limit} MB. Models of this size cannot be imported."
 NO_CARD = "The file contains no card, so it is unknown which network the weights belong to. Choose the card (JSON) too."
 NOT_A_NETWORK = "The card describes a network that cannot be built. Choose the card that was exported."
 MISFIT = "The weights do not fit the card: {reason}. Choose the two files that were exported together."
@@ -78,7 +78,7 @@ def import_model(
     yield Progress("Checking the card", 0, 1)
     refuse_pickle(name, weights)
     if len(weights) > MAX_WEIGHTS_BYTES:
-        raise RunError(TOO_LARGE.format(name=name[:100], limit=MAX_WEIGHTS_BYTES // 2**20))
+        raise RunError(WEIGHTS_TOO_LARGE.format(name=name[:100], limit=MAX_WEIGHTS_BYTES // 2**20))
     header = _read_header(weights)
     export_card = read_export_card(card) if card is not None else _read_inside(weights)
     config = _settings(export_card, store)

@@ -43,7 +43,7 @@ class ModuleSource:
 
 
 def source_of(*targets: str) -> Code:
-    """The code that defines `targets`, each "module:name", and all of ours that they use."""
+    """The code that defines `targets`, each "module:name", and all of ours that they use. Raises LookupError for an unknown name."""
     definitions: dict[str, list[str]] = defaultdict(list)
     imports: set[str] = set()
     for target in targets:
@@ -84,7 +84,7 @@ def _read(module: str) -> ModuleSource:
             imports |= _imported(node)
         else:
             statements |= dict.fromkeys(_defined(node), node)
-    return ModuleSource(code.splitlines(), statements, imports)
+    return ModuleSource(code.split("\n"), statements, imports)
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:
@@ -116,9 +116,11 @@ def _collect(module: str, name: str, definitions: dict[str, list[str]], imports:
             _collect(origin, name, definitions, imports)
         else:
             imports.add(code)
-    elif name in source.statements and name not in definitions[module]:
+    elif name not in source.statements:
+        raise LookupError(f"{module} does not define {name}.")
+    elif name not in definitions[module]:
         definitions[module].append(name)
-        for used in _names_used(source.text(name)):
+        for used in _names_used(source.text(name)) & (source.statements.keys() | source.imports.keys()):
             _collect(module, used, definitions, imports)
 
 

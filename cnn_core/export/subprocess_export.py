@@ -21,7 +21,7 @@ from cnn_core.export.formats import FORMATS, find_function
 from cnn_core.export.graph import build_exportable, predict_in_chunks, to_input, trace
 from cnn_core.export.weights import card_inside, read_safetensors
 
-WEIGHTS, IMAGES, PREDICTIONS, MODEL = "weights.safetensors", "images.npy", "predictions.npy", "model"
+WEIGHTS_FILE, IMAGES_FILE, PREDICTIONS_FILE, MODEL_FILE = "weights.safetensors", "images.npy", "predictions.npy", "model"
 TRACING, WRITING, LOADING, PREDICTING = (
     "Tracing the network",
     "Writing the graph",
@@ -35,7 +35,7 @@ FAILED = "The network could not be exported as {format} ({reason}). Export it as
 
 
 def export_in_subprocess(name: str, folder: Path) -> Generator[Progress, None, None]:
-    """Write MODEL, a file of the graph format `name`, and PREDICTIONS to `folder`, which contains WEIGHTS and IMAGES.
+    """Write MODEL_FILE, a file of the graph format `name`, and PREDICTIONS_FILE to `folder`, which contains WEIGHTS_FILE and IMAGES_FILE.
 
     Closing the generator ends the process. Raises StudioError.
     """
@@ -103,16 +103,18 @@ def _explain(name: str, status: int, errors: str) -> str:
 
 def export_graph(name: str, folder: Path) -> Iterator[Progress]:
     """What the child process does: write the file, load it back, predict with it."""
-    content, chosen = (folder / WEIGHTS).read_bytes(), FORMATS[name]
+    content, chosen = (folder / WEIGHTS_FILE).read_bytes(), FORMATS[name]
     card = card_inside(content)
     assert card, "the weights were written with their card"
     yield Progress(TRACING, 0, 1)
     program = trace(card, build_exportable(card, read_safetensors(content)))
     yield Progress(WRITING, 0, 1)
-    (folder / MODEL).write_bytes(find_function(chosen.write)(program, card))
+    (folder / MODEL_FILE).write_bytes(find_function(chosen.write)(program, card))
     yield Progress(LOADING, 0, 1)
-    predict = find_function(chosen.load)(folder / MODEL)
-    np.save(folder / PREDICTIONS, (yield from predict_in_chunks(predict, to_input(np.load(folder / IMAGES)), PREDICTING)))
+    predict = find_function(chosen.load)(folder / MODEL_FILE)
+    np.save(
+        folder / PREDICTIONS_FILE, (yield from predict_in_chunks(predict, to_input(np.load(folder / IMAGES_FILE)), PREDICTING))
+    )
 
 
 def main(name: str, folder: Path) -> None:

@@ -45,14 +45,20 @@ def _environment(is_code: bool) -> Environment:
 
 
 def _require_code(value: Any) -> Code:
-    assert isinstance(value, Code), f"a template of code needs a filter for {value!r}"
+    if not isinstance(value, Code):
+        raise TypeError(f"{value!r} is not Code. Use a filter in the template.")
     return value
 
 
 def pyrepr(value: Any) -> Code:
-    """`value` as a Python literal: text, a number, True, False, None, or tuples, lists and dicts of these."""
+    """`value` as a Python literal: text, a number, True, False, None, or tuples, lists and dicts of these. Raises TypeError for others."""
     literal = repr(value)
-    assert ast.literal_eval(literal) == value, f"{literal} is no literal"
+    try:
+        is_literal = ast.literal_eval(literal) == value
+    except (ValueError, SyntaxError):
+        is_literal = False
+    if not is_literal:
+        raise TypeError(f"{literal} is not a literal.")
     return Code(literal)
 
 

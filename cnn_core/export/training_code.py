@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from inspect import getdoc
 from typing import Any
 
-from cnn_core.config.schema import TrainConfig
+from cnn_core.config.schema import TrainConfig, label
 from cnn_core.data.augmentation import RandomDraws
 from cnn_core.data.batches import Normalise
 from cnn_core.data.splits import stratified_split
@@ -43,10 +43,10 @@ def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
 
 
 def _constants(config: TrainConfig, card: ModelCard) -> list[Code]:
-    """Lines such as "EPOCHS = 20  # passes"."""
+    """Lines such as "EMA = 0.99  # Weight averaging"."""
     side = make_side(config, 1, card.image_size)
     names = [*ALWAYS, *(name for name in IF_ON if getattr(config, name)), *_numbers(config)]
-    lines = [f"{name.upper()} = {pyrepr(getattr(config, name))}  # {comment(_unit(name))}" for name in names]
+    lines = [f"{name.upper()} = {pyrepr(getattr(config, name))}{_explanation(name)}" for name in names]
     if side:
         lines.append(f"START_SIDE = {pyrepr(side.start)}  # pixels: the side of the training images at the start")
     if config.model_options.get("weights", "scratch") != "scratch":
@@ -54,17 +54,15 @@ def _constants(config: TrainConfig, card: ModelCard) -> list[Code]:
     return [Code(line) for line in lines]
 
 
-def _unit(name: str) -> str:
-    extra = TrainConfig.model_fields[name].json_schema_extra
-    assert isinstance(extra, dict)
-    return str(extra["unit"])
+def _explanation(name: str) -> str:
+    """A comment with the setting's label, unless the name says the same."""
+    text = comment(label(name))
+    return "" if text.casefold() == name.replace("_", " ") else f"  # {text}"
 
 
 def _numbers(config: TrainConfig) -> list[str]:
     """The settings of the optimizer that are numbers."""
-    return [
-        name for name, value in optimizer_settings(config).items() if isinstance(value, float) and not isinstance(value, bool)
-    ]
+    return [name for name, value in optimizer_settings(config).items() if isinstance(value, float)]
 
 
 def _arguments(values: Mapping[str, Any], constants: Collection[str] = ()) -> list[Code]:

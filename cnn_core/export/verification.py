@@ -22,7 +22,7 @@ from cnn_core.runs.store import Store
 MOST_IMAGES = 1_000
 TIE = 1e-6  # classes whose probabilities differ by less are tied: rounding decides between them
 TOLERANCE = 1e-4  # the largest difference allowed between a probability and the program's
-PREDICTING = "Predicting with CNN Studio"  # the name of a stage
+PREDICTING_REFERENCE = "Predicting with CNN Studio"  # the name of a stage
 NO_IMAGES = "The run has neither test nor validation images to verify a file with. Add some to its data set."
 NO_PROBABILITIES = (
     "The exported file does not predict what CNN Studio predicts: it gives no probabilities. Choose another format."
@@ -79,7 +79,7 @@ def predict_with_classifier(
 ) -> Generator[Progress, None, ReferencePredictions]:
     """The program's predictions for these images."""
     pixels = images[:]
-    probabilities = yield from predict_in_chunks(classifier.probabilities, pixels, PREDICTING)
+    probabilities = yield from predict_in_chunks(classifier.probabilities, pixels, PREDICTING_REFERENCE)
     return ReferencePredictions(split, pixels, images.labels, probabilities)
 
 
@@ -93,10 +93,8 @@ def compare(reference: ReferencePredictions, probabilities: np.ndarray) -> Verif
     expected = reference.probabilities
     if probabilities.shape != expected.shape or not np.isfinite(probabilities).all():
         raise StudioError(NO_PROBABILITIES)
-    chosen = np.take_along_axis(expected, probabilities.argmax(1)[:, None], 1)[
-        :, 0
-    ]  # the program's probability of the file's class
-    others, largest = int((chosen < expected.max(1) - TIE).sum()), float(np.abs(probabilities - expected).max())
+    of_its_class = np.take_along_axis(expected, probabilities.argmax(1)[:, None], 1)[:, 0]  # the program's, of the file's class
+    others, largest = int((of_its_class < expected.max(1) - TIE).sum()), float(np.abs(probabilities - expected).max())
     if others or largest > TOLERANCE:
         raise StudioError(DIFFERENT.format(others=others, count=len(expected), largest=largest))
     ties = int((probabilities.argmax(1) != expected.argmax(1)).sum())

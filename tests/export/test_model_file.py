@@ -85,8 +85,8 @@ def test_a_graph_is_exported_in_a_process_of_its_own_which_reports_its_stages(ha
 
 def test_closing_the_generator_ends_its_process(hard_run: Trained, tmp_path: Path):
     card = make_card(hard_run.store, hard_run.run)
-    (tmp_path / subprocess_export.WEIGHTS).write_bytes(write_safetensors(read_saved_weights(hard_run.folder, card)))
-    np.save(tmp_path / subprocess_export.IMAGES, np.zeros((2, 16, 16, 3), np.uint8))
+    (tmp_path / subprocess_export.WEIGHTS_FILE).write_bytes(write_safetensors(read_saved_weights(hard_run.folder, card)))
+    np.save(tmp_path / subprocess_export.IMAGES_FILE, np.zeros((2, 16, 16, 3), np.uint8))
     steps = subprocess_export.export_in_subprocess("onnx", tmp_path)
     next(steps)
     child = steps.gi_frame.f_locals["child"]
@@ -96,7 +96,7 @@ def test_closing_the_generator_ends_its_process(hard_run: Trained, tmp_path: Pat
 
 
 def test_a_network_that_cannot_be_exported_is_refused_with_a_sentence(tmp_path: Path):
-    (tmp_path / subprocess_export.WEIGHTS).write_bytes(b"damaged")
+    (tmp_path / subprocess_export.WEIGHTS_FILE).write_bytes(b"damaged")
     with pytest.raises(StudioError) as refused:
         finish(subprocess_export.export_in_subprocess("onnx", tmp_path))
     text = str(refused.value)

@@ -167,7 +167,7 @@ TAMPERED = {
     "a temperature of next to nothing": (with_card(temperature=1e-40), (cards.UNUSABLE, "temperature")),
     "a class name that would write on a terminal": (
         with_card(classes=["\x1b]0;x\x07", "b", "c"]),
-        (cards.UNUSABLE, "cannot be written"),
+        (cards.UNUSABLE, "cannot be printed"),
     ),
     "a card of half a character": (
         lambda weights, card: (with_header(lambda h: {**h, "__metadata__": {"card": "\ud800"}})(weights, card)[0], None),
@@ -222,7 +222,7 @@ def test_weights_beyond_the_limit_are_not_read(files, store: Store, monkeypatch)
     monkeypatch.setattr("cnn_core.export.model_import.MAX_WEIGHTS_BYTES", len(files[0]) - 1)
     with pytest.raises(StudioError) as refusal:
         finish(import_model(store, *files))
-    assert says(refusal.value, messages.TOO_LARGE)
+    assert says(refusal.value, messages.WEIGHTS_TOO_LARGE)
 
 
 def test_class_names_with_markup_stay_as_they_are(files, store: Store):
