@@ -105,7 +105,7 @@ def _check(args: argparse.Namespace, home: Home) -> Answer:
     source = ImportedSource(home.set_folder(args.name))
     health, problems = check_quality(source), source.index.problems()
     classes = {
-        name: {part: counts[label] for part, counts in source.counts.items()} for label, name in enumerate(source.info.classes)
+        name: {split: counts[label] for split, counts in source.counts.items()} for label, name in enumerate(source.info.classes)
     }
     result = asdict(health) | {
         "fingerprint": source.info.fingerprint,
@@ -114,7 +114,8 @@ def _check(args: argparse.Namespace, home: Home) -> Answer:
     }
     lines = [_describe(args.name, source.info), ""]
     lines += [
-        f"{name[:30]:<30} " + "  ".join(f"{part} {count:>7,}" for part, count in parts.items()) for name, parts in classes.items()
+        f"{name[:30]:<30} " + "  ".join(f"{split} {count:>7,}" for split, count in parts.items())
+        for name, parts in classes.items()
     ]
     lines += ["", f"duplicates: {health.pairs['same']:,} of the same file, {health.pairs['near']:,} nearly the same picture"]
     lines += [f"- {warning}" for warning in health.warnings]

@@ -55,7 +55,7 @@ def run_export_command(args: argparse.Namespace, store: Store, run: Run) -> tupl
         "files": [str(file) for file in files],
         "bytes": len(exported.content),
         "checked_images": checked.images,
-        "checked_part": checked.part,
+        "checked_part": checked.split,
         "largest_difference": checked.largest,
         "ties": checked.ties,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cnn_core.data.source import Part
+from cnn_core.data.source import Split
 from cnn_core.data.splits import stratified_split
 
 TEST_SHARE, SPLIT_SEED = 0.2, 0
@@ -22,7 +22,7 @@ def enlarge(ink: np.ndarray) -> np.ndarray:
     return np.asarray(small.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
-def read_digits(folder: Path) -> dict[Part, tuple[np.ndarray, np.ndarray]]:
+def read_digits(folder: Path) -> dict[Split, tuple[np.ndarray, np.ndarray]]:
     """Images (N, 32, 32, 1) uint8 and labels (N,) int64 by part; they come with scikit-learn, so nothing is read from `folder`."""
     from sklearn.datasets import load_digits
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.data.index import Index
-from cnn_core.data.source import PARTS, DataInfo, ImageSet, Loading, Part
+from cnn_core.data.source import SPLITS, DataInfo, ImageSet, Loading, Split
 from cnn_core.data.version import version
 from cnn_core.errors import BusyError, DataError
 from cnn_core.events import Progress
@@ -39,12 +39,12 @@ class ImportedSource:
         return version(self.index, self.facts["fingerprint"])
 
     @cached_property
-    def counts(self) -> dict[Part, list[int]]:
+    def counts(self) -> dict[Split, list[int]]:
         """Used images of every part by class, in the order of the classes."""
 
-        def count() -> dict[Part, list[int]]:
+        def count() -> dict[Split, list[int]]:
             table = self.index.table()
-            return {part: [table[part].get(label, 0) for label in range(len(self.facts["classes"]))] for part in PARTS}
+            return {split: [table[split].get(label, 0) for label in range(len(self.facts["classes"]))] for split in SPLITS}
 
         return self.index.remembered(self.version, "counts", count)
 
@@ -55,7 +55,7 @@ class ImportedSource:
     @cached_property
     def info(self) -> DataInfo:
         facts, counts = self.facts, self.counts
-        train, val, test = (sum(counts[part]) for part in PARTS)
+        train, val, test = (sum(counts[split]) for split in SPLITS)
         return DataInfo(
             name=self.folder.name,
             classes=tuple(facts["classes"]),
@@ -79,13 +79,13 @@ class ImportedSource:
                 f"Data set “{self.folder.name}” is damaged: its images cannot be opened. Remove it and import it again."
             ) from None
 
-    def load(self, part: Part) -> Loading:
+    def load(self, split: Split) -> Loading:
         yield Progress("Opening the images", 0, 1)
         for needed, count in (("training", self.info.train_count), ("test", self.info.test_count)):
             if not count:
                 raise DataError(f"The data set has no {needed} images left. Undo some of its corrections on the Data page.")
-        rows, labels = self.index.used(part)
-        return ImageSet(self.pool, labels, self._notes() if part == "train" else (), rows)
+        rows, labels = self.index.used(split)
+        return ImageSet(self.pool, labels, self._notes() if split == "train" else (), rows)
 
     def _notes(self) -> tuple[str, ...]:
         count, named = self.index.count_problems(), self.index.problems(NAMED_NOTES)
@@ -109,9 +109,9 @@ class OnDemandSource(ABC):
     def is_imported(self) -> bool:
         """Whether there is nothing left to import."""
 
-    def load(self, part: Part) -> Loading:
+    def load(self, split: Split) -> Loading:
         yield from self.obtain()
-        return (yield from ImportedSource(self.folder).load(part))
+        return (yield from ImportedSource(self.folder).load(split))
 
     def obtain(self) -> Generator[Progress, None, None]:
         """Import the set unless that was done, or wait until somebody else has done it. Raises DataError."""

@@ -27,7 +27,7 @@ from cnn_core.data.library import check_quality
 from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.owners import write_owner
 from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, describe_pixels, helpers, read_file
-from cnn_core.data.source import PARTS, Part
+from cnn_core.data.source import SPLITS, Split
 from cnn_core.data.splits import stratified_split
 from cnn_core.data.version import fingerprint
 from cnn_core.errors import BusyError, DataError, ImageError
@@ -96,7 +96,7 @@ def import_files(
         _publish(folder, home.set_folder(name))
 
 
-def import_arrays(name: str, parts: dict[Part, Arrays], facts: dict[str, Any], home: Home) -> Importing:
+def import_arrays(name: str, parts: dict[Split, Arrays], facts: dict[str, Any], home: Home) -> Importing:
     """Keep arrays as set `name`. `facts`: its title and classes, and what else is said of it (see `ImportedSource`). Raises DataError."""
     with _staging(name, home) as folder:
         _clear(folder)
@@ -111,8 +111,8 @@ def import_arrays(name: str, parts: dict[Part, Arrays], facts: dict[str, Any], h
         } | facts
         index.add(
             (
-                (f"{part}/{number:06}", int(label), part, int(np.prod(shape)), None)
-                for part, (_, labels) in parts.items()
+                (f"{split}/{number:06}", int(label), split, int(np.prod(shape)), None)
+                for split, (_, labels) in parts.items()
                 for number, label in enumerate(labels)
             ),
             (),
@@ -128,13 +128,13 @@ def _list(source: Path, listing: Listing, options: ImportOptions, index: Index) 
     """Put the listing into a new index; gives what is known of the set now."""
     image_size, channels = choose_form(source, listing, options)
     Index.create(index.path)
-    index.add(((f.path, f.label, f.part, f.size, f.member) for f in listing.files), listing.refused)
+    index.add(((f.path, f.label, f.split, f.size, f.member) for f in listing.files), listing.refused)
     return {
         "title": show_name(source.stem if source.is_file() else source.name),
         "classes": listing.classes,
         "image_size": image_size,
         "channels": channels,
-        "has_parts": listing.has_parts,
+        "has_parts": listing.has_splits,
     }
 
 
@@ -183,8 +183,8 @@ def _complete(index: Index, folder: Path, facts: dict[str, Any]) -> Importing:
     yield Progress("Splitting", 0, 1)
     _check_classes(index, facts)
     options = facts["options"]
-    if not index.count(f"part = {PARTS.index('test')}"):
-        split(index, options["test_share"], options["seed"])
+    if not index.count(f"part = {SPLITS.index('test')}"):
+        split_set(index, options["test_share"], options["seed"])
     index.finish()
     yield from find_duplicates(index, np.load(folder / IMAGES, mmap_mode="r"))
     index.note(fingerprint=fingerprint(index))
@@ -193,25 +193,25 @@ def _complete(index: Index, folder: Path, facts: dict[str, Any]) -> Importing:
     imported.count(USED)
 
 
-def split(index: Index, test_share: float, seed: int) -> None:
+def split_set(index: Index, test_share: float, seed: int) -> None:
     """Keep a share of every class for testing, seeded; images that the source itself calls validation stay so."""
-    rows, labels = index.columns(f"problem is null and part is not {PARTS.index('val')}", "row", "label")
+    rows, labels = index.columns(f"problem is null and part is not {SPLITS.index('val')}", "row", "label")
     train, test = stratified_split(labels, test_share, seed)
     index.assign(
-        {PARTS.index("train"): rows[train], PARTS.index("test"): rows[test]}, split={"test_share": test_share, "seed": seed}
+        {SPLITS.index("train"): rows[train], SPLITS.index("test"): rows[test]}, split={"test_share": test_share, "seed": seed}
     )
 
 
 def resplit(index: Index, test_share: float, seed: int) -> None:
     """Split a set anew that does not say itself what is for testing. Raises DataError. It is another version of the data then."""
     ImportOptions(test_share=test_share, seed=seed)
-    split(index, test_share, seed)
+    split_set(index, test_share, seed)
     index.note(fingerprint=fingerprint(index))
 
 
 def _check_classes(index: Index, facts: dict[str, Any]) -> None:
     """Refuse a set of which a class has no readable image to train on, or whose test images are all unreadable. Raises DataError."""
-    (labels,) = index.columns(f"problem is null and (part is null or part = {PARTS.index('train')})", "label")
+    (labels,) = index.columns(f"problem is null and (part is null or part = {SPLITS.index('train')})", "label")
     counts = np.bincount(labels, minlength=len(facts["classes"]))
     if not counts.min():
         missing = facts["classes"][int(counts.argmin())]
@@ -219,7 +219,7 @@ def _check_classes(index: Index, facts: dict[str, Any]) -> None:
         raise DataError(
             f"None of the images of class “{missing}” can be read. Save them again as JPEG, PNG, WebP, BMP or GIF, or remove that folder. {example}".rstrip()
         )
-    is_test = f"part = {PARTS.index('test')}"
+    is_test = f"part = {SPLITS.index('test')}"
     if index.count(is_test) and not index.count(f"problem is null and {is_test}"):
         raise DataError(
             "None of the test images can be read. Save them again as JPEG, PNG, WebP, BMP or GIF, or remove the test folder, "

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnn_core.data.archive import SkippedFile
-from cnn_core.data.source import PARTS, Part
+from cnn_core.data.source import SPLITS, Split
 from cnn_core.errors import DataError
 from cnn_core.files import transaction
 
@@ -61,7 +61,7 @@ class Item(NamedTuple):
     row: int
     path: str
     label: int
-    part: int
+    split: int
     width: int
     height: int
     is_grey: bool
@@ -125,19 +125,19 @@ class Index:
 
     # Importing.
 
-    def add(self, items: Iterable[tuple[str, int, Part | None, int, Any]], refused: Iterable[SkippedFile]) -> None:
+    def add(self, items: Iterable[tuple[str, int, Split | None, int, Any]], refused: Iterable[SkippedFile]) -> None:
         """Items (path, label, part, bytes, place in an archive or None), numbered from 0 in this order, and what was set aside."""
         rows = (
             (
                 row,
                 os.fsencode(path),
                 label,
-                None if part is None else PARTS.index(part),
+                None if split is None else SPLITS.index(split),
                 size,
                 json.dumps(member) if member else None,
                 label,
             )
-            for row, (path, label, part, size, member) in enumerate(items)
+            for row, (path, label, split, size, member) in enumerate(items)
         )
         with self._open() as db:
             db.executemany(
@@ -208,17 +208,17 @@ class Index:
         with self._open() as db:
             return db.execute(f"select count(*) from items where {where}", values).fetchone()[0]
 
-    def table(self) -> dict[Part, dict[int, int]]:
+    def table(self) -> dict[Split, dict[int, int]]:
         """Used images by part and class number."""
-        counts: dict[Part, dict[int, int]] = {part: {} for part in PARTS}
+        counts: dict[Split, dict[int, int]] = {split: {} for split in SPLITS}
         with self._open() as db:
-            for part, label, count in db.execute(f"select part, label, count(*) from items where {USED} group by part, label"):
-                counts[PARTS[part]][label] = count
+            for split, label, count in db.execute(f"select part, label, count(*) from items where {USED} group by part, label"):
+                counts[SPLITS[split]][label] = count
         return counts
 
-    def used(self, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    def used(self, split: Split) -> tuple[np.ndarray, np.ndarray]:
         """Rows and labels of the images of one part, both (N,) int64, in the order of rows."""
-        return self.columns(f"{USED} and part = {PARTS.index(part)}", "row", "label")
+        return self.columns(f"{USED} and part = {SPLITS.index(split)}", "row", "label")
 
     def columns(self, where: str, *names: str) -> tuple[np.ndarray, ...]:
         """Whole columns of the items of which `where` is true, in the order of rows, int64."""
@@ -306,8 +306,8 @@ class Index:
     def assign(self, parts: dict[int, np.ndarray], **facts: Any) -> None:
         """Put rows into parts, all at once: {number of the part: rows}, keeping `facts` with it."""
         with self._open() as db:
-            for part, rows in parts.items():
-                db.executemany("update items set part = ? where row = ?", ((part, int(row)) for row in rows))
+            for split, rows in parts.items():
+                db.executemany("update items set part = ? where row = ?", ((split, int(row)) for row in rows))
             self._note(db, facts)
 
     def edit(self, rows: Iterable[int], field: str, new: int | Iterable[int]) -> int:

@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from cnn_core.data.archive import UNPRINTABLE, Member, SkippedFile, is_printable, list_members, show_name
 from cnn_core.data.decoder import SUFFIXES
-from cnn_core.data.source import PARTS, Part
+from cnn_core.data.source import SPLITS, Split
 from cnn_core.errors import DataError
 
-PART_FOLDERS: dict[str, Part] = {
+SPLIT_FOLDERS: dict[str, Split] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
 }  # fmt: skip
 IGNORED = frozenset(("__MACOSX", "Thumbs.db", "desktop.ini"))
@@ -35,7 +35,7 @@ class ListedFile(NamedTuple):
 
     path: str
     label: int
-    part: Part | None
+    split: Split | None
     size: int
     member: Member | None = None
 
@@ -57,9 +57,9 @@ class Listing:
         return digest.hexdigest()
 
     @property
-    def has_parts(self) -> bool:
+    def has_splits(self) -> bool:
         """Whether the source says itself which images are for testing."""
-        return any(file.part == "test" for file in self.files)
+        return any(file.split == "test" for file in self.files)
 
 
 def list_source(source: Path) -> Listing:
@@ -94,38 +94,38 @@ def _arrange(found: list[Found], refused: list[SkippedFile], source: Path) -> Li
     """Classes and parts, read off the paths."""
     above = _common_folders([path for path, _, _ in found])
     tops = {path.split("/")[above].casefold() for path, _, _ in found if path.count("/") > above}
-    has_parts = any(PART_FOLDERS.get(top) == "train" for top in tops)
-    placed: list[tuple[Part | None, str, str, int, Member | None]] = []
+    has_splits = any(SPLIT_FOLDERS.get(top) == "train" for top in tops)
+    placed: list[tuple[Split | None, str, str, int, Member | None]] = []
     for path, size, member in found:
         steps = path.split("/")[above:]
-        part = PART_FOLDERS.get(steps[0].casefold()) if has_parts else None
-        if has_parts and part is None:
+        split = SPLIT_FOLDERS.get(steps[0].casefold()) if has_splits else None
+        if has_splits and split is None:
             refused.append(SkippedFile(show_name(path), "it is in none of the folders train, val and test"))
-        elif len(steps) < (3 if has_parts else 2):
+        elif len(steps) < (3 if has_splits else 2):
             refused.append(SkippedFile(show_name(path), "it lies beside the class folders, not in one"))
-        elif not is_printable(path) and is_printable(steps[1 if has_parts else 0]):
+        elif not is_printable(path) and is_printable(steps[1 if has_splits else 0]):
             refused.append(SkippedFile(show_name(path), UNPRINTABLE))
         else:
-            placed.append((part, steps[1 if has_parts else 0], path, size, member))
+            placed.append((split, steps[1 if has_splits else 0], path, size, member))
     classes = _check_classes(placed, refused, source)
     label = {name: number for number, name in enumerate(classes)}
-    order = {None: 0} | {part: number for number, part in enumerate(PARTS)}
+    order = {None: 0} | {split: number for number, split in enumerate(SPLITS)}
     placed.sort(key=lambda file: (order[file[0]], label[file[1]], file[2]))
     return Listing(
-        classes, [ListedFile(path, label[name], part, size, member) for part, name, path, size, member in placed], refused
+        classes, [ListedFile(path, label[name], split, size, member) for split, name, path, size, member in placed], refused
     )
 
 
 def _check_classes(
-    placed: Sequence[tuple[Part | None, str, str, int, Member | None]], refused: Sequence[SkippedFile], source: Path
+    placed: Sequence[tuple[Split | None, str, str, int, Member | None]], refused: Sequence[SkippedFile], source: Path
 ) -> tuple[str, ...]:
     """The classes' names in order. Raises DataError where they cannot be the classes of a data set."""
-    counts = Counter(name for part, name, *_ in placed if part in (None, "train"))
+    counts = Counter(name for split, name, *_ in placed if split in (None, "train"))
     where = show_name(source.name)
-    for part in ("val", "test"):
-        if unknown := sorted({name for p, name, *_ in placed if p == part} - counts.keys()):
+    for split in ("val", "test"):
+        if unknown := sorted({name for p, name, *_ in placed if p == split} - counts.keys()):
             raise DataError(
-                f"{where} has {part} images of a class “{show_name(unknown[0])}” that has no training images. Rename or remove that folder."
+                f"{where} has {split} images of a class “{show_name(unknown[0])}” that has no training images. Rename or remove that folder."
             )
     if len(counts) < 2:
         found = (
@@ -154,7 +154,7 @@ def _common_folders(paths: Sequence[str]) -> int:
     while paths:
         firsts = {path.split("/", above + 1)[above] for path in paths if path.count("/") > above}
         is_deep = all(path.count("/") >= above + 2 for path in paths)
-        if len(firsts) != 1 or not is_deep or next(iter(firsts)).casefold() in PART_FOLDERS:
+        if len(firsts) != 1 or not is_deep or next(iter(firsts)).casefold() in SPLIT_FOLDERS:
             break
         above += 1
     return above

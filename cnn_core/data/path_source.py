@@ -65,8 +65,8 @@ class PathSource(OnDemandSource):
 
 
 def _promise(path: Path, listing: Listing) -> DataInfo:
-    labels = np.array([file.label for file in listing.files if file.part in (None, "train")])
-    count = {part: sum(file.part == part for file in listing.files) for part in ("val", "test")}
+    labels = np.array([file.label for file in listing.files if file.split in (None, "train")])
+    count = {split: sum(file.split == split for file in listing.files) for split in ("val", "test")}
     test = count["test"] or len(stratified_split(labels, ImportOptions.test_share, ImportOptions.seed)[1])
     image_size, channels = choose_form(path, listing, ImportOptions())
     return DataInfo(

@@ -14,8 +14,9 @@ import numpy as np
 from cnn_core.data.decoder import Fit
 from cnn_core.events import Progress
 
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SPLIT_NAMES: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
 LARGEST_MAP = 2**29  # bytes of a file that is read through memory as a whole
 Ink = Literal["", "uci", "mnist"]
 Result = TypeVar("Result")
@@ -104,7 +105,7 @@ class DataSource(Protocol):
 
     info: DataInfo
 
-    def load(self, part: Part) -> Loading:
+    def load(self, split: Split) -> Loading:
         """Read one part, yielding Progress; the generator's return value is the ImageSet. Raises DataError.
 
         "val" is empty where the set has no validation images of its own.

@@ -10,11 +10,11 @@ def stratified_split(labels: np.ndarray, share: float, seed: int) -> tuple[np.nd
     single image gives none.
     """
     rng = np.random.default_rng(seed)
-    part = []
+    split = []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
         count = min(max(1, round(share * len(members))), len(members) - 1)
-        part.append(members[:count])
-    chosen = np.sort(np.concatenate(part))
+        split.append(members[:count])
+    chosen = np.sort(np.concatenate(split))
     rest = np.setdiff1d(np.arange(len(labels)), chosen, assume_unique=True)
     return rest, chosen

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core.data.source import Part
+from cnn_core.data.source import Split
 from cnn_core.errors import DataError
 
-Parts = dict[Part, tuple[np.ndarray, np.ndarray]]
+Parts = dict[Split, tuple[np.ndarray, np.ndarray]]
 STL10_FILES = {"train": ("train_X.bin", "train_y.bin"), "test": ("test_X.bin", "test_y.bin")}
 
 
@@ -37,12 +37,12 @@ def read_mnist(folder: Path) -> Parts:
 
     parts: Parts = {}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        for part, prefix in (("train", "train"), ("test", "t10k")):
+        for split, prefix in (("train", "train"), ("test", "t10k")):
             arrays = []
             for kind, read in (("images-idx3-ubyte", read_image_file), ("labels-idx1-ubyte", read_label_file)):
                 extract_archive(str(folder / f"{prefix}-{kind}.gz"), scratch)
                 arrays.append(read(str(Path(scratch) / f"{prefix}-{kind}")).numpy())
-            parts[part] = (arrays[0][..., None], arrays[1])
+            parts[split] = (arrays[0][..., None], arrays[1])
     return parts
 
 
@@ -53,9 +53,9 @@ def read_svhn(folder: Path) -> Parts:
     from torchvision.datasets import SVHN
 
     parts: Parts = {}
-    for part in ("train", "test"):
-        data = SVHN(str(folder), split=part)
-        parts[part] = (data.data.transpose(0, 2, 3, 1), data.labels)
+    for split in ("train", "test"):
+        data = SVHN(str(folder), split=split)
+        parts[split] = (data.data.transpose(0, 2, 3, 1), data.labels)
     return parts
 
 
@@ -70,9 +70,9 @@ def read_stl10(folder: Path) -> Parts:
                 wanted[name] = np.frombuffer(archive.extractfile(member).read(), np.uint8)
             if len(wanted) == len(names):
                 break
-    for part, (images, labels) in STL10_FILES.items():
+    for split, (images, labels) in STL10_FILES.items():
         pixels = wanted[images].reshape(-1, 3, 96, 96).transpose(0, 3, 2, 1)  # stored column by column
-        parts[part] = (pixels, wanted[labels].astype(np.int64) - 1)
+        parts[split] = (pixels, wanted[labels].astype(np.int64) - 1)
     return parts
 
 
@@ -82,12 +82,12 @@ def _read_cifar(folder: Path, kind: Any) -> Parts:
     parts: Parts = {}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         extract_archive(str(folder / kind.filename), scratch)
-        for part in ("train", "test"):
+        for split in ("train", "test"):
             try:
-                data = kind(scratch, train=part == "train")
+                data = kind(scratch, train=split == "train")
             except RuntimeError:
                 raise DataError(
                     f"{kind.filename} does not hold what it should. Remove it from {folder} and start again."
                 ) from None
-            parts[part] = (np.asarray(data.data, np.uint8), np.asarray(data.targets, np.int64))
+            parts[split] = (np.asarray(data.data, np.uint8), np.asarray(data.targets, np.int64))
     return parts

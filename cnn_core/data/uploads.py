@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from cnn_core.data.archive import check_name, show_name
 from cnn_core.data.decoder import MAX_BYTES, SUFFIXES
-from cnn_core.data.listing import PART_FOLDERS
+from cnn_core.data.listing import SPLIT_FOLDERS
 from cnn_core.data.owners import write_owner
 from cnn_core.errors import DataError
 from cnn_core.home import Home
@@ -55,7 +55,7 @@ def begin_collection(home: Home, owner: str = "") -> Path:
 
 def collect(collection: Path, class_name: str, files: Iterable[tuple[str, bytes]]) -> None:
     """Add pictures (name, content) to a class of the collection. Raises DataError when the class cannot be called that."""
-    if not CLASS_NAME.fullmatch(class_name) or class_name.casefold() in PART_FOLDERS or class_name.endswith((" ", ".")):
+    if not CLASS_NAME.fullmatch(class_name) or class_name.casefold() in SPLIT_FOLDERS or class_name.endswith((" ", ".")):
         raise DataError(
             f"“{show_name(class_name)}” cannot be a class. Use up to 60 letters, digits and spaces, beginning with a letter or digit, and not train, val or test."
         )

@@ -43,7 +43,7 @@ def export_bundle(store: Store, run: Run, forms: Sequence[str]) -> Generator[Pro
     yield Progress("Packing", 0, 1)
     worst = max((file.checked for file in files.values()), key=lambda checked: checked.largest)
     ties = max(file.checked.ties for file in files.values())
-    checked = Checked(worst.part, worst.images, ties, worst.largest)
+    checked = Checked(worst.split, worst.images, ties, worst.largest)
     return Exported("bundle", pack(card, asked, files, checked), card, checked)
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnn_core.data.open import open_source
-from cnn_core.data.source import ImageSet, Part
+from cnn_core.data.source import SPLIT_NAMES, ImageSet, Split
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.export.apart import chunks
 from cnn_core.inference.classifier import Classifier
-from cnn_core.metrics.evaluation import PART_NAMES, check_classes, load_part
+from cnn_core.metrics.evaluation import check_classes, load_split
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
@@ -27,7 +27,7 @@ NEAR = 1e-4  # how far a probability may be from the app's
 class Asked:
     """Images (N, S, S, C) uint8 with true labels (N,), of one part of a run's images, and what the app says of them, (N, classes) float32."""
 
-    part: Part
+    split: Split
     images: np.ndarray
     labels: np.ndarray
     expected: np.ndarray
@@ -38,7 +38,7 @@ class Checked:
     """How a file's answers compare with the app's: on how many `images` of a part, of which `ties` are between equally probable classes, and
     the `largest` difference between two probabilities."""
 
-    part: Part
+    split: Split
     images: int
     ties: int
     largest: float
@@ -46,7 +46,7 @@ class Checked:
     def __str__(self) -> str:
         tied = f" (two classes tie in {self.ties:,})" if self.ties else ""
         far = f"within {self.largest:.0e}" if self.largest else "the same to the last digit"
-        return f"Checked on {self.images:,} {PART_NAMES[self.part]} images: same class in all{tied}, probabilities {far}."
+        return f"Checked on {self.images:,} {SPLIT_NAMES[self.split]} images: same class in all{tied}, probabilities {far}."
 
 
 def ask_app(store: Store, run: Run, most: int = MOST_IMAGES) -> Generator[Progress, None, Asked]:
@@ -54,21 +54,21 @@ def ask_app(store: Store, run: Run, most: int = MOST_IMAGES) -> Generator[Progre
     others. Raises RunError or DataError."""
     folder, source = store.home.run_folder(run.id), open_source(run.config.data, store.home)
     check_classes(folder, source)
-    part, images = "test", (yield from load_part(source, run.config, "test"))
+    split, images = "test", (yield from load_split(source, run.config, "test"))
     if not len(images):
-        part, images = "val", (yield from load_part(source, run.config, "val"))
+        split, images = "val", (yield from load_split(source, run.config, "val"))
     if not len(images):
         raise StudioError("The run has neither test nor validation images to check a file on. Add some to its data set.")
-    return (yield from ask_about(Classifier(folder), spread(images, most), part))
+    return (yield from ask_about(Classifier(folder), spread(images, most), split))
 
 
-def ask_about(classifier: Classifier, images: ImageSet, part: Part) -> Generator[Progress, None, Asked]:
+def ask_about(classifier: Classifier, images: ImageSet, split: Split) -> Generator[Progress, None, Asked]:
     """What the app says of these images."""
     parts = []
     for chunk in chunks(len(images)):
         yield Progress("Asking the app about images", chunk.start, len(images))
         parts.append(classifier.probabilities(images[chunk]))
-    return Asked(part, images[:], images.labels, np.concatenate(parts))
+    return Asked(split, images[:], images.labels, np.concatenate(parts))
 
 
 def spread(images: ImageSet, most: int) -> ImageSet:
@@ -88,4 +88,4 @@ def compare(asked: Asked, answers: np.ndarray) -> Checked:
             f"The exported file does not answer as the app does: another class in {others:,} of {len(expected):,} images, probabilities up to "
             f"{largest:.1g} apart. It is not offered; export another form."
         )
-    return Checked(asked.part, len(expected), int((answers.argmax(1) != expected.argmax(1)).sum()), largest)
+    return Checked(asked.split, len(expected), int((answers.argmax(1) != expected.argmax(1)).sum()), largest)

@@ -9,7 +9,7 @@ from PIL import Image
 from cnn_core.data.decoder import DecodedImage
 from cnn_core.data.imported import OnDemandSource
 from cnn_core.data.open import open_source
-from cnn_core.data.source import ImageSet, Part
+from cnn_core.data.source import ImageSet, Split
 from cnn_core.errors import DataError
 from cnn_core.runs.run import Run
 from pages.shared.choice import choose_number
@@ -19,7 +19,7 @@ from pages.shared.run_selection import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-PARTS: dict[str, Part] = {"Test": "test", "Validation": "val", "Training": "train"}
+SPLITS: dict[str, Split] = {"Test": "test", "Validation": "val", "Training": "train"}
 
 
 def choose_from_set(run: Run) -> DecodedImage | None:
@@ -33,8 +33,8 @@ def choose_from_set(run: Run) -> DecodedImage | None:
         st.info("The images of this data set are not on this machine. Read them on the Data page.", icon=":material/info:")
         st.page_link(page_file("data"), label="Open the Data page", icon=":material/photo_library:")
         return None
-    name = st.segmented_control("Part", list(PARTS), default="Test", required=True, key=f"gallery-part-{run.id}", help=PART_HELP)
-    images, key = images_of(run, PARTS[name]), f"gallery-set-{run.id}-{name}"
+    name = st.segmented_control("Part", list(SPLITS), default="Test", required=True, key=f"gallery-part-{run.id}", help=PART_HELP)
+    images, key = images_of(run, SPLITS[name]), f"gallery-set-{run.id}-{name}"
     if not len(images.labels):
         st.info(f"This data set has no {name.lower()} images. Choose another part.", icon=":material/search:")
         return None
@@ -44,7 +44,7 @@ def choose_from_set(run: Run) -> DecodedImage | None:
 PART_HELP = "Training images are those that the network learned from: it knows them better than any other."
 
 
-def _choose(classes: tuple[str, ...], images: ImageSet, part: str, key: str) -> DecodedImage:
+def _choose(classes: tuple[str, ...], images: ImageSet, split: str, key: str) -> DecodedImage:
     """By class and by number within the class; the button takes any image of the part."""
     state, class_key, number_key = st.session_state, f"{key}-class", f"{key}-number"
 
@@ -64,8 +64,8 @@ def _choose(classes: tuple[str, ...], images: ImageSet, part: str, key: str) -> 
         number = choose_number("Image", 1, len(members), number_key, width=150)
         st.button("Random", icon=":material/casino:", on_click=take_any, help="Any image of this part.", key=f"{key}-any")
     picture = _picture(images[int(members[number - 1])])
-    show_own_image(picture, f"{part} image {members[number - 1]}, true class {classes[label]}")
-    st.caption(f"{part} image {members[number - 1]:,}, true class **{plain(classes[label])}**")
+    show_own_image(picture, f"{split} image {members[number - 1]}, true class {classes[label]}")
+    st.caption(f"{split} image {members[number - 1]:,}, true class **{plain(classes[label])}**")
     return picture
 
 

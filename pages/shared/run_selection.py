@@ -9,7 +9,7 @@ import streamlit as st
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.open import open_source
-from cnn_core.data.source import ImageSet, Part, finish
+from cnn_core.data.source import ImageSet, Split, finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.confidence import Calibration, read_calibration
@@ -68,14 +68,14 @@ def choose_trained_run(what: str) -> Run | None:
     return choose_run(sorted(runs, key=lambda run: bool(run.origin)))  # a person's own first
 
 
-def evaluate_with_progress(run: Run, part: Part = "test", epoch: int | None = None) -> "Evaluation":
+def evaluate_with_progress(run: Run, split: Split = "test", epoch: int | None = None) -> "Evaluation":
     """The run's evaluation on one part of its images, with progress and a way out while it has to be computed. Raises StudioError."""
     with st.spinner("Opening the model…"):
         from cnn_core.metrics.evaluation import evaluate_run
         from cnn_core.metrics.test_set_usage import record_usage
     home = get_store().home
-    evaluation = watch(evaluate_run(run.id, run.config, home, part=part, epoch=epoch), f"evaluation-{run.id}-{part}-{epoch}")
-    if part == "test":
+    evaluation = watch(evaluate_run(run.id, run.config, home, split=split, epoch=epoch), f"evaluation-{run.id}-{split}-{epoch}")
+    if split == "test":
         record_usage(home, run.config.data, run.id, epoch)
     return _shared(home.run_folder(run.id), evaluation.key, evaluation)
 
@@ -108,19 +108,19 @@ def _classifier(run: str, version: int, calibration: Calibration | None) -> "Cla
     return Classifier(get_store().home.run_folder(run))
 
 
-def images_of(run: Run, part: Part = "test") -> ImageSet:
+def images_of(run: Run, split: Split = "test") -> ImageSet:
     """The run's images of one part, in the order of its evaluation; read once for all sessions. Raises DataError."""
     config = run.config
     fingerprint = open_source(config.data, get_store().home).info.fingerprint
-    split = (config.validation_share, config.seed) if part != "test" else ()
-    return _images_of(config.data, fingerprint, part, split, config)
+    drawn_split = (config.validation_share, config.seed) if split != "test" else ()
+    return _images_of(config.data, fingerprint, split, drawn_split, config)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images…")
-def _images_of(data: str, fingerprint: str, part: Part, split: tuple[float, ...], _config: TrainConfig) -> ImageSet:
-    from cnn_core.metrics.evaluation import load_part
+def _images_of(data: str, fingerprint: str, split: Split, drawn_split: tuple[float, ...], _config: TrainConfig) -> ImageSet:
+    from cnn_core.metrics.evaluation import load_split
 
-    return finish(load_part(open_source(data, get_store().home), _config, part))
+    return finish(load_split(open_source(data, get_store().home), _config, split))
 
 
 def status_badge(run: Run) -> None:

@@ -22,12 +22,12 @@ def answer(capsys, *arguments):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-@pytest.mark.parametrize(("part", "images"), [("test", 12), ("val", 6), ("train", 42)])
-def test_every_part_can_be_measured(colours_copy: Trained, capsys, part, images):
-    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, part=part))
-    result = answer(capsys, "evaluate", "latest", "--part", part)
-    assert result["part"] == part and result["epoch"] is None and result["images"] == len(expected) == images
-    assert result[f"{part}_accuracy"] == (expected.logits.argmax(1) == expected.labels).mean()
+@pytest.mark.parametrize(("split", "images"), [("test", 12), ("val", 6), ("train", 42)])
+def test_every_part_can_be_measured(colours_copy: Trained, capsys, split, images):
+    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, split=split))
+    result = answer(capsys, "evaluate", "latest", "--part", split)
+    assert result["part"] == split and result["epoch"] is None and result["images"] == len(expected) == images
+    assert result[f"{split}_accuracy"] == (expected.logits.argmax(1) == expected.labels).mean()
     assert np.array(result["confusion"]).sum() == images
 
 

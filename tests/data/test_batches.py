@@ -283,7 +283,7 @@ def test_images_in_a_read_only_file_are_used_from_there_without_a_copy_or_a_warn
     finally:
         torch.set_warn_always(was_always)
     np.memmap(tmp_path / "images.bin", np.uint8, "r+", shape=(12, 4, 4, 3))[:] = 200
-    assert {round(value) for part, _ in batches for value in part.unique().tolist()} == {200}
+    assert {round(value) for images, _ in batches for value in images.unique().tolist()} == {200}
 
 
 @pytest.mark.parametrize("resident", [True, False, None])

@@ -162,13 +162,13 @@ def test_a_set_outlives_the_files_that_it_was_made_of(folder: Path, home: Home):
 def test_arrays_become_a_set(home: Home):
     rng = np.random.default_rng(0)
     parts = {
-        part: (rng.integers(0, 256, (count, 8, 8, 1), dtype=np.uint8), np.arange(count) % 3)
-        for part, count in (("train", 30), ("val", 6), ("test", 9))
+        split: (rng.integers(0, 256, (count, 8, 8, 1), dtype=np.uint8), np.arange(count) % 3)
+        for split, count in (("train", 30), ("val", 6), ("test", 9))
     }
     drain(import_arrays("made", parts, {"title": "Made", "classes": ["a", "b", "c"]}, home))
     source = ImportedSource(home.set_folder("made"))
-    for part, (images, labels) in parts.items():
-        loaded = finish(source.load(part))
+    for split, (images, labels) in parts.items():
+        loaded = finish(source.load(split))
         assert np.array_equal(loaded[:], images) and np.array_equal(loaded.labels, labels)
     assert (source.info.train_count, source.info.val_count, source.info.test_count) == (30, 6, 9)
 
@@ -190,15 +190,15 @@ def test_a_share_of_every_class_is_kept_for_testing_the_same_one_for_the_same_se
 
 
 def test_the_parts_that_a_set_comes_with_are_kept(home: Home, tmp_path: Path):
-    files = {f"{part}/{name}": content for part in ("train", "val", "test") for name, content in good_files(3).items()}
+    files = {f"{split}/{name}": content for split in ("train", "val", "test") for name, content in good_files(3).items()}
     source = run_import(home, write_folder(tmp_path / "pictures", files))
     assert (source.info.train_count, source.info.val_count, source.info.test_count) == (6, 6, 6)
-    assert all(item.path.startswith(("train", "val", "test")[item.part]) for item in source.index.items())
+    assert all(item.path.startswith(("train", "val", "test")[item.split]) for item in source.index.items())
     assert source.facts["has_parts"]
 
 
 def test_validation_images_stay_so_when_the_rest_is_split(home: Home, tmp_path: Path):
-    files = {f"{part}/{name}": content for part in ("train", "val") for name, content in good_files(10).items()}
+    files = {f"{split}/{name}": content for split in ("train", "val") for name, content in good_files(10).items()}
     source = run_import(home, write_folder(tmp_path / "pictures", files))
     assert (source.info.train_count, source.info.val_count, source.info.test_count) == (16, 20, 4)
     resplit(source.index, 0.5, 3)

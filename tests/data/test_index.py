@@ -43,7 +43,7 @@ def test_a_changed_label_is_what_is_learned_and_the_one_before_is_kept(source: I
     (now,) = source.index.items("path = 'cat/3.png'")
     assert (now.label, now.given) == (1, 0) and source.index.overview()["relabelled"] == 1
     table = source.index.table()
-    assert sum(table[part].get(1, 0) for part in table) == 11
+    assert sum(table[split].get(1, 0) for split in table) == 11
 
 
 def test_every_correction_is_another_version_and_undoing_brings_the_first_one_back(source: ImportedSource):

@@ -38,8 +38,8 @@ def test_a_good_set_is_not_warned_of(home: Home, tmp_path: Path):
 def test_duplicates_across_parts_and_with_two_classes_are_warned_of(home: Home, tmp_path: Path):
     twice = {"train/a/x.png": encoded(noise(900)), "test/b/x.png": encoded(noise(900))}
     files = {
-        f"{part}/{name}": c
-        for part, start in (("train", 0), ("test", 300))
+        f"{split}/{name}": c
+        for split, start in (("train", 0), ("test", 300))
         for k in "ab"
         for name, c in class_of(k, 12, start + ord(k) * 1000).items()
     }

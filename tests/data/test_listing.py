@@ -33,7 +33,7 @@ def refusal(kind: Kind, root: Path, *paths: str) -> str:
 
 
 def placed(listing: Listing) -> list[tuple[str, str, str | None]]:
-    return [(file.path, listing.classes[file.label], file.part) for file in listing.files]
+    return [(file.path, listing.classes[file.label], file.split) for file in listing.files]
 
 
 def reasons(listing: Listing) -> dict[str, str]:
@@ -42,7 +42,7 @@ def reasons(listing: Listing) -> dict[str, str]:
 
 def test_every_folder_is_a_class(kind: Kind, tmp_path: Path):
     listing = listed(kind, tmp_path, "tulip/2.jpg", "tulip/1.png", "rose/x.JPEG", "rose/deep/y.webp", "rose/z.GIF", "rose/a.bmp")
-    assert listing.classes == ("rose", "tulip") and not listing.has_parts
+    assert listing.classes == ("rose", "tulip") and not listing.has_splits
     assert placed(listing) == [
         ("rose/a.bmp", "rose", None),
         ("rose/deep/y.webp", "rose", None),
@@ -55,14 +55,14 @@ def test_every_folder_is_a_class(kind: Kind, tmp_path: Path):
 
 @pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "Validation", "TESTING"), ("train", "valid", "test")])
 def test_folders_for_training_validation_and_testing_are_kept_apart(names: tuple[str, ...], kind: Kind, tmp_path: Path):
-    listing = listed(kind, tmp_path, *(f"{part}/{flower}/1.jpg" for part in names for flower in ("rose", "tulip")))
-    assert listing.classes == ("rose", "tulip") and listing.has_parts
-    assert [part for _, _, part in placed(listing)] == ["train", "train", "val", "val", "test", "test"]
+    listing = listed(kind, tmp_path, *(f"{split}/{flower}/1.jpg" for split in names for flower in ("rose", "tulip")))
+    assert listing.classes == ("rose", "tulip") and listing.has_splits
+    assert [split for _, _, split in placed(listing)] == ["train", "train", "val", "val", "test", "test"]
 
 
 def test_a_set_without_a_test_folder_has_no_parts_of_its_own(kind: Kind, tmp_path: Path):
     listing = listed(kind, tmp_path, "train/a/1.jpg", "train/b/1.jpg", "val/a/2.jpg")
-    assert not listing.has_parts and [part for *_, part in placed(listing)] == ["train", "train", "val"]
+    assert not listing.has_splits and [split for *_, split in placed(listing)] == ["train", "train", "val"]
 
 
 def test_a_class_may_be_called_test_where_nothing_is_called_train(kind: Kind, tmp_path: Path):
@@ -72,7 +72,7 @@ def test_a_class_may_be_called_test_where_nothing_is_called_train(kind: Kind, tm
 def test_one_folder_around_everything_is_looked_through(kind: Kind, tmp_path: Path):
     assert listed(kind, tmp_path, "flowers/rose/1.jpg", "flowers/tulip/1.jpg").classes == ("rose", "tulip")
     deep = listed(kind, tmp_path / "deep", "a/b/train/rose/1.jpg", "a/b/train/tulip/1.jpg", "a/b/test/rose/2.jpg")
-    assert deep.classes == ("rose", "tulip") and deep.has_parts
+    assert deep.classes == ("rose", "tulip") and deep.has_splits
 
 
 def test_what_systems_leave_behind_is_passed_over_in_silence(kind: Kind, tmp_path: Path):

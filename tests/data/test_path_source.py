@@ -74,8 +74,8 @@ def test_every_image_comes_once_with_its_own_class(pictures: Path, home: Home):
     together = np.concatenate((train.images, test.images))
     assert len({image.tobytes() for image in together}) == 30
     assert together.dtype == np.uint8 and together.shape == (30, 16, 16, 3) and train.labels.dtype == np.int64
-    for part in (train, test):
-        assert np.array_equal(nearest_colours(part), part.labels)
+    for split in (train, test):
+        assert np.array_equal(nearest_colours(split), split.labels)
 
 
 def test_train_val_and_test_folders_are_taken_as_they_are(tmp_path: Path, home: Home):
@@ -83,14 +83,14 @@ def test_train_val_and_test_folders_are_taken_as_they_are(tmp_path: Path, home: 
     write_pictures(tmp_path / "data" / "val", count=2, seed=2)
     write_pictures(tmp_path / "data" / "test", count=3, seed=1)
     source = PathSource(tmp_path / "data", home)
-    train, val, test = (finish(source.load(part)) for part in ("train", "val", "test"))
+    train, val, test = (finish(source.load(split)) for split in ("train", "val", "test"))
     info = source.info
     assert (info.train_count, info.val_count, info.test_count) == (len(train), len(val), len(test)) == (15, 6, 9)
-    for part, seed, name in ((val, 2, "alone"), (test, 1, "again")):
+    for split, seed, name in ((val, 2, "alone"), (test, 1, "again")):
         expected = write_pictures(tmp_path / name, count=3, seed=seed)
         shown = np.asarray(Image.open(expected / "blue" / "001.png"))
         assert [any(np.array_equal(image, shown) for image in one.images) for one in (train, val, test)] == [
-            one is part for one in (train, val, test)
+            one is split for one in (train, val, test)
         ]
 
 
@@ -98,8 +98,8 @@ def test_images_come_in_the_order_of_their_classes_and_names(tmp_path: Path, hom
     data = tmp_path / "data"
     write_pictures(data / "train", count=12)
     write_pictures(data / "test", count=12, seed=1)
-    for part, images in zip(("train", "test"), load(data, home), strict=True):
-        files = sorted((data / part).glob("*/*"))
+    for split, images in zip(("train", "test"), load(data, home), strict=True):
+        files = sorted((data / split).glob("*/*"))
         assert images.labels.tolist() == [CLASSES.index(path.parent.name) for path in files]
         for image, path in zip(images.images, files, strict=True):
             assert path.suffix == ".jpg" or np.array_equal(image, np.asarray(Image.open(path)))
@@ -180,8 +180,8 @@ def test_unreadable_files_are_left_out_and_named_and_the_rest_goes_on(pictures: 
     notes = " ".join(train.notes + test.notes)
     assert len(train.notes + test.notes) == 3 and notes.count("Left out: ") == 3
     assert "red/diary.jpg is not an image" in notes and "blue/cut.png is damaged" in notes and "blue/void.gif is empty" in notes
-    for part in (train, test):
-        assert np.array_equal(nearest_colours(part), part.labels)
+    for split in (train, test):
+        assert np.array_equal(nearest_colours(split), split.labels)
 
 
 def test_twenty_unreadable_files_are_named_and_more_are_counted(tmp_path: Path, home: Home):
@@ -250,8 +250,8 @@ def test_images_in_deeper_folders_count_for_their_class(pictures: Path, home: Ho
     train, test = load(pictures, home)
     assert PathSource(pictures, home).info.classes == CLASSES
     assert np.bincount(np.concatenate((train.labels, test.labels))).tolist() == [10, 10, 15]
-    for part in (train, test):
-        assert np.array_equal(nearest_colours(part), part.labels)
+    for split in (train, test):
+        assert np.array_equal(nearest_colours(split), split.labels)
 
 
 def test_the_same_folder_gives_the_same_parts_every_time(tmp_path: Path, home: Home):

@@ -51,7 +51,7 @@ def test_safetensors_and_card_alone_answer_as_the_app_does(hard_run: Trained):
     pixels = torch.from_numpy(asked.images.transpose(0, 3, 1, 2).astype(np.float32))
     with torch.inference_mode():
         np.testing.assert_allclose(network(pixels).numpy(), asked.expected, atol=1e-6)
-    assert exported.checked.images == len(asked.images) == 12 and exported.checked.part == "test"
+    assert exported.checked.images == len(asked.images) == 12 and exported.checked.split == "test"
     assert all(value.dtype == torch.float32 for value in state.values() if value.is_floating_point())
 
 

@@ -108,16 +108,16 @@ def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("part", "count", "data", "told"),
+    ("split", "count", "data", "told"),
     [
         ("train", COUNT + 1, DATA, "changed"),
         ("train", COUNT, DATA + "-1", "changed"),
         ("test", COUNT, DATA, "test images"),
     ],
 )
-def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, part: str, count: int, data: str, told: str):
+def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, split: str, count: int, data: str, told: str):
     with pytest.raises(RunError, match=told) as refusal:
-        read_dynamics(tmp_path, part, count, data)
+        read_dynamics(tmp_path, split, count, data)
     assert is_a_sentence(refusal.value)
 
 

@@ -26,8 +26,8 @@ from tests.pages.studio_harness import QUICK, copy_trained_home
 RUN, SECOND = "0001-digits", "0002-digits"
 
 
-def evaluation_of(store, run, part="test", epoch=None):
-    return finish(evaluate_run(run, store.run(run).config, store.home, part=part, epoch=epoch))
+def evaluation_of(store, run, split="test", epoch=None):
+    return finish(evaluate_run(run, store.run(run).config, store.home, split=split, epoch=epoch))
 
 
 def open_compare(open_page, **query):

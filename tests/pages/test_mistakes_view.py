@@ -21,26 +21,26 @@ RUN = "0001-digits"
 DOUBTS = "Probable label errors"
 
 
-def evaluation_of(store, part="test", run=RUN) -> Evaluation:
-    return finish(evaluate_run(run, store.run(run).config, store.home, part=part))
+def evaluation_of(store, split="test", run=RUN) -> Evaluation:
+    return finish(evaluate_run(run, store.run(run).config, store.home, split=split))
 
 
 def digits_of(store) -> ImportedSource:
     return ImportedSource(open_source("digits", store.home).folder)
 
 
-def open_list(open_page, name, part="test", run=RUN):
+def open_list(open_page, name, split="test", run=RUN):
     at = open_page("evaluate", run=run, view="Mistakes", list=name)
-    if part != "test":
-        at.button_group(key="evaluate-part").set_value(part)
+    if split != "test":
+        at.button_group(key="evaluate-part").set_value(split)
         at.run()
     assert not at.exception and not at.error
     return at
 
 
-def ticks(name, part="test", run=RUN, true_class=None) -> str:
+def ticks(name, split="test", run=RUN, true_class=None) -> str:
     """Where the session keeps what a list shows, and what of it is ticked."""
-    return f"{'doubts' if name == DOUBTS else 'mistakes'}-{run}-None-{part}{'' if name == DOUBTS else f'-{name}'}-{true_class}-picked"
+    return f"{'doubts' if name == DOUBTS else 'mistakes'}-{run}-None-{split}{'' if name == DOUBTS else f'-{name}'}-{true_class}-picked"
 
 
 def shown(at, key) -> list[int]:
@@ -169,9 +169,9 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
 
 def test_a_picture_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
     rng = np.random.default_rng(0)
-    for part, count in (("train", 8), ("test", 4)):
+    for split, count in (("train", 8), ("test", 4)):
         for colour, name in (((200, 50, 40), "red"), ((40, 60, 200), "blue")):
-            folder = tmp_path / "twins" / part / name
+            folder = tmp_path / "twins" / split / name
             folder.mkdir(parents=True)
             for number in range(count):
                 picture(colour, (16, 16), rng).save(folder / f"{number}.png")

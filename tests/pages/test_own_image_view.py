@@ -87,17 +87,17 @@ def test_an_image_of_the_data_set_gets_the_answer_that_its_own_pixels_get(classi
     assert any(caption.value.startswith(f"with a probability of {probability:.1%}") for caption in at.caption)
 
 
-@pytest.mark.parametrize("part", ["Training", "Validation"])
-def test_random_shows_an_image_of_any_class_of_the_part(trained, open_page, part):
+@pytest.mark.parametrize("split", ["Training", "Validation"])
+def test_random_shows_an_image_of_any_class_of_the_part(trained, open_page, split):
     at = take(open_page, "Data set")
     (parts,) = (group for group in at.button_group if group.label == "Part")
-    parts.set_value(part).run()
+    parts.set_value(split).run()
     (random,) = (button for button in at.button if button.label == "Random")
     seen = set()
     for _ in range(4):
         random.click().run()
         assert not at.exception
-        seen |= {caption.value for caption in at.caption if caption.value.startswith(f"{part} image")}
+        seen |= {caption.value for caption in at.caption if caption.value.startswith(f"{split} image")}
     assert len(seen) > 1
 
 

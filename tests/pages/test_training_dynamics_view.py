@@ -17,31 +17,31 @@ from pages.shared.image_grid import PAGE
 RUN = "0001-digits"
 
 
-def open_learning(open_page, part):
+def open_learning(open_page, split):
     at = open_page("evaluate", run=RUN, view="Learning")
-    at.button_group(key="evaluate-part").set_value(part).run()
+    at.button_group(key="evaluate-part").set_value(split).run()
     assert not at.exception and not at.error
     return at
 
 
-def history_of(store, part):
-    evaluation = finish(evaluate_run(RUN, store.run(RUN).config, store.home, part=part))
+def history_of(store, split):
+    evaluation = finish(evaluate_run(RUN, store.run(RUN).config, store.home, split=split))
     fingerprint = open_source("digits", store.home).info.fingerprint
-    return read_dynamics(store.home.run_folder(RUN), part, len(evaluation), fingerprint, 3), evaluation
+    return read_dynamics(store.home.run_folder(RUN), split, len(evaluation), fingerprint, 3), evaluation
 
 
 def charts(at):
     return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
 
 
-def shown(at, name, part="train", true_class=None):
-    return at.session_state[f"learning-{RUN}-None-{part}-{name}-{true_class}-picked"]["shown"]
+def shown(at, name, split="train", true_class=None):
+    return at.session_state[f"learning-{RUN}-None-{split}-{name}-{true_class}-picked"]["shown"]
 
 
-@pytest.mark.parametrize("part", ["train", "val"])
-def test_figures_and_charts_are_those_of_the_history(trained, open_page, part):
-    history, _ = history_of(trained, part)
-    at = open_learning(open_page, part)
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_figures_and_charts_are_those_of_the_history(trained, open_page, split):
+    history, _ = history_of(trained, split)
+    at = open_learning(open_page, split)
     count = history.count
     assert {metric.label: metric.value for metric in at.metric} == {
         "Never forgotten": f"{history.is_unforgettable.sum() / count:.1%}",

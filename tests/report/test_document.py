@@ -289,7 +289,7 @@ def test_a_network_that_diverged_is_reported_without_its_numbers():
 
 
 def test_another_part_and_epoch_are_named():
-    _, read = report(part="train", epoch=2)
+    _, read = report(split="train", epoch=2)
     assert read.figures["Network"].startswith("epoch 2") and "Training accuracy" in read.figures
     assert "learned from the training images" in read.text
 

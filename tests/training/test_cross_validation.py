@@ -179,12 +179,12 @@ def test_anything_else_is_computed_anew(
 
 
 def test_validation_images_of_the_sets_own_are_judged_too(home: Home, tmp_path: Path):
-    for number, part in enumerate(("train", "val", "test")):
-        write_pictures(tmp_path / "parted" / part, count=6, seed=number)
+    for number, split in enumerate(("train", "val", "test")):
+        write_pictures(tmp_path / "parted" / split, count=6, seed=number)
     source = open_source(str(tmp_path / "parted"), home)
     finish(source.obtain())
     images = finish(load_learned(source))
-    rows = np.concatenate([corrections(source).index.used(part)[0] for part in ("train", "val")])
+    rows = np.concatenate([corrections(source).index.used(split)[0] for split in ("train", "val")])
     assert source.info.val_count == 18 and np.array_equal(images.rows, np.sort(rows))
     found = cross_validated(source, tmp_path, tiny_config(tmp_path / "parted", epochs=1))
     assert np.array_equal(found.rows, images.rows) and np.isfinite(found.logits).all()

@@ -7,7 +7,7 @@ import streamlit as st
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import USED, Item
 from cnn_core.data.owners import owner_of
-from cnn_core.data.source import PARTS
+from cnn_core.data.source import SPLIT_NAMES, SPLITS
 from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import picture_html
 from pages.shared.choice import choose_class
@@ -17,7 +17,6 @@ from pages.shared.text import plain
 PAGE, PAIRS_PAGE = 32, 8
 EDITED = "data-edited"
 STATES = {"Used": USED, "Excluded": "problem is null and is_excluded", "Class changed": "problem is null and label != given"}
-PART_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 @st.fragment
@@ -49,15 +48,15 @@ def _filters(source: ImportedSource) -> tuple[str, tuple[int, ...]]:
     classes = source.info.classes
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = choose_class("Class", classes, width=220)
-        part = st.segmented_control(
-            "Part", ["all", *PARTS], default="all", required=True, format_func=lambda p: PART_NAMES.get(p, p)
+        split = st.segmented_control(
+            "Part", ["all", *SPLITS], default="all", required=True, format_func=lambda p: SPLIT_NAMES.get(p, p)
         )
         state = st.segmented_control("State", list(STATES), default="Used", required=True)
     where, values = STATES[state], ()
     if label is not None:
         where, values = f"{where} and label = ?", (*values, label)
-    if part != "all":
-        where, values = f"{where} and part = ?", (*values, PARTS.index(part))
+    if split != "all":
+        where, values = f"{where} and part = ?", (*values, SPLITS.index(split))
     return where, values
 
 
@@ -107,7 +106,8 @@ def show_duplicates(source: ImportedSource) -> None:
                     st.caption(plain(_about(item, classes)))
             with st.container(width="stretch"):
                 st.badge(
-                    "same file" if is_same else "nearly the same picture", color="orange" if first.part != second.part else "gray"
+                    "same file" if is_same else "nearly the same picture",
+                    color="orange" if first.split != second.split else "gray",
                 )
                 if is_mine:
                     st.button(
@@ -143,7 +143,7 @@ def show_corrections(source: ImportedSource) -> None:
 
 def _about(item: Item, classes: tuple[str, ...]) -> str:
     given = f", came as {classes[item.given]}" if item.given != item.label else ""
-    return f"{item.path} · {classes[item.label]}{given} · {PART_NAMES[PARTS[item.part]]} · {item.width}×{item.height}"
+    return f"{item.path} · {classes[item.label]}{given} · {SPLIT_NAMES[SPLITS[item.split]]} · {item.width}×{item.height}"
 
 
 def _alt(item: Item, classes: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ def show_classes(source: ImportedSource) -> None:
     with left:
         st.subheader("Images of every class")
         columns = {"Training": "train", "Validation": "val", "Test": "test"}
-        rows = {title: counts[part] for title, part in columns.items()}
+        rows = {title: counts[split] for title, split in columns.items()}
         if not source.info.val_count:
             del rows["Validation"]
         st.dataframe({"Class": classes, **rows}, hide_index=True, height="content" if len(classes) <= 15 else 560)

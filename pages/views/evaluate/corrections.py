@@ -74,7 +74,7 @@ def show_change(subject: EvaluationSubject) -> None:
         return
     split = (
         " Which of them are for validation was drawn anew, so this network has seen some of those that are shown as validation images."
-        if subject.part != "test" and not subject.source.info.val_count
+        if subject.split != "test" and not subject.source.info.val_count
         else ""
     )
     with st.container(border=True):

@@ -5,9 +5,9 @@ import streamlit as st
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import Item
 from cnn_core.data.owners import owner_of
-from cnn_core.data.source import PARTS as ORDER
+from cnn_core.data.source import SPLITS as ORDER
 from pages.charts.images import picture_html
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change
 from pages.shared.text import plain
 from pages.views.evaluate.corrections import correct, editable
@@ -42,14 +42,14 @@ def _show_pair(source: ImportedSource, pair: tuple[Item, Item], is_same: bool) -
     pool, classes = source.pool, source.info.classes
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         for item in pair:
-            part = PARTS[ORDER[item.part]]
+            split = SPLITS[ORDER[item.split]]
             with st.container(width=190):
-                about = f"{part.capitalize()} image, {classes[item.label]}"
+                about = f"{split.capitalize()} image, {classes[item.label]}"
                 st.html(picture_html(pool[item.row], about, width=96))
                 st.caption(plain(f"{about} · {item.path}"))
                 if may_change(owner_of(source.folder)):
                     st.button(
-                        f"Exclude the {part} one",
+                        f"Exclude the {split} one",
                         key=f"twin-{pair[0].row}-{pair[1].row}-{item.row}",
                         on_click=correct,
                         args=(source, [item.row], "is_excluded", 1),
