@@ -20,9 +20,9 @@ from cnn_core.errors import DataError, RunError
 
 CONFIG, CARD, WEIGHTS, EVALUATIONS = "config.json", "model.json", "best_model.pth", "evaluations"
 CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.bin", "checkpoint.old.bin", "epochs"
-PROBES, LEARNING = "probes.npz", "learning"
+TRACKED_IMAGES, TRAINING_DYNAMICS = "probes.npz", "learning"
 CALIBRATION = "calibration.json"
-CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"
+CURVES_IMAGE, PREDICTIONS_IMAGE = "training_curves.png", "predictions.png"
 IMAGES, INDEX = "images.npy", "index.db"
 SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 RUN_ID = re.compile(r"[0-9]{4,}-[a-z0-9-]{1,60}")
@@ -71,7 +71,7 @@ def epoch_file(folder: Path, epoch: int) -> Path:
     return folder / EPOCHS / f"{epoch:04d}.bin"
 
 
-def kept_epochs(folder: Path) -> list[int]:
+def saved_epochs(folder: Path) -> list[int]:
     """The epochs whose state was kept, in order."""
     return sorted(int(path.stem) for path in (folder / EPOCHS).glob("[0-9]*.bin"))
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.library import imported_sets, title_of
+from cnn_core.data.library import imported_sets
 from cnn_core.data.open import open_source
 from pages.shared.progress import watch
 from pages.shared.server import get_store
@@ -26,7 +26,7 @@ def choose_set() -> str:
 
     def describe(name: str) -> str:
         is_away = name in CATALOG and CATALOG[name].archives and name not in here
-        return f"{title_of(name, get_store().home)}{' · to download' if is_away else ''}"
+        return f"{set_title(name, get_store().home)}{' · to download' if is_away else ''}"
 
     chosen = st.selectbox("Data set", names, index=names.index(asked) if asked in names else 0, format_func=describe)
     st.query_params["set"] = st.session_state[LAST] = chosen
@@ -41,7 +41,7 @@ if way == ADD:
 else:
     name = choose_set()
     if name in CATALOG and not CATALOG[name].archives:  # included: there is nothing to wait for
-        watch(open_source(name, get_store().home).obtain())
+        watch(open_source(name, get_store().home).ensure_imported())
     if name in imported_sets(get_store().home):
         show_set(name)
     else:

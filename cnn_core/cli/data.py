@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.library import check_quality, imported_sets, remove_set, title_of
+from cnn_core.data.library import check_quality, imported_sets, remove_set, set_title
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError
@@ -68,7 +68,7 @@ def _list(args: argparse.Namespace, home: Home) -> Answer:
     for name in names:
         info = open_source(name, home).info
         rows.append(
-            {"name": name, "title": title_of(name, home), "is_here": name in imported}
+            {"name": name, "title": set_title(name, home), "is_here": name in imported}
             | {k: v for k, v in asdict(info).items() if k != "name"}
         )
     lines = [
@@ -84,8 +84,8 @@ def _get(args: argparse.Namespace, home: Home) -> Answer:
         raise DataError(f"“{args.name}” is not in the catalogue ({', '.join(CATALOG)}). Check the spelling.")
     source = open_source(args.name, home)
     for file in args.archive:
-        source.adopt(file)
-    _show(source.obtain())
+        source.add_archive(file)
+    _show(source.ensure_imported())
     return _described(args.name, home)
 
 
@@ -103,7 +103,7 @@ def _check(args: argparse.Namespace, home: Home) -> Answer:
     if args.name not in imported_sets(home):
         raise DataError(f"There is no imported data set “{args.name}”. `python -m cnn_core data list` shows what there is.")
     source = ImportedSource(home.set_folder(args.name))
-    health, problems = check_quality(source), source.index.problems()
+    health, problems = check_quality(source), source.index.skipped_files()
     classes = {
         name: {split: counts[label] for split, counts in source.counts.items()} for label, name in enumerate(source.info.classes)
     }

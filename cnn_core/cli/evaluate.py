@@ -59,7 +59,6 @@ def _figures(run: str, evaluation: "Evaluation", split: Split, epoch: int | None
 
 
 def _in_words(result: dict[str, Any], split: Split) -> str:
-
     network = f" after epoch {result['epoch']}" if result["epoch"] is not None else ""
     lines = [
         f"{result['run']}{network}: accuracy {result[f'{split}_accuracy']:.2%}, loss {result[f'{split}_loss']:.4f} "

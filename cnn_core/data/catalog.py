@@ -37,7 +37,7 @@ SAMPLES = Path(__file__).parent / "samples"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """One catalogue entry.
 
     `licence`: what its authors allow, and whom to cite. `archives`: what has to be on this machine before it can be read; none for a set that
@@ -70,9 +70,9 @@ class Entry:
 
 def _entry(
     name: str, title: str, help: str, licence: str, reader: str, archives: tuple[Archive, ...] = (), **facts: Any
-) -> Entry:
+) -> CatalogEntry:
     defaults = facts.pop("defaults", {})
-    return Entry(title, help, licence, DataInfo(name=name, fingerprint="", **facts), reader, archives, defaults)
+    return CatalogEntry(title, help, licence, DataInfo(name=name, fingerprint="", **facts), reader, archives, defaults)
 
 
 def _idx_archives(address: str, md5s: tuple[str, ...], megabytes: tuple[float, ...]) -> tuple[Archive, ...]:

@@ -26,7 +26,7 @@ MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
 MAX_WEBP_PIXELS = 20_000_000  # its decoder takes 16 bytes for each, where that of a JPEG takes 4
 ROWS = 256  # of a large picture, converted at a time: of all at once there would be several copies
-LONGEST = 2048  # pixels, of pictures that are kept reduced
+MAX_SIDE = 2048  # pixels, of pictures that are kept reduced
 ORIENTATION, TURNED = 0x0112, range(2, 9)  # EXIF tag, and its values for pictures that need turning
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
 Fit = Literal["crop", "pad", "stretch"]
@@ -77,10 +77,10 @@ def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> 
 
 def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
     """The same with at most LONGEST pixels on a side, so that many photographs can be kept; a note says so. Raises ImageError."""
-    picture = read_image(source, name, draft=LONGEST // 2)
-    if max(picture.size) <= LONGEST:
+    picture = read_image(source, name, draft=MAX_SIDE // 2)
+    if max(picture.size) <= MAX_SIDE:
         return picture
-    picture.image.thumbnail((LONGEST, LONGEST), Image.Resampling.BICUBIC)
+    picture.image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BICUBIC)
     was, now = (" × ".join(f"{side:,}" for side in size) for size in (picture.size, picture.image.size))
     return replace(picture, notes=(*picture.notes, f"Its {was} pixels were reduced to {now}."))
 

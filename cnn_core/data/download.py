@@ -56,7 +56,7 @@ def fetch(archive: Archive, folder: Path, title: str) -> Downloading:
     partial.rename(place)
 
 
-def adopt(file: Path, archives: Iterable[Archive], folder: Path) -> Archive:
+def add_archive(file: Path, archives: Iterable[Archive], folder: Path) -> Archive:
     """Put a file that the person has into `folder`, as the archive whose checksum it has. Raises DataError when it is none of them."""
     archives = tuple(archives)
     try:

@@ -13,7 +13,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from cnn_core.data.index import Index
+from cnn_core.data.index.index import Index
 from cnn_core.data.source import release
 from cnn_core.events import Progress
 
@@ -29,7 +29,7 @@ COMPARED_SIDE, AT_ONCE = 32, 1024  # pixels of a side that are compared, about; 
 def find_duplicates(index: Index, images: np.ndarray) -> Generator[Progress, None, None]:
     """Keep the pairs of duplicates among the readable images in the index; images (M, S, S, C) uint8."""
     yield Progress("Looking for duplicates", 0, 1)
-    same = index.same_files()
+    same = index.duplicates.find_identical()
     rows, looks = index.columns("problem is null", "row", "look")
     once = ~np.isin(rows, same[:, 1])  # of files that are the same, one is compared with other pictures
     candidates = candidate_pairs(rows[once], looks[once].view(np.uint64))
@@ -37,8 +37,8 @@ def find_duplicates(index: Index, images: np.ndarray) -> Generator[Progress, Non
     for start in range(0, len(candidates), AT_ONCE):
         yield Progress("Looking for duplicates", start, len(candidates))
         pairs = candidates[start : start + AT_ONCE]
-        near.append(pairs[are_near(images, pairs)])
-    index.keep_pairs(same, np.concatenate(near)[:MOST_PAIRS])
+        near.append(pairs[are_near_duplicates(images, pairs)])
+    index.duplicates.save(same, np.concatenate(near)[:MOST_PAIRS])
 
 
 def candidate_pairs(rows: np.ndarray, looks: np.ndarray) -> np.ndarray:
@@ -65,7 +65,7 @@ def _sorted_band(looks: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]
     return order, band[order]
 
 
-def are_near(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def are_near_duplicates(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Of each pair of rows (P, 2) whether the two are nearly the same picture, (P,) bool."""
     step = max(1, images.shape[1] // COMPARED_SIDE)
     one, other = (images[rows, ::step, ::step].reshape(len(pairs), -1).astype(np.float32) for rows in pairs.T)

@@ -22,20 +22,21 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.data.decoder import Fit, read_image
 from cnn_core.data.duplicates import find_duplicates
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.index import USED, Index
+from cnn_core.data.index.fingerprint import import_fingerprint
+from cnn_core.data.index.index import Index
+from cnn_core.data.index.schema import USED
 from cnn_core.data.library import check_quality
 from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.owners import write_owner
-from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, describe_pixels, helpers, read_file
+from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, read_file, results_from_pixels, worker_processes
 from cnn_core.data.source import SPLITS, Split
 from cnn_core.data.splits import stratified_split
-from cnn_core.data.version import fingerprint
 from cnn_core.errors import BusyError, DataError, ImageError
 from cnn_core.events import Progress
 from cnn_core.files import try_lock
 from cnn_core.home import IMAGES, INDEX, Home
 
-SMALLEST, LARGEST = 16, 224
+MIN_SIZE, MAX_SIZE = 16, 224
 COMMON_SIZE = 64  # pixels: images that all are squares of one side up to this keep it, all others become this
 SPARE_BYTES = 100 * 2**20  # for the index, and so that the disk is not filled to the brim
 SAMPLE = 200
@@ -59,8 +60,8 @@ class ImportOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.image_size is not None and not SMALLEST <= self.image_size <= LARGEST:
-            raise DataError(f"Image size must be {SMALLEST} to {LARGEST} pixels. “{self.image_size}” was given.")
+        if self.image_size is not None and not MIN_SIZE <= self.image_size <= MAX_SIZE:
+            raise DataError(f"Image size must be {MIN_SIZE} to {MAX_SIZE} pixels. “{self.image_size}” was given.")
         if self.fit not in ("crop", "pad", "stretch") or self.colour not in ("auto", "colour", "grey"):
             raise DataError("Images can be cropped, padded or stretched, in colour or grey. Choose one of these.")
         if not 0.01 <= self.test_share <= 0.9:
@@ -81,7 +82,7 @@ def import_files(
         index = Index(folder / INDEX)
         facts = index.facts() if index.path.exists() else {}
         listing = listing or list_source(source)
-        with helpers(len(listing.files)) as pool:
+        with worker_processes(len(listing.files)) as pool:
             described = {"source": str(source), "signature": listing.signature, "options": asdict(options)}
             if any(facts.get(key) != value for key, value in described.items()):
                 _clear(folder)
@@ -90,7 +91,7 @@ def import_files(
             del listing
             total = index.count()
             _make_map(folder, facts, total)
-            index.note(**facts)  # last: a listing without its map is made anew
+            index.set_facts(**facts)  # last: a listing without its map is made anew
             yield from _decode(index, source, folder, facts, pool)
         yield from _complete(index, folder, facts)
         _publish(folder, home.set_folder(name))
@@ -109,7 +110,7 @@ def import_arrays(name: str, parts: dict[Split, Arrays], facts: dict[str, Any], 
             "channels": shape[2],
             "has_parts": True,
         } | facts
-        index.add(
+        index.imports.add_files(
             (
                 (f"{split}/{number:06}", int(label), split, int(np.prod(shape)), None)
                 for split, (_, labels) in parts.items()
@@ -118,7 +119,7 @@ def import_arrays(name: str, parts: dict[Split, Arrays], facts: dict[str, Any], 
             (),
         )
         _make_map(folder, facts, total)
-        index.note(**facts)
+        index.set_facts(**facts)
         yield from _copy(index, [images for images, _ in parts.values()], folder, total)
         yield from _complete(index, folder, facts)
         _publish(folder, home.set_folder(name))
@@ -126,9 +127,9 @@ def import_arrays(name: str, parts: dict[Split, Arrays], facts: dict[str, Any], 
 
 def _list(source: Path, listing: Listing, options: ImportOptions, index: Index) -> dict[str, Any]:
     """Put the listing into a new index; gives what is known of the set now."""
-    image_size, channels = choose_form(source, listing, options)
+    image_size, channels = choose_shape(source, listing, options)
     Index.create(index.path)
-    index.add(((f.path, f.label, f.split, f.size, f.member) for f in listing.files), listing.refused)
+    index.imports.add_files(((f.path, f.label, f.split, f.size, f.member) for f in listing.files), listing.refused)
     return {
         "title": show_name(source.stem if source.is_file() else source.name),
         "classes": listing.classes,
@@ -138,7 +139,7 @@ def _list(source: Path, listing: Listing, options: ImportOptions, index: Index) 
     }
 
 
-def choose_form(source: Path, listing: Listing, options: ImportOptions) -> tuple[int, int]:
+def choose_shape(source: Path, listing: Listing, options: ImportOptions) -> tuple[int, int]:
     """Image size (pixels) and channels: as chosen, else what a sample of the images has in common."""
     sample = (
         listing.files[:: max(1, len(listing.files) // SAMPLE)] if options.image_size is None or options.colour == "auto" else []
@@ -146,13 +147,13 @@ def choose_form(source: Path, listing: Listing, options: ImportOptions) -> tuple
     sizes, is_grey = set(), bool(sample)
     for file in sample:
         try:
-            picture = read_image(read_file(source, file.path, file.member), file.path, draft=LARGEST)
+            picture = read_image(read_file(source, file.path, file.member), file.path, draft=MAX_SIZE)
         except ImageError:
             continue
         sizes.add(picture.size)
         is_grey = is_grey and picture.is_grey
     width, height = sizes.pop() if len(sizes) == 1 else (0, 0)
-    common = width if width == height and SMALLEST <= width <= COMMON_SIZE else COMMON_SIZE
+    common = width if width == height and MIN_SIZE <= width <= COMMON_SIZE else COMMON_SIZE
     return options.image_size or common, 1 if (options.colour == "grey" or (options.colour == "auto" and is_grey)) else 3
 
 
@@ -161,8 +162,8 @@ def _decode(index: Index, source: Path, folder: Path, facts: dict[str, Any], poo
     recipe = DecodingOptions(source, folder / IMAGES, size, channels, facts["options"]["fit"])
     rows = min(MOST_ROWS, max(16, CHUNK_BYTES // (size * size * channels)))
     done, total = index.count("is_read"), index.count()
-    for readings in decode_all(recipe, index.unread(rows), pool):
-        index.keep(readings)
+    for readings in decode_all(recipe, index.imports.pending_files(rows), pool):
+        index.imports.save_results(readings)
         done += len(readings)
         yield Progress("Reading images", done, total)
 
@@ -173,7 +174,7 @@ def _copy(index: Index, arrays: list[np.ndarray], folder: Path, total: int) -> I
         for start in range(0, len(array), MOST_ROWS):
             pixels = array[start : start + MOST_ROWS]
             images[row : row + len(pixels)] = pixels
-            index.keep(describe_pixels(pixels, row))
+            index.imports.save_results(results_from_pixels(pixels, row))
             row += len(pixels)
             yield Progress("Copying images", row, total)
 
@@ -185,9 +186,9 @@ def _complete(index: Index, folder: Path, facts: dict[str, Any]) -> Importing:
     options = facts["options"]
     if not index.count(f"part = {SPLITS.index('test')}"):
         split_set(index, options["test_share"], options["seed"])
-    index.finish()
+    index.imports.create_lookup_indexes()
     yield from find_duplicates(index, np.load(folder / IMAGES, mmap_mode="r"))
-    index.note(fingerprint=fingerprint(index))
+    index.set_facts(fingerprint=import_fingerprint(index))
     imported = ImportedSource(folder)
     check_quality(imported)  # kept, so that the first look at a large set need not wait for it
     imported.count(USED)
@@ -197,7 +198,7 @@ def split_set(index: Index, test_share: float, seed: int) -> None:
     """Keep a share of every class for testing, seeded; images that the source itself calls validation stay so."""
     rows, labels = index.columns(f"problem is null and part is not {SPLITS.index('val')}", "row", "label")
     train, test = stratified_split(labels, test_share, seed)
-    index.assign(
+    index.assign_splits(
         {SPLITS.index("train"): rows[train], SPLITS.index("test"): rows[test]}, split={"test_share": test_share, "seed": seed}
     )
 
@@ -206,7 +207,7 @@ def resplit(index: Index, test_share: float, seed: int) -> None:
     """Split a set anew that does not say itself what is for testing. Raises DataError. It is another version of the data then."""
     ImportOptions(test_share=test_share, seed=seed)
     split_set(index, test_share, seed)
-    index.note(fingerprint=fingerprint(index))
+    index.set_facts(fingerprint=import_fingerprint(index))
 
 
 def _check_classes(index: Index, facts: dict[str, Any]) -> None:
@@ -215,7 +216,7 @@ def _check_classes(index: Index, facts: dict[str, Any]) -> None:
     counts = np.bincount(labels, minlength=len(facts["classes"]))
     if not counts.min():
         missing = facts["classes"][int(counts.argmin())]
-        example = next((one.reason for one in index.problems(1)), "")
+        example = next((one.reason for one in index.skipped_files(1)), "")
         raise DataError(
             f"None of the images of class “{missing}” can be read. Save them again as JPEG, PNG, WebP, BMP or GIF, or remove that folder. {example}".rstrip()
         )

@@ -134,7 +134,7 @@ class Jobs:
     def _run(self, job: Job, should_end: Any) -> str:
         """The status that the job ends with."""
         written = 0.0
-        for progress in steps_of(job, self.home):
+        for progress in import_steps(job, self.home):
             if should_end():
                 return "queued"  # the next server goes on
             if time.monotonic() - written > WRITE_SECONDS:
@@ -175,12 +175,12 @@ def _remove_upload(source: str) -> None:
     shutil.rmtree(Path(source).parent, ignore_errors=True)
 
 
-def steps_of(job: Job, home: Home) -> Iterator[Progress]:
+def import_steps(job: Job, home: Home) -> Iterator[Progress]:
     """The import that a job stands for."""
     from cnn_core.data.catalog import CATALOG
     from cnn_core.data.catalog_source import CatalogSource
     from cnn_core.data.importer import ImportOptions, import_files
 
     if not job.source:
-        return CatalogSource(CATALOG[job.name], home).obtain()
+        return CatalogSource(CATALOG[job.name], home).ensure_imported()
     return import_files(job.name, Path(job.source), ImportOptions(**job.options), home, owner=job.owner)

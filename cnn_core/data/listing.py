@@ -26,7 +26,7 @@ SPLIT_FOLDERS: dict[str, Split] = {
 IGNORED = frozenset(("__MACOSX", "Thumbs.db", "desktop.ini"))
 NO_IMAGE = "it is no JPEG, PNG, WebP, BMP or GIF file"
 EMPTY_FOLDER = "the folder is empty"
-Found = tuple[str, int, Member | None]  # path below the source, size in bytes, and, in an archive, where its bytes are
+FoundFile = tuple[str, int, Member | None]  # path below the source, size in bytes, and, in an archive, where its bytes are
 
 
 class ListedFile(NamedTuple):
@@ -64,7 +64,7 @@ class Listing:
 
 def list_source(source: Path) -> Listing:
     """The images in a folder or a zip. Raises DataError when it cannot be read or does not hold classes of images."""
-    found: list[Found] = []
+    found: list[FoundFile] = []
     refused: list[SkippedFile] = []
     for one in find_images(source):
         if isinstance(one, SkippedFile):
@@ -74,7 +74,7 @@ def list_source(source: Path) -> Listing:
     return _arrange(found, refused, source)
 
 
-def find_images(source: Path) -> Iterator[Found | SkippedFile]:
+def find_images(source: Path) -> Iterator[FoundFile | SkippedFile]:
     """Every image file in a folder or a zip, in no order, and a Refused for what is set aside. Raises DataError when it cannot be read."""
     try:
         is_folder, is_file = source.is_dir(), source.is_file()
@@ -90,7 +90,7 @@ def find_images(source: Path) -> Iterator[Found | SkippedFile]:
             yield one if is_image else SkippedFile(show_name(one[0]), NO_IMAGE)
 
 
-def _arrange(found: list[Found], refused: list[SkippedFile], source: Path) -> Listing:
+def _arrange(found: list[FoundFile], refused: list[SkippedFile], source: Path) -> Listing:
     """Classes and parts, read off the paths."""
     above = _common_folders([path for path, _, _ in found])
     tops = {path.split("/")[above].casefold() for path, _, _ in found if path.count("/") > above}
@@ -160,7 +160,7 @@ def _common_folders(paths: Sequence[str]) -> int:
     return above
 
 
-def _walk(folder: Path) -> Iterator[Found | SkippedFile]:
+def _walk(folder: Path) -> Iterator[FoundFile | SkippedFile]:
     """Every regular file below `folder`: its path from there, with slashes, and its size. Empty folders are refused by name."""
     below = [""]
     while below:
@@ -190,6 +190,6 @@ def _is_ignored(name: str) -> bool:
     return name.startswith(".") or name in IGNORED
 
 
-def _members(archive: Path) -> Iterator[Found | SkippedFile]:
+def _members(archive: Path) -> Iterator[FoundFile | SkippedFile]:
     for member in list_members(archive):
         yield member if isinstance(member, SkippedFile) else (member.path, member.size, member)

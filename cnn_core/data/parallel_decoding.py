@@ -23,10 +23,10 @@ import numpy as np
 
 from cnn_core.data.archive import Member, read_member, show_name
 from cnn_core.data.decoder import Fit, read_bytes, read_image, to_pixels
-from cnn_core.data.index import Reading
+from cnn_core.data.index.schema import DecodingResult
 from cnn_core.errors import DataError, ImageError
 
-ALONE = 1000  # images that are read sooner than helpers have started
+MAX_IN_PROCESS = 1000  # images that are read sooner than helpers have started
 AHEAD = 3  # chunks for each helper, being read or waiting
 GREY_SPREAD = 8  # levels between the channels of a grey picture, which JPEG does not keep exactly equal
 LEAST_FALL = 0.15
@@ -45,10 +45,10 @@ class DecodingOptions:
 
 
 @contextmanager
-def helpers(total: int) -> Iterator[ProcessPoolExecutor | None]:
+def worker_processes(total: int) -> Iterator[ProcessPoolExecutor | None]:
     """Helper processes for the block, which begin to start at once, or None where `total` images are not worth that. They have ended when
     the block has."""
-    if total <= ALONE:
+    if total <= MAX_IN_PROCESS:
         yield None
         return
     count = os.cpu_count() or 1
@@ -58,12 +58,14 @@ def helpers(total: int) -> Iterator[ProcessPoolExecutor | None]:
         yield pool
 
 
-def decode_all(recipe: DecodingOptions, chunks: Iterable[Rows], pool: ProcessPoolExecutor | None) -> Iterator[list[Reading]]:
+def decode_all(
+    recipe: DecodingOptions, chunks: Iterable[Rows], pool: ProcessPoolExecutor | None
+) -> Iterator[list[DecodingResult]]:
     """The readings of every chunk, in order, read by the helpers in `pool`, or here. Raises DataError when a helper dies."""
     if pool is None:
         yield from (decode_rows(recipe, rows) for rows in chunks)
         return
-    waiting: deque[Future[list[Reading]]] = deque()
+    waiting: deque[Future[list[DecodingResult]]] = deque()
     try:
         for rows in chunks:
             waiting.append(pool.submit(decode_rows, recipe, rows))
@@ -92,7 +94,7 @@ def _prepare_helper() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def decode_rows(recipe: DecodingOptions, rows: Rows) -> list[Reading]:
+def decode_rows(recipe: DecodingOptions, rows: Rows) -> list[DecodingResult]:
     """Read neighbouring rows into the map; what cannot be read leaves its row black and says why."""
     pixels = np.zeros((len(rows), recipe.size, recipe.size, recipe.channels), np.uint8)
     found: list[tuple[str | None, int, int, bytes]] = []
@@ -104,8 +106,10 @@ def decode_rows(recipe: DecodingOptions, rows: Rows) -> list[Reading]:
             except ImageError as error:
                 found.append((str(error), 0, 0, b""))
     np.load(recipe.images, mmap_mode="r+")[[row for row, _, _ in rows]] = pixels
-    looks, is_grey = look_of(pixels).tolist(), are_grey(pixels).tolist()
-    return [Reading(row, *file, look, grey) for (row, _, _), file, look, grey in zip(rows, found, looks, is_grey, strict=True)]
+    looks, is_grey = difference_hash(pixels).tolist(), are_grey(pixels).tolist()
+    return [
+        DecodingResult(row, *file, look, grey) for (row, _, _), file, look, grey in zip(rows, found, looks, is_grey, strict=True)
+    ]
 
 
 def _decode(
@@ -122,12 +126,12 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def describe_pixels(pixels: np.ndarray, first: int) -> list[Reading]:
+def results_from_pixels(pixels: np.ndarray, first: int) -> list[DecodingResult]:
     """The readings of images (N, S, S, C) that were never files, rows `first` and on."""
     return [
-        Reading(first + number, None, image.shape[1], image.shape[0], _digest(image.tobytes()), look, grey)
+        DecodingResult(first + number, None, image.shape[1], image.shape[0], _digest(image.tobytes()), look, grey)
         for number, (image, look, grey) in enumerate(
-            zip(pixels, look_of(pixels).tolist(), are_grey(pixels).tolist(), strict=True)
+            zip(pixels, difference_hash(pixels).tolist(), are_grey(pixels).tolist(), strict=True)
         )
     ]
 
@@ -140,7 +144,7 @@ def read_file(source: Path, path: str, member: Member | None) -> bytes:
         return read_member(archive, member)
 
 
-def look_of(pixels: np.ndarray) -> np.ndarray:
+def difference_hash(pixels: np.ndarray) -> np.ndarray:
     """A 64-bit picture of each image (N, S, S, C), int64: where brightness falls from left to right in a grid of 8 by 9 (dHash, N. Krawetz,
     2013), by more than a share of its deviation: in a plain background it would be the noise that decides."""
     channels = np.moveaxis(pixels, 3, 0)  # added one by one: numpy is slow along an axis of three

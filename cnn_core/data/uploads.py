@@ -25,19 +25,19 @@ CLASS_NAME = re.compile(r"[^\W_][\w .,&'()+-]{0,59}")
 STALE_SECONDS = 7 * 24 * 3600
 
 
-def keep_zip(content: BinaryIO, name: str, home: Home, owner: str = "") -> Path:
+def save_zip(content: BinaryIO, name: str, home: Home, owner: str = "") -> Path:
     """Copy an uploaded zip of `owner` to the disk; gives its path. Its name is kept as far as a title goes."""
     stem = re.sub(r"[^\w -]", "", Path(show_name(name)).stem)[:60] or "upload"
-    path = new_folder(home, owner) / f"{stem}.zip"
+    path = create_upload_folder(home, owner) / f"{stem}.zip"
     content.seek(0)
     with _writing(path), path.open("wb") as file:
         shutil.copyfileobj(content, file, 2**20)
     return path
 
 
-def pack(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> Path:
+def pack_folder(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> Path:
     """Put uploaded files (their path below the folder, their content) into one zip, unpacked; gives its path."""
-    path = new_folder(home, owner) / "folder.zip"
+    path = create_upload_folder(home, owner) / "folder.zip"
     with _writing(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
             if check_name(name) is None:
@@ -46,14 +46,14 @@ def pack(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> 
     return path
 
 
-def begin_collection(home: Home, owner: str = "") -> Path:
+def create_collection(home: Home, owner: str = "") -> Path:
     """An empty folder for pictures that come class by class."""
-    folder = new_folder(home, owner) / "collection"
+    folder = create_upload_folder(home, owner) / "collection"
     folder.mkdir()
     return folder
 
 
-def collect(collection: Path, class_name: str, files: Iterable[tuple[str, bytes]]) -> None:
+def add_to_class(collection: Path, class_name: str, files: Iterable[tuple[str, bytes]]) -> None:
     """Add pictures (name, content) to a class of the collection. Raises DataError when the class cannot be called that."""
     if not CLASS_NAME.fullmatch(class_name) or class_name.casefold() in SPLIT_FOLDERS or class_name.endswith((" ", ".")):
         raise DataError(
@@ -69,7 +69,7 @@ def collect(collection: Path, class_name: str, files: Iterable[tuple[str, bytes]
             number += 1
 
 
-def count_collected(collection: Path) -> dict[str, int]:
+def count_images(collection: Path) -> dict[str, int]:
     """Pictures by class."""
     if not collection.is_dir():
         return {}
@@ -86,7 +86,7 @@ def _writing(path: Path) -> Iterator[None]:
         raise DataError(f"The upload cannot be kept ({error.strerror}). Check free space and permissions.") from None
 
 
-def new_folder(home: Home, owner: str = "") -> Path:
+def create_upload_folder(home: Home, owner: str = "") -> Path:
     """A folder of its own, `owner`'s; those that nobody came back for are removed."""
     root = home.data / "uploads"
     try:

@@ -15,7 +15,7 @@ import numpy as np
 from cnn_core.data.source import Split
 from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
-from cnn_core.home import LEARNING
+from cnn_core.home import TRAINING_DYNAMICS
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 NEVER = 0  # the epoch in which an image was first right that never was
@@ -107,7 +107,7 @@ def save_dynamics(folder: Path, epoch: int, is_right: dict[Split, np.ndarray], f
     columns = {split: np.packbits(is_right[split]) for split in SPLITS} | {
         f"{split}_count": len(is_right[split]) for split in SPLITS
     }
-    (folder / LEARNING).mkdir(exist_ok=True)
+    (folder / TRAINING_DYNAMICS).mkdir(exist_ok=True)
     write_atomically(_file(folder, epoch), lambda file: np.savez(file, fingerprint=fingerprint, **columns))
 
 
@@ -151,7 +151,7 @@ def copy_dynamics(source: Path, folder: Path, epoch: int) -> None:
     """Give the run in `folder` the history of the one in `source` up to `epoch`. Raises OSError."""
     for number in _epochs(source):
         if number <= epoch:
-            (folder / LEARNING).mkdir(exist_ok=True)
+            (folder / TRAINING_DYNAMICS).mkdir(exist_ok=True)
             shutil.copyfile(_file(source, number), _file(folder, number))
 
 
@@ -167,12 +167,12 @@ def _notes(known: list[int], done: int) -> tuple[str, ...]:
 
 
 def _file(folder: Path, epoch: int) -> Path:
-    return folder / LEARNING / f"{epoch:04d}.npz"
+    return folder / TRAINING_DYNAMICS / f"{epoch:04d}.npz"
 
 
 def _epochs(folder: Path) -> list[int]:
     """The epochs of which there is a file, in order."""
-    return sorted(int(path.stem) for path in (folder / LEARNING).glob("[0-9]*.npz") if path.stem.isdecimal())
+    return sorted(int(path.stem) for path in (folder / TRAINING_DYNAMICS).glob("[0-9]*.npz") if path.stem.isdecimal())
 
 
 def _read(folder: Path, epoch: int, split: Split) -> tuple[str, int, np.ndarray] | None:

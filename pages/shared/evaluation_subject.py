@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Split
-from cnn_core.home import WEIGHTS, epoch_file, kept_epochs
+from cnn_core.home import WEIGHTS, epoch_file, saved_epochs
 from cnn_core.runs.run import Run
 from pages.shared.choice import choose_or
 from pages.shared.run_selection import choose_trained_run, evaluate_with_progress, images_of
@@ -76,7 +76,7 @@ def choose_subject() -> EvaluationSubject | None:
             run = choose_trained_run("to evaluate")
         if run is None:
             return None
-        epochs = kept_epochs(get_store().home.run_folder(run.id))
+        epochs = saved_epochs(get_store().home.run_folder(run.id))
         best = run.summary.get("best_epoch")
         epoch = choose_or(
             f"best (epoch {best})" if best else "best",

@@ -104,7 +104,7 @@ def refused_import(home: Home, source: Path, **options: Any) -> str:
 
 
 def set_aside(source: ImportedSource) -> dict[str, str]:
-    return {one.path: one.reason for one in source.index.problems()}
+    return {one.path: one.reason for one in source.index.skipped_files()}
 
 
 def measured_import(home: Home, source: Path, seconds: float = 2) -> Measured:

@@ -183,9 +183,9 @@ def test_the_download_shows_progress_that_grows_to_the_whole(source: CatalogSour
 
 
 def test_a_second_load_downloads_nothing(server: Server, source: CatalogSource, made: Made, home: Home):
-    assert not source.is_imported and source.missing == (NAME,)
+    assert not source.is_imported and source.missing_archives == (NAME,)
     first = finish(source.load("train"))
-    assert source.is_imported and source.missing == () and server.asked == [""]
+    assert source.is_imported and source.missing_archives == () and server.asked == [""]
     again = source_at(home, made, server.url)
     seen, images = drain(again.load("train"))
     assert np.array_equal(first.images, images.images)
@@ -262,7 +262,7 @@ def test_a_beginning_of_something_else_is_removed_when_the_whole_has_another_che
 
 def test_stopping_in_mid_download_keeps_what_came_and_makes_no_archive(source: CatalogSource, downloads: Path):
     stop_in_mid_download(source)
-    assert left_behind(downloads) == [f"{NAME}.part"] and not source.is_imported and source.missing == (NAME,)
+    assert left_behind(downloads) == [f"{NAME}.part"] and not source.is_imported and source.missing_archives == (NAME,)
 
 
 def test_without_a_server_it_is_refused_in_words(server: Server, source: CatalogSource, downloads: Path):
@@ -319,8 +319,8 @@ def test_a_file_that_the_person_has_is_taken_by_its_checksum_whatever_its_name(
 ):
     mine = tmp_path / "Download (3).bin"
     mine.write_bytes(made.content)
-    source.adopt(mine)
-    assert source.missing == ()
+    source.add_archive(mine)
+    assert source.missing_archives == ()
     assert len(finish(source.load("train"))) == 5 * PER_FILE
     assert server.asked == [] and mine.read_bytes() == made.content
 
@@ -331,9 +331,9 @@ def test_a_file_that_is_another_one_or_is_not_there_is_refused_in_words(
     (tmp_path / "other.tar.gz").write_bytes(made.content[:-1])
     for file, words in (("other.tar.gz", NAME), ("gone.tar.gz", "cannot be read"), ("", "cannot be read")):
         with pytest.raises(DataError, match=words) as refusal:
-            source.adopt(tmp_path / file)
+            source.add_archive(tmp_path / file)
         assert is_a_sentence(refusal.value)
-    assert left_behind(downloads) == [] and source.missing == (NAME,)
+    assert left_behind(downloads) == [] and source.missing_archives == (NAME,)
 
 
 def test_an_archive_that_holds_other_files_is_refused_in_words(

@@ -100,7 +100,7 @@ def test_a_bad_file_is_set_aside_by_name_with_a_sentence(name: str, imported: Im
 def test_beside_bad_files_the_good_ones_are_imported(imported: ImportedSource):
     assert len(set_aside(imported)) == len(BAD)
     assert imported.info.train_count + imported.info.test_count == 6
-    assert imported.index.overview()["used"] == 6
+    assert imported.index.summary()["used"] == 6
 
 
 @pytest.mark.parametrize("name", ["huge.png", "bomb.png", "limit.png", "large.bmp"])
@@ -109,7 +109,7 @@ def test_a_file_that_is_too_large_says_so_and_is_not_decoded(name: str, home: Ho
     folder = write_folder(tmp_path / "pictures", good_files() | {f"cat/{name}": BAD[name]()})
     measured = measured_import(home, folder)
     assert measured.error == "" and measured.megabytes < 200
-    (problem,) = ImportedSource(home.set_folder("measured")).index.problems()
+    (problem,) = ImportedSource(home.set_folder("measured")).index.skipped_files()
     assert "million pixels" in problem.reason
 
 
@@ -124,7 +124,7 @@ def test_a_file_larger_than_the_limit_is_not_read(home: Home, tmp_path: Path):
     with (folder / "cat" / "big.jpg").open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     measured_import(home, folder)
-    (problem,) = ImportedSource(home.set_folder("measured")).index.problems()
+    (problem,) = ImportedSource(home.set_folder("measured")).index.skipped_files()
     assert "larger than 64 MB" in problem.reason
 
 
@@ -136,7 +136,7 @@ def test_of_ten_thousand_frames_the_first_is_taken(home: Home, tmp_path: Path):
     assert measured_import(home, folder).error == ""
     source = ImportedSource(home.set_folder("measured"))
     assert not set_aside(source)
-    (item,) = source.index.items("path like '%.gif'")
+    (item,) = source.index.records("path like '%.gif'")
     assert (source.pool[item.row] == (255, 0, 0)).all()
 
 
@@ -150,7 +150,7 @@ def test_corrupt_exif_does_not_stop_a_picture(home: Home, tmp_path: Path):
 def test_one_pixel_becomes_a_plain_image(home: Home, tmp_path: Path):
     dot = encoded(Image.new("RGB", (1, 1), (10, 200, 30)))
     source = run_import(home, write_folder(tmp_path / "pictures", good_files() | {"cat/dot.png": dot}), image_size=16)
-    (item,) = source.index.items("path = 'cat/dot.png'")
+    (item,) = source.index.records("path = 'cat/dot.png'")
     assert (item.width, item.height) == (1, 1) and (source.pool[item.row] == (10, 200, 30)).all()
 
 
@@ -165,7 +165,7 @@ def test_a_picture_of_one_line_is_made_square(shape: tuple[int, int], fit: str, 
 def pixels_of(home: Home, tmp_path: Path, name: str, content: bytes, size: int = 16) -> np.ndarray:
     source = run_import(home, write_folder(tmp_path / "pictures", good_files() | {f"cat/{name}": content}), image_size=size)
     assert not set_aside(source)
-    (item,) = source.index.items("path = ?", values=(f"cat/{name}",))
+    (item,) = source.index.records("path = ?", values=(f"cat/{name}",))
     return source.pool[item.row]
 
 

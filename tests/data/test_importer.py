@@ -16,8 +16,8 @@ from PIL import Image
 from cnn_core.data import parallel_decoding
 from cnn_core.data.decoder import to_pixels
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import LARGEST, SMALLEST, ImportOptions, import_arrays, import_files, resplit
-from cnn_core.data.index import Index
+from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, ImportOptions, import_arrays, import_files, resplit
+from cnn_core.data.index.index import Index
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError
 from cnn_core.home import IMAGES, INDEX, Home
@@ -49,7 +49,7 @@ def same(one: ImportedSource, other: ImportedSource) -> bool:
             for both in zip(*(s.index.columns("problem is null", *whole) for s in (one, other)), strict=True)
         )
         and set_aside(one) == set_aside(other)
-        and one.index.pairs() == other.index.pairs()
+        and one.index.duplicates.pairs() == other.index.duplicates.pairs()
     )
 
 
@@ -63,7 +63,7 @@ def visible(home: Home) -> list[str]:
 def test_images_of_one_size_are_kept_as_they_are(home: Home, tmp_path: Path):
     source = run_import(home, write_folder(tmp_path / "pictures", good_files(4)))
     assert source.info.image_size == 16 and source.info.channels == 3 and source.info.name == "mine"
-    for item in source.index.items():
+    for item in source.index.records():
         with Image.open(tmp_path / "pictures" / item.path) as image:
             assert np.array_equal(source.pool[item.row], np.asarray(image))
         assert (item.width, item.height) == (16, 16) and source.info.classes[item.label] == item.path.partition("/")[0]
@@ -80,13 +80,13 @@ def test_images_that_are_not_square_become_64_pixels(home: Home, tmp_path: Path)
     assert run_import(home, write_folder(tmp_path / "pictures", {"a/1.png": wide, "b/1.png": wide})).info.image_size == 64
 
 
-@pytest.mark.parametrize("size", [SMALLEST, 17, LARGEST])
+@pytest.mark.parametrize("size", [MIN_SIZE, 17, MAX_SIZE])
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_images_are_cropped_padded_or_stretched_as_chosen(fit: Any, size: int, home: Home, tmp_path: Path):
     image = Image.fromarray(np.dstack([np.tile(np.arange(90, dtype=np.uint8), (40, 1))] * 3))
     files = good_files() | {"cat/wide.png": encoded(image)}
     source = run_import(home, write_folder(tmp_path / "pictures", files), fit=fit, image_size=size)
-    (item,) = source.index.items("path = 'cat/wide.png'")
+    (item,) = source.index.records("path = 'cat/wide.png'")
     assert np.array_equal(source.pool[item.row], to_pixels(image, size, 3, fit))
     assert (item.width, item.height) == (90, 40) and source.info.fit == fit and source.info.image_size == size
     first, middle = source.pool[item.row][size // 2, 0, 0], source.pool[item.row][0, size // 2, 0]
@@ -99,14 +99,14 @@ def test_grey_images_stay_grey_unless_colour_is_chosen(home: Home, tmp_path: Pat
     grey, colour = run_import(home, folder, "grey"), run_import(home, folder, "colour", colour="colour")
     assert grey.info.channels == 1 and grey.pool.shape == (6, 16, 16, 1)
     assert colour.info.channels == 3 and np.array_equal(colour.pool, np.repeat(grey.pool, 3, axis=3))
-    assert colour.index.overview()["grey"] == 6
+    assert colour.index.summary()["grey"] == 6
 
 
 def test_one_colour_image_makes_the_set_colour_unless_grey_is_chosen(home: Home, tmp_path: Path):
     files = {f"{name}/{number}.png": encoded(noise(number + ord(name), channels=1)) for name in "ab" for number in range(3)}
     folder = write_folder(tmp_path / "pictures", files | {"a/9.png": encoded(noise(9))})
     source = run_import(home, folder)
-    assert source.info.channels == 3 and source.index.overview()["grey"] == 6
+    assert source.info.channels == 3 and source.index.summary()["grey"] == 6
     assert run_import(home, folder, "grey", colour="grey").info.channels == 1
 
 
@@ -180,12 +180,12 @@ def test_a_share_of_every_class_is_kept_for_testing_the_same_one_for_the_same_se
     tests = []
     for name, chosen in (("one", {}), ("two", {}), ("three", {"seed": 1}), ("four", {"test_share": 0.5})):
         source = run_import(home, folder, name, **chosen)
-        table = source.index.table()
+        table = source.index.counts_by_split()
         assert (
             table["test"][0] == table["test"][1] == (20 if chosen.get("test_share") else 8)
             and table["train"][0] + table["test"][0] == 40
         )
-        tests.append((source.index.used("test")[0].tolist(), source.info.fingerprint))
+        tests.append((source.index.used_rows("test")[0].tolist(), source.info.fingerprint))
     assert tests[0] == tests[1] and tests[0] != tests[2] and len({mark for _, mark in tests}) == 3
 
 
@@ -193,7 +193,7 @@ def test_the_parts_that_a_set_comes_with_are_kept(home: Home, tmp_path: Path):
     files = {f"{split}/{name}": content for split in ("train", "val", "test") for name, content in good_files(3).items()}
     source = run_import(home, write_folder(tmp_path / "pictures", files))
     assert (source.info.train_count, source.info.val_count, source.info.test_count) == (6, 6, 6)
-    assert all(item.path.startswith(("train", "val", "test")[item.split]) for item in source.index.items())
+    assert all(item.path.startswith(("train", "val", "test")[item.split]) for item in source.index.records())
     assert source.facts["has_parts"]
 
 
@@ -412,7 +412,7 @@ def test_a_disk_that_fills_up_ends_the_import_with_a_sentence_and_keeps_what_was
     finally:
         importing.close()
     source = ImportedSource(tiny_disk.set_folder("mine"))
-    assert source.info.train_count + source.info.test_count == 80 and len(source.index.problems()) == 1
+    assert source.info.train_count + source.info.test_count == 80 and len(source.index.skipped_files()) == 1
 
 
 def test_a_home_that_cannot_be_written_is_refused_with_a_sentence(folder: Path, home: Home):

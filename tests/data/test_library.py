@@ -10,7 +10,7 @@ from PIL import Image
 
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
-from cnn_core.data.library import DataQuality, check_quality, imported_sets, remove_set, title_of
+from cnn_core.data.library import DataQuality, check_quality, imported_sets, remove_set, set_title
 from cnn_core.data.source import finish
 from cnn_core.data.statistics import channel_statistics, mean_images
 from cnn_core.errors import DataError
@@ -82,15 +82,15 @@ def test_sizes_problems_and_corrections_are_counted(home: Home, tmp_path: Path):
     found = health(home, tmp_path, files)
     assert found.sizes == (16, 70, 9, 16) and found.problems == 1
     index = ImportedSource(home.set_folder("mine")).index
-    index.edit([0, 1, 2], "is_excluded", 1)
-    index.edit([3], "label", 1)
+    index.corrections.apply([0, 1, 2], "is_excluded", 1)
+    index.corrections.apply([3], "label", 1)
     now = check_quality(ImportedSource(home.set_folder("mine")))
     assert (now.excluded, now.relabelled) == (3, 1)
 
 
 def test_a_set_with_every_image_excluded_can_still_be_examined(home: Home, tmp_path: Path):
     source = run_import(home, write_folder(tmp_path / "pictures", good_files(3)))
-    source.index.edit(range(6), "is_excluded", 1)
+    source.index.corrections.apply(range(6), "is_excluded", 1)
     found = check_quality(ImportedSource(source.folder))
     assert found.excluded == 6 and all(map(is_a_sentence, found.warnings))
 
@@ -103,7 +103,7 @@ def test_sets_are_listed_when_they_are_whole(home: Home, tmp_path: Path):
     importing = import_files("half", folder, ImportOptions(), home)
     for _ in range(3):
         next(importing)
-    assert imported_sets(home) == ["one", "two"] and title_of("one", home) == "one"
+    assert imported_sets(home) == ["one", "two"] and set_title("one", home) == "one"
     importing.close()
 
 

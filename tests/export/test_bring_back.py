@@ -72,13 +72,13 @@ def test_a_set_that_is_here_too_is_the_runs_own_again(digits_run: Trained, store
     run = store.run(finish(bring_back(store, weights, card)))
     was = digits_run.run.config
     assert (run.config.data, run.config.validation_share, run.config.seed) == ("digits", was.validation_share, was.seed)
-    finish(open_source("digits", store.home).obtain())  # it has a fingerprint now
+    finish(open_source("digits", store.home).ensure_imported())  # it has a fingerprint now
     assert store.run(finish(bring_back(store, weights, card))).config.data == "digits"
 
 
 @pytest.mark.parametrize("lost", [{"seed": None}, {"validation_share": None}, {"fingerprint": "another version"}])
 def test_a_set_of_which_nobody_knows_what_was_learned_from_is_not_the_runs_own(digits_run: Trained, store: Store, lost):
-    finish(open_source("digits", store.home).obtain())
+    finish(open_source("digits", store.home).ensure_imported())
     weights, card = taken_along(digits_run)
     told = json.dumps({**json.loads(card), **lost}).encode()
     assert store.run(finish(bring_back(store, weights, told))).config.data == "brought back"

@@ -48,7 +48,7 @@ def tick(at: AppTest, rows: list[int]) -> AppTest:
 
 def work(home: Home) -> None:
     """What the importing thread of a server does."""
-    while Jobs(home).work(lambda: False):
+    while Jobs(home).run_next(lambda: False):
         pass
 
 
@@ -129,7 +129,7 @@ def test_a_ticked_image_can_be_given_another_class(colours, open_page):
     tick(at, [0])
     named(at.selectbox, "Right class").set_value(2).run()
     named(at.button, "Change the class of 1").click().run()
-    assert colours.index.corrected() == [(0, 2, 0)]
+    assert colours.index.corrections.corrected_images() == [(0, 2, 0)]
     at = show(open_page, "Corrections")
     assert "blue → red" in str(at.dataframe[0].value)
 
@@ -137,7 +137,7 @@ def test_a_ticked_image_can_be_given_another_class(colours, open_page):
 def test_of_a_pair_of_duplicates_the_second_can_be_excluded(colours, open_page):
     at = show(open_page, "Duplicates")
     named(at.button, "Exclude the second").click().run()
-    assert len(colours.index.corrected()) == 1 and colours.index.count_pairs()["same"] == 0
+    assert len(colours.index.corrections.corrected_images()) == 1 and colours.index.duplicates.counts()["same"] == 0
 
 
 def test_images_are_filtered_by_class_part_and_state(colours, open_page):
@@ -146,7 +146,7 @@ def test_images_are_filtered_by_class_part_and_state(colours, open_page):
     named(at.selectbox, "Class").set_value(0).run()
     assert "11 images" in told(at)
     named(at.button_group, "Part").set_value("test").run()
-    assert f"{len(colours.index.items('label = 0 and part = 2'))} images" in told(at)
+    assert f"{len(colours.index.records('label = 0 and part = 2'))} images" in told(at)
     named(at.button_group, "State").set_value("Excluded").run()
     assert "No image fits this choice" in told(at)
 

@@ -8,7 +8,7 @@ import pytest
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
-from cnn_core.home import LEARNING
+from cnn_core.home import TRAINING_DYNAMICS
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.training_dynamics import forgotten_often, learned_first, learned_last, read_dynamics
 from pages.charts.training_dynamics import MARKED, epochs_chart, forgetting_chart
@@ -101,13 +101,13 @@ def test_test_images_have_no_history_and_it_is_said_what_to_choose(trained, open
 
 
 def test_a_run_of_an_earlier_version_says_what_to_do(own_trained, open_page):
-    shutil.rmtree(own_trained.home.run_folder(RUN) / LEARNING)
+    shutil.rmtree(own_trained.home.run_folder(RUN) / TRAINING_DYNAMICS)
     at = open_learning(open_page, "train")
     assert not at.metric and "Train a new run to have it." in at.info[0].value
 
 
 def test_an_epoch_that_is_lost_is_told_and_the_rest_shown(own_trained, open_page):
-    (own_trained.home.run_folder(RUN) / LEARNING / "0002.npz").write_bytes(b"damaged")
+    (own_trained.home.run_folder(RUN) / TRAINING_DYNAMICS / "0002.npz").write_bytes(b"damaged")
     at = open_learning(open_page, "val")
     assert any("Epoch 2 is left out" in warning.value for warning in at.warning)
     assert len(at.metric) == 4

@@ -8,7 +8,7 @@ import streamlit as st
 from cnn_core.data import uploads
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.decoder import SUFFIXES
-from cnn_core.data.importer import LARGEST, SMALLEST, ImportOptions
+from cnn_core.data.importer import ImportOptions
 from cnn_core.errors import DataError, StudioError
 from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
@@ -51,7 +51,7 @@ def _form() -> tuple[str, dict[str, object]]:
     row = st.columns(3, vertical_alignment="bottom")
     name = row[0].text_input("Name (small letters, digits, - and _)", placeholder="flowers").strip()
     size = row[1].number_input(
-        f"Image size ({SMALLEST} to {LARGEST} pixels)",
+        f"Image size ({MIN_SIZE} to {MAX_SIZE} pixels)",
         value=None,
         step=16,
         placeholder="as they are, up to 64",
@@ -98,7 +98,7 @@ def _zip() -> Callable[[], tuple[Path, bool]] | None:
 
     def find() -> tuple[Path, bool]:
         get_store().quota.check_disk(person(), file.size)
-        return uploads.keep_zip(file, file.name, get_store().home, person()), True
+        return uploads.save_zip(file, file.name, get_store().home, person()), True
 
     return find
 
@@ -113,7 +113,7 @@ def _directory() -> Callable[[], tuple[Path, bool]] | None:
 
     def find() -> tuple[Path, bool]:
         get_store().quota.check_disk(person(), sum(file.size for file in files))
-        return uploads.pack(((file.name, file) for file in files), get_store().home, person()), True
+        return uploads.pack_folder(((file.name, file) for file in files), get_store().home, person()), True
 
     return find
 
@@ -126,7 +126,7 @@ def _path() -> Callable[[], tuple[Path, bool]] | None:
 def _class_by_class() -> Callable[[], tuple[Path, bool]] | None:
     """Pictures for one class after the other, from files or the camera; what was added so far is shown and kept."""
     if "collection" not in st.session_state:
-        st.session_state["collection"] = uploads.begin_collection(get_store().home, person())
+        st.session_state["collection"] = uploads.create_collection(get_store().home, person())
     collection = st.session_state["collection"]
     name = st.text_input(
         "Class", placeholder="tulip", help="Add the pictures of one class, then type the next class's name."
@@ -142,7 +142,7 @@ def _class_by_class() -> Callable[[], tuple[Path, bool]] | None:
             photo = st.camera_input("Photograph of this class")
             if st.button("Add this photograph", icon=":material/add:", disabled=not (name and photo)):
                 _collect(collection, name, [("photograph.jpg", photo.getvalue())])
-    counts = uploads.count_collected(collection)
+    counts = uploads.count_images(collection)
     if not counts:
         st.info("Type a class's name and add its pictures. Two classes are enough to begin with.", icon=":material/photo_camera:")
         return None
@@ -153,7 +153,7 @@ def _class_by_class() -> Callable[[], tuple[Path, bool]] | None:
 def _collect(collection: Path, name: str, files: list[tuple[str, bytes]]) -> None:
     try:
         get_store().quota.check_disk(person(), sum(len(content) for _, content in files))
-        uploads.collect(collection, name, files)
+        uploads.add_to_class(collection, name, files)
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return

@@ -5,7 +5,7 @@ import time
 import streamlit as st
 
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.index import USED, Item
+from cnn_core.data.index.schema import USED, ImageRecord
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import SPLIT_NAMES, SPLITS
 from pages.charts.components.picker import GridImage, pick_images, untick
@@ -32,7 +32,7 @@ def show_images(source: ImportedSource) -> None:
         return
     pages = -(-count // PAGE)
     page = st.pagination(pages, key=f"data-page-{where}-{values}") if pages > 1 else 1
-    items = source.index.items(where, values=values, limit=PAGE, offset=(page - 1) * PAGE)
+    items = source.index.records(where, values=values, limit=PAGE, offset=(page - 1) * PAGE)
     pool, classes = source.pool, source.info.classes
     pictures = [GridImage(item.row, pool[item.row], classes[item.label], _about(item, classes)) for item in items]
     _actions(source, pick_images(_picked(source), pictures))
@@ -79,7 +79,7 @@ def _actions(source: ImportedSource, picked: list[int]) -> None:
 
 
 def _edit(source: ImportedSource, rows: list[int], field: str, new: int) -> None:
-    changed = source.index.edit(rows, field, new)
+    changed = source.index.corrections.apply(rows, field, new)
     untick(_picked(source))
     st.toast(f"{changed} images were changed. Corrections lists it, and undoes it." if changed else "Nothing had to be changed.")
     st.session_state[EDITED] = True
@@ -87,7 +87,7 @@ def _edit(source: ImportedSource, rows: list[int], field: str, new: int) -> None
 
 def show_duplicates(source: ImportedSource) -> None:
     """Pairs that are the same file or nearly the same picture, those in two parts first."""
-    total = sum(source.index.count_pairs()[kind] for kind in ("same", "near"))
+    total = sum(source.index.duplicates.counts()[kind] for kind in ("same", "near"))
     if not total:
         st.success("No duplicates were found.", icon=":material/check_circle:")
         return
@@ -96,7 +96,7 @@ def show_duplicates(source: ImportedSource) -> None:
     )
     pages = -(-total // PAIRS_PAGE)
     page = st.pagination(pages, key="data-pairs-page") if pages > 1 else 1
-    pairs = source.index.pairs(limit=PAIRS_PAGE, offset=(page - 1) * PAIRS_PAGE)
+    pairs = source.index.duplicates.pairs(limit=PAIRS_PAGE, offset=(page - 1) * PAIRS_PAGE)
     pool, classes, is_mine = source.pool, source.info.classes, may_change(owner_of(source.folder))
     for first, second, is_same in pairs:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -120,14 +120,14 @@ def show_duplicates(source: ImportedSource) -> None:
 
 def show_corrections(source: ImportedSource) -> None:
     """What was corrected, newest first, and undo."""
-    edits, classes = source.index.edits(), source.info.classes
+    edits, classes = source.index.corrections.latest(), source.info.classes
     if not edits:
         st.info(
             "Nothing was corrected. Tick images under Images to exclude them or to change their class.", icon=":material/edit:"
         )
         return
     if may_change(owner_of(source.folder)):
-        st.button("Undo the last correction", icon=":material/undo:", on_click=source.index.undo)
+        st.button("Undo the last correction", icon=":material/undo:", on_click=source.index.corrections.undo)
     what = {"is_excluded": lambda edit: "excluded" if edit.new else "taken back in"}
     st.dataframe(
         {
@@ -141,10 +141,10 @@ def show_corrections(source: ImportedSource) -> None:
     )
 
 
-def _about(item: Item, classes: tuple[str, ...]) -> str:
+def _about(item: ImageRecord, classes: tuple[str, ...]) -> str:
     given = f", came as {classes[item.given]}" if item.given != item.label else ""
     return f"{item.path} · {classes[item.label]}{given} · {SPLIT_NAMES[SPLITS[item.split]]} · {item.width}×{item.height}"
 
 
-def _alt(item: Item, classes: tuple[str, ...]) -> str:
+def _alt(item: ImageRecord, classes: tuple[str, ...]) -> str:
     return f"{classes[item.label]}, image {item.row}"

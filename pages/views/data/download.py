@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cnn_core.data.catalog import Entry
+from cnn_core.data.catalog import CatalogEntry
 from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
 from pages.charts.images import labelled_grid
@@ -13,7 +13,7 @@ from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
 
 
-def show_entry(entry: Entry) -> None:
+def show_entry(entry: CatalogEntry) -> None:
     """The catalogue's card: size, classes, licence, sample pictures; a button to download it, a field for an archive that is already there."""
     info = entry.info
     st.write(entry.help)
@@ -46,12 +46,12 @@ def adopt(name: str, path: Path) -> None:
     source = open_source(name, get_store().home)
     try:
         with st.spinner("Comparing its checksum…"):
-            source.adopt(path)
+            source.add_archive(path)
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return
-    if source.missing:
-        st.success(f"Taken. Still missing: {', '.join(source.missing)}.")
+    if source.missing_archives:
+        st.success(f"Taken. Still missing: {', '.join(source.missing_archives)}.")
     else:
         ask_for(name)
 

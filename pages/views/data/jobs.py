@@ -5,7 +5,6 @@ import time
 import streamlit as st
 
 from cnn_core.data.jobs import Job
-from cnn_core.data.library import title_of
 from cnn_core.errors import StudioError
 from pages.shared.people import may_change
 from pages.shared.server import get_jobs, get_store
@@ -49,7 +48,7 @@ def _show_job(job: Job) -> None:
             if job.status == "finished":
                 _link(job.name)
             if may_change(job.owner):
-                st.button("Dismiss", key=f"forget-{job.id}", on_click=get_jobs().forget, args=(job.id,))
+                st.button("Dismiss", key=f"forget-{job.id}", on_click=get_jobs().remove, args=(job.id,))
     if job.is_active:
         share = min(1.0, job.done / max(job.total, 1))
         st.progress(share, f"{plain(job.stage) or 'Waiting for its turn'}: {job.done:,} of {job.total:,}")
@@ -61,7 +60,7 @@ def _show_job(job: Job) -> None:
 
 def _link(name: str) -> None:
     try:
-        label = f"Look at {title_of(name, get_store().home)}"
+        label = f"Look at {set_title(name, get_store().home)}"
     except StudioError:  # removed since
         return
     if st.button(plain(label), key=f"look-{name}", icon=":material/visibility:", on_click=_look_at, args=(name,)):

@@ -71,7 +71,7 @@ def _about_sizes(health: DataQuality, channels: int) -> str:
 
 def _show_set_aside(source: ImportedSource) -> None:
     """Every file that is not used because it could not be read or trusted."""
-    problems = source.index.problems()
+    problems = source.index.skipped_files()
     if not problems:
         st.success("Every file could be read.", icon=":material/check_circle:")
         return

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnn_core.errors import RunError
-from cnn_core.home import kept_epochs
+from cnn_core.home import saved_epochs
 from cnn_core.runs.run import Run
 from pages.charts.comparison import MOST, changes_chart
 from pages.shared.choice import choose_class
@@ -98,7 +98,7 @@ def _has_same_images(subject: EvaluationSubject, run: Run) -> bool:
 
 def _networks(run: Run, subject: EvaluationSubject) -> list[int | None]:
     """The best one and kept epochs, without the subject's own."""
-    known = [None, *reversed(kept_epochs(get_store().home.run_folder(run.id)))]
+    known = [None, *reversed(saved_epochs(get_store().home.run_folder(run.id)))]
     if run.id != subject.run.id:
         return known
     best = run.summary.get("best_epoch")  # the best network is that of an epoch

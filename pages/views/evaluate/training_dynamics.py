@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.errors import RunError
-from cnn_core.home import LEARNING
+from cnn_core.home import TRAINING_DYNAMICS
 from pages.charts.training_dynamics import epochs_chart, forgetting_chart, learned_chart
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
@@ -55,7 +55,7 @@ def show_training_dynamics(subject: EvaluationSubject) -> None:
 def _history_of(subject: EvaluationSubject, count: int) -> "TrainingDynamics":
     """Raises RunError."""
     folder = subject.folder
-    version = (folder / LEARNING).stat().st_mtime_ns if (folder / LEARNING).exists() else 0
+    version = (folder / TRAINING_DYNAMICS).stat().st_mtime_ns if (folder / TRAINING_DYNAMICS).exists() else 0
     done = int(subject.run.summary.get("epochs") or 0)
     return _read(folder, subject.split, count, subject.source.info.fingerprint, done, version)
 

@@ -90,7 +90,7 @@ def _choose() -> Find | None:
 def _zip() -> Find | None:
     key = f"many-zip-{st.session_state.get(UPLOADED, 0)}"
     file = st.file_uploader("Zip archive of pictures (up to 1 GB and 100,000 files)", type="zip", max_upload_size=1024, key=key)
-    return (lambda: (uploads.keep_zip(file, file.name, get_store().home, person()), True)) if file else None
+    return (lambda: (uploads.save_zip(file, file.name, get_store().home, person()), True)) if file else None
 
 
 def _path() -> Find | None:
@@ -123,7 +123,7 @@ def _classify(run: Run, classifier: "Classifier", find: Find) -> None:
 def _watch(run: Run, classifier: "Classifier", source: Path) -> Done:
     from cnn_core.inference.many_images import classify_many
 
-    folder = uploads.new_folder(get_store().home, person())
+    folder = uploads.create_upload_folder(get_store().home, person())
     try:
         tally = watch(classify_many(source, classifier, folder / "answers.csv"), _work(run))
     except BaseException:  # a press on Cancel is no Exception
