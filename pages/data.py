@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.library import imported_sets
+from cnn_core.data.library import imported_sets, set_title
 from cnn_core.data.open import open_source
 from pages.shared.progress import watch
 from pages.shared.server import get_store

@@ -93,9 +93,7 @@ class ImportedSource:
     def _notes(self) -> tuple[str, ...]:
         """Return one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
         count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
-        notes = tuple(
-            f"Skipped: {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named
-        )
+        notes = tuple(f"Skipped: {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named)
         return (*notes, f"Skipped: {count - len(named):,} more files.") if count > len(named) else notes
 
 

@@ -33,8 +33,8 @@ from cnn_core.data.source import SPLITS, Split
 from cnn_core.data.splits import stratified_split
 from cnn_core.errors import BusyError, DataError, ImageError
 from cnn_core.events import Progress
-from cnn_core.files import try_lock
 from cnn_core.home import IMAGES, INDEX, Home
+from cnn_core.locks import try_lock
 
 MIN_SIZE, MAX_SIZE = 16, 224
 COMMON_SIZE = 64  # pixels: images that all are squares of one side up to this keep it, all others become this
@@ -129,7 +129,7 @@ def _list(source: Path, listing: Listing, options: ImportOptions, index: Index) 
     """Put the listing into a new index; gives what is known of the set now."""
     image_size, channels = choose_shape(source, listing, options)
     Index.create(index.path)
-    index.imports.add_files(((f.path, f.label, f.split, f.size, f.member) for f in listing.files), listing.refused)
+    index.imports.add_files(((f.path, f.label, f.split, f.size, f.member) for f in listing.files), listing.skipped)
     return {
         "title": show_name(source.stem if source.is_file() else source.name),
         "classes": listing.classes,

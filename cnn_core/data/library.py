@@ -7,13 +7,17 @@ from typing import Any
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import DataError
-from cnn_core.files import try_lock
 from cnn_core.home import Home
+from cnn_core.locks import try_lock
 
 PATH_PREFIX = "path-"
 SMALL_CLASS = 10  # images; a smaller class is hardly learned
 IMBALANCE = 10  # times as many images in the largest class as in the smallest
 MAX_NAMED = 5  # classes named in one warning
+IN_TWO_SPLITS = "in two splits (training, validation, test), so the test accuracy is too high. Exclude one image of each pair."
+IN_TWO_CLASSES = "in two classes. One image of each pair has the wrong class: relabel or exclude it."
+TOO_FEW_IMAGES = f"Fewer than {SMALL_CLASS} training images"
+NO_TEST_IMAGES = "No test images"
 
 
 @dataclass(frozen=True)
@@ -89,17 +93,13 @@ def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, 
     untested = [name for name, count in zip(info.classes, test, strict=True) if not count]
     warnings = []
     if pairs["across"]:
-        warnings.append(
-            f"{_count_pairs(pairs['across'])} in two splits (training, validation, test), so the test accuracy is too high. Exclude one image of each pair."
-        )
+        warnings.append(f"{_count_pairs(pairs['across'])} {IN_TWO_SPLITS}")
     if pairs["labels"]:
-        warnings.append(
-            f"{_count_pairs(pairs['labels'])} in two classes. One image of each pair has the wrong class: relabel or exclude it."
-        )
+        warnings.append(f"{_count_pairs(pairs['labels'])} {IN_TWO_CLASSES}")
     if small:
-        warnings.append(f"Fewer than {SMALL_CLASS} training images: {_name_classes(small)}. Add more images to these classes.")
+        warnings.append(f"{TOO_FEW_IMAGES}: {_name_classes(small)}. Add more images to these classes.")
     if untested:
-        warnings.append(f"No test images: {_name_classes(untested)}. The accuracy of these classes cannot be measured.")
+        warnings.append(f"{NO_TEST_IMAGES}: {_name_classes(untested)}. The accuracy of these classes cannot be measured.")
     if min(train) and max(train) > IMBALANCE * min(train):
         warnings.append(
             f"The classes are imbalanced: the largest has {max(train):,} training images, the smallest {min(train):,}. Look at each class's recall, not only "

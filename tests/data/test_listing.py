@@ -37,7 +37,7 @@ def placed(listing: Listing) -> list[tuple[str, str, str | None]]:
 
 
 def reasons(listing: Listing) -> dict[str, str]:
-    return {one.path: one.reason for one in listing.refused}
+    return {one.path: one.reason for one in listing.skipped}
 
 
 def test_every_folder_is_a_class(kind: Kind, tmp_path: Path):
@@ -78,7 +78,7 @@ def test_one_folder_around_everything_is_looked_through(kind: Kind, tmp_path: Pa
 def test_what_systems_leave_behind_is_passed_over_in_silence(kind: Kind, tmp_path: Path):
     rubbish = ["__MACOSX/rose/._1.jpg", ".DS_Store", "rose/.hidden.jpg", ".git/a/b.png", "rose/Thumbs.db", "tulip/desktop.ini"]
     listing = listed(kind, tmp_path, "rose/1.jpg", "tulip/1.jpg", *rubbish)
-    assert len(listing.files) == 2 and not listing.refused
+    assert len(listing.files) == 2 and not listing.skipped
 
 
 def test_what_is_no_image_or_stands_in_the_wrong_place_is_set_aside_by_name(kind: Kind, tmp_path: Path):
@@ -117,7 +117,7 @@ def test_the_order_does_not_depend_on_the_disk(tmp_path: Path):
 def test_a_folder_and_a_zip_of_it_give_the_same(tmp_path: Path):
     paths = ["x/train/b/1.jpg", "x/train/a/1.jpg", "x/test/a/2.jpg", "x/test/b/2.jpg", "x/val/b/3.gif", "x/notes.txt"]
     folder, archive = listed("folder", tmp_path, *paths), listed("zip", tmp_path, *paths)
-    assert folder.classes == archive.classes and folder.refused == archive.refused
+    assert folder.classes == archive.classes and folder.skipped == archive.skipped
     assert folder.files == [ListedFile(*file[:4]) for file in archive.files]
 
 
@@ -139,7 +139,7 @@ def test_a_file_whose_name_cannot_be_shown_is_set_aside_and_shown_harmlessly(nam
     folder = write_folder(tmp_path / "flowers", {"rose/1.jpg": b"x", "tulip/1.jpg": b"x"})
     Path(os.fsdecode(os.fsencode(folder / "rose") + b"/" + name)).write_bytes(b"x")
     listing = list_source(folder)
-    (problem,) = listing.refused
+    (problem,) = listing.skipped
     assert problem.path == show_name(problem.path) and "control characters" in problem.reason
     assert len(listing.files) == 2
 

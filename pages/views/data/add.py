@@ -8,7 +8,7 @@ import streamlit as st
 from cnn_core.data import uploads
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.decoder import SUFFIXES
-from cnn_core.data.importer import ImportOptions
+from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, ImportOptions
 from cnn_core.errors import DataError, StudioError
 from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store

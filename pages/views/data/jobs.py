@@ -5,6 +5,7 @@ import time
 import streamlit as st
 
 from cnn_core.data.jobs import Job
+from cnn_core.data.library import set_title
 from cnn_core.errors import StudioError
 from pages.shared.people import may_change
 from pages.shared.server import get_jobs, get_store
