@@ -5,7 +5,7 @@ device. Reading is a copy that does not hold the GIL, so it runs while the model
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -16,7 +16,7 @@ from cnn_core.data.source import ImageSet, is_large, release
 AHEAD = 2  # batches read, or being read, beyond the one in use
 
 
-def prefetch(images: np.ndarray, order: Sequence[torch.Tensor], device: torch.device) -> Iterator[torch.Tensor]:
+def prefetch(images: np.ndarray, order: Sequence[torch.Tensor], device: torch.device) -> Generator[torch.Tensor, None, None]:
     """Yield the batches (B, H, W, C) uint8 of `order`, a sequence of int64 indices on the CPU.
 
     The rows are gathered on one thread of this generator, AHEAD batches ahead. The consumer's thread does the rest: it requests rows and

@@ -225,10 +225,10 @@ def test_a_state_loaded_is_gone_on_with_once():
 def test_an_augmentation_is_told_which_images_it_has_and_which_pass_this_is():
     seen: list[tuple[list[int], int]] = []
 
-    def note(images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
-        assert view.generator.device == view.indices.device == images.device and view.indices.dtype == torch.int64
-        assert images[:, 0, 0, 0].tolist() == view.indices.tolist()
-        seen.append((view.indices.tolist(), view.epoch))
+    def note(images: torch.Tensor, draws: RandomDraws) -> torch.Tensor:
+        assert draws.generator.device == draws.indices.device == images.device and draws.indices.dtype == torch.int64
+        assert images[:, 0, 0, 0].tolist() == draws.indices.tolist()
+        seen.append((draws.indices.tolist(), draws.epoch))
         return images
 
     batches = plain(numbered(10), 4, shuffle=True, augment=[note])
@@ -238,8 +238,8 @@ def test_an_augmentation_is_told_which_images_it_has_and_which_pass_this_is():
 
 
 def test_mixing_comes_last_on_normalised_images_and_makes_the_labels_targets():
-    def mix(images: torch.Tensor, labels: torch.Tensor, view: RandomDraws) -> tuple[torch.Tensor, torch.Tensor]:
-        assert labels.dtype == torch.int64 and images.abs().max() <= 2 and torch.equal(view.indices, labels)
+    def mix(images: torch.Tensor, labels: torch.Tensor, draws: RandomDraws) -> tuple[torch.Tensor, torch.Tensor]:
+        assert labels.dtype == torch.int64 and images.abs().max() <= 2 and torch.equal(draws.indices, labels)
         return images + 100, torch.eye(8)[labels]
 
     white = ImageSet(np.full((8, 8, 8, 1), 255, np.uint8), np.arange(8))
