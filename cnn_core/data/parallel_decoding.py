@@ -166,7 +166,8 @@ def are_grey(pixels: np.ndarray) -> np.ndarray:
     lowest = highest = pixels[..., 0]
     for channel in range(1, pixels.shape[3]):
         lowest, highest = np.minimum(lowest, pixels[..., channel]), np.maximum(highest, pixels[..., channel])
-    return (highest - lowest).max((1, 2)) <= GREY_SPREAD
+    is_grey: np.ndarray = (highest - lowest).max((1, 2)) <= GREY_SPREAD
+    return is_grey
 
 
 @lru_cache(maxsize=8)

@@ -29,6 +29,8 @@ from pages.shared import server
 from pages.shared.guard import guarded
 from pages.shared.identity import check_sign_in, claims_of, is_sign_in_on
 from pages.shared.people import name_of
+from pages.views.data.add import PATH
+from pages.views.data.jobs import IMPORT_IMAGES, MODE
 from tests.helpers import is_a_sentence
 from tests.pages.oidc_provider import SECRET, write_secrets
 from tests.pages.studio_harness import open_in_frame
@@ -187,9 +189,9 @@ def test_a_full_share_of_the_disk_is_shown_and_refuses_a_run_with_what_to_delete
 def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
     def ways(person: str) -> str:
         at = open_as(person, "data")
-        return str(at.segmented_control(key="data-way").set_value("Bring your own images").run())
+        return str(at.segmented_control(key=MODE).set_value(IMPORT_IMAGES).run())
 
-    assert "Path on the server" in ways(TEACHER) and "Path on the server" not in ways(ANN)
+    assert PATH in ways(TEACHER) and PATH not in ways(ANN)
     boxes = {person: open_as(person, "configure").selectbox(key="data").options for person in (TEACHER, ANN)}
     assert set(boxes[TEACHER]) - set(boxes[ANN]) == {"A folder or zip archive on this machine"}
 
