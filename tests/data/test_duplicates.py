@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageEnhance
 from sklearn.datasets import load_digits
 
-from cnn_core.data.duplicates import BITS, MOST_ALIKE, are_near_duplicates, candidate_pairs
+from cnn_core.data.duplicates import BITS, MAX_IN_BAND, are_near_duplicates, candidate_pairs
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.parallel_decoding import difference_hash
 from cnn_core.home import Home
@@ -161,7 +161,7 @@ def test_few_looks_have_few_pairs(count: int):
 
 def test_of_many_plain_pictures_only_neighbours_are_compared():
     pairs = candidate_pairs(np.arange(3000), np.zeros(3000, np.uint64))
-    assert len(pairs) <= 3000 * MOST_ALIKE and (np.diff(pairs, axis=1) < MOST_ALIKE).all()
+    assert len(pairs) <= 3000 * MAX_IN_BAND and (np.diff(pairs, axis=1) < MAX_IN_BAND).all()
 
 
 def test_a_million_looks_take_seconds_and_little_memory():

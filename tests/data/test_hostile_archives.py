@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.data.archive import LARGEST_DIRECTORY, MOST_MEMBERS, show_name
+from cnn_core.data.archive import MAX_DIRECTORY, MAX_MEMBERS, show_name
 from cnn_core.data.decoder import MAX_BYTES
 from cnn_core.home import Home
 from tests.data.imports import (
@@ -238,7 +238,7 @@ def directory() -> bytes:
 @pytest.mark.parametrize("told", [MEMBERS, 3, 0])
 def test_a_million_members_are_refused_whatever_the_end_record_says(told: int, directory: bytes, home: Home, tmp_path: Path):
     (tmp_path / "many.zip").write_bytes(directory + end(told, len(directory), 0))
-    assert f"more than {MOST_MEMBERS:,} members" in measured_import(home, tmp_path / "many.zip").error
+    assert f"more than {MAX_MEMBERS:,} members" in measured_import(home, tmp_path / "many.zip").error
 
 
 def large_end(size: int, *, mark: int = 0) -> bytes:
@@ -254,19 +254,19 @@ def test_a_million_members_in_an_archive_of_64_bits_are_refused(hiding: str, dir
         records = records[:8] + b"PK\x06\x06" + records[12:]
     comment = b"c" * 65_535 if hiding == "comment" else b""
     (tmp_path / "many.zip").write_bytes(directory + records + end(0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, comment))
-    assert f"more than {MOST_MEMBERS:,} members" in measured_import(home, tmp_path / "many.zip").error
+    assert f"more than {MAX_MEMBERS:,} members" in measured_import(home, tmp_path / "many.zip").error
 
 
 def test_a_directory_that_claims_more_bytes_than_there_are_is_refused(home: Home, tmp_path: Path):
-    for size in (10_000, LARGEST_DIRECTORY + 1, 0xFFFFFFFE):
+    for size in (10_000, MAX_DIRECTORY + 1, 0xFFFFFFFE):
         body = b"".join(local(entry) + entry.raw() for entry in good_entries())
         (tmp_path / "set.zip").write_bytes(body + end(6, size, 0))
         refused_import(home, tmp_path / "set.zip")
 
 
 def test_as_many_members_as_are_allowed_are_listed_in_little_memory(directory: bytes, home: Home, tmp_path: Path):
-    allowed = directory[: MOST_MEMBERS * 55]
-    (tmp_path / "many.zip").write_bytes(allowed + end(MOST_MEMBERS & 0xFFFF, len(allowed), 0))
+    allowed = directory[: MAX_MEMBERS * 55]
+    (tmp_path / "many.zip").write_bytes(allowed + end(MAX_MEMBERS & 0xFFFF, len(allowed), 0))
     assert "has no class folders" in measured_import(home, tmp_path / "many.zip").error
 
 

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cnn_core.data.importer.MOST_ROWS", CHUNK)
+    monkeypatch.setattr("cnn_core.data.importer.MAX_ROWS", CHUNK)
 
 
 def same(one: ImportedSource, other: ImportedSource) -> bool:
@@ -296,7 +296,7 @@ import os, signal, sys
 from pathlib import Path
 from cnn_core.data import importer, parallel_decoding
 from cnn_core.home import Home
-importer.MOST_ROWS, parallel_decoding.ALONE = int(sys.argv[4]), int(sys.argv[3])
+importer.MAX_ROWS, parallel_decoding.ALONE = int(sys.argv[4]), int(sys.argv[3])
 for progress in importer.import_files("mine", Path(sys.argv[1]), importer.ImportOptions(), Home.from_environment()):
     if progress.stage == sys.argv[2] and progress.done >= 30 * (progress.stage == "Reading images"):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -141,7 +141,7 @@ def test_a_waiting_job_that_is_cancelled_is_never_begun_and_its_upload_removed(j
 def test_a_running_job_that_is_cancelled_ends_soon_and_leaves_no_set(
     jobs: Jobs, upload: Path, home: Home, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("cnn_core.data.importer.MOST_ROWS", 5)
+    monkeypatch.setattr("cnn_core.data.importer.MAX_ROWS", 5)
     monkeypatch.setattr("cnn_core.data.jobs.WRITE_SECONDS", 0)
     jobs.add("mine", str(upload), is_upload=True)
     asked = 0
@@ -160,7 +160,7 @@ def test_a_running_job_that_is_cancelled_ends_soon_and_leaves_no_set(
 def test_a_job_whose_server_ends_is_gone_on_with_by_the_next(
     jobs: Jobs, upload: Path, home: Home, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("cnn_core.data.importer.MOST_ROWS", 5)
+    monkeypatch.setattr("cnn_core.data.importer.MAX_ROWS", 5)
     jobs.add("mine", str(upload), is_upload=True)
     steps = iter([False] * 4 + [True])
     assert jobs.run_next(lambda: next(steps))
@@ -179,7 +179,7 @@ def test_a_job_whose_server_was_killed_is_queued_again(jobs: Jobs, folder: Path)
 
 
 def test_progress_can_be_read_meanwhile(jobs: Jobs, folder: Path, home: Home, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("cnn_core.data.importer.MOST_ROWS", 5)
+    monkeypatch.setattr("cnn_core.data.importer.MAX_ROWS", 5)
     monkeypatch.setattr("cnn_core.data.jobs.WRITE_SECONDS", 0)
     jobs.add("mine", str(folder))
     seen: list[tuple[str, str, int, int]] = []

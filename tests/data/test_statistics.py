@@ -30,7 +30,7 @@ def test_of_very_many_images_some_say_it_to_three_digits(monkeypatch: pytest.Mon
     pixels = np.sort(pixels, axis=0)  # dark ones first: a sample from the beginning would not do
     images = ImageSet(pixels, np.zeros(9000, np.int64))
     (mean,), (std,) = channel_statistics(images)
-    monkeypatch.setattr(statistics, "MOST_IMAGES", 1000)
+    monkeypatch.setattr(statistics, "MAX_IMAGES", 1000)
     monkeypatch.setattr(statistics, "CHUNK", 300)
     (sampled_mean,), (sampled_std,) = channel_statistics(images)
     assert (sampled_mean, sampled_std) != (mean, std)
