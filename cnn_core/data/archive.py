@@ -28,6 +28,10 @@ LOCAL, LOCAL_SIZE = b"PK\x03\x04", 30  # of a member, before its bytes
 DRIVE_MARK, LINK, FILE_TYPE = ":", 0o120000, 0o170000
 ENCRYPTED = 0x1
 JOINERS = "\u200c\u200d"  # used in Persian and in emoji, and harmless
+ABSOLUTE, BACKSLASHES = "its name is an absolute path", "its name has backslashes"
+TOO_LONG = f"its name is longer than {MAX_NAME} bytes"
+LINK_MEMBER = "it is a link"
+UNSUPPORTED = "its compression method is not supported (only stored and deflated members are read)"
 OVERLAPS = "it shares its bytes with another file"
 OUTSIDE = "its name leads out of the archive"
 ENCRYPTED_MEMBER = "it is encrypted"
@@ -102,14 +106,14 @@ def show_name(name: str) -> str:
 def check_name(path: str) -> str | None:
     """Return why a member's path is unsafe, or None. Nothing is written by these names; they would mislead a reader."""
     if "\\" in path:
-        return "its name has backslashes"
+        return BACKSLASHES
     if path.startswith("/") or DRIVE_MARK in path.partition("/")[0]:
-        return "its name is an absolute path"
+        return ABSOLUTE
     parts = path.split("/")
     if ".." in parts:
         return OUTSIDE
     if len(path) * 4 > MAX_NAME and any(len(part.encode("utf-8", "replace")) > MAX_NAME for part in parts):
-        return f"its name is longer than {MAX_NAME} bytes"
+        return TOO_LONG
     if not is_printable(path):
         return UNPRINTABLE
     return None
@@ -120,9 +124,9 @@ def _find_problem(info: zipfile.ZipInfo) -> str | None:
     if info.flag_bits & ENCRYPTED:
         return ENCRYPTED_MEMBER
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "its compression method is not supported (only stored and deflated members are read)"
+        return UNSUPPORTED
     if (info.external_attr >> 16) & FILE_TYPE == LINK:
-        return "it is a link"
+        return LINK_MEMBER
     if info.header_offset < 0:
         return "it is not where the archive says"
     if info.file_size > MAX_BYTES:

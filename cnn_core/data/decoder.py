@@ -29,6 +29,10 @@ ROWS = 256  # converted at a time, so that there are no several copies of a larg
 MAX_SIDE = 2048  # pixels, of images that are reduced
 ORIENTATION, TURNED = 0x0112, range(2, 9)  # EXIF tag, and its values for images that need rotating
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
+UNREADABLE = "is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF."
+DAMAGED = "is damaged or incomplete. Save or copy it again."
+EMPTY = "is empty (0 bytes). Save or copy it again."
+ROTATED = "It was rotated as its EXIF data says."
 Fit = Literal["crop", "pad", "stretch"]
 
 
@@ -113,7 +117,7 @@ def read_bytes(source: Path | str | bytes, name: str) -> bytes:
         except OSError as error:
             raise ImageError(f"{name} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
     if not source:
-        raise ImageError(f"{name} is empty (0 bytes). Save or copy it again.")
+        raise ImageError(f"{name} {EMPTY}")
     if len(source) > MAX_BYTES:
         raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
     return source
@@ -133,11 +137,11 @@ def _guarded(source: Path | bytes, name: str) -> Iterator[Image.Image]:
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"{name} is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF.") from None
+        raise ImageError(f"{name} {UNREADABLE}") from None
     except Image.DecompressionBombError:
         raise _too_many(name, MAX_PIXELS) from None
     except DECODER_ERRORS:
-        raise ImageError(f"{name} is damaged or cut short. Save or copy it again.") from None
+        raise ImageError(f"{name} {DAMAGED}") from None
 
 
 def _too_many(name: str, limit: int) -> ImageError:
@@ -156,7 +160,7 @@ def _decode(opened: Image.Image, draft: int | None) -> DecodedImage:
     try:
         if "exif" in opened.info and opened.getexif().get(ORIENTATION) in TURNED:
             image = ImageOps.exif_transpose(opened)
-            notes.append("It was rotated as its EXIF data says.")
+            notes.append(ROTATED)
     except DECODER_ERRORS:
         notes.append("Its EXIF data cannot be read, so it was not rotated.")
     return DecodedImage(_to_rgb(image, notes), tuple(notes), size, opened.mode in GREY_MODES)

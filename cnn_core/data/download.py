@@ -17,6 +17,7 @@ from cnn_core.errors import DataError
 from cnn_core.events import Progress
 
 CHUNK = 2**20
+SAVED = "are saved and will not be downloaded again."
 TIMEOUT = 20  # seconds without a response
 Downloading = Generator[Progress, None, None]
 
@@ -43,7 +44,7 @@ def fetch(archive: Archive, folder: Path, title: str) -> Downloading:
         received = partial.stat().st_size if partial.is_file() else 0
         if not received:
             partial.unlink(missing_ok=True)
-        saved = f" {received / 1e6:.0f} MB are saved and will not be downloaded again." if received else ""
+        saved = f" {received / 1e6:.0f} MB {SAVED}" if received else ""
         raise DataError(
             f"{title} could not be downloaded ({getattr(error, 'reason', error)}).{saved} Check the network connection and start again, "
             f"import it from your own file {archive.name}, or choose digits, which needs no network."

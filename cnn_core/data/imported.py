@@ -16,6 +16,7 @@ from cnn_core.errors import BusyError, DataError
 from cnn_core.events import Progress
 from cnn_core.home import IMAGES, INDEX
 
+SKIPPED = "Skipped:"
 MAX_NOTES = 20  # skipped files that are named one by one
 WAIT_SECONDS = 0.5
 
@@ -93,8 +94,10 @@ class ImportedSource:
     def _notes(self) -> tuple[str, ...]:
         """Return one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
         count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
-        notes = tuple(f"Skipped: {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named)
-        return (*notes, f"Skipped: {count - len(named):,} more files.") if count > len(named) else notes
+        notes = tuple(
+            f"{SKIPPED} {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named
+        )
+        return (*notes, f"{SKIPPED} {count - len(named):,} more files.") if count > len(named) else notes
 
 
 def image_names(source: "ImportedSource | OnDemandSource", images: ImageSet) -> Callable[[np.ndarray], list[str]]:

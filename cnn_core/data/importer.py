@@ -41,6 +41,8 @@ COMMON_SIZE = 64  # pixels: images that are all squares of one side up to this k
 SPARE_BYTES = 100 * 2**20  # kept free, also for the index
 SAMPLE_SIZE = 200
 CHUNK_BYTES, MAX_ROWS = 2**22, 1024
+FREE_SPACE = "Free some space, then import again; images that were decoded are not decoded again."
+NO_TEST_IMAGES = "None of the test images can be read."
 Importing = Generator[Progress, None, None]
 Arrays = tuple[np.ndarray, np.ndarray]  # images (N, S, S, C) uint8, labels (N,)
 
@@ -226,7 +228,7 @@ def _check_classes(index: Index, facts: dict[str, Any]) -> None:
     is_test = f"part = {SPLITS.index('test')}"
     if index.count(is_test) and not index.count(f"problem is null and {is_test}"):
         raise DataError(
-            "None of the test images can be read. Save them again as JPEG, PNG, WebP, BMP or GIF, or remove the test folder, so "
+            f"{NO_TEST_IMAGES} Save them again as JPEG, PNG, WebP, BMP or GIF, or remove the test folder, so "
             "that a fraction of the training images is used for testing."
         )
 
@@ -244,11 +246,7 @@ def _staging(name: str, home: Home) -> Iterator[Path]:
                 raise DataError(f"There already is a data set “{name}”. Choose another name, or remove that data set first.")
             yield folder
     except OSError as error:
-        remedy = (
-            "Free some space, then import again; images that were decoded are not decoded again."
-            if error.errno == errno.ENOSPC
-            else "Check the permissions."
-        )
+        remedy = FREE_SPACE if error.errno == errno.ENOSPC else "Check the permissions."
         raise DataError(f"Data set “{name}” cannot be written ({error.strerror or error}). {remedy}") from None
 
 

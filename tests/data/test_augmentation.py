@@ -60,7 +60,7 @@ def test_every_crop_is_a_window_of_the_image_in_its_frame(padding: int, fill: An
 def test_a_mirrored_frame_may_be_as_wide_as_the_image_but_for_one_pixel():
     images = random_images(2)
     assert RandomCrop(6, "reflect")(images, draws(2)).min() > 0
-    with pytest.raises(AssertionError, match="reaches no further"):
+    with pytest.raises(AssertionError):
         RandomCrop(7, "reflect")(images, draws(2))
 
 
@@ -157,9 +157,9 @@ def test_contrast_stretches_every_image_around_its_own_mean():
 def test_an_affine_equals_torchvisions_of_the_same_draws(size: tuple[int, int], strengths: tuple[float, float, float]):
     rotation, scale, shear = strengths
     images = random_images(12, height=size[0], width=size[1])
-    draws = torch.rand(3, 12, generator=torch.Generator().manual_seed(5)) * 2 - 1
+    drawn = torch.rand(3, 12, generator=torch.Generator().manual_seed(5)) * 2 - 1
     turned = RandomAffine(*strengths)(images, draws(12, seed=5))
-    for image, result, (turn, factor, slant) in zip(images.float(), turned, draws.T.tolist(), strict=True):
+    for image, result, (turn, factor, slant) in zip(images.float(), turned, drawn.T.tolist(), strict=True):
         expected = torchvision.affine(
             image, turn * rotation, [0, 0], 1 + factor * scale, [slant * shear, 0.0], torchvision.InterpolationMode.BILINEAR
         )

@@ -13,7 +13,7 @@ from cnn_core.data.index.index import Index
 from cnn_core.data.index.schema import DecodingResult
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError
-from cnn_core.home import Home
+from cnn_core.home import INDEX, Home
 from tests.data.imports import encoded, good_files, noise, run_import, write_folder
 from tests.helpers import is_a_sentence
 
@@ -44,7 +44,7 @@ def test_a_changed_label_is_what_is_learned_and_the_one_before_is_kept(source: I
     (item,) = source.index.records("path = 'cat/3.png'")
     source.index.corrections.apply([item.row], "label", 1)
     (now,) = source.index.records("path = 'cat/3.png'")
-    assert (now.label, now.given) == (1, 0) and source.index.summary()["relabelled"] == 1
+    assert (now.label, now.imported_label) == (1, 0) and source.index.summary()["relabelled"] == 1
     table = source.index.counts_by_split()
     assert sum(table[split].get(1, 0) for split in table) == 11
 
@@ -103,7 +103,7 @@ def test_what_is_so_already_is_no_correction(source: ImportedSource):
 
 @pytest.mark.parametrize("row", [999, -1])
 def test_an_image_that_is_not_there_cannot_be_corrected_and_nothing_else_is(row: int, source: ImportedSource):
-    with pytest.raises(DataError, match="no image") as refusal:
+    with pytest.raises(DataError, match="999|-1") as refusal:
         source.index.corrections.apply([0, row], "is_excluded", 1)
     assert is_a_sentence(refusal.value) and source.index.summary()["excluded"] == 0 and source.index.corrections.latest() == []
 
@@ -187,6 +187,6 @@ def test_threads_can_correct_at_once(source: ImportedSource):
 
 def test_an_index_that_is_no_index_is_refused_with_a_sentence(tmp_path: Path):
     (tmp_path / "index.db").write_bytes(b"no database " * 100)
-    with pytest.raises(DataError, match="cannot be used") as refusal:
+    with pytest.raises(DataError, match=INDEX) as refusal:
         Index(tmp_path / "index.db").facts()
     assert is_a_sentence(refusal.value)
