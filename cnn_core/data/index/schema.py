@@ -42,6 +42,7 @@ create index if not exists items_of_class on items (label, row) where problem is
 create index if not exists items_problems on items (row) where problem is not null;
 create index if not exists items_corrected on items (row) where is_excluded or label != given;
 """
+CHECK_DISK = "Check free space and permissions."
 USED = "problem is null and not is_excluded"
 RECORD_COLUMNS = ("row", "path", "label", "part", "width", "height", "is_grey", "given", "is_excluded")
 
@@ -88,9 +89,7 @@ class Correction:
 @contextmanager
 def open_index(path: Path) -> Iterator[sqlite3.Connection]:
     """Run the block as one transaction on a connection of its own. Raises DataError when the file cannot be used."""
-    with transaction(
-        path, lambda error: DataError(f"The index {path} cannot be used ({error}). Check free space and permissions.")
-    ) as db:
+    with transaction(path, lambda error: DataError(f"The index {path} cannot be used ({error}). {CHECK_DISK}")) as db:
         db.text_factory = _decode_text
         yield db
 
