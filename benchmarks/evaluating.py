@@ -121,7 +121,7 @@ def opening(served: Dashboard, page: Page, run: str) -> Rows:
         fresh.append(opened())
     kept = [opened() for _ in range(KEPT)]
     turn(page, "validation")  # computes it
-    turned = [timed(lambda part=part: turn(page, part)) for part in ("test", "validation") * KEPT]
+    turned = [timed(lambda split=split: turn(page, split)) for split in ("test", "validation") * KEPT]
     return [
         ("the page, from click to accuracy on screen, computed", "≤ 8 s", spread(fresh)),
         ("the same when it is kept", "≤ 0.5 s", spread(kept)),
@@ -134,10 +134,10 @@ def show(page: Page) -> None:
     page.get_by_text("Test accuracy", exact=True).wait_for()
 
 
-def turn(page: Page, part: str) -> None:
+def turn(page: Page, split: str) -> None:
     """Choose another part of the images, and wait for its accuracy."""
-    page.get_by_role("radio", name=part, exact=True).click()
-    page.get_by_text(f"{part.capitalize()} accuracy", exact=True).wait_for()
+    page.get_by_role("radio", name=split, exact=True).click()
+    page.get_by_text(f"{split.capitalize()} accuracy", exact=True).wait_for()
 
 
 def pressing(served: Dashboard, page: Page, run: str) -> Rows:
@@ -162,8 +162,8 @@ def make_crowd(store: Store, folder: Path) -> tuple[str, str]:
     """A run whose network tells 1,000 classes, with a made-up evaluation of 100,000 images; its name and the evaluation's key."""
     rng, pixels = np.random.default_rng(0), np.zeros((16, 16, 3), np.uint8)
     for label in range(CLASSES):
-        for part, count in (("train", 4), ("test", 1)):
-            place = folder / part / f"class {label:03d}"
+        for split, count in (("train", 4), ("test", 1)):
+            place = folder / split / f"class {label:03d}"
             place.mkdir(parents=True)
             for number in range(count):
                 pixels[:] = rng.integers(0, 256, pixels.shape)

@@ -1,14 +1,14 @@
-"""Where everything a person makes is kept: the studio home (`CNN_STUDIO_HOME`, default `./studio`).
+"""The studio home: the folder with all data sets, runs and searches (`CNN_STUDIO_HOME`, default `./studio`).
 
 studio/
   studio.db              the run store
-  data/sets/<set>/       an imported set: images.npy (one uint8 array) and index.db (what each image is)
+  data/sets/<set>/       an imported data set: images.npy (one uint8 array) and index.db (class, split and file of each image)
   data/importing/<set>/  the same while it is being imported
   data/<name>/           downloaded archives
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
                          learning/, calibration.json, training_curves.png, predictions.png
-  searches.db            the searches and their trials; searches/: the locks of those who work them off
-  looks/                 which networks were looked at on which test images
+  searches.db            the searches and their trials; searches/: the locks of search workers
+  looks/                 which models were evaluated on which test set
 """
 
 import os
@@ -20,9 +20,9 @@ from cnn_core.errors import DataError, RunError
 
 CONFIG, CARD, WEIGHTS, EVALUATIONS = "config.json", "model.json", "best_model.pth", "evaluations"
 CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.bin", "checkpoint.old.bin", "epochs"
-PROBES, LEARNING = "probes.npz", "learning"
+TRACKED_IMAGES, TRAINING_DYNAMICS = "probes.npz", "learning"
 CALIBRATION = "calibration.json"
-CURVES_PICTURE, PREDICTIONS_PICTURE = "training_curves.png", "predictions.png"
+CURVES_IMAGE, PREDICTIONS_IMAGE = "training_curves.png", "predictions.png"
 IMAGES, INDEX = "images.npy", "index.db"
 SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 RUN_ID = re.compile(r"[0-9]{4,}-[a-z0-9-]{1,60}")
@@ -36,50 +36,53 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> "Home":
-        """The home that `CNN_STUDIO_HOME` names, else `./studio`, as an absolute path."""
+        """Return the home that `CNN_STUDIO_HOME` names, else `./studio`, as an absolute path."""
         return cls(Path(os.environ.get("CNN_STUDIO_HOME") or "studio").expanduser().resolve())
 
     @property
     def database(self) -> Path:
+        """The run store."""
         return self.root / "studio.db"
 
     @property
     def data(self) -> Path:
+        """The folder of data sets and downloads."""
         return self.root / "data"
 
     @property
-    def looks(self) -> Path:
+    def test_set_usage(self) -> Path:
+        """Which models were evaluated on which test set."""
         return self.root / "looks"
 
     def set_folder(self, name: str) -> Path:
-        """The folder of imported set `name`; raises DataError for anything that is not a set's name."""
+        """Return the folder of imported data set `name`; raises DataError for anything that is not the name of a data set."""
         return self.data / "sets" / checked_set_name(name)
 
     def staging_folder(self, name: str) -> Path:
-        """Where set `name` is while it is being imported."""
+        """Return the folder of data set `name` while it is being imported."""
         return self.data / "importing" / checked_set_name(name)
 
     def run_folder(self, run: str) -> Path:
-        """The folder of run `run`; raises RunError for anything that is not a run's name, so no path can be smuggled in."""
+        """Return the folder of run `run`; raises RunError for anything that is not the id of a run, so that no path can be injected."""
         if not RUN_ID.fullmatch(run):
             raise RunError(f"“{run[:80]}” is not the name of a run. Names look like 0007-digits.")
         return self.root / "runs" / run
 
 
 def epoch_file(folder: Path, epoch: int) -> Path:
-    """Where the state of a run in `folder` after `epoch` is kept."""
+    """Return the file with the state of the run in `folder` after `epoch`."""
     return folder / EPOCHS / f"{epoch:04d}.bin"
 
 
-def kept_epochs(folder: Path) -> list[int]:
-    """The epochs whose state was kept, in order."""
+def saved_epochs(folder: Path) -> list[int]:
+    """Return the epochs whose state is saved, in order."""
     return sorted(int(path.stem) for path in (folder / EPOCHS).glob("[0-9]*.bin"))
 
 
 def checked_set_name(name: str) -> str:
-    """`name` if a data set can be called that. Raises DataError."""
+    """Return `name` if it is a valid name of a data set. Raises DataError."""
     if not SET_NAME.fullmatch(name):
         raise DataError(
-            f"“{name[:80]}” cannot be the name of a data set. Use up to 60 small letters, digits, - and _, beginning with a letter or digit."
+            f"“{name[:80]}” cannot be the name of a data set. Use up to 60 lower-case letters, digits, - and _, beginning with a letter or digit."
         )
     return name

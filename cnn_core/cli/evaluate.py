@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cnn_core.cli.console import follow
-from cnn_core.data.source import PARTS, Part
+from cnn_core.data.source import SPLIT_NAMES, SPLITS, Split
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.run import Run
@@ -23,7 +23,7 @@ FIGURES = ("class", "precision", "recall", "f1", "support")
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--part", choices=PARTS, default="test", help="the images to measure it on (default test)")
+    parser.add_argument("--split", "--part", choices=SPLITS, default="test", help="the images to measure it on (default test)")
     parser.add_argument("--epoch", type=int, metavar="N", help="the network after this kept epoch (default: the best one)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write what it says of every image as a table")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a report: one HTML file that needs nothing else")
@@ -34,37 +34,35 @@ def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> tu
     from cnn_core.metrics.evaluation import evaluate_run
     from cnn_core.metrics.test_set_usage import record_usage
 
-    evaluation = follow(evaluate_run(run.id, run.config, store.home, part=args.part, epoch=args.epoch))
-    if args.part == "test":
+    evaluation = follow(evaluate_run(run.id, run.config, store.home, split=args.split, epoch=args.epoch))
+    if args.split == "test":
         record_usage(store.home, run.config.data, run.id, args.epoch)
     files = _write_files(args, store, run, evaluation)
-    result = _figures(run.id, evaluation, args.part, args.epoch) | files
-    return result, "\n".join([_in_words(result, args.part), *(f"{name}: {file}" for name, file in files.items())])
+    result = _figures(run.id, evaluation, args.split, args.epoch) | files
+    return result, "\n".join([_in_words(result, args.split), *(f"{name}: {file}" for name, file in files.items())])
 
 
-def _figures(run: str, evaluation: "Evaluation", part: Part, epoch: int | None) -> dict[str, Any]:
+def _figures(run: str, evaluation: "Evaluation", split: Split, epoch: int | None) -> dict[str, Any]:
     """Accuracy and loss are named after the part: test_accuracy, val_loss."""
     metrics = evaluation.per_class
     columns = (evaluation.classes, *(getattr(metrics, name).tolist() for name in FIGURES[1:]))
     return {
         "run": run,
-        "part": part,
+        "part": split,
         "epoch": epoch,
-        f"{part}_accuracy": evaluation.accuracy,
-        f"{part}_loss": evaluation.loss,
+        f"{split}_accuracy": evaluation.accuracy,
+        f"{split}_loss": evaluation.loss,
         "images": len(evaluation),
         "classes": [dict(zip(FIGURES, row, strict=True)) for row in zip(*columns, strict=True)],
         "confusion": evaluation.confusion.tolist(),
     }
 
 
-def _in_words(result: dict[str, Any], part: Part) -> str:
-    from cnn_core.metrics.evaluation import PART_NAMES
-
+def _in_words(result: dict[str, Any], split: Split) -> str:
     network = f" after epoch {result['epoch']}" if result["epoch"] is not None else ""
     lines = [
-        f"{result['run']}{network}: accuracy {result[f'{part}_accuracy']:.2%}, loss {result[f'{part}_loss']:.4f} "
-        f"on {result['images']:,} {PART_NAMES[part]} images",
+        f"{result['run']}{network}: accuracy {result[f'{split}_accuracy']:.2%}, loss {result[f'{split}_loss']:.4f} "
+        f"on {result['images']:,} {SPLIT_NAMES[split]} images",
         "",
         f"{'class':<20} precision  recall      F1  images",
     ]
@@ -81,17 +79,17 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
         return {}
     from cnn_core.data.imported import image_names
     from cnn_core.data.open import open_source
-    from cnn_core.metrics.evaluation import load_part
+    from cnn_core.metrics.evaluation import load_split
     from cnn_core.metrics.prediction_table import write_predictions
     from cnn_core.report.run_report import report_run
 
     source = open_source(run.config.data, store.home)
-    images = follow(load_part(source, run.config, args.part))
+    images = follow(load_split(source, run.config, args.split))
     if args.csv:
         names = image_names(source, images)
         _write(args.csv, "--csv", lambda file: follow(write_predictions(evaluation, names, file)))
     if args.report:
-        text = follow(report_run(store, run, evaluation, images, part=args.part, epoch=args.epoch))
+        text = follow(report_run(store, run, evaluation, images, split=args.split, epoch=args.epoch))
         _write(args.report, "--report", lambda file: file.write(text.encode()))
     return {name: str(file) for name, file in (("csv", args.csv), ("report", args.report)) if file}
 

@@ -1,19 +1,20 @@
-"""Images from anywhere -> one memory-mapped uint8 file and an index -> batches on the device.
+"""Images from outside -> one memory-mapped uint8 file and an index -> batches on the device.
 
-catalog          names -> sources, with each set's own defaults      (imports nothing heavy)
-source           what a source is: facts first, images when asked; a set as rows of a pool
-catalog_source, path_source, imported                           the sources: of the catalogue, of a path, of an imported set
-download         archives, resumable and checked
-digits, torchvision_sets                                        arrays of the catalogue's sets
-listing, archive what a folder or zip holds, without trusting it
-image_file       the one guarded image decoder
-decode, importer files -> pixels in helper processes -> a set, in one piece
-index, version   what every image is, what was corrected; the fingerprint of that
-duplicates       the same picture twice
-library          the sets of a home, and the truth about each
-jobs, uploads    imports that pages ask for, and what people send
-split            seeded, stratified splits
-statistics       means and deviations
-augment, mix     batch -> batch, drawn per image
-batches, streaming   batches on the device, or read ahead from the file
+open, names      a name or path -> its source
+source           what a source is: facts first, images when needed; an image set as rows of a pool
+catalog          the data sets known by name                (imports nothing heavy)
+catalog_source, path_source, imported     the sources: of the catalogue, of a path, of an imported data set
+download         archives, resumable, with checksums
+digits, torchvision_sets                  arrays of the catalogue's data sets
+listing, archive what an untrusted folder or zip contains
+decoder          the one guarded image decoder
+parallel_decoding, importer               files -> pixels in worker processes -> an imported data set
+index            what every image is, corrections, duplicates, the fingerprint
+duplicates       identical and nearly identical images
+library          the imported data sets and their quality
+jobs, uploads, owners                     imports in the background, uploaded files, who may change them
+splits           seeded, stratified splits
+statistics       mean and standard deviation, mean images
+augmentation, mixing                      batch -> batch, drawn per image
+batches, streaming                        batches on the device, or read ahead from the file
 """

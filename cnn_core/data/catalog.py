@@ -1,6 +1,6 @@
-"""The catalogue: the data sets that the program knows by name, with classes, sizes, licence, download and default settings.
+"""The catalogue: data sets known by name, with classes, sizes, licence, download and default settings.
 
-In: a name. Out: its entry. To add a data set: add an entry to `CATALOG`, and a function that reads its arrays. Importing this module
+In: a name. Out: its entry. To add a data set, add an entry to `CATALOG` and a function that reads its arrays. Importing this module
 imports neither torch nor scikit-learn.
 """
 
@@ -37,12 +37,12 @@ SAMPLES = Path(__file__).parent / "samples"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """One catalogue entry.
 
-    `licence`: what its authors allow, and whom to cite. `archives`: what has to be on this machine before it can be read; none for a set that
-    is included. `reader`: "module:function" that gives its arrays by part from a folder with the archives. `defaults` override
-    TrainConfig's defaults where the set wants something else.
+    `licence`: what its authors allow, and whom to cite. `archives`: files to download before it can be read; none for an included data set.
+    `reader`: "module:function" that returns its arrays by split from a folder with the archives. `defaults`: settings that differ from
+    TrainConfig's defaults.
     """
 
     title: str
@@ -54,13 +54,13 @@ class Entry:
     defaults: dict[str, Any] = field(default_factory=dict)
 
     def read(self, folder: Path) -> Any:
-        """Images and labels by part, as `import_arrays` takes them, from the archives in `folder`. Raises DataError."""
+        """Read images and labels by split, as `import_arrays` takes them, from the archives in `folder`. Raises DataError."""
         module, _, name = self.reader.partition(":")
         reader: Callable[[Path], Any] = getattr(import_module(module), name)
         return reader(folder)
 
     def samples(self) -> np.ndarray | None:
-        """One image of each class, uint8 (classes, H, W) or (classes, H, W, 3); None for a set whose images this program does not carry."""
+        """Return one image of each class, uint8 (classes, H, W) or (classes, H, W, 3); None where no samples are included."""
         strip = SAMPLES / f"{self.info.name}.png"
         if not strip.is_file():
             return None
@@ -70,18 +70,18 @@ class Entry:
 
 def _entry(
     name: str, title: str, help: str, licence: str, reader: str, archives: tuple[Archive, ...] = (), **facts: Any
-) -> Entry:
+) -> CatalogEntry:
     defaults = facts.pop("defaults", {})
-    return Entry(title, help, licence, DataInfo(name=name, fingerprint="", **facts), reader, archives, defaults)
+    return CatalogEntry(title, help, licence, DataInfo(name=name, fingerprint="", **facts), reader, archives, defaults)
 
 
 def _idx_archives(address: str, md5s: tuple[str, ...], megabytes: tuple[float, ...]) -> tuple[Archive, ...]:
-    """The four files of a set in MNIST's format, below `address`."""
+    """Return the four files of a data set in MNIST's format at `address`."""
     files = zip(MNIST_FILES, md5s, megabytes, strict=True)
     return tuple(Archive(f"{name}.gz", (f"{address}{name}.gz",), md5, size) for name, md5, size in files)
 
 
-# A mirrored 3 is not a 3, and a mirrored sandal is one.
+# A flipped 3 is not a 3, but a flipped sandal is a sandal.
 NO_FLIP = {"flip": "off"}
 
 CATALOG = {
@@ -90,7 +90,7 @@ CATALOG = {
         _entry(
             "digits",
             "Digits",
-            "1,797 real handwritten digits, included: nothing to download, trained in seconds.",
+            "1,797 real handwritten digits, included. Nothing to download, trained in seconds.",
             "CC BY 4.0 · E. Alpaydin, C. Kaynak (1998), UCI Machine Learning Repository",
             "cnn_core.data.digits:read_digits",
             classes=DIGITS,
@@ -104,7 +104,7 @@ CATALOG = {
         _entry(
             "cifar10",
             "CIFAR-10",
-            "60,000 small colour photographs in ten classes, the tutorial's own set. A download of 170 MB.",
+            "60,000 small colour photographs in ten classes, used by many tutorials. A download of 170 MB.",
             "No licence stated, free for research · A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009)",
             TORCHVISION + "read_cifar10",
             (
@@ -124,7 +124,7 @@ CATALOG = {
         _entry(
             "cifar100",
             "CIFAR-100",
-            "60,000 small colour photographs in a hundred classes, 500 of each to train on. A download of 169 MB.",
+            "60,000 small colour photographs in a hundred classes, 500 training images each. A download of 169 MB.",
             "No licence stated, free for research · A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009)",
             TORCHVISION + "read_cifar100",
             (
@@ -144,7 +144,7 @@ CATALOG = {
         _entry(
             "mnist",
             "MNIST",
-            "70,000 handwritten digits of 28×28, the most trained-on set there is. A download of 12 MB.",
+            "70,000 handwritten digits of 28×28 pixels, the classic first data set. A download of 12 MB.",
             "CC BY-SA 3.0 · Y. LeCun, C. Cortes, C. Burges (1998)",
             TORCHVISION + "read_mnist",
             _idx_archives(
@@ -168,7 +168,7 @@ CATALOG = {
         _entry(
             "fashion-mnist",
             "Fashion-MNIST",
-            "70,000 grey pictures of clothes, as many and as large as MNIST's digits and harder. A download of 31 MB.",
+            "70,000 grey images of clothes, as many and as large as MNIST's digits, but harder. A download of 31 MB.",
             "MIT · H. Xiao, K. Rasul, R. Vollgraf, Zalando Research (2017)",
             TORCHVISION + "read_fashion_mnist",
             _idx_archives(
@@ -190,7 +190,7 @@ CATALOG = {
         _entry(
             "svhn",
             "SVHN",
-            "99,289 house numbers cut out of street photographs, one digit in the middle of each. A download of 246 MB.",
+            "99,289 house numbers from street photographs, one digit in the centre of each. A download of 246 MB.",
             "For non-commercial use only · Y. Netzer and others, Reading Digits in Natural Images (2011)",
             TORCHVISION + "read_svhn",
             (
@@ -217,7 +217,7 @@ CATALOG = {
         _entry(
             "stl10",
             "STL-10",
-            "13,000 colour photographs of 96×96 in ten classes, only 500 of each to train on. A download of 2.6 GB.",
+            "13,000 colour photographs of 96×96 pixels in ten classes, 500 training images each. A download of 2.6 GB.",
             "No licence stated, from ImageNet, free for research · A. Coates, H. Lee, A. Ng (2011)",
             TORCHVISION + "read_stl10",
             (
@@ -239,5 +239,5 @@ CATALOG = {
 
 
 def defaults_for(data: str) -> dict[str, Any]:
-    """The settings that data set `data` wants by default, by name; empty for one's own images."""
+    """Return the settings by name that differ by default for data set `data`; empty for own images."""
     return dict(CATALOG[data].defaults) if data in CATALOG else {}

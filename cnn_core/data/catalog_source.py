@@ -1,10 +1,10 @@
-"""A set of the catalogue as a source: downloaded, read and imported when its images are first asked for."""
+"""A data set of the catalogue as a source: downloaded, read and imported when its images are first needed."""
 
 from collections.abc import Generator
 from pathlib import Path
 
-from cnn_core.data.catalog import Entry
-from cnn_core.data.download import adopt, fetch
+from cnn_core.data.catalog import CatalogEntry
+from cnn_core.data.download import add_archive, fetch
 from cnn_core.data.imported import ImportedSource, OnDemandSource
 from cnn_core.data.importer import import_arrays
 from cnn_core.data.source import DataInfo
@@ -15,32 +15,33 @@ from cnn_core.home import Home
 class CatalogSource(OnDemandSource):
     """A catalogue entry in a studio home."""
 
-    def __init__(self, entry: Entry, home: Home) -> None:
+    def __init__(self, entry: CatalogEntry, home: Home) -> None:
         self.entry = entry
         self._home = home
         self._downloads = home.data / entry.info.name
 
     @property
     def folder(self) -> Path:
-        """Where the set is once it is imported."""
+        """Where the data set is once it is imported."""
         return self._home.set_folder(self.entry.info.name)
 
     @property
     def is_imported(self) -> bool:
+        """Whether the data set is imported."""
         return self.folder.is_dir()
 
     @property
     def info(self) -> DataInfo:
-        """As imported and corrected; before that, what the catalogue knows."""
+        """The facts as imported and corrected; before the import those of the catalogue."""
         return ImportedSource(self.folder).info if self.is_imported else self.entry.info
 
     @property
-    def missing(self) -> tuple[str, ...]:
+    def missing_archives(self) -> tuple[str, ...]:
         """The archives that are not on this machine yet."""
         return tuple(archive.name for archive in self.entry.archives if not (self._downloads / archive.name).is_file())
 
     def _import(self) -> Generator[Progress, None, None]:
-        """Download, read and import what is still missing."""
+        """Download the missing archives, read and import them."""
         title, info = self.entry.title, self.entry.info
         for archive in self.entry.archives:
             yield from fetch(archive, self._downloads, title)
@@ -48,6 +49,6 @@ class CatalogSource(OnDemandSource):
         facts = {"title": title, "classes": info.classes, "ink": info.ink, "source": f"catalogue:{info.name}"}
         yield from import_arrays(info.name, self.entry.read(self._downloads), facts, self._home)
 
-    def adopt(self, file: Path) -> None:
-        """Take one of the archives from a file that the person has. Raises DataError."""
-        adopt(file, self.entry.archives, self._downloads)
+    def add_archive(self, file: Path) -> None:
+        """Copy one of the archives from `file` instead of downloading it. Raises DataError."""
+        add_archive(file, self.entry.archives, self._downloads)

@@ -1,7 +1,7 @@
-"""The one guarded image decoder: every image from outside comes through here, from disk or from a browser.
+"""The one guarded image decoder: every image from a disk or a browser is decoded here.
 
-In: a path or bytes. Out: an upright 8-bit RGB picture with a sentence for every conversion, or an ImageError with the remedy.
-Guards: five formats only, the file's size before it is read, the picture's size before it is decoded, every decoder error caught.
+In: a path or bytes. Out: an upright 8-bit RGB image with a sentence for every conversion, or an ImageError that says what to do.
+Guards: five formats only, the file's size checked before reading, the image's size before decoding, every decoder error caught.
 """
 
 import io
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnn_core.errors import ImageError
 
@@ -24,11 +24,15 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
-MAX_WEBP_PIXELS = 20_000_000  # its decoder takes 16 bytes for each, where that of a JPEG takes 4
-ROWS = 256  # of a large picture, converted at a time: of all at once there would be several copies
-LONGEST = 2048  # pixels, of pictures that are kept reduced
-ORIENTATION, TURNED = 0x0112, range(2, 9)  # EXIF tag, and its values for pictures that need turning
+MAX_WEBP_PIXELS = 20_000_000  # its decoder takes 16 bytes per pixel, a JPEG decoder 4
+ROWS = 256  # converted at a time, so that there are no several copies of a large image
+MAX_SIDE = 2048  # pixels, of images that are reduced
+ORIENTATION, TURNED = 0x0112, range(2, 9)  # EXIF tag, and its values for images that need rotating
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
+UNREADABLE = "is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF."
+DAMAGED = "is damaged or incomplete. Save or copy it again."
+EMPTY = "is empty (0 bytes). Save or copy it again."
+ROTATED = "It was rotated as its EXIF data says."
 Fit = Literal["crop", "pad", "stretch"]
 
 
@@ -36,10 +40,10 @@ def _stretch(image: Image.Image, size: tuple[int, int], method: Image.Resampling
     return image.resize(size, method)
 
 
-FITS = {"crop": ImageOps.fit, "pad": ImageOps.pad, "stretch": _stretch}
-# Beyond Pillow's own limit, which is above ours: here a warning would say what the refusal says better.
+FITS: dict[str, Callable[..., Image.Image]] = {"crop": ImageOps.fit, "pad": ImageOps.pad, "stretch": _stretch}
+# Pillow's own limit is above ours, and our error says more than its warning.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-# What Pillow's decoders raise on files that are not what they claim to be.
+# What Pillow's decoders raise on damaged and false files.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -57,8 +61,8 @@ DECODER_ERRORS = (
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A decoded picture: upright, 8-bit RGB. `notes` says in words what was converted on the way; `size` is the file's own, in pixels,
-    and `is_grey` whether it says that it has no colours."""
+    """A decoded image: upright, 8-bit RGB. `notes`: a sentence for every conversion. `size`: of the file, pixels. `is_grey`: the file has a
+    greyscale mode."""
 
     image: Image.Image
     notes: tuple[str, ...]
@@ -67,28 +71,28 @@ class DecodedImage:
 
 
 def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> DecodedImage:
-    """Decode `source`; `name` is how messages call it. `draft`: a JPEG may be decoded smaller, though never below this side (pixels).
+    """Decode `source`, called `name` in messages. `draft`: a JPEG may be decoded smaller, though never below this side (pixels).
 
-    Raises ImageError where it is missing, no image, damaged, or too large.
+    Raises ImageError where it is missing, not an image, damaged, or too large.
     """
     with _guarded(source, name) as opened:
         return _decode(opened, draft)
 
 
 def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
-    """The same with at most LONGEST pixels on a side, so that many photographs can be kept; a note says so. Raises ImageError."""
-    picture = read_image(source, name, draft=LONGEST // 2)
-    if max(picture.size) <= LONGEST:
-        return picture
-    picture.image.thumbnail((LONGEST, LONGEST), Image.Resampling.BICUBIC)
-    was, now = (" × ".join(f"{side:,}" for side in size) for size in (picture.size, picture.image.size))
-    return replace(picture, notes=(*picture.notes, f"Its {was} pixels were reduced to {now}."))
+    """Decode `source` and reduce it to at most MAX_SIDE pixels on a side, so that many images fit into memory. Raises ImageError."""
+    decoded = read_image(source, name, draft=MAX_SIDE // 2)
+    if max(decoded.size) <= MAX_SIDE:
+        return decoded
+    decoded.image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BICUBIC)
+    was, now = (" × ".join(f"{side:,}" for side in size) for size in (decoded.size, decoded.image.size))
+    return replace(decoded, notes=(*decoded.notes, f"Its {was} pixels were reduced to {now}."))
 
 
 def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> np.ndarray:
-    """The picture as the network gets it, uint8 (size, size, channels).
+    """Return the image as the model gets it, uint8 (size, size, channels).
 
-    `fit`: its middle square, scaled ("crop"), the whole of it with black bars ("pad"), or the whole of it with its shape changed ("stretch").
+    `fit`: the middle square ("crop"), the whole image with black bars ("pad"), or the whole image stretched to a square ("stretch").
     """
     if image.size != (size, size):
         image = FITS[fit](image, (size, size), method=Image.Resampling.BICUBIC)
@@ -98,7 +102,7 @@ def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -
 
 
 def read_bytes(source: Path | str | bytes, name: str) -> bytes:
-    """The file's bytes, of a regular file and not beyond MAX_BYTES. Raises ImageError."""
+    """Read a regular file of at most MAX_BYTES. Raises ImageError."""
     if not isinstance(source, bytes):
         try:
             facts = os.stat(source)
@@ -113,7 +117,7 @@ def read_bytes(source: Path | str | bytes, name: str) -> bytes:
         except OSError as error:
             raise ImageError(f"{name} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
     if not source:
-        raise ImageError(f"{name} is empty (0 bytes). Save or copy it again.")
+        raise ImageError(f"{name} {EMPTY}")
     if len(source) > MAX_BYTES:
         raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
     return source
@@ -121,7 +125,7 @@ def read_bytes(source: Path | str | bytes, name: str) -> bytes:
 
 @contextmanager
 def _guarded(source: Path | bytes, name: str) -> Iterator[Image.Image]:
-    """The opened, not yet decoded image; whatever goes wrong in the block leaves as an ImageError."""
+    """Open an image without decoding it; every decoder error in the block becomes an ImageError."""
     data = read_bytes(source, name)
     try:
         opened = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -132,12 +136,12 @@ def _guarded(source: Path | bytes, name: str) -> Iterator[Image.Image]:
             yield opened
     except ImageError:
         raise
-    except Image.UnidentifiedImageError:
-        raise ImageError(f"{name} is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF.") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{name} {UNREADABLE}") from None
     except Image.DecompressionBombError:
         raise _too_many(name, MAX_PIXELS) from None
     except DECODER_ERRORS:
-        raise ImageError(f"{name} is damaged or cut short. Save or copy it again.") from None
+        raise ImageError(f"{name} {DAMAGED}") from None
 
 
 def _too_many(name: str, limit: int) -> ImageError:
@@ -145,26 +149,27 @@ def _too_many(name: str, limit: int) -> ImageError:
 
 
 def _decode(opened: Image.Image, draft: int | None) -> DecodedImage:
-    notes, size = [], opened.size
+    notes: list[str] = []
+    size = opened.size
     if getattr(opened, "is_animated", False):
         notes.append("It is animated: the first frame was used.")
     if draft and max(size) > draft:
         opened.draft("RGB", (draft, draft))
     opened.load()
-    image = opened
+    image: Image.Image = opened
     try:
         if "exif" in opened.info and opened.getexif().get(ORIENTATION) in TURNED:
             image = ImageOps.exif_transpose(opened)
-            notes.append("It was turned upright as its EXIF data says.")
+            notes.append(ROTATED)
     except DECODER_ERRORS:
-        notes.append("Its EXIF data cannot be read, so it was not turned.")
+        notes.append("Its EXIF data cannot be read, so it was not rotated.")
     return DecodedImage(_to_rgb(image, notes), tuple(notes), size, opened.mode in GREY_MODES)
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Any of Pillow's modes as 8-bit RGB, transparent parts on white."""
+    """Convert any of Pillow's modes to 8-bit RGB, transparent parts to white."""
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        # Pillow's own conversion clips 16-bit values at 255, which turns the picture white.
+        # Pillow's own conversion clips 16-bit values at 255, which makes the image white.
         notes.append("Its 16-bit values were scaled to 8 bits.")
         return _by_rows(image, _scale_deep)
     if image.mode == "CMYK":
@@ -176,7 +181,7 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _by_rows(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """An RGB picture of what `convert` makes of some rows at a time."""
+    """Convert an image to RGB, some rows at a time."""
     whole = Image.new("RGB", image.size)
     for top in range(0, image.height, ROWS):
         whole.paste(convert(image.crop((0, top, image.width, min(top + ROWS, image.height)))), (0, top))

@@ -1,7 +1,7 @@
-"""The digits set: scikit-learn's 1,797 real handwritten digits (UCI ML repository, E. Alpaydin and C. Kaynak, 1998).
+"""The digits data set: scikit-learn's 1,797 handwritten digits (UCI Machine Learning Repository, E. Alpaydin and C. Kaynak, 1998).
 
-Every original is an 8×8 grid of ink counts 0..16; the network sees it enlarged to 32×32. The set has no test part, so a fixed,
-seeded fifth of every class is kept apart for testing.
+Every original is an 8×8 grid of ink counts 0..16; the model gets it enlarged to 32×32. The data set has no test images of its own, so a fixed,
+seeded fifth of every class is used for testing.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cnn_core.data.source import Part
+from cnn_core.data.source import Split
 from cnn_core.data.splits import stratified_split
 
 TEST_SHARE, SPLIT_SEED = 0.2, 0
@@ -17,13 +17,13 @@ SIZE = 32
 
 
 def enlarge(ink: np.ndarray) -> np.ndarray:
-    """One digit's 8×8 ink counts (0..16) as a 32×32 uint8 picture, bright strokes on black."""
+    """Return one digit's 8×8 ink counts (0..16) as a 32×32 uint8 image, bright strokes on black."""
     small = Image.fromarray((ink * (255 / 16)).round().astype(np.uint8), "L")
     return np.asarray(small.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
-def read_digits(folder: Path) -> dict[Part, tuple[np.ndarray, np.ndarray]]:
-    """Images (N, 32, 32, 1) uint8 and labels (N,) int64 by part; they come with scikit-learn, so nothing is read from `folder`."""
+def read_digits(folder: Path) -> dict[Split, tuple[np.ndarray, np.ndarray]]:
+    """Return images (N, 32, 32, 1) uint8 and labels (N,) int64 by split; they come with scikit-learn, so nothing is read from `folder`."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()

@@ -1,80 +1,84 @@
-"""Images that are there twice: the same file, or the same picture slightly changed.
+"""Duplicate images: identical files, and the same image slightly changed.
 
-In: a finished index and its images. Out: pairs of rows in the index. Files are the same when their digests are. Candidates for
-near duplicates have looks (64 bits, see `decode.look_of`) that differ in at most BITS; such a pair counts when one picture, made brighter
-or darker and given the other's contrast, is the other up to RESIDUAL levels. To find candidates without comparing all with all, looks are cut
-into BITS + 1 bands, of which two such looks share one.
+In: an index with all decoding results, and its images. Out: pairs of rows in the index. Files are identical when their digests are. Candidates
+for near duplicates have difference hashes (64 bits) that differ in at most BITS bits; a pair counts when one image, with the other's
+brightness and contrast, equals the other up to RESIDUAL levels. To find candidates without comparing all pairs, hashes are cut into BITS + 1
+bands: two hashes that differ in at most BITS bits agree in at least one band.
 
-Measured: of all pairs of the 1,797 digits, none counts, and of those of 20,000 images of CIFAR-10, none; saved again as JPEG of quality 75, nearly
-all CIFAR-10 images and 80 % of the digits (8×8 pixels) are found.
+Measured: no pair counts among the 1,797 digits, and none among 20,000 images of CIFAR-10; of images saved again as JPEG of quality 75, nearly
+all of CIFAR-10 and 80 % of the digits (8×8 pixels) are found.
 """
 
 from collections.abc import Generator
 
 import numpy as np
 
-from cnn_core.data.index import Index
+from cnn_core.data.index.index import Index
 from cnn_core.data.source import release
 from cnn_core.events import Progress
 
 BITS = 3
-ALIKE, RESIDUAL = 0.97, 9.0  # correlation, and what brightness and contrast leave unexplained, in levels of 0..255
-PLAIN = 2.0  # levels of deviation below which a picture has nothing to correlate
+MIN_CORRELATION, RESIDUAL = 0.97, 9.0  # RESIDUAL: what brightness and contrast leave unexplained, in levels of 0..255
+PLAIN = 2.0  # levels; an image with a smaller standard deviation has no pattern to correlate
 BAND = 64 // (BITS + 1)
-MOST_ALIKE = 200  # images with one band: beyond that they are plain or made by a machine, and only neighbours are compared
-MOST_CANDIDATES, MOST_PAIRS = 1_000_000, 200_000
-COMPARED_SIDE, AT_ONCE = 32, 1024  # pixels of a side that are compared, about; pairs
+MAX_IN_BAND = 200  # images with the same band; more of them are plain or synthetic, and only neighbours are compared
+MAX_CANDIDATES, MAX_PAIRS = 1_000_000, 200_000
+COMPARED_SIDE = 32  # pixels of a side that are compared, about
+PAIRS_PER_CHUNK = 1024
 
 
 def find_duplicates(index: Index, images: np.ndarray) -> Generator[Progress, None, None]:
-    """Keep the pairs of duplicates among the readable images in the index; images (M, S, S, C) uint8."""
+    """Find the duplicates among the readable images and save them in the index, yielding Progress; images (M, S, S, C) uint8."""
     yield Progress("Looking for duplicates", 0, 1)
-    same = index.same_files()
-    rows, looks = index.columns("problem is null", "row", "look")
-    once = ~np.isin(rows, same[:, 1])  # of files that are the same, one is compared with other pictures
-    candidates = candidate_pairs(rows[once], looks[once].view(np.uint64))
+    same = index.duplicates.find_identical()
+    rows, hashes = index.columns("problem is null", "row", "look")
+    is_first = ~np.isin(rows, same[:, 1])  # of identical files, one is compared with other images
+    candidates = candidate_pairs(rows[is_first], hashes[is_first].view(np.uint64))
     near = [np.empty((0, 2), np.int64)]
-    for start in range(0, len(candidates), AT_ONCE):
+    for start in range(0, len(candidates), PAIRS_PER_CHUNK):
         yield Progress("Looking for duplicates", start, len(candidates))
-        pairs = candidates[start : start + AT_ONCE]
-        near.append(pairs[are_near(images, pairs)])
-    index.keep_pairs(same, np.concatenate(near)[:MOST_PAIRS])
+        pairs = candidates[start : start + PAIRS_PER_CHUNK]
+        near.append(pairs[are_near_duplicates(images, pairs)])
+    index.duplicates.save(same, np.concatenate(near)[:MAX_PAIRS])
 
 
-def candidate_pairs(rows: np.ndarray, looks: np.ndarray) -> np.ndarray:
-    """Pairs of rows (P, 2) int64, the lower one first, whose looks (N,) uint64 differ in at most BITS bits."""
-    bands = [_sorted_band(looks, shift) for shift in range(0, 64, BAND)]
-    found = [np.empty((0, 2), np.int64)]
-    for apart in range(1, min(MOST_ALIKE, len(looks))):
-        alike = [np.flatnonzero(band[apart:] == band[:-apart]) for _, band in bands]
-        if not any(map(len, alike)) or sum(map(len, found)) > MOST_CANDIDATES:
+def candidate_pairs(rows: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Return pairs of rows (P, 2) int64, the lower one first, whose hashes (N,) uint64 differ in at most BITS bits."""
+    bands = [_sorted_band(hashes, shift) for shift in range(0, 64, BAND)]
+    pairs = [np.empty((0, 2), np.int64)]
+    for distance in range(1, min(MAX_IN_BAND, len(hashes))):
+        equal = [np.flatnonzero(band[distance:] == band[:-distance]) for _, band in bands]
+        if not any(map(len, equal)) or sum(map(len, pairs)) > MAX_CANDIDATES:
             break
-        for (order, _), at in zip(bands, alike, strict=True):
-            one, other = order[at], order[at + apart]
-            close = np.bitwise_count(looks[one] ^ looks[other]) <= BITS
-            found.append(np.sort(np.stack((one[close], other[close]), 1), axis=1))
-    one, other = np.concatenate(found).T
-    keys = np.unique(one * len(looks) + other)[:MOST_CANDIDATES]
-    return np.sort(rows[np.stack(np.divmod(keys, len(looks)), 1)], axis=1) if len(keys) else found[0]
+        for (order, _), at in zip(bands, equal, strict=True):
+            one, other = order[at], order[at + distance]
+            close = np.bitwise_count(hashes[one] ^ hashes[other]) <= BITS
+            pairs.append(np.sort(np.stack((one[close], other[close]), 1), axis=1))
+    one, other = np.concatenate(pairs).T
+    keys = np.unique(one * len(hashes) + other)[:MAX_CANDIDATES]
+    return np.sort(rows[np.stack(np.divmod(keys, len(hashes)), 1)], axis=1) if len(keys) else pairs[0]
 
 
-def _sorted_band(looks: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
-    """The order in which one band of the looks is sorted, and the band in that order."""
-    band = ((looks >> np.uint64(shift)) & np.uint64(2**BAND - 1)).astype(np.uint16)
+def _sorted_band(hashes: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order that sorts one band of the hashes, and the band in that order."""
+    band = ((hashes >> np.uint64(shift)) & np.uint64(2**BAND - 1)).astype(np.uint16)
     order = np.argsort(band, kind="stable")
     return order, band[order]
 
 
-def are_near(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Of each pair of rows (P, 2) whether the two are nearly the same picture, (P,) bool."""
+def are_near_duplicates(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Whether the two images of each pair of rows (P, 2) are nearly identical, (P,) bool."""
     step = max(1, images.shape[1] // COMPARED_SIDE)
     one, other = (images[rows, ::step, ::step].reshape(len(pairs), -1).astype(np.float32) for rows in pairs.T)
     release(images)
-    apart = np.abs(one - other).mean(1)
+    difference = np.abs(one - other).mean(1)
     for pixels in (one, other):
         pixels -= pixels.mean(1, keepdims=True)
-    deviation, others = np.sqrt((one**2).mean(1)), np.sqrt((other**2).mean(1))
-    correlation = (one * other).mean(1) / np.maximum(deviation * others, 1e-6)
-    larger = np.maximum(deviation, others)
+    std, other_std = np.sqrt((one**2).mean(1)), np.sqrt((other**2).mean(1))
+    correlation = (one * other).mean(1) / np.maximum(std * other_std, 1e-6)
+    larger = np.maximum(std, other_std)
     residual = larger * np.sqrt(np.clip(1 - correlation**2, 0, None))
-    return np.where(larger <= PLAIN, apart <= PLAIN, (correlation >= ALIKE) & (residual <= RESIDUAL))
+    is_near: np.ndarray = np.where(
+        larger <= PLAIN, difference <= PLAIN, (correlation >= MIN_CORRELATION) & (residual <= RESIDUAL)
+    )
+    return is_near

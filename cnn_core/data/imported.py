@@ -1,27 +1,28 @@
-"""An imported set as a source: facts from its index, images straight from its memory-mapped file."""
+"""An imported data set as a source: facts from its index, images from its memory-mapped file."""
 
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from cnn_core.data.index import Index
-from cnn_core.data.source import PARTS, DataInfo, ImageSet, Loading, Part
-from cnn_core.data.version import version
+from cnn_core.data.index.fingerprint import current_fingerprint
+from cnn_core.data.index.index import Index
+from cnn_core.data.source import SPLITS, DataInfo, ImageSet, Loading, Split
 from cnn_core.errors import BusyError, DataError
 from cnn_core.events import Progress
 from cnn_core.home import IMAGES, INDEX
 
-NAMED_NOTES = 20
+SKIPPED = "Skipped:"
+MAX_NOTES = 20  # skipped files that are named one by one
 WAIT_SECONDS = 0.5
 
 
 class ImportedSource:
-    """The set in `folder`, with its corrections. Raises DataError when it is damaged."""
+    """The data set in `folder`, with its corrections. Raises DataError when it is damaged."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -31,31 +32,33 @@ class ImportedSource:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
+        """The facts stored in the index."""
         return self.index.facts()
 
     @cached_property
     def version(self) -> str:
-        """The fingerprint of the set as it is now."""
-        return version(self.index, self.facts["fingerprint"])
+        """The fingerprint of the data set as it is now."""
+        return current_fingerprint(self.index, self.facts["fingerprint"])
 
     @cached_property
-    def counts(self) -> dict[Part, list[int]]:
-        """Used images of every part by class, in the order of the classes."""
+    def counts(self) -> dict[Split, list[int]]:
+        """Used images of every split by class, in the order of the classes."""
 
-        def count() -> dict[Part, list[int]]:
-            table = self.index.table()
-            return {part: [table[part].get(label, 0) for label in range(len(self.facts["classes"]))] for part in PARTS}
+        def count() -> dict[Split, list[int]]:
+            by_split = self.index.counts_by_split()
+            return {split: [by_split[split].get(label, 0) for label in range(len(self.facts["classes"]))] for split in SPLITS}
 
-        return self.index.remembered(self.version, "counts", count)
+        return cast(dict[Split, list[int]], self.index.cached(self.version, "counts", count))
 
     def count(self, where: str, values: tuple[int, ...] = ()) -> int:
-        """Of how many images `where` is true (see `Index.count`)."""
-        return self.index.remembered(self.version, f"count {where} {values}", lambda: self.index.count(where, values))
+        """Count the images for which `where` is true (see `Index.count`)."""
+        return int(self.index.cached(self.version, f"count {where} {values}", lambda: self.index.count(where, values)))
 
     @cached_property
     def info(self) -> DataInfo:
+        """The facts as a DataInfo, with the current counts and fingerprint."""
         facts, counts = self.facts, self.counts
-        train, val, test = (sum(counts[part]) for part in PARTS)
+        train, val, test = (sum(counts[split]) for split in SPLITS)
         return DataInfo(
             name=self.folder.name,
             classes=tuple(facts["classes"]),
@@ -71,50 +74,58 @@ class ImportedSource:
 
     @property
     def pool(self) -> np.ndarray:
-        """All pixels (M, S, S, C) uint8 as a read-only map, by the rows of the index. Raises DataError."""
+        """All pixels (M, S, S, C) uint8 as a read-only memory map, by the rows of the index. Raises DataError."""
         try:
-            return np.load(self.folder / IMAGES, mmap_mode="r")
+            return cast(np.ndarray, np.load(self.folder / IMAGES, mmap_mode="r"))
         except (OSError, ValueError, EOFError):
             raise DataError(
                 f"Data set “{self.folder.name}” is damaged: its images cannot be opened. Remove it and import it again."
             ) from None
 
-    def load(self, part: Part) -> Loading:
+    def load(self, split: Split) -> Loading:
+        """Load one split, yielding Progress. Raises DataError when corrections left no training or no test images."""
         yield Progress("Opening the images", 0, 1)
         for needed, count in (("training", self.info.train_count), ("test", self.info.test_count)):
             if not count:
                 raise DataError(f"The data set has no {needed} images left. Undo some of its corrections on the Data page.")
-        rows, labels = self.index.used(part)
-        return ImageSet(self.pool, labels, self._notes() if part == "train" else (), rows)
+        rows, labels = self.index.used_rows(split)
+        return ImageSet(self.pool, labels, self._notes() if split == "train" else (), rows)
 
     def _notes(self) -> tuple[str, ...]:
-        count, named = self.index.count_problems(), self.index.problems(NAMED_NOTES)
-        notes = [f"Left out: {one.reason if one.path in one.reason else f'{one.path}: {one.reason}.'}" for one in named]
-        return (*notes, f"Left out: {count - len(named):,} more files.") if count > len(named) else tuple(notes)
+        """Return one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
+        count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
+        notes = tuple(
+            f"{SKIPPED} {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named
+        )
+        return (*notes, f"{SKIPPED} {count - len(named):,} more files.") if count > len(named) else notes
 
 
 def image_names(source: "ImportedSource | OnDemandSource", images: ImageSet) -> Callable[[np.ndarray], list[str]]:
-    """What tells the files of some `images` of a set, by their indices (n,) int64, as the set calls them ("cats/017.jpg")."""
+    """Return a function from indices (n,) int64 of `images` to their files in the data set ("cats/017.jpg")."""
     index = ImportedSource(source.folder).index
-    return lambda indices: index.paths(images.rows[indices])
+    return lambda indices: index.paths(images.pool_rows(indices))
 
 
 class OnDemandSource(ABC):
-    """A source that is imported into `folder` when its images are first asked for."""
+    """A source that is imported when its images are first needed."""
 
-    folder: Path
+    @property
+    @abstractmethod
+    def folder(self) -> Path:
+        """Where the data set is once it is imported."""
 
     @property
     @abstractmethod
     def is_imported(self) -> bool:
         """Whether there is nothing left to import."""
 
-    def load(self, part: Part) -> Loading:
-        yield from self.obtain()
-        return (yield from ImportedSource(self.folder).load(part))
+    def load(self, split: Split) -> Loading:
+        """Import the data set where that was not done, then load one split, yielding Progress. Raises DataError."""
+        yield from self.ensure_imported()
+        return (yield from ImportedSource(self.folder).load(split))
 
-    def obtain(self) -> Generator[Progress, None, None]:
-        """Import the set unless that was done, or wait until somebody else has done it. Raises DataError."""
+    def ensure_imported(self) -> Generator[Progress, None, None]:
+        """Import the data set unless that was done, or wait until another process has imported it. Raises DataError."""
         while not self.is_imported:
             try:
                 yield from self._import()
@@ -124,4 +135,4 @@ class OnDemandSource(ABC):
 
     @abstractmethod
     def _import(self) -> Generator[Progress, None, None]:
-        """Import the set. Raises DataError, BusyError while somebody else does."""
+        """Import the data set. Raises DataError, and BusyError while another process imports it."""

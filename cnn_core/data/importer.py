@@ -1,8 +1,8 @@
-"""Importing: images from outside become one memory-mapped file and an index, decoded once.
+"""Import: images from outside become one memory-mapped file and an index, decoded once.
 
-In: a name, and a folder, a zip, or arrays. Out: a generator of Progress whose end leaves the set in `data/sets/<name>/`. It is built in
-`data/importing/<name>/` and moved in one piece, so that nothing is half-visible; an import that was interrupted goes on from where it
-was when it is asked for again. The original files are only read. One import of a name at a time, by a lock that dies with its process.
+In: a name, and a folder, a zip, or arrays. Out: a generator of Progress; when it ends, the data set is in `data/sets/<name>/`. It is built in
+`data/importing/<name>/` and moved there in one rename, so no page sees half of it. An interrupted import continues where it stopped when it is
+started again. The original files are only read. A lock that ends with its process allows one import of a name at a time.
 """
 
 import errno
@@ -22,24 +22,27 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.data.decoder import Fit, read_image
 from cnn_core.data.duplicates import find_duplicates
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.index import USED, Index
+from cnn_core.data.index.fingerprint import import_fingerprint
+from cnn_core.data.index.index import Index
+from cnn_core.data.index.schema import USED
 from cnn_core.data.library import check_quality
 from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.owners import write_owner
-from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, describe_pixels, helpers, read_file
-from cnn_core.data.source import PARTS, Part
+from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, read_file, results_from_pixels, worker_processes
+from cnn_core.data.source import SPLITS, Split
 from cnn_core.data.splits import stratified_split
-from cnn_core.data.version import fingerprint
 from cnn_core.errors import BusyError, DataError, ImageError
 from cnn_core.events import Progress
 from cnn_core.home import IMAGES, INDEX, Home
 from cnn_core.locks import try_lock
 
-SMALLEST, LARGEST = 16, 224
-COMMON_SIZE = 64  # pixels: images that all are squares of one side up to this keep it, all others become this
-SPARE_BYTES = 100 * 2**20  # for the index, and so that the disk is not filled to the brim
-SAMPLE = 200
-CHUNK_BYTES, MOST_ROWS = 2**22, 1024
+MIN_SIZE, MAX_SIZE = 16, 224
+COMMON_SIZE = 64  # pixels: images that are all squares of one side up to this keep it, all others become this
+SPARE_BYTES = 100 * 2**20  # kept free, also for the index
+SAMPLE_SIZE = 200
+CHUNK_BYTES, MAX_ROWS = 2**22, 1024
+FREE_SPACE = "Free some space, then import again; images that were decoded are not decoded again."
+NO_TEST_IMAGES = "None of the test images can be read."
 Importing = Generator[Progress, None, None]
 Arrays = tuple[np.ndarray, np.ndarray]  # images (N, S, S, C) uint8, labels (N,)
 
@@ -48,8 +51,8 @@ Arrays = tuple[np.ndarray, np.ndarray]  # images (N, S, S, C) uint8, labels (N,)
 class ImportOptions:
     """How images become pixels, and how they are split. Raises DataError where something is out of range.
 
-    image_size: pixels, None to keep what the images have in common (else 64). fit: see `to_pixels`. colour: "auto" is grey where all sampled
-    images are. test_share, seed: of the split where the source has no test folder.
+    image_size: pixels, None to keep the common size of the images (else 64). fit: see `to_pixels`. colour: "auto" is grey where all sampled
+    images are. test_share: fraction of the images for testing, where the source has no test folder. seed: of that split.
     """
 
     image_size: int | None = None
@@ -59,49 +62,49 @@ class ImportOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.image_size is not None and not SMALLEST <= self.image_size <= LARGEST:
-            raise DataError(f"Image size must be {SMALLEST} to {LARGEST} pixels. “{self.image_size}” was given.")
+        if self.image_size is not None and not MIN_SIZE <= self.image_size <= MAX_SIZE:
+            raise DataError(f"Image size must be {MIN_SIZE} to {MAX_SIZE} pixels. “{self.image_size}” was given.")
         if self.fit not in ("crop", "pad", "stretch") or self.colour not in ("auto", "colour", "grey"):
-            raise DataError("Images can be cropped, padded or stretched, in colour or grey. Choose one of these.")
+            raise DataError("The fit must be crop, pad or stretch, the colour auto, colour or grey. Choose one of these.")
         if not 0.01 <= self.test_share <= 0.9:
-            raise DataError(f"The share of test images must be 0.01 to 0.9. “{self.test_share}” was given.")
+            raise DataError(f"The fraction of test images must be 0.01 to 0.9. “{self.test_share}” was given.")
 
 
 def import_files(
     name: str, source: Path, options: ImportOptions, home: Home, listing: Listing | None = None, *, owner: str = ""
 ) -> Importing:
-    """Import a folder or a zip as set `name`. Raises DataError; what was read until then is kept for the next try of the same files.
+    """Import a folder or a zip as data set `name`. Raises DataError; the images decoded until then are reused when it is started again.
 
-    `listing`: of the source, where the caller has just made one. `owner`: whose the set is, "" where nobody signs in.
+    `listing`: of the source, where the caller has just made one. `owner`: the person it belongs to, "" where nobody signs in.
     """
     if name in CATALOG:
-        raise DataError(f"“{name}” is a set of the catalogue. Choose another name.")
+        raise DataError(f"“{name}” is a data set of the catalogue. Choose another name.")
     with _staging(name, home) as folder:
         yield Progress("Listing files", 0, 1)
         index = Index(folder / INDEX)
         facts = index.facts() if index.path.exists() else {}
         listing = listing or list_source(source)
-        with helpers(len(listing.files)) as pool:
+        with worker_processes(len(listing.files)) as pool:
             described = {"source": str(source), "signature": listing.signature, "options": asdict(options)}
             if any(facts.get(key) != value for key, value in described.items()):
                 _clear(folder)
-                facts = described | _list(source, listing, options, index)
+                facts = described | _create_index(source, listing, options, index)
             write_owner(folder, owner)
             del listing
             total = index.count()
-            _make_map(folder, facts, total)
-            index.note(**facts)  # last: a listing without its map is made anew
+            _create_pixel_file(folder, facts, total)
+            index.set_facts(**facts)  # last: without them the next import starts again
             yield from _decode(index, source, folder, facts, pool)
         yield from _complete(index, folder, facts)
         _publish(folder, home.set_folder(name))
 
 
-def import_arrays(name: str, parts: dict[Part, Arrays], facts: dict[str, Any], home: Home) -> Importing:
-    """Keep arrays as set `name`. `facts`: its title and classes, and what else is said of it (see `ImportedSource`). Raises DataError."""
+def import_arrays(name: str, splits: dict[Split, Arrays], facts: dict[str, Any], home: Home) -> Importing:
+    """Import arrays as data set `name`. `facts`: its title and classes, and other facts (see `ImportedSource`). Raises DataError."""
     with _staging(name, home) as folder:
         _clear(folder)
-        index, total = Index.create(folder / INDEX), sum(len(labels) for _, labels in parts.values())
-        shape = next(iter(parts.values()))[0].shape[1:]
+        index, total = Index.create(folder / INDEX), sum(len(labels) for _, labels in splits.values())
+        shape = next(iter(splits.values()))[0].shape[1:]
         facts = {
             "source": "",
             "options": asdict(ImportOptions()),
@@ -109,140 +112,141 @@ def import_arrays(name: str, parts: dict[Part, Arrays], facts: dict[str, Any], h
             "channels": shape[2],
             "has_parts": True,
         } | facts
-        index.add(
+        index.imports.add_files(
             (
-                (f"{part}/{number:06}", int(label), part, int(np.prod(shape)), None)
-                for part, (_, labels) in parts.items()
+                (f"{split}/{number:06}", int(label), split, int(np.prod(shape)), None)
+                for split, (_, labels) in splits.items()
                 for number, label in enumerate(labels)
             ),
             (),
         )
-        _make_map(folder, facts, total)
-        index.note(**facts)
-        yield from _copy(index, [images for images, _ in parts.values()], folder, total)
+        _create_pixel_file(folder, facts, total)
+        index.set_facts(**facts)
+        yield from _copy(index, [images for images, _ in splits.values()], folder, total)
         yield from _complete(index, folder, facts)
         _publish(folder, home.set_folder(name))
 
 
-def _list(source: Path, listing: Listing, options: ImportOptions, index: Index) -> dict[str, Any]:
-    """Put the listing into a new index; gives what is known of the set now."""
-    image_size, channels = choose_form(source, listing, options)
+def _create_index(source: Path, listing: Listing, options: ImportOptions, index: Index) -> dict[str, Any]:
+    """Create the index with the files of the listing; return the facts known so far."""
+    image_size, channels = choose_shape(source, listing, options)
     Index.create(index.path)
-    index.add(((f.path, f.label, f.part, f.size, f.member) for f in listing.files), listing.refused)
+    index.imports.add_files(((f.path, f.label, f.split, f.size, f.member) for f in listing.files), listing.skipped)
     return {
         "title": show_name(source.stem if source.is_file() else source.name),
         "classes": listing.classes,
         "image_size": image_size,
         "channels": channels,
-        "has_parts": listing.has_parts,
+        "has_parts": listing.has_splits,
     }
 
 
-def choose_form(source: Path, listing: Listing, options: ImportOptions) -> tuple[int, int]:
-    """Image size (pixels) and channels: as chosen, else what a sample of the images has in common."""
+def choose_shape(source: Path, listing: Listing, options: ImportOptions) -> tuple[int, int]:
+    """Return image size (pixels) and channels: as chosen, else what a sample of the images has in common."""
     sample = (
-        listing.files[:: max(1, len(listing.files) // SAMPLE)] if options.image_size is None or options.colour == "auto" else []
+        listing.files[:: max(1, len(listing.files) // SAMPLE_SIZE)]
+        if options.image_size is None or options.colour == "auto"
+        else []
     )
-    sizes, is_grey = set(), bool(sample)
+    sizes: set[tuple[int, int]] = set()
+    is_grey = bool(sample)
     for file in sample:
         try:
-            picture = read_image(read_file(source, file.path, file.member), file.path, draft=LARGEST)
+            image = read_image(read_file(source, file.path, file.member), file.path, draft=MAX_SIZE)
         except ImageError:
             continue
-        sizes.add(picture.size)
-        is_grey = is_grey and picture.is_grey
+        sizes.add(image.size)
+        is_grey = is_grey and image.is_grey
     width, height = sizes.pop() if len(sizes) == 1 else (0, 0)
-    common = width if width == height and SMALLEST <= width <= COMMON_SIZE else COMMON_SIZE
+    common = width if width == height and MIN_SIZE <= width <= COMMON_SIZE else COMMON_SIZE
     return options.image_size or common, 1 if (options.colour == "grey" or (options.colour == "auto" and is_grey)) else 3
 
 
 def _decode(index: Index, source: Path, folder: Path, facts: dict[str, Any], pool: ProcessPoolExecutor | None) -> Importing:
     size, channels = facts["image_size"], facts["channels"]
-    recipe = DecodingOptions(source, folder / IMAGES, size, channels, facts["options"]["fit"])
-    rows = min(MOST_ROWS, max(16, CHUNK_BYTES // (size * size * channels)))
+    decoding = DecodingOptions(source, folder / IMAGES, size, channels, facts["options"]["fit"])
+    rows = min(MAX_ROWS, max(16, CHUNK_BYTES // (size * size * channels)))
     done, total = index.count("is_read"), index.count()
-    for readings in decode_all(recipe, index.unread(rows), pool):
-        index.keep(readings)
-        done += len(readings)
+    for results in decode_all(decoding, index.imports.pending_files(rows), pool):
+        index.imports.save_results(results)
+        done += len(results)
         yield Progress("Reading images", done, total)
 
 
 def _copy(index: Index, arrays: list[np.ndarray], folder: Path, total: int) -> Importing:
     images, row = np.load(folder / IMAGES, mmap_mode="r+"), 0
     for array in arrays:
-        for start in range(0, len(array), MOST_ROWS):
-            pixels = array[start : start + MOST_ROWS]
+        for start in range(0, len(array), MAX_ROWS):
+            pixels = array[start : start + MAX_ROWS]
             images[row : row + len(pixels)] = pixels
-            index.keep(describe_pixels(pixels, row))
+            index.imports.save_results(results_from_pixels(pixels, row))
             row += len(pixels)
             yield Progress("Copying images", row, total)
 
 
 def _complete(index: Index, folder: Path, facts: dict[str, Any]) -> Importing:
-    """What is done once all pixels are there: the split, the search for duplicates, the fingerprint. Raises DataError when it is of no use."""
+    """Split the data set, find its duplicates and compute its fingerprint. Raises DataError when a class has no images."""
     yield Progress("Splitting", 0, 1)
     _check_classes(index, facts)
     options = facts["options"]
-    if not index.count(f"part = {PARTS.index('test')}"):
-        split(index, options["test_share"], options["seed"])
-    index.finish()
+    if not index.count(f"part = {SPLITS.index('test')}"):
+        split_set(index, options["test_share"], options["seed"])
+    index.imports.create_lookup_indexes()
     yield from find_duplicates(index, np.load(folder / IMAGES, mmap_mode="r"))
-    index.note(fingerprint=fingerprint(index))
+    index.set_facts(fingerprint=import_fingerprint(index))
     imported = ImportedSource(folder)
-    check_quality(imported)  # kept, so that the first look at a large set need not wait for it
+    check_quality(imported)  # cached, so that a page need not compute it for a large data set
     imported.count(USED)
 
 
-def split(index: Index, test_share: float, seed: int) -> None:
-    """Keep a share of every class for testing, seeded; images that the source itself calls validation stay so."""
-    rows, labels = index.columns(f"problem is null and part is not {PARTS.index('val')}", "row", "label")
+def split_set(index: Index, test_share: float, seed: int) -> None:
+    """Draw a fraction of every class for testing, seeded; validation images of the source stay validation images."""
+    rows, labels = index.columns(f"problem is null and part is not {SPLITS.index('val')}", "row", "label")
     train, test = stratified_split(labels, test_share, seed)
-    index.assign(
-        {PARTS.index("train"): rows[train], PARTS.index("test"): rows[test]}, split={"test_share": test_share, "seed": seed}
+    index.assign_splits(
+        {SPLITS.index("train"): rows[train], SPLITS.index("test"): rows[test]}, split={"test_share": test_share, "seed": seed}
     )
 
 
 def resplit(index: Index, test_share: float, seed: int) -> None:
-    """Split a set anew that does not say itself what is for testing. Raises DataError. It is another version of the data then."""
+    """Draw another split of a data set without test images of its own, which makes another version of the data. Raises DataError."""
     ImportOptions(test_share=test_share, seed=seed)
-    split(index, test_share, seed)
-    index.note(fingerprint=fingerprint(index))
+    split_set(index, test_share, seed)
+    index.set_facts(fingerprint=import_fingerprint(index))
 
 
 def _check_classes(index: Index, facts: dict[str, Any]) -> None:
-    """Refuse a set of which a class has no readable image to train on, or whose test images are all unreadable. Raises DataError."""
-    (labels,) = index.columns(f"problem is null and (part is null or part = {PARTS.index('train')})", "label")
+    """Raise DataError where a class has no readable training image, or none of the test images can be read."""
+    (labels,) = index.columns(f"problem is null and (part is null or part = {SPLITS.index('train')})", "label")
     counts = np.bincount(labels, minlength=len(facts["classes"]))
     if not counts.min():
         missing = facts["classes"][int(counts.argmin())]
-        example = next((one.reason for one in index.problems(1)), "")
+        example = next((file.reason for file in index.skipped_files(1)), "")
         raise DataError(
             f"None of the images of class “{missing}” can be read. Save them again as JPEG, PNG, WebP, BMP or GIF, or remove that folder. {example}".rstrip()
         )
-    is_test = f"part = {PARTS.index('test')}"
+    is_test = f"part = {SPLITS.index('test')}"
     if index.count(is_test) and not index.count(f"problem is null and {is_test}"):
         raise DataError(
-            "None of the test images can be read. Save them again as JPEG, PNG, WebP, BMP or GIF, or remove the test folder, "
-            "and a part of the training images is kept for testing."
+            f"{NO_TEST_IMAGES} Save them again as JPEG, PNG, WebP, BMP or GIF, or remove the test folder, so "
+            "that a fraction of the training images is used for testing."
         )
 
 
 @contextmanager
 def _staging(name: str, home: Home) -> Iterator[Path]:
-    """The folder in which set `name` is built, held for the block. Raises DataError when the name is taken or the disk is full."""
-    folder, place = home.staging_folder(name), home.set_folder(name)
+    """Lock and return the folder in which data set `name` is built. Raises DataError when the name is taken or the disk is full."""
+    folder, target = home.staging_folder(name), home.set_folder(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with try_lock(folder.with_name(f".{name}.lock")) as is_mine:
             if not is_mine:
-                raise BusyError(f"“{name}” is being imported right now. Wait until that is done, or choose another name.")
-            if place.exists():
-                raise DataError(f"There is a data set “{name}” already. Choose another name, or remove that set first.")
+                raise BusyError(f"“{name}” is being imported right now. Wait until it is imported, or choose another name.")
+            if target.exists():
+                raise DataError(f"There already is a data set “{name}”. Choose another name, or remove that data set first.")
             yield folder
     except OSError as error:
-        remedy = (
-            "Free some space, then import again: what was read is kept." if error.errno == errno.ENOSPC else "Check permissions."
-        )
+        remedy = FREE_SPACE if error.errno == errno.ENOSPC else "Check the permissions."
         raise DataError(f"Data set “{name}” cannot be written ({error.strerror or error}). {remedy}") from None
 
 
@@ -251,8 +255,8 @@ def _clear(folder: Path) -> None:
     folder.mkdir()
 
 
-def _make_map(folder: Path, facts: dict[str, Any], total: int) -> None:
-    """The file for all pixels, its disk space taken now: written through memory, a full disk would be noticed by no one who could say so."""
+def _create_pixel_file(folder: Path, facts: dict[str, Any], total: int) -> None:
+    """Create the file for all pixels and reserve its disk space: a full disk cannot be reported while writing through a memory map."""
     path, side = folder / IMAGES, facts["image_size"]
     if path.exists():
         return
@@ -267,10 +271,10 @@ def _make_map(folder: Path, facts: dict[str, Any], total: int) -> None:
     scratch.rename(path)
 
 
-def _publish(folder: Path, place: Path) -> None:
-    """Make the set visible, whole."""
+def _publish(folder: Path, target: Path) -> None:
+    """Flush the files to the disk and move the data set to its place."""
     for name in (IMAGES, INDEX):
         with (folder / name).open("rb") as file:
             os.fsync(file.fileno())
-    place.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(place)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(target)

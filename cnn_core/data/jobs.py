@@ -1,8 +1,8 @@
-"""What is to be imported: a list that pages add to and the importing thread works off. One table in a SQLite file of its own.
+"""The queue of imports: pages add jobs and the importing thread runs them. One table in a SQLite file of its own.
 
-A job is a catalogue set to obtain, or a source to import under a name. Its progress is written down as it goes, so that any page can
-show it; a job whose process died is taken up again by the next server, and an upload that was its source is removed when it is done.
-Importing this module imports neither torch nor Pillow.
+A job imports a data set of the catalogue, or a source under a name. Its progress is stored, so that any page can show it; a job whose process
+died is queued again by the next server, and an uploaded source is removed when its job has ended. Importing this module imports neither torch
+nor Pillow.
 """
 
 import json
@@ -10,7 +10,7 @@ import logging
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ ACTIVE = ("queued", "running")
 
 @dataclass(frozen=True)
 class Job:
-    """One import. status: queued, running, finished, failed or cancelled. `source`: "" for a set of the catalogue. `owner`: who asked for it."""
+    """One import. status: queued, running, finished, failed or cancelled. `source`: "" for a data set of the catalogue. `owner`: who started it."""
 
     id: int
     name: str
@@ -51,11 +51,12 @@ class Job:
 
     @property
     def is_active(self) -> bool:
+        """Whether the import is queued or running."""
         return self.status in ACTIVE
 
 
 class Jobs:
-    """The jobs of one studio home. Methods may be called from any thread and process; `work` from the importing thread only."""
+    """The jobs of one studio home. Methods may be called from any thread and process; `run_next` from the importing thread only."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -64,13 +65,13 @@ class Jobs:
     def add(
         self, name: str, source: str = "", options: dict[str, Any] | None = None, *, is_upload: bool = False, owner: str = ""
     ) -> None:
-        """Ask for an import. Raises DataError when one of that name is under way, or the name is taken or no name."""
+        """Queue an import. Raises DataError when the name is invalid, taken, or being imported."""
         if source and self.home.set_folder(name).exists():
-            raise DataError(f"There is a data set “{name}” already. Choose another name, or remove that set first.")
+            raise DataError(f"There already is a data set “{name}”. Choose another name, or remove that data set first.")
         with self._open() as db:
-            db.execute("begin immediate")  # two who ask at once: the second one waits, and sees the first one's job
+            db.execute("begin immediate")  # of two at the same time the second one waits, and sees the first one's job
             if db.execute("select 1 from jobs where name = ? and status in ('queued', 'running')", (name,)).fetchone():
-                raise DataError(f"“{name}” is being imported right now. Wait until that is done, or choose another name.")
+                raise DataError(f"“{name}” is being imported right now. Wait until it is imported, or choose another name.")
             db.execute("delete from jobs where name = ?", (name,))
             values = (name, source, json.dumps(options or {}), is_upload, time.time(), owner)
             db.execute(
@@ -79,36 +80,36 @@ class Jobs:
             )
 
     def all(self) -> list[Job]:
-        """Every job, the newest first."""
+        """Return every job, the newest first."""
         with self._open() as db:
-            found = db.execute(
+            rows = db.execute(
                 "select id, name, source, options, is_upload, status, stage, done, total, error, changed, owner from jobs"
                 " order by id desc"
             )
-            return [Job(*row[:3], json.loads(row[3]), bool(row[4]), *row[5:]) for row in found]
+            return [_job_from_row(row) for row in rows]
 
     def cancel(self, job: int) -> None:
-        """End a job; what was read of it is kept until the same is asked for again."""
+        """Cancel a job; its decoded images are reused when the same import is started again."""
         with self._open() as db:
-            ended = "update jobs set status = 'cancelled' where id = ? and status = ? returning source, is_upload"
-            waiting = db.execute(ended, (job, "queued")).fetchone()
-            db.execute(ended, (job, "running")).fetchone()
-        if waiting and waiting[1]:  # of a running one, the importing thread removes it
-            _remove_upload(waiting[0])
+            cancel = "update jobs set status = 'cancelled' where id = ? and status = ? returning source, is_upload"
+            queued = db.execute(cancel, (job, "queued")).fetchone()
+            db.execute(cancel, (job, "running")).fetchone()
+        if queued and queued[1]:  # the upload of a running job is removed by the importing thread
+            _remove_upload(queued[0])
 
-    def forget(self, job: int) -> None:
-        """Take an ended job off the list."""
+    def remove(self, job: int) -> None:
+        """Remove an ended job from the list."""
         with self._open() as db:
             db.execute("delete from jobs where id = ? and status not in ('queued', 'running')", (job,))
 
-    def recover(self) -> None:
-        """Queue again what was running when its process died; for the one who is about to work."""
+    def requeue_interrupted(self) -> None:
+        """Queue again the jobs that were running when their process died; for the importing thread, before `run_next`."""
         if self._file.exists():
             with self._open() as db:
                 db.execute("update jobs set status = 'queued' where status = 'running'")
 
-    def work(self, should_end: Any) -> bool:
-        """Do the oldest queued job to its end, or until `should_end()`; False when there is none."""
+    def run_next(self, should_stop: Callable[[], bool]) -> bool:
+        """Run the oldest queued job to its end, or until `should_stop()`; return False when there is none."""
         if not self._file.exists():
             return False
         job = next((job for job in reversed(self.all()) if job.status == "queued"), None)
@@ -117,26 +118,26 @@ class Jobs:
         if not self._update(job, status="running"):
             return True
         try:
-            status, error = self._run(job, should_end), ""
+            status, error = self._run(job, should_stop), ""
         except StudioError as refusal:
             status, error = "failed", str(refusal)
-        except Exception:  # a mistake of ours must not end all imports to come
+        except Exception:  # a bug of ours must not end later imports
             logging.getLogger("cnn_studio").exception("An import failed")
             status, error = (
                 "failed",
-                "Something in CNN Studio itself went wrong with this import. The details are in the terminal.",
+                "An error in CNN Studio itself ended this import. The details are in the terminal.",
             )
         self._update(job, status=status, error=error)
         if job.is_upload and status != "queued":
             _remove_upload(job.source)
         return True
 
-    def _run(self, job: Job, should_end: Any) -> str:
-        """The status that the job ends with."""
+    def _run(self, job: Job, should_stop: Callable[[], bool]) -> str:
+        """Import, storing the progress; return the status that the job ends with."""
         written = 0.0
-        for progress in steps_of(job, self.home):
-            if should_end():
-                return "queued"  # the next server goes on
+        for progress in import_steps(job, self.home):
+            if should_stop():
+                return "queued"  # the next server continues
             if time.monotonic() - written > WRITE_SECONDS:
                 if not self._update(job, stage=progress.stage, done=progress.done, total=progress.total):
                     return "cancelled"
@@ -144,7 +145,7 @@ class Jobs:
         return "finished"
 
     def _update(self, job: Job, **values: Any) -> bool:
-        """Write values into a job's row, unless it was cancelled; whether it was not."""
+        """Store values in a job's row unless it was cancelled; return whether they were stored."""
         names = ", ".join(f"{name} = ?" for name in values)
         with self._open() as db:
             query = f"update jobs set {names}, changed = ? where id = ? and status != 'cancelled'"
@@ -157,30 +158,35 @@ class Jobs:
         except OSError as error:
             raise self._refusal(error) from None
         with transaction(self._file, self._refusal) as db:
-            _make_table(db)
+            _create_table(db)
             yield db
 
     def _refusal(self, error: Exception) -> DataError:
         return DataError(f"The list of imports {self._file} cannot be used ({error}). Check free space and permissions.")
 
 
-def _make_table(db: sqlite3.Connection) -> None:
+def _create_table(db: sqlite3.Connection) -> None:
     db.executescript(SCHEMA)
-    if "owner" not in {row[1] for row in db.execute("pragma table_info(jobs)")}:  # made by an earlier version
+    if "owner" not in {row[1] for row in db.execute("pragma table_info(jobs)")}:  # created by an earlier version
         with suppress(sqlite3.OperationalError):  # another process adds it at the same moment
             db.execute("alter table jobs add column owner text not null default ''")
+
+
+def _job_from_row(row: tuple[Any, ...]) -> Job:
+    job, name, source, options, is_upload, status, stage, done, total, error, changed, owner = row
+    return Job(job, name, source, json.loads(options), bool(is_upload), status, stage, done, total, error, changed, owner)
 
 
 def _remove_upload(source: str) -> None:
     shutil.rmtree(Path(source).parent, ignore_errors=True)
 
 
-def steps_of(job: Job, home: Home) -> Iterator[Progress]:
-    """The import that a job stands for."""
+def import_steps(job: Job, home: Home) -> Iterator[Progress]:
+    """Return the import of a job."""
     from cnn_core.data.catalog import CATALOG
     from cnn_core.data.catalog_source import CatalogSource
     from cnn_core.data.importer import ImportOptions, import_files
 
     if not job.source:
-        return CatalogSource(CATALOG[job.name], home).obtain()
+        return CatalogSource(CATALOG[job.name], home).ensure_imported()
     return import_files(job.name, Path(job.source), ImportOptions(**job.options), home, owner=job.owner)

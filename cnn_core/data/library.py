@@ -1,4 +1,4 @@
-"""The sets of a studio home: which there are, what each is like, and taking one away."""
+"""The data sets of a studio home: their names, their quality, and removing one."""
 
 import shutil
 from dataclasses import dataclass
@@ -11,47 +11,56 @@ from cnn_core.home import Home
 from cnn_core.locks import try_lock
 
 PATH_PREFIX = "path-"
-SMALL_CLASS = 10  # images below which a class is hardly learned
+SMALL_CLASS = 10  # images; a smaller class is hardly learned
 IMBALANCE = 10  # times as many images in the largest class as in the smallest
+MAX_NAMED = 5  # classes named in one warning
+IN_TWO_SPLITS = "in two splits (training, validation, test), so the test accuracy is too high. Exclude one image of each pair."
+IN_TWO_CLASSES = "in two classes. One image of each pair has the wrong class: relabel or exclude it."
+TOO_FEW_IMAGES = f"Fewer than {SMALL_CLASS} training images"
+NO_TEST_IMAGES = "No test images"
 
 
 @dataclass(frozen=True)
 class DataQuality:
-    """What a person should know before training. `warnings`: sentences; counts are of used images unless they say otherwise."""
+    """What to know about a data set before training.
+
+    `warnings`: sentences. `skipped`: number of skipped files. `pairs`: counts of duplicates (see `DuplicatePairs.counts`). `sizes`: smallest and
+    largest width, smallest and largest height of the files, pixels. Counts are of used images unless they say otherwise.
+    """
 
     warnings: tuple[str, ...]
-    problems: int
+    skipped: int
     pairs: dict[str, int]
-    sizes: tuple[int, int, int, int]  # smallest and largest width, smallest and largest height of the files, pixels
+    sizes: tuple[int, int, int, int]
     grey: int
     excluded: int
     relabelled: int
 
 
 def imported_sets(home: Home) -> list[str]:
-    """Names of the imported sets, those of the catalogue included, in the order of their names."""
+    """Return the names of the imported data sets, those of the catalogue included, in alphabetical order."""
     folder = home.data / "sets"
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
 
 
 def is_path_set(name: str) -> bool:
-    """Whether a set was made of a path that somebody trained on, without giving it a name."""
+    """Whether a data set was imported from a path that a run used, without a name of its own."""
     return name.startswith(PATH_PREFIX)
 
 
-def title_of(name: str, home: Home) -> str:
-    """How a set is called on a page."""
+def set_title(name: str, home: Home) -> str:
+    """Return the title of a data set for display."""
     if name in CATALOG:
         return CATALOG[name].title
     facts = ImportedSource(home.set_folder(name)).facts
-    return facts["source"] if is_path_set(name) else name
+    return str(facts["source"]) if is_path_set(name) else name
 
 
 def remove_set(name: str, home: Home) -> None:
-    """Take an imported set away; the files that it was made of stay. Raises DataError when there is none."""
+    """Remove an imported data set; the original files stay. Raises DataError when there is none or it is in use."""
     folder = home.set_folder(name)
     if not folder.is_dir():
-        raise DataError(f"There is no imported data set “{name}”.")
+        raise DataError(f"There is no imported data set “{name}”. Check the name.")
     home.staging_folder(name).parent.mkdir(parents=True, exist_ok=True)
     with try_lock(home.staging_folder(name).with_name(f".{name}.lock")) as is_mine:
         if not is_mine:
@@ -63,48 +72,51 @@ def remove_set(name: str, home: Home) -> None:
 
 
 def check_quality(source: ImportedSource) -> DataQuality:
-    """The truth about a set, from its index alone."""
+    """Check a data set for what weakens training or evaluation, from its index alone."""
     index = source.index
-    pairs = index.remembered(source.version, "pairs", index.count_pairs)
-    facts = index.remembered(source.version, "overview", index.overview)
-    problems = index.count_problems()
+    pairs = index.cached(source.version, "pairs", index.duplicates.counts)
+    summary = index.cached(source.version, "overview", index.summary)
     return DataQuality(
-        warnings=tuple(_warnings(source, pairs, facts)),
-        problems=problems,
+        warnings=tuple(_warnings(source, pairs, summary)),
+        skipped=index.count_skipped_files(),
         pairs=pairs,
-        sizes=tuple(facts["sizes"]),
-        grey=facts["grey"],
-        excluded=facts["excluded"],
-        relabelled=facts["relabelled"],
+        sizes=tuple(summary["sizes"]),
+        grey=summary["grey"],
+        excluded=summary["excluded"],
+        relabelled=summary["relabelled"],
     )
 
 
-def _warnings(source: ImportedSource, pairs: dict[str, int], facts: dict[str, Any]) -> list[str]:
+def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, Any]) -> list[str]:
     info, train, test = source.info, source.counts["train"], source.counts["test"]
     small = [name for name, count in zip(info.classes, train, strict=True) if count < SMALL_CLASS]
-    said = []
+    untested = [name for name, count in zip(info.classes, test, strict=True) if not count]
+    warnings = []
     if pairs["across"]:
-        said.append(
-            f"{_pairs(pairs['across'])} in two parts (training, validation, test): the network is then tested on pictures that it has seen, and the result is flattered. Exclude one of each pair."
-        )
+        warnings.append(f"{_count_pairs(pairs['across'])} {IN_TWO_SPLITS}")
     if pairs["labels"]:
-        said.append(f"{_pairs(pairs['labels'])} in two classes. One of each pair is wrong.")
+        warnings.append(f"{_count_pairs(pairs['labels'])} {IN_TWO_CLASSES}")
     if small:
-        named = ", ".join(f"“{name}”" for name in small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
-        said.append(f"Fewer than {SMALL_CLASS} training images: {named}. Hardly anything can be learned from so few; add more.")
-    if untested := [name for name, count in zip(info.classes, test, strict=True) if not count]:
-        named = ", ".join(f"“{name}”" for name in untested[:5]) + (f" and {len(untested) - 5} more" if len(untested) > 5 else "")
-        said.append(f"No test image: {named}. Nothing will be known of how well they are recognised.")
+        warnings.append(f"{TOO_FEW_IMAGES}: {_name_classes(small)}. Add more images to these classes.")
+    if untested:
+        warnings.append(f"{NO_TEST_IMAGES}: {_name_classes(untested)}. The accuracy of these classes cannot be measured.")
     if min(train) and max(train) > IMBALANCE * min(train):
-        said.append(
-            f"The largest class has {max(train):,} training images, the smallest {min(train):,}: accuracy will say little about the small ones."
+        warnings.append(
+            f"The classes are imbalanced: the largest has {max(train):,} training images, the smallest {min(train):,}. Look at each class's recall, not only "
+            "at the accuracy."
         )
-    if info.channels == 3 and 0 < facts["grey"] < facts["used"]:
-        said.append(
-            f"{facts['grey']:,} of {facts['used']:,} images are grey among colour ones. If they belong to some classes only, the network will learn that instead."
+    if info.channels == 3 and 0 < summary["grey"] < summary["used"]:
+        warnings.append(
+            f"{summary['grey']:,} of {summary['used']:,} images are grey. If most of them belong to few classes, the model can learn the missing colour instead "
+            "of the class."
         )
-    return said
+    return warnings
 
 
-def _pairs(count: int) -> str:
-    return "One pair of duplicates stands" if count == 1 else f"{count:,} pairs of duplicates stand"
+def _name_classes(names: list[str]) -> str:
+    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(f"“{name}”" for name in names[:MAX_NAMED]) + rest
+
+
+def _count_pairs(count: int) -> str:
+    return "1 pair of duplicates is" if count == 1 else f"{count:,} pairs of duplicates are"

@@ -1,6 +1,6 @@
-"""How a data set is named: in the catalogue, as an imported set, or by the path of its folder or archive.
+"""Names of data sets: of the catalogue, of an imported data set, or the path of a folder or archive.
 
-In: what a person typed. Out: the name as runs record it. Importing this module does not import torch.
+In: a name or path as typed. Out: the name as runs record it. Importing this module does not import torch.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from cnn_core.home import SET_NAME, Home
 
 
 def canonical_name(data: str) -> str:
-    """Return how a run records data set `data`: its name in the catalogue or among the imported sets, or the absolute path of its folder."""
+    """Return how a run records data set `data`: its name in the catalogue or among the imported data sets, or the absolute path of its folder."""
     if not data or data in CATALOG or is_imported(data, Home.from_environment()):
         return data
     try:
@@ -20,5 +20,5 @@ def canonical_name(data: str) -> str:
 
 
 def is_imported(name: str, home: Home) -> bool:
-    """Whether `name` is an imported set of the studio home."""
+    """Whether `name` is an imported data set of the studio home."""
     return bool(SET_NAME.fullmatch(name)) and home.set_folder(name).is_dir()

@@ -1,7 +1,7 @@
 """Opening a data set: from a name or a path to its source.
 
-In: the name of a set of the catalogue, of an imported set, or the path of a folder or zip archive. Out: a DataSource. Sources load
-what they need when images are asked for, so importing this module imports neither torch nor scikit-learn.
+In: the name of a data set of the catalogue, of an imported one, or the path of a folder or zip archive. Out: a DataSource. Sources
+import heavy libraries when images are loaded, so importing this module imports neither torch nor scikit-learn.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from cnn_core.home import Home
 
 
 def open_source(data: str, home: Home | None = None) -> DataSource:
-    """Return the source that `data` names. Raises DataError when there is none."""
+    """Return the source named `data`. Raises DataError when there is none."""
     home = home or Home.from_environment()
     if data in CATALOG:
         return CatalogSource(CATALOG[data], home)
@@ -26,7 +26,7 @@ def open_source(data: str, home: Home | None = None) -> DataSource:
     path = Path(canonical_name(data))
     if not data or not is_source(path, home):
         raise DataError(
-            f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}), nor an imported set, nor a folder or zip archive "
+            f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}), nor an imported data set, nor a folder or zip archive "
             "on this machine. Check the spelling."
         )
     return PathSource(path, home)

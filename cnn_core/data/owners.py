@@ -1,6 +1,6 @@
-"""Whose images are whose, on a server that many share: a folder of images has a file that names the one who brought them.
+"""Owners of data sets on a shared server: a file in the folder names the person who imported or uploaded the images.
 
-In: the folder of a set, of an import or of an upload. Out: a name, "" for what belongs to nobody in particular.
+In: the folder of a data set, an import or an upload. Out: a name, "" where there is no owner.
 """
 
 from pathlib import Path
@@ -11,13 +11,13 @@ OWNER = "owner.txt"
 
 
 def write_owner(folder: Path, owner: str) -> None:
-    """Say whose `folder` is; nothing is written where that is nobody in particular."""
+    """Write the owner of `folder`; nothing is written for ""."""
     if owner:
         (folder / OWNER).write_text(owner, encoding="utf-8")
 
 
 def owner_of(folder: Path) -> str:
-    """Whose `folder` is; "" where nothing says so."""
+    """Return the owner of `folder`, "" where there is none."""
     try:
         return (folder / OWNER).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -25,6 +25,6 @@ def owner_of(folder: Path) -> str:
 
 
 def folders_of(home: Home, owner: str) -> list[Path]:
-    """The folders of sets, imports under way and uploads that are `owner`'s."""
+    """Return the folders of data sets, running imports and uploads that belong to `owner`."""
     roots = (home.data / name for name in ("sets", "importing", "uploads"))
     return [folder for root in roots if root.is_dir() for folder in root.iterdir() if owner_of(folder) == owner]

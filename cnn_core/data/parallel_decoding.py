@@ -1,7 +1,7 @@
-"""Files to pixels, in helper processes: small images are mostly Python and little decoding, so threads would wait for each other.
+"""Decoding in worker processes: small images take more Python time than decoding time, so threads would wait for each other.
 
-In: a Recipe (where the files are, how pixels are made, which map they go into) and rows of neighbouring files. Out: one Reading per row, and the
-pixels in the map. Helpers import neither torch nor Streamlit.
+In: DecodingOptions and rows of neighbouring files. Out: one DecodingResult per row, and the pixels in the memory-mapped file. Worker
+processes import neither torch nor Streamlit.
 """
 
 import gc
@@ -23,19 +23,19 @@ import numpy as np
 
 from cnn_core.data.archive import Member, read_member, show_name
 from cnn_core.data.decoder import Fit, read_bytes, read_image, to_pixels
-from cnn_core.data.index import Reading
+from cnn_core.data.index.schema import DecodingResult
 from cnn_core.errors import DataError, ImageError
 
-ALONE = 1000  # images that are read sooner than helpers have started
-AHEAD = 3  # chunks for each helper, being read or waiting
-GREY_SPREAD = 8  # levels between the channels of a grey picture, which JPEG does not keep exactly equal
-LEAST_FALL = 0.15
+MAX_IN_PROCESS = 1000  # images; so many are decoded before worker processes have started
+AHEAD = 3  # chunks per worker process, running or waiting
+GREY_SPREAD = 8  # levels between the channels of a grey image, which JPEG does not keep exactly equal
+MIN_FALL = 0.15  # standard deviations
 Rows = list[tuple[int, str, Any]]
 
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """Files below the folder or in the zip `source` become rows (size, size, channels) of the map in the file `images`."""
+    """Files in the folder or zip `source` become rows (size, size, channels) of the memory-mapped file `images`."""
 
     source: Path
     images: Path
@@ -45,124 +45,136 @@ class DecodingOptions:
 
 
 @contextmanager
-def helpers(total: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Helper processes for the block, which begin to start at once, or None where `total` images are not worth that. They have ended when
-    the block has."""
-    if total <= ALONE:
+def worker_processes(total: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Start worker processes for the block, or none where `total` images are too few. They end with the block."""
+    if total <= MAX_IN_PROCESS:
         yield None
         return
     count = os.cpu_count() or 1
-    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_helper) as pool:
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker) as pool:
         for _ in range(count):
             pool.submit(os.getpid)
         yield pool
 
 
-def decode_all(recipe: DecodingOptions, chunks: Iterable[Rows], pool: ProcessPoolExecutor | None) -> Iterator[list[Reading]]:
-    """The readings of every chunk, in order, read by the helpers in `pool`, or here. Raises DataError when a helper dies."""
+def decode_all(
+    options: DecodingOptions, chunks: Iterable[Rows], pool: ProcessPoolExecutor | None
+) -> Iterator[list[DecodingResult]]:
+    """Yield the results of every chunk, in order, decoded by `pool`, or in this process. Raises DataError when a worker process dies."""
     if pool is None:
-        yield from (decode_rows(recipe, rows) for rows in chunks)
+        yield from (decode_rows(options, rows) for rows in chunks)
         return
-    waiting: deque[Future[list[Reading]]] = deque()
+    waiting: deque[Future[list[DecodingResult]]] = deque()
     try:
         for rows in chunks:
-            waiting.append(pool.submit(decode_rows, recipe, rows))
+            waiting.append(pool.submit(decode_rows, options, rows))
             if len(waiting) >= AHEAD * (os.cpu_count() or 1):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool:
         raise DataError(
-            "A helper process that reads images has ended unexpectedly, perhaps for want of memory. Import again: what was read is kept."
+            "A process that decodes images ended unexpectedly, perhaps for lack of memory. Import again; decoded images are not decoded again."
         ) from None
     finally:
         for future in waiting:
             future.cancel()
 
 
-def _prepare_helper() -> None:
-    """In a helper: leave out garbage collection, a tenth of its time, and end when the process that started it has ended, however. It
-    would wait for ever, or write into the map of a later import."""
+def _prepare_worker() -> None:
+    """Switch garbage collection off, a tenth of the time, and end this process when the one that started it has ended in any way.
+
+    Otherwise it would wait for ever, or write into the pixels of a later import.
+    """
     gc.disable()
+    parent = multiprocessing.parent_process()
+    assert parent, "this runs in a worker process"
 
     def watch() -> None:
-        multiprocessing.parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def decode_rows(recipe: DecodingOptions, rows: Rows) -> list[Reading]:
-    """Read neighbouring rows into the map; what cannot be read leaves its row black and says why."""
-    pixels = np.zeros((len(rows), recipe.size, recipe.size, recipe.channels), np.uint8)
-    found: list[tuple[str | None, int, int, bytes]] = []
+def decode_rows(options: DecodingOptions, rows: Rows) -> list[DecodingResult]:
+    """Decode neighbouring rows into the memory-mapped file; a file that cannot be read leaves its row black and returns the problem."""
+    pixels = np.zeros((len(rows), options.size, options.size, options.channels), np.uint8)
+    files: list[tuple[str | None, int, int, bytes]] = []
     with ExitStack() as stack:
-        archive = stack.enter_context(recipe.source.open("rb")) if recipe.source.is_file() else None
-        for place, (_, path, member) in zip(pixels, rows, strict=True):
+        archive = stack.enter_context(options.source.open("rb")) if options.source.is_file() else None
+        for image, (_, path, member) in zip(pixels, rows, strict=True):
             try:
-                found.append(_decode(recipe, path, member, archive, place))
+                files.append(_decode(options, path, member, archive, image))
             except ImageError as error:
-                found.append((str(error), 0, 0, b""))
-    np.load(recipe.images, mmap_mode="r+")[[row for row, _, _ in rows]] = pixels
-    looks, is_grey = look_of(pixels).tolist(), are_grey(pixels).tolist()
-    return [Reading(row, *file, look, grey) for (row, _, _), file, look, grey in zip(rows, found, looks, is_grey, strict=True)]
+                files.append((str(error), 0, 0, b""))
+    np.load(options.images, mmap_mode="r+")[[row for row, _, _ in rows]] = pixels
+    hashes, is_grey = difference_hash(pixels).tolist(), are_grey(pixels).tolist()
+    return [
+        DecodingResult(row, *file, image_hash, grey)
+        for (row, _, _), file, image_hash, grey in zip(rows, files, hashes, is_grey, strict=True)
+    ]
 
 
 def _decode(
-    recipe: DecodingOptions, path: str, member: list[Any] | None, archive: BinaryIO | None, place: np.ndarray
+    options: DecodingOptions, path: str, member: list[Any] | None, archive: BinaryIO | None, pixels: np.ndarray
 ) -> tuple[None, int, int, bytes]:
+    """Decode one file into `pixels` (S, S, C); return no problem, width, height and digest. Raises ImageError."""
     name = show_name(path)
-    data = read_member(archive, Member(*member)) if archive else read_bytes(f"{recipe.source}/{path}", name)
-    picture = read_image(data, name, draft=2 * recipe.size)
-    place[:] = to_pixels(picture.image, recipe.size, recipe.channels, recipe.fit)
-    return None, *picture.size, _digest(data)
+    data = read_member(archive, Member(*member)) if archive and member else read_bytes(f"{options.source}/{path}", name)
+    decoded = read_image(data, name, draft=2 * options.size)
+    pixels[:] = to_pixels(decoded.image, options.size, options.channels, options.fit)
+    return None, *decoded.size, _digest(data)
 
 
 def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def describe_pixels(pixels: np.ndarray, first: int) -> list[Reading]:
-    """The readings of images (N, S, S, C) that were never files, rows `first` and on."""
+def results_from_pixels(pixels: np.ndarray, first: int) -> list[DecodingResult]:
+    """Return the results for images (N, S, S, C) that were never files, rows `first` and on."""
     return [
-        Reading(first + number, None, image.shape[1], image.shape[0], _digest(image.tobytes()), look, grey)
-        for number, (image, look, grey) in enumerate(
-            zip(pixels, look_of(pixels).tolist(), are_grey(pixels).tolist(), strict=True)
+        DecodingResult(first + number, None, image.shape[1], image.shape[0], _digest(image.tobytes()), image_hash, grey)
+        for number, (image, image_hash, grey) in enumerate(
+            zip(pixels, difference_hash(pixels).tolist(), are_grey(pixels).tolist(), strict=True)
         )
     ]
 
 
 def read_file(source: Path, path: str, member: Member | None) -> bytes:
-    """One file of a folder, or one member of a zip. Raises ImageError."""
+    """Read one file of a folder, or one member of a zip. Raises ImageError."""
     if member is None:
         return read_bytes(source / path, path)
     with source.open("rb") as archive:
         return read_member(archive, member)
 
 
-def look_of(pixels: np.ndarray) -> np.ndarray:
-    """A 64-bit picture of each image (N, S, S, C), int64: where brightness falls from left to right in a grid of 8 by 9 (dHash, N. Krawetz,
-    2013), by more than a share of its deviation: in a plain background it would be the noise that decides."""
+def difference_hash(pixels: np.ndarray) -> np.ndarray:
+    """Return the 64-bit difference hash of each image (N, S, S, C), int64: where brightness falls from left to right in a grid of 8 by 9
+    (dHash, N. Krawetz, 2013), by more than MIN_FALL standard deviations, so that noise in a plain background does not decide."""
     channels = np.moveaxis(pixels, 3, 0)  # added one by one: numpy is slow along an axis of three
-    grey = sum(channel.astype(np.float32) for channel in channels) / len(channels)  # (N, S, S)
+    grey: np.ndarray = sum(channel.astype(np.float32) for channel in channels) / len(channels)  # (N, S, S)
     small = _averages(8, grey.shape[1]) @ grey @ _averages(9, grey.shape[2]).T  # (N, 8, 9)
-    least = LEAST_FALL * small.std((1, 2), keepdims=True)
+    least = MIN_FALL * small.std((1, 2), keepdims=True)
     bits = (small[:, :, 1:] + least < small[:, :, :-1]).reshape(len(pixels), 64)
-    return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64).view(np.int64)
+    hashes: np.ndarray = np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64).view(np.int64)
+    return hashes
 
 
 def are_grey(pixels: np.ndarray) -> np.ndarray:
-    """Of each image (N, S, S, C) whether it has no colours, (N,) bool."""
+    """Whether each image (N, S, S, C) has no colours, (N,) bool."""
     lowest = highest = pixels[..., 0]
     for channel in range(1, pixels.shape[3]):
         lowest, highest = np.minimum(lowest, pixels[..., channel]), np.maximum(highest, pixels[..., channel])
-    return (highest - lowest).max((1, 2)) <= GREY_SPREAD
+    is_grey: np.ndarray = (highest - lowest).max((1, 2)) <= GREY_SPREAD
+    return is_grey
 
 
 @lru_cache(maxsize=8)
 def _averages(count: int, length: int) -> np.ndarray:
-    """The matrix (count, length) float32 that averages `length` pixels into `count` equal stretches."""
+    """Return the matrix (count, length) float32 that averages `length` pixels into `count` equal intervals."""
     edges = np.linspace(0, length, count + 1)
     pixel = np.arange(length)
-    shares = np.clip(np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel), 0, None)
-    return (shares / shares.sum(1, keepdims=True)).astype(np.float32)
+    weights = np.clip(np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel), 0, None)
+    averages: np.ndarray = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    return averages

@@ -1,4 +1,4 @@
-"""A folder or zip archive that is named by its path: imported when its images are first asked for, and anew when its files change."""
+"""A folder or zip archive that is named by its path: imported when its images are first needed, and again when its files change."""
 
 import hashlib
 import shutil
@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cnn_core.data.imported import ImportedSource, OnDemandSource
-from cnn_core.data.importer import ImportOptions, choose_form, import_files
-from cnn_core.data.index import Index
+from cnn_core.data.importer import ImportOptions, choose_shape, import_files
+from cnn_core.data.index.index import Index
 from cnn_core.data.library import PATH_PREFIX
 from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.source import DataInfo
@@ -20,12 +20,12 @@ from cnn_core.home import INDEX, Home
 
 
 def set_name(path: Path) -> str:
-    """The name of the imported set that holds the images of `path`."""
+    """Return the name of the imported data set that holds the images of `path`."""
     return f"{PATH_PREFIX}{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
 
 
 def is_source(path: Path, home: Home) -> bool:
-    """Whether there is something at `path`, or was when it was imported."""
+    """Whether there is a file or folder at `path`, or was when it was imported."""
     try:
         return path.is_dir() or path.is_file() or home.set_folder(set_name(path)).is_dir()
     except (OSError, ValueError):
@@ -33,42 +33,47 @@ def is_source(path: Path, home: Home) -> bool:
 
 
 class PathSource(OnDemandSource):
-    """Images in class folders at `path`. Raises DataError when it has no classes, only one, or a test class of its own."""
+    """Images in class folders at `path`. Raises DataError when it has fewer than two classes, or a class without training images."""
 
     def __init__(self, path: Path, home: Home) -> None:
         self.path = path
         self._home = home
-        self.folder = home.set_folder(set_name(path))
-        is_gone = self.folder.is_dir() and not path.exists()  # what was imported is still there
+        self._folder = home.set_folder(set_name(path))
+        is_gone = self._folder.is_dir() and not path.exists()  # the imported images are still there
         self._listing = None if is_gone else list_source(path)
 
     @property
-    def is_imported(self) -> bool:
-        """Whether these very files have been imported."""
-        return self.folder.is_dir() and (self._listing is None or self._is_up_to_date)
+    def folder(self) -> Path:
+        """Where the data set is once it is imported."""
+        return self._folder
 
     @property
-    def _is_up_to_date(self) -> bool:
-        return Index(self.folder / INDEX).facts().get("signature") == self._listing.signature
+    def is_imported(self) -> bool:
+        """Whether the files as they are now have been imported."""
+        return self._folder.is_dir() and (self._listing is None or self._imported_signature() == self._listing.signature)
+
+    def _imported_signature(self) -> object:
+        return Index(self._folder / INDEX).facts().get("signature")
 
     @property
     def info(self) -> DataInfo:
-        """As imported; before that, as the listing promises."""
-        if self.is_imported:
-            return replace(ImportedSource(self.folder).info, name=self.path.name)
-        return _promise(self.path, self._listing)
+        """The facts as imported; before the import those of the listing."""
+        if self._listing is None or self.is_imported:
+            return replace(ImportedSource(self._folder).info, name=self.path.name)
+        return _describe_listing(self.path, self._listing)
 
     def _import(self) -> Generator[Progress, None, None]:
-        if self.folder.is_dir():  # of files that have changed since
-            shutil.rmtree(self.folder)
-        yield from import_files(self.folder.name, self.path, ImportOptions(), self._home, self._listing)
+        if self._folder.is_dir():  # of files that have changed since
+            shutil.rmtree(self._folder)
+        yield from import_files(self._folder.name, self.path, ImportOptions(), self._home, self._listing)
 
 
-def _promise(path: Path, listing: Listing) -> DataInfo:
-    labels = np.array([file.label for file in listing.files if file.part in (None, "train")])
-    count = {part: sum(file.part == part for file in listing.files) for part in ("val", "test")}
+def _describe_listing(path: Path, listing: Listing) -> DataInfo:
+    """Return what is known of a data set before it is imported."""
+    labels = np.array([file.label for file in listing.files if file.split in (None, "train")])
+    count = {split: sum(file.split == split for file in listing.files) for split in ("val", "test")}
     test = count["test"] or len(stratified_split(labels, ImportOptions.test_share, ImportOptions.seed)[1])
-    image_size, channels = choose_form(path, listing, ImportOptions())
+    image_size, channels = choose_shape(path, listing, ImportOptions())
     return DataInfo(
         name=path.name,
         classes=listing.classes,

@@ -1,22 +1,23 @@
 """What a data source is: facts at once, images when asked, and loading as a generator that reports progress.
 
-`images = yield from source.load("train")` loads a part and passes its progress on, so whoever drives the loading can stop it
+`images = yield from source.load("train")` loads a split and passes its progress on, so whoever drives the loading can stop it
 between any two reports, exactly as with training. `finish(source.load("train"))` loads it without watching.
 """
 
 import mmap
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, cast
 
 import numpy as np
 
 from cnn_core.data.decoder import Fit
 from cnn_core.events import Progress
 
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = ("train", "val", "test")
-LARGEST_MAP = 2**29  # bytes of a file that is read through memory as a whole
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SPLIT_NAMES: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
+LARGEST_MAP = 2**29  # bytes; pages of a larger memory-mapped file are released after reading
 Ink = Literal["", "uci", "mnist"]
 Result = TypeVar("Result")
 
@@ -26,9 +27,9 @@ class DataInfo:
     """What is known of a data set before any image is read.
 
     `image_size`: side of the square images, pixels. `channels`: 1 grey or 3 colour. `ink`: the images are digits, bright strokes on black,
-    centred and scaled as the UCI or the MNIST digits were, so that a drawing is too. `fit`: how other images are made that size (see `to_pixels`). `val_count`: images
-    that the set itself keeps for validation; 0, and a share of the training images is. `fingerprint`: two runs with the same one used the
-    same images.
+    centred and scaled like the UCI or the MNIST digits; drawings are prepared the same way. `fit`: how other images become this size (see
+    `to_pixels`). `val_count`: validation images of the data set itself; where it is 0, a fraction of the training images is used. Two runs
+    with the same `fingerprint` used the same images.
     """
 
     name: str
@@ -44,16 +45,16 @@ class DataInfo:
 
     @property
     def shape(self) -> dict[str, int]:
-        """What a network must know of the images, by the names that the registry and the costs take."""
+        """Return what a model must know of the images, by the argument names of the model registry."""
         return {"channels": self.channels, "image_size": self.image_size, "classes": len(self.classes)}
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images with labels (N,) int64, and one sentence for each thing worth telling about them.
+    """Images with labels (N,) int64, and notes for the reader, one sentence each.
 
-    The images are rows (N,) int64 of a pool (M, H, W, C) uint8, which may be a memory-mapped file that other parts share; without
-    `rows` they are the whole pool. `some[indices]` reads a few of them.
+    The images are rows (N,) int64 of a pool (M, H, W, C) uint8, which may be a memory-mapped file that other splits share; without
+    `rows` they are the whole pool. `image_set[indices]` reads a few of them.
     """
 
     pool: np.ndarray
@@ -65,7 +66,7 @@ class ImageSet:
         return len(self.labels)
 
     def __getitem__(self, indices: int | slice | np.ndarray) -> np.ndarray:
-        """Pixels of the images at `indices`: (H, W, C) of one, (n, H, W, C) of several."""
+        """Return the pixels of the images at `indices`: (H, W, C) for one, (n, H, W, C) for several."""
         return read_rows(self.pool, indices if self.rows is None else self.rows[indices])
 
     @property
@@ -73,41 +74,49 @@ class ImageSet:
         """All pixels (N, H, W, C): in memory, where the pool is larger than the set."""
         return self.pool if self.rows is None else self[:]
 
+    def pool_rows(self, indices: np.ndarray) -> np.ndarray:
+        """Return the rows of the pool (n,) int64 that hold the images at `indices` (n,) int64."""
+        return indices if self.rows is None else cast(np.ndarray, self.rows[indices])
+
     def take(self, indices: np.ndarray) -> "ImageSet":
-        """The images at `indices` alone, from the same pool."""
-        return ImageSet(self.pool, self.labels[indices], rows=indices if self.rows is None else self.rows[indices])
+        """Return the images at `indices` alone, from the same pool."""
+        return ImageSet(self.pool, self.labels[indices], rows=self.pool_rows(indices))
 
 
 def is_large(pool: np.ndarray) -> bool:
-    """Whether a pool is a file that is not to be held in memory as a whole."""
+    """Whether a pool is a file too large to be held in memory as a whole."""
     return isinstance(pool, np.memmap) and pool.nbytes > LARGEST_MAP
 
 
 def read_rows(pool: np.ndarray, rows: int | slice | np.ndarray) -> np.ndarray:
-    """Some images of a pool, copied; of a large file the memory stays small, though the system's cache keeps what it read."""
+    """Copy some images of a pool. The memory used for a large file stays small, though the system's cache keeps what was read."""
     pixels = np.array(pool[rows])
     release(pool)
     return pixels
 
 
 def release(pool: np.ndarray) -> None:
-    """Let go of what was read of a large file through memory; to be called when nothing looks at its pages."""
+    """Release the memory pages read from a large file; call it when nothing uses them."""
     if is_large(pool) and hasattr(mmap, "MADV_DONTNEED"):
-        pool._mmap.madvise(mmap.MADV_DONTNEED)
+        mapped: mmap.mmap = pool._mmap  # type: ignore[attr-defined]  # numpy offers no public way to its map
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 Loading = Generator[Progress, None, ImageSet]
 
 
 class DataSource(Protocol):
-    """A data set: its facts, and its images part by part."""
+    """A data set: its facts, and its images split by split."""
 
-    info: DataInfo
+    @property
+    def info(self) -> DataInfo:
+        """What is known before any image is read."""
+        ...
 
-    def load(self, part: Part) -> Loading:
-        """Read one part, yielding Progress; the generator's return value is the ImageSet. Raises DataError.
+    def load(self, split: Split) -> Loading:
+        """Read one split, yielding Progress; the generator's return value is the ImageSet. Raises DataError.
 
-        "val" is empty where the set has no validation images of its own.
+        "val" is empty where the data set has no validation images of its own.
         """
         ...
 
@@ -118,4 +127,4 @@ def finish(steps: Generator[object, None, Result]) -> Result:
         try:
             next(steps)
         except StopIteration as end:
-            return end.value
+            return cast(Result, end.value)

@@ -1,11 +1,11 @@
 """Streaming: batches of images that do not fit on the device, read ahead of their use.
 
 In: images (N, H, W, C) uint8 in an array or a memory-mapped file, and which of them each batch takes. Out: the batches, on the
-device. Reading is a copy that holds no lock, so it goes on while the batch before is trained on.
+device. Reading is a copy that does not hold the GIL, so it runs while the model trains on the batch before.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -16,12 +16,12 @@ from cnn_core.data.source import ImageSet, is_large, release
 AHEAD = 2  # batches read, or being read, beyond the one in use
 
 
-def prefetch(images: np.ndarray, order: Sequence[torch.Tensor], device: torch.device) -> Iterator[torch.Tensor]:
-    """The batches (B, H, W, C) uint8 that `order`, int64 indices on the CPU, asks for, one after the other.
+def prefetch(images: np.ndarray, order: Sequence[torch.Tensor], device: torch.device) -> Generator[torch.Tensor, None, None]:
+    """Yield the batches (B, H, W, C) uint8 of `order`, a sequence of int64 indices on the CPU.
 
-    Threads: the rows are gathered on one thread of this generator's own, two batches ahead. All else is the consumer's thread:
-    asking for rows, and starting the copy to a GPU (from pinned memory, not waited for). An error in reading is raised where the
-    consumer asks for that batch. The thread has ended when this generator has: at its end, after an error, or when it is closed.
+    The rows are gathered on one thread of this generator, AHEAD batches ahead. The consumer's thread does the rest: it requests rows and
+    starts the copy to a GPU, from pinned memory and without waiting. An error in reading is raised where the consumer requests that batch.
+    The thread ends with this generator: at its end, after an error, or when it is closed.
     """
     pin = device.type == "cuda"
     waiting: deque[Future[torch.Tensor]] = deque()
@@ -39,15 +39,15 @@ def prefetch(images: np.ndarray, order: Sequence[torch.Tensor], device: torch.de
 
 
 def _gather(images: np.ndarray, chosen: torch.Tensor, pin: bool) -> torch.Tensor:
-    """The chosen rows (B, H, W, C), copied straight into memory that a GPU can fetch from; runs on the reading thread."""
+    """Copy the chosen rows (B, H, W, C) into memory that a GPU can read from; runs on the reading thread."""
     rows = torch.empty((len(chosen), *images.shape[1:]), dtype=torch.uint8, pin_memory=pin)
-    np.take(images, chosen.numpy(), axis=0, out=rows.numpy(), mode="clip")  # "raise" would go through a second copy
+    np.take(images, chosen.numpy(), axis=0, out=rows.numpy(), mode="clip")  # mode="raise" would make a second copy
     release(images)
     return rows
 
 
 def fits_on_device(images: ImageSet, device: torch.device) -> bool:
-    """Whether to keep all images on the device: on a GPU below half of what is free there, elsewhere unless they are a large file."""
+    """Whether all images fit on the device: on a GPU into half of the free memory, elsewhere unless they are a large file."""
     if device.type == "cuda":
-        return len(images) * images.pool[0].nbytes < torch.cuda.mem_get_info(device)[0] / 2
+        return bool(len(images) * images.pool[0].nbytes < torch.cuda.mem_get_info(device)[0] / 2)
     return not is_large(images.pool)

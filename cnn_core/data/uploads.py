@@ -1,7 +1,7 @@
-"""What people send, put on the disk for an import: a zip as it came, single files packed into a zip, or a collection class by class.
+"""Uploads, saved for an import: a zip, single files packed into a zip, or a collection of images class by class.
 
-Everything lies under `data/uploads/<random>/`, which the import removes when it is done. No name that came from outside is ever used as a
-path, but for a class's, which is checked.
+Everything is in `data/uploads/<random>/`, which the import removes when it has ended. No name from outside is used as a path, except the name
+of a class, which is checked.
 """
 
 import re
@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from cnn_core.data.archive import check_name, show_name
 from cnn_core.data.decoder import MAX_BYTES, SUFFIXES
-from cnn_core.data.listing import PART_FOLDERS
+from cnn_core.data.listing import SPLIT_FOLDERS
 from cnn_core.data.owners import write_owner
 from cnn_core.errors import DataError
 from cnn_core.home import Home
@@ -25,20 +25,20 @@ CLASS_NAME = re.compile(r"[^\W_][\w .,&'()+-]{0,59}")
 STALE_SECONDS = 7 * 24 * 3600
 
 
-def keep_zip(content: BinaryIO, name: str, home: Home, owner: str = "") -> Path:
-    """Copy an uploaded zip of `owner` to the disk; gives its path. Its name is kept as far as a title goes."""
+def save_zip(content: BinaryIO, name: str, home: Home, owner: str = "") -> Path:
+    """Save an uploaded zip of `owner` and return its path. The part of its name that is safe becomes the title."""
     stem = re.sub(r"[^\w -]", "", Path(show_name(name)).stem)[:60] or "upload"
-    path = new_folder(home, owner) / f"{stem}.zip"
+    path = create_upload_folder(home, owner) / f"{stem}.zip"
     content.seek(0)
-    with _writing(path), path.open("wb") as file:
+    with _saving(path), path.open("wb") as file:
         shutil.copyfileobj(content, file, 2**20)
     return path
 
 
-def pack(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> Path:
-    """Put uploaded files (their path below the folder, their content) into one zip, unpacked; gives its path."""
-    path = new_folder(home, owner) / "folder.zip"
-    with _writing(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+def pack_folder(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> Path:
+    """Store uploaded files (path in their folder, content) in one zip without compression; return its path."""
+    path = create_upload_folder(home, owner) / "folder.zip"
+    with _saving(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
             if check_name(name) is None:
                 content.seek(0)
@@ -46,18 +46,19 @@ def pack(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> 
     return path
 
 
-def begin_collection(home: Home, owner: str = "") -> Path:
-    """An empty folder for pictures that come class by class."""
-    folder = new_folder(home, owner) / "collection"
+def create_collection(home: Home, owner: str = "") -> Path:
+    """Create an empty folder for images that are uploaded class by class."""
+    folder = create_upload_folder(home, owner) / "collection"
     folder.mkdir()
     return folder
 
 
-def collect(collection: Path, class_name: str, files: Iterable[tuple[str, bytes]]) -> None:
-    """Add pictures (name, content) to a class of the collection. Raises DataError when the class cannot be called that."""
-    if not CLASS_NAME.fullmatch(class_name) or class_name.casefold() in PART_FOLDERS or class_name.endswith((" ", ".")):
+def add_to_class(collection: Path, class_name: str, files: Iterable[tuple[str, bytes]]) -> None:
+    """Add images (name, content) to a class of the collection. Raises DataError when the name of the class is invalid."""
+    if not CLASS_NAME.fullmatch(class_name) or class_name.casefold() in SPLIT_FOLDERS or class_name.endswith((" ", ".")):
         raise DataError(
-            f"“{show_name(class_name)}” cannot be a class. Use up to 60 letters, digits and spaces, beginning with a letter or digit, and not train, val or test."
+            f"“{show_name(class_name)}” cannot be the name of a class. Use up to 60 letters, digits and spaces, beginning with a letter or digit, and not train, "
+            "val or test."
         )
     folder = collection / class_name
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,25 +70,25 @@ def collect(collection: Path, class_name: str, files: Iterable[tuple[str, bytes]
             number += 1
 
 
-def count_collected(collection: Path) -> dict[str, int]:
-    """Pictures by class."""
+def count_images(collection: Path) -> dict[str, int]:
+    """Count the images of every class."""
     if not collection.is_dir():
         return {}
     return {folder.name: sum(1 for _ in folder.iterdir()) for folder in sorted(collection.iterdir()) if folder.is_dir()}
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """A block that writes an upload; what is left of one that failed is removed. Raises DataError."""
+def _saving(path: Path) -> Iterator[None]:
+    """Save an upload in the block and remove it when that fails. Raises DataError."""
     try:
         yield
     except OSError as error:
         shutil.rmtree(path.parent, ignore_errors=True)
-        raise DataError(f"The upload cannot be kept ({error.strerror}). Check free space and permissions.") from None
+        raise DataError(f"The upload cannot be saved ({error.strerror}). Check free space and permissions.") from None
 
 
-def new_folder(home: Home, owner: str = "") -> Path:
-    """A folder of its own, `owner`'s; those that nobody came back for are removed."""
+def create_upload_folder(home: Home, owner: str = "") -> Path:
+    """Create a folder for an upload of `owner`, and remove uploads older than STALE_SECONDS."""
     root = home.data / "uploads"
     try:
         for old in root.iterdir() if root.is_dir() else ():
@@ -97,5 +98,5 @@ def new_folder(home: Home, owner: str = "") -> Path:
         folder.mkdir(parents=True)
         write_owner(folder, owner)
     except OSError as error:
-        raise DataError(f"An upload cannot be kept in {root} ({error.strerror}). Check free space and permissions.") from None
+        raise DataError(f"The upload cannot be saved in {root} ({error.strerror}). Check free space and permissions.") from None
     return folder

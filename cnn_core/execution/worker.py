@@ -90,10 +90,10 @@ class Worker:
 
     def _import(self) -> None:
         with contextlib.suppress(StudioError):
-            self._jobs.recover()
+            self._jobs.requeue_interrupted()
         while not self._should_end():
             with contextlib.suppress(StudioError):
-                if self._jobs.work(self._should_end):
+                if self._jobs.run_next(self._should_end):
                     continue
             self._ending.wait(POLL_SECONDS)
 

@@ -22,7 +22,7 @@ from cnn_core.explain.embedding import compute_features
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, EVALUATIONS, Home
 from cnn_core.inference.confidence import network_key
-from cnn_core.metrics.evaluation import check_classes, load_part
+from cnn_core.metrics.evaluation import check_classes, load_split
 from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.models.saving import ModelCard, load_model
 
@@ -65,7 +65,7 @@ def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Pr
     source = open_source(config.data, home)
     check_classes(folder, source)
     path = folder / EVALUATIONS / f"{PREFIX}{feature_bank_key(folder, config, source.info.fingerprint)}.npy"
-    everything = yield from load_part(source, config, "train")
+    everything = yield from load_split(source, config, "train")
     numbers = spread_over_classes(everything.labels, MOST)
     images = _hold(everything, numbers)
     kept = _read(path, len(images))

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnn_core.data.open import open_source
-from cnn_core.data.source import ImageSet, Part
+from cnn_core.data.source import SPLIT_NAMES, ImageSet, Split
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.export.graph import predict_in_chunks
 from cnn_core.inference.classifier import Classifier
-from cnn_core.metrics.evaluation import PART_NAMES, check_classes, load_part
+from cnn_core.metrics.evaluation import check_classes, load_split
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
@@ -37,7 +37,7 @@ DIFFERENT = (
 class ReferencePredictions:
     """Images (N, S, S, C) uint8 of one split with their labels (N,), and the program's `probabilities` (N, classes) float32."""
 
-    split: Part
+    split: Split
     images: np.ndarray
     labels: np.ndarray
     probabilities: np.ndarray
@@ -48,7 +48,7 @@ class Verification:
     """How a file's predictions compare with the program's: on `images` images of a split, `ties` of them with another of two tied classes,
     and `largest_difference` between two probabilities."""
 
-    split: Part
+    split: Split
     images: int
     ties: int
     largest_difference: float
@@ -56,7 +56,7 @@ class Verification:
     def __str__(self) -> str:
         tied = f" (two classes tie in {self.ties:,})" if self.ties else ""
         far = f"within {self.largest_difference:.0e}" if self.largest_difference else "the same to the last digit"
-        return f"Checked on {self.images:,} {PART_NAMES[self.split]} images: same class in all{tied}, probabilities {far}."
+        return f"Checked on {self.images:,} {SPLIT_NAMES[self.split]} images: same class in all{tied}, probabilities {far}."
 
 
 def predict_reference(store: Store, run: Run, most: int = MOST_IMAGES) -> Generator[Progress, None, ReferencePredictions]:
@@ -64,18 +64,18 @@ def predict_reference(store: Store, run: Run, most: int = MOST_IMAGES) -> Genera
     test images. Raises RunError or DataError."""
     folder, source = store.home.run_folder(run.id), open_source(run.config.data, store.home)
     check_classes(folder, source)
-    split: Part = "test"
-    images = yield from load_part(source, run.config, split)
+    split: Split = "test"
+    images = yield from load_split(source, run.config, split)
     if not len(images):
         split = "val"
-        images = yield from load_part(source, run.config, split)
+        images = yield from load_split(source, run.config, split)
     if not len(images):
         raise StudioError(NO_IMAGES)
     return (yield from predict_with_classifier(Classifier(folder), spread(images, most), split))
 
 
 def predict_with_classifier(
-    classifier: Classifier, images: ImageSet, split: Part
+    classifier: Classifier, images: ImageSet, split: Split
 ) -> Generator[Progress, None, ReferencePredictions]:
     """The program's predictions for these images."""
     pixels = images[:]

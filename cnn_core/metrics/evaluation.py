@@ -16,7 +16,7 @@ import torch
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
 from cnn_core.data.open import open_source
-from cnn_core.data.source import DataSource, ImageSet, Loading, Part
+from cnn_core.data.source import SPLIT_NAMES, DataSource, ImageSet, Loading, Split
 from cnn_core.data.splits import stratified_split
 from cnn_core.device import choose_device
 from cnn_core.errors import RunError
@@ -30,7 +30,6 @@ from cnn_core.models.checkpoint import load_epoch, measured_weights
 from cnn_core.models.saving import ModelCard, build_saved, load_model, read_card
 
 BATCH = 500
-PART_NAMES: dict[Part, str] = {"train": "training", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,16 +117,16 @@ class Evaluation:
 
 
 def evaluate(
-    model: torch.nn.Module, card: ModelCard, images: ImageSet, device: torch.device, part: Part = "test"
+    model: torch.nn.Module, card: ModelCard, images: ImageSet, device: torch.device, split: Split = "test"
 ) -> Generator[Progress, None, Evaluation]:
     """The model's logits for `images`, yielding Progress."""
     batches = Batches(images, batch_size=BATCH, device=device, mean=card.mean, std=card.std)
-    logits = yield from compute_logits(model, batches, f"Evaluating {PART_NAMES[part]} images")
+    logits = yield from compute_logits(model, batches, f"Evaluating {SPLIT_NAMES[split]} images")
     return Evaluation(card.classes, logits.cpu().numpy(), images.labels)
 
 
 def evaluate_run(
-    run: str, config: TrainConfig, home: Home, *, part: Part = "test", epoch: int | None = None
+    run: str, config: TrainConfig, home: Home, *, split: Split = "test", epoch: int | None = None
 ) -> Generator[Progress, None, Evaluation]:
     """Run `run` on one part of its images, by its best network or that after a kept `epoch`; from `evaluations/` where that is still true.
 
@@ -136,14 +135,14 @@ def evaluate_run(
     folder = home.run_folder(run)
     source = open_source(config.data, home)
     check_classes(folder, source)
-    key = evaluation_key(folder, config, source.info.fingerprint, part, epoch)
+    key = evaluation_key(folder, config, source.info.fingerprint, split, epoch)
     kept = read_evaluation(folder, key)
     if kept:
         return kept
     device = choose_device("auto")
     model, card = open_network(folder, epoch, device)
-    images = yield from load_part(source, config, part)
-    evaluation = yield from evaluate(model, card, images, device, part)
+    images = yield from load_split(source, config, split)
+    evaluation = yield from evaluate(model, card, images, device, split)
     save_evaluation(folder, key, evaluation)
     return replace(evaluation, key=key)
 
@@ -164,16 +163,16 @@ def open_network(folder: Path, epoch: int | None, device: torch.device) -> tuple
     return build_saved(folder, card, measured_weights(state["trainer"]), device), card
 
 
-def load_part(source: DataSource, config: TrainConfig, part: Part) -> Loading:
+def load_split(source: DataSource, config: TrainConfig, split: Split) -> Loading:
     """The images of `part` as a run with `config` used them, without augmentation. Raises DataError."""
-    if part == "test" or source.info.val_count:
-        return (yield from source.load(part))
+    if split == "test" or source.info.val_count:
+        return (yield from source.load(split))
     images = yield from source.load("train")
     rest, kept = stratified_split(images.labels, config.validation_share, config.seed)
-    return images.take(kept if part == "val" else rest)
+    return images.take(kept if split == "val" else rest)
 
 
-def evaluation_key(folder: Path, config: TrainConfig, fingerprint: str, part: Part, epoch: int | None) -> str:
+def evaluation_key(folder: Path, config: TrainConfig, fingerprint: str, split: Split, epoch: int | None) -> str:
     """A name for a network, as its file lies there now, on images. Raises RunError where there is no such network."""
     try:
         state = (folder / WEIGHTS if epoch is None else epoch_file(folder, epoch)).stat()
@@ -183,9 +182,9 @@ def evaluation_key(folder: Path, config: TrainConfig, fingerprint: str, part: Pa
             if epoch is None
             else f"The state of run {folder.name} after epoch {epoch} was not kept. Choose another epoch."
         ) from None
-    split = (config.validation_share, config.seed) if part != "test" else ()
-    facts = (state.st_size, state.st_mtime_ns, (folder / CARD).read_bytes(), fingerprint, split)
-    return f"{_prefix(part, epoch)}{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
+    drawn_split = (config.validation_share, config.seed) if split != "test" else ()
+    facts = (state.st_size, state.st_mtime_ns, (folder / CARD).read_bytes(), fingerprint, drawn_split)
+    return f"{_prefix(split, epoch)}{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
 
 
 def save_evaluation(folder: Path, key: str, evaluation: Evaluation) -> None:
@@ -217,5 +216,5 @@ def read_evaluation(folder: Path, key: str) -> Evaluation | None:
     return None
 
 
-def _prefix(part: Part, epoch: int | None) -> str:
-    return f"{'best' if epoch is None else f'{epoch:04d}'}-{part}-"
+def _prefix(split: Split, epoch: int | None) -> str:
+    return f"{'best' if epoch is None else f'{epoch:04d}'}-{split}-"

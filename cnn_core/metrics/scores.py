@@ -35,8 +35,8 @@ def score(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> S
         for at in range(0, len(labels), step):
             rows = slice(at, at + step)
             # Copied, for what is kept of a block would lie between the large ones that come and go, and hold gigabytes of them.
-            for column, part in zip(columns, _score_block(logits[rows], labels[rows], temperature), strict=True):
-                column[rows] = part
+            for column, split in zip(columns, _score_block(logits[rows], labels[rows], temperature), strict=True):
+                column[rows] = split
     return scores
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cnn_core.data.source import Part
+from cnn_core.data.source import Split
 from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
-from cnn_core.home import LEARNING
+from cnn_core.home import TRAINING_DYNAMICS
 
-PARTS: tuple[Part, ...] = ("train", "val")
+SPLITS: tuple[Split, ...] = ("train", "val")
 NEVER = 0  # the epoch in which an image was first right that never was
 REMEDY = "Train a new run to have it."
 
@@ -102,25 +102,27 @@ def learned_last(history: TrainingDynamics) -> np.ndarray:
     return learned[np.argsort(-history.first_right[learned], kind="stable")]
 
 
-def save_dynamics(folder: Path, epoch: int, is_right: dict[Part, np.ndarray], fingerprint: str) -> None:
+def save_dynamics(folder: Path, epoch: int, is_right: dict[Split, np.ndarray], fingerprint: str) -> None:
     """Write down which images were right in `epoch`: for each of PARTS (N,) bool, in the order of the part. Raises OSError."""
-    columns = {part: np.packbits(is_right[part]) for part in PARTS} | {f"{part}_count": len(is_right[part]) for part in PARTS}
-    (folder / LEARNING).mkdir(exist_ok=True)
+    columns = {split: np.packbits(is_right[split]) for split in SPLITS} | {
+        f"{split}_count": len(is_right[split]) for split in SPLITS
+    }
+    (folder / TRAINING_DYNAMICS).mkdir(exist_ok=True)
     write_atomically(_file(folder, epoch), lambda file: np.savez(file, fingerprint=fingerprint, **columns))
 
 
-def read_dynamics(folder: Path, part: Part, count: int, fingerprint: str, done: int = 0) -> TrainingDynamics:
+def read_dynamics(folder: Path, split: Split, count: int, fingerprint: str, done: int = 0) -> TrainingDynamics:
     """The history of the `count` images of `part` of the run in `folder`, which has `done` epochs behind it.
 
     Raises RunError when nothing was recorded, or not of these images: `fingerprint` is that of the data as it is now.
     """
-    if part not in PARTS:
+    if split not in SPLITS:
         raise RunError(
             "A run looks at its test images once, when it is done, so they have no history. Choose training or validation images."
         )
     known, packed, of_others = [], [], 0
     for epoch in _epochs(folder):
-        found = _read(folder, epoch, part)
+        found = _read(folder, epoch, split)
         if found and found[:2] == (fingerprint, count):
             known.append(epoch)
             packed.append(found[2])
@@ -149,7 +151,7 @@ def copy_dynamics(source: Path, folder: Path, epoch: int) -> None:
     """Give the run in `folder` the history of the one in `source` up to `epoch`. Raises OSError."""
     for number in _epochs(source):
         if number <= epoch:
-            (folder / LEARNING).mkdir(exist_ok=True)
+            (folder / TRAINING_DYNAMICS).mkdir(exist_ok=True)
             shutil.copyfile(_file(source, number), _file(folder, number))
 
 
@@ -165,19 +167,19 @@ def _notes(known: list[int], done: int) -> tuple[str, ...]:
 
 
 def _file(folder: Path, epoch: int) -> Path:
-    return folder / LEARNING / f"{epoch:04d}.npz"
+    return folder / TRAINING_DYNAMICS / f"{epoch:04d}.npz"
 
 
 def _epochs(folder: Path) -> list[int]:
     """The epochs of which there is a file, in order."""
-    return sorted(int(path.stem) for path in (folder / LEARNING).glob("[0-9]*.npz") if path.stem.isdecimal())
+    return sorted(int(path.stem) for path in (folder / TRAINING_DYNAMICS).glob("[0-9]*.npz") if path.stem.isdecimal())
 
 
-def _read(folder: Path, epoch: int, part: Part) -> tuple[str, int, np.ndarray] | None:
+def _read(folder: Path, epoch: int, split: Split) -> tuple[str, int, np.ndarray] | None:
     """Fingerprint, count of images and their packed bits, or None where the file is damaged."""
     try:
         with np.load(_file(folder, epoch), allow_pickle=False) as kept:
-            fingerprint, count, packed = str(kept["fingerprint"]), int(kept[f"{part}_count"]), kept[part]
+            fingerprint, count, packed = str(kept["fingerprint"]), int(kept[f"{split}_count"]), kept[split]
     except Exception:  # what reading a damaged file raises is anybody's guess
         return None
     return (fingerprint, count, packed) if packed.dtype == np.uint8 and packed.shape == (-(-count // 8),) else None

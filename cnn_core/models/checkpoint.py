@@ -13,7 +13,7 @@ import torch
 
 from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
-from cnn_core.home import CHECKPOINT, EPOCHS, OLD_CHECKPOINT, epoch_file, kept_epochs
+from cnn_core.home import CHECKPOINT, EPOCHS, OLD_CHECKPOINT, epoch_file, saved_epochs
 
 DIGEST = hashlib.sha256().digest_size
 EPOCHS_ROOM = 2**30  # bytes for the states after a run's epochs
@@ -32,7 +32,7 @@ def keep_epoch(folder: Path, epoch: int, state: dict[str, Any], room: int = EPOC
     payload = _packed(state)
     (folder / EPOCHS).mkdir(exist_ok=True)
     write_atomically(epoch_file(folder, epoch), lambda file: file.write(payload))
-    while len(kept := kept_epochs(folder)) > 3 and len(kept) * len(payload) > room:
+    while len(kept := saved_epochs(folder)) > 3 and len(kept) * len(payload) > room:
         for number in kept[1:-2:2]:
             epoch_file(folder, number).unlink(missing_ok=True)
 

@@ -12,11 +12,11 @@ from string import Template
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.source import DataInfo, ImageSet, Part
+from cnn_core.data.source import SPLIT_NAMES, DataInfo, ImageSet, Split
 from cnn_core.events import Changed, Epoch, Progress
 from cnn_core.inference.confidence import NEUTRAL, Calibration
 from cnn_core.metrics.classification import choose_k, top_k_accuracy
-from cnn_core.metrics.evaluation import PART_NAMES, Evaluation
+from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.metrics.prediction_table import Names
 from cnn_core.metrics.test_set_usage import MANY
@@ -27,7 +27,7 @@ from cnn_core.report.results import show_calibration, show_classes, show_confusi
 from cnn_core.report.settings import show_reproduction, show_settings
 
 TEMPLATE = Path(__file__).with_name("document.html")
-NEWNESS: dict[Part, str] = {
+NEWNESS: dict[Split, str] = {
     "test": "Test images were never used for training or for choosing the best epoch.",
     "val": "The network did not learn from the validation images, but they chose its best epoch: on new images it may do a little worse.",
     "train": "The network learned from the training images, so new images are harder.",
@@ -65,7 +65,7 @@ class EvaluationFacts:
     evaluation: Evaluation
     images: ImageSet
     names: Names
-    part: Part
+    split: Split
     epoch: int | None
     info: DataInfo
     calibration: Calibration = NEUTRAL
@@ -82,16 +82,16 @@ def write_report(run: RunFacts, looked: EvaluationFacts) -> Generator[Progress, 
         lambda: _show_training(run, looked),
         lambda: show_classes(looked.evaluation),
         lambda: show_confusion(looked.evaluation),
-        lambda: show_mistakes(looked.evaluation, looked.images, looked.names, PART_NAMES[looked.part]),
+        lambda: show_mistakes(looked.evaluation, looked.images, looked.names, SPLIT_NAMES[looked.split]),
         lambda: show_calibration(looked.evaluation, looked.calibration),
         lambda: show_reproduction(run.config, run.changes, run.parent, run.parent_epoch),
         lambda: _show_foot(run),
     )
     written: list[Html] = []
-    for done, part in enumerate(parts):
+    for done, write in enumerate(parts):
         yield Progress("Writing the report", done, len(parts))
-        written.append(part())
-    title = join([f"{run.name or run.id} · {PART_NAMES[looked.part]} images"])
+        written.append(write())
+    title = join([f"{run.name or run.id} · {SPLIT_NAMES[looked.split]} images"])
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(title=title, body=join(written))
 
 
@@ -107,11 +107,11 @@ def _show_head(run: RunFacts, looked: EvaluationFacts) -> Html:
 
 
 def _show_figures(run: RunFacts, looked: EvaluationFacts) -> Html:
-    evaluation, part = looked.evaluation, PART_NAMES[looked.part]
+    evaluation, split = looked.evaluation, SPLIT_NAMES[looked.split]
     low, high = wilson_interval(int(evaluation.is_right.sum()), len(evaluation))
     figures: list[tuple[str, object]] = [
         (
-            f"{part.capitalize()} accuracy",
+            f"{split.capitalize()} accuracy",
             join([percent(evaluation.accuracy, 2), tag("small", f"95 %: {percent(low)} to {percent(high)}")]),
         )
     ]
@@ -119,12 +119,12 @@ def _show_figures(run: RunFacts, looked: EvaluationFacts) -> Html:
         figures.append((f"Top-{k} accuracy", percent(top_k_accuracy(evaluation.scores.rank, k), 2)))
     loss = evaluation.loss
     figures += [
-        (f"{part.capitalize()} loss", join([f"{loss:.4f}" if loss == loss else "–", tag("small", "mean cross-entropy, nats")])),
-        (f"{part.capitalize()} images", f"{len(evaluation):,}"),
+        (f"{split.capitalize()} loss", join([f"{loss:.4f}" if loss == loss else "–", tag("small", "mean cross-entropy, nats")])),
+        (f"{split.capitalize()} images", f"{len(evaluation):,}"),
         ("Network", join([f"epoch {number}" if (number := _epoch(run, looked)) else "best", tag("small", _why(run, looked))])),
     ]
     about = (
-        f"{NEWNESS[looked.part]} The interval is Wilson’s: how far chance in the choice of these images may move the accuracy."
+        f"{NEWNESS[looked.split]} The interval is Wilson’s: how far chance in the choice of these images may move the accuracy."
     )
     if looked.looks >= MANY:
         about += (

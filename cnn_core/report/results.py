@@ -92,29 +92,29 @@ def _pairs(evaluation: Evaluation) -> Html | str:
     return table("Confused most often", ("True class", "Predicted", "Images", "Of the class"), rows, words=2)
 
 
-def show_mistakes(evaluation: Evaluation, images: ImageSet, names: Names, part: str) -> Html:
+def show_mistakes(evaluation: Evaluation, images: ImageSet, names: Names, split: str) -> Html:
     wrong = evaluation.select(is_right=False)
     if not len(wrong):
-        return section("Worst mistakes", tag("p", f"All {len(evaluation):,} {part} images are classified right."))
+        return section("Worst mistakes", tag("p", f"All {len(evaluation):,} {split} images are classified right."))
     worst = highest_loss(evaluation, wrong)[:MISTAKES]
     shots = [
-        _shot(pixels, evaluation, index, name, part)
+        _shot(pixels, evaluation, index, name, split)
         for pixels, index, name in zip(images[worst], worst.tolist(), names(worst), strict=True)
     ]
     about = (
-        f"{len(wrong):,} of {len(evaluation):,} {part} images are classified wrong; "
+        f"{len(wrong):,} of {len(evaluation):,} {split} images are classified wrong; "
         f"{'these are' if len(wrong) > len(worst) else 'here are'} the {len(worst):,} whose true class was held least probable."
         if len(wrong) > 1
-        else f"One of {len(evaluation):,} {part} images is classified wrong."
+        else f"One of {len(evaluation):,} {split} images is classified wrong."
     )
     return section("Worst mistakes", tag("p", about, class_="hint"), tag("div", *shots, class_="shots"))
 
 
-def _shot(pixels: np.ndarray, evaluation: Evaluation, index: int, name: str, part: str) -> Html:
+def _shot(pixels: np.ndarray, evaluation: Evaluation, index: int, name: str, split: str) -> Html:
     """An image (H, W, C) uint8 with what was said of it."""
     scores = evaluation.scores
     said, truth = evaluation.classes[scores.predicted[index]], evaluation.classes[evaluation.labels[index]]
-    called = f"{part.capitalize()} image {index}"
+    called = f"{split.capitalize()} image {index}"
     caption = join(
         [
             tag("b", said),

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import cnn_core
 from cnn_core.data.imported import image_names
 from cnn_core.data.open import open_source
-from cnn_core.data.source import ImageSet, Part
+from cnn_core.data.source import ImageSet, Split
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import NEUTRAL, calibration_of
 from cnn_core.metrics.evaluation import Evaluation
@@ -23,7 +23,7 @@ from cnn_core.runs.store import Store
 
 
 def report_run(
-    store: Store, run: Run, evaluation: Evaluation, images: ImageSet, *, part: Part = "test", epoch: int | None = None
+    store: Store, run: Run, evaluation: Evaluation, images: ImageSet, *, split: Split = "test", epoch: int | None = None
 ) -> Generator[Progress, None, str]:
     """The report on `run`: its best network or that after a kept `epoch`, evaluated on the `images` of `part`. Raises StudioError."""
     yield Progress("Reading the run", 0, 1)
@@ -32,11 +32,11 @@ def report_run(
         evaluation,
         images,
         image_names(source, images),
-        part,
+        split,
         epoch,
         source.info,
         calibration_of(store.home.run_folder(run.id)) if epoch is None else NEUTRAL,
-        count_models(store.home, run.config.data, run.id, epoch) if part == "test" else 0,
+        count_models(store.home, run.config.data, run.id, epoch) if split == "test" else 0,
     )
     return (yield from write_report(gather_facts(store, run), looked))
 

@@ -8,7 +8,7 @@ import torch
 from cnn_core.config.changes import BRANCHABLE, change_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, SettingError
-from cnn_core.home import kept_epochs
+from cnn_core.home import saved_epochs
 from cnn_core.metrics.training_dynamics import copy_dynamics
 from cnn_core.models.checkpoint import load_epoch, measured_weights, save_checkpoint
 from cnn_core.models.saving import save_state
@@ -47,7 +47,7 @@ def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, pr
 def _best_weights(folder: Path, state: dict[str, Any]) -> dict[str, torch.Tensor] | None:
     """The weights of the best epoch so far, as they are saved, if its state was kept."""
     best = max((epoch["epoch"] for epoch in state["epochs"] if epoch["is_best"]), default=0)
-    if best not in kept_epochs(folder):
+    if best not in saved_epochs(folder):
         return None
     try:
         return measured_weights(load_epoch(folder, best)["trainer"])

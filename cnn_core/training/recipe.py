@@ -19,7 +19,7 @@ from cnn_core.data.statistics import channel_statistics
 from cnn_core.device import choose_arithmetic, choose_device, describe_device, determinism, should_compile
 from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Event, Finished, Note, Progress, Started
-from cnn_core.home import CURVES_PICTURE, PREDICTIONS_PICTURE, Home
+from cnn_core.home import CURVES_IMAGE, PREDICTIONS_IMAGE, Home
 from cnn_core.metrics.evaluation import evaluate, evaluation_key, save_evaluation
 from cnn_core.models.checkpoint import drop_checkpoints
 from cnn_core.models.registry import count_trained, find_family
@@ -77,8 +77,8 @@ def train_run(
         evaluation = yield from evaluate(best, card, test, device)
         save_evaluation(folder, evaluation_key(folder, config, source.info.fingerprint, "test", None), evaluation)
         yield Progress("Drawing curves and predictions", 0, 1)
-        draw_training_curves(course.epochs, folder / CURVES_PICTURE)
-        draw_predictions(test, evaluation, folder / PREDICTIONS_PICTURE)
+        draw_training_curves(course.epochs, folder / CURVES_IMAGE)
+        draw_predictions(test, evaluation, folder / PREDICTIONS_IMAGE)
         drop_checkpoints(folder)
         yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
-from cnn_core.home import PROBES
+from cnn_core.home import TRACKED_IMAGES
 from cnn_core.locks import try_lock
 
 MOST = 16
@@ -47,13 +47,13 @@ class TrackedImage:
 def read_tracked_images(folder: Path) -> list[TrackedImage]:
     """The probes of the run in `folder`, in the order in which they were pinned. Raises RunError where the file is damaged."""
     try:
-        with (folder / PROBES).open("rb") as file:
+        with (folder / TRACKED_IMAGES).open("rb") as file:
             return _unpacked(file.read(LARGEST_FILE))
     except FileNotFoundError:
         return []
     except Exception:  # what reading a damaged file raises is anybody's guess
         raise RunError(
-            f"The probes of run {folder.name} cannot be read: {PROBES} is damaged. Remove them all, and pin the images again."
+            f"The probes of run {folder.name} cannot be read: {TRACKED_IMAGES} is damaged. Remove them all, and pin the images again."
         ) from None
 
 
@@ -107,7 +107,7 @@ def _is_image(pixels: np.ndarray) -> bool:
 def _write(folder: Path, probes: Sequence[TrackedImage]) -> None:
     """Replace the file; without probes there is none."""
     if not probes:
-        (folder / PROBES).unlink(missing_ok=True)
+        (folder / TRACKED_IMAGES).unlink(missing_ok=True)
         return
     columns = {
         "images": np.stack([probe.pixels for probe in probes]),
@@ -115,7 +115,7 @@ def _write(folder: Path, probes: Sequence[TrackedImage]) -> None:
         "truths": np.array([probe.truth for probe in probes], np.int64),
         "origins": np.array([probe.origin for probe in probes]),
     }
-    write_atomically(folder / PROBES, lambda file: np.savez(file, **columns))
+    write_atomically(folder / TRACKED_IMAGES, lambda file: np.savez(file, **columns))
 
 
 def _unpacked(content: bytes) -> list[TrackedImage]:

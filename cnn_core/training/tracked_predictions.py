@@ -16,7 +16,7 @@ from cnn_core.data.source import ImageSet, finish
 from cnn_core.device import Arithmetic
 from cnn_core.errors import RunError
 from cnn_core.events import Probed, Progress
-from cnn_core.home import PROBES
+from cnn_core.home import TRACKED_IMAGES
 from cnn_core.inference.logits import compute_logits
 from cnn_core.models.checkpoint import load_epoch, measured_weights
 from cnn_core.models.saving import ModelCard, build_saved, read_card
@@ -41,7 +41,7 @@ def check_size(probes: Sequence[TrackedImage], card: ModelCard) -> None:
     wanted = (card.image_size, card.image_size, card.channels)
     if any(probe.pixels.shape != wanted or probe.truth >= len(card.classes) for probe in probes):
         raise RunError(
-            f"The images in {PROBES} do not fit the network, which receives {card.image_size}×{card.image_size} pixels of "
+            f"The images in {TRACKED_IMAGES} do not fit the network, which receives {card.image_size}×{card.image_size} pixels of "
             f"{len(card.classes)} classes. Remove them all, and pin the images again."
         )
 

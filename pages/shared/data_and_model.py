@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnn_core.config.schema import label
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.library import imported_sets, is_path_set, title_of
+from cnn_core.data.library import imported_sets, is_path_set, set_title
 from cnn_core.data.names import canonical_name
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
@@ -76,7 +76,7 @@ def choose_data() -> str:
     chosen = st.selectbox(
         label("data"),
         names,
-        format_func=lambda name: FOLDER_TITLE if name == FOLDER else title_of(name, home),
+        format_func=lambda name: FOLDER_TITLE if name == FOLDER else set_title(name, home),
         key="data",
         help=help_text("data"),
     )

@@ -9,7 +9,7 @@ from PIL import Image
 from cnn_core.data.decoder import DecodedImage
 from cnn_core.data.imported import OnDemandSource
 from cnn_core.data.open import open_source
-from cnn_core.data.source import ImageSet, Part
+from cnn_core.data.source import ImageSet, Split
 from cnn_core.errors import DataError
 from cnn_core.runs.run import Run
 from pages.shared.choice import choose_number
@@ -19,7 +19,7 @@ from pages.shared.run_models import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-SPLITS: dict[str, Part] = {"Test": "test", "Validation": "val", "Training": "train"}
+SPLITS: dict[str, Split] = {"Test": "test", "Validation": "val", "Training": "train"}
 SPLIT_LABEL = "Split"
 SPLIT_HELP = "The model was trained on the training images, so it knows them better than any others."
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnn_core.data.open import open_source
-from cnn_core.data.source import DataSource, ImageSet, Part
-from cnn_core.home import WEIGHTS, epoch_file, kept_epochs
+from cnn_core.data.source import DataSource, ImageSet, Split
+from cnn_core.home import WEIGHTS, epoch_file, saved_epochs
 from cnn_core.runs.run import Run
 from pages.shared.choice import choose_optional
 from pages.shared.run_models import evaluate_with_progress, images_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
     from cnn_core.models.saving import ModelCard
 
-PARTS: dict[Part, str] = {"test": "test", "val": "validation", "train": "training"}
+SPLITS: dict[Split, str] = {"test": "test", "val": "validation", "train": "training"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class EvaluationSubject:
 
     run: Run
     epoch: int | None
-    part: Part
+    split: Split
 
     @property
     def folder(self) -> Path:
@@ -42,13 +42,13 @@ class EvaluationSubject:
         """The data set as it is now. Raises DataError."""
         return open_source(self.run.config.data, get_store().home)
 
-    def evaluation(self, part: Part | None = None) -> "Evaluation":
+    def evaluation(self, split: Split | None = None) -> "Evaluation":
         """On the images of its part or another one; computed with progress where it is not kept. Raises StudioError."""
-        return evaluate_with_progress(self.run, part or self.part, self.epoch)
+        return evaluate_with_progress(self.run, split or self.split, self.epoch)
 
-    def images(self, part: Part | None = None) -> ImageSet:
+    def images(self, split: Split | None = None) -> ImageSet:
         """The images in the order of the evaluation. Raises DataError."""
-        return images_of(self.run, part or self.part)
+        return images_of(self.run, split or self.split)
 
     def network(self) -> "tuple[nn.Module, ModelCard]":
         """The network on the CPU in evaluation mode, shared by all sessions: whoever changes it puts it back. Raises RunError."""
@@ -58,7 +58,7 @@ class EvaluationSubject:
     @property
     def name(self) -> str:
         """For keys of widgets and caches: another one for every subject."""
-        return f"{self.run.id}-{self.epoch}-{self.part}"
+        return f"{self.run.id}-{self.epoch}-{self.split}"
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the model…")
@@ -77,7 +77,7 @@ def choose_subject() -> EvaluationSubject | None:
             run = choose_trained_run("to evaluate")
         if run is None:
             return None
-        epochs = kept_epochs(get_store().home.run_folder(run.id))
+        epochs = saved_epochs(get_store().home.run_folder(run.id))
         best = run.summary.get("best_epoch")
         epoch = choose_optional(
             f"best (epoch {best})" if best else "best",
@@ -88,15 +88,15 @@ def choose_subject() -> EvaluationSubject | None:
             width=180,
             help="The best network by validation accuracy, or the one after any epoch whose state was kept.",
         )
-        part = st.segmented_control(
+        split = st.segmented_control(
             "Images",
-            list(PARTS),
+            list(SPLITS),
             default="test",
             required=True,
-            format_func=PARTS.__getitem__,
+            format_func=SPLITS.__getitem__,
             key="evaluate-part",
             help="Test images were never used for training. Validation images chose the best epoch; training images are what it learned from.",
         )
-    if part == "test":
+    if split == "test":
         show_test_set_usage(run, epoch)
-    return EvaluationSubject(run, epoch, part)
+    return EvaluationSubject(run, epoch, split)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.open import open_source
-from cnn_core.data.source import ImageSet, Part, finish
+from cnn_core.data.source import ImageSet, Split, finish
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.confidence import Calibration, read_calibration
 from cnn_core.runs.run import Run
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 
-def evaluate_with_progress(run: Run, part: Part = "test", epoch: int | None = None) -> "Evaluation":
+def evaluate_with_progress(run: Run, split: Split = "test", epoch: int | None = None) -> "Evaluation":
     """Return the run's evaluation on a split, computed with a progress bar that can be cancelled. Raises StudioError."""
     with st.spinner("Opening the model…"):
         from cnn_core.metrics.evaluation import evaluate_run
         from cnn_core.metrics.test_set_usage import record_usage
     home, name = get_store().home, f"{run.id}-{part}-{epoch}"
-    evaluation = run_with_progress(evaluate_run(run.id, run.config, home, part=part, epoch=epoch), f"evaluation-{name}")
+    evaluation = run_with_progress(evaluate_run(run.id, run.config, home, split=split, epoch=epoch), f"evaluation-{name}")
     if part == "test":
         record_usage(home, run.config.data, run.id, epoch)
     return _share(run, evaluation)
@@ -56,7 +56,7 @@ def _load_classifier(run: str, version: int, calibration: Calibration | None) ->
     return Classifier(get_store().home.run_folder(run))
 
 
-def images_of(run: Run, part: Part = "test") -> ImageSet:
+def images_of(run: Run, split: Split = "test") -> ImageSet:
     """Return the run's images of a split, in the order of its evaluation. Raises DataError."""
     config = run.config
     fingerprint = open_source(config.data, get_store().home).info.fingerprint
@@ -65,7 +65,7 @@ def images_of(run: Run, part: Part = "test") -> ImageSet:
 
 
 @st.cache_resource(max_entries=cache.IMAGE_SETS.max_entries, show_spinner="Reading the images…")
-def _load_images(data: str, fingerprint: str, part: Part, split: tuple[float, ...], _config: TrainConfig) -> ImageSet:
-    from cnn_core.metrics.evaluation import load_part
+def _load_images(data: str, fingerprint: str, split: Split, split: tuple[float, ...], _config: TrainConfig) -> ImageSet:
+    from cnn_core.metrics.evaluation import load_split
 
-    return finish(load_part(open_source(data, get_store().home), _config, part))
+    return finish(load_split(open_source(data, get_store().home), _config, part))

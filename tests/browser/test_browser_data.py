@@ -1,4 +1,4 @@
-"""Bringing one's own images in a browser: a zip is dropped, imported in the background, looked at, corrected and trained on."""
+"""Importing images in a browser: a zip is dropped, imported in the background, viewed, corrected and offered for training."""
 
 import io
 import zipfile
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from pages.views.data.jobs import IMPORT_IMAGES
+from pages.views.data.overview import CORRECTIONS, SKIPPED
 from tests.browser.pilot import DONE, assert_sound, visit
 from tests.helpers import write_pictures
 
@@ -21,26 +23,26 @@ def zipped(folder: Path) -> bytes:
 def test_a_zip_is_dropped_imported_corrected_and_offered_for_training(page, server, tmp_path):
     content = zipped(write_pictures(tmp_path / "pictures"))
     visit(page, server, "data")
-    page.get_by_role("radio", name="Bring your own images").click()
+    page.get_by_role("radio", name=IMPORT_IMAGES).click()
     page.wait_for_selector(DONE)
     page.locator("input[type=file]").set_input_files({"name": "pictures.zip", "mimeType": "application/zip", "buffer": content})
-    name = page.get_by_role("textbox", name="Name")
+    name = page.locator(".st-key-data-name input")
     name.fill("dropped")
     name.press("Enter")
-    button = page.get_by_role("button", name="Import")
+    button = page.locator(".st-key-data-import button")
     expect(button).to_be_enabled()
     button.click()
-    page.get_by_role("button", name="Look at dropped").click()
+    page.locator(".st-key-view-dropped button").click()
     expect(page.get_by_text("30 images", exact=True)).to_be_visible()
     page.get_by_role("checkbox").nth(0).check()
     page.get_by_role("checkbox").nth(2).check()
     page.get_by_role("checkbox").nth(0).uncheck()
-    page.get_by_role("button", name="Exclude 1").click()
+    page.locator(".st-key-data-exclude button").click()
     expect(page.get_by_text("29 images", exact=True)).to_be_visible()
     expect(page.get_by_role("checkbox", checked=True)).to_have_count(0)
-    expect(page.get_by_role("radio", name="Corrections (1)")).to_be_visible()
+    expect(page.get_by_role("radio", name=f"{CORRECTIONS} (1)")).to_be_visible()
     assert_sound(page)
-    page.get_by_role("link", name="Train on it").click()
+    page.locator("[data-testid=stPageLink-NavLink][href*=configure]").last.click()
     page.wait_for_url("**/configure*")
     expect(page.get_by_role("combobox", name="Data set")).to_have_value("dropped")
     assert_sound(page)
@@ -53,17 +55,17 @@ def test_a_zip_that_leads_out_of_itself_is_cleaned_and_says_so(page, server, tmp
     with zipfile.ZipFile(out, "a") as archive:
         archive.writestr("../../evil.png", b"x")
     visit(page, server, "data")
-    page.get_by_role("radio", name="Bring your own images").click()
+    page.get_by_role("radio", name=IMPORT_IMAGES).click()
     page.wait_for_selector(DONE)
     page.locator("input[type=file]").set_input_files(
         {"name": "evil.zip", "mimeType": "application/zip", "buffer": out.getvalue()}
     )
-    name = page.get_by_role("textbox", name="Name")
+    name = page.locator(".st-key-data-name input")
     name.fill("evil")
     name.press("Enter")
-    page.get_by_role("button", name="Import").click()
-    page.get_by_role("button", name="Look at evil").click()
-    page.get_by_role("radio", name="Set aside (1)").click()
+    page.locator(".st-key-data-import button").click()
+    page.locator(".st-key-view-evil button").click()
+    page.get_by_role("radio", name=f"{SKIPPED} (1)").click()
     page.wait_for_selector(DONE)
     assert_sound(page)
     assert not list(Path(server.home).parent.rglob("evil.png"))

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
-from cnn_core.metrics.evaluation import evaluate_run, load_part
+from cnn_core.metrics.evaluation import evaluate_run, load_split
 from tests.browser.pilot import assert_sound, settle, visit
 
 RUN = "0001-digits"
@@ -58,7 +58,7 @@ def shown(page):
 def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page, server, store):
     config = store.run(RUN).config
     evaluation = finish(evaluate_run(RUN, config, store.home))
-    images = finish(load_part(open_source(config.data, store.home), config, "test"))
+    images = finish(load_split(open_source(config.data, store.home), config, "test"))
     visit(page, server, "evaluate", f"?run={RUN}&view=Map")
     page.wait_for_function(DRAWN)
     page.locator(".map").evaluate("e => e.scrollIntoView({ block: 'center' })")

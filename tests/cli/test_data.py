@@ -8,6 +8,7 @@ import pytest
 
 from cnn_core.__main__ import main
 from cnn_core.data.catalog import CATALOG
+from cnn_core.data.library import IN_TWO_CLASSES
 from cnn_core.home import Home
 from tests.data.imports import encoded, good_files, noise, write_folder, write_zip
 from tests.helpers import is_a_sentence, start_process
@@ -49,7 +50,7 @@ def test_a_folder_is_imported_checked_listed_and_removed(folder: Path, home: Hom
     checked = answer(capsys, "check", "pets")
     assert checked["fingerprint"] == info["fingerprint"] and checked["pairs"]["same"] == 1 and checked["pairs"]["labels"] == 1
     assert sum(checked["classes"]["cat"].values()) == 13
-    assert {one["path"] for one in checked["set_aside"]} == {"cat/bad.jpg", "cat/notes.txt"}
+    assert {file["path"] for file in checked["skipped_files"]} == {"cat/bad.jpg", "cat/notes.txt"}
     row = next(row for row in answer(capsys, "list") if row["name"] == "pets")
     assert row["is_here"] and row["title"] == "pets"
     assert answer(capsys, "remove", "pets") == {"removed": "pets"}
@@ -75,22 +76,22 @@ def test_in_words_everything_that_matters_is_said(folder: Path, home: Home, caps
     assert captured.err.splitlines() == ["Listing files", "Reading images", "Splitting", "Looking for duplicates"]
     assert main(["data", "check", "pets"]) == 0
     said = capsys.readouterr().out
-    assert "1 of the same file" in said and "set aside: cat/bad.jpg: " in said and "in two classes" in said
+    assert "duplicates: 1 " in said and "cat/bad.jpg: " in said and IN_TWO_CLASSES in said
     assert main(["data", "list"]) == 0
     assert "pets" in capsys.readouterr().out
 
 
 def test_what_cannot_be_done_is_refused_with_a_sentence(folder: Path, home: Home, capsys: Capture, tmp_path: Path):
-    assert "neither a folder nor a zip" in refusal(capsys, "import", tmp_path / "nowhere", "--name", "pets")
-    assert "cannot be the name" in refusal(capsys, "import", folder, "--name", "../pets")
-    assert "catalogue" in refusal(capsys, "import", folder, "--name", "digits")
+    assert "nowhere" in refusal(capsys, "import", tmp_path / "nowhere", "--name", "pets")
+    assert "“../pets”" in refusal(capsys, "import", folder, "--name", "../pets")
+    assert "“digits”" in refusal(capsys, "import", folder, "--name", "digits")
     assert "16 to 224" in refusal(capsys, "import", folder, "--name", "pets", "--image-size", 300)
-    assert "cropped, padded or stretched" in refusal(capsys, "import", folder, "--name", "pets", "--fit", "melt")
-    assert "no imported data set" in refusal(capsys, "check", "pets")
-    assert "no imported data set" in refusal(capsys, "remove", "pets")
-    assert "not in the catalogue" in refusal(capsys, "get", "pets")
+    assert "crop, pad or stretch" in refusal(capsys, "import", folder, "--name", "pets", "--fit", "melt")
+    assert "“pets”" in refusal(capsys, "check", "pets")
+    assert "“pets”" in refusal(capsys, "remove", "pets")
+    assert "“pets” " in refusal(capsys, "get", "pets")
     answer(capsys, "import", folder, "--name", "pets")
-    assert "already" in refusal(capsys, "import", folder, "--name", "pets")
+    assert "“pets”" in refusal(capsys, "import", folder, "--name", "pets")
 
 
 def test_a_person_at_a_terminal_can_use_it(folder: Path, home: Home):

@@ -8,7 +8,7 @@ import pytest
 
 from cnn_core.__main__ import main
 from cnn_core.data.source import finish
-from cnn_core.home import epoch_file, kept_epochs
+from cnn_core.home import epoch_file, saved_epochs
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.runs.organizer import RunOrganizer
@@ -22,17 +22,17 @@ def answer(capsys, *arguments):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-@pytest.mark.parametrize(("part", "images"), [("test", 12), ("val", 6), ("train", 42)])
-def test_every_part_can_be_measured(colours_copy: Trained, capsys, part, images):
-    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, part=part))
-    result = answer(capsys, "evaluate", "latest", "--part", part)
-    assert result["part"] == part and result["epoch"] is None and result["images"] == len(expected) == images
-    assert result[f"{part}_accuracy"] == (expected.logits.argmax(1) == expected.labels).mean()
+@pytest.mark.parametrize(("split", "images"), [("test", 12), ("val", 6), ("train", 42)])
+def test_every_part_can_be_measured(colours_copy: Trained, capsys, split, images):
+    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, split=split))
+    result = answer(capsys, "evaluate", "latest", "--part", split)
+    assert result["part"] == split and result["epoch"] is None and result["images"] == len(expected) == images
+    assert result[f"{split}_accuracy"] == (expected.logits.argmax(1) == expected.labels).mean()
     assert np.array(result["confusion"]).sum() == images
 
 
 def test_the_network_after_a_kept_epoch_can_be_measured_and_one_that_was_not_kept_is_refused(colours_copy: Trained, capsys):
-    (epoch, *_) = kept_epochs(colours_copy.folder)
+    (epoch, *_) = saved_epochs(colours_copy.folder)
     expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, epoch=epoch))
     result = answer(capsys, "evaluate", colours_copy.id, "--epoch", epoch)
     assert result["epoch"] == epoch and result["test_loss"] == expected.loss

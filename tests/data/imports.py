@@ -18,6 +18,7 @@ from cnn_core.errors import DataError
 from cnn_core.home import Home
 from tests.helpers import drain, is_a_sentence, start_process
 
+CHUNK = 9  # images that are decoded at once under `small_chunks`
 MEASURED = """
 import json, sys, time
 from pathlib import Path
@@ -103,8 +104,27 @@ def refused_import(home: Home, source: Path, **options: Any) -> str:
     raise AssertionError("was imported")
 
 
-def set_aside(source: ImportedSource) -> dict[str, str]:
-    return {one.path: one.reason for one in source.index.problems()}
+def skipped_files(source: ImportedSource) -> dict[str, str]:
+    return {file.path: file.reason for file in source.index.skipped_files()}
+
+
+def are_same(one: ImportedSource, other: ImportedSource) -> bool:
+    """Whether two data sets are equal in all that a run uses, and in their decoding results."""
+    whole = "row", "label", "part", "look", "width", "bytes"
+    return (
+        one.info.fingerprint == other.info.fingerprint
+        and np.array_equal(one.pool, other.pool)
+        and all(
+            np.array_equal(*both)
+            for both in zip(*(s.index.columns("problem is null", *whole) for s in (one, other)), strict=True)
+        )
+        and skipped_files(one) == skipped_files(other)
+        and one.index.duplicates.pairs() == other.index.duplicates.pairs()
+    )
+
+
+def imported_names(home: Home) -> list[str]:
+    return sorted(path.name for path in (home.data / "sets").iterdir()) if (home.data / "sets").is_dir() else []
 
 
 def measured_import(home: Home, source: Path, seconds: float = 2) -> Measured:

@@ -1,12 +1,8 @@
 """Batches: every image once in a pass, with its label, normalised as torchvision does it, to be taken up again at any batch."""
 
-import copy
-import io
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,55 +10,11 @@ import torch
 from torchvision.transforms.functional import normalize
 
 from cnn_core.data import source
-from cnn_core.data.augmentation import (
-    AlternatingFlip,
-    Augmentation,
-    Contrast,
-    Cutout,
-    RandomAffine,
-    RandomCrop,
-    RandomDraws,
-    RandomFlip,
-)
+from cnn_core.data.augmentation import RandomCrop, RandomDraws, RandomFlip
 from cnn_core.data.batches import Batches, Normalise
-from cnn_core.data.mixing import CutMix, MixEither, MixUp
 from cnn_core.data.source import ImageSet
 from cnn_core.data.statistics import channel_statistics
-
-CPU = torch.device("cpu")
-
-
-def numbered(count: int) -> ImageSet:
-    """Images of which each shows its own number, which also is its label."""
-    numbers = np.arange(count)
-    return ImageSet(np.broadcast_to(numbers[:, None, None, None], (count, 4, 4, 3)).astype(np.uint8), numbers)
-
-
-def plain(
-    images: ImageSet, batch_size: int, *, shuffle: bool = False, seed: int = 0, augment: Sequence[Augmentation] = ()
-) -> Batches:
-    """Batches whose normalisation leaves the values 0..255 as they are."""
-    std = (1 / 255,) * images.pool.shape[3]
-    zero = (0.0,) * images.pool.shape[3]
-    return Batches(
-        images,
-        batch_size=batch_size,
-        device=CPU,
-        mean=zero,
-        std=std,
-        shuffle=shuffle,
-        seed=seed,
-        augmentations=tuple(augment),
-    )
-
-
-def order(batches: Batches) -> list[int]:
-    """The labels of one pass, after making sure that every image came with its own label."""
-    labels: list[int] = []
-    for images, numbers in batches:
-        assert torch.allclose(images, numbers.float().view(-1, 1, 1, 1).expand_as(images), atol=1e-3)
-        labels += numbers.tolist()
-    return labels
+from tests.data.batch_helpers import CPU, are_equal, busy, numbered, order, passes, plain
 
 
 @pytest.mark.parametrize(("count", "batch_size", "sizes"), [(10, 4, [4, 4, 2]), (8, 4, [4, 4]), (3, 5, [3]), (5, 1, [1] * 5)])
@@ -118,117 +70,13 @@ def test_every_pass_augments_anew_and_never_the_stored_images():
     assert not torch.equal(first, second) and np.array_equal(images.images, before)
 
 
-EVERYTHING = (RandomCrop(1), RandomCrop(1, "reflect"), AlternatingFlip(3), RandomFlip(), Cutout(0.3, (99.5, 98, 97)))
-
-
-def busy(
-    seed: int = 0, *, count: int = 23, resident: bool | None = None, channels: int = 3, images: ImageSet | None = None
-) -> Batches:
-    """Batches with everything that draws, of images with one label each: 23 in batches of 4 are 6 batches a pass."""
-    pixels = np.random.default_rng(5).integers(0, 256, (count, 8, 8, channels)).astype(np.uint8)
-    return Batches(
-        images or ImageSet(pixels, np.arange(count)),
-        batch_size=4,
-        device=CPU,
-        mean=(0.5,) * channels,
-        std=(0.2,) * channels,
-        augmentations=(*EVERYTHING[: 5 if channels == 3 else 4], Contrast(0.2), RandomAffine(10, 0.1, 5)),
-        mix=MixEither((MixUp(0.5, count), CutMix(1.0, count))),
-        shuffle=True,
-        seed=seed,
-        resident=resident,
-    )
-
-
-def passes(batches: Batches, count: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The batches of `count` passes, one after the other."""
-    for _ in range(count):
-        yield from batches
-
-
-def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    """The state as a checkpoint gives it back to somebody who trusts no pickles."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
-
-
-def are_equal(ones: Sequence[tuple[torch.Tensor, ...]], others: Sequence[tuple[torch.Tensor, ...]]) -> bool:
-    return len(ones) == len(others) and all(
-        torch.equal(a, b) for one, other in zip(ones, others, strict=True) for a, b in zip(one, other, strict=True)
-    )
-
-
-@pytest.mark.parametrize("resident", [True, False])
-@pytest.mark.parametrize("given", range(1, 13))
-def test_a_state_taken_while_a_batch_is_worked_on_goes_on_with_the_next_one(given: int, resident: bool):
-    uninterrupted = list(passes(busy(resident=resident), 4))
-    batches, state = busy(resident=resident), {}
-    for number, _ in enumerate(passes(batches, 2), start=1):
-        if number == given:
-            state = through_a_file(batches.state_dict())
-    resumed = busy(seed=77, resident=resident)
-    resumed.load_state_dict(state)
-    rest = list(resumed)
-    assert len(rest) == (6 - given % 6 if given % 6 else 6)  # after a pass's last batch: a new one
-    assert are_equal(rest, uninterrupted[given : given + len(rest)])
-    assert are_equal(list(resumed), uninterrupted[given + len(rest) :][:6])
-
-
-def test_a_state_of_batches_that_gave_nothing_yet_begins_with_the_first_pass():
-    resumed = busy(seed=77)
-    resumed.load_state_dict(through_a_file(busy().state_dict()))
-    assert are_equal(list(passes(resumed, 2)), list(passes(busy(), 2)))
-
-
-def test_a_state_does_not_change_when_its_batches_go_on_nor_by_being_loaded():
-    batches = busy()
-    iterator = iter(batches)
-    next(iterator)
-    state = batches.state_dict()
-    before = copy.deepcopy(state)
-    list(iterator), list(batches)
-    other = busy()
-    other.load_state_dict(state)
-    list(passes(other, 2))
-    assert state.keys() == before.keys() and state["given"] == before["given"] == 1 and state["passes"] == before["passes"] == 1
-    assert torch.equal(state["order"], before["order"]) and torch.equal(state["generator"], before["generator"])
-
-
-def test_the_rest_of_an_unshuffled_pass_is_the_rest_of_the_set():
-    batches = plain(numbered(20), 6)
-    for _, labels in batches:
-        if 6 in labels:
-            state = batches.state_dict()
-    resumed = plain(numbered(20), 6)
-    resumed.load_state_dict(state)
-    assert order(resumed) == list(range(12, 20)) and order(resumed) == list(range(20))
-
-
-def test_a_pass_left_in_its_midst_is_not_gone_on_with_unless_its_state_was_loaded():
-    batches = plain(numbered(50), 7, shuffle=True)
-    for number, _ in enumerate(batches):
-        if number == 2:
-            break
-    assert sorted(order(batches)) == list(range(50))
-
-
-def test_a_state_loaded_is_gone_on_with_once():
-    batches = plain(numbered(50), 7, shuffle=True)
-    next(iter(batches))
-    batches.load_state_dict(batches.state_dict())
-    assert len(order(batches)) == 43
-    assert sorted(order(batches)) == list(range(50))
-
-
 def test_an_augmentation_is_told_which_images_it_has_and_which_pass_this_is():
     seen: list[tuple[list[int], int]] = []
 
-    def note(images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
-        assert view.generator.device == view.indices.device == images.device and view.indices.dtype == torch.int64
-        assert images[:, 0, 0, 0].tolist() == view.indices.tolist()
-        seen.append((view.indices.tolist(), view.epoch))
+    def note(images: torch.Tensor, draws: RandomDraws) -> torch.Tensor:
+        assert draws.generator.device == draws.indices.device == images.device and draws.indices.dtype == torch.int64
+        assert images[:, 0, 0, 0].tolist() == draws.indices.tolist()
+        seen.append((draws.indices.tolist(), draws.epoch))
         return images
 
     batches = plain(numbered(10), 4, shuffle=True, augment=[note])
@@ -238,8 +86,8 @@ def test_an_augmentation_is_told_which_images_it_has_and_which_pass_this_is():
 
 
 def test_mixing_comes_last_on_normalised_images_and_makes_the_labels_targets():
-    def mix(images: torch.Tensor, labels: torch.Tensor, view: RandomDraws) -> tuple[torch.Tensor, torch.Tensor]:
-        assert labels.dtype == torch.int64 and images.abs().max() <= 2 and torch.equal(view.indices, labels)
+    def mix(images: torch.Tensor, labels: torch.Tensor, draws: RandomDraws) -> tuple[torch.Tensor, torch.Tensor]:
+        assert labels.dtype == torch.int64 and images.abs().max() <= 2 and torch.equal(draws.indices, labels)
         return images + 100, torch.eye(8)[labels]
 
     white = ImageSet(np.full((8, 8, 8, 1), 255, np.uint8), np.arange(8))
@@ -283,7 +131,7 @@ def test_images_in_a_read_only_file_are_used_from_there_without_a_copy_or_a_warn
     finally:
         torch.set_warn_always(was_always)
     np.memmap(tmp_path / "images.bin", np.uint8, "r+", shape=(12, 4, 4, 3))[:] = 200
-    assert {round(value) for part, _ in batches for value in part.unique().tolist()} == {200}
+    assert {round(value) for images, _ in batches for value in images.unique().tolist()} == {200}
 
 
 @pytest.mark.parametrize("resident", [True, False, None])

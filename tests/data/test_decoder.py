@@ -12,15 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import MAX_BYTES, DecodedImage, read_image, to_pixels
+from cnn_core.data.decoder import DAMAGED, EMPTY, MAX_BYTES, MAX_PIXELS, ROTATED, UNREADABLE, DecodedImage, read_image
 from cnn_core.errors import ImageError
+from tests.data.photographs import JPEG, PHOTO, encode
 from tests.helpers import is_a_sentence
-
-
-def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def png_that_claims(width: int, height: int) -> bytes:
@@ -34,17 +29,15 @@ def png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def noise(width: int = 40, height: int = 30) -> Image.Image:
-    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8))
-
-
-PHOTO = noise()
-JPEG = encode(PHOTO, "JPEG", quality=90)
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
-UNREADABLE, DAMAGED, TOO_MANY = "Use JPEG, PNG, WebP, BMP or GIF", "damaged or cut short", "50 million pixels. Save it smaller"
+
+
+TOO_MANY = f"{MAX_PIXELS // 10**6} million pixels"
+
+
 REFUSED = {
     "text renamed": (b"Dear diary, this is no picture.\n" * 20, UNREADABLE),
-    "zero bytes": (b"", "is empty (0 bytes). Save or copy it again"),
+    "zero bytes": (b"", EMPTY),
     "half a JPEG": (JPEG[: len(JPEG) // 2], DAMAGED),
     "half a PNG": (encode(PHOTO, "PNG")[:2000], DAMAGED),
     "65,535 pixels a side": (png_that_claims(65_535, 65_535), TOO_MANY),
@@ -72,10 +65,10 @@ def test_what_is_no_usable_picture_is_refused_by_name_and_with_a_remedy(tmp_path
 
 
 def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path: Path):
-    for path, problem in ((tmp_path / "gone.png", "does not exist"), (tmp_path, "cannot be opened")):
-        with pytest.raises(ImageError, match=problem) as refusal:
+    for path in (tmp_path / "gone.png", tmp_path):
+        with pytest.raises(ImageError, match="^gone.png ") as refusal:
             read_image(path, "gone.png")
-        assert str(refusal.value).startswith("gone.png ") and "Check the path" in str(refusal.value)
+        assert is_a_sentence(refusal.value)
 
 
 def test_a_path_that_no_file_can_have_is_refused():
@@ -107,7 +100,7 @@ def test_a_file_above_the_size_limit_is_refused_before_it_is_read(tmp_path: Path
     (tmp_path / "huge.png").write_bytes(JPEG)
     os.truncate(tmp_path / "huge.png", MAX_BYTES + 1)
     for source in (tmp_path / "huge.png", bytes(MAX_BYTES + 1)):
-        with pytest.raises(ImageError, match="huge.png is larger than 64 MB. Save it smaller"):
+        with pytest.raises(ImageError, match="huge.png .* 64 MB"):
             read_image(source, "huge.png")
 
 
@@ -184,7 +177,7 @@ def test_a_jpeg_is_turned_upright_as_its_exif_orientation_says(orientation: int)
     shown = np.asarray(decoded.image, int)
     assert shown.shape == upright.shape
     assert np.abs(shown - upright).max() <= 6
-    assert any("upright" in note for note in decoded.notes) == (orientation != 1)
+    assert (ROTATED in decoded.notes) == (orientation != 1)
 
 
 @pytest.mark.parametrize("orientation", [0, 9])
@@ -261,61 +254,3 @@ def test_two_hundred_damaged_pictures_are_decoded_or_refused_and_nothing_else():
             np.asarray(result.image)
             decoded += 1
     assert decoded > 20 and refused > 20
-
-
-def test_the_network_gets_the_middle_square_of_a_wide_picture():
-    pixels = np.zeros((20, 60, 3), np.uint8)
-    pixels[:, :20], pixels[:, 20:40], pixels[:, 40:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-    middle = to_pixels(Image.fromarray(pixels), 20, 3)
-    assert middle.shape == (20, 20, 3) and (middle == (0, 255, 0)).all()
-    assert to_pixels(Image.fromarray(pixels).rotate(90, expand=True), 8, 3).shape == (8, 8, 3)
-
-
-def test_a_picture_of_the_right_size_reaches_the_network_unchanged():
-    square = noise(32, 32)
-    assert np.array_equal(to_pixels(square, 32, 3), np.asarray(square))
-
-
-def test_a_grey_network_gets_the_luminance():
-    square = noise(32, 32)
-    luminance = np.asarray(square) @ (0.299, 0.587, 0.114)
-    grey = to_pixels(square, 32, 1)
-    assert grey.shape == (32, 32, 1)
-    assert np.abs(grey[..., 0] - luminance).max() <= 1
-
-
-@pytest.mark.parametrize("shape", [(60, 20), (20, 60), (20, 20), (7, 5)])
-def test_a_picture_is_cropped_padded_or_stretched_to_the_same_square(shape: tuple[int, int]):
-    width, height = shape
-    white = Image.new("RGB", shape, "white")
-    filled = {fit: to_pixels(white, 24, 3, fit) for fit in ("crop", "pad", "stretch")}
-    assert all(pixels.shape == (24, 24, 3) and pixels.dtype == np.uint8 for pixels in filled.values())
-    assert (filled["crop"] == 255).all() and (filled["stretch"] == 255).all()
-    bars = 1 - min(shape) / max(shape)
-    assert (filled["pad"] == 0).mean() == pytest.approx(bars, abs=1 / 12)
-    assert (filled["pad"][0, 12] == 0).all() == (width > height) and (filled["pad"][12, 0] == 0).all() == (width < height)
-    assert np.array_equal(to_pixels(white, 24, 3), filled["crop"])
-
-
-def test_a_picture_tells_the_files_own_size_also_when_it_was_read_smaller():
-    large = noise(400, 300)
-    for draft in (None, 40):
-        assert read_image(encode(large, "JPEG"), "photo.jpg", draft=draft).size == (400, 300)
-
-
-@pytest.mark.parametrize(
-    ("mode", "kind", "is_grey"),
-    [
-        ("L", "PNG", True),
-        ("1", "PNG", True),
-        ("LA", "PNG", True),
-        ("I;16", "PNG", True),
-        ("L", "JPEG", True),
-        ("RGB", "PNG", False),
-        ("RGB", "JPEG", False),
-        ("P", "GIF", False),
-    ],
-)
-def test_a_picture_tells_whether_its_file_says_that_it_has_no_colours(mode: str, kind: str, is_grey: bool):
-    image = Image.new("I;16", (20, 20), 9000) if mode == "I;16" else noise(20, 20).convert(mode)
-    assert read_image(encode(image, kind), "picture").is_grey == is_grey

@@ -21,8 +21,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
 
 def test_the_facts_agree_with_what_is_loaded(source: DataSource):
     info = CATALOG["digits"].info
-    for part, count in (("train", info.train_count), ("test", info.test_count)):
-        images = finish(source.load(part))
+    for split, count in (("train", info.train_count), ("test", info.test_count)):
+        images = finish(source.load(split))
         assert images.images.shape == (count, info.image_size, info.image_size, info.channels) == (count, 32, 32, 1)
         assert images.images.dtype == np.uint8 and images.labels.dtype == np.int64 and images.notes == ()
         assert set(images.labels) == set(range(len(info.classes)))
@@ -34,15 +34,15 @@ def test_the_facts_agree_with_what_is_loaded(source: DataSource):
 def test_every_digit_is_in_exactly_one_part_with_its_own_label(source: DataSource):
     digits = load_digits()
     everything = sorted((enlarge(ink).tobytes(), int(label)) for ink, label in zip(digits.images, digits.target, strict=True))
-    parts = [finish(source.load(part)) for part in ("train", "test")]
+    parts = [finish(source.load(split)) for split in ("train", "test")]
     loaded = sorted(
-        (image.tobytes(), int(label)) for part in parts for image, label in zip(part.images, part.labels, strict=True)
+        (image.tobytes(), int(label)) for split in parts for image, label in zip(split.images, split.labels, strict=True)
     )
     assert loaded == everything
 
 
 def test_the_test_part_is_a_fifth_of_every_class_and_always_the_same(source: DataSource, home: Home):
-    train, test = (finish(source.load(part)) for part in ("train", "test"))
+    train, test = (finish(source.load(split)) for split in ("train", "test"))
     tested, all_of_it = np.bincount(test.labels), np.bincount(np.concatenate((train.labels, test.labels)))
     assert np.abs(tested - 0.2 * all_of_it).max() <= 0.5
     other = open_source("digits", home)

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageEnhance
 from sklearn.datasets import load_digits
 
-from cnn_core.data.duplicates import BITS, MOST_ALIKE, are_near, candidate_pairs
+from cnn_core.data.duplicates import BITS, MAX_IN_BAND, are_near_duplicates, candidate_pairs
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.parallel_decoding import look_of
+from cnn_core.data.parallel_decoding import difference_hash
 from cnn_core.home import Home
 from tests.data.imports import encoded, run_import, write_folder
 from tests.helpers import ROOT
@@ -34,7 +34,7 @@ def photo(seed: int, side: int = 48) -> Image.Image:
 
 
 def found(source: ImportedSource) -> set[tuple[str, str, bool]]:
-    return {(*sorted((one.path, other.path)), is_same) for one, other, is_same in source.index.pairs(limit=1000)}
+    return {(*sorted((one.path, other.path)), is_same) for one, other, is_same in source.index.duplicates.pairs(limit=1000)}
 
 
 def others(count: int = 40) -> dict[str, bytes]:
@@ -73,7 +73,12 @@ def test_the_same_file_is_found_once_for_each_copy(home: Home, tmp_path: Path):
     copies = dict.fromkeys(("a/x.png", "a/y.png", "b/z.png"), encoded(photo(1)))
     source = run_import(home, write_folder(tmp_path / "pictures", others(5) | copies))
     assert found(source) == {("a/x.png", "a/y.png", True), ("a/x.png", "b/z.png", True)}
-    assert source.index.count_pairs() == {"same": 2, "near": 0, "across": source.index.count_pairs()["across"], "labels": 1}
+    assert source.index.duplicates.counts() == {
+        "same": 2,
+        "near": 0,
+        "across": source.index.duplicates.counts()["across"],
+        "labels": 1,
+    }
 
 
 def test_the_same_picture_in_another_file_is_near_and_not_the_same(home: Home, tmp_path: Path):
@@ -94,24 +99,24 @@ def test_pairs_across_parts_and_with_two_classes_are_counted_and_shown_first(hom
         "train/b/3.png": three,
     }
     source = run_import(home, write_folder(tmp_path / "pictures", files))
-    assert source.index.count_pairs() == {"same": 3, "near": 0, "across": 1, "labels": 2}
-    first = source.index.pairs(limit=1)[0]
+    assert source.index.duplicates.counts() == {"same": 3, "near": 0, "across": 1, "labels": 2}
+    first = source.index.duplicates.pairs(limit=1)[0]
     assert {item.path for item in first[:2]} == {"train/a/2.png", "test/b/2.png"}
 
 
 def test_a_pair_is_settled_when_one_of_it_is_excluded(home: Home, tmp_path: Path):
     files = others(5) | dict.fromkeys(("a/x.png", "b/x.png"), encoded(photo(1)))
     index = run_import(home, write_folder(tmp_path / "pictures", files)).index
-    (item,) = index.items("path = 'b/x.png'")
-    index.edit([item.row], "is_excluded", 1)
-    assert not index.pairs() and not any(index.count_pairs().values())
-    index.undo()
-    assert len(index.pairs()) == 1
+    (item,) = index.records("path = 'b/x.png'")
+    index.corrections.apply([item.row], "is_excluded", 1)
+    assert not index.duplicates.pairs() and not any(index.duplicates.counts().values())
+    index.corrections.undo()
+    assert len(index.duplicates.pairs()) == 1
 
 
 def test_unreadable_files_are_no_duplicates(home: Home, tmp_path: Path):
     files = others(5) | dict.fromkeys(("a/x.png", "b/x.png"), b"no picture")
-    assert not run_import(home, write_folder(tmp_path / "pictures", files)).index.pairs()
+    assert not run_import(home, write_folder(tmp_path / "pictures", files)).index.duplicates.pairs()
 
 
 def test_plain_pictures_are_near_when_their_colours_are(home: Home, tmp_path: Path):
@@ -123,16 +128,16 @@ def test_plain_pictures_are_near_when_their_colours_are(home: Home, tmp_path: Pa
 
 def test_of_the_handwritten_digits_no_two_are_called_near():
     images = (load_digits().images / 16 * 255).round().astype(np.uint8)[..., None]
-    pairs = candidate_pairs(np.arange(len(images)), look_of(images).view(np.uint64))
-    assert len(pairs) > 500 and not are_near(images, pairs).any()
+    pairs = candidate_pairs(np.arange(len(images)), difference_hash(images).view(np.uint64))
+    assert len(pairs) > 500 and not are_near_duplicates(images, pairs).any()
     whole = np.stack(np.triu_indices(600, 1), 1)
-    assert not np.concatenate([are_near(images, some) for some in np.array_split(whole, 20)]).any()
+    assert not np.concatenate([are_near_duplicates(images, some) for some in np.array_split(whole, 20)]).any()
 
 
 def test_no_near_pair_is_made_of_two_photographs_of_their_own():
     images = np.stack([np.asarray(photo(number, 32)) for number in range(300)])
     pairs = np.stack(np.triu_indices(len(images), 1), 1)
-    assert not np.concatenate([are_near(images, some) for some in np.array_split(pairs, 20)]).any()
+    assert not np.concatenate([are_near_duplicates(images, some) for some in np.array_split(pairs, 20)]).any()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -156,7 +161,7 @@ def test_few_looks_have_few_pairs(count: int):
 
 def test_of_many_plain_pictures_only_neighbours_are_compared():
     pairs = candidate_pairs(np.arange(3000), np.zeros(3000, np.uint64))
-    assert len(pairs) <= 3000 * MOST_ALIKE and (np.diff(pairs, axis=1) < MOST_ALIKE).all()
+    assert len(pairs) <= 3000 * MAX_IN_BAND and (np.diff(pairs, axis=1) < MAX_IN_BAND).all()
 
 
 def test_a_million_looks_take_seconds_and_little_memory():
@@ -182,5 +187,5 @@ def test_large_images_are_compared_in_little_memory():
     images = np.random.default_rng(0).integers(0, 256, (40, 224, 224, 3), dtype=np.uint8)
     pairs = np.stack(np.triu_indices(40, 1), 1)
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    assert not are_near(images, pairs).any() and are_near(images, np.array([[3, 3]])).all()
+    assert not are_near_duplicates(images, pairs).any() and are_near_duplicates(images, np.array([[3, 3]])).all()
     assert time.perf_counter() - began < 5 and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000

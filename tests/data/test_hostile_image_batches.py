@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import read_image
+from cnn_core.data.decoder import DAMAGED, UNREADABLE, read_image
 from cnn_core.models.saving import ModelCard, save_card, save_weights
 from tests.data.corrupted_files import huge_pictures, sound_pictures, spoiled_pictures
 from tests.helpers import ROOT, is_a_sentence
@@ -103,7 +103,7 @@ def test_every_one_is_a_picture_or_a_sentence_and_none_a_traceback(told: dict[st
 def test_the_valid_ones_are_all_read_and_of_the_spoiled_ones_some_are_and_most_are_refused(told: dict[str, Any]):
     assert told["valid"] == len(sound_pictures())
     assert 100 < told["read"] < 700
-    for said in ("is not an image that can be read", "is damaged or cut short", "50 million pixels", "20 million pixels"):
+    for said in (UNREADABLE, DAMAGED, "50 million pixels", "20 million pixels"):
         assert any(said in refusal for refusal in told["refusals"]), said
 
 

@@ -14,7 +14,7 @@ from cnn_core.data.decoder import MAX_BYTES, MAX_PIXELS
 from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import DataError
 from cnn_core.home import Home
-from tests.data.imports import encoded, good_files, measured_import, noise, run_import, set_aside, write_folder, write_zip
+from tests.data.imports import encoded, good_files, measured_import, noise, run_import, skipped_files, write_folder, write_zip
 from tests.helpers import is_a_sentence
 
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning", "ignore:Corrupt EXIF data")
@@ -92,15 +92,15 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> ImportedSource:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_set_aside_by_name_with_a_sentence(name: str, imported: ImportedSource):
-    sentence = set_aside(imported)[f"cat/{name}"]
+def test_a_bad_file_is_skipped_files_by_name_with_a_sentence(name: str, imported: ImportedSource):
+    sentence = skipped_files(imported)[f"cat/{name}"]
     assert is_a_sentence(sentence) and f"cat/{name}" in sentence
 
 
 def test_beside_bad_files_the_good_ones_are_imported(imported: ImportedSource):
-    assert len(set_aside(imported)) == len(BAD)
+    assert len(skipped_files(imported)) == len(BAD)
     assert imported.info.train_count + imported.info.test_count == 6
-    assert imported.index.overview()["used"] == 6
+    assert imported.index.summary()["used"] == 6
 
 
 @pytest.mark.parametrize("name", ["huge.png", "bomb.png", "limit.png", "large.bmp"])
@@ -109,14 +109,14 @@ def test_a_file_that_is_too_large_says_so_and_is_not_decoded(name: str, home: Ho
     folder = write_folder(tmp_path / "pictures", good_files() | {f"cat/{name}": BAD[name]()})
     measured = measured_import(home, folder)
     assert measured.error == "" and measured.megabytes < 200
-    (problem,) = ImportedSource(home.set_folder("measured")).index.problems()
+    (problem,) = ImportedSource(home.set_folder("measured")).index.skipped_files()
     assert "million pixels" in problem.reason
 
 
 def test_a_picture_just_below_the_limit_is_read_within_the_memory(home: Home, tmp_path: Path):
     folder = write_folder(tmp_path / "pictures", good_files() | {"cat/large.png": true_png(7071, 7071)})
     assert measured_import(home, folder).error == ""
-    assert not set_aside(ImportedSource(home.set_folder("measured")))
+    assert not skipped_files(ImportedSource(home.set_folder("measured")))
 
 
 def test_a_file_larger_than_the_limit_is_not_read(home: Home, tmp_path: Path):
@@ -124,7 +124,7 @@ def test_a_file_larger_than_the_limit_is_not_read(home: Home, tmp_path: Path):
     with (folder / "cat" / "big.jpg").open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     measured_import(home, folder)
-    (problem,) = ImportedSource(home.set_folder("measured")).index.problems()
+    (problem,) = ImportedSource(home.set_folder("measured")).index.skipped_files()
     assert "larger than 64 MB" in problem.reason
 
 
@@ -135,8 +135,8 @@ def test_of_ten_thousand_frames_the_first_is_taken(home: Home, tmp_path: Path):
     folder = write_folder(tmp_path / "pictures", good_files() | {"cat/0000.gif": content})
     assert measured_import(home, folder).error == ""
     source = ImportedSource(home.set_folder("measured"))
-    assert not set_aside(source)
-    (item,) = source.index.items("path like '%.gif'")
+    assert not skipped_files(source)
+    (item,) = source.index.records("path like '%.gif'")
     assert (source.pool[item.row] == (255, 0, 0)).all()
 
 
@@ -144,13 +144,13 @@ def test_corrupt_exif_does_not_stop_a_picture(home: Home, tmp_path: Path):
     broken = b"Exif\0\0II*\0" + b"\xff" * 60
     folder = write_folder(tmp_path / "pictures", good_files() | {"cat/odd.jpg": encoded(noise(9), "JPEG", exif=broken)})
     source = run_import(home, folder)
-    assert not set_aside(source) and source.info.train_count + source.info.test_count == 7
+    assert not skipped_files(source) and source.info.train_count + source.info.test_count == 7
 
 
 def test_one_pixel_becomes_a_plain_image(home: Home, tmp_path: Path):
     dot = encoded(Image.new("RGB", (1, 1), (10, 200, 30)))
     source = run_import(home, write_folder(tmp_path / "pictures", good_files() | {"cat/dot.png": dot}), image_size=16)
-    (item,) = source.index.items("path = 'cat/dot.png'")
+    (item,) = source.index.records("path = 'cat/dot.png'")
     assert (item.width, item.height) == (1, 1) and (source.pool[item.row] == (10, 200, 30)).all()
 
 
@@ -159,13 +159,13 @@ def test_one_pixel_becomes_a_plain_image(home: Home, tmp_path: Path):
 def test_a_picture_of_one_line_is_made_square(shape: tuple[int, int], fit: str, home: Home, tmp_path: Path):
     line = encoded(Image.new("RGB", shape, (250, 250, 250)))
     source = run_import(home, write_folder(tmp_path / "pictures", good_files() | {"cat/line.png": line}), fit=fit)
-    assert not set_aside(source)
+    assert not skipped_files(source)
 
 
 def pixels_of(home: Home, tmp_path: Path, name: str, content: bytes, size: int = 16) -> np.ndarray:
     source = run_import(home, write_folder(tmp_path / "pictures", good_files() | {f"cat/{name}": content}), image_size=size)
-    assert not set_aside(source)
-    (item,) = source.index.items("path = ?", values=(f"cat/{name}",))
+    assert not skipped_files(source)
+    (item,) = source.index.records("path = ?", values=(f"cat/{name}",))
     return source.pool[item.row]
 
 
@@ -202,9 +202,9 @@ def test_of_an_animation_the_first_frame_is_taken(home: Home, tmp_path: Path):
     assert (pixels_of(home, tmp_path, "moving.gif", content) == (0, 0, 255)).all()
 
 
-def test_bad_files_in_a_zip_are_set_aside_too(home: Home, tmp_path: Path):
+def test_bad_files_in_a_zip_are_skipped_files_too(home: Home, tmp_path: Path):
     files = good_files() | {f"cat/{name}": make() for name, make in BAD.items()}
-    problems = set_aside(run_import(home, write_zip(tmp_path / "set.zip", files)))
+    problems = skipped_files(run_import(home, write_zip(tmp_path / "set.zip", files)))
     assert problems.keys() == {f"cat/{name}" for name in BAD} and all(map(is_a_sentence, problems.values()))
 
 
@@ -217,7 +217,7 @@ def test_a_class_of_bad_files_only_is_refused_with_the_reason(home: Home, tmp_pa
 
 def test_pictures_are_read_by_what_they_are_and_not_by_their_suffix(home: Home, tmp_path: Path):
     files = good_files() | {"cat/a.jpg": encoded(noise(1), "WEBP"), "cat/b.PNG": encoded(noise(2), "BMP")}
-    assert not set_aside(run_import(home, write_folder(tmp_path / "pictures", files)))
+    assert not skipped_files(run_import(home, write_folder(tmp_path / "pictures", files)))
 
 
 def test_a_file_that_is_no_regular_file_is_not_opened(home: Home, tmp_path: Path):

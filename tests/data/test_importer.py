@@ -1,11 +1,8 @@
-"""Importing folders, zips and arrays: the pixels, the split, and what is left when it is interrupted, killed, or the disk is full."""
+"""Importing folders, zips and arrays: pixels, splits and names."""
 
 import json
-import os
+import re
 import shutil
-import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +13,22 @@ from PIL import Image
 from cnn_core.data import parallel_decoding
 from cnn_core.data.decoder import to_pixels
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import LARGEST, SMALLEST, ImportOptions, import_arrays, import_files, resplit
-from cnn_core.data.index import Index
+from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, NO_TEST_IMAGES, ImportOptions, import_arrays, import_files, resplit
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError
 from cnn_core.home import IMAGES, INDEX, Home
-from tests.data.imports import encoded, good_files, noise, refused_import, run_import, set_aside, write_folder, write_zip
-from tests.helpers import drain, is_a_sentence, start_process, write_pictures
-
-CHUNK = 9  # images that are read at once
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two classes of 40 pictures, one file of which cannot be read."""
-    return write_folder(tmp_path / "pictures", good_files(40) | {"cat/broken.png": b"no picture"})
-
-
-@pytest.fixture
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cnn_core.data.importer.MOST_ROWS", CHUNK)
-
-
-def same(one: ImportedSource, other: ImportedSource) -> bool:
-    """Whether two sets are the same in all that a run sees, and in what was found in their files."""
-    whole = "row", "label", "part", "look", "width", "bytes"
-    return (
-        one.info.fingerprint == other.info.fingerprint
-        and np.array_equal(one.pool, other.pool)
-        and all(
-            np.array_equal(*both)
-            for both in zip(*(s.index.columns("problem is null", *whole) for s in (one, other)), strict=True)
-        )
-        and set_aside(one) == set_aside(other)
-        and one.index.pairs() == other.index.pairs()
-    )
-
-
-def visible(home: Home) -> list[str]:
-    return sorted(path.name for path in (home.data / "sets").iterdir()) if (home.data / "sets").is_dir() else []
-
+from tests.data.imports import (
+    are_same,
+    encoded,
+    good_files,
+    imported_names,
+    noise,
+    refused_import,
+    run_import,
+    write_folder,
+    write_zip,
+)
+from tests.helpers import drain, is_a_sentence, start_process
 
 # Pixels.
 
@@ -63,7 +36,7 @@ def visible(home: Home) -> list[str]:
 def test_images_of_one_size_are_kept_as_they_are(home: Home, tmp_path: Path):
     source = run_import(home, write_folder(tmp_path / "pictures", good_files(4)))
     assert source.info.image_size == 16 and source.info.channels == 3 and source.info.name == "mine"
-    for item in source.index.items():
+    for item in source.index.records():
         with Image.open(tmp_path / "pictures" / item.path) as image:
             assert np.array_equal(source.pool[item.row], np.asarray(image))
         assert (item.width, item.height) == (16, 16) and source.info.classes[item.label] == item.path.partition("/")[0]
@@ -80,13 +53,13 @@ def test_images_that_are_not_square_become_64_pixels(home: Home, tmp_path: Path)
     assert run_import(home, write_folder(tmp_path / "pictures", {"a/1.png": wide, "b/1.png": wide})).info.image_size == 64
 
 
-@pytest.mark.parametrize("size", [SMALLEST, 17, LARGEST])
+@pytest.mark.parametrize("size", [MIN_SIZE, 17, MAX_SIZE])
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_images_are_cropped_padded_or_stretched_as_chosen(fit: Any, size: int, home: Home, tmp_path: Path):
     image = Image.fromarray(np.dstack([np.tile(np.arange(90, dtype=np.uint8), (40, 1))] * 3))
     files = good_files() | {"cat/wide.png": encoded(image)}
     source = run_import(home, write_folder(tmp_path / "pictures", files), fit=fit, image_size=size)
-    (item,) = source.index.items("path = 'cat/wide.png'")
+    (item,) = source.index.records("path = 'cat/wide.png'")
     assert np.array_equal(source.pool[item.row], to_pixels(image, size, 3, fit))
     assert (item.width, item.height) == (90, 40) and source.info.fit == fit and source.info.image_size == size
     first, middle = source.pool[item.row][size // 2, 0, 0], source.pool[item.row][0, size // 2, 0]
@@ -99,14 +72,14 @@ def test_grey_images_stay_grey_unless_colour_is_chosen(home: Home, tmp_path: Pat
     grey, colour = run_import(home, folder, "grey"), run_import(home, folder, "colour", colour="colour")
     assert grey.info.channels == 1 and grey.pool.shape == (6, 16, 16, 1)
     assert colour.info.channels == 3 and np.array_equal(colour.pool, np.repeat(grey.pool, 3, axis=3))
-    assert colour.index.overview()["grey"] == 6
+    assert colour.index.summary()["grey"] == 6
 
 
 def test_one_colour_image_makes_the_set_colour_unless_grey_is_chosen(home: Home, tmp_path: Path):
     files = {f"{name}/{number}.png": encoded(noise(number + ord(name), channels=1)) for name in "ab" for number in range(3)}
     folder = write_folder(tmp_path / "pictures", files | {"a/9.png": encoded(noise(9))})
     source = run_import(home, folder)
-    assert source.info.channels == 3 and source.index.overview()["grey"] == 6
+    assert source.info.channels == 3 and source.index.summary()["grey"] == 6
     assert run_import(home, folder, "grey", colour="grey").info.channels == 1
 
 
@@ -132,17 +105,17 @@ def test_options_out_of_range_are_refused(wrong: dict[str, Any]):
 def test_a_folder_and_a_zip_of_it_become_the_same_images(home: Home, tmp_path: Path):
     folder, archive = write_folder(tmp_path / "pictures", good_files(8)), write_zip(tmp_path / "pictures.zip", good_files(8))
     one, other = run_import(home, folder, "one"), run_import(home, archive, "other")
-    assert same(one, other) and one.facts["title"] == other.facts["title"] == "pictures"
+    assert are_same(one, other) and one.facts["title"] == other.facts["title"] == "pictures"
 
 
-def test_helper_processes_read_what_one_process_reads(
+def test_worker_processes_read_what_one_process_reads(
     folder: Path, home: Home, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ):
     alone = run_import(home, folder, "alone")
-    monkeypatch.setattr(parallel_decoding, "ALONE", 10)
-    assert same(alone, run_import(home, folder, "helped"))
+    monkeypatch.setattr(parallel_decoding, "MAX_IN_PROCESS", 10)
+    assert are_same(alone, run_import(home, folder, "helped"))
     archive = write_zip(folder.parent / "pictures.zip", good_files(40) | {"cat/broken.png": b"no picture"})
-    assert same(alone, run_import(home, archive, "zipped"))
+    assert are_same(alone, run_import(home, archive, "zipped"))
 
 
 def test_the_original_files_are_only_read(folder: Path, home: Home):
@@ -162,13 +135,13 @@ def test_a_set_outlives_the_files_that_it_was_made_of(folder: Path, home: Home):
 def test_arrays_become_a_set(home: Home):
     rng = np.random.default_rng(0)
     parts = {
-        part: (rng.integers(0, 256, (count, 8, 8, 1), dtype=np.uint8), np.arange(count) % 3)
-        for part, count in (("train", 30), ("val", 6), ("test", 9))
+        split: (rng.integers(0, 256, (count, 8, 8, 1), dtype=np.uint8), np.arange(count) % 3)
+        for split, count in (("train", 30), ("val", 6), ("test", 9))
     }
     drain(import_arrays("made", parts, {"title": "Made", "classes": ["a", "b", "c"]}, home))
     source = ImportedSource(home.set_folder("made"))
-    for part, (images, labels) in parts.items():
-        loaded = finish(source.load(part))
+    for split, (images, labels) in parts.items():
+        loaded = finish(source.load(split))
         assert np.array_equal(loaded[:], images) and np.array_equal(loaded.labels, labels)
     assert (source.info.train_count, source.info.val_count, source.info.test_count) == (30, 6, 9)
 
@@ -180,25 +153,25 @@ def test_a_share_of_every_class_is_kept_for_testing_the_same_one_for_the_same_se
     tests = []
     for name, chosen in (("one", {}), ("two", {}), ("three", {"seed": 1}), ("four", {"test_share": 0.5})):
         source = run_import(home, folder, name, **chosen)
-        table = source.index.table()
+        table = source.index.counts_by_split()
         assert (
             table["test"][0] == table["test"][1] == (20 if chosen.get("test_share") else 8)
             and table["train"][0] + table["test"][0] == 40
         )
-        tests.append((source.index.used("test")[0].tolist(), source.info.fingerprint))
+        tests.append((source.index.used_rows("test")[0].tolist(), source.info.fingerprint))
     assert tests[0] == tests[1] and tests[0] != tests[2] and len({mark for _, mark in tests}) == 3
 
 
-def test_the_parts_that_a_set_comes_with_are_kept(home: Home, tmp_path: Path):
-    files = {f"{part}/{name}": content for part in ("train", "val", "test") for name, content in good_files(3).items()}
+def test_the_splits_of_the_source_are_used(home: Home, tmp_path: Path):
+    files = {f"{split}/{name}": content for split in ("train", "val", "test") for name, content in good_files(3).items()}
     source = run_import(home, write_folder(tmp_path / "pictures", files))
     assert (source.info.train_count, source.info.val_count, source.info.test_count) == (6, 6, 6)
-    assert all(item.path.startswith(("train", "val", "test")[item.part]) for item in source.index.items())
+    assert all(item.path.startswith(("train", "val", "test")[item.split]) for item in source.index.records())
     assert source.facts["has_parts"]
 
 
 def test_validation_images_stay_so_when_the_rest_is_split(home: Home, tmp_path: Path):
-    files = {f"{part}/{name}": content for part in ("train", "val") for name, content in good_files(10).items()}
+    files = {f"{split}/{name}": content for split in ("train", "val") for name, content in good_files(10).items()}
     source = run_import(home, write_folder(tmp_path / "pictures", files))
     assert (source.info.train_count, source.info.val_count, source.info.test_count) == (16, 20, 4)
     resplit(source.index, 0.5, 3)
@@ -220,111 +193,18 @@ def test_splitting_anew_is_another_version_and_splitting_back_the_first_one(fold
         resplit(source.index, 1.5, 0)
 
 
-# Interruptions.
-
-
-def test_an_import_that_is_interrupted_anywhere_is_gone_on_with(folder: Path, home: Home, small_chunks: None):
-    whole = run_import(home, folder, "whole")
-    steps = len(drain(import_files("counted", folder, ImportOptions(), home))[0])
-    assert steps > 11
-    for stop in range(1, steps + 1):
-        name = f"stopped-{stop}"
-        importing = import_files(name, folder, ImportOptions(), home)
-        for _ in range(stop):
-            next(importing)
-        importing.close()
-        assert name not in visible(home)
-        index = Index(home.staging_folder(name) / INDEX)
-        read = index.count("is_read") if index.path.exists() else 0
-        told, _ = drain(import_files(name, folder, ImportOptions(), home))
-        again = [progress.done for progress in told if progress.stage == "Reading images"]
-        assert len(again) == -(-(81 - read) // CHUNK) and (not again or again[0] == read + CHUNK or again == [81])
-        assert same(whole, ImportedSource(home.set_folder(name))), stop
-        assert not home.staging_folder(name).exists()
-
-
-def test_what_was_read_is_not_opened_again(folder: Path, home: Home, small_chunks: None):
-    importing = import_files("mine", folder, ImportOptions(), home)
-    while next(importing).done < 30:
-        pass
-    importing.close()
-    read = Index(home.staging_folder("mine") / INDEX).items("is_read")
-    for item in read:
-        path = folder / item.path
-        path.write_bytes(b"x" * path.stat().st_size)  # as long as before: the listing is the same
-    source = run_import(home, folder)
-    assert len(set_aside(source)) == 1 and source.info.train_count + source.info.test_count == 80
-
-
-def test_files_that_came_while_an_import_was_interrupted_are_read_too(home: Home, tmp_path: Path):
-    folder = write_pictures(tmp_path / "mine", count=20)
-    importing = import_files("mine", folder, ImportOptions(), home)
-    while next(importing).stage != "Reading images":
-        pass
-    importing.close()
-    write_pictures(tmp_path / "more", ["red"], count=5, seed=3)
-    for path in (tmp_path / "more" / "red").iterdir():
-        path.rename(folder / "red" / f"new-{path.name}")
-    info = run_import(home, folder).info
-    assert info.train_count + info.test_count == 65
-
-
-def test_an_import_with_other_options_begins_anew(folder: Path, home: Home, small_chunks: None):
-    importing = import_files("mine", folder, ImportOptions(), home)
-    while next(importing).done < 30:
-        pass
-    importing.close()
-    assert run_import(home, folder, image_size=24).pool.shape == (81, 24, 24, 3)
-
-
-def test_an_import_of_an_archive_that_changed_begins_anew(home: Home, tmp_path: Path, small_chunks: None):
-    archive = write_zip(tmp_path / "set.zip", good_files(20))
-    importing = import_files("mine", archive, ImportOptions(), home)
-    while next(importing).done < 20:
-        pass
-    importing.close()
-    write_zip(archive, {name.replace("cat", "fox"): content for name, content in good_files(30).items()})
-    os.utime(archive, ns=(1, 1))
-    source = run_import(home, archive)
-    assert source.info.classes == ("dog", "fox") and not set_aside(source) and len(source.pool) == 60
-
-
-def test_an_import_whose_process_is_killed_is_gone_on_with(folder: Path, home: Home, small_chunks: None):
-    whole = run_import(home, folder, "whole")
-    script = """
-import os, signal, sys
-from pathlib import Path
-from cnn_core.data import importer, parallel_decoding
-from cnn_core.home import Home
-importer.MOST_ROWS, parallel_decoding.ALONE = int(sys.argv[4]), int(sys.argv[3])
-for progress in importer.import_files("mine", Path(sys.argv[1]), importer.ImportOptions(), Home.from_environment()):
-    if progress.stage == sys.argv[2] and progress.done >= 30 * (progress.stage == "Reading images"):
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-    for stage, alone in (("Reading images", 1000), ("Reading images", 10), ("Looking for duplicates", 1000)):
-        process = start_process(home, "-c", script, str(folder), stage, str(alone), str(CHUNK))
-        process.communicate(timeout=60)
-        assert process.returncode == -signal.SIGKILL and visible(home) == ["whole"]
-        read = Index(home.staging_folder("mine") / INDEX).count("is_read")
-        assert read >= 30
-        told, _ = drain(import_files("mine", folder, ImportOptions(), home))
-        assert sum(progress.stage == "Reading images" for progress in told) == -(-(81 - read) // CHUNK)
-        assert same(whole, ImportedSource(home.set_folder("mine")))
-        shutil.rmtree(home.set_folder("mine"))
-
-
-# Names and disks.
+# Names.
 
 
 def test_of_two_imports_of_one_name_the_second_is_refused_and_the_first_is_whole(folder: Path, home: Home, small_chunks: None):
     first = import_files("mine", folder, ImportOptions(), home)
     for _ in range(4):
         next(first)
-    with pytest.raises(DataError, match="“mine” is being imported right now") as refusal:
+    with pytest.raises(DataError, match="“mine”") as refusal:
         next(import_files("mine", folder, ImportOptions(image_size=32), home))
     assert is_a_sentence(refusal.value)
     drain(first)
-    assert same(ImportedSource(home.set_folder("mine")), run_import(home, folder, "other"))
+    assert are_same(ImportedSource(home.set_folder("mine")), run_import(home, folder, "other"))
 
 
 def test_of_two_processes_that_import_one_name_one_is_refused(folder: Path, home: Home):
@@ -344,19 +224,19 @@ except DataError as refusal:
     processes = [start_process(home, "-c", script, str(folder)) for _ in range(2)]
     answers = sorted(process.communicate(timeout=60)[0].strip() for process in processes)
     assert answers[0] == "whole" and "“mine”" in answers[1] and is_a_sentence(answers[1])
-    assert same(ImportedSource(home.set_folder("mine")), run_import(home, folder, "other"))
+    assert are_same(ImportedSource(home.set_folder("mine")), run_import(home, folder, "other"))
 
 
 def test_a_name_that_is_taken_is_refused_and_the_set_untouched(folder: Path, home: Home):
     before = run_import(home, folder).info.fingerprint
-    with pytest.raises(DataError, match="There is a data set “mine” already") as refusal:
+    with pytest.raises(DataError, match="“mine”") as refusal:
         run_import(home, folder, image_size=32)
     assert is_a_sentence(refusal.value) and ImportedSource(home.set_folder("mine")).info.fingerprint == before
 
 
 @pytest.mark.parametrize("name", ["", "..", "../out", "a/b", "Grosse", "a b", ".hidden", "x" * 61, "a\n", "ä", "-x"])
 def test_a_name_that_could_be_a_path_is_refused(name: str, folder: Path, home: Home):
-    with pytest.raises(DataError, match="cannot be the name") as refusal:
+    with pytest.raises(DataError, match=re.escape(f"“{name}”")) as refusal:
         next(import_files(name, folder, ImportOptions(), home))
     assert is_a_sentence(refusal.value) and not home.root.exists()
 
@@ -364,61 +244,13 @@ def test_a_name_that_could_be_a_path_is_refused(name: str, folder: Path, home: H
 def test_a_source_of_no_use_leaves_no_set(home: Home, tmp_path: Path):
     refused_import(home, tmp_path / "nowhere")
     refused_import(home, write_folder(tmp_path / "single", {"only/1.png": encoded(noise(1))}))
-    assert visible(home) == []
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Home]:
-    """A home on a disk of its own with 1 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = shutil.which("mount")
-    if (
-        os.geteuid()
-        or not mount
-        or subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True).returncode
-    ):
-        pytest.skip("a disk of its own cannot be mounted here")
-    yield Home(place)
-    subprocess.run(["umount", place], check=True)
-
-
-def test_a_disk_without_room_for_the_images_is_noticed_before_anything_is_read(tiny_disk: Home, folder: Path):
-    sentence = refused_import(tiny_disk, folder)
-    assert "Free some space" in sentence and "MB" in sentence or "GB" in sentence
-
-
-@pytest.mark.parametrize("spare", [0, 200_000, 400_000])
-def test_a_disk_that_fills_up_ends_the_import_with_a_sentence_and_keeps_what_was_read(
-    spare: int, tiny_disk: Home, folder: Path, small_chunks: None, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("cnn_core.data.importer.SPARE_BYTES", 0)
-    importing = import_files("mine", folder, ImportOptions(), tiny_disk)
-    while next(importing).done < 30:
-        pass
-    filler = tiny_disk.root / "filler"
-    free = shutil.disk_usage(tiny_disk.root).free - spare
-    filler.write_bytes(bytes(max(0, free)))
-    try:
-        drain(importing)
-    except DataError as refusal:
-        assert is_a_sentence(refusal) and "space" in str(refusal)
-        assert visible(tiny_disk) == []
-        assert Index(tiny_disk.staging_folder("mine") / INDEX).count("is_read") >= 30
-        filler.unlink()
-        drain(import_files("mine", folder, ImportOptions(), tiny_disk))
-    else:
-        assert spare
-    finally:
-        importing.close()
-    source = ImportedSource(tiny_disk.set_folder("mine"))
-    assert source.info.train_count + source.info.test_count == 80 and len(source.index.problems()) == 1
+    assert imported_names(home) == []
 
 
 def test_a_home_that_cannot_be_written_is_refused_with_a_sentence(folder: Path, home: Home):
     home.root.mkdir()
     home.data.write_text("a file where a folder should be")
-    with pytest.raises(DataError, match="cannot be written") as refusal:
+    with pytest.raises(DataError, match="“mine”") as refusal:
         next(import_files("mine", folder, ImportOptions(), home))
     assert is_a_sentence(refusal.value)
 
@@ -426,17 +258,17 @@ def test_a_home_that_cannot_be_written_is_refused_with_a_sentence(folder: Path, 
 def test_a_set_that_was_damaged_says_so(folder: Path, home: Home):
     source = run_import(home, folder)
     (source.folder / IMAGES).write_bytes(b"")
-    with pytest.raises(DataError, match="damaged") as refusal:
+    with pytest.raises(DataError, match="“mine”") as refusal:
         finish(ImportedSource(source.folder).load("train"))
     assert is_a_sentence(refusal.value)
     (source.folder / INDEX).unlink()
-    with pytest.raises(DataError, match="index is missing"):
+    with pytest.raises(DataError, match="“mine”"):
         ImportedSource(source.folder)
 
 
 def test_a_test_folder_of_bad_files_only_is_refused(home: Home, tmp_path: Path):
     files = {f"train/{name}": content for name, content in good_files().items()} | {"test/cat/1.png": b"", "test/dog/1.png": b""}
-    assert "None of the test images can be read" in refused_import(home, write_folder(tmp_path / "pictures", files))
+    assert NO_TEST_IMAGES in refused_import(home, write_folder(tmp_path / "pictures", files))
 
 
 def test_facts_can_be_read_by_anyone(folder: Path, home: Home):

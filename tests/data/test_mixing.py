@@ -12,7 +12,7 @@ EITHER = MixEither((MixUp(1.0, 500), CutMix(1.0, 500)))
 MIXES = pytest.mark.parametrize("mix", [MixUp(0.4, 500), CutMix(1.0, 500), EITHER], ids=repr)
 
 
-def view(count: int, seed: int = 0) -> RandomDraws:
+def draws(count: int, seed: int = 0) -> RandomDraws:
     return RandomDraws(torch.arange(count), 0, torch.Generator().manual_seed(seed))
 
 
@@ -25,7 +25,7 @@ def numbered(count: int, height: int = 8, width: int = 8) -> tuple[torch.Tensor,
 
 @pytest.mark.parametrize("alpha", [0.1, 0.2, 1.0, 4.0])
 def test_shares_follow_the_beta_distribution(alpha: float):
-    shares = draw_beta(alpha, 40_000, view(1)).double().numpy()
+    shares = draw_beta(alpha, 40_000, draws(1)).double().numpy()
     points = np.linspace(0.001, 0.999, 300)
     found = np.searchsorted(np.sort(shares), points) / len(shares)
     assert np.abs(found - stats.beta(alpha, alpha).cdf(points)).max() < 0.01
@@ -33,7 +33,7 @@ def test_shares_follow_the_beta_distribution(alpha: float):
 
 
 def test_partners_are_a_permutation_and_another_one_in_every_batch():
-    looking = view(1)
+    looking = draws(1)
     first, second = draw_partners(100, looking), draw_partners(100, looking)
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(100))
     assert not torch.equal(first, second)
@@ -42,7 +42,7 @@ def test_partners_are_a_permutation_and_another_one_in_every_batch():
 @MIXES
 def test_targets_say_what_share_of_which_image_is_in_the_picture(mix: Mix):
     images, labels = numbered(500)
-    mixed, targets = mix(images, labels, view(500))
+    mixed, targets = mix(images, labels, draws(500))
     assert targets.shape == (500, 500) and targets.dtype == torch.float32 and mixed.dtype == torch.float32
     torch.testing.assert_close(targets.sum(1), torch.ones(500))
     assert bool((targets >= 0).all()) and int((targets > 0).sum(1).max()) == 2
@@ -51,7 +51,7 @@ def test_targets_say_what_share_of_which_image_is_in_the_picture(mix: Mix):
 
 def test_mixup_blends_every_pixel_alike_with_a_share_of_its_own():
     images, labels = numbered(500)
-    mixed, targets = MixUp(1.0, 500)(images, labels, view(500))
+    mixed, targets = MixUp(1.0, 500)(images, labels, draws(500))
     assert torch.equal(mixed, mixed[:, :1, :1, :1].expand_as(mixed))
     own = targets[labels, labels]
     assert len(own.unique()) > 480
@@ -61,7 +61,7 @@ def test_mixup_blends_every_pixel_alike_with_a_share_of_its_own():
 def test_mixup_gives_the_sum_of_the_images_weighted_by_the_targets():
     generator = torch.Generator().manual_seed(3)
     images, labels = torch.randn(6, 3, 5, 5, generator=generator), torch.arange(6)
-    mixed, targets = MixUp(1.0, 6)(images, labels, view(6, 1))
+    mixed, targets = MixUp(1.0, 6)(images, labels, draws(6, 1))
     for image, target, label in zip(mixed, targets, labels.tolist(), strict=True):
         expected = sum(float(share) * other for share, other in zip(target, images, strict=True))
         torch.testing.assert_close(image, torch.as_tensor(expected), rtol=0, atol=1e-5)
@@ -79,7 +79,7 @@ def pasted(mixed: torch.Tensor, labels: torch.Tensor) -> np.ndarray:
 def test_cutmix_pastes_one_upright_rectangle_of_the_images_shape():
     images, labels = numbered(500, 24, 12)
     inside = 0
-    for where in pasted(CutMix(1.0, 500)(images, labels, view(500))[0], labels):
+    for where in pasted(CutMix(1.0, 500)(images, labels, draws(500))[0], labels):
         rows, columns = where.any(1), where.any(0)
         assert where.sum() == rows.sum() * columns.sum() and np.diff(np.flatnonzero(rows)).max(initial=1) == 1
         if where.any() and not (where[0].any() or where[-1].any() or where[:, 0].any() or where[:, -1].any()):
@@ -91,7 +91,7 @@ def test_cutmix_pastes_one_upright_rectangle_of_the_images_shape():
 @pytest.mark.parametrize("alpha", [0.3, 1.0])
 def test_cutmix_pastes_as_much_as_the_papers_own_steps_do(alpha: float):
     images, labels = numbered(4000, 16, 16)
-    areas = pasted(CutMix(alpha, 1)(images, labels, view(4000))[0], labels).mean((1, 2))
+    areas = pasted(CutMix(alpha, 1)(images, labels, draws(4000))[0], labels).mean((1, 2))
     rng, expected = np.random.default_rng(0), []
     for share in rng.beta(alpha, alpha, 40_000):  # rand_bbox of the paper's code, odd sides not rounded down to even
         side = int(16 * np.sqrt(1 - share))
@@ -104,7 +104,7 @@ def test_cutmix_pastes_as_much_as_the_papers_own_steps_do(alpha: float):
 
 def test_either_treats_about_half_of_the_images_by_each_mix_and_gives_them_its_target():
     images, labels = numbered(400)
-    mixed, targets = EITHER(images, labels, view(400))
+    mixed, targets = EITHER(images, labels, draws(400))
     partner = targets.clone().fill_diagonal_(0).argmax(1)
     changed = partner != 0
     is_cut = ((mixed == labels.view(-1, 1, 1, 1)) | (mixed == partner.view(-1, 1, 1, 1))).flatten(1).all(1) & changed
@@ -115,7 +115,7 @@ def test_either_treats_about_half_of_the_images_by_each_mix_and_gives_them_its_t
 def test_two_images_of_one_class_keep_their_target_whole():
     images, _ = numbered(20)
     for mix in (MixUp(1.0, 3), CutMix(1.0, 3)):
-        _, targets = mix(images, torch.full((20,), 2), view(20))
+        _, targets = mix(images, torch.full((20,), 2), draws(20))
         assert torch.equal(targets, torch.tensor([0.0, 0.0, 1.0]).expand(20, 3))
 
 
@@ -123,9 +123,9 @@ def test_two_images_of_one_class_keep_their_target_whole():
 def test_the_generator_alone_decides_and_the_batch_given_stays_as_it_is(mix: Mix):
     images, labels = numbered(60)
     torch.manual_seed(1)
-    first = mix(images, labels, view(60, 1))
+    first = mix(images, labels, draws(60, 1))
     torch.manual_seed(2)
-    again, other = mix(images, labels, view(60, 1)), mix(images, labels, view(60, 2))
+    again, other = mix(images, labels, draws(60, 1)), mix(images, labels, draws(60, 2))
     assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
     assert not torch.equal(first[0], other[0]) and not torch.equal(first[1], other[1])
     assert torch.equal(images, numbered(60)[0]) and torch.equal(labels, torch.arange(60))
@@ -133,13 +133,13 @@ def test_the_generator_alone_decides_and_the_batch_given_stays_as_it_is(mix: Mix
 
 @MIXES
 def test_mixed_batches_stay_channels_last(mix: Mix):
-    assert mix(*numbered(60), view(60))[0].is_contiguous(memory_format=torch.channels_last)
+    assert mix(*numbered(60), draws(60))[0].is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("mix", [MixUp(1.0, 4), CutMix(1.0, 4)], ids=repr)
 def test_cross_entropy_of_the_targets_is_the_shared_loss_of_both_labels(mix: Mix):
     labels = torch.arange(8) % 4
-    _, targets = mix(torch.randn(8, 3, 6, 6), labels, view(8))
+    _, targets = mix(torch.randn(8, 3, 6, 6), labels, draws(8))
     logits = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
     each = torch.stack([torch.nn.functional.cross_entropy(logits, torch.full((8,), k), reduction="none") for k in range(4)], 1)
     torch.testing.assert_close(torch.nn.functional.cross_entropy(logits, targets), (each * targets).sum(1).mean())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cnn_core.data.jobs import Jobs
 from cnn_core.data.owners import folders_of, owner_of, write_owner
-from cnn_core.data.uploads import begin_collection, new_folder
+from cnn_core.data.uploads import create_collection, create_upload_folder
 from cnn_core.home import Home
 from tests.data.imports import good_files, write_folder
 
@@ -16,7 +16,7 @@ def imported(home: Home, folder: Path, name: str, owner: str = "") -> Path:
     jobs = Jobs(home)
     jobs.add(name, str(folder), owner=owner)
     assert jobs.all()[0].owner == owner
-    assert jobs.work(lambda: False) and jobs.all()[0].status == "finished", jobs.all()[0].error
+    assert jobs.run_next(lambda: False) and jobs.all()[0].status == "finished", jobs.all()[0].error
     return home.set_folder(name)
 
 
@@ -28,8 +28,8 @@ def test_a_set_is_its_importers_and_stays_so(home: Home, tmp_path: Path):
 
 
 def test_an_upload_is_its_senders_before_it_is_imported(home: Home):
-    folder, collection = new_folder(home, ANN), begin_collection(home, ANN)
-    assert set(folders_of(home, ANN)) == {folder, collection.parent} and new_folder(home) not in folders_of(home, ANN)
+    folder, collection = create_upload_folder(home, ANN), create_collection(home, ANN)
+    assert set(folders_of(home, ANN)) == {folder, collection.parent} and create_upload_folder(home) not in folders_of(home, ANN)
 
 
 def test_what_cannot_be_read_is_nobodys(tmp_path: Path):

@@ -18,17 +18,17 @@ CASES = [(seed, share) for seed in range(12) for share in (0.02, 0.1, 0.2, 0.5)]
 @pytest.mark.parametrize(("seed", "share"), CASES)
 def test_both_parts_together_are_everything_once(seed: int, share: float):
     labels = random_labels(seed)
-    rest, part = stratified_split(labels, share, seed)
-    assert sorted([*rest, *part]) == list(range(len(labels)))
-    assert rest.tolist() == sorted(rest) and part.tolist() == sorted(part)
+    rest, split = stratified_split(labels, share, seed)
+    assert sorted([*rest, *split]) == list(range(len(labels)))
+    assert rest.tolist() == sorted(rest) and split.tolist() == sorted(split)
 
 
 @pytest.mark.parametrize(("seed", "share"), CASES)
 def test_every_class_gives_its_share_at_least_one_and_never_all(seed: int, share: float):
     labels = random_labels(seed)
-    rest, part = stratified_split(labels, share, seed)
+    rest, split = stratified_split(labels, share, seed)
     for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
-        given = int((labels[part] == label).sum())
+        given = int((labels[split] == label).sum())
         assert 1 <= given < count
         assert abs(given - share * count) <= 0.5 or given == 1
         assert int((labels[rest] == label).sum()) == count - given
@@ -41,8 +41,8 @@ def test_the_same_seed_splits_alike_and_another_one_differently():
 
 
 def test_a_class_with_a_single_image_gives_none():
-    rest, part = stratified_split(np.array([0, 1, 1, 1]), 0.5, 0)
-    assert 0 in rest and 0 not in part and len(part) == 2
+    rest, split = stratified_split(np.array([0, 1, 1, 1]), 0.5, 0)
+    assert 0 in rest and 0 not in split and len(split) == 2
 
 
 def test_no_image_of_a_class_is_preferred():

@@ -30,7 +30,7 @@ def test_of_very_many_images_some_say_it_to_three_digits(monkeypatch: pytest.Mon
     pixels = np.sort(pixels, axis=0)  # dark ones first: a sample from the beginning would not do
     images = ImageSet(pixels, np.zeros(9000, np.int64))
     (mean,), (std,) = channel_statistics(images)
-    monkeypatch.setattr(statistics, "MOST_IMAGES", 1000)
+    monkeypatch.setattr(statistics, "MAX_IMAGES", 1000)
     monkeypatch.setattr(statistics, "CHUNK", 300)
     (sampled_mean,), (sampled_std,) = channel_statistics(images)
     assert (sampled_mean, sampled_std) != (mean, std)
@@ -48,4 +48,4 @@ def test_the_mean_image_of_a_class_is_that_of_its_images_and_black_where_there_a
 
 def test_the_mean_image_of_a_large_class_is_taken_of_images_spread_over_all_of_it():
     pixels = np.repeat(np.arange(100, dtype=np.uint8), 10).reshape(1000, 1, 1, 1)
-    assert abs(int(mean_images(ImageSet(pixels, np.zeros(1000, np.int64)), 1, most=50).item()) - 50) <= 2
+    assert abs(int(mean_images(ImageSet(pixels, np.zeros(1000, np.int64)), 1, max_per_class=50).item()) - 50) <= 2

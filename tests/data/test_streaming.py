@@ -57,8 +57,8 @@ def test_every_batch_holds_the_rows_asked_for_in_their_order(count: int, size: i
     mapped = np.memmap(tmp_path / "images", np.uint8, "r", shape=images.shape)
     for given in (images, mapped):
         parts = list(prefetch(given, order, CPU))
-        assert [part.numpy().tolist() for part in parts] == [images[chosen.numpy()].tolist() for chosen in order]
-        assert all(part.dtype == torch.uint8 for part in parts)
+        assert [batch.numpy().tolist() for batch in parts] == [images[chosen.numpy()].tolist() for chosen in order]
+        assert all(batch.dtype == torch.uint8 for batch in parts)
 
 
 def test_nothing_asked_for_is_nothing_read():

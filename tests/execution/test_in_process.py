@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from cnn_core.data.index import Index
+from cnn_core.data.index.index import Index
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError, DeviceError, RunError, SettingError
 from cnn_core.events import Changed, Epoch, Event, Note, Paused, Progress, Saved, Started, Steps
 from cnn_core.execution.in_process import execute
-from cnn_core.home import CURVES_PICTURE, INDEX, WEIGHTS
+from cnn_core.home import CURVES_IMAGE, INDEX, WEIGHTS
 from cnn_core.models.saving import load_model
 from cnn_core.runs.history import History, summarise
 from cnn_core.runs.lock import hold, is_held
@@ -117,7 +117,7 @@ def test_a_training_that_diverges_fails_the_run_with_a_sentence(store: Store, pi
 def test_a_mistake_of_ours_fails_the_run_and_keeps_its_traceback(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
     folder = store.home.run_folder(run)
-    (folder / CURVES_PICTURE / "in the way").mkdir(parents=True)  # no picture can be drawn where a folder lies
+    (folder / CURVES_IMAGE / "in the way").mkdir(parents=True)  # no picture can be drawn where a folder lies
     assert execute(store, run) == "failed"
     row = store.run(run)
     assert row.status == "failed" and str(folder / "error.txt") in row.error and is_a_sentence(row.error)
@@ -179,7 +179,7 @@ def test_a_run_that_is_not_there_is_refused(store: Store):
 def test_a_stopped_run_leaves_no_pictures_of_a_story_it_did_not_finish(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures, epochs=50))
     execute(store, run, watch=stop_at(store, run, Epoch))
-    assert not (store.home.run_folder(run) / CURVES_PICTURE).exists()
+    assert not (store.home.run_folder(run) / CURVES_IMAGE).exists()
 
 
 def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path: Path, pictures: Path):
@@ -236,14 +236,14 @@ def test_a_run_whose_folder_is_gone_goes_on_with_what_was_imported_of_it(store: 
 
 def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is_trained(store: Store, pictures: Path):
     source = PathSource(pictures, store.home)
-    finish(source.obtain())
+    finish(source.ensure_imported())
     index = Index(source.folder / INDEX)
-    index.edit(index.used("test")[0].tolist(), "is_excluded", 1)
+    index.corrections.apply(index.used_rows("test")[0].tolist(), "is_excluded", 1)
     run = store.create(tiny_config(pictures))
     assert execute(store, run) == "failed"
     assert is_a_sentence(store.run(run).error) and "no test images" in store.run(run).error
     assert not any(isinstance(stored.event, Steps) for stored in store.log.read(run))
-    index.undo()
+    index.corrections.undo()
     store.queue.resume(run)
     assert execute(store, run) == "finished"
 

@@ -15,7 +15,7 @@ from cnn_core.explain import nearest_images
 from cnn_core.explain.embedding import compute_features
 from cnn_core.explain.nearest_images import PREFIX, FeatureBank, features_of, open_feature_bank, to_directions
 from cnn_core.home import EVALUATIONS, WEIGHTS
-from cnn_core.metrics.evaluation import evaluate_run, load_part
+from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model, save_weights
 from tests.conftest import Trained
 from tests.helpers import drain
@@ -56,7 +56,7 @@ def test_fewer_images_than_asked_for_equal_ones_and_features_without_a_direction
 
 def test_the_bank_holds_what_the_network_reads_of_its_own_training_images(digits_copy: Trained):
     stages, bank = open_(digits_copy)
-    images = finish(load_part(open_source("digits", digits_copy.home), digits_copy.run.config, "train"))
+    images = finish(load_split(open_source("digits", digits_copy.home), digits_copy.run.config, "train"))
     model, card = load_model(digits_copy.folder, CPU)
     features = finish(compute_features(model, card, images))
     assert READING in stages and not bank.is_sample and bank.total == len(images)
@@ -81,7 +81,7 @@ def test_a_training_image_is_nearest_to_itself_and_digits_are_among_their_like(d
 
 def test_features_are_kept_and_computed_anew_only_for_another_network(digits_copy: Trained):
     _, first = open_(digits_copy)
-    finish(evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, part="train"))
+    finish(evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, split="train"))
     (name,) = kept(digits_copy)
     stages, second = open_(digits_copy)
     assert READING not in stages
@@ -117,7 +117,7 @@ def test_work_that_is_cancelled_leaves_nothing(digits_copy: Trained):
 def test_of_many_images_a_sample_is_taken_with_as_many_of_every_class(digits_copy: Trained, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(nearest_images, "MOST", 200)
     _, bank = open_(digits_copy)
-    images = finish(load_part(open_source("digits", digits_copy.home), digits_copy.run.config, "train"))
+    images = finish(load_split(open_source("digits", digits_copy.home), digits_copy.run.config, "train"))
     assert bank.is_sample and len(bank.numbers) == len(bank.images) == 200 and bank.total == len(images)
     assert np.bincount(bank.images.labels).tolist() == [20] * 10
     np.testing.assert_array_equal(bank.images.images, images[bank.numbers])

@@ -75,13 +75,13 @@ def test_a_data_set_that_is_here_too_is_the_run_s_own_again(digits_run: Trained,
     run = store.run(finish(import_model(store, weights, card)))
     was = digits_run.run.config
     assert (run.config.data, run.config.validation_share, run.config.seed) == ("digits", was.validation_share, was.seed)
-    finish(open_source("digits", store.home).obtain())  # it has a fingerprint now
+    finish(open_source("digits", store.home).ensure_imported())  # it has a fingerprint now
     assert store.run(finish(import_model(store, weights, card))).config.data == "digits"
 
 
 @pytest.mark.parametrize("lost", [{"seed": None}, {"validation_share": None}, {"fingerprint": "another version"}])
 def test_a_data_set_with_an_unknown_split_or_version_is_not_the_run_s_own(digits_run: Trained, store: Store, lost):
-    finish(open_source("digits", store.home).obtain())
+    finish(open_source("digits", store.home).ensure_imported())
     weights, card = exported(digits_run)
     told = json.dumps({**json.loads(card), **lost}).encode()
     assert store.run(finish(import_model(store, weights, told))).config.data == UNKNOWN_DATA

@@ -18,7 +18,7 @@ from cnn_core.errors import DataError, RunError
 from cnn_core.events import Epoch
 from cnn_core.home import EVALUATIONS
 from cnn_core.metrics import scores
-from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, load_part, read_evaluation
+from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, load_split, read_evaluation
 from cnn_core.models.saving import load_model, save_weights
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, tiny_config
@@ -157,7 +157,7 @@ def test_other_weights_are_evaluated_anew_and_kept_from_then_on(digits_copy: Tra
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_a_kept_epoch_is_evaluated_as_training_validated_it(digits_copy: Trained, epoch: int):
     told = [stored.event for stored in digits_copy.store.log.read(digits_copy.id, kinds=[Epoch])]
-    steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, part="val", epoch=epoch)
+    steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, split="val", epoch=epoch)
     evaluation = finish(steps)
     assert evaluation.accuracy == pytest.approx(told[epoch - 1].val_accuracy, abs=1e-6)
     assert evaluation.loss == pytest.approx(told[epoch - 1].val_loss, rel=1e-5)
@@ -167,10 +167,10 @@ def test_training_and_validation_images_are_those_that_the_run_split(digits_copy
     config, source = digits_copy.run.config, open_source("digits", digits_copy.home)
     whole = finish(source.load("train"))
     rest, kept = stratified_split(whole.labels, config.validation_share, config.seed)
-    for part, rows in (("train", rest), ("val", kept)):
-        evaluation = finish(evaluate_run(digits_copy.id, config, digits_copy.home, part=part))
+    for split, rows in (("train", rest), ("val", kept)):
+        evaluation = finish(evaluate_run(digits_copy.id, config, digits_copy.home, split=split))
         assert np.array_equal(evaluation.labels, whole.labels[rows])
-        assert np.array_equal(finish(load_part(source, config, part)).images, whole.images[rows])
+        assert np.array_equal(finish(load_split(source, config, split)).images, whole.images[rows])
     assert len(list((digits_copy.folder / EVALUATIONS).glob("*.labels.npy"))) == 3
 
 

@@ -11,7 +11,7 @@ from cnn_core.data.source import ImageSet, finish
 from cnn_core.home import EVALUATIONS
 from cnn_core.metrics import robustness
 from cnn_core.metrics.corruptions import CORRUPTIONS, LEVELS
-from cnn_core.metrics.evaluation import evaluate_run, load_part
+from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.metrics.robustness import (
     PASSES,
@@ -37,8 +37,8 @@ def made_up(plain: int = 90, count: int = 100) -> Robustness:
     return Robustness(count=count, plain=plain, right=right)
 
 
-def test_images(trained: Trained, part: str = "test") -> ImageSet:
-    return finish(load_part(open_source(trained.run.config.data, trained.home), trained.run.config, part))
+def test_images(trained: Trained, split: str = "test") -> ImageSet:
+    return finish(load_split(open_source(trained.run.config.data, trained.home), trained.run.config, split))
 
 
 test_images.__test__ = False

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnn_core.errors import RunError
-from cnn_core.home import LEARNING
+from cnn_core.home import TRAINING_DYNAMICS
 from cnn_core.metrics.training_dynamics import (
     NEVER,
     drop_dynamics_after,
@@ -78,7 +78,7 @@ def test_lists_begin_with_the_image_to_look_at_first(table: np.ndarray, tmp_path
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "no such file at all", "of another length"])
 def test_a_damaged_epoch_is_left_out_and_told(table: np.ndarray, tmp_path: Path, damage: str):
-    path = tmp_path / LEARNING / "0003.npz"
+    path = tmp_path / TRAINING_DYNAMICS / "0003.npz"
     match damage:
         case "missing":
             path.unlink()
@@ -103,21 +103,21 @@ def test_epochs_that_are_missing_at_the_end_are_told(table: np.ndarray, tmp_path
 
 def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Path):
     for name in ("0009.npz.tmp", ".0009.npz.77", "9x.npz", "notes.npz"):
-        (tmp_path / LEARNING / name).write_bytes(b"")
+        (tmp_path / TRAINING_DYNAMICS / name).write_bytes(b"")
     assert read_dynamics(tmp_path, "train", COUNT, DATA).epochs == tuple(range(1, EPOCHS + 1))
 
 
 @pytest.mark.parametrize(
-    ("part", "count", "data", "told"),
+    ("split", "count", "data", "told"),
     [
         ("train", COUNT + 1, DATA, "changed"),
         ("train", COUNT, DATA + "-1", "changed"),
         ("test", COUNT, DATA, "test images"),
     ],
 )
-def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, part: str, count: int, data: str, told: str):
+def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, split: str, count: int, data: str, told: str):
     with pytest.raises(RunError, match=told) as refusal:
-        read_dynamics(tmp_path, part, count, data)
+        read_dynamics(tmp_path, split, count, data)
     assert is_a_sentence(refusal.value)
 
 

@@ -20,8 +20,8 @@ from cnn_core.metrics.evaluation import evaluate_run
 RUN = "0001-digits"
 
 
-def evaluation_of(store, part="test", epoch=None):
-    return finish(evaluate_run(RUN, store.run(RUN).config, store.home, part=part, epoch=epoch))
+def evaluation_of(store, split="test", epoch=None):
+    return finish(evaluate_run(RUN, store.run(RUN).config, store.home, split=split, epoch=epoch))
 
 
 def folder_of(store):

@@ -26,8 +26,8 @@ from tests.pages.studio_harness import QUICK, copy_trained_home
 RUN, SECOND = "0001-digits", "0002-digits"
 
 
-def evaluation_of(store, run, part="test", epoch=None):
-    return finish(evaluate_run(run, store.run(run).config, store.home, part=part, epoch=epoch))
+def evaluation_of(store, run, split="test", epoch=None):
+    return finish(evaluate_run(run, store.run(run).config, store.home, split=split, epoch=epoch))
 
 
 def open_compare(open_page, **query):
@@ -128,7 +128,7 @@ def test_the_chart_has_the_classes_that_changed_most_with_their_intervals(traine
 
 def test_looks_at_test_images_are_counted_once_a_network_and_many_are_warned_of(own_trained, open_page):
     home = own_trained.home
-    shutil.rmtree(home.looks, ignore_errors=True)
+    shutil.rmtree(home.test_set_usage, ignore_errors=True)
     at = open_page("evaluate", run=RUN)
     name = open_source("digits", home).info.name
     assert f"Test images of {name} looked at for 1 network." in [caption.value for caption in at.caption]

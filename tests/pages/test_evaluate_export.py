@@ -11,7 +11,7 @@ from PIL import Image
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.confidence import Calibration, save_calibration
-from cnn_core.metrics.evaluation import evaluate_run, load_part
+from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.runs.organizer import RunOrganizer
 from pages.shared.cache import EVALUATION_FILES
 
@@ -38,9 +38,9 @@ def content(at, title):
     return at.session_state[EVALUATION_FILES.key][title][1]
 
 
-def choose_part(at, part):
+def choose_part(at, split):
     (control,) = [control for control in at.get("button_group") if control.label == "Images"]
-    return control.set_value([part]).run() if isinstance(control.value, list) else control.set_value(part).run()
+    return control.set_value([split]).run() if isinstance(control.value, list) else control.set_value(split).run()
 
 
 def test_nothing_is_made_before_it_is_asked_for(trained, open_page):
@@ -65,17 +65,17 @@ def test_the_report_is_the_runs_own_and_offered_for_download(own_trained, open_p
     )
 
 
-@pytest.mark.parametrize("part", ["test", "val"])
-def test_the_table_has_a_row_for_every_image_of_the_chosen_part(trained, open_page, part):
+@pytest.mark.parametrize("split", ["test", "val"])
+def test_the_table_has_a_row_for_every_image_of_the_chosen_part(trained, open_page, split):
     config = trained.run(RUN).config
-    evaluation = finish(evaluate_run(RUN, config, trained.home, part=part))
-    images = finish(load_part(open_source("digits", trained.home), config, part))
-    at = press(choose_part(open_view(open_page), part), "Make the table")
+    evaluation = finish(evaluate_run(RUN, config, trained.home, split=split))
+    images = finish(load_split(open_source("digits", trained.home), config, split))
+    at = press(choose_part(open_view(open_page), split), "Make the table")
     rows = list(csv.DictReader(io.StringIO(content(at, "Table").decode("utf-8-sig"), newline="")))
     assert [int(row["true"]) for row in rows] == images.labels.tolist()
     assert [int(row["predicted"]) for row in rows] == evaluation.logits.argmax(1).tolist()
     assert len({row["image"] for row in rows}) == len(rows)
-    assert all(row["image"].startswith("test/" if part == "test" else "train/") for row in rows)
+    assert all(row["image"].startswith("test/" if split == "test" else "train/") for row in rows)
 
 
 def test_the_picture_shows_the_images_of_the_chosen_part(trained, open_page):

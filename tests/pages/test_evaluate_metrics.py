@@ -17,8 +17,8 @@ from pages.charts.threshold_curves import precision_recall_chart, roc_chart
 RUN = "0001-digits"
 
 
-def evaluation_of(store, part="test"):
-    return finish(evaluate_run(RUN, store.run(RUN).config, store.home, part=part))
+def evaluation_of(store, split="test"):
+    return finish(evaluate_run(RUN, store.run(RUN).config, store.home, split=split))
 
 
 def is_class_of(evaluation):
@@ -56,12 +56,12 @@ def test_the_figures_are_those_of_the_engine_and_accuracy_has_its_interval(train
 
 
 @pytest.mark.parametrize(
-    "part, word, told", [("val", "validation", "chose its best epoch"), ("train", "training", "The network learned from them")]
+    "split, word, told", [("val", "validation", "chose its best epoch"), ("train", "training", "The network learned from them")]
 )
-def test_the_words_fit_the_chosen_images(own_trained, open_page, part, word, told):
+def test_the_words_fit_the_chosen_images(own_trained, open_page, split, word, told):
     at = open_page("evaluate")
-    at.button_group(key="evaluate-part").set_value(part).run()
-    evaluation = evaluation_of(own_trained, part)
+    at.button_group(key="evaluate-part").set_value(split).run()
+    evaluation = evaluation_of(own_trained, split)
     assert at.metric[0].label == f"{word.capitalize()} accuracy" and at.metric[0].value == f"{evaluation.accuracy:.2%}"
     helps = [metric.help for metric in at.metric]
     assert told in helps[3] and f"{word} images" in helps[0]

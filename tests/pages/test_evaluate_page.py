@@ -134,10 +134,10 @@ def test_a_data_set_that_is_gone_is_a_sentence(empty, open_page, tmp_path):
 @pytest.mark.parametrize("page, view", [("evaluate", "Figures"), ("evaluate", "Inside"), ("gallery", "Test images")])
 def test_a_set_without_any_test_image_left_is_a_sentence(own_trained, open_page, page, view):
     source = open_source("digits", own_trained.home)
-    finish(source.obtain())
+    finish(source.ensure_imported())
     index = ImportedSource(source.folder).index
-    rows, _ = index.used("test")
-    index.edit(rows.tolist(), "is_excluded", 1)
+    rows, _ = index.used_rows("test")
+    index.corrections.apply(rows.tolist(), "is_excluded", 1)
     at = open_page(page, run=RUN, view=view)
     assert not at.exception
     (error,) = at.error

@@ -17,7 +17,7 @@ from cnn_core.data.source import ImageSet, finish
 from cnn_core.execution.in_process import execute
 from cnn_core.explain.embedding import compute_features
 from cnn_core.home import WEIGHTS
-from cnn_core.metrics.evaluation import evaluate_run, load_part
+from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model
 from pages.charts.image_sheets import MOST, Sheet, make_sheet, offer, send_sheet
 from pages.shared.text import percent
@@ -74,7 +74,7 @@ def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network
 
 def digits_of(store):
     config = store.run(RUN).config
-    return finish(load_part(open_source(config.data, store.home), config, "test"))
+    return finish(load_split(open_source(config.data, store.home), config, "test"))
 
 
 def test_a_pinned_image_is_shown_with_its_nearest_ones_and_leads_inside(trained, open_page):

@@ -21,26 +21,26 @@ RUN = "0001-digits"
 DOUBTS = "Probable label errors"
 
 
-def evaluation_of(store, part="test", run=RUN) -> Evaluation:
-    return finish(evaluate_run(run, store.run(run).config, store.home, part=part))
+def evaluation_of(store, split="test", run=RUN) -> Evaluation:
+    return finish(evaluate_run(run, store.run(run).config, store.home, split=split))
 
 
 def digits_of(store) -> ImportedSource:
     return ImportedSource(open_source("digits", store.home).folder)
 
 
-def open_list(open_page, name, part="test", run=RUN):
+def open_list(open_page, name, split="test", run=RUN):
     at = open_page("evaluate", run=run, view="Mistakes", list=name)
-    if part != "test":
-        at.button_group(key="evaluate-part").set_value(part)
+    if split != "test":
+        at.button_group(key="evaluate-part").set_value(split)
         at.run()
     assert not at.exception and not at.error
     return at
 
 
-def ticks(name, part="test", run=RUN, true_class=None) -> str:
+def ticks(name, split="test", run=RUN, true_class=None) -> str:
     """Where the session keeps what a list shows, and what of it is ticked."""
-    return f"{'doubts' if name == DOUBTS else 'mistakes'}-{run}-None-{part}{'' if name == DOUBTS else f'-{name}'}-{true_class}-picked"
+    return f"{'doubts' if name == DOUBTS else 'mistakes'}-{run}-None-{split}{'' if name == DOUBTS else f'-{name}'}-{true_class}-picked"
 
 
 def shown(at, key) -> list[int]:
@@ -84,19 +84,19 @@ def test_a_true_class_narrows_the_list(trained, open_page):
 
 
 def test_an_excluded_image_leaves_the_list_and_the_page_says_what_that_means(own_trained, open_page):
-    rows, labels = digits_of(own_trained).index.used("test")
+    rows, labels = digits_of(own_trained).index.used_rows("test")
     at = open_list(open_page, "Highest loss")
     assert "The data was corrected" not in words(at)
     key = ticks("Highest loss")
     first = shown(at, key)[0]
     at = press(tick(at, key, [first]), "Exclude 1")
-    assert rows[first] not in digits_of(own_trained).index.used("test")[0]
+    assert rows[first] not in digits_of(own_trained).index.used_rows("test")[0]
     assert "The data was corrected since this run was trained" in words(at) and "1 × image was excluded" in words(at)
     assert f"{len(rows) - 1:,} test images" in words(at) and len(evaluation_of(own_trained)) == len(rows) - 1
 
 
 def test_ticked_images_are_given_another_class(own_trained, open_page):
-    rows, labels = digits_of(own_trained).index.used("test")
+    rows, labels = digits_of(own_trained).index.used_rows("test")
     at = open_list(open_page, "Easiest")
     key = ticks("Easiest")
     two = shown(at, key)[:2]
@@ -104,7 +104,7 @@ def test_ticked_images_are_given_another_class(own_trained, open_page):
     (box,) = (box for box in at.selectbox if box.label == "Right class")
     other = next(label for label in range(10) if label not in labels[two])
     press(box.select(other).run(), "Relabel 2")
-    edits = digits_of(own_trained).index.edits()
+    edits = digits_of(own_trained).index.corrections.latest()
     assert {(edit.row, edit.new) for edit in edits} == {(row, other) for row in rows[two].tolist()}
 
 
@@ -132,12 +132,12 @@ def mislabelled(empty, tmp_path):
     """A run on small pictures, three of whose training labels are wrong: the run, and the rows and right classes of those."""
     folder = write_pictures(tmp_path / "colours", count=30)
     source = open_source(str(folder), empty.home)
-    finish(source.obtain())
+    finish(source.ensure_imported())
     index = ImportedSource(source.folder).index
-    rows, labels = index.used("train")
+    rows, labels = index.used_rows("train")
     config = tiny_config(folder, epochs=8)
     chosen = [2, 30, 50]
-    index.edit(rows[chosen].tolist(), "label", [(int(label) + 1) % 3 for label in labels[chosen]])
+    index.corrections.apply(rows[chosen].tolist(), "label", [(int(label) + 1) % 3 for label in labels[chosen]])
     run = empty.create(config)
     assert execute(empty, run) == "finished"
     return run, dict(zip(rows[chosen].tolist(), labels[chosen].tolist(), strict=True)), index
@@ -162,16 +162,16 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     put_right = [row for row, label in wrong.items() if labels[row] == label]
     assert len(put_right) >= 2  # the third may be among the validation images
     assert "Their answers are kept" in words(at)
-    assert len(index.undo()) >= 2 and not [
-        row for row, label in wrong.items() if index.items("row = ?", values=(row,))[0].label == label
+    assert len(index.corrections.undo()) >= 2 and not [
+        row for row, label in wrong.items() if index.records("row = ?", values=(row,))[0].label == label
     ]
 
 
 def test_a_picture_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
     rng = np.random.default_rng(0)
-    for part, count in (("train", 8), ("test", 4)):
+    for split, count in (("train", 8), ("test", 4)):
         for colour, name in (((200, 50, 40), "red"), ((40, 60, 200), "blue")):
-            folder = tmp_path / "twins" / part / name
+            folder = tmp_path / "twins" / split / name
             folder.mkdir(parents=True)
             for number in range(count):
                 picture(colour, (16, 16), rng).save(folder / f"{number}.png")
@@ -184,7 +184,7 @@ def test_a_picture_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
     at = press(at, "Exclude the training one")
     assert "No picture stands in two parts" in words(at) and "The data was corrected" in words(at)
     index = ImportedSource(open_source(str(tmp_path / "twins"), empty.home).folder).index
-    assert [re.sub(r".*/", "", edit.path) for edit in index.edits()] == ["3.png"]
+    assert [re.sub(r".*/", "", edit.path) for edit in index.corrections.latest()] == ["3.png"]
 
 
 def test_a_set_without_duplicates_says_so(trained, open_page):
@@ -193,11 +193,11 @@ def test_a_set_without_duplicates_says_so(trained, open_page):
 
 def test_the_banner_counts_all_corrections_that_still_hold_and_its_link_leads_to_them(own_trained, open_page):
     digits = digits_of(own_trained)
-    rows, labels = digits.index.used("test")
+    rows, labels = digits.index.used_rows("test")
     first, second, third = rows[:3].tolist()
-    digits.index.edit([first, second, third], "is_excluded", 1)
-    digits.index.edit([third], "is_excluded", 0)
-    digits.index.edit([third], "label", int(labels[2] + 1) % 10)
+    digits.index.corrections.apply([first, second, third], "is_excluded", 1)
+    digits.index.corrections.apply([third], "is_excluded", 0)
+    digits.index.corrections.apply([third], "label", int(labels[2] + 1) % 10)
     at = open_list(open_page, "Highest loss")
     assert "Since then, in all: 2 images were excluded, 1 image was given another class." in words(at)
     at = open_page("data", set="digits", view="Corrections")

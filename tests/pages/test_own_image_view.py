@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import LONGEST, read_reduced
+from cnn_core.data.decoder import MAX_SIDE, read_reduced
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
@@ -142,7 +142,7 @@ def test_a_large_photograph_is_reduced_and_says_so():
     out = io.BytesIO()
     Image.new("RGB", (4000, 3000), (200, 40, 40)).save(out, "JPEG")
     picture = read_reduced(out.getvalue(), "it")
-    assert picture.size == (4000, 3000) and max(picture.image.size) <= LONGEST
+    assert picture.size == (4000, 3000) and max(picture.image.size) <= MAX_SIDE
     assert picture.image.width * 3 == picture.image.height * 4
     assert "4,000 × 3,000" in picture.notes[-1]
     assert np.allclose(np.asarray(picture.image).mean((0, 1)), (200, 40, 40), atol=3)

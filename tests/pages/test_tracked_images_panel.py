@@ -14,7 +14,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.data.splits import stratified_split
 from cnn_core.events import Probed, Started
-from cnn_core.home import PROBES
+from cnn_core.home import TRACKED_IMAGES
 from cnn_core.inference.preprocessing import received
 from cnn_core.runs.lock import hold
 from cnn_core.training.tracked_images import MOST, TrackedImage, pin, read_tracked_images
@@ -230,11 +230,11 @@ def test_where_all_places_are_taken_the_page_says_so(own_trained, open_page):
 
 
 def test_a_damaged_file_is_a_sentence_and_can_be_removed(own_trained, open_page):
-    (folder(own_trained) / PROBES).write_bytes(b"damaged")
+    (folder(own_trained) / TRACKED_IMAGES).write_bytes(b"damaged")
     at = open_page("train", run=RUN)
     assert "probes.npz is damaged" in at.error[0].value
     press(at, "Remove all probes")
-    assert not (folder(own_trained) / PROBES).exists() and not at.error
+    assert not (folder(own_trained) / TRACKED_IMAGES).exists() and not at.error
 
 
 def test_images_of_a_set_that_has_changed_are_not_offered(own_trained, open_page):

@@ -8,7 +8,7 @@ import pytest
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
-from cnn_core.home import LEARNING
+from cnn_core.home import TRAINING_DYNAMICS
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.training_dynamics import forgotten_often, learned_first, learned_last, read_dynamics
 from pages.charts.training_dynamics import MARKED, epochs_chart, forgetting_chart
@@ -17,31 +17,31 @@ from pages.shared.image_grid import PAGE
 RUN = "0001-digits"
 
 
-def open_learning(open_page, part):
+def open_learning(open_page, split):
     at = open_page("evaluate", run=RUN, view="Learning")
-    at.button_group(key="evaluate-part").set_value(part).run()
+    at.button_group(key="evaluate-part").set_value(split).run()
     assert not at.exception and not at.error
     return at
 
 
-def history_of(store, part):
-    evaluation = finish(evaluate_run(RUN, store.run(RUN).config, store.home, part=part))
+def history_of(store, split):
+    evaluation = finish(evaluate_run(RUN, store.run(RUN).config, store.home, split=split))
     fingerprint = open_source("digits", store.home).info.fingerprint
-    return read_dynamics(store.home.run_folder(RUN), part, len(evaluation), fingerprint, 3), evaluation
+    return read_dynamics(store.home.run_folder(RUN), split, len(evaluation), fingerprint, 3), evaluation
 
 
 def charts(at):
     return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
 
 
-def shown(at, name, part="train", true_class=None):
-    return at.session_state[f"learning-{RUN}-None-{part}-{name}-{true_class}-picked"]["shown"]
+def shown(at, name, split="train", true_class=None):
+    return at.session_state[f"learning-{RUN}-None-{split}-{name}-{true_class}-picked"]["shown"]
 
 
-@pytest.mark.parametrize("part", ["train", "val"])
-def test_figures_and_charts_are_those_of_the_history(trained, open_page, part):
-    history, _ = history_of(trained, part)
-    at = open_learning(open_page, part)
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_figures_and_charts_are_those_of_the_history(trained, open_page, split):
+    history, _ = history_of(trained, split)
+    at = open_learning(open_page, split)
     count = history.count
     assert {metric.label: metric.value for metric in at.metric} == {
         "Never forgotten": f"{history.is_unforgettable.sum() / count:.1%}",
@@ -101,13 +101,13 @@ def test_test_images_have_no_history_and_it_is_said_what_to_choose(trained, open
 
 
 def test_a_run_of_an_earlier_version_says_what_to_do(own_trained, open_page):
-    shutil.rmtree(own_trained.home.run_folder(RUN) / LEARNING)
+    shutil.rmtree(own_trained.home.run_folder(RUN) / TRAINING_DYNAMICS)
     at = open_learning(open_page, "train")
     assert not at.metric and "Train a new run to have it." in at.info[0].value
 
 
 def test_an_epoch_that_is_lost_is_told_and_the_rest_shown(own_trained, open_page):
-    (own_trained.home.run_folder(RUN) / LEARNING / "0002.npz").write_bytes(b"damaged")
+    (own_trained.home.run_folder(RUN) / TRAINING_DYNAMICS / "0002.npz").write_bytes(b"damaged")
     at = open_learning(open_page, "val")
     assert any("Epoch 2 is left out" in warning.value for warning in at.warning)
     assert len(at.metric) == 4

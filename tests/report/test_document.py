@@ -133,7 +133,7 @@ def facts_of(config: TrainConfig | None = None, epochs: int = 3, **chosen) -> Ru
 
 def looked_at(evaluation: Evaluation, images: ImageSet | None = None, **chosen) -> EvaluationFacts:
     info = DataInfo("digits", evaluation.classes, 8, 3, 1000, 200, "abc")
-    usual = {"names": lambda indices: [f"cats/{index}.png" for index in indices], "part": "test", "epoch": None, "info": info}
+    usual = {"names": lambda indices: [f"cats/{index}.png" for index in indices], "split": "test", "epoch": None, "info": info}
     return EvaluationFacts(evaluation, images or pictures_of(evaluation), **(usual | chosen))
 
 
@@ -289,7 +289,7 @@ def test_a_network_that_diverged_is_reported_without_its_numbers():
 
 
 def test_another_part_and_epoch_are_named():
-    _, read = report(part="train", epoch=2)
+    _, read = report(split="train", epoch=2)
     assert read.figures["Network"].startswith("epoch 2") and "Training accuracy" in read.figures
     assert "learned from the training images" in read.text
 

@@ -18,7 +18,7 @@ from cnn_core.data.source import ImageSet
 from cnn_core.device import Arithmetic
 from cnn_core.events import Epoch, Event, Note, Resumed, Steps
 from cnn_core.execution.in_process import execute
-from cnn_core.home import CHECKPOINT, LEARNING, OLD_CHECKPOINT, WEIGHTS, Home
+from cnn_core.home import CHECKPOINT, OLD_CHECKPOINT, TRAINING_DYNAMICS, WEIGHTS, Home
 from cnn_core.metrics import training_dynamics
 from cnn_core.metrics.training_dynamics import read_dynamics
 from cnn_core.models.checkpoint import load_checkpoint, save_checkpoint
@@ -56,7 +56,7 @@ def train(config: Any, folder: Path, home: Home, until: Callable[[Event], bool] 
 def files(folder: Path) -> dict[str, list[np.ndarray]]:
     """What the run's learning files hold, by their names."""
     kept = {}
-    for path in sorted((folder / LEARNING).iterdir()):
+    for path in sorted((folder / TRAINING_DYNAMICS).iterdir()):
         with np.load(path) as columns:
             kept[path.name] = [columns[name] for name in sorted(columns)]
     return kept
@@ -157,7 +157,7 @@ def test_training_gives_the_very_same_bits_without_it(
     train(config, tmp_path / "with", home)
     monkeypatch.setattr(CorrectnessTracker, "note", lambda self, is_right: None)
     train(config, tmp_path / "without", home)
-    assert not (tmp_path / "without" / LEARNING).exists()
+    assert not (tmp_path / "without" / TRAINING_DYNAMICS).exists()
     mine, theirs = (torch.load(tmp_path / name / WEIGHTS, weights_only=True) for name in ("with", "without"))
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
@@ -185,7 +185,7 @@ def test_epochs_that_are_taken_back_are_forgotten(home: Home, pictures: Path, tm
     for name in (CHECKPOINT, OLD_CHECKPOINT):
         (folder / name).unlink(missing_ok=True)
     events = train(config, folder, home, resume=True, until=lambda event: isinstance(event, Resumed))
-    assert events[-1] == Resumed(step=0, epoch=0) and not list((folder / LEARNING).iterdir())
+    assert events[-1] == Resumed(step=0, epoch=0) and not list((folder / TRAINING_DYNAMICS).iterdir())
 
 
 def test_a_full_disk_is_told_and_training_goes_on(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

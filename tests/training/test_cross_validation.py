@@ -47,7 +47,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
 @pytest.fixture
 def source(home: Home, pictures: Path) -> DataSource:
     source = open_source(str(pictures), home)
-    finish(source.obtain())
+    finish(source.ensure_imported())
     return open_source(str(pictures), home)
 
 
@@ -98,10 +98,10 @@ def test_no_network_has_seen_an_image_that_it_judges(source: DataSource, recipe:
 def test_networks_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(home: Home, tmp_path: Path):
     pictures = write_pictures(tmp_path / "more", count=30)
     source = open_source(str(pictures), home)
-    finish(source.obtain())
-    rows, labels = corrections(source).index.used("train")
+    finish(source.ensure_imported())
+    rows, labels = corrections(source).index.used_rows("train")
     flipped = rows[[3, 20, 40]]
-    corrections(source).index.edit(flipped.tolist(), "label", [int(label + 1) % 3 for label in labels[[3, 20, 40]]])
+    corrections(source).index.corrections.apply(flipped.tolist(), "label", [int(label + 1) % 3 for label in labels[[3, 20, 40]]])
     images = finish(load_learned(source))
     evaluation = cross_validated(source, tmp_path, tiny_config(pictures, epochs=8)).of(images)
     errors = find_label_errors(evaluation)
@@ -134,8 +134,8 @@ def test_what_was_done_with_other_labels_is_no_part_of_it(
     while not next(steps).stage.startswith("Network 3"):
         pass
     steps.close()
-    trained, (rows, labels) = len(watched.learned), corrections(source).index.used("train")
-    corrections(source).index.edit([int(rows[0])], "label", int(labels[0] + 1) % 3)
+    trained, (rows, labels) = len(watched.learned), corrections(source).index.used_rows("train")
+    corrections(source).index.corrections.apply([int(rows[0])], "label", int(labels[0] + 1) % 3)
     cross_validated(source, tmp_path, recipe)
     assert len(watched.learned) == trained + 3
 
@@ -144,9 +144,9 @@ def test_corrected_labels_and_excluded_images_need_no_new_training(
     source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched
 ):
     before = cross_validated(source, tmp_path, recipe)
-    trained, (rows, labels) = len(watched.learned), corrections(source).index.used("train")
-    corrections(source).index.edit([int(rows[2])], "label", int(labels[2] + 1) % 3)
-    corrections(source).index.edit([int(rows[5])], "is_excluded", 1)
+    trained, (rows, labels) = len(watched.learned), corrections(source).index.used_rows("train")
+    corrections(source).index.corrections.apply([int(rows[2])], "label", int(labels[2] + 1) % 3)
+    corrections(source).index.corrections.apply([int(rows[5])], "is_excluded", 1)
     after = cross_validated(source, tmp_path, recipe)
     assert len(watched.learned) == trained and np.array_equal(after.logits, before.logits)
     images = finish(load_learned(source))
@@ -179,12 +179,12 @@ def test_anything_else_is_computed_anew(
 
 
 def test_validation_images_of_the_sets_own_are_judged_too(home: Home, tmp_path: Path):
-    for number, part in enumerate(("train", "val", "test")):
-        write_pictures(tmp_path / "parted" / part, count=6, seed=number)
+    for number, split in enumerate(("train", "val", "test")):
+        write_pictures(tmp_path / "parted" / split, count=6, seed=number)
     source = open_source(str(tmp_path / "parted"), home)
-    finish(source.obtain())
+    finish(source.ensure_imported())
     images = finish(load_learned(source))
-    rows = np.concatenate([corrections(source).index.used(part)[0] for part in ("train", "val")])
+    rows = np.concatenate([corrections(source).index.used_rows(split)[0] for split in ("train", "val")])
     assert source.info.val_count == 18 and np.array_equal(images.rows, np.sort(rows))
     found = cross_validated(source, tmp_path, tiny_config(tmp_path / "parted", epochs=1))
     assert np.array_equal(found.rows, images.rows) and np.isfinite(found.logits).all()

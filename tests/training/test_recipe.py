@@ -20,7 +20,7 @@ from cnn_core.data.source import ImageSet, finish
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.errors import DataError, DivergedError, SettingError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
-from cnn_core.home import CARD, CONFIG, CURVES_PICTURE, EPOCHS, EVALUATIONS, LEARNING, PREDICTIONS_PICTURE, WEIGHTS, Home
+from cnn_core.home import CARD, CONFIG, CURVES_IMAGE, EPOCHS, EVALUATIONS, PREDICTIONS_IMAGE, TRAINING_DYNAMICS, WEIGHTS, Home
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.models.saving import load_model
 from cnn_core.models.simple import SimpleCNN
@@ -65,14 +65,14 @@ def are_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> b
 
 
 def test_a_finished_run_leaves_all_its_files_and_no_others(digits_run: Trained):
-    expected = {CONFIG, CARD, WEIGHTS, EVALUATIONS, CURVES_PICTURE, PREDICTIONS_PICTURE, EPOCHS, LEARNING, ".lock"}
+    expected = {CONFIG, CARD, WEIGHTS, EVALUATIONS, CURVES_IMAGE, PREDICTIONS_IMAGE, EPOCHS, TRAINING_DYNAMICS, ".lock"}
     assert {path.name for path in digits_run.folder.iterdir()} == expected
     assert json.loads((digits_run.folder / CONFIG).read_text()) == digits_run.run.config.model_dump()
     fresh = SimpleCNN(channels=1, image_size=32, classes=10, dropout=0.0)
     fresh.load_state_dict(torch.load(digits_run.folder / WEIGHTS, weights_only=True))
 
 
-@pytest.mark.parametrize("name", [CURVES_PICTURE, PREDICTIONS_PICTURE])
+@pytest.mark.parametrize("name", [CURVES_IMAGE, PREDICTIONS_IMAGE])
 def test_its_pictures_are_real_pngs_with_something_on_them(digits_run: Trained, name: str):
     content = (digits_run.folder / name).read_bytes()
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
@@ -314,7 +314,7 @@ def test_class_names_with_dollar_signs_are_written_as_they_are(home: Home, tmp_p
     (tmp_path / "run").mkdir()
     events = list(train_run(tiny_config(tmp_path / "money", epochs=1, batch_size=4), tmp_path / "run", home))
     assert isinstance(events[-1], Finished)
-    assert (tmp_path / "run" / PREDICTIONS_PICTURE).stat().st_size > 5000
+    assert (tmp_path / "run" / PREDICTIONS_IMAGE).stat().st_size > 5000
 
 
 def test_too_few_images_to_keep_any_for_validation_are_refused_in_words(home: Home, tmp_path: Path):

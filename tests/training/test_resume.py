@@ -15,7 +15,7 @@ import torch
 
 from cnn_core.__main__ import main
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.index import Index
+from cnn_core.data.index.index import Index
 from cnn_core.data.path_source import PathSource
 from cnn_core.errors import DataError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
@@ -210,13 +210,13 @@ def test_a_run_whose_images_were_corrected_in_between_is_refused_until_that_is_u
     events = train(config, tmp_path / "run", home, until=PLACES["after an epoch"])
     before = {name: (tmp_path / "run" / name).read_bytes() for name in (CARD, WEIGHTS, CHECKPOINT)}
     index = Index(PathSource(pictures, home).folder / INDEX)
-    rows, labels = index.used("train")
-    assert index.edit(rows[labels == 0][:2].tolist(), field, 1) == 2
+    rows, labels = index.used_rows("train")
+    assert index.corrections.apply(rows[labels == 0][:2].tolist(), field, 1) == 2
     with pytest.raises(DataError, match="images have changed") as refusal:
         train(config, tmp_path / "run", home, resume=True)
     assert is_a_sentence(refusal.value)
     assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before
-    index.undo()
+    index.corrections.undo()
     events += train(config, tmp_path / "run", home, resume=True)
     assert_same_weights(tmp_path / "run", tmp_path / "whole")
     assert story(events) == story(whole)

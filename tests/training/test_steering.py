@@ -16,7 +16,7 @@ from cnn_core.config.changes import STEERABLE, change_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, SettingError
 from cnn_core.events import Changed, Continued, Epoch, Event, Finished, Note, Paused, Saved, Steps
-from cnn_core.home import CHECKPOINT, WEIGHTS, Home, kept_epochs
+from cnn_core.home import CHECKPOINT, WEIGHTS, Home, saved_epochs
 from cnn_core.models import checkpoint
 from cnn_core.models.checkpoint import keep_epoch, load_checkpoint, load_epoch
 from cnn_core.training import meter, session
@@ -223,7 +223,7 @@ def test_a_paused_training_that_is_stopped_goes_on_to_the_very_same_bits(home: H
 def test_after_every_epoch_its_state_is_kept_and_training_from_it_gives_the_same_bits(home: Home, pictures: Path, tmp_path: Path):
     config = tiny_config(pictures, epochs=4, dropout=0.3, mixup=0.2)
     train(config, tmp_path / "whole", home)
-    assert kept_epochs(tmp_path / "whole") == [1, 2, 3, 4]
+    assert saved_epochs(tmp_path / "whole") == [1, 2, 3, 4]
     for epoch in (1, 3):
         folder = tmp_path / f"from{epoch}"
         folder.mkdir()
@@ -238,9 +238,9 @@ def test_states_of_epochs_take_no_more_room_than_allowed_and_the_last_ones_stay(
     state = {"weights": torch.zeros(1000)}
     for epoch in range(1, 31):
         keep_epoch(tmp_path, epoch, state, room=50_000)
-        assert {epoch, max(1, epoch - 1)} <= set(kept_epochs(tmp_path))
+        assert {epoch, max(1, epoch - 1)} <= set(saved_epochs(tmp_path))
         assert sum(path.stat().st_size for path in (tmp_path / "epochs").iterdir()) <= 50_000
-    assert len(kept_epochs(tmp_path)) >= 5 and kept_epochs(tmp_path)[0] == 1
+    assert len(saved_epochs(tmp_path)) >= 5 and saved_epochs(tmp_path)[0] == 1
 
 
 def test_an_epoch_that_was_not_kept_or_is_damaged_is_refused_in_words(tmp_path: Path):

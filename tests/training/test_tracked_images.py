@@ -19,7 +19,7 @@ from cnn_core.data.open import open_source
 from cnn_core.errors import ImageError, RunError
 from cnn_core.events import Epoch, Event, Finished, Note, Probed, Resumed, Started, Steps
 from cnn_core.execution.in_process import execute
-from cnn_core.home import PROBES, WEIGHTS, Home
+from cnn_core.home import TRACKED_IMAGES, WEIGHTS, Home
 from cnn_core.inference.preprocessing import received
 from cnn_core.locks import try_lock
 from cnn_core.models.checkpoint import load_epoch
@@ -179,7 +179,7 @@ def test_pinning_and_removing_while_a_run_trains_holds_from_the_next_epoch_on(ho
 
 
 def test_a_damaged_file_is_told_once_and_training_goes_on(home: Home, pictures: Path, tmp_path: Path):
-    (tmp_path / PROBES).write_bytes(b"PK\x03\x04 cut short")
+    (tmp_path / TRACKED_IMAGES).write_bytes(b"PK\x03\x04 cut short")
     events = train(tiny_config(pictures, epochs=EPOCHS), tmp_path, home)
     (note,) = [event.text for event in events if isinstance(event, Note)]
     assert "probes.npz is damaged" in note and is_a_sentence(note)
@@ -210,13 +210,13 @@ def test_probes_are_kept_as_they_were_pinned(tmp_path: Path):
     unpin(tmp_path, "nobody")
     assert [probe.name for probe in read_tracked_images(tmp_path)] == [probes[0].name, probes[2].name, probes[3].name]
     unpin_all(tmp_path)
-    assert read_tracked_images(tmp_path) == [] and not (tmp_path / PROBES).exists()
+    assert read_tracked_images(tmp_path) == [] and not (tmp_path / TRACKED_IMAGES).exists()
 
 
 def test_no_more_than_sixteen_none_twice_and_none_of_another_size_are_pinned(tmp_path: Path):
     probes = some_probes(MOST + 1)
     pin(tmp_path, probes[: MOST - 1])
-    before = (tmp_path / PROBES).read_bytes()
+    before = (tmp_path / TRACKED_IMAGES).read_bytes()
     for new, message in (
         (probes[MOST - 1 :], "at most 16 probes"),
         (probes[:1], "pinned already"),
@@ -225,7 +225,7 @@ def test_no_more_than_sixteen_none_twice_and_none_of_another_size_are_pinned(tmp
     ):
         with pytest.raises(RunError, match=message) as refusal:
             pin(tmp_path, new)
-        assert is_a_sentence(refusal.value) and (tmp_path / PROBES).read_bytes() == before
+        assert is_a_sentence(refusal.value) and (tmp_path / TRACKED_IMAGES).read_bytes() == before
     pin(tmp_path, probes[MOST - 1 : MOST])
     assert len(read_tracked_images(tmp_path)) == MOST
 
@@ -268,10 +268,10 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_file_that_is_not_what_was_written_is_refused_in_words_and_can_be_removed(tmp_path: Path, kind: str):
     if HOSTILE[kind] is None:
-        with zipfile.ZipFile(tmp_path / PROBES, "w") as archive:
+        with zipfile.ZipFile(tmp_path / TRACKED_IMAGES, "w") as archive:
             archive.writestr("../../escape.txt", "hello")
     else:
-        (tmp_path / PROBES).write_bytes(HOSTILE[kind])
+        (tmp_path / TRACKED_IMAGES).write_bytes(HOSTILE[kind])
     for act in (lambda: read_tracked_images(tmp_path), lambda: pin(tmp_path, some_probes(1)), lambda: unpin(tmp_path, "nobody")):
         with pytest.raises(RunError, match="damaged") as refusal:
             act()
@@ -282,7 +282,7 @@ def test_a_file_that_is_not_what_was_written_is_refused_in_words_and_can_be_remo
 
 
 def test_the_unspoiled_file_of_these_tests_is_read(tmp_path: Path):
-    (tmp_path / PROBES).write_bytes(written())
+    (tmp_path / TRACKED_IMAGES).write_bytes(written())
     assert read_tracked_images(tmp_path)[0].label == "one"
 
 
@@ -340,7 +340,7 @@ def test_a_branch_takes_its_parents_probes_and_what_was_told_of_them_along(store
 def test_a_branch_of_a_run_with_damaged_probes_begins_without_any(store: Store, pictures: Path):
     parent = store.create(tiny_config(pictures))
     assert execute(store, parent) == "finished"
-    (store.home.run_folder(parent) / PROBES).write_bytes(b"damaged")
+    (store.home.run_folder(parent) / TRACKED_IMAGES).write_bytes(b"damaged")
     assert read_tracked_images(store.home.run_folder(branch(store, parent, 1, {}))) == []
 
 

@@ -57,7 +57,7 @@ class Marked:
 
 def show_points(
     key: str,
-    part: str,
+    split: str,
     points: Points,
     colouring: Colouring,
     marked: Marked,
@@ -76,7 +76,7 @@ def show_points(
         on_choose(sorted({row for row in st.session_state[key].chosen or () if isinstance(row, int) and 0 <= row < count}))
 
     data = _in_numbers(points) | {
-        "part": part,
+        "part": split,
         "by": colouring.by,
         "groups": [list(group) for group in colouring.groups],
         "group": colouring.group.tolist(),

@@ -1,4 +1,4 @@
-"""The augmentations of the form, tried live on pictures of the set: what the network would be shown instead of each."""
+"""Augmentation preview: images of the data set with the augmentations of the form, as the model would get them."""
 
 import numpy as np
 import streamlit as st
@@ -13,15 +13,13 @@ from pages.shared.choice import choose_number
 from pages.shared.forms import augmentation_inputs
 from pages.shared.text import plain
 
-PICTURES, VERSIONS = 4, 7
+IMAGES, VERSIONS = 4, 7
 
 
 @st.fragment
 def show_augmentations(source: ImportedSource) -> None:
-    """Fields of the form's Augmentation tab, and some pictures as they would be shown."""
-    st.caption(
-        "Change a field and see at once what it does. Nothing is kept; the same fields stand in Configure under Augmentation."
-    )
+    """Show the fields of the form's Augmentation tab, and augmented versions of some training images."""
+    st.caption("Change a field to see its effect at once. Nothing is saved; Configure has the same fields under Augmentation.")
     chosen = augmentation_inputs(source.folder.name)
     try:
         config = make_config(**chosen)
@@ -29,21 +27,17 @@ def show_augmentations(source: ImportedSource) -> None:
         st.error(plain(error), icon=":material/error:")
         return
     images = finish(source.load("train"))
-    last = max(0, len(images) - PICTURES)
-    first = choose_number("First picture", 0, last, f"augment-first-{source.folder.name}", step=PICTURES)
-    rows = np.arange(first, min(first + PICTURES, len(images)))
-    for row in rows:
-        name = source.info.classes[images.labels[row]]
-        versions = _augmented(images[[row]], config.model_copy(update={"seed": int(row)}))
-        st.html(
-            labelled_grid(
-                np.concatenate((images[[row]], versions)), [f"{name}, as it is", *[f"version {n + 1}" for n in range(VERSIONS)]]
-            )
-        )
+    last = max(0, len(images) - IMAGES)
+    first = choose_number("First image", 0, last, f"augment-first-{source.folder.name}", step=IMAGES)
+    for index in range(first, min(first + IMAGES, len(images))):
+        name, image = source.info.classes[images.labels[index]], images[index : index + 1]
+        versions = _augment(image, config.model_copy(update={"seed": index}))
+        titles = [f"{name}, original", *(f"version {number + 1}" for number in range(VERSIONS))]
+        st.html(labelled_grid(np.concatenate((image, versions)), titles))
 
 
-def _augmented(image: np.ndarray, config: TrainConfig) -> np.ndarray:
-    """VERSIONS drawings of one image (1, S, S, C), uint8."""
-    with st.spinner("Opening torch…"):
+def _augment(image: np.ndarray, config: TrainConfig) -> np.ndarray:
+    """Return VERSIONS augmented versions of one image (1, S, S, C), uint8."""
+    with st.spinner("Loading PyTorch…"):
         from cnn_core.training.preview import augment_images
     return augment_images(np.repeat(image, VERSIONS, axis=0), config)

@@ -1,34 +1,34 @@
-"""Imports that are under way: how far each is, a way to end it, and what became of those that ended."""
+"""Imports in the background: the progress of each, a button to cancel it, and the result of those that ended."""
 
 import time
 
 import streamlit as st
 
 from cnn_core.data.jobs import Job
-from cnn_core.data.library import title_of
+from cnn_core.data.library import set_title
 from cnn_core.errors import StudioError
 from pages.shared.people import may_change
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
 
-WAY, LOOK, ADD = "data-way", "Look at a data set", "Bring your own images"  # what the page is for at the moment
-LOOK_SECONDS = 0.5
-RECENT_SECONDS = 24 * 3600  # for so long an ended import is still told of
+MODE, VIEW_SETS, IMPORT_IMAGES = "data-mode", "Data sets", "Import images"
+REFRESH_SECONDS = 0.5
+RECENT_SECONDS = 24 * 3600  # for so long an ended import is shown
 
 
 def show_jobs() -> None:
-    """Every import that goes on or ended lately; while one goes on, looked at twice a second."""
-    jobs = _told()
+    """Show every running or recently ended import; refreshed twice a second while one is running."""
+    jobs = _recent_jobs()
     if jobs:
         is_active = any(job.is_active for job in jobs)
-        with st.container():  # a fragment of one's own place: its length changes
-            st.fragment(_show, run_every=LOOK_SECONDS if is_active else None)(is_active)
+        with st.container():  # a place of its own for the fragment: its length changes
+            st.fragment(_show, run_every=REFRESH_SECONDS if is_active else None)(is_active)
 
 
 def _show(was_active: bool) -> None:
-    jobs = _told()
+    jobs = _recent_jobs()
     if was_active and not any(job.is_active for job in jobs):
-        st.rerun()  # what was imported can now be chosen
+        st.rerun()  # the imported data set can now be chosen
     for job in jobs:
         with st.container(border=True):
             _show_job(job)
@@ -43,35 +43,35 @@ def _show_job(job: Job) -> None:
                 key=f"cancel-{job.id}",
                 on_click=get_jobs().cancel,
                 args=(job.id,),
-                help="Ends it. What was read is kept for when you ask for the same again.",
+                help="Cancels the import. Images decoded so far are reused when you start the same import again.",
             )
         elif not job.is_active:
             if job.status == "finished":
-                _link(job.name)
+                _show_link(job.name)
             if may_change(job.owner):
-                st.button("Dismiss", key=f"forget-{job.id}", on_click=get_jobs().forget, args=(job.id,))
+                st.button("Dismiss", key=f"dismiss-{job.id}", on_click=get_jobs().remove, args=(job.id,))
     if job.is_active:
-        share = min(1.0, job.done / max(job.total, 1))
-        st.progress(share, f"{plain(job.stage) or 'Waiting for its turn'}: {job.done:,} of {job.total:,}")
+        fraction = min(1.0, job.done / max(job.total, 1))
+        st.progress(fraction, f"{plain(job.stage) or 'Queued'}: {job.done:,} of {job.total:,}")
     elif job.status == "failed":
         st.error(plain(job.error), icon=":material/error:")
     elif job.status == "cancelled":
         st.caption("Cancelled.")
 
 
-def _link(name: str) -> None:
+def _show_link(name: str) -> None:
     try:
-        label = f"Look at {title_of(name, get_store().home)}"
+        label = f"View {set_title(name, get_store().home)}"
     except StudioError:  # removed since
         return
-    if st.button(plain(label), key=f"look-{name}", icon=":material/visibility:", on_click=_look_at, args=(name,)):
+    if st.button(plain(label), key=f"view-{name}", icon=":material/visibility:", on_click=_open_set, args=(name,)):
         st.rerun()  # the whole page, not this fragment alone
 
 
-def _look_at(name: str) -> None:
-    st.session_state[WAY] = LOOK
+def _open_set(name: str) -> None:
+    st.session_state[MODE] = VIEW_SETS
     st.query_params["set"] = name
 
 
-def _told() -> list[Job]:
+def _recent_jobs() -> list[Job]:
     return [job for job in get_jobs().all() if job.is_active or time.time() - job.changed < RECENT_SECONDS]

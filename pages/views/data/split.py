@@ -1,73 +1,76 @@
-"""Classes of a set and how it is split: counts by part, the mean image of each class, channel statistics, another split."""
+"""Classes and splits of a data set: counts by split, the mean image of each class, channel statistics, and drawing another split."""
 
+import numpy as np
 import streamlit as st
 
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import resplit
 from cnn_core.data.owners import owner_of
-from cnn_core.data.source import finish
+from cnn_core.data.source import Split, finish
 from cnn_core.data.statistics import channel_statistics, mean_images
 from cnn_core.errors import StudioError
 from pages.charts.images import labelled_grid
 from pages.shared.people import may_change
 from pages.shared.text import plain
 
-MOST_MEANS = 100
+MAX_MEAN_IMAGES = 100
+MAX_ROWS = 15  # of the table of classes before it scrolls
+TEST_FRACTION = "Test fraction"
+COLUMNS: dict[str, Split] = {"Training": "train", "Validation": "val", "Test": "test"}
 
 
 def show_classes(source: ImportedSource) -> None:
+    """Show the images per class and split, the split, channel statistics and mean images."""
     classes, counts = source.info.classes, source.counts
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.subheader("Images of every class")
-        columns = {"Training": "train", "Validation": "val", "Test": "test"}
-        rows = {title: counts[part] for title, part in columns.items()}
-        if not source.info.val_count:
-            del rows["Validation"]
-        st.dataframe({"Class": classes, **rows}, hide_index=True, height="content" if len(classes) <= 15 else 560)
+        st.subheader("Images per class")
+        columns = {title: counts[split] for title, split in COLUMNS.items() if split != "val" or source.info.val_count}
+        st.dataframe({"Class": classes, **columns}, hide_index=True, height="content" if len(classes) <= MAX_ROWS else 560)
     with right:
         _show_split(source)
-        _show_statistics(source.folder.name, source.info.fingerprint, source)
-    st.subheader("Mean image of every class")
-    st.caption(
-        "The average of its training images: what all of them share. A class whose mean is sharp can be told by its outline alone."
-    )
-    st.html(labelled_grid(_means(source.folder.name, source.info.fingerprint, source), classes[:MOST_MEANS]))
+        _show_statistics(source)
+    st.subheader("Mean images")
+    st.caption("The average of each class's training images. Where the mean image is sharp, the outline alone tells the class.")
+    st.html(labelled_grid(_mean_images(source.folder.name, source.info.fingerprint, source), classes[:MAX_MEAN_IMAGES]))
 
 
 def _show_split(source: ImportedSource) -> None:
     st.subheader("Split")
-    split = source.facts.get("split")
-    if source.facts["has_parts"] or not split:
-        st.caption("The set itself says which images are for testing.")
+    drawn = source.facts.get("split")
+    if source.facts["has_parts"] or not drawn:
+        st.caption("The data set has test images of its own.")
         return
-    st.caption("The set does not say which images are for testing, so a share of every class is kept for it, drawn with a seed.")
+    st.caption("The data set has no test images of its own, so a fraction of every class is used, drawn with a seed.")
     if not may_change(owner_of(source.folder)):
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        share = st.number_input("Test share (0.01 to 0.9)", value=split["test_share"], step=0.05, format="%g", width=170)
-        seed = st.number_input("Seed", value=split["seed"], step=1, width=120)
+        fraction = st.number_input(
+            TEST_FRACTION, value=drawn["test_share"], step=0.05, format="%g", width=170, help="0.01 to 0.9 of the images."
+        )
+        seed = st.number_input("Split seed", value=drawn["seed"], step=1, width=120)
         if st.button(
-            "Split anew",
+            "Draw split",
             icon=":material/call_split:",
-            help="Makes another version of the data: runs on it cannot be compared with earlier ones.",
+            key="data-resplit",
+            help="Makes another version of the data: its runs cannot be compared with earlier ones.",
         ):
             try:
-                resplit(source.index, share, seed)
+                resplit(source.index, fraction, seed)
             except StudioError as error:
                 st.error(plain(error), icon=":material/error:")
             else:
                 st.rerun()
 
 
-def _show_statistics(name: str, version: str, source: ImportedSource) -> None:
+def _show_statistics(source: ImportedSource) -> None:
     st.subheader("Channels")
-    means, deviations = _statistics(name, version, source)
+    means, stds = _statistics(source.folder.name, source.info.fingerprint, source)
     channels = ("Red", "Green", "Blue") if len(means) == 3 else ("Grey",)
     st.caption(
-        "Of the training images, as shares of full brightness. Images are normalised with such figures before the network gets them."
+        "Of the training images; full brightness is 1. Images are normalised with these values before the model gets them."
     )
-    st.dataframe({"Channel": channels, "Mean": means, "Deviation": deviations}, hide_index=True, height="content")
+    st.dataframe({"Channel": channels, "Mean": means, "Standard deviation": stds}, hide_index=True, height="content")
 
 
 @st.cache_data(max_entries=8, show_spinner="Averaging…")
@@ -76,5 +79,5 @@ def _statistics(name: str, version: str, _source: ImportedSource) -> tuple[tuple
 
 
 @st.cache_data(max_entries=8, show_spinner="Averaging…")
-def _means(name: str, version: str, _source: ImportedSource) -> object:
-    return mean_images(finish(_source.load("train")), len(_source.info.classes))[:MOST_MEANS]
+def _mean_images(name: str, version: str, _source: ImportedSource) -> np.ndarray:
+    return mean_images(finish(_source.load("train")), len(_source.info.classes))[:MAX_MEAN_IMAGES]

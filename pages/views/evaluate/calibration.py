@@ -7,7 +7,7 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.inference.confidence import NEUTRAL, Calibration, calibration_of, read_calibration, save_calibration
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change, show_owner
 from pages.shared.progress import CANCELLED
 from pages.shared.run_models import with_temperature
@@ -32,8 +32,8 @@ def show_calibration(subject: EvaluationSubject) -> None:
     """The view."""
     evaluation = subject.evaluation()
     calibration = calibration_of(subject.folder) if subject.epoch is None else NEUTRAL
-    if subject.part in SEEN:
-        st.info(SEEN[subject.part], icon=":material/info:")
+    if subject.split in SEEN:
+        st.info(SEEN[subject.split], icon=":material/info:")
     used = with_temperature(subject.run, evaluation, calibration.temperature)
     _show_reliability(subject, evaluation, used if calibration.is_fitted else None)
     if subject.epoch is None:
@@ -52,7 +52,7 @@ def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "
     mended = reliability_of(after) if after else None
     figures = st.grid(4, min_column_width=210)
     figures.metric(
-        "Accuracy", f"{before.accuracy:.1%}", border=True, help=f"Share of the {PARTS[subject.part]} images that is right."
+        "Accuracy", f"{before.accuracy:.1%}", border=True, help=f"Share of the {SPLITS[subject.split]} images that is right."
     )
     mean = float(np.nan_to_num(before.scores.confidence).mean())
     figures.metric(
@@ -167,7 +167,7 @@ def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibr
     threshold = round(percent / 100, 4)
     confidence, is_right = evaluation.scores.confidence, evaluation.is_right
     at = abstain(confidence, is_right, np.array([threshold]))
-    st.markdown(_answers_in_words(at, PARTS[subject.part]))
+    st.markdown(_answers_in_words(at, SPLITS[subject.split]))
     st.plotly_chart(
         coverage_chart(abstention_curve(confidence, is_right), at),
         config={"displayModeBar": False},

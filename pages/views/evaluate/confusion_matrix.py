@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.components.matrix import Shown, Table, show_table
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
@@ -115,7 +115,7 @@ def _show_cells(subject: EvaluationSubject, evaluation: "Evaluation", chosen: np
         lambda row, column: _turn_to(state, (groups[row], groups[column])),
     )
     if not evaluation.per_class.support.all():
-        st.caption(f"A class without {PARTS[subject.part]} images has a row of zeros.")
+        st.caption(f"A class without {SPLITS[subject.split]} images has a row of zeros.")
 
 
 def _show_pairs(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:

@@ -27,7 +27,7 @@ def editable(subject: EvaluationSubject) -> ImportedSource | None:
 
 def correct(source: ImportedSource, rows: list[int], field: str, new: int | list[int], ticks: str = "") -> None:
     """Change images of the set; the ticks kept under `ticks` go. To be called on a click."""
-    changed = source.index.edit(rows, field, new)
+    changed = source.index.corrections.apply(rows, field, new)
     what = "class was changed" if field == "label" else "image was excluded" if new else "image was taken back in"
     st.session_state[MADE] = f"{changed:,} × {what}." if changed else "Nothing had to be changed."
     if ticks:
@@ -74,7 +74,7 @@ def show_change(subject: EvaluationSubject) -> None:
         return
     split = (
         " Which of them are for validation was drawn anew, so this network has seen some of those that are shown as validation images."
-        if subject.part != "test" and not subject.source.info.val_count
+        if subject.split != "test" and not subject.source.info.val_count
         else ""
     )
     with st.container(border=True):
@@ -104,7 +104,7 @@ def _in_all(subject: EvaluationSubject) -> str:
     source = editable(subject)
     before: dict[tuple[int, str], int] = {}
     after: dict[tuple[int, str], int] = {}
-    for edit in reversed(source.index.edits(-1) if source else []):
+    for edit in reversed(source.index.corrections.latest(-1) if source else []):
         if edit.at > subject.run.created:
             before.setdefault((edit.row, edit.field), edit.old)
             after[edit.row, edit.field] = edit.new

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.index import Item
+from cnn_core.data.index.schema import ImageRecord
 from cnn_core.data.owners import owner_of
-from cnn_core.data.source import PARTS as ORDER
+from cnn_core.data.source import SPLITS as ORDER
 from pages.charts.images import image_html
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change
 from pages.shared.text import plain
 from pages.views.evaluate.corrections import correct, editable
@@ -21,7 +21,7 @@ def show_split_duplicates(subject: EvaluationSubject) -> None:
     if source is None:
         st.info("The data set is not in the studio. Look at it on the Data page first.", icon=":material/photo_library:")
         return
-    total = source.index.count_pairs()["across"]
+    total = source.index.duplicates.counts()["across"]
     if not total:
         st.success("No picture stands in two parts of this data.", icon=":material/check_circle:")
         return
@@ -32,24 +32,24 @@ def show_split_duplicates(subject: EvaluationSubject) -> None:
     pages = -(-total // PAGE)
     page = st.pagination(pages, key=f"twins-page-{subject.run.id}") if pages > 1 else 1
     start = (page - 1) * PAGE
-    for first, second, is_same in source.index.pairs(
+    for first, second, is_same in source.index.duplicates.pairs(
         limit=min(PAGE, total - start), offset=start
     ):  # those across parts come first
         _show_pair(source, (first, second), is_same)
 
 
-def _show_pair(source: ImportedSource, pair: tuple[Item, Item], is_same: bool) -> None:
+def _show_pair(source: ImportedSource, pair: tuple[ImageRecord, ImageRecord], is_same: bool) -> None:
     pool, classes = source.pool, source.info.classes
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         for item in pair:
-            part = PARTS[ORDER[item.part]]
+            split = SPLITS[ORDER[item.split]]
             with st.container(width=190):
-                about = f"{part.capitalize()} image, {classes[item.label]}"
+                about = f"{split.capitalize()} image, {classes[item.label]}"
                 st.html(image_html(pool[item.row], about, width=96))
                 st.caption(plain(f"{about} · {item.path}"))
                 if may_change(owner_of(source.folder)):
                     st.button(
-                        f"Exclude the {part} one",
+                        f"Exclude the {split} one",
                         key=f"twin-{pair[0].row}-{pair[1].row}-{item.row}",
                         on_click=correct,
                         args=(source, [item.row], "is_excluded", 1),

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.data.source import ImageSet, finish
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
@@ -50,13 +50,13 @@ def _may_have_seen(subject: EvaluationSubject) -> bool:
 
     info = subject.source.info
     is_as_it_was = bool(info.val_count) or read_card(subject.folder).fingerprint == info.fingerprint
-    return subject.part == "train" or (subject.part == "val" and not is_as_it_was)
+    return subject.split == "train" or (subject.split == "val" and not is_as_it_was)
 
 
 def _of_unseen(subject: EvaluationSubject) -> FoundLabelErrors:
     evaluation = subject.evaluation()
     st.caption(
-        f"This run did not learn from its {PARTS[subject.part]} images, so its own network is asked: nothing has to be trained."
+        f"This run did not learn from its {SPLITS[subject.split]} images, so its own network is asked: nothing has to be trained."
     )
     return _examine_evaluation(subject.folder, evaluation.key, evaluation)
 
@@ -95,12 +95,12 @@ def _of_seen(subject: EvaluationSubject) -> FoundLabelErrors | None:
         "Four networks were trained for this, each without a quarter of the images, and asked about that quarter only. Their answers are "
         "kept with the run and stay valid when you correct labels: the list follows at once."
     )
-    return _examine_unseen(subject.folder, found.key, source.version, subject.part, found, learned, subject.images())
+    return _examine_unseen(subject.folder, found.key, source.version, subject.split, found, learned, subject.images())
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing labels with probabilities…")
 def _examine_unseen(
-    folder: Path, key: str, version: str, part: str, _found: "OutOfFoldPredictions", _learned: ImageSet, _part: ImageSet
+    folder: Path, key: str, version: str, split: str, _found: "OutOfFoldPredictions", _learned: ImageSet, _part: ImageSet
 ) -> FoundLabelErrors:
     from cnn_core.metrics.label_errors import find_label_errors
 

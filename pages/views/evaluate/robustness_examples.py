@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.images import GRID_STYLE, data_url
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def show_examples(subject: EvaluationSubject, evaluation: "Evaluation", first: s
     st.html(_strip(subject, evaluation, index, corruption))
     small = min(subject.images()[index].shape[:2]) < TINY
     st.caption(
-        f"{PARTS[subject.part].capitalize()} image {index}, true class {plain(evaluation.classes[evaluation.labels[index]])}. "
+        f"{SPLITS[subject.split].capitalize()} image {index}, true class {plain(evaluation.classes[evaluation.labels[index]])}. "
         "Below each: what the network says of it, and how sure it is."
         + (" On images as small as these the mildest blur and shift hardly change a pixel." if small else "")
     )

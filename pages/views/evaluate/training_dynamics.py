@@ -7,10 +7,10 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.errors import RunError
-from cnn_core.home import LEARNING
+from cnn_core.home import TRAINING_DYNAMICS
 from pages.charts.training_dynamics import epochs_chart, forgetting_chart, learned_chart
 from pages.shared.choice import choose_class
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
@@ -32,7 +32,7 @@ LISTS = {
 
 def show_training_dynamics(subject: EvaluationSubject) -> None:
     """The view."""
-    if subject.part == "test":
+    if subject.split == "test":
         st.info(
             "A run looks at its test images once, when it is done, so they have no history. Choose training or validation images above.",
             icon=":material/history:",
@@ -44,7 +44,7 @@ def show_training_dynamics(subject: EvaluationSubject) -> None:
     except RunError as error:
         st.info(plain(error), icon=":material/history:")
         return
-    st.caption(f"{JUDGED[subject.part]} Of all epochs of the run, whichever network is chosen above.")
+    st.caption(f"{JUDGED[subject.split]} Of all epochs of the run, whichever network is chosen above.")
     for note in history.notes:
         st.warning(note, icon=":material/warning:")
     _show_metrics(subject, history)
@@ -55,16 +55,16 @@ def show_training_dynamics(subject: EvaluationSubject) -> None:
 def _history_of(subject: EvaluationSubject, count: int) -> "TrainingDynamics":
     """Raises RunError."""
     folder = subject.folder
-    version = (folder / LEARNING).stat().st_mtime_ns if (folder / LEARNING).exists() else 0
+    version = (folder / TRAINING_DYNAMICS).stat().st_mtime_ns if (folder / TRAINING_DYNAMICS).exists() else 0
     done = int(subject.run.summary.get("epochs") or 0)
-    return _read(folder, subject.part, count, subject.source.info.fingerprint, done, version)
+    return _read(folder, subject.split, count, subject.source.info.fingerprint, done, version)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading what was right when…")
-def _read(folder: Path, part: str, count: int, fingerprint: str, done: int, version: int) -> "TrainingDynamics":
+def _read(folder: Path, split: str, count: int, fingerprint: str, done: int, version: int) -> "TrainingDynamics":
     from cnn_core.metrics.training_dynamics import read_dynamics
 
-    return read_dynamics(folder, part, count, fingerprint, done)
+    return read_dynamics(folder, split, count, fingerprint, done)
 
 
 def _show_metrics(subject: EvaluationSubject, history: "TrainingDynamics") -> None:
@@ -85,12 +85,12 @@ def _show_metrics(subject: EvaluationSubject, history: "TrainingDynamics") -> No
             delta_color="off",
             delta_arrow="off",
             border=True,
-            help=f"{told} Share of the {PARTS[subject.part]} images.",
+            help=f"{told} Share of the {SPLITS[subject.split]} images.",
         )
 
 
 def _show_charts(subject: EvaluationSubject, history: "TrainingDynamics") -> None:
-    images, left, right = PARTS[subject.part], *st.columns(2)
+    images, left, right = SPLITS[subject.split], *st.columns(2)
     for place, title, figure, alt in (
         (
             left,
@@ -124,7 +124,7 @@ def _show_images(subject: EvaluationSubject, evaluation: "Evaluation", history: 
     if true_class is not None:
         indices = indices[evaluation.labels[indices] == true_class]
     st.caption(
-        f"{LISTS[name]} {len(indices):,} {PARTS[subject.part]} {'image' if len(indices) == 1 else 'images'}. Tick some to see their epochs beside each other."
+        f"{LISTS[name]} {len(indices):,} {SPLITS[subject.split]} {'image' if len(indices) == 1 else 'images'}. Tick some to see their epochs beside each other."
     )
     key = f"learning-{subject.name}-{name}-{true_class}"
     ticked = show_image_grid(subject, evaluation, indices, key, lambda index: _in_short(evaluation, history, index))

@@ -95,7 +95,7 @@ def _choose() -> Source | None:
 def _zip() -> Source | None:
     key = f"many-zip-{st.session_state.get(UPLOADER_NUMBER, 0)}"
     file = st.file_uploader(ZIP, type="zip", max_upload_size=1024, key=key, help="Up to 1 GB and 100,000 files.")
-    return (lambda: (uploads.keep_zip(file, file.name, get_store().home, person()), True)) if file else None
+    return (lambda: (uploads.save_zip(file, file.name, get_store().home, person()), True)) if file else None
 
 
 def _path() -> Source | None:
@@ -132,7 +132,7 @@ def classify_path(run: Run, classifier: "Classifier", path: Path) -> BatchClassi
     """Classify the images at `path` with progress. Raises StudioError; whatever ends it early, no file is left."""
     from cnn_core.inference.many_images import classify_many
 
-    folder = uploads.new_folder(get_store().home, person())
+    folder = uploads.create_upload_folder(get_store().home, person())
     try:
         tally = run_with_progress(classify_many(path, classifier, folder / "predictions.csv"), work_name(run))
     except BaseException:  # Cancel is not an Exception

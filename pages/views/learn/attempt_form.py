@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import streamlit as st
 
-from cnn_core.data.library import imported_sets, is_path_set, title_of
+from cnn_core.data.library import imported_sets, is_path_set, set_title
 from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
@@ -99,7 +99,7 @@ def photograph_sets(home: Home) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in imported_sets(home):
-        title = title_of(name, home)
+        title = set_title(name, home)
         if not is_path_set(name):
             value, shown, searched = name, title, name
         else:  # the title is the path of the folder

@@ -4,7 +4,7 @@ import streamlit as st
 
 from cnn_core.config.changes import BRANCHABLE, STEERABLE, change_config
 from cnn_core.errors import StudioError
-from cnn_core.home import kept_epochs
+from cnn_core.home import saved_epochs
 from cnn_core.runs.run import TRAINING, Run
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
@@ -22,7 +22,7 @@ def show_controls(run: Run) -> None:
         status_badge(run)
         if is_mine := may_change(run.owner):
             _steer(run)
-        if kept := kept_epochs(store.home.run_folder(run.id)):
+        if kept := saved_epochs(store.home.run_folder(run.id)):
             with st.popover("Branch", icon=":material/alt_route:", help="Train on from the state after an epoch, as a new run."):
                 _branch(run, kept)
         if (
@@ -81,7 +81,7 @@ def _change_settings(run: Run) -> None:
 @st.dialog("Train on from an epoch")
 def branch_from(run: Run, epoch: int) -> None:
     """The form of a new run that goes on from the state after `epoch`, which was clicked in the chart."""
-    kept = kept_epochs(get_store().home.run_folder(run.id))
+    kept = saved_epochs(get_store().home.run_folder(run.id))
     if epoch in kept:
         st.write(f"The new run begins with the state of {plain(run.id)} after epoch {epoch}.")
         _branch(run, [epoch], key="clicked")

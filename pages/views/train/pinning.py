@@ -50,7 +50,7 @@ def _choose(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> Non
         return
     classes = source.info.classes
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        part = st.segmented_control(
+        split = st.segmented_control(
             "Part",
             [VALIDATION, TEST],
             default=VALIDATION,
@@ -61,18 +61,18 @@ def _choose(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> Non
         label = st.selectbox(
             "Class", range(len(classes)), format_func=classes.__getitem__, width=220, key=f"probe-class-{run.id}"
         )
-        images = images_of(run, "val" if part == VALIDATION else "test")
+        images = images_of(run, "val" if split == VALIDATION else "test")
         places = np.flatnonzero(images.labels == label)
         if len(places):
-            number = choose_number("Image", 1, len(places), f"probe-number-{run.id}-{part}-{label}", width=200)
+            number = choose_number("Image", 1, len(places), f"probe-number-{run.id}-{split}-{label}", width=200)
         if st.button(
             "Pin a random handful", icon=":material/casino:", help=f"Up to {HANDFUL} images, of as many classes as can be."
         ):
-            _pin(run, _random_handful(images, part, probes))
+            _pin(run, _random_handful(images, split, probes))
     if not len(places):
         st.info("This class has no image in this part. Choose another class or part.", icon=":material/search:")
         return
-    chosen = _probe(images, part, int(places[number - 1]))
+    chosen = _probe(images, split, int(places[number - 1]))
     st.html(image_html(chosen.pixels, f"{chosen.label}, as the network receives it", width=96))
     if st.button("Pin it", type="primary", icon=":material/push_pin:"):
         _pin(run, [chosen])
@@ -137,11 +137,11 @@ def _pin(run: Run, new: Sequence[TrackedImage]) -> None:
     st.rerun()
 
 
-def _probe(images: ImageSet, part: str, place: int) -> TrackedImage:
-    return TrackedImage(images[place], f"{NAMES[part]} {place:,}", int(images.labels[place]), "set")
+def _probe(images: ImageSet, split: str, place: int) -> TrackedImage:
+    return TrackedImage(images[place], f"{NAMES[split]} {place:,}", int(images.labels[place]), "set")
 
 
-def _random_handful(images: ImageSet, part: str, probes: Sequence[TrackedImage]) -> list[TrackedImage]:
+def _random_handful(images: ImageSet, split: str, probes: Sequence[TrackedImage]) -> list[TrackedImage]:
     """Images that are not pinned yet, of as many classes as can be; as many as there is room for."""
     rng = np.random.default_rng()  # a generator of its own: a training in this process draws from others
     pinned, room, chosen = {probe.name for probe in probes}, min(HANDFUL, MOST - len(probes)), []
@@ -149,7 +149,7 @@ def _random_handful(images: ImageSet, part: str, probes: Sequence[TrackedImage])
     for label in np.concatenate(rounds):
         if len(chosen) == room:
             break
-        probe = _probe(images, part, int(rng.choice(np.flatnonzero(images.labels == label))))
+        probe = _probe(images, split, int(rng.choice(np.flatnonzero(images.labels == label))))
         if probe.name not in pinned:
             pinned.add(probe.name)
             chosen.append(probe)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Epoch, Probed, Resumed, Started
-from cnn_core.home import kept_epochs
+from cnn_core.home import saved_epochs
 from cnn_core.runs.history import History
 from cnn_core.runs.run import Run
 from cnn_core.training.tracked_images import MOST, TrackedImage, read_tracked_images, unpin, unpin_all
@@ -122,7 +122,7 @@ def _offer_past(run: str, probes: Sequence[TrackedImage]) -> None:
     folder, history = get_store().home.run_folder(run), _history(run)
     said = [_said(run, history, probe) for probe in probes]
     done = {event.epoch for event in history.epochs}
-    lacking = [epoch for epoch in kept_epochs(folder) if epoch in done and any(epoch not in known for known in said)]
+    lacking = [epoch for epoch in saved_epochs(folder) if epoch in done and any(epoch not in known for known in said)]
     if not lacking:
         return
     what = "epoch" if len(lacking) == 1 else "epochs"

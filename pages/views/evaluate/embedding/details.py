@@ -8,7 +8,7 @@ import streamlit as st
 from pages.charts.components.map import Points
 from pages.charts.images import image_html, labelled_grid
 from pages.charts.predictions import probability_bars
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
@@ -30,13 +30,13 @@ def show_pinned(
             "Press a point to keep its image here, with those that the network sees most like it.", icon=":material/push_pin:"
         )
         return
-    part, truth = PARTS[subject.part].capitalize(), evaluation.classes[evaluation.labels[index]]
+    split, truth = SPLITS[subject.split].capitalize(), evaluation.classes[evaluation.labels[index]]
     shares = evaluation.probabilities(np.array([index]))[0]
     ranked = [(evaluation.classes[label], float(shares[label])) for label in np.argsort(-shares, kind="stable")]
-    st.html(image_html(subject.images()[index], f"{part} image {index}, class {truth}", width=200))
+    st.html(image_html(subject.images()[index], f"{split} image {index}, class {truth}", width=200))
     verdict = ":green[✓ right]" if evaluation.is_right[index] else ":red[✗ wrong]"
     st.markdown(
-        f"{part} image {index} is **{plain(truth)}**. The network says {plain(ranked[0][0])}, {ranked[0][1]:.1%}: {verdict}"
+        f"{split} image {index} is **{plain(truth)}**. The network says {plain(ranked[0][0])}, {ranked[0][1]:.1%}: {verdict}"
     )
     st.plotly_chart(
         probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"

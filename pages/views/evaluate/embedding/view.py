@@ -14,7 +14,7 @@ from cnn_core.metrics.sampling import spread_over_classes
 from pages.charts.components.map import Marked, Points, show_points
 from pages.charts.image_sheets import Sheet, make_sheet
 from pages.shared.evaluation_results import compute_once, is_computed
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import percent, plain
 from pages.views.evaluate.embedding.colours import CLASSES, PREDICTED, TRUTH, VERDICT, colour
 from pages.views.evaluate.embedding.details import show_chosen, show_pinned, show_table, take_row
@@ -88,7 +88,7 @@ def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[int, 
             required=True,
             format_func=lambda size: f"all {size:,}" if size == total else f"{size:,}",
             key=f"map-count-{subject.name}",
-            help=f"As many of every class as of the others, of the {total:,} {PARTS[subject.part]} images; the same ones every time.",
+            help=f"As many of every class as of the others, of the {total:,} {SPLITS[subject.split]} images; the same ones every time.",
         )
         by = st.segmented_control(
             "Colours",
@@ -220,7 +220,7 @@ def _show_points(subject: EvaluationSubject, points: Points, by: str, state: dic
     )
     show_points(
         f"map-chart-{subject.name}",
-        PARTS[subject.part].capitalize(),
+        SPLITS[subject.split].capitalize(),
         points,
         colour(by, points.truth, points.predicted, points.names),
         marked,

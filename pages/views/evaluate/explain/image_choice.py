@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnn_core.errors import ImageError
 from pages.shared.choice import number_message
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_input import choose_own_image
 from pages.shared.text import plain
 
@@ -42,7 +42,7 @@ class Seen:
 
 def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Seen | None:
     """The image that the address asks for (`?image=`), then the one that is chosen; the address follows. None: there is none yet."""
-    key = f"inside-{subject.run.config.data}-{subject.part}"  # other runs on the same data show the same image
+    key = f"inside-{subject.run.config.data}-{subject.split}"  # other runs on the same data show the same image
     index = _asked_image(key, len(evaluation))
     way = st.segmented_control(
         "Image", [ALL, CLASS, MISTAKES, OWN], default=ALL, required=True, key=f"{key}-way", help="Where the image comes from."
@@ -51,12 +51,12 @@ def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Seen |
         return _own_image(subject)
     members = _members(evaluation, way, index, key)
     if not len(members):
-        st.success(f"Not one of the {PARTS[subject.part]} images was classified wrong.", icon=":material/check_circle:")
+        st.success(f"Not one of the {SPLITS[subject.split]} images was classified wrong.", icon=":material/check_circle:")
         return None
     index = _choose_member(members, index, f"{key}-{way}", key)
     st.query_params["image"] = st.session_state[TOLD] = str(index)
     return _seen(
-        subject, subject.images()[index], f"{PARTS[subject.part]} image {index}", str(index), int(evaluation.labels[index])
+        subject, subject.images()[index], f"{SPLITS[subject.split]} image {index}", str(index), int(evaluation.labels[index])
     )
 
 

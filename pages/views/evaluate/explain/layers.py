@@ -9,7 +9,7 @@ import streamlit as st
 from cnn_core.events import Progress
 from pages.charts.heatmaps import show_map_grid
 from pages.shared.evaluation_results import compute_once, is_computed
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.views.evaluate.explain.image_choice import Seen
 from pages.views.evaluate.explain.sample import sample_of
 
@@ -101,7 +101,7 @@ def show_filters(subject: EvaluationSubject) -> None:
 def show_dead(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     """A table of dead channels by layer, computed when asked for."""
     st.subheader("Dead channels", help=DEAD_HELP)
-    name = PARTS[subject.part]
+    name = SPLITS[subject.split]
     asked = f"dead-asked-{subject.name}"
     count = len(sample_of(subject, evaluation))
     if not is_computed(subject, evaluation, "dead") and not st.session_state.get(asked):

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.charts.images import image_html
 from pages.charts.predictions import probability_bars
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
 from pages.views.evaluate.explain.grad_cam import show_grad_cam
 from pages.views.evaluate.explain.image_choice import Seen, choose_image
@@ -29,7 +29,7 @@ def show_explain(subject: EvaluationSubject) -> None:
     evaluation = subject.evaluation()
     model, _ = subject.network()
     if not len(evaluation):
-        st.info(f"This data has no {PARTS[subject.part]} images. Choose another part above.", icon=":material/search:")
+        st.info(f"This data has no {SPLITS[subject.split]} images. Choose another part above.", icon=":material/search:")
     elif not is_finite(model):
         st.warning(DIVERGED.format("weights"), icon=":material/warning:")
     elif not conv_layers(model):

@@ -1,0 +1,141 @@
+"""Folders with missing classes, unreadable files, links and odd names: what is skipped, and what is an error."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnn_core.data.imported import SKIPPED
+from cnn_core.data.importer import NO_TEST_IMAGES
+from cnn_core.data.listing import EMPTY_FOLDER, NO_IMAGE
+from cnn_core.data.path_source import PathSource
+from cnn_core.errors import DataError
+from cnn_core.home import Home
+from tests.data.path_images import CLASSES, load, nearest_colours, refused
+from tests.helpers import write_pictures
+
+
+def test_an_empty_folder_and_one_class_are_too_few(tmp_path: Path, home: Home):
+    data = tmp_path / "data"
+    data.mkdir()
+    assert "data" in refused(data, home)
+    write_pictures(data, ["red"])
+    assert "“red”" in refused(data, home)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path, home: Home):
+    with pytest.raises(DataError, match="gone"):
+        load(tmp_path / "gone", home)
+
+
+def test_a_class_folder_without_images_is_no_class_and_is_named_as_set_aside(pictures: Path, home: Home):
+    (pictures / "grey").mkdir()
+    (pictures / "white").mkdir()
+    (pictures / "white" / "notes.txt").write_text("nothing to see")
+    train, _ = load(pictures, home)
+    assert PathSource(pictures, home).info.classes == CLASSES
+    assert sorted(train.notes) == [
+        f"{SKIPPED} grey: {EMPTY_FOLDER}.",
+        f"{SKIPPED} white/notes.txt: {NO_IMAGE}.",
+    ]
+
+
+def test_a_test_class_that_training_lacks_is_refused_by_name(tmp_path: Path, home: Home):
+    write_pictures(tmp_path / "data" / "train")
+    write_pictures(tmp_path / "data" / "test", ["grey", "red"])
+    assert "“grey”" in refused(tmp_path / "data", home)
+
+
+def test_an_empty_test_folder_is_named_and_a_part_of_the_training_images_kept_for_testing(tmp_path: Path, home: Home):
+    data = write_pictures(tmp_path / "data" / "train", count=5).parent
+    for name in CLASSES:
+        (data / "test" / name).mkdir(parents=True)
+    train, test = load(data, home)
+    assert (len(train), len(test)) == (12, 3)
+    assert sorted(train.notes) == [f"{SKIPPED} test/{name}: {EMPTY_FOLDER}." for name in CLASSES]
+
+
+def test_a_class_name_that_is_no_text_is_refused_in_words(pictures: Path, home: Home):
+    os.rename(pictures / "red", os.fsencode(pictures) + b"/caf\xe9")  # as an old archive leaves it
+    refused(pictures, home)
+
+
+def test_a_file_whose_name_is_no_text_is_left_out_and_named_and_the_rest_goes_on(pictures: Path, home: Home):
+    os.rename(pictures / "red" / "001.png", os.fsencode(pictures) + b"/red/caf\xe9.png")
+    train, test = load(pictures, home)
+    assert len(train) + len(test) == 29 and len(train.notes) == 1 and "red/caf?.png" in train.notes[0]
+
+
+def test_unreadable_files_are_left_out_and_named_and_the_rest_goes_on(pictures: Path, home: Home):
+    (pictures / "red" / "diary.jpg").write_text("no picture")
+    (pictures / "blue" / "cut.png").write_bytes((pictures / "blue" / "001.png").read_bytes()[:300])
+    (pictures / "blue" / "void.gif").write_bytes(b"")
+    train, test = load(pictures, home)
+    info = PathSource(pictures, home).info
+    assert (info.train_count, info.test_count) == (len(train), len(test)) == (24, 6)
+    notes = " ".join(train.notes + test.notes)
+    assert len(train.notes + test.notes) == 3 and notes.count(SKIPPED) == 3
+    assert all(name in notes for name in ("red/diary.jpg", "blue/cut.png", "blue/void.gif"))
+    for split in (train, test):
+        assert np.array_equal(nearest_colours(split), split.labels)
+
+
+def test_twenty_unreadable_files_are_named_and_more_are_counted(tmp_path: Path, home: Home):
+    data = write_pictures(tmp_path / "data" / "train").parent
+    write_pictures(data / "test")
+    for index in range(33):
+        (data / "train" / "red" / f"broken{index:02d}.png").write_text("no picture")
+    train, test = load(data, home)
+    assert len(train) == 30 and test.notes == ()
+    assert len(train.notes) == 21 and train.notes[-1].startswith(f"{SKIPPED} 13 ")
+
+
+def test_a_class_of_which_nothing_can_be_read_is_refused_by_name(pictures: Path, home: Home):
+    for path in (pictures / "green").iterdir():
+        path.write_text("no picture")
+    assert "class “green”" in refused(pictures, home)
+
+
+def test_a_class_whose_only_readable_image_is_for_testing_is_refused_by_name(tmp_path: Path, home: Home):
+    data = write_pictures(tmp_path / "data" / "train").parent
+    write_pictures(data / "test", seed=1)
+    for path in (data / "train" / "green").iterdir():
+        path.write_text("no picture")
+    assert "class “green”" in refused(data, home)
+
+
+def test_test_images_of_which_none_can_be_read_are_refused(tmp_path: Path, home: Home):
+    data = write_pictures(tmp_path / "data" / "train").parent
+    for path in write_pictures(data / "test").glob("*/*"):
+        path.write_text("no picture")
+    assert NO_TEST_IMAGES in refused(data, home)
+
+
+def test_linked_images_and_linked_class_folders_are_not_followed(tmp_path: Path, pictures: Path, home: Home):
+    outside = write_pictures(tmp_path / "outside", ["grey"])
+    (pictures / "grey").symlink_to(outside / "grey")
+    (pictures / "red" / "linked.png").symlink_to(outside / "grey" / "001.png")
+    train, test = load(pictures, home)
+    assert PathSource(pictures, home).info.classes == CLASSES
+    assert len(train) + len(test) == 30
+
+
+def test_a_linked_class_folder_of_the_test_part_is_not_followed(tmp_path: Path, home: Home):
+    write_pictures(tmp_path / "data" / "train")
+    write_pictures(tmp_path / "data" / "test", ["blue", "green"], count=3)
+    outside = write_pictures(tmp_path / "outside", ["red"])
+    (tmp_path / "data" / "test" / "red").symlink_to(outside / "red")
+    assert PathSource(tmp_path / "data", home).info.test_count == 6
+
+
+def test_hidden_folders_are_ignored_and_other_files_named(pictures: Path, home: Home):
+    before = PathSource(pictures, home).info
+    write_pictures(pictures / ".cache", ["grey"])
+    (pictures / ".git").mkdir()
+    (pictures / "readme.md").write_text("about")
+    (pictures / "red" / "labels.csv").write_text("a,b")
+    assert PathSource(pictures, home).info == before
+    train, _ = load(pictures, home)
+    notes = " ".join(train.notes)
+    assert len(train.notes) == 2 and "readme.md" in notes and "red/labels.csv" in notes
