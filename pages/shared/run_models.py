@@ -24,9 +24,9 @@ def evaluate_with_progress(run: Run, split: Split = "test", epoch: int | None = 
     with st.spinner("Opening the model…"):
         from cnn_core.metrics.evaluation import evaluate_run
         from cnn_core.metrics.test_set_usage import record_usage
-    home, name = get_store().home, f"{run.id}-{part}-{epoch}"
+    home, name = get_store().home, f"{run.id}-{split}-{epoch}"
     evaluation = run_with_progress(evaluate_run(run.id, run.config, home, split=split, epoch=epoch), f"evaluation-{name}")
-    if part == "test":
+    if split == "test":
         record_usage(home, run.config.data, run.id, epoch)
     return _share(run, evaluation)
 
