@@ -24,7 +24,7 @@ from cnn_core.export.forms import GRAPHS, SUFFIXES, Exported, export_checked, ex
 from cnn_core.export.verify import ask_about, spread
 from cnn_core.home import Home
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.confidence import network_key
+from cnn_core.inference.confidence import model_key
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import ModelCard, read_card, save_card, save_weights
 from cnn_core.runs.store import Store
@@ -91,7 +91,7 @@ def draw(store: Store, seen: ModelCard, family: str, images: ImageSet) -> Export
     save_card(folder, card)
     save_weights(folder, model)
     facts = {name: value for name, value in card if name != "options"}
-    return ExportCard(run=DRAWN, network=network_key(folder), options=Options(), **facts)
+    return ExportCard(run=DRAWN, network=model_key(folder), options=Options(), **facts)
 
 
 def row(what: str, exported: Exported, begun: float) -> tuple[str, str, str]:

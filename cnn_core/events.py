@@ -96,7 +96,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Probed:
+class TrackedPredictions:
     """What the network that was validated after `epoch` says of the run's probes: for each of `names` (see `training.probes`) the
     probability of every class, to five decimals."""
 
@@ -143,4 +143,4 @@ class Finished:
     test_loss: float
 
 
-Event = Progress | Note | Started | Resumed | Steps | Epoch | Probed | Changed | Saved | Paused | Continued | Finished
+Event = Progress | Note | Started | Resumed | Steps | Epoch | TrackedPredictions | Changed | Saved | Paused | Continued | Finished

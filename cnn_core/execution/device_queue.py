@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def take_turn(store: Store, run: str, *, is_worker: bool) -> Iterator[bool]:
+def acquire_device(store: Store, run: str, *, is_worker: bool) -> Iterator[bool]:
     """For the block, whether `run` has its device for itself: no other run trains there, and none is about to that waits before it.
 
     About to be trained is a run that a process holds; for all others but the worker, which goes through the queue from its
@@ -30,7 +30,7 @@ def take_turn(store: Store, run: str, *, is_worker: bool) -> Iterator[bool]:
         yield is_free and not any(_waits_for(store, other, device, any_counts) for other in _before(store, run))
 
 
-def in_turn(store: Store, device: str, steps: Generator[Progress, None, Result]) -> Generator[Progress, None, Result]:
+def wait_for_device(store: Store, device: str, steps: Generator[Progress, None, Result]) -> Generator[Progress, None, Result]:
     """Other work on `device` (as settings name it) than a run: it waits until no run trains there, and runs then wait for it. Raises DeviceError."""
     lock = _device_lock(store, choose_device(device).type)
     while True:

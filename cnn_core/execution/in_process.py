@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cnn_core.errors import StudioError
 from cnn_core.events import Continued, Event, Finished, Paused
-from cnn_core.execution.device_queue import take_turn
+from cnn_core.execution.device_queue import acquire_device
 from cnn_core.runs.digest import is_due, keep_history, read_history
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History, summarise
@@ -20,7 +20,7 @@ from cnn_core.runs.run import TRAINING
 from cnn_core.runs.store import Store
 from cnn_core.training.out_of_memory import is_out_of_memory
 from cnn_core.training.recipe import train_run
-from cnn_core.training.steering import Steering
+from cnn_core.training.steering import TrainingControls
 
 Watch = Callable[[Event], None]
 PAUSE_SECONDS = 0.1
@@ -44,7 +44,7 @@ def execute(
     """
     with contextlib.nullcontext() if is_held else hold(store.home.run_folder(run)):
         while True:
-            with take_turn(store, run, is_worker=wait is None) as is_mine:
+            with acquire_device(store, run, is_worker=wait is None) as is_mine:
                 if is_mine:
                     return _train(store, run, watch, should_end)
             if wait is None or should_end() or store.run(run).status != "queued":
@@ -86,7 +86,7 @@ class _Drive:
     def __init__(self, store: Store, run: str, history: History, watch: Watch, should_end: Callable[[], bool]) -> None:
         self._store, self._run, self._history, self._watch = store, run, history, watch
         self._should_end = lambda: should_end() or store.requests.should_stop(run)
-        self._steering = Steering()
+        self._steering = TrainingControls()
         self._kept = history.seq
 
     def to_the_end(self) -> str:

@@ -25,13 +25,13 @@ from cnn_core.runs.store import Store
 POLL_SECONDS = 0.2
 WARM_UP_DELAY = 1.0  # seconds in which a browser paints its first page undisturbed
 
-Duty = Callable[[Callable[[], bool]], None]
+BackgroundTask = Callable[[Callable[[], bool]], None]
 
 
 class Worker:
     """Trains the store's queued runs, does the home's imports and the named `duties`, each on a thread of its own, from `start` to `stop`."""
 
-    def __init__(self, store: Store, duties: Mapping[str, Duty] | None = None) -> None:
+    def __init__(self, store: Store, duties: Mapping[str, BackgroundTask] | None = None) -> None:
         self._store = store
         self._jobs = Jobs(store.home)
         self._ending = threading.Event()

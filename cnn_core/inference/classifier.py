@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from cnn_core.data.batches import Normalise
-from cnn_core.inference.confidence import calibration_of
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.confidence import load_calibration
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.models.saving import load_model
 
 
@@ -34,12 +34,12 @@ class Classifier:
     def __init__(self, folder: Path, device: torch.device | None = None) -> None:
         self.device = device = device or torch.device("cpu")
         self.model, self.card = load_model(folder, device)
-        self.calibration = calibration_of(folder)
+        self.calibration = load_calibration(folder)
         self._normalise = Normalise(self.card.mean, self.card.std, device)
 
     def classify(self, image: Image.Image) -> Prediction:
         """The classes of one RGB picture. Raises ImageError when there is nothing in it to recognise."""
-        pixels = received(image, self.card)
+        pixels = preprocess(image, self.card)
         return self.rank(pixels, self.probabilities(pixels[None])[0])
 
     def rank(self, pixels: np.ndarray, probabilities: np.ndarray) -> Prediction:

@@ -38,10 +38,10 @@ class Calibration(BaseModel):
 
     def belongs_to(self, folder: Path) -> bool:
         """Whether it was made for the network that lies in `folder` now."""
-        return self.network == network_key(folder)
+        return self.network == model_key(folder)
 
 
-NEUTRAL = Calibration()
+NO_CALIBRATION = Calibration()
 
 
 def read_calibration(folder: Path) -> Calibration | None:
@@ -53,16 +53,16 @@ def read_calibration(folder: Path) -> Calibration | None:
         return None
 
 
-def calibration_of(folder: Path) -> Calibration:
+def load_calibration(folder: Path) -> Calibration:
     """The one that holds for the network that lies in `folder` now; without any, one that changes nothing. Raises RunError without a network."""
     kept = read_calibration(folder)
-    return kept if kept and kept.belongs_to(folder) else NEUTRAL
+    return kept if kept and kept.belongs_to(folder) else NO_CALIBRATION
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:
     """Keep it for the network that lies in `folder` now; one that changes nothing is not kept. Raises RunError without a network, or
     where nothing can be written."""
-    kept = calibration.model_copy(update={"network": network_key(folder)})
+    kept = calibration.model_copy(update={"network": model_key(folder)})
     if not kept.is_fitted and not kept.threshold:
         (folder / CALIBRATION).unlink(missing_ok=True)
         return
@@ -72,7 +72,7 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
         raise RunError(f"The calibration cannot be kept ({error.strerror or error}). Free some space and try again.") from None
 
 
-def network_key(folder: Path) -> str:
+def model_key(folder: Path) -> str:
     """The same for the same best network, in whichever folder it lies. Raises RunError where there is none."""
     path = folder / WEIGHTS
     try:

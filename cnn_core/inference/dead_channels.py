@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 
-def fired_channels(outputs: torch.Tensor) -> torch.Tensor:
+def active_channels(outputs: torch.Tensor) -> torch.Tensor:
     """Which channels have a positive number anywhere, (C,) bool. outputs: (N, C, ...)."""
     return (outputs > 0).movedim(1, 0).flatten(1).any(1)
 
 
-class Activity:
+class ActivationMonitor:
     """Listens to the ReLU layers of `model` inside the block; `dead_share` is asked for afterwards."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -22,7 +22,7 @@ class Activity:
         self._has_fired: dict[nn.Module, torch.Tensor] = {}  # layer -> (C,) bool, on its device
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
 
-    def __enter__(self) -> "Activity":
+    def __enter__(self) -> "ActivationMonitor":
         self._hooks = [layer.register_forward_hook(self._listen) for layer in self._layers]
         return self
 
@@ -32,7 +32,7 @@ class Activity:
 
     def _listen(self, layer: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: torch.Tensor) -> None:
         """outputs: (N, C, ...). A layer that a network uses twice has fired when either use has."""
-        fired = fired_channels(outputs)
+        fired = active_channels(outputs)
         before = self._has_fired.get(layer)
         self._has_fired[layer] = fired if before is None or before.shape != fired.shape else before | fired
 

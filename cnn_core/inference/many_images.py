@@ -28,8 +28,8 @@ from cnn_core.data.listing import EMPTY_FOLDER, find_images
 from cnn_core.errors import DataError, ImageError, RunError
 from cnn_core.events import Progress
 from cnn_core.files import replacing
-from cnn_core.inference.predictions import ImagePrediction, Tally, UnreadFile, columns, to_row
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.predictions import ImagePrediction, PredictionSummary, UnreadFile, column_names, to_row
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.models.saving import ModelCard
 from cnn_core.tables import csv_table
 
@@ -63,16 +63,16 @@ class Batch:
     pixels: np.ndarray
 
 
-def classify_many(source: Path, classifier: "Classifier", table: Path) -> Generator[Progress, None, Tally]:
+def classify_many(source: Path, classifier: "Classifier", table: Path) -> Generator[Progress, None, PredictionSummary]:
     """Classify the pictures of `source`, in the order of their paths, and write `table`, which is there when all is done, or not at all.
 
     Raises DataError when the source holds no picture or cannot be read, or the table cannot be written, RunError when the network diverged.
     """
     files = yield from _list(source)
     card, done = classifier.card, 0
-    tally, labels = Tally(card.classes), {_normal(name): label for label, name in enumerate(card.classes)}
+    tally, labels = PredictionSummary(card.classes), {_normal(name): label for label, name in enumerate(card.classes)}
     with _whole(table) as out, csv_table(out) as write, closing(_read_ahead(source, files, card)) as batches:
-        write(columns(card.classes))
+        write(column_names(card.classes))
         for batch in batches:
             for one in _answer(batch, classifier, labels) if batch else ():
                 write(to_row(one, card.classes))
@@ -206,7 +206,7 @@ def _ready(source: Path, file: ImageFile, archive: BinaryIO | None, card: ModelC
         data = read_member(archive, file.member) if file.member else read_bytes(f"{source}/{file.path}", name)
     except OSError as error:
         raise ImageError(f"{name} cannot be read ({error.strerror or error}). Copy it again.") from None
-    return received(read_image(data, name).image, card)
+    return preprocess(read_image(data, name).image, card)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class UnreadFile:
     problem: str
 
 
-def columns(classes: Sequence[str]) -> list[str]:
+def column_names(classes: Sequence[str]) -> list[str]:
     """The titles of the columns."""
     has_all = len(classes) <= ALL_CLASSES
     places = [title for place in range(1, TOP + 1) for title in (f"class_{place}", f"probability_{place}")]
@@ -60,7 +60,7 @@ def columns(classes: Sequence[str]) -> list[str]:
 def to_row(one: ImagePrediction | UnreadFile, classes: Sequence[str]) -> list[Any]:
     """The cells of one file."""
     if isinstance(one, UnreadFile):
-        return [one.file, *[""] * (len(columns(classes)) - 2), one.problem]
+        return [one.file, *[""] * (len(column_names(classes)) - 2), one.problem]
     own = [one.file, classes[one.predicted], _number(one.probability), VERDICTS[one.is_sure]]
     return [*own, "" if one.label is None else classes[one.label], *_shares(one.probabilities, classes), ""]
 
@@ -77,7 +77,7 @@ def _number(value: float) -> float:
 
 
 @dataclass
-class Tally:
+class PredictionSummary:
     """What is remembered of all answers. `predicted`: pictures by the class they were taken for, (classes,) int64.
 
     `in_folders`, `right`: how many lie in a folder named like a class, and how many of those were taken for it. `first`: the SHOWN first ones.

@@ -26,7 +26,7 @@ LARGEST = 2048  # pixels of a side in which strokes are looked for: more show no
 FAINTEST = 0.15  # share of full contrast below which nothing counts as ink
 
 
-def received(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
+def preprocess(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
     """What a network of `card`, or one that learns from such data, gets to see of an RGB picture: uint8 (S, S, C).
 
     A picture that has that size already, and where it shows a digit shows it as the training images do, is taken as it is: it is one of

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cnn_core.inference.classifier import Classifier, Prediction
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.models.saving import ModelCard
 
 SHARE = 16  # a photograph is moved by its side divided by this
@@ -32,21 +32,21 @@ class AveragedPrediction:
 
 def classify_averaged(classifier: Classifier, image: Image.Image, *, may_mirror: bool) -> AveragedPrediction:
     """The classes of one RGB picture (see `average_views`). Raises ImageError when there is nothing in it to recognise."""
-    return average_views(classifier, received(image, classifier.card), may_mirror=may_mirror)
+    return average_predictions(classifier, preprocess(image, classifier.card), may_mirror=may_mirror)
 
 
-def average_views(classifier: Classifier, pixels: np.ndarray, *, may_mirror: bool) -> AveragedPrediction:
+def average_predictions(classifier: Classifier, pixels: np.ndarray, *, may_mirror: bool) -> AveragedPrediction:
     """The classes of a picture that is ready, uint8 (S, S, C), from the mean of the logits over its views.
 
     may_mirror: whether a mirrored picture of a class is one of that class too.
     """
-    views = make_views(pixels, classifier.card, may_mirror=may_mirror)
+    views = make_augmented_images(pixels, classifier.card, may_mirror=may_mirror)
     logits = classifier.logits(views).mean(0, keepdims=True)
     looks = len(views) * (2 if classifier.card.mirror else 1)
     return AveragedPrediction(classifier.rank(pixels, classifier.to_probabilities(logits)[0]), looks)
 
 
-def make_views(pixels: np.ndarray, card: ModelCard, *, may_mirror: bool) -> np.ndarray:
+def make_augmented_images(pixels: np.ndarray, card: ModelCard, *, may_mirror: bool) -> np.ndarray:
     """The views (n, S, S, C) uint8 of a picture (S, S, C), itself the first: each moved, and each also mirrored left to right.
 
     A network that mirrors by its card (`card.mirror`) does so to every view on its own, so there are no mirrored ones here.
@@ -57,7 +57,7 @@ def make_views(pixels: np.ndarray, card: ModelCard, *, may_mirror: bool) -> np.n
     return np.stack(moved)
 
 
-def shift_of(card: ModelCard) -> int:
+def shift_pixels(card: ModelCard) -> int:
     """How far views are moved along each axis, pixels."""
     return 1 if card.ink else max(1, round(card.image_size / SHARE))
 
@@ -66,7 +66,7 @@ def _moves(card: ModelCard) -> list[tuple[int, int]]:
     """How far down and right every moved view goes, pixels."""
     if card.ink:
         return list(NEIGHBOURS)
-    far = shift_of(card)
+    far = shift_pixels(card)
     return [(far * down, far * right) for down, right in CORNERS]
 
 

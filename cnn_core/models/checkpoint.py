@@ -27,7 +27,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     write_atomically(folder / CHECKPOINT, lambda file: file.write(payload))
 
 
-def keep_epoch(folder: Path, epoch: int, state: dict[str, Any], room: int = EPOCHS_ROOM) -> None:
+def save_epoch(folder: Path, epoch: int, state: dict[str, Any], room: int = EPOCHS_ROOM) -> None:
     """Keep `state` as the run's state after `epoch`. Where all of them need more than `room` bytes, every second older one goes."""
     payload = _packed(state)
     (folder / EPOCHS).mkdir(exist_ok=True)
@@ -58,7 +58,7 @@ def load_checkpoint(folder: Path, device: torch.device) -> tuple[dict[str, Any] 
     return None, note
 
 
-def measured_weights(trainer: dict[str, Any]) -> dict[str, torch.Tensor]:
+def validated_weights(trainer: dict[str, Any]) -> dict[str, torch.Tensor]:
     """The weights of the network that was validated, as they are saved, from a trainer's state: the averaged ones where there are such."""
     if not trainer["average"]:
         return trainer["model"]

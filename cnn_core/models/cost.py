@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnn_core.device import Arithmetic
 from cnn_core.errors import SettingError
-from cnn_core.models.registry import build_on_meta, count_trained, find_family, pick_options
+from cnn_core.models.registry import build_on_meta, count_trainable, find_family, pick_options
 
 OPTIMIZER_COPIES = 2  # Adam keeps two moments for every weight; SGD keeps one
 MOST_STEPS = 50
@@ -48,9 +48,11 @@ def _model_cost(name: str, channels: int, image_size: int, classes: int, batch_s
     trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
     everything = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     measured = max(batch_size, 2)  # one image is no batch to a batch norm
-    saved = saved_bytes(model, torch.empty(measured, channels, image_size, image_size, device="meta")) * batch_size // measured
+    saved = (
+        activation_bytes(model, torch.empty(measured, channels, image_size, image_size, device="meta")) * batch_size // measured
+    )
     return Cost(
-        parameters=count_trained(model),
+        parameters=count_trainable(model),
         multiply_adds=count_multiply_adds(model, torch.empty(1, channels, image_size, image_size, device="meta")),
         memory_bytes=everything + trained * (1 + OPTIMIZER_COPIES) + saved,
     )
@@ -75,7 +77,7 @@ def count_multiply_adds(model: nn.Module, images: torch.Tensor) -> int:
     return counter.get_total_flops() // 2
 
 
-def saved_bytes(model: nn.Module, images: torch.Tensor) -> int:
+def activation_bytes(model: nn.Module, images: torch.Tensor) -> int:
     """Bytes that a training step on `images` (N, C, H, W) keeps for the way back: every storage once, the weights' own left out."""
     own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
     kept: dict[int, torch.UntypedStorage] = {}  # holding the storages keeps their addresses from being used again

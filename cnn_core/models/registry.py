@@ -152,7 +152,7 @@ def pick_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
     return {option: options[option] for option in find_family(name).options if option in options}
 
 
-def least_side(name: str, depth: int = 3) -> int:
+def min_image_side(name: str, depth: int = 3) -> int:
     """The least image side in pixels for a family: where it has a depth, every block halves the side and one pixel must be left."""
     family = find_family(name)
     return max(family.smallest, 2**depth if "depth" in family.options else 0)
@@ -172,10 +172,10 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
 
 def count_parameters(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> int:
     """How many trainable numbers the network has, counted on the meta device: nothing is allocated, downloaded or drawn."""
-    return count_trained(build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options))
+    return count_trainable(build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options))
 
 
-def count_trained(model: "nn.Module") -> int:
+def count_trainable(model: "nn.Module") -> int:
     """How many of the model's numbers training moves; frozen ones are left out."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
@@ -207,7 +207,7 @@ def _check(family: Family, side: int, options: dict[str, Any]) -> None:
             "Choose another model or larger images.",
             "model",
         )
-    if side < (least := least_side(family.name, depth)):
+    if side < (least := min_image_side(family.name, depth)):
         raise SettingError(
             f"{family.title} with {depth} blocks needs images of at least {least}×{least} pixels; these are {side}×{side}. "
             f"Choose a depth of at most {side.bit_length() - 1}.",

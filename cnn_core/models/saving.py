@@ -85,7 +85,7 @@ def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard
         raise _no_model_yet(folder) from None
     except Exception:  # what reading a damaged pickle raises is anybody's guess
         raise _damaged(folder) from None
-    return build_saved(folder, card, state, device), card
+    return build_from_state(folder, card, state, device), card
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -98,7 +98,7 @@ def read_card(folder: Path) -> ModelCard:
         raise _damaged(folder) from None
 
 
-def build_saved(folder: Path, card: ModelCard, state: Mapping[str, torch.Tensor], device: torch.device) -> nn.Module:
+def build_from_state(folder: Path, card: ModelCard, state: Mapping[str, torch.Tensor], device: torch.device) -> nn.Module:
     """The card's network with the weights of `state`, in evaluation mode. Raises RunError where one does not fit the other."""
     try:
         # First weights would only be thrown away, and drawing them would disturb a training in this process.

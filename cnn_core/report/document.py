@@ -14,7 +14,7 @@ from typing import Any
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, ImageSet, Part
 from cnn_core.events import Changed, Epoch, Progress
-from cnn_core.inference.confidence import NEUTRAL, Calibration
+from cnn_core.inference.confidence import NO_CALIBRATION, Calibration
 from cnn_core.metrics.classification import choose_k, top_k_accuracy
 from cnn_core.metrics.evaluation import PART_NAMES, Evaluation
 from cnn_core.metrics.intervals import wilson_interval
@@ -68,7 +68,7 @@ class EvaluationFacts:
     part: Part
     epoch: int | None
     info: DataInfo
-    calibration: Calibration = NEUTRAL
+    calibration: Calibration = NO_CALIBRATION
     looks: int = 0
 
 

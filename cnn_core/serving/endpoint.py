@@ -17,7 +17,7 @@ import numpy as np
 from cnn_core.data.decoder import read_reduced
 from cnn_core.errors import ImageError
 from cnn_core.inference.classifier import Classifier, Prediction
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.serving.batching import Batcher
 from cnn_core.serving.help_page import help_text
 from cnn_core.serving.messages import (
@@ -130,7 +130,7 @@ class Endpoint:
 
     def _decode(self, content: bytes) -> np.ndarray:
         """What the network receives of a picture, uint8 (S, S, C); in a thread."""
-        return received(read_reduced(content, "The picture").image, self._classifier.card)
+        return preprocess(read_reduced(content, "The picture").image, self._classifier.card)
 
     def health(self) -> dict[str, Any]:
         """What was done so far. `images` were classified in `batches` passes of the network."""

@@ -8,7 +8,7 @@ from torch import nn
 logger = logging.getLogger("cnn_studio")
 
 
-class Compiled:
+class CompiledModel:
     """Calls `torch.compile(model)`; on a GPU its kernels are replayed as one CUDA graph, so that no launch waits for Python.
 
     A machine without a compiler trains all the same: the first failure is logged, and the plain network is used from then on.

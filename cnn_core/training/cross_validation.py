@@ -23,9 +23,9 @@ from cnn_core.files import write_atomically
 from cnn_core.home import EVALUATIONS
 from cnn_core.inference.logits import compute_logits
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.models.registry import least_side
+from cnn_core.models.registry import min_image_side
 from cnn_core.training.loop import Trainer
-from cnn_core.training.recipe import load_training, prepare
+from cnn_core.training.recipe import load_training_images, make_trainer
 
 FOLDS = 4
 CHECKED = 500  # training images that are looked at after an epoch: the held-out ones are not to be
@@ -62,7 +62,7 @@ def quick_recipe(config: TrainConfig, image_size: int, count: int) -> TrainConfi
 
     count: excluded images too, so that excluding one more does not ask for other settings.
     """
-    if image_size < least_side("speed"):
+    if image_size < min_image_side("speed"):
         return config
     flips = config.flip != "off"
     return make_config(
@@ -90,7 +90,7 @@ def cross_validate_run(
 
 def load_learned(source: DataSource) -> Generator[Progress, None, ImageSet]:
     """Training and validation images as one set, by ascending rows. Raises DataError."""
-    images, validation = yield from load_training(source)
+    images, validation = yield from load_training_images(source)
     if validation is None:
         return images
     rows, labels = (np.concatenate(pair) for pair in ((images.rows, validation.rows), (images.labels, validation.labels)))
@@ -155,7 +155,7 @@ def _held_out_logits(
     if recipe.batch_size > len(seen):
         recipe = make_config(**{**recipe.model_dump(), "batch_size": len(seen)})
     with determinism(recipe.deterministic):
-        trainer, card = prepare(recipe, info, seen, device, checked)
+        trainer, card = make_trainer(recipe, info, seen, device, checked)
         yield from _train(trainer, f"{stage} learns")
         batches = Batches(held_out, batch_size=BATCH, device=device, mean=card.mean, std=card.std)
         logits = yield from compute_logits(trainer.measured, batches, f"{stage} classifies what it never saw", trainer.arithmetic)

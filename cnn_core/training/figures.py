@@ -43,10 +43,10 @@ def draw_training_curves(epochs: Sequence[Epoch], path: Path) -> None:
 
 def draw_predictions(images: ImageSet, evaluation: Evaluation, path: Path) -> None:
     """The predictions on test images in a file that is there as a whole or not at all."""
-    write_atomically(path, lambda file: paint_predictions(images, evaluation, file))
+    write_atomically(path, lambda file: write_predictions_png(images, evaluation, file))
 
 
-def paint_predictions(images: ImageSet, evaluation: Evaluation, file: BinaryIO, about: str = "Test accuracy") -> None:
+def write_predictions_png(images: ImageSet, evaluation: Evaluation, file: BinaryIO, about: str = "Test accuracy") -> None:
     """A PNG: a grid of images, evenly spread over the set, with predicted and true class, wrong ones in colour, and above it what
     accuracy it is `about`."""
     rows, columns = GRID

@@ -13,7 +13,7 @@ from cnn_core.device import choose_device
 from cnn_core.errors import SettingError
 from cnn_core.events import Progress
 from cnn_core.home import Home
-from cnn_core.training.recipe import load_training, prepare
+from cnn_core.training.recipe import load_training_images, make_trainer
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
 SMOOTHING = 0.9  # share of the running mean that is kept at every step
@@ -21,7 +21,7 @@ BLOWN_UP = 4.0  # times the lowest loss: what follows is only worse
 
 
 @dataclass(frozen=True)
-class RateCurve:
+class LearningRateCurve:
     """`losses` (nats, smoothed) at `rates`, both rising with the steps; `proposal` is a peak learning rate that should train well."""
 
     rates: tuple[float, ...]
@@ -29,12 +29,12 @@ class RateCurve:
     proposal: float
 
 
-def find_rate(config: TrainConfig, home: Home) -> Generator[Progress, None, RateCurve]:
+def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, None, LearningRateCurve]:
     """Train for at most STEPS steps with an exponentially rising rate (Smith, 2017, section 3.3) and propose a tenth of the rate at which
     the smoothed loss was lowest (Howard and Gugger, 2020). Raises SettingError when the loss never fell."""
     source = open_source(config.data, home)
-    images, validation = yield from load_training(source)
-    trainer, _ = prepare(config, source.info, images, choose_device(config.device), validation)
+    images, validation = yield from load_training_images(source)
+    trainer, _ = make_trainer(config, source.info, images, choose_device(config.device), validation)
     rates: list[float] = []
     losses: list[float] = []
     running = 0.0
@@ -55,11 +55,11 @@ def find_rate(config: TrainConfig, home: Home) -> Generator[Progress, None, Rate
     return _propose(rates, losses)
 
 
-def _propose(rates: list[float], losses: list[float]) -> RateCurve:
+def _propose(rates: list[float], losses: list[float]) -> LearningRateCurve:
     lowest = min(range(len(losses)), key=losses.__getitem__) if losses else 0
     if len(losses) < 10 or losses[lowest] > 0.98 * losses[0]:
         raise SettingError(
             "No learning rate made the loss fall within a hundred steps. Choose a larger batch size or another optimizer.",
             "learning_rate",
         )
-    return RateCurve(tuple(rates), tuple(losses), float(f"{rates[lowest] / 10:.1g}"))
+    return LearningRateCurve(tuple(rates), tuple(losses), float(f"{rates[lowest] / 10:.1g}"))

@@ -19,7 +19,7 @@ from cnn_core.data.batches import Batches
 from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Note, Progress, Steps
-from cnn_core.inference.dead_channels import Activity
+from cnn_core.inference.dead_channels import ActivationMonitor
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
 from cnn_core.training.correctness import CorrectnessTracker
 from cnn_core.training.meter import Meter
@@ -142,7 +142,7 @@ class Trainer:
         return loss.detach()
 
     def _validate_epoch(self, epoch: int) -> Generator[Progress, None, Epoch]:
-        with Activity(self.measured) as activity:
+        with ActivationMonitor(self.measured) as activity:
             logits = yield from compute_logits(self.measured, self.validation, "Validating", self.arithmetic)
         val_loss, val_accuracy = loss_and_accuracy(logits, self.validation.labels)
         if not math.isfinite(val_loss):

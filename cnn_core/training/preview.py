@@ -15,7 +15,7 @@ from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.events import Progress
 from cnn_core.home import Home
-from cnn_core.training.recipe import load_training, split_validation, training_batches
+from cnn_core.training.recipe import load_training_images, split_validation, training_batches
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Preview:
 def preview_batch(config: TrainConfig, home: Home, limit: int = 24) -> Generator[Progress, None, Preview]:
     """The first `limit` images of the run's first batch. Raises DataError or SettingError as training would."""
     source = open_source(config.data, home)
-    images, validation = yield from load_training(source)
+    images, validation = yield from load_training_images(source)
     training, _ = split_validation(images, config, validation)
     mean, std = channel_statistics(training)
     batch, targets = next(iter(training_batches(config, source.info, training, (mean, std), torch.device("cpu"))))

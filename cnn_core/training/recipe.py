@@ -22,10 +22,10 @@ from cnn_core.events import Event, Finished, Note, Progress, Started
 from cnn_core.home import CURVES_PICTURE, PREDICTIONS_PICTURE, Home
 from cnn_core.metrics.evaluation import evaluate, evaluation_key, save_evaluation
 from cnn_core.models.checkpoint import drop_checkpoints
-from cnn_core.models.registry import count_trained, find_family
+from cnn_core.models.registry import count_trainable, find_family
 from cnn_core.models.saving import ModelCard, load_model, save_card
-from cnn_core.training.augmentation import augmentations, mixing
-from cnn_core.training.compilation import Compiled
+from cnn_core.training.augmentation import make_augmentations, make_mixing
+from cnn_core.training.compilation import CompiledModel
 from cnn_core.training.figures import draw_predictions, draw_training_curves
 from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
@@ -33,14 +33,14 @@ from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.resource_monitor import ResourceMonitor
 from cnn_core.training.schedule import make_schedule, make_side
 from cnn_core.training.session import TrainingSession
-from cnn_core.training.steering import Steering
+from cnn_core.training.steering import TrainingControls
 
 PREPARATION_IMAGES = 5000
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and deviation per channel
 
 
 def train_run(
-    config: TrainConfig, folder: Path, home: Home, *, resume: bool = False, steering: Steering | None = None
+    config: TrainConfig, folder: Path, home: Home, *, resume: bool = False, steering: TrainingControls | None = None
 ) -> Iterator[Event | None]:
     """Train as `config` says, leaving model, curves and predictions in `folder`. Raises StudioError for what a person can put right.
 
@@ -50,11 +50,11 @@ def train_run(
     with determinism(config.deterministic):
         device = choose_device(config.device)
         source = open_source(config.data, home)
-        images, validation = yield from load_training(source)
+        images, validation = yield from load_training_images(source)
         yield from map(Note, images.notes)
-        trainer, card = prepare(config, source.info, images, device, validation)
+        trainer, card = make_trainer(config, source.info, images, device, validation)
         yield Started(
-            parameters=count_trained(trainer.model),
+            parameters=count_trainable(trainer.model),
             device=f"{describe_device(device)}, {trainer.arithmetic}",
             train_count=len(trainer.batches.labels),
             val_count=len(trainer.validation.labels),
@@ -65,7 +65,7 @@ def train_run(
             classes=source.info.classes,
             class_counts=tuple(trainer.batches.labels.bincount(minlength=len(source.info.classes)).tolist()),
         )
-        course = TrainingSession(trainer, config, source.info, card, folder, steering or Steering())
+        course = TrainingSession(trainer, config, source.info, card, folder, steering or TrainingControls())
         if resume:
             yield from course.go_on()
         save_card(folder, card)
@@ -83,7 +83,7 @@ def train_run(
         yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
 
 
-def prepare(
+def make_trainer(
     config: TrainConfig, info: DataInfo, images: ImageSet, device: torch.device, validation: ImageSet | None = None
 ) -> tuple[Trainer, ModelCard]:
     """Everything that training needs, before its first step. Raises DataError or SettingError where the settings do not fit the data."""
@@ -128,7 +128,7 @@ def prepare(
         patience=config.patience,
         side=make_side(config, len(batches), info.image_size),
         seed=config.seed,
-        forward=Compiled(model) if should_compile(config.compile, device, steps) else None,
+        forward=CompiledModel(model) if should_compile(config.compile, device, steps) else None,
         meter=Meter(remedy=_remedy(config), gauge=ResourceMonitor(device)),
     ), card
 
@@ -144,8 +144,8 @@ def training_batches(
         device=device,
         mean=mean,
         std=std,
-        augmentations=augmentations(config, info.image_size, mean),
-        mix=mixing(config, len(info.classes)),
+        augmentations=make_augmentations(config, info.image_size, mean),
+        mix=make_mixing(config, len(info.classes)),
         shuffle=True,
         seed=config.seed,
     )
@@ -158,7 +158,7 @@ def _remedy(config: TrainConfig) -> str:
     return f"Choose a learning rate below {config.learning_rate:g}, for example {config.learning_rate / 10:g}, and start again."
 
 
-def load_training(source: DataSource) -> Generator[Progress, None, tuple[ImageSet, ImageSet | None]]:
+def load_training_images(source: DataSource) -> Generator[Progress, None, tuple[ImageSet, ImageSet | None]]:
     """The source's training images, and its validation images where it has such."""
     images = yield from source.load("train")
     validation = (yield from source.load("val")) if source.info.val_count else None

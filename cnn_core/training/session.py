@@ -18,12 +18,12 @@ from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError, RunError, SettingError, StudioError
 from cnn_core.events import Changed, Continued, Epoch, Event, Note, Paused, Resumed, Saved
 from cnn_core.metrics.training_dynamics import drop_dynamics_after, save_dynamics
-from cnn_core.models.checkpoint import keep_epoch, load_checkpoint, save_checkpoint
+from cnn_core.models.checkpoint import load_checkpoint, save_checkpoint, save_epoch
 from cnn_core.models.saving import ModelCard, save_weights
 from cnn_core.training.loop import Trainer
 from cnn_core.training.out_of_memory import explain_memory
-from cnn_core.training.steering import Steering, steer
-from cnn_core.training.tracked_predictions import ask_network
+from cnn_core.training.steering import TrainingControls, apply_settings
+from cnn_core.training.tracked_predictions import predict_tracked_images
 
 CHECKPOINT_SECONDS = 20.0  # so much of a run is lost at most when its process dies
 
@@ -37,7 +37,7 @@ class TrainingSession:
     info: DataInfo
     card: ModelCard
     folder: Path
-    steering: Steering
+    steering: TrainingControls
     epochs: list[Epoch] = field(default_factory=list)
     _troubles: list[str] = field(default_factory=list)
     _complaint: str = ""  # about the probes
@@ -93,7 +93,7 @@ class TrainingSession:
         """What the network, just as it was validated, says of the run's probes; why it cannot be asked is told once."""
         trainer = self.trainer
         try:
-            probed = ask_network(
+            probed = predict_tracked_images(
                 self.folder, trainer.measured, self.card, trainer.arithmetic, epoch=trainer.epochs_done, step=trainer.meter.step
             )
         except RunError as error:
@@ -136,7 +136,7 @@ class TrainingSession:
 
     def _use(self, config: TrainConfig) -> None:
         self.config = config
-        steer(self.trainer, config, self.info, self.card.mean)
+        apply_settings(self.trainer, config, self.info, self.card.mean)
 
     def _keep(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)
@@ -147,7 +147,7 @@ class TrainingSession:
         elif self._unsaved is self.trainer.measured:  # which learns on: the next epoch tries again with what was best
             self._unsaved = copy.deepcopy(self._unsaved)
         self._keep_learning(epoch.epoch)
-        self._write(f"The state after epoch {epoch.epoch}", lambda: keep_epoch(self.folder, epoch.epoch, self._state()))
+        self._write(f"The state after epoch {epoch.epoch}", lambda: save_epoch(self.folder, epoch.epoch, self._state()))
 
     def _keep_learning(self, epoch: int) -> None:
         """Which images were right in `epoch`; nothing where a part of it was trained by a version that did not note that."""

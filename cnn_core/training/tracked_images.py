@@ -19,7 +19,7 @@ from cnn_core.errors import RunError
 from cnn_core.files import try_lock, write_atomically
 from cnn_core.home import PROBES
 
-MOST = 16
+MAX_IMAGES = 16
 LARGEST_FILE = 16 * 2**20  # bytes; sixteen colour images of 224×224 take 2.4 MB
 LARGEST_SIDE = 512  # pixels
 LONGEST_LABEL = 80
@@ -56,7 +56,7 @@ def read_tracked_images(folder: Path) -> list[TrackedImage]:
         ) from None
 
 
-def pin(folder: Path, new: Sequence[TrackedImage]) -> None:
+def add_tracked_images(folder: Path, new: Sequence[TrackedImage]) -> None:
     """Add probes to the run. Raises RunError where they are too many, pinned already, or of another size than those that are there."""
     with _alone(folder):
         probes = read_tracked_images(folder)
@@ -66,13 +66,13 @@ def pin(folder: Path, new: Sequence[TrackedImage]) -> None:
         _write(folder, probes)
 
 
-def unpin(folder: Path, name: str) -> None:
+def remove_tracked_image(folder: Path, name: str) -> None:
     """Remove a probe; nothing happens where it is gone already. Raises RunError."""
     with _alone(folder):
         _write(folder, [probe for probe in read_tracked_images(folder) if probe.name != name])
 
 
-def unpin_all(folder: Path) -> None:
+def remove_tracked_images(folder: Path) -> None:
     """Remove all probes, also where their file is damaged. Raises RunError."""
     with _alone(folder):
         _write(folder, [])
@@ -85,13 +85,13 @@ def copy_tracked_images(source: Path, folder: Path) -> None:
     except RunError:
         return
     if probes:
-        pin(folder, probes)
+        add_tracked_images(folder, probes)
 
 
 def _check(probe: TrackedImage, probes: Sequence[TrackedImage]) -> None:
     assert _is_image(probe.pixels), "a probe is an image as a network receives it"
-    if len(probes) >= MOST:
-        raise RunError(f"A run has at most {MOST} probes. Remove one before you pin another.")
+    if len(probes) >= MAX_IMAGES:
+        raise RunError(f"A run has at most {MAX_IMAGES} probes. Remove one before you pin another.")
     if probe.name in (other.name for other in probes):
         raise RunError("This very image is pinned already. Choose another one.")
     if probes and probe.pixels.shape != probes[0].pixels.shape:
@@ -125,7 +125,7 @@ def _unpacked(content: bytes) -> list[TrackedImage]:
     with np.load(io.BytesIO(content), allow_pickle=False) as kept:
         images, labels, truths, origins = (kept[name] for name in ("images", "labels", "truths", "origins"))
     count = len(images)
-    is_whole = 0 < count <= MOST and {labels.shape, truths.shape, origins.shape} == {(count,)} and truths.dtype == np.int64
+    is_whole = 0 < count <= MAX_IMAGES and {labels.shape, truths.shape, origins.shape} == {(count,)} and truths.dtype == np.int64
     if not (is_whole and labels.dtype.kind == "U" and set(origins.tolist()) <= set(ORIGINS) and all(map(_is_image, images))):
         raise ValueError
     facts = zip(images, labels, truths, origins, strict=True)

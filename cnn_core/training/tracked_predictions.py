@@ -15,25 +15,27 @@ from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.device import Arithmetic
 from cnn_core.errors import RunError
-from cnn_core.events import Probed, Progress
+from cnn_core.events import Progress, TrackedPredictions
 from cnn_core.home import PROBES
 from cnn_core.inference.logits import compute_logits
-from cnn_core.models.checkpoint import load_epoch, measured_weights
-from cnn_core.models.saving import ModelCard, build_saved, read_card
+from cnn_core.models.checkpoint import load_epoch, validated_weights
+from cnn_core.models.saving import ModelCard, build_from_state, read_card
 from cnn_core.training.tracked_images import TrackedImage, read_tracked_images
 
 DECIMALS = 5  # of a probability: a thousandth of a percent
 
 
-def ask_network(
+def predict_tracked_images(
     folder: Path, model: nn.Module, card: ModelCard, arithmetic: Arithmetic, *, epoch: int, step: int
-) -> Probed | None:
+) -> TrackedPredictions | None:
     """What `model` says of the probes in `folder`, None without any. Raises RunError where they are damaged or of another size."""
     probes = read_tracked_images(folder)
     if not probes:
         return None
     check_size(probes, card)
-    return Probed(epoch, step, tuple(probe.name for probe in probes), probabilities(model, card, probes, arithmetic))
+    return TrackedPredictions(
+        epoch, step, tuple(probe.name for probe in probes), compute_probabilities(model, card, probes, arithmetic)
+    )
 
 
 def check_size(probes: Sequence[TrackedImage], card: ModelCard) -> None:
@@ -46,7 +48,7 @@ def check_size(probes: Sequence[TrackedImage], card: ModelCard) -> None:
         )
 
 
-def probabilities(
+def compute_probabilities(
     model: nn.Module, card: ModelCard, probes: Sequence[TrackedImage], arithmetic: Arithmetic
 ) -> tuple[tuple[float, ...], ...]:
     """Of every class for every probe, rounded to DECIMALS places."""
@@ -57,7 +59,7 @@ def probabilities(
     return tuple(map(tuple, shares.tolist()))
 
 
-def ask_kept_epochs(folder: Path, epochs: Sequence[int]) -> Generator[Progress, None, list[Probed]]:
+def predict_saved_epochs(folder: Path, epochs: Sequence[int]) -> Generator[Progress, None, list[TrackedPredictions]]:
     """What the run's network said of its present probes after each of `epochs` whose state was kept; computed on the CPU in float32.
 
     States that are gone or damaged are left out. Raises RunError where the probes or the card are damaged.
@@ -73,6 +75,8 @@ def ask_kept_epochs(folder: Path, epochs: Sequence[int]) -> Generator[Progress, 
         except RunError:  # thinned out meanwhile, or damaged: that epoch stays empty
             continue
         arithmetic = Arithmetic(torch.device("cpu"))
-        model = build_saved(folder, card, measured_weights(state), arithmetic.device)
-        found.append(Probed(epoch, state["meter"]["step"], names, probabilities(model, card, probes, arithmetic)))
+        model = build_from_state(folder, card, validated_weights(state), arithmetic.device)
+        found.append(
+            TrackedPredictions(epoch, state["meter"]["step"], names, compute_probabilities(model, card, probes, arithmetic))
+        )
     return found

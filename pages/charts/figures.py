@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 if TYPE_CHECKING:
-    from cnn_core.training.learning_rate_finder import RateCurve
+    from cnn_core.training.learning_rate_finder import LearningRateCurve
 
 POINTS = 400
 # What Streamlit's chart theme puts in the place of its ten categorical colours: the page shows those of its light or dark theme.
@@ -54,7 +54,7 @@ def rate_chart(schedule: Callable[[int], float], steps_per_epoch: int, epochs: i
     return figure
 
 
-def rate_curve(found: "RateCurve") -> go.Figure:
+def rate_curve(found: "LearningRateCurve") -> go.Figure:
     """The smoothed loss at rising learning rates, the proposed rate marked."""
     curve = go.Scatter(x=found.rates, y=found.losses, mode="lines", hovertemplate="rate %{x:.2g}: loss %{y:.3f}<extra></extra>")
     mark = go.Scatter(

@@ -43,9 +43,9 @@ def rate_finder(config: TrainConfig) -> None:
         help="Trains a throw-away network for a hundred steps while the rate rises, and looks where the loss falls.",
     ):
         with st.spinner("Opening the data…"):
-            from cnn_core.training.learning_rate_finder import find_rate
+            from cnn_core.training.learning_rate_finder import find_learning_rate
 
-        keep(key, find_rate(config, get_store().home))
+        keep(key, find_learning_rate(config, get_store().home))
     if (found := kept(key)) is None:
         return
     buttons.button(

@@ -9,7 +9,7 @@ import pytest
 
 from cnn_core.errors import RunError
 from cnn_core.events import Event, Progress, Steps
-from cnn_core.execution.device_queue import in_turn, take_turn
+from cnn_core.execution.device_queue import acquire_device, wait_for_device
 from cnn_core.execution.in_process import execute
 from cnn_core.execution.worker import Worker
 from cnn_core.files import try_lock
@@ -20,13 +20,13 @@ from tests.helpers import drain, start_process, tiny_config
 
 
 def is_its_turn(store: Store, run: str, *, is_worker: bool = False) -> bool:
-    with take_turn(store, run, is_worker=is_worker) as is_mine:
+    with acquire_device(store, run, is_worker=is_worker) as is_mine:
         return is_mine
 
 
 def test_a_device_is_one_runs_at_a_time(store: Store, pictures: Path):
     first, second = (store.create(tiny_config(pictures)) for _ in range(2))
-    with take_turn(store, first, is_worker=True) as is_mine:
+    with acquire_device(store, first, is_worker=True) as is_mine:
         assert is_mine and not is_its_turn(store, second, is_worker=True)
     assert is_its_turn(store, second, is_worker=True)
 
@@ -152,8 +152,8 @@ def test_other_work_on_the_device_waits_for_a_run_and_a_run_for_it(store: Store,
         yield Progress("Working", 1, 2)
         return "done"
 
-    with take_turn(store, run, is_worker=True):
-        steps = in_turn(store, "cpu", work())
+    with acquire_device(store, run, is_worker=True):
+        steps = wait_for_device(store, "cpu", work())
         assert [next(steps).stage for _ in range(2)] == ["Waiting for the run that is training now"] * 2
     seen, result = drain(steps)
     assert [event.stage for event in seen] == ["Working"] and result == "done"
@@ -162,7 +162,7 @@ def test_other_work_on_the_device_waits_for_a_run_and_a_run_for_it(store: Store,
 
 def test_other_work_that_is_given_up_leaves_the_device(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
-    steps = in_turn(store, "cpu", (Progress("Working", step, 9) for step in range(9)))
+    steps = wait_for_device(store, "cpu", (Progress("Working", step, 9) for step in range(9)))
     assert next(steps).done == 0 and not is_its_turn(store, run)
     steps.close()
     assert is_its_turn(store, run)

@@ -20,7 +20,7 @@ from cnn_core.export.card import make_card
 from cnn_core.export.weights import write_safetensors
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.confidence import Calibration, calibration_of, save_calibration
+from cnn_core.inference.confidence import Calibration, load_calibration, save_calibration
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
 from tests.helpers import COLOURS, is_a_sentence, picture
@@ -55,7 +55,7 @@ def test_a_model_that_comes_back_answers_exactly_as_before(colours_copy: Trained
         image = picture(COLOURS[colour], (20, 24), np.random.default_rng(seed))
         there, here = before.classify(image), after.classify(image)
         assert here.ranked == there.ranked and here.is_sure == there.is_sure and (here.pixels == there.pixels).all()
-    kept = calibration_of(other.home.run_folder(run))
+    kept = load_calibration(other.home.run_folder(run))
     assert (kept.temperature, kept.threshold, kept.images) == (1.7, 0.6, 12)
 
 

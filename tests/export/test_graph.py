@@ -13,7 +13,7 @@ import torch
 from cnn_core.export.card import ExportCard, Options
 from cnn_core.export.graph import answer, build_answering, in_words, to_input, to_onnx, to_torch_export, trace
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.confidence import Calibration, network_key, save_calibration
+from cnn_core.inference.confidence import Calibration, model_key, save_calibration
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import ModelCard, save_card, save_weights
 
@@ -49,7 +49,7 @@ def make(folder: Path, family: str) -> tuple[Classifier, ExportCard]:
     save_calibration(folder, Calibration(temperature=temperature, images=3))
     facts = {name: value for name, value in card if name != "options"}
     return Classifier(folder), ExportCard(
-        run="0001-x", network=network_key(folder), options=Options(**card.options), temperature=temperature, **facts
+        run="0001-x", network=model_key(folder), options=Options(**card.options), temperature=temperature, **facts
     )
 
 

@@ -12,7 +12,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.errors import RunError
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
@@ -54,7 +54,7 @@ def test_it_tells_what_the_network_received(digits_run: Trained):
     image.paste("black", (40, 20, 60, 70))
     pixels = classifier.classify(image).pixels
     assert pixels.shape == (32, 32, 1) and pixels.dtype == np.uint8
-    assert np.array_equal(pixels, received(image, classifier.card))
+    assert np.array_equal(pixels, preprocess(image, classifier.card))
 
 
 def test_the_same_picture_always_gives_the_same_answer(colours_run: Trained):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_core.inference.dead_channels import Activity
+from cnn_core.inference.dead_channels import ActivationMonitor
 
 
 def two_layers() -> nn.Sequential:
@@ -19,14 +19,14 @@ def two_layers() -> nn.Sequential:
 
 def test_the_share_of_channels_that_never_fire_is_told():
     model = two_layers()
-    with Activity(model) as activity:
+    with ActivationMonitor(model) as activity:
         model(torch.rand(3, 1, 2, 2))
     assert activity.dead_share == pytest.approx(1 / 6)
 
 
 def test_a_channel_that_fires_for_one_image_of_any_batch_is_alive():
     model = two_layers()
-    with Activity(model) as activity:
+    with ActivationMonitor(model) as activity:
         model(torch.zeros(2, 1, 2, 2))
         assert activity.dead_share == pytest.approx(1 / 6)
         bright = torch.zeros(2, 1, 2, 2)
@@ -36,14 +36,14 @@ def test_a_channel_that_fires_for_one_image_of_any_batch_is_alive():
 
 
 def test_a_network_without_relus_has_no_such_share():
-    with Activity(nn.Sequential(nn.Linear(2, 2), nn.GELU())) as activity:
+    with ActivationMonitor(nn.Sequential(nn.Linear(2, 2), nn.GELU())) as activity:
         pass
     assert activity.dead_share is None
 
 
 def test_nothing_listens_after_the_block():
     model = two_layers()
-    with Activity(model) as activity:
+    with ActivationMonitor(model) as activity:
         model(torch.zeros(2, 1, 2, 2))
     model(torch.full((1, 1, 2, 2), 10.0))
     assert activity.dead_share == pytest.approx(1 / 6)

@@ -19,7 +19,17 @@ from cnn_core.inference import many_images
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.inference.many_images import classify_many
-from cnn_core.inference.predictions import SHOWN, SURE, TOP, UNSURE, ImagePrediction, Tally, UnreadFile, columns, to_row
+from cnn_core.inference.predictions import (
+    SHOWN,
+    SURE,
+    TOP,
+    UNSURE,
+    ImagePrediction,
+    PredictionSummary,
+    UnreadFile,
+    column_names,
+    to_row,
+)
 from cnn_core.models.saving import save_state
 from tests.conftest import Trained
 from tests.data.imports import Entry, craft_zip, encoded, noise, write_folder, write_zip
@@ -55,7 +65,7 @@ def colours(count: int = 4) -> dict[str, bytes]:
     }
 
 
-def answer(source: Path, trained: Trained, tmp_path: Path) -> tuple[Tally, list[dict[str, str]]]:
+def answer(source: Path, trained: Trained, tmp_path: Path) -> tuple[PredictionSummary, list[dict[str, str]]]:
     """The tally, and the rows of the table, which is all that is left on the disk."""
     table = tmp_path / "out" / "answers.csv"
     table.parent.mkdir(exist_ok=True)
@@ -231,15 +241,15 @@ def test_of_many_classes_the_most_probable_are_told():
     classes = tuple(f"class {number}" for number in range(30))
     shares = np.random.default_rng(0).dirichlet(np.ones(30)).astype(np.float32)
     one = ImagePrediction("a.png", np.zeros((2, 2, 3), np.uint8), shares, True, None)
-    row = dict(zip(columns(classes), to_row(one, classes), strict=True))
+    row = dict(zip(column_names(classes), to_row(one, classes), strict=True))
     best = sorted(range(30), key=lambda label: -shares[label])[:TOP]
     assert [row[f"class_{place}"] for place in (1, 2, 3)] == [classes[label] for label in best]
     assert [row[f"probability_{place}"] for place in (1, 2, 3)] == pytest.approx(shares[best].tolist(), rel=1e-5)
-    assert len(to_row(UnreadFile("b.png", "No."), classes)) == len(columns(classes))
+    assert len(to_row(UnreadFile("b.png", "No."), classes)) == len(column_names(classes))
 
 
 def test_the_first_and_the_least_sure_pictures_are_remembered_and_no_others():
-    rng, tally = np.random.default_rng(1), Tally(("a", "b"))
+    rng, tally = np.random.default_rng(1), PredictionSummary(("a", "b"))
     shares = rng.uniform(0.5, 1, 500).round(2).astype(np.float32)  # rounded: many are equally probable
     for number, share in enumerate(shares):
         batch = np.full((9, 2, 2, 1), number % 256, np.uint8)

@@ -10,7 +10,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import ImageError
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.preprocessing import normalise_ink, normalise_mnist, received
+from cnn_core.inference.preprocessing import normalise_ink, normalise_mnist, preprocess
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 
@@ -136,9 +136,9 @@ def test_a_tiny_and_a_very_wide_picture_are_no_problem():
 
 def test_an_ink_network_receives_a_centred_digit_and_any_other_the_middle_square(classifier: Classifier, colours_run: Trained):
     page = drawing()
-    assert np.array_equal(received(page, classifier.card)[..., 0], normalise_ink(grey(page)))
+    assert np.array_equal(preprocess(page, classifier.card)[..., 0], normalise_ink(grey(page)))
     photo_card = Classifier(colours_run.folder).card
-    assert not photo_card.ink and np.array_equal(received(page, photo_card), to_pixels(page, 16, 3))
+    assert not photo_card.ink and np.array_equal(preprocess(page, photo_card), to_pixels(page, 16, 3))
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
@@ -146,7 +146,7 @@ def test_a_photograph_is_fitted_as_the_training_images_were(colours_run: Trained
     card = Classifier(colours_run.folder).card.model_copy(update={"fit": fit})
     photo = Image.new("RGB", (96, 32), "red")
     photo.paste("blue", (24, 0, 72, 32))  # blue in the middle of red
-    pixels = received(photo, card)
+    pixels = preprocess(photo, card)
     assert np.array_equal(pixels, to_pixels(photo, 16, 3, fit))
     edge, middle, top = pixels[8, 0].tolist(), pixels[8, 8].tolist(), pixels[0, 8].tolist()
     assert middle == [0, 0, 255]
@@ -159,7 +159,7 @@ def test_a_photograph_is_fitted_as_the_training_images_were(colours_run: Trained
 
 def test_a_network_of_mnist_receives_what_mnist_would_have_made_of_a_drawing(colours_run: Trained):
     card = Classifier(colours_run.folder).card.model_copy(update={"ink": "mnist", "image_size": 28, "channels": 1})
-    assert np.array_equal(received(drawing(), card)[..., 0], normalise_mnist(grey(drawing())))
+    assert np.array_equal(preprocess(drawing(), card)[..., 0], normalise_mnist(grey(drawing())))
 
 
 @pytest.mark.parametrize("size", [(200, 40), (40, 200), (100, 100)])
@@ -201,14 +201,14 @@ def test_a_dot_and_a_line_one_pixel_wide_are_mnist_drawings_too(rows: tuple[int,
 
 def test_an_image_of_the_set_is_received_as_it_is(classifier: Classifier, digits: ImageSet):
     for pixels in digits.images:
-        assert np.array_equal(received(Image.fromarray(pixels[..., 0]).convert("RGB"), classifier.card), pixels)
+        assert np.array_equal(preprocess(Image.fromarray(pixels[..., 0]).convert("RGB"), classifier.card), pixels)
 
 
 @pytest.mark.parametrize("paper", [0, 255])
 def test_a_picture_of_the_networks_size_that_is_no_image_of_the_set_is_made_ready(classifier: Classifier, paper: int):
     page = Image.new("L", (32, 32), paper)
     ImageDraw.Draw(page).line([(4, 4), (12, 16)], fill=255 - paper, width=3)
-    pixels = received(page.convert("RGB"), classifier.card)[..., 0]
+    pixels = preprocess(page.convert("RGB"), classifier.card)[..., 0]
     assert np.array_equal(pixels, normalise_ink(np.asarray(page)))
     assert pixels[:3].max() > 128 and pixels[-3:].max() > 128
 
@@ -216,7 +216,7 @@ def test_a_picture_of_the_networks_size_that_is_no_image_of_the_set_is_made_read
 def test_an_image_like_those_of_mnist_is_received_as_it_is(classifier: Classifier):
     card = classifier.card.model_copy(update={"ink": "mnist", "image_size": 28})
     digit = normalise_mnist(grey(drawing()))
-    assert np.array_equal(received(Image.fromarray(digit).convert("RGB"), card)[..., 0], digit)
+    assert np.array_equal(preprocess(Image.fromarray(digit).convert("RGB"), card)[..., 0], digit)
     aside = np.roll(digit, 4, axis=1)
-    assert np.array_equal(received(Image.fromarray(aside).convert("RGB"), card)[..., 0], normalise_mnist(aside))
+    assert np.array_equal(preprocess(Image.fromarray(aside).convert("RGB"), card)[..., 0], normalise_mnist(aside))
     assert alike(normalise_mnist(aside), digit) < alike(aside, digit)

@@ -8,8 +8,8 @@ from PIL import Image
 from cnn_core.errors import ImageError
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
-from cnn_core.inference.preprocessing import received
-from cnn_core.inference.tta import classify_averaged, make_views
+from cnn_core.inference.preprocessing import preprocess
+from cnn_core.inference.tta import classify_averaged, make_augmented_images
 from cnn_core.models.saving import ModelCard, read_card, save_card
 from tests.conftest import Trained
 from tests.helpers import COLOURS, picture
@@ -37,7 +37,7 @@ def stroke() -> Image.Image:
 
 
 def test_a_photograph_has_ten_views_of_which_five_are_the_others_mirrored():
-    views = make_views(pixels(), card(), may_mirror=True)
+    views = make_augmented_images(pixels(), card(), may_mirror=True)
     assert views.shape == (10, 32, 32, 3) and len(np.unique(views.reshape(10, -1), axis=0)) == 10
     np.testing.assert_array_equal(views[0], pixels())
     np.testing.assert_array_equal(views[5:], views[:5, :, ::-1])
@@ -45,7 +45,7 @@ def test_a_photograph_has_ten_views_of_which_five_are_the_others_mirrored():
 
 @pytest.mark.parametrize(("size", "far"), [(8, 1), (32, 2), (224, 14)])
 def test_a_photograph_moves_by_a_sixteenth_to_each_corner_and_its_edge_is_mirrored(size: int, far: int):
-    original, views = pixels(size), make_views(pixels(size), card(size), may_mirror=False)
+    original, views = pixels(size), make_augmented_images(pixels(size), card(size), may_mirror=False)
     assert len(views) == 5
     up_left, down_right = views[1], views[4]
     np.testing.assert_array_equal(up_left[:-far, :-far], original[far:, far:])
@@ -56,7 +56,7 @@ def test_a_photograph_moves_by_a_sixteenth_to_each_corner_and_its_edge_is_mirror
 
 def test_ink_moves_by_one_pixel_on_black_and_is_never_mirrored():
     original = pixels(28, 1)
-    views = make_views(original, card(28, ink="mnist", channels=1), may_mirror=True)
+    views = make_augmented_images(original, card(28, ink="mnist", channels=1), may_mirror=True)
     assert views.shape == (5, 28, 28, 1)
     for view, shift, axis in zip(views[1:], (-1, 1, -1, 1), (0, 0, 1, 1), strict=True):
         expected = np.roll(original, shift, axis)
@@ -70,8 +70,8 @@ def test_ink_moves_by_one_pixel_on_black_and_is_never_mirrored():
 def test_the_answer_is_that_of_the_mean_of_the_views_logits(colours_run: Trained, may_mirror: bool):
     classifier = Classifier(colours_run.folder, CPU)
     averaged = classify_averaged(classifier, photo(), may_mirror=may_mirror)
-    seen = received(photo(), classifier.card)
-    apart = [classifier.logits(view[None])[0] for view in make_views(seen, classifier.card, may_mirror=may_mirror)]
+    seen = preprocess(photo(), classifier.card)
+    apart = [classifier.logits(view[None])[0] for view in make_augmented_images(seen, classifier.card, may_mirror=may_mirror)]
     shares = np.exp(np.mean(apart, 0, dtype=np.float64))
     expected = dict(zip(classifier.card.classes, shares / shares.sum(), strict=True))
     assert averaged.views == len(apart) == (10 if may_mirror else 5)
@@ -84,7 +84,7 @@ def test_a_network_that_mirrors_by_its_card_averages_the_same_ten_views_and_none
     plain = classify_averaged(Classifier(colours_copy.folder, CPU), photo(), may_mirror=True)
     save_card(colours_copy.folder, read_card(colours_copy.folder).model_copy(update={"mirror": True}))
     mirroring = Classifier(colours_copy.folder, CPU)
-    assert len(make_views(received(photo(), mirroring.card), mirroring.card, may_mirror=True)) == 5
+    assert len(make_augmented_images(preprocess(photo(), mirroring.card), mirroring.card, may_mirror=True)) == 5
     averaged = classify_averaged(mirroring, photo(), may_mirror=True)
     assert averaged.views == plain.views == 10
     assert dict(averaged.prediction.ranked) == pytest.approx(dict(plain.prediction.ranked), abs=1e-5)

@@ -8,7 +8,7 @@ from torch import nn
 
 from cnn_core.device import choose_arithmetic
 from cnn_core.errors import SettingError
-from cnn_core.models.cost import count_multiply_adds, measure_step_seconds, model_cost, saved_bytes
+from cnn_core.models.cost import activation_bytes, count_multiply_adds, measure_step_seconds, model_cost
 from cnn_core.models.registry import FAMILIES, count_parameters
 
 CPU = choose_arithmetic("auto", "auto", torch.device("cpu"))
@@ -52,7 +52,7 @@ def test_memory_of_a_small_network_is_that_counted_by_hand():
     # The convolution keeps the images; ReLU and the linear layer share one storage; cross-entropy keeps log-probabilities, labels
     # and the sum of the weights of the labels.
     by_hand = 4 * (10 * 3 * 64 + 10 * 8 * 64 + 10 * 5) + 8 * 10 + 4
-    assert saved_bytes(model, images) == by_hand
+    assert activation_bytes(model, images) == by_hand
 
 
 def test_memory_is_four_times_the_weights_and_what_grows_with_the_batch():

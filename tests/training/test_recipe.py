@@ -25,7 +25,7 @@ from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.models.saving import load_model
 from cnn_core.models.simple import SimpleCNN
 from cnn_core.training import meter
-from cnn_core.training.recipe import prepare, split_validation, train_run
+from cnn_core.training.recipe import make_trainer, split_validation, train_run
 from tests.conftest import Trained
 from tests.helpers import COLOURS, is_a_sentence, picture, tiny_config, write_pictures
 
@@ -233,7 +233,7 @@ def test_predicting_from_both_mirrorings_is_kept_with_the_model_where_images_are
 def test_training_images_grow_while_validation_images_have_their_full_side(home: Home, pictures: Path):
     config = tiny_config(pictures, model="speed", start_side=0.75, epochs=4)
     source = open_source(config.data, home)
-    trainer, _ = prepare(config, source.info, finish(source.load("train")), torch.device("cpu"))
+    trainer, _ = make_trainer(config, source.info, finish(source.load("train")), torch.device("cpu"))
     seen: dict[bool, list[int]] = {True: [], False: []}
     trainer.model.register_forward_hook(lambda model, images, logits: seen[model.training].append(images[0].shape[-1]))
     list(trainer)

@@ -17,11 +17,11 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.data.decoder import read_image
 from cnn_core.data.open import open_source
 from cnn_core.errors import ImageError, RunError
-from cnn_core.events import Epoch, Event, Finished, Note, Probed, Resumed, Started, Steps
+from cnn_core.events import Epoch, Event, Finished, Note, Resumed, Started, Steps, TrackedPredictions
 from cnn_core.execution.in_process import execute
 from cnn_core.files import try_lock
 from cnn_core.home import PROBES, WEIGHTS, Home
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.models.checkpoint import load_epoch
 from cnn_core.models.saving import ModelCard
 from cnn_core.runs.branch import branch
@@ -30,8 +30,16 @@ from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
 from cnn_core.training import meter
 from cnn_core.training.recipe import train_run
-from cnn_core.training.tracked_images import LOCK, MOST, TrackedImage, pin, read_tracked_images, unpin, unpin_all
-from cnn_core.training.tracked_predictions import ask_kept_epochs
+from cnn_core.training.tracked_images import (
+    LOCK,
+    MAX_IMAGES,
+    TrackedImage,
+    add_tracked_images,
+    read_tracked_images,
+    remove_tracked_image,
+    remove_tracked_images,
+)
+from cnn_core.training.tracked_predictions import predict_saved_epochs
 from tests.helpers import drain, is_a_sentence, tiny_config
 
 EPOCHS, STEPS_PER_EPOCH = 3, 3
@@ -53,7 +61,7 @@ def some_probes(count: int, *, side: int = 16, channels: int = 3, seed: int = 0)
 
 
 def is_last_answer(event: Event) -> bool:
-    return isinstance(event, Probed) and event.epoch == EPOCHS
+    return isinstance(event, TrackedPredictions) and event.epoch == EPOCHS
 
 
 def train(
@@ -77,8 +85,8 @@ def train(
     return seen
 
 
-def probed(events: list[Event]) -> list[Probed]:
-    return [event for event in events if isinstance(event, Probed)]
+def probed(events: list[Event]) -> list[TrackedPredictions]:
+    return [event for event in events if isinstance(event, TrackedPredictions)]
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -113,7 +121,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 def test_what_is_told_after_an_epoch_is_what_its_saved_weights_say(home: Home, pictures: Path, tmp_path: Path, chosen: dict):
     probes, folder = some_probes(4), tmp_path / "run"
     folder.mkdir()
-    pin(folder, probes)
+    add_tracked_images(folder, probes)
     events = train(tiny_config(pictures, epochs=EPOCHS, precision="float32", **chosen), folder, home)
     told = probed(events)
     assert [(event.epoch, event.step) for event in told] == [(n, n * STEPS_PER_EPOCH) for n in range(1, EPOCHS + 1)]
@@ -130,7 +138,7 @@ def test_a_training_with_probes_ends_with_the_very_bits_of_one_without(home: Hom
     config = tiny_config(pictures, epochs=EPOCHS, **chosen)
     without = train(config, tmp_path / "without", home)
     (tmp_path / "with").mkdir()
-    pin(tmp_path / "with", some_probes(MOST))
+    add_tracked_images(tmp_path / "with", some_probes(MAX_IMAGES))
     events = train(config, tmp_path / "with", home)
     assert same_weights(tmp_path / "with", tmp_path / "without")
     losses = [[event.loss for event in some if isinstance(event, Steps)] for some in (events, without)]
@@ -144,7 +152,7 @@ def test_a_resumed_run_ends_with_the_same_bits_and_tells_the_same_of_its_probes(
     config = tiny_config(pictures, epochs=EPOCHS, dropout=0.3)
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()
-        pin(tmp_path / name, some_probes(2))
+        add_tracked_images(tmp_path / name, some_probes(2))
     whole = train(config, tmp_path / "whole", home)
     events = train(config, tmp_path / "cut", home, until=lambda event: isinstance(event, Steps) and event.step == stop)
     events += train(config, tmp_path / "cut", home, resume=True)
@@ -155,7 +163,7 @@ def test_a_run_that_was_stopped_between_an_epoch_and_its_probes_lacks_nothing_af
     home: Home, pictures: Path, tmp_path: Path
 ):
     config = tiny_config(pictures, epochs=EPOCHS)
-    pin(tmp_path, some_probes(2))
+    add_tracked_images(tmp_path, some_probes(2))
     events = train(config, tmp_path, home, until=lambda event: isinstance(event, Epoch) and event.epoch == 2)
     assert [event.epoch for event in probed(events)] == [1]
     events += train(config, tmp_path, home, resume=True)
@@ -167,11 +175,11 @@ def test_pinning_and_removing_while_a_run_trains_holds_from_the_next_epoch_on(ho
 
     def ask(event: Event) -> None:
         if isinstance(event, Epoch) and event.epoch == 1:
-            pin(tmp_path, [first])
+            add_tracked_images(tmp_path, [first])
         if isinstance(event, Steps) and event.step == STEPS_PER_EPOCH + 1:
-            pin(tmp_path, [second])
+            add_tracked_images(tmp_path, [second])
         if isinstance(event, Steps) and event.step == 2 * STEPS_PER_EPOCH + 1:
-            unpin(tmp_path, first.name)
+            remove_tracked_image(tmp_path, first.name)
 
     events = train(tiny_config(pictures, epochs=4), tmp_path, home, ask=ask)
     expected = [(1, (first.name,)), (2, (first.name, second.name)), (3, (second.name,))]
@@ -190,7 +198,7 @@ def test_a_damaged_file_is_told_once_and_training_goes_on(home: Home, pictures: 
 def test_probes_that_do_not_fit_the_network_are_told_once_and_training_goes_on(
     home: Home, pictures: Path, tmp_path: Path, probe: dict[str, int]
 ):
-    pin(tmp_path, some_probes(1, **probe))
+    add_tracked_images(tmp_path, some_probes(1, **probe))
     events = train(tiny_config(pictures), tmp_path, home)
     (note,) = [event.text for event in events if isinstance(event, Note)]
     assert "do not fit the network, which receives 16×16 pixels of 3 classes" in note and is_a_sentence(note)
@@ -199,35 +207,35 @@ def test_probes_that_do_not_fit_the_network_are_told_once_and_training_goes_on(
 
 def test_probes_are_kept_as_they_were_pinned(tmp_path: Path):
     probes = [*some_probes(3), TrackedImage(np.zeros((16, 16, 3), np.uint8), " <b>\0 \n" + "ü" * 200, -1, "drawing")]
-    pin(tmp_path, probes[:2])
-    pin(tmp_path, probes[2:])
+    add_tracked_images(tmp_path, probes[:2])
+    add_tracked_images(tmp_path, probes[2:])
     kept = read_tracked_images(tmp_path)
     assert [probe.name for probe in kept] == [probe.name for probe in probes] and len({probe.name for probe in kept}) == 4
     assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(kept, probes, strict=True))
     assert [(probe.truth, probe.origin) for probe in kept] == [(0, "set"), (1, "set"), (2, "set"), (-1, "drawing")]
     assert kept[0].label == "image 0" and kept[3].label.startswith("<b>") and len(kept[3].label) <= 80
-    unpin(tmp_path, probes[1].name)
-    unpin(tmp_path, "nobody")
+    remove_tracked_image(tmp_path, probes[1].name)
+    remove_tracked_image(tmp_path, "nobody")
     assert [probe.name for probe in read_tracked_images(tmp_path)] == [probes[0].name, probes[2].name, probes[3].name]
-    unpin_all(tmp_path)
+    remove_tracked_images(tmp_path)
     assert read_tracked_images(tmp_path) == [] and not (tmp_path / PROBES).exists()
 
 
 def test_no_more_than_sixteen_none_twice_and_none_of_another_size_are_pinned(tmp_path: Path):
-    probes = some_probes(MOST + 1)
-    pin(tmp_path, probes[: MOST - 1])
+    probes = some_probes(MAX_IMAGES + 1)
+    add_tracked_images(tmp_path, probes[: MAX_IMAGES - 1])
     before = (tmp_path / PROBES).read_bytes()
     for new, message in (
-        (probes[MOST - 1 :], "at most 16 probes"),
+        (probes[MAX_IMAGES - 1 :], "at most 16 probes"),
         (probes[:1], "pinned already"),
-        ([probes[MOST], probes[MOST]], "at most 16|pinned already"),
+        ([probes[MAX_IMAGES], probes[MAX_IMAGES]], "at most 16|pinned already"),
         (some_probes(1, side=32), "another size"),
     ):
         with pytest.raises(RunError, match=message) as refusal:
-            pin(tmp_path, new)
+            add_tracked_images(tmp_path, new)
         assert is_a_sentence(refusal.value) and (tmp_path / PROBES).read_bytes() == before
-    pin(tmp_path, probes[MOST - 1 : MOST])
-    assert len(read_tracked_images(tmp_path)) == MOST
+    add_tracked_images(tmp_path, probes[MAX_IMAGES - 1 : MAX_IMAGES])
+    assert len(read_tracked_images(tmp_path)) == MAX_IMAGES
 
 
 def written(**changes: np.ndarray) -> bytes:
@@ -272,12 +280,16 @@ def test_a_file_that_is_not_what_was_written_is_refused_in_words_and_can_be_remo
             archive.writestr("../../escape.txt", "hello")
     else:
         (tmp_path / PROBES).write_bytes(HOSTILE[kind])
-    for act in (lambda: read_tracked_images(tmp_path), lambda: pin(tmp_path, some_probes(1)), lambda: unpin(tmp_path, "nobody")):
+    for act in (
+        lambda: read_tracked_images(tmp_path),
+        lambda: add_tracked_images(tmp_path, some_probes(1)),
+        lambda: remove_tracked_image(tmp_path, "nobody"),
+    ):
         with pytest.raises(RunError, match="damaged") as refusal:
             act()
         assert is_a_sentence(refusal.value)
-    unpin_all(tmp_path)
-    pin(tmp_path, some_probes(1))
+    remove_tracked_images(tmp_path)
+    add_tracked_images(tmp_path, some_probes(1))
     assert len(read_tracked_images(tmp_path)) == 1
 
 
@@ -288,15 +300,15 @@ def test_the_unspoiled_file_of_these_tests_is_read(tmp_path: Path):
 
 def test_who_pins_while_another_one_does_is_told_to_try_again(tmp_path: Path):
     with try_lock(tmp_path / LOCK), pytest.raises(RunError, match="Try again in a moment"):
-        pin(tmp_path, some_probes(1))
-    pin(tmp_path, some_probes(1))
+        add_tracked_images(tmp_path, some_probes(1))
+    add_tracked_images(tmp_path, some_probes(1))
 
 
 def test_an_upload_becomes_what_the_network_receives_or_is_refused(home: Home, pictures: Path):
     info = open_source(str(pictures), home).info
     out = io.BytesIO()
     Image.new("CMYK", (300, 200), (0, 90, 90, 0)).save(out, "JPEG")
-    pixels = received(read_image(out.getvalue(), "print.jpg").image, info)
+    pixels = preprocess(read_image(out.getvalue(), "print.jpg").image, info)
     assert pixels.shape == (16, 16, 3) and pixels.dtype == np.uint8 and pixels[8, 8, 0] > pixels[8, 8, 1]
     for content in (b"", b"GIF89a", b"<svg onload=alert(1)>", out.getvalue()[:200]):
         with pytest.raises(ImageError) as refusal:
@@ -305,16 +317,19 @@ def test_an_upload_becomes_what_the_network_receives_or_is_refused(home: Home, p
 
 
 def test_the_store_gives_back_what_was_told(store: Store, pictures: Path):
-    run, event = store.create(tiny_config(pictures)), Probed(1, 3, ("a", "b"), ((0.25, 0.75), (1.0, 0.0)))
+    run, event = store.create(tiny_config(pictures)), TrackedPredictions(1, 3, ("a", "b"), ((0.25, 0.75), (1.0, 0.0)))
     store.log.append(run, [Started(1, "CPU", 1, 1, 1, 3, 2), event, Steps(2, 4, 8, (1.0,), (0.5,), 0.1, 1.0, 1.0, 1.0, 1.0)])
     assert store.log.read(run)[1] == StoredEvent(2, event)
-    assert store.log.read(run, kinds=[Probed]) == [StoredEvent(2, event)] and store.log.read(run, 2, [Probed]) == []
+    assert (
+        store.log.read(run, kinds=[TrackedPredictions]) == [StoredEvent(2, event)]
+        and store.log.read(run, 2, [TrackedPredictions]) == []
+    )
     assert asdict(event)["probabilities"] == ((0.25, 0.75), (1.0, 0.0))
 
 
 def test_a_history_takes_back_what_was_told_after_the_place_of_a_resumption_and_keeps_one_answer_an_epoch():
-    told = [Probed(epoch, 3 * epoch, ("a",), ((1.0,),)) for epoch in (1, 2, 3)]
-    again = Probed(2, 6, ("b",), ((0.5,),))
+    told = [TrackedPredictions(epoch, 3 * epoch, ("a",), ((1.0,),)) for epoch in (1, 2, 3)]
+    again = TrackedPredictions(2, 6, ("b",), ((0.5,),))
     history = History()
     history.add(StoredEvent(seq, event) for seq, event in enumerate([*told, Resumed(6, 2), again], start=1))
     assert history.probed == [told[0], again]
@@ -323,11 +338,11 @@ def test_a_history_takes_back_what_was_told_after_the_place_of_a_resumption_and_
 def test_a_branch_takes_its_parents_probes_and_what_was_told_of_them_along(store: Store, pictures: Path):
     parent = store.create(tiny_config(pictures, epochs=EPOCHS))
     folder = store.home.run_folder(parent)
-    pin(folder, some_probes(3))
+    add_tracked_images(folder, some_probes(3))
     assert execute(store, parent) == "finished"
     child = branch(store, parent, 2, {})
     assert [probe.name for probe in read_tracked_images(store.home.run_folder(child))] == [probe.name for probe in some_probes(3)]
-    unpin(folder, some_probes(1)[0].name)
+    remove_tracked_image(folder, some_probes(1)[0].name)
     assert execute(store, child) == "finished"
     told = {}
     for run in (parent, child):
@@ -347,9 +362,9 @@ def test_a_branch_of_a_run_with_damaged_probes_begins_without_any(store: Store, 
 @pytest.mark.parametrize("chosen", CONFIGS.values(), ids=CONFIGS)
 def test_earlier_epochs_are_answered_from_the_states_that_were_kept(home: Home, pictures: Path, tmp_path: Path, chosen: dict):
     config = tiny_config(pictures, epochs=EPOCHS, precision="float32", **chosen)
-    pin(tmp_path, some_probes(2))
+    add_tracked_images(tmp_path, some_probes(2))
     told = probed(train(config, tmp_path, home))
-    progress, filled = drain(ask_kept_epochs(tmp_path, [1, 2, 3, 9]))
+    progress, filled = drain(predict_saved_epochs(tmp_path, [1, 2, 3, 9]))
     assert [(step.done, step.total) for step in progress] == [(0, 4), (1, 4), (2, 4), (3, 4)]
     assert [(event.epoch, event.step, event.names) for event in filled] == [(e.epoch, e.step, e.names) for e in told]
     for one, other in zip(filled, told, strict=True):
@@ -357,7 +372,7 @@ def test_earlier_epochs_are_answered_from_the_states_that_were_kept(home: Home, 
 
 
 def test_earlier_epochs_of_a_run_without_a_card_are_refused_in_words(tmp_path: Path):
-    pin(tmp_path, some_probes(1))
+    add_tracked_images(tmp_path, some_probes(1))
     with pytest.raises(RunError) as refusal:
-        drain(ask_kept_epochs(tmp_path, [1]))
+        drain(predict_saved_epochs(tmp_path, [1]))
     assert is_a_sentence(refusal.value)

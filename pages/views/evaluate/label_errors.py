@@ -75,7 +75,7 @@ def _of_seen(subject: EvaluationSubject) -> FoundLabelErrors | None:
         st.info("The data set is not in the studio. Look at it on the Data page first.", icon=":material/photo_library:")
         return None
     with st.spinner("Looking for what is kept…"):
-        from cnn_core.execution.device_queue import in_turn
+        from cnn_core.execution.device_queue import wait_for_device
         from cnn_core.training.cross_validation import cross_validate_run, load_learned, quick_recipe, read_out_of_fold
 
         config = get_store().config_in_force(subject.run.id)
@@ -88,7 +88,7 @@ def _of_seen(subject: EvaluationSubject) -> FoundLabelErrors | None:
         recipe = _ask(subject, recipes, len(learned))
         if recipe is None:
             return None
-        steps = in_turn(get_store(), recipe.device, cross_validate_run(source, subject.folder, recipe))
+        steps = wait_for_device(get_store(), recipe.device, cross_validate_run(source, subject.folder, recipe))
         found = watch(steps, f"cross-validation-{subject.run.id}")
         st.session_state.pop(ASKED, None)
     st.caption(

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from cnn_core.inference.confidence import Calibration, network_key
+from cnn_core.inference.confidence import Calibration, model_key
 from cnn_core.runs.run import Run
 from pages.charts.heatmaps import heat_over
 from pages.shared.run_selection import get_classifier
@@ -44,11 +44,11 @@ class ClassificationRequest:
 
 def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_heat: bool) -> ClassificationRequest:
     """The best model of `run` on an RGB picture. Raises ImageError when there is nothing to recognise in it, and RunError without a model."""
-    from cnn_core.inference.preprocessing import received
+    from cnn_core.inference.preprocessing import preprocess
 
     classifier = get_classifier(run)
-    network = network_key(get_store().home.run_folder(run.id))
-    pixels, may_mirror = received(image, classifier.card), run.config.flip != "off"
+    network = model_key(get_store().home.run_folder(run.id))
+    pixels, may_mirror = preprocess(image, classifier.card), run.config.flip != "off"
     answer = _classify(network, repr(classifier.card), repr(classifier.calibration), pixels, is_averaged, may_mirror, classifier)
     heat, note = _heat(network, pixels, answer.prediction.ranked[0][0], classifier) if has_heat else (None, "")
     views_note = _views_in_words(classifier, answer.views) if is_averaged else ""
@@ -59,17 +59,17 @@ def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_h
 def _classify(
     network: str, card: str, calibration: str, pixels: np.ndarray, is_averaged: bool, may_mirror: bool, _classifier: "Classifier"
 ) -> "AveragedPrediction":
-    from cnn_core.inference.tta import AveragedPrediction, average_views
+    from cnn_core.inference.tta import AveragedPrediction, average_predictions
 
     if is_averaged:
-        return average_views(_classifier, pixels, may_mirror=may_mirror)
+        return average_predictions(_classifier, pixels, may_mirror=may_mirror)
     return AveragedPrediction(_classifier.rank(pixels, _classifier.probabilities(pixels[None])[0]), 1)
 
 
 def _views_in_words(classifier: "Classifier", views: int) -> str:
-    from cnn_core.inference.tta import shift_of
+    from cnn_core.inference.tta import shift_pixels
 
-    card, far = classifier.card, shift_of(classifier.card)
+    card, far = classifier.card, shift_pixels(classifier.card)
     ways = "up, down, left and right" if card.ink else "to each corner"
     mirrored = "" if views == 5 else ", each also mirrored"
     return f"Mean of {views} views: as it is, and moved by {far} pixel{'s' * (far > 1)} {ways}{mirrored}."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnn_core.events import Progress
-from cnn_core.inference.confidence import calibration_of, network_key
+from cnn_core.inference.confidence import load_calibration, model_key
 from cnn_core.runs.run import Run
 from pages.shared.made_files import make_or_offer
 from pages.shared.server import get_store
@@ -99,7 +99,7 @@ def _show_file(run: Run, card: ModelDownload, chosen: tuple[str, ...]) -> None:
 def _asked(run: Run, chosen: tuple[str, ...]) -> str:
     """The same for the same file: of this network, so calibrated, with what is told of its run."""
     folder = get_store().home.run_folder(run.id)
-    return f"{run.id} {network_key(folder)} {calibration_of(folder)} {run.summary} {chosen}"
+    return f"{run.id} {model_key(folder)} {load_calibration(folder)} {run.summary} {chosen}"
 
 
 def _offer(run: Run, card: ModelDownload, made: Made) -> None:

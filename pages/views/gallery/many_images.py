@@ -26,7 +26,7 @@ from pages.views.gallery.many_results import show_results
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
-    from cnn_core.inference.predictions import Tally
+    from cnn_core.inference.predictions import PredictionSummary
 
 DONE, UPLOADED = "many-done", "many-uploaded"
 Find = Callable[[], tuple[Path, bool]]  # the source, and whether it is an upload's own copy
@@ -38,7 +38,7 @@ class Done:
 
     run: str
     title: str
-    tally: "Tally"
+    tally: "PredictionSummary"
     folder: Path
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from pages.charts.images import GRID_STYLE, data_url
 from pages.shared.text import plain, size_in_words
 
 if TYPE_CHECKING:
-    from cnn_core.inference.predictions import ImagePrediction, Tally
+    from cnn_core.inference.predictions import ImagePrediction, PredictionSummary
 
 PAGE = 24
 BARS = 20
@@ -24,7 +24,7 @@ FOLDERS_HELP = (
 )
 
 
-def show_results(title: str, tally: "Tally", calibration: Calibration, table: Path) -> None:
+def show_results(title: str, tally: "PredictionSummary", calibration: Calibration, table: Path) -> None:
     """All of it, with the CSV file `table` to download."""
     st.subheader(f"Answers for {plain(title)}", anchor=False)
     _show_counts(tally, calibration)
@@ -49,7 +49,7 @@ def show_results(title: str, tally: "Tally", calibration: Calibration, table: Pa
         _show_pictures(title, tally)
 
 
-def _show_counts(tally: "Tally", calibration: Calibration) -> None:
+def _show_counts(tally: "PredictionSummary", calibration: Calibration) -> None:
     with st.container(horizontal=True):
         st.metric("Pictures answered", f"{tally.answered:,}", border=True)
         if calibration.threshold:
@@ -61,7 +61,7 @@ def _show_counts(tally: "Tally", calibration: Calibration) -> None:
             st.metric(told, f"{tally.accuracy:.1%}", border=True, help=FOLDERS_HELP)
 
 
-def _show_problems(tally: "Tally") -> None:
+def _show_problems(tally: "PredictionSummary") -> None:
     with st.expander(f"Files without an answer ({tally.unread:,})", icon=":material/report:"):
         if tally.unread > len(tally.problems):
             st.caption(f"The first {len(tally.problems):,}; the table has all of them.")
@@ -94,7 +94,7 @@ def predicted_bars(classes: Sequence[str], counts: np.ndarray) -> go.Figure:
 
 
 @st.fragment
-def _show_pictures(title: str, tally: "Tally") -> None:
+def _show_pictures(title: str, tally: "PredictionSummary") -> None:
     """The pictures that are remembered, as the network received them, page by page."""
     orders = {"Least sure": tally.least_sure, "First": tally.first}
     order = st.segmented_control("Pictures", list(orders), default="Least sure", required=True, key="many-order")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from cnn_core.data.decoder import DecodedImage
 from cnn_core.errors import ImageError
-from cnn_core.inference.confidence import network_key
+from cnn_core.inference.confidence import model_key
 from cnn_core.runs.run import Run
 from pages.charts.components.convolution import TracedModel, show_steps
 from pages.shared.data_set_image import choose_from_set
@@ -56,7 +56,7 @@ def show_convolution() -> None:
 def _make_ready(picture: DecodedImage | None, classifier: "Classifier") -> np.ndarray | None:
     """What the network receives, (S, S, C) uint8; a sentence where there is nothing yet, or nothing to use."""
     from cnn_core.explain.single_image import is_finite
-    from cnn_core.inference.preprocessing import received
+    from cnn_core.inference.preprocessing import preprocess
 
     if not is_finite(classifier.model):
         st.warning("The network diverged: its weights are no numbers. Choose another run.", icon=":material/warning:")
@@ -64,7 +64,7 @@ def _make_ready(picture: DecodedImage | None, classifier: "Classifier") -> np.nd
         st.info("Choose an image: its way through the network appears below.", icon=":material/gesture:")
     else:
         try:
-            return received(picture.image, classifier.card)
+            return preprocess(picture.image, classifier.card)
         except ImageError as error:
             st.warning(plain(error), icon=":material/gesture:")
     return None
@@ -83,7 +83,7 @@ def _show_answer(classifier: "Classifier", pixels: np.ndarray) -> None:
 @st.fragment
 def _show_passage(run: Run, classifier: "Classifier", pixels: np.ndarray) -> None:
     """The steps; the chosen one stays chosen for another image."""
-    card, network = classifier.card, network_key(get_store().home.run_folder(run.id))
+    card, network = classifier.card, model_key(get_store().home.run_folder(run.id))
     steps = _follow(network, pixels, classifier)
     key = f"{KEY}-{run.id}"
     step, channel = st.session_state.setdefault(key, _first(steps))

@@ -17,7 +17,7 @@ from cnn_core.data.augmentation import (
 from cnn_core.data.mixing import CutMix, Mix, MixEither, MixUp
 
 
-def augmentations(config: TrainConfig, image_size: int, mean: tuple[float, ...]) -> tuple[Augmentation, ...]:
+def make_augmentations(config: TrainConfig, image_size: int, mean: tuple[float, ...]) -> tuple[Augmentation, ...]:
     """The augmentations that are switched on, for images of `image_size` pixels; `mean` per channel (0..1) fills cutout's holes."""
     padding = round(config.crop * image_size)
     chosen: dict[Augmentation, bool] = {
@@ -32,7 +32,7 @@ def augmentations(config: TrainConfig, image_size: int, mean: tuple[float, ...])
     return tuple(augmentation for augmentation, is_on in chosen.items() if is_on)
 
 
-def mixing(config: TrainConfig, classes: int) -> Mix | None:
+def make_mixing(config: TrainConfig, classes: int) -> Mix | None:
     """Mixup, CutMix, for each image one of both, or None."""
     chosen: list[Mix] = []
     if config.mixup:

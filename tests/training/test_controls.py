@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from cnn_core.training.steering import TrainingControls
 
 from cnn_core.config.changes import STEERABLE, change_config
 from cnn_core.config.schema import TrainConfig
@@ -18,15 +19,14 @@ from cnn_core.errors import RunError, SettingError
 from cnn_core.events import Changed, Continued, Epoch, Event, Finished, Note, Paused, Saved, Steps
 from cnn_core.home import CHECKPOINT, WEIGHTS, Home, kept_epochs
 from cnn_core.models import checkpoint
-from cnn_core.models.checkpoint import keep_epoch, load_checkpoint, load_epoch
+from cnn_core.models.checkpoint import load_checkpoint, load_epoch, save_epoch
 from cnn_core.training import meter, session
 from cnn_core.training.recipe import train_run
-from cnn_core.training.steering import Steering
 from tests.helpers import is_a_sentence, tiny_config
 
 STEPS_PER_EPOCH = 3
 CPU = torch.device("cpu")
-Ask = Callable[[Event, Steering], None]
+Ask = Callable[[Event, TrainingControls], None]
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def train(
 ) -> list[Event]:
     """The run's events up to the first one that `until` says yes to; `ask` is called with every event."""
     folder.mkdir(parents=True, exist_ok=True)
-    seen, steering = [], Steering()
+    seen, steering = [], TrainingControls()
     with contextlib.closing(train_run(config, folder, home, resume=resume, steering=steering)) as events:
         for event in events:
             seen.append(event)
@@ -56,7 +56,7 @@ def train(
 
 
 def change_at(step: int, **changes: Any) -> Ask:
-    def ask(event: Event, steering: Steering) -> None:
+    def ask(event: Event, steering: TrainingControls) -> None:
         if isinstance(event, Steps) and event.step == step:
             steering.changes |= changes
 
@@ -136,7 +136,7 @@ def test_a_steered_run_that_is_stopped_and_resumed_ends_with_the_very_same_bits(
 
 def test_a_change_that_was_told_is_not_lost_with_the_process(home: Home, pictures: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
-    training = train_run(tiny_config(pictures, epochs=3), tmp_path, home, steering=(steering := Steering()))
+    training = train_run(tiny_config(pictures, epochs=3), tmp_path, home, steering=(steering := TrainingControls()))
     for event in training:
         change_at(4, epochs=7)(event, steering)
         if isinstance(event, Changed):
@@ -175,7 +175,7 @@ def test_a_checkpoint_that_somebody_asked_for_is_written_at_once_and_told(
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
     taken: list[int] = []
 
-    def ask(event: Event, steering: Steering) -> None:
+    def ask(event: Event, steering: TrainingControls) -> None:
         if isinstance(event, Steps) and event.step == 5:
             steering.should_save = True
         if isinstance(event, Saved):
@@ -190,7 +190,7 @@ def test_a_paused_training_takes_no_step_but_saves_and_changes_and_the_pause_cou
 ):
     waits: list[int] = []
 
-    def ask(event: Event | None, steering: Steering) -> None:
+    def ask(event: Event | None, steering: TrainingControls) -> None:
         if isinstance(event, Steps) and event.step == 4:
             steering.is_paused = True
         if event is None:
@@ -210,7 +210,7 @@ def test_a_paused_training_takes_no_step_but_saves_and_changes_and_the_pause_cou
 
 
 def test_a_paused_training_that_is_stopped_goes_on_to_the_very_same_bits(home: Home, pictures: Path, tmp_path: Path):
-    def ask(event: Event | None, steering: Steering) -> None:
+    def ask(event: Event | None, steering: TrainingControls) -> None:
         steering.is_paused |= isinstance(event, Steps) and event.step == 4
 
     config = tiny_config(pictures, epochs=3, dropout=0.3)
@@ -237,14 +237,14 @@ def test_after_every_epoch_its_state_is_kept_and_training_from_it_gives_the_same
 def test_states_of_epochs_take_no_more_room_than_allowed_and_the_last_ones_stay(tmp_path: Path):
     state = {"weights": torch.zeros(1000)}
     for epoch in range(1, 31):
-        keep_epoch(tmp_path, epoch, state, room=50_000)
+        save_epoch(tmp_path, epoch, state, room=50_000)
         assert {epoch, max(1, epoch - 1)} <= set(kept_epochs(tmp_path))
         assert sum(path.stat().st_size for path in (tmp_path / "epochs").iterdir()) <= 50_000
     assert len(kept_epochs(tmp_path)) >= 5 and kept_epochs(tmp_path)[0] == 1
 
 
 def test_an_epoch_that_was_not_kept_or_is_damaged_is_refused_in_words(tmp_path: Path):
-    keep_epoch(tmp_path, 1, {"weights": torch.zeros(10)})
+    save_epoch(tmp_path, 1, {"weights": torch.zeros(10)})
     assert torch.equal(load_epoch(tmp_path, 1)["weights"], torch.zeros(10))
     (tmp_path / "epochs" / "0001.bin").write_bytes((tmp_path / "epochs" / "0001.bin").read_bytes()[:-1])
     for epoch in (1, 2):
@@ -274,7 +274,7 @@ def test_a_save_that_fails_is_told_the_old_checkpoint_still_loads_and_training_g
         monkeypatch.setattr(os, name, broken(getattr(os, name)))
         monkeypatch.setattr(Path, "replace", broken(Path.replace)) if failing == "rename" else None
 
-    def ask(event: Event, steering: Steering) -> None:
+    def ask(event: Event, steering: TrainingControls) -> None:
         if isinstance(event, Steps):
             is_full[0] = event.step == 4
         if isinstance(event, Steps) and event.step in (4, 5):

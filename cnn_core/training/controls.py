@@ -9,13 +9,13 @@ from typing import Any
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
-from cnn_core.training.augmentation import augmentations, mixing
+from cnn_core.training.augmentation import make_augmentations, make_mixing
 from cnn_core.training.loop import Trainer
 from cnn_core.training.schedule import make_schedule, make_side
 
 
 @dataclass
-class Steering:
+class TrainingControls:
     """Requests that the training has not looked at yet. To be filled and read in one thread, between two events of the training.
 
     `changes`: settings by name. `should_save`: write a checkpoint. `is_paused`: take no step for as long as this is so.
@@ -34,13 +34,13 @@ class Steering:
         return should_save
 
 
-def steer(trainer: Trainer, config: TrainConfig, info: DataInfo, mean: tuple[float, ...]) -> None:
+def apply_settings(trainer: Trainer, config: TrainConfig, info: DataInfo, mean: tuple[float, ...]) -> None:
     """Let `trainer` go on as `config` says, from the next step on. `mean`: of the training images' channels (0..1)."""
     steps_per_epoch, state = len(trainer.batches), trainer.schedule.state
     trainer.epochs = config.epochs
     trainer.schedule = make_schedule(config, steps_per_epoch)
     trainer.schedule.load_state(state)
     trainer.side = make_side(config, steps_per_epoch, info.image_size)
-    trainer.batches.augmentations = augmentations(config, info.image_size, mean)
-    trainer.batches.mix = mixing(config, len(info.classes))
+    trainer.batches.augmentations = make_augmentations(config, info.image_size, mean)
+    trainer.batches.mix = make_mixing(config, len(info.classes))
     trainer.optimizer.set_weight_decay(config.weight_decay)
