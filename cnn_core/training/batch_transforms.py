@@ -1,6 +1,6 @@
-"""What the network is shown: the settings' augmentations as functions, in the order in which they are applied.
+"""The augmentations and the mixing of a run's settings as functions of a batch, in the order in which they are applied.
 
-In: a TrainConfig. Out: augmentations (batch -> batch) and the mixing of images and labels. Off is left out.
+In: a TrainConfig. Out: functions batch -> batch. What is switched off is left out.
 """
 
 from cnn_core.config.schema import TrainConfig
@@ -18,9 +18,9 @@ from cnn_core.data.mixing import CutMix, Mix, MixEither, MixUp
 
 
 def make_augmentations(config: TrainConfig, image_size: int, mean: tuple[float, ...]) -> tuple[Augmentation, ...]:
-    """The augmentations that are switched on, for images of `image_size` pixels; `mean` per channel (0..1) fills cutout's holes."""
+    """Return the augmentations in use for images of `image_size` pixels. `mean` (0..1 per channel) fills the holes of cutout."""
     padding = round(config.crop * image_size)
-    chosen: dict[Augmentation, bool] = {
+    is_on: dict[Augmentation, bool] = {
         RandomAffine(config.rotation, config.scale, config.shear): bool(config.rotation or config.scale or config.shear),
         RandomCrop(padding, config.crop_fill): padding > 0,
         RandomFlip(): config.flip == "random",
@@ -29,14 +29,14 @@ def make_augmentations(config: TrainConfig, image_size: int, mean: tuple[float, 
         Contrast(config.contrast): config.contrast > 0,
         Cutout(config.cutout, tuple(255 * value for value in mean)): config.cutout > 0,
     }
-    return tuple(augmentation for augmentation, is_on in chosen.items() if is_on)
+    return tuple(augmentation for augmentation in is_on if is_on[augmentation])
 
 
 def make_mixing(config: TrainConfig, classes: int) -> Mix | None:
-    """Mixup, CutMix, for each image one of both, or None."""
-    chosen: list[Mix] = []
+    """Return Mixup or CutMix, the random choice between both where both are on, or None."""
+    mixes: list[Mix] = []
     if config.mixup:
-        chosen.append(MixUp(config.mixup, classes))
+        mixes.append(MixUp(config.mixup, classes))
     if config.cutmix:
-        chosen.append(CutMix(config.cutmix, classes))
-    return MixEither(tuple(chosen)) if len(chosen) == 2 else chosen[0] if chosen else None
+        mixes.append(CutMix(config.cutmix, classes))
+    return MixEither(tuple(mixes)) if len(mixes) == 2 else mixes[0] if mixes else None

@@ -1,7 +1,7 @@
-"""What people ask of a training while it runs: collected between two events, done before the next step.
+"""Changes, pauses and saves that a person requests while a run trains: collected between two events, done before the next step.
 
-In: requests, from whoever drives the training. Out: a trainer with other settings, as if it had been made with them. What may change
-is `config.STEERABLE`; the settings in force are part of every checkpoint.
+In: requests, from whoever drives the training. Out: a trainer with other settings, as if it had been made with them. Which settings
+may change: `config.changes.STEERABLE`. The settings in force are part of every checkpoint.
 """
 
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from typing import Any
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
-from cnn_core.training.augmentation import make_augmentations, make_mixing
+from cnn_core.training.batch_transforms import make_augmentations, make_mixing
 from cnn_core.training.loop import Trainer
 from cnn_core.training.schedule import make_schedule, make_side
 
 
 @dataclass
 class TrainingControls:
-    """Requests that the training has not looked at yet. To be filled and read in one thread, between two events of the training.
+    """Requests that the training has not read yet. Set and read them in one thread, between two events of the training.
 
-    `changes`: settings by name. `should_save`: write a checkpoint. `is_paused`: take no step for as long as this is so.
+    `changes`: settings by name. `should_save`: write a checkpoint. `is_paused`: take no step while this is True.
     """
 
     changes: dict[str, Any] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class TrainingControls:
 
 
 def apply_settings(trainer: Trainer, config: TrainConfig, info: DataInfo, mean: tuple[float, ...]) -> None:
-    """Let `trainer` go on as `config` says, from the next step on. `mean`: of the training images' channels (0..1)."""
+    """Let `trainer` continue with the settings of `config` from the next step on. `mean` (0..1): of the training images' channels."""
     steps_per_epoch, state = len(trainer.batches), trainer.schedule.state
     trainer.epochs = config.epochs
     trainer.schedule = make_schedule(config, steps_per_epoch)

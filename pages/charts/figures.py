@@ -56,7 +56,9 @@ def rate_chart(schedule: Callable[[int], float], steps_per_epoch: int, epochs: i
 
 def rate_curve(found: "LearningRateCurve") -> go.Figure:
     """The smoothed loss at rising learning rates, the proposed rate marked."""
-    curve = go.Scatter(x=found.rates, y=found.losses, mode="lines", hovertemplate="rate %{x:.2g}: loss %{y:.3f}<extra></extra>")
+    curve = go.Scatter(
+        x=found.learning_rates, y=found.losses, mode="lines", hovertemplate="rate %{x:.2g}: loss %{y:.3f}<extra></extra>"
+    )
     mark = go.Scatter(
         x=[found.proposal] * 2,
         y=[min(found.losses), max(found.losses)],

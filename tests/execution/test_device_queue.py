@@ -6,10 +6,12 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import torch
 
+from cnn_core.device import device_id
 from cnn_core.errors import RunError
 from cnn_core.events import Event, Progress, Steps
-from cnn_core.execution.device_queue import acquire_device, wait_for_device
+from cnn_core.execution.device_queue import WAITING, acquire_device, device_lock, wait_for_device
 from cnn_core.execution.in_process import execute
 from cnn_core.execution.worker import Worker
 from cnn_core.files import try_lock
@@ -154,7 +156,7 @@ def test_other_work_on_the_device_waits_for_a_run_and_a_run_for_it(store: Store,
 
     with acquire_device(store, run, is_worker=True):
         steps = wait_for_device(store, "cpu", work())
-        assert [next(steps).stage for _ in range(2)] == ["Waiting for the run that is training now"] * 2
+        assert [next(steps).stage for _ in range(2)] == [WAITING] * 2
     seen, result = drain(steps)
     assert [event.stage for event in seen] == ["Working"] and result == "done"
     assert is_its_turn(store, run)
@@ -166,3 +168,13 @@ def test_other_work_that_is_given_up_leaves_the_device(store: Store, pictures: P
     assert next(steps).done == 0 and not is_its_turn(store, run)
     steps.close()
     assert is_its_turn(store, run)
+
+
+def test_each_gpu_is_a_device_of_its_own(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    names = [device_id(torch.device(*device)) for device in (("cpu",), ("mps",), ("cuda", 0), ("cuda", 1))]
+    assert names == ["cpu", "mps", "cuda-0", "cuda-1"] and len({device_lock(store, name) for name in names}) == 4
+    with try_lock(device_lock(store, "cuda-0")) as is_locked:
+        assert is_locked and is_its_turn(store, run)  # a run on the CPU does not wait for a GPU
+    with try_lock(device_lock(store, "cpu")):
+        assert not is_its_turn(store, run)

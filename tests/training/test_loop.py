@@ -326,20 +326,20 @@ def test_averaged_weights_are_the_running_mean_and_are_what_is_validated(every_s
             weights = [value.double().clone() for value in model.state_dict().values() if value.is_floating_point()]
             means = [decay * mean + (1 - decay) * value for mean, value in zip(means or weights, weights, strict=True)]
         if isinstance(event, Epoch):
-            kept = [value for value in averaging.measured.state_dict().values() if value.is_floating_point()]
+            kept = [value for value in averaging.validated_model.state_dict().values() if value.is_floating_point()]
             for mean, value in zip(means, kept, strict=True):
                 torch.testing.assert_close(value.double(), mean, rtol=1e-4, atol=1e-6)
             images, labels = (torch.cat(parts) for parts in zip(*validation(), strict=True))
             with torch.no_grad():
-                logits = averaging.measured.eval()(images)
+                logits = averaging.validated_model.eval()(images)
             assert event.val_loss == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-4)
             checked += 1
-    assert checked == EPOCHS and not torch.equal(averaging.measured.features[0][0].weight, model.features[0][0].weight)
+    assert checked == EPOCHS and not torch.equal(averaging.validated_model.features[0][0].weight, model.features[0][0].weight)
 
 
 def test_without_averaging_the_network_itself_is_measured():
     model = network()
-    assert trainer(model).measured is model
+    assert trainer(model).validated_model is model
 
 
 def test_training_stops_after_so_many_epochs_without_a_better_one_and_says_so():
@@ -438,7 +438,9 @@ def test_a_trainers_state_taken_at_any_event_goes_on_to_the_same_end(every_step:
         resumed.load_state_dict(torch.load(io.BytesIO(states[number][1]), weights_only=True))
         rest = list(resumed)
         assert [without_times(event) for event in rest] == [without_times(event) for event, _ in states[number + 1 :]]
-        assert all(torch.equal(one, two) for one, two in zip(state(whole.measured), state(resumed.measured), strict=True))
+        assert all(
+            torch.equal(one, two) for one, two in zip(state(whole.validated_model), state(resumed.validated_model), strict=True)
+        )
         assert (resumed.best, resumed.waited) == (whole.best, whole.waited)
 
 

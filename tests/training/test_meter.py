@@ -17,7 +17,7 @@ LOSSES, SHARES, SIZES = [2.5, 1.25, 0.5, 4.0], [0.25, 0.5, 1.0, 0.0], [8, 8, 8, 
 
 def counted(meter: Meter, losses: list[float] = LOSSES) -> Meter:
     for loss, share, size in zip(losses, SHARES, SIZES, strict=False):
-        meter.count(torch.tensor(loss), torch.tensor(share), size)
+        meter.record(torch.tensor(loss), torch.tensor(share), size)
     return meter
 
 
@@ -44,7 +44,7 @@ def test_an_epochs_means_weigh_every_image_alike_however_it_was_reported():
         meter, start = started(), 0
         for count in places:
             for place in range(start, start + count):
-                meter.count(torch.tensor(LOSSES[place]), torch.tensor(SHARES[place]), SIZES[place])
+                meter.record(torch.tensor(LOSSES[place]), torch.tensor(SHARES[place]), SIZES[place])
             meter.report(1, 0.1)
             start += count
         assert meter.epoch_loss == pytest.approx(np.average(LOSSES, weights=SIZES))

@@ -320,7 +320,7 @@ def test_class_names_with_dollar_signs_are_written_as_they_are(home: Home, tmp_p
 def test_too_few_images_to_keep_any_for_validation_are_refused_in_words(home: Home, tmp_path: Path):
     write_pictures(tmp_path / "train", count=1)
     write_pictures(tmp_path / "test", count=1)
-    with pytest.raises(DataError, match="too few images") as refusal:
+    with pytest.raises(DataError, match="too small for a validation split") as refusal:
         list(train_run(tiny_config(tmp_path, batch_size=1), tmp_path, home))
     assert is_a_sentence(refusal.value)
 

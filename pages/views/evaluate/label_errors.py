@@ -76,12 +76,17 @@ def _of_seen(subject: EvaluationSubject) -> FoundLabelErrors | None:
         return None
     with st.spinner("Looking for what is kept…"):
         from cnn_core.execution.device_queue import wait_for_device
-        from cnn_core.training.cross_validation import cross_validate_run, load_learned, quick_recipe, read_out_of_fold
+        from cnn_core.training.cross_validation import (
+            cross_validate_run,
+            load_all_training_images,
+            quick_recipe,
+            read_out_of_fold,
+        )
 
         config = get_store().config_in_force(subject.run.id)
         count = source.index.count("problem is null and part < 2")
         recipes = {QUICK: quick_recipe(config, source.info.image_size, count), OWN: config}
-        learned = finish(load_learned(source))
+        learned = finish(load_all_training_images(source))
         kept = (read_out_of_fold(subject.folder, source.info, recipe) for recipe in reversed(recipes.values()))
         found = next((one for one in kept if one and one.covers(learned.rows)), None)
     if found is None:
@@ -106,7 +111,7 @@ def _examine_unseen(
 
     to = np.searchsorted(_part.rows, _learned.rows).clip(max=len(_part) - 1)
     to[_part.rows[to] != _learned.rows] = -1
-    return FoundLabelErrors(_found.of(_part), find_label_errors(_found.of(_learned)).moved(to))
+    return FoundLabelErrors(_found.evaluate(_part), find_label_errors(_found.evaluate(_learned)).moved(to))
 
 
 def _ask(subject: EvaluationSubject, recipes: "dict[str, TrainConfig]", count: int) -> "TrainConfig | None":
