@@ -21,24 +21,24 @@ def test_the_share_of_channels_that_never_fire_is_told():
     model = two_layers()
     with ActivationMonitor(model) as activity:
         model(torch.rand(3, 1, 2, 2))
-    assert activity.dead_share == pytest.approx(1 / 6)
+    assert activity.dead_fraction == pytest.approx(1 / 6)
 
 
 def test_a_channel_that_fires_for_one_image_of_any_batch_is_alive():
     model = two_layers()
     with ActivationMonitor(model) as activity:
         model(torch.zeros(2, 1, 2, 2))
-        assert activity.dead_share == pytest.approx(1 / 6)
+        assert activity.dead_fraction == pytest.approx(1 / 6)
         bright = torch.zeros(2, 1, 2, 2)
         bright[1, 0, 0, 1] = 10.0
         model(bright)
-    assert activity.dead_share == 0
+    assert activity.dead_fraction == 0
 
 
 def test_a_network_without_relus_has_no_such_share():
     with ActivationMonitor(nn.Sequential(nn.Linear(2, 2), nn.GELU())) as activity:
         pass
-    assert activity.dead_share is None
+    assert activity.dead_fraction is None
 
 
 def test_nothing_listens_after_the_block():
@@ -46,4 +46,4 @@ def test_nothing_listens_after_the_block():
     with ActivationMonitor(model) as activity:
         model(torch.zeros(2, 1, 2, 2))
     model(torch.full((1, 1, 2, 2), 10.0))
-    assert activity.dead_share == pytest.approx(1 / 6)
+    assert activity.dead_fraction == pytest.approx(1 / 6)

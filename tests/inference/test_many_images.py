@@ -30,6 +30,7 @@ from cnn_core.inference.predictions import (
     column_names,
     to_row,
 )
+from cnn_core.inference.preprocessing import BLANK
 from cnn_core.models.saving import save_state
 from tests.conftest import Trained
 from tests.data.imports import Entry, craft_zip, encoded, noise, write_folder, write_zip
@@ -104,7 +105,7 @@ def test_digits_are_made_ready_as_a_single_drawing_is(digits_run: Trained, tmp_p
     tally, rows = answer(write_zip(tmp_path / "in.zip", files), digits_run, tmp_path)
     blank, one = rows
     assert one["predicted"] == Classifier(digits_run.folder).classify(page).ranked[0][0]
-    assert "nothing drawn" in blank["problem"] and not blank["predicted"]
+    assert BLANK in blank["problem"] and not blank["predicted"]
     assert (tally.answered, tally.unread) == (1, 1)
 
 
@@ -196,13 +197,13 @@ def test_no_name_of_a_file_or_class_becomes_a_formula_or_leaves_its_cell(colours
 
 def test_a_source_without_pictures_is_refused_with_an_example(colours_run: Trained, tmp_path: Path):
     source = write_folder(tmp_path / "in", {"notes.txt": b"hello"})
-    assert "Set aside: notes.txt" in refusal(source, colours_run, tmp_path)
+    assert "notes.txt" in refusal(source, colours_run, tmp_path)
     assert "not a zip archive" in refusal(source / "notes.txt", colours_run, tmp_path)
     assert "neither a folder nor a zip" in refusal(tmp_path / "nowhere", colours_run, tmp_path)
 
 
 def test_more_files_than_are_taken_are_refused(colours_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(many_images, "MOST_FILES", 5)
+    monkeypatch.setattr(many_images, "MAX_FILES", 5)
     assert "more than 5 files" in refusal(write_folder(tmp_path / "in", colours()), colours_run, tmp_path)
 
 
@@ -227,7 +228,7 @@ def test_progress_counts_every_file_and_work_that_is_ended_leaves_nothing(
     monkeypatch.setattr(many_images, "LARGEST_BATCH", 5)
     source, table = write_folder(tmp_path / "in", colours()), tmp_path / "answers.csv"
     seen, _ = drain(classify_many(source, Classifier(colours_run.folder), table))
-    done = [step.done for step in seen if step.stage == "Classifying pictures"]
+    done = [step.done for step in seen if step.stage == many_images.CLASSIFYING]
     assert done == sorted(done) and set(done) - {0} == {*range(5, 48, 5), 48} and seen[-1].total == 48
     table.unlink()
     steps, threads = classify_many(source, Classifier(colours_run.folder), table), threading.active_count()

@@ -1,5 +1,7 @@
 """Answers averaged over several views of a picture, against the arithmetic of their logits."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from PIL import Image
 from cnn_core.errors import ImageError
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
-from cnn_core.inference.preprocessing import preprocess
+from cnn_core.inference.preprocessing import BLANK, preprocess
 from cnn_core.inference.tta import classify_averaged, make_augmented_images
 from cnn_core.models.saving import ModelCard, read_card, save_card
 from tests.conftest import Trained
@@ -74,7 +76,7 @@ def test_the_answer_is_that_of_the_mean_of_the_views_logits(colours_run: Trained
     apart = [classifier.logits(view[None])[0] for view in make_augmented_images(seen, classifier.card, may_mirror=may_mirror)]
     shares = np.exp(np.mean(apart, 0, dtype=np.float64))
     expected = dict(zip(classifier.card.classes, shares / shares.sum(), strict=True))
-    assert averaged.views == len(apart) == (10 if may_mirror else 5)
+    assert averaged.copies == len(apart) == (10 if may_mirror else 5)
     assert dict(averaged.prediction.ranked) == pytest.approx(expected, abs=1e-5)
     assert averaged.prediction.ranked[0][0] == "green"
     np.testing.assert_array_equal(averaged.prediction.pixels, seen)
@@ -86,7 +88,7 @@ def test_a_network_that_mirrors_by_its_card_averages_the_same_ten_views_and_none
     mirroring = Classifier(colours_copy.folder, CPU)
     assert len(make_augmented_images(preprocess(photo(), mirroring.card), mirroring.card, may_mirror=True)) == 5
     averaged = classify_averaged(mirroring, photo(), may_mirror=True)
-    assert averaged.views == plain.views == 10
+    assert averaged.copies == plain.copies == 10
     assert dict(averaged.prediction.ranked) == pytest.approx(dict(plain.prediction.ranked), abs=1e-5)
 
 
@@ -102,6 +104,6 @@ def test_the_average_is_calibrated_and_has_to_be_sure_as_any_other_answer(colour
 def test_a_drawn_digit_is_averaged_over_five_views_and_a_blank_page_is_refused(digits_run: Trained):
     classifier = Classifier(digits_run.folder, CPU)
     averaged = classify_averaged(classifier, stroke(), may_mirror=True)
-    assert averaged.views == 5 and averaged.prediction.ranked[0][0] == "1"
-    with pytest.raises(ImageError, match="nothing drawn"):
+    assert averaged.copies == 5 and averaged.prediction.ranked[0][0] == "1"
+    with pytest.raises(ImageError, match=re.escape(BLANK)):
         classify_averaged(classifier, Image.new("RGB", (60, 60)), may_mirror=True)

@@ -132,7 +132,7 @@ def test_a_blank_picture_is_a_sentence(trained, open_page):
     out = io.BytesIO()
     Image.new("L", (40, 40)).save(out, "PNG")
     at = at.file_uploader[0].upload("blank.png", out.getvalue(), "image/png").run()
-    assert not at.exception and "nothing drawn to recognise" in at.warning[0].value
+    assert not at.exception and "no drawing" in at.warning[0].value
 
 
 def test_a_step_that_is_no_longer_there_gives_way_to_the_first_convolution(trained, open_page):

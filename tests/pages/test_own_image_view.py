@@ -61,7 +61,7 @@ def test_several_pictures_are_answered_side_by_side_and_a_refused_file_gets_a_se
         (classifier.classify(read_reduced(content, name).image).ranked[0][0], name) for name, content, _ in files
     ]
     said = [error.value for error in at.error]
-    assert len(said) == 2 and "“notes.png” is not an image" in said[0] and "blank.png" in said[1] and "nothing drawn" in said[1]
+    assert len(said) == 2 and "“notes.png” is not an image" in said[0] and "blank.png" in said[1] and "no drawing" in said[1]
     (box,) = (box for box in at.selectbox if box.label == "One of them in full")
     box.select_index(3).run()
     assert [metric.value for metric in at.metric] == [cards(at)[2][0]]

@@ -237,7 +237,7 @@ def test_after_every_epoch_its_state_is_kept_and_training_from_it_gives_the_same
 def test_states_of_epochs_take_no_more_room_than_allowed_and_the_last_ones_stay(tmp_path: Path):
     state = {"weights": torch.zeros(1000)}
     for epoch in range(1, 31):
-        save_epoch(tmp_path, epoch, state, room=50_000)
+        save_epoch(tmp_path, epoch, state, max_bytes=50_000)
         assert {epoch, max(1, epoch - 1)} <= set(kept_epochs(tmp_path))
         assert sum(path.stat().st_size for path in (tmp_path / "epochs").iterdir()) <= 50_000
     assert len(kept_epochs(tmp_path)) >= 5 and kept_epochs(tmp_path)[0] == 1

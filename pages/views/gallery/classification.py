@@ -51,8 +51,8 @@ def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_h
     pixels, may_mirror = preprocess(image, classifier.card), run.config.flip != "off"
     answer = _classify(network, repr(classifier.card), repr(classifier.calibration), pixels, is_averaged, may_mirror, classifier)
     heat, note = _heat(network, pixels, answer.prediction.ranked[0][0], classifier) if has_heat else (None, "")
-    views_note = _views_in_words(classifier, answer.views) if is_averaged else ""
-    return ClassificationRequest(run, network, classifier.calibration, answer.prediction, answer.views, views_note, heat, note)
+    views_note = _views_in_words(classifier, answer.copies) if is_averaged else ""
+    return ClassificationRequest(run, network, classifier.calibration, answer.prediction, answer.copies, views_note, heat, note)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
