@@ -10,7 +10,7 @@ import torch
 from cnn_core.data.index import Index
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
-from cnn_core.errors import DataError, DeviceError, RunError, SettingError
+from cnn_core.errors import RunError
 from cnn_core.events import Changed, Epoch, Event, Note, Paused, Progress, Saved, Started, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CURVES_PICTURE, INDEX, WEIGHTS
@@ -18,9 +18,8 @@ from cnn_core.models.saving import load_model
 from cnn_core.runs.history import History, summarise
 from cnn_core.runs.lock import hold, is_held
 from cnn_core.runs.store import Store
-from cnn_core.runs.submit import submit
 from tests.conftest import Trained
-from tests.helpers import is_a_sentence, tiny_config, write_pictures
+from tests.helpers import is_a_sentence, tiny_config
 
 
 def stop_at(store: Store, run: str, kind: type) -> Callable[[Event], None]:
@@ -182,38 +181,6 @@ def test_a_stopped_run_leaves_no_pictures_of_a_story_it_did_not_finish(store: St
     assert not (store.home.run_folder(run) / CURVES_PICTURE).exists()
 
 
-def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path: Path, pictures: Path):
-    narrow = write_pictures(tmp_path / "narrow", ["red"])
-    absent = "mps" if not torch.backends.mps.is_available() else "cuda"
-    for config, kind, words in (
-        (tiny_config(pictures, batch_size=25), SettingError, "Batch size is 25, more than the 2. "),
-        (tiny_config(tmp_path / "nowhere"), DataError, "nowhere"),
-        (tiny_config(narrow), DataError, "only one class"),
-        (tiny_config(pictures, device=absent), DeviceError, "not available"),
-    ):
-        with pytest.raises(kind, match=words) as refusal:
-            submit(config, store)
-        assert is_a_sentence(refusal.value)
-    assert store.runs() == [] and not (store.home.root / "runs").exists()
-
-
-def test_what_can_start_waits_in_the_queue(store: Store, pictures: Path):
-    run = submit(tiny_config(pictures, batch_size=21), store)
-    assert store.queue.waiting() == [run] and store.run(run).status == "queued"
-
-
-def test_what_the_machine_cannot_compute_is_refused_before_a_run_exists(
-    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match="float16 needs a GPU") as refusal:  # "auto" is the CPU here
-        submit(tiny_config(pictures, device="auto", precision="float16"), store)
-    with pytest.raises(SettingError, match="16×16"):
-        submit(tiny_config(pictures, depth=5), store)
-    assert is_a_sentence(refusal.value) and store.runs() == []
-
-
 def test_a_run_that_failed_goes_on_once_its_images_are_back(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
     execute(store, run, watch=stop_at(store, run, Epoch))
@@ -246,18 +213,6 @@ def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is
     index.undo()
     store.queue.resume(run)
     assert execute(store, run) == "finished"
-
-
-def test_a_set_with_validation_images_of_its_own_leaves_all_others_for_training(store: Store, tmp_path: Path):
-    data = tmp_path / "data"
-    write_pictures(data / "train")
-    write_pictures(data / "test", count=2, seed=1)
-    with pytest.raises(SettingError, match="more than the 27 images left"):
-        submit(tiny_config(data, batch_size=28), store)
-    write_pictures(data / "val", count=2, seed=2)
-    submit(tiny_config(data, batch_size=30), store)
-    with pytest.raises(SettingError, match="more than the 30 images left"):
-        submit(tiny_config(data, batch_size=31), store)
 
 
 def test_a_change_asked_of_a_running_run_is_made_recorded_and_drawn_into_its_history(store: Store, pictures: Path):

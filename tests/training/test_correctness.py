@@ -24,7 +24,7 @@ from cnn_core.metrics.training_dynamics import read_dynamics
 from cnn_core.models.checkpoint import load_checkpoint, save_checkpoint
 from cnn_core.runs.branch import branch
 from cnn_core.runs.store import Store
-from cnn_core.training import correctness, meter
+from cnn_core.training import correctness
 from cnn_core.training.correctness import CorrectnessTracker
 from cnn_core.training.loop import Trainer
 from cnn_core.training.optimizer import make_optimizer
@@ -32,14 +32,11 @@ from cnn_core.training.recipe import train_run
 from cnn_core.training.schedule import make_schedule
 from tests.helpers import is_a_sentence, tiny_config
 
+pytestmark = pytest.mark.usefixtures("every_step")
+
 CPU = torch.device("cpu")
 EPOCHS = 3
 TRAINED, VALIDATED = 24, 3  # of the 30 pictures, a fifth of which are for the test
-
-
-@pytest.fixture(autouse=True)
-def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meter, "REPORT_SECONDS", -1.0)
 
 
 def train(config: Any, folder: Path, home: Home, until: Callable[[Event], bool] = lambda event: False, resume: bool = False):
