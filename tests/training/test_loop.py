@@ -14,18 +14,7 @@ from torch import nn
 from cnn_core.events import Epoch, Steps
 from cnn_core.training import meter
 from cnn_core.training.loop import Report
-from tests.training.small_training import (
-    BATCH,
-    EPOCHS,
-    RATE,
-    batches,
-    losses,
-    network,
-    state,
-    trainer,
-    training,
-    validation,
-)
+from tests.training.small_training import BATCH, EPOCHS, RATE, batches, losses, network, state, trainer, training, validation
 
 
 def by_hand(model: nn.Module) -> tuple[list[float], list[float], list[int]]:

@@ -13,14 +13,7 @@ from cnn_core.events import Epoch, Event, Finished, Note, Resumed, Started, Step
 from cnn_core.home import CARD, CHECKPOINT, INDEX, OLD_CHECKPOINT, WEIGHTS, Home
 from cnn_core.models.saving import load_model
 from tests.helpers import is_a_sentence, tiny_config
-from tests.training.interrupted_runs import (
-    EPOCHS,
-    PLACES,
-    STEPS_PER_EPOCH,
-    assert_same_weights,
-    story,
-    train,
-)
+from tests.training.interrupted_runs import EPOCHS, PLACES, STEPS_PER_EPOCH, assert_same_weights, story, train
 
 pytestmark = pytest.mark.usefixtures("every_step")
 

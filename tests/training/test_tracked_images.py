@@ -11,9 +11,9 @@ from PIL import Image
 from cnn_core.data.decoder import read_image
 from cnn_core.data.open import open_source
 from cnn_core.errors import ImageError, RunError
-from cnn_core.files import try_lock
 from cnn_core.home import PROBES, Home
 from cnn_core.inference.preprocessing import preprocess
+from cnn_core.locks import try_lock
 from cnn_core.training.tracked_images import (
     LOCK,
     MAX_IMAGES,

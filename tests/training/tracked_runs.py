@@ -11,9 +11,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Event, TrackedPredictions
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.training.recipe import train_run
-from cnn_core.training.tracked_images import (
-    TrackedImage,
-)
+from cnn_core.training.tracked_images import TrackedImage
 
 EPOCHS, STEPS_PER_EPOCH = 3, 3
 
