@@ -1,4 +1,4 @@
-"""One training per device at a time, in the order of the queue, whichever process a run waits in."""
+"""One training per device at a time, in the order of the queue, for all processes."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ def test_a_device_is_one_runs_at_a_time(store: Store, pictures: Path):
     assert is_its_turn(store, second, is_worker=True)
 
 
-def test_a_run_waits_for_those_before_it_that_somebody_is_about_to_train(store: Store, pictures: Path):
+def test_a_run_waits_for_those_before_it_that_a_process_is_about_to_train(store: Store, pictures: Path):
     first, second = (store.create(tiny_config(pictures)) for _ in range(2))
     assert is_its_turn(store, second)  # nobody is there who would train the first
     with hold(store.home.run_folder(first)):
@@ -44,7 +44,7 @@ def test_a_run_waits_for_those_before_it_that_somebody_is_about_to_train(store: 
         assert is_its_turn(store, second)
 
 
-def test_a_run_that_has_to_wait_is_given_back_untouched_or_waits_as_asked(store: Store, pictures: Path):
+def test_a_run_that_has_to_wait_is_given_back_untouched_or_waits_as_requested(store: Store, pictures: Path):
     first, second = (store.create(tiny_config(pictures)) for _ in range(2))
     with hold(store.home.run_folder(first)):
         assert execute(store, second) == "queued" and store.log.read(second) == []
@@ -133,7 +133,7 @@ def test_runs_of_several_processes_are_never_trained_at_the_same_time(store: Sto
     assert most == [1] and {store.run(run).status for run in runs} == {"finished"}
 
 
-def test_a_run_that_was_taken_by_somebody_else_is_still_refused(store: Store, pictures: Path):
+def test_a_run_that_was_taken_by_another_process_is_still_refused(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
     with hold(store.home.run_folder(run)), pytest.raises(RunError, match="already being trained"):
         execute(store, run, wait=lambda: None)

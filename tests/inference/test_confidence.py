@@ -1,4 +1,4 @@
-"""A calibration in a run's folder: kept whole, used for its own network only, ignored when damaged; and what a classifier makes of it."""
+"""A calibration in a run's folder: saved as a whole, used for its own model only, ignored when damaged; its use in a classifier."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "0001-run"
 
 
-def test_what_was_saved_is_read_and_holds_for_that_network_in_any_folder(folder: Path, tmp_path: Path):
+def test_what_was_saved_is_read_and_holds_for_that_model_in_any_folder(folder: Path, tmp_path: Path):
     save_calibration(folder, FITTED)
     kept = load_calibration(folder)
     assert kept == FITTED.model_copy(update={"network": kept.network}) and kept.belongs_to(folder)
@@ -38,7 +38,7 @@ def test_what_was_saved_is_read_and_holds_for_that_network_in_any_folder(folder:
     assert [path.name for path in sorted(folder.iterdir())] == [WEIGHTS, CALIBRATION]
 
 
-def test_for_other_weights_it_is_told_but_not_used(folder: Path):
+def test_for_other_weights_it_is_reported_but_not_used(folder: Path):
     save_calibration(folder, FITTED)
     (folder / WEIGHTS).write_bytes(b"others!")  # of the same length
     kept = read_calibration(folder)
@@ -73,7 +73,7 @@ def test_a_damaged_file_is_as_none(folder: Path, kind: str):
     assert read_calibration(folder) is None and load_calibration(folder) == NO_CALIBRATION
 
 
-def test_without_a_network_nothing_is_kept(folder: Path):
+def test_without_a_model_nothing_is_saved(folder: Path):
     (folder / WEIGHTS).unlink()
     with pytest.raises(RunError, match="has no model yet") as refusal:
         save_calibration(folder, FITTED)

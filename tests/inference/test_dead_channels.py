@@ -17,7 +17,7 @@ def two_layers() -> nn.Sequential:
     return model
 
 
-def test_the_share_of_channels_that_never_fire_is_told():
+def test_the_fraction_of_channels_that_never_fire_is_reported():
     model = two_layers()
     with ActivationMonitor(model) as activity:
         model(torch.rand(3, 1, 2, 2))
@@ -35,7 +35,7 @@ def test_a_channel_that_fires_for_one_image_of_any_batch_is_alive():
     assert activity.dead_fraction == 0
 
 
-def test_a_network_without_relus_has_no_such_share():
+def test_a_model_without_relus_has_no_such_fraction():
     with ActivationMonitor(nn.Sequential(nn.Linear(2, 2), nn.GELU())) as activity:
         pass
     assert activity.dead_fraction is None

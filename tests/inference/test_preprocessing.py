@@ -1,4 +1,4 @@
-"""Pictures made ready: drawings become digits like the training ones wherever and however they are drawn."""
+"""Preprocessing: drawings become digits like the training images, wherever and however they are drawn."""
 
 import re
 
@@ -39,7 +39,7 @@ def photo(digit: np.ndarray, place: tuple[int, int], *, is_dark_on_light: bool) 
 @pytest.mark.parametrize(
     ("place", "is_dark_on_light"), [(BOTTOM_RIGHT, False), (TOP_LEFT, True)], ids=["white on black", "black on white"]
 )
-def test_a_large_picture_of_a_digit_in_a_corner_is_still_recognised(
+def test_a_large_image_of_a_digit_in_a_corner_is_still_recognised(
     classifier: Classifier, digits: ImageSet, place: tuple[int, int], is_dark_on_light: bool
 ):
     chosen = range(0, 360, 6)
@@ -87,7 +87,7 @@ def test_a_thin_pen_and_a_thick_brush_draw_the_same_digit(width: int):
 
 
 @pytest.mark.parametrize(("side", "width"), [(400, 1), (1000, 3), (1000, 30), (3000, 8)])
-def test_a_circle_has_a_hole_however_thin_its_line_and_large_its_picture(side: int, width: int):
+def test_a_circle_has_a_hole_however_thin_its_line_and_large_its_image(side: int, width: int):
     page = Image.new("L", (side, side), "white")
     ImageDraw.Draw(page).ellipse((side // 5, side // 10, 4 * side // 5, 9 * side // 10), outline="black", width=width)
     digit = normalise_ink(np.asarray(page))
@@ -114,7 +114,7 @@ def test_a_single_dot_and_a_line_one_pixel_wide_are_drawings_too():
 
 
 @pytest.mark.parametrize("level", [0, 100, 255])
-def test_a_blank_drawing_is_refused_in_words(classifier: Classifier, level: int):
+def test_a_blank_drawing_is_refused_with_a_message(classifier: Classifier, level: int):
     with pytest.raises(ImageError, match=re.escape(BLANK)) as refusal:
         classifier.classify(Image.new("RGB", (200, 150), (level,) * 3))
     assert is_a_sentence(refusal.value)
@@ -126,7 +126,7 @@ def test_dust_is_no_drawing():
         normalise_ink(rng.integers(225, 256, (100, 100)).astype(np.uint8))
 
 
-def test_a_tiny_and_a_very_wide_picture_are_no_problem():
+def test_a_tiny_and_a_very_wide_image_are_no_problem():
     for shape in ((1, 1), (1, 300), (300, 1), (2, 2)):
         page = np.zeros(shape, np.uint8)
         page[0, shape[1] // 2] = 255
@@ -136,7 +136,7 @@ def test_a_tiny_and_a_very_wide_picture_are_no_problem():
             assert is_a_sentence(error)
 
 
-def test_an_ink_network_receives_a_centred_digit_and_any_other_the_middle_square(classifier: Classifier, colours_run: Trained):
+def test_an_ink_model_receives_a_centred_digit_and_any_other_the_middle_square(classifier: Classifier, colours_run: Trained):
     page = drawing()
     assert np.array_equal(preprocess(page, classifier.card)[..., 0], normalise_ink(grey(page)))
     photo_card = Classifier(colours_run.folder).card
@@ -159,7 +159,7 @@ def test_a_photograph_is_fitted_as_the_training_images_were(colours_run: Trained
     }[fit]
 
 
-def test_a_network_of_mnist_receives_what_mnist_would_have_made_of_a_drawing(colours_run: Trained):
+def test_a_model_of_mnist_receives_what_mnist_would_have_made_of_a_drawing(colours_run: Trained):
     card = Classifier(colours_run.folder).card.model_copy(update={"ink": "mnist", "image_size": 28, "channels": 1})
     assert np.array_equal(preprocess(drawing(), card)[..., 0], normalise_mnist(grey(drawing())))
 
@@ -207,7 +207,7 @@ def test_an_image_of_the_set_is_received_as_it_is(classifier: Classifier, digits
 
 
 @pytest.mark.parametrize("paper", [0, 255])
-def test_a_picture_of_the_networks_size_that_is_no_image_of_the_set_is_made_ready(classifier: Classifier, paper: int):
+def test_a_image_of_the_models_size_that_is_no_image_of_the_set_is_preprocessed(classifier: Classifier, paper: int):
     page = Image.new("L", (32, 32), paper)
     ImageDraw.Draw(page).line([(4, 4), (12, 16)], fill=255 - paper, width=3)
     pixels = preprocess(page.convert("RGB"), classifier.card)[..., 0]

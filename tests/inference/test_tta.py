@@ -1,4 +1,4 @@
-"""Answers averaged over several views of a picture, against the arithmetic of their logits."""
+"""Test-time augmentation against the arithmetic of the logits of its copies."""
 
 import re
 
@@ -69,7 +69,7 @@ def test_ink_moves_by_one_pixel_on_black_and_is_never_mirrored():
 
 
 @pytest.mark.parametrize("may_mirror", [True, False])
-def test_the_answer_is_that_of_the_mean_of_the_views_logits(colours_run: Trained, may_mirror: bool):
+def test_the_prediction_is_that_of_the_mean_of_the_views_logits(colours_run: Trained, may_mirror: bool):
     classifier = Classifier(colours_run.folder, CPU)
     averaged = classify_averaged(classifier, photo(), may_mirror=may_mirror)
     seen = preprocess(photo(), classifier.card)
@@ -82,7 +82,7 @@ def test_the_answer_is_that_of_the_mean_of_the_views_logits(colours_run: Trained
     np.testing.assert_array_equal(averaged.prediction.pixels, seen)
 
 
-def test_a_network_that_mirrors_by_its_card_averages_the_same_ten_views_and_none_twice(colours_copy: Trained):
+def test_a_model_that_mirrors_by_its_card_averages_the_same_ten_views_and_none_twice(colours_copy: Trained):
     plain = classify_averaged(Classifier(colours_copy.folder, CPU), photo(), may_mirror=True)
     save_card(colours_copy.folder, read_card(colours_copy.folder).model_copy(update={"mirror": True}))
     mirroring = Classifier(colours_copy.folder, CPU)
@@ -92,7 +92,7 @@ def test_a_network_that_mirrors_by_its_card_averages_the_same_ten_views_and_none
     assert dict(averaged.prediction.ranked) == pytest.approx(dict(plain.prediction.ranked), abs=1e-5)
 
 
-def test_the_average_is_calibrated_and_has_to_be_sure_as_any_other_answer(colours_copy: Trained):
+def test_the_average_is_calibrated_and_has_to_be_sure_as_any_other_prediction(colours_copy: Trained):
     before = classify_averaged(Classifier(colours_copy.folder, CPU), photo(), may_mirror=True).prediction
     save_calibration(colours_copy.folder, Calibration(temperature=16.0, images=10, threshold=0.999))
     after = classify_averaged(Classifier(colours_copy.folder, CPU), photo(), may_mirror=True).prediction

@@ -46,7 +46,7 @@ def test_multiply_adds_are_of_one_image_whatever_the_batch():
     assert cost("simple", 2).multiply_adds == cost("simple", 512).multiply_adds
 
 
-def test_memory_of_a_small_network_is_that_counted_by_hand():
+def test_memory_of_a_small_model_is_that_counted_by_hand():
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 5)).to("meta")
     images = torch.empty(10, 3, 8, 8, device="meta")
     # The convolution keeps the images; ReLU and the linear layer share one storage; cross-entropy keeps log-probabilities, labels
@@ -64,7 +64,7 @@ def test_memory_is_four_times_the_weights_and_what_grows_with_the_batch():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_cost_of_every_family_is_told_without_drawing_a_random_number(family: str):
+def test_the_cost_of_every_family_is_reported_without_drawing_a_random_number(family: str):
     before = torch.random.get_rng_state()
     told = cost(family, 1, dropout=0.5, weights="pretrained")
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -92,7 +92,7 @@ def test_a_step_is_timed_within_the_budget_and_leaves_the_random_numbers_alone(f
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_a_wider_network_takes_longer():
+def test_a_wider_model_takes_longer():
     narrow, wide = (
         measure_step_seconds("simple", **CIFAR, batch_size=32, arithmetic=CPU, budget_seconds=0.4, width=width)
         for width in (0.25, 4.0)

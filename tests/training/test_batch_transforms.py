@@ -1,4 +1,4 @@
-"""What the network is shown: exactly the augmentations that are switched on, in their order and with their strengths."""
+"""The augmentations in use: exactly those that are switched on, in their order and with their strengths."""
 
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def test_the_crop_grows_with_the_image(pictures: Path):
     assert [make_augmentations(config, size, MEAN)[0].padding for size in (16, 32, 64, 224)] == [2, 4, 8, 28]
 
 
-def test_images_and_labels_are_mixed_in_the_ways_that_were_asked_for(pictures: Path):
+def test_images_and_labels_are_mixed_in_the_ways_that_were_chosen(pictures: Path):
     def made(**chosen: Any) -> object:
         return make_mixing(tiny_config(pictures, **chosen), 3)
 

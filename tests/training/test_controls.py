@@ -1,4 +1,4 @@
-"""Settings changed while a run trains: they hold from the next step on, are kept in every checkpoint, and are refused in words."""
+"""Settings changed while a run trains: used from the next step on, saved in every checkpoint, refused with a message."""
 
 import contextlib
 import errno
@@ -80,7 +80,7 @@ def same_weights(one: Path, other: Path) -> bool:
     return all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def test_a_changed_learning_rate_holds_from_the_next_step_on_and_is_told(home: Home, pictures: Path, tmp_path: Path):
+def test_a_changed_learning_rate_holds_from_the_next_step_on_and_is_reported(home: Home, pictures: Path, tmp_path: Path):
     config = tiny_config(pictures, epochs=3, schedule="constant", warmup=0)
     events = train(config, tmp_path, home, change_at(4, learning_rate=0.0007))
     assert rates(events) == [0.003] * 4 + [0.0007] * 5
@@ -120,9 +120,7 @@ def test_weight_decay_that_was_off_at_first_reaches_kernels_and_matrices_only(ho
 
 
 @pytest.mark.parametrize("stop", [4, 5, 6, 8])
-def test_a_steered_run_that_is_stopped_and_resumed_ends_with_the_very_same_bits(
-    home: Home, pictures: Path, tmp_path: Path, stop: int
-):
+def test_a_steered_run_that_is_stopped_and_resumed_ends_with_the_same_bits(home: Home, pictures: Path, tmp_path: Path, stop: int):
     config = tiny_config(pictures, epochs=3, optimizer="adamw", dropout=0.3)
     ask = change_at(4, learning_rate=0.001, weight_decay=0.1, rotation=20.0, epochs=4)
     train(config, tmp_path / "whole", home, ask)
@@ -134,7 +132,7 @@ def test_a_steered_run_that_is_stopped_and_resumed_ends_with_the_very_same_bits(
     assert same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_a_change_that_was_told_is_not_lost_with_the_process(home: Home, pictures: Path, tmp_path: Path, monkeypatch):
+def test_a_change_that_was_reported_is_not_lost_with_the_process(home: Home, pictures: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
     training = train_run(tiny_config(pictures, epochs=3), tmp_path, home, steering=(steering := TrainingControls()))
     for event in training:
@@ -146,7 +144,7 @@ def test_a_change_that_was_told_is_not_lost_with_the_process(home: Home, picture
     training.close()
 
 
-def test_an_impossible_change_is_a_sentence_and_training_goes_on_as_before(home: Home, pictures: Path, tmp_path: Path):
+def test_an_impossible_change_gives_a_message_and_training_continues_as_before(home: Home, pictures: Path, tmp_path: Path):
     config = tiny_config(pictures, epochs=2, schedule="plateau")
     events = train(config, tmp_path, home, change_at(2, cutmix=1.0, learning_rate=0.1))
     (note,) = [event.text for event in events if isinstance(event, Note)]
@@ -169,7 +167,7 @@ def test_a_change_out_of_range_or_unknown_is_refused(name: str, value: float):
     assert refusal.value.field == name and is_a_sentence(refusal.value)
 
 
-def test_a_checkpoint_that_somebody_asked_for_is_written_at_once_and_told(
+def test_a_checkpoint_that_was_requested_is_written_at_once_and_told(
     home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
@@ -209,7 +207,7 @@ def test_a_paused_training_takes_no_step_but_saves_and_changes_and_the_pause_cou
     assert fifth - fourth < 1.5 < 5 * 0.4
 
 
-def test_a_paused_training_that_is_stopped_goes_on_to_the_very_same_bits(home: Home, pictures: Path, tmp_path: Path):
+def test_a_paused_training_that_is_stopped_continues_to_the_same_bits(home: Home, pictures: Path, tmp_path: Path):
     def ask(event: Event | None, steering: TrainingControls) -> None:
         steering.is_paused |= isinstance(event, Steps) and event.step == 4
 
@@ -220,7 +218,9 @@ def test_a_paused_training_that_is_stopped_goes_on_to_the_very_same_bits(home: H
     assert same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_after_every_epoch_its_state_is_kept_and_training_from_it_gives_the_same_bits(home: Home, pictures: Path, tmp_path: Path):
+def test_after_every_epoch_its_state_is_saved_and_training_from_it_gives_the_same_bits(
+    home: Home, pictures: Path, tmp_path: Path
+):
     config = tiny_config(pictures, epochs=4, dropout=0.3, mixup=0.2)
     train(config, tmp_path / "whole", home)
     assert kept_epochs(tmp_path / "whole") == [1, 2, 3, 4]
@@ -243,7 +243,7 @@ def test_states_of_epochs_take_no_more_room_than_allowed_and_the_last_ones_stay(
     assert len(kept_epochs(tmp_path)) >= 5 and kept_epochs(tmp_path)[0] == 1
 
 
-def test_an_epoch_that_was_not_kept_or_is_damaged_is_refused_in_words(tmp_path: Path):
+def test_an_epoch_that_was_not_saved_or_is_damaged_is_refused_with_a_message(tmp_path: Path):
     save_epoch(tmp_path, 1, {"weights": torch.zeros(10)})
     assert torch.equal(load_epoch(tmp_path, 1)["weights"], torch.zeros(10))
     (tmp_path / "epochs" / "0001.bin").write_bytes((tmp_path / "epochs" / "0001.bin").read_bytes()[:-1])
@@ -254,7 +254,7 @@ def test_an_epoch_that_was_not_kept_or_is_damaged_is_refused_in_words(tmp_path: 
 
 @pytest.mark.parametrize("failing", ["write", "fsync", "rename"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES], ids=errno.errorcode.get)
-def test_a_save_that_fails_is_told_the_old_checkpoint_still_loads_and_training_goes_on(
+def test_a_save_that_fails_is_reported_the_old_checkpoint_still_loads_and_training_continues(
     home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, code: int
 ):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", -1.0)

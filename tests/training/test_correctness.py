@@ -1,4 +1,4 @@
-"""Which images were right in an epoch: exact for every image, whatever the order, the mixing, and the place where it was interrupted."""
+"""Which images were classified correctly in an epoch: exact for every image, for any order, mixing and interruption."""
 
 import contextlib
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def assert_same_files(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("most", [1_000, 1])
-def test_every_image_gets_its_own_answer_whatever_the_order(monkeypatch: pytest.MonkeyPatch, most: int):
+def test_every_image_gets_its_own_prediction_whatever_the_order(monkeypatch: pytest.MonkeyPatch, most: int):
     monkeypatch.setattr(correctness, "MAX_TENSORS", most)
     truth, order = torch.rand(100) < 0.5, torch.randperm(100)
     kept = CorrectnessTracker()
@@ -109,7 +109,7 @@ class Listening(nn.Module):
 
 
 @pytest.mark.parametrize("chosen", [{"batch_size": 7}, {"batch_size": 11}])
-def test_each_training_image_has_the_answer_that_it_was_given(chosen: dict[str, int]):
+def test_each_training_image_has_the_prediction_that_it_was_given(chosen: dict[str, int]):
     numbers, labels = np.arange(45, dtype=np.uint8), np.arange(45) % 3
     images = ImageSet(np.broadcast_to(numbers[:, None, None, None], (45, 2, 2, 1)).copy(), labels)
     batches, validation = (
@@ -147,9 +147,7 @@ def test_a_run_that_was_interrupted_knows_the_same_of_every_image(home: Home, pi
     assert_same_files(tmp_path / "run", tmp_path / "whole")
 
 
-def test_training_gives_the_very_same_bits_without_it(
-    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_training_gives_the_same_bits_without_it(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     config = tiny_config(pictures, epochs=EPOCHS, dropout=0.4, mixup=0.5, ema=0.8)
     train(config, tmp_path / "with", home)
     monkeypatch.setattr(CorrectnessTracker, "record", lambda self, is_correct: None)
@@ -159,7 +157,7 @@ def test_training_gives_the_very_same_bits_without_it(
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def test_a_checkpoint_of_an_earlier_version_goes_on_and_leaves_its_broken_epoch_out(home: Home, pictures: Path, tmp_path: Path):
+def test_a_checkpoint_of_an_earlier_version_continues_and_leaves_its_broken_epoch_out(home: Home, pictures: Path, tmp_path: Path):
     config, folder = tiny_config(pictures, epochs=EPOCHS, dropout=0.3), tmp_path / "run"
     train(config, tmp_path / "whole", home)
     train(config, folder, home, until=PLACES["in the middle of an epoch"])
@@ -185,7 +183,9 @@ def test_epochs_that_are_taken_back_are_forgotten(home: Home, pictures: Path, tm
     assert events[-1] == Resumed(step=0, epoch=0) and not list((folder / LEARNING).iterdir())
 
 
-def test_a_full_disk_is_told_and_training_goes_on(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_reported_and_training_continues(
+    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     def refuse(*given: object) -> None:
         raise OSError(28, "No space left on device")
 

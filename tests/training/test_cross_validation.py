@@ -1,4 +1,4 @@
-"""Cross-validation: nobody judges what it learned from, what was done is kept, and corrections ask for no new training."""
+"""Cross-validation: no model classifies images it was trained on, finished folds are saved, corrections need no new training."""
 
 from pathlib import Path
 
@@ -75,13 +75,13 @@ def test_every_class_is_dealt_out_evenly(folds: int):
     assert not np.array_equal(fold_of, stratified_folds(labels, folds, seed=2))
 
 
-def test_too_few_images_are_refused_in_words():
+def test_too_few_images_are_refused_with_a_message():
     with pytest.raises(DataError, match="7 images are too few") as refusal:
         stratified_folds(np.zeros(7, int), 4, seed=0)
     assert is_a_sentence(refusal.value)
 
 
-def test_no_network_has_seen_an_image_that_it_judges(source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched):
+def test_no_model_has_seen_an_image_that_it_judges(source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched):
     images = finish(load_all_training_images(source))
     seen, found = drain(cross_validate_run(source, tmp_path, recipe, 3))
     fold_of, everything = stratified_folds(images.labels, 3, recipe.seed), set(images.rows.tolist())
@@ -95,7 +95,7 @@ def test_no_network_has_seen_an_image_that_it_judges(source: DataSource, recipe:
     }
 
 
-def test_networks_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(home: Home, tmp_path: Path):
+def test_models_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(home: Home, tmp_path: Path):
     pictures = write_pictures(tmp_path / "more", count=30)
     source = open_source(str(pictures), home)
     finish(source.obtain())
@@ -111,7 +111,7 @@ def test_networks_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(
     assert [given[row] for row in images.rows[errors.indices[:3]].tolist()] == errors.suggested[:3].tolist()
 
 
-def test_work_that_was_cut_off_goes_on_with_the_next_network(
+def test_work_that_was_cut_off_continues_with_the_next_model(
     source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched
 ):
     whole = cross_validated(source, tmp_path / "whole", recipe)

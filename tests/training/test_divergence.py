@@ -15,7 +15,7 @@ from tests.helpers import is_a_sentence
 from tests.training.small_training import batches, network, trainer, training
 
 
-def test_a_loss_that_is_no_number_ends_training_with_a_sentence_that_names_the_step():
+def test_a_loss_that_is_not_finite_ends_training_with_a_message_that_names_the_step():
     model = network()
     with torch.no_grad():
         next(model.parameters()).fill_(math.inf)
@@ -29,14 +29,14 @@ def test_a_learning_rate_far_too_high_is_noticed():
         list(training(network(), optimizer="sgd", schedule="constant", rate=10, epochs=200))
 
 
-def test_a_validation_loss_that_is_no_number_is_noticed_too():
+def test_a_validation_loss_that_is_not_finite_is_noticed_too():
     one_step = trainer(network(), data=batches(12))  # its loss is fine, and the weights after it are not
     one_step.schedule, one_step.optimizer = WarmUp(Constant(1e38)), make_optimizer(make_config(optimizer="sgd"), one_step.model)
     with pytest.raises(DivergedError, match="The validation loss became"):
         list(one_step)
 
 
-def test_a_loss_that_is_no_number_is_noticed_within_one_report_and_told_with_the_remedy(every_step: None):
+def test_a_loss_that_is_not_finite_is_noticed_within_one_report_and_reported_with_the_remedy(every_step: None):
     model = network()
     spoil = Meter(remedy="Choose a learning rate below 7, and start again.")
     seen = []

@@ -1,4 +1,4 @@
-"""The learning-rate finder: a proposal that really trains, a curve that ends high, and nothing that peeks at test images."""
+"""The learning-rate finder: a proposal that trains well, a curve that ends high, and no use of the test images."""
 
 import contextlib
 import math
@@ -27,7 +27,7 @@ def best_accuracy(config, folder: Path, home: Home) -> float:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "muon"])
-def test_its_proposal_trains_the_pictures_well(home: Home, pictures: Path, tmp_path: Path, optimizer: str):
+def test_its_proposal_trains_the_images_well(home: Home, pictures: Path, tmp_path: Path, optimizer: str):
     config = tiny_config(pictures, optimizer=optimizer, epochs=10)
     curve = finish(find_learning_rate(config, home))
     assert LOWEST < curve.proposal < HIGHEST

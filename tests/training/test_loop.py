@@ -114,7 +114,7 @@ def test_the_best_epoch_is_the_most_accurate_one_and_among_equals_the_one_with_t
     assert found == {True, False}
 
 
-def test_the_network_learns_what_can_be_learned():
+def test_the_model_learns_what_can_be_learned():
     epochs = [event for event in training(network(), epochs=15) if isinstance(event, Epoch)]
     assert epochs[-1].val_accuracy > 0.9 and epochs[-1].train_loss < epochs[0].train_loss
 
@@ -141,7 +141,7 @@ def test_closing_the_generator_within_an_epoch_leaves_a_model_that_has_learned_s
     assert list(events) == []
 
 
-def test_nothing_is_trained_until_events_are_asked_for(every_step: None):
+def test_nothing_is_trained_until_events_are_requested(every_step: None):
     model = network()
     before = state(model)
     events = training(model)
@@ -163,7 +163,7 @@ def test_bfloat16_trains_too_with_weights_that_stay_float32():
 @pytest.mark.parametrize(
     "chosen", [{}, {"ema": 0.8, "optimizer": "muon"}, {"schedule": "plateau", "optimizer": "sgd", "clip_norm": 0.5}]
 )
-def test_a_trainers_state_taken_at_any_event_goes_on_to_the_same_end(every_step: None, chosen: dict[str, Any]):
+def test_a_trainers_state_taken_at_any_event_continues_to_the_same_end(every_step: None, chosen: dict[str, Any]):
     whole = trainer(network(dropout=0.3), **chosen)
     states = []
     for event in whole:

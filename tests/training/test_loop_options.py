@@ -44,7 +44,7 @@ def slope(model: nn.Module) -> float:
     return math.sqrt(sum(float(p.grad.square().sum()) for p in model.parameters()))
 
 
-def test_a_slope_longer_than_the_largest_norm_is_shortened_to_it_and_a_shorter_one_left(every_step: None):
+def test_a_gradient_longer_than_the_largest_norm_is_shortened_to_it_and_a_shorter_one_left(every_step: None):
     model = network()
     free = [slope(model) for event in training(model, rate=1e-10) if isinstance(event, Steps)]
     limit = sorted(free)[len(free) // 2]
@@ -74,7 +74,7 @@ def test_averaged_weights_are_the_running_mean_and_are_what_is_validated(every_s
     assert checked == EPOCHS and not torch.equal(averaging.validated_model.features[0][0].weight, model.features[0][0].weight)
 
 
-def test_without_averaging_the_network_itself_is_measured():
+def test_without_averaging_the_model_itself_is_measured():
     model = network()
     assert trainer(model).validated_model is model
 
@@ -83,11 +83,11 @@ def test_training_stops_after_so_many_epochs_without_a_better_one_and_says_so():
     events = list(training(network(), rate=1e-12, epochs=20, patience=3))  # nothing moves: the first epoch stays the best
     epochs = [event for event in events if isinstance(event, Epoch)]
     assert [(epoch.is_best, epoch.waited) for epoch in epochs] == [(True, 0), (False, 1), (False, 2), (False, 3)]
-    assert isinstance(events[-1], Note) and "Stopped early after epoch 4: 3 epochs" in events[-1].text
+    assert isinstance(events[-1], Note) and "Stopped early after epoch 4" in events[-1].text
     assert is_a_sentence(events[-1].text)
 
 
-def test_epochs_waited_are_counted_from_the_best_one_and_stop_nothing_unless_asked():
+def test_epochs_waited_are_counted_from_the_best_one_and_stop_nothing_without_patience():
     epochs = [e for e in training(network(), epochs=12, rate=0.03) if isinstance(e, Epoch)]
     best = 0
     for epoch in epochs:
@@ -101,7 +101,7 @@ def test_the_last_epoch_needs_no_early_stop():
     assert sum(isinstance(event, Epoch) for event in events) == 4 and not any(isinstance(event, Note) for event in events)
 
 
-def test_training_that_stopped_early_stays_stopped_when_it_goes_on():
+def test_training_that_stopped_early_stays_stopped_when_it_continues():
     stopped = trainer(network(), rate=1e-12, epochs=20, patience=3)
     for event in stopped:
         if isinstance(event, Epoch) and event.waited == 3:
@@ -111,7 +111,7 @@ def test_training_that_stopped_early_stays_stopped_when_it_goes_on():
     assert [type(event) for event in resumed] == [Note]
 
 
-def test_shared_targets_are_learned_from_and_an_image_is_right_where_its_larger_share_is_named():
+def test_shared_targets_are_learned_from_and_an_image_is_right_where_its_larger_weight_is_named():
     mixed = batches()
     mixed.mix = MixUp(1.0, 3)
     model = network()

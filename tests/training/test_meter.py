@@ -1,4 +1,4 @@
-"""The meter: counts that are exact, means that weigh every image alike, and a loss that is no number is told."""
+"""The meter: exact counts, means that weigh every image equally, and an error for a loss that is not finite."""
 
 import time
 
@@ -76,7 +76,7 @@ def test_training_seconds_leave_out_what_lies_between_epochs_and_seconds_do_not(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_loss_that_is_no_number_is_told_with_its_step_and_the_remedy(value: float):
+def test_a_loss_that_is_not_finite_is_reported_with_its_step_and_the_remedy(value: float):
     meter = counted(started(remedy="Choose a learning rate below 3, and start again."))
     meter.report(1, 0.1)
     with pytest.raises(DivergedError, match="at step 6: training diverged. Choose a learning rate below 3") as problem:
@@ -84,7 +84,7 @@ def test_a_loss_that_is_no_number_is_told_with_its_step_and_the_remedy(value: fl
     assert is_a_sentence(problem.value)
 
 
-def test_a_meter_goes_on_from_its_state_pause_left_out():
+def test_a_meter_continues_from_its_state_pause_left_out():
     meter = counted(started())
     meter.report(1, 0.1)
     state = meter.state_dict()

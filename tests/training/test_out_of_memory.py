@@ -1,4 +1,4 @@
-"""Running out of memory for real: in a process of its own, which may have no more of it than a little."""
+"""Running out of memory for real, in a process with little of it."""
 
 import json
 
@@ -62,7 +62,7 @@ def test_a_real_failed_allocation_is_known_for_what_it_is():
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
 
 
-def test_other_errors_are_not_mistaken_for_it():
+def test_other_errors_are_not_errorn_for_it():
     with pytest.raises(RuntimeError) as problem:
         torch.ones(2, 3) @ torch.ones(2, 3)
     assert not is_out_of_memory(problem.value)

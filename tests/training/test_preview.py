@@ -1,4 +1,4 @@
-"""The preview: the very pictures that training is shown first."""
+"""The preview: the first images that the training uses."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_it_shows_the_first_batch_of_the_run_itself(home: Home, pictures: Path, 
         assert preview.labels == tuple(card.classes[label] for label in targets)
 
 
-def test_without_augmentation_it_shows_training_images_as_they_are_and_none_that_is_kept_for_validation(
+def test_without_augmentation_it_shows_training_images_as_they_are_and_none_that_is_saved_for_validation(
     home: Home, pictures: Path
 ):
     config = tiny_config(pictures, crop=0, flip="off", batch_size=14)
@@ -48,7 +48,7 @@ def test_without_augmentation_it_shows_training_images_as_they_are_and_none_that
     assert len({pixels.tobytes() for pixels in preview.pixels}) == 14
 
 
-def test_mixed_images_are_named_by_their_shares(home: Home, pictures: Path):
+def test_mixed_images_are_named_by_their_weights(home: Home, pictures: Path):
     labels = finish(preview_batch(tiny_config(pictures, mixup=1.0, batch_size=20), home)).labels
     mixed = [label for label in labels if "," in label]
     assert mixed and all(label in ("blue", "green", "red") for label in labels if "," not in label)

@@ -1,4 +1,4 @@
-"""The whole story of a run: the files it leaves, whose weights they hold, and that test images choose nothing."""
+"""A run from start to end: its files, the weights they hold, and that the test set is not used for model selection."""
 
 import contextlib
 import io
@@ -42,7 +42,7 @@ def test_a_finished_run_leaves_all_its_files_and_no_others(digits_run: Trained):
 
 
 @pytest.mark.parametrize("name", [CURVES_PICTURE, PREDICTIONS_PICTURE])
-def test_its_pictures_are_real_pngs_with_something_on_them(digits_run: Trained, name: str):
+def test_its_images_are_real_pngs_with_something_on_them(digits_run: Trained, name: str):
     content = (digits_run.folder / name).read_bytes()
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
         image.load()
@@ -85,7 +85,7 @@ def test_the_card_holds_the_training_images_own_statistics(digits_run: Trained):
     assert card.fingerprint == open_source("digits", digits_run.home).info.fingerprint
 
 
-def test_the_best_epoch_is_kept_when_later_ones_are_worse(home: Home, tmp_path: Path):
+def test_the_best_epoch_is_saved_when_later_ones_are_worse(home: Home, tmp_path: Path):
     rng = np.random.default_rng(0)
     for name in ("heads", "tails"):  # nothing to learn: the longer it trains, the worse it does on other images
         (tmp_path / "coin" / name).mkdir(parents=True)

@@ -87,7 +87,7 @@ def test_every_setting_of_the_training_matters(home: Home, pictures: Path, tmp_p
 
 
 @pytest.mark.parametrize(("flip", "is_averaged"), [("random", True), ("off", False)])
-def test_predicting_from_both_mirrorings_is_kept_with_the_model_where_images_are_flipped(
+def test_predicting_from_both_mirrorings_is_saved_with_the_model_where_images_are_flipped(
     home: Home, pictures: Path, tmp_path: Path, flip: str, is_averaged: bool
 ):
     train_all_epochs(tiny_config(pictures, mirror=True, flip=flip), tmp_path / "run", home)

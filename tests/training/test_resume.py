@@ -1,4 +1,4 @@
-"""Going on: wherever a run was stopped or killed, it ends with the very bits of a run that was left alone."""
+"""Resuming: a run that was stopped anywhere ends with the same weights to the bit as one that was not."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("chosen", CONFIGS.values(), ids=CONFIGS)
-def test_a_run_that_was_stopped_anywhere_goes_on_to_the_very_same_bits(
+def test_a_run_that_was_stopped_anywhere_continues_to_the_same_bits(
     home: Home, pictures: Path, tmp_path: Path, chosen: dict[str, Any]
 ):
     config = tiny_config(pictures, epochs=EPOCHS, **chosen)
@@ -40,7 +40,7 @@ def test_a_run_that_was_stopped_anywhere_goes_on_to_the_very_same_bits(
         assert story(events) == story(whole)
 
 
-def test_a_run_that_is_stopped_again_and_again_ends_with_the_very_same_bits(home: Home, pictures: Path, tmp_path: Path):
+def test_a_run_that_is_stopped_again_and_again_ends_with_the_same_bits(home: Home, pictures: Path, tmp_path: Path):
     config = tiny_config(pictures, epochs=EPOCHS, dropout=0.3, ema=0.9, mixup=0.2)
     whole = train(config, tmp_path / "whole", home)
     events: list[Event] = []
@@ -52,7 +52,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_with_the_very_same_bits(home
     assert story(events) == story(whole)
 
 
-def test_a_resumed_run_says_where_it_goes_on_and_repeats_nothing(home: Home, pictures: Path, tmp_path: Path):
+def test_a_resumed_run_says_where_it_continues_and_repeats_nothing(home: Home, pictures: Path, tmp_path: Path):
     config = tiny_config(pictures, epochs=EPOCHS)
     train(config, tmp_path, home, until=PLACES["in the middle of an epoch"])
     events = train(config, tmp_path, home, resume=True)
@@ -72,7 +72,7 @@ def test_a_finished_run_leaves_no_checkpoint_behind_and_draws_all_its_epochs(hom
     assert not (tmp_path / CHECKPOINT).exists() and not (tmp_path / OLD_CHECKPOINT).exists()
 
 
-def test_a_run_that_stopped_early_stays_stopped_when_it_goes_on(home: Home, pictures: Path, tmp_path: Path):
+def test_a_run_that_stopped_early_stays_stopped_when_it_continues(home: Home, pictures: Path, tmp_path: Path):
     config = tiny_config(pictures, epochs=9, learning_rate=1e-12, patience=2)
     train(config, tmp_path, home, until=lambda event: isinstance(event, Epoch) and event.waited == 2)
     events = train(config, tmp_path, home, until=lambda event: False, resume=True)

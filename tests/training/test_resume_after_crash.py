@@ -71,7 +71,7 @@ def events_of(store: Store, run: str) -> list[Event]:
     return [item.event for item in store.log.read(run)]
 
 
-def test_a_stopped_run_in_the_store_goes_on_and_finishes_as_if_it_had_been_left_alone(store: Store, pictures: Path):
+def test_a_stopped_run_in_the_store_continues_and_finishes_as_if_it_had_been_left_alone(store: Store, pictures: Path):
     config = tiny_config(pictures, epochs=EPOCHS, dropout=0.3)
     whole, run = store.create(config), store.create(config)
     assert execute(store, whole) == "finished"
@@ -101,7 +101,7 @@ def test_a_stop_that_comes_with_the_very_last_event_leaves_the_run_finished(stor
     assert execute(store, run, watch=stop) == store.run(run).status == "finished"
 
 
-def test_a_stop_while_the_test_images_are_read_can_be_gone_on_from(store: Store, pictures: Path):
+def test_a_stop_while_the_test_images_are_read_can_be_resumed(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
     seen: list[Event] = []
     execute(store, run, watch=seen.append, should_end=lambda: isinstance(seen[-1], Progress) and Epoch in map(type, seen))

@@ -24,46 +24,46 @@ from cnn_core.training.tracked_images import (
     remove_tracked_images,
 )
 from tests.helpers import is_a_sentence
-from tests.training.tracked_runs import some_probes
+from tests.training.tracked_runs import noise_images
 
 pytestmark = pytest.mark.usefixtures("every_step")
 
 
-def test_probes_are_kept_as_they_were_pinned(tmp_path: Path):
-    probes = [*some_probes(3), TrackedImage(np.zeros((16, 16, 3), np.uint8), " <b>\0 \n" + "ü" * 200, -1, "drawing")]
-    add_tracked_images(tmp_path, probes[:2])
-    add_tracked_images(tmp_path, probes[2:])
+def test_tracked_images_are_saved_as_they_were_added(tmp_path: Path):
+    tracked = [*noise_images(3), TrackedImage(np.zeros((16, 16, 3), np.uint8), " <b>\0 \n" + "ü" * 200, -1, "drawing")]
+    add_tracked_images(tmp_path, tracked[:2])
+    add_tracked_images(tmp_path, tracked[2:])
     kept = read_tracked_images(tmp_path)
-    assert [probe.name for probe in kept] == [probe.name for probe in probes] and len({probe.name for probe in kept}) == 4
-    assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(kept, probes, strict=True))
-    assert [(probe.truth, probe.origin) for probe in kept] == [(0, "set"), (1, "set"), (2, "set"), (-1, "drawing")]
+    assert [image.name for image in kept] == [image.name for image in tracked] and len({image.name for image in kept}) == 4
+    assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(kept, tracked, strict=True))
+    assert [(image.truth, image.origin) for image in kept] == [(0, "set"), (1, "set"), (2, "set"), (-1, "drawing")]
     assert kept[0].label == "image 0" and kept[3].label.startswith("<b>") and len(kept[3].label) <= 80
-    remove_tracked_image(tmp_path, probes[1].name)
+    remove_tracked_image(tmp_path, tracked[1].name)
     remove_tracked_image(tmp_path, "nobody")
-    assert [probe.name for probe in read_tracked_images(tmp_path)] == [probes[0].name, probes[2].name, probes[3].name]
+    assert [image.name for image in read_tracked_images(tmp_path)] == [tracked[0].name, tracked[2].name, tracked[3].name]
     remove_tracked_images(tmp_path)
     assert read_tracked_images(tmp_path) == [] and not (tmp_path / PROBES).exists()
 
 
-def test_no_more_than_sixteen_none_twice_and_none_of_another_size_are_pinned(tmp_path: Path):
-    probes = some_probes(MAX_IMAGES + 1)
-    add_tracked_images(tmp_path, probes[: MAX_IMAGES - 1])
+def test_no_more_than_sixteen_none_twice_and_none_of_another_size_are_added(tmp_path: Path):
+    tracked = noise_images(MAX_IMAGES + 1)
+    add_tracked_images(tmp_path, tracked[: MAX_IMAGES - 1])
     before = (tmp_path / PROBES).read_bytes()
     for new, message in (
-        (probes[MAX_IMAGES - 1 :], "at most 16 probes"),
-        (probes[:1], "pinned already"),
-        ([probes[MAX_IMAGES], probes[MAX_IMAGES]], "at most 16|pinned already"),
-        (some_probes(1, side=32), "another size"),
+        (tracked[MAX_IMAGES - 1 :], "at most 16"),
+        (tracked[:1], "already tracked"),
+        ([tracked[MAX_IMAGES], tracked[MAX_IMAGES]], "at most 16|already tracked"),
+        (noise_images(1, side=32), "another size"),
     ):
         with pytest.raises(RunError, match=message) as refusal:
             add_tracked_images(tmp_path, new)
         assert is_a_sentence(refusal.value) and (tmp_path / PROBES).read_bytes() == before
-    add_tracked_images(tmp_path, probes[MAX_IMAGES - 1 : MAX_IMAGES])
+    add_tracked_images(tmp_path, tracked[MAX_IMAGES - 1 : MAX_IMAGES])
     assert len(read_tracked_images(tmp_path)) == MAX_IMAGES
 
 
 def written(**changes: np.ndarray) -> bytes:
-    """A file of one probe in which some columns are other ones."""
+    """A file of one image in which some columns are other ones."""
     columns = {
         "images": np.zeros((1, 8, 8, 3), np.uint8),
         "labels": np.array(["one"]),
@@ -98,7 +98,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_file_that_is_not_what_was_written_is_refused_in_words_and_can_be_removed(tmp_path: Path, kind: str):
+def test_a_file_that_is_not_what_was_written_is_refused_with_a_message_and_can_be_removed(tmp_path: Path, kind: str):
     if HOSTILE[kind] is None:
         with zipfile.ZipFile(tmp_path / PROBES, "w") as archive:
             archive.writestr("../../escape.txt", "hello")
@@ -106,14 +106,14 @@ def test_a_file_that_is_not_what_was_written_is_refused_in_words_and_can_be_remo
         (tmp_path / PROBES).write_bytes(HOSTILE[kind])
     for act in (
         lambda: read_tracked_images(tmp_path),
-        lambda: add_tracked_images(tmp_path, some_probes(1)),
+        lambda: add_tracked_images(tmp_path, noise_images(1)),
         lambda: remove_tracked_image(tmp_path, "nobody"),
     ):
         with pytest.raises(RunError, match="damaged") as refusal:
             act()
         assert is_a_sentence(refusal.value)
     remove_tracked_images(tmp_path)
-    add_tracked_images(tmp_path, some_probes(1))
+    add_tracked_images(tmp_path, noise_images(1))
     assert len(read_tracked_images(tmp_path)) == 1
 
 
@@ -122,13 +122,13 @@ def test_the_unspoiled_file_of_these_tests_is_read(tmp_path: Path):
     assert read_tracked_images(tmp_path)[0].label == "one"
 
 
-def test_who_pins_while_another_one_does_is_told_to_try_again(tmp_path: Path):
+def test_who_adds_images_while_another_one_does_is_reported_to_try_again(tmp_path: Path):
     with try_lock(tmp_path / LOCK), pytest.raises(RunError, match="Try again in a moment"):
-        add_tracked_images(tmp_path, some_probes(1))
-    add_tracked_images(tmp_path, some_probes(1))
+        add_tracked_images(tmp_path, noise_images(1))
+    add_tracked_images(tmp_path, noise_images(1))
 
 
-def test_an_upload_becomes_what_the_network_receives_or_is_refused(home: Home, pictures: Path):
+def test_an_upload_becomes_what_the_model_receives_or_is_refused(home: Home, pictures: Path):
     info = open_source(str(pictures), home).info
     out = io.BytesIO()
     Image.new("CMYK", (300, 200), (0, 90, 90, 0)).save(out, "JPEG")

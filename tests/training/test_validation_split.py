@@ -19,7 +19,7 @@ from tests.helpers import is_a_sentence, tiny_config, write_pictures
 from tests.training.trained_folders import CPU, are_equal, train_all_epochs, weights
 
 
-def test_too_few_images_to_keep_any_for_validation_are_refused_in_words(home: Home, tmp_path: Path):
+def test_too_few_images_to_keep_any_for_validation_are_refused_with_a_message(home: Home, tmp_path: Path):
     write_pictures(tmp_path / "train", count=1)
     write_pictures(tmp_path / "test", count=1)
     with pytest.raises(DataError, match="too small for a validation split") as refusal:
@@ -27,7 +27,7 @@ def test_too_few_images_to_keep_any_for_validation_are_refused_in_words(home: Ho
     assert is_a_sentence(refusal.value)
 
 
-def test_a_batch_larger_than_the_training_images_is_refused_in_words(pictures: Path, home: Home):
+def test_a_batch_larger_than_the_training_images_is_refused_with_a_message(pictures: Path, home: Home):
     images = finish(open_source(str(pictures), home).load("train"))
     config = tiny_config(pictures, batch_size=22, validation_share=0.1)  # 24 images, of which 3 are kept apart
     with pytest.raises(SettingError, match="Batch size is 22, more than the 21 training images") as refusal:
@@ -35,7 +35,7 @@ def test_a_batch_larger_than_the_training_images_is_refused_in_words(pictures: P
     assert is_a_sentence(refusal.value) and refusal.value.field == "batch_size"
 
 
-def test_validation_images_are_a_seeded_share_of_every_class_and_not_trained_on(pictures: Path):
+def test_validation_images_are_a_seeded_fraction_of_every_class_and_not_trained_on(pictures: Path):
     images = ImageSet(np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1), np.arange(100) % 4)
     config = tiny_config(pictures, validation_share=0.2)
     training, held_out = split_validation(images, config)
@@ -81,7 +81,7 @@ def test_the_validation_share_plays_no_part_where_the_set_has_validation_images(
     assert are_equal(*(weights(tmp_path / str(share)) for share in shares))
 
 
-def test_images_kept_as_a_share_are_those_that_a_folder_of_their_own_would_hold(home: Home, pictures: Path):
+def test_images_kept_as_a_fraction_are_those_that_a_folder_of_their_own_would_hold(home: Home, pictures: Path):
     images = finish(open_source(str(pictures), home).load("train"))
     config = tiny_config(pictures)
     training, held_out = split_validation(images, config)

@@ -22,7 +22,7 @@ Until = Callable[[Event], bool]
 Ask = Callable[[Event], object]
 
 
-def some_probes(count: int, *, side: int = 16, channels: int = 3, seed: int = 0) -> list[TrackedImage]:
+def noise_images(count: int, *, side: int = 16, channels: int = 3, seed: int = 0) -> list[TrackedImage]:
     rng = np.random.default_rng(seed)
     return [
         TrackedImage(rng.integers(0, 256, (side, side, channels), dtype=np.uint8), f"image {number}", number % 3, "set")
@@ -30,7 +30,7 @@ def some_probes(count: int, *, side: int = 16, channels: int = 3, seed: int = 0)
     ]
 
 
-def is_last_answer(event: Event) -> bool:
+def is_last_prediction(event: Event) -> bool:
     return isinstance(event, TrackedPredictions) and event.epoch == EPOCHS
 
 
@@ -40,7 +40,7 @@ def train(
     home: Home,
     *,
     ask: Ask = lambda event: None,
-    until: Until = is_last_answer,
+    until: Until = is_last_prediction,
     resume: bool = False,
 ) -> list[Event]:
     """The run's events up to the first one that `until` says yes to; `ask` is called with every event."""
@@ -55,7 +55,7 @@ def train(
     return seen
 
 
-def probed(events: list[Event]) -> list[TrackedPredictions]:
+def predictions_in(events: list[Event]) -> list[TrackedPredictions]:
     return [event for event in events if isinstance(event, TrackedPredictions)]
 
 
