@@ -86,7 +86,7 @@ class _Execution:
         self, store: Store, run: str, history: History, watch: Callable[[Event], None], should_end: Callable[[], bool]
     ) -> None:
         self._store, self._run, self._history, self._watch = store, run, history, watch
-        self._should_end = lambda: should_end() or store.requests.should_stop(run)
+        self._caller_should_end = should_end
         self._controls = TrainingControls()
         self._saved_seq = history.seq
 
@@ -104,6 +104,9 @@ class _Execution:
                     return "stopped"
                 self._take_requests()
         return "finished"
+
+    def _should_end(self) -> bool:
+        return self._caller_should_end() or self._store.requests.should_stop(self._run)
 
     def _record(self, event: Event) -> None:
         self._store.log.append(self._run, [event])

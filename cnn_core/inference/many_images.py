@@ -131,7 +131,7 @@ def _normalise_name(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _read_ahead(source: Path, files: Sequence[ImageFile], card: ModelCard) -> Generator[Batch | None]:
+def _read_ahead(source: Path, files: Sequence[ImageFile], card: ModelCard) -> Generator[Batch | None, None, None]:
     """Yield all files in batches, in order, and None while the next one is being read. Closing the generator ends its threads."""
     waiting: deque[Future[Batch]] = deque()
     has_ended = threading.Event()

@@ -4,7 +4,7 @@ In: a TrainConfig and the run's folder. Out: a generator of events, and the fold
 saves its state. Where the events go, and in which process this runs, is not known here.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard de
 
 def train_run(
     config: TrainConfig, folder: Path, home: Home, *, resume: bool = False, steering: TrainingControls | None = None
-) -> Iterator[Event | None]:
+) -> Generator[Event | None, None, None]:
     """Train with the settings of `config`, leaving model, curves and predictions in `folder`. Raises StudioError.
 
     resume: continue from the folder's checkpoint, if there is one. steering: requests, read after every event of the training

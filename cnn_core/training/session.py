@@ -7,6 +7,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ class TrainingSession:
         self.epochs.append(epoch)
         if epoch.is_best:
             self._unsaved = self.trainer.validated_model
-        if (best := self._unsaved) and self._write("The best model so far", lambda: save_weights(self.folder, best)):
+        if (best := self._unsaved) and self._write("The best model so far", partial(save_weights, self.folder, best)):
             self._unsaved = None
         elif best is self.trainer.validated_model:  # its training continues: the next epoch tries again with a copy
             self._unsaved = copy.deepcopy(best)
