@@ -154,6 +154,8 @@ def test_the_store_gives_back_what_was_reported(store: Store, pictures: Path):
         and store.log.read(run, 2, [TrackedPredictions]) == []
     )
     assert asdict(event)["probabilities"] == ((0.25, 0.75), (1.0, 0.0))
+    with store.database.connect() as db:  # the kind that earlier versions stored and read
+        assert db.execute("select kind from events where seq = 2").fetchone() == ("Probed",)
 
 
 def test_a_history_takes_back_what_was_reported_after_the_place_of_a_resumption_and_keeps_one_prediction_an_epoch():
