@@ -142,7 +142,7 @@ def test_an_upload_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     assert (probe.label, probe.truth, probe.origin) == (f"{MARKUP}.jpg", 1, "upload")
     assert not any(MARKUP in html.value for html in at.main.get("html")), "names are text"
     press(at, "Pin it")
-    assert "pinned already" in at.error[0].value and len(read_tracked_images(folder(own_trained))) == 1
+    assert "already tracked" in at.error[0].value and len(read_tracked_images(folder(own_trained))) == 1
 
 
 HOSTILE = {

@@ -89,9 +89,9 @@ def test_no_model_has_seen_an_image_that_it_judges(source: DataSource, recipe: T
     assert np.array_equal(found.rows, images.rows) and found.logits.shape == (len(images), 3)
     assert all(isinstance(event, Progress) for event in seen)
     assert {event.stage.partition(" of ")[0] for event in seen if event.stage.startswith("Network")} == {
-        "Network 1",
-        "Network 2",
-        "Network 3",
+        "Model 1",
+        "Model 2",
+        "Model 3",
     }
 
 
@@ -116,7 +116,7 @@ def test_work_that_was_cut_off_continues_with_the_next_model(
 ):
     whole = cross_validated(source, tmp_path / "whole", recipe)
     steps = cross_validate_run(source, tmp_path / "cut", recipe, 3)
-    while not (stage := next(steps)).stage.startswith("Network 3"):
+    while not (stage := next(steps)).stage.startswith("Model 3"):
         assert stage.total
     steps.close()
     assert read_out_of_fold(tmp_path / "cut", source.info, recipe, 3) is None
@@ -131,7 +131,7 @@ def test_what_was_done_with_other_labels_is_no_part_of_it(
     source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched
 ):
     steps = cross_validate_run(source, tmp_path, recipe, 3)
-    while not next(steps).stage.startswith("Network 3"):
+    while not next(steps).stage.startswith("Model 3"):
         pass
     steps.close()
     trained, (rows, labels) = len(watched.learned), corrections(source).index.used("train")
