@@ -156,7 +156,7 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     errors = find_label_errors(found.evaluate(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
     listed = shown(at, key := ticks(DOUBTS, "train", run))
-    monkeypatch.setattr(cross_validation, "prepare", None)  # nothing may be trained from here on
+    monkeypatch.setattr(cross_validation, "make_trainer", None)  # nothing may be trained from here on
     at = press(tick(at, key, listed), f"Relabel {len(listed)} to the suggested class")
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     put_right = [row for row, label in wrong.items() if labels[row] == label]

@@ -31,8 +31,8 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.learned: list[set[int]] = []
-        self._prepare = cross_validation.prepare
-        monkeypatch.setattr(cross_validation, "prepare", self)
+        self._prepare = cross_validation.make_trainer
+        monkeypatch.setattr(cross_validation, "make_trainer", self)
 
     def __call__(self, config: TrainConfig, info: object, images: ImageSet, device: object, validation: ImageSet) -> object:
         self.learned.append({*images.rows.tolist(), *validation.rows.tolist()})
