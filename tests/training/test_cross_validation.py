@@ -88,7 +88,7 @@ def test_no_model_has_seen_an_image_that_it_judges(source: DataSource, recipe: T
     assert [everything - rows for rows in watched.learned] == [set(images.rows[fold_of == fold].tolist()) for fold in range(3)]
     assert np.array_equal(found.rows, images.rows) and found.logits.shape == (len(images), 3)
     assert all(isinstance(event, Progress) for event in seen)
-    assert {event.stage.partition(" of ")[0] for event in seen if event.stage.startswith("Network")} == {
+    assert {event.stage.partition(" of ")[0] for event in seen if event.stage.startswith("Model")} == {
         "Model 1",
         "Model 2",
         "Model 3",
