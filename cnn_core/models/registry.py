@@ -175,9 +175,7 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
     if weights not in ("scratch", "pretrained"):
         find_weights(Path(weights).expanduser())
     module, _, builder = family.target.partition(":")
-    model: "nn.Module" = getattr(import_module(module), builder)(
-        channels=channels, image_size=image_size, classes=classes, **taken
-    )
+    model: nn.Module = getattr(import_module(module), builder)(channels=channels, image_size=image_size, classes=classes, **taken)
     if weights == "scratch":
         return model
     from cnn_core.models.starting_weights import load_starting_weights  # loads torchvision
