@@ -20,10 +20,10 @@ from cnn_core.training.tracked_images import (
     remove_tracked_image,
     remove_tracked_images,
 )
-from pages.charts.images import picture_html
+from pages.charts.images import image_html
 from pages.charts.tracked_images import Answers, answers, probability_lines
 from pages.shared.people import may_change
-from pages.shared.progress import watch
+from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.train.pinning import pin_images
@@ -82,7 +82,7 @@ def _show_cards(run: str, was_active: bool) -> None:
 def _show_card(run: str, probe: TrackedImage, said: Answers, classes: Sequence[str]) -> None:
     seen, answer = st.columns([1, 4])
     with seen:
-        st.html(picture_html(probe.pixels, f"{probe.label}, as the network receives it", width=96))
+        st.html(image_html(probe.pixels, f"{probe.label}, as the network receives it", width=96))
         if may_change(get_store().run(run).owner) and st.button(
             "Remove", key=f"unpin-{run}-{probe.name}", type="tertiary", icon=":material/close:", help="Unpins it."
         ):
@@ -137,7 +137,7 @@ def _offer_past(run: str, probes: Sequence[TrackedImage]) -> None:
         try:
             with st.spinner("Opening the networks…"):
                 from cnn_core.training.tracked_predictions import predict_saved_epochs
-            _past(run).extend(watch(predict_saved_epochs(folder, lacking)))
+            _past(run).extend(run_with_progress(predict_saved_epochs(folder, lacking)))
         except StudioError as error:
             st.error(plain(error), icon=":material/error:")
             return
