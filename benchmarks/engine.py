@@ -18,7 +18,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, ImageSet, finish
 from cnn_core.training.loop import Trainer
-from cnn_core.training.recipe import prepare
+from cnn_core.training.recipe import make_trainer
 
 ROUNDS, WINDOW = 6, 15.0
 PRECISIONS = ("auto", "float32")
@@ -43,7 +43,7 @@ def main() -> None:
 
 def _trainer(folder: str, precision: str, info: DataInfo, images: ImageSet) -> Trainer:
     config = make_config(data=folder, dropout=0.5, epochs=1000, precision=precision)
-    return prepare(config, info, images, torch.device("cpu"))[0]
+    return make_trainer(config, info, images, torch.device("cpu"))[0]
 
 
 def _row(name: str, ours: list[float], theirs: list[float]) -> tuple[str, str, str]:

@@ -25,7 +25,7 @@ from cnn_core.export.model_file import ExportedFile, export_verified
 from cnn_core.export.verification import predict_with_classifier, spread
 from cnn_core.home import Home
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.confidence import network_key
+from cnn_core.inference.confidence import model_key
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import ModelCard, read_card, save_card, save_weights
 from cnn_core.runs.store import Store
@@ -89,7 +89,7 @@ def save_random(store: Store, trained_card: ModelCard, family: str, images: Imag
     save_card(folder, card)
     save_weights(folder, model)
     facts = {name: value for name, value in card if name != "options"}
-    return ExportCard(run=RANDOM, network=network_key(folder), options=NetworkOptions(), **facts)
+    return ExportCard(run=RANDOM, network=model_key(folder), options=NetworkOptions(), **facts)
 
 
 def row(what: str, exported: ExportedFile, start: float) -> tuple[str, str, str]:

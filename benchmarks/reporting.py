@@ -19,7 +19,7 @@ from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
 from cnn_core.training.loop import Trainer
-from cnn_core.training.recipe import prepare
+from cnn_core.training.recipe import make_trainer
 
 PAIRS, WINDOW = 50, 3.0
 IMAGES = 60_000  # more than a window takes: validation, and the checkpoint after it, are no part of reporting
@@ -46,7 +46,7 @@ def main() -> None:
 
 def bare_steps() -> Iterator[int]:
     """Trains without a report; gives the images of each step."""
-    trainer = make_trainer()
+    trainer = endless_trainer()
     for images, labels in trainer.batches:
         trainer.optimizer.set_rate(0.001)
         trainer.take_step(images, labels)
@@ -55,19 +55,19 @@ def bare_steps() -> Iterator[int]:
 
 def reported_steps(store: Store, run: str) -> Iterator[int]:
     """Trains as a run of the dashboard does; gives the images of each report."""
-    for event in make_trainer():
+    for event in endless_trainer():
         store.log.append(run, [event])
         store.requests.should_stop(run)
         store.requests.take(run)
         yield 64 * len(event.loss)
 
 
-def make_trainer() -> Trainer:
+def endless_trainer() -> Trainer:
     """SimpleCNN on random images, never reaching the end of its epoch within a window."""
     rng = np.random.default_rng(0)
     images = ImageSet(rng.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8), np.arange(IMAGES) % 10)
     info = DataInfo("random", tuple("0123456789"), 32, 3, IMAGES, 0, "random")
-    return prepare(make_config(data="cifar10", epochs=1000, validation_share=0.02), info, images, torch.device("cpu"))[0]
+    return make_trainer(make_config(data="cifar10", epochs=1000, validation_share=0.02), info, images, torch.device("cpu"))[0]
 
 
 def speed(steps: Iterator[int]) -> float:

@@ -22,7 +22,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, ImageSet, finish
 from cnn_core.metrics.evaluation import evaluate
-from cnn_core.training.recipe import prepare
+from cnn_core.training.recipe import make_trainer
 
 RECIPES = {
     75: {
@@ -92,12 +92,12 @@ class Result:
 
 def train(config: TrainConfig, info: DataInfo, images: ImageSet, test: ImageSet, device: str = "cpu") -> Result:
     begun = time.perf_counter()
-    trainer, card = prepare(config, info, images, torch.device(device))
+    trainer, card = make_trainer(config, info, images, torch.device(device))
     prepared = time.perf_counter()
     for _ in trainer:
         pass
     trained = time.perf_counter()
-    accuracy = finish(evaluate(trainer.measured, card, test, torch.device(device))).accuracy
+    accuracy = finish(evaluate(trainer.validated_model, card, test, torch.device(device))).accuracy
     print(f"seed {config.seed}: {accuracy:.2%} in {prepared - begun:.1f} + {trained - prepared:.1f} s", flush=True)
     return Result(accuracy, prepared - begun, trained - prepared)
 

@@ -1,19 +1,21 @@
-"""Which device trains, and in which arithmetic: the choices by name, and what "auto" makes of them on this machine."""
+"""Device and arithmetic (number format, memory layout) of a training: the choices by name, and what "auto" means on this machine."""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+from torch import nn
 
 from cnn_core.errors import DeviceError
 
-BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")  # of processors that multiply bfloat16 themselves; the others imitate it, slowly
-LONG_RUN = 5_000  # optimizer steps after which compiling on a GPU has earned its half minute
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")  # of processors with bfloat16 instructions; the others emulate them slowly
+LONG_RUN = 5_000  # optimizer steps from which on compiling on a GPU, which takes half a minute, saves time
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name` ("auto": a CUDA or Apple GPU where there is one, else the CPU). Raises DeviceError."""
+    """Return the device called `name` ("auto": a CUDA or Apple GPU if there is one, else the CPU). Raises DeviceError."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
@@ -22,8 +24,15 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def device_id(device: torch.device) -> str:
+    """Return a name for one device of this machine: "cpu", "mps", "cuda-0", "cuda-1". Without a number, CUDA's current one is meant."""
+    if device.type != "cuda":
+        return device.type
+    return f"cuda-{torch.cuda.current_device() if device.index is None else device.index}"
+
+
 def describe_device(device: torch.device) -> str:
-    """The device in words: "NVIDIA H200" or "CPU, 2 threads"."""
+    """Return the device's name for a page: "NVIDIA H200" or "CPU, 2 threads"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type.upper()}, {torch.get_num_threads()} threads" if device.type == "cpu" else "Apple GPU"
@@ -31,28 +40,32 @@ def describe_device(device: torch.device) -> str:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How numbers are computed on `device`: forward passes in `dtype` (weights stay float32), and in which memory layout."""
+    """How models compute on `device`: number format `dtype` of forward passes (weights stay float32) and memory layout."""
 
     device: torch.device
     dtype: torch.dtype = torch.float32
     layout: torch.memory_format = torch.channels_last
 
     def autocast(self) -> torch.autocast:
-        """A context in which convolutions and products are computed in `dtype` (Micikevicius et al., 2018)."""
+        """Return a context in which convolutions and matrix products are computed in `dtype` (Micikevicius et al., 2018)."""
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
 
     def scaler(self) -> torch.amp.GradScaler:
-        """Scales the loss so that float16's small slopes do not vanish; does nothing in the other types."""
+        """Return a scaler of the loss that keeps small float16 gradients from becoming zero; it does nothing in other formats."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """Move the model to the device in the memory layout, and return it."""
+        return cast(nn.Module, model.to(self.device, memory_format=self.layout))  # type: ignore[call-overload]  # torch documents it
 
     def __str__(self) -> str:
         return str(self.dtype).removeprefix("torch.")
 
 
 def choose_arithmetic(precision: str, channels_last: str, device: torch.device, *, depthwise: bool = False) -> Arithmetic:
-    """What `precision` and `channels_last` mean on `device`. Raises DeviceError for float16 on a CPU.
+    """Return what `precision` and `channels_last` mean on `device`. Raises DeviceError for float16 on a CPU.
 
-    depthwise: of a network whose work is mostly convolutions of single channels, which take a CPU twice as long in bfloat16.
+    depthwise: for a model of mostly depthwise convolutions, which take a CPU twice as long in bfloat16.
     """
     if precision == "float16" and device.type == "cpu":
         raise DeviceError("Precision float16 needs a GPU. Choose float32 or bfloat16.")
@@ -64,20 +77,20 @@ def choose_arithmetic(precision: str, channels_last: str, device: torch.device, 
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether `device` itself computes products of bfloat16 numbers, at least twice as fast as float32's."""
+    """Whether `device` has bfloat16 instructions, with which products take at most half the time of float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and any(torch.cpu.get_capabilities().get(unit) for unit in BFLOAT16_UNITS)
 
 
 def should_compile(choice: str, device: torch.device, steps: int) -> bool:
-    """Whether torch.compile is worth its start: asked for, or automatically on a GPU for at least LONG_RUN steps."""
+    """Whether to use torch.compile: by choice, or automatically on a GPU for at least LONG_RUN steps."""
     return choice == "on" or (choice == "auto" and device.type == "cuda" and steps >= LONG_RUN)
 
 
 @contextlib.contextmanager
 def determinism(wanted: bool) -> Iterator[None]:
-    """In the block, operations that could give other bits the next time are replaced or refused. The switch is torch's, and global."""
+    """Use deterministic algorithms during the block, if `wanted`. The switch is torch's and holds for the whole process."""
     before = torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark
     if wanted:
         torch.use_deterministic_algorithms(True, warn_only=True)

@@ -1,25 +1,25 @@
-"""The errors a person can cause, as one drawn tree. Every message says what is wrong and what to do about it.
+"""The errors a user can correct, as one tree. Every message says what happened and what to do.
 
     StudioError
     ├── SettingError     a setting is unknown, out of range, or impossible together with another
     ├── DataError        a data set cannot be used: missing, empty, one class only, not downloadable
     │   ├── ImageError   one image file cannot be read
     │   └── BusyError    another process is importing the same set
-    ├── DeviceError      the asked device is not on this machine
-    ├── DivergedError    the loss is no longer a number
+    ├── DeviceError      the requested device is not on this machine
+    ├── DivergedError    the loss is no longer finite
     ├── MemoryShortError a batch does not fit into the device's memory
     └── RunError         a run does not exist, or has no model (yet)
 
-Pages show the message; the command line prints it and ends with status 2. Anything that is not a StudioError is our mistake.
+Pages show the message; the command line prints it and ends with status 2. Any other exception is an error in the program.
 """
 
 
 class StudioError(Exception):
-    """Something a person can put right; `str(error)` is the sentence to show."""
+    """An error that the user can correct; `str(error)` is the message to show."""
 
 
 class SettingError(StudioError):
-    """A setting is refused. `field` is its name in `TrainConfig` ("learning_rate")."""
+    """A setting has an invalid value. `field` is its name in `TrainConfig` ("learning_rate")."""
 
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
@@ -35,20 +35,20 @@ class ImageError(DataError):
 
 
 class BusyError(DataError):
-    """Somebody else is importing the set right now."""
+    """Another process is importing the set."""
 
 
 class DeviceError(StudioError):
-    """The asked device is not available on this machine."""
+    """The requested device is not available on this machine."""
 
 
 class DivergedError(StudioError):
-    """Training left the range of numbers."""
+    """Training diverged: its loss is no longer finite."""
 
 
 class MemoryShortError(StudioError):
-    """A batch does not fit into the memory of the device; the message names a batch size that does."""
+    """A batch does not fit into the device's memory; the message names a batch size that fits."""
 
 
 class RunError(StudioError):
-    """A run does not exist, or cannot do what was asked of it."""
+    """A run does not exist, or does not allow the requested action."""

@@ -1,7 +1,7 @@
-"""What happens in a run, as small frozen values: made by loading and training, kept by the run store, drawn by the pages.
+"""Events of a run, as small frozen values: yielded by loading and training, stored in the event log, drawn by the pages.
 
-Units: seconds are wall seconds since training started; losses are mean cross-entropy per image (nats); accuracies are shares
-in 0..1; `step` counts optimizer steps from 1 over the whole run, `epoch` from 1.
+Units: seconds are wall seconds since training started; losses are mean cross-entropy per image (nats); accuracies are 0..1; `step`
+counts optimizer steps from 1 over the whole run, `epoch` from 1. The field names are stored: `runs.event_log` reads them again.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """A stage outside the training steps has come this far ("Reading images", 500 of 60,000)."""
+    """The progress of a stage other than training steps ("Reading images", 500 of 60,000)."""
 
     stage: str
     done: int
@@ -19,7 +19,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence for the person: something was left out, converted, or is worth knowing."""
+    """A message to the user: something was skipped or converted, or is worth knowing."""
 
     text: str
 
@@ -42,7 +42,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Resumed:
-    """Training goes on from its state after step `step` of epoch `epoch`; what was reported beyond that is taken back."""
+    """Training continues from its state after step `step` and epoch `epoch`; later events before this one no longer hold."""
 
     step: int
     epoch: int
@@ -53,9 +53,9 @@ class Steps:
     """The steps since the last report: `loss` and `accuracy` hold one number per step, the last of them is step `step`.
 
     `images` counts images trained on so far, `train_seconds` the seconds in training alone; `images_per_second` is of this report;
-    `at` is the Unix time of the last step. `gradient_norm`: Euclidean length of the last step's gradient, before clipping. `memory`: bytes in
-    use, on a GPU there, else by the process. `load`: how busy the GPU, or all cores with this process, were since the last report, 0..1.
-    None where it cannot be told.
+    `at` is the Unix time of the last step. `gradient_norm`: Euclidean norm of the last step's gradient, before clipping. `memory`: bytes
+    in use, on the GPU or by the process. `load`: utilisation of the GPU, or of all cores by this process, since the last report, 0..1.
+    None where the system does not report it.
     """
 
     epoch: int
@@ -75,10 +75,10 @@ class Steps:
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch has ended: training figures are means over its (augmented) batches, validation figures over the kept-apart images.
+    """An epoch has ended. Training metrics are means over its (augmented) batches, validation metrics over the validation images.
 
-    `waited` counts the epochs since the best one. `class_accuracy`: validation accuracy of each class, None for one without images.
-    `dead`: share of the channels behind activations that were zero for every validation image; None where there is no such channel.
+    `waited`: epochs since the best one. `class_accuracy`: validation accuracy of each class, None for one without images. `dead`:
+    fraction of the ReLU channels that were zero for all validation images, None without ReLU layers.
     """
 
     epoch: int
@@ -96,9 +96,10 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Probed:
-    """What the network that was validated after `epoch` says of the run's probes: for each of `names` (see `training.probes`) the
-    probability of every class, to five decimals."""
+class TrackedPredictions:
+    """Predictions of the model validated after `epoch` for the run's tracked images: for each of `names` (see `TrackedImage.name`) the
+    probability of every class, to five decimals.
+    """
 
     epoch: int
     step: int
@@ -108,7 +109,7 @@ class Probed:
 
 @dataclass(frozen=True)
 class Changed:
-    """After step `step`, these settings were given new values while the run was training."""
+    """These settings were changed after step `step`, while the run was training."""
 
     step: int
     settings: dict[str, Any]
@@ -116,31 +117,31 @@ class Changed:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint was written after step `step` because somebody asked for one."""
+    """A requested checkpoint was written after step `step`."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class Paused:
-    """Training waits after step `step` until somebody asks it to go on."""
+    """Training is paused after step `step`."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class Continued:
-    """A pause after step `step` is over."""
+    """Training continues after a pause after step `step`."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class Finished:
-    """All epochs are done and the best model has been evaluated once on the test images."""
+    """Training is over, and the best model was evaluated once on the test images."""
 
     test_accuracy: float
     test_loss: float
 
 
-Event = Progress | Note | Started | Resumed | Steps | Epoch | Probed | Changed | Saved | Paused | Continued | Finished
+Event = Progress | Note | Started | Resumed | Steps | Epoch | TrackedPredictions | Changed | Saved | Paused | Continued | Finished

@@ -1,4 +1,4 @@
-"""Tables that a spreadsheet may open: CSV in which no text of a person's own is taken for a formula. In: rows. Out: lines of a file."""
+"""CSV tables in which a spreadsheet takes no user's text for a formula. In: rows. Out: lines of a file."""
 
 import csv
 import io
@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-# Where a spreadsheet may see a formula begin: at the start of a cell, and behind what other settings of it take for the end of one.
+# Where a formula may begin: at the start of a cell, and after characters that end a cell in some settings of a spreadsheet.
 FORMULA = re.compile(r'(^|[;\t\r\n])(?=[\s"]*[=+\-@＝＋－＠])')
 WriteRow = Callable[[Iterable[Any]], None]
 
 
 @contextmanager
 def csv_table(file: BinaryIO) -> Iterator[WriteRow]:
-    """Gives what writes a row to `file`, which stays open. What cannot be written as text becomes a question mark."""
-    # With a byte order mark, without which Excel takes "é" for two letters.
+    """Return a function that writes a row to `file`, which stays open. Unencodable characters become question marks."""
+    # With a byte order mark, without which Excel shows "é" as two characters.
     text = io.TextIOWrapper(file, "utf-8-sig", "replace", "")
     writer = csv.writer(text)
     try:
@@ -26,5 +26,5 @@ def csv_table(file: BinaryIO) -> Iterator[WriteRow]:
 
 
 def _cell(value: Any) -> Any:
-    """A value as a spreadsheet may open it."""
+    """Return a value with an apostrophe before every formula."""
     return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value

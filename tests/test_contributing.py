@@ -69,9 +69,9 @@ import torch
 from cnn_core.config.defaults import make_config
 from cnn_core.data.augmentation import Invert, View
 from cnn_core.lessons.glossary import read_glossary
-from cnn_core.training.augmentation import augmentations
+from cnn_core.training.batch_transforms import make_augmentations
 config = make_config(data="digits", crop=0, invert=1.0)
-(invert,) = augmentations(config, 32, (0.5,))
+(invert,) = make_augmentations(config, 32, (0.5,))
 images = torch.tensor([0, 55, 255], dtype=torch.uint8).view(3, 1, 1, 1)
 assert invert(images, View(torch.arange(3), 0, torch.Generator())).flatten().tolist() == [255, 200, 0]
 assert read_glossary()["invert"].title == "Negatives"

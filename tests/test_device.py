@@ -19,7 +19,7 @@ def test_auto_takes_a_device_that_computes():
     assert (device.type == "cpu") == (not torch.cuda.is_available() and not torch.backends.mps.is_available())
 
 
-def test_a_device_that_is_not_there_is_refused_in_words():
+def test_a_device_that_is_not_there_is_refused_with_a_message():
     absent = [
         name for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if not there
     ]
@@ -52,20 +52,20 @@ def test_auto_is_bfloat16_on_processors_that_multiply_it_themselves(unit: str, d
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_products_are_computed_in_the_precision_asked_for(precision: str, dtype: torch.dtype):
+def test_products_are_computed_in_the_precision_requested(precision: str, dtype: torch.dtype):
     arithmetic = choose_arithmetic(precision, "auto", CPU)
     with arithmetic.autocast():
         assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == dtype
     assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == torch.float32 and not arithmetic.scaler().is_enabled()
 
 
-def test_float16_is_refused_on_the_cpu_in_words():
+def test_float16_is_refused_on_the_cpu_with_a_message():
     with pytest.raises(DeviceError, match="float16 needs a GPU") as refusal:
         choose_arithmetic("float16", "auto", CPU)
     assert is_a_sentence(refusal.value)
 
 
-def test_compiling_is_done_when_asked_for_and_by_itself_for_long_runs_on_a_gpu():
+def test_compiling_is_done_when_requested_and_by_itself_for_long_runs_on_a_gpu():
     assert should_compile("on", CPU, 1) and not should_compile("off", GPU, 10**6)
     assert [should_compile("auto", GPU, steps) for steps in (LONG_RUN - 1, LONG_RUN)] == [False, True]
     assert not should_compile("auto", CPU, 10**6)

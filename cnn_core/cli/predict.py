@@ -15,7 +15,7 @@ from cnn_core.events import Note
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
-    from cnn_core.inference.predictions import Tally
+    from cnn_core.inference.predictions import PredictionSummary
 
 Answered = tuple[Any, str, bool]  # for --json, in words, and whether anything was refused
 CLASSES_TOLD = 10
@@ -82,7 +82,7 @@ def _predict_source(args: argparse.Namespace, classifier: "Classifier") -> Answe
     return _counts(args.csv, tally), _in_words(args.csv, tally), tally.unread > 0
 
 
-def _counts(table: Path, tally: "Tally") -> dict[str, Any]:
+def _counts(table: Path, tally: "PredictionSummary") -> dict[str, Any]:
     return {
         "csv": str(table),
         "answered": tally.answered,
@@ -94,7 +94,7 @@ def _counts(table: Path, tally: "Tally") -> dict[str, Any]:
     }
 
 
-def _in_words(table: Path, tally: "Tally") -> str:
+def _in_words(table: Path, tally: "PredictionSummary") -> str:
     most = sorted(zip(tally.predicted.tolist(), tally.classes, strict=True), key=lambda pair: -pair[0])[:CLASSES_TOLD]
     pictures = "picture" if tally.answered == 1 else "pictures"
     lines = [

@@ -1,1 +1,1 @@
-"""Execution: who trains a run, where and when. One run in this process, the device queue, the background worker."""
+"""Execution: who trains a run, where and when. In this process, the device queue, the background worker."""

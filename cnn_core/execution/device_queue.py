@@ -1,4 +1,7 @@
-"""Whose turn it is: one training per device and studio home at a time, in the order of the queue, whichever processes the runs wait in."""
+"""The device queue: one training per device and studio home at a time, in the order of the queue, for all processes of a machine.
+
+In: a run, or other work that needs a device. Out: the device, or the answer that it is in use. A device is one GPU ("cuda-0"), or the CPU.
+"""
 
 import time
 from collections.abc import Generator, Iterator
@@ -6,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from cnn_core.device import choose_device
+from cnn_core.device import choose_device, device_id
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.locks import is_locked, try_lock
@@ -14,48 +17,51 @@ from cnn_core.runs.lock import is_held, worker_lock
 from cnn_core.runs.store import Store
 
 WAIT_SECONDS = 0.5
+WAITING = "Waiting for the device: a run is training on it"
 Result = TypeVar("Result")
 
 
 @contextmanager
-def take_turn(store: Store, run: str, *, is_worker: bool) -> Iterator[bool]:
-    """For the block, whether `run` has its device for itself: no other run trains there, and none is about to that waits before it.
+def acquire_device(store: Store, run: str, *, is_worker: bool) -> Iterator[bool]:
+    """Hold the device of `run` during the block; False when another run trains there or one before it in the queue is about to.
 
-    About to be trained is a run that a process holds; for all others but the worker, which goes through the queue from its
-    beginning, also any run while there is a worker.
+    About to train is a run whose lock a process holds, and, unless the worker asks, which takes the queue in order, any waiting run
+    while there is a worker.
     """
-    device = _device(store, run)
-    with try_lock(_device_lock(store, device)) as is_free:
-        any_counts = not is_worker and is_locked(worker_lock(store.home))
-        yield is_free and not any(_waits_for(store, other, device, any_counts) for other in _before(store, run))
+    device = _device_of(store, run)
+    with try_lock(device_lock(store, device)) as is_free:
+        has_worker = not is_worker and is_locked(worker_lock(store.home))
+        yield is_free and not any(_is_ahead(store, other, device, has_worker) for other in _runs_before(store, run))
 
 
-def in_turn(store: Store, device: str, steps: Generator[Progress, None, Result]) -> Generator[Progress, None, Result]:
-    """Other work on `device` (as settings name it) than a run: it waits until no run trains there, and runs then wait for it. Raises DeviceError."""
-    lock = _device_lock(store, choose_device(device).type)
+def wait_for_device(store: Store, device: str, steps: Generator[Progress, None, Result]) -> Generator[Progress, None, Result]:
+    """Do work other than a run on `device` (as settings name it) once no run trains there. Runs then wait for it. Raises DeviceError."""
+    lock = device_lock(store, device_id(choose_device(device)))
     while True:
         with try_lock(lock) as is_free:
             if is_free:
                 return (yield from steps)
-        yield Progress("Waiting for the run that is training now", 0, 1)
+        yield Progress(WAITING, 0, 1)
         time.sleep(WAIT_SECONDS)
 
 
-def _device_lock(store: Store, device: str) -> Path:
+def device_lock(store: Store, device: str) -> Path:
+    """Return the file whose lock the process holds that uses `device` (see `device_id`)."""
     return store.home.root / f".{device}.lock"
 
 
-def _before(store: Store, run: str) -> list[str]:
+def _runs_before(store: Store, run: str) -> list[str]:
     waiting = store.queue.waiting()
     return waiting[: waiting.index(run)] if run in waiting else []
 
 
-def _waits_for(store: Store, run: str, device: str, any_counts: bool) -> bool:
-    return (any_counts or is_held(store.home.run_folder(run))) and _device(store, run) == device
+def _is_ahead(store: Store, run: str, device: str, has_worker: bool) -> bool:
+    """Whether a run before this one in the queue is about to train on `device`."""
+    return (has_worker or is_held(store.home.run_folder(run))) and _device_of(store, run) == device
 
 
-def _device(store: Store, run: str) -> str:
+def _device_of(store: Store, run: str) -> str:
     try:
-        return choose_device(store.run(run).config.device).type
-    except StudioError:  # it will be refused when its turn comes
+        return device_id(choose_device(store.run(run).config.device))
+    except StudioError:  # the run fails when it is started
         return "cpu"

@@ -17,7 +17,7 @@ from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
 from cnn_core.explain.layers import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
-from cnn_core.inference.dead_channels import fired_channels
+from cnn_core.inference.dead_channels import active_channels
 from cnn_core.models.saving import ModelCard
 
 KINDS: dict[type[nn.Module], str] = {
@@ -95,7 +95,7 @@ def find_dead(model: nn.Module, card: ModelCard, images: ImageSet) -> Generator[
 
     def note(name: str, kind: str, outputs: torch.Tensor) -> None:
         if kind == "activation":
-            fired[name] = fired.get(name, False) | fired_channels(outputs)
+            fired[name] = fired.get(name, False) | active_channels(outputs)
 
     for done, (some, _) in enumerate(batches):
         yield Progress("Looking for dead channels", done, len(batches))

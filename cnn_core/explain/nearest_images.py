@@ -21,7 +21,7 @@ from cnn_core.events import Progress
 from cnn_core.explain.embedding import compute_features
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, EVALUATIONS, Home
-from cnn_core.inference.confidence import network_key
+from cnn_core.inference.confidence import model_key
 from cnn_core.metrics.evaluation import check_classes, load_split
 from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.models.saving import ModelCard, load_model
@@ -79,7 +79,7 @@ def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Pr
 
 def feature_bank_key(folder: Path, config: TrainConfig, fingerprint: str) -> str:
     """The same for the same network with the same training images. Raises RunError where there is no network."""
-    facts = (network_key(folder), (folder / CARD).read_bytes(), fingerprint, config.validation_share, config.seed, MOST)
+    facts = (model_key(folder), (folder / CARD).read_bytes(), fingerprint, config.validation_share, config.seed, MOST)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 

@@ -19,7 +19,7 @@ from cnn_core.data.archive import is_printable
 from cnn_core.data.decoder import Fit
 from cnn_core.data.source import Ink
 from cnn_core.errors import RunError
-from cnn_core.inference.confidence import Calibration, calibration_of, network_key
+from cnn_core.inference.confidence import Calibration, load_calibration, model_key
 from cnn_core.models.registry import DEPTHS, WIDTHS
 from cnn_core.models.saving import ModelCard, read_card
 from cnn_core.runs.digest import read_history
@@ -143,10 +143,10 @@ class ExportCard(BaseModel):
 def make_card(store: Store, run: Run) -> ExportCard:
     """The card of the run's best network as it is now. Raises RunError if there is none."""
     folder = store.home.run_folder(run.id)
-    saved, calibration = read_card(folder), calibration_of(folder)
+    saved, calibration = read_card(folder), load_calibration(folder)
     summary = run.summary or summarise(read_history(store, run.id))
     try:
-        return _fill(run, saved, calibration, network_key(folder), summary)
+        return _fill(run, saved, calibration, model_key(folder), summary)
     except ValidationError as error:
         raise RunError(UNWRITABLE.format(run=run.id, reason=_first(error))) from None
 

@@ -22,7 +22,7 @@ from cnn_core.export.card import ExportCard, read_export_card
 from cnn_core.export.weights import NOT_SAFETENSORS, card_inside, read_safetensors
 from cnn_core.home import SET_NAME
 from cnn_core.inference.confidence import save_calibration
-from cnn_core.models.saving import build_saved, save_card, save_state
+from cnn_core.models.saving import build_from_state, save_card, save_state
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 
@@ -185,7 +185,7 @@ def _save(folder: Path, card: ExportCard, state: Mapping[str, torch.Tensor]) -> 
 def _check_prediction(card: ExportCard, state: Mapping[str, torch.Tensor]) -> None:
     """Let the network classify a black image. Raises RunError if it cannot."""
     saved, cpu = card.model_card(), torch.device("cpu")
-    model = build_saved(Path(card.run or "imported"), saved, state, cpu)
+    model = build_from_state(Path(card.run or "imported"), saved, state, cpu)
     black = torch.zeros(1, saved.channels, saved.image_size, saved.image_size, dtype=torch.uint8)
     try:
         with torch.inference_mode():

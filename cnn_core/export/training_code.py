@@ -17,7 +17,7 @@ from cnn_core.export.templating import Code, comment, constructor, pyrepr
 from cnn_core.models.registry import build_on_meta, find_family, pick_options
 from cnn_core.models.saving import ModelCard
 from cnn_core.models.starting_weights import load_starting_weights
-from cnn_core.training.augmentation import augmentations
+from cnn_core.training.batch_transforms import make_augmentations
 from cnn_core.training.optimizer import OPTIMIZERS, optimizer_settings
 from cnn_core.training.recipe import PREPARATION_IMAGES
 from cnn_core.training.schedule import GrowingSide, Schedule, WarmUp, make_schedule, make_side
@@ -71,7 +71,7 @@ def _arguments(values: Mapping[str, Any], constants: Collection[str] = ()) -> li
 
 
 def _augmentation(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
-    chosen = augmentations(config, card.image_size, card.mean)
+    chosen = make_augmentations(config, card.image_size, card.mean)
     targets = [target_of(Normalise), *(target_of(type(augmentation)) for augmentation in chosen)]
     alphas = {"MixUp": config.mixup, "CutMix": config.cutmix}
     return {

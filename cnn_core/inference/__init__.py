@@ -1,1 +1,1 @@
-"""Using a trained network: logits over batches, the picture made ready for it, and a class for one image."""
+"""Inference with a trained model: preprocessing, one image, many images, logits over batches, calibration, test-time augmentation."""

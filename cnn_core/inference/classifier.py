@@ -1,6 +1,6 @@
-"""One trained network as a classifier of pictures. In: decoded pictures. Out: what the network received, and ranked classes.
+"""A trained model as a classifier. In: decoded images. Out: the preprocessed image, and the classes ranked by probability.
 
-Probabilities are calibrated where the run has a calibration, which also says how sure the network has to be.
+If the run has a calibration, probabilities are calibrated, and its threshold decides which predictions are confident.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 
 from cnn_core.data.batches import Normalise
-from cnn_core.inference.confidence import calibration_of
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.confidence import load_calibration
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.models.saving import load_model
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """`pixels`: what the network received, uint8 (S, S, C). `ranked`: (class, probability), most probable first.
+    """`pixels`: the preprocessed image, uint8 (S, S, C). `ranked`: (class, probability), most probable first.
 
-    `is_sure`: whether the first of them is as probable as an answer has to be.
+    `is_sure`: whether the probability of the first class reaches the threshold.
     """
 
     pixels: np.ndarray
@@ -34,30 +34,31 @@ class Classifier:
     def __init__(self, folder: Path, device: torch.device | None = None) -> None:
         self.device = device = device or torch.device("cpu")
         self.model, self.card = load_model(folder, device)
-        self.calibration = calibration_of(folder)
+        self.calibration = load_calibration(folder)
         self._normalise = Normalise(self.card.mean, self.card.std, device)
 
     def classify(self, image: Image.Image) -> Prediction:
-        """The classes of one RGB picture. Raises ImageError when there is nothing in it to recognise."""
-        pixels = received(image, self.card)
+        """Classify one RGB image. Raises ImageError when a drawing is blank."""
+        pixels = preprocess(image, self.card)
         return self.rank(pixels, self.probabilities(pixels[None])[0])
 
     def rank(self, pixels: np.ndarray, probabilities: np.ndarray) -> Prediction:
-        """The answer that `probabilities` (classes,) are, of a picture that is ready."""
+        """Return the prediction with `probabilities` (classes,) for preprocessed `pixels`."""
         order = np.argsort(-probabilities, kind="stable")
         is_sure = bool(probabilities[order[0]] >= self.calibration.threshold)
         return Prediction(pixels, tuple((self.card.classes[i], float(probabilities[i])) for i in order), is_sure)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Probabilities (N, classes) float32 of pictures that are ready: uint8 (N, S, S, C)."""
+        """Return probabilities (N, classes) float32 for preprocessed images, uint8 (N, S, S, C)."""
         return self.to_probabilities(self.logits(pixels))
 
     @torch.inference_mode()
     def logits(self, pixels: np.ndarray) -> np.ndarray:
-        """Logits (N, classes) float32 of pictures that are ready: uint8 (N, S, S, C)."""
+        """Return logits (N, classes) float32 for preprocessed images, uint8 (N, S, S, C)."""
         images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
-        return self.model(self._normalise(images)).float().cpu().numpy()
+        logits: np.ndarray = self.model(self._normalise(images)).float().cpu().numpy()
+        return logits
 
     def to_probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities (N, classes) float32 for logits (N, classes)."""
+        """Return calibrated probabilities (N, classes) float32 for logits (N, classes)."""
         return (torch.from_numpy(logits) / self.calibration.temperature).softmax(1).numpy()

@@ -1,6 +1,6 @@
-"""How a run's best network is used: the temperature of its probabilities, and the probability below which it says "I don't know".
+"""The calibration of a run's best model: temperature, and the probability below which its prediction is "I don't know".
 
-`calibration.json` in the run's folder. It belongs to one network: when the weights change it is no longer used.
+In: a run's folder, with `calibration.json`. Out: a Calibration. It belongs to one model: when the weights change it is no longer used.
 """
 
 import hashlib
@@ -13,14 +13,14 @@ from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
 from cnn_core.home import CALIBRATION, WEIGHTS
 
-MOST_BYTES = 65_536  # of a file that may be one of these
+MAX_FILE_BYTES = 65_536
 
 
 class Calibration(BaseModel):
-    """Logits are divided by `temperature` before they become probabilities; below a probability of `threshold` an answer is not given.
+    """Logits are divided by `temperature` before the softmax; a prediction with a probability below `threshold` is "I don't know".
 
-    `network`: key of the network it was made for. `images`: how many the temperature was fitted on, 0 where it was not;
-    `error_before`, `error_after`: their expected calibration error (0..1) without and with it.
+    `network`: key of the model it was made for. `images`: on which the temperature was fitted, 0 if it was not. `error_before`,
+    `error_after`: their expected calibration error (0..1) without and with the temperature.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -37,43 +37,45 @@ class Calibration(BaseModel):
         return self.images > 0
 
     def belongs_to(self, folder: Path) -> bool:
-        """Whether it was made for the network that lies in `folder` now."""
-        return self.network == network_key(folder)
+        """Whether it was made for the model that is in `folder` now."""
+        return self.network == model_key(folder)
 
 
-NEUTRAL = Calibration()
+NO_CALIBRATION = Calibration()
 
 
 def read_calibration(folder: Path) -> Calibration | None:
-    """What is kept in the run's folder, for whichever network; None without it and where it is damaged."""
+    """Return the calibration in the run's folder, of any model; None without one, or if it is damaged."""
     try:
         with (folder / CALIBRATION).open("rb") as file:
-            return Calibration.model_validate_json(file.read(MOST_BYTES))
+            return Calibration.model_validate_json(file.read(MAX_FILE_BYTES))
     except (OSError, ValueError):
         return None
 
 
-def calibration_of(folder: Path) -> Calibration:
-    """The one that holds for the network that lies in `folder` now; without any, one that changes nothing. Raises RunError without a network."""
-    kept = read_calibration(folder)
-    return kept if kept and kept.belongs_to(folder) else NEUTRAL
+def load_calibration(folder: Path) -> Calibration:
+    """Return the calibration of the model in `folder`, or NO_CALIBRATION. Raises RunError without a model."""
+    calibration = read_calibration(folder)
+    return calibration if calibration and calibration.belongs_to(folder) else NO_CALIBRATION
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> None:
-    """Keep it for the network that lies in `folder` now; one that changes nothing is not kept. Raises RunError without a network, or
-    where nothing can be written."""
-    kept = calibration.model_copy(update={"network": network_key(folder)})
-    if not kept.is_fitted and not kept.threshold:
+    """Save the calibration for the model in `folder`, or delete the file if it changes nothing.
+
+    Raises RunError without a model, or when the file cannot be written.
+    """
+    saved = calibration.model_copy(update={"network": model_key(folder)})
+    if not saved.is_fitted and not saved.threshold:
         (folder / CALIBRATION).unlink(missing_ok=True)
         return
     try:
-        write_atomically(folder / CALIBRATION, lambda file: file.write(kept.model_dump_json(indent=2).encode()))
+        write_atomically(folder / CALIBRATION, lambda file: file.write(saved.model_dump_json(indent=2).encode()))
     except OSError as error:
-        raise RunError(f"The calibration cannot be kept ({error.strerror or error}). Free some space and try again.") from None
+        raise RunError(f"The calibration cannot be saved ({error.strerror or error}). Free some space and try again.") from None
 
 
-def network_key(folder: Path) -> str:
-    """The same for the same best network, in whichever folder it lies. Raises RunError where there is none."""
+def model_key(folder: Path) -> str:
+    """Return a hash of the best model's file, the same in any folder. Raises RunError without a model."""
     path = folder / WEIGHTS
     try:
         state = path.stat()
@@ -85,7 +87,7 @@ def network_key(folder: Path) -> str:
 
 
 @lru_cache(maxsize=64)
-def _digest(path: Path, size: int, changed: int) -> str:
-    """Of a file's content, read again only when its size or its time of change are others."""
+def _digest(path: Path, size: int, modified: int) -> str:
+    """Return the hash of a file's content, which is read again only when its size or its modification time has changed."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]

@@ -1,15 +1,16 @@
-"""What a network said of many pictures: the rows of a table, and a tally of them that stays small however many there are.
+"""Predictions for many images: the rows of a table, and a summary that stays small for any number of them.
 
-In: Answers, and an Unread for what could not be read. Out: cells for a CSV file; counts by class, and the first and the least sure few.
+In: ImagePredictions, and UnreadFiles. Out: cells for a CSV file; counts by class, and the first and the least confident predictions.
 
-Columns: file (its path below the folder), predicted, probability (0..1, calibrated where the run is), verdict (SURE, or UNSURE below the run's
-threshold; empty where none was set), folder_class (the class that the nearest folder above it is named like); then every class's probability, or, of more than
-ALL_CLASSES classes, the TOP most probable ones with theirs; problem (why a file has no answer). Numbers have six significant digits.
+Columns: file (its path below the folder), predicted, probability (0..1, calibrated if the run is), verdict (SURE, or UNSURE below the
+run's threshold; empty without one), folder_class (the class after which the nearest folder above it is named); then the probability of
+every class or, with more than ALL_CLASSES classes, the TOP most probable ones; problem (why a file has no prediction). Numbers have
+six significant digits.
 """
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,16 @@ import numpy as np
 SURE, UNSURE = "sure", "I don't know"
 VERDICTS = {True: SURE, False: UNSURE, None: ""}
 ALL_CLASSES, TOP = 20, 3
-SHOWN = 48  # pictures that are kept to be looked at, of each kind
-LISTED = 200  # files without an answer that are kept by name
+SHOWN = 48  # images kept for display: so many first ones, and so many least confident ones
+LISTED = 200  # files without a prediction that are kept by name
 FIRST = ("file", "predicted", "probability", "verdict", "folder_class")
 
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """One picture's: `pixels` is what the network received, uint8 (S, S, C), `probabilities` (classes,) float32. `label`: the class
-    that a folder above it is named like, None without one. `is_sure`: None where the run has no threshold to be sure by."""
+    """`pixels`: the preprocessed image, uint8 (S, S, C). `probabilities`: (classes,) float32. `is_sure`: None if the run has no threshold.
+    `label`: the class after which a folder above the file is named, None without one.
+    """
 
     file: str
     pixels: np.ndarray
@@ -44,30 +46,31 @@ class ImagePrediction:
 
 @dataclass(frozen=True)
 class UnreadFile:
-    """A file without an answer, and a sentence that says why."""
+    """A file without a prediction, and the reason."""
 
     file: str
     problem: str
 
 
-def columns(classes: Sequence[str]) -> list[str]:
-    """The titles of the columns."""
-    has_all = len(classes) <= ALL_CLASSES
-    places = [title for place in range(1, TOP + 1) for title in (f"class_{place}", f"probability_{place}")]
-    return [*FIRST, *([f"probability of {name}" for name in classes] if has_all else places), "problem"]
-
-
-def to_row(one: ImagePrediction | UnreadFile, classes: Sequence[str]) -> list[Any]:
-    """The cells of one file."""
-    if isinstance(one, UnreadFile):
-        return [one.file, *[""] * (len(columns(classes)) - 2), one.problem]
-    own = [one.file, classes[one.predicted], _number(one.probability), VERDICTS[one.is_sure]]
-    return [*own, "" if one.label is None else classes[one.label], *_shares(one.probabilities, classes), ""]
-
-
-def _shares(probabilities: np.ndarray, classes: Sequence[str]) -> list[Any]:
+def column_names(classes: Sequence[str]) -> list[str]:
+    """Return the names of the columns."""
     if len(classes) <= ALL_CLASSES:
-        return [_number(share) for share in probabilities.tolist()]
+        return [*FIRST, *(f"probability of {name}" for name in classes), "problem"]
+    ranks = [name for rank in range(1, TOP + 1) for name in (f"class_{rank}", f"probability_{rank}")]
+    return [*FIRST, *ranks, "problem"]
+
+
+def to_row(result: ImagePrediction | UnreadFile, classes: Sequence[str]) -> list[Any]:
+    """Return the cells of one file."""
+    if isinstance(result, UnreadFile):
+        return [result.file, *[""] * (len(column_names(classes)) - 2), result.problem]
+    first = [result.file, classes[result.predicted], _number(result.probability), VERDICTS[result.is_sure]]
+    return [*first, "" if result.label is None else classes[result.label], *_class_cells(result.probabilities, classes), ""]
+
+
+def _class_cells(probabilities: np.ndarray, classes: Sequence[str]) -> list[Any]:
+    if len(classes) <= ALL_CLASSES:
+        return [_number(probability) for probability in probabilities.tolist()]
     ranked = np.argsort(-probabilities, kind="stable")[:TOP]
     return [cell for label in ranked for cell in (classes[label], _number(float(probabilities[label])))]
 
@@ -77,10 +80,11 @@ def _number(value: float) -> float:
 
 
 @dataclass
-class Tally:
-    """What is remembered of all answers. `predicted`: pictures by the class they were taken for, (classes,) int64.
+class PredictionSummary:
+    """A summary of all predictions. `predicted`: images by predicted class, (classes,) int64. `unsure`: those below the threshold.
 
-    `in_folders`, `right`: how many lie in a folder named like a class, and how many of those were taken for it. `first`: the SHOWN first ones.
+    `in_folders`, `right`: images in a folder named after a class, and those of them with that prediction. `first`: the first SHOWN ones.
+    `unread`: files without a prediction. `problems`: the first LISTED ones of these.
     """
 
     classes: tuple[str, ...]
@@ -91,7 +95,7 @@ class Tally:
     right: int = 0
     first: list[ImagePrediction] = field(default_factory=list)
     problems: list[UnreadFile] = field(default_factory=list)
-    _doubtful: list[tuple[float, int, ImagePrediction]] = field(default_factory=list)  # a heap, the surest of them in front
+    _least_sure: list[tuple[float, int, ImagePrediction]] = field(default_factory=list)  # a heap, the most confident in front
 
     def __post_init__(self) -> None:
         self.predicted = np.zeros(len(self.classes), np.int64)
@@ -102,34 +106,34 @@ class Tally:
 
     @property
     def accuracy(self) -> float | None:
-        """The share (0..1) of the pictures in folders named like a class that were taken for it; None without any."""
+        """The accuracy (0..1) for images in folders named after a class; None without any."""
         return self.right / self.in_folders if self.in_folders else None
 
     @property
     def least_sure(self) -> list[ImagePrediction]:
-        """The SHOWN pictures whose predicted class is least probable, the least probable first; of equal ones the first stays first."""
-        return [answer for _, _, answer in sorted(self._doubtful, reverse=True)]
+        """The SHOWN least confident predictions, least confident first; equal ones in the order of the files."""
+        return [prediction for _, _, prediction in sorted(self._least_sure, reverse=True)]
 
-    def add(self, one: ImagePrediction | UnreadFile) -> None:
-        if isinstance(one, UnreadFile):
+    def add(self, result: ImagePrediction | UnreadFile) -> None:
+        if isinstance(result, UnreadFile):
             self.unread += 1
             if len(self.problems) < LISTED:
-                self.problems.append(one)
+                self.problems.append(result)
             return
         number = self.answered
-        self.predicted[one.predicted] += 1
-        self.unsure += one.is_sure is False
-        self.in_folders += one.label is not None
-        self.right += one.label == one.predicted
+        self.predicted[result.predicted] += 1
+        self.unsure += result.is_sure is False
+        self.in_folders += result.label is not None
+        self.right += result.label == result.predicted
         if len(self.first) < SHOWN:
-            self.first.append(_own(one))
-        doubt = (-one.probability, -number)
-        if len(self._doubtful) < SHOWN:
-            heapq.heappush(self._doubtful, (*doubt, _own(one)))
-        elif doubt > self._doubtful[0][:2]:
-            heapq.heapreplace(self._doubtful, (*doubt, _own(one)))
+            self.first.append(_with_copied_arrays(result))
+        key = (-result.probability, -number)
+        if len(self._least_sure) < SHOWN:
+            heapq.heappush(self._least_sure, (*key, _with_copied_arrays(result)))
+        elif key > self._least_sure[0][:2]:
+            heapq.heapreplace(self._least_sure, (*key, _with_copied_arrays(result)))
 
 
-def _own(answer: ImagePrediction) -> ImagePrediction:
-    """The same with arrays of its own: a part of a batch's would keep all of it in memory."""
-    return ImagePrediction(answer.file, answer.pixels.copy(), answer.probabilities.copy(), answer.is_sure, answer.label)
+def _with_copied_arrays(result: ImagePrediction) -> ImagePrediction:
+    """Return a copy with its own arrays: slices of a batch would keep the whole batch in memory."""
+    return replace(result, pixels=result.pixels.copy(), probabilities=result.probabilities.copy())

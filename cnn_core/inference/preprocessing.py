@@ -1,9 +1,9 @@
-"""A picture made ready for a network: what it is cut, scaled and turned into, so that a page can show exactly that.
+"""Preprocessing: an image cropped, scaled and converted as the model's training images were. In: an RGB image. Out: uint8 pixels.
 
-Photographs: cropped, padded or stretched as the training images were. Digits of the UCI set: NIST's programs normalised their bitmaps before
-E. Alpaydin and C. Kaynak counted their ink in an 8×8 grid: strokes fill the height, at most three quarters of the width, and
-are as thick as makes ink cover 30.5 % of the box. That share is the same for all ten digits of the set, to 1.3 points. Digits of MNIST: scaled to
-fit 20×20 pixels with their shape kept, their centre of mass in the middle of 28×28 (LeCun, Bottou, Bengio and Haffner, 1998, section III-A).
+Photographs are cropped, padded or stretched. Digits of the UCI set: NIST's programs normalised their bitmaps before E. Alpaydin and
+C. Kaynak counted their ink in an 8×8 grid: strokes fill the height and at most three quarters of the width, and ink covers 30.5 % of
+the box (within 1.3 percentage points for all ten digits). Digits of MNIST are scaled to fit 20×20 pixels without distortion, their
+centre of mass in the middle of 28×28 (LeCun, Bottou, Bengio and Haffner, 1998, section III-A).
 """
 
 import numpy as np
@@ -17,20 +17,21 @@ from cnn_core.errors import ImageError
 from cnn_core.models.saving import ModelCard
 
 BOX, GRID = 128, 8  # pixels: the normalised bitmap's side, and the side of the ink counts made of it
-WIDEST, NARROWEST = 0.75, 0.375  # shares of the box's side
-INK_SHARE = 0.305
+MAX_WIDTH, MIN_WIDTH = 0.75, 0.375  # of the box's side
+INK_FRACTION = 0.305
 MNIST_BOX, MNIST_SIDE = 20, 28  # pixels
-FULL = 0.75  # share of the height that every digit of the sets fills, at half of its brightness
-OFF_CENTRE = 1.5  # pixels
-LARGEST = 2048  # pixels of a side in which strokes are looked for: more show no finer ones, and take seconds and a gigabyte
-FAINTEST = 0.15  # share of full contrast below which nothing counts as ink
+MIN_HEIGHT = 0.75  # of the image: every digit of the sets is higher, at half of its brightness
+MAX_OFFSET = 1.5  # pixels between centre of mass and centre
+MAX_SIDE = 2048  # pixels; larger images do not show finer strokes, and take seconds and a gigabyte
+MIN_CONTRAST = 0.15  # between ink and paper, 1 for black on white; with less the image is blank
+
+BLANK = "The image shows no drawing. Draw a digit, large and in one colour, or choose another image."
 
 
-def received(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
-    """What a network of `card`, or one that learns from such data, gets to see of an RGB picture: uint8 (S, S, C).
+def preprocess(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
+    """Return an RGB image as a model of `card`, or one trained on such data, receives it: uint8 (S, S, C).
 
-    A picture that has that size already, and where it shows a digit shows it as the training images do, is taken as it is: it is one of
-    them. Raises ImageError when an ink picture is blank.
+    An image of that size that shows a digit as the training images do is not changed. Raises ImageError when a drawing is blank.
     """
     if card.ink:
         grey = _to_grey(image)
@@ -42,14 +43,14 @@ def received(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
 
 
 def _to_grey(image: Image.Image) -> np.ndarray:
-    """A picture in grey, (H, W) uint8, with sides of at most LARGEST."""
+    """Return the image in grey, (H, W) uint8, with sides of at most MAX_SIDE."""
     grey = image.convert("L")
-    grey.thumbnail((LARGEST, LARGEST))  # leaves smaller ones as they are
+    grey.thumbnail((MAX_SIDE, MAX_SIDE))  # leaves smaller ones as they are
     return np.asarray(grey)
 
 
 def normalise_mnist(grey: np.ndarray) -> np.ndarray:
-    """The strokes in a grey picture (H, W) uint8 as a 28×28 uint8 digit, bright on black, where MNIST would have put it."""
+    """Return the strokes of a grey image (H, W) uint8 as a 28×28 uint8 digit, bright on black, placed as in MNIST."""
     strokes = _crop_to(_find_ink(grey))
     height, width = strokes.shape
     scale = MNIST_BOX / max(height, width)
@@ -66,7 +67,7 @@ def normalise_mnist(grey: np.ndarray) -> np.ndarray:
 
 
 def normalise_ink(grey: np.ndarray) -> np.ndarray:
-    """The strokes in a grey picture (H, W) uint8, light on dark or dark on light, as a 32×32 uint8 digit, bright on black."""
+    """Return the strokes of a grey image (H, W) uint8, light on dark or dark on light, as a 32×32 uint8 digit, bright on black."""
     strokes = _find_ink(grey)
     for _ in range(2):  # thickening moves the outline, so fit and thicken a second time
         strokes = _thicken(_fit(strokes))
@@ -76,46 +77,49 @@ def normalise_ink(grey: np.ndarray) -> np.ndarray:
 
 
 def _is_normalised(grey: np.ndarray, ink: Ink) -> bool:
-    """Whether a digit (S, S) uint8 stands on black paper where the set would have put it. Raises ImageError when there is none."""
+    """Whether a digit (S, S) uint8 is on black paper and placed as in the set. Raises ImageError when there is no digit."""
     strokes = _crop_to(_find_ink(grey))
     if np.median(np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1]))):
         return False
     if ink != "mnist":
-        return len(strokes) >= FULL * len(grey)
+        return len(strokes) >= MIN_HEIGHT * len(grey)
     weights = grey / grey.sum(dtype=np.int64)
     centre = np.array([weights.sum(axis) @ np.arange(MNIST_SIDE) for axis in (0, 1)])
-    is_in_the_middle = abs(centre - (MNIST_SIDE - 1) / 2).max() <= OFF_CENTRE
-    return bool(is_in_the_middle) and FULL * MNIST_BOX <= max(strokes.shape) <= MNIST_BOX
+    is_in_the_middle = abs(centre - (MNIST_SIDE - 1) / 2).max() <= MAX_OFFSET
+    return bool(is_in_the_middle) and MIN_HEIGHT * MNIST_BOX <= max(strokes.shape) <= MNIST_BOX
 
 
 def _find_ink(grey: np.ndarray) -> np.ndarray:
-    """Where there is ink, (H, W) bool: half-way from the paper, whose brightness is read from the border, to the strongest stroke."""
+    """Return where there is ink, (H, W) bool: beyond half of the contrast between paper (read from the border) and darkest stroke."""
     values = grey.astype(np.float64) / 255
     paper = np.median(np.concatenate((values[0], values[-1], values[:, 0], values[:, -1])))
     ink = values - paper if paper < 0.5 else paper - values
-    if ink.max(initial=0) < FAINTEST:
-        raise ImageError("There is nothing drawn to recognise. Draw a digit, large and in one colour, or choose another picture.")
-    return ink > ink.max() / 2
+    if ink.max(initial=0) < MIN_CONTRAST:
+        raise ImageError(BLANK)
+    strokes: np.ndarray = ink > ink.max() / 2
+    return strokes
 
 
 def _fit(strokes: np.ndarray) -> np.ndarray:
-    """The strokes' bounding box scaled to the full height of a BOX×BOX bitmap, in the middle of its width."""
+    """Return the strokes' bounding box scaled to the full height of a BOX×BOX bitmap, in the middle of its width."""
     box = _crop_to(strokes)
-    width = round(BOX * min(max(box.shape[1] / box.shape[0], NARROWEST), WIDEST))
+    width = round(BOX * min(max(box.shape[1] / box.shape[0], MIN_WIDTH), MAX_WIDTH))
     scaled = Image.fromarray(box.astype(np.uint8) * 255).resize((width, BOX), Image.Resampling.BILINEAR)
     page = Image.new("L", (BOX, BOX))
     page.paste(scaled, ((BOX - width) // 2, 0))
     shades = np.asarray(page)
-    return shades > shades.max() // 2  # of the darkest, not of black: a thin line on a large page is scaled down to grey
+    fitted: np.ndarray = shades > shades.max() // 2  # relative to the strongest shade: thin lines become grey when scaled down
+    return fitted
 
 
 def _crop_to(strokes: np.ndarray) -> np.ndarray:
-    """The bounding box of the strokes."""
+    """Return the strokes' bounding box."""
     rows, columns = np.flatnonzero(strokes.any(1)), np.flatnonzero(strokes.any(0))
     return strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _thicken(strokes: np.ndarray) -> np.ndarray:
-    """The strokes grown or shrunk evenly until ink covers INK_SHARE of the bitmap."""
+    """Return the strokes thickened or thinned evenly until ink covers INK_FRACTION of the bitmap."""
     distance = distance_transform_edt(~strokes) - distance_transform_edt(strokes)
-    return distance <= np.quantile(distance, INK_SHARE)
+    thick: np.ndarray = distance <= np.quantile(distance, INK_FRACTION)
+    return thick

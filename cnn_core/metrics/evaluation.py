@@ -26,8 +26,8 @@ from cnn_core.home import CARD, EVALUATIONS, WEIGHTS, Home, epoch_file
 from cnn_core.inference.logits import compute_logits
 from cnn_core.metrics.classification import ClassMetrics, class_metrics, confusion_matrix
 from cnn_core.metrics.scores import Scores, score
-from cnn_core.models.checkpoint import load_epoch, measured_weights
-from cnn_core.models.saving import ModelCard, build_saved, load_model, read_card
+from cnn_core.models.checkpoint import load_epoch, validated_weights
+from cnn_core.models.saving import ModelCard, build_from_state, load_model, read_card
 
 BATCH = 500
 
@@ -160,7 +160,7 @@ def open_network(folder: Path, epoch: int | None, device: torch.device) -> tuple
     if epoch is None:
         return load_model(folder, device)
     card, state = read_card(folder), load_epoch(folder, epoch)
-    return build_saved(folder, card, measured_weights(state["trainer"]), device), card
+    return build_from_state(folder, card, validated_weights(state["trainer"]), device), card
 
 
 def load_split(source: DataSource, config: TrainConfig, split: Split) -> Loading:

@@ -1,1 +1,1 @@
-"""Networks: one file a kin of families, each a plain `torch.nn.Module`; the registry that builds them by name; what they cost; saved ones."""
+"""Models: one file per kind of network, each a plain `torch.nn.Module`; the registry that builds them by name; cost; saving; checkpoints."""

@@ -1,7 +1,7 @@
-"""A run's training state on disk: the resumable checkpoint, the one before, and the state after every epoch to branch from.
+"""A run's training state on disk: the checkpoint to resume from, the one before, and the state after every epoch to branch from.
 
-A file is the SHA-256 of what follows, and then what torch saved; a file that does not keep its promise is not used. Files are
-replaced whole or not at all, and are only ever read with `weights_only=True`.
+In: a trainer's state. Out: the same, read again. A file is the SHA-256 of its rest, and then what torch saved; a file whose rest has
+another hash is not used. Files are replaced as a whole or not at all, and are only read with `weights_only=True`.
 """
 
 import hashlib
@@ -16,37 +16,37 @@ from cnn_core.files import write_atomically
 from cnn_core.home import CHECKPOINT, EPOCHS, OLD_CHECKPOINT, epoch_file, saved_epochs
 
 DIGEST = hashlib.sha256().digest_size
-EPOCHS_ROOM = 2**30  # bytes for the states after a run's epochs
+MAX_EPOCH_BYTES = 2**30  # for the states after all epochs of a run
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    """Write `state` as the run's checkpoint; the last one is kept beside it."""
-    payload = _packed(state)
+    """Write `state` as the run's checkpoint, and keep the one before."""
+    payload = _pack(state)
     if (folder / CHECKPOINT).is_file():
         (folder / CHECKPOINT).replace(folder / OLD_CHECKPOINT)
     write_atomically(folder / CHECKPOINT, lambda file: file.write(payload))
 
 
-def keep_epoch(folder: Path, epoch: int, state: dict[str, Any], room: int = EPOCHS_ROOM) -> None:
-    """Keep `state` as the run's state after `epoch`. Where all of them need more than `room` bytes, every second older one goes."""
-    payload = _packed(state)
+def save_epoch(folder: Path, epoch: int, state: dict[str, Any], max_bytes: int = MAX_EPOCH_BYTES) -> None:
+    """Save `state` as the run's state after `epoch`. When all of them exceed `max_bytes`, every second older one is deleted."""
+    payload = _pack(state)
     (folder / EPOCHS).mkdir(exist_ok=True)
     write_atomically(epoch_file(folder, epoch), lambda file: file.write(payload))
-    while len(kept := saved_epochs(folder)) > 3 and len(kept) * len(payload) > room:
-        for number in kept[1:-2:2]:
+    while len(saved := saved_epochs(folder)) > 3 and len(saved) * len(payload) > max_bytes:
+        for number in saved[1:-2:2]:
             epoch_file(folder, number).unlink(missing_ok=True)
 
 
 def load_epoch(folder: Path, epoch: int) -> dict[str, Any]:
-    """The run's state after `epoch`, on the CPU. Raises RunError when it was not kept or is damaged."""
+    """Return the run's state after `epoch`, on the CPU. Raises RunError when it was not saved or is damaged."""
     state = _read(epoch_file(folder, epoch), torch.device("cpu"))
     if state is None:
-        raise RunError(f"The state of run {folder.name} after epoch {epoch} was not kept or is damaged. Choose another epoch.")
+        raise RunError(f"The state of run {folder.name} after epoch {epoch} was not saved or is damaged. Choose another epoch.")
     return state
 
 
 def load_checkpoint(folder: Path, device: torch.device) -> tuple[dict[str, Any] | None, str]:
-    """The newest checkpoint that is whole (None when there is none), and a sentence about one that was not ("" when all is well)."""
+    """Return the newest undamaged checkpoint (None without one) and a sentence about a damaged one ("" without one)."""
     note = ""
     for name in (CHECKPOINT, OLD_CHECKPOINT):
         if not (folder / name).is_file():
@@ -54,30 +54,31 @@ def load_checkpoint(folder: Path, device: torch.device) -> tuple[dict[str, Any] 
         state = _read(folder / name, device)
         if state is not None:
             return state, note
-        note = f"The checkpoint {name} is damaged, so training goes on from an earlier place."
+        note = f"The checkpoint {name} is damaged, so training continues from an earlier step."
     return None, note
 
 
-def measured_weights(trainer: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The weights of the network that was validated, as they are saved, from a trainer's state: the averaged ones where there are such."""
+def validated_weights(trainer: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the weights of the validated model from a trainer's state: the averaged ones if weights are averaged."""
     if not trainer["average"]:
-        return trainer["model"]
+        weights: dict[str, torch.Tensor] = trainer["model"]
+        return weights
     return {name.removeprefix("module."): value for name, value in trainer["average"].items() if name != "n_averaged"}
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Remove both, and what killed processes had begun to write: a run that is done needs them no more."""
+    """Delete the checkpoints of a finished run, and files that killed processes left unfinished."""
     for path in (folder / CHECKPOINT, folder / OLD_CHECKPOINT, *folder.glob(f".{CHECKPOINT}.*")):
         path.unlink(missing_ok=True)
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is a file to resume from; whether it is whole is found out when it is read."""
+    """Whether there is a checkpoint file, perhaps a damaged one."""
     return any((folder / name).is_file() for name in (CHECKPOINT, OLD_CHECKPOINT))
 
 
-def _packed(state: dict[str, Any]) -> memoryview:
-    """`state` as a file's content: the digest of what follows, and what torch makes of it."""
+def _pack(state: dict[str, Any]) -> memoryview:
+    """Return `state` as the content of a file: the SHA-256 of the rest, and what torch saves."""
     content = io.BytesIO(bytes(DIGEST))
     content.seek(DIGEST)
     torch.save(state, content)
@@ -91,6 +92,8 @@ def _read(path: Path, device: torch.device) -> dict[str, Any] | None:
         content = path.read_bytes()
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
             return None
-        return torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu" if device.type == "cpu" else device, weights_only=True)
-    except Exception:  # what reading a damaged file raises is anybody's guess
+        location = "cpu" if device.type == "cpu" else device
+        state: dict[str, Any] = torch.load(io.BytesIO(content[DIGEST:]), map_location=location, weights_only=True)
+        return state
+    except Exception:  # reading a damaged file may raise anything
         return None

@@ -1,7 +1,7 @@
-"""What a network costs before it is trained: numbers to learn, work for an image, memory for a batch, seconds for a step.
+"""The cost of a model before it is trained: parameters, multiply-adds of an image, memory of a batch, seconds of a step.
 
-In: a family's name, an input shape, settings. Out: a `Cost`, found on the meta device where nothing is allocated or computed; or a
-measured time. Neither draws from torch's global random numbers, so a training elsewhere in the process is not disturbed.
+In: a family's name, an input shape, settings. Out: a `Cost`, computed on the meta device, where nothing is allocated; or a measured time.
+Neither draws from torch's global generator, so that another training in the process keeps its random numbers.
 """
 
 import time
@@ -17,19 +17,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnn_core.device import Arithmetic
 from cnn_core.errors import SettingError
-from cnn_core.models.registry import build_on_meta, count_trained, find_family, pick_options
+from cnn_core.models.registry import build_on_meta, count_trainable, find_family, pick_options
+from cnn_core.torch_internals import storage_id
 
-OPTIMIZER_COPIES = 2  # Adam keeps two moments for every weight; SGD keeps one
-MOST_STEPS = 50
+OPTIMIZER_COPIES = 2  # Adam stores two moments for every weight; SGD stores one
+MAX_STEPS = 50
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one network asks for.
+    """The cost of one model.
 
-    parameters: numbers to learn. multiply_adds: of one image's way forward, in convolutions and linear layers.
-    memory_bytes: of training at the batch size: weights, gradients, two moments of the optimizer, and what the way back needs.
-    What convolutions borrow while they work comes on top.
+    parameters: trainable ones. multiply_adds: of one image's forward pass, in convolutions and linear layers. memory_bytes: for
+    training at the batch size: weights, gradients, two moments of the optimizer, and activations. Workspace of convolutions is extra.
     """
 
     parameters: int
@@ -38,58 +38,60 @@ class Cost:
 
 
 def model_cost(name: str, *, channels: int, image_size: int, classes: int, batch_size: int, **options: Any) -> Cost:
-    """The Cost of a network that `build_model` would build. Raises SettingError as that does."""
+    """Return the Cost of the model that `build_model` would build. Raises SettingError as that does."""
     return _model_cost(name, channels, image_size, classes, batch_size, **pick_options(name, options))
 
 
 @lru_cache(maxsize=256)
-def _model_cost(name: str, channels: int, image_size: int, classes: int, batch_size: int, **taken: Any) -> Cost:
-    model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **taken)
-    trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
-    everything = sum(value.numel() * value.element_size() for value in model.state_dict().values())
-    measured = max(batch_size, 2)  # one image is no batch to a batch norm
-    saved = saved_bytes(model, torch.empty(measured, channels, image_size, image_size, device="meta")) * batch_size // measured
+def _model_cost(name: str, channels: int, image_size: int, classes: int, batch_size: int, **options: Any) -> Cost:
+    model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options)
+    trainable_bytes = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    model_bytes = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    images = max(batch_size, 2)  # batch norm needs two
+    saved = activation_bytes(model, torch.empty(images, channels, image_size, image_size, device="meta")) * batch_size // images
     return Cost(
-        parameters=count_trained(model),
+        parameters=count_trainable(model),
         multiply_adds=count_multiply_adds(model, torch.empty(1, channels, image_size, image_size, device="meta")),
-        memory_bytes=everything + trained * (1 + OPTIMIZER_COPIES) + saved,
+        memory_bytes=model_bytes + trainable_bytes * (1 + OPTIMIZER_COPIES) + saved,
     )
 
 
 def check_batch(name: str, *, channels: int, image_size: int, classes: int, batch_size: int, **options: Any) -> None:
-    """Raise SettingError when the network cannot be trained on batches of this size, or cannot be built. Nothing is computed."""
+    """Raise SettingError when the model cannot be built or trained on batches of this size. Nothing is computed."""
     model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options)
     try:
         model.train()(torch.empty(batch_size, channels, image_size, image_size, device="meta"))
-    except ValueError:  # a norm over one value a channel
+    except ValueError:  # batch norm over one value per channel
         raise SettingError(
-            f"Batch size {batch_size} is too small for {find_family(name).title} on images this small: its norms need several values. Choose at least 2.",
+            f"Batch size {batch_size} is too small for the batch norms of {find_family(name).title}. Choose at least 2.",
             "batch_size",
         ) from None
 
 
 def count_multiply_adds(model: nn.Module, images: torch.Tensor) -> int:
-    """Multiply-adds of `model.eval()` on `images` (N, C, H, W): convolutions and matrix products; norms and pooling are left out."""
+    """Return the multiply-adds of `model.eval()` on `images` (N, C, H, W) in convolutions and matrix products."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model.eval()(images)
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
-def saved_bytes(model: nn.Module, images: torch.Tensor) -> int:
-    """Bytes that a training step on `images` (N, C, H, W) keeps for the way back: every storage once, the weights' own left out."""
-    own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
-    kept: dict[int, torch.UntypedStorage] = {}  # holding the storages keeps their addresses from being used again
+def activation_bytes(model: nn.Module, images: torch.Tensor) -> int:
+    """Return the bytes that a training step on `images` (N, C, H, W) stores for the backward pass, without the weights.
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            kept[storage._cdata] = storage
+    Tensors that share memory count once.
+    """
+    weights = {storage_id(parameter) for parameter in model.parameters()}
+    stored: dict[int, torch.UntypedStorage] = {}  # holding the storages prevents that their ids are used again
+
+    def store(tensor: torch.Tensor) -> torch.Tensor:
+        if storage_id(tensor) not in weights:
+            stored[storage_id(tensor)] = tensor.untyped_storage()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(store, lambda tensor: tensor):
         logits = model.train()(images)
         nn.functional.cross_entropy(logits, torch.zeros(len(images), dtype=torch.long, device=images.device))
-    return sum(storage.nbytes() for storage in kept.values())
+    return sum(storage.nbytes() for storage in stored.values())
 
 
 def measure_step_seconds(
@@ -103,31 +105,35 @@ def measure_step_seconds(
     budget_seconds: float = 1.5,
     **options: Any,
 ) -> float:
-    """Median seconds of a training step (SGD) on random images, in `arithmetic`; takes the budget and at most two steps more.
+    """Return the median seconds of a training step (SGD) on random images. Takes the budget and at most two steps more.
 
-    Runs one step to warm up and one that counts whatever they take, then as many as the budget allows. Raises SettingError as
-    `build_model` does. Draws from a generator of its own: a training in another thread keeps its random numbers.
+    Takes one step to warm up, one that counts in any case, then as many as the budget allows. Raises SettingError as `build_model`
+    does. Draws from its own generator: a training in another thread keeps its random numbers.
     """
-    device, layout, draw = arithmetic.device, arithmetic.layout, torch.Generator().manual_seed(0)
+    device, layout, generator = arithmetic.device, arithmetic.layout, torch.Generator().manual_seed(0)
     model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options)
-    model = _fill(model.to_empty(device=device), draw).to(memory_format=layout)
-    images = torch.randn(max(batch_size, 2), channels, image_size, image_size, generator=draw)
-    labels = torch.randint(classes, (len(images),), generator=draw)
+    model = _fill(model.to_empty(device=device), generator).to(memory_format=layout)
+    images = torch.randn(max(batch_size, 2), channels, image_size, image_size, generator=generator)
+    labels = torch.randint(classes, (len(images),), generator=generator)
     step = _make_step(model, images.to(device, memory_format=layout), labels.to(device), arithmetic)
     end = time.perf_counter() + budget_seconds
-    _timed(step, device)
-    seconds = [_timed(step, device)]
-    while time.perf_counter() + seconds[-1] < end and len(seconds) < MOST_STEPS:
-        seconds.append(_timed(step, device))
+    _measure(step, device)
+    seconds = [_measure(step, device)]
+    while time.perf_counter() + seconds[-1] < end and len(seconds) < MAX_STEPS:
+        seconds.append(_measure(step, device))
     return median(seconds)
 
 
 @torch.no_grad()
-def _fill(model: nn.Module, draw: torch.Generator) -> nn.Module:
-    """Give an empty model numbers of a sound size, and set it to train but for dropout, which would draw from everybody's numbers."""
+def _fill(model: nn.Module, generator: torch.Generator) -> nn.Module:
+    """Set random weights of a usual size, and training mode except for dropout, which would draw from the global generator."""
     for value in model.state_dict().values():
-        drawn = torch.randn(value.shape, generator=draw) / value[0].numel() ** 0.5 if value.ndim >= 2 else torch.ones(value.shape)
-        value.copy_(drawn)
+        weights = (
+            torch.randn(value.shape, generator=generator) / value[0].numel() ** 0.5
+            if value.ndim >= 2
+            else torch.ones(value.shape)
+        )
+        value.copy_(weights)
     for layer in model.modules():
         layer.training = isinstance(layer, nn.BatchNorm2d)
     return model
@@ -141,13 +147,13 @@ def _make_step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, ari
         with arithmetic.autocast():
             loss = nn.functional.cross_entropy(model(images).float(), labels)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
         optimizer.step()
 
     return step
 
 
-def _timed(step: Callable[[], None], device: torch.device) -> float:
+def _measure(step: Callable[[], None], device: torch.device) -> float:
     started = time.perf_counter()
     step()
     if device.type != "cpu":

@@ -1,7 +1,7 @@
 """The model families by name. In: a family's name, an input shape, settings. Out: a module, or its parameter count.
 
-To add a family: write its file beside this one and add an entry to `FAMILIES`; form, command line and tests follow.
-Importing this module does not import torch. What a network costs in time and memory is told by `cost`.
+To add a family, write its file beside this one and add an entry to `FAMILIES`; form, command line and tests use that. Importing this
+module does not import torch. For the cost of a model in time and memory see `cost`.
 """
 
 from dataclasses import dataclass, field
@@ -146,25 +146,25 @@ FAMILIES = {
 
 
 def find_family(name: str) -> Family:
-    """The family called `name`. Raises SettingError, which tells the known ones."""
+    """Return the family called `name`. Raises SettingError, which names the known ones."""
     if name not in FAMILIES:
         raise SettingError(f"Model “{name}” is unknown. Choose one of: {', '.join(FAMILIES)}.", "model")
     return FAMILIES[name]
 
 
 def pick_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Those of `options` that the family takes, in its own order."""
+    """Return those of `options` that the family takes, in its order."""
     return {option: options[option] for option in find_family(name).options if option in options}
 
 
-def least_side(name: str, depth: int = 3) -> int:
-    """The least image side in pixels for a family: where it has a depth, every block halves the side and one pixel must be left."""
+def min_image_side(name: str, depth: int = 3) -> int:
+    """Return the smallest image side in pixels: every block of a family with a depth halves it, and one pixel must be left."""
     family = find_family(name)
     return max(family.smallest, 2**depth if "depth" in family.options else 0)
 
 
 def build_model(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> "nn.Module":
-    """A freshly initialised network mapping images (N, channels, image_size, image_size) to logits (N, classes).
+    """Build a model with new weights that maps images (N, channels, image_size, image_size) to logits (N, classes).
 
     `options` are settings by name; those that the family does not take are ignored. Raises SettingError for an unknown name,
     images too small for the family or the chosen depth, or starting weights that cannot be had.
@@ -175,7 +175,7 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
     if weights not in ("scratch", "pretrained"):
         find_weights(Path(weights).expanduser())
     module, _, builder = family.target.partition(":")
-    model = getattr(import_module(module), builder)(channels=channels, image_size=image_size, classes=classes, **taken)
+    model: nn.Module = getattr(import_module(module), builder)(channels=channels, image_size=image_size, classes=classes, **taken)
     if weights == "scratch":
         return model
     from cnn_core.models.starting_weights import load_starting_weights  # loads torchvision
@@ -184,12 +184,12 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
 
 
 def count_parameters(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> int:
-    """How many trainable numbers the network has, counted on the meta device: nothing is allocated, downloaded or drawn."""
-    return count_trained(build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options))
+    """Return the number of trainable parameters, counted on the meta device: nothing is allocated, downloaded or drawn."""
+    return count_trainable(build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options))
 
 
-def count_trained(model: "nn.Module") -> int:
-    """How many of the model's numbers training moves; frozen ones are left out."""
+def count_trainable(model: "nn.Module") -> int:
+    """Return the number of trainable parameters, without frozen ones."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
@@ -200,7 +200,7 @@ def find_weights(path: Path) -> None:
 
 
 def build_on_meta(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> "nn.Module":
-    """The network as shapes without numbers; starting weights play no part."""
+    """Build the model on the meta device: shapes without values."""
     import torch
 
     with torch.device("meta"):
@@ -220,7 +220,7 @@ def _check(family: Family, side: int, options: dict[str, Any]) -> None:
             "Choose another model or larger images.",
             "model",
         )
-    if side < (least := least_side(family.name, depth)):
+    if side < (least := min_image_side(family.name, depth)):
         raise SettingError(
             f"{family.title} with {depth} blocks needs images of at least {least}×{least} pixels; these are {side}×{side}. "
             f"Choose a depth of at most {side.bit_length() - 1}.",

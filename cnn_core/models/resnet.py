@@ -1,7 +1,7 @@
-"""Residual networks: the thin ones made for CIFAR-10, ResNet-18 with a stem for small pictures, and the fast ResNet-9.
+"""Residual networks: the thin ones made for CIFAR-10, ResNet-18 with a stem for small images, and the fast ResNet-9.
 
 In: an input shape and settings. Out: modules from images (N, channels, S, S) to logits (N, classes), for any S (ResNet-9 from 8).
-Layers bear torchvision's names where torchvision has them, so its ResNet-18 state dict fits but for the stem and the head.
+Layers have torchvision's names, so that its ResNet-18 state dict fits except for the stem and the head.
 """
 
 from functools import partial
@@ -43,14 +43,15 @@ class Block(nn.Module):
             self.downsample = ZeroPadding(outputs - inputs, stride)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        inside = self.activation(self.bn1(self.conv1(features)))
-        return self.activation(self.bn2(self.conv2(inside)) + self.downsample(features))
+        inner = self.activation(self.bn1(self.conv1(features)))
+        outputs: torch.Tensor = self.activation(self.bn2(self.conv2(inner)) + self.downsample(features))
+        return outputs
 
 
 class ResNet(nn.Module):
-    """A 3×3 stem, stages of blocks of which all but the first stage halve the side, average pooling over the image, one linear layer.
+    """A 3×3 stem, stages of blocks, all but the first halving the side, average pooling over the image, one linear layer.
 
-    K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition, 2015. Weights start as in He et al., 2015b
+    K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition, 2015. Initial weights as in He et al., 2015b
     (Delving Deep into Rectifiers). `forward` maps images (N, channels, S, S) to logits (N, classes).
     """
 
@@ -61,7 +62,7 @@ class ResNet(nn.Module):
         project: bool,
         *,
         channels: int,
-        image_size: int,  # any: the pooling takes what is left
+        image_size: int,  # any: the pooling adapts
         classes: int,
         width: float = 1.0,
         activation: str = "relu",
@@ -83,13 +84,14 @@ class ResNet(nn.Module):
         self.avgpool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(inputs, classes)
-        _start_as_he(self)
+        _init_weights(self)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = self.activation(self.bn1(self.conv1(images)))
         for stage in range(1, self.stages + 1):
             features = self.get_submodule(f"layer{stage}")(features)
-        return self.fc(self.dropout(self.avgpool(features)))
+        logits: torch.Tensor = self.fc(self.dropout(self.avgpool(features)))
+        return logits
 
 
 def _thin_resnet(blocks: int, **options: Any) -> ResNet:
@@ -103,19 +105,20 @@ resnet56 = partial(_thin_resnet, 9)  # 0.85 million
 
 
 def resnet18(**options: Any) -> ResNet:
-    """ResNet-18 of He et al., 2015, but a 3×3 stem of stride 1 and no max pooling: a 32×32 image is left 4×4, not 1×1."""
+    """ResNet-18 of He et al., 2015, with a 3×3 stem of stride 1 and without max pooling: a 32×32 image ends as 4×4 pixels, not one."""
     return ResNet((2, 2, 2, 2), (64, 128, 256, 512), True, **options)
 
 
 class Residual(nn.Module):
-    """Adds what `inside` makes of the features to them; shapes stay."""
+    """Adds the outputs of `inside` to the features; the shape stays."""
 
     def __init__(self, *inside: nn.Module) -> None:
         super().__init__()
         self.inside = nn.Sequential(*inside)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return features + self.inside(features)
+        outputs: torch.Tensor = features + self.inside(features)
+        return outputs
 
 
 class Scale(nn.Module):
@@ -132,7 +135,7 @@ class Scale(nn.Module):
 def resnet9(
     *,
     channels: int,
-    image_size: int,  # any from 8: the last pooling takes what is left
+    image_size: int,  # any from 8: the last pooling adapts
     classes: int,
     width: float = 1.0,
     activation: str = "relu",
@@ -163,7 +166,8 @@ def resnet9(
     )
 
 
-def _start_as_he(model: nn.Module) -> None:
+def _init_weights(model: nn.Module) -> None:
+    """Initialise the kernels as in He et al., 2015b."""
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

@@ -1,6 +1,7 @@
 """A trained model on disk: `best_model.pth` (a plain state dict) and `model.json` (the card: all that is needed to use it).
 
-Files are replaced whole or not at all. Weights are only ever read with `weights_only=True`.
+In: a model and its card. Out: the same, loaded. Files are replaced as a whole or not at all; weights are only read with
+`weights_only=True`.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from torch import nn
 
 from cnn_core.data.decoder import Fit
 from cnn_core.data.source import Ink
+from cnn_core.device import Arithmetic
 from cnn_core.errors import RunError
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, WEIGHTS
@@ -20,11 +22,11 @@ from cnn_core.models.registry import build_model
 
 
 class ModelCard(BaseModel):
-    """What turns weights into a classifier: architecture, classes, and how images are made ready.
+    """What turns weights into a classifier: architecture, classes, preprocessing.
 
-    `options`: the network's own settings, by name. mean, std: per channel, in units of full brightness. `ink`: as whose digits drawings
-    are centred and scaled (see `DataInfo`), `fit`: how photographs are made the right size. `mirror`: whether logits are the mean of the
-    image's and the mirrored image's. `fingerprint`: of the data it was trained on.
+    options: the model's own settings, by name. mean, std: per channel, 1 for full brightness. ink: the digits whose centring and scaling
+    drawings follow (see `DataInfo`). fit: how photographs are resized. mirror: whether logits are the mean of those of the image and
+    the mirrored image. fingerprint: of the training data.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,12 +45,12 @@ class ModelCard(BaseModel):
 
     @field_validator("ink", mode="before")
     @classmethod
-    def was_once_a_switch(cls, value: Any) -> Any:
-        """Cards of the first version said true or false."""
+    def read_first_version(cls, value: Any) -> Any:
+        """Translate true and false, as cards of the first version have it."""
         return {True: "uci", False: ""}.get(value, value) if isinstance(value, bool) else value
 
     def build(self, weights: str = "scratch") -> nn.Module:
-        """The card's network, freshly initialised, or from `weights` as build_model has it."""
+        """Build the model with new weights, or from starting `weights` (see `build_model`)."""
         shape = {"channels": self.channels, "image_size": self.image_size, "classes": len(self.classes)}
         model = build_model(self.model, **shape, **self.options, weights=weights)
         if self.mirror:
@@ -57,7 +59,7 @@ class ModelCard(BaseModel):
 
 
 def _average_with_mirrored(model: nn.Module, inputs: tuple[torch.Tensor], logits: torch.Tensor) -> torch.Tensor:
-    """In evaluation mode, the mean of the logits and those of the images (N, C, H, W) mirrored left to right."""
+    """Return, in evaluation mode, the mean of the logits and those of the images (N, C, H, W) mirrored left to right."""
     return logits if model.training else (logits + model.forward(inputs[0].flip(3))) / 2
 
 
@@ -77,42 +79,42 @@ def save_state(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
 
 
 def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard]:
-    """The saved network in evaluation mode, and its card. Raises RunError where there is none or it is damaged."""
+    """Return the saved model in evaluation mode and its card. Raises RunError when there is none or it is damaged."""
     card = read_card(folder)
     try:
         state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise _no_model_yet(folder) from None
-    except Exception:  # what reading a damaged pickle raises is anybody's guess
+        raise _missing(folder) from None
+    except Exception:  # reading a damaged file may raise anything
         raise _damaged(folder) from None
-    return build_saved(folder, card, state, device), card
+    return build_from_state(folder, card, state, device), card
 
 
 def read_card(folder: Path) -> ModelCard:
-    """What is known of the network in `folder`. Raises RunError where there is none or its card is damaged."""
+    """Return the card of the model in `folder`. Raises RunError when there is none or it is damaged."""
     try:
         return ModelCard.model_validate_json((folder / CARD).read_bytes())
     except FileNotFoundError:
-        raise _no_model_yet(folder) from None
+        raise _missing(folder) from None
     except (OSError, ValueError):
         raise _damaged(folder) from None
 
 
-def build_saved(folder: Path, card: ModelCard, state: Mapping[str, torch.Tensor], device: torch.device) -> nn.Module:
-    """The card's network with the weights of `state`, in evaluation mode. Raises RunError where one does not fit the other."""
+def build_from_state(folder: Path, card: ModelCard, state: Mapping[str, torch.Tensor], device: torch.device) -> nn.Module:
+    """Build the card's model with the weights of `state`, in evaluation mode. Raises RunError when they do not fit."""
     try:
-        # First weights would only be thrown away, and drawing them would disturb a training in this process.
+        # Without initial weights: drawing them would change the random numbers of a training in this process.
         with torch.device("meta"):
             model = card.build()
         model.load_state_dict(state, assign=True)
     except Exception:  # a damaged file may hold anything
         raise _damaged(folder) from None
-    return model.to(device, memory_format=torch.channels_last).eval()
+    return Arithmetic(device).place(model).eval()
 
 
-def _no_model_yet(folder: Path) -> RunError:
+def _missing(folder: Path) -> RunError:
     return RunError(f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run.")
 
 
 def _damaged(folder: Path) -> RunError:
-    return RunError(f"The saved model of run {folder.name} is damaged or does not fit its card. Train the run again.")
+    return RunError(f"The saved model of run {folder.name} is damaged or does not match its card. Train the run again.")

@@ -1,6 +1,6 @@
 """SimpleCNN: the network of the classic PyTorch tutorials, for any image size, channel count and class count.
 
-Its exercises are settings: more or fewer blocks, wider layers, another activation, batch norm.
+In: an input shape and settings. Out: a module from images (N, channels, S, S) to logits (N, classes).
 """
 
 from itertools import pairwise
@@ -17,7 +17,8 @@ UNITS = (192, 96)
 def conv_block(inputs: int, outputs: int, activation: str = "relu", batch_norm: bool = False) -> nn.Sequential:
     """Conv2d 3×3 -> max pooling 2×2 -> (batch norm) -> activation: (N, inputs, H, W) -> (N, outputs, H/2, W/2).
 
-    ReLU and max pooling commute; pooling first leaves norm and activation a quarter of the work. The bias moves into the norm.
+    ReLU and max pooling commute; pooling first leaves norm and activation a quarter of the work. With batch norm, which has a bias of its
+    own, the convolution has none.
     """
     convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=not batch_norm)
     norm = [nn.BatchNorm2d(outputs)] if batch_norm else []
@@ -61,4 +62,5 @@ class SimpleCNN(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.classifier(self.features(images))
+        logits: torch.Tensor = self.classifier(self.features(images))
+        return logits

@@ -1,8 +1,8 @@
-"""SpeedNet: a small network that learns in few passes, made for speed on a CPU and on a GPU.
+"""SpeedNet: a small network that learns in few epochs, made for speed on a CPU and on a GPU.
 
-In: normalised training images, once, for its first layer (`prepare`); then images. Out: logits.
-The ideas are K. Jordan's (94% on CIFAR-10 in 3.29 Seconds on a Single GPU, 2024, arXiv 2404.00498), who took the whitening from
-T. Balsam (hlb-CIFAR10, 2023) and D. Page (How to Train Your ResNet, 2018). Widths are our own: a third of airbench's work and less.
+In: normalised training images, once, for its first layer (`prepare`); then images. Out: logits. The ideas are K. Jordan's (94% on CIFAR-10 in 3.29 Seconds on a Single GPU, 2024, arXiv 2404.00498), who took the whitening from
+T. Balsam (hlb-CIFAR10, 2023) and D. Page (How to Train Your ResNet, 2018). Our widths take at most a third of airbench's
+multiply-adds.
 """
 
 import torch
@@ -12,12 +12,12 @@ from cnn_core.models.layers import conv3x3, make_activation, scale_width
 
 WIDTHS = (32, 128, 192)  # 38 million multiply-adds for a 32×32 image; a wide first group, at 31×31 pixels, would cost most
 PATCH = 2
-EPSILON = 5e-4  # added to a variance before dividing by its root: directions that patches hardly have are not blown up
+EPSILON = 5e-4  # added to a variance before dividing by its root, so that directions of little variance are not amplified
 PATCHES_AT_ONCE = 2**18
 
 
 class Whitening(nn.Conv2d):
-    """A frozen 2×2 convolution onto the principal directions of image patches, each at unit variance, and onto their negatives.
+    """A frozen 2×2 convolution onto the principal components of image patches, scaled to unit variance, and onto their negatives.
 
     (N, channels, H, W) -> (N, 8·channels, H-1, W-1). Before `prepare` its weights are random. Only the bias is trained.
     """
@@ -28,21 +28,22 @@ class Whitening(nn.Conv2d):
 
     @torch.no_grad()
     def prepare(self, images: torch.Tensor) -> None:
-        """Take directions and variances from the patches of `images` (N, channels, H, W); the bias moves their mean to zero."""
+        """Compute the weights from the patches of `images` (N, channels, H, W); the bias moves their mean to zero."""
         mean, covariance = patch_statistics(images)
         variances, directions = torch.linalg.eigh(covariance)  # (D,), (D, D) with one direction a column; D = 4·channels
         rows = (directions / (variances.clamp(min=0) + EPSILON).sqrt()).T
         rows = torch.cat((rows, -rows))
         self.weight.copy_(rows.reshape(self.weight.shape))
+        assert self.bias is not None  # made by __init__
         self.bias.copy_(-rows @ mean)
 
 
 def patch_statistics(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean (D,) and covariance (D, D) of all 2×2 patches of `images` (N, C, H, W), D = 4·C, in double precision on the CPU."""
+    """Return mean (D,) and covariance (D, D) of all 2×2 patches of `images` (N, C, H, W), D = 4·C, in double precision on the CPU."""
     size = images.shape[1] * PATCH**2
     total, products, count = torch.zeros(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64), 0
-    for some in images.split(max(1, PATCHES_AT_ONCE // images[0, 0].numel())):
-        windows = some.cpu().double().unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (n, C, H-1, W-1, 2, 2)
+    for batch in torch.split(images, max(1, PATCHES_AT_ONCE // images[0, 0].numel())):
+        windows = batch.cpu().double().unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (n, C, H-1, W-1, 2, 2)
         patches = windows.permute(0, 2, 3, 1, 4, 5).reshape(-1, size)
         total += patches.sum(0)
         products += patches.T @ patches
@@ -55,7 +56,7 @@ class SpeedNet(nn.Module):
     """Whitening, three groups of two convolutions that halve the side, the largest value of each channel, a linear layer.
 
     38 million multiply-adds for a 3-channel 32×32 image. Convolutions start as the identity as far as channels go. Batch norms have
-    no scale to learn, and logits are divided by 9, which keeps a large learning rate steady.
+    no scale to learn, and logits are divided by 9, which keeps training with a large learning rate stable.
     `forward` maps images (N, channels, S, S), S from 9, to logits (N, classes).
     """
 
@@ -63,7 +64,7 @@ class SpeedNet(nn.Module):
         self,
         *,
         channels: int,
-        image_size: int,  # any from 9: the last pooling takes what is left
+        image_size: int,  # any from 9: the last pooling adapts
         classes: int,
         width: float = 1.0,
         activation: str = "gelu",
@@ -81,16 +82,17 @@ class SpeedNet(nn.Module):
         self.head = nn.Linear(inputs, classes, bias=False)
 
     def prepare(self, images: torch.Tensor) -> None:
-        """Set the whitening from normalised training images (N, C, H, W), once and before training; 5,000 of them are plenty."""
+        """Set the whitening from normalised training images (N, C, H, W), once and before training; 5,000 of them are enough."""
         self.whitening.prepare(images)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = self.groups(self.activation(self.whitening(images)))  # (N, C, H, W)
-        return self.head(self.dropout(features.amax((2, 3)))) / 9
+        logits: torch.Tensor = self.head(self.dropout(features.amax((2, 3)))) / 9
+        return logits
 
 
 def conv_group(inputs: int, outputs: int, activation: str) -> nn.Sequential:
-    """Convolution, pooling, norm, activation; convolution, norm, activation: (N, inputs, H, W) -> (N, outputs, H/2, W/2)."""
+    """Return convolution, pooling, norm, activation; convolution, norm, activation: (N, inputs, H, W) -> (N, outputs, H/2, W/2)."""
     return nn.Sequential(
         _start_as_identity(conv3x3(inputs, outputs)),
         nn.MaxPool2d(2),
@@ -103,7 +105,7 @@ def conv_group(inputs: int, outputs: int, activation: str) -> nn.Sequential:
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm that learns where a channel's zero is but not its scale, which the next layer's weights can take over."""
+    """Return a batch norm that learns a bias but no scale, which the next layer's weights can learn."""
     norm = nn.BatchNorm2d(channels)
     norm.weight.requires_grad_(False)
     return norm
@@ -111,6 +113,6 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 @torch.no_grad()
 def _start_as_identity(convolution: nn.Conv2d) -> nn.Conv2d:
-    """The first outputs hand the inputs through; outputs beyond the inputs' number stay random."""
+    """Set the first outputs to the inputs; outputs beyond the number of inputs stay random."""
     nn.init.dirac_(convolution.weight[: convolution.in_channels])
     return convolution

@@ -14,7 +14,7 @@ from typing import Any
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import SPLIT_NAMES, DataInfo, ImageSet, Split
 from cnn_core.events import Changed, Epoch, Progress
-from cnn_core.inference.confidence import NEUTRAL, Calibration
+from cnn_core.inference.confidence import NO_CALIBRATION, Calibration
 from cnn_core.metrics.classification import choose_k, top_k_accuracy
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.intervals import wilson_interval
@@ -68,7 +68,7 @@ class EvaluationFacts:
     split: Split
     epoch: int | None
     info: DataInfo
-    calibration: Calibration = NEUTRAL
+    calibration: Calibration = NO_CALIBRATION
     looks: int = 0
 
 

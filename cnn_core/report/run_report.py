@@ -11,7 +11,7 @@ from cnn_core.data.imported import image_names
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Split
 from cnn_core.events import Progress
-from cnn_core.inference.confidence import NEUTRAL, calibration_of
+from cnn_core.inference.confidence import NO_CALIBRATION, load_calibration
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.test_set_usage import count_models
 from cnn_core.report.document import EvaluationFacts, RunFacts, write_report
@@ -35,7 +35,7 @@ def report_run(
         split,
         epoch,
         source.info,
-        calibration_of(store.home.run_folder(run.id)) if epoch is None else NEUTRAL,
+        load_calibration(store.home.run_folder(run.id)) if epoch is None else NO_CALIBRATION,
         count_models(store.home, run.config.data, run.id, epoch) if split == "test" else 0,
     )
     return (yield from write_report(gather_facts(store, run), looked))

@@ -10,7 +10,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, SettingError
 from cnn_core.home import saved_epochs
 from cnn_core.metrics.training_dynamics import copy_dynamics
-from cnn_core.models.checkpoint import load_epoch, measured_weights, save_checkpoint
+from cnn_core.models.checkpoint import load_epoch, save_checkpoint, validated_weights
 from cnn_core.models.saving import save_state
 from cnn_core.runs.store import Store
 from cnn_core.training.tracked_images import copy_tracked_images
@@ -50,6 +50,6 @@ def _best_weights(folder: Path, state: dict[str, Any]) -> dict[str, torch.Tensor
     if best not in saved_epochs(folder):
         return None
     try:
-        return measured_weights(load_epoch(folder, best)["trainer"])
+        return validated_weights(load_epoch(folder, best)["trainer"])
     except RunError:
         return None

@@ -8,13 +8,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-from cnn_core.events import Event
+from cnn_core.events import Event, TrackedPredictions
 from cnn_core.runs.database import RunDatabase
 
 # The index is named because SQLite would not choose it; nearly all events of a long run are of kind Steps.
 RARE = "events indexed by rare where kind != 'Steps'"
 END_OF_EPOCH = f"(select max(seq) from {RARE} and run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
-EVENT_TYPES = {kind.__name__: kind for kind in get_args(Event)}
+STORED_KINDS: dict[type, str] = {
+    TrackedPredictions: "Probed"
+}  # event classes that were renamed keep the kind of earlier versions
+EVENT_TYPES = {STORED_KINDS.get(event_type, event_type.__name__): event_type for event_type in get_args(Event)}
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,12 @@ class EventLog:
         """Add events after the run's last one, all or none. Only whoever trains the run may call this."""
         with self._database.connect() as db:
             last = db.execute("select coalesce(max(seq), 0) from events where run = ?", (run,)).fetchone()[0]
-            rows = [(run, seq, type(event).__name__, json.dumps(asdict(event))) for seq, event in enumerate(events, last + 1)]
+            rows = [(run, seq, event_kind(type(event)), json.dumps(asdict(event))) for seq, event in enumerate(events, last + 1)]
             db.executemany("insert into events values (?, ?, ?, ?)", rows)
 
     def read(self, run: str, since: int = 0, kinds: Iterable[type] = (), limit: int = -1) -> list[StoredEvent]:
         """Return the run's events after `since`, in order: all kinds or some event classes; at most `limit`, -1 for all."""
-        names = [kind.__name__ for kind in kinds]
+        names = [event_kind(kind) for kind in kinds]
         some = f"and kind in ({', '.join('?' * len(names))})" if names else ""
         source = f"{RARE} and" if names and "Steps" not in names else "events where"
         with self._database.connect() as db:
@@ -66,8 +69,13 @@ class EventLog:
             return {name: value for (body,) in rows for name, value in json.loads(body)["settings"].items()}
 
 
+def event_kind(event_type: type) -> str:
+    """Return the name under which events of a class are stored."""
+    return STORED_KINDS.get(event_type, event_type.__name__)
+
+
 def to_event(kind: str, body: dict[str, Any]) -> Event:
-    """Return the event of class `kind` with the fields in `body`, as JSON gives them."""
+    """Return the event of the stored `kind` with the fields in `body`, as JSON gives them."""
     return EVENT_TYPES[kind](**{name: _to_tuples(value) for name, value in body.items()})
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
+from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps, TrackedPredictions
 from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
 from cnn_core.runs.event_log import StoredEvent
 
@@ -46,7 +46,7 @@ class History:
     epochs: list[Epoch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     changes: list[Changed] = field(default_factory=list)
-    probed: list[Probed] = field(default_factory=list)
+    probed: list[TrackedPredictions] = field(default_factory=list)
     resumed: int = 0
     _recent: deque[list[float]] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _steps: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
@@ -87,7 +87,7 @@ class History:
             case Epoch():
                 self.epochs.append(event)
                 self.stage = None
-            case Probed():
+            case TrackedPredictions():
                 if self.probed and self.probed[-1].epoch == event.epoch:  # asked again after a resumption at the epoch's end
                     self.probed.pop()
                 self.probed.append(event)

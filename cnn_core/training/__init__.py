@@ -1,7 +1,8 @@
-"""Training: from settings to a trained, saved, evaluated network, as a generator of events.
+"""Training: from settings to a trained, saved, evaluated model, as a generator of events.
 
-schedule    step -> learning rate, as small values
+schedule    learning rate and image size by step, as small values
 optimizer   the optimizers by name
-loop        `train`: the generator (no threads, files, databases or pages)
-recipe      `train_run`: settings -> the whole story
+loop        Trainer: the generator (no threads, files, databases or pages)
+session     Trainer with the run's folder: checkpoints, changes and pauses while it trains
+recipe      train_run: a run from its settings to its test accuracy
 """

@@ -1,7 +1,7 @@
-"""Which images the network had right in the present epoch: noted while it trains, read when the epoch is over.
+"""Which images were classified correctly in the present epoch: recorded while it trains, read at its end.
 
-In: for every batch, which of its images were classified right when they were shown; it is known anyway, for the accuracy. Out: one truth
-value an image. Nothing waits for the device before the end of the epoch, and nothing is drawn, so training is the same bits with it.
+In: for every batch, which of its images were classified correctly, as the accuracy needs it anyway. Out: one truth value an image.
+Recording waits for the device only at the end of the epoch and draws no random numbers: the weights are the same bits without it.
 """
 
 from dataclasses import dataclass, field
@@ -9,44 +9,46 @@ from typing import Any
 
 import torch
 
-PIECES = 1_000  # batches kept apart: on a GPU even the smallest tensor takes 512 bytes
+MAX_TENSORS = 1_000  # batches kept as separate tensors: on a GPU even the smallest tensor takes 512 bytes
 
 
 @dataclass
 class CorrectnessTracker:
-    """Of the training images in the order in which they were shown, and of the validation images after the epoch (V,) bool.
+    """Correctness of the training images in the order of the pass, and of the validation images after the epoch (V,) bool.
 
-    A training image is right when the class with the larger share of its target was held most probable: of a mixed image that may be its
-    partner's class.
+    A training image is correct when the predicted class is the one with the larger weight in its target: for a mixed image that may
+    be the class of the other image.
     """
 
-    validated: torch.Tensor | None = None
-    _shown: list[torch.Tensor] = field(default_factory=list)  # (B,) bool each, on the device
+    validation: torch.Tensor | None = None
+    _batches: list[torch.Tensor] = field(default_factory=list)  # (B,) bool each, on the device
 
     def begin_epoch(self) -> None:
-        self._shown, self.validated = [], None
+        self._batches, self.validation = [], None
 
-    def note(self, is_right: torch.Tensor) -> None:
-        """The next batch of the pass: is_right (B,) bool on the device."""
-        self._shown.append(is_right)
-        if len(self._shown) > PIECES:
-            self._shown = [torch.cat(self._shown)]
+    def record(self, is_correct: torch.Tensor) -> None:
+        """Add the next batch of the pass: is_correct (B,) bool on the device."""
+        self._batches.append(is_correct)
+        if len(self._batches) > MAX_TENSORS:
+            self._batches = [torch.cat(self._batches)]
 
     def by_image(self, order: torch.Tensor) -> torch.Tensor | None:
-        """Of every training image (N,) bool on the CPU; `order` (N,) says which image was shown when. None when the pass is not known as a
-        whole: it went on from a checkpoint that did not have this. Waits for the device."""
-        if sum(map(len, self._shown)) != len(order):
+        """Return the correctness of every training image (N,) bool on the CPU. `order` (N,): the image at each place of the pass.
+
+        None when some batches were not recorded: the epoch began in a version that did not record. Waits for the device.
+        """
+        if sum(map(len, self._batches)) != len(order):
             return None
         by_image = torch.empty(len(order), dtype=torch.bool)
-        by_image[order] = torch.cat(self._shown).cpu()
+        by_image[order] = torch.cat(self._batches).cpu()
         return by_image
 
     def state_dict(self) -> dict[str, Any]:
-        """What was noted in an epoch that is not over yet; taken between two events, it waits for the device."""
-        is_over = self.validated is not None or not self._shown
-        return {"shown": None if is_over else torch.cat(self._shown).cpu()}
+        """Return what an unfinished epoch has recorded. Waits for the device."""
+        is_over = self.validation is not None or not self._batches
+        return {"shown": None if is_over else torch.cat(self._batches).cpu()}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
         self.begin_epoch()
         if state["shown"] is not None:
-            self._shown = [state["shown"].to(device)]
+            self._batches = [state["shown"].to(device)]

@@ -1,13 +1,14 @@
-"""What networks say of training images that they never saw: K-fold cross-validation by a quick recipe.
+"""Predictions for training images by models that were not trained on them: K-fold cross-validation with a quick recipe.
 
-In: a run's settings, its training and validation images, its folder. Out: OutOfSample, every image's logits by the network that was
-trained without it. Each fold is kept as soon as it is done, so that work that was cancelled or killed goes on with the next one; the whole
-is kept by the rows of the images, and stays true when labels are corrected or images are excluded.
+In: a run's settings, its training and validation images, its folder. Out: OutOfFoldPredictions, the logits of every image by the model
+that was trained without it. Each fold is saved as soon as it is done, so that cancelled work continues with the next one. The result
+is saved by the rows of the images, and stays valid when labels are corrected or images are excluded.
 """
 
 import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,21 +24,23 @@ from cnn_core.files import write_atomically
 from cnn_core.home import EVALUATIONS
 from cnn_core.inference.logits import compute_logits
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.models.registry import least_side
+from cnn_core.models.registry import min_image_side
 from cnn_core.training.loop import Trainer
-from cnn_core.training.recipe import load_training, prepare
+from cnn_core.training.recipe import load_training_images, make_trainer
 
 FOLDS = 4
-CHECKED = 500  # training images that are looked at after an epoch: the held-out ones are not to be
-ENOUGH, FEWEST_EPOCHS, MOST_EPOCHS = 300_000, 4, 30  # images that a network is shown in all, and the passes that makes
+VALIDATION_IMAGES = 500  # training images that are validated on after an epoch; the held-out ones must not be
+TOTAL_IMAGES, MIN_EPOCHS, MAX_EPOCHS = 300_000, 4, 30  # images that a model is trained on in all epochs, and limits of the epochs
 BATCH = 500
 QUICK = {"model": "speed", "width": 0.5, "activation": "relu", "batch_size": 64}
 
 
 @dataclass(frozen=True, eq=False)
 class OutOfFoldPredictions:
-    """logits (N, classes) float32, which may be a memory-mapped file, of the images in `rows` (N,) int64 of the set, ascending. `key`: another
-    one for other settings."""
+    """`logits` (N, classes) float32, perhaps a memory-mapped file, of the images in `rows` (N,) int64 of the set, ascending.
+
+    `key`: identifies the settings.
+    """
 
     classes: tuple[str, ...]
     logits: np.ndarray
@@ -48,26 +51,33 @@ class OutOfFoldPredictions:
         """Whether all of `rows` (n,) are among these images."""
         return bool(np.isin(rows, self.rows).all())
 
-    def of(self, images: ImageSet) -> Evaluation:
-        """The evaluation of `images`, in their order and with the labels they have now."""
-        logits = self.logits if np.array_equal(self.rows, images.rows) else self.logits[np.searchsorted(self.rows, images.rows)]
+    def evaluate(self, images: ImageSet) -> Evaluation:
+        """Return the evaluation of `images`, in their order and with their present labels."""
+        rows = rows_of(images)
+        logits = self.logits if np.array_equal(self.rows, rows) else self.logits[np.searchsorted(self.rows, rows)]
         return Evaluation(
-            self.classes, logits, images.labels, key=f"{self.key}-{_digest(images.rows.tobytes(), images.labels.tobytes())}"
+            self.classes, logits, images.labels, key=f"{self.key}-{_digest(rows.tobytes(), images.labels.tobytes())}"
         )
 
 
-def quick_recipe(config: TrainConfig, image_size: int, count: int) -> TrainConfig:
-    """Settings that learn `count` images of a run in a fraction of the time: SpeedNet at half its width, with the run's own flip, seed and
-    machine. The run's own settings where images are too small for it.
+def rows_of(images: ImageSet) -> np.ndarray:
+    """Return the rows (N,) int64 of images that come from an imported set."""
+    assert images.rows is not None, "images of an imported set have rows"
+    return images.rows
 
-    count: excluded images too, so that excluding one more does not ask for other settings.
+
+def quick_recipe(config: TrainConfig, image_size: int, count: int) -> TrainConfig:
+    """Return settings that train on `count` images in a fraction of the time: SpeedNet with half the width.
+
+    Flip, seed, device and precision are those of the run; for images that are too small for SpeedNet, all settings are. count: with
+    excluded images, so that excluding one more does not change the settings.
     """
-    if image_size < least_side("speed"):
+    if image_size < min_image_side("speed"):
         return config
     flips = config.flip != "off"
     return make_config(
         data=config.data,
-        epochs=min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(ENOUGH / count))),
+        epochs=min(MAX_EPOCHS, max(MIN_EPOCHS, round(TOTAL_IMAGES / count))),
         flip="alternating" if flips else "off",
         mirror=flips,
         seed=config.seed,
@@ -80,20 +90,21 @@ def quick_recipe(config: TrainConfig, image_size: int, count: int) -> TrainConfi
 def cross_validate_run(
     source: DataSource, folder: Path, recipe: TrainConfig, folds: int = FOLDS
 ) -> Generator[Progress, None, OutOfFoldPredictions]:
-    """All training and validation images of a run in `folder`, from what is kept there where that covers them. Raises StudioError."""
-    images = yield from load_learned(source)
-    kept = read_out_of_fold(folder, source.info, recipe, folds)
-    if kept and kept.covers(images.rows):
-        return kept
+    """Return the predictions for all training and validation images of the run in `folder`, saved ones if they cover them. Raises StudioError."""
+    images = yield from load_all_training_images(source)
+    saved = read_out_of_fold(folder, source.info, recipe, folds)
+    if saved and saved.covers(rows_of(images)):
+        return saved
     return (yield from cross_validate(images, source.info, recipe, folder, folds))
 
 
-def load_learned(source: DataSource) -> Generator[Progress, None, ImageSet]:
-    """Training and validation images as one set, by ascending rows. Raises DataError."""
-    images, validation = yield from load_training(source)
+def load_all_training_images(source: DataSource) -> Generator[Progress, None, ImageSet]:
+    """Load training and validation images as one set, by ascending rows. Raises DataError."""
+    images, validation = yield from load_training_images(source)
     if validation is None:
         return images
-    rows, labels = (np.concatenate(pair) for pair in ((images.rows, validation.rows), (images.labels, validation.labels)))
+    rows = np.concatenate((rows_of(images), rows_of(validation)))
+    labels = np.concatenate((images.labels, validation.labels))
     order = np.argsort(rows)
     return ImageSet(images.pool, labels[order], rows=rows[order])
 
@@ -101,9 +112,9 @@ def load_learned(source: DataSource) -> Generator[Progress, None, ImageSet]:
 def cross_validate(
     images: ImageSet, info: DataInfo, recipe: TrainConfig, folder: Path, folds: int = FOLDS
 ) -> Generator[Progress, None, OutOfFoldPredictions]:
-    """Train `folds` networks by `recipe`, each without a share of `images`, of which it then gives the logits. Raises StudioError.
+    """Train `folds` models with `recipe`, each without one fold of `images`, which it then classifies. Raises StudioError.
 
-    Early stopping is off: the epoch count of the recipe decides, and nothing that is held out.
+    Early stopping is off: held-out images must not decide when training ends.
     """
     recipe = make_config(**{**recipe.model_dump(), "patience": 0})
     fold_of = stratified_folds(images.labels, folds, recipe.seed)
@@ -117,24 +128,24 @@ def cross_validate(
     for number, path in enumerate(paths):
         if _read_logits(path, ((fold_of == number).sum(), len(info.classes))) is None:
             logits = yield from _held_out_logits(images, info, recipe, fold_of, number, folds)
-            write_atomically(path, lambda file, logits=logits: np.save(file, logits))
+            write_atomically(path, partial(np.save, arr=logits))
     logits = np.empty((len(images), len(info.classes)), np.float32)
     for number, path in enumerate(paths):
         logits[fold_of == number] = np.load(path)
-    found = OutOfFoldPredictions(info.classes, logits, images.rows, _whole_key(info, recipe, folds))
-    _save(folder, found)
+    predictions = OutOfFoldPredictions(info.classes, logits, rows_of(images), _recipe_key(info, recipe, folds))
+    _save(folder, predictions)
     for path in paths:
         path.unlink(missing_ok=True)
-    return found
+    return predictions
 
 
 def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Of each image (N,) the fold that it is held out in, int64: every class is dealt out evenly, and so are all images.
+    """Return the fold (N,) int64 in which each image is held out. Classes and images are spread evenly over the folds.
 
     Raises DataError with fewer images than folds.
     """
     if len(labels) < 2 * folds:
-        raise DataError(f"{len(labels)} images are too few to be held out in {folds} turns. Add images first.")
+        raise DataError(f"{len(labels)} images are too few for {folds} folds. Add images.")
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]  # by class, at random within each
@@ -146,19 +157,21 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
 def _held_out_logits(
     images: ImageSet, info: DataInfo, recipe: TrainConfig, fold_of: np.ndarray, number: int, folds: int
 ) -> Generator[Progress, None, np.ndarray]:
-    """Logits (n, classes) float32 of the images of fold `number`, by a network trained on all others."""
+    """Return the logits (n, classes) float32 of the images of fold `number` by a model trained on all others."""
     device = choose_device(recipe.device)
-    stage = f"Network {number + 1} of {folds}"
+    stage = f"Model {number + 1} of {folds}"
     yield Progress(f"{stage}: preparing", 0, 1)
-    seen, held_out = images.take(np.flatnonzero(fold_of != number)), images.take(np.flatnonzero(fold_of == number))
-    checked = seen.take(np.arange(0, len(seen), max(1, len(seen) // CHECKED)))
-    if recipe.batch_size > len(seen):
-        recipe = make_config(**{**recipe.model_dump(), "batch_size": len(seen)})
+    training, held_out = images.take(np.flatnonzero(fold_of != number)), images.take(np.flatnonzero(fold_of == number))
+    validation = training.take(np.arange(0, len(training), max(1, len(training) // VALIDATION_IMAGES)))
+    if recipe.batch_size > len(training):
+        recipe = make_config(**{**recipe.model_dump(), "batch_size": len(training)})
     with determinism(recipe.deterministic):
-        trainer, card = prepare(recipe, info, seen, device, checked)
-        yield from _train(trainer, f"{stage} learns")
+        trainer, card = make_trainer(recipe, info, training, device, validation)
+        yield from _train(trainer, f"{stage}: training")
         batches = Batches(held_out, batch_size=BATCH, device=device, mean=card.mean, std=card.std)
-        logits = yield from compute_logits(trainer.measured, batches, f"{stage} classifies what it never saw", trainer.arithmetic)
+        logits = yield from compute_logits(
+            trainer.validated_model, batches, f"{stage}: classifying held-out images", trainer.arithmetic
+        )
     return logits.cpu().numpy()
 
 
@@ -170,16 +183,16 @@ def _train(trainer: Trainer, stage: str) -> Generator[Progress, None, None]:
 
 
 def read_out_of_fold(folder: Path, info: DataInfo, recipe: TrainConfig, folds: int = FOLDS) -> OutOfFoldPredictions | None:
-    """What is kept of a whole cross-validation by `recipe` on the images of `info`, or None."""
-    key = _whole_key(info, recipe, folds)
+    """Return the saved result of a cross-validation with `recipe` on the images of `info`, or None."""
+    key = _recipe_key(info, recipe, folds)
     path = folder / EVALUATIONS / f"unseen-{key}.npy"
     try:
         rows = np.load(path.with_suffix(".rows.npy"), allow_pickle=False)
         logits = _read_logits(path, (len(rows), len(info.classes)))
-        is_whole = logits is not None and rows.dtype == np.int64 and bool((np.diff(rows) > 0).all())
-    except Exception:  # missing or damaged: it can be computed anew
+        is_valid = rows.dtype == np.int64 and bool((np.diff(rows) > 0).all())
+    except Exception:  # missing or damaged: it is computed again
         return None
-    return OutOfFoldPredictions(info.classes, logits, rows, key) if is_whole else None
+    return OutOfFoldPredictions(info.classes, logits, rows, key) if is_valid and logits is not None else None
 
 
 def _read_logits(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
@@ -190,21 +203,21 @@ def _read_logits(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
     return logits if logits.dtype == np.float32 and logits.shape == tuple(shape) else None
 
 
-def _save(folder: Path, found: OutOfFoldPredictions) -> None:
-    path = folder / EVALUATIONS / f"unseen-{found.key}.npy"
-    write_atomically(path.with_suffix(".rows.npy"), lambda file: np.save(file, found.rows))
-    write_atomically(path, lambda file: np.save(file, found.logits))
+def _save(folder: Path, predictions: OutOfFoldPredictions) -> None:
+    path = folder / EVALUATIONS / f"unseen-{predictions.key}.npy"
+    write_atomically(path.with_suffix(".rows.npy"), lambda file: np.save(file, predictions.rows))
+    write_atomically(path, lambda file: np.save(file, predictions.logits))
 
 
-def _whole_key(info: DataInfo, recipe: TrainConfig, folds: int) -> str:
-    """The same for the same recipe on the same set as it was imported and split; corrections play no part."""
+def _recipe_key(info: DataInfo, recipe: TrainConfig, folds: int) -> str:
+    """Return a key of the recipe and the set as it was imported and split, without its corrections."""
     recipe = make_config(**{**recipe.model_dump(), "patience": 0})
     return _digest(info.fingerprint.partition("-")[0], info.classes, recipe.model_dump_json(), folds)
 
 
 def _fold_key(images: ImageSet, info: DataInfo, recipe: TrainConfig, folds: int) -> str:
-    """The same as long as not a single image or label is another one."""
-    return _digest(_whole_key(info, recipe, folds), images.rows.tobytes(), images.labels.tobytes())
+    """Return a key of the recipe and of every image and label."""
+    return _digest(_recipe_key(info, recipe, folds), rows_of(images).tobytes(), images.labels.tobytes())
 
 
 def _digest(*facts: object) -> str:

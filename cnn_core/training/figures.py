@@ -1,4 +1,4 @@
-"""The two pictures that every run leaves: `training_curves.png` and `predictions.png`. Drawn by matplotlib, without a screen."""
+"""The two figures of every finished run, `training_curves.png` and `predictions.png`, drawn by matplotlib without a screen."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ GRID = (4, 8)
 
 
 def draw_training_curves(epochs: Sequence[Epoch], path: Path) -> None:
-    """Loss and accuracy by epoch, training and validation, with the best epoch marked."""
+    """Draw training and validation loss and accuracy by epoch, with the best epoch marked."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     best = max((epoch for epoch in epochs if epoch.is_best), key=lambda epoch: epoch.epoch)
@@ -42,29 +42,31 @@ def draw_training_curves(epochs: Sequence[Epoch], path: Path) -> None:
 
 
 def draw_predictions(images: ImageSet, evaluation: Evaluation, path: Path) -> None:
-    """The predictions on test images in a file that is there as a whole or not at all."""
-    write_atomically(path, lambda file: paint_predictions(images, evaluation, file))
+    """Draw predictions on test images into `path`, which is replaced as a whole or not at all."""
+    write_atomically(path, lambda file: write_predictions_png(images, evaluation, file))
 
 
-def paint_predictions(images: ImageSet, evaluation: Evaluation, file: BinaryIO, about: str = "Test accuracy") -> None:
-    """A PNG: a grid of images, evenly spread over the set, with predicted and true class, wrong ones in colour, and above it what
-    accuracy it is `about`."""
+def write_predictions_png(images: ImageSet, evaluation: Evaluation, file: BinaryIO, title: str = "Test accuracy") -> None:
+    """Write a PNG: a grid of images, evenly spaced over the set, with predicted and true class, wrong ones in colour.
+
+    Its heading is `title` and the accuracy.
+    """
     rows, columns = GRID
     figure = Figure(figsize=(columns * 1.5, rows * 1.8), layout="constrained")
-    figure.suptitle(f"{about} {evaluation.accuracy:.1%}", parse_math=False)
-    chosen = np.unique(np.linspace(0, len(images) - 1, rows * columns).astype(int))
+    figure.suptitle(f"{title} {evaluation.accuracy:.1%}", parse_math=False)
+    indices = np.unique(np.linspace(0, len(images) - 1, rows * columns).astype(int))
     cells = figure.subplots(rows, columns).ravel()
     for axes in cells:
         axes.set_axis_off()
-    for axes, index in zip(cells, chosen, strict=False):
+    for axes, index in zip(cells, indices, strict=False):
         _draw_prediction(axes, images[index], evaluation, int(index))
     figure.savefig(file, format="png", dpi=120)
 
 
 def _draw_prediction(axes: Axes, image: np.ndarray, evaluation: Evaluation, index: int) -> None:
     predicted, true = evaluation.predicted[index], evaluation.labels[index]
-    title = f"{evaluation.classes[predicted]} {evaluation.scores.confidence[index]:.0%}"
+    label = f"{evaluation.classes[predicted]} {evaluation.scores.confidence[index]:.0%}"
     if predicted != true:
-        title += f"\n(is {evaluation.classes[true]})"
+        label += f"\n(is {evaluation.classes[true]})"
     axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-    axes.set_title(title, fontsize=8, parse_math=False, color="black" if predicted == true else VALIDATION)
+    axes.set_title(label, fontsize=8, parse_math=False, color="black" if predicted == true else VALIDATION)

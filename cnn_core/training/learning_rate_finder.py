@@ -1,6 +1,6 @@
-"""The learning-rate finder: how the loss moves while the rate rises from far too low to far too high.
+"""The learning-rate finder: the loss while the learning rate rises from far too low to far too high.
 
-In: settings and a home. Out: a generator of Progress whose value is a RateCurve with a proposal. The network it trains is thrown away.
+In: settings and a home. Out: a generator of Progress whose value is a LearningRateCurve. The model it trains is thrown away.
 """
 
 import math
@@ -13,53 +13,54 @@ from cnn_core.device import choose_device
 from cnn_core.errors import SettingError
 from cnn_core.events import Progress
 from cnn_core.home import Home
-from cnn_core.training.recipe import load_training, prepare
+from cnn_core.training.recipe import load_training_images, make_trainer
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
-SMOOTHING = 0.9  # share of the running mean that is kept at every step
-BLOWN_UP = 4.0  # times the lowest loss: what follows is only worse
+SMOOTHING = 0.9  # coefficient of the running mean of the loss
+DIVERGED = 4.0  # times the lowest loss: training stops there
 
 
 @dataclass(frozen=True)
-class RateCurve:
-    """`losses` (nats, smoothed) at `rates`, both rising with the steps; `proposal` is a peak learning rate that should train well."""
+class LearningRateCurve:
+    """`losses` (nats, smoothed) at `learning_rates`, in the order of the steps. `proposal`: a peak learning rate that should train well."""
 
-    rates: tuple[float, ...]
+    learning_rates: tuple[float, ...]
     losses: tuple[float, ...]
     proposal: float
 
 
-def find_rate(config: TrainConfig, home: Home) -> Generator[Progress, None, RateCurve]:
-    """Train for at most STEPS steps with an exponentially rising rate (Smith, 2017, section 3.3) and propose a tenth of the rate at which
-    the smoothed loss was lowest (Howard and Gugger, 2020). Raises SettingError when the loss never fell."""
+def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, None, LearningRateCurve]:
+    """Train for at most STEPS steps with an exponentially rising learning rate (Smith, 2017, section 3.3).
+
+    Proposes a tenth of the one with the lowest smoothed loss (Howard and Gugger, 2020). Raises SettingError when the loss never fell.
+    """
     source = open_source(config.data, home)
-    images, validation = yield from load_training(source)
-    trainer, _ = prepare(config, source.info, images, choose_device(config.device), validation)
-    rates: list[float] = []
+    images, validation = yield from load_training_images(source)
+    trainer, _ = make_trainer(config, source.info, images, choose_device(config.device), validation)
+    learning_rates: list[float] = []
     losses: list[float] = []
-    running = 0.0
-    while len(rates) < STEPS:
+    running_mean = 0.0
+    while len(learning_rates) < STEPS:
         trainer.model.train()
         for batch, targets in trainer.batches:
-            rate = LOWEST * (HIGHEST / LOWEST) ** (len(rates) / (STEPS - 1))
-            trainer.optimizer.set_rate(rate)
-            running = SMOOTHING * running + (1 - SMOOTHING) * trainer.take_step(batch, targets).item()
-            smoothed = running / (1 - SMOOTHING ** (len(rates) + 1))
-            if not math.isfinite(smoothed) or (losses and smoothed > BLOWN_UP * min(losses)):
-                return _propose(rates, losses)
-            rates.append(rate)
+            learning_rate = LOWEST * (HIGHEST / LOWEST) ** (len(learning_rates) / (STEPS - 1))
+            trainer.optimizer.set_rate(learning_rate)
+            running_mean = SMOOTHING * running_mean + (1 - SMOOTHING) * trainer.take_step(batch, targets).item()
+            smoothed = running_mean / (1 - SMOOTHING ** (len(learning_rates) + 1))
+            if not math.isfinite(smoothed) or (losses and smoothed > DIVERGED * min(losses)):
+                return _propose(learning_rates, losses)
+            learning_rates.append(learning_rate)
             losses.append(smoothed)
-            yield Progress("Trying learning rates", len(rates), STEPS)
-            if len(rates) == STEPS:
+            yield Progress("Trying learning rates", len(learning_rates), STEPS)
+            if len(learning_rates) == STEPS:
                 break
-    return _propose(rates, losses)
+    return _propose(learning_rates, losses)
 
 
-def _propose(rates: list[float], losses: list[float]) -> RateCurve:
+def _propose(learning_rates: list[float], losses: list[float]) -> LearningRateCurve:
     lowest = min(range(len(losses)), key=losses.__getitem__) if losses else 0
     if len(losses) < 10 or losses[lowest] > 0.98 * losses[0]:
         raise SettingError(
-            "No learning rate made the loss fall within a hundred steps. Choose a larger batch size or another optimizer.",
-            "learning_rate",
+            "The loss did not fall at any learning rate. Choose a larger batch size or another optimizer.", "learning_rate"
         )
-    return RateCurve(tuple(rates), tuple(losses), float(f"{rates[lowest] / 10:.1g}"))
+    return LearningRateCurve(tuple(learning_rates), tuple(losses), float(f"{learning_rates[lowest] / 10:.1g}"))

@@ -1,6 +1,6 @@
-"""Counts steps, images and time, and turns what happened on the device into reports.
+"""Counts steps, images and time, and turns the numbers on the device into reports.
 
-In: losses and accuracies as they lie on the device. Out: Steps events, with one device-to-host wait each; an epoch's means.
+In: losses and accuracies as tensors on the device. Out: Steps events, with one device-to-host wait each; the means of an epoch.
 """
 
 import math
@@ -19,19 +19,19 @@ REPORT_SECONDS = 0.25
 
 @dataclass
 class Meter:
-    """`step` and `images` count over the whole run; `train_seconds` is time in training alone, validation left out.
+    """`step` and `images` count over the whole run; `train_seconds` is time in training alone, without validation.
 
-    `remedy` is the sentence that a diverged run is given.
+    `remedy`: the sentence that ends the message when training diverges.
     """
 
     remedy: str = "Choose a lower learning rate and start again."
-    gauge: ResourceMonitor = field(default_factory=lambda: ResourceMonitor(torch.device("cpu")))
+    resources: ResourceMonitor = field(default_factory=lambda: ResourceMonitor(torch.device("cpu")))
     step: int = 0
     images: int = 0
     train_seconds: float = 0.0
-    _pending: list[torch.Tensor] = field(default_factory=list)
+    _pending: list[torch.Tensor] = field(default_factory=list)  # (loss, accuracy) of each step since the last report
     _sizes: list[int] = field(default_factory=list)
-    _sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    _sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # of the epoch: images, loss, accuracy
     _started: float = field(default_factory=time.perf_counter)
     _reported: float = 0.0
 
@@ -40,15 +40,16 @@ class Meter:
         self.resume_epoch()
 
     def resume_epoch(self) -> None:
-        """Training begins or goes on: the clock of the next report starts now."""
+        """Start the clock of the next report."""
         self._reported = time.perf_counter()
 
-    def skip(self, seconds: float) -> None:
-        """Leave a pause that lies just behind out of all times."""
+    def skip_pause(self, seconds: float) -> None:
+        """Leave a pause that has just ended out of all times."""
         self._started += seconds
         self._reported += seconds
 
-    def count(self, loss: torch.Tensor, accuracy: torch.Tensor, size: int) -> None:
+    def record(self, loss: torch.Tensor, accuracy: torch.Tensor, size: int) -> None:
+        """Add a step on `size` images; loss and accuracy () stay on the device."""
         self._pending.append(torch.stack((loss, accuracy)))
         self._sizes.append(size)
         self.step += 1
@@ -58,7 +59,10 @@ class Meter:
         return time.perf_counter() - self._reported > REPORT_SECONDS
 
     def report(self, epoch: int, learning_rate: float, gradient_norm: float | None = None) -> Steps:
-        """The steps since the last report; `gradient_norm` is the last one's. Raises DivergedError when a loss among them is not a finite number."""
+        """Return the steps since the last report; `gradient_norm` is that of the last step.
+
+        Raises DivergedError when one of their losses is not finite.
+        """
         values = torch.stack(self._pending).tolist()  # the one device-to-host wait of a report
         sizes, self._pending, self._sizes = self._sizes, [], []
         for position, (loss, _) in enumerate(values, start=self.step - len(values) + 1):
@@ -70,7 +74,7 @@ class Meter:
         elapsed, self._reported = now - self._reported, now
         self.train_seconds += elapsed
         losses, accuracies = zip(*values, strict=True)
-        memory, load = self.gauge.read()
+        memory, load = self.resources.read()
         return Steps(
             epoch=epoch,
             step=self.step,
@@ -93,7 +97,7 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """Since training began, validation included, pauses between interruption and resumption left out."""
+        """Seconds since training began, with validation, without pauses and the time between interruption and resumption."""
         return time.perf_counter() - self._started
 
     @property
@@ -105,7 +109,7 @@ class Meter:
         return self._sums[2] / self._sums[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run goes on from; nothing is pending between two events."""
+        """Return the counts and times, to be taken between two events, when no step is pending."""
         return {
             "step": self.step,
             "images": self.images,

@@ -1,54 +1,54 @@
-"""When memory runs out: which errors mean that, and the batch size that would have fitted.
+"""When memory runs out: which errors mean that, and which batch size fits.
 
-Out: a StudioError whose sentence names a batch size which was tried on this very machine.
+Out: a MemoryShortError whose message names a batch size that was tried on this machine.
 """
 
 import contextlib
 import gc
 import traceback
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from cnn_core.errors import MemoryShortError
+from cnn_core.training.loop import Trainer
 
-if TYPE_CHECKING:
-    from cnn_core.training.loop import Trainer
+CPU_MESSAGES = (
+    "can't allocate memory",
+    "could not create a memory object",
+    "could not create a primitive",
+)  # of torch and oneDNN
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` is how torch or Python says that an allocation failed, on a GPU or on the CPU."""
+    """Whether `error` is how torch or Python reports that an allocation failed, on a GPU or on the CPU."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError)
-        and any(
-            words in str(error)
-            for words in ("can't allocate memory", "could not create a memory object", "could not create a primitive")
-        )
+        isinstance(error, RuntimeError) and any(message in str(error) for message in CPU_MESSAGES)
     )
 
 
 @contextlib.contextmanager
-def explain_memory(trainer: "Trainer", shape: tuple[int, int, int]) -> Iterator[None]:
-    """In the block, an allocation that fails becomes a MemoryShortError with the batch size that would fit. shape: an image's (C, H, W)."""
+def explain_memory(trainer: Trainer, shape: tuple[int, int, int]) -> Iterator[None]:
+    """Turn a failed allocation in the block into a MemoryShortError with the batch size that fits. shape: an image's (C, H, W)."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         traceback.clear_frames(error.__traceback__)  # their locals hold the tensors that filled the memory
-        fits = largest_batch(trainer, shape)
-        remedy = f"A batch size of {fits:,} fits" if fits else "Not even a batch of one image fits: choose a smaller network"
+        size = largest_batch(trainer, shape)
+        remedy = f"A batch size of {size:,} fits" if size else "Not even a batch of one image fits: choose a smaller model"
+        device, batch_size = trainer.arithmetic.device.type.upper(), trainer.batches.batch_size
         raise MemoryShortError(
-            f"The memory of the {trainer.arithmetic.device.type.upper()} does not hold a training step of {trainer.batches.batch_size:,} images. {remedy}."
+            f"A training step with {batch_size:,} images does not fit into the memory of the {device}. {remedy}."
         ) from None
 
 
-def largest_batch(trainer: "Trainer", shape: tuple[int, int, int]) -> int:
-    """The largest of half, a quarter, … of the batch size for which one forward and backward pass goes through; 0 for none.
+def largest_batch(trainer: Trainer, shape: tuple[int, int, int]) -> int:
+    """Return the largest of 1/2, 1/4, … of the batch size for which a forward and backward pass fits, 0 if none does.
 
-    Tried with a quarter more images, as room for what the optimizer keeps, the augmentation, and memory in pieces.
+    Tried with a quarter more images, as room for the optimizer's state, the augmentation, and fragmented memory.
     """
     trainer.optimizer.zero_grad()
     size = trainer.batches.batch_size // 2
@@ -57,15 +57,16 @@ def largest_batch(trainer: "Trainer", shape: tuple[int, int, int]) -> int:
     return size
 
 
-def _fits(trainer: "Trainer", size: int, shape: tuple[int, int, int]) -> bool:
+def _fits(trainer: Trainer, size: int, shape: tuple[int, int, int]) -> bool:
     device = trainer.arithmetic.device
-    _release(device)
+    _free_memory(device)
     try:
         images = torch.zeros(size + -(-size // 4), *shape, device=device).contiguous(memory_format=trainer.arithmetic.layout)
         with trainer.arithmetic.autocast():
             logits = trainer.model(images)
-        nn.functional.cross_entropy(logits.float(), torch.zeros(len(images), dtype=torch.long, device=device)).backward()
-    except (RuntimeError, MemoryError) as error:  # in want of memory libraries fail in many words
+        loss = nn.functional.cross_entropy(logits.float(), torch.zeros(len(images), dtype=torch.long, device=device))
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
+    except (RuntimeError, MemoryError) as error:  # libraries report a failed allocation in many ways
         traceback.clear_frames(error.__traceback__)
         return False
     finally:
@@ -73,7 +74,7 @@ def _fits(trainer: "Trainer", size: int, shape: tuple[int, int, int]) -> bool:
     return True
 
 
-def _release(device: torch.device) -> None:
+def _free_memory(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

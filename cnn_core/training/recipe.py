@@ -1,10 +1,10 @@
-"""The whole story of a run, top to bottom: settings -> data -> batches -> training -> best model -> test -> pictures.
+"""A run from start to end: settings -> data -> batches -> training -> best model -> test accuracy -> figures.
 
-In: a TrainConfig and the run's folder. Out: a generator of events, and the folder's files. Closing the generator stops the run
-and keeps what was learned; who drives it, and where its events go, is not known here.
+In: a TrainConfig and the run's folder. Out: a generator of events, and the folder's files. Closing the generator stops the run and
+saves its state. Where the events go, and in which process this runs, is not known here.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,12 @@ from cnn_core.events import Event, Finished, Note, Progress, Started
 from cnn_core.home import CURVES_IMAGE, PREDICTIONS_IMAGE, Home
 from cnn_core.metrics.evaluation import evaluate, evaluation_key, save_evaluation
 from cnn_core.models.checkpoint import drop_checkpoints
-from cnn_core.models.registry import count_trained, find_family
+from cnn_core.models.layers import PreparedModel
+from cnn_core.models.registry import count_trainable, find_family
 from cnn_core.models.saving import ModelCard, load_model, save_card
-from cnn_core.training.augmentation import augmentations, mixing
-from cnn_core.training.compilation import Compiled
+from cnn_core.training.batch_transforms import make_augmentations, make_mixing
+from cnn_core.training.compilation import CompiledModel
+from cnn_core.training.controls import TrainingControls
 from cnn_core.training.figures import draw_predictions, draw_training_curves
 from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
@@ -33,28 +35,27 @@ from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.resource_monitor import ResourceMonitor
 from cnn_core.training.schedule import make_schedule, make_side
 from cnn_core.training.session import TrainingSession
-from cnn_core.training.steering import Steering
 
-PREPARATION_IMAGES = 5000
-Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and deviation per channel
+PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
 
 
 def train_run(
-    config: TrainConfig, folder: Path, home: Home, *, resume: bool = False, steering: Steering | None = None
-) -> Iterator[Event | None]:
-    """Train as `config` says, leaving model, curves and predictions in `folder`. Raises StudioError for what a person can put right.
+    config: TrainConfig, folder: Path, home: Home, *, resume: bool = False, steering: TrainingControls | None = None
+) -> Generator[Event | None, None, None]:
+    """Train with the settings of `config`, leaving model, curves and predictions in `folder`. Raises StudioError.
 
-    With `resume` it goes on from the folder's checkpoint, or from the beginning when there is none. `steering` is looked at after
-    every event of the training itself; while that says pause, None is given instead of events.
+    resume: continue from the folder's checkpoint, if there is one. steering: requests, read after every event of the training
+    itself; while it is paused, None is yielded instead of events.
     """
     with determinism(config.deterministic):
         device = choose_device(config.device)
         source = open_source(config.data, home)
-        images, validation = yield from load_training(source)
+        images, validation = yield from load_training_images(source)
         yield from map(Note, images.notes)
-        trainer, card = prepare(config, source.info, images, device, validation)
+        trainer, card = make_trainer(config, source.info, images, device, validation)
         yield Started(
-            parameters=count_trained(trainer.model),
+            parameters=count_trainable(trainer.model),
             device=f"{describe_device(device)}, {trainer.arithmetic}",
             train_count=len(trainer.batches.labels),
             val_count=len(trainer.validation.labels),
@@ -65,11 +66,11 @@ def train_run(
             classes=source.info.classes,
             class_counts=tuple(trainer.batches.labels.bincount(minlength=len(source.info.classes)).tolist()),
         )
-        course = TrainingSession(trainer, config, source.info, card, folder, steering or Steering())
+        session = TrainingSession(trainer, config, source.info, card, folder, steering or TrainingControls())
         if resume:
-            yield from course.go_on()
+            yield from session.resume()
         save_card(folder, card)
-        yield from course
+        yield from session
 
         test = yield from source.load("test")
         yield from map(Note, test.notes)
@@ -77,16 +78,16 @@ def train_run(
         evaluation = yield from evaluate(best, card, test, device)
         save_evaluation(folder, evaluation_key(folder, config, source.info.fingerprint, "test", None), evaluation)
         yield Progress("Drawing curves and predictions", 0, 1)
-        draw_training_curves(course.epochs, folder / CURVES_IMAGE)
+        draw_training_curves(session.epochs, folder / CURVES_IMAGE)
         draw_predictions(test, evaluation, folder / PREDICTIONS_IMAGE)
         drop_checkpoints(folder)
         yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
 
 
-def prepare(
+def make_trainer(
     config: TrainConfig, info: DataInfo, images: ImageSet, device: torch.device, validation: ImageSet | None = None
 ) -> tuple[Trainer, ModelCard]:
-    """Everything that training needs, before its first step. Raises DataError or SettingError where the settings do not fit the data."""
+    """Return all that training needs, before its first step. Raises DataError or SettingError when the settings do not fit the data."""
     training, validation = split_validation(images, config, validation)
     mean, std = channel_statistics(training)
     options = config.model_options
@@ -107,11 +108,11 @@ def prepare(
     arithmetic = choose_arithmetic(config.precision, config.channels_last, device, depthwise=depthwise)
     torch.manual_seed(config.seed)
     model = card.build(weights=options.get("weights", "scratch"))
-    if hasattr(model, "prepare"):
-        every = -(-len(training) // PREPARATION_IMAGES)  # images may lie sorted by class
+    if isinstance(model, PreparedModel):
+        every = -(-len(training) // PREPARATION_IMAGES)  # images may be sorted by class
         sample = torch.from_numpy(training[::every]).permute(0, 3, 1, 2)
         model.prepare(Normalise(mean, std, torch.device("cpu"))(sample))
-    model = model.to(device, memory_format=arithmetic.layout)
+    model = arithmetic.place(model)
     batches = training_batches(config, info, training, (mean, std), device)
     steps = config.epochs * len(batches)
     return Trainer(
@@ -128,15 +129,15 @@ def prepare(
         patience=config.patience,
         side=make_side(config, len(batches), info.image_size),
         seed=config.seed,
-        forward=Compiled(model) if should_compile(config.compile, device, steps) else None,
-        meter=Meter(remedy=_remedy(config), gauge=ResourceMonitor(device)),
+        forward=CompiledModel(model) if should_compile(config.compile, device, steps) else None,
+        meter=Meter(remedy=_remedy(config), resources=ResourceMonitor(device)),
     ), card
 
 
 def training_batches(
     config: TrainConfig, info: DataInfo, training: ImageSet, statistics: Statistics, device: torch.device
 ) -> Batches:
-    """The very batches that training will be given, augmentations drawn from the seed. `statistics`: of the channels of `training`."""
+    """Return the batches of the training, whose augmentations are drawn from the seed. `statistics`: of the channels of `training`."""
     mean, std = statistics
     return Batches(
         training,
@@ -144,43 +145,41 @@ def training_batches(
         device=device,
         mean=mean,
         std=std,
-        augmentations=augmentations(config, info.image_size, mean),
-        mix=mixing(config, len(info.classes)),
+        augmentations=make_augmentations(config, info.image_size, mean),
+        mix=make_mixing(config, len(info.classes)),
         shuffle=True,
         seed=config.seed,
     )
 
 
 def _remedy(config: TrainConfig) -> str:
-    """What to change when training diverges."""
+    """Return the sentence that says what to change when training diverges."""
     if config.precision == "float16":
         return f"Choose precision float32, or a learning rate below {config.learning_rate:g}, and start again."
     return f"Choose a learning rate below {config.learning_rate:g}, for example {config.learning_rate / 10:g}, and start again."
 
 
-def load_training(source: DataSource) -> Generator[Progress, None, tuple[ImageSet, ImageSet | None]]:
-    """The source's training images, and its validation images where it has such."""
+def load_training_images(source: DataSource) -> Generator[Progress, None, tuple[ImageSet, ImageSet | None]]:
+    """Load the source's training images, and its validation images if it has any."""
     images = yield from source.load("train")
     validation = (yield from source.load("val")) if source.info.val_count else None
     return images, validation
 
 
-def split_validation(images: ImageSet, config: TrainConfig, given: ImageSet | None = None) -> tuple[ImageSet, ImageSet]:
-    """Training and validation images: `given` for validation, else a share of `images`, seeded and stratified.
+def split_validation(images: ImageSet, config: TrainConfig, validation: ImageSet | None = None) -> tuple[ImageSet, ImageSet]:
+    """Return training and validation images: `validation` if the set has its own, else a seeded, stratified sample of `images`.
 
-    Raises DataError or SettingError when either would be unusable.
+    Raises DataError or SettingError when there are too few of either.
     """
-    if given:
-        rest, kept = np.arange(len(images)), given.labels
+    if validation:
+        training_rows, validation_rows = np.arange(len(images)), np.arange(len(validation))
     else:
-        rest, kept = stratified_split(images.labels, config.validation_share, config.seed)
-    if not len(kept):
-        raise DataError(
-            f"Data set “{config.data}” has too few images to keep any for validation. Every class needs at least two training images."
-        )
-    if config.batch_size > len(rest):
+        training_rows, validation_rows = stratified_split(images.labels, config.validation_share, config.seed)
+    if not len(validation_rows):
+        raise DataError(f"Data set “{config.data}” is too small for a validation split. Add images: at least two in every class.")
+    if config.batch_size > len(training_rows):
         raise SettingError(
-            f"Batch size is {config.batch_size:,}, more than the {len(rest):,} training images. Choose a smaller batch size.",
+            f"Batch size is {config.batch_size:,}, more than the {len(training_rows):,} training images. Choose a smaller batch size.",
             "batch_size",
         )
-    return images.take(rest), given or images.take(kept)
+    return images.take(training_rows), validation or images.take(validation_rows)

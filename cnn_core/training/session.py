@@ -1,82 +1,84 @@
-"""A training with its folder: it goes on from a checkpoint, keeps the best weights and the state after every epoch, and can be steered.
+"""A training with its run's folder: it resumes from a checkpoint, saves the best weights and the state after every epoch.
 
-In: a trainer and what it was made from. Out: the trainer's events, and those of what was asked of it on the way.
+In: a trainer and what it was made from; requests to change, save or pause. Out: the trainer's events, and those of the requests.
 """
 
 import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from cnn_core.config.changes import change_config
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.source import DataInfo
+from cnn_core.data.source import DataInfo, Split
 from cnn_core.errors import DataError, RunError, SettingError, StudioError
 from cnn_core.events import Changed, Continued, Epoch, Event, Note, Paused, Resumed, Saved
 from cnn_core.metrics.training_dynamics import drop_dynamics_after, save_dynamics
-from cnn_core.models.checkpoint import keep_epoch, load_checkpoint, save_checkpoint
+from cnn_core.models.checkpoint import load_checkpoint, save_checkpoint, save_epoch
 from cnn_core.models.saving import ModelCard, save_weights
+from cnn_core.training.controls import TrainingControls, apply_settings
 from cnn_core.training.loop import Trainer
 from cnn_core.training.out_of_memory import explain_memory
-from cnn_core.training.steering import Steering, steer
-from cnn_core.training.tracked_predictions import ask_network
+from cnn_core.training.tracked_predictions import predict_tracked_images
 
-CHECKPOINT_SECONDS = 20.0  # so much of a run is lost at most when its process dies
+CHECKPOINT_SECONDS = 20.0  # at most this much of a run is lost when its process is killed
 
 
 @dataclass
 class TrainingSession:
-    """`config` holds the settings in force; `epochs` what was measured after each epoch so far."""
+    """`config`: the settings in force. `epochs`: the event of each epoch so far. `steering`: requests to change, save or pause."""
 
     trainer: Trainer
     config: TrainConfig
     info: DataInfo
     card: ModelCard
     folder: Path
-    steering: Steering
+    steering: TrainingControls
     epochs: list[Epoch] = field(default_factory=list)
-    _troubles: list[str] = field(default_factory=list)
-    _complaint: str = ""  # about the probes
-    _unsaved: nn.Module | None = None  # the best network, while it cannot be written
+    _write_errors: list[str] = field(default_factory=list)  # messages that were not yet yielded as notes
+    _tracked_images_error: str = ""
+    _unsaved: nn.Module | None = None  # the best model, while it cannot be written
 
-    def go_on(self) -> Iterator[Event]:
-        """Put the trainer where the folder's checkpoint was taken. Raises DataError when that was with other images."""
+    def resume(self) -> Iterator[Event]:
+        """Restore the folder's checkpoint, if there is one. Raises DataError when it was trained on other images."""
         state, note = load_checkpoint(self.folder, self.trainer.arithmetic.device)
         if note:
             yield Note(note)
         if state:
             if state["fingerprint"] != self.card.fingerprint:
                 raise DataError(
-                    "The images have changed since this run was interrupted, so it cannot go on. Restore them, or start a new run."
+                    "The images have changed since this run was interrupted, so it cannot be resumed. Restore them, or start a new run."
                 )
             self.trainer.load_state_dict(state["trainer"])
             if state.get("config"):  # checkpoints of earlier versions have none: nothing could be changed then
-                self._use(TrainConfig.model_validate(state["config"]))
+                self._apply(TrainConfig.model_validate(state["config"]))
             self.epochs += [Epoch(**epoch) for epoch in state["epochs"]]
         drop_dynamics_after(self.folder, self.trainer.epochs_done)
         yield Resumed(step=self.trainer.meter.step, epoch=self.trainer.epochs_done)
         if self.trainer.meter.step == self.trainer.epochs_done * len(self.trainer.batches) > 0:
-            yield from self._probe()  # its end may have come between the epoch and this
+            yield from self._classify_tracked_images()  # it may have ended between the epoch and these
 
     def __iter__(self) -> Iterator[Event | None]:
-        """Train to the end; None while it is paused. Whoever stops asking leaves a checkpoint behind."""
+        """Train to the end; yields None while it is paused. Closing the generator writes a checkpoint."""
         saved = time.perf_counter()
         try:
             with explain_memory(self.trainer, (self.card.channels, self.card.image_size, self.card.image_size)):
                 for event in self.trainer:
                     if isinstance(event, Epoch):
-                        self._keep(event)
+                        self._save_epoch(event)
                     if time.perf_counter() - saved > CHECKPOINT_SECONDS:
-                        self._save()
+                        self._save_checkpoint()
                         saved = time.perf_counter()
                     yield event
                     if isinstance(event, Epoch):
-                        yield from self._probe()
-                    yield from self._listen()
+                        yield from self._classify_tracked_images()
+                    yield from self._handle_requests()
             if self._unsaved:
                 save_weights(self.folder, self._unsaved)
         except OSError as error:
@@ -84,92 +86,98 @@ class TrainingSession:
                 f"The best model could not be written ({error.strerror or error}). Free some space and train the run again."
             ) from None
         except GeneratorExit:
-            self._save()
-            if not self.epochs:  # stopped within the first epoch: better its weights than none
-                self._write("The model", lambda: save_weights(self.folder, self.trainer.measured))
+            self._save_checkpoint()
+            if not self.epochs:  # stopped within the first epoch: there is no best model yet
+                self._write("The model", lambda: save_weights(self.folder, self.trainer.validated_model))
             raise
 
-    def _probe(self) -> Iterator[Event]:
-        """What the network, just as it was validated, says of the run's probes; why it cannot be asked is told once."""
+    def _classify_tracked_images(self) -> Iterator[Event]:
+        """Classify the tracked images with the validated model. What prevents it is yielded as a note once."""
         trainer = self.trainer
         try:
-            probed = ask_network(
-                self.folder, trainer.measured, self.card, trainer.arithmetic, epoch=trainer.epochs_done, step=trainer.meter.step
+            predictions = predict_tracked_images(
+                self.folder,
+                trainer.validated_model,
+                self.card,
+                trainer.arithmetic,
+                epoch=trainer.epochs_done,
+                step=trainer.meter.step,
             )
         except RunError as error:
-            if str(error) != self._complaint:
-                self._complaint = str(error)
-                yield Note(self._complaint)
+            if str(error) != self._tracked_images_error:
+                self._tracked_images_error = str(error)
+                yield Note(self._tracked_images_error)
         else:
-            if probed:
-                yield probed
+            if predictions:
+                yield predictions
 
-    def _listen(self) -> Iterator[Event | None]:
-        """Do what was asked for since the last event; during a pause None is given again and again, for whoever drives to wait."""
-        yield from self._answer()
+    def _handle_requests(self) -> Iterator[Event | None]:
+        """Handle the requests since the last event; during a pause, yield None again and again while the caller waits."""
+        yield from self._apply_requests()
         if not self.steering.is_paused:
             return
-        begun, step = time.perf_counter(), self.trainer.meter.step
-        self._save()
+        started, step = time.perf_counter(), self.trainer.meter.step
+        self._save_checkpoint()
         yield Paused(step)
         while self.steering.is_paused:
             yield None
-            yield from self._answer()
-        self.trainer.meter.skip(time.perf_counter() - begun)
+            yield from self._apply_requests()
+        self.trainer.meter.skip_pause(time.perf_counter() - started)
         yield Continued(step)
 
-    def _answer(self) -> Iterator[Event]:
-        """Changes and saves that were asked for, and what could not be written."""
+    def _apply_requests(self) -> Iterator[Event]:
+        """Apply requested changes and saves, and report what could not be written."""
         step = self.trainer.meter.step
         if changes := self.steering.take_changes():
             try:
-                self._use(change_config(self.config, changes))
+                self._apply(change_config(self.config, changes))
             except SettingError as error:
-                yield Note(f"Nothing was changed after step {step:,}. {error}")
+                yield Note(f"No setting was changed after step {step:,}. {error}")
             else:
-                self._save()  # before it is told: a change that was seen is not lost with the process
+                self._save_checkpoint()  # before the event: a reported change is not lost with the process
                 yield Changed(step, {name: getattr(self.config, name) for name in changes})
-        if self.steering.take_save() and self._save():
+        if self.steering.take_save() and self._save_checkpoint():
             yield Saved(step)
-        troubles, self._troubles = self._troubles, []
-        yield from map(Note, troubles)
+        errors, self._write_errors = self._write_errors, []
+        yield from map(Note, errors)
 
-    def _use(self, config: TrainConfig) -> None:
+    def _apply(self, config: TrainConfig) -> None:
         self.config = config
-        steer(self.trainer, config, self.info, self.card.mean)
+        apply_settings(self.trainer, config, self.info, self.card.mean)
 
-    def _keep(self, epoch: Epoch) -> None:
+    def _save_epoch(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)
         if epoch.is_best:
-            self._unsaved = self.trainer.measured
-        if self._unsaved and self._write("The best model so far", lambda: save_weights(self.folder, self._unsaved)):
+            self._unsaved = self.trainer.validated_model
+        if (best := self._unsaved) and self._write("The best model so far", partial(save_weights, self.folder, best)):
             self._unsaved = None
-        elif self._unsaved is self.trainer.measured:  # which learns on: the next epoch tries again with what was best
-            self._unsaved = copy.deepcopy(self._unsaved)
-        self._keep_learning(epoch.epoch)
-        self._write(f"The state after epoch {epoch.epoch}", lambda: keep_epoch(self.folder, epoch.epoch, self._state()))
+        elif best is self.trainer.validated_model:  # its training continues: the next epoch tries again with a copy
+            self._unsaved = copy.deepcopy(best)
+        self._save_dynamics(epoch.epoch)
+        self._write(f"The state after epoch {epoch.epoch}", lambda: save_epoch(self.folder, epoch.epoch, self._state()))
 
-    def _keep_learning(self, epoch: int) -> None:
-        """Which images were right in `epoch`; nothing where a part of it was trained by a version that did not note that."""
-        trained, validated = self.trainer.answers.by_image(self.trainer.batches.order), self.trainer.answers.validated
-        if trained is None or validated is None:
+    def _save_dynamics(self, epoch: int) -> None:
+        """Save which images were classified correctly in `epoch`, if all of its batches were recorded."""
+        tracker = self.trainer.correctness
+        training, validation = tracker.by_image(self.trainer.batches.order), tracker.validation
+        if training is None or validation is None:
             return
-        is_right = {"train": trained.numpy(), "val": validated.cpu().numpy()}
+        is_correct: dict[Split, np.ndarray] = {"train": training.numpy(), "val": validation.cpu().numpy()}
         self._write(
-            f"Which images were right in epoch {epoch}",
-            lambda: save_dynamics(self.folder, epoch, is_right, self.card.fingerprint),
+            f"The training dynamics of epoch {epoch}",
+            lambda: save_dynamics(self.folder, epoch, is_correct, self.card.fingerprint),
         )
 
-    def _save(self) -> bool:
+    def _save_checkpoint(self) -> bool:
         return self._write("The checkpoint", lambda: save_checkpoint(self.folder, self._state()))
 
-    def _write(self, what: str, write: Callable[[], None]) -> bool:
-        """Whether `write` succeeded: a full disk is told, and no reason to lose what is being learned."""
+    def _write(self, name: str, write: Callable[[], None]) -> bool:
+        """Call `write` and return whether it succeeded: a full disk becomes a note, and training continues."""
         try:
             write()
         except OSError as error:
-            self._troubles.append(
-                f"{what} could not be written ({error.strerror or error}); the one before is kept and training goes on. Free some space."
+            self._write_errors.append(
+                f"{name} could not be written ({error.strerror or error}). Training continues. Free some disk space."
             )
             return False
         return True

@@ -7,7 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 if TYPE_CHECKING:
-    from cnn_core.training.learning_rate_finder import RateCurve
+    from cnn_core.training.learning_rate_finder import LearningRateCurve
+
+    pass
 
 POINTS = 400
 
@@ -30,7 +32,7 @@ def schedule_chart(schedule: Callable[[int], float], steps_per_epoch: int, epoch
     return figure
 
 
-def finder_curve(result: "RateCurve") -> go.Figure:
+def finder_curve(result: "LearningRateCurve") -> go.Figure:
     """Return the smoothed loss at rising learning rates, with a mark at the suggested one."""
     curve = go.Scatter(
         x=result.rates, y=result.losses, mode="lines", hovertemplate="learning rate %{x:.2g}: loss %{y:.3f}<extra></extra>"

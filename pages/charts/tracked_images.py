@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from cnn_core.events import Probed
+from cnn_core.events import TrackedPredictions
 from pages.charts.theme import THEME_COLOURS
 
 SHOWN_CLASSES = 5
@@ -15,7 +15,7 @@ LONGEST_NAME = 24
 Answers = dict[int, tuple[float, ...]]  # the probability of every class, by epoch
 
 
-def answers(probed: Iterable[Probed], name: str) -> Answers:
+def answers(probed: Iterable[TrackedPredictions], name: str) -> Answers:
     """What was said of the probe called `name`."""
     return {event.epoch: event.probabilities[event.names.index(name)] for event in probed if name in event.names}
 

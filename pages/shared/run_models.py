@@ -60,12 +60,12 @@ def images_of(run: Run, split: Split = "test") -> ImageSet:
     """Return the run's images of a split, in the order of its evaluation. Raises DataError."""
     config = run.config
     fingerprint = open_source(config.data, get_store().home).info.fingerprint
-    split = (config.validation_share, config.seed) if part != "test" else ()
-    return _load_images(config.data, fingerprint, part, split, config)
+    draw = (config.validation_share, config.seed) if split != "test" else ()
+    return _load_images(config.data, fingerprint, split, draw, config)
 
 
 @st.cache_resource(max_entries=cache.IMAGE_SETS.max_entries, show_spinner="Reading the images…")
-def _load_images(data: str, fingerprint: str, split: Split, split: tuple[float, ...], _config: TrainConfig) -> ImageSet:
+def _load_images(data: str, fingerprint: str, split: Split, draw: tuple[float, ...], _config: TrainConfig) -> ImageSet:
     from cnn_core.metrics.evaluation import load_split
 
-    return finish(load_split(open_source(data, get_store().home), _config, part))
+    return finish(load_split(open_source(data, get_store().home), _config, split))

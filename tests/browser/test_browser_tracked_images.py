@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import expect
 
-from cnn_core.events import Probed, Started
-from cnn_core.training.tracked_images import TrackedImage, pin, read_tracked_images
+from cnn_core.events import Started, TrackedPredictions
+from cnn_core.training.tracked_images import TrackedImage, add_tracked_images, read_tracked_images
 from pages.views.train.tracked_images import LOOK_SECONDS
 from tests.browser.pilot import DONE, assert_sound, settle, visit
 from tests.pages.hand_fed import epoch, steps, trained_here
@@ -18,13 +18,13 @@ MARKUP = "<b>cat</b>"
 
 def told(number: int, name: str, share: float) -> list[object]:
     last = 10 * number
-    return [steps(last - 9, last, number), epoch(number, last), Probed(number, last, (name,), ((share, 1 - share),))]
+    return [steps(last - 9, last, number), epoch(number, last), TrackedPredictions(number, last, (name,), ((share, 1 - share),))]
 
 
 def test_a_chart_grows_with_every_epoch_and_is_left_alone_between_them(page, server, store):
     probe = TrackedImage(np.full((32, 32, 1), 200, np.uint8), MARKUP, 0)
     with trained_here(store) as run:
-        pin(store.home.run_folder(run), [probe])
+        add_tracked_images(store.home.run_folder(run), [probe])
         store.log.append(run, [Started(1, "CPU", 30, 6, 6, 10, 4, classes=(MARKUP, "dog")), *told(1, probe.name, 0.25)])
         visit(page, server, "train", f"?run={run}")
         page.wait_for_function(f"{FIRST}?.data?.[0].x.length === 1")

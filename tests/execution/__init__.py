@@ -1,1 +1,1 @@
-"""Mirrors cnn_core/execution."""
+"""Tests of cnn_core/execution."""

@@ -1,4 +1,4 @@
-"""One training per device at a time, in the order of the queue, whichever process a run waits in."""
+"""One training per device at a time, in the order of the queue, for all processes."""
 
 import threading
 import time
@@ -6,10 +6,12 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import torch
 
+from cnn_core.device import device_id
 from cnn_core.errors import RunError
 from cnn_core.events import Event, Progress, Steps
-from cnn_core.execution.device_queue import in_turn, take_turn
+from cnn_core.execution.device_queue import WAITING, acquire_device, device_lock, wait_for_device
 from cnn_core.execution.in_process import execute
 from cnn_core.execution.worker import Worker
 from cnn_core.locks import try_lock
@@ -20,18 +22,18 @@ from tests.helpers import drain, start_process, tiny_config
 
 
 def is_its_turn(store: Store, run: str, *, is_worker: bool = False) -> bool:
-    with take_turn(store, run, is_worker=is_worker) as is_mine:
+    with acquire_device(store, run, is_worker=is_worker) as is_mine:
         return is_mine
 
 
 def test_a_device_is_one_runs_at_a_time(store: Store, pictures: Path):
     first, second = (store.create(tiny_config(pictures)) for _ in range(2))
-    with take_turn(store, first, is_worker=True) as is_mine:
+    with acquire_device(store, first, is_worker=True) as is_mine:
         assert is_mine and not is_its_turn(store, second, is_worker=True)
     assert is_its_turn(store, second, is_worker=True)
 
 
-def test_a_run_waits_for_those_before_it_that_somebody_is_about_to_train(store: Store, pictures: Path):
+def test_a_run_waits_for_those_before_it_that_a_process_is_about_to_train(store: Store, pictures: Path):
     first, second = (store.create(tiny_config(pictures)) for _ in range(2))
     assert is_its_turn(store, second)  # nobody is there who would train the first
     with hold(store.home.run_folder(first)):
@@ -42,7 +44,7 @@ def test_a_run_waits_for_those_before_it_that_somebody_is_about_to_train(store: 
         assert is_its_turn(store, second)
 
 
-def test_a_run_that_has_to_wait_is_given_back_untouched_or_waits_as_asked(store: Store, pictures: Path):
+def test_a_run_that_has_to_wait_is_given_back_untouched_or_waits_as_requested(store: Store, pictures: Path):
     first, second = (store.create(tiny_config(pictures)) for _ in range(2))
     with hold(store.home.run_folder(first)):
         assert execute(store, second) == "queued" and store.log.read(second) == []
@@ -131,7 +133,7 @@ def test_runs_of_several_processes_are_never_trained_at_the_same_time(store: Sto
     assert most == [1] and {store.run(run).status for run in runs} == {"finished"}
 
 
-def test_a_run_that_was_taken_by_somebody_else_is_still_refused(store: Store, pictures: Path):
+def test_a_run_that_was_taken_by_another_process_is_still_refused(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
     with hold(store.home.run_folder(run)), pytest.raises(RunError, match="already being trained"):
         execute(store, run, wait=lambda: None)
@@ -152,9 +154,9 @@ def test_other_work_on_the_device_waits_for_a_run_and_a_run_for_it(store: Store,
         yield Progress("Working", 1, 2)
         return "done"
 
-    with take_turn(store, run, is_worker=True):
-        steps = in_turn(store, "cpu", work())
-        assert [next(steps).stage for _ in range(2)] == ["Waiting for the run that is training now"] * 2
+    with acquire_device(store, run, is_worker=True):
+        steps = wait_for_device(store, "cpu", work())
+        assert [next(steps).stage for _ in range(2)] == [WAITING] * 2
     seen, result = drain(steps)
     assert [event.stage for event in seen] == ["Working"] and result == "done"
     assert is_its_turn(store, run)
@@ -162,7 +164,17 @@ def test_other_work_on_the_device_waits_for_a_run_and_a_run_for_it(store: Store,
 
 def test_other_work_that_is_given_up_leaves_the_device(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
-    steps = in_turn(store, "cpu", (Progress("Working", step, 9) for step in range(9)))
+    steps = wait_for_device(store, "cpu", (Progress("Working", step, 9) for step in range(9)))
     assert next(steps).done == 0 and not is_its_turn(store, run)
     steps.close()
     assert is_its_turn(store, run)
+
+
+def test_each_gpu_is_a_device_of_its_own(store: Store, pictures: Path):
+    run = store.create(tiny_config(pictures))
+    names = [device_id(torch.device(*device)) for device in (("cpu",), ("mps",), ("cuda", 0), ("cuda", 1))]
+    assert names == ["cpu", "mps", "cuda-0", "cuda-1"] and len({device_lock(store, name) for name in names}) == 4
+    with try_lock(device_lock(store, "cuda-0")) as is_locked:
+        assert is_locked and is_its_turn(store, run)  # a run on the CPU does not wait for a GPU
+    with try_lock(device_lock(store, "cpu")):
+        assert not is_its_turn(store, run)

@@ -1,4 +1,4 @@
-"""The background worker, with real trainings and imports of a small picture folder: order, ending, and what must not end it."""
+"""The background worker, with real trainings and imports: order, ending, and errors that must not end it."""
 
 import shutil
 import sqlite3
@@ -94,7 +94,7 @@ def test_a_run_whose_folder_cannot_be_used_does_not_keep_the_next_one_waiting(st
     wait_until(lambda: has_epochs(store, following), seconds=10)
 
 
-def test_a_run_that_somebody_else_holds_is_trained_once_it_is_free(store: Store, worker: Worker, pictures: Path):
+def test_a_run_that_another_process_holds_is_trained_once_it_is_free(store: Store, worker: Worker, pictures: Path):
     with hold(store.home.run_folder(run := store.create(tiny_config(pictures, epochs=1000), "held"))):
         with sqlite3.connect(store.home.database) as db:
             db.execute("update runs set status = 'queued' where id = ?", (run,))

@@ -11,7 +11,7 @@ from cnn_core.export.card import NetworkOptions, make_card, read_export_card
 from cnn_core.export.weights import card_inside, read_safetensors, read_saved_weights, write_safetensors
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.confidence import Calibration, save_calibration
-from cnn_core.models.saving import ModelCard, build_saved, read_card
+from cnn_core.models.saving import ModelCard, build_from_state, read_card
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 
@@ -99,7 +99,7 @@ def test_safetensors_contain_every_bit_of_the_weights_and_the_card_in_their_head
     state, original = read_safetensors(path.read_bytes()), torch.load(colours_run.folder / WEIGHTS, weights_only=True)
     assert state.keys() == original.keys() and all(torch.equal(state[name], original[name]) for name in state)
     assert card_inside(path.read_bytes()) == card
-    assert build_saved(colours_run.folder, card.model_card(), state, CPU)
+    assert build_from_state(colours_run.folder, card.model_card(), state, CPU)
 
 
 NO_WEIGHTS = {

@@ -13,7 +13,7 @@ from cnn_core.export.formats import GRAPH_FORMATS, find_function
 from cnn_core.export.graph import build_exportable, describe_graph, predictor, to_input, trace
 from cnn_core.export.onnx_graph import write_onnx
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.confidence import Calibration, network_key, save_calibration
+from cnn_core.inference.confidence import Calibration, model_key, save_calibration
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import ModelCard, save_card, save_weights
 
@@ -49,7 +49,7 @@ def make(folder: Path, family: str) -> tuple[Classifier, ExportCard]:
     save_calibration(folder, Calibration(temperature=temperature, images=3))
     facts = {name: value for name, value in card if name != "options"}
     return Classifier(folder), ExportCard(
-        run="0001-x", network=network_key(folder), options=NetworkOptions(**card.options), temperature=temperature, **facts
+        run="0001-x", network=model_key(folder), options=NetworkOptions(**card.options), temperature=temperature, **facts
     )
 
 

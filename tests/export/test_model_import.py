@@ -24,7 +24,7 @@ from cnn_core.export.model_import import TAG, UNKNOWN_DATA, choose_files, import
 from cnn_core.export.weights import read_saved_weights, write_safetensors
 from cnn_core.home import Home
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.confidence import Calibration, calibration_of, save_calibration
+from cnn_core.inference.confidence import Calibration, load_calibration, save_calibration
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
 from tests.helpers import COLOURS, is_a_sentence, picture
@@ -58,7 +58,7 @@ def test_an_imported_model_predicts_exactly_what_it_did_before(colours_copy: Tra
         image = picture(COLOURS[colour], (20, 24), np.random.default_rng(seed))
         there, here = before.classify(image), after.classify(image)
         assert here.ranked == there.ranked and here.is_sure == there.is_sure and (here.pixels == there.pixels).all()
-    kept = calibration_of(other.home.run_folder(run))
+    kept = load_calibration(other.home.run_folder(run))
     assert (kept.temperature, kept.threshold, kept.images) == (1.7, 0.6, 12)
 
 

@@ -9,7 +9,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import choices
 from cnn_core.data.augmentation import RandomDraws
 from cnn_core.models.registry import FAMILIES
-from cnn_core.training.augmentation import augmentations
+from cnn_core.training.batch_transforms import make_augmentations
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.schedule import make_schedule, make_side
 from tests.export.scripts import card_of, executed
@@ -122,7 +122,10 @@ def test_images_are_augmented_to_the_same_pixels_from_the_same_draws(chosen, cha
     names = executed(config, card)
     images = torch.randint(0, 256, (40, channels, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     results = []
-    for kind, functions in ((RandomDraws, augmentations(config, 16, card.mean)), (names["RandomDraws"], names["AUGMENTATIONS"])):
+    for kind, functions in (
+        (RandomDraws, make_augmentations(config, 16, card.mean)),
+        (names["RandomDraws"], names["AUGMENTATIONS"]),
+    ):
         view, result = kind(torch.arange(40), 1, torch.Generator().manual_seed(2)), images
         for augment in functions:
             result = augment(result, view)

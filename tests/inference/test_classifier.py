@@ -1,4 +1,4 @@
-"""A trained network as a classifier: ranked classes, what it received, and agreement with the evaluation."""
+"""A trained model as a classifier: ranked classes, the preprocessed image, and agreement with the evaluation."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.errors import RunError
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
@@ -31,7 +31,7 @@ def test_probabilities_equal_those_of_the_runs_evaluation(digits_run: Trained):
 
 @pytest.mark.parametrize("name", ["blue", "green", "red"])
 @pytest.mark.parametrize("size", [(16, 16), (300, 200), (9, 40)])
-def test_a_picture_of_any_size_is_classified(colours_run: Trained, name: str, size: tuple[int, int]):
+def test_a_image_of_any_size_is_classified(colours_run: Trained, name: str, size: tuple[int, int]):
     image = Image.new("RGB", size, COLOURS[name]) if size != (16, 16) else picture(COLOURS[name], size, np.random.default_rng(99))
     assert Classifier(colours_run.folder, CPU).classify(image).ranked[0][0] == name
 
@@ -48,16 +48,16 @@ def test_all_classes_are_ranked_by_probability_and_sum_to_one(colours_run: Train
     }
 
 
-def test_it_tells_what_the_network_received(digits_run: Trained):
+def test_it_tells_what_the_model_received(digits_run: Trained):
     classifier = Classifier(digits_run.folder, CPU)
     image = Image.new("RGB", (120, 90), "white")
     image.paste("black", (40, 20, 60, 70))
     pixels = classifier.classify(image).pixels
     assert pixels.shape == (32, 32, 1) and pixels.dtype == np.uint8
-    assert np.array_equal(pixels, received(image, classifier.card))
+    assert np.array_equal(pixels, preprocess(image, classifier.card))
 
 
-def test_the_same_picture_always_gives_the_same_answer(colours_run: Trained):
+def test_the_same_image_always_gives_the_same_prediction(colours_run: Trained):
     image = picture(COLOURS["red"], (33, 44), np.random.default_rng(5))
     one, other = (Classifier(colours_run.folder, CPU).classify(image).ranked for _ in range(2))
     assert one == other

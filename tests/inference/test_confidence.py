@@ -1,4 +1,4 @@
-"""A calibration in a run's folder: kept whole, used for its own network only, ignored when damaged; and what a classifier makes of it."""
+"""A calibration in a run's folder: saved as a whole, used for its own model only, ignored when damaged; its use in a classifier."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from cnn_core.data.source import finish
 from cnn_core.errors import RunError
 from cnn_core.home import CALIBRATION, WEIGHTS
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.confidence import NEUTRAL, Calibration, calibration_of, read_calibration, save_calibration
+from cnn_core.inference.confidence import NO_CALIBRATION, Calibration, load_calibration, read_calibration, save_calibration
 from cnn_core.models.saving import load_model, save_weights
 from tests.conftest import Trained
 from tests.helpers import COLOURS, is_a_sentence, picture
@@ -29,28 +29,28 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "0001-run"
 
 
-def test_what_was_saved_is_read_and_holds_for_that_network_in_any_folder(folder: Path, tmp_path: Path):
+def test_what_was_saved_is_read_and_holds_for_that_model_in_any_folder(folder: Path, tmp_path: Path):
     save_calibration(folder, FITTED)
-    kept = calibration_of(folder)
+    kept = load_calibration(folder)
     assert kept == FITTED.model_copy(update={"network": kept.network}) and kept.belongs_to(folder)
     shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)  # with other times
-    assert calibration_of(tmp_path / "copy") == kept
+    assert load_calibration(tmp_path / "copy") == kept
     assert [path.name for path in sorted(folder.iterdir())] == [WEIGHTS, CALIBRATION]
 
 
-def test_for_other_weights_it_is_told_but_not_used(folder: Path):
+def test_for_other_weights_it_is_reported_but_not_used(folder: Path):
     save_calibration(folder, FITTED)
     (folder / WEIGHTS).write_bytes(b"others!")  # of the same length
     kept = read_calibration(folder)
     assert kept and kept.temperature == 1.5 and not kept.belongs_to(folder)
-    assert calibration_of(folder) == NEUTRAL
+    assert load_calibration(folder) == NO_CALIBRATION
 
 
 def test_one_that_changes_nothing_leaves_no_file(folder: Path):
     save_calibration(folder, Calibration(threshold=0.5))
-    assert (folder / CALIBRATION).exists() and calibration_of(folder).temperature == 1
-    save_calibration(folder, NEUTRAL)
-    assert not (folder / CALIBRATION).exists() and calibration_of(folder) == NEUTRAL
+    assert (folder / CALIBRATION).exists() and load_calibration(folder).temperature == 1
+    save_calibration(folder, NO_CALIBRATION)
+    assert not (folder / CALIBRATION).exists() and load_calibration(folder) == NO_CALIBRATION
 
 
 DAMAGED = {
@@ -70,10 +70,10 @@ DAMAGED = {
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_a_damaged_file_is_as_none(folder: Path, kind: str):
     (folder / CALIBRATION).write_bytes(DAMAGED[kind])
-    assert read_calibration(folder) is None and calibration_of(folder) == NEUTRAL
+    assert read_calibration(folder) is None and load_calibration(folder) == NO_CALIBRATION
 
 
-def test_without_a_network_nothing_is_kept(folder: Path):
+def test_without_a_model_nothing_is_saved(folder: Path):
     (folder / WEIGHTS).unlink()
     with pytest.raises(RunError, match="has no model yet") as refusal:
         save_calibration(folder, FITTED)
@@ -110,6 +110,6 @@ def test_a_classifier_of_other_weights_is_as_it_was_trained(colours_copy: Traine
         next(plain.model.parameters()).mul_(1.01)
     save_weights(colours_copy.folder, plain.model)
     again = Classifier(colours_copy.folder, CPU)
-    assert again.calibration == NEUTRAL
+    assert again.calibration == NO_CALIBRATION
     image = picture(COLOURS["grey"], (20, 20), np.random.default_rng(0))
     assert dict(again.classify(image).ranked) == pytest.approx(dict(plain.classify(image).ranked), abs=1e-6)

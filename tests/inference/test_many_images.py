@@ -1,4 +1,4 @@
-"""Many pictures at once: the answers of one picture at a time, hostile files refused by name, a table for spreadsheets, little memory."""
+"""Many images at once: the same predictions as one by one, hostile files refused by name, a table for spreadsheets, little memory."""
 
 import csv
 import json
@@ -19,7 +19,18 @@ from cnn_core.inference import many_images
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.inference.many_images import classify_many
-from cnn_core.inference.predictions import SHOWN, SURE, TOP, UNSURE, ImagePrediction, Tally, UnreadFile, columns, to_row
+from cnn_core.inference.predictions import (
+    SHOWN,
+    SURE,
+    TOP,
+    UNSURE,
+    ImagePrediction,
+    PredictionSummary,
+    UnreadFile,
+    column_names,
+    to_row,
+)
+from cnn_core.inference.preprocessing import BLANK
 from cnn_core.models.saving import save_state
 from tests.conftest import Trained
 from tests.data.imports import Entry, craft_zip, encoded, noise, write_folder, write_zip
@@ -55,7 +66,7 @@ def colours(count: int = 4) -> dict[str, bytes]:
     }
 
 
-def answer(source: Path, trained: Trained, tmp_path: Path) -> tuple[Tally, list[dict[str, str]]]:
+def answer(source: Path, trained: Trained, tmp_path: Path) -> tuple[PredictionSummary, list[dict[str, str]]]:
     """The tally, and the rows of the table, which is all that is left on the disk."""
     table = tmp_path / "out" / "answers.csv"
     table.parent.mkdir(exist_ok=True)
@@ -72,7 +83,7 @@ def refusal(source: Path, trained: Trained, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_the_answers_are_those_of_one_picture_at_a_time(kind: str, colours_run: Trained, tmp_path: Path):
+def test_the_predictions_are_those_of_one_image_at_a_time(kind: str, colours_run: Trained, tmp_path: Path):
     files, classifier = colours(), Classifier(colours_run.folder)
     source = write_folder(tmp_path / "in", files) if kind == "folder" else write_zip(tmp_path / "in.zip", files)
     tally, rows = answer(source, colours_run, tmp_path)
@@ -87,18 +98,18 @@ def test_the_answers_are_those_of_one_picture_at_a_time(kind: str, colours_run: 
     assert tally.predicted.tolist() == [sum(row["predicted"] == name for row in rows) for name in tally.classes]
 
 
-def test_digits_are_made_ready_as_a_single_drawing_is(digits_run: Trained, tmp_path: Path):
+def test_digits_are_preprocessed_as_a_single_drawing_is(digits_run: Trained, tmp_path: Path):
     page = Image.new("RGB", (120, 90), "white")
     page.paste("black", (40, 20, 60, 70))
     files = {"one.png": encoded(page), "blank.png": encoded(Image.new("RGB", (50, 50), "white"))}
     tally, rows = answer(write_zip(tmp_path / "in.zip", files), digits_run, tmp_path)
     blank, one = rows
     assert one["predicted"] == Classifier(digits_run.folder).classify(page).ranked[0][0]
-    assert "nothing drawn" in blank["problem"] and not blank["predicted"]
+    assert BLANK in blank["problem"] and not blank["predicted"]
     assert (tally.answered, tally.unread) == (1, 1)
 
 
-def test_below_its_threshold_the_network_says_that_it_does_not_know(colours_copy: Trained, tmp_path: Path):
+def test_below_its_threshold_the_model_says_that_it_does_not_know(colours_copy: Trained, tmp_path: Path):
     source = write_folder(tmp_path / "in", colours())
     _, rows = answer(source, colours_copy, tmp_path)
     threshold = float(np.median([float(row["probability"]) for row in rows]))
@@ -109,7 +120,7 @@ def test_below_its_threshold_the_network_says_that_it_does_not_know(colours_copy
     assert tally.unsure == told.count(UNSURE) > 0
 
 
-def test_accuracy_is_of_the_pictures_in_folders_named_like_a_class(colours_run: Trained, tmp_path: Path):
+def test_accuracy_is_of_the_images_in_folders_named_like_a_class(colours_run: Trained, tmp_path: Path):
     tally, rows = answer(write_folder(tmp_path / "in", colours()), colours_run, tmp_path)
     expected = {row["file"]: row["file"].split("/")[0] if "/" in row["file"] else "" for row in rows}
     assert {row["file"]: row["folder_class"] for row in rows} == expected
@@ -142,7 +153,7 @@ HOSTILE = {
 }
 
 
-def test_hostile_members_are_refused_by_name_and_the_rest_answered(colours_run: Trained, tmp_path: Path):
+def test_hostile_members_are_refused_by_name_and_the_rest_classified(colours_run: Trained, tmp_path: Path):
     good = [Entry(name.encode(), content) for name, content in colours(2).items()]
     bad = [Entry(name.encode(), encoded(noise(3)), **how) for name, (_, how) in HOSTILE.items()]
     text = [Entry(b"fake.png", b"these are no pixels"), Entry(b"cut.png", encoded(noise(2))[:90]), Entry(b"notes.txt", b"hello")]
@@ -160,7 +171,7 @@ def test_hostile_members_are_refused_by_name_and_the_rest_answered(colours_run: 
     assert set(tmp_path.parent.iterdir()) == before and not Path("/tmp/out.png").exists()
 
 
-def test_bombs_are_refused_in_words(colours_run: Trained, tmp_path: Path):
+def test_bombs_are_refused_with_a_message(colours_run: Trained, tmp_path: Path):
     wide = encoded(Image.new("1", (9000, 9000)))
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     raw = b"".join(packer.compress(bytes(2**20)) for _ in range(100)) + packer.flush()
@@ -184,15 +195,15 @@ def test_no_name_of_a_file_or_class_becomes_a_formula_or_leaves_its_cell(colours
     assert {'a,"b".png', "line?break.png", "'+1.png"} <= {row["file"] for row in rows}
 
 
-def test_a_source_without_pictures_is_refused_with_an_example(colours_run: Trained, tmp_path: Path):
+def test_a_source_without_images_is_refused_with_an_example(colours_run: Trained, tmp_path: Path):
     source = write_folder(tmp_path / "in", {"notes.txt": b"hello"})
-    assert "Set aside: notes.txt" in refusal(source, colours_run, tmp_path)
+    assert "notes.txt" in refusal(source, colours_run, tmp_path)
     assert "not a zip archive" in refusal(source / "notes.txt", colours_run, tmp_path)
     assert "neither a folder nor a zip" in refusal(tmp_path / "nowhere", colours_run, tmp_path)
 
 
 def test_more_files_than_are_taken_are_refused(colours_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(many_images, "MOST_FILES", 5)
+    monkeypatch.setattr(many_images, "MAX_FILES", 5)
     assert "more than 5 files" in refusal(write_folder(tmp_path / "in", colours()), colours_run, tmp_path)
 
 
@@ -203,7 +214,7 @@ def test_a_table_that_cannot_be_written_is_refused(colours_run: Trained, tmp_pat
     assert is_a_sentence(caught.value)
 
 
-def test_a_network_that_diverged_has_no_answers(colours_copy: Trained, tmp_path: Path):
+def test_a_model_that_diverged_has_no_predictions(colours_copy: Trained, tmp_path: Path):
     state = torch.load(colours_copy.folder / WEIGHTS, weights_only=True)
     save_state(colours_copy.folder, {name: torch.full_like(value, torch.nan) for name, value in state.items()})
     with pytest.raises(RunError, match="diverged") as caught:
@@ -217,7 +228,7 @@ def test_progress_counts_every_file_and_work_that_is_ended_leaves_nothing(
     monkeypatch.setattr(many_images, "LARGEST_BATCH", 5)
     source, table = write_folder(tmp_path / "in", colours()), tmp_path / "answers.csv"
     seen, _ = drain(classify_many(source, Classifier(colours_run.folder), table))
-    done = [step.done for step in seen if step.stage == "Classifying pictures"]
+    done = [step.done for step in seen if step.stage == many_images.CLASSIFYING]
     assert done == sorted(done) and set(done) - {0} == {*range(5, 48, 5), 48} and seen[-1].total == 48
     table.unlink()
     steps, threads = classify_many(source, Classifier(colours_run.folder), table), threading.active_count()
@@ -227,19 +238,19 @@ def test_progress_counts_every_file_and_work_that_is_ended_leaves_nothing(
     assert threading.active_count() == threads and list(tmp_path.iterdir()) == [source]
 
 
-def test_of_many_classes_the_most_probable_are_told():
+def test_of_many_classes_the_most_probable_are_listed():
     classes = tuple(f"class {number}" for number in range(30))
     shares = np.random.default_rng(0).dirichlet(np.ones(30)).astype(np.float32)
     one = ImagePrediction("a.png", np.zeros((2, 2, 3), np.uint8), shares, True, None)
-    row = dict(zip(columns(classes), to_row(one, classes), strict=True))
+    row = dict(zip(column_names(classes), to_row(one, classes), strict=True))
     best = sorted(range(30), key=lambda label: -shares[label])[:TOP]
     assert [row[f"class_{place}"] for place in (1, 2, 3)] == [classes[label] for label in best]
     assert [row[f"probability_{place}"] for place in (1, 2, 3)] == pytest.approx(shares[best].tolist(), rel=1e-5)
-    assert len(to_row(UnreadFile("b.png", "No."), classes)) == len(columns(classes))
+    assert len(to_row(UnreadFile("b.png", "No."), classes)) == len(column_names(classes))
 
 
-def test_the_first_and_the_least_sure_pictures_are_remembered_and_no_others():
-    rng, tally = np.random.default_rng(1), Tally(("a", "b"))
+def test_the_first_and_the_least_sure_images_are_remembered_and_no_others():
+    rng, tally = np.random.default_rng(1), PredictionSummary(("a", "b"))
     shares = rng.uniform(0.5, 1, 500).round(2).astype(np.float32)  # rounded: many are equally probable
     for number, share in enumerate(shares):
         batch = np.full((9, 2, 2, 1), number % 256, np.uint8)
@@ -249,7 +260,7 @@ def test_the_first_and_the_least_sure_pictures_are_remembered_and_no_others():
     assert all(one.pixels.base is None for one in (*tally.first, *tally.least_sure)), "no batch is kept for one of its pictures"
 
 
-def test_the_memory_does_not_grow_with_the_pictures(colours_run: Trained, tmp_path: Path):
+def test_the_memory_does_not_grow_with_the_images(colours_run: Trained, tmp_path: Path):
     content = encoded(Image.new("RGB", (900, 900), "red"), "JPEG")  # 2.4 MB decoded, 200 of them half a GB
     with zipfile.ZipFile(tmp_path / "big.zip", "w") as archive:
         for number in range(200):

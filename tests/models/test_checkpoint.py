@@ -1,4 +1,4 @@
-"""Checkpoints: what is read is what was written or nothing at all, and the one before is there when the last one is damaged."""
+"""Checkpoints: what is read is what was written, or nothing; the one before is used when the last one is damaged."""
 
 import errno
 import os
@@ -39,7 +39,7 @@ def test_a_state_comes_back_as_it_went_in(tmp_path: Path):
     assert found == {"number": 7, "best": (0.5, -1.0), "epochs": [{"epoch": 7}]}
 
 
-def test_the_last_two_are_kept_and_the_newer_one_is_used(folder: Path):
+def test_the_last_two_are_saved_and_the_newer_one_is_used(folder: Path):
     assert number_in(folder) == (2, "")
     assert sorted(path.name for path in folder.iterdir()) == sorted([CHECKPOINT, OLD_CHECKPOINT])
     (folder / CHECKPOINT).unlink()  # as a crash between the two leaves it

@@ -8,7 +8,7 @@ from torch import nn
 
 from cnn_core.device import choose_arithmetic
 from cnn_core.errors import SettingError
-from cnn_core.models.cost import count_multiply_adds, measure_step_seconds, model_cost, saved_bytes
+from cnn_core.models.cost import activation_bytes, count_multiply_adds, measure_step_seconds, model_cost
 from cnn_core.models.registry import FAMILIES, count_parameters
 
 CPU = choose_arithmetic("auto", "auto", torch.device("cpu"))
@@ -46,13 +46,13 @@ def test_multiply_adds_are_of_one_image_whatever_the_batch():
     assert cost("simple", 2).multiply_adds == cost("simple", 512).multiply_adds
 
 
-def test_memory_of_a_small_network_is_that_counted_by_hand():
+def test_memory_of_a_small_model_is_that_counted_by_hand():
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 5)).to("meta")
     images = torch.empty(10, 3, 8, 8, device="meta")
     # The convolution keeps the images; ReLU and the linear layer share one storage; cross-entropy keeps log-probabilities, labels
     # and the sum of the weights of the labels.
     by_hand = 4 * (10 * 3 * 64 + 10 * 8 * 64 + 10 * 5) + 8 * 10 + 4
-    assert saved_bytes(model, images) == by_hand
+    assert activation_bytes(model, images) == by_hand
 
 
 def test_memory_is_four_times_the_weights_and_what_grows_with_the_batch():
@@ -64,7 +64,7 @@ def test_memory_is_four_times_the_weights_and_what_grows_with_the_batch():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_cost_of_every_family_is_told_without_drawing_a_random_number(family: str):
+def test_the_cost_of_every_family_is_reported_without_drawing_a_random_number(family: str):
     before = torch.random.get_rng_state()
     told = cost(family, 1, dropout=0.5, weights="pretrained")
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -92,7 +92,7 @@ def test_a_step_is_timed_within_the_budget_and_leaves_the_random_numbers_alone(f
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_a_wider_network_takes_longer():
+def test_a_wider_model_takes_longer():
     narrow, wide = (
         measure_step_seconds("simple", **CIFAR, batch_size=32, arithmetic=CPU, budget_seconds=0.4, width=width)
         for width in (0.25, 4.0)

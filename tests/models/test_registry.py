@@ -1,4 +1,4 @@
-"""Every family keeps what the registry promises: shapes, settings, refusals in words, and that it can learn."""
+"""Every family keeps what the registry promises: shapes, settings, errors, and that it can learn."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import SettingError
-from cnn_core.models.registry import FAMILIES, build_model, build_on_meta, count_parameters, least_side
+from cnn_core.models.registry import FAMILIES, build_model, build_on_meta, count_parameters, min_image_side
 from tests.helpers import is_a_sentence
 
 OPTIONS = ("width", "depth", "activation", "batch_norm", "dropout", "weights")
@@ -41,8 +41,8 @@ def test_every_family_takes_images_of_97_pixels(family: str):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_images_below_the_least_side_are_refused_in_words(family: str):
-    least, options = least_side(family, depth=1), {"depth": 1, "width": 0.25}
+def test_images_below_the_smallest_side_are_refused_with_a_message(family: str):
+    least, options = min_image_side(family, depth=1), {"depth": 1, "width": 0.25}
     logits = build_model(family, channels=3, image_size=least, classes=2, **options)(torch.randn(2, 3, least, least))
     assert logits.shape == (2, 2)
     with pytest.raises(SettingError, match=f"at least {least}×{least} pixels") as refusal:
@@ -50,9 +50,9 @@ def test_images_below_the_least_side_are_refused_in_words(family: str):
     assert is_a_sentence(refusal.value) and refusal.value.field == "model"
 
 
-def test_the_least_side_of_a_network_with_blocks_follows_its_depth():
-    assert [least_side("simple", depth) for depth in (1, 3, 6)] == [2, 8, 64] and least_side("simple") == 8
-    assert least_side("resnet20", 6) == FAMILIES["resnet20"].smallest
+def test_the_smallest_side_of_a_model_with_blocks_follows_its_depth():
+    assert [min_image_side("simple", depth) for depth in (1, 3, 6)] == [2, 8, 64] and min_image_side("simple") == 8
+    assert min_image_side("resnet20", 6) == FAMILIES["resnet20"].smallest
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -101,7 +101,7 @@ def test_the_parameters_of_every_family_are_counted_without_building_it(family: 
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_same_seed_builds_the_same_network(family: str):
+def test_the_same_seed_builds_the_same_model(family: str):
     first, second = (
         torch.manual_seed(7) and build_model(family, channels=3, image_size=16, classes=3, **NARROW).state_dict()
         for _ in range(2)

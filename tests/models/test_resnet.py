@@ -1,4 +1,4 @@
-"""Residual networks: the sizes their papers tell, and ResNet-18 against torchvision's, logit for logit."""
+"""Residual networks: the sizes in their papers, and ResNet-18 against torchvision's, logit for logit."""
 
 import pytest
 import torch
@@ -64,7 +64,7 @@ def test_weights_start_with_the_deviation_of_he():
     assert float(model.layer1[0].conv1.weight.detach().std()) == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.05)
 
 
-def test_resnet9_has_the_parameters_of_page_s_network():
+def test_resnet9_has_the_parameters_of_page_s_model():
     convolutions = [(3, 64), (64, 128), (128, 128), (128, 128), (128, 256), (256, 512), (512, 512), (512, 512)]
     by_hand = sum(9 * inputs * outputs + 2 * outputs for inputs, outputs in convolutions) + 512 * 10
     assert count_parameters("resnet9", **CIFAR) == by_hand == 6_573_120

@@ -1,4 +1,4 @@
-"""SimpleCNN: its size by arithmetic, the names under which its weights were always saved, its settings."""
+"""SimpleCNN: its size by arithmetic, the names of its saved weights, its settings."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_its_weights_have_the_names_and_shapes_of_models_that_were_saved_before(
     }
 
 
-def test_its_logits_are_those_of_the_tutorial_s_network():
+def test_its_logits_are_those_of_the_tutorial_s_model():
     torch.manual_seed(3)
     model, images = SimpleCNN(channels=3, image_size=32, classes=10), torch.randn(4, 3, 32, 32)
     weights = list(model.parameters())
@@ -82,7 +82,7 @@ def test_images_of_any_size_become_one_logit_a_class(channels: int, size: int, c
 
 
 @pytest.mark.parametrize("depth", range(1, 7))
-def test_every_depth_takes_images_from_its_least_side_on_and_refuses_smaller_ones_with_a_depth_that_works(depth: int):
+def test_every_depth_takes_images_from_its_smallest_side_on_and_refuses_smaller_ones_with_a_depth_that_works(depth: int):
     least = 2**depth
     model = build_model("simple", channels=1, image_size=least, classes=2, depth=depth)
     assert model(torch.randn(2, 1, least, least)).shape == (2, 2)

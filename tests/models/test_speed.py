@@ -1,4 +1,4 @@
-"""SpeedNet: what whitening promises, on the very patches; and how the rest starts."""
+"""SpeedNet: whitening checked on image patches, and the initial weights of the other layers."""
 
 import pytest
 import torch

@@ -163,7 +163,7 @@ def test_pretrained_weights_are_torchvision_s(family: str, channels: int, monkey
 
 
 @pytest.mark.parametrize("error", [URLError("no route to host"), TimeoutError(), RuntimeError("invalid hash value")])
-def test_without_a_network_pretrained_weights_are_refused_with_a_remedy(error: Exception, monkeypatch: pytest.MonkeyPatch):
+def test_without_a_model_pretrained_weights_are_refused_with_a_remedy(error: Exception, monkeypatch: pytest.MonkeyPatch):
     def fail(self, **_: object) -> None:
         raise error
 

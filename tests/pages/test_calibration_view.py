@@ -12,7 +12,7 @@ from cnn_core.data.decoder import read_image
 from cnn_core.data.source import finish
 from cnn_core.home import CALIBRATION, WEIGHTS
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.confidence import Calibration, calibration_of, read_calibration, save_calibration
+from cnn_core.inference.confidence import Calibration, load_calibration, read_calibration, save_calibration
 from cnn_core.metrics.abstention import abstain
 from cnn_core.metrics.calibration import fit_temperature, reliability_of
 from cnn_core.metrics.evaluation import evaluate_run
@@ -67,7 +67,7 @@ def test_without_a_calibration_the_network_is_shown_as_it_was_trained(trained, o
 def test_fitting_keeps_the_temperature_of_the_validation_images_and_shows_both_and_it_can_be_removed(own_trained, open_page):
     validation, test = evaluation_of(own_trained, "val"), evaluation_of(own_trained)
     at = press(open_trust(open_page), "Fit on the validation images")
-    kept = calibration_of(folder_of(own_trained))
+    kept = load_calibration(folder_of(own_trained))
     assert kept.temperature == pytest.approx(fit_temperature(validation)) and kept.images == len(validation) == 216
     assert kept.error_before == pytest.approx(reliability_of(validation).expected_error)
     cooled = test.with_temperature(kept.temperature)
@@ -91,20 +91,20 @@ def test_a_threshold_is_told_in_figures_kept_and_reset(own_trained, open_page):
     assert f"**{expected.accuracy[0]:.1%}**" in said and f"keeps {expected.kept[0]:.1%}" in said
     assert charts(at)[1]["data"][1]["name"] == "threshold 95%"
     at = press(at, "Use this threshold in the Gallery")
-    assert calibration_of(folder_of(own_trained)).threshold == 0.95
+    assert load_calibration(folder_of(own_trained)).threshold == 0.95
     assert at.slider[0].value == 95.0 and "The Gallery says “I don’t know” below 95%." in [text.value for text in at.caption]
     at = press(at, "Answer always")
-    assert calibration_of(folder_of(own_trained)).threshold == 0 and at.slider[0].value == 0.0
+    assert load_calibration(folder_of(own_trained)).threshold == 0 and at.slider[0].value == 0.0
     assert not at.exception
 
 
 def test_a_temperature_and_a_threshold_do_not_displace_each_other(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(threshold=0.7))
     at = press(open_trust(open_page), "Fit on the validation images")
-    kept = calibration_of(folder_of(own_trained))
+    kept = load_calibration(folder_of(own_trained))
     assert kept.threshold == 0.7 and kept.is_fitted
     press(at, "Remove the temperature")
-    assert calibration_of(folder_of(own_trained)).threshold == 0.7
+    assert load_calibration(folder_of(own_trained)).threshold == 0.7
 
 
 def test_a_calibration_of_other_weights_is_told_and_not_used(own_trained, open_page):
@@ -115,7 +115,7 @@ def test_a_calibration_of_other_weights_is_told_and_not_used(own_trained, open_p
     assert any("temperature 3.00" in text.value and "made for other weights" in text.value for text in at.warning)
     assert metrics(at)["Calibration error, calibrated"] == "–"
     press(at, "Fit on the validation images")
-    assert calibration_of(folder_of(own_trained)).is_fitted
+    assert load_calibration(folder_of(own_trained)).is_fitted
 
 
 def test_few_validation_images_are_warned_of(own_trained, open_page):

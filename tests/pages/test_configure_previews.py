@@ -11,7 +11,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.models.registry import FAMILIES
-from cnn_core.training.recipe import prepare
+from cnn_core.training.recipe import make_trainer
 from cnn_core.training.schedule import make_schedule
 from pages.views.configure.costs import MEASURE
 from pages.views.configure.previews import FIND, PLATEAU_NOTE, SHOW_BATCH
@@ -125,7 +125,7 @@ def test_the_preview_is_the_runs_very_first_batch_with_the_shares_of_mixed_image
     cards = Parsed(grid.proto.body).all("img")
     config = make_config(**chosen)
     info = open_source("digits", empty.home).info
-    trainer, card = prepare(config, info, finish(open_source("digits", empty.home).load("train")), torch.device("cpu"))
+    trainer, card = make_trainer(config, info, finish(open_source("digits", empty.home).load("train")), torch.device("cpu"))
     images, targets = next(iter(trainer.batches))
     expected = (images[:24, 0] * card.std[0] + card.mean[0]) * 255
     assert len(cards) == 24

@@ -15,7 +15,7 @@ from cnn_core.errors import ImageError
 from cnn_core.explain.forward_trace import follow
 from cnn_core.explain.single_image import normalised
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.lessons.glossary import read_glossary
 from pages.charts.components.convolution import TILES, TracedModel, layer_in_numbers, strip_in_numbers
 from pages.shared.image_input import UPLOAD, input_key
@@ -141,7 +141,7 @@ def test_a_blank_image_gives_a_warning(trained, open_page):
     blank, out = Image.new("L", (40, 40)), io.BytesIO()
     blank.save(out, "PNG")
     with pytest.raises(ImageError) as refused:
-        received(blank, Classifier(trained.home.run_folder(RUN)).card)
+        preprocess(blank, Classifier(trained.home.run_folder(RUN)).card)
     at = choose_upload(open_view(open_page, run=RUN))
     at = at.file_uploader[0].upload("blank.png", out.getvalue(), "image/png").run()
     assert not at.exception and at.warning[0].value == plain(refused.value)

@@ -159,7 +159,7 @@ REFUSED = {
     "text named .png": ("notes.png", lambda: b"these are no pixels", "is not an image that can be read"),
     "empty": ("empty.png", lambda: b"", "is empty"),
     "cut short": ("half.png", lambda: encode(digit(), "PNG")[:400], "is damaged or cut short"),
-    "blank": ("blank.png", lambda: encode(Image.new("L", (64, 64)), "PNG"), "nothing drawn to recognise"),
+    "blank": ("blank.png", lambda: encode(Image.new("L", (64, 64)), "PNG"), "no drawing"),
     "too many pixels": ("bomb.png", lambda: encode(Image.new("1", (9000, 9000)), "PNG"), "million pixels"),
 }
 

@@ -19,7 +19,7 @@ from cnn_core.explain.nearest_images import PREFIX, features_of, open_feature_ba
 from cnn_core.home import CONFIG, EVALUATIONS, WEIGHTS
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.inference.tta import classify_averaged
 from cnn_core.models.saving import load_model, save_weights
 from cnn_core.runs.store import Store
@@ -123,7 +123,7 @@ def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are
     folder = own_trained.home.run_folder(RUN)
     bank = finish(open_feature_bank(RUN, own_trained.run(RUN).config, own_trained.home))
     model, card = load_model(folder, torch.device("cpu"))
-    rows, cosines = bank.nearest(features_of(model, card, received(zero(), card)), 6)
+    rows, cosines = bank.nearest(features_of(model, card, preprocess(zero(), card)), 6)
     shown = pictures(at)
     assert shown.count("<figcaption") == 6
     for row, cosine in zip(rows, cosines, strict=True):

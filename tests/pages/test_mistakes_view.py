@@ -13,7 +13,7 @@ from cnn_core.metrics.evaluation import Evaluation, evaluate_run
 from cnn_core.metrics.label_errors import find_label_errors
 from cnn_core.metrics.mistakes import ORDERINGS
 from cnn_core.training import cross_validation
-from cnn_core.training.cross_validation import load_learned, read_out_of_fold
+from cnn_core.training.cross_validation import load_all_training_images, read_out_of_fold
 from pages.shared.image_grid import PAGE
 from tests.helpers import picture, tiny_config, write_pictures
 
@@ -149,14 +149,14 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     assert "The run learned from these images" in words(at) and not at.metric
     at.selectbox(key=f"doubts-recipe-{run}").select("this run's own settings").run()
     at = press(at, "Train four networks")
-    images = finish(load_learned(open_source(empty.run(run).config.data, empty.home)))
+    images = finish(load_all_training_images(open_source(empty.run(run).config.data, empty.home)))
     found = read_out_of_fold(
         empty.home.run_folder(run), open_source(empty.run(run).config.data, empty.home).info, empty.run(run).config
     )
-    errors = find_label_errors(found.of(images))
+    errors = find_label_errors(found.evaluate(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
     listed = shown(at, key := ticks(DOUBTS, "train", run))
-    monkeypatch.setattr(cross_validation, "prepare", None)  # nothing may be trained from here on
+    monkeypatch.setattr(cross_validation, "make_trainer", None)  # nothing may be trained from here on
     at = press(tick(at, key, listed), f"Relabel {len(listed)} to the suggested class")
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     put_right = [row for row, label in wrong.items() if labels[row] == label]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.training.learning_rate_finder import RateCurve
+from cnn_core.training.learning_rate_finder import LearningRateCurve
 from pages.charts import theme
 from pages.charts.learning_rate import POINTS, finder_curve, schedule_chart
 from pages.charts.predictions import probability_bars
@@ -58,7 +58,7 @@ def test_a_drop_of_the_learning_rate_is_not_drawn_as_a_slope():
 
 
 def test_the_found_rates_are_drawn_on_a_logarithmic_axis_with_the_proposal_marked():
-    figure = finder_curve(RateCurve((1e-5, 1e-3, 1e-1), (2.3, 1.2, 4.0), 1e-4))
+    figure = finder_curve(LearningRateCurve((1e-5, 1e-3, 1e-1), (2.3, 1.2, 4.0), 1e-4))
     curve, mark = figure.data
     assert (tuple(curve.x), tuple(curve.y)) == ((1e-5, 1e-3, 1e-1), (2.3, 1.2, 4.0))
     assert (tuple(mark.x), tuple(mark.y)) == ((1e-4, 1e-4), (1.2, 4.0))

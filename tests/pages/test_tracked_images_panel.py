@@ -13,12 +13,12 @@ from cnn_core.data.decoder import read_image
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.data.splits import stratified_split
-from cnn_core.events import Probed, Started
+from cnn_core.events import Started, TrackedPredictions
 from cnn_core.home import TRACKED_IMAGES
-from cnn_core.inference.preprocessing import received
+from cnn_core.inference.preprocessing import preprocess
 from cnn_core.runs.lock import hold
-from cnn_core.training.tracked_images import MOST, TrackedImage, pin, read_tracked_images
-from cnn_core.training.tracked_predictions import ask_kept_epochs
+from cnn_core.training.tracked_images import MAX_IMAGES, TrackedImage, add_tracked_images, read_tracked_images
+from cnn_core.training.tracked_predictions import predict_saved_epochs
 from pages.charts.tracked_images import SHOWN_CLASSES, THEME_COLOURS, answers, probability_lines, shown_classes
 from tests.helpers import drain
 from tests.pages.hand_fed import epoch, steps
@@ -138,7 +138,7 @@ def test_an_upload_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     press(at, "Pin it")
     (probe,) = read_tracked_images(folder(own_trained))
     info = open_source("digits", own_trained.home).info
-    assert np.array_equal(probe.pixels, received(read_image(content, "it").image, info))
+    assert np.array_equal(probe.pixels, preprocess(read_image(content, "it").image, info))
     assert (probe.label, probe.truth, probe.origin) == (f"{MARKUP}.jpg", 1, "upload")
     assert not any(MARKUP in html.value for html in at.main.get("html")), "names are text"
     press(at, "Pin it")
@@ -172,25 +172,27 @@ def test_a_drawing_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     choose(at, "Draw")
     press(at, "Pin it")
     (probe,) = read_tracked_images(folder(own_trained))
-    assert np.array_equal(probe.pixels, received(digit("RGB"), open_source("digits", own_trained.home).info))
+    assert np.array_equal(probe.pixels, preprocess(digit("RGB"), open_source("digits", own_trained.home).info))
     assert (probe.label, probe.truth, probe.origin) == ("drawing 1", -1, "drawing")
 
 
 def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now(own_trained, open_page):
     run = own_trained.create(make_config(), status="running")
     right, wrong = random_probes(2)
-    pin(folder(own_trained, run), [right, wrong])
+    add_tracked_images(folder(own_trained, run), [right, wrong])
     names, classes = (right.name, wrong.name), (MARKUP, "dog", "`bird`")
     begun = Started(1, "CPU", 30, 6, 6, 10, 4, classes=classes)
     with hold(folder(own_trained, run)):
         at = open_page("train", run=run)
         assert captions(at).count("asked about it after the next epoch") == 2 and not charts(at)
         own_trained.log.append(
-            run, [begun, steps(1, 10), epoch(1, 10), Probed(1, 10, names, ((0.25, 0.7, 0.05), (0.2, 0.2, 0.6)))]
+            run, [begun, steps(1, 10), epoch(1, 10), TrackedPredictions(1, 10, names, ((0.25, 0.7, 0.05), (0.2, 0.2, 0.6)))]
         )
         at.run()
         assert [chart["data"][0]["x"] for chart in charts(at)] == [[1], [1]]
-        own_trained.log.append(run, [steps(11, 20), epoch(2, 20), Probed(2, 20, names, ((0.8, 0.1, 0.1), (0.1, 0.2, 0.7)))])
+        own_trained.log.append(
+            run, [steps(11, 20), epoch(2, 20), TrackedPredictions(2, 20, names, ((0.8, 0.1, 0.1), (0.1, 0.2, 0.7)))]
+        )
         at.run()
         lines = [{line["name"]: line["y"] for line in chart["data"]} for chart in charts(at)]
         assert lines[0] == {"<b>&lt;b&gt;cat&lt;/b&gt;</b>": [0.25, 0.8], "dog": [0.7, 0.1], "`bird`": [0.05, 0.1]}
@@ -201,21 +203,23 @@ def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now
 
 
 def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page):
-    pin(folder(own_trained), random_probes(2))
+    add_tracked_images(folder(own_trained), random_probes(2))
     at = open_page("train", run=RUN)
     assert not charts(at)
     press(at, "Fill in 3 earlier epochs")
-    _, told = drain(ask_kept_epochs(folder(own_trained), [1, 2, 3]))
+    _, told = drain(predict_saved_epochs(folder(own_trained), [1, 2, 3]))
     for position, chart in enumerate(charts(at)):
         assert all(line["x"] == [1, 2, 3] for line in chart["data"])
         top = max(chart["data"], key=lambda line: line["y"][-1])
         assert top["y"] == [event.probabilities[position][int(np.argmax(told[-1].probabilities[position]))] for event in told]
     assert len(charts(at)) == 2 and not any(label.startswith("Fill in") for label in labels(at))
-    assert not any(isinstance(stored.event, Probed) for stored in own_trained.log.read(RUN)), "only who trains tells events"
+    assert not any(isinstance(stored.event, TrackedPredictions) for stored in own_trained.log.read(RUN)), (
+        "only who trains tells events"
+    )
 
 
 def test_a_probe_is_removed_and_the_others_stay(own_trained, open_page):
-    pin(folder(own_trained), random_probes(3))
+    add_tracked_images(folder(own_trained), random_probes(3))
     at = open_page("train", run=RUN)
     [button for button in at.button if button.label == "Remove"][1].click().run()
     assert [probe.label for probe in read_tracked_images(folder(own_trained))] == ["image 0", "image 2"]
@@ -223,10 +227,10 @@ def test_a_probe_is_removed_and_the_others_stay(own_trained, open_page):
 
 
 def test_where_all_places_are_taken_the_page_says_so(own_trained, open_page):
-    pin(folder(own_trained), random_probes(MOST))
+    add_tracked_images(folder(own_trained), random_probes(MAX_IMAGES))
     at = open_page("train", run=RUN)
     assert "All 16 places are taken. Remove a probe to pin another image." in captions(at)
-    assert labels(at).count("Remove") == MOST and not at.exception
+    assert labels(at).count("Remove") == MAX_IMAGES and not at.exception
 
 
 def test_a_damaged_file_is_a_sentence_and_can_be_removed(own_trained, open_page):
@@ -255,9 +259,9 @@ def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty,
 
 def test_answers_are_found_by_the_image_however_many_were_pinned_meanwhile():
     told = [
-        Probed(1, 3, ("a",), ((0.1, 0.9),)),
-        Probed(2, 6, ("b", "a"), ((1.0, 0.0), (0.3, 0.7))),
-        Probed(3, 9, ("b",), ((0.5, 0.5),)),
+        TrackedPredictions(1, 3, ("a",), ((0.1, 0.9),)),
+        TrackedPredictions(2, 6, ("b", "a"), ((1.0, 0.0), (0.3, 0.7))),
+        TrackedPredictions(3, 9, ("b",), ((0.5, 0.5),)),
     ]
     assert answers(told, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and answers(told, "c") == {}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
+from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps, TrackedPredictions
 from cnn_core.execution.in_process import execute
 from cnn_core.runs import digest
 from cnn_core.runs import history as history_module
@@ -44,7 +44,7 @@ def eventful(seed: int, reports: int = 900) -> list[Event]:
         if before // PER_EPOCH < step // PER_EPOCH:
             number = step // PER_EPOCH
             events.append(Epoch(number, step, 0.5, 0.4, 0.6, 0.3, bool(rng.random() < 0.3), 1.0, 2.0, 1, (0.25, None), 0.125))
-            events.append(Probed(number, step, ("p",), ((0.25, 0.75),)))
+            events.append(TrackedPredictions(number, step, ("p",), ((0.25, 0.75),)))
         if rng.random() < 0.02:
             events.append(Changed(step, {"learning_rate": 0.01, "epochs": int(rng.integers(90, 99))}))
         if rng.random() < 0.004:

@@ -1,4 +1,4 @@
-"""Compiled networks: the same numbers as the plain ones where there is a compiler, and the plain ones where there is none."""
+"""Compiled models: the same numbers as uncompiled ones, and the uncompiled model on a machine without a compiler."""
 
 import copy
 import json
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cnn_core.home import Home
-from cnn_core.training.compilation import Compiled
+from cnn_core.training.compilation import CompiledModel
 from tests.helpers import start_process
 
 HAS_COMPILER = shutil.which("g++") is not None
@@ -27,9 +27,9 @@ def gradients(forward, model: nn.Module, images: torch.Tensor) -> list[torch.Ten
     return [p.grad.clone() for p in model.parameters()]
 
 
-def test_a_compiled_network_or_where_there_is_no_compiler_its_fallback_equals_the_plain_one():
+def test_a_compiled_model_or_where_there_is_no_compiler_its_fallback_equals_the_plain_one():
     model, plain = network(), network()
-    compiled = Compiled(model)
+    compiled = CompiledModel(model)
     images = torch.randn(8, 6)
     torch.testing.assert_close(compiled(images), plain(images), rtol=1e-4, atol=1e-5)
     for mine, theirs in zip(gradients(compiled, model, images), gradients(plain, plain, images), strict=True):
@@ -71,7 +71,7 @@ def test_a_machine_without_a_compiler_trains_all_the_same_and_to_the_same_figure
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     compiled, plain = json.loads(out.splitlines()[-1])
-    assert compiled == plain and errors.count("the network is trained uncompiled") == 1
+    assert compiled == plain and errors.count("the model is trained uncompiled") == 1
 
 
 def test_the_fallback_is_final_and_keeps_the_weights(monkeypatch: pytest.MonkeyPatch):
@@ -84,14 +84,14 @@ def test_the_fallback_is_final_and_keeps_the_weights(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch, "compile", lambda model, **options: broken)
     model = network()
     plain = copy.deepcopy(model)
-    compiled = Compiled(model)
+    compiled = CompiledModel(model)
     for count in (4, 2):
         images = torch.randn(count, 6)
         assert torch.equal(compiled(images), plain(images))
     assert calls == [4]
 
 
-def test_a_mistake_in_the_network_is_not_hidden(monkeypatch: pytest.MonkeyPatch):
+def test_a_error_in_the_model_is_not_hidden(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch, "compile", lambda model, **options: model)
     with pytest.raises(RuntimeError, match="shapes"):
-        Compiled(network())(torch.randn(2, 7))
+        CompiledModel(network())(torch.randn(2, 7))

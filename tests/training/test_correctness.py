@@ -1,4 +1,4 @@
-"""Which images were right in an epoch: exact for every image, whatever the order, the mixing, and the place where it was interrupted."""
+"""Which images were classified correctly in an epoch: exact for every image, for any order, mixing and interruption."""
 
 import contextlib
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from cnn_core.metrics.training_dynamics import read_dynamics
 from cnn_core.models.checkpoint import load_checkpoint, save_checkpoint
 from cnn_core.runs.branch import branch
 from cnn_core.runs.store import Store
-from cnn_core.training import correctness, meter
+from cnn_core.training import correctness
 from cnn_core.training.correctness import CorrectnessTracker
 from cnn_core.training.loop import Trainer
 from cnn_core.training.optimizer import make_optimizer
@@ -32,14 +32,11 @@ from cnn_core.training.recipe import train_run
 from cnn_core.training.schedule import make_schedule
 from tests.helpers import is_a_sentence, tiny_config
 
+pytestmark = pytest.mark.usefixtures("every_step")
+
 CPU = torch.device("cpu")
 EPOCHS = 3
 TRAINED, VALIDATED = 24, 3  # of the 30 pictures, a fifth of which are for the test
-
-
-@pytest.fixture(autouse=True)
-def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meter, "REPORT_SECONDS", -1.0)
 
 
 def train(config: Any, folder: Path, home: Home, until: Callable[[Event], bool] = lambda event: False, resume: bool = False):
@@ -68,15 +65,15 @@ def assert_same_files(one: Path, other: Path) -> None:
     assert all(np.array_equal(a, b) for name in mine for a, b in zip(mine[name], theirs[name], strict=True))
 
 
-@pytest.mark.parametrize("pieces", [1_000, 1])
-def test_every_image_gets_its_own_answer_whatever_the_order(monkeypatch: pytest.MonkeyPatch, pieces: int):
-    monkeypatch.setattr(correctness, "PIECES", pieces)
+@pytest.mark.parametrize("most", [1_000, 1])
+def test_every_image_gets_its_own_prediction_whatever_the_order(monkeypatch: pytest.MonkeyPatch, most: int):
+    monkeypatch.setattr(correctness, "MAX_TENSORS", most)
     truth, order = torch.rand(100) < 0.5, torch.randperm(100)
     kept = CorrectnessTracker()
     for batch in order.split(7):
         assert kept.by_image(order) is None
-        kept.note(truth[batch])
-        assert len(kept._shown) <= pieces + 1
+        kept.record(truth[batch])
+        assert len(kept._batches) <= most + 1
     assert torch.equal(kept.by_image(order), truth)
 
 
@@ -112,7 +109,7 @@ class Listening(nn.Module):
 
 
 @pytest.mark.parametrize("chosen", [{"batch_size": 7}, {"batch_size": 11}])
-def test_each_training_image_has_the_answer_that_it_was_given(chosen: dict[str, int]):
+def test_each_training_image_has_the_prediction_that_it_was_given(chosen: dict[str, int]):
     numbers, labels = np.arange(45, dtype=np.uint8), np.arange(45) % 3
     images = ImageSet(np.broadcast_to(numbers[:, None, None, None], (45, 2, 2, 1)).copy(), labels)
     batches, validation = (
@@ -128,7 +125,7 @@ def test_each_training_image_has_the_answer_that_it_was_given(chosen: dict[str, 
     for event in trainer:
         if isinstance(event, Epoch):
             expected = [model.heard[number] == label for number, label in enumerate(labels)]
-            assert trainer.answers.by_image(batches.order).tolist() == expected and 0 < sum(expected) < 45
+            assert trainer.correctness.by_image(batches.order).tolist() == expected and 0 < sum(expected) < 45
             seen.append(expected)
             model.heard = {}
     assert len(seen) == 2 and seen[0] != seen[1]
@@ -150,19 +147,17 @@ def test_a_run_that_was_interrupted_knows_the_same_of_every_image(home: Home, pi
     assert_same_files(tmp_path / "run", tmp_path / "whole")
 
 
-def test_training_gives_the_very_same_bits_without_it(
-    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_training_gives_the_same_bits_without_it(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     config = tiny_config(pictures, epochs=EPOCHS, dropout=0.4, mixup=0.5, ema=0.8)
     train(config, tmp_path / "with", home)
-    monkeypatch.setattr(CorrectnessTracker, "note", lambda self, is_right: None)
+    monkeypatch.setattr(CorrectnessTracker, "record", lambda self, is_correct: None)
     train(config, tmp_path / "without", home)
     assert not (tmp_path / "without" / TRAINING_DYNAMICS).exists()
     mine, theirs = (torch.load(tmp_path / name / WEIGHTS, weights_only=True) for name in ("with", "without"))
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def test_a_checkpoint_of_an_earlier_version_goes_on_and_leaves_its_broken_epoch_out(home: Home, pictures: Path, tmp_path: Path):
+def test_a_checkpoint_of_an_earlier_version_continues_and_leaves_its_broken_epoch_out(home: Home, pictures: Path, tmp_path: Path):
     config, folder = tiny_config(pictures, epochs=EPOCHS, dropout=0.3), tmp_path / "run"
     train(config, tmp_path / "whole", home)
     train(config, folder, home, until=PLACES["in the middle of an epoch"])
@@ -188,7 +183,9 @@ def test_epochs_that_are_taken_back_are_forgotten(home: Home, pictures: Path, tm
     assert events[-1] == Resumed(step=0, epoch=0) and not list((folder / TRAINING_DYNAMICS).iterdir())
 
 
-def test_a_full_disk_is_told_and_training_goes_on(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_reported_and_training_continues(
+    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     def refuse(*given: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -211,8 +208,8 @@ def test_a_branch_begins_with_what_its_parent_had_learned_until_then(store: Stor
 
 def test_an_epoch_that_was_noted_is_not_carried_in_the_states_after_it(home: Home, pictures: Path, tmp_path: Path):
     kept = CorrectnessTracker()
-    kept.note(torch.tensor([True, False]))
+    kept.record(torch.tensor([True, False]))
     assert kept.state_dict()["shown"].tolist() == [True, False]
-    kept.validated = torch.tensor([True])
+    kept.validation = torch.tensor([True])
     assert kept.state_dict() == {"shown": None}
     assert replace(kept).state_dict() == {"shown": None}

@@ -1,4 +1,4 @@
-"""Cross-validation: nobody judges what it learned from, what was done is kept, and corrections ask for no new training."""
+"""Cross-validation: no model classifies images it was trained on, finished folds are saved, corrections need no new training."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import (
     OutOfFoldPredictions,
     cross_validate_run,
-    load_learned,
+    load_all_training_images,
     quick_recipe,
     read_out_of_fold,
     stratified_folds,
@@ -31,8 +31,8 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.learned: list[set[int]] = []
-        self._prepare = cross_validation.prepare
-        monkeypatch.setattr(cross_validation, "prepare", self)
+        self._prepare = cross_validation.make_trainer
+        monkeypatch.setattr(cross_validation, "make_trainer", self)
 
     def __call__(self, config: TrainConfig, info: object, images: ImageSet, device: object, validation: ImageSet) -> object:
         self.learned.append({*images.rows.tolist(), *validation.rows.tolist()})
@@ -75,35 +75,35 @@ def test_every_class_is_dealt_out_evenly(folds: int):
     assert not np.array_equal(fold_of, stratified_folds(labels, folds, seed=2))
 
 
-def test_too_few_images_are_refused_in_words():
+def test_too_few_images_are_refused_with_a_message():
     with pytest.raises(DataError, match="7 images are too few") as refusal:
         stratified_folds(np.zeros(7, int), 4, seed=0)
     assert is_a_sentence(refusal.value)
 
 
-def test_no_network_has_seen_an_image_that_it_judges(source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched):
-    images = finish(load_learned(source))
+def test_no_model_has_seen_an_image_that_it_judges(source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched):
+    images = finish(load_all_training_images(source))
     seen, found = drain(cross_validate_run(source, tmp_path, recipe, 3))
     fold_of, everything = stratified_folds(images.labels, 3, recipe.seed), set(images.rows.tolist())
     assert [everything - rows for rows in watched.learned] == [set(images.rows[fold_of == fold].tolist()) for fold in range(3)]
     assert np.array_equal(found.rows, images.rows) and found.logits.shape == (len(images), 3)
     assert all(isinstance(event, Progress) for event in seen)
-    assert {event.stage.partition(" of ")[0] for event in seen if event.stage.startswith("Network")} == {
-        "Network 1",
-        "Network 2",
-        "Network 3",
+    assert {event.stage.partition(" of ")[0] for event in seen if event.stage.startswith("Model")} == {
+        "Model 1",
+        "Model 2",
+        "Model 3",
     }
 
 
-def test_networks_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(home: Home, tmp_path: Path):
+def test_models_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(home: Home, tmp_path: Path):
     pictures = write_pictures(tmp_path / "more", count=30)
     source = open_source(str(pictures), home)
     finish(source.ensure_imported())
     rows, labels = corrections(source).index.used_rows("train")
     flipped = rows[[3, 20, 40]]
     corrections(source).index.corrections.apply(flipped.tolist(), "label", [int(label + 1) % 3 for label in labels[[3, 20, 40]]])
-    images = finish(load_learned(source))
-    evaluation = cross_validated(source, tmp_path, tiny_config(pictures, epochs=8)).of(images)
+    images = finish(load_all_training_images(source))
+    evaluation = cross_validated(source, tmp_path, tiny_config(pictures, epochs=8)).evaluate(images)
     errors = find_label_errors(evaluation)
     assert evaluation.accuracy > 0.85
     assert set(images.rows[errors.indices[:3]].tolist()) == set(flipped.tolist())
@@ -111,12 +111,12 @@ def test_networks_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(
     assert [given[row] for row in images.rows[errors.indices[:3]].tolist()] == errors.suggested[:3].tolist()
 
 
-def test_work_that_was_cut_off_goes_on_with_the_next_network(
+def test_work_that_was_cut_off_continues_with_the_next_model(
     source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched
 ):
     whole = cross_validated(source, tmp_path / "whole", recipe)
     steps = cross_validate_run(source, tmp_path / "cut", recipe, 3)
-    while not (stage := next(steps)).stage.startswith("Network 3"):
+    while not (stage := next(steps)).stage.startswith("Model 3"):
         assert stage.total
     steps.close()
     assert read_out_of_fold(tmp_path / "cut", source.info, recipe, 3) is None
@@ -131,7 +131,7 @@ def test_what_was_done_with_other_labels_is_no_part_of_it(
     source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched
 ):
     steps = cross_validate_run(source, tmp_path, recipe, 3)
-    while not next(steps).stage.startswith("Network 3"):
+    while not next(steps).stage.startswith("Model 3"):
         pass
     steps.close()
     trained, (rows, labels) = len(watched.learned), corrections(source).index.used_rows("train")
@@ -149,12 +149,12 @@ def test_corrected_labels_and_excluded_images_need_no_new_training(
     corrections(source).index.corrections.apply([int(rows[5])], "is_excluded", 1)
     after = cross_validated(source, tmp_path, recipe)
     assert len(watched.learned) == trained and np.array_equal(after.logits, before.logits)
-    images = finish(load_learned(source))
-    evaluation = after.of(images)
+    images = finish(load_all_training_images(source))
+    evaluation = after.evaluate(images)
     kept = np.flatnonzero(rows != rows[5])
     assert np.array_equal(evaluation.logits, before.logits[kept]) and np.array_equal(evaluation.labels, images.labels)
     assert evaluation.labels[2] != labels[2]
-    assert evaluation.key != before.of(images.take(np.arange(5))).key
+    assert evaluation.key != before.evaluate(images.take(np.arange(5))).key
 
 
 @pytest.mark.parametrize("what", ["settings", "images", "damage"])
@@ -175,7 +175,7 @@ def test_anything_else_is_computed_anew(
             file.write_bytes(file.read_bytes()[:100])
     found = cross_validated(source, tmp_path, recipe)
     assert len(watched.learned) == trained + 3
-    assert found.covers(finish(load_learned(source)).rows)
+    assert found.covers(finish(load_all_training_images(source)).rows)
 
 
 def test_validation_images_of_the_sets_own_are_judged_too(home: Home, tmp_path: Path):
@@ -183,7 +183,7 @@ def test_validation_images_of_the_sets_own_are_judged_too(home: Home, tmp_path: 
         write_pictures(tmp_path / "parted" / split, count=6, seed=number)
     source = open_source(str(tmp_path / "parted"), home)
     finish(source.ensure_imported())
-    images = finish(load_learned(source))
+    images = finish(load_all_training_images(source))
     rows = np.concatenate([corrections(source).index.used_rows(split)[0] for split in ("train", "val")])
     assert source.info.val_count == 18 and np.array_equal(images.rows, np.sort(rows))
     found = cross_validated(source, tmp_path, tiny_config(tmp_path / "parted", epochs=1))

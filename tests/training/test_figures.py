@@ -1,4 +1,4 @@
-"""The two pictures of a run: real PNGs, also of a single epoch and of very few images."""
+"""The two figures of a run: real PNGs, also of a single epoch and of very few images."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The meter: counts that are exact, means that weigh every image alike, and a loss that is no number is told."""
+"""The meter: exact counts, means that weigh every image equally, and an error for a loss that is not finite."""
 
 import time
 
@@ -17,7 +17,7 @@ LOSSES, SHARES, SIZES = [2.5, 1.25, 0.5, 4.0], [0.25, 0.5, 1.0, 0.0], [8, 8, 8, 
 
 def counted(meter: Meter, losses: list[float] = LOSSES) -> Meter:
     for loss, share, size in zip(losses, SHARES, SIZES, strict=False):
-        meter.count(torch.tensor(loss), torch.tensor(share), size)
+        meter.record(torch.tensor(loss), torch.tensor(share), size)
     return meter
 
 
@@ -44,7 +44,7 @@ def test_an_epochs_means_weigh_every_image_alike_however_it_was_reported():
         meter, start = started(), 0
         for count in places:
             for place in range(start, start + count):
-                meter.count(torch.tensor(LOSSES[place]), torch.tensor(SHARES[place]), SIZES[place])
+                meter.record(torch.tensor(LOSSES[place]), torch.tensor(SHARES[place]), SIZES[place])
             meter.report(1, 0.1)
             start += count
         assert meter.epoch_loss == pytest.approx(np.average(LOSSES, weights=SIZES))
@@ -76,7 +76,7 @@ def test_training_seconds_leave_out_what_lies_between_epochs_and_seconds_do_not(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_loss_that_is_no_number_is_told_with_its_step_and_the_remedy(value: float):
+def test_a_loss_that_is_not_finite_is_reported_with_its_step_and_the_remedy(value: float):
     meter = counted(started(remedy="Choose a learning rate below 3, and start again."))
     meter.report(1, 0.1)
     with pytest.raises(DivergedError, match="at step 6: training diverged. Choose a learning rate below 3") as problem:
@@ -84,7 +84,7 @@ def test_a_loss_that_is_no_number_is_told_with_its_step_and_the_remedy(value: fl
     assert is_a_sentence(problem.value)
 
 
-def test_a_meter_goes_on_from_its_state_pause_left_out():
+def test_a_meter_continues_from_its_state_pause_left_out():
     meter = counted(started())
     meter.report(1, 0.1)
     state = meter.state_dict()

@@ -98,7 +98,7 @@ def test_its_steps_equal_its_formula(name: str, by_hand, decay: float):
     torch.testing.assert_close(model.weight.detach().double(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_without_momentum_sgd_follows_the_slope_alone_whatever_nesterov_says():
+def test_without_momentum_sgd_follows_the_gradient_alone_whatever_nesterov_says():
     model = nn.Linear(3, 2, bias=False)
     before = model.weight.detach().clone()
     optimizer = optimizer_for("sgd", model, momentum=0, nesterov=True, weight_decay=0)
@@ -144,7 +144,7 @@ def test_it_moves_every_trainable_parameter_and_no_frozen_one(name: str, layout:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_slope_of_one_step_is_left_for_the_next(name: str):
+def test_no_gradient_of_one_step_is_left_for_the_next(name: str):
     model = network()
     optimizer = optimizer_for(name, model)
     give_gradients(0, model)
@@ -155,7 +155,7 @@ def test_no_slope_of_one_step_is_left_for_the_next(name: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_schedules_rate_reaches_every_group_times_its_share(name: str):
+def test_the_schedules_rate_reaches_every_group_times_its_factor(name: str):
     model = network()
     optimizer = optimizer_for(name, model, adam_rate=0.25)
     optimizer.set_rate(0.008)
@@ -171,7 +171,7 @@ def test_the_schedules_rate_reaches_every_group_times_its_share(name: str):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_saved_and_loaded_optimizer_goes_on_bit_for_bit(name: str, layout: torch.memory_format):
+def test_a_saved_and_loaded_optimizer_continues_bit_for_bit(name: str, layout: torch.memory_format):
     first = network().to(memory_format=layout)
     optimizer = optimizer_for(name, first, weight_decay=0.1)
     take_steps(optimizer, first)
@@ -242,7 +242,7 @@ def test_muon_leaves_the_first_and_the_last_matrix_and_all_vectors_to_adamw():
     assert sorted(by_muon + by_adamw) == sorted(places.values())
 
 
-def test_a_network_with_nothing_between_first_and_last_layer_is_moved_by_adamw_alone():
+def test_a_model_with_nothing_between_first_and_last_layer_is_moved_by_adamw_alone():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
     (aside,) = optimizer_for("muon", model).parts
     assert isinstance(aside, AdamW)

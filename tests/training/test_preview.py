@@ -1,4 +1,4 @@
-"""The preview: the very pictures that training is shown first."""
+"""The preview: the first images that the training uses."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.home import Home
 from cnn_core.training.preview import preview_batch
-from cnn_core.training.recipe import prepare, split_validation
+from cnn_core.training.recipe import make_trainer, split_validation
 from tests.helpers import tiny_config
 
 CPU = torch.device("cpu")
@@ -25,7 +25,7 @@ AUGMENTED = {"rotation": 20, "crop": 0.2, "flip": "alternating", "brightness": 0
 def test_it_shows_the_first_batch_of_the_run_itself(home: Home, pictures: Path, chosen: dict[str, Any]):
     config = tiny_config(pictures, **chosen)
     source = open_source(str(pictures), home)
-    trainer, card = prepare(config, source.info, finish(source.load("train")), CPU)
+    trainer, card = make_trainer(config, source.info, finish(source.load("train")), CPU)
     images, targets = next(iter(trainer.batches))
     mean, std = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (card.mean, card.std))
     expected = np.clip(np.rint((images.numpy() * std + mean) * 255), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
@@ -36,7 +36,7 @@ def test_it_shows_the_first_batch_of_the_run_itself(home: Home, pictures: Path, 
         assert preview.labels == tuple(card.classes[label] for label in targets)
 
 
-def test_without_augmentation_it_shows_training_images_as_they_are_and_none_that_is_kept_for_validation(
+def test_without_augmentation_it_shows_training_images_as_they_are_and_none_that_is_saved_for_validation(
     home: Home, pictures: Path
 ):
     config = tiny_config(pictures, crop=0, flip="off", batch_size=14)
@@ -48,7 +48,7 @@ def test_without_augmentation_it_shows_training_images_as_they_are_and_none_that
     assert len({pixels.tobytes() for pixels in preview.pixels}) == 14
 
 
-def test_mixed_images_are_named_by_their_shares(home: Home, pictures: Path):
+def test_mixed_images_are_named_by_their_weights(home: Home, pictures: Path):
     labels = finish(preview_batch(tiny_config(pictures, mixup=1.0, batch_size=20), home)).labels
     mixed = [label for label in labels if "," in label]
     assert mixed and all(label in ("blue", "green", "red") for label in labels if "," not in label)

@@ -1,11 +1,10 @@
-"""The whole story of a run: the files it leaves, whose weights they hold, and that test images choose nothing."""
+"""A run from start to end: its files, the weights they hold, and that the test set is not used for model selection."""
 
 import contextlib
 import io
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,55 +12,25 @@ import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score
 
-from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
 from cnn_core.data.open import open_source
-from cnn_core.data.source import ImageSet, finish
+from cnn_core.data.source import finish
 from cnn_core.data.statistics import channel_statistics
-from cnn_core.errors import DataError, DivergedError, SettingError
+from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Started, Steps
 from cnn_core.home import CARD, CONFIG, CURVES_IMAGE, EPOCHS, EVALUATIONS, PREDICTIONS_IMAGE, TRAINING_DYNAMICS, WEIGHTS, Home
-from cnn_core.inference.logits import compute_logits, loss_and_accuracy
+from cnn_core.inference.logits import compute_logits
 from cnn_core.models.saving import load_model
 from cnn_core.models.simple import SimpleCNN
 from cnn_core.training import meter
-from cnn_core.training.recipe import prepare, split_validation, train_run
+from cnn_core.training.recipe import split_validation, train_run
 from tests.conftest import Trained
 from tests.helpers import COLOURS, is_a_sentence, picture, tiny_config, write_pictures
-
-CPU = torch.device("cpu")
+from tests.training.trained_folders import CPU, are_equal, train_all_epochs, validation_figures, weights
 
 
 def events_of(trained: Trained) -> list[Event]:
     return [stored.event for stored in trained.store.log.read(trained.id)]
-
-
-def train_all_epochs(config: TrainConfig, folder: Path, home: Home) -> list[Epoch]:
-    """Train to the end of the last epoch and no further: without test images and pictures."""
-    folder.mkdir(parents=True, exist_ok=True)
-    epochs: list[Epoch] = []
-    with contextlib.closing(train_run(config, folder, home)) as events:
-        for event in events:
-            epochs += [event] if isinstance(event, Epoch) else []
-            if len(epochs) == config.epochs:
-                break
-    return epochs
-
-
-def validation_figures(config: TrainConfig, folder: Path, home: Home) -> tuple[float, float]:
-    """Loss and accuracy of the saved weights on the validation images, computed afresh."""
-    model, card = load_model(folder, CPU)
-    _, held_out = split_validation(finish(open_source(config.data, home).load("train")), config)
-    batches = Batches(held_out, batch_size=64, device=CPU, mean=card.mean, std=card.std)
-    return loss_and_accuracy(finish(compute_logits(model, batches, "")), batches.labels)
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return torch.load(folder / WEIGHTS, weights_only=True)
-
-
-def are_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def test_a_finished_run_leaves_all_its_files_and_no_others(digits_run: Trained):
@@ -73,7 +42,7 @@ def test_a_finished_run_leaves_all_its_files_and_no_others(digits_run: Trained):
 
 
 @pytest.mark.parametrize("name", [CURVES_IMAGE, PREDICTIONS_IMAGE])
-def test_its_pictures_are_real_pngs_with_something_on_them(digits_run: Trained, name: str):
+def test_its_images_are_real_pngs_with_something_on_them(digits_run: Trained, name: str):
     content = (digits_run.folder / name).read_bytes()
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
         image.load()
@@ -116,7 +85,7 @@ def test_the_card_holds_the_training_images_own_statistics(digits_run: Trained):
     assert card.fingerprint == open_source("digits", digits_run.home).info.fingerprint
 
 
-def test_the_best_epoch_is_kept_when_later_ones_are_worse(home: Home, tmp_path: Path):
+def test_the_best_epoch_is_saved_when_later_ones_are_worse(home: Home, tmp_path: Path):
     rng = np.random.default_rng(0)
     for name in ("heads", "tails"):  # nothing to learn: the longer it trains, the worse it does on other images
         (tmp_path / "coin" / name).mkdir(parents=True)
@@ -148,113 +117,6 @@ def test_the_same_settings_give_the_same_weights_and_another_seed_others(home: H
         train_all_epochs(tiny_config(pictures, seed=seed), tmp_path / name, home)
     one, same, other = (weights(tmp_path / name) for name in ("one", "same", "other"))
     assert are_equal(one, same) and not are_equal(one, other)
-
-
-OTHERS: list[dict[str, Any]] = [
-    {"learning_rate": 0.002},
-    {"optimizer": "adamw"},
-    {"optimizer": "sgd"},
-    {"optimizer": "sgd", "momentum": 0.5},
-    {"optimizer": "sgd", "nesterov": False},
-    {"optimizer": "rmsprop"},
-    {"optimizer": "muon"},
-    {"optimizer": "muon", "adam_rate": 0.5},
-    {"weight_decay": 0.1},
-    {"weight_decay": 0.1, "decay_all": True},
-    {"width": 0.5},
-    {"depth": 2},
-    {"activation": "gelu"},
-    {"batch_norm": True},
-    {"schedule": "constant"},
-    {"schedule": "step"},
-    {"schedule": "step", "drop_at": "0.2"},
-    {"schedule": "step", "drop_factor": 0.5},
-    {"schedule": "onecycle"},
-    {"schedule": "linear"},
-    {"schedule": "linear", "knots": "0:1, 1:0.5"},
-    {"warmup": 0.3},
-    {"crop": 0},
-    {"crop_fill": "reflect"},
-    {"flip": "off"},
-    {"flip": "alternating"},
-    {"cutout": 0.3},
-    {"brightness": 0.3},
-    {"contrast": 0.3},
-    {"rotation": 10},
-    {"scale": 0.2},
-    {"shear": 10},
-    {"mixup": 0.3},
-    {"cutmix": 1},
-    {"dropout": 0.5},
-    {"label_smoothing": 0.1},
-    {"clip_norm": 0.1},
-    {"ema": 0.5},
-    {"precision": "bfloat16"},
-    {"batch_size": 5},
-    {"validation_share": 0.3},
-    {"seed": 1},
-    {"model": "speed"},
-    {"model": "speed", "start_side": 0.5},
-]
-
-
-def test_every_setting_of_the_training_matters(home: Home, pictures: Path, tmp_path: Path):
-    seen = []
-    for turn, chosen in enumerate(({}, *OTHERS)):
-        train_all_epochs(tiny_config(pictures, **{"dropout": 0.2, **chosen}), tmp_path / str(turn), home)
-        seen.append((tmp_path / str(turn) / WEIGHTS).read_bytes())
-    assert len(set(seen)) == len(seen)
-    left = {
-        "data",
-        "model",
-        "epochs",
-        "weights",
-        "plateau_patience",
-        "patience",
-        "mirror",
-        "device",
-        "channels_last",
-        "compile",
-        "deterministic",
-    }
-    assert {name for chosen in OTHERS for name in chosen} == {*TrainConfig.model_fields} - left | {"model"}
-
-
-@pytest.mark.parametrize(("flip", "is_averaged"), [("random", True), ("off", False)])
-def test_predicting_from_both_mirrorings_is_kept_with_the_model_where_images_are_flipped(
-    home: Home, pictures: Path, tmp_path: Path, flip: str, is_averaged: bool
-):
-    train_all_epochs(tiny_config(pictures, mirror=True, flip=flip), tmp_path / "run", home)
-    model, card = load_model(tmp_path / "run", torch.device("cpu"))
-    images = torch.randn(8, card.channels, card.image_size, card.image_size)
-    assert card.mirror == is_averaged == torch.equal(model(images), model(images.flip(3)))
-
-
-def test_training_images_grow_while_validation_images_have_their_full_side(home: Home, pictures: Path):
-    config = tiny_config(pictures, model="speed", start_side=0.75, epochs=4)
-    source = open_source(config.data, home)
-    trainer, _ = prepare(config, source.info, finish(source.load("train")), torch.device("cpu"))
-    seen: dict[bool, list[int]] = {True: [], False: []}
-    trainer.model.register_forward_hook(lambda model, images, logits: seen[model.training].append(images[0].shape[-1]))
-    list(trainer)
-    assert source.info.image_size == 16 and set(seen[False]) == {16}
-    assert seen[True] == sorted(seen[True]) and set(seen[True]) == {12, 14, 16}
-
-
-def test_averaged_weights_are_what_is_validated_and_saved(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures, epochs=6, ema=0.7, batch_norm=True)
-    epochs = train_all_epochs(config, tmp_path / "run", home)
-    best = max(epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
-    loss, accuracy = validation_figures(config, tmp_path / "run", home)
-    assert (loss, accuracy) == (pytest.approx(best.val_loss, rel=1e-4), pytest.approx(best.val_accuracy))
-
-
-def test_early_stopping_ends_the_run_with_its_test_and_a_note(home: Home, pictures: Path, tmp_path: Path):
-    (tmp_path / "run").mkdir()
-    events = list(train_run(tiny_config(pictures, epochs=30, learning_rate=1e-12, patience=2), tmp_path / "run", home))
-    assert sum(isinstance(event, Epoch) for event in events) == 3 and isinstance(events[-1], Finished)
-    assert any(isinstance(event, Note) and "Stopped early after epoch 3" in event.text for event in events)
-    assert next(event.patience for event in events if isinstance(event, Started)) == 2
 
 
 @pytest.mark.parametrize(("rate", "words"), [(10, "below 10, for example 1, and"), (7.5, "below 7.5, for example 0.75, and")])
@@ -315,73 +177,3 @@ def test_class_names_with_dollar_signs_are_written_as_they_are(home: Home, tmp_p
     events = list(train_run(tiny_config(tmp_path / "money", epochs=1, batch_size=4), tmp_path / "run", home))
     assert isinstance(events[-1], Finished)
     assert (tmp_path / "run" / PREDICTIONS_IMAGE).stat().st_size > 5000
-
-
-def test_too_few_images_to_keep_any_for_validation_are_refused_in_words(home: Home, tmp_path: Path):
-    write_pictures(tmp_path / "train", count=1)
-    write_pictures(tmp_path / "test", count=1)
-    with pytest.raises(DataError, match="too few images") as refusal:
-        list(train_run(tiny_config(tmp_path, batch_size=1), tmp_path, home))
-    assert is_a_sentence(refusal.value)
-
-
-def test_a_batch_larger_than_the_training_images_is_refused_in_words(pictures: Path, home: Home):
-    images = finish(open_source(str(pictures), home).load("train"))
-    config = tiny_config(pictures, batch_size=22, validation_share=0.1)  # 24 images, of which 3 are kept apart
-    with pytest.raises(SettingError, match="Batch size is 22, more than the 21 training images") as refusal:
-        split_validation(images, config)
-    assert is_a_sentence(refusal.value) and refusal.value.field == "batch_size"
-
-
-def test_validation_images_are_a_seeded_share_of_every_class_and_not_trained_on(pictures: Path):
-    images = ImageSet(np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1), np.arange(100) % 4)
-    config = tiny_config(pictures, validation_share=0.2)
-    training, held_out = split_validation(images, config)
-    assert sorted([*training.images.ravel(), *held_out.images.ravel()]) == list(range(100))
-    assert np.bincount(held_out.labels).tolist() == [5] * 4 and len(training) == 80
-    for part in (training, held_out):
-        assert np.array_equal(part.images.ravel() % 4, part.labels)
-    _, other = split_validation(images, tiny_config(pictures, validation_share=0.2, seed=1))
-    assert not np.array_equal(other.images, held_out.images)
-
-
-@pytest.fixture
-def three_parts(tmp_path: Path) -> Path:
-    """A folder with train, val and test in it: 15, 9 and 6 pictures, no two alike."""
-    for seed, (part, count) in enumerate((("train", 5), ("val", 3), ("test", 2))):
-        write_pictures(tmp_path / "parts" / part, count=count, seed=seed)
-    return tmp_path / "parts"
-
-
-def test_a_set_with_validation_images_of_its_own_is_validated_on_these_and_trained_on_all_others(
-    home: Home, three_parts: Path, tmp_path: Path
-):
-    config = tiny_config(three_parts, validation_share=0.5, batch_size=4)
-    (tmp_path / "run").mkdir()
-    events = list(train_run(config, tmp_path / "run", home))
-    started = next(event for event in events if isinstance(event, Started))
-    assert (started.train_count, started.val_count, started.test_count, started.steps_per_epoch) == (15, 9, 6, 4)
-    source = open_source(config.data, home)
-    assert config.images_left(source.info) == 15 and config.steps_per_epoch(source.info) == 4
-    model, card = load_model(tmp_path / "run", CPU)
-    assert (card.mean, card.std) == channel_statistics(finish(source.load("train")))
-    val = finish(source.load("val"))
-    batches = Batches(val, batch_size=64, device=CPU, mean=card.mean, std=card.std)
-    loss, accuracy = loss_and_accuracy(finish(compute_logits(model, batches, "")), batches.labels)
-    best = [event for event in events if isinstance(event, Epoch) and event.is_best][-1]
-    assert (best.val_loss, best.val_accuracy) == (pytest.approx(loss, rel=1e-4), pytest.approx(accuracy, abs=1e-6))
-
-
-def test_the_validation_share_plays_no_part_where_the_set_has_validation_images(home: Home, three_parts: Path, tmp_path: Path):
-    shares = (0.1, 0.4)
-    epochs = [train_all_epochs(tiny_config(three_parts, validation_share=share), tmp_path / str(share), home) for share in shares]
-    assert [(e.train_loss, e.val_loss) for e in epochs[0]] == [(e.train_loss, e.val_loss) for e in epochs[1]]
-    assert are_equal(*(weights(tmp_path / str(share)) for share in shares))
-
-
-def test_images_kept_as_a_share_are_those_that_a_folder_of_their_own_would_hold(home: Home, pictures: Path):
-    images = finish(open_source(str(pictures), home).load("train"))
-    config = tiny_config(pictures)
-    training, held_out = split_validation(images, config)
-    again, given = split_validation(training, config, held_out)
-    assert given is held_out and np.array_equal(again.images, training.images) and np.array_equal(again.labels, training.labels)

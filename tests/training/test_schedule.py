@@ -95,7 +95,7 @@ def test_plateau_drops_when_torchs_does(seed: int, patience: int):
     assert len(seen) > 3
 
 
-def test_a_plateau_goes_on_from_its_state_as_if_nothing_had_happened():
+def test_a_plateau_continues_from_its_state_as_if_nothing_had_happened():
     for place in range(1, 20):
         one, other = (schedule("plateau", drop_factor=0.5, plateau_patience=2) for _ in range(2))
         values = losses(1, 60)
@@ -160,7 +160,7 @@ def test_images_grow_in_eighths_from_their_first_side_to_the_full_one_at_two_thi
     assert [sides.index(reached) for reached in (20, 24, 28, 32)] == [50, 100, 150, 200]
 
 
-def test_images_start_no_smaller_than_the_network_takes_and_keep_their_size_where_it_takes_but_one():
+def test_images_start_no_smaller_than_the_model_takes_and_keep_their_size_where_it_takes_but_one():
     assert make_side(make_config(model="mobilenet", start_side=0.5), 30, image_size=28)(0) == 16
     assert make_side(make_config(model="simple", start_side=0.5), 30, image_size=32) is None
     assert make_side(make_config(model="speed"), 30, image_size=32) is None

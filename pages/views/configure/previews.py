@@ -40,9 +40,9 @@ def show_learning_rate_finder(config: TrainConfig) -> None:
         help="Trains a temporary model for a hundred steps while the learning rate rises, and finds where the loss falls.",
     ):
         with st.spinner("Opening the data…"):
-            from cnn_core.training.learning_rate_finder import find_rate
+            from cnn_core.training.learning_rate_finder import find_learning_rate
 
-        cache.compute(cache.LEARNING_RATES, "curve", version, find_rate(config, get_store().home))
+        cache.compute(cache.LEARNING_RATES, "curve", version, find_learning_rate(config, get_store().home))
     curve = cache.load(cache.LEARNING_RATES, "curve", version)
     if curve is None:
         return

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.errors import StudioError
-from cnn_core.inference.confidence import NEUTRAL, Calibration, calibration_of, read_calibration, save_calibration
+from cnn_core.inference.confidence import NO_CALIBRATION, Calibration, load_calibration, read_calibration, save_calibration
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change, show_owner
 from pages.shared.progress import CANCELLED
@@ -31,7 +31,7 @@ SEEN = {
 def show_calibration(subject: EvaluationSubject) -> None:
     """The view."""
     evaluation = subject.evaluation()
-    calibration = calibration_of(subject.folder) if subject.epoch is None else NEUTRAL
+    calibration = load_calibration(subject.folder) if subject.epoch is None else NO_CALIBRATION
     if subject.split in SEEN:
         st.info(SEEN[subject.split], icon=":material/info:")
     used = with_temperature(subject.run, evaluation, calibration.temperature)

@@ -102,10 +102,10 @@ def _make_table(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
 
 def _make_picture(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     yield Progress("Drawing the predictions", 0, 1)
-    from cnn_core.training.figures import paint_predictions
+    from cnn_core.training.figures import write_predictions_png
 
     file = io.BytesIO()
-    paint_predictions(subject.images(), evaluation, file, f"{SPLITS[subject.split].capitalize()} accuracy")
+    write_predictions_png(subject.images(), evaluation, file, f"{SPLITS[subject.split].capitalize()} accuracy")
     return file.getvalue()
 
 

@@ -75,20 +75,25 @@ def _of_seen(subject: EvaluationSubject) -> FoundLabelErrors | None:
         st.info("The data set is not in the studio. Look at it on the Data page first.", icon=":material/photo_library:")
         return None
     with st.spinner("Looking for what is kept…"):
-        from cnn_core.execution.device_queue import in_turn
-        from cnn_core.training.cross_validation import cross_validate_run, load_learned, quick_recipe, read_out_of_fold
+        from cnn_core.execution.device_queue import wait_for_device
+        from cnn_core.training.cross_validation import (
+            cross_validate_run,
+            load_all_training_images,
+            quick_recipe,
+            read_out_of_fold,
+        )
 
         config = get_store().config_in_force(subject.run.id)
         count = source.index.count("problem is null and part < 2")
         recipes = {QUICK: quick_recipe(config, source.info.image_size, count), OWN: config}
-        learned = finish(load_learned(source))
+        learned = finish(load_all_training_images(source))
         kept = (read_out_of_fold(subject.folder, source.info, recipe) for recipe in reversed(recipes.values()))
         found = next((one for one in kept if one and one.covers(learned.rows)), None)
     if found is None:
         recipe = _ask(subject, recipes, len(learned))
         if recipe is None:
             return None
-        steps = in_turn(get_store(), recipe.device, cross_validate_run(source, subject.folder, recipe))
+        steps = wait_for_device(get_store(), recipe.device, cross_validate_run(source, subject.folder, recipe))
         found = run_with_progress(steps, f"cross-validation-{subject.run.id}")
         st.session_state.pop(ASKED, None)
     st.caption(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cnn_core.inference.confidence import Calibration, calibration_of
+from cnn_core.inference.confidence import Calibration, load_calibration
 from cnn_core.runs.run import Run
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import EvaluationSubject
@@ -61,7 +61,7 @@ class ImageFilter:
 
 def show_test_images(run: Run) -> None:
     """Show the view."""
-    calibration = calibration_of(get_store().home.run_folder(run.id))
+    calibration = load_calibration(get_store().home.run_folder(run.id))
     evaluation = with_temperature(run, evaluate_with_progress(run), calibration.temperature)
     _show(EvaluationSubject(run, None, "test"), evaluation, calibration)
 

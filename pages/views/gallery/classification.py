@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from cnn_core.inference.confidence import Calibration, network_key
+from cnn_core.inference.confidence import Calibration, model_key
 from cnn_core.runs.run import Run
 from pages.charts.heatmaps import overlay_heatmap
 from pages.shared import cache
@@ -49,11 +49,11 @@ class ImageClassification:
 
 def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_heatmap: bool) -> ImageClassification:
     """Classify an RGB image with the best model of `run`. Raises ImageError for a blank image, and RunError without a model."""
-    from cnn_core.inference.preprocessing import received
+    from cnn_core.inference.preprocessing import preprocess
 
     classifier = get_classifier(run)
-    weights_key = network_key(get_store().home.run_folder(run.id))
-    pixels, may_mirror = received(image, classifier.card), run.config.flip != "off"
+    weights_key = model_key(get_store().home.run_folder(run.id))
+    pixels, may_mirror = preprocess(image, classifier.card), run.config.flip != "off"
     result = _classify(
         weights_key, repr(classifier.card), repr(classifier.calibration), pixels, is_averaged, may_mirror, classifier
     )
@@ -74,17 +74,17 @@ def _classify(
     may_mirror: bool,
     _classifier: "Classifier",
 ) -> "AveragedPrediction":
-    from cnn_core.inference.tta import AveragedPrediction, average_views
+    from cnn_core.inference.tta import AveragedPrediction, average_predictions
 
     if is_averaged:
-        return average_views(_classifier, pixels, may_mirror=may_mirror)
+        return average_predictions(_classifier, pixels, may_mirror=may_mirror)
     return AveragedPrediction(_classifier.rank(pixels, _classifier.probabilities(pixels[None])[0]), 1)
 
 
 def _describe_views(classifier: "Classifier", views: int) -> str:
-    from cnn_core.inference.tta import shift_of
+    from cnn_core.inference.tta import shift_pixels
 
-    card, shift = classifier.card, shift_of(classifier.card)
+    card, shift = classifier.card, shift_pixels(classifier.card)
     directions = "up, down, left and right" if card.ink else "to each corner"
     flipped = "" if views == 5 else ", each also flipped"
     return f"Mean of {views} views: the image, and the image shifted by {shift} pixel{'s' * (shift > 1)} {directions}{flipped}."

@@ -12,7 +12,7 @@ import streamlit as st
 
 from cnn_core.events import Progress
 from cnn_core.export.formats import FORMATS, GRAPH_FORMATS, MODEL_FORMATS, ExportFormat
-from cnn_core.inference.confidence import calibration_of, network_key
+from cnn_core.inference.confidence import load_calibration, model_key
 from cnn_core.runs.run import Run
 from pages.shared import cache
 from pages.shared.server import get_store
@@ -86,7 +86,7 @@ def _show_file(run: Run, chosen: ExportFormat, bundled: tuple[str, ...]) -> None
 def _version(run: Run, bundled: tuple[str, ...]) -> str:
     """Return what the file's content depends on: weights, calibration, summary of the run, files of the bundle."""
     folder = get_store().home.run_folder(run.id)
-    return f"{run.id} {network_key(folder)} {calibration_of(folder)} {run.summary} {bundled}"
+    return f"{run.id} {model_key(folder)} {load_calibration(folder)} {run.summary} {bundled}"
 
 
 def _export(run: Run, chosen: ExportFormat, bundled: tuple[str, ...]) -> "Generator[Progress, None, ExportedFile]":

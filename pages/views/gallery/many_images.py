@@ -26,7 +26,7 @@ from pages.views.gallery.many_results import show_results
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
-    from cnn_core.inference.predictions import Tally
+    from cnn_core.inference.predictions import PredictionSummary
 
 TITLE = "Many images"
 RESULT, UPLOADER_NUMBER = "many-result", "many-uploader-number"
@@ -44,7 +44,7 @@ class BatchClassification:
 
     run: str
     title: str
-    tally: "Tally"
+    tally: "PredictionSummary"
     folder: Path
 
     def __post_init__(self) -> None:

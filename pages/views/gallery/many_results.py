@@ -14,7 +14,7 @@ from pages.charts.images import GRID_STYLE, data_url
 from pages.shared.text import format_size, plain
 
 if TYPE_CHECKING:
-    from cnn_core.inference.predictions import ImagePrediction, Tally
+    from cnn_core.inference.predictions import ImagePrediction, PredictionSummary
 
 PAGE = 24
 BARS = 20
@@ -26,7 +26,7 @@ CLASSIFIED, UNSURE, FAILED = "Classified images", "“I don’t know”", "Files
 ORDER_LABEL, LOWEST, FIRST = "Images", "Lowest probability", "First"
 
 
-def show_results(title: str, tally: "Tally", calibration: Calibration, table: Path) -> None:
+def show_results(title: str, tally: "PredictionSummary", calibration: Calibration, table: Path) -> None:
     """Show the results and offer the CSV file `table`."""
     st.subheader(f"Predictions for {plain(title)}", anchor=False)
     _show_counts(tally, calibration)
@@ -51,7 +51,7 @@ def show_results(title: str, tally: "Tally", calibration: Calibration, table: Pa
         _show_images(title, tally)
 
 
-def _show_counts(tally: "Tally", calibration: Calibration) -> None:
+def _show_counts(tally: "PredictionSummary", calibration: Calibration) -> None:
     with st.container(horizontal=True):
         st.metric(CLASSIFIED, f"{tally.answered:,}", border=True)
         if calibration.threshold:
@@ -62,7 +62,7 @@ def _show_counts(tally: "Tally", calibration: Calibration) -> None:
             st.metric(f"Accuracy ({tally.in_folders:,} images)", f"{tally.accuracy:.1%}", border=True, help=FOLDERS_HELP)
 
 
-def _show_problems(tally: "Tally") -> None:
+def _show_problems(tally: "PredictionSummary") -> None:
     with st.expander(f"{FAILED} ({tally.unread:,})", icon=":material/report:"):
         if tally.unread > len(tally.problems):
             st.caption(f"The first {len(tally.problems):,}. The table lists all of them.")
@@ -95,7 +95,7 @@ def predicted_bars(classes: Sequence[str], counts: np.ndarray) -> go.Figure:
 
 
 @st.fragment
-def _show_images(title: str, tally: "Tally") -> None:
+def _show_images(title: str, tally: "PredictionSummary") -> None:
     """Show the remembered images as the model received them, page by page."""
     orders = {LOWEST: tally.least_sure, FIRST: tally.first}
     order = st.segmented_control(ORDER_LABEL, list(orders), default=LOWEST, required=True, key="many-order") or LOWEST

@@ -7,7 +7,7 @@ import streamlit as st
 
 from cnn_core.data.decoder import DecodedImage
 from cnn_core.errors import ImageError
-from cnn_core.inference.confidence import network_key
+from cnn_core.inference.confidence import model_key
 from cnn_core.runs.run import Run
 from pages.charts.components.convolution import TracedModel, show_steps
 from pages.shared.data_set_image import choose_data_set_image
@@ -59,7 +59,7 @@ def show_convolution() -> None:
 def _preprocess(image: DecodedImage | None, classifier: "Classifier") -> np.ndarray | None:
     """Return the pixels that the model receives, (S, S, C) uint8; show a message and return None if there are none."""
     from cnn_core.explain.single_image import is_finite
-    from cnn_core.inference.preprocessing import received
+    from cnn_core.inference.preprocessing import preprocess
 
     if not is_finite(classifier.model):
         st.warning(DIVERGED, icon=":material/warning:")
@@ -67,7 +67,7 @@ def _preprocess(image: DecodedImage | None, classifier: "Classifier") -> np.ndar
         st.info(CHOOSE_IMAGE, icon=":material/gesture:")
     else:
         try:
-            return received(image.image, classifier.card)
+            return preprocess(image.image, classifier.card)
         except ImageError as error:
             st.warning(plain(error), icon=":material/gesture:")
     return None
@@ -91,7 +91,7 @@ def prediction_text(name: str) -> str:
 @st.fragment
 def _show_layers(run: Run, classifier: "Classifier", pixels: np.ndarray) -> None:
     """Show the steps. The selected step and channel stay selected when the image changes."""
-    card, network = classifier.card, network_key(get_store().home.run_folder(run.id))
+    card, network = classifier.card, model_key(get_store().home.run_folder(run.id))
     steps = _trace(network, pixels, classifier)
     key = f"{KEY}-{run.id}"
     step, channel = st.session_state.setdefault(key, _first_convolution(steps))

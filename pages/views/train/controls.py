@@ -49,7 +49,7 @@ def _steer(run: Run) -> None:
     if run.status == "paused":
         _ask(run, "Continue", "play_arrow", "continue", "Trains on with the next step.")
     if run.is_active and st.button(
-        "Stop", icon=":material/stop:", help="Ends training within two seconds and keeps the best model so far."
+        "Stop", icon=":material/stop:", help="Ends training after the current step and keeps the best model so far."
     ):
         get_store().requests.stop(run.id)
         st.toast("Stopping. What was learned is kept.", icon=":material/stop_circle:")

@@ -11,7 +11,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
-from cnn_core.training.tracked_images import MOST, TrackedImage, pin
+from cnn_core.training.tracked_images import MAX_IMAGES, TrackedImage, add_tracked_images
 from pages.charts.components.canvas import drawing_canvas
 from pages.charts.images import image_html
 from pages.shared.choice import choose_number
@@ -28,8 +28,8 @@ NAMES = {VALIDATION: "validation image", TEST: "test image"}
 @st.fragment
 def pin_images(run: Run, probes: Sequence[TrackedImage]) -> None:
     """One way at a time, none of them opened before it is asked for; what goes wrong is said, and nothing is pinned."""
-    if len(probes) >= MOST:
-        st.caption(f"All {MOST} places are taken. Remove a probe to pin another image.")
+    if len(probes) >= MAX_IMAGES:
+        st.caption(f"All {MAX_IMAGES} places are taken. Remove a probe to pin another image.")
         return
     way = st.segmented_control("Pin an image", list(WAYS), key=f"probe-way-{run.id}")
     if way:
@@ -109,9 +109,9 @@ def _draw(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> None:
 def _offer(run: Run, info: DataInfo, picture: DecodedImage, label: str, origin: str) -> None:
     """The picture as the network would receive it, its class where somebody knows it, and a button."""
     with st.spinner("Making the picture ready…"):
-        from cnn_core.inference.preprocessing import received
+        from cnn_core.inference.preprocessing import preprocess
 
-        pixels = received(picture.image, info)
+        pixels = preprocess(picture.image, info)
     st.html(image_html(pixels, f"{label}, as the network receives it", width=96))
     truth = st.selectbox(
         "True class",
@@ -133,7 +133,7 @@ WAYS: dict[str, Callable[[Run, DataSource, Sequence[TrackedImage]], None]] = {
 
 
 def _pin(run: Run, new: Sequence[TrackedImage]) -> None:
-    pin(get_store().home.run_folder(run.id), new)
+    add_tracked_images(get_store().home.run_folder(run.id), new)
     st.rerun()
 
 
@@ -144,7 +144,7 @@ def _probe(images: ImageSet, split: str, place: int) -> TrackedImage:
 def _random_handful(images: ImageSet, split: str, probes: Sequence[TrackedImage]) -> list[TrackedImage]:
     """Images that are not pinned yet, of as many classes as can be; as many as there is room for."""
     rng = np.random.default_rng()  # a generator of its own: a training in this process draws from others
-    pinned, room, chosen = {probe.name for probe in probes}, min(HANDFUL, MOST - len(probes)), []
+    pinned, room, chosen = {probe.name for probe in probes}, min(HANDFUL, MAX_IMAGES - len(probes)), []
     rounds = [rng.permutation(np.unique(images.labels)) for _ in range(HANDFUL)]
     for label in np.concatenate(rounds):
         if len(chosen) == room:

@@ -9,11 +9,16 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cnn_core.errors import RunError, StudioError
-from cnn_core.events import Epoch, Probed, Resumed, Started
+from cnn_core.events import Epoch, Resumed, Started, TrackedPredictions
 from cnn_core.home import saved_epochs
 from cnn_core.runs.history import History
 from cnn_core.runs.run import Run
-from cnn_core.training.tracked_images import MOST, TrackedImage, read_tracked_images, unpin, unpin_all
+from cnn_core.training.tracked_images import MAX_IMAGES, (
+    TrackedImage,
+    read_tracked_images,
+    remove_tracked_image,
+    remove_tracked_images,
+)
 from pages.charts.images import image_html
 from pages.charts.tracked_images import Answers, answers, probability_lines
 from pages.shared.people import may_change
@@ -23,7 +28,7 @@ from pages.shared.text import plain
 from pages.views.train.pinning import pin_images
 
 LOOK_SECONDS = 3
-WATCHED = (Started, Resumed, Epoch, Probed)
+WATCHED = (Started, Resumed, Epoch, TrackedPredictions)
 HISTORY = "probe-history"
 ORIGINS = {"set": "from the data set", "upload": "uploaded", "drawing": "drawn"}
 
@@ -38,7 +43,7 @@ def show_tracked_images(run: Run) -> None:
     with st.expander("Probes: how its answers change", icon=":material/push_pin:", expanded=bool(probes)):
         if not probes:
             st.caption(
-                f"Pin up to {MOST} images: after every epoch the network is asked about each of them, and here you see how its answers "
+                f"Pin up to {MAX_IMAGES} images: after every epoch the network is asked about each of them, and here you see how its answers "
                 "change while it learns."
             )
         else:
@@ -52,7 +57,7 @@ def show_tracked_images(run: Run) -> None:
 def _show_damage(run: Run, error: RunError) -> None:
     st.error(plain(error), icon=":material/error:")
     if may_change(run.owner) and st.button("Remove all probes", icon=":material/delete:"):
-        unpin_all(get_store().home.run_folder(run.id))
+        remove_tracked_images(get_store().home.run_folder(run.id))
         st.rerun()
 
 
@@ -109,7 +114,7 @@ def _show_answer(run: str, probe: TrackedImage, said: Answers, classes: Sequence
 
 def _remove(run: str, probe: TrackedImage) -> None:
     try:
-        unpin(get_store().home.run_folder(run), probe.name)
+        remove_tracked_image(get_store().home.run_folder(run), probe.name)
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return
@@ -130,8 +135,8 @@ def _offer_past(run: str, probes: Sequence[TrackedImage]) -> None:
     if st.button(f"Fill in {len(lacking)} earlier {what}", icon=":material/history:", help=help_, key=f"probe-past-{run}"):
         try:
             with st.spinner("Opening the networks…"):
-                from cnn_core.training.tracked_predictions import ask_kept_epochs
-            _past(run).extend(run_with_progress(ask_kept_epochs(folder, lacking)))
+                from cnn_core.training.tracked_predictions import predict_saved_epochs
+            _past(run).extend(run_with_progress(predict_saved_epochs(folder, lacking)))
         except StudioError as error:
             st.error(plain(error), icon=":material/error:")
             return
@@ -143,7 +148,7 @@ def _said(run: str, history: History, probe: TrackedImage) -> Answers:
     return answers(_past(run), probe.name) | answers(history.probed, probe.name)
 
 
-def _past(run: str) -> list[Probed]:
+def _past(run: str) -> list[TrackedPredictions]:
     return st.session_state.setdefault(f"probe-answers-{run}", [])
 
 

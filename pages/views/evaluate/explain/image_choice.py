@@ -123,7 +123,7 @@ def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> in
 
 
 def _own_image(subject: EvaluationSubject) -> Seen | None:
-    from cnn_core.inference.preprocessing import received
+    from cnn_core.inference.preprocessing import preprocess
 
     _, card = subject.network()
     picture = choose_own_image(card, "inside")
@@ -131,7 +131,7 @@ def _own_image(subject: EvaluationSubject) -> Seen | None:
         st.info("Draw something, or upload a picture: what the network makes of it appears here.", icon=":material/gesture:")
         return None
     try:
-        pixels = received(picture.image, card)
+        pixels = preprocess(picture.image, card)
     except ImageError as error:
         st.warning(plain(error), icon=":material/gesture:")
         return None

@@ -1,4 +1,4 @@
-"""What the network is shown: exactly the augmentations that are switched on, in their order and with their strengths."""
+"""The augmentations in use: exactly those that are switched on, in their order and with their strengths."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from cnn_core.data.augmentation import AlternatingFlip, Brightness, Contrast, Cutout, RandomAffine, RandomCrop, RandomFlip
 from cnn_core.data.mixing import CutMix, MixEither, MixUp
-from cnn_core.training.augmentation import augmentations, mixing
+from cnn_core.training.batch_transforms import make_augmentations, make_mixing
 from tests.helpers import tiny_config
 
 MEAN = (0.5, 0.25, 1.0)
@@ -34,22 +34,22 @@ EVERYTHING |= {"brightness": 0.1, "contrast": 0.2, "cutout": 0.5, "seed": 7}
     ],
 )
 def test_only_the_augmentations_that_are_switched_on_are_used(pictures: Path, chosen: dict[str, Any], expected: tuple):
-    assert augmentations(tiny_config(pictures, **{**OFF, **chosen}), 32, MEAN) == expected
+    assert make_augmentations(tiny_config(pictures, **{**OFF, **chosen}), 32, MEAN) == expected
 
 
 def test_all_together_they_come_in_a_fixed_order(pictures: Path):
-    kinds = [type(augment) for augment in augmentations(tiny_config(pictures, **EVERYTHING), 32, MEAN)]
+    kinds = [type(augment) for augment in make_augmentations(tiny_config(pictures, **EVERYTHING), 32, MEAN)]
     assert kinds == [RandomAffine, RandomCrop, AlternatingFlip, Brightness, Contrast, Cutout]
 
 
 def test_the_crop_grows_with_the_image(pictures: Path):
     config = tiny_config(pictures, crop=0.125, flip="off")
-    assert [augmentations(config, size, MEAN)[0].padding for size in (16, 32, 64, 224)] == [2, 4, 8, 28]
+    assert [make_augmentations(config, size, MEAN)[0].padding for size in (16, 32, 64, 224)] == [2, 4, 8, 28]
 
 
-def test_images_and_labels_are_mixed_in_the_ways_that_were_asked_for(pictures: Path):
+def test_images_and_labels_are_mixed_in_the_ways_that_were_chosen(pictures: Path):
     def made(**chosen: Any) -> object:
-        return mixing(tiny_config(pictures, **chosen), 3)
+        return make_mixing(tiny_config(pictures, **chosen), 3)
 
     assert made() is None
     assert made(mixup=0.2) == MixUp(0.2, 3) and made(cutmix=1) == CutMix(1, 3)

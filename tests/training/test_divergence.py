@@ -1,0 +1,49 @@
+"""A loss that is not finite ends the training with a message that names the step and the remedy."""
+
+import math
+
+import pytest
+import torch
+
+from cnn_core.config.defaults import make_config
+from cnn_core.errors import DivergedError
+from cnn_core.events import Steps
+from cnn_core.training.meter import Meter
+from cnn_core.training.optimizer import make_optimizer
+from cnn_core.training.schedule import Constant, WarmUp
+from tests.helpers import is_a_sentence
+from tests.training.small_training import batches, network, trainer, training
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_a_message_that_names_the_step():
+    model = network()
+    with torch.no_grad():
+        next(model.parameters()).fill_(math.inf)
+    with pytest.raises(DivergedError, match="at step 1: training diverged. Choose a lower learning rate") as problem:
+        list(training(model))
+    assert is_a_sentence(problem.value)
+
+
+def test_a_learning_rate_far_too_high_is_noticed():
+    with pytest.raises(DivergedError):
+        list(training(network(), optimizer="sgd", schedule="constant", rate=10, epochs=200))
+
+
+def test_a_validation_loss_that_is_not_finite_is_noticed_too():
+    one_step = trainer(network(), data=batches(12))  # its loss is fine, and the weights after it are not
+    one_step.schedule, one_step.optimizer = WarmUp(Constant(1e38)), make_optimizer(make_config(optimizer="sgd"), one_step.model)
+    with pytest.raises(DivergedError, match="The validation loss became"):
+        list(one_step)
+
+
+def test_a_loss_that_is_not_finite_is_noticed_within_one_report_and_reported_with_the_remedy(every_step: None):
+    model = network()
+    spoil = Meter(remedy="Choose a learning rate below 7, and start again.")
+    seen = []
+    with pytest.raises(DivergedError, match="at step 6: .* below 7, and start again") as problem:
+        for event in training(model, meter=spoil):
+            seen.append(event)
+            if isinstance(event, Steps) and event.step == 5:
+                with torch.no_grad():
+                    next(model.parameters()).fill_(math.nan)
+    assert [event.step for event in seen if isinstance(event, Steps)] == [1, 2, 3, 4, 5] and is_a_sentence(problem.value)
