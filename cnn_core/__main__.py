@@ -29,8 +29,8 @@ from cnn_core.errors import RunError, StudioError
 from cnn_core.files import write_atomically
 from cnn_core.home import Home
 from cnn_core.runs.diagnostics import diagnose
-from cnn_core.runs.digest import read_history
-from cnn_core.runs.history_export import FORMS, export_runs
+from cnn_core.runs.history_cache import read_history
+from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     brought.set_defaults(command=_import_model)
     runs = commands.add_parser("runs", help="list the runs, newest first, or write them to a file")
     runs.add_argument("names", nargs="*", metavar="run", help="runs to write (all where none is named)")
-    runs.add_argument("--export", choices=tuple(FORMS), help="write the runs as tables, as JSON or for TensorBoard")
+    runs.add_argument("--export", choices=tuple(FORMATS), help="write the runs as tables, as JSON or for TensorBoard")
     runs.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (default runs-<form>.zip)")
     runs.set_defaults(command=_runs)
     for command in (train, search, resume, evaluate, predict, export, serve, doctor, brought, runs):

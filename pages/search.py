@@ -5,7 +5,7 @@ import streamlit as st
 
 from pages.shared.address import follow_address, tell_address
 from pages.shared.server import get_searches
-from pages.views.search.new_search_form import ask_for_search
+from pages.views.search.new_search_form import new_search_form
 from pages.views.search.status import show_search
 
 NEW, KEY = "", "search"
@@ -29,6 +29,6 @@ st.title("Search for good settings")
 names = get_searches().names()
 if chosen := choose_search(names) if names else NEW:
     show_search(chosen)
-elif started := ask_for_search():
+elif started := new_search_form():
     st.query_params["search"] = started
     st.rerun()

@@ -9,7 +9,7 @@ from pages.shared.form_link import link_control
 from pages.shared.run_selection import choose_run, forget_press, no_runs_yet
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.views.train.controls import branch_from, show_controls, show_family
+from pages.views.train.controls import branch_dialog, show_branches, show_controls
 from pages.views.train.diagnostics import show_diagnostics
 from pages.views.train.tracked_images import show_tracked_images
 
@@ -31,13 +31,13 @@ if not runs:
 else:
     run = choose_run(runs)
     show_controls(run)
-    show_family(run)
+    show_branches(run)
     if run.status == "failed":
         st.error(plain(run.error), icon=":material/error:")
     if run.status == "interrupted":
         st.warning("The process that trained this run has ended before it was done. Its best model so far can be used; Go on trains it to the end from its last checkpoint.", icon=":material/power_off:")  # fmt: skip
     if epoch := live_panel(run):
-        branch_from(run, epoch)
+        branch_dialog(run, epoch)
     show_diagnostics(run)
     show_tracked_images(run)
     show_settings(run)

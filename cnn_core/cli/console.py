@@ -15,7 +15,7 @@ WAIT_SECONDS = 0.2
 Result = TypeVar("Result")
 
 
-def follow(steps: Generator[Progress, None, Result]) -> Result:
+def run_with_progress(steps: Generator[Progress, None, Result]) -> Result:
     """Run `steps` to their end, showing on a terminal how far they are; gives their value."""
     console = Console()
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cnn_core.cli.console import follow
+from cnn_core.cli.console import run_with_progress
 from cnn_core.data.source import PARTS, Part
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
@@ -34,7 +34,7 @@ def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> tu
     from cnn_core.metrics.evaluation import evaluate_run
     from cnn_core.metrics.test_set_usage import record_usage
 
-    evaluation = follow(evaluate_run(run.id, run.config, store.home, part=args.part, epoch=args.epoch))
+    evaluation = run_with_progress(evaluate_run(run.id, run.config, store.home, part=args.part, epoch=args.epoch))
     if args.part == "test":
         record_usage(store.home, run.config.data, run.id, args.epoch)
     files = _write_files(args, store, run, evaluation)
@@ -86,12 +86,12 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
     from cnn_core.report.run_report import report_run
 
     source = open_source(run.config.data, store.home)
-    images = follow(load_part(source, run.config, args.part))
+    images = run_with_progress(load_part(source, run.config, args.part))
     if args.csv:
         names = image_names(source, images)
-        _write(args.csv, "--csv", lambda file: follow(write_predictions(evaluation, names, file)))
+        _write(args.csv, "--csv", lambda file: run_with_progress(write_predictions(evaluation, names, file)))
     if args.report:
-        text = follow(report_run(store, run, evaluation, images, part=args.part, epoch=args.epoch))
+        text = run_with_progress(report_run(store, run, evaluation, images, part=args.part, epoch=args.epoch))
         _write(args.report, "--report", lambda file: file.write(text.encode()))
     return {name: str(file) for name, file in (("csv", args.csv), ("report", args.report)) if file}
 

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnn_core.cli.console import follow
+from cnn_core.cli.console import run_with_progress
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.files import write_atomically
@@ -42,7 +42,7 @@ def run_export_command(args: argparse.Namespace, store: Store, run: Run) -> tupl
         )
     if args.format in TRAININGS:
         return _write_training(path, store, run, args.format)
-    exported = follow(_export(store, run, args.format))
+    exported = run_with_progress(_export(store, run, args.format))
     files = [path]
     _write(path, exported.content)
     if args.format == "safetensors":

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cnn_core.cli.console import follow
+from cnn_core.cli.console import run_with_progress
 from cnn_core.errors import RunError
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
@@ -28,7 +28,7 @@ def run_import_command(args: argparse.Namespace) -> tuple[Any, str]:
     weights = _read(args.weights, MOST_BYTES)
     card = _read(args.card, LARGEST_CARD) if args.card else None
     store = Store(Home.from_environment())
-    run = follow(bring_back(store, weights, card, args.weights.name))
+    run = run_with_progress(bring_back(store, weights, card, args.weights.name))
     return {
         "run": run,
         "folder": str(store.home.run_folder(run)),

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnn_core.cli.console import Console, follow
+from cnn_core.cli.console import Console, run_with_progress
 from cnn_core.data.decoder import read_image
 from cnn_core.errors import DataError, ImageError
 from cnn_core.events import Note
@@ -72,7 +72,7 @@ def _predict_source(args: argparse.Namespace, classifier: "Classifier") -> Answe
 
     if len(args.images) != 1:
         raise DataError("A table is made of one folder or zip archive. Name one of them before --csv.")
-    tally = follow(classify_many(args.images[0], classifier, args.csv))
+    tally = run_with_progress(classify_many(args.images[0], classifier, args.csv))
     if tally.unread:
         Console().show(
             Note(

@@ -20,10 +20,10 @@ from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Event
 from cnn_core.files import try_lock
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import SAMPLERS, USUAL_TRIALS, Plan
-from cnn_core.search.space import parse_space, settings_in_words
-from cnn_core.search.studies import SearchStore
-from cnn_core.search.trials import Trial, best_of
+from cnn_core.search.plan import DEFAULT_TRIALS, SAMPLERS, SearchPlan
+from cnn_core.search.search_store import SearchStore
+from cnn_core.search.space import format_settings, parse_space
+from cnn_core.search.trials import Trial, best_trial
 
 Answer = tuple[Any, str]  # for --json, and in words
 
@@ -38,7 +38,7 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
         metavar="SETTING=VALUES",
         help="begin a search: learning_rate=0.0001..0.1 log, depth=1..4, optimizer=adam,sgd, batch_norm=on,off; once for each setting",
     )
-    parser.add_argument("--trials", type=int, metavar="N", help=f"trials in all (default {USUAL_TRIALS})")
+    parser.add_argument("--trials", type=int, metavar="N", help=f"trials in all (default {DEFAULT_TRIALS})")
     parser.add_argument("--sampler", default="tpe", metavar="NAME", help=f"{', '.join(SAMPLERS)} (default tpe)")
     parser.add_argument(
         "--prune", action=argparse.BooleanOptionalAction, default=True, help="end trials early that are clearly behind (default)"
@@ -83,18 +83,18 @@ def _begin(args: argparse.Namespace, chosen: dict[str, Any], studies: SearchStor
     if args.resume:
         studies.resume(args.name, args.trials)
     else:
-        base, trials = make_config(**chosen), USUAL_TRIALS if args.trials is None else args.trials
-        plan = Plan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed)
+        base, trials = make_config(**chosen), DEFAULT_TRIALS if args.trials is None else args.trials
+        plan = SearchPlan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed)
         _check(plan, store)
         studies.create(plan)
 
 
-def _check(plan: Plan, store: Store) -> None:
+def _check(plan: SearchPlan, store: Store) -> None:
     """Refuse what cannot start before there is a search of that name."""
-    from cnn_core.runs.submit import check
+    from cnn_core.runs.submit import check_can_start
 
     for config in plan.starts():
-        check(config, store)
+        check_can_start(config, store)
 
 
 def _join(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
@@ -136,7 +136,7 @@ def _list(studies: SearchStore) -> Answer:
 def _tell(studies: SearchStore, name: str, *, with_importance: bool = True) -> Answer:
     search, trials = studies.search(name), studies.trials(name)
     importance = studies.importance(name) if with_importance else {}
-    best = best_of(trials)
+    best = best_trial(trials)
     answer = {
         "search": name,
         "status": search.status,
@@ -148,7 +148,7 @@ def _tell(studies: SearchStore, name: str, *, with_importance: bool = True) -> A
     states = ", ".join(f"{count} {state}" for state, count in Counter(trial.state for trial in trials).items())
     lines = [f"{name}: {search.status}, {len(trials)} of {search.plan.goal} trials{f' ({states})' if states else ''}"]
     lines += [search.trouble] if search.trouble else []
-    lines += [f"best is trial {best.number}, {_value(best)}: {settings_in_words(best.settings)} ({best.run})"] if best else []
+    lines += [f"best is trial {best.number}, {_value(best)}: {format_settings(best.settings)} ({best.run})"] if best else []
     if importance:
         lines.append("what made the difference: " + ", ".join(f"{setting} {share:.0%}" for setting, share in importance.items()))
     return answer, "\n".join(lines)
@@ -159,7 +159,7 @@ def _line(trial: Trial) -> str:
         f"trial {trial.number:>3}",
         f"{trial.state:<8}",
         f"{_value(trial):>7}",
-        settings_in_words(trial.settings),
+        format_settings(trial.settings),
         trial.run,
         trial.error,
     )

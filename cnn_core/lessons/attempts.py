@@ -79,10 +79,10 @@ def begin(store: Store, lesson: str, data: str, prediction: str, owner: str = ""
         raise StudioError(f"An exercise trains 1 to {MOST_PAIRS} pairs. Choose a number among these.")
     if (last := last_try(store, lesson, owner)) and last.is_active:
         return last.attempt
-    from cnn_core.runs.submit import check  # brings torch
+    from cnn_core.runs.submit import check_can_start  # brings torch
 
     for side in SIDES:
-        check(found.settings(side, data), store)
+        check_can_start(found.settings(side, data), store)
     store.quota.check_queue(owner, pairs * len(SIDES))
     attempt = _note(store, lesson, data, prediction, owner)
     try:

@@ -15,10 +15,12 @@ from cnn_core.models.saving import save_state
 from cnn_core.runs.store import Store
 from cnn_core.training.tracked_images import copy_tracked_images
 
-NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss
+NO_BEST_YET = (-1.0, 0.0)  # validation accuracy, -loss
 
 
-def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None, owner: str = "") -> str:
+def branch_run(
+    store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None, owner: str = ""
+) -> str:
     """A waiting run of `owner`'s that goes on from `parent` after `epoch` with `changes`; gives its id. Raises RunError or SettingError.
 
     It begins with its parent's curves, learning history and probes, and with the best network that its parent had until then.
@@ -31,7 +33,7 @@ def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, pr
     state["config"] = config.model_dump()
     weights = _best_weights(place, state)
     if not weights:  # it was not kept: then the first epoch to come is the best
-        state["trainer"]["best"] = NOTHING_YET
+        state["trainer"]["best"] = NO_BEST_YET
 
     def prepare(run: str, folder: Path) -> None:
         save_checkpoint(folder, state)

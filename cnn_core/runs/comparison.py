@@ -16,14 +16,14 @@ from cnn_core.runs.run import Run
 SEED = "seed"
 
 
-def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
+def differing_settings(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """The settings that are not the same in all runs, by name, with the value in each run."""
     columns = {name: [getattr(run.config, name) for run in runs] for name in TrainConfig.model_fields}
     return {name: values for name, values in columns.items() if len(set(values)) > 1}
 
 
 @dataclass(frozen=True)
-class Group:
+class SeedGroup:
     """Runs that differ in nothing but their seed. `accuracies`: test accuracies (0..1) of those that have one."""
 
     runs: tuple[Run, ...]
@@ -43,15 +43,15 @@ class Group:
         return stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
 
-def group_by_settings(runs: Sequence[Run]) -> list[Group]:
+def group_by_settings(runs: Sequence[Run]) -> list[SeedGroup]:
     """The runs in groups that share all settings but the seed, in the order of each group's first run."""
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[run.config.model_copy(update={SEED: 0}).model_dump_json()].append(run)
-    return [Group(tuple(members)) for members in groups.values()]
+    return [SeedGroup(tuple(members)) for members in groups.values()]
 
 
-def verdict(first: Sequence[float], second: Sequence[float], names: tuple[str, str] = ("A", "B")) -> str:
+def compare_accuracies(first: Sequence[float], second: Sequence[float], names: tuple[str, str] = ("A", "B")) -> str:
     """Whether the accuracies (0..1) of one group are better than the other's, in a sentence: Welch's t-test (1947), two-sided."""
     counts = f"n = {len(first)} and {len(second)}"
     if min(len(first), len(second)) < 2:

@@ -25,7 +25,7 @@ create table if not exists requests (
 );
 """
 # What later versions added, one entry for each version; `user_version` of the database is the number of entries that it has.
-LATER = (
+MIGRATIONS = (
     (
         "alter table runs add column name text not null default ''",
         "alter table runs add column notes text not null default ''",
@@ -56,14 +56,14 @@ LATER = (
 )
 
 
-def bring_up_to_date(db: sqlite3.Connection) -> None:
+def migrate(db: sqlite3.Connection) -> None:
     """Create the tables, or add what they lack. Several processes may do so at the same moment."""
     db.executescript(SCHEMA)
     db.execute("begin immediate")  # another process may be about to do the same
     version = db.execute("pragma user_version").fetchone()[0]
-    for statement in (statement for added in LATER[version:] for statement in added):
+    for statement in (statement for added in MIGRATIONS[version:] for statement in added):
         db.execute(statement)
-    db.execute(f"pragma user_version = {max(version, len(LATER))}")
+    db.execute(f"pragma user_version = {max(version, len(MIGRATIONS))}")
 
 
 class RunDatabase:
@@ -76,7 +76,7 @@ class RunDatabase:
         except OSError as error:
             raise StudioError(f"The studio home {home.root} cannot be created ({error.strerror}). {REMEDY}") from None
         with self.connect() as db:
-            bring_up_to_date(db)
+            migrate(db)
 
     def connect(self) -> AbstractContextManager[sqlite3.Connection]:
         """Return one transaction (see `transaction`). Raises StudioError."""

@@ -16,7 +16,15 @@ from cnn_core.data.library import IMBALANCE
 from cnn_core.events import Epoch, Started
 from cnn_core.runs import suggestions
 from cnn_core.runs.history import History
-from cnn_core.runs.signals import changed_at, find_leap, find_rise, find_spikes, guess_level, guess_margin, standard_error
+from cnn_core.runs.signals import (
+    chance_accuracy,
+    chance_margin,
+    find_loss_jump,
+    find_spikes,
+    find_validation_rise,
+    last_change_step,
+    standard_error,
+)
 from cnn_core.training.schedule import make_schedule
 
 DIVERGED = "training diverged"  # what the sentence of a DivergedError says
@@ -61,10 +69,10 @@ class DiagnosticCase:
     def started(self) -> Started | None:
         return self.history.started
 
-    def changed_at(self, *beside: str) -> int:
+    def last_change_step(self, *beside: str) -> int:
         """The step after which the run's numbers can be compared: none but the settings `beside` was changed since."""
         own = [epoch.step for epoch in self.history.epochs if epoch.epoch <= self.parent_epoch]
-        return max(changed_at(self.history, beside), *own[-1:], 0)
+        return max(last_change_step(self.history, beside), *own[-1:], 0)
 
     def epochs_since_change(self, *beside: str) -> list[Epoch]:
         since = self.changed_at(*beside)
@@ -77,7 +85,9 @@ def diagnose(history: History, config: TrainConfig, error: str = "", parent_epoc
     found = [finding for rule in RULES if (finding := rule(case))]
     names = {finding.rule for finding in found}
     return [
-        replace(f, changes=suggestions.possible(config, f.changes)) for f in found if not names & EFFECT_OF.get(f.rule, set())
+        replace(f, changes=suggestions.applicable_changes(config, f.changes))
+        for f in found
+        if not names & EFFECT_OF.get(f.rule, set())
     ]
 
 
@@ -90,13 +100,15 @@ def diverged(case: DiagnosticCase) -> Finding | None:
         return Finding(
             "Training diverged", f"{seen}, the precision float16.", "float32 has the wider range.", {"precision": "float32"}
         )
-    return Finding("Training diverged", f"{seen}.", "Start again with a far lower one.", suggestions.far_lower_rate(config))
+    return Finding(
+        "Training diverged", f"{seen}.", "Start again with a far lower one.", suggestions.much_lower_learning_rate(config)
+    )
 
 
-def rate_too_high(case: DiagnosticCase) -> Finding | None:
+def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
     """The loss rose above where it began, or lost most of what it had gained."""
     history, config = case.history, case.config
-    leap = find_leap(history, config.batch_size, case.changed_at(*STEERED_CALMLY)) if history.losses else None
+    leap = find_loss_jump(history, config.batch_size, case.changed_at(*STEERED_CALMLY)) if history.losses else None
     if not leap:
         return None
     steps, rates = history.gauge("learning_rate")
@@ -107,7 +119,7 @@ def rate_too_high(case: DiagnosticCase) -> Finding | None:
         "Learning rate too high",
         f"Training loss rose from {_figure(leap.low)} around step {leap.low_step:,} to {_figure(leap.high)} around step {leap.high_step:,}, at a learning rate of up to {highest:.2g}.",
         "Steps that are too long throw the weights about; take shorter ones.",
-        suggestions.lower_rate(config),
+        suggestions.lower_learning_rate(config),
     )
 
 
@@ -120,36 +132,36 @@ def gradient_spikes(case: DiagnosticCase) -> Finding | None:
         "Gradient spikes",
         f"In {spikes.count} of {spikes.reports:,} reports the gradient was far longer than its median of {spikes.median:.2g}, at most {spikes.largest:.2g} at step {spikes.step:,}; {spikes.harmful} times the loss rose after it.",
         "Gradient clipping shortens such steps and leaves the others as they are.",
-        {"clip_norm": max(0.01, suggestions.rounded(2 * spikes.median))},
+        {"clip_norm": max(0.01, suggestions.round_to_one_digit(2 * spikes.median))},
     )
 
 
 def not_learning(case: DiagnosticCase) -> Finding | None:
     """Validation and training accuracy are both where guessing is."""
     started, epochs, config = case.started, case.history.epochs, case.config
-    guess = guess_level(started) if started else None
+    guess = chance_accuracy(started) if started else None
     if guess is None or not epochs:
         return None
     steps = epochs[-1].step - config.warmup * started.steps_per_epoch * started.epochs
     best, train = max(epoch.val_accuracy for epoch in epochs), epochs[-1].train_accuracy
-    margin = guess_margin(guess, started.val_count)
-    if steps < ENOUGH_STEPS or best > guess + margin or train > guess + guess_margin(guess, started.train_count):
+    margin = chance_margin(guess, started.val_count)
+    if steps < ENOUGH_STEPS or best > guess + margin or train > guess + chance_margin(guess, started.train_count):
         return None
-    usual = suggestions.usual_rate(config)
-    is_low = config.learning_rate * suggestions.FAR_OFF < usual
+    usual = suggestions.default_learning_rate(config)
+    is_low = config.learning_rate * suggestions.HIGH_FACTOR < usual
     return Finding(
         "Not learning",
         f"After {epochs[-1].step:,} steps validation accuracy has not been above {best:.1%} and training accuracy is {train:.1%}; guessing gives {guess:.1%}, give or take {100 * margin:.1f} points with {started.val_count:,} images.",
         f"The learning rate of {config.learning_rate:g} is far below the usual {usual:g}."
         if is_low
         else "Try a lower learning rate; if that changes nothing, look on the Data page whether the images carry the right labels.",
-        {"learning_rate": usual} if is_low else suggestions.lower_rate(config),
+        {"learning_rate": usual} if is_low else suggestions.lower_learning_rate(config),
     )
 
 
 def overfitting(case: DiagnosticCase) -> Finding | None:
     """Validation loss has been rising since an epoch, training loss falling."""
-    rise = find_rise(case.epochs_since_change(*STEERED_CALMLY))
+    rise = find_validation_rise(case.epochs_since_change(*STEERED_CALMLY))
     if not rise:
         return None
     low, last = rise.lowest, rise.last
@@ -157,7 +169,7 @@ def overfitting(case: DiagnosticCase) -> Finding | None:
         "Overfitting",
         f"Since epoch {low.epoch} validation loss has risen from {low.val_loss:.3g} to {rise.recent:.3g} while training loss fell from {low.train_loss:.3g} to {last.train_loss:.3g}: the gap between them went from {low.val_loss - low.train_loss:.2g} to {rise.recent - last.train_loss:.2g} by epoch {last.epoch}.",
         "More varied images and more regularisation make memorising harder; more images are better still.",
-        suggestions.regularise(case.config),
+        suggestions.more_regularisation(case.config),
     )
 
 
@@ -173,7 +185,7 @@ def dead_activations(case: DiagnosticCase) -> Finding | None:
         "Leaky ReLU lets a little through below zero, so that a channel can come back."
         if other
         else "Shorter steps push fewer channels below zero for good.",
-        other or suggestions.lower_rate(case.config),
+        other or suggestions.lower_learning_rate(case.config),
     )
 
 
@@ -256,7 +268,7 @@ def _figure(loss: float) -> str:
 
 RULES: tuple[Callable[[DiagnosticCase], Finding | None], ...] = (
     diverged,
-    rate_too_high,
+    learning_rate_too_high,
     gradient_spikes,
     not_learning,
     overfitting,

@@ -12,7 +12,7 @@ from cnn_core.events import Changed, Epoch, Resumed, Started, Steps
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.store import Store
 
-PIECE = 500  # events read at a time
+CHUNK_EVENTS = 500  # events read at a time
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class EventReader:
 
     def _read(self, kind: type) -> Iterator[StoredEvent]:
         since = 0
-        while piece := self.store.log.read(self.run, since, (kind,), limit=PIECE):
+        while piece := self.store.log.read(self.run, since, (kind,), limit=CHUNK_EVENTS):
             yield from piece
             since = piece[-1].seq
 

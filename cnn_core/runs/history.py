@@ -24,9 +24,12 @@ SNAPSHOT_POINTS = CURVE_POINTS
 UPDATE_POINTS = 200
 MEASURES = ("loss", "accuracy")  # what a report says of each of its steps
 GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # what a report says once, whatever its steps
-RULED = ("learning_rate", "gradient_norm")  # the gauges that rules look at report by report
-RULED_STEPS, FIRST_STEPS = 50_000, 5  # newest and first steps that rules can look at; of the newest there are up to twice as many
-MOST_CLASSES = 20
+DIAGNOSED = ("learning_rate", "gradient_norm")  # the gauges that rules look at report by report
+DIAGNOSED_STEPS, FIRST_STEPS = (
+    50_000,
+    5,
+)  # newest and first steps that rules can look at; of the newest there are up to twice as many
+MAX_CLASSES = 20
 SMOOTH_EPOCHS, SMOOTH_STEPS = 0.1, (5, 50)  # smoothed curves look back a tenth of an epoch, within these numbers of steps
 PACE_REPORTS = 20  # reports that the shown speed is a mean of: about five seconds
 
@@ -57,7 +60,7 @@ class History:
     _losses: array = field(default_factory=lambda: array("f"))  # of every step after `ruled_after`
     ruled_after: int = 0
     _reported: array = field(default_factory=lambda: array("I"))  # the step of each report, and below what it said of the gauges
-    _ruled: dict[str, array] = field(default_factory=lambda: {name: array("f") for name in RULED})
+    _ruled: dict[str, array] = field(default_factory=lambda: {name: array("f") for name in DIAGNOSED})
     _is_ruled: bool = True
 
     def add(self, stored: Iterable[StoredEvent]) -> None:
@@ -71,7 +74,7 @@ class History:
         match event:
             case Started():
                 self.started = event
-                self._smoothing = smoothing(event.steps_per_epoch)
+                self._smoothing = smoothing_factor(event.steps_per_epoch)
             case Resumed():
                 self._take_back(event)
             case Changed():
@@ -117,8 +120,8 @@ class History:
         for name, values in self._ruled.items():
             known = getattr(event, name)
             values.append(math.nan if known is None else known)
-        if len(self._losses) >= 2 * RULED_STEPS:
-            old = len(self._losses) - RULED_STEPS
+        if len(self._losses) >= 2 * DIAGNOSED_STEPS:
+            old = len(self._losses) - DIAGNOSED_STEPS
             self.ruled_after += old
             del self._losses[:old]
             reports = bisect_right(self._reported, self.ruled_after)
@@ -208,7 +211,7 @@ class History:
             **self._facts(),
         }
 
-    def update(self, since: "Mark") -> dict[str, Any]:
+    def update(self, since: "HistoryPosition") -> dict[str, Any]:
         """What came after `since`, in at most UPDATE_POINTS points a curve."""
         return {
             "reset": False,
@@ -225,9 +228,9 @@ class History:
     def _class_names(self) -> list[str] | None:
         return list(self.started.classes) if self.started else None
 
-    def mark(self) -> "Mark":
+    def mark(self) -> "HistoryPosition":
         """How far this history has come, for a later `update`."""
-        return Mark(self.seq, self.last.step if self.last else 0, len(self.epochs))
+        return HistoryPosition(self.seq, self.last.step if self.last else 0, len(self.epochs))
 
     def _facts(self) -> dict[str, Any]:
         best = self.best
@@ -261,7 +264,7 @@ def _gauge_column(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
     return {"x": x.astype(np.int64).tolist(), "y": [float(f"{value:.4g}") for value in y]}
 
 
-def smoothing(steps_per_epoch: int) -> float:
+def smoothing_factor(steps_per_epoch: int) -> float:
     """How much a step counts in the smoothed curves, compared with the next one."""
     least, most = SMOOTH_STEPS
     return 1 - 1 / min(most, max(least, SMOOTH_EPOCHS * steps_per_epoch))
@@ -279,7 +282,7 @@ def _smoothed(last: float | None, count: int, values: Iterable[float], share: fl
 
 
 @dataclass(frozen=True)
-class Mark:
+class HistoryPosition:
     """A place in a history: events, steps and epochs seen."""
 
     seq: int
@@ -296,10 +299,10 @@ def _in_words(change: Changed) -> str:
 def _epoch(epoch: Epoch) -> dict[str, Any]:
     """The epoch for a chart, where a line for each class can be told apart only among few."""
     drawn = asdict(epoch)
-    return drawn if len(epoch.class_accuracy) <= MOST_CLASSES else drawn | {"class_accuracy": ()}
+    return drawn if len(epoch.class_accuracy) <= MAX_CLASSES else drawn | {"class_accuracy": ()}
 
 
-def summarise(history: History) -> dict[str, Any]:
+def summarise_history(history: History) -> dict[str, Any]:
     """The figures of a run as the command line and tables show them; None where there is none (yet).
 
     train_seconds and images_per_second are of training alone; accuracies are shares in 0..1.

@@ -25,8 +25,8 @@ from cnn_core.runs.store import Store
 from cnn_core.runs.tensorboard import event_file_name, write_event_file
 from cnn_core.tables import WriteRow, csv_table
 
-REPORT_FIGURES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load", "train_seconds", "seconds", "at")
-EPOCH_FIGURES = (
+REPORT_COLUMNS = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load", "train_seconds", "seconds", "at")
+EPOCH_COLUMNS = (
     "epoch",
     "step",
     "train_loss",
@@ -38,7 +38,7 @@ EPOCH_FIGURES = (
     "seconds",
     "dead",
 )
-SOMETIMES = 2_000  # reports between two signs of progress within a run
+PROGRESS_EVERY = 2_000  # reports between two signs of progress within a run
 
 
 def export_runs(store: Store, runs: Sequence[Run], form: str, file: BinaryIO) -> Generator[Progress, None, None]:
@@ -50,21 +50,21 @@ def export_runs(store: Store, runs: Sequence[Run], form: str, file: BinaryIO) ->
         for done, run in enumerate(runs):
             yield Progress(f"Writing {run.id}", done, len(runs))
             told = EventReader(store, run.id)
-            for number, step in enumerate(FORMS[form](archive, run, told), start=1):
-                if not number % SOMETIMES:  # only a long run keeps anybody waiting
+            for number, step in enumerate(FORMATS[form](archive, run, told), start=1):
+                if not number % PROGRESS_EVERY:  # only a long run keeps anybody waiting
                     yield Progress(f"Writing {run.id}: step {step:,}", step, told.last_step())
 
 
 def _write_csv(archive: zipfile.ZipFile, run: Run, told: EventReader) -> Iterator[int]:
     epochs, classes = told.epochs(), told.classes()
     with _table(archive, f"{run.id}/epochs.csv") as write:
-        write([*EPOCH_FIGURES, *(f"accuracy of {name}" for name in classes)])
+        write([*EPOCH_COLUMNS, *(f"accuracy of {name}" for name in classes)])
         for epoch in epochs:
-            write([*(getattr(epoch, name) for name in EPOCH_FIGURES), *epoch.class_accuracy])
+            write([*(getattr(epoch, name) for name in EPOCH_COLUMNS), *epoch.class_accuracy])
     with _table(archive, f"{run.id}/reports.csv") as write:
-        write(["step", "epoch", *REPORT_FIGURES])
+        write(["step", "epoch", *REPORT_COLUMNS])
         for report in told.reports():
-            write([report.step, report.epoch, *(getattr(report, name) for name in REPORT_FIGURES)])
+            write([report.step, report.epoch, *(getattr(report, name) for name in REPORT_COLUMNS)])
             yield report.step
     with _table(archive, f"{run.id}/steps.csv") as write:
         write(["step", "epoch", "loss", "accuracy"])
@@ -118,7 +118,7 @@ def _table(archive: zipfile.ZipFile, name: str) -> Iterator[WriteRow]:
         yield write
 
 
-FORMS: dict[str, Callable[[zipfile.ZipFile, Run, EventReader], Iterator[int]]] = {
+FORMATS: dict[str, Callable[[zipfile.ZipFile, Run, EventReader], Iterator[int]]] = {
     "csv": _write_csv,
     "json": _write_json,
     "tensorboard": _write_tensorboard,

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from cnn_core.errors import StudioError
 
-QUEUE_SHARE, DISK_QUOTA = "CNN_STUDIO_QUEUE_SHARE", "CNN_STUDIO_DISK_QUOTA"
-TEACHERS, PEOPLE = "CNN_STUDIO_TEACHERS", "CNN_STUDIO_PEOPLE"
-USUAL_SHARE, USUAL_QUOTA = 20, 2 * 10**9
+QUEUE_LIMIT, DISK_QUOTA = "CNN_STUDIO_QUEUE_SHARE", "CNN_STUDIO_DISK_QUOTA"
+TEACHERS, ALLOWED_PEOPLE = "CNN_STUDIO_TEACHERS", "CNN_STUDIO_PEOPLE"
+DEFAULT_QUEUE_LIMIT, DEFAULT_DISK_QUOTA = 20, 2 * 10**9
 NONE = "none"
 BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB|TB)", re.IGNORECASE)
@@ -47,14 +47,14 @@ UNLIMITED = Limits()
 def read_limits(environment: Mapping[str, str], *, is_shared: bool) -> Limits:
     """The limits that a server's environment asks for; `is_shared`: whether people sign in there. Raises StudioError."""
     return Limits(
-        _share(environment.get(QUEUE_SHARE, "").strip(), USUAL_SHARE if is_shared else None),
-        _quota(environment.get(DISK_QUOTA, "").strip(), USUAL_QUOTA if is_shared else None),
+        _share(environment.get(QUEUE_LIMIT, "").strip(), DEFAULT_QUEUE_LIMIT if is_shared else None),
+        _quota(environment.get(DISK_QUOTA, "").strip(), DEFAULT_DISK_QUOTA if is_shared else None),
         _names(environment.get(TEACHERS, "")),
-        _names(environment.get(PEOPLE, "")),
+        _names(environment.get(ALLOWED_PEOPLE, "")),
     )
 
 
-def space_in_words(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Bytes as a person says them: 410 MB, 1.2 GB."""
     return f"{count / 10**9:.1f} GB" if count >= 0.995 * 10**9 else f"{count / 10**6:.0f} MB"
 
@@ -65,7 +65,7 @@ def _share(text: str, usual: int | None) -> int | None:
     if text.lower() == NONE:
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise StudioError(f"{QUEUE_SHARE} is “{text}”. Give a whole number of runs, 1 or more, or “{NONE}” for no limit.")
+        raise StudioError(f"{QUEUE_LIMIT} is “{text}”. Give a whole number of runs, 1 or more, or “{NONE}” for no limit.")
     return int(text)
 
 

@@ -13,7 +13,7 @@ from cnn_core.runs.quota import folder_bytes
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
-LONGEST_NAME, LONGEST_NOTES, LONGEST_TAG, MOST_TAGS = 80, 4000, 30, 12
+MAX_NAME_LENGTH, MAX_NOTES_LENGTH, MAX_TAG_LENGTH, MAX_TAGS = 80, 4000, 30, 12
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class RunOrganizer:
     def describe(self, run: str, *, name: str | None = None, notes: str | None = None, tags: Iterable[str] | None = None) -> None:
         """Give the run a name, notes or tags of a person's own; None leaves what is there. Raises RunError for what is too long."""
         given = {"name": name and name.strip(), "notes": notes and notes.strip()}
-        for what, longest in (("name", LONGEST_NAME), ("notes", LONGEST_NOTES)):
+        for what, longest in (("name", MAX_NAME_LENGTH), ("notes", MAX_NOTES_LENGTH)):
             if given[what] is not None and len(given[what]) > longest:
                 raise RunError(f"A run's {what} can have up to {longest:,} letters. Shorten it.")
         if tags is not None:
             kept = sorted({tag.strip() for tag in tags} - {""})
-            if len(kept) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in kept):
+            if len(kept) > MAX_TAGS or any(len(tag) > MAX_TAG_LENGTH for tag in kept):
                 raise RunError(
-                    f"A run can have up to {MOST_TAGS} tags of up to {LONGEST_TAG} letters. Use fewer or shorter ones."
+                    f"A run can have up to {MAX_TAGS} tags of up to {MAX_TAG_LENGTH} letters. Use fewer or shorter ones."
                 )
             given["tags"] = json.dumps(kept)
         self.store.run(run)

@@ -10,9 +10,9 @@ from pathlib import Path
 from cnn_core.data.owners import folders_of
 from cnn_core.errors import RunError
 from cnn_core.runs.database import RunDatabase
-from cnn_core.runs.limits import Limits, space_in_words
+from cnn_core.runs.limits import Limits, format_bytes
 
-LARGEST_NAMED = 3
+LARGEST_LISTED = 3
 
 
 class Quota:
@@ -54,14 +54,14 @@ class Quota:
         used = sum(sizes.values())
         if used + more <= quota and used < quota:
             return
-        coming = f" and would need {space_in_words(more)} more" if more else ""
+        coming = f" and would need {format_bytes(more)} more" if more else ""
         largest = ", ".join(
-            f"{folder.name} ({space_in_words(sizes[folder])})"
-            for folder in sorted(sizes, key=lambda folder: sizes[folder], reverse=True)[:LARGEST_NAMED]
+            f"{folder.name} ({format_bytes(sizes[folder])})"
+            for folder in sorted(sizes, key=lambda folder: sizes[folder], reverse=True)[:LARGEST_LISTED]
         )
         advice = f" The largest are {largest}." if largest else ""
         raise RunError(
-            f"Your runs and images use {space_in_words(used)} of {space_in_words(quota)}{coming}. Free space of runs on the Runs page, or remove "
+            f"Your runs and images use {format_bytes(used)} of {format_bytes(quota)}{coming}. Free space of runs on the Runs page, or remove "
             f"some and empty the bin; on the Data page remove one of your data sets.{advice}"
         )
 

@@ -34,7 +34,7 @@ FALL = 0.95  # what training loss must have fallen to meanwhile
 
 
 @dataclass(frozen=True)
-class Leap:
+class LossJump:
     """The loss (median of a window) went from `low` around step `low_step` up to `high` around step `high_step`."""
 
     low: float
@@ -44,7 +44,7 @@ class Leap:
 
 
 @dataclass(frozen=True)
-class Spikes:
+class GradientSpikes:
     """`count` of `reports` gradient norms were far beyond the `median`; the largest was `largest` at step `step`, and `harmful` raised the loss."""
 
     count: int
@@ -55,7 +55,7 @@ class Spikes:
     step: int
 
 
-def changed_at(history: History, beside: Collection[str]) -> int:
+def last_change_step(history: History, beside: Collection[str]) -> int:
     """The last step after which a setting that is not among `beside` was changed; what lies on both sides cannot be compared. 0: none was."""
     return max((change.step for change in history.changes if not set(change.settings) <= set(beside)), default=0)
 
@@ -66,7 +66,7 @@ def first_loss(history: History) -> float:
     return max(guessing, min(history.first_losses))
 
 
-def find_leap(history: History, batch_size: int, since: int = 0) -> Leap | None:
+def find_loss_jump(history: History, batch_size: int, since: int = 0) -> LossJump | None:
     """The highest rise of the training loss that is far beyond its noise, after step `since`, among the steps that a history keeps."""
     since = max(since, history.ruled_after)
     return _find_explosion(history, since) or _find_rise_of_windows(history, batch_size, since)
@@ -76,14 +76,14 @@ def _losses_after(history: History, since: int) -> np.ndarray:
     return np.asarray(history.losses)[since - history.ruled_after :]  # a view: a long run has many
 
 
-def _find_explosion(history: History, since: int) -> Leap | None:
+def _find_explosion(history: History, since: int) -> LossJump | None:
     start, losses = first_loss(history), _losses_after(history, since)
     if (losses > EXPLOSION * start).sum() < EXPLOSIONS:
         return None
-    return Leap(start, since + 1, float(losses.max()), since + 1 + int(losses.argmax()))
+    return LossJump(start, since + 1, float(losses.max()), since + 1 + int(losses.argmax()))
 
 
-def _find_rise_of_windows(history: History, batch_size: int, since: int) -> Leap | None:
+def _find_rise_of_windows(history: History, batch_size: int, since: int) -> LossJump | None:
     size = max(WINDOW_STEPS, -(-WINDOW_IMAGES // batch_size))
     losses = _losses_after(history, since)
     if len(losses) < size:
@@ -99,13 +99,13 @@ def _find_rise_of_windows(history: History, batch_size: int, since: int) -> Leap
         step = since + end - size // 2
         has_lost = start - low >= LEARNED * start and level - low >= LEAP_OF_LEARNED * (start - low)
         if (level >= LEAP_ABOVE_START * start or has_lost) and (found is None or level > found.high):
-            found = Leap(low, low_step, level, step)
+            found = LossJump(low, low_step, level, step)
         if level < low:
             low, low_step = level, step
     return found
 
 
-def find_spikes(history: History) -> Spikes | None:
+def find_spikes(history: History) -> GradientSpikes | None:
     """Gradients far longer than usual, some of which threw the training back."""
     steps, norms = history.gauge("gradient_norm")
     steps, norms = steps[~np.isnan(norms)], norms[~np.isnan(norms)]
@@ -117,7 +117,7 @@ def find_spikes(history: History) -> Spikes | None:
     if harmful < SPIKES:
         return None
     largest = int(norms.argmax())
-    return Spikes(len(spikes), harmful, len(norms), usual, float(norms[largest]), int(steps[largest]))
+    return GradientSpikes(len(spikes), harmful, len(norms), usual, float(norms[largest]), int(steps[largest]))
 
 
 def _does_harm(history: History, step: int) -> bool:
@@ -129,14 +129,14 @@ def _does_harm(history: History, step: int) -> bool:
     return rise > SETBACK * median(before) and rise > SETBACK_OF_START * first_loss(history)
 
 
-def guess_level(started: Started) -> float | None:
+def chance_accuracy(started: Started) -> float | None:
     """The accuracy of always saying the largest class; None where the classes are not known."""
     if sum(started.class_counts):
         return max(started.class_counts) / sum(started.class_counts)
     return 1 / len(started.classes) if started.classes else None
 
 
-def guess_margin(guess: float, images: int) -> float:
+def chance_margin(guess: float, images: int) -> float:
     """How far above `guess` an accuracy of so many images may be without anything learned."""
     return max(SIGMAS * standard_error(guess, images), GUESS_SLACK * (1 - guess))
 
@@ -147,7 +147,7 @@ def standard_error(accuracy: float, images: int) -> float:
 
 
 @dataclass(frozen=True)
-class Rise:
+class ValidationRise:
     """Validation loss was lowest after epoch `lowest`, and has risen to `recent`, a mean of the last epochs up to `last`."""
 
     lowest: Epoch
@@ -155,7 +155,7 @@ class Rise:
     recent: float
 
 
-def find_rise(epochs: list[Epoch]) -> Rise | None:
+def find_validation_rise(epochs: list[Epoch]) -> ValidationRise | None:
     """A lasting rise of the validation loss while training loss went on falling."""
     if len(epochs) <= RISE_EPOCHS:
         return None
@@ -166,4 +166,4 @@ def find_rise(epochs: list[Epoch]) -> Rise | None:
     recent = mean(since[-RISE_EPOCHS:])
     rise, scatter = recent - lowest.val_loss, stdev(np.diff(since).tolist()) / math.sqrt(2)
     is_lasting = rise > RISE_NOISE * scatter and rise > RISE_NATS and recent > RISE * lowest.val_loss
-    return Rise(lowest, last, recent) if is_lasting and last.train_loss < FALL * lowest.train_loss else None
+    return ValidationRise(lowest, last, recent) if is_lasting and last.train_loss < FALL * lowest.train_loss else None

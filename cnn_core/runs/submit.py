@@ -13,7 +13,7 @@ from cnn_core.models.registry import find_weights
 from cnn_core.runs.store import Store
 
 
-def check(config: TrainConfig, store: Store) -> DataInfo:
+def check_can_start(config: TrainConfig, store: Store) -> DataInfo:
     """Facts of the data that `config` will train on. Raises SettingError, DataError or DeviceError when it cannot start."""
     choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
     info = open_source(config.data, store.home).info
@@ -35,5 +35,5 @@ def submit(config: TrainConfig, store: Store, **how: Any) -> str:
 
     Raises as `check` does, leaving no trace.
     """
-    check(config, store)
+    check_can_start(config, store)
     return store.create(config, **how)

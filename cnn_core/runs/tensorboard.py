@@ -19,8 +19,8 @@ from cnn_core.events import Epoch, Steps
 from cnn_core.runs.event_reader import EventReader, steps_of
 from cnn_core.runs.run import Run
 
-EPOCH_FIGURES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-REPORT_FIGURES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")
+EPOCH_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+REPORT_METRICS = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")
 
 
 def event_file_name(run: Run) -> str:
@@ -48,12 +48,12 @@ def _add_report(events: "EventFile", report: Steps, before: Steps | None) -> Non
     took = max(0.0, report.train_seconds - (before.train_seconds if before else 0.0))
     for left, (step, loss, accuracy) in zip(range(len(report.loss) - 1, -1, -1), steps_of(report), strict=True):
         events.add({"step/loss": loss, "step/accuracy": accuracy}, step, report.at - took * left / len(report.loss))
-    known = {f"report/{name}": getattr(report, name) for name in REPORT_FIGURES}
+    known = {f"report/{name}": getattr(report, name) for name in REPORT_METRICS}
     events.add({tag: value for tag, value in known.items() if value is not None}, report.step, report.at)
 
 
 def _add_epoch(events: "EventFile", epoch: Epoch, at: float) -> None:
-    events.add({f"epoch/{name}": getattr(epoch, name) for name in EPOCH_FIGURES}, epoch.epoch, at)
+    events.add({f"epoch/{name}": getattr(epoch, name) for name in EPOCH_METRICS}, epoch.epoch, at)
 
 
 def _settings_table(run: Run) -> str:

@@ -14,7 +14,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.setting import refusal
 from cnn_core.errors import SettingError
-from cnn_core.search.space import Choices, Range, Space, check_space, effective, is_whole, space_size, values_of
+from cnn_core.search.space import Choices, Range, Space, check_space, effective_dimensions, is_integer, space_size, values_of
 
 Sampler = Literal["tpe", "random", "grid"]
 SAMPLERS: dict[str, str] = {
@@ -23,13 +23,13 @@ SAMPLERS: dict[str, str] = {
     "grid": "Tries every combination of the values, in random order. For few values.",
 }
 NAME = re.compile(r"\w[\w .,+-]{0,59}")
-USUAL_TRIALS, MOST_TRIALS = 20, 1000
-LARGEST_GRID = 10_000  # combinations; more than ten searches of the largest kind
+DEFAULT_TRIALS, MAX_TRIALS = 20, 1000
+MAX_GRID_SIZE = 10_000  # combinations; more than ten searches of the largest kind
 DIGITS = 4  # of a number that is drawn: what more of them say is noise
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """A search called `name`: so many `trials`, each with the settings `base` but for those that `space` draws. Raises SettingError.
 
     `sampler`: one of SAMPLERS. `prune`: end trials early that are clearly behind the others. `seed` starts the sampler's draws. `owner`:
@@ -39,7 +39,7 @@ class Plan:
     name: str
     base: TrainConfig
     space: Space
-    trials: int = USUAL_TRIALS
+    trials: int = DEFAULT_TRIALS
     sampler: Sampler = "tpe"
     prune: bool = True
     seed: int = 0
@@ -51,8 +51,8 @@ class Plan:
                 f"“{self.name[:80]}” cannot be the name of a search. Use up to 60 letters, digits, spaces, dots, commas, plus, minus and underscore, beginning with a letter or digit.",
                 "name",
             )
-        if not 1 <= self.trials <= MOST_TRIALS:
-            raise SettingError(f"Trials is {self.trials:,}. Choose 1 to {MOST_TRIALS:,}.", "trials")
+        if not 1 <= self.trials <= MAX_TRIALS:
+            raise SettingError(f"Trials is {self.trials:,}. Choose 1 to {MAX_TRIALS:,}.", "trials")
         if self.sampler not in get_args(Sampler):
             raise SettingError(f"There is no sampler “{self.sampler}”. Choose {', '.join(SAMPLERS)}.", "sampler")
         if not 0 <= self.seed < 2**31:
@@ -68,9 +68,9 @@ class Plan:
                     f"A grid needs values, and {TrainConfig.model_fields[part.name].title} is a range. Give a list of values, or choose the sampler tpe.",
                     part.name,
                 )
-        if self.size > LARGEST_GRID:
+        if self.size > MAX_GRID_SIZE:
             raise SettingError(
-                f"The grid has {self.size:,} combinations, more than {LARGEST_GRID:,}. Name fewer values, or choose the sampler tpe.",
+                f"The grid has {self.size:,} combinations, more than {MAX_GRID_SIZE:,}. Name fewer values, or choose the sampler tpe.",
                 "sampler",
             )
 
@@ -87,7 +87,7 @@ class Plan:
     def settings(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
         """What a trial varies, from the values that were `drawn` for it: those that have an effect, real numbers to four digits."""
         settings: dict[str, Any] = {}
-        for part in effective(self.base, self.space, settings):
+        for part in effective_dimensions(self.base, self.space, settings):
             if part.name in drawn:
                 settings[part.name] = _tidy(part, drawn[part.name])
         return settings
@@ -108,7 +108,7 @@ class Plan:
         return json.dumps(fields | {"base": self.base.model_dump(), "space": [asdict(part) for part in self.space]})
 
     @classmethod
-    def from_json(cls, text: str) -> "Plan":
+    def from_json(cls, text: str) -> "SearchPlan":
         """The plan that `to_json` wrote. Raises SettingError for one that this version refuses."""
         plan = json.loads(text)
         try:
@@ -119,7 +119,7 @@ class Plan:
 
 
 def _tidy(part: Range | Choices, value: Any) -> Any:
-    if isinstance(part, Choices) or is_whole(part.name):
+    if isinstance(part, Choices) or is_integer(part.name):
         return value
     return min(max(float(f"{value:.{DIGITS}g}"), part.low), part.high)
 

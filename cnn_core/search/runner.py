@@ -20,10 +20,10 @@ from cnn_core.events import Epoch, Event
 from cnn_core.runs.lock import hold, is_held
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.search.sampling import is_filled, make_pruner, restart_trial, sample_trial
+from cnn_core.search.sampling import fill_settings, make_pruner, restart_trial, sample_trial
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.storage import wait_for_lock
-from cnn_core.search.studies import SearchStore
-from cnn_core.search.trial_monitor import TrialMonitor, report_trial
+from cnn_core.search.trial_monitor import TrialMonitor, finish_trial
 from cnn_core.search.trials import ERROR, Trial, is_repeat, read_trials
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class _Driver:
             running = [trial for trial in self._counted() if not trial.state.is_finished()]
             for trial in (restart_trial(self.study, self.search.plan, frozen) for frozen in running):
                 run = self._run_of(trial)
-                if not run and is_filled(self.study, self.search.plan, trial):
+                if not run and fill_settings(self.study, self.search.plan, trial):
                     return self._begin(trial, held)
                 if run and (course := self._go_on(trial, run, held)):
                     return course
@@ -134,7 +134,7 @@ class _Driver:
             run = submit(config, self.store, owner=plan.owner, origin=self._origin(trial), prepare=hold_it)
         except SettingError as error:
             trial.set_user_attr(ERROR, str(error))
-            report_trial(self.study, trial, "FAIL")
+            finish_trial(self.study, trial, "FAIL")
             self._announce(trial)
         except RunError:
             return None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnn_core.search.plan import LARGEST_GRID, Plan
-from cnn_core.search.space import Choices, Range, combinations, effective, is_whole
+from cnn_core.search.plan import MAX_GRID_SIZE, SearchPlan
+from cnn_core.search.space import Choices, Range, combinations, effective_dimensions, is_integer
 from cnn_core.search.storage import load_optuna
 from cnn_core.search.trials import REPEATS, is_repeat
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 # Replayed on real trials of the digits (3 x 20 of 8 epochs, each in 20 orders) this saved 41 % of the time, and in 8 of 100 searches the best
 # trial was ended early, which cost 0.2 points on average. 60 % kept saved 48 % and lost 23 in 100, the median 50 % and 33, successive halving
 # (by 2) 57 % and 28, Hyperband (by 3) 51 % and 23, 75 % kept 35 % and 5.
-KEPT = 70.0  # percent
-WHOLE_TRIALS = 4  # that are trained to their end before any is judged
+KEPT_PERCENT = 70.0  # percent
+STARTUP_TRIALS = 4  # that are trained to their end before any is judged
 
 Key = tuple[tuple[str, Any], ...]
 
 
-def sample_trial(study: "Study", plan: Plan) -> "Trial | None":
+def sample_trial(study: "Study", plan: SearchPlan) -> "Trial | None":
     """A new trial with settings that no other one has; None when there is nothing left to try."""
     while True:
         known = study.get_trials(deepcopy=False)
@@ -42,20 +42,20 @@ def sample_trial(study: "Study", plan: Plan) -> "Trial | None":
             study.enqueue_trial(random.Random(f"{plan.seed}-{len(known)}").choice(left))
         study.sampler = _sampler("random" if has_repeated else plan.sampler, plan.seed, len(known))
         trial = study.ask()
-        if is_filled(study, plan, trial):
+        if fill_settings(study, plan, trial):
             return trial
 
 
-def restart_trial(study: "Study", plan: Plan, frozen: "FrozenTrial") -> "Trial":
+def restart_trial(study: "Study", plan: SearchPlan, frozen: "FrozenTrial") -> "Trial":
     """A trial that was begun, to go on with."""
     study.sampler = _sampler(plan.sampler, plan.seed, frozen.number)
     return load_optuna().Trial(study, frozen._trial_id)
 
 
-def is_filled(study: "Study", plan: Plan, trial: "Trial") -> bool:
+def fill_settings(study: "Study", plan: SearchPlan, trial: "Trial") -> bool:
     """Draw what is missing of the trial's settings. False for one that repeats another, which is given up and does not count."""
     chosen: dict[str, Any] = {}
-    for part in effective(plan.base, plan.space, chosen):
+    for part in effective_dimensions(plan.base, plan.space, chosen):
         chosen[part.name] = _suggest(trial, part)
     key, known = _key(plan.settings(chosen)), study.get_trials(deepcopy=False)
     earlier = next((other.number for other in known if other.number != trial.number and key == _tried(plan, other)), None)
@@ -66,10 +66,10 @@ def is_filled(study: "Study", plan: Plan, trial: "Trial") -> bool:
     return False
 
 
-def make_pruner(plan: Plan) -> "BasePruner":
+def make_pruner(plan: SearchPlan) -> "BasePruner":
     """What decides that a trial is not worth going on with: one that is among the worst 30 % of those that came as far."""
     pruners = load_optuna().pruners
-    return pruners.PercentilePruner(KEPT, n_startup_trials=WHOLE_TRIALS) if plan.prune else pruners.NopPruner()
+    return pruners.PercentilePruner(KEPT_PERCENT, n_startup_trials=STARTUP_TRIALS) if plan.prune else pruners.NopPruner()
 
 
 def _sampler(name: str, seed: int, number: int) -> "BaseSampler":
@@ -81,20 +81,20 @@ def _suggest(trial: "Trial", part: Range | Choices) -> Any:
     """The trial's value for one part of the space: drawn, or what was drawn for it before."""
     if isinstance(part, Choices):
         return trial.suggest_categorical(part.name, part.values)
-    if is_whole(part.name):
+    if is_integer(part.name):
         return trial.suggest_int(part.name, int(part.low), int(part.high), log=part.log)
     return trial.suggest_float(part.name, part.low, part.high, log=part.log)
 
 
-def _untried(plan: Plan, known: "Sequence[FrozenTrial]") -> list[dict[str, Any]] | None:
+def _untried(plan: SearchPlan, known: "Sequence[FrozenTrial]") -> list[dict[str, Any]] | None:
     """The combinations that no trial has; None where there are too many to list."""
-    if plan.size is None or plan.size > LARGEST_GRID:
+    if plan.size is None or plan.size > MAX_GRID_SIZE:
         return None
     tried = {_tried(plan, trial) for trial in known}
     return [settings for settings in combinations(plan.base, plan.space) if _key(settings) not in tried]
 
 
-def _tried(plan: Plan, trial: "FrozenTrial") -> Key | None:
+def _tried(plan: SearchPlan, trial: "FrozenTrial") -> Key | None:
     """What the trial tries; None for one that is not begun, or was given up."""
     return None if is_repeat(trial) or trial.state.name == "WAITING" else _key(plan.settings(trial.params))
 

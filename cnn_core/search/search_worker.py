@@ -12,11 +12,11 @@ from collections.abc import Callable
 from cnn_core.errors import StudioError
 from cnn_core.files import try_lock
 from cnn_core.runs.store import Store
-from cnn_core.search.studies import SearchStore
+from cnn_core.search.search_store import SearchStore
 
-LOOK_SECONDS = 0.5
-AGAIN_SECONDS = 5  # after a trouble that may pass
-WRONG = "Something in CNN Studio itself went wrong. The details are in the terminal; please report them."
+POLL_SECONDS = 0.5
+RETRY_SECONDS = 5  # after a trouble that may pass
+INTERNAL_ERROR = "Something in CNN Studio itself went wrong. The details are in the terminal; please report them."
 
 
 def work_on_searches(studies: SearchStore, store: Store, should_end: Callable[[], bool]) -> None:
@@ -26,7 +26,7 @@ def work_on_searches(studies: SearchStore, store: Store, should_end: Callable[[]
             for name in studies.active():
                 with contextlib.suppress(StudioError):  # one that cannot be read must not keep the others waiting
                     _work_off(studies, store, name, should_end)
-        _rest(LOOK_SECONDS, should_end)
+        _rest(POLL_SECONDS, should_end)
 
 
 def _work_off(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
@@ -37,13 +37,13 @@ def _work_off(studies: SearchStore, store: Store, name: str, should_end: Callabl
 
         try:
             has_others = lambda: len(studies.active()) > 1  # noqa: E731
-            wait = lambda: time.sleep(LOOK_SECONDS)  # noqa: E731
+            wait = lambda: time.sleep(POLL_SECONDS)  # noqa: E731
             run_search(studies, store, name, should_end=should_end, wait=wait, should_pass_on=has_others)
         except StudioError:  # the search says why, or the trouble passes: then it goes on
-            _rest(AGAIN_SECONDS, should_end)
+            _rest(RETRY_SECONDS, should_end)
         except Exception as error:  # a mistake of ours must not end the thread, nor be made again and again
             logging.getLogger("cnn_studio").error("Search %s failed", name, exc_info=error)
-            studies.cancel(name, WRONG)
+            studies.cancel(name, INTERNAL_ERROR)
 
 
 def _rest(seconds: float, should_end: Callable[[], bool]) -> None:

@@ -18,11 +18,11 @@ from cnn_core.config.setting import refusal, value_in_words
 from cnn_core.errors import SettingError
 
 # What is no quality of a network: trials with other images, another split or another arithmetic could not be compared.
-NOT_SEARCHED = frozenset(name for name in TrainConfig.model_fields if name == "data" or facts(name).group == hardware.GROUP)
-SEARCHABLE = tuple(name for name in TrainConfig.model_fields if name not in NOT_SEARCHED)
+NOT_SEARCHABLE = frozenset(name for name in TrainConfig.model_fields if name == "data" or facts(name).group == hardware.GROUP)
+SEARCHABLE = tuple(name for name in TrainConfig.model_fields if name not in NOT_SEARCHABLE)
 TEXTS_WITH_COMMAS = ("knots", "drop_at")  # their values are told apart by semicolons
 LOG = " log"
-HOW = "Write learning_rate=0.0001..0.1 log, depth=1..4 or optimizer=adam,sgd."
+SYNTAX_HINT = "Write learning_rate=0.0001..0.1 log, depth=1..4 or optimizer=adam,sgd."
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Choices:
 Space = tuple[Range | Choices, ...]
 
 
-def is_whole(name: str) -> bool:
+def is_integer(name: str) -> bool:
     """Whether setting `name` takes whole numbers only."""
     return TrainConfig.model_fields[name].annotation is int
 
@@ -59,7 +59,7 @@ def takes_range(name: str) -> bool:
 def check_space(base: TrainConfig, space: Space) -> None:
     """Refuse a space that cannot be searched beside the settings `base`. Raises SettingError, which names the setting."""
     if not space:
-        raise SettingError(f"There is nothing to search. Name at least one setting to vary. {HOW}", "space")
+        raise SettingError(f"There is nothing to search. Name at least one setting to vary. {SYNTAX_HINT}", "space")
     for index, part in enumerate(space):
         _check_name(part.name)
         if any(part.name == other.name for other in space[:index]):
@@ -76,7 +76,7 @@ def check_space(base: TrainConfig, space: Space) -> None:
 def _check_name(name: str) -> None:
     if name not in TrainConfig.model_fields:
         raise SettingError(f"There is no setting called “{name[:80]}”. Settings to search are: {', '.join(SEARCHABLE)}.", name)
-    if name in NOT_SEARCHED:
+    if name in NOT_SEARCHABLE:
         raise SettingError(
             f"{_title(name)} cannot be searched: trials that differ in it could not be compared. Set it for the whole search.",
             name,
@@ -87,7 +87,7 @@ def _check_range(part: Range) -> None:
     name = part.name
     if not takes_range(name):
         raise SettingError(f"{_title(name)} is no number. Give a list of values, like {name}={_example(name)}.", name)
-    low, high = checked_value(name, part.low), checked_value(name, part.high)
+    low, high = validate_value(name, part.low), validate_value(name, part.high)
     if low >= high:
         raise SettingError(f"{_title(name)} goes from {low:g} to {high:g}. Give a lower number first.", name)
     if part.log and low <= 0:
@@ -95,7 +95,7 @@ def _check_range(part: Range) -> None:
 
 
 def _check_choices(part: Choices) -> None:
-    values = [checked_value(part.name, value) for value in part.values]
+    values = [validate_value(part.name, value) for value in part.values]
     if len(values) < 2:
         raise SettingError(
             f"{_title(part.name)} has fewer than two values. Give at least two, or set it for all trials.", part.name
@@ -104,7 +104,7 @@ def _check_choices(part: Choices) -> None:
         raise SettingError(f"{_title(part.name)} has the same value twice. Give each value once.", part.name)
 
 
-def checked_value(name: str, value: Any) -> Any:
+def validate_value(name: str, value: Any) -> Any:
     """`value`, which may be text, as setting `name` keeps it. Raises SettingError."""
     try:
         return getattr(TrainConfig.model_validate({name: value}), name)
@@ -112,15 +112,15 @@ def checked_value(name: str, value: Any) -> Any:
         raise refusal(TrainConfig, error) from None
 
 
-def in_order(space: Space) -> list[Range | Choices]:
+def in_sampling_order(space: Space) -> list[Range | Choices]:
     """The space's parts, those first that decide which others have an effect."""
     return sorted(space, key=lambda part: part.name not in _deciding())
 
 
-def effective(base: TrainConfig, space: Space, chosen: Mapping[str, Any]) -> Iterator[Range | Choices]:
+def effective_dimensions(base: TrainConfig, space: Space, chosen: Mapping[str, Any]) -> Iterator[Range | Choices]:
     """The parts of `space` that have an effect, one by one; what is drawn for one is to be in `chosen` before the next is asked for."""
     settings = base.model_dump()
-    return (part for part in in_order(space) if has_effect(part.name, settings | dict(chosen)))
+    return (part for part in in_sampling_order(space) if has_effect(part.name, settings | dict(chosen)))
 
 
 @cache
@@ -133,12 +133,12 @@ def values_of(part: Range | Choices) -> tuple[Any, ...] | None:
     """The values that a part stands for; None for a range of real numbers."""
     if isinstance(part, Choices):
         return part.values
-    return tuple(range(int(part.low), int(part.high) + 1)) if is_whole(part.name) else None
+    return tuple(range(int(part.low), int(part.high) + 1)) if is_integer(part.name) else None
 
 
 def combinations(base: TrainConfig, space: Space) -> Iterator[dict[str, Any]]:
     """Every combination of a space without ranges of real numbers, each with those settings only that have an effect in it."""
-    parts, settings = in_order(space), base.model_dump()
+    parts, settings = in_sampling_order(space), base.model_dump()
 
     def from_part(index: int, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if index == len(parts):
@@ -180,21 +180,21 @@ def _parse(line: str) -> Range | Choices:
     name, sign, text = (piece.strip() for piece in line.partition("="))
     name = name.replace("-", "_")
     if not sign or not name:
-        raise SettingError(f"“{line[:80]}” does not say what to vary. {HOW}", "space")
+        raise SettingError(f"“{line[:80]}” does not say what to vary. {SYNTAX_HINT}", "space")
     _check_name(name)
     low, dots, high = text.removesuffix(LOG).partition("..")
     if dots and takes_range(name):
-        return Range(name, checked_value(name, low.strip()), checked_value(name, high.strip()), text.endswith(LOG))
+        return Range(name, validate_value(name, low.strip()), validate_value(name, high.strip()), text.endswith(LOG))
     pieces = [piece.strip() for piece in text.split(";" if name in TEXTS_WITH_COMMAS else ",")]
-    return Choices(name, tuple(checked_value(name, piece) for piece in pieces))
+    return Choices(name, tuple(validate_value(name, piece) for piece in pieces))
 
 
-def space_in_words(space: Space) -> list[str]:
+def format_space(space: Space) -> list[str]:
     """The space as lines that `parse_space` reads."""
     return [_line(part) for part in space]
 
 
-def settings_in_words(settings: Mapping[str, Any]) -> str:
+def format_settings(settings: Mapping[str, Any]) -> str:
     """What a trial varies: "learning_rate=0.003, batch_norm=on"."""
     return ", ".join(f"{name}={_word(value)}" for name, value in settings.items())
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 BUSY_SECONDS = 60  # Optuna writes in many small transactions, so that several processes may wait for each other
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 _loading = threading.Lock()  # two threads that import a package at once may see half of it
 
@@ -49,11 +49,11 @@ def wait_for_lock(path: Path, should_end: Callable[[], bool] = lambda: False) ->
             if is_mine or should_end():
                 yield is_mine
                 return
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 @contextmanager
-def translating(refusal: Callable[[Exception], Exception]) -> Iterator[None]:
+def translate_errors(refusal: Callable[[Exception], Exception]) -> Iterator[None]:
     """Turn what Optuna says of its file into `refusal(error)`."""
     load_optuna()
     from optuna.exceptions import StorageInternalError

@@ -17,7 +17,9 @@ from cnn_core.search.trials import RUN, SECONDS
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
-HOPELESS = "The search ended this trial after epoch {epoch}: at {value:.1%} validation accuracy it was behind the other trials."
+PRUNED_NOTE = (
+    "The search ended this trial after epoch {epoch}: at {value:.1%} validation accuracy it was behind the other trials."
+)
 
 
 @dataclass
@@ -50,19 +52,19 @@ class TrialMonitor:
     def explain(self) -> None:
         """Say in the run why it was ended."""
         epoch, value = max(self._told.items())
-        self.store.log.append(self.run, [Note(HOPELESS.format(epoch=epoch, value=value))])
+        self.store.log.append(self.run, [Note(PRUNED_NOTE.format(epoch=epoch, value=value))])
 
     def settle(self) -> None:
         """Tell what came of the run, which has ended."""
         self.report()
         run = self.store.run(self.run)
         self.trial.set_user_attr(SECONDS, run.summary.get("train_seconds"))
-        report_trial(
+        finish_trial(
             self.study, self.trial, _outcome(run), run.summary["best_val_accuracy"] if run.status == "finished" else None
         )
 
 
-def report_trial(study: "Study", trial: "Trial", state: str, value: float | None = None) -> None:
+def finish_trial(study: "Study", trial: "Trial", state: str, value: float | None = None) -> None:
     """End the trial in the study, if nobody has. `state`: COMPLETE, which has a value, PRUNED or FAIL."""
     study.tell(trial, value, state=load_optuna().trial.TrialState[state], skip_if_finished=True)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
 from cnn_core.search.storage import load_optuna
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 State = Literal["running", "complete", "pruned", "failed"]
 STATES: dict[str, State] = {"RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-FEWEST = 5  # trials with a value, before anything can be said of which setting matters
+MIN_TRIALS = 5  # trials with a value, before anything can be said of which setting matters
 
 # What is kept with one of Optuna's trials: its run, the seconds it trained, why it failed, the number of the trial that it repeats.
 RUN, SECONDS, ERROR, REPEATS = "run", "seconds", "error", "repeats"
@@ -35,7 +35,7 @@ class Trial:
     error: str = ""
 
 
-def read_trials(plan: Plan, frozen: "Sequence[FrozenTrial]") -> list[Trial]:
+def read_trials(plan: SearchPlan, frozen: "Sequence[FrozenTrial]") -> list[Trial]:
     """The trials of a study, without those that are not begun, or were drawn and not tried because they repeat another."""
     return [_to_trial(plan, trial) for trial in frozen if trial.state.name in STATES and not is_repeat(trial)]
 
@@ -45,7 +45,7 @@ def is_repeat(trial: "FrozenTrial") -> bool:
     return REPEATS in trial.user_attrs
 
 
-def _to_trial(plan: Plan, trial: "FrozenTrial") -> Trial:
+def _to_trial(plan: SearchPlan, trial: "FrozenTrial") -> Trial:
     known, state = trial.user_attrs, STATES[trial.state.name]
     value = _last_value(trial) if state == "running" else trial.value
     return Trial(
@@ -57,13 +57,13 @@ def _last_value(trial: "FrozenTrial") -> float | None:
     return trial.intermediate_values[trial.last_step] if trial.last_step is not None else None
 
 
-def best_of(trials: Sequence[Trial]) -> Trial | None:
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """The trial with the highest value; of equal ones, one that was trained to its end, then the earliest."""
     ended = [trial for trial in trials if trial.state in ("complete", "pruned") and trial.value is not None]
     return max(ended, key=lambda trial: (trial.value, trial.state == "complete", -trial.number), default=None)
 
 
-def importance_of(frozen: "Sequence[FrozenTrial]") -> dict[str, float]:
+def compute_importance(frozen: "Sequence[FrozenTrial]") -> dict[str, float]:
     """How much of the difference between trials each setting explains: shares that add up to 1, highest first.
 
     fANOVA (Hutter, Hoos and Leyton-Brown, 2014); at 20 trials it named the right setting more reliably than PED-ANOVA (its share of a
@@ -71,7 +71,7 @@ def importance_of(frozen: "Sequence[FrozenTrial]") -> dict[str, float]:
     reached: without them only good trials would be compared. Empty where fewer than FEWEST have a value, or all have the same.
     """
     ended = [trial for trial in frozen if trial.state.name in ("COMPLETE", "PRUNED") and trial.value is not None]
-    if len(ended) < FEWEST or len({trial.value for trial in ended}) < 2:
+    if len(ended) < MIN_TRIALS or len({trial.value for trial in ended}) < 2:
         return {}
     optuna = load_optuna()
     pooled = optuna.create_study(direction="maximize")

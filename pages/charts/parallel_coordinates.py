@@ -13,36 +13,36 @@ import streamlit as st
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.setting import value_in_words
-from cnn_core.runs.comparison import SEED, differences
+from cnn_core.runs.comparison import SEED, differing_settings
 from cnn_core.runs.run import Run
 from pages.charts.components.wide import wide_chart
 
-LEAST = 3  # runs; fewer are told apart by the table of differences
-MOST_AXES = 7
-WIDE = 100.0  # times the lowest value: then an axis is logarithmic
-MOST_TICKS = 8
+MIN_RUNS = 3  # runs; fewer are told apart by the table of differences
+MAX_AXES = 7
+LOG_RATIO = 100.0  # times the lowest value: then an axis is logarithmic
+MAX_TICKS = 8
 ENDS_AND_MIDDLE = 5  # ticks of an axis that also has a place for "no value", so much of its length below the lowest one
-BELOW = 0.15
-CLOSEST = 0.05  # of the axis's length, between two ticks
-LONGEST = 16  # letters of a value beside its axis
-LONGEST_TITLE = 22  # letters of an axis's name
-ROOM = 135  # pixels from axis to axis, in which such a name has its place
+NO_VALUE_OFFSET = 0.15
+MIN_TICK_DISTANCE = 0.05  # of the axis's length, between two ticks
+MAX_VALUE_LENGTH = 16  # letters of a value beside its axis
+MAX_TITLE_LENGTH = 22  # letters of an axis's name
+AXIS_PIXELS = 135  # pixels from axis to axis, in which such a name has its place
 
 
-def show_parallel(runs: Sequence[Run]) -> None:
+def show_runs_in_parallel(runs: Sequence[Run]) -> None:
     """The chart, where there are enough runs that differ and have an accuracy."""
     measured = [run for run in runs if _accuracy(run) is not None]
-    differing = differences(measured)
-    if len(measured) < LEAST or not differing:
+    differing = differing_settings(measured)
+    if len(measured) < MIN_RUNS or not differing:
         return
     st.subheader("Settings and accuracy")
     left_out = len(runs) - len(measured)
     some = f" {left_out} of the {len(runs)} chosen runs have no accuracy yet and are left out." if left_out else ""
     names = [name for name in differing if name != SEED or len(differing) == 1]
-    draw_parallel({name: differing[name] for name in names}, [_accuracy(run) for run in measured], "run", more=some)
+    show_parallel_coordinates({name: differing[name] for name in names}, [_accuracy(run) for run in measured], "run", more=some)
 
 
-def draw_parallel(
+def show_parallel_coordinates(
     columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float], what: str, *, logs: Collection[str] = (), more: str = ""
 ) -> None:
     """The chart of one line a `what` ("run"): its value in each of the settings `columns`, and its validation accuracy (0..1).
@@ -53,16 +53,18 @@ def draw_parallel(
         f"One line a {what}, coloured by its validation accuracy, the last axis (%)."
         f" Drag along an axis to keep the lines that pass there; drag its name to move it.{more}"
     )
-    figure = parallel_figure(columns, accuracies, logs)
+    figure = parallel_coordinates(columns, accuracies, logs)
     alt = f"Parallel coordinates of {len(accuracies)} {what}s: {', '.join(axis.label for axis in figure.data[0].dimensions)}"
-    wide_chart(figure, ROOM * len(figure.data[0].dimensions), alt=alt, key=f"parallel-{what}")
+    wide_chart(figure, AXIS_PIXELS * len(figure.data[0].dimensions), alt=alt, key=f"parallel-{what}")
 
 
-def parallel_figure(columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float], logs: Collection[str] = ()) -> go.Figure:
+def parallel_coordinates(
+    columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float], logs: Collection[str] = ()
+) -> go.Figure:
     """Lines over the first settings of `columns` (each one's value in every run) and validation accuracy, whose colour each line has."""
     last = {"label": "accuracy", "values": list(accuracies), "tickformat": ".1%"}
     line = {"color": list(accuracies), "showscale": False}  # the colours are the theme's
-    axes = [_axis(name, columns[name], name in logs) for name in list(columns)[:MOST_AXES]]
+    axes = [_axis(name, columns[name], name in logs) for name in list(columns)[:MAX_AXES]]
     figure = go.Figure(go.Parcoords(line=line, dimensions=[*axes, last]))
     figure.update_layout(height=380, margin={"l": 80, "r": 70, "t": 50, "b": 20})
     return figure
@@ -86,11 +88,11 @@ def _axis(name: str, values: Sequence[Any], should_be_log: bool) -> dict[str, An
 
 def _number_axis(title: str, values: Sequence[float | None], known: Sequence[float], should_be_log: bool) -> dict[str, Any]:
     least, most = min(known), max(known)
-    is_log = least > 0 and (should_be_log or most / least >= WIDE)
+    is_log = least > 0 and (should_be_log or most / least >= LOG_RATIO)
     place = math.log10 if is_log else float
     if is_log or len(known) < len(values):
         ticks = _apart(_ticks(known)) if is_log else np.linspace(least, most, ENDS_AND_MIDDLE).tolist()
-        nowhere = place(least) - BELOW * (place(most) - place(least) or 1)  # the place of those that have no value
+        nowhere = place(least) - NO_VALUE_OFFSET * (place(most) - place(least) or 1)  # the place of those that have no value
         gap = [nowhere] if len(known) < len(values) else []
         return {
             "label": f"{title} (log)" if is_log else title,
@@ -104,7 +106,7 @@ def _number_axis(title: str, values: Sequence[float | None], known: Sequence[flo
 def _ticks(values: Sequence[float]) -> list[float]:
     """The values themselves where they are few, else the powers of ten among them and the two ends."""
     some = sorted(set(values))
-    if len(some) <= MOST_TICKS:
+    if len(some) <= MAX_TICKS:
         return some
     powers = range(math.ceil(math.log10(some[0])), math.floor(math.log10(some[-1])) + 1)
     return sorted({some[0], *(10.0**power for power in powers), some[-1]})
@@ -112,7 +114,7 @@ def _ticks(values: Sequence[float]) -> list[float]:
 
 def _apart(ticks: Sequence[float]) -> list[float]:
     """Those of the rising ticks whose numbers do not lie on each other on a logarithmic axis; both ends stay."""
-    closest = math.log10(ticks[-1] / ticks[0]) * CLOSEST
+    closest = math.log10(ticks[-1] / ticks[0]) * MIN_TICK_DISTANCE
     kept = [ticks[0]]
     for tick in ticks[1:-1]:
         if math.log10(tick / kept[-1]) >= closest and math.log10(ticks[-1] / tick) >= closest:
@@ -122,11 +124,11 @@ def _apart(ticks: Sequence[float]) -> list[float]:
 
 def _word(value: Any) -> str:
     text = "–" if value is None else value_in_words(value)
-    return text if len(text) <= LONGEST else f"…{text[-LONGEST:]}"  # these axes show text as it is, not as HTML
+    return text if len(text) <= MAX_VALUE_LENGTH else f"…{text[-MAX_VALUE_LENGTH:]}"  # these axes show text as it is, not as HTML
 
 
 def _short(title: str) -> str:
-    return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
+    return title if len(title) <= MAX_TITLE_LENGTH else f"{title[: MAX_TITLE_LENGTH - 1]}…"
 
 
 def _accuracy(run: Run) -> float | None:

@@ -9,8 +9,8 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.search.trials import Trial
 from pages.charts.figures import THEME_COLOURS
 
-FEW = 6  # trials, for which there is room at least
-LEAST_ROOM = 0.01  # of accuracy, above and below the points
+MIN_AXIS_TRIALS = 6  # trials, for which there is room at least
+MIN_MARGIN = 0.01  # of accuracy, above and below the points
 STATES = {  # how a state is called, its mark and its colour: told apart without colours too
     "complete": ("trained to its end", "circle", THEME_COLOURS[0]),
     "pruned": ("ended early", "triangle-down", THEME_COLOURS[4]),
@@ -57,8 +57,13 @@ def best_so_far(trials: Sequence[Trial]) -> go.Figure:
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     )
     last, values = ended[-1][0] if ended else 1, [value for _, value in measured] or [0.0]
-    room = max(LEAST_ROOM, (max(values) - lowest) / 10)
-    figure.update_xaxes(title="trial", range=[0.5, max(last, FEW) + 0.5], dtick=1 if last <= 2 * FEW else None, tickformat="d")
+    room = max(MIN_MARGIN, (max(values) - lowest) / 10)
+    figure.update_xaxes(
+        title="trial",
+        range=[0.5, max(last, MIN_AXIS_TRIALS) + 0.5],
+        dtick=1 if last <= 2 * MIN_AXIS_TRIALS else None,
+        tickformat="d",
+    )
     figure.update_yaxes(
         title="best validation accuracy", range=[lowest - room, max(values) + room], tickformat=".1%", automargin=True
     )

@@ -9,18 +9,18 @@ import plotly.graph_objects as go
 from cnn_core.events import Probed
 from pages.charts.figures import THEME_COLOURS
 
-SHOWN_CLASSES = 5
-LONGEST_NAME = 24
+MAX_CLASSES = 5
+MAX_NAME_LENGTH = 24
 
-Answers = dict[int, tuple[float, ...]]  # the probability of every class, by epoch
+PredictionsByEpoch = dict[int, tuple[float, ...]]  # the probability of every class, by epoch
 
 
-def answers(probed: Iterable[Probed], name: str) -> Answers:
+def predictions_of(probed: Iterable[Probed], name: str) -> PredictionsByEpoch:
     """What was said of the probe called `name`."""
     return {event.epoch: event.probabilities[event.names.index(name)] for event in probed if name in event.names}
 
 
-def shown_classes(said: Mapping[int, Sequence[float]], truth: int = -1, limit: int = SHOWN_CLASSES) -> list[int]:
+def shown_classes(said: Mapping[int, Sequence[float]], truth: int = -1, limit: int = MAX_CLASSES) -> list[int]:
     """The classes worth a line, most probable now first: the true one, the one that is said now, and those that were ever most probable."""
     table = np.array([said[epoch] for epoch in sorted(said)])  # (epochs, classes)
     order = np.argsort(-table.max(0), kind="stable").tolist()
@@ -61,4 +61,4 @@ def _colours(shown: Sequence[int]) -> dict[int, str]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"

@@ -12,16 +12,16 @@ from pages.shared.address import follow_address, tell_address
 from pages.shared.searches import names_by_token
 
 PEOPLE, LESSONS, SEARCHES, ALL = "people", "exercises", "searches", "all"
-MAKERS = {"lesson": LESSONS, "search": SEARCHES}  # by the first word of a run's origin
+ORIGINS = {"lesson": LESSONS, "search": SEARCHES}  # by the first word of a run's origin
 LISTED, BOX = "list-all-runs", "made-by"
 
 
-def maker(run: Run) -> str:
+def origin_kind(run: Run) -> str:
     """PEOPLE, LESSONS or SEARCHES."""
-    return MAKERS.get(run.origin.partition("/")[0], PEOPLE)
+    return ORIGINS.get(run.origin.partition("/")[0], PEOPLE)
 
 
-def made_in_words(run: Run) -> str:
+def describe_origin(run: Run) -> str:
     """ "exercise dropout", "search widths", the owner of a person's run, "" where nobody signs in."""
     what, name = (*run.origin.split("/"), "")[:2]
     if what == "lesson":
@@ -29,9 +29,9 @@ def made_in_words(run: Run) -> str:
     return f"search {names_by_token().get(name, 'that was removed')}" if what == "search" else run.owner
 
 
-def choose_maker(runs: Sequence[Run]) -> list[Run]:
+def choose_origin(runs: Sequence[Run]) -> list[Run]:
     """Those of the runs that a box asks for: at first those that people started, or all where they started none. No box where all are theirs."""
-    there = {maker(run) for run in runs}
+    there = {origin_kind(run) for run in runs}
     if there <= {PEOPLE}:
         return list(runs)
     options = [name for name in (PEOPLE, LESSONS, SEARCHES) if name in there]
@@ -41,24 +41,24 @@ def choose_maker(runs: Sequence[Run]) -> list[Run]:
         "Made by",
         options,
         key=BOX,
-        format_func=lambda name: f"{name} ({sum(name in (ALL, maker(run)) for run in runs):,})",
+        format_func=lambda name: f"{name} ({sum(name in (ALL, origin_kind(run)) for run in runs):,})",
         help="Exercises and searches start many runs by themselves. They are ordinary runs, kept out of the way here at first.",
         width=190,
     )
     tell_address("made", BOX, chosen)
-    return [run for run in runs if chosen in (ALL, maker(run))]
+    return [run for run in runs if chosen in (ALL, origin_kind(run))]
 
 
-def listed(runs: Sequence[Run], always: Collection[str] = ()) -> list[Run]:
+def listed_runs(runs: Sequence[Run], always: Collection[str] = ()) -> list[Run]:
     """The runs that a box offers: those of people, any that is active, and `always` (ids); all of them at the turn of a switch below it."""
-    some = [run for run in runs if maker(run) == PEOPLE or run.is_active or run.id in always]
+    some = [run for run in runs if origin_kind(run) == PEOPLE or run.is_active or run.id in always]
     if not some or st.session_state.get(LISTED):
         return list(runs)
     return some
 
 
-def offer_all(runs: Sequence[Run], shown: Sequence[Run]) -> None:
+def show_all_toggle(runs: Sequence[Run], shown: Sequence[Run]) -> None:
     """The switch, where it makes a difference. What it says survives the way to another page."""
-    hidden = sum(maker(run) != PEOPLE for run in runs) if st.session_state.get(LISTED) else len(runs) - len(shown)
+    hidden = sum(origin_kind(run) != PEOPLE for run in runs) if st.session_state.get(LISTED) else len(runs) - len(shown)
     if hidden:
         st.toggle(f"List {hidden:,} more, which exercises and searches have made", key=LISTED, persist_state="session")

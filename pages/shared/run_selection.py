@@ -18,7 +18,7 @@ from pages.shared.address import follow_address, tell_address
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
 from pages.shared.progress import watch
-from pages.shared.run_origin import listed, made_in_words, offer_all
+from pages.shared.run_origin import describe_origin, listed_runs, show_all_toggle
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
@@ -49,12 +49,12 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
         except RunError:
             st.warning(f"There is no run “{plain(asked[:80])}”, so another one is shown. Choose from the list.")
     key = f"run-{label}"
-    shown = listed(runs, (asked, st.session_state.get(key)))
+    shown = listed_runs(runs, (asked, st.session_state.get(key)))
     names = [run.id for run in shown]
     follow_address("run", key, names)
     chosen = st.selectbox(label, names, key=key, format_func=lambda run: _describe(by_id[run]))
     tell_address("run", key, chosen)
-    offer_all(runs, shown)
+    show_all_toggle(runs, shown)
     return by_id[chosen]
 
 
@@ -166,5 +166,5 @@ def no_runs_yet(what: str) -> None:
 
 def _describe(run: Run) -> str:
     accuracy = run.summary.get("test_accuracy")
-    made = f" · {made_in_words(run)}" if run.origin else ""
+    made = f" · {describe_origin(run)}" if run.origin else ""
     return f"{run.id}{made} · {STATUS[run.status][2]}" + (f" · {accuracy:.1%} test accuracy" if accuracy is not None else "")

@@ -21,9 +21,9 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from cnn_core.errors import StudioError
-from cnn_core.runs.digest import read_history
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.history import UPDATE_POINTS, History, Mark
+from cnn_core.runs.history import UPDATE_POINTS, History, HistoryPosition
+from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from pages.shared.server import get_store
@@ -47,11 +47,11 @@ class Channel:
         self._store, self._run = store, run
         self._history, self._row = History(), None
         self._changed = asyncio.Condition()
-        self._encoded: dict[tuple[Mark | None, int, str], str] = {}
+        self._encoded: dict[tuple[HistoryPosition | None, int, str], str] = {}
         self._tail: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def watch(self, since: Mark | None) -> AsyncIterator[str]:
+    async def watch(self, since: HistoryPosition | None) -> AsyncIterator[str]:
         """Messages for one viewer: what it lacks, then whatever comes, until the run has ended and all of it was sent."""
         self.viewers += 1
         if self._tail is None:
@@ -122,7 +122,7 @@ class Channel:
     def _place(self) -> tuple[int, str]:
         return self._history.seq, self._row.status
 
-    def _message(self, since: Mark | None) -> str:
+    def _message(self, since: HistoryPosition | None) -> str:
         """The message that brings a viewer from `since` to now; encoded once, however many viewers are there."""
         key = (since, *self._place())
         if key not in self._encoded:
@@ -130,7 +130,7 @@ class Channel:
         return self._encoded[key]
 
 
-def encode(history: History, row: Run, since: Mark | None) -> str:
+def encode(history: History, row: Run, since: HistoryPosition | None) -> str:
     """One Server-Sent Event: a snapshot where `since` is None or too far back, else the update since then."""
     mark = history.mark()
     has_gap = since is not None and (
@@ -141,13 +141,13 @@ def encode(history: History, row: Run, since: Mark | None) -> str:
     return f"id: {mark.seq}.{mark.steps}.{mark.epochs}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
 
 
-def parse_mark(text: str | None) -> Mark | None:
+def parse_mark(text: str | None) -> HistoryPosition | None:
     """A message id as a Mark; None for anything that is not one."""
     try:
         seq, steps, epochs = (int(part) for part in (text or "").split("."))
     except ValueError:
         return None
-    return Mark(seq, steps, epochs) if min(seq, steps, epochs) >= 0 else None
+    return HistoryPosition(seq, steps, epochs) if min(seq, steps, epochs) >= 0 else None
 
 
 _channels: dict[str, Channel] = {}
@@ -218,7 +218,7 @@ async def _merged(streams: dict[str, AsyncIterator[str]]) -> AsyncIterator[str]:
             task.cancel()
 
 
-async def _until_left(run: str, channel: Channel, since: Mark | None) -> AsyncIterator[str]:
+async def _until_left(run: str, channel: Channel, since: HistoryPosition | None) -> AsyncIterator[str]:
     try:
         async with aclosing(channel.watch(since)) as messages:  # closed before it is asked whether anybody is left
             async for message in messages:

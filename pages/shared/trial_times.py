@@ -7,20 +7,20 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.runs.run import Run
 from cnn_core.search.trials import Trial
 
-ALIKE = (
+SIMILAR_BY = (
     ("data", "model", "width", "depth", "batch_size"),
     ("data", "model"),
 )  # what an epoch's time depends on; rather roughly than not
-LATEST = 5
+LATEST_RUNS = 5
 
 
 def trial_seconds(base: TrainConfig, runs: Sequence[Run]) -> float | None:
     """Seconds of training with the settings `base`, from the latest of the `runs` (newest first) that are alike; None without any."""
     known = [run for run in runs if run.summary.get("epochs") and run.summary.get("train_seconds")]
-    for names in ALIKE:
+    for names in SIMILAR_BY:
         alike = [run for run in known if all(getattr(run.config, name) == getattr(base, name) for name in names)]
         if alike:
-            epoch = median(run.summary["train_seconds"] / run.summary["epochs"] for run in alike[:LATEST])
+            epoch = median(run.summary["train_seconds"] / run.summary["epochs"] for run in alike[:LATEST_RUNS])
             return base.epochs * epoch
     return None
 
@@ -32,7 +32,7 @@ def seconds_left(trials: Sequence[Trial], goal: int) -> float | None:
     return (goal - ended) * sum(known) / len(known) if known else None
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """ "12 s", "4 min", "2.5 h"."""
     if seconds < 100:
         return f"{max(1, round(seconds))} s"

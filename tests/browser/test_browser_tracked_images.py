@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from cnn_core.events import Probed, Started
 from cnn_core.training.tracked_images import TrackedImage, pin, read_tracked_images
-from pages.views.train.tracked_images import LOOK_SECONDS
+from pages.views.train.tracked_images import POLL_SECONDS
 from tests.browser.pilot import DONE, assert_sound, settle, visit
 from tests.pages.hand_fed import epoch, steps, trained_here
 
@@ -30,7 +30,7 @@ def test_a_chart_grows_with_every_epoch_and_is_left_alone_between_them(page, ser
         page.wait_for_function(f"{FIRST}?.data?.[0].x.length === 1")
         page.wait_for_timeout(1000)  # until it is quite drawn
         page.evaluate(f"{FIRST}.theVeryNode = true")
-        page.wait_for_timeout(2500 * LOOK_SECONDS)
+        page.wait_for_timeout(2500 * POLL_SECONDS)
         assert page.evaluate(f"{FIRST}.theVeryNode === true"), "nothing new was told, so nothing is drawn"
         store.log.append(run, told(2, probe.name, 0.75))
         page.wait_for_function(f"{FIRST}?.data?.[0].x.length === 2")

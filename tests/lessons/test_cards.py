@@ -10,7 +10,7 @@ from cnn_core.home import Home
 from cnn_core.lessons.cards import DIGITS, LESSONS, find_lesson
 from cnn_core.lessons.glossary import glossary
 from cnn_core.runs.store import Store
-from cnn_core.runs.submit import check
+from cnn_core.runs.submit import check_can_start
 from tests.helpers import is_a_sentence
 
 EVERY = pytest.mark.parametrize("lesson", LESSONS.values(), ids=LESSONS)
@@ -41,7 +41,7 @@ def test_a_pair_has_one_seed_and_pairs_differ_in_nothing_but_the_seed(lesson):
 @EVERY
 @pytest.mark.parametrize("side", ["A", "B"])
 def test_the_settings_can_be_trained_on_digits_half_of_which_are_kept_apart(lesson, side, home: Home):
-    info = check(lesson.settings(side), Store(home))
+    info = check_can_start(lesson.settings(side), Store(home))
     assert info.train_count - lesson.settings(side).images_left(info) == 719
 
 

@@ -7,7 +7,7 @@ from cnn_core.events import Changed, Epoch, Finished, Started, Steps
 from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.history import History
 from cnn_core.runs.lock import hold
-from pages.views.train.diagnostics import LOOK_SECONDS
+from pages.views.train.diagnostics import POLL_SECONDS
 from tests.helpers import write_pictures
 from tests.pages.form import FIELDS, buttons, field, found, press, press_start
 
@@ -145,4 +145,4 @@ def test_a_class_name_from_outside_is_shown_as_it_is(empty, open_page):
 
 
 def test_the_doctor_does_not_look_more_often_than_every_few_seconds():
-    assert LOOK_SECONDS >= 5
+    assert POLL_SECONDS >= 5

@@ -19,12 +19,12 @@ from streamlit.web.server.starlette import starlette_app_utils, starlette_auth_r
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import StudioError
 from cnn_core.home import Home
-from cnn_core.runs.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS
+from cnn_core.runs.limits import ALLOWED_PEOPLE, DISK_QUOTA, QUEUE_LIMIT, TEACHERS
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import SearchStore
 from pages.shared import server
 from pages.shared.guard import guarded
 from pages.shared.identity import check_sign_in, claims_of, is_sign_in_on
@@ -58,7 +58,7 @@ def shared(secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> St
     for name, value in (
         ("CNN_STUDIO_HOME", str(tmp_path / "studio")),
         (TEACHERS, TEACHER),
-        (QUEUE_SHARE, "2"),
+        (QUEUE_LIMIT, "2"),
         (DISK_QUOTA, "10 MB"),
     ):
         monkeypatch.setenv(name, value)
@@ -110,7 +110,7 @@ def test_a_stranger_sees_the_door_and_no_page(shared: Store, open_as: Opener):
 
 
 def test_who_is_not_on_the_list_is_told_so_and_sees_no_page(shared: Store, open_as: Opener, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(PEOPLE, "@school.example")
+    monkeypatch.setenv(ALLOWED_PEOPLE, "@school.example")
     server._store.cache_clear()  # a server reads its limits once
     at = open_as("eve@mail.example", "runs")
     assert buttons(at) == {"Sign out"} and "eve@mail.example, who is not on this server" in said(at)
@@ -208,7 +208,7 @@ def test_a_file_of_weights_is_not_opened_before_the_start_either_for_who_is_no_t
 
 
 def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, open_as: Opener):
-    SearchStore(shared.home).create(Plan("rates", make_config(), parse_space(["depth=1..2"]), owner=ANN))
+    SearchStore(shared.home).create(SearchPlan("rates", make_config(), parse_space(["depth=1..2"]), owner=ANN))
     assert "The next trial begins in a moment" in said(open_as(ANN, "search", search="rates"))
     for _ in range(2):
         start(shared, ANN)
@@ -301,7 +301,7 @@ def test_routes_of_our_own_lie_below_the_base_path_and_are_closed_to_strangers_o
     ]
     cookies = signed({"email": ANN})
     assert [ask(given) for given in (cookies, {}, signed({"email": ANN}, origin="https://b.example"))] == [200, 401, 401]
-    monkeypatch.setenv(PEOPLE, "@elsewhere.example")
+    monkeypatch.setenv(ALLOWED_PEOPLE, "@elsewhere.example")
     server._store.cache_clear()
     assert ask(cookies) == 401
     is_sign_in_on.cache_clear()

@@ -5,9 +5,9 @@ import sqlite3
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import Choices
-from cnn_core.search.studies import SearchStore
 from pages.shared.run_origin import LISTED
 from tests.pages.test_runs_page import named, table
 
@@ -16,7 +16,7 @@ from tests.pages.test_runs_page import named, table
 def mixed(empty):
     """A store with one run of a person, one of an exercise and three of a search, all of them ended; the last is the newest."""
     studies = SearchStore(empty.home)
-    studies.create(Plan("widths", make_config(), (Choices("batch_norm", (True, False)),)))
+    studies.create(SearchPlan("widths", make_config(), (Choices("batch_norm", (True, False)),)))
     studies.cancel("widths")
     origin = studies.search("widths").origin
     for origin in ("", "lesson/dropout/1/A0", *(f"{origin}/{trial}" for trial in range(3))):

@@ -10,11 +10,11 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.runs.branch_tree import Node
-from cnn_core.runs.comparison import differences
+from cnn_core.runs.comparison import differing_settings
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from pages.charts.parallel_coordinates import parallel_figure
+from pages.charts.parallel_coordinates import parallel_coordinates
 from pages.shared.run_selection import STATUS
 from pages.views.runs.tree import tree_figure
 from tests.pages.hand_fed import epoch, started, steps, trained_here
@@ -273,7 +273,7 @@ def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_
 
 def parallel_axes(configs):
     runs = [Run(str(n), 0.0, "finished", config, {}, "") for n, config in enumerate(configs)]
-    drawn = parallel_figure(differences(runs), [n / 100 for n in range(len(runs))])
+    drawn = parallel_coordinates(differing_settings(runs), [n / 100 for n in range(len(runs))])
     return {axis.label: axis for axis in drawn.data[0].dimensions}
 
 
@@ -284,10 +284,10 @@ def test_values_within_two_decades_have_a_plain_axis_and_wider_ones_or_zeros_are
 
 
 def test_a_run_for_which_a_setting_has_no_effect_has_a_place_of_its_own_below_the_numbers():
-    axis = parallel_figure({"momentum": [0.5, None, 0.9]}, [0.1, 0.2, 0.3]).data[0].dimensions[0]
+    axis = parallel_coordinates({"momentum": [0.5, None, 0.9]}, [0.1, 0.2, 0.3]).data[0].dimensions[0]
     assert axis.values[::2] == (0.5, 0.9) and axis.values[1] < 0.5 and axis.tickvals[0] == axis.values[1]
     assert list(axis.ticktext) == ["–", "0.5", "0.6", "0.7", "0.8", "0.9"]
-    words = parallel_figure({"flip": ["off", None, "random"]}, [0.1, 0.2, 0.3]).data[0].dimensions[0]
+    words = parallel_coordinates({"flip": ["off", None, "random"]}, [0.1, 0.2, 0.3]).data[0].dimensions[0]
     assert list(words.ticktext) == ["–", "off", "random"] and list(words.values) == [1, 0, 2]
 
 
@@ -301,7 +301,7 @@ def test_many_values_on_a_logarithmic_axis_are_marked_at_powers_of_ten_and_the_e
 
 def test_marks_on_a_logarithmic_axis_do_not_lie_on_each_other_and_its_ends_are_marked():
     axis = (
-        parallel_figure({"learning_rate": [0.001, 0.00101, 0.01, 0.0995, 0.1]}, [0.1] * 5, logs=["learning_rate"])
+        parallel_coordinates({"learning_rate": [0.001, 0.00101, 0.01, 0.0995, 0.1]}, [0.1] * 5, logs=["learning_rate"])
         .data[0]
         .dimensions[0]
     )

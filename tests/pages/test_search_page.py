@@ -13,13 +13,13 @@ from cnn_core.config.schema import MODEL_OPTIONS, facts
 from cnn_core.home import Home
 from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
 from cnn_core.search.runner import run_search
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import SEARCHABLE, Choices, Range, check_space, parse_space, takes_range
-from cnn_core.search.studies import SearchStore
 from cnn_core.search.trials import Trial
 from pages.charts.search import best_so_far, importance_bars
-from pages.shared.trial_times import in_words, seconds_left, trial_seconds
+from pages.shared.trial_times import format_duration, seconds_left, trial_seconds
 from pages.views.search.space_form import BOX
 from pages.views.search.suggestions import suggest_range, suggest_values
 from tests.helpers import is_a_sentence, tiny_config, write_pictures
@@ -36,7 +36,7 @@ def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = Home(root / "studio")
     base = tiny_config(write_pictures(root / "pictures"), epochs=1)
     studies = SearchStore(home)
-    studies.create(Plan("colours", base, parse_space(SPACE), trials=6, prune=False))
+    studies.create(SearchPlan("colours", base, parse_space(SPACE), trials=6, prune=False))
     run_search(studies, Store(home), "colours", should_end=lambda: False, wait=lambda: time.sleep(0.01))
     return home.root
 
@@ -146,7 +146,7 @@ def test_settings_that_suit_no_image_are_refused_at_the_start(studies, open_page
 
 def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused(studies, open_page):
     at = open_page("search")
-    studies.create(Plan("digits 1", make_config(), (Range("learning_rate", 0.0001, 0.01, True),)))
+    studies.create(SearchPlan("digits 1", make_config(), (Range("learning_rate", 0.0001, 0.01, True),)))
     press(at, "Start the search")
     assert not at.error and studies.names() == ["digits 1"] and "0 of 20 trials" in told(at)
     other = open_page("search", search="")
@@ -266,8 +266,8 @@ def test_the_trial_that_trains_is_drawn_beside_the_best_one(searched, open_page)
 
 
 def test_a_search_behind_another_one_says_what_it_waits_for(searched, open_page):
-    searched.create(Plan("first", make_config(), (Choices("batch_norm", (True, False)),)))
-    searched.create(Plan("second", make_config(), (Choices("batch_norm", (True, False)),)))
+    searched.create(SearchPlan("first", make_config(), (Choices("batch_norm", (True, False)),)))
+    searched.create(SearchPlan("second", make_config(), (Choices("batch_norm", (True, False)),)))
     assert "It waits until the search “first” is done" in told(open_page("search", search="second"))
     assert "The next trial begins in a moment." in told(open_page("search", search="first"))
 
@@ -325,7 +325,7 @@ def test_shares_are_bars_with_the_settings_titles():
 def test_the_time_left_is_that_of_the_trials_to_come_at_the_mean_so_far():
     trials = [trial(0, "complete", 0.5, 10.0), trial(1, "pruned", 0.4, 4.0), trial(2, "failed"), trial(3, "running", 0.1)]
     assert seconds_left(trials, 10) == pytest.approx(7 * np.mean([10, 4])) and seconds_left(trials[2:], 10) is None
-    assert [in_words(seconds) for seconds in (0.2, 12, 240, 9000)] == ["1 s", "12 s", "4 min", "2.5 h"]
+    assert [format_duration(seconds) for seconds in (0.2, 12, 240, 9000)] == ["1 s", "12 s", "4 min", "2.5 h"]
 
 
 def test_the_time_of_a_trial_is_that_of_the_latest_runs_that_are_alike(empty, open_page):

@@ -19,7 +19,7 @@ from cnn_core.inference.preprocessing import received
 from cnn_core.runs.lock import hold
 from cnn_core.training.tracked_images import MOST, TrackedImage, pin, read_tracked_images
 from cnn_core.training.tracked_predictions import ask_kept_epochs
-from pages.charts.tracked_images import SHOWN_CLASSES, THEME_COLOURS, answers, probability_lines, shown_classes
+from pages.charts.tracked_images import MAX_CLASSES, THEME_COLOURS, predictions_of, probability_lines, shown_classes
 from tests.helpers import drain
 from tests.pages.hand_fed import epoch, steps
 
@@ -259,7 +259,7 @@ def test_answers_are_found_by_the_image_however_many_were_pinned_meanwhile():
         Probed(2, 6, ("b", "a"), ((1.0, 0.0), (0.3, 0.7))),
         Probed(3, 9, ("b",), ((0.5, 0.5),)),
     ]
-    assert answers(told, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and answers(told, "c") == {}
+    assert predictions_of(told, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and predictions_of(told, "c") == {}
 
 
 def test_the_true_class_the_present_answer_and_what_was_ever_most_probable_are_drawn():
@@ -267,7 +267,7 @@ def test_the_true_class_the_present_answer_and_what_was_ever_most_probable_are_d
     said = {number: tuple(rng.dirichlet(np.ones(200) / 20)) for number in range(1, 6)}
     rarest = int(np.argmin(np.max(list(said.values()), 0)))
     shown = shown_classes(said, rarest)
-    assert len(shown) == SHOWN_CLASSES and {rarest, int(np.argmax(said[5]))} <= set(shown)
+    assert len(shown) == MAX_CLASSES and {rarest, int(np.argmax(said[5]))} <= set(shown)
     assert shown == sorted(shown, key=lambda number: -said[5][number])
 
 
@@ -275,4 +275,4 @@ def test_classes_keep_their_colour_in_every_chart_and_no_two_lines_share_one():
     classes = [f"class {number}" for number in range(30)]
     one = {1: tuple(np.eye(30)[3] * 0.6 + np.eye(30)[13] * 0.4)}
     colours = {line.name.strip("<b>/"): line.line.color for line in probability_lines(one, classes).data}
-    assert colours["class 3"] == THEME_COLOURS[3] and len(set(colours.values())) == SHOWN_CLASSES
+    assert colours["class 3"] == THEME_COLOURS[3] and len(set(colours.values())) == MAX_CLASSES

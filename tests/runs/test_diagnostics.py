@@ -18,9 +18,9 @@ from cnn_core.runs import history as history_module
 from cnn_core.runs.diagnostics import RULES, Finding, diagnose
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
-from cnn_core.runs.signals import find_leap, guess_margin, standard_error
+from cnn_core.runs.signals import chance_margin, find_loss_jump, standard_error
 from cnn_core.runs.store import Store
-from cnn_core.runs.suggestions import changed, in_words
+from cnn_core.runs.suggestions import describe_changes, with_changes
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, start_process, tiny_config, write_pictures
 
@@ -81,7 +81,7 @@ def only(history: History, config: TrainConfig = CONFIG, error: str = "") -> Fin
     """The one finding; its sentences read as such, and the run can be started with what it changes."""
     (finding,) = diagnose(history, config, error)
     assert is_a_sentence(finding.seen) and is_a_sentence(finding.remedy)
-    assert changed(config, finding.changes) == change_config(config, finding.changes, TrainConfig.model_fields)
+    assert with_changes(config, finding.changes) == change_config(config, finding.changes, TrainConfig.model_fields)
     return finding
 
 
@@ -136,7 +136,7 @@ def test_a_loss_that_rises_far_above_its_start_is_a_rate_too_high():
     finding = only(history_of(started(), *steps(1, [2.3] * 20 + [40.0] * 30 + [2.3] * 200, rate=0.3)), config)
     assert finding.rule == "Learning rate too high"
     assert all(figure in finding.seen for figure in ("from 2.3 ", "to 40 ", "up to 0.3"))
-    assert finding.changes == {"learning_rate": 0.001} and in_words(finding.changes) == "learning rate 0.001"
+    assert finding.changes == {"learning_rate": 0.001} and describe_changes(finding.changes) == "learning rate 0.001"
 
 
 def test_a_loss_that_loses_half_of_what_it_had_gained_is_a_rate_too_high():
@@ -230,7 +230,7 @@ def test_a_guesser_hardly_ever_exceeds_the_margin():
     rng = np.random.default_rng(0)
     for guess, images in ((0.1, 100), (0.1, 5000), (0.5, 200), (0.01, 5000)):
         accuracies = rng.binomial(images, guess, 20_000) / images
-        assert (accuracies > guess + guess_margin(guess, images)).mean() < 0.005
+        assert (accuracies > guess + chance_margin(guess, images)).mean() < 0.005
         assert accuracies.std() == pytest.approx(standard_error(guess, images), rel=0.05)
 
 
@@ -361,7 +361,9 @@ def test_a_change_that_is_impossible_beside_the_other_settings_is_not_offered():
 
 def test_every_rule_has_a_sentence_that_says_what_it_sees():
     assert all(rule.__doc__ and re.fullmatch(r"[A-Z].+\.", rule.__doc__) for rule in RULES)
-    assert in_words({"activation": "leaky_relu", "weight_decay": 0.0005}) == "activation leaky relu and weight decay 0.0005"
+    assert (
+        describe_changes({"activation": "leaky_relu", "weight_decay": 0.0005}) == "activation leaky relu and weight decay 0.0005"
+    )
 
 
 # real trainings
@@ -400,12 +402,12 @@ def test_the_doctor_does_not_bring_torch(tmp_path):
 
 
 def test_a_leap_in_a_long_run_is_found_among_its_newest_steps_and_named_by_its_own(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(history_module, "RULED_STEPS", 500)
+    monkeypatch.setattr(history_module, "DIAGNOSED_STEPS", 500)
     quiet = [Steps(1, at, 64 * at, (0.3,), (0.5,), 0.001, 1.0, 1.0, 1.0, 1.0, 1.0) for at in range(1, 2001)]
     leap = [Steps(1, at, 64 * at, (3.0,), (0.1,), 0.001, 1.0, 1.0, 1.0, 1.0, 1.0) for at in range(2001, 2101)]
     history = history_of(started(), *quiet, *leap)
     assert 0 < len(history.losses) < 1000
-    found = find_leap(history, 64)
+    found = find_loss_jump(history, 64)
     assert found.low == pytest.approx(0.3) and found.high == pytest.approx(3.0)
     assert found.low_step < 2001 <= found.high_step <= 2100
-    assert find_leap(history, 64, since=2050) is None
+    assert find_loss_jump(history, 64, since=2050) is None

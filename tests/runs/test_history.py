@@ -9,7 +9,7 @@ import pytest
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.runs.curve import decimate
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, smoothing, summarise
+from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, HistoryPosition, smoothing_factor, summarise_history
 
 STARTED = Started(
     parameters=506_154, device="CPU, 2 threads", train_count=900, val_count=100, test_count=200, steps_per_epoch=10, epochs=5
@@ -170,7 +170,7 @@ def test_an_empty_history_can_be_drawn_and_summarised():
     snapshot = json.loads(json.dumps(History().snapshot()))
     assert snapshot["steps"]["loss"] == {"x": [], "y": []} and snapshot["epochs"] == []
     assert snapshot["step"] == snapshot["steps_total"] == 0 and snapshot["best"] is snapshot["seconds_left"] is None
-    assert summarise(History())["epochs"] == 0 and summarise(History())["test_accuracy"] is None
+    assert summarise_history(History())["epochs"] == 0 and summarise_history(History())["test_accuracy"] is None
 
 
 def test_the_time_left_is_the_pace_so_far_times_the_steps_left():
@@ -189,7 +189,7 @@ def test_the_speed_shown_is_of_the_last_seconds_and_in_the_end_of_the_whole_run(
     history.add([StoredEvent(2, slow[0])])
     assert history.images_per_second == pytest.approx(64)
     history.add([StoredEvent(seq, event) for seq, event in enumerate((*slow[1:], *fast), start=3)])
-    assert history.images_per_second == history.update(Mark(0, 0, 0))["images_per_second"] == pytest.approx(6400)
+    assert history.images_per_second == history.update(HistoryPosition(0, 0, 0))["images_per_second"] == pytest.approx(6400)
     history.add([StoredEvent(200, Finished(test_accuracy=0.9, test_loss=0.3))])
     assert history.images_per_second == pytest.approx(100 * 64 / 50.5)
 
@@ -220,7 +220,7 @@ def test_the_summary_has_the_figures_of_the_best_epoch_and_of_training_alone():
     ]
     history = history_of(events)
     assert history.notes == ["Left out: a.png is damaged."]
-    assert summarise(history) == {
+    assert summarise_history(history) == {
         "epochs": 3,
         "best_epoch": 2,
         "best_val_accuracy": 0.8,
@@ -265,7 +265,7 @@ def test_after_a_resumption_the_history_is_that_of_a_run_without_one(step: int, 
     mine, theirs = ({**history.snapshot(), "seq": 0} for history in (resumed, whole))
     for snapshot in (mine, theirs):
         snapshot.pop("images_per_second")  # of the last five seconds, of which a resumption has fewer
-    assert mine == theirs and summarise(resumed) == summarise(whole) and resumed.best == whole.best
+    assert mine == theirs and summarise_history(resumed) == summarise_history(whole) and resumed.best == whole.best
 
 
 def test_a_history_that_was_never_resumed_says_so():
@@ -299,7 +299,7 @@ def test_the_smoothed_curve_is_the_bias_corrected_running_mean_of_all_steps_howe
     history = history_of([replace(STARTED, steps_per_epoch=200)])
     for seq, (first, last) in enumerate(((0, 1), (1, 30), (30, 70)), start=2):
         history.add([StoredEvent(seq, replace(steps(last, last - first), loss=tuple(values[first:last])))])
-    weights = [smoothing(200) ** np.arange(count)[::-1] for count in range(1, 71)]
+    weights = [smoothing_factor(200) ** np.arange(count)[::-1] for count in range(1, 71)]
     expected = [np.average(values[: len(weight)], weights=weight) for weight in weights]
     smooth = history.snapshot()["smooth"]["loss"]
     assert smooth["x"] == list(range(1, 71)) and smooth["y"] == pytest.approx(expected, abs=1e-5)
@@ -324,7 +324,7 @@ def test_a_resumption_takes_gauges_and_smoothed_points_back_too():
 
 
 def test_smoothed_curves_look_back_a_tenth_of_an_epoch_but_neither_hardly_nor_far():
-    assert [1 / (1 - smoothing(count)) for count in (1, 200, 10_000)] == pytest.approx([5, 20, 50])
+    assert [1 / (1 - smoothing_factor(count)) for count in (1, 200, 10_000)] == pytest.approx([5, 20, 50])
 
 
 def test_the_classes_are_told_once_before_the_first_step():

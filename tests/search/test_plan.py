@@ -6,7 +6,7 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
 from cnn_core.search.space import Choices, Range, parse_space
 from tests.helpers import is_a_sentence
 
@@ -15,13 +15,13 @@ SPACE = parse_space(
 )
 
 
-def plan(**chosen: Any) -> Plan:
-    return Plan(**{"name": "widths 2", "base": make_config(epochs=3), "space": SPACE, **chosen})
+def plan(**chosen: Any) -> SearchPlan:
+    return SearchPlan(**{"name": "widths 2", "base": make_config(epochs=3), "space": SPACE, **chosen})
 
 
 def test_a_plan_survives_being_written_down():
     asked = plan(trials=7, sampler="random", prune=False, seed=5, owner="ada@school.example")
-    assert Plan.from_json(asked.to_json()) == asked
+    assert SearchPlan.from_json(asked.to_json()) == asked
 
 
 @pytest.mark.parametrize(

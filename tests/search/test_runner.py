@@ -16,12 +16,12 @@ from cnn_core.execution.in_process import execute
 from cnn_core.execution.worker import Worker
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
 from cnn_core.search.runner import run_search
 from cnn_core.search.sampling import sample_trial
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.search_worker import work_on_searches
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import SearchStore
 from tests.helpers import is_a_sentence, tiny_config
 
 LONG = 500  # epochs, of which a test waits for the first
@@ -32,10 +32,12 @@ def studies(store: Store) -> SearchStore:
     return SearchStore(store.home)
 
 
-def ask_for(studies: SearchStore, pictures: Path, *lines: str, trials: int = 2, sampler: str = "random", **chosen: Any) -> Plan:
+def ask_for(
+    studies: SearchStore, pictures: Path, *lines: str, trials: int = 2, sampler: str = "random", **chosen: Any
+) -> SearchPlan:
     """A search called "it"."""
     base = tiny_config(pictures, width=0.25, **chosen)
-    plan = Plan("it", base, parse_space(lines or ["learning_rate=0.001..0.01 log"]), trials, sampler)
+    plan = SearchPlan("it", base, parse_space(lines or ["learning_rate=0.001..0.01 log"]), trials, sampler)
     studies.create(plan)
     return plan
 
@@ -189,7 +191,7 @@ def test_a_server_works_searches_off_and_the_next_one_goes_on_where_it_ended(stu
 def test_a_search_that_this_version_refuses_does_not_keep_the_next_one_waiting(
     studies: SearchStore, store: Store, pictures: Path
 ):
-    studies.create(Plan("odd", tiny_config(pictures), parse_space(["depth=1..2"])))
+    studies.create(SearchPlan("odd", tiny_config(pictures), parse_space(["depth=1..2"])))
     with closing(sqlite3.connect(store.home.root / "searches.db")) as db, db:
         db.execute("update searches set plan = replace(plan, 'tpe', 'swarm')")
     ask_for(studies, pictures, epochs=1, trials=1)
@@ -201,7 +203,7 @@ def test_a_search_that_this_version_refuses_does_not_keep_the_next_one_waiting(
 def test_two_searches_on_one_server_take_turns_trial_by_trial(studies: SearchStore, store: Store, pictures: Path):
     for name in ("first", "second"):
         base = tiny_config(pictures, width=0.25, epochs=1)
-        studies.create(Plan(name, base, parse_space(["learning_rate=0.001..0.01 log"]), 2, "random"))
+        studies.create(SearchPlan(name, base, parse_space(["learning_rate=0.001..0.01 log"]), 2, "random"))
     until = time.monotonic() + 60
     work_on_searches(studies, store, lambda: not studies.active() or time.monotonic() > until)
     made = sorted((run.created, studies.name_of(run.origin)) for run in store.runs())

@@ -7,7 +7,7 @@ import pytest
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import SettingError
-from cnn_core.search.space import Choices, Range, check_space, combinations, parse_space, space_in_words, space_size
+from cnn_core.search.space import Choices, Range, check_space, combinations, format_space, parse_space, space_size
 from tests.helpers import is_a_sentence
 
 BASE = make_config()
@@ -29,7 +29,7 @@ BASE = make_config()
 )
 def test_a_line_says_what_to_vary_and_can_be_written_again(line: str, part: Range | Choices):
     assert parse_space([line]) == (part,)
-    assert parse_space(space_in_words((part,))) == (part,)
+    assert parse_space(format_space((part,))) == (part,)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from cnn_core.home import PROBES, WEIGHTS, Home
 from cnn_core.inference.preprocessing import received
 from cnn_core.models.checkpoint import load_epoch
 from cnn_core.models.saving import ModelCard
-from cnn_core.runs.branch import branch
+from cnn_core.runs.branch import branch_run
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
@@ -325,7 +325,7 @@ def test_a_branch_takes_its_parents_probes_and_what_was_told_of_them_along(store
     folder = store.home.run_folder(parent)
     pin(folder, some_probes(3))
     assert execute(store, parent) == "finished"
-    child = branch(store, parent, 2, {})
+    child = branch_run(store, parent, 2, {})
     assert [probe.name for probe in read_tracked_images(store.home.run_folder(child))] == [probe.name for probe in some_probes(3)]
     unpin(folder, some_probes(1)[0].name)
     assert execute(store, child) == "finished"
@@ -341,7 +341,7 @@ def test_a_branch_of_a_run_with_damaged_probes_begins_without_any(store: Store, 
     parent = store.create(tiny_config(pictures))
     assert execute(store, parent) == "finished"
     (store.home.run_folder(parent) / PROBES).write_bytes(b"damaged")
-    assert read_tracked_images(store.home.run_folder(branch(store, parent, 1, {}))) == []
+    assert read_tracked_images(store.home.run_folder(branch_run(store, parent, 1, {}))) == []
 
 
 @pytest.mark.parametrize("chosen", CONFIGS.values(), ids=CONFIGS)

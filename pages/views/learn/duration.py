@@ -9,7 +9,7 @@ from cnn_core.events import Progress
 from cnn_core.lessons.cards import DIGITS, SIDES, Lesson
 from cnn_core.models.registry import FAMILIES
 from pages.shared.server import get_store
-from pages.shared.trial_times import in_words
+from pages.shared.trial_times import format_duration
 from pages.shared.tryouts import keep, kept
 
 PAIR_SECONDS = 5  # of the quickest exercise on digits; the slowest takes not three times as long (benchmarks/README.md)
@@ -31,7 +31,9 @@ def show_duration(lesson: Lesson, data: str, pairs: int) -> None:
     ):
         keep(key, measure_pair(lesson, data))
     if (seconds := kept(key)) is not None:
-        st.caption(f"About {in_words(pairs * seconds)} on this machine, without validation. It can be stopped after any pair.")
+        st.caption(
+            f"About {format_duration(pairs * seconds)} on this machine, without validation. It can be stopped after any pair."
+        )
 
 
 def measure_pair(lesson: Lesson, data: str) -> Generator[Progress, None, float]:

@@ -8,10 +8,10 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.runs.comparison import Group, differences, group_by_settings, verdict
+from cnn_core.runs.comparison import SeedGroup, compare_accuracies, differing_settings, group_by_settings
 from cnn_core.runs.run import Run
 from pages.charts.components.overlay import overlay
-from pages.charts.parallel_coordinates import show_parallel
+from pages.charts.parallel_coordinates import show_runs_in_parallel
 from pages.shared.stream import MOST_TOGETHER
 from pages.shared.text import plain
 
@@ -19,7 +19,7 @@ MEASURES = ("validation accuracy", "validation loss", "training accuracy", "trai
 AXES = ("epoch", "step", "minutes")
 
 
-def compare(runs: Sequence[Run]) -> None:
+def show_comparison(runs: Sequence[Run]) -> None:
     """Curves, differences and verdicts of at least two runs."""
     if len(runs) > MOST_TOGETHER:
         st.info(f"The curves of the first {MOST_TOGETHER} of {len(runs)} runs are drawn.", icon=":material/info:")
@@ -29,12 +29,12 @@ def compare(runs: Sequence[Run]) -> None:
         smoothing = st.slider("Smoothing (share of the curve before)", 0.0, 0.95, 0.0, 0.05, width=260)
     overlay(runs[:MOST_TOGETHER], measure, axis, smoothing)
     _show_differences(runs)
-    show_parallel(runs)
+    show_runs_in_parallel(runs)
     _show_groups(group_by_settings(runs))
 
 
 def _show_differences(runs: Sequence[Run]) -> None:
-    differing = differences(runs)
+    differing = differing_settings(runs)
     st.subheader("What differs")
     if not differing:
         st.caption("These runs have the same settings.")
@@ -49,7 +49,7 @@ def _in_short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else plain(value)
 
 
-def _show_groups(groups: Sequence[Group]) -> None:
+def _show_groups(groups: Sequence[SeedGroup]) -> None:
     """Mean and deviation of repeated seeds, and for each two groups what may be said."""
     measured = [group for group in groups if group.accuracies]
     if not measured:
@@ -67,9 +67,9 @@ def _show_groups(groups: Sequence[Group]) -> None:
     if len(repeated) < 2:
         st.caption("Which settings are better cannot be said from single runs. Repeat at least two of them with other seeds.")
     for (one, first), (other, second) in list(combinations(repeated, 2))[:MOST_TOGETHER]:
-        st.caption(verdict(first.accuracies, second.accuracies, (one, other)))
+        st.caption(compare_accuracies(first.accuracies, second.accuracies, (one, other)))
 
 
-def _spread(group: Group) -> str:
+def _spread(group: SeedGroup) -> str:
     shown = f"{group.mean:.2%}"
     return f"{shown} ± {100 * group.deviation:.2f} points (n = {len(group.accuracies)})" if group.deviation is not None else shown

@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.home import EPOCHS
-from cnn_core.runs.limits import space_in_words
+from cnn_core.runs.limits import format_bytes
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.quota import folder_bytes
 from cnn_core.runs.run import Run
@@ -15,7 +15,7 @@ from pages.shared.server import get_store
 from pages.shared.text import plain
 
 
-def free_space(runs: Sequence[Run]) -> None:
+def offer_free_space(runs: Sequence[Run]) -> None:
     """A popover that says how much the states of those of `runs` that are the person's take, and a button that deletes them."""
     own = [run for run in runs if may_change(run.owner) and not run.is_active]
     if get_store().quota.limits.disk_quota is None or not own:
@@ -24,7 +24,7 @@ def free_space(runs: Sequence[Run]) -> None:
         folders = [get_store().home.run_folder(run.id) for run in own]
         states, everything = sum(folder_bytes(folder / EPOCHS) for folder in folders), sum(map(folder_bytes, folders))
         st.write(
-            f"{space_in_words(states)} of the {space_in_words(everything)} that these runs take are the states after their epochs. Without them the "
+            f"{format_bytes(states)} of the {format_bytes(everything)} that these runs take are the states after their epochs. Without them the "
             "runs, their curves and their best networks stay; they can no longer be branched, or evaluated as they were after an epoch."
         )
         st.button("Delete the states", type="primary", disabled=not states, on_click=_drop, args=(own,))
@@ -36,4 +36,4 @@ def _drop(runs: Sequence[Run]) -> None:
     except StudioError as error:
         st.toast(plain(error), icon=":material/error:")
         return
-    st.toast(f"{space_in_words(freed)} were freed.", icon=":material/mop:")
+    st.toast(f"{format_bytes(freed)} were freed.", icon=":material/mop:")

@@ -8,15 +8,15 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.errors import StudioError
-from cnn_core.runs.history_export import FORMS, export_runs
+from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.run import Run
 from pages.shared.progress import watch
 from pages.shared.server import get_store
 from pages.shared.text import plain, size_in_words
 
-READY = "exported-runs"
+FILE_KEY = "exported-runs"
 NAMES = {"csv": "CSV", "json": "JSON", "tensorboard": "TensorBoard"}
-ABOUT = {
+DESCRIPTIONS = {
     "csv": "Tables for a spreadsheet: settings and figures of all runs, and each run's epochs, reports and steps.",
     "json": "Everything for a program: one file a run.",
     "tensorboard": "Event files: unpack them, and `tensorboard --logdir` on that folder shows the curves.",
@@ -25,12 +25,12 @@ ABOUT = {
 
 def show_export(runs: Sequence[Run]) -> None:
     """Choose a form, make the zip, download it. One that was made is kept until other runs or another form are asked for."""
-    form = st.segmented_control("Form", tuple(FORMS), default="csv", required=True, key="export-form", format_func=NAMES.get)
-    st.caption(ABOUT[form])
+    form = st.segmented_control("Form", tuple(FORMATS), default="csv", required=True, key="export-form", format_func=NAMES.get)
+    st.caption(DESCRIPTIONS[form])
     asked = (form, *((run.id, run.status, run.name, run.notes, run.tags) for run in runs))
-    made = st.session_state.get(READY)
+    made = st.session_state.get(FILE_KEY)
     if not made or made[0] != asked:
-        st.session_state.pop(READY, None)
+        st.session_state.pop(FILE_KEY, None)
         if st.button(f"Make the file of {len(runs)}", icon=":material/folder_zip:"):
             _make(asked, runs, form)
         return
@@ -57,5 +57,5 @@ def _make(asked: tuple[Any, ...], runs: Sequence[Run], form: str) -> None:
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return
-    st.session_state[READY] = (asked, file.getvalue(), now)
+    st.session_state[FILE_KEY] = (asked, file.getvalue(), now)
     st.rerun()

@@ -8,23 +8,23 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.errors import RunError, StudioError
-from cnn_core.runs.organizer import LONGEST_NAME, LONGEST_NOTES, RunOrganizer
+from cnn_core.runs.organizer import MAX_NAME_LENGTH, MAX_NOTES_LENGTH, RunOrganizer
 from cnn_core.runs.run import Run
 from pages.shared.identity import is_sign_in_on
 from pages.shared.links import page_file
 from pages.shared.people import is_teacher, may_change, person, say_whose
-from pages.shared.run_origin import choose_maker, made_in_words
+from pages.shared.run_origin import choose_origin, describe_origin
 from pages.shared.run_selection import STATUS
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.views.runs.disk_space import free_space
+from pages.views.runs.disk_space import offer_free_space
 from pages.views.runs.export import show_export
 
 
-def filtered(runs: Sequence[Run]) -> list[Run]:
+def filter_runs(runs: Sequence[Run]) -> list[Run]:
     """Those of the runs that the boxes above the table ask for."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        runs = choose_maker(runs)
+        runs = choose_origin(runs)
         words = st.text_input("Search", placeholder="name, data set, model, tag or note", width=320).lower().split()
         states = st.multiselect(
             "Status", [state for state in STATUS if any(run.status == state for run in runs)], format_func=lambda s: STATUS[s][2]
@@ -72,7 +72,7 @@ def show_actions(chosen: Sequence[Run]) -> None:
                     _describe(chosen[0])
         with st.popover("Export", icon=":material/download:", help="The ticked runs as one file."):
             show_export(chosen)
-        free_space(chosen)
+        offer_free_space(chosen)
         if st.button(f"Remove {len(chosen)}", icon=":material/delete:", help="Into the bin, from which they can be taken back."):
             _remove(chosen)
 
@@ -119,9 +119,9 @@ def show_bin() -> None:
 
 def _describe(run: Run) -> None:
     with st.form(f"describe-{run.id}"):
-        name = st.text_input(f"Name (up to {LONGEST_NAME} letters)", value=run.name)
+        name = st.text_input(f"Name (up to {MAX_NAME_LENGTH} letters)", value=run.name)
         tags = st.text_input("Tags (with commas between them)", value=", ".join(run.tags))
-        notes = st.text_area(f"Notes (up to {LONGEST_NOTES:,} letters)", value=run.notes)
+        notes = st.text_area(f"Notes (up to {MAX_NOTES_LENGTH:,} letters)", value=run.notes)
         if st.form_submit_button("Keep", type="primary"):
             try:
                 RunOrganizer(get_store()).describe(run.id, name=name, notes=notes, tags=tags.split(","))
@@ -156,7 +156,7 @@ def _words(run: Run) -> str:
         run.id,
         run.name,
         run.notes,
-        made_in_words(run),
+        describe_origin(run),
         run.config.data,
         run.config.model,
         run.config.optimizer,
@@ -184,7 +184,7 @@ COLUMNS: dict[str, Any] = {
     "Minutes": lambda run: run.summary.get("train_seconds", 0) / 60,
     "Seed": lambda run: run.config.seed,
     "Tags": lambda run: list(run.tags),
-    "Made by": made_in_words,
+    "Made by": describe_origin,
     "From": lambda run: f"{run.parent}, epoch {run.parent_epoch}" if run.parent else "",
     "Made": lambda run: time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(run.created)),
 }

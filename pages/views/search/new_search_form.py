@@ -10,20 +10,20 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.runs.run import Run
-from cnn_core.search.plan import MOST_TRIALS, SAMPLERS, USUAL_TRIALS, Plan
+from cnn_core.search.plan import DEFAULT_TRIALS, MAX_TRIALS, SAMPLERS, SearchPlan
 from cnn_core.search.space import Space, space_size
 from pages.shared.data_and_model import choose_task
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths, person
 from pages.shared.server import get_searches, get_store
 from pages.shared.text import plain
-from pages.shared.trial_times import in_words, trial_seconds
+from pages.shared.trial_times import format_duration, trial_seconds
 from pages.views.search.space_form import choose_settings, space_rows
 
-WAYS = {"tpe": "TPE", "random": "random", "grid": "grid"}
+METHOD_NAMES = {"tpe": "TPE", "random": "random", "grid": "grid"}
 
 
-def ask_for_search() -> str | None:
+def new_search_form() -> str | None:
     """The form of a new search; gives the name of one that was started just now."""
     st.caption(
         "A search trains the same network again and again with other settings and finds those with the best validation accuracy."
@@ -61,7 +61,7 @@ def _choose_way() -> str:
         default="tpe",
         required=True,
         key="search-way",
-        format_func=lambda name: WAYS[name],
+        format_func=lambda name: METHOD_NAMES[name],
         help="TPE: tree-structured Parzen estimator (Bergstra and others, 2011).",
     )
     st.caption(SAMPLERS[way])
@@ -73,11 +73,11 @@ def _offer_start(base: TrainConfig, space: Space, sampler: str) -> str | None:
     size = space_size(base, space)
     st.subheader("How much")
     columns = st.columns(4, vertical_alignment="bottom")
-    most = size if sampler == "grid" and size else USUAL_TRIALS
+    most = size if sampler == "grid" and size else DEFAULT_TRIALS
     with columns[0]:
         trials = st.number_input(
-            f"Trials (runs, 1 to {MOST_TRIALS:,})",
-            value=min(most, MOST_TRIALS),
+            f"Trials (runs, 1 to {MAX_TRIALS:,})",
+            value=min(most, MAX_TRIALS),
             step=1,
             key=f"search-trials-{sampler}-{most}",
             help="How many settings are tried. About ten for each setting that is searched is a good start.",
@@ -99,14 +99,14 @@ def _offer_start(base: TrainConfig, space: Space, sampler: str) -> str | None:
             wrap=True,
             help="A trial that is clearly behind the others after as many epochs is ended (pruning). It saves time, and now and then costs a late bloomer.",
         )
-    plan = Plan(name.strip(), base, space, int(trials), sampler, prune, int(seed), owner=person())
+    plan = SearchPlan(name.strip(), base, space, int(trials), sampler, prune, int(seed), owner=person())
     _say_what_it_means(plan, size, get_store().runs())
     if st.button("Start the search", type="primary", icon=":material/manage_search:"):
         return _start(plan)
     return None
 
 
-def _say_what_it_means(plan: Plan, size: int | None, runs: Sequence[Run]) -> None:
+def _say_what_it_means(plan: SearchPlan, size: int | None, runs: Sequence[Run]) -> None:
     """How many combinations there are, how many of them are tried, and for how long where that is known."""
     there = "There is no end of combinations" if size is None else f"There are {size:,} combinations"
     tried = f"{plan.goal:,} {'is' if plan.goal == 1 else 'are'} tried"
@@ -114,20 +114,20 @@ def _say_what_it_means(plan: Plan, size: int | None, runs: Sequence[Run]) -> Non
     if seconds is None:
         time = "How long a trial takes is known once one with this data and model has ended."
     else:
-        time = f"A trial takes about {in_words(seconds)}, all of them {in_words(plan.goal * seconds)}{', less with early ends' if plan.prune else ''}."
+        time = f"A trial takes about {format_duration(seconds)}, all of them {format_duration(plan.goal * seconds)}{', less with early ends' if plan.prune else ''}."
     st.caption(f"{there}; {tried}. {time}")
 
 
-def _start(plan: Plan) -> str | None:
+def _start(plan: SearchPlan) -> str | None:
     """Put the search among those that are worked off; a second press of the same button finds it there."""
     studies = get_searches()
     try:
         with st.spinner("Checking the settings…"):
-            from cnn_core.runs.submit import check
+            from cnn_core.runs.submit import check_can_start
 
             for config in plan.starts():
                 check_paths(config)
-                check(config, get_store())
+                check_can_start(config, get_store())
             return studies.create(plan)
     except SettingError as error:
         if error.field == "name" and plan.name in studies.names() and studies.plan(plan.name) == plan:

@@ -10,19 +10,19 @@ import streamlit as st
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.setting import value_in_words
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import Search
 from cnn_core.search.space import Range
-from cnn_core.search.studies import Search
-from cnn_core.search.trials import FEWEST, Trial, best_of
-from pages.charts.parallel_coordinates import LEAST, draw_parallel
+from cnn_core.search.trials import MIN_TRIALS, Trial, best_trial
+from pages.charts.parallel_coordinates import MIN_RUNS, show_parallel_coordinates
 from pages.charts.search import best_so_far, importance_bars
 from pages.shared.links import page_file
-from pages.shared.searches import importance_of
+from pages.shared.searches import importance_for
 from pages.shared.settings_files import fill_form
 from pages.shared.text import plain
 
-SURE = 20  # trials, below which the shares still change with every one
-WORDS = {"running": "training", "complete": "trained to its end", "pruned": "ended early", "failed": "failed"}
+RELIABLE_TRIALS = 20  # trials, below which the shares still change with every one
+STATES = {"running": "training", "complete": "trained to its end", "pruned": "ended early", "failed": "failed"}
 PLAIN = {"displayModeBar": False}
 
 
@@ -36,7 +36,7 @@ def show_best(search: Search, trials: Sequence[Trial]) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.subheader("Best so far")
-        best = best_of(trials)
+        best = best_trial(trials)
         said = f"the best is {best.value:.2%}" if best else "none has an accuracy"
         st.plotly_chart(best_so_far(trials), config=PLAIN, key="search-course", alt=f"Validation accuracy of every trial; {said}")
     with right:
@@ -51,9 +51,9 @@ def show_best(search: Search, trials: Sequence[Trial]) -> None:
             )
 
 
-def show_trial(plan: Plan, trial: Trial, key: str) -> None:
+def show_trial(plan: SearchPlan, trial: Trial, key: str) -> None:
     """A trial's settings, and the ways on from it."""
-    st.table({"Setting": [_title(name) for name in trial.settings], "Value": [in_short(v) for v in trial.settings.values()]})
+    st.table({"Setting": [_title(name) for name in trial.settings], "Value": [format_value(v) for v in trial.settings.values()]})
     if trial.error:
         st.error(plain(trial.error), icon=":material/error:")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -69,15 +69,15 @@ def show_trial(plan: Plan, trial: Trial, key: str) -> None:
             st.switch_page(page_file("configure"))
 
 
-def show_relations(search: Search, trials: Sequence[Trial]) -> None:
+def show_parallel_chart(search: Search, trials: Sequence[Trial]) -> None:
     """How the settings go together with the accuracy, as parallel coordinates."""
     ended, names = _measured(trials), [part.name for part in search.plan.space]
-    if len(ended) < LEAST:
+    if len(ended) < MIN_RUNS:
         return
     st.subheader("Settings and accuracy")
     columns = {name: [trial.settings.get(name) for trial in ended] for name in names}
     logs = [part.name for part in search.plan.space if isinstance(part, Range) and part.log]
-    draw_parallel(columns, [trial.value for trial in ended], "trial", logs=logs)
+    show_parallel_coordinates(columns, [trial.value for trial in ended], "trial", logs=logs)
 
 
 def show_importance(search: Search, trials: Sequence[Trial]) -> None:
@@ -89,11 +89,11 @@ def show_importance(search: Search, trials: Sequence[Trial]) -> None:
         "Which setting matters",
         help="fANOVA (Hutter, Hoos and Leyton-Brown, 2014): a forest of trees learns the accuracy from the settings, and its variance is shared out among them.",
     )
-    if ended < FEWEST:
-        st.caption(f"This can be said from {FEWEST} trials on; {ended} {'has' if ended == 1 else 'have'} ended.")
+    if ended < MIN_TRIALS:
+        st.caption(f"This can be said from {MIN_TRIALS} trials on; {ended} {'has' if ended == 1 else 'have'} ended.")
         return
     with st.spinner("Growing the trees…"):
-        shares = importance_of(search, ended)
+        shares = importance_for(search, ended)
     if not shares:
         st.caption("All trials reached the same accuracy, so nothing can be said.")
     else:
@@ -101,7 +101,7 @@ def show_importance(search: Search, trials: Sequence[Trial]) -> None:
         st.plotly_chart(importance_bars(shares), config=PLAIN, key="search-importance", alt=f"Share of the differences: {alt}")
         left_out = [_title(part.name) for part in search.plan.space if part.name not in shares]
         some = f" Left out, because only some trials have it: {', '.join(left_out)}." if left_out else ""
-        few = f" From {ended} trials it is a rough hint that still changes with every one." if ended < SURE else ""
+        few = f" From {ended} trials it is a rough hint that still changes with every one." if ended < RELIABLE_TRIALS else ""
         st.caption(
             "How much of the differences in accuracy each setting explains within the range that was searched."
             f" It does not say which value is good, and a setting with a narrow range looks unimportant.{few}{some}"
@@ -120,7 +120,7 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
     event = st.dataframe(
         {
             "Trial": list(range(1, len(trials) + 1)),
-            "State": [WORDS[trial.state] for trial in trials],
+            "State": [STATES[trial.state] for trial in trials],
             "Validation": [None if trial.value is None else 100 * trial.value for trial in trials],
             **{_title(name): [_cell(trial.settings.get(name)) for trial in trials] for name in names},
             "Seconds": [trial.seconds for trial in trials],
@@ -147,14 +147,14 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
         show_trial(search.plan, trials[row], f"row-{trials[row].number}")
 
 
-def in_short(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A setting's value in a table: six digits, "on" and "off"."""
     return f"{value:.6g}" if isinstance(value, float) else plain(value_in_words(value))
 
 
 def _cell(value: Any) -> Any:
     """Numbers stay numbers, so that the table can be sorted by them; "–" where the setting has no effect."""
-    return in_short(value) if isinstance(value, (bool, str)) else value
+    return format_value(value) if isinstance(value, (bool, str)) else value
 
 
 def _title(name: str) -> str:

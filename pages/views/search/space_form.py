@@ -11,7 +11,7 @@ import streamlit as st
 from cnn_core.config.schema import TrainConfig, choices, facts, has_effect, label
 from cnn_core.config.setting import value_in_words
 from cnn_core.models.registry import FAMILIES
-from cnn_core.search.space import SEARCHABLE, TEXTS_WITH_COMMAS, Choices, Range, Space, is_whole, parse_space, takes_range
+from cnn_core.search.space import SEARCHABLE, TEXTS_WITH_COMMAS, Choices, Range, Space, is_integer, parse_space, takes_range
 from pages.shared.forms import FIELDS
 from pages.views.search.suggestions import suggest_range, suggest_values
 
@@ -48,7 +48,7 @@ def _row(name: str, base: Mapping[str, Any], is_grid: bool) -> Range | Choices:
     with st.container(border=True, gap="small"):
         if not takes_range(name):
             return _pick(name, base, key) if _options(name) else _list(name, base, key)
-        needs_list = is_grid and not is_whole(name)
+        needs_list = is_grid and not is_integer(name)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f"**{label(name)}**", help=FIELDS[name].description, width="content")
             ways = [LIST] if needs_list else [RANGE, LIST]
@@ -65,7 +65,7 @@ def _row(name: str, base: Mapping[str, Any], is_grid: bool) -> Range | Choices:
 
 def _range(name: str, base: Mapping[str, Any], key: str) -> Range:
     usual, title = suggest_range(name, base), FIELDS[name].title
-    kind = int if is_whole(name) else float
+    kind = int if is_integer(name) else float
     how = {"step": 1} if kind is int else {"format": "%g", "step": _step(usual)}
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     low = left.number_input(f"{title} from", value=kind(usual.low), key=f"{key}-low", help="The lowest value tried.", **how)

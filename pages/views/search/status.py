@@ -9,33 +9,33 @@ from dataclasses import replace
 import streamlit as st
 
 from cnn_core.errors import RunError, StudioError
-from cnn_core.search.plan import MOST_TRIALS
-from cnn_core.search.space import space_in_words
-from cnn_core.search.studies import Search
-from cnn_core.search.trials import Trial, best_of
+from cnn_core.search.plan import MAX_TRIALS
+from cnn_core.search.search_store import Search
+from cnn_core.search.space import format_space
+from cnn_core.search.trials import Trial, best_trial
 from pages.charts.components.overlay import overlay
 from pages.shared.links import page_file
 from pages.shared.people import may_change, person, say_whose
-from pages.shared.searches import LOOK_SECONDS, trials_of
+from pages.shared.searches import POLL_SECONDS, trials_for
 from pages.shared.server import get_searches, get_store
 from pages.shared.stream import MOST_TOGETHER
 from pages.shared.text import plain
-from pages.shared.trial_times import in_words, seconds_left
-from pages.views.search.results import show_best, show_importance, show_relations, show_table
+from pages.shared.trial_times import format_duration, seconds_left
+from pages.views.search.results import show_best, show_importance, show_parallel_chart, show_table
 
 STATUS = {
     "searching": (":material/play_circle:", "blue", "searching"),
     "cancelled": (":material/stop_circle:", "orange", "cancelled"),
     "done": (":material/check_circle:", "green", "done"),
 }
-MORE = 10  # trials that are offered beyond those that were asked for
+MORE_TRIALS = 10  # trials that are offered beyond those that were asked for
 
 
 def show_search(name: str) -> None:
     """The search called `name`; looked at again and again while it is worked off."""
     is_active = _is_active(get_searches().search(name))
     with st.container(key="search-look"):  # a fragment of one's own place: its length changes
-        st.fragment(_show, run_every=LOOK_SECONDS if is_active else None)(name, is_active)
+        st.fragment(_show, run_every=POLL_SECONDS if is_active else None)(name, is_active)
 
 
 def _is_active(search: Search) -> bool:
@@ -57,14 +57,14 @@ def _show_all(search: Search, was_active: bool) -> None:
     if was_active != _is_active(search):
         st.rerun()  # the whole page, which then looks again and again, or no more
     with st.spinner("Reading the trials…"):  # the first time: Optuna is loaded
-        trials = trials_of(search)
+        trials = trials_for(search)
     _show_state(search, trials)
     _show_controls(search, trials)
     if search.trouble:
         st.error(plain(search.trouble), icon=":material/error:")
     _show_training(search, trials)
     show_best(search, trials)
-    show_relations(search, trials)
+    show_parallel_chart(search, trials)
     importance = st.container()
     if trials:
         show_table(search, trials)
@@ -81,7 +81,7 @@ def _show_state(search: Search, trials: Sequence[Trial]) -> None:
     words += [f"{pruned:,} ended early"] if pruned else []
     words += [f"{failed:,} failed"] if failed else []
     if search.status == "searching" and (left := seconds_left(trials, goal)):
-        words.append(f"about {in_words(left)} left")
+        words.append(f"about {format_duration(left)} left")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(word, icon=icon, color=colour)
         st.markdown(" · ".join(words), width="content")
@@ -114,14 +114,14 @@ def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
             query_params={"made": "searches"},
         )
     with st.expander("What is searched"):
-        st.code("\n".join(space_in_words(search.plan.space)), language=None)
+        st.code("\n".join(format_space(search.plan.space)), language=None)
 
 
 def _go_on(search: Search, tried: int) -> None:
     plan = search.plan
-    usual = plan.trials if search.status == "cancelled" else min(plan.trials + MORE, MOST_TRIALS)
+    usual = plan.trials if search.status == "cancelled" else min(plan.trials + MORE_TRIALS, MAX_TRIALS)
     trials = st.number_input(
-        f"Trials in all (1 to {MOST_TRIALS:,})",
+        f"Trials in all (1 to {MAX_TRIALS:,})",
         value=usual,
         step=1,
         help=f"{tried:,} of them were begun.",
@@ -144,7 +144,7 @@ def _show_training(search: Search, trials: Sequence[Trial]) -> None:
         return
     runs = {run.id: run for run in get_store().created_by(search.origin)}  # some may have been deleted
     places = {trial.run: place for place, trial in enumerate(trials, start=1) if trial.run in runs}
-    now, best = [trial.run for trial in trials if trial.state == "running" and trial.run in runs], best_of(trials)
+    now, best = [trial.run for trial in trials if trial.state == "running" and trial.run in runs], best_trial(trials)
     if not now:
         st.caption(plain(_what_it_waits_for(search)))
     wanted = dict.fromkeys([*(now or list(places)[-1:]), *([best.run] if best and best.run in runs else [])])

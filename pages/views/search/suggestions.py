@@ -6,10 +6,10 @@ from typing import Any
 
 from cnn_core.config.schema import TrainConfig, choices
 from cnn_core.models.registry import FAMILIES
-from cnn_core.search.space import Range, is_whole
+from cnn_core.search.space import Range, is_integer
 
 # From where to where, and whether by the logarithm. The learning rate, epochs and batch size start from what the form holds.
-USUAL: dict[str, tuple[float, float, bool]] = {
+RANGES: dict[str, tuple[float, float, bool]] = {
     "momentum": (0.8, 0.99, False),
     "adam_rate": (0.01, 1, True),
     "weight_decay": (0.00001, 0.01, True),
@@ -34,16 +34,16 @@ USUAL: dict[str, tuple[float, float, bool]] = {
     "ema": (0.9, 0.999, False),
     "patience": (2, 8, False),
 }
-AROUND: dict[str, float] = {"learning_rate": 10, "batch_size": 4, "epochs": 2}  # times less and times more
+FACTORS: dict[str, float] = {"learning_rate": 10, "batch_size": 4, "epochs": 2}  # times less and times more
 
 
 def suggest_range(name: str, base: Mapping[str, Any]) -> Range:
     """A range for the number `name` beside the settings `base`; within what the setting takes."""
-    if name in USUAL:
-        return Range(name, *USUAL[name])
-    value, factor = base[name], AROUND[name]
+    if name in RANGES:
+        return Range(name, *RANGES[name])
+    value, factor = base[name], FACTORS[name]
     low, high = max(value / factor, _least(name)), min(value * factor, _most(name))
-    if is_whole(name):
+    if is_integer(name):
         low, high = int(low), max(int(high), int(low) + 1)
     return Range(name, _short(low), _short(high), log=name != "epochs")
 
@@ -57,14 +57,14 @@ def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
     if TrainConfig.model_fields[name].annotation is bool:
         return [False, True]
     if TrainConfig.model_fields[name].annotation is str:
-        return [base[name], OTHER_TEXT[name]]
+        return [base[name], OTHER_TEXTS[name]]
     part = suggest_range(name, base)
     middle = sqrt(part.low * part.high) if part.log else (part.low + part.high) / 2
     values = [part.low, middle, part.high]
-    return sorted({round(value) for value in values}) if is_whole(name) else [_short(value) for value in values]
+    return sorted({round(value) for value in values}) if is_integer(name) else [_short(value) for value in values]
 
 
-OTHER_TEXT = {"weights": "pretrained", "drop_at": "0.3, 0.6", "knots": "0:0.2, 0.5:1, 1:0"}
+OTHER_TEXTS = {"weights": "pretrained", "drop_at": "0.3, 0.6", "knots": "0:0.2, 0.5:1, 1:0"}
 
 
 def _least(name: str) -> float:

@@ -78,7 +78,7 @@ def _change_settings(run: Run) -> None:
 
 
 @st.dialog("Train on from an epoch")
-def branch_from(run: Run, epoch: int) -> None:
+def branch_dialog(run: Run, epoch: int) -> None:
     """The form of a new run that goes on from the state after `epoch`, which was clicked in the chart."""
     kept = kept_epochs(get_store().home.run_folder(run.id))
     if epoch in kept:
@@ -97,16 +97,16 @@ def _branch(run: Run, kept: list[int], key: str = "branch") -> None:
     if st.button(f"Train on from epoch {epoch} as a new run", type="primary", key=f"{key}-start-{run.id}"):
         try:
             with st.spinner("Copying the state…"):
-                from cnn_core.runs.branch import branch
+                from cnn_core.runs.branch import branch_run
 
-                child = branch(get_store(), run.id, epoch, changes, press=press(), owner=person())
+                child = branch_run(get_store(), run.id, epoch, changes, press=press(), owner=person())
         except StudioError as error:
             st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
             return
         st.switch_page(page_file("train"), query_params={"run": child})
 
 
-def show_family(run: Run) -> None:
+def show_branches(run: Run) -> None:
     """Which run this one branched from, and which branched from it."""
     children = get_store().children(run.id)
     with st.container(horizontal=True):

@@ -5,20 +5,20 @@ from threading import Lock
 import streamlit as st
 
 from cnn_core.runs.diagnostics import Finding, diagnose
-from cnn_core.runs.digest import read_history
 from cnn_core.runs.history import History
+from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.runs.suggestions import changed, in_words
+from cnn_core.runs.suggestions import describe_changes, with_changes
 from pages.shared.links import page_file
 from pages.shared.server import get_store
 from pages.shared.settings_files import fill_form
 from pages.shared.text import plain
 
-LOOK_SECONDS = 20  # while it trains; what the rules see does not change faster, and every session looks for itself
+POLL_SECONDS = 20  # while it trains; what the rules see does not change faster, and every session looks for itself
 
 
-class Examination:
+class RunDiagnosis:
     """A run's history, read on from where the last look ended: one for all sessions."""
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class Examination:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _examination(home: str, run: str, created: float) -> Examination:
-    return Examination()
+def _examination(home: str, run: str, created: float) -> RunDiagnosis:
+    return RunDiagnosis()
 
 
 def show_diagnostics(run: Run) -> None:
     """What the run's numbers say; looked at again now and then while it trains."""
     with st.container(key="doctor"):  # a fragment of one's own place: its length changes
-        st.fragment(_show, run_every=LOOK_SECONDS if run.is_active else None)(run.id, run.is_active)
+        st.fragment(_show, run_every=POLL_SECONDS if run.is_active else None)(run.id, run.is_active)
 
 
 def _show(run: str, was_active: bool) -> None:
@@ -68,10 +68,10 @@ def _show_finding(run: Run, finding: Finding) -> None:
         st.markdown(f"**{finding.rule}**")
         st.write(plain(f"{finding.seen} {finding.remedy}"))
         if finding.changes and st.button(
-            f"Open the form with {plain(in_words(finding.changes))}",
+            f"Open the form with {plain(describe_changes(finding.changes))}",
             key=f"doctor-{run.id}-{finding.rule}",
             icon=":material/tune:",
             help="All other settings stay as they are in this run. Nothing is started.",
         ):
-            fill_form(changed(get_store().config_in_force(run.id), finding.changes))
+            fill_form(with_changes(get_store().config_in_force(run.id), finding.changes))
             st.switch_page(page_file("configure"))

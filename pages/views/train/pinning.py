@@ -20,21 +20,21 @@ from pages.shared.run_selection import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-HANDFUL = 5
+RANDOM_IMAGES = 5
 VALIDATION, TEST = "Validation images", "Test images"
 NAMES = {VALIDATION: "validation image", TEST: "test image"}
 
 
 @st.fragment
-def pin_images(run: Run, probes: Sequence[TrackedImage]) -> None:
+def show_pinning(run: Run, probes: Sequence[TrackedImage]) -> None:
     """One way at a time, none of them opened before it is asked for; what goes wrong is said, and nothing is pinned."""
     if len(probes) >= MOST:
         st.caption(f"All {MOST} places are taken. Remove a probe to pin another image.")
         return
-    way = st.segmented_control("Pin an image", list(WAYS), key=f"probe-way-{run.id}")
+    way = st.segmented_control("Pin an image", list(SOURCES), key=f"probe-way-{run.id}")
     if way:
         try:
-            WAYS[way](run, open_source(run.config.data, get_store().home), probes)
+            SOURCES[way](run, open_source(run.config.data, get_store().home), probes)
         except StudioError as error:
             st.error(plain(error), icon=":material/error:")
 
@@ -66,7 +66,7 @@ def _choose(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> Non
         if len(places):
             number = choose_number("Image", 1, len(places), f"probe-number-{run.id}-{part}-{label}", width=200)
         if st.button(
-            "Pin a random handful", icon=":material/casino:", help=f"Up to {HANDFUL} images, of as many classes as can be."
+            "Pin a random handful", icon=":material/casino:", help=f"Up to {RANDOM_IMAGES} images, of as many classes as can be."
         ):
             _pin(run, _random_handful(images, part, probes))
     if not len(places):
@@ -125,7 +125,7 @@ def _offer(run: Run, info: DataInfo, picture: DecodedImage, label: str, origin: 
         _pin(run, [TrackedImage(pixels, label, truth, origin)])
 
 
-WAYS: dict[str, Callable[[Run, DataSource, Sequence[TrackedImage]], None]] = {
+SOURCES: dict[str, Callable[[Run, DataSource, Sequence[TrackedImage]], None]] = {
     "From the data set": _choose,
     "Upload": _upload,
     "Draw": _draw,
@@ -144,8 +144,8 @@ def _probe(images: ImageSet, part: str, place: int) -> TrackedImage:
 def _random_handful(images: ImageSet, part: str, probes: Sequence[TrackedImage]) -> list[TrackedImage]:
     """Images that are not pinned yet, of as many classes as can be; as many as there is room for."""
     rng = np.random.default_rng()  # a generator of its own: a training in this process draws from others
-    pinned, room, chosen = {probe.name for probe in probes}, min(HANDFUL, MOST - len(probes)), []
-    rounds = [rng.permutation(np.unique(images.labels)) for _ in range(HANDFUL)]
+    pinned, room, chosen = {probe.name for probe in probes}, min(RANDOM_IMAGES, MOST - len(probes)), []
+    rounds = [rng.permutation(np.unique(images.labels)) for _ in range(RANDOM_IMAGES)]
     for label in np.concatenate(rounds):
         if len(chosen) == room:
             break

@@ -15,16 +15,16 @@ from cnn_core.runs.history import History
 from cnn_core.runs.run import Run
 from cnn_core.training.tracked_images import MOST, TrackedImage, read_tracked_images, unpin, unpin_all
 from pages.charts.images import picture_html
-from pages.charts.tracked_images import Answers, answers, probability_lines
+from pages.charts.tracked_images import PredictionsByEpoch, predictions_of, probability_lines
 from pages.shared.people import may_change
 from pages.shared.progress import watch
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.views.train.pinning import pin_images
+from pages.views.train.pinning import show_pinning
 
-LOOK_SECONDS = 3
-WATCHED = (Started, Resumed, Epoch, Probed)
-HISTORY = "probe-history"
+POLL_SECONDS = 3
+EVENT_KINDS = (Started, Resumed, Epoch, Probed)
+HISTORY_KEY = "probe-history"
 ORIGINS = {"set": "from the data set", "upload": "uploaded", "drawing": "drawn"}
 
 
@@ -43,10 +43,10 @@ def show_tracked_images(run: Run) -> None:
             )
         else:
             with st.container():  # a fragment of one's own place: its length changes
-                st.fragment(_show_cards, run_every=LOOK_SECONDS if run.is_active else None)(run.id, run.is_active)
+                st.fragment(_show_cards, run_every=POLL_SECONDS if run.is_active else None)(run.id, run.is_active)
             _offer_past(run.id, probes)
         if may_change(run.owner):
-            pin_images(run, probes)
+            show_pinning(run, probes)
 
 
 def _show_damage(run: Run, error: RunError) -> None:
@@ -73,7 +73,7 @@ def _show_cards(run: str, was_active: bool) -> None:
                 _show_card(run, probe, _said(run, history, probe), classes)
 
 
-def _show_card(run: str, probe: TrackedImage, said: Answers, classes: Sequence[str]) -> None:
+def _show_card(run: str, probe: TrackedImage, said: PredictionsByEpoch, classes: Sequence[str]) -> None:
     seen, answer = st.columns([1, 4])
     with seen:
         st.html(picture_html(probe.pixels, f"{probe.label}, as the network receives it", width=96))
@@ -89,7 +89,7 @@ def _show_card(run: str, probe: TrackedImage, said: Answers, classes: Sequence[s
             st.caption("The network is asked about it after the next epoch.")
 
 
-def _show_answer(run: str, probe: TrackedImage, said: Answers, classes: Sequence[str]) -> None:
+def _show_answer(run: str, probe: TrackedImage, said: PredictionsByEpoch, classes: Sequence[str]) -> None:
     """What the network says now, whether that is right, and how it came to it."""
     epoch = max(said)
     top = max(range(len(classes)), key=said[epoch].__getitem__)
@@ -138,9 +138,9 @@ def _offer_past(run: str, probes: Sequence[TrackedImage]) -> None:
         st.rerun()
 
 
-def _said(run: str, history: History, probe: TrackedImage) -> Answers:
+def _said(run: str, history: History, probe: TrackedImage) -> PredictionsByEpoch:
     """What is known of a probe: what training told, and where it told nothing what was asked for afterwards."""
-    return answers(_past(run), probe.name) | answers(history.probed, probe.name)
+    return predictions_of(_past(run), probe.name) | predictions_of(history.probed, probe.name)
 
 
 def _past(run: str) -> list[Probed]:
@@ -149,9 +149,9 @@ def _past(run: str) -> list[Probed]:
 
 def _history(run: str) -> History:
     """The run as far as probes are concerned; what was read stays in the session, so that only what is new is read."""
-    known, history = st.session_state.get(HISTORY, ("", None))
+    known, history = st.session_state.get(HISTORY_KEY, ("", None))
     if known != run or history is None:
         history = History()
-        st.session_state[HISTORY] = (run, history)
-    history.add(get_store().log.read(run, history.seq, WATCHED))
+        st.session_state[HISTORY_KEY] = (run, history)
+    history.add(get_store().log.read(run, history.seq, EVENT_KINDS))
     return history

@@ -21,28 +21,28 @@ from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
 
 VERSION = 1  # to be counted up whenever the same events give other numbers
-DIGEST = hashlib.sha256().digest_size
-PIECE = 10_000  # events read at a time
-EVERY = 1000  # events after which a digest is kept: some minutes of a training, and a moment's work to fold
+CHECKSUM_BYTES = hashlib.sha256().digest_size
+CHUNK_EVENTS = 10_000  # events read at a time
+SAVE_EVERY = 1000  # events after which a digest is kept: some minutes of a training, and a moment's work to fold
 
 
 def read_history(store: Store, run: str) -> History:
     """The history of all events of `run`; leaves a digest behind where many had to be folded. Raises StudioError."""
     history = _kept(store, run) or History()
     known = history.seq
-    while piece := store.log.read(run, history.seq, limit=PIECE):
+    while piece := store.log.read(run, history.seq, limit=CHUNK_EVENTS):
         history.add(piece)
-    if is_due(history, known):
-        keep_history(store, run, history)
+    if should_save(history, known):
+        save_history(store, run, history)
     return history
 
 
-def is_due(history: History, known: int) -> bool:
+def should_save(history: History, known: int) -> bool:
     """Whether so much was added since event `known` that a digest should be kept."""
-    return history.seq - known >= EVERY
+    return history.seq - known >= SAVE_EVERY
 
 
-def keep_history(store: Store, run: str, history: History) -> None:
+def save_history(store: Store, run: str, history: History) -> None:
     """Keep `history` as the run's digest. A store that cannot be written now is no reason to stop: the events are there."""
     with contextlib.suppress(StudioError), store.database.connect() as db:
         db.execute("insert or replace into digests values (?, ?)", (run, to_bytes(history)))
@@ -59,10 +59,10 @@ def to_bytes(history: History) -> bytes:
 def from_bytes(content: bytes) -> History | None:
     """The history that a digest holds; None for what is damaged, or was made by another version."""
     view = memoryview(content)
-    if len(view) <= DIGEST or hashlib.sha256(view[DIGEST:]).digest() != view[:DIGEST]:
+    if len(view) <= CHECKSUM_BYTES or hashlib.sha256(view[CHECKSUM_BYTES:]).digest() != view[:CHECKSUM_BYTES]:
         return None
-    end = content.index(b"\n", DIGEST)
-    shape, facts = json.loads(content[DIGEST:end])
+    end = content.index(b"\n", CHECKSUM_BYTES)
+    shape, facts = json.loads(content[CHECKSUM_BYTES:end])
     if shape != _shape():
         return None
     numbers = view[end + 1 :]

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.files import is_locked, transaction
 from cnn_core.home import Home
-from cnn_core.search.plan import Plan
-from cnn_core.search.storage import load_optuna, open_storage, translating
-from cnn_core.search.trials import Trial, best_of, importance_of, read_trials
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.storage import load_optuna, open_storage, translate_errors
+from cnn_core.search.trials import Trial, best_trial, compute_importance, read_trials
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -47,7 +47,7 @@ class Search:
     name: str
     token: str
     created: float
-    plan: Plan
+    plan: SearchPlan
     status: Status
     trouble: str
 
@@ -65,7 +65,7 @@ class SearchStore:
         self._file = home.root / "searches.db"
         self._opening = threading.Lock()
 
-    def create(self, plan: Plan) -> str:
+    def create(self, plan: SearchPlan) -> str:
         """Add a search, which is worked off from now on; gives its name. Raises SettingError where there is one of that name."""
         with self._connect() as db:
             made = db.execute(
@@ -90,7 +90,7 @@ class SearchStore:
         if not found:
             raise StudioError(f"There is no search “{name[:80]}”. `python -m cnn_core search --list` lists them.")
         name, token, created, plan, status, trouble = found[0]
-        return Search(name, token, created, Plan.from_json(plan), status, trouble)
+        return Search(name, token, created, SearchPlan.from_json(plan), status, trouble)
 
     def name_of(self, origin: str) -> str:
         """The search that made a run which says so in its `origin`; "" for other runs, and where the search was removed."""
@@ -98,7 +98,7 @@ class SearchStore:
         found = self._rows("select name from searches where token = ?", token)
         return found[0][0] if found else ""
 
-    def plan(self, name: str) -> Plan:
+    def plan(self, name: str) -> SearchPlan:
         return self.search(name).plan
 
     def status(self, name: str) -> Status:
@@ -147,12 +147,12 @@ class SearchStore:
 
     def best(self, name: str) -> Trial | None:
         """The trial with the highest validation accuracy so far (see `best_of`)."""
-        return best_of(self.trials(name))
+        return best_trial(self.trials(name))
 
     def importance(self, name: str) -> dict[str, float]:
         """How much of the difference between trials each setting explains (see `importance_of`); empty where too few have ended."""
         with self.refusing():
-            return importance_of(self.study(name).get_trials(deepcopy=False))
+            return compute_importance(self.study(name).get_trials(deepcopy=False))
 
     def study(self, name: str) -> "Study":
         """Optuna's study of the search, made when it is missing."""
@@ -209,7 +209,7 @@ class SearchStore:
 
     def refusing(self) -> AbstractContextManager[None]:
         """What Optuna says of its file as one of our own errors."""
-        return translating(self._refusal)
+        return translate_errors(self._refusal)
 
     def _refusal(self, error: Exception) -> StudioError:
         return StudioError(f"The searches in {self._file} cannot be used ({error}). {REMEDY}")

@@ -10,17 +10,17 @@ from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.files import try_lock
 from cnn_core.home import Home
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
 from cnn_core.search.sampling import sample_trial
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import SearchStore
 from tests.helpers import is_a_sentence
 
 SPACE = parse_space(["learning_rate=0.0001..0.1 log", "depth=1..4"])
 
 
-def plan(name: str = "rates", trials: int = 3) -> Plan:
-    return Plan(name, make_config(), SPACE, trials, sampler="random")
+def plan(name: str = "rates", trials: int = 3) -> SearchPlan:
+    return SearchPlan(name, make_config(), SPACE, trials, sampler="random")
 
 
 def try_some(studies: SearchStore, name: str, count: int) -> None:

@@ -12,13 +12,13 @@ import pytest
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
 from cnn_core.execution.in_process import execute
-from cnn_core.runs import digest
 from cnn_core.runs import history as history_module
-from cnn_core.runs.branch import branch
+from cnn_core.runs import history_cache
+from cnn_core.runs.branch import branch_run
 from cnn_core.runs.curve import NEWEST
-from cnn_core.runs.digest import DIGEST, EVERY, from_bytes, keep_history, read_history, to_bytes
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import FIRST_STEPS, History
+from cnn_core.runs.history_cache import CHECKSUM_BYTES, SAVE_EVERY, from_bytes, read_history, save_history, to_bytes
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
@@ -82,7 +82,7 @@ def test_a_history_that_goes_on_from_a_digest_anywhere_is_the_history_of_all_eve
 def test_whoever_opens_a_long_run_leaves_a_digest_from_which_the_next_one_begins(store: Store, monkeypatch: pytest.MonkeyPatch):
     run, events = store.create(make_config()), eventful(1)
     store.log.append(run, events[:-5])
-    assert len(events) > EVERY
+    assert len(events) > SAVE_EVERY
     assert read_history(store, run) == folded(events[:-5])
     kept = from_bytes(content(store, run))
     assert kept == folded(events[:-5])
@@ -105,15 +105,15 @@ def test_a_short_run_has_no_digest_of_its_readers(store: Store):
 def test_a_digest_that_cannot_be_used_is_not_used_and_replaced(store: Store, damage: str, monkeypatch: pytest.MonkeyPatch):
     run, events = store.create(make_config()), eventful(2)
     store.log.append(run, events)
-    keep_history(store, run, folded(events[:100]))
+    save_history(store, run, folded(events[:100]))
     body = bytearray(content(store, run))
     if damage == "a bit flipped":
         body[len(body) // 2] ^= 1
     elif damage == "another version":
-        monkeypatch.setattr(digest, "VERSION", digest.VERSION + 1)
+        monkeypatch.setattr(history_cache, "VERSION", history_cache.VERSION + 1)
     elif damage == "another shape":
-        end = body.index(b"\n", DIGEST)
-        facts = json.loads(body[DIGEST:end])
+        end = body.index(b"\n", CHECKSUM_BYTES)
+        facts = json.loads(body[CHECKSUM_BYTES:end])
         body = json.dumps(["other", facts[1] | {"seq": 3}]).encode() + body[end:]
         body = hashlib.sha256(body).digest() + body
     else:
@@ -136,7 +136,7 @@ def test_a_store_that_cannot_be_written_is_still_read(store: Store):
 def test_a_run_that_is_trained_keeps_its_digest_as_it_goes_and_at_its_end(
     store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(digest, "EVERY", 10)
+    monkeypatch.setattr(history_cache, "SAVE_EVERY", 10)
     run, seen = store.create(tiny_config(pictures, epochs=20)), []
 
     def watch(event: Event) -> None:
@@ -151,7 +151,7 @@ def test_a_run_that_is_trained_keeps_its_digest_as_it_goes_and_at_its_end(
 def test_a_branch_begins_with_the_curves_up_to_its_epoch_whatever_digest_its_parent_has(colours_copy: Trained):
     store, parent = colours_copy.store, colours_copy.id
     assert content(store, parent)
-    child = branch(store, parent, 3, {"epochs": 4})
+    child = branch_run(store, parent, 3, {"epochs": 4})
     assert content(store, child) is None
     until = [stored.event for stored in store.log.read(child)]
     assert read_history(store, child) == folded(until) and len(read_history(store, child).epochs) == 3
@@ -159,7 +159,7 @@ def test_a_branch_begins_with_the_curves_up_to_its_epoch_whatever_digest_its_par
 
 def test_a_run_that_leaves_the_bin_takes_its_digest_along(store: Store):
     run = store.create(make_config())
-    keep_history(store, run, History())
+    save_history(store, run, History())
     store.set_status(run, "stopped")
     RunOrganizer(store).remove(run)
     assert RunOrganizer(store).empty_bin() == 1 and content(store, run) is None
@@ -190,7 +190,7 @@ def test_a_history_that_only_draws_does_not_grow_with_its_steps():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_rules_see_the_first_and_the_newest_steps_as_they_were_told(monkeypatch: pytest.MonkeyPatch, seed: int):
-    monkeypatch.setattr(history_module, "RULED_STEPS", 100)
+    monkeypatch.setattr(history_module, "DIAGNOSED_STEPS", 100)
     rng, history, told, norms, most = np.random.default_rng(seed), History(), [], {}, 0
     for _ in range(400):
         if told and rng.random() < 0.02:
@@ -216,7 +216,7 @@ def test_rules_see_the_first_and_the_newest_steps_as_they_were_told(monkeypatch:
 
 
 def test_a_history_that_rules_look_at_does_not_grow_without_end_either(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(history_module, "RULED_STEPS", 5000)
+    monkeypatch.setattr(history_module, "DIAGNOSED_STEPS", 5000)
     rng, history, sizes = np.random.default_rng(0), History(), []
     for number in range(1, 241):
         reports = [report(rng, 500 * (number - 1) + step, 5) for step in range(5, 501, 5)]
