@@ -1,4 +1,4 @@
-"""All runs: a table to search, filter and sort; names, tags, notes and a bin; the queue; chosen runs compared and exported; who branched from whom."""
+"""Runs: a table to search, filter and sort; names, tags, notes and a bin; the queue; comparison and export; the tree of branches."""
 
 import streamlit as st
 
@@ -8,6 +8,8 @@ from pages.views.runs.comparison import show_comparison
 from pages.views.runs.table import choose_runs, filter_runs, show_actions, show_bin, show_queue
 from pages.views.runs.tree import show_tree
 
+NO_MATCH = "No run matches these filters. Remove a word, a status or a tag."
+
 st.title("Runs")
 store = get_store()
 runs = store.runs()
@@ -16,7 +18,7 @@ if not runs:
 else:
     shown = filter_runs(runs)
     if not shown:
-        st.info("No run fits this search. Take a word, a status or a tag out.", icon=":material/search:")
+        st.info(NO_MATCH, icon=":material/search:")
     else:
         st.caption(f"{len(shown):,} of {len(runs):,} runs")
         chosen = choose_runs(shown)

@@ -44,5 +44,5 @@ for run in runs[:RECENT]:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.page_link(page_file("train"), label=f"**{run.id}**", query_params={"run": run.id})
         status_badge(run)
-        accuracy = run.summary.get("test_accuracy")
-        st.caption(f"{accuracy:.1%} test accuracy" if accuracy is not None else f"{run.config.epochs} epochs planned")
+        accuracy = run.summary.get("best_val_accuracy")
+        st.caption(f"{accuracy:.1%} validation accuracy" if accuracy is not None else f"{run.config.epochs} epochs planned")

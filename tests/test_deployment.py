@@ -46,7 +46,7 @@ def test_the_page_names_every_limit_with_what_it_is_when_left_out():
         assert f"| `{name}` |" in PAGE
     usual = read_limits({}, is_shared=True)
     assert (
-        f"{usual.queue_share} where people sign in" in PAGE
+        f"{usual.queue_limit} where people sign in" in PAGE
         and f"{limits.space_in_words(usual.disk_quota)}".replace(".0", "") in PAGE
     )
 

@@ -1,4 +1,4 @@
-"""The database of a studio home's runs, `studio.db`: its tables, how a database of an earlier version is brought up to date, transactions.
+"""The database of a studio home's runs, `studio.db`: tables, migrations from earlier versions, transactions.
 
 Every transaction opens its own connection, so a RunDatabase may be shared between threads, and any number of processes may use one file.
 It is kept with a rollback journal instead of a WAL: SQLite before 3.51.3 can corrupt a WAL that several connections write and reset.
@@ -24,7 +24,7 @@ create table if not exists requests (
     id integer primary key, run text not null, kind text not null, created real not null
 );
 """
-# What later versions added, one entry for each version; `user_version` of the database is the number of entries that it has.
+# One entry for each later version; `user_version` of the database is the number of migrations that were applied.
 MIGRATIONS = (
     (
         "alter table runs add column name text not null default ''",
@@ -57,7 +57,7 @@ MIGRATIONS = (
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Create the tables, or add what they lack. Several processes may do so at the same moment."""
+    """Create the tables or apply the missing migrations. Several processes may do so at the same time."""
     db.executescript(SCHEMA)
     db.execute("begin immediate")  # another process may be about to do the same
     version = db.execute("pragma user_version").fetchone()[0]

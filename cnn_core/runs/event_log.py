@@ -68,7 +68,8 @@ class EventLog:
 
 def to_event(kind: str, body: dict[str, Any]) -> Event:
     """Return the event of class `kind` with the fields in `body`, as JSON gives them."""
-    return EVENT_TYPES[kind](**{name: _to_tuples(value) for name, value in body.items()})
+    event: Event = EVENT_TYPES[kind](**{name: _to_tuples(value) for name, value in body.items()})
+    return event
 
 
 def _to_tuples(value: Any) -> Any:

@@ -1,8 +1,8 @@
-"""A run's history kept beside its events, so that whoever opens a long run need not fold all of them again. In: a store. Out: histories.
+"""A cache of histories in the database (table `digests`), so that opening a long run need not read all its events. In: a store. Out: histories.
 
-A digest is the SHA-256 of what follows, a line of JSON, and the curves' numbers as they lie in memory. It says which event it ends with;
-the events after it are folded as ever. One that is damaged, or was made when a history kept other things, is not used, and then the
-events alone say everything: a digest can be lost without a loss. Importing this module does not import torch.
+An entry is the SHA-256 of its content, a line of JSON, and the curves' numbers as they lie in memory. It names the last event that it
+includes; later events are added as usual. An entry that is damaged or of another version is ignored: the events hold everything.
+Importing this module does not import torch.
 """
 
 import contextlib
@@ -20,70 +20,70 @@ from cnn_core.runs.event_log import EVENT_TYPES, to_event
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
 
-VERSION = 1  # to be counted up whenever the same events give other numbers
+VERSION = 1  # increase whenever the same events give other numbers
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 CHUNK_EVENTS = 10_000  # events read at a time
-SAVE_EVERY = 1000  # events after which a digest is kept: some minutes of a training, and a moment's work to fold
+SAVE_EVERY = 1000  # new events after which a history is saved: some minutes of training, read in a moment
 
 
 def read_history(store: Store, run: str) -> History:
-    """The history of all events of `run`; leaves a digest behind where many had to be folded. Raises StudioError."""
-    history = _kept(store, run) or History()
+    """Return the history of all events of `run`; save it where many events were read. Raises StudioError."""
+    history = _load(store, run) or History()
     known = history.seq
-    while piece := store.log.read(run, history.seq, limit=CHUNK_EVENTS):
-        history.add(piece)
+    while chunk := store.log.read(run, history.seq, limit=CHUNK_EVENTS):
+        history.add(chunk)
     if should_save(history, known):
         save_history(store, run, history)
     return history
 
 
 def should_save(history: History, known: int) -> bool:
-    """Whether so much was added since event `known` that a digest should be kept."""
+    """Whether enough events were added since event `known` to save the history again."""
     return history.seq - known >= SAVE_EVERY
 
 
 def save_history(store: Store, run: str, history: History) -> None:
-    """Keep `history` as the run's digest. A store that cannot be written now is no reason to stop: the events are there."""
+    """Save `history`. A store that cannot be written is ignored, since the events are there."""
     with contextlib.suppress(StudioError), store.database.connect() as db:
         db.execute("insert or replace into digests values (?, ?)", (run, to_bytes(history)))
 
 
 def to_bytes(history: History) -> bytes:
-    """The history as a digest."""
+    """Return the history as bytes."""
     numbers: list[bytes] = []
-    facts = {field.name: _to_plain(getattr(history, field.name), numbers) for field in fields(history)}
-    content = b"".join((json.dumps([_shape(), facts]).encode(), b"\n", *numbers))
+    values = {field.name: _to_plain(getattr(history, field.name), numbers) for field in fields(history)}
+    content = b"".join((json.dumps([_layout(), values]).encode(), b"\n", *numbers))
     return hashlib.sha256(content).digest() + content
 
 
 def from_bytes(content: bytes) -> History | None:
-    """The history that a digest holds; None for what is damaged, or was made by another version."""
+    """Return the history in `content`; None where it is damaged or of another version."""
     view = memoryview(content)
     if len(view) <= CHECKSUM_BYTES or hashlib.sha256(view[CHECKSUM_BYTES:]).digest() != view[:CHECKSUM_BYTES]:
         return None
     end = content.index(b"\n", CHECKSUM_BYTES)
-    shape, facts = json.loads(content[CHECKSUM_BYTES:end])
-    if shape != _shape():
+    layout, values = json.loads(content[CHECKSUM_BYTES:end])
+    if layout != _layout():
         return None
     numbers = view[end + 1 :]
-    return History(**{name: _from_plain(value, numbers) for name, value in facts.items()})
+    return History(**{name: _from_plain(value, numbers) for name, value in values.items()})
 
 
-def _kept(store: Store, run: str) -> History | None:
+def _load(store: Store, run: str) -> History | None:
     with store.database.connect() as db:
-        found = db.execute("select body from digests where run = ?", (run,)).fetchone()
-    return from_bytes(found[0]) if found else None
+        row = db.execute("select body from digests where run = ?", (run,)).fetchone()
+    return from_bytes(row[0]) if row else None
 
 
-def _shape() -> str:
-    """What a history consists of in this version, on this kind of machine."""
-    parts = [History, Curve, *EVENT_TYPES.values()]
-    names = [[part.__name__, *(field.name for field in fields(part))] for part in parts]
+def _layout() -> str:
+    """Return a hash of the fields of a history in this version, and of the byte order."""
+    classes = [History, Curve, *EVENT_TYPES.values()]
+    names = [[cls.__name__, *(field.name for field in fields(cls))] for cls in classes]
     return hashlib.sha256(json.dumps([VERSION, sys.byteorder, names]).encode()).hexdigest()
 
 
 def _to_plain(value: Any, numbers: list[bytes]) -> Any:
-    """`value` for JSON; what is an array is added to `numbers`."""
+    """Return `value` for JSON; the bytes of arrays are appended to `numbers`."""
     match value:
         case array():
             numbers.append(value.tobytes())
@@ -96,18 +96,19 @@ def _to_plain(value: Any, numbers: list[bytes]) -> Any:
             return {"deque": [_to_plain(item, numbers) for item in value], "maxlen": value.maxlen}
         case list():
             return [_to_plain(item, numbers) for item in value]
-        case _ if is_dataclass(value):
+        case _ if is_dataclass(value) and not isinstance(value, type):
             return {"event": type(value).__name__, "body": asdict(value)}
     assert value is None or isinstance(value, (str, int, float)), value
     return value
 
 
 def _from_plain(plain: Any, numbers: memoryview) -> Any:
+    """Return the value that `_to_plain` wrote."""
     match plain:
         case {"array": typecode, "at": at, "bytes": size}:
             return array(typecode, numbers[at : at + size].tobytes())
-        case {"curve": parts}:
-            return Curve(**{name: _from_plain(part, numbers) for name, part in parts.items()})
+        case {"curve": columns}:
+            return Curve(**{name: _from_plain(column, numbers) for name, column in columns.items()})
         case {"dict": items}:
             return {name: _from_plain(item, numbers) for name, item in items.items()}
         case {"deque": items, "maxlen": maxlen}:

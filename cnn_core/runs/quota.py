@@ -29,17 +29,17 @@ class Quota:
 
     def check_queue(self, owner: str, more: int = 1) -> None:
         """Raise RunError where fewer than `more` runs of `owner` may be added to the queue."""
-        share = self.limits.queue_share
-        if share is None:
+        limit = self.limits.queue_limit
+        if limit is None:
             return
         with self._database.connect() as db:
             query = "select count(*) from runs where status = 'queued' and owner = ?"
             (count,) = db.execute(query, (owner,)).fetchone()
-        if count + more <= share:
+        if count + more <= limit:
             return
         if more > 1:
             raise RunError(
-                f"These are {more} runs. Each person may have at most {share:,} waiting runs, and you have {count:,}. "
+                f"These are {more} runs. Each person may have at most {limit:,} waiting runs, and you have {count:,}. "
                 "Choose fewer, or wait until some of them train."
             )
         waiting = "1 waiting run" if count == 1 else f"{count:,} waiting runs"
@@ -80,10 +80,10 @@ class Quota:
 def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files in `folder` and below; files that vanish meanwhile count 0."""
     total = 0
-    for place, _, files in os.walk(folder):
+    for path, _, files in os.walk(folder):
         for name in files:
             try:
-                total += os.lstat(os.path.join(place, name)).st_size
+                total += os.lstat(os.path.join(path, name)).st_size
             except OSError:
                 continue
     return total

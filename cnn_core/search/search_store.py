@@ -1,10 +1,10 @@
-"""The searches of a studio home: asked for, cancelled, gone on with, and read. Kept in a SQLite file of their own, `searches.db`.
+"""The searches of a studio home: create, cancel, resume, read. Stored in a SQLite file of their own, `searches.db`.
 
-    searches           one row a search: its plan, how it stands (searching, cancelled or done), what went wrong
+    searches           one row for each search: its plan, status (searching, cancelled or done) and error message
     Optuna's tables    its study, named by the search's token, with the trials
 
-Whoever works a search off (see `drive`) looks at its row between events, so a search may be asked for, and its end, from any process.
-Every method may be called from any thread. Optuna is loaded when trials are read, not before.
+The process that runs a search (see `runner`) reads its row between events, so a search may be created and cancelled from any process. Every method
+may be called from any thread. Optuna is loaded when trials are read, not before.
 """
 
 import re
@@ -42,7 +42,7 @@ REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another fo
 
 @dataclass(frozen=True)
 class Search:
-    """A row: the plan and how it stands. `created`: Unix seconds. `trouble`: the sentence that says why it cannot go on, "" for none."""
+    """A row: plan and status. created: Unix seconds. trouble: the message that says why the search cannot continue, "" for none."""
 
     name: str
     token: str
@@ -53,12 +53,12 @@ class Search:
 
     @property
     def origin(self) -> str:
-        """What the runs of its trials say of what made them, before the trial's number."""
+        """The origin of the runs of its trials, without the trial's number."""
         return f"search/{self.token}"
 
 
 class SearchStore:
-    """The searches of one studio home. Nothing is created before the first search is. Methods raise StudioError for a search that is not there."""
+    """The searches of one studio home. No file is created before the first search. Methods raise StudioError for an unknown search."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -66,110 +66,117 @@ class SearchStore:
         self._opening = threading.Lock()
 
     def create(self, plan: SearchPlan) -> str:
-        """Add a search, which is worked off from now on; gives its name. Raises SettingError where there is one of that name."""
+        """Add a search, which starts at once; return its name. Raises SettingError where the name is taken."""
         with self._connect() as db:
-            made = db.execute(
+            added = db.execute(
                 "insert into searches (name, token, created, plan) values (?, ?, ?, ?) on conflict (name) do nothing",
                 (plan.name, _token(plan.name), time.time(), plan.to_json()),
             ).rowcount
-        if not made:
-            raise SettingError(f"There is a search “{plan.name}” already. Choose another name.", "name")
+        if not added:
+            raise SettingError(f"A search “{plan.name}” exists already. Choose another name.", "name")
         return plan.name
 
     def names(self) -> list[str]:
-        """All searches, newest first."""
+        """Return all searches, newest first."""
         return [row[0] for row in self._rows("select name from searches order by number desc")]
 
     def active(self) -> list[str]:
-        """The searches that are to be worked off, oldest first."""
+        """Return the searches that are not cancelled or done, oldest first."""
         return [row[0] for row in self._rows("select name from searches where status = 'searching' order by number")]
 
     def search(self, name: str) -> Search:
-        """The search called `name`."""
-        found = self._rows("select name, token, created, plan, status, trouble from searches where name = ?", name)
-        if not found:
+        """Return the search called `name`."""
+        rows = self._rows("select name, token, created, plan, status, trouble from searches where name = ?", name)
+        if not rows:
             raise StudioError(f"There is no search “{name[:80]}”. `python -m cnn_core search --list` lists them.")
-        name, token, created, plan, status, trouble = found[0]
+        name, token, created, plan, status, trouble = rows[0]
         return Search(name, token, created, SearchPlan.from_json(plan), status, trouble)
 
     def name_of(self, origin: str) -> str:
-        """The search that made a run which says so in its `origin`; "" for other runs, and where the search was removed."""
+        """Return the search that created the run with this origin; "" for other runs and for a search that was removed."""
         token = origin.removeprefix("search/").partition("/")[0] if origin.startswith("search/") else ""
-        found = self._rows("select name from searches where token = ?", token)
-        return found[0][0] if found else ""
+        rows = self._rows("select name from searches where token = ?", token)
+        return str(rows[0][0]) if rows else ""
 
     def plan(self, name: str) -> SearchPlan:
+        """Return the plan of the search."""
         return self.search(name).plan
 
     def status(self, name: str) -> Status:
-        """How the search stands; a cheap question, asked at every event."""
-        found = self._rows("select status from searches where name = ?", name)
-        return found[0][0] if found else "cancelled"
+        """Return the status of the search; cheap, called at every event."""
+        rows = self._rows("select status from searches where name = ?", name)
+        if not rows:
+            return "cancelled"
+        found: Status = rows[0][0]
+        return found
 
     def cancel(self, name: str, trouble: str = "") -> None:
-        """Have the trial that trains stopped, and no new one begun; both can be gone on with. `trouble` says why nobody can go on now."""
+        """Stop the current trial and start no new one; the search can be resumed. `trouble`: the error that forces this, if any."""
         self._set(name, "cancelled", trouble, only="searching")
 
     def finish(self, name: str) -> None:
-        """Say that there is nothing left to try."""
+        """Mark the search as done."""
         self._set(name, "done", "", only="searching")
 
     def resume(self, name: str, trials: int | None = None) -> None:
-        """Let the search go on where it was, with `trials` in all if that is given. Raises SettingError where nothing would be left to do."""
+        """Resume the search, up to `trials` trials in total if given. Raises SettingError where no trial is left."""
         search = self.search(name)
         plan = replace(search.plan, trials=search.plan.trials if trials is None else trials)
-        tried = sum(trial.state != "running" for trial in self.trials(name))
-        if plan.goal <= tried:
-            every = "every combination was tried" if plan.goal < plan.trials else f"{tried:,} trials are done"
-            remedy = "Begin a search over more values." if plan.goal < plan.trials else "Ask for more trials."
-            raise SettingError(f"In search “{name}” {every}. {remedy}", "trials")
+        ended = sum(trial.state != "running" for trial in self.trials(name))
+        if plan.goal <= ended:
+            reason = "every combination was tried" if plan.goal < plan.trials else f"{ended:,} trials are done"
+            remedy = "Start a search with more values." if plan.goal < plan.trials else "Increase the number of trials."
+            raise SettingError(f"In search “{name}” {reason}. {remedy}", "trials")
         with self._connect() as db:
             db.execute("update searches set plan = ? where name = ?", (plan.to_json(), name))
         self._set(name, "searching", "")
 
     def remove(self, name: str) -> None:
-        """Forget the search; the runs of its trials stay. Raises StudioError while it is worked off."""
+        """Delete the search; the runs of its trials stay. Raises StudioError while it is running."""
         search = self.search(name)
         if search.status == "searching" or is_locked(self.lock(search)):
-            raise StudioError(f"Search “{name}” is being worked off. Cancel it first, and wait until its trial has ended.")
+            raise StudioError(f"Search “{name}” is running. Cancel it first and wait until its trial has ended.")
         optuna = load_optuna()
-        with self.refusing():
+        with self.translate_errors():
             if search.token in optuna.get_all_study_names(self._storage):
                 optuna.delete_study(study_name=search.token, storage=self._storage)
         with self._connect() as db:
             db.execute("delete from searches where name = ?", (name,))
 
     def trials(self, name: str) -> list[Trial]:
-        """The trials so far, in the order in which they were drawn; numbers leave gaps where a draw repeated an earlier one."""
+        """Return the trials so far in the order of sampling; numbers are missing where a sample repeated an earlier one."""
         plan = self.plan(name)
-        with self.refusing():
+        with self.translate_errors():
             return read_trials(plan, self.study(name).get_trials(deepcopy=False))
 
     def best(self, name: str) -> Trial | None:
-        """The trial with the highest validation accuracy so far (see `best_of`)."""
+        """Return the trial with the highest validation accuracy so far (see `best_trial`)."""
         return best_trial(self.trials(name))
 
     def importance(self, name: str) -> dict[str, float]:
-        """How much of the difference between trials each setting explains (see `importance_of`); empty where too few have ended."""
-        with self.refusing():
+        """Return the importance of each setting (see `compute_importance`); empty where too few trials have ended."""
+        with self.translate_errors():
             return compute_importance(self.study(name).get_trials(deepcopy=False))
 
     def study(self, name: str) -> "Study":
-        """Optuna's study of the search, made when it is missing."""
+        """Return Optuna's study of the search; create it where it is missing."""
         token = self.search(name).token
-        with self.refusing():
-            return load_optuna().create_study(study_name=token, storage=self._storage, direction="maximize", load_if_exists=True)
+        with self.translate_errors():
+            study: Study = load_optuna().create_study(
+                study_name=token, storage=self._storage, direction="maximize", load_if_exists=True
+            )
+            return study
 
     def lock(self, search: Search) -> Path:
-        """The file whose lock that process holds that works the search off; others may help."""
+        """Return the lock file of the process that runs the search; others may join."""
         return self._lock_file(search.token)
 
-    def drawing_lock(self, search: Search) -> Path:
-        """The file whose lock is held while a trial is drawn, or taken over, until its run is held."""
+    def sampling_lock(self, search: Search) -> Path:
+        """Return the lock file that is held from sampling or taking over a trial until its run is locked."""
         return self._lock_file(f"{search.token}.drawing")
 
-    def is_attended(self, name: str) -> bool:
-        """Whether a living process works the search off."""
+    def is_running(self, name: str) -> bool:
+        """Whether a process runs the search."""
         return is_locked(self.lock(self.search(name)))
 
     def _lock_file(self, name: str) -> Path:
@@ -207,14 +214,14 @@ class SearchStore:
             db.execute(SCHEMA)
             yield db
 
-    def refusing(self) -> AbstractContextManager[None]:
-        """What Optuna says of its file as one of our own errors."""
+    def translate_errors(self) -> AbstractContextManager[None]:
+        """Raise Optuna's database errors in the block as StudioError."""
         return translate_errors(self._refusal)
 
-    def _refusal(self, error: Exception) -> StudioError:
+    def _refusal(self, error: BaseException) -> StudioError:
         return StudioError(f"The searches in {self._file} cannot be used ({error}). {REMEDY}")
 
 
 def _token(name: str) -> str:
-    """What stands for a search in its runs' origins, unlike that of any other that has or had the same name."""
+    """Return a token for the origins of the search's runs, unique also among searches of the same name."""
     return f"{re.sub(r'[^a-z0-9]+', '-', name.lower())[:30].strip('-')}-{uuid.uuid4().hex[:6]}".lstrip("-")

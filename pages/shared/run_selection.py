@@ -31,7 +31,7 @@ STATUS = {
     "queued": (":material/hourglass_empty:", "gray", "waiting"),
     "running": (":material/play_circle:", "blue", "training"),
     "paused": (":material/pause_circle:", "violet", "paused"),
-    "finished": (":material/check_circle:", "green", "finished"),
+    "finished": (":material/check_circle:", "green", "completed"),
     "stopped": (":material/stop_circle:", "orange", "stopped"),
     "failed": (":material/error:", "red", "failed"),
     "interrupted": (":material/power_off:", "orange", "interrupted"),
@@ -165,6 +165,8 @@ def no_runs_yet(what: str) -> None:
 
 
 def _describe(run: Run) -> str:
-    accuracy = run.summary.get("test_accuracy")
+    accuracy = run.summary.get("best_val_accuracy")
     made = f" · {describe_origin(run)}" if run.origin else ""
-    return f"{run.id}{made} · {STATUS[run.status][2]}" + (f" · {accuracy:.1%} test accuracy" if accuracy is not None else "")
+    return f"{run.id}{made} · {STATUS[run.status][2]}" + (
+        f" · {accuracy:.1%} validation accuracy" if accuracy is not None else ""
+    )

@@ -16,7 +16,7 @@ COUNTED_SECONDS = 20  # for so long a person's disk space is not counted again f
 
 def is_let_in() -> bool:
     """Whether the person may see the dashboard."""
-    return not is_sign_in_on() or (person() != "" and get_store().quota.limits.may_come_in(person()))
+    return not is_sign_in_on() or (person() != "" and get_store().quota.limits.is_allowed(person()))
 
 
 def ask_to_sign_in() -> None:

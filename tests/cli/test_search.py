@@ -89,7 +89,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
 
 
 def test_a_batch_size_that_no_trial_takes_is_not_asked_of_the_images(home: Home):
-    (start,) = SearchPlan("x", make_config(batch_size=4000), parse_space(["batch_size=8..16"])).starts()
+    (start,) = SearchPlan("x", make_config(batch_size=4000), parse_space(["batch_size=8..16"])).configs_to_check()
     assert start.batch_size == 8 and check_can_start(start, Store(home)).name == "digits"
 
 

@@ -68,7 +68,7 @@ def test_what_cannot_be_trained_is_refused_in_words_and_leaves_no_trace(store, g
 
 
 def test_where_the_queue_has_no_room_for_all_pairs_none_of_them_waits(home):
-    store = Store(home, Limits(queue_share=5))
+    store = Store(home, Limits(queue_limit=5))
     with pytest.raises(RunError) as refused:
         begin(store, "dropout", "digits", "lower", "ann")
     assert is_a_sentence(refused.value) and store.runs() == [] and attempts(store, "ann") == []

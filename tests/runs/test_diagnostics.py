@@ -80,7 +80,7 @@ def rules(history: History, config: TrainConfig = CONFIG, error: str = "") -> li
 def only(history: History, config: TrainConfig = CONFIG, error: str = "") -> Finding:
     """The one finding; its sentences read as such, and the run can be started with what it changes."""
     (finding,) = diagnose(history, config, error)
-    assert is_a_sentence(finding.seen) and is_a_sentence(finding.remedy)
+    assert is_a_sentence(finding.observation) and is_a_sentence(finding.remedy)
     assert with_changes(config, finding.changes) == change_config(config, finding.changes, TrainConfig.model_fields)
     return finding
 
@@ -117,7 +117,7 @@ def test_a_run_that_knows_nothing_yet_gets_no_finding():
 def test_a_diverged_run_is_named_with_its_step_and_its_rate():
     error = "The loss became nan at step 7: training diverged. Choose a learning rate below 0.5, and start again."
     finding = only(history_of(started()), make_config(learning_rate=0.5), error)
-    assert finding.rule == "Training diverged" and "at step 7" in finding.seen and "0.5" in finding.seen
+    assert finding.rule == "Training diverged" and "at step 7" in finding.observation and "0.5" in finding.observation
     assert finding.changes == {"learning_rate": 0.001}, "the usual rate, where it is lower than a tenth"
     assert only(history_of(), make_config(learning_rate=0.001), error).changes == {"learning_rate": 0.0001}
 
@@ -135,7 +135,7 @@ def test_a_loss_that_rises_far_above_its_start_is_a_rate_too_high():
     config = make_config(data="cifar10", learning_rate=0.3)
     finding = only(history_of(started(), *steps(1, [2.3] * 20 + [40.0] * 30 + [2.3] * 200, rate=0.3)), config)
     assert finding.rule == "Learning rate too high"
-    assert all(figure in finding.seen for figure in ("from 2.3 ", "to 40 ", "up to 0.3"))
+    assert all(figure in finding.observation for figure in ("from 2.3 ", "to 40 ", "up to 0.3"))
     assert finding.changes == {"learning_rate": 0.001} and describe_changes(finding.changes) == "learning rate 0.001"
 
 
@@ -143,7 +143,7 @@ def test_a_loss_that_loses_half_of_what_it_had_gained_is_a_rate_too_high():
     losses = falling(200, end=0.3)
     bad = history_of(started(), *steps(1, [*losses, *[1.8] * 40, *losses[60:]]))
     finding = only(bad)
-    assert finding.rule == "Learning rate too high" and "to 1.8 around step 2" in finding.seen
+    assert finding.rule == "Learning rate too high" and "to 1.8 around step 2" in finding.observation
     assert finding.changes == {"learning_rate": 0.0003}
     assert rules(history_of(started(), *steps(1, [*losses, *[0.9] * 40, *losses[60:]]))) == [], "a small setback is none"
     assert rules(history_of(started(), *steps(1, [*losses, *[1.8] * 5, *losses[60:]]))) == [], "nor are a few odd batches"
@@ -151,7 +151,9 @@ def test_a_loss_that_loses_half_of_what_it_had_gained_is_a_rate_too_high():
 
 def test_a_few_single_steps_are_enough_where_the_loss_explodes():
     finding = only(history_of(started(), *steps(1, [2.3, 3e8, 5e6, 113.0, 5.0, *[2.3] * 50])))
-    assert finding.rule == "Learning rate too high" and "from 2.3 around step 1 to 300,000,000 around step 2" in finding.seen
+    assert (
+        finding.rule == "Learning rate too high" and "from 2.3 around step 1 to 300,000,000 around step 2" in finding.observation
+    )
 
 
 def test_a_leap_because_of_other_images_is_not_put_down_to_the_rate():
@@ -185,7 +187,9 @@ def test_gradients_that_throw_the_training_back_are_clipped_and_harmless_ones_ar
         losses[step : step + 20] = 0.9
     finding = only(history_of(started(), *steps(1, losses.tolist(), norms=norms.tolist())))
     assert finding.rule == "Gradient spikes"
-    assert all(figure in finding.seen for figure in ("In 3 of 400 reports", "of 0.8,", "30 at step 201", "3 times"))
+    assert all(
+        figure in finding.observation for figure in ("In 3 of 400 reports", "of 0.8,", "30 at step 201", "After 3 of them")
+    )
     assert finding.changes == {"clip_norm": 2.0}
     assert rules(harmless) == []
     clipped = change_config(CONFIG, {"clip_norm": 1.0}, TrainConfig.model_fields)
@@ -198,7 +202,7 @@ def test_gradients_that_throw_the_training_back_are_clipped_and_harmless_ones_ar
 def test_a_run_at_the_level_of_guessing_is_told_so_with_the_margin_of_chance():
     finding = only(history_of(started(val=100), *epochs([0.11, 0.10, 0.12] * 3, train_accuracy=0.104)))
     assert finding.rule == "Not learning"
-    assert all(figure in finding.seen for figure in ("180 steps", "12.0%", "10.4%", "10.0%", "9.0 points", "100 images"))
+    assert all(figure in finding.observation for figure in ("180 steps", "12.0%", "10.4%", "10.0%", "9.0 points", "100 images"))
     assert finding.changes == {"learning_rate": 0.0003}
 
 
@@ -217,7 +221,7 @@ def test_a_run_that_has_hardly_begun_is_not_yet_judged():
 def test_guessing_in_an_imbalanced_set_is_saying_the_largest_class():
     events = started(val=500, counts=(900, 100)), *epochs([0.90] * 9, train_accuracy=0.9, val_loss=[0.3] * 9)
     (finding,) = diagnose(history_of(*events), CONFIG)
-    assert finding.rule == "Not learning" and "guessing gives 90.0%" in finding.seen
+    assert finding.rule == "Not learning" and "90.0%" in finding.observation
 
 
 def test_a_rate_far_below_the_usual_one_is_raised_to_it():
@@ -246,7 +250,7 @@ def overfitted(rise: float, train_end: float) -> list[Epoch]:
 def test_validation_loss_that_rises_since_an_epoch_while_training_loss_falls_is_overfitting():
     finding = only(history_of(started(), *overfitted(0.05, 0.2)))
     assert finding.rule == "Overfitting"
-    assert all(figure in finding.seen for figure in ("Since epoch 7", "from 0.7 to 0.9", "from 0.6 to 0.2", "0.1 to 0.7"))
+    assert all(figure in finding.observation for figure in ("Since epoch 7", "from 0.7 to 0.9", "from 0.6 to 0.2", "0.1 to 0.7"))
     assert finding.changes == {"cutout": 0.25, "dropout": 0.5}
     bare = make_config(data="cifar10", crop=0, model="resnet20")
     assert only(history_of(started(), *overfitted(0.05, 0.2)), bare).changes == {"crop": 0.125, "dropout": 0.25}
@@ -272,7 +276,9 @@ def test_losses_before_and_after_other_images_are_not_compared():
 
 def test_many_dead_channels_are_told_and_leaky_relu_is_offered_where_the_network_takes_it():
     finding = only(history_of(started(), *epochs(RISING[:2], dead=0.81)))
-    assert finding.rule == "Dead activations" and "81%" in finding.seen and "5,000 validation images" in finding.seen
+    assert (
+        finding.rule == "Dead activations" and "81%" in finding.observation and "5,000 validation images" in finding.observation
+    )
     assert finding.changes == {"activation": "leaky_relu"}
     mobilenet = make_config(data="cifar10", model="mobilenet")
     assert only(history_of(started(), *epochs(RISING[:2], dead=0.81)), mobilenet).changes == {"learning_rate": 0.0003}
@@ -290,7 +296,7 @@ CONSTANT = make_config(data="cifar10", schedule="constant", epochs=13)
 def test_accuracy_that_stands_still_at_a_high_rate_is_a_plateau():
     finding = only(history_of(started(13), *steps(1, falling(260)), *epochs(FLAT)), CONSTANT)
     assert finding.rule == "Plateau" and finding.changes == {"schedule": "cosine"}
-    assert all(figure in finding.seen for figure in ("70.0% on average in epochs 9 to 13", "0.6 points", "0.001"))
+    assert all(figure in finding.observation for figure in ("70.0% on average in epochs 9 to 13", "0.6 points", "0.001"))
 
 
 def test_it_is_no_plateau_while_it_moves_or_where_the_rate_will_fall_or_everything_is_learned():
@@ -309,8 +315,8 @@ def test_the_largest_and_the_smallest_class_are_quoted_where_they_are_far_apart(
     counts, accuracy = (4500, 4500, 120, 4500), (0.8, 0.8, 0.5, 0.8)
     finding = only(history_of(started(counts=counts), *epochs([0.76], class_accuracy=accuracy)))
     assert finding.rule == "Class imbalance" and not finding.changes
-    assert all(figure in finding.seen for figure in ("“a”, has 4,500", "“c”, 120", "50.0%", "76.0%"))
-    assert "4,500" in only(history_of(started(counts=counts))).seen, "known before the first epoch"
+    assert all(figure in finding.observation for figure in ("“a”, has 4,500", "“c”, 120", "50.0%", "76.0%"))
+    assert "4,500" in only(history_of(started(counts=counts))).observation, "known before the first epoch"
     assert rules(history_of(started(counts=(4500, 4500, 900, 4500)))) == []
 
 
@@ -318,7 +324,7 @@ def test_a_class_that_is_hardly_recognised_among_others_that_are_is_named():
     accuracy = (0.8, 0.85, 0.9, 0.3, 0.8, 0.85, 0.9, 0.8, 0.85, 0.9)
     finding = only(history_of(started(), *epochs(RISING, class_accuracy=accuracy)))
     assert finding.rule == "Weak class" and not finding.changes
-    assert all(figure in finding.seen for figure in ("“d”", "30.0%", "about 500", "85.0%", "epoch 12"))
+    assert all(figure in finding.observation for figure in ("“d”", "30.0%", "about 500", "85.0%", "epoch 12"))
     assert rules(history_of(started(), *epochs(RISING[:3], class_accuracy=accuracy))) == [], "it is early yet"
 
 
@@ -337,7 +343,7 @@ def test_a_run_that_was_still_getting_better_at_its_end_is_offered_more_epochs()
     config = make_config(data="cifar10", epochs=6)
     finding = only(history_of(started(6), *rising, Finished(0.6, 1.0)), config)
     assert finding.rule == "Still improving at the end" and finding.changes == {"epochs": 12}
-    assert all(figure in finding.seen for figure in ("epoch, 6,", "from 45.0% to 61.0%", "5,000 images"))
+    assert all(figure in finding.observation for figure in ("epoch, 6,", "from 45.0% to 61.0%", "5,000 images"))
     assert rules(history_of(started(6), *rising), config) == [], "it has not ended"
     most = make_config(data="cifar10", epochs=1000)
     assert only(history_of(started(6), *rising, Finished(0.6, 1.0)), most).changes == {}, "there are no more"

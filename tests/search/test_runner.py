@@ -67,7 +67,7 @@ def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: SearchStore, 
     assert [trial.state for trial in trials] == ["complete", "complete"] and trials[0].settings != trials[1].settings
     assert [trial.run for trial in trials] == [run.id for run in runs] and {run.status for run in runs} == {"finished"}
     for trial, run in zip(trials, runs, strict=True):
-        assert run.config == plan.config(trial.settings) and run.origin == f"{studies.search('it').origin}/{trial.number}"
+        assert run.config == plan.trial_config(trial.settings) and run.origin == f"{studies.search('it').origin}/{trial.number}"
         assert trial.value == max(epoch.val_accuracy for epoch in seen(store, run.id, Epoch))
         assert trial.seconds == run.summary["train_seconds"]
     assert [(trial.number, trial.state) for trial in told] == [(0, "running"), (0, "complete"), (1, "running"), (1, "complete")]
@@ -124,7 +124,9 @@ def test_a_trial_that_lost_its_process_before_it_had_a_run_gets_one(studies: Sea
 def test_a_result_that_nobody_told_is_told_without_training_again(studies: SearchStore, store: Store, pictures: Path):
     plan = ask_for(studies, pictures, epochs=1, trials=1)
     trial = sample_trial(studies.study("it"), plan)
-    run = store.create(plan.config(plan.settings(trial.params)), origin=f"{studies.search('it').origin}/{trial.number}")
+    run = store.create(
+        plan.trial_config(plan.trial_settings(trial.params)), origin=f"{studies.search('it').origin}/{trial.number}"
+    )
     assert execute(store, run) == "finished" and studies.trials("it")[0].state == "running"
     events = store.log.read(run)
     work_off(studies, store)
@@ -135,7 +137,7 @@ def test_a_result_that_another_process_tells_at_the_same_moment_is_told_once(stu
     plan, study = ask_for(studies, pictures, epochs=1), studies.study("it")
     for trial in (sample_trial(study, plan) for _ in range(2)):
         origin = f"{studies.search('it').origin}/{trial.number}"
-        execute(store, store.create(plan.config(plan.settings(trial.params)), origin=origin))
+        execute(store, store.create(plan.trial_config(plan.trial_settings(trial.params)), origin=origin))
     work_off(studies, store, announce=lambda trial: study.tell(1, 0.25) if trial.number == 0 else None)
     first, second = studies.trials("it")
     assert first.value == store.run(first.run).summary["best_val_accuracy"] and second.value == 0.25

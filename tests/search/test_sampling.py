@@ -19,7 +19,7 @@ def search(studies: SearchStore, plan: SearchPlan, score: Any = lambda settings:
     """Draw and tell at most so many trials; gives what was tried, in order."""
     study, tried = studies.study(studies.create(plan)), []
     while len(tried) < most and (trial := sample_trial(study, plan)):
-        tried.append(plan.settings(trial.params))
+        tried.append(plan.trial_settings(trial.params))
         study.tell(trial, score(tried[-1]))
     return tried
 
@@ -52,6 +52,6 @@ def test_a_search_that_was_interrupted_draws_what_it_would_have_drawn(home: Home
     study = SearchStore(home).study("long")  # as another process would open it
     for settings in whole[before:]:
         trial = sample_trial(study, plan)
-        assert plan.settings(trial.params) == settings
+        assert plan.trial_settings(trial.params) == settings
         study.tell(trial, score(settings))
     assert first == whole[:before]

@@ -1,4 +1,4 @@
-"""Taking runs along: the ticked runs as one zip, made when it is asked for. In: rows of the store. Out: a download."""
+"""Exporting the histories of the selected runs as one zip, created at the press of a button. In: runs. Out: a download."""
 
 import io
 import time
@@ -16,28 +16,33 @@ from pages.shared.text import plain, size_in_words
 
 FILE_KEY = "exported-runs"
 NAMES = {"csv": "CSV", "json": "JSON", "tensorboard": "TensorBoard"}
+TEST_NOTE = "The file contains test accuracies, so each of these models is counted as evaluated on the test set."
 DESCRIPTIONS = {
-    "csv": "Tables for a spreadsheet: settings and figures of all runs, and each run's epochs, reports and steps.",
-    "json": "Everything for a program: one file a run.",
-    "tensorboard": "Event files: unpack them, and `tensorboard --logdir` on that folder shows the curves.",
+    "csv": "Tables for a spreadsheet: settings and metrics of all runs, and each run's epochs, reports and steps.",
+    "json": "All data for a program: one file for each run.",
+    "tensorboard": "Event files. Unpack them and run `tensorboard --logdir` on that folder.",
 }
 
 
 def show_export(runs: Sequence[Run]) -> None:
-    """Choose a form, make the zip, download it. One that was made is kept until other runs or another form are asked for."""
-    form = st.segmented_control("Form", tuple(FORMATS), default="csv", required=True, key="export-form", format_func=NAMES.get)
-    st.caption(DESCRIPTIONS[form])
-    asked = (form, *((run.id, run.status, run.name, run.notes, run.tags) for run in runs))
-    made = st.session_state.get(FILE_KEY)
-    if not made or made[0] != asked:
+    """Choose a formatat, create the zip, download it. The zip is kept until other runs or another formatat are chosen."""
+    format = st.segmented_control(
+        "Format", tuple(FORMATS), default="csv", required=True, key="export-form", formatat_func=NAMES.__getitem__
+    )
+    assert format is not None, "a segmented control with required=True has a value"
+    st.caption(DESCRIPTIONS[format])
+    st.caption(TEST_NOTE)
+    version = (format, *((run.id, run.status, run.name, run.notes, run.tags) for run in runs))
+    created = st.session_state.get(FILE_KEY)
+    if not created or created[0] != version:
         st.session_state.pop(FILE_KEY, None)
-        if st.button(f"Make the file of {len(runs)}", icon=":material/folder_zip:"):
-            _make(asked, runs, form)
+        if st.button(f"Create file ({len(runs)})", key="export-create", icon=":material/folder_zip:"):
+            _create(version, runs, format)
         return
     st.download_button(
-        f"Download ({size_in_words(len(made[1]))})",
-        made[1],
-        file_name=f"runs-{form}.zip",
+        f"Download ({size_in_words(len(created[1]))})",
+        created[1],
+        file_name=f"runs-{format}.zip",
         mime="application/zip",
         icon=":material/download:",
         type="primary",
@@ -45,17 +50,17 @@ def show_export(runs: Sequence[Run]) -> None:
     )
 
     if any(run.is_active for run in runs):
-        st.caption(f"As it was at {made[2]}; some of these runs have gone on since.")
-        if st.button("Make it again", icon=":material/refresh:"):
-            _make(asked, runs, form)
+        st.caption(f"Created at {created[2]}. Some of these runs have trained since then.")
+        if st.button("Create again", key="export-again", icon=":material/refresh:"):
+            _create(version, runs, format)
 
 
-def _make(asked: tuple[Any, ...], runs: Sequence[Run], form: str) -> None:
+def _create(version: tuple[Any, ...], runs: Sequence[Run], format: str) -> None:
     file, now = io.BytesIO(), time.strftime("%H:%M:%S")
     try:
-        watch(export_runs(get_store(), runs, form, file))
+        watch(export_runs(get_store(), runs, format, file))
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return
-    st.session_state[FILE_KEY] = (asked, file.getvalue(), now)
+    st.session_state[FILE_KEY] = (version, file.getvalue(), now)
     st.rerun()

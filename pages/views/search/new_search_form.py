@@ -125,7 +125,7 @@ def _start(plan: SearchPlan) -> str | None:
         with st.spinner("Checking the settings…"):
             from cnn_core.runs.submit import check_can_start
 
-            for config in plan.starts():
+            for config in plan.configs_to_check():
                 check_paths(config)
                 check_can_start(config, get_store())
             return studies.create(plan)

@@ -65,7 +65,7 @@ def show_trial(plan: SearchPlan, trial: Trial, key: str) -> None:
             key=f"use-{key}",
             help="Opens the form with them, and with what all trials share. Nothing is started.",
         ):
-            fill_form(plan.config(trial.settings))
+            fill_form(plan.trial_config(trial.settings))
             st.switch_page(page_file("configure"))
 
 

@@ -40,7 +40,7 @@ def show_search(name: str) -> None:
 
 def _is_active(search: Search) -> bool:
     """Whether something may still change by itself: it is worked off, or its last trial is just being ended."""
-    return search.status == "searching" or get_searches().is_attended(search.name)
+    return search.status == "searching" or get_searches().is_running(search.name)
 
 
 def _show(name: str, was_active: bool) -> None:
@@ -161,7 +161,7 @@ def _what_it_waits_for(search: Search) -> str:
     """Why no trial trains: another search is before it, its owner has as much as one person may, or it is just being begun."""
     store, owner = get_store(), search.plan.owner
     first = next(iter(get_searches().active()), search.name)
-    if first != search.name and not get_searches().is_attended(search.name):
+    if first != search.name and not get_searches().is_running(search.name):
         return f"It waits until the search “{first}” is done with its trial: searches take turns, a trial each."
     try:
         store.quota.check_queue(owner)

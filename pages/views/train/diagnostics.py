@@ -66,7 +66,7 @@ def _show(run: str, was_active: bool) -> None:
 def _show_finding(run: Run, finding: Finding) -> None:
     with st.container(border=True):
         st.markdown(f"**{finding.rule}**")
-        st.write(plain(f"{finding.seen} {finding.remedy}"))
+        st.write(plain(f"{finding.observation} {finding.remedy}"))
         if finding.changes and st.button(
             f"Open the form with {plain(describe_changes(finding.changes))}",
             key=f"doctor-{run.id}-{finding.rule}",
