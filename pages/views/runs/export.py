@@ -25,9 +25,9 @@ DESCRIPTIONS = {
 
 
 def show_export(runs: Sequence[Run]) -> None:
-    """Choose a formatat, create the zip, download it. The zip is kept until other runs or another formatat are chosen."""
+    """Choose a format, create the zip, download it. The zip is kept until other runs or another format are chosen."""
     format = st.segmented_control(
-        "Format", tuple(FORMATS), default="csv", required=True, key="export-form", formatat_func=NAMES.__getitem__
+        "Format", tuple(FORMATS), default="csv", required=True, key="export-form", format_func=NAMES.__getitem__
     )
     assert format is not None, "a segmented control with required=True has a value"
     st.caption(DESCRIPTIONS[format])
