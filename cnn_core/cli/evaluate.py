@@ -81,7 +81,7 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
     """Write the files that --csv and --report name; return their paths by option."""
     if not args.csv and not args.report:
         return {}
-    from cnn_core.data.imported import image_names
+    from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
     from cnn_core.data.open import open_source
     from cnn_core.metrics.evaluation import load_part
     from cnn_core.metrics.prediction_table import write_predictions
@@ -90,6 +90,7 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
     source = open_source(run.config.data, store.home)
     images = run_with_progress(load_part(source, run.config, args.part))
     if args.csv:
+        assert isinstance(source, ImportedSource | OnDemandSource), "every kind of data set is one of these"
         names = image_names(source, images)
         _write(args.csv, "--csv", lambda file: run_with_progress(write_predictions(evaluation, names, file)))
     if args.report:

@@ -19,7 +19,7 @@ from cnn_core.cli.console import Console
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Event
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import DEFAULT_TRIALS, SAMPLERS, SearchPlan
 from cnn_core.search.search_store import SearchStore

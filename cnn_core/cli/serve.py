@@ -12,6 +12,7 @@ from cnn_core.cli.command import CommandResult
 from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
+from cnn_core.text import counted
 
 MAX_MB = 64  # the decoder's own limit
 PUBLIC = (
@@ -53,7 +54,9 @@ def run_serve_command(args: argparse.Namespace, store: Store, run: Run, say: Cal
             say(PUBLIC.format(address=address))
         serve(endpoint, listener, lambda: _announce(say, f"Serving {run.id} on {address} (press Ctrl-C to stop)."))
     health = endpoint.health()
-    return CommandResult(health, f"Classified {health['answered']:,} images, refused {health['refused']:,} requests.")
+    return CommandResult(
+        health, f"Classified {counted(health['answered'], 'image')}, refused {counted(health['refused'], 'request')}."
+    )
 
 
 def _announce(say: Callable[[str], object], text: str) -> None:

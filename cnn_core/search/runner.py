@@ -155,7 +155,10 @@ class _SearchRunner:
             monitor.finish()
             self._announce(trial)
             return None
-        lock_run = lambda: held.enter_context(hold(folder))  # noqa: E731
+
+        def lock_run() -> None:
+            held.enter_context(hold(folder))
+
         try:
             if run.status == "queued":
                 lock_run()

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
