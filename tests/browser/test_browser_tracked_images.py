@@ -1,4 +1,4 @@
-"""Probes in a browser: the charts follow the epochs by themselves, are left alone between them, and an upload is pinned by clicks."""
+"""Tracked images in a browser: the charts follow the epochs by themselves, are left alone between them, and an upload is pinned by clicks."""
 
 import io
 
@@ -47,13 +47,13 @@ def test_an_upload_is_pinned_by_clicks_while_a_run_trains(page, server, store):
     Image.fromarray(strokes).save(out, "PNG")
     with trained_here(store) as run:
         visit(page, server, "train", f"?run={run}")
-        page.get_by_text("Probes: how its answers change").click()
+        page.get_by_text("Tracked images").click()
         settle(page)
         page.get_by_text("Upload", exact=True).click()
         page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(
             {"name": "one.png", "mimeType": "image/png", "buffer": out.getvalue()}
         )
-        page.get_by_role("button", name="Pin it").click()
+        page.get_by_role("button", name="Pin", exact=True).click()
         expect(page.get_by_text("one.png, uploaded")).to_be_visible()
         page.wait_for_selector(DONE)
         (probe,) = read_tracked_images(store.home.run_folder(run))
