@@ -1,6 +1,5 @@
 """A convolution in a browser: the sum that is written out at the pixel under the pointer is the network's own."""
 
-import json
 import re
 
 import pytest
@@ -12,8 +11,7 @@ from cnn_core.data.source import finish
 from cnn_core.explain.single_image import normalised
 from cnn_core.inference.classifier import Classifier
 from cnn_core.metrics.evaluation import load_part
-from tests.browser.pilot import assert_sound, visit
-from tests.pages.studio_harness import ROOT
+from tests.browser.pilot import assert_sound, use_module, visit
 
 RUN = "0001-digits"
 
@@ -90,7 +88,7 @@ def test_a_step_is_chosen_and_a_pixel_moved_from_the_keyboard(page, server, outp
     place, total, text = told(page)
     assert place == (row + (1 if row < 15 else -1), column) and text.startswith("All 32 input channels ")
     assert total == pytest.approx(outputs[1][(channel, *place)], abs=1e-4)
-    expect(page.locator(".conv-said")).to_contain_text(f"Row {place[0]}, column {place[1]}.")
+    expect(page.locator(".conv [aria-live]")).to_contain_text(f"Row {place[0]}, column {place[1]}.")
 
     own = page.locator(".conv-input")
     own.fill("5")
@@ -134,12 +132,16 @@ def test_a_layer_of_plain_numbers_has_inputs_and_units(page, server):
     assert last["x"] + last["width"] <= group["x"] + group["width"] + 1, "all ways to an image are seen whole"
 
 
+def write(page, layer):
+    """The lines that are written of a layer, given as JavaScript."""
+    return use_module(page, "convolution/sentences", f"module.writeStep({layer}, [0, 0], 0).lines")
+
+
 def test_where_there_is_no_bias_none_is_added_and_a_norm_is_explained(page):
-    words = (ROOT / "pages" / "charts" / "components" / "convolution_words.js").read_text()
-    weighing = "{ isWeighing: true, inputs: [0], total: 1, inSize: [1, 1], parts: () => [6], window: () => [[2]], kernel: () => [[3]], bias: 0 }"
-    norm = "{ kind: 'norm', scale: [2], shift: [1], maps: [3], here: (values) => values[0] }"
-    write = f"layer => Function({json.dumps(words)} + `; return write(${{layer}}, [0, 0], 0).lines`)()"
-    assert page.evaluate(write, weighing) == ["The products 6.0000, no bias = 6.0000"]
-    assert page.evaluate(write, weighing.replace("bias: 0", "bias: -1")) == ["The products 6.0000 − 1.000 bias = 5.0000"]
-    why, result = page.evaluate(write, norm)
-    assert why.startswith("Less the mean, divided by the deviation") and result == "2.000 · 3.000 + 1.000 = 7.0000"
+    weighted = "{ hasKernels: true, inputs: [0], total: 1, inSize: [1, 1], contributions: () => [6], valuesIn: () => [[2]], kernel: () => [[3]], bias: 0 }"
+    norm = "{ kind: 'norm', scale: [2], shift: [1], maps: [3], valueAt: (values) => values[0] }"
+    assert write(page, weighted) == ["The products 6.0000, no bias = 6.0000"]
+    assert write(page, weighted.replace("bias: 0", "bias: -1")) == ["The products 6.0000 − 1.000 bias = 5.0000"]
+    *explanation, result = write(page, norm)
+    assert len(explanation) == 1 and result == "2.000 · 3.000 + 1.000 = 7.0000"
+    assert write(page, norm.replace("norm", "factor")) == [result]

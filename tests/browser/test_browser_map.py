@@ -74,7 +74,12 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     said, verdict, name = tip.inner_text().splitlines()
     assert said.startswith(f"{evaluation.classes[evaluation.predicted[row]]} ") and name == f"Test image {row}"
     assert float(said.split()[1]) / 100 == pytest.approx(evaluation.scores.confidence[row], abs=0.006)
-    assert verdict == ("✓ right" if evaluation.is_right[row] else f"✗ is {evaluation.classes[evaluation.labels[row]]}")
+    expect(tip).to_have_attribute("data-correct", str(bool(evaluation.is_right[row])).lower())
+    assert (
+        verdict.startswith("✓")
+        if evaluation.is_right[row]
+        else verdict.endswith(f" {evaluation.classes[evaluation.labels[row]]}")
+    )
     expected = images[row].squeeze().astype(int)
     seen = np.asarray(Image.open(io.BytesIO(page.locator(".map-thumb").screenshot())).convert("L")).astype(int)
     side = seen.shape[0] / len(expected)
@@ -106,13 +111,13 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     expect(page.locator(".map-tools")).to_be_in_viewport()
     expect(page.locator(".map-note")).to_have_text("")
 
-    page.get_by_label("only mistakes").check()
+    page.locator(".map-wrong").check()
     wrong = np.flatnonzero(~evaluation.is_right).tolist()
     page.wait_for_function(
         f"document.querySelector('.map-chart').data.slice(0, -1).flatMap(t => t.customdata).length === {len(wrong)}"
     )
     assert sorted(places_of(page)[0]) == wrong
-    page.get_by_label("only mistakes").uncheck()
+    page.locator(".map-wrong").uncheck()
     zeros = page.locator(".map-legend button").first
     zeros.click()
     expect(zeros).to_have_attribute("aria-pressed", "false")

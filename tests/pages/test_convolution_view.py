@@ -101,9 +101,9 @@ def test_the_first_convolution_of_a_test_image_is_shown(trained, open_page):
     at = open_view(open_page, run=RUN)
     classifier = Classifier(trained.home.run_folder(RUN))
     data = data_of(at)
-    assert [row["word"] for row in data["strip"]][:4] == ["image", "convolution", "max pooling", "ReLU"]
-    assert data["strip"][-1]["word"] == "softmax" and data["layer"]["step"] == 1
-    url = data["strip"][0]["picture"].partition(",")[2]
+    assert [row["operation"] for row in data["strip"]][:4] == ["image", "convolution", "max pooling", "ReLU"]
+    assert data["strip"][-1]["operation"] == "softmax" and data["layer"]["step"] == 1
+    url = data["strip"][0]["image"].partition(",")[2]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url))))[..., None]
     with torch.no_grad():
         expected = classifier.model.features[0][0](normalised(pixels, classifier.card))[0]

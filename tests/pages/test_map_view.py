@@ -56,10 +56,10 @@ def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
     data = chart(at)
-    names = np.array(data["names"])
-    assert data["number"] == list(range(359)) and names[data["truth"]].tolist() == [str(label) for label in evaluation.labels]
-    assert names[data["predicted"]].tolist() == [str(label) for label in evaluation.predicted]
-    np.testing.assert_allclose(data["share"], evaluation.scores.confidence, atol=1e-4)
+    classes = np.array(data["classes"])
+    assert data["number"] == list(range(359)) and classes[data["labels"]].tolist() == [str(label) for label in evaluation.labels]
+    assert classes[data["predicted"]].tolist() == [str(label) for label in evaluation.predicted]
+    np.testing.assert_allclose(data["probability"], evaluation.scores.confidence, atol=1e-4)
 
     model, card = load_model(trained.home.run_folder(RUN), torch.device("cpu"))
     images = digits_of(trained)
@@ -100,13 +100,13 @@ def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_pa
     state_of(at).update(chosen=right + wrong, turn=1)
     at.run()
     assert chart(at)["chosen"] == right + wrong and chart(at)["place"] == "map-chosen-1"
-    shown = [picture["id"] for data in components(at) if "pictures" in data for picture in data["pictures"]]
+    shown = [image["id"] for data in components(at) if "images" in data for image in data["images"]]
     assert shown == wrong + right
     assert f"{len(shown)} chosen images" in [heading.value for heading in at.subheader]
     assert f"{len(wrong)} of them" in said(at)
     at.button(key="map-back").click().run()
     assert chart(at)["chosen"] == [] and chart(at)["place"] == "" and chart(at)["turn"] == 2
-    assert not [data for data in components(at) if "pictures" in data]
+    assert not [data for data in components(at) if "images" in data]
     assert not at.exception
 
 
