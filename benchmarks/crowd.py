@@ -26,7 +26,7 @@ from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard,
 from benchmarks.latency import LISTEN
 from benchmarks.machine import percentile, print_table
 from benchmarks.viewers import messages, pace
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 
 SESSIONS, SECONDS = 50, 300.0
 ALONE = 0.2  # of the seconds, before and after
@@ -51,7 +51,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     with dashboard() as served:
         run = served.store.create(make_config(data="digits", epochs=1000))
-        while not served.store.events(run, since=20):
+        while not served.store.log.read(run, since=20):
             time.sleep(0.2)
         reads = [_reads(served, run, streams, seconds * READING) for streams in (0, 1, SESSIONS)]
         alone = [_pace(served, run, seconds * ALONE)]
@@ -61,7 +61,7 @@ def main() -> None:
             passed = time.perf_counter() - begun
             cores = {name: (after - before[name]) / passed for name, after in _busy_seconds(served).items()}
         alone.append(_pace(served, run, seconds * ALONE))
-        served.store.request_stop(run)
+        served.store.requests.stop(run)
         while served.store.run(run).is_active:
             time.sleep(0.1)
     errors = seen.errors + complaints

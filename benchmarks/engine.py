@@ -14,8 +14,8 @@ import torch
 
 from benchmarks.machine import print_table
 from benchmarks.tutorial import Tutorial
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, ImageSet, finish
 from cnn_core.training.loop import Trainer
 from cnn_core.training.recipe import prepare

@@ -25,8 +25,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, ROOT, Dashboard, dashboard, find_chromium
 from benchmarks.machine import percentile, print_table
-from cnn_core.data.catalog import open_source
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.explain.grad_cam import conv_layers, grad_cam
 from cnn_core.home import EVALUATIONS, Home
@@ -68,7 +68,7 @@ def main() -> None:
 
 def train(home: Home, source: Path, name: str, *settings: str) -> str:
     """Import `source` as `name` and train a network on it for one epoch, by the command line; the run's name."""
-    finish(import_files(name, source, Options(), home))
+    finish(import_files(name, source, ImportOptions(), home))
     command = [sys.executable, "-m", "cnn_core", "train", "--data", name, "--epochs", "1", "--json", *settings]
     environment = {**os.environ, "CNN_STUDIO_HOME": str(home.root)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

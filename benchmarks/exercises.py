@@ -52,7 +52,7 @@ def record(store: Store) -> None:
     config = LESSONS["augmentation"].settings("A")
     run = store.create(config)
     execute(store, run)
-    epochs = [item.event for item in store.events(run, kinds=[Epoch])]
+    epochs = [item.event for item in store.log.read(run, kinds=[Epoch])]
     what = (
         f"SimpleCNN at half the width, 719 digits, neither augmentation nor dropout, {config.epochs} epochs, seed {config.seed}"
     )

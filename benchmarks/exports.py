@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.evaluating import Rows, train
 from benchmarks.machine import print_table
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import StudioError
 from cnn_core.export.bundle import export_bundle

@@ -16,8 +16,8 @@ import torch
 from benchmarks.machine import print_table
 from benchmarks.rivals import run_script
 from benchmarks.target import train
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 
 RECIPES = (

@@ -21,7 +21,7 @@ from PIL import Image
 
 from benchmarks.machine import print_table
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
 from cnn_core.home import Home
 
@@ -41,10 +41,10 @@ def main() -> None:
 def cifar(source: Path, home: Home) -> None:
     imports, theirs, ours = [], [], []
     with Memory() as memory:  # once by itself: torch comes with the passes
-        finish(import_files("first", source, Options(), home))
+        finish(import_files("first", source, ImportOptions(), home))
     for number in range(PASSES):
         name = f"cifar{number}"
-        imports.append(timed(lambda name=name: finish(import_files(name, source, Options(), home))))
+        imports.append(timed(lambda name=name: finish(import_files(name, source, ImportOptions(), home))))
         theirs.append(timed(lambda: read_through_image_folder(source / "train")))
         ours.append(timed(lambda name=name: read_through_batches(home, name)))
     count = ImportedSource(home.set_folder("cifar0")).index.count()
@@ -74,7 +74,7 @@ def million(folder: Path) -> None:
     print("making the files …", flush=True)
     make_files(source)
     with Memory() as importing:
-        seconds = timed(lambda: finish(import_files("million", source, Options(), home)))
+        seconds = timed(lambda: finish(import_files("million", source, ImportOptions(), home)))
     with Memory() as training:
         trained = timed(lambda: train_one_epoch(home))
     page = open_page(home)
@@ -113,7 +113,7 @@ def read_through_batches(home: Home, name: str) -> None:
 
 
 def train_one_epoch(home: Home) -> None:
-    from cnn_core.config.schema import make_config
+    from cnn_core.config.defaults import make_config
     from cnn_core.events import Epoch
     from cnn_core.training.recipe import train_run
 

@@ -29,10 +29,12 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.machine import print_table
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Event
 from cnn_core.home import CHECKPOINT, WEIGHTS, Home
-from cnn_core.runs.store import GRACE_SECONDS, Store
+from cnn_core.runs.run import GRACE_SECONDS
+from cnn_core.runs.store import Store
 
 KILLS, EPOCHS = 100, 8
 TRANSACTION, SAVE, BETWEEN = "a transaction of the store", "a checkpoint being written", "between writes"
@@ -172,7 +174,7 @@ def _look(store: Store, run: str, note: Path, reference: Path, resume: Callable[
     time.sleep(max(0.0, store.run(run).created + GRACE_SECONDS + 0.05 - time.time()))
     status = store.run(run).status
     if status == "interrupted":
-        store.resume(run)
+        store.queue.resume(run)
     if status == "finished":
         place = "after its end"
     else:
@@ -200,7 +202,7 @@ def _is_whole(store: Store, run: str, acknowledged: list[str]) -> bool:
     """Whether the store is sound and holds every acknowledged event once and in order, and at most one more."""
     with sqlite3.connect(store.home.database) as db:
         is_sound = db.execute("pragma integrity_check").fetchall() == [("ok",)]
-    stored = store.events(run)
+    stored = store.log.read(run)
     prints = [_fingerprint(item.event) for item in stored]
     places = [item.seq for item in stored]
     # An event that was stored, and its process killed before it could say so, is allowed; one that was said and is not there is not.

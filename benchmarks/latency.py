@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.dashboard import CHROMIUM_FLAGS, dashboard, find_chromium
 from benchmarks.machine import percentile, print_table
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Steps
 
 SECONDS = 40
@@ -32,10 +32,10 @@ def main() -> None:
         page.wait_for_timeout(1000 * SECONDS)
         drawings = page.evaluate("window.drawings")
         browser.close()
-        served.store.request_stop(run)
+        served.store.requests.stop(run)
         while served.store.run(run).is_active:
             time.sleep(0.1)
-        reports = {e.event.step: e.event for e in served.store.events(run) if isinstance(e.event, Steps)}
+        reports = {e.event.step: e.event for e in served.store.log.read(run) if isinstance(e.event, Steps)}
 
     ways = [way for drawing in drawings for way in _ways(reports, drawing, config.batch_size)]
     rows = [

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.machine import print_table
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.events import Started, Steps
 from cnn_core.home import Home
 

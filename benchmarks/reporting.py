@@ -14,7 +14,7 @@ import torch
 from benchmarks.dashboard import dashboard
 from benchmarks.machine import print_table
 from benchmarks.viewers import watched
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
@@ -56,9 +56,9 @@ def bare_steps() -> Iterator[int]:
 def reported_steps(store: Store, run: str) -> Iterator[int]:
     """Trains as a run of the dashboard does; gives the images of each report."""
     for event in make_trainer():
-        store.append(run, [event])
-        store.should_stop(run)
-        store.take_requests(run)
+        store.log.append(run, [event])
+        store.requests.should_stop(run)
+        store.requests.take(run)
         yield 64 * len(event.loss)
 
 

@@ -19,12 +19,13 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard, find_chromium
 from benchmarks.machine import print_table
 from benchmarks.viewers import messages
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch, Event, Started, Steps
 from cnn_core.runs.digest import EVERY, keep_history
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
 from cnn_core.runs.lock import hold
-from cnn_core.runs.store import Store, Stored
+from cnn_core.runs.store import Store
 
 STEPS, PER_REPORT, PER_EPOCH = 1_000_000, 25, 2500
 RUNS, ROUNDS, UPDATES = 1000, 7, 40
@@ -134,10 +135,10 @@ def store_events(store: Store, run: str, events: Iterator[Event]) -> int:
     """Store the events as training does, but many at a time; the digest then lacks as many as it can. Gives their number."""
     history, waiting, seq = History(), deque(), 0
     while piece := list(islice(events, PIECE)):
-        store.append(run, piece)
+        store.log.append(run, piece)
         for event in piece:
             seq += 1
-            waiting.append(Stored(seq, event))
+            waiting.append(StoredEvent(seq, event))
             if len(waiting) == EVERY:
                 history.add([waiting.popleft()])
     keep_history(store, run, history)
@@ -152,7 +153,7 @@ async def _update_sizes(served: Dashboard, run: str, steps: int, per_report: int
     for number in range(UPDATES):
         place += per_report
         news = [report(place, per_report, rng), *([epoch(1000 + number, place)] if number % 10 == 9 else [])]
-        served.store.append(run, news)
+        served.store.log.append(run, news)
         sizes.append(len(await anext(stream)))
     return sizes
 

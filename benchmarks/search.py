@@ -22,14 +22,14 @@ from pathlib import Path
 
 from benchmarks.dashboard import ROOT
 from benchmarks.machine import print_table
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch, Resumed
 from cnn_core.home import Home
-from cnn_core.runs.event_reader import Told
+from cnn_core.runs.event_reader import EventReader
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 
 SPACE = ("learning_rate=0.0001..0.1 log", "optimizer=adam,sgd", "dropout=0..0.6", "batch_norm=on,off", "depth=2..4")
 WIDTH = 0.5
@@ -70,7 +70,7 @@ def measure_kills(args: argparse.Namespace) -> None:
         out, _ = process.communicate()
         answer, store = json.loads(out.splitlines()[-1]), Store(home)
         runs = store.runs()
-        resumed = {run.id for run in runs if store.events(run.id, kinds=(Resumed,))}
+        resumed = {run.id for run in runs if store.log.read(run.id, kinds=(Resumed,))}
         told = [[epoch.epoch for epoch in _epochs(store, run.id)] for run in runs]
     trials, of = answer["trials"], f"of {args.trials}"
     settings_of = {json.dumps(trial["settings"], sort_keys=True) for trial in trials if trial["state"] == "complete"}
@@ -118,14 +118,14 @@ def measure_pruning(args: argparse.Namespace) -> None:
 
 def work_off(args: argparse.Namespace, seed: int, prune: bool) -> Searched:
     """One search from its beginning to its end, in this process."""
-    from cnn_core.search.runner import drive
+    from cnn_core.search.runner import run_search
 
     with tempfile.TemporaryDirectory() as folder:
-        store, studies = Store(Home(Path(folder))), Studies(Home(Path(folder)))
+        store, studies = Store(Home(Path(folder))), SearchStore(Home(Path(folder)))
         base = make_config(epochs=args.epochs, width=WIDTH, seed=seed)
         studies.create(Plan(NAME, base, parse_space(SPACE), args.trials, args.sampler, prune, seed))
         begun = time.perf_counter()
-        drive(studies, store, NAME, should_end=lambda: False, wait=lambda: time.sleep(0.01))
+        run_search(studies, store, NAME, should_end=lambda: False, wait=lambda: time.sleep(0.01))
         seconds, trials = time.perf_counter() - begun, studies.trials(NAME)
         epochs = sum(len(_epochs(store, trial.run)) for trial in trials)
         found = Searched(seconds, studies.best(NAME).value, epochs, sum(trial.state == "pruned" for trial in trials))
@@ -159,7 +159,7 @@ def _is_in_the_middle(store: Store, run: str) -> bool:
 
 def _epochs(store: Store, run: str) -> list[Epoch]:
     """What the run told of its epochs, without what a resumption took back."""
-    return Told(store, run).epochs()
+    return EventReader(store, run).epochs()
 
 
 if __name__ == "__main__":

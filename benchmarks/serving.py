@@ -26,7 +26,7 @@ from PIL import Image
 
 from benchmarks.dashboard import ROOT
 from benchmarks.machine import percentile, print_table
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.catalog import CATALOG
 from cnn_core.home import Home
 from cnn_core.models.saving import ModelCard, save_card, save_weights

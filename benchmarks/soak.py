@@ -17,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard, find_chromium
 from benchmarks.machine import print_table
 from benchmarks.scale import CLASSES, epoch, report
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Started
 from cnn_core.runs.lock import hold
 
@@ -37,7 +37,7 @@ def main() -> None:
     with dashboard() as served, sync_playwright() as playwright:
         run = served.store.create(make_config(data="digits", epochs=1000), status="running")
         with hold(served.store.home.run_folder(run)):
-            served.store.append(run, [Started(506_154, "CPU", 50_000, 5_000, 10_000, 660, 1000, 0, CLASSES, (4500,) * 10)])
+            served.store.log.append(run, [Started(506_154, "CPU", 50_000, 5_000, 10_000, 660, 1000, 0, CLASSES, (4500,) * 10)])
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
             page = browser.new_page()
             page.set_default_timeout(PATIENCE)
@@ -74,7 +74,7 @@ def _live(served: Dashboard, run: str, page: Page, hours: float) -> Iterator[tup
             events.append(report(step, step - before, rng))
             if reports % REPORTS_PER_EPOCH == 0:
                 events.append(epoch(reports // REPORTS_PER_EPOCH, step))
-        served.store.append(run, events)
+        served.store.log.append(run, events)
         page.wait_for_function(f"window.reached >= {step}")
         time.sleep(max(0.0, BUNCH_SECONDS - (time.perf_counter() - begun)))
         if reports % (60 * REPORTS_PER_SECOND) < BUNCH:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import print_table
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.metrics.label_errors import find_label_errors
 from cnn_core.training.cross_validation import FOLDS, cross_validate, quick_recipe

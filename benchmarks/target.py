@@ -17,8 +17,9 @@ import torch
 from benchmarks.machine import print_table
 from benchmarks.rivals import run_script
 from benchmarks.tutorial import Tutorial
-from cnn_core.config.schema import TrainConfig, make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, ImageSet, finish
 from cnn_core.metrics.evaluation import evaluate
 from cnn_core.training.recipe import prepare

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.dashboard import dashboard
 from benchmarks.machine import print_table
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Steps
 from cnn_core.runs.store import Store
 
@@ -27,7 +27,7 @@ LONGEST = 2**24  # bytes of one message
 def main() -> None:
     with dashboard() as served:
         run = served.store.create(make_config(data="digits", epochs=1000, batch_size=64))
-        while not served.store.events(run, since=20):
+        while not served.store.log.read(run, since=20):
             time.sleep(0.2)
         ratios, speeds, messages = [], {False: [], True: []}, 0
         for _ in range(PAIRS):
@@ -37,7 +37,7 @@ def main() -> None:
                 speeds[is_watched].append(pair[is_watched])
                 messages += seen
             ratios.append(pair[True] / pair[False])
-        served.store.request_stop(run)
+        served.store.requests.stop(run)
         while served.store.run(run).is_active:
             time.sleep(0.1)
     measured = f"median {statistics.median(ratios):.3f} (min {min(ratios):.3f}, max {max(ratios):.3f}, n = {PAIRS} pairs of {WINDOW:.0f} s)"
@@ -60,7 +60,7 @@ def _measure(store: Store, run: str, url: str, viewers: bool) -> tuple[float, in
 
 def pace(store: Store, run: str, begin: float, end: float) -> float:
     """Images per second of training alone between two Unix times."""
-    reports = [item.event for item in store.events(run, kinds=(Steps,)) if begin <= item.event.at <= end]
+    reports = [item.event for item in store.log.read(run, kinds=(Steps,)) if begin <= item.event.at <= end]
     return (reports[-1].images - reports[0].images) / (reports[-1].train_seconds - reports[0].train_seconds)
 
 

@@ -21,17 +21,19 @@ from cnn_core.cli.import_model import add_import_options, run_import_command
 from cnn_core.cli.predict import add_predict_options, run_predict_command
 from cnn_core.cli.search import add_search_options, run_search_command
 from cnn_core.cli.serve import add_serve_options, run_serve_command
-from cnn_core.config.files import read_settings
-from cnn_core.config.schema import TrainConfig, make_config, range_in_words
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig, range_in_words
+from cnn_core.config.settings_file import read_settings
 from cnn_core.data.source import finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.files import write_atomically
 from cnn_core.home import Home
-from cnn_core.runs.diagnostics import examine
+from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.digest import read_history
 from cnn_core.runs.history_export import FORMS, export_runs
 from cnn_core.runs.lock import hold
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -134,7 +136,7 @@ def _resume(args: argparse.Namespace) -> int:
     store = Store(Home.from_environment())
     run = _find(store, args.run).id
     with ExitStack() as held:
-        store.resume(run, prepare=lambda: held.enter_context(hold(store.home.run_folder(run))))
+        store.queue.resume(run, prepare=lambda: held.enter_context(hold(store.home.run_folder(run))))
         return _execute(args, store, run)
 
 
@@ -189,7 +191,7 @@ def _doctor(args: argparse.Namespace) -> int:
     store = Store(Home.from_environment())
     row = _find(store, args.run)
     history = read_history(store, row.id)
-    findings = examine(history, store.config_in_force(row.id), row.error, row.parent_epoch)
+    findings = diagnose(history, store.config_in_force(row.id), row.error, row.parent_epoch)
     lines = [f"{f.rule}: {f.seen} {f.remedy}{_options(f.changes)}" for f in findings]
     nothing = f"Nothing stands out in {row.id}." if history.epochs else f"No epoch of {row.id} is known yet."
     _answer(args, [asdict(finding) for finding in findings], "\n".join(lines) or nothing)

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.dashboard import CHROMIUM_FLAGS, PATIENCE, Dashboard, dashboard, find_chromium
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.home import Home
 from tests.browser.pilot import DIGITS, DONE, LOSS, await_answered, draw_with_mouse
 

@@ -3,7 +3,8 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from pages.shared.data_and_model import choose_task

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from cnn_core.data.catalog import CATALOG, open_source
+from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, title_of
+from cnn_core.data.open import open_source
 from pages.shared.progress import watch
 from pages.shared.server import get_store
 from pages.shared.text import plain

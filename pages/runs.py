@@ -24,7 +24,7 @@ else:
         if len(chosen) > 1:
             compare(chosen)
     show_tree(runs)
-if waiting := store.waiting():
+if waiting := store.queue.waiting():
     st.subheader("Waiting")
     show_queue(waiting)
 show_bin()

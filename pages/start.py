@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from pages.shared.links import page_file
 from pages.shared.run_origin import listed
 from pages.shared.run_selection import start_run, status_badge

@@ -3,15 +3,15 @@
 import streamlit as st
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.components.live import live_panel
 from pages.shared.form_link import link_control
 from pages.shared.run_selection import choose_run, forget_press, no_runs_yet
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.train.controls import branch_from, show_controls, show_family
-from pages.views.train.diagnostics import show_doctor
-from pages.views.train.tracked_images import show_probes
+from pages.views.train.diagnostics import show_diagnostics
+from pages.views.train.tracked_images import show_tracked_images
 
 
 def show_settings(run: Run) -> None:
@@ -38,6 +38,6 @@ else:
         st.warning("The process that trained this run has ended before it was done. Its best model so far can be used; Go on trains it to the end from its last checkpoint.", icon=":material/power_off:")  # fmt: skip
     if epoch := live_panel(run):
         branch_from(run, epoch)
-    show_doctor(run)
-    show_probes(run)
+    show_diagnostics(run)
+    show_tracked_images(run)
     show_settings(run)

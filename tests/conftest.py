@@ -13,7 +13,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each of the processes th
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from cnn_core.home import Home
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 from tests.helpers import start_process, tiny_config, write_pictures
 
 

@@ -26,15 +26,16 @@ assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10) and THIN["resnet44"] ==
 assert 0.65e6 < count_parameters("resnet44", channels=3, image_size=32, classes=10) < 0.67e6
 """,
     "A data set": """
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import CATALOG, open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.catalog import CATALOG
+from cnn_core.data.open import open_source
 info = open_source("kmnist").info
 assert len(info.classes) == 10 and info.train_count == 60_000 and not info.ink
 assert make_config(data="kmnist").flip == "off" and len(CATALOG["kmnist"].archives) == 4
 """,
     "A setting": """
 import torch
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.augmentation import Invert, View
 from cnn_core.lessons.glossary import glossary
 from cnn_core.training.augmentation import augmentations
@@ -59,15 +60,15 @@ assert lesson.settings("A").batch_size == 128 and lesson.settings("B").batch_siz
 assert PICTURES["batch-size"]().images.shape == (8, 32, 32, 1)
 """,
     "A rule of the doctor": """
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Started
-from cnn_core.runs.diagnostics import examine
+from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.history import History
-from cnn_core.runs.store import Stored
+from cnn_core.runs.event_log import StoredEvent
 def found(batch_size):
     history = History()
-    history.add([Stored(1, Started(1, "CPU", 1000, 200, 200, -(-1000 // batch_size), 20))])
-    return [(finding.rule, finding.changes) for finding in examine(history, make_config(batch_size=batch_size))]
+    history.add([StoredEvent(1, Started(1, "CPU", 1000, 200, 200, -(-1000 // batch_size), 20))])
+    return [(finding.rule, finding.changes) for finding in diagnose(history, make_config(batch_size=batch_size))]
 assert found(1000) == [("Few steps", {"batch_size": 125})] and found(64) == []
 """,
 }

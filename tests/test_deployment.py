@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from streamlit import config
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.home import Home
 from cnn_core.runs import limits
 from cnn_core.runs.limits import read_limits
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 from pages.shared.stream import SILENCE_SECONDS
 from tests.helpers import ROOT
 
@@ -101,7 +101,7 @@ def test_the_container_takes_all_that_the_dashboard_needs_and_no_secret():
 def test_a_copy_has_the_runs_and_no_journal_of_a_write_under_way(home: Home, tmp_path: Path):
     # A journal that was copied beside the database is rolled back into it when the copy is opened.
     run = Store(home).create(make_config())
-    Studies(home).create(Plan("rates", make_config(), parse_space(["depth=1..3"])))
+    SearchStore(home).create(Plan("rates", make_config(), parse_space(["depth=1..3"])))
     journal, backup = home.root / "studio.db-journal", tmp_path / "backup"
     backup.mkdir()
     commands = PAGE.partition("    for db in studio")[2].partition("\n\n")[0]
@@ -112,4 +112,4 @@ def test_a_copy_has_the_runs_and_no_journal_of_a_write_under_way(home: Home, tmp
     subprocess.run(["sh", "-ec", "for db in studio" + commands.replace("/backup", str(backup))], cwd=home.root, check=True)
     writer.close()
     assert not list(backup.rglob("*-journal"))
-    assert [copied.id for copied in Store(Home(backup)).runs()] == [run] and Studies(Home(backup)).names() == ["rates"]
+    assert [copied.id for copied in Store(Home(backup)).runs()] == [run] and SearchStore(Home(backup)).names() == ["rates"]

@@ -7,8 +7,8 @@ from collections.abc import Generator
 from typing import TextIO, TypeVar
 
 from cnn_core.events import Epoch, Event, Note, Progress, Started, Steps
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
-from cnn_core.runs.store import Stored
 
 BAR = 24
 WAIT_SECONDS = 0.2
@@ -46,7 +46,7 @@ class Console:
         time.sleep(WAIT_SECONDS)
 
     def show(self, event: Event) -> None:
-        self._history.add([Stored(self._history.seq + 1, event)])
+        self._history.add([StoredEvent(self._history.seq + 1, event)])
         if self._is_brief and not isinstance(event, (Progress, Steps)):
             return
         match event:

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cnn_core.data.catalog import CATALOG, open_source
-from cnn_core.data.library import examine, imported_sets, remove_set, title_of
+from cnn_core.data.catalog import CATALOG
+from cnn_core.data.library import check_quality, imported_sets, remove_set, title_of
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
@@ -89,9 +90,9 @@ def _get(args: argparse.Namespace, home: Home) -> Answer:
 
 
 def _import(args: argparse.Namespace, home: Home) -> Answer:
-    from cnn_core.data.importer import Options, import_files
+    from cnn_core.data.importer import ImportOptions, import_files
 
-    options = Options(args.image_size, args.fit, args.colour, args.test_share, args.split_seed)
+    options = ImportOptions(args.image_size, args.fit, args.colour, args.test_share, args.split_seed)
     _show(import_files(args.name, args.source.expanduser().resolve(), options, home))
     return _described(args.name, home)
 
@@ -102,7 +103,7 @@ def _check(args: argparse.Namespace, home: Home) -> Answer:
     if args.name not in imported_sets(home):
         raise DataError(f"There is no imported data set “{args.name}”. `python -m cnn_core data list` shows what there is.")
     source = ImportedSource(home.set_folder(args.name))
-    health, problems = examine(source), source.index.problems()
+    health, problems = check_quality(source), source.index.problems()
     classes = {
         name: {part: counts[label] for part, counts in source.counts.items()} for label, name in enumerate(source.info.classes)
     }

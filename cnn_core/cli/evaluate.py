@@ -13,7 +13,8 @@ from cnn_core.cli.console import follow
 from cnn_core.data.source import PARTS, Part
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -31,11 +32,11 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
 def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> tuple[Any, str]:
     """Do what was asked; gives the answer for --json, and in words. Raises StudioError."""
     from cnn_core.metrics.evaluation import evaluate_run
-    from cnn_core.metrics.test_set_usage import note_look
+    from cnn_core.metrics.test_set_usage import record_usage
 
     evaluation = follow(evaluate_run(run.id, run.config, store.home, part=args.part, epoch=args.epoch))
     if args.part == "test":
-        note_look(store.home, run.config.data, run.id, args.epoch)
+        record_usage(store.home, run.config.data, run.id, args.epoch)
     files = _write_files(args, store, run, evaluation)
     result = _figures(run.id, evaluation, args.part, args.epoch) | files
     return result, "\n".join([_in_words(result, args.part), *(f"{name}: {file}" for name, file in files.items())])
@@ -78,8 +79,8 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
     """Write the files that were asked for; gives where they are, by the options' names."""
     if not args.csv and not args.report:
         return {}
-    from cnn_core.data.catalog import open_source
     from cnn_core.data.imported import image_names
+    from cnn_core.data.open import open_source
     from cnn_core.metrics.evaluation import load_part
     from cnn_core.metrics.prediction_table import write_predictions
     from cnn_core.report.run_report import report_run

@@ -14,7 +14,8 @@ from cnn_core.cli.console import follow
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.files import write_atomically
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 if TYPE_CHECKING:
     from cnn_core.export.forms import Exported

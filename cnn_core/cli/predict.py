@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_core.cli.console import Console, follow
-from cnn_core.data.decoder import read_picture
+from cnn_core.data.decoder import read_image
 from cnn_core.errors import DataError, ImageError
 from cnn_core.events import Note
 
@@ -43,7 +43,7 @@ def _predict_images(paths: list[Path], classifier: "Classifier") -> Answered:
     results, lines, console = [], [], Console()
     for path in paths:
         try:
-            picture = read_picture(path, str(path))
+            picture = read_image(path, str(path))
             ranked = classifier.classify(picture.image).ranked
         except ImageError as error:
             console.show(Note(f"Error: {error}{_remedy(path)}" if str(path) in str(error) else f"Error: {path}: {error}"))

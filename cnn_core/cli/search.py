@@ -15,14 +15,14 @@ from dataclasses import asdict
 from typing import Any
 
 from cnn_core.cli.console import Console
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Event
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import SAMPLERS, USUAL_TRIALS, Plan
 from cnn_core.search.space import parse_space, settings_in_words
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 from cnn_core.search.trials import Trial, best_of
 
 Answer = tuple[Any, str]  # for --json, and in words
@@ -56,7 +56,7 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
 
 def run_search_command(args: argparse.Namespace, chosen: dict[str, Any], store: Store, should_end: Callable[[], bool]) -> Answer:
     """Do what was asked; `chosen` are the settings that were given. Gives how the search stands. Raises StudioError."""
-    studies = Studies(store.home)
+    studies = SearchStore(store.home)
     if args.list:
         return _list(studies)
     if not args.name:
@@ -77,7 +77,7 @@ def run_search_command(args: argparse.Namespace, chosen: dict[str, Any], store: 
     return _tell(studies, args.name)
 
 
-def _begin(args: argparse.Namespace, chosen: dict[str, Any], studies: Studies, store: Store) -> None:
+def _begin(args: argparse.Namespace, chosen: dict[str, Any], studies: SearchStore, store: Store) -> None:
     if args.resume and (args.vary or chosen):
         raise SettingError("A search goes on with what it began with. Leave the settings out, or begin another search.", "space")
     if args.resume:
@@ -97,13 +97,13 @@ def _check(plan: Plan, store: Store) -> None:
         check(config, store)
 
 
-def _join(studies: Studies, store: Store, name: str, should_end: Callable[[], bool]) -> None:
+def _join(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
     if studies.status(name) != "searching":
         raise StudioError(f"Search “{name}” is {studies.search(name).status}. Go on with it with --resume.")
     _drive(studies, store, name, should_end)
 
 
-def _work(studies: Studies, store: Store, name: str, should_end: Callable[[], bool]) -> None:
+def _work(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
     """Work the search off, with whoever does so already."""
     with try_lock(studies.lock(studies.search(name))):
         _drive(studies, store, name, should_end)
@@ -111,8 +111,8 @@ def _work(studies: Studies, store: Store, name: str, should_end: Callable[[], bo
             studies.cancel(name)
 
 
-def _drive(studies: Studies, store: Store, name: str, should_end: Callable[[], bool]) -> None:
-    from cnn_core.search.runner import drive
+def _drive(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
+    from cnn_core.search.runner import run_search
 
     consoles: dict[str, Console] = {}  # a bar for each run
     console = Console()
@@ -124,16 +124,16 @@ def _drive(studies: Studies, store: Store, name: str, should_end: Callable[[], b
         if trial.state != "running":
             console.say(_line(trial))
 
-    drive(studies, store, name, should_end=should_end, wait=console.wait, watch=watch, announce=announce)
+    run_search(studies, store, name, should_end=should_end, wait=console.wait, watch=watch, announce=announce)
 
 
-def _list(studies: Studies) -> Answer:
+def _list(studies: SearchStore) -> Answer:
     told = [_tell(studies, name, with_importance=False) for name in studies.names()]  # which would take a second for each
     nothing = "No searches yet. `python -m cnn_core search NAME --vary learning_rate=0.0001..0.1` begins one."
     return [answer for answer, _ in told], "\n".join(text.partition("\n")[0] for _, text in told) or nothing
 
 
-def _tell(studies: Studies, name: str, *, with_importance: bool = True) -> Answer:
+def _tell(studies: SearchStore, name: str, *, with_importance: bool = True) -> Answer:
     search, trials = studies.search(name), studies.trials(name)
     importance = studies.importance(name) if with_importance else {}
     best = best_of(trials)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from cnn_core.errors import StudioError
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 LARGEST_MB = 64  # the decoder's own limit
 PUBLIC = (
@@ -34,14 +35,14 @@ def run_serve_command(args: argparse.Namespace, store: Store, run: Run, say: Cal
     _check(args)
     from cnn_core.device import choose_device
     from cnn_core.inference.classifier import Classifier
-    from cnn_core.serving.endpoint import Endpoint, Limits, is_loopback
+    from cnn_core.serving.endpoint import Endpoint, RequestLimits, is_loopback
     from cnn_core.serving.server import open_socket, serve
 
     is_local = is_loopback(args.host)
     if not is_local and not args.public:
         raise StudioError(f"{args.host} can be reached from other machines. Add --public if that is meant.")
     classifier = Classifier(store.home.run_folder(run.id), choose_device(args.device))
-    limits = Limits(int(args.max_mb * 2**20), args.seconds, args.in_flight)
+    limits = RequestLimits(int(args.max_mb * 2**20), args.seconds, args.in_flight)
     endpoint = Endpoint(classifier, run.id, limits, is_local=is_local)
     with open_socket(args.host, args.port) as listener:
         address = _address(args.host, listener.getsockname()[1])

@@ -1,32 +1,63 @@
-"""What a setting is: how a field of the settings describes itself, and how its ranges and refusals are told in words.
+"""How a setting is declared, and how its range and a refused value are put into words.
 
-In: pydantic models whose fields were made with `setting`. Out: labels, ranges and sentences for the form, the command line and the
-errors. It knows no setting by name. Importing it does not import torch.
+In: pydantic models whose fields are made with `setting`. Out: labels, ranges and sentences for the form, the command line and the
+errors. This module knows no setting by name, and importing it does not import torch.
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from cnn_core.errors import SettingError
 
+Conditions = dict[str, tuple[Any, ...]]
+
+
+class SettingFacts(NamedTuple):
+    """What a field says of itself beside its title and help; see `setting`."""
+
+    unit: str
+    group: str
+    only: Conditions
+
 
 def setting(
-    default: Any, *, title: str, unit: str, group: str, help: str, only: dict[str, tuple] | None = None, **limits: float
+    default: Any,
+    *,
+    title: str,
+    group: str,
+    help: str,
+    unit: str = "",
+    only: Conditions | None = None,
+    **limits: float,
 ) -> Any:
-    """A field: `title` and `unit` are its label, `help` its sentence, `group` its place in the form, `limits` pydantic's ge, gt, le, lt.
+    """Return a pydantic field.
 
-    `only` says when it has an effect at all: {"optimizer": ("sgd", "muon")} means with one of these optimizers.
+    title: the label, one to three words. unit: added to the label in brackets where a number means nothing without it. group: the tab of
+    the form. help: what the setting does and when to change it. only: when it has an effect at all; {"optimizer": ("sgd", "muon")} means
+    with one of these optimizers. limits: pydantic's ge, gt, le, lt, min_length, max_length.
     """
-    return Field(
-        default, title=title, description=help, json_schema_extra={"unit": unit, "group": group, "only": only or {}}, **limits
-    )
+    # pydantic's overloads do not accept limits that are collected in a dictionary.
+    extra: dict[str, Any] = {"unit": unit, "group": group, "only": only or {}}
+    return Field(default, title=title, description=help, json_schema_extra=extra, **cast(dict[str, Any], limits))
+
+
+def facts_of(field: FieldInfo) -> SettingFacts:
+    """Return the facts of a field that `setting` made."""
+    return SettingFacts(**cast(dict[str, Any], field.json_schema_extra))
+
+
+def label_of(field: FieldInfo) -> str:
+    """Return the label: "Rotation (degrees)", "Epochs"."""
+    unit = facts_of(field).unit
+    return f"{field.title} ({unit})" if unit else str(field.title)
 
 
 @cache
 def range_in_words(settings: type[BaseModel], field: str) -> str:
-    """The allowed values of a field: "1 to 1,000", "above 0, at most 10", or "adam, adamw or sgd"; "" where anything goes."""
+    """Return the allowed values of a field: "1 to 1,000", "above 0, at most 10", or "adam, adamw or sgd"; "" where anything goes."""
     schema = _schema(settings)[field]
     low, high = schema.get("minimum"), schema.get("maximum")
     if "enum" in schema:
@@ -38,11 +69,11 @@ def range_in_words(settings: type[BaseModel], field: str) -> str:
 
 @cache
 def _schema(settings: type[BaseModel]) -> dict[str, Any]:
-    return settings.model_json_schema()["properties"]
+    return cast(dict[str, Any], settings.model_json_schema()["properties"])
 
 
 def refusal(settings: type[BaseModel], error: ValidationError) -> SettingError:
-    """The first refusal of a pydantic error as one sentence with the field's title, its range and what was given."""
+    """Return the first refusal of a pydantic error as one sentence with the field's title, its range and the value that was given."""
     first = error.errors()[0]
     field, given = str(first["loc"][0]), _shown(first["input"])
     if first["type"] == "extra_forbidden":
@@ -52,17 +83,17 @@ def refusal(settings: type[BaseModel], error: ValidationError) -> SettingError:
 
 
 def _wanted(settings: type[BaseModel], field: str) -> str:
-    """What a field takes: "a whole number, 1 to 1,000", "adam, adamw or sgd", "on or off"."""
+    """Return what a field takes: "a whole number, 1 to 1,000", "adam, adamw or sgd", "on or off"."""
     kind = settings.model_fields[field].annotation
-    words = {int: "a whole number, ", float: "a number, ", bool: "on or off"}
     if kind is str:
         most = _schema(settings)[field].get("maxLength", 100)
         return f"a text of 1 to {most:,} letters"
-    return words.get(kind, "") + range_in_words(settings, field)
+    prefix = "a whole number, " if kind is int else "a number, " if kind is float else "on or off" if kind is bool else ""
+    return prefix + range_in_words(settings, field)
 
 
 def _shown(value: Any) -> str:
-    """The beginning of what was given, as text that can be printed."""
+    """Return the beginning of a given value as text that can be printed."""
     try:
         return str(value)[:80].encode("utf-8", "replace").decode()
     except ValueError:  # Python does not write out whole numbers of more than 4,300 digits
@@ -70,7 +101,7 @@ def _shown(value: Any) -> str:
 
 
 def value_in_words(value: Any) -> str:
-    """A setting's value as links, command lines, tables and charts have it: on and off for a switch, a number so that it comes back as the same."""
+    """Return a value as links, command lines, tables and charts show it: on and off for a switch, a number so that it can be read back exactly."""
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
@@ -78,28 +109,29 @@ Knots = tuple[tuple[float, float], ...]
 
 
 def parse_knots(text: str) -> Knots:
-    """ "0:0, 0.3:1, 1:0" as ((0, 0), (0.3, 1), (1, 0)): places in the training (0..1, rising) and shares of the peak (0..1).
+    """Read "0:0, 0.3:1, 1:0" as ((0, 0), (0.3, 1), (1, 0)): rising fractions of the training (0..1), each with a fraction of the peak learning rate (0..1).
 
     Raises ValueError, whose message follows a field's title.
     """
     try:
         knots = tuple((float(place), float(share)) for place, share in (pair.split(":") for pair in text.split(",")))
     except ValueError:
-        raise ValueError("must be pairs “place:share” with commas between them, like 0:0.1, 0.3:1, 1:0") from None
+        raise ValueError("must be pairs “time:factor” separated by commas, like 0:0.1, 0.3:1, 1:0") from None
     places, shares = zip(*knots, strict=True)
     if len(knots) < 2 or places[0] != 0 or places[-1] != 1 or any(a >= b for a, b in zip(places, places[1:], strict=False)):
-        raise ValueError("must have places that rise from 0 to 1, like 0:0.1, 0.3:1, 1:0")
+        raise ValueError("must have times that rise from 0 to 1, like 0:0.1, 0.3:1, 1:0")
     if not all(0 <= share <= 1 for share in shares) or not any(shares):
-        raise ValueError("must have shares of 0 to 1, not all of them 0, like 0:0.1, 0.3:1, 1:0")
+        raise ValueError("must have factors of 0 to 1, not all of them 0, like 0:0.1, 0.3:1, 1:0")
     return knots
 
 
-def parse_places(text: str) -> tuple[float, ...]:
-    """ "0.5, 0.75" as (0.5, 0.75): rising places in the training, between 0 and 1. Raises ValueError as `parse_knots` does."""
+def parse_milestones(text: str) -> tuple[float, ...]:
+    """Read "0.5, 0.75" as (0.5, 0.75): rising fractions of the training. Raises ValueError as `parse_knots` does."""
     try:
-        places = tuple(float(place) for place in text.split(","))
+        milestones = tuple(float(place) for place in text.split(","))
     except ValueError:
-        places = ()
-    if not places or not all(0 < place < 1 for place in places) or any(a >= b for a, b in zip(places, places[1:], strict=False)):
-        raise ValueError("must be rising numbers between 0 and 1 with commas between them, like 0.5, 0.75")
-    return places
+        milestones = ()
+    is_rising = all(a < b for a, b in zip(milestones, milestones[1:], strict=False))
+    if not milestones or not all(0 < place < 1 for place in milestones) or not is_rising:
+        raise ValueError("must be rising numbers between 0 and 1 separated by commas, like 0.5, 0.75")
+    return milestones

@@ -43,14 +43,14 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Refused:
+class SkippedFile:
     """One member that is set aside, with the reason in words."""
 
     path: str
     reason: str
 
 
-def list_members(archive: Path) -> Iterator[Member | Refused]:
+def list_members(archive: Path) -> Iterator[Member | SkippedFile]:
     """Every file in the archive, in its order; those that cannot be trusted are refused by name. Raises DataError for the whole."""
     _check_directory(archive)
     try:
@@ -63,7 +63,7 @@ def list_members(archive: Path) -> Iterator[Member | Refused]:
         if info.is_dir():
             continue
         if reason := _distrust(info) or ("it shares its bytes with another one" if info.header_offset in sharing else None):
-            yield Refused(show_name(info.orig_filename), reason)
+            yield SkippedFile(show_name(info.orig_filename), reason)
         else:
             yield Member(info.filename, info.file_size, info.header_offset, info.compress_size, info.compress_type, info.CRC)
 
@@ -96,7 +96,7 @@ def show_name(name: str) -> str:
     return text if len(text) <= 120 else f"{text[:80]}…{text[-30:]}"
 
 
-def distrust_name(path: str) -> str | None:
+def check_name(path: str) -> str | None:
     """Why a member's path is not taken, in words, or None. Nothing is written by these names; they would mislead a reader."""
     if "\\" in path:
         return "its name has backslashes"
@@ -126,7 +126,7 @@ def _distrust(info: zipfile.ZipInfo) -> str | None:
         return f"it is larger than {MAX_BYTES // 2**20} MB"
     if info.orig_filename != info.filename:  # zipfile cuts a name at a zero byte
         return UNPRINTABLE
-    return distrust_name(info.filename)
+    return check_name(info.filename)
 
 
 def is_printable(name: str) -> bool:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class RandomDraws:
     """One look at some images of a set: their places in it (N,) int64, the pass (from 0), and the source of all its draws.
 
     `indices` and `generator` are on the batch's device.
@@ -38,7 +38,7 @@ class View:
         return self.rand(*shape) * 2 - 1
 
 
-Augmentation = Callable[[torch.Tensor, View], torch.Tensor]
+Augmentation = Callable[[torch.Tensor, RandomDraws], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class RandomCrop:
     padding: int
     fill: Literal["black", "reflect"] = "black"
 
-    def __call__(self, images: torch.Tensor, view: View) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
         if not self.padding:
             return images
         count, channels, height, width = images.shape
@@ -79,7 +79,7 @@ class RandomCrop:
 class RandomFlip:
     """Mirrors every image left to right with probability one half."""
 
-    def __call__(self, images: torch.Tensor, view: View) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
         return _mirror(images, view.rand(len(images)) < 0.5)
 
 
@@ -93,7 +93,7 @@ class AlternatingFlip:
 
     seed: int
 
-    def __call__(self, images: torch.Tensor, view: View) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
         first = scramble(scramble(view.indices) + self.seed % 2**32) & 1
         return _mirror(images, (first + view.epoch) % 2 == 1)
 
@@ -109,7 +109,7 @@ class Cutout:
     size: float
     fill: tuple[float, ...]
 
-    def __call__(self, images: torch.Tensor, view: View) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
         count, _, height, width = images.shape
         side = round(self.size * min(height, width))
         if not side:
@@ -126,7 +126,7 @@ class Brightness:
 
     strength: float
 
-    def __call__(self, images: torch.Tensor, view: View) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
         if not self.strength:
             return images
         return (images + view.spread(len(images), 1, 1, 1) * (self.strength * 255)).clamp(0, 255)
@@ -138,7 +138,7 @@ class Contrast:
 
     strength: float
 
-    def __call__(self, images: torch.Tensor, view: View) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
         if not self.strength:
             return images
         values = images.float()
@@ -147,7 +147,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Affine:
+class RandomAffine:
     """Turns, scales and slants every image about its middle; what comes in from outside is black. Gives float32, bilinear.
 
     `rotation`, `shear`: degrees, drawn within ±. `scale`: a share, the factor is drawn in 1 ± `scale`. A positive rotation turns
@@ -158,7 +158,7 @@ class Affine:
     scale: float = 0.0
     shear: float = 0.0
 
-    def __call__(self, images: torch.Tensor, view: View) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
         if not (self.rotation or self.scale or self.shear):
             return images
         height, width = images.shape[2:]
@@ -186,7 +186,7 @@ def scramble(numbers: torch.Tensor) -> torch.Tensor:
     return numbers >> 16 ^ numbers
 
 
-def _centres(view: View, count: int, length: int) -> torch.Tensor:
+def _centres(view: RandomDraws, count: int, length: int) -> torch.Tensor:
     return view.randint(length, count, 1)
 
 

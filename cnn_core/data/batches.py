@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from cnn_core.data.augmentation import Augmentation, View
+from cnn_core.data.augmentation import Augmentation, RandomDraws
 from cnn_core.data.mixing import Mix
 from cnn_core.data.source import ImageSet
 from cnn_core.data.streaming import fits_on_device, prefetch
@@ -79,7 +79,7 @@ class Batches:
             parts = prefetch(self._pool, self._cut(places)[self._given :], self._device)
         with closing(parts):  # a consumer that stops early leaves no reading thread behind
             for chosen, images in zip(order, parts, strict=True):
-                view = View(chosen, self._passes - 1, self._generator)
+                view = RandomDraws(chosen, self._passes - 1, self._generator)
                 images, labels = images.permute(0, 3, 1, 2), self.labels[chosen]  # (B, C, H, W), channels-last
                 for augment in self.augmentations:
                     images = augment(images, view)

@@ -1,7 +1,7 @@
-"""The data sets by name. In: a catalogue name, an imported set's name, or a path. Out: its source, and the settings it wants by default.
+"""The catalogue: the data sets that the program knows by name, with classes, sizes, licence, download and default settings.
 
-Importing this module imports neither torch nor scikit-learn; sources load what they need when images are asked for.
-To add a set: say in `CATALOG` what is known of it, and write a reader beside this file that gives its arrays.
+In: a name. Out: its entry. To add a data set: add an entry to `CATALOG`, and a function that reads its arrays. Importing this module
+imports neither torch nor scikit-learn.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cnn_core.data.download import Archive
-from cnn_core.data.source import DataInfo, DataSource
-from cnn_core.errors import DataError
-from cnn_core.home import SET_NAME, Home
+from cnn_core.data.source import DataInfo
 
 DIGITS = tuple("0123456789")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -243,39 +241,3 @@ CATALOG = {
 def defaults_for(data: str) -> dict[str, Any]:
     """The settings that data set `data` wants by default, by name; empty for one's own images."""
     return dict(CATALOG[data].defaults) if data in CATALOG else {}
-
-
-def canonical_name(data: str) -> str:
-    """How a data set is recorded: its name in the catalogue or among the imported sets, or the absolute path of its folder."""
-    if not data or data in CATALOG or _is_imported(data, Home.from_environment()):
-        return data
-    try:
-        return str(Path(data).expanduser().resolve())
-    except (OSError, ValueError, RuntimeError):
-        return data
-
-
-def open_source(data: str, home: Home | None = None) -> DataSource:
-    """The source that `data` names: a set of the catalogue, an imported set, or a folder or zip on this machine. Raises DataError."""
-    home = home or Home.from_environment()
-    if data in CATALOG:
-        from cnn_core.data.catalog_source import CatalogSource
-
-        return CatalogSource(CATALOG[data], home)
-    if _is_imported(data, home):
-        from cnn_core.data.imported import ImportedSource
-
-        return ImportedSource(home.set_folder(data))
-    from cnn_core.data.path_source import PathSource, is_source
-
-    path = Path(canonical_name(data))
-    if not data or not is_source(path, home):
-        raise DataError(
-            f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}), nor an imported set, nor a folder or zip archive "
-            "on this machine. Check the spelling."
-        )
-    return PathSource(path, home)
-
-
-def _is_imported(name: str, home: Home) -> bool:
-    return bool(SET_NAME.fullmatch(name)) and home.set_folder(name).is_dir()

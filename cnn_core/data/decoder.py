@@ -56,7 +56,7 @@ DECODER_ERRORS = (
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """A decoded picture: upright, 8-bit RGB. `notes` says in words what was converted on the way; `size` is the file's own, in pixels,
     and `is_grey` whether it says that it has no colours."""
 
@@ -66,7 +66,7 @@ class Picture:
     is_grey: bool
 
 
-def read_picture(source: Path | bytes, name: str, *, draft: int | None = None) -> Picture:
+def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> DecodedImage:
     """Decode `source`; `name` is how messages call it. `draft`: a JPEG may be decoded smaller, though never below this side (pixels).
 
     Raises ImageError where it is missing, no image, damaged, or too large.
@@ -75,9 +75,9 @@ def read_picture(source: Path | bytes, name: str, *, draft: int | None = None) -
         return _decode(opened, draft)
 
 
-def read_reduced(source: Path | bytes, name: str) -> Picture:
+def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
     """The same with at most LONGEST pixels on a side, so that many photographs can be kept; a note says so. Raises ImageError."""
-    picture = read_picture(source, name, draft=LONGEST // 2)
+    picture = read_image(source, name, draft=LONGEST // 2)
     if max(picture.size) <= LONGEST:
         return picture
     picture.image.thumbnail((LONGEST, LONGEST), Image.Resampling.BICUBIC)
@@ -144,7 +144,7 @@ def _too_many(name: str, limit: int) -> ImageError:
     return ImageError(f"{name} has more than {limit // 1_000_000} million pixels. Save it smaller.")
 
 
-def _decode(opened: Image.Image, draft: int | None) -> Picture:
+def _decode(opened: Image.Image, draft: int | None) -> DecodedImage:
     notes, size = [], opened.size
     if getattr(opened, "is_animated", False):
         notes.append("It is animated: the first frame was used.")
@@ -158,7 +158,7 @@ def _decode(opened: Image.Image, draft: int | None) -> Picture:
             notes.append("It was turned upright as its EXIF data says.")
     except DECODER_ERRORS:
         notes.append("Its EXIF data cannot be read, so it was not turned.")
-    return Picture(_to_rgb(image, notes), tuple(notes), size, opened.mode in GREY_MODES)
+    return DecodedImage(_to_rgb(image, notes), tuple(notes), size, opened.mode in GREY_MODES)
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:

@@ -19,21 +19,21 @@ import numpy as np
 
 from cnn_core.data.archive import show_name
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.decoder import Fit, read_picture
+from cnn_core.data.decoder import Fit, read_image
 from cnn_core.data.duplicates import find_duplicates
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import USED, Index
-from cnn_core.data.library import examine
+from cnn_core.data.library import check_quality
 from cnn_core.data.listing import Listing, list_source
-from cnn_core.data.owners import note_owner
-from cnn_core.data.parallel_decoding import Recipe, decode_all, describe_pixels, helpers, read_file
+from cnn_core.data.owners import write_owner
+from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, describe_pixels, helpers, read_file
 from cnn_core.data.source import PARTS, Part
 from cnn_core.data.splits import stratified_split
 from cnn_core.data.version import fingerprint
 from cnn_core.errors import BusyError, DataError, ImageError
 from cnn_core.events import Progress
-from cnn_core.files import try_lock
 from cnn_core.home import IMAGES, INDEX, Home
+from cnn_core.locks import try_lock
 
 SMALLEST, LARGEST = 16, 224
 COMMON_SIZE = 64  # pixels: images that all are squares of one side up to this keep it, all others become this
@@ -45,7 +45,7 @@ Arrays = tuple[np.ndarray, np.ndarray]  # images (N, S, S, C) uint8, labels (N,)
 
 
 @dataclass(frozen=True)
-class Options:
+class ImportOptions:
     """How images become pixels, and how they are split. Raises DataError where something is out of range.
 
     image_size: pixels, None to keep what the images have in common (else 64). fit: see `to_pixels`. colour: "auto" is grey where all sampled
@@ -68,7 +68,7 @@ class Options:
 
 
 def import_files(
-    name: str, source: Path, options: Options, home: Home, listing: Listing | None = None, *, owner: str = ""
+    name: str, source: Path, options: ImportOptions, home: Home, listing: Listing | None = None, *, owner: str = ""
 ) -> Importing:
     """Import a folder or a zip as set `name`. Raises DataError; what was read until then is kept for the next try of the same files.
 
@@ -86,7 +86,7 @@ def import_files(
             if any(facts.get(key) != value for key, value in described.items()):
                 _clear(folder)
                 facts = described | _list(source, listing, options, index)
-            note_owner(folder, owner)
+            write_owner(folder, owner)
             del listing
             total = index.count()
             _make_map(folder, facts, total)
@@ -104,7 +104,7 @@ def import_arrays(name: str, parts: dict[Part, Arrays], facts: dict[str, Any], h
         shape = next(iter(parts.values()))[0].shape[1:]
         facts = {
             "source": "",
-            "options": asdict(Options()),
+            "options": asdict(ImportOptions()),
             "image_size": shape[0],
             "channels": shape[2],
             "has_parts": True,
@@ -124,7 +124,7 @@ def import_arrays(name: str, parts: dict[Part, Arrays], facts: dict[str, Any], h
         _publish(folder, home.set_folder(name))
 
 
-def _list(source: Path, listing: Listing, options: Options, index: Index) -> dict[str, Any]:
+def _list(source: Path, listing: Listing, options: ImportOptions, index: Index) -> dict[str, Any]:
     """Put the listing into a new index; gives what is known of the set now."""
     image_size, channels = choose_form(source, listing, options)
     Index.create(index.path)
@@ -138,7 +138,7 @@ def _list(source: Path, listing: Listing, options: Options, index: Index) -> dic
     }
 
 
-def choose_form(source: Path, listing: Listing, options: Options) -> tuple[int, int]:
+def choose_form(source: Path, listing: Listing, options: ImportOptions) -> tuple[int, int]:
     """Image size (pixels) and channels: as chosen, else what a sample of the images has in common."""
     sample = (
         listing.files[:: max(1, len(listing.files) // SAMPLE)] if options.image_size is None or options.colour == "auto" else []
@@ -146,7 +146,7 @@ def choose_form(source: Path, listing: Listing, options: Options) -> tuple[int, 
     sizes, is_grey = set(), bool(sample)
     for file in sample:
         try:
-            picture = read_picture(read_file(source, file.path, file.member), file.path, draft=LARGEST)
+            picture = read_image(read_file(source, file.path, file.member), file.path, draft=LARGEST)
         except ImageError:
             continue
         sizes.add(picture.size)
@@ -158,7 +158,7 @@ def choose_form(source: Path, listing: Listing, options: Options) -> tuple[int, 
 
 def _decode(index: Index, source: Path, folder: Path, facts: dict[str, Any], pool: ProcessPoolExecutor | None) -> Importing:
     size, channels = facts["image_size"], facts["channels"]
-    recipe = Recipe(source, folder / IMAGES, size, channels, facts["options"]["fit"])
+    recipe = DecodingOptions(source, folder / IMAGES, size, channels, facts["options"]["fit"])
     rows = min(MOST_ROWS, max(16, CHUNK_BYTES // (size * size * channels)))
     done, total = index.count("is_read"), index.count()
     for readings in decode_all(recipe, index.unread(rows), pool):
@@ -189,7 +189,7 @@ def _complete(index: Index, folder: Path, facts: dict[str, Any]) -> Importing:
     yield from find_duplicates(index, np.load(folder / IMAGES, mmap_mode="r"))
     index.note(fingerprint=fingerprint(index))
     imported = ImportedSource(folder)
-    examine(imported)  # kept, so that the first look at a large set need not wait for it
+    check_quality(imported)  # kept, so that the first look at a large set need not wait for it
     imported.count(USED)
 
 
@@ -204,7 +204,7 @@ def split(index: Index, test_share: float, seed: int) -> None:
 
 def resplit(index: Index, test_share: float, seed: int) -> None:
     """Split a set anew that does not say itself what is for testing. Raises DataError. It is another version of the data then."""
-    Options(test_share=test_share, seed=seed)
+    ImportOptions(test_share=test_share, seed=seed)
     split(index, test_share, seed)
     index.note(fingerprint=fingerprint(index))
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnn_core.data.archive import Refused
+from cnn_core.data.archive import SkippedFile
 from cnn_core.data.source import PARTS, Part
 from cnn_core.errors import DataError
 from cnn_core.files import transaction
@@ -125,7 +125,7 @@ class Index:
 
     # Importing.
 
-    def add(self, items: Iterable[tuple[str, int, Part | None, int, Any]], refused: Iterable[Refused]) -> None:
+    def add(self, items: Iterable[tuple[str, int, Part | None, int, Any]], refused: Iterable[SkippedFile]) -> None:
         """Items (path, label, part, bytes, place in an archive or None), numbered from 0 in this order, and what was set aside."""
         rows = (
             (
@@ -262,14 +262,14 @@ class Index:
             "relabelled": int(relabelled),
         }
 
-    def problems(self, limit: int = 1000) -> list[Refused]:
+    def problems(self, limit: int = 1000) -> list[SkippedFile]:
         """Every file that was set aside, with the reason, up to `limit`."""
         with self._open() as db:
             found = db.execute(
                 "select path, problem from items where problem is not null union all select path, reason from refused limit ?",
                 (limit,),
             )
-            return [Refused(*row) for row in found]
+            return [SkippedFile(*row) for row in found]
 
     def count_problems(self) -> int:
         with self._open() as db:

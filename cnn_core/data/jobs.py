@@ -179,8 +179,8 @@ def steps_of(job: Job, home: Home) -> Iterator[Progress]:
     """The import that a job stands for."""
     from cnn_core.data.catalog import CATALOG
     from cnn_core.data.catalog_source import CatalogSource
-    from cnn_core.data.importer import Options, import_files
+    from cnn_core.data.importer import ImportOptions, import_files
 
     if not job.source:
         return CatalogSource(CATALOG[job.name], home).obtain()
-    return import_files(job.name, Path(job.source), Options(**job.options), home, owner=job.owner)
+    return import_files(job.name, Path(job.source), ImportOptions(**job.options), home, owner=job.owner)

@@ -7,8 +7,8 @@ from typing import Any
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import DataError
-from cnn_core.files import try_lock
 from cnn_core.home import Home
+from cnn_core.locks import try_lock
 
 PATH_PREFIX = "path-"
 SMALL_CLASS = 10  # images below which a class is hardly learned
@@ -16,7 +16,7 @@ IMBALANCE = 10  # times as many images in the largest class as in the smallest
 
 
 @dataclass(frozen=True)
-class Health:
+class DataQuality:
     """What a person should know before training. `warnings`: sentences; counts are of used images unless they say otherwise."""
 
     warnings: tuple[str, ...]
@@ -62,13 +62,13 @@ def remove_set(name: str, home: Home) -> None:
         shutil.rmtree(scratch)
 
 
-def examine(source: ImportedSource) -> Health:
+def check_quality(source: ImportedSource) -> DataQuality:
     """The truth about a set, from its index alone."""
     index = source.index
     pairs = index.remembered(source.version, "pairs", index.count_pairs)
     facts = index.remembered(source.version, "overview", index.overview)
     problems = index.count_problems()
-    return Health(
+    return DataQuality(
         warnings=tuple(_warnings(source, pairs, facts)),
         problems=problems,
         pairs=pairs,

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from cnn_core.data.archive import UNPRINTABLE, Member, Refused, is_printable, list_members, show_name
+from cnn_core.data.archive import UNPRINTABLE, Member, SkippedFile, is_printable, list_members, show_name
 from cnn_core.data.decoder import SUFFIXES
 from cnn_core.data.source import PARTS, Part
 from cnn_core.errors import DataError
@@ -29,7 +29,7 @@ EMPTY_FOLDER = "the folder is empty"
 Found = tuple[str, int, Member | None]  # path below the source, size in bytes, and, in an archive, where its bytes are
 
 
-class File(NamedTuple):
+class ListedFile(NamedTuple):
     """One image file: its path below the source, its class as a number, its part (None: to be split), its size in bytes, and, of
     an archive's member, where its bytes are."""
 
@@ -45,8 +45,8 @@ class Listing:
     """Classes in the order of their names; files in the order of part, class and name."""
 
     classes: tuple[str, ...]
-    files: list[File]
-    refused: list[Refused]
+    files: list[ListedFile]
+    refused: list[SkippedFile]
 
     @cached_property
     def signature(self) -> str:
@@ -65,16 +65,16 @@ class Listing:
 def list_source(source: Path) -> Listing:
     """The images in a folder or a zip. Raises DataError when it cannot be read or does not hold classes of images."""
     found: list[Found] = []
-    refused: list[Refused] = []
+    refused: list[SkippedFile] = []
     for one in find_images(source):
-        if isinstance(one, Refused):
+        if isinstance(one, SkippedFile):
             refused.append(one)
         else:
             found.append(one)
     return _arrange(found, refused, source)
 
 
-def find_images(source: Path) -> Iterator[Found | Refused]:
+def find_images(source: Path) -> Iterator[Found | SkippedFile]:
     """Every image file in a folder or a zip, in no order, and a Refused for what is set aside. Raises DataError when it cannot be read."""
     try:
         is_folder, is_file = source.is_dir(), source.is_file()
@@ -83,14 +83,14 @@ def find_images(source: Path) -> Iterator[Found | Refused]:
     if not (is_folder or is_file):
         raise DataError(f"{show_name(str(source))} is neither a folder nor a zip archive on this machine. Check the path.")
     for one in _walk(source) if is_folder else _members(source):
-        if isinstance(one, Refused):
+        if isinstance(one, SkippedFile):
             yield one
         elif not any(map(_is_ignored, one[0].split("/"))):
             is_image = os.path.splitext(one[0].rpartition("/")[2])[1].lower() in SUFFIXES
-            yield one if is_image else Refused(show_name(one[0]), NO_IMAGE)
+            yield one if is_image else SkippedFile(show_name(one[0]), NO_IMAGE)
 
 
-def _arrange(found: list[Found], refused: list[Refused], source: Path) -> Listing:
+def _arrange(found: list[Found], refused: list[SkippedFile], source: Path) -> Listing:
     """Classes and parts, read off the paths."""
     above = _common_folders([path for path, _, _ in found])
     tops = {path.split("/")[above].casefold() for path, _, _ in found if path.count("/") > above}
@@ -100,22 +100,24 @@ def _arrange(found: list[Found], refused: list[Refused], source: Path) -> Listin
         steps = path.split("/")[above:]
         part = PART_FOLDERS.get(steps[0].casefold()) if has_parts else None
         if has_parts and part is None:
-            refused.append(Refused(show_name(path), "it is in none of the folders train, val and test"))
+            refused.append(SkippedFile(show_name(path), "it is in none of the folders train, val and test"))
         elif len(steps) < (3 if has_parts else 2):
-            refused.append(Refused(show_name(path), "it lies beside the class folders, not in one"))
+            refused.append(SkippedFile(show_name(path), "it lies beside the class folders, not in one"))
         elif not is_printable(path) and is_printable(steps[1 if has_parts else 0]):
-            refused.append(Refused(show_name(path), UNPRINTABLE))
+            refused.append(SkippedFile(show_name(path), UNPRINTABLE))
         else:
             placed.append((part, steps[1 if has_parts else 0], path, size, member))
     classes = _check_classes(placed, refused, source)
     label = {name: number for number, name in enumerate(classes)}
     order = {None: 0} | {part: number for number, part in enumerate(PARTS)}
     placed.sort(key=lambda file: (order[file[0]], label[file[1]], file[2]))
-    return Listing(classes, [File(path, label[name], part, size, member) for part, name, path, size, member in placed], refused)
+    return Listing(
+        classes, [ListedFile(path, label[name], part, size, member) for part, name, path, size, member in placed], refused
+    )
 
 
 def _check_classes(
-    placed: Sequence[tuple[Part | None, str, str, int, Member | None]], refused: Sequence[Refused], source: Path
+    placed: Sequence[tuple[Part | None, str, str, int, Member | None]], refused: Sequence[SkippedFile], source: Path
 ) -> tuple[str, ...]:
     """The classes' names in order. Raises DataError where they cannot be the classes of a data set."""
     counts = Counter(name for part, name, *_ in placed if part in (None, "train"))
@@ -158,7 +160,7 @@ def _common_folders(paths: Sequence[str]) -> int:
     return above
 
 
-def _walk(folder: Path) -> Iterator[Found | Refused]:
+def _walk(folder: Path) -> Iterator[Found | SkippedFile]:
     """Every regular file below `folder`: its path from there, with slashes, and its size. Empty folders are refused by name."""
     below = [""]
     while below:
@@ -177,10 +179,10 @@ def _walk(folder: Path) -> Iterator[Found | Refused]:
         except OSError as error:
             if not here:
                 raise DataError(f"{folder} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
-            yield Refused(show_name(here), f"the folder cannot be opened ({error.strerror})")
+            yield SkippedFile(show_name(here), f"the folder cannot be opened ({error.strerror})")
         else:
             if is_empty and here:
-                yield Refused(show_name(here), EMPTY_FOLDER)
+                yield SkippedFile(show_name(here), EMPTY_FOLDER)
 
 
 def _is_ignored(name: str) -> bool:
@@ -188,6 +190,6 @@ def _is_ignored(name: str) -> bool:
     return name.startswith(".") or name in IGNORED
 
 
-def _members(archive: Path) -> Iterator[Found | Refused]:
+def _members(archive: Path) -> Iterator[Found | SkippedFile]:
     for member in list_members(archive):
-        yield member if isinstance(member, Refused) else (member.path, member.size, member)
+        yield member if isinstance(member, SkippedFile) else (member.path, member.size, member)

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from scipy.special import betaincinv
 
-from cnn_core.data.augmentation import View, box
+from cnn_core.data.augmentation import RandomDraws, box
 
 Mixed = tuple[torch.Tensor, torch.Tensor]
-Mix = Callable[[torch.Tensor, torch.Tensor, View], Mixed]
+Mix = Callable[[torch.Tensor, torch.Tensor, RandomDraws], Mixed]
 
 STEPS = 4096  # of the table of the beta distribution: no probability is off by more than 1 / 4096
 
@@ -31,7 +31,7 @@ class MixUp:
     alpha: float
     classes: int
 
-    def __call__(self, images: torch.Tensor, labels: torch.Tensor, view: View) -> Mixed:
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor, view: RandomDraws) -> Mixed:
         share, partner = draw_beta(self.alpha, len(images), view), draw_partners(len(images), view)
         blended = torch.lerp(images[partner], images, share[:, None, None, None])
         return blended, mix_targets(labels, labels[partner], share, self.classes)
@@ -48,7 +48,7 @@ class CutMix:
     alpha: float
     classes: int
 
-    def __call__(self, images: torch.Tensor, labels: torch.Tensor, view: View) -> Mixed:
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor, view: RandomDraws) -> Mixed:
         count, _, height, width = images.shape
         share, partner = draw_beta(self.alpha, count, view), draw_partners(count, view)
         side = (1 - share).sqrt()[:, None]  # (N, 1): of the rectangle, as a share of the image's
@@ -72,7 +72,7 @@ class MixEither:
 
     mixes: tuple[Mix, ...]
 
-    def __call__(self, images: torch.Tensor, labels: torch.Tensor, view: View) -> Mixed:
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor, view: RandomDraws) -> Mixed:
         chosen = view.randint(len(self.mixes), len(images), 1)
         mixed, targets = self.mixes[0](images, labels, view)
         for number, mix in enumerate(self.mixes[1:], start=1):
@@ -82,7 +82,7 @@ class MixEither:
         return mixed, targets
 
 
-def draw_beta(alpha: float, count: int, view: View) -> torch.Tensor:
+def draw_beta(alpha: float, count: int, view: RandomDraws) -> torch.Tensor:
     """`count` draws from Beta(alpha, alpha), float32: the inverse of its distribution function at uniform draws.
 
     Torch's own Beta takes no generator, so that a seed would not decide its draws.
@@ -93,7 +93,7 @@ def draw_beta(alpha: float, count: int, view: View) -> torch.Tensor:
     return torch.lerp(table[below], table[below + 1], position - below)
 
 
-def draw_partners(count: int, view: View) -> torch.Tensor:
+def draw_partners(count: int, view: RandomDraws) -> torch.Tensor:
     """A permutation of the batch: (N,) int64, for each image the place of the one it is mixed with (now and then itself)."""
     return torch.randperm(count, generator=view.generator, device=view.generator.device)
 

@@ -10,7 +10,7 @@ from cnn_core.home import Home
 OWNER = "owner.txt"
 
 
-def note_owner(folder: Path, owner: str) -> None:
+def write_owner(folder: Path, owner: str) -> None:
     """Say whose `folder` is; nothing is written where that is nobody in particular."""
     if owner:
         (folder / OWNER).write_text(owner, encoding="utf-8")

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnn_core.data.archive import Member, read_member, show_name
-from cnn_core.data.decoder import Fit, read_bytes, read_picture, to_pixels
+from cnn_core.data.decoder import Fit, read_bytes, read_image, to_pixels
 from cnn_core.data.index import Reading
 from cnn_core.errors import DataError, ImageError
 
@@ -34,7 +34,7 @@ Rows = list[tuple[int, str, Any]]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class DecodingOptions:
     """Files below the folder or in the zip `source` become rows (size, size, channels) of the map in the file `images`."""
 
     source: Path
@@ -58,7 +58,7 @@ def helpers(total: int) -> Iterator[ProcessPoolExecutor | None]:
         yield pool
 
 
-def decode_all(recipe: Recipe, chunks: Iterable[Rows], pool: ProcessPoolExecutor | None) -> Iterator[list[Reading]]:
+def decode_all(recipe: DecodingOptions, chunks: Iterable[Rows], pool: ProcessPoolExecutor | None) -> Iterator[list[Reading]]:
     """The readings of every chunk, in order, read by the helpers in `pool`, or here. Raises DataError when a helper dies."""
     if pool is None:
         yield from (decode_rows(recipe, rows) for rows in chunks)
@@ -92,7 +92,7 @@ def _prepare_helper() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def decode_rows(recipe: Recipe, rows: Rows) -> list[Reading]:
+def decode_rows(recipe: DecodingOptions, rows: Rows) -> list[Reading]:
     """Read neighbouring rows into the map; what cannot be read leaves its row black and says why."""
     pixels = np.zeros((len(rows), recipe.size, recipe.size, recipe.channels), np.uint8)
     found: list[tuple[str | None, int, int, bytes]] = []
@@ -109,11 +109,11 @@ def decode_rows(recipe: Recipe, rows: Rows) -> list[Reading]:
 
 
 def _decode(
-    recipe: Recipe, path: str, member: list[Any] | None, archive: BinaryIO | None, place: np.ndarray
+    recipe: DecodingOptions, path: str, member: list[Any] | None, archive: BinaryIO | None, place: np.ndarray
 ) -> tuple[None, int, int, bytes]:
     name = show_name(path)
     data = read_member(archive, Member(*member)) if archive else read_bytes(f"{recipe.source}/{path}", name)
-    picture = read_picture(data, name, draft=2 * recipe.size)
+    picture = read_image(data, name, draft=2 * recipe.size)
     place[:] = to_pixels(picture.image, recipe.size, recipe.channels, recipe.fit)
     return None, *picture.size, _digest(data)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cnn_core.data.imported import ImportedSource, OnDemandSource
-from cnn_core.data.importer import Options, choose_form, import_files
+from cnn_core.data.importer import ImportOptions, choose_form, import_files
 from cnn_core.data.index import Index
 from cnn_core.data.library import PATH_PREFIX
 from cnn_core.data.listing import Listing, list_source
@@ -61,14 +61,14 @@ class PathSource(OnDemandSource):
     def _import(self) -> Generator[Progress, None, None]:
         if self.folder.is_dir():  # of files that have changed since
             shutil.rmtree(self.folder)
-        yield from import_files(self.folder.name, self.path, Options(), self._home, self._listing)
+        yield from import_files(self.folder.name, self.path, ImportOptions(), self._home, self._listing)
 
 
 def _promise(path: Path, listing: Listing) -> DataInfo:
     labels = np.array([file.label for file in listing.files if file.part in (None, "train")])
     count = {part: sum(file.part == part for file in listing.files) for part in ("val", "test")}
-    test = count["test"] or len(stratified_split(labels, Options.test_share, Options.seed)[1])
-    image_size, channels = choose_form(path, listing, Options())
+    test = count["test"] or len(stratified_split(labels, ImportOptions.test_share, ImportOptions.seed)[1])
+    image_size, channels = choose_form(path, listing, ImportOptions())
     return DataInfo(
         name=path.name,
         classes=listing.classes,

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from cnn_core.data.archive import distrust_name, show_name
+from cnn_core.data.archive import check_name, show_name
 from cnn_core.data.decoder import MAX_BYTES, SUFFIXES
 from cnn_core.data.listing import PART_FOLDERS
-from cnn_core.data.owners import note_owner
+from cnn_core.data.owners import write_owner
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 
@@ -40,7 +40,7 @@ def pack(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> 
     path = new_folder(home, owner) / "folder.zip"
     with _writing(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
-            if distrust_name(name) is None:
+            if check_name(name) is None:
                 content.seek(0)
                 archive.writestr(zipfile.ZipInfo(name), content.read())
     return path
@@ -95,7 +95,7 @@ def new_folder(home: Home, owner: str = "") -> Path:
                 shutil.rmtree(old, ignore_errors=True)
         folder = root / secrets.token_hex(8)
         folder.mkdir(parents=True)
-        note_owner(folder, owner)
+        write_owner(folder, owner)
     except OSError as error:
         raise DataError(f"An upload cannot be kept in {root} ({error.strerror}). Check free space and permissions.") from None
     return folder

@@ -9,7 +9,7 @@ from typing import TypeVar
 from cnn_core.device import choose_device
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
-from cnn_core.files import is_locked, try_lock
+from cnn_core.locks import is_locked, try_lock
 from cnn_core.runs.lock import is_held, worker_lock
 from cnn_core.runs.store import Store
 
@@ -46,7 +46,7 @@ def _device_lock(store: Store, device: str) -> Path:
 
 
 def _before(store: Store, run: str) -> list[str]:
-    waiting = store.waiting()
+    waiting = store.queue.waiting()
     return waiting[: waiting.index(run)] if run in waiting else []
 
 

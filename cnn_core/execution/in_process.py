@@ -13,10 +13,11 @@ from cnn_core.errors import StudioError
 from cnn_core.events import Continued, Event, Finished, Paused
 from cnn_core.execution.device_queue import take_turn
 from cnn_core.runs.digest import is_due, keep_history, read_history
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History, summarise
 from cnn_core.runs.lock import hold
-from cnn_core.runs.quota import check_disk
-from cnn_core.runs.store import TRAINING, Store, Stored
+from cnn_core.runs.run import TRAINING
+from cnn_core.runs.store import Store
 from cnn_core.training.out_of_memory import is_out_of_memory
 from cnn_core.training.recipe import train_run
 from cnn_core.training.steering import Steering
@@ -50,18 +51,18 @@ def execute(
                 break
             wait()
         if should_end():
-            store.request_stop(run)
+            store.requests.stop(run)
         return store.run(run).status
 
 
 def _train(store: Store, run: str, watch: Watch, should_end: Callable[[], bool]) -> str:
     """Train the run, which this process holds, on the device, which is free."""
     folder = store.home.run_folder(run)
-    if not store.start(run) and store.run(run).status not in TRAINING:
+    if not store.queue.start(run) and store.run(run).status not in TRAINING:
         return store.run(run).status
     begun, history, error = time.perf_counter(), read_history(store, run), ""
     try:
-        check_disk(store, store.run(run).owner)  # earlier runs of theirs may have taken it since this one began to wait
+        store.quota.check_disk(store.run(run).owner)  # earlier runs of theirs may have taken it since this one began to wait
         status = _Drive(store, run, history, watch, should_end).to_the_end()
     except StudioError as problem:
         status, error = "failed", str(problem)
@@ -84,7 +85,7 @@ class _Drive:
 
     def __init__(self, store: Store, run: str, history: History, watch: Watch, should_end: Callable[[], bool]) -> None:
         self._store, self._run, self._history, self._watch = store, run, history, watch
-        self._should_end = lambda: should_end() or store.should_stop(run)
+        self._should_end = lambda: should_end() or store.requests.should_stop(run)
         self._steering = Steering()
         self._kept = history.seq
 
@@ -104,8 +105,8 @@ class _Drive:
         return "finished"
 
     def _record(self, event: Event) -> None:
-        self._store.append(self._run, [event])
-        self._history.add([Stored(self._history.seq + 1, event)])
+        self._store.log.append(self._run, [event])
+        self._history.add([StoredEvent(self._history.seq + 1, event)])
         if is_due(self._history, self._kept):
             keep_history(self._store, self._run, self._history)
             self._kept = self._history.seq
@@ -114,7 +115,7 @@ class _Drive:
         self._watch(event)
 
     def _listen(self) -> None:
-        for request in self._store.take_requests(self._run):
+        for request in self._store.requests.take(self._run):
             if request.kind == "save":
                 self._steering.should_save = True
             elif request.kind == "change":

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 
 from cnn_core.data.jobs import Jobs
 from cnn_core.errors import StudioError
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 from cnn_core.runs.lock import worker_lock
 from cnn_core.runs.store import Store
 
@@ -78,7 +78,7 @@ class Worker:
         self._ending.wait(POLL_SECONDS)
 
     def _train_next(self) -> None:
-        for run in self._store.waiting():
+        for run in self._store.queue.waiting():
             from cnn_core.execution.in_process import execute
 
             try:

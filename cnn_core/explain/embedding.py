@@ -14,7 +14,7 @@ from torch import nn
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
-from cnn_core.explain.layers import forward_plain, twin
+from cnn_core.explain.layers import forward_plain, hookable_copy
 from cnn_core.explain.tsne import run_tsne
 from cnn_core.models.saving import ModelCard
 
@@ -43,7 +43,7 @@ def compute_features(model: nn.Module, card: ModelCard, images: ImageSet) -> Gen
 
     Of each image as it is, also where the card asks for an average with the mirrored image.
     """
-    own, parts = twin(model), []
+    own, parts = hookable_copy(model), []
     head = find_head(own)
     if head is not None:
         head.register_forward_pre_hook(lambda _, inputs: parts.append(inputs[0].float().flatten(1).cpu()))

@@ -16,7 +16,7 @@ from torch import nn
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
-from cnn_core.explain.layers import ACTIVATIONS, conv_layers, forward_plain, twin
+from cnn_core.explain.layers import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
 from cnn_core.inference.dead_channels import fired_channels
 from cnn_core.models.saving import ModelCard
 
@@ -55,7 +55,7 @@ class Deadness:
 
 def feature_maps(model: nn.Module, image: torch.Tensor) -> list[LayerOutput]:
     """The maps (1, channels, h, w) that one normalised image (1, C, H, W) leaves behind each layer of KINDS, in their order."""
-    own, heard = twin(model), []
+    own, heard = hookable_copy(model), []
 
     def keep(name: str, kind: str, outputs: torch.Tensor) -> None:
         if outputs.ndim == 4:
@@ -88,7 +88,7 @@ def first_filters(model: nn.Module) -> np.ndarray:
 
 def find_dead(model: nn.Module, card: ModelCard, images: ImageSet) -> Generator[Progress, None, list[Deadness]]:
     """For every activation of the network, the channels that are positive for none of the images at any place. Yields Progress."""
-    own, fired = twin(model), {}
+    own, fired = hookable_copy(model), {}
     height, width = images.pool.shape[1:3]
     size = max(1, min(BATCH, LARGEST_BATCH // (height * width)))
     batches = Batches(images, batch_size=size, device=next(own.parameters()).device, mean=card.mean, std=card.std)

@@ -26,7 +26,7 @@ from cnn_core.explain.arithmetic import (
     dividing,
     sliding,
 )
-from cnn_core.explain.layers import ACTIVATIONS, forward_plain, twin
+from cnn_core.explain.layers import ACTIVATIONS, forward_plain, hookable_copy
 
 POOLINGS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 PASSED = {"flatten", "dropout", "contiguous", "view", "reshape", "permute"}  # the same numbers under another shape
@@ -53,7 +53,7 @@ class Step:
 def follow(model: nn.Module, image: torch.Tensor) -> list[Step]:
     """The steps of one normalised image (1, C, H, W), from itself to the probabilities (classes, 1, 1). model: on the CPU."""
     listener = _Listener(image)
-    own = twin(model)
+    own = hookable_copy(model)
     for name, module in own.named_modules():
         module.register_forward_pre_hook(lambda module, inputs, name=name: listener.at_work.append((name, module)))
         module.register_forward_hook(lambda module, inputs, outputs: listener.leave())

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cnn_core.explain.layers import ACTIVATIONS, conv_layers, forward_plain, twin
+from cnn_core.explain.layers import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
 
 AT_ONCE = 32  # images: what the way back keeps of a large network's layers has to fit into memory
 
@@ -39,7 +39,7 @@ def raw_grad_cam(
     Every channel's map is weighted by the gradient of the class's logit, averaged over the positions (equations 1 and 2).
     is_activated: the maps are those behind the activation that follows the convolution, as the paper takes them, where one does.
     """
-    own = twin(model)
+    own = hookable_copy(model)
     device = next(own.parameters()).device
     parts = [
         _weigh_channels(own, conv_layers(own)[layer], some.to(device), classes.to(device), is_activated)

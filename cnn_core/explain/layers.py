@@ -12,7 +12,7 @@ from torch import nn
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Hardswish, nn.Hardsigmoid)
 
 
-def twin(model: nn.Module) -> nn.Module:
+def hookable_copy(model: nn.Module) -> nn.Module:
     """The same network in evaluation mode, on the same weights, which are frozen in it: hooks and modes of one are not the other's."""
     shared: dict[int, object] = {id(value): value for value in model.buffers()}
     shared |= {id(value): nn.Parameter(value.detach(), requires_grad=False) for value in model.parameters()}

@@ -14,7 +14,7 @@ import numpy as np
 from torch import nn
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.device import choose_device
 from cnn_core.events import Progress
@@ -31,7 +31,7 @@ PREFIX = "neighbours-"
 
 
 @dataclass(frozen=True, eq=False)
-class Bank:
+class FeatureBank:
     """Training images and where their features point.
 
     `images`: a sample of the run's training images where there are more than MOST, as many of every class as of the others; `numbers` (n,)
@@ -56,7 +56,7 @@ class Bank:
         return order, cosines[order]
 
 
-def open_bank(run: str, config: TrainConfig, home: Home) -> Generator[Progress, None, Bank]:
+def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Progress, None, FeatureBank]:
     """The bank of run `run`'s best network; features are computed where those that are kept belong to another network or data.
 
     Yields Progress. Raises RunError or DataError.
@@ -64,7 +64,7 @@ def open_bank(run: str, config: TrainConfig, home: Home) -> Generator[Progress, 
     folder = home.run_folder(run)
     source = open_source(config.data, home)
     check_classes(folder, source)
-    path = folder / EVALUATIONS / f"{PREFIX}{bank_key(folder, config, source.info.fingerprint)}.npy"
+    path = folder / EVALUATIONS / f"{PREFIX}{feature_bank_key(folder, config, source.info.fingerprint)}.npy"
     everything = yield from load_part(source, config, "train")
     numbers = spread_over_classes(everything.labels, MOST)
     images = _hold(everything, numbers)
@@ -74,10 +74,10 @@ def open_bank(run: str, config: TrainConfig, home: Home) -> Generator[Progress, 
         features = yield from compute_features(model, card, images)
         kept = to_directions(features).astype(np.float16).astype(np.float32)  # the same answers now as from the file
         _keep(path, kept)
-    return Bank(images, numbers, kept, len(everything))
+    return FeatureBank(images, numbers, kept, len(everything))
 
 
-def bank_key(folder: Path, config: TrainConfig, fingerprint: str) -> str:
+def feature_bank_key(folder: Path, config: TrainConfig, fingerprint: str) -> str:
     """The same for the same network with the same training images. Raises RunError where there is no network."""
     facts = (network_key(folder), (folder / CARD).read_bytes(), fingerprint, config.validation_share, config.seed, MOST)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

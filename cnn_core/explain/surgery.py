@@ -14,7 +14,7 @@ from torch import nn
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
-from cnn_core.explain.layers import conv_layers, twin
+from cnn_core.explain.layers import conv_layers, hookable_copy
 from cnn_core.inference.logits import compute_logits
 from cnn_core.models.saving import ModelCard
 
@@ -92,14 +92,14 @@ def operate(
 
 def classify(model: nn.Module, card: ModelCard, images: ImageSet, stage: str) -> Generator[Progress, None, np.ndarray]:
     """The network's logits (n, classes) float32 for the images, yielding Progress."""
-    own = twin(model)  # `compute_logits` sets and resets the mode, which another session's may meet
+    own = hookable_copy(model)  # `compute_logits` sets and resets the mode, which another session's may meet
     batches = Batches(images, batch_size=BATCH, device=next(own.parameters()).device, mean=card.mean, std=card.std)
     return (yield from compute_logits(own, batches, stage)).cpu().numpy()
 
 
 def without_channels(model: nn.Module, layer: str, channels: Sequence[int]) -> nn.Module:
     """A twin of the network in which the output of these channels of convolution `layer` is zero, bias and all."""
-    own = twin(model)
+    own = hookable_copy(model)
     kept = torch.ones(conv_layers(own)[layer].out_channels, 1, 1)
     kept[list(channels)] = 0
     own.get_submodule(layer).register_forward_hook(lambda _, inputs, outputs: outputs * kept.to(outputs))

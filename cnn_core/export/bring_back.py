@@ -12,9 +12,11 @@ from typing import Any
 
 import torch
 
-from cnn_core.config.schema import MODEL_OPTIONS, TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import MODEL_OPTIONS, TrainConfig
 from cnn_core.data.batches import Normalise
-from cnn_core.data.catalog import CATALOG, open_source
+from cnn_core.data.catalog import CATALOG
+from cnn_core.data.open import open_source
 from cnn_core.errors import DataError, RunError, StudioError
 from cnn_core.events import Progress
 from cnn_core.export.card import ExportCard, read_export_card
@@ -22,7 +24,7 @@ from cnn_core.export.weights import card_inside, read_safetensors
 from cnn_core.home import SET_NAME
 from cnn_core.inference.confidence import save_calibration
 from cnn_core.models.saving import build_saved, save_card, save_state
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 
 MOST_BYTES = 200 * 2**20  # of a file of weights
@@ -185,7 +187,7 @@ def _describe(store: Store, run: str, card: ExportCard) -> None:
     store.set_status(run, "finished", summary={**told, **metrics})
     trained_on = f" It says that it was trained on {card.data}." if card.data else ""
     notes = f"Brought back from weights and a card, which calls it {card.run or 'nothing'}.{trained_on} Accuracies are what the card says."
-    Shelf(store).describe(run, notes=notes, tags=[TAG])
+    RunOrganizer(store).describe(run, notes=notes, tags=[TAG])
 
 
 def choose_files(files: Mapping[str, bytes]) -> tuple[bytes, bytes | None, str]:

@@ -19,7 +19,8 @@ from cnn_core.export.card import ExportCard, make_card
 from cnn_core.export.forms import GRAPHS, SUFFIXES, Exported, export_checked
 from cnn_core.export.graph import in_words
 from cnn_core.export.verify import NEAR, Asked, Checked, ask_app
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 PICTURES = 10
 CHECK, README = (Path(__file__).with_name(name) for name in ("check.py.txt", "readme.txt"))

@@ -23,7 +23,8 @@ from cnn_core.models.registry import DEPTHS, WIDTHS
 from cnn_core.models.saving import ModelCard, read_card
 from cnn_core.runs.digest import read_history
 from cnn_core.runs.history import summarise
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 FORMAT, VERSION = "cnn-studio-model", 1
 MOST_BYTES = 2**22  # of a file that may be a card

@@ -24,7 +24,8 @@ from cnn_core.export.graph import answer, build_answering
 from cnn_core.export.verify import Asked, Checked, ask_app, compare
 from cnn_core.export.weights import State, card_inside, read_safetensors, write_safetensors
 from cnn_core.home import WEIGHTS
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch-export": ".pt2", "pth": ".pth"}
 GRAPHS = ("onnx", "torch-export")

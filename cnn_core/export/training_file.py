@@ -12,7 +12,8 @@ from cnn_core.export.notebook import training_notebook
 from cnn_core.export.script import training_script
 from cnn_core.home import SET_NAME, Home
 from cnn_core.models.saving import read_card
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 
 def training_file(store: Store, run: Run, form: str) -> bytes:

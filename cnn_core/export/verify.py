@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Part
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.export.apart import chunks
 from cnn_core.inference.classifier import Classifier
 from cnn_core.metrics.evaluation import PART_NAMES, check_classes, load_part
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 MOST_IMAGES = 1_000
 TIE = 1e-6  # two classes whose probabilities differ by less are equally probable: rounding decides between them

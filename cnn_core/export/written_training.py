@@ -4,7 +4,7 @@ In: settings and a card. Out: Python code with a function `main`, which trains, 
 """
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.config.setting import parse_knots, parse_places
+from cnn_core.config.setting import parse_knots, parse_milestones
 from cnn_core.export.written import write_out
 from cnn_core.export.written_network import starting
 from cnn_core.models.registry import FAMILIES
@@ -35,7 +35,7 @@ def write_optimizer(config: TrainConfig, card: ModelCard) -> str:
     places = {
         "factor": f"{config.drop_factor:g}",
         "patience": config.plateau_patience,
-        "places": parse_places(config.drop_at),
+        "places": parse_milestones(config.drop_at),
         "knots": parse_knots(config.knots),
     }
     schedule = write_out(f"schedule_{config.schedule}", places, ()).rstrip()

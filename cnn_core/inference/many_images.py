@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cnn_core.data.archive import Member, Refused, is_printable, read_member, show_name
-from cnn_core.data.decoder import read_bytes, read_picture
+from cnn_core.data.archive import Member, SkippedFile, is_printable, read_member, show_name
+from cnn_core.data.decoder import read_bytes, read_image
 from cnn_core.data.listing import EMPTY_FOLDER, find_images
 from cnn_core.errors import DataError, ImageError, RunError
 from cnn_core.events import Progress
 from cnn_core.files import replacing
-from cnn_core.inference.predictions import Answer, Tally, Unread, columns, to_row
+from cnn_core.inference.predictions import ImagePrediction, Tally, UnreadFile, columns, to_row
 from cnn_core.inference.preprocessing import received
 from cnn_core.models.saving import ModelCard
 from cnn_core.tables import csv_table
@@ -45,7 +45,7 @@ REPORT_SECONDS = 0.25
 
 
 @dataclass(frozen=True, order=True)
-class File:
+class ImageFile:
     """One file: its path below the source; or, set aside before it was opened, why."""
 
     path: str
@@ -58,7 +58,7 @@ class File:
 class Batch:
     """Files that were read together: `pixels` (n, S, S, C) uint8 of those without a problem, in their order."""
 
-    files: Sequence[File]
+    files: Sequence[ImageFile]
     problems: Sequence[str]
     pixels: np.ndarray
 
@@ -82,15 +82,15 @@ def classify_many(source: Path, classifier: "Classifier", table: Path) -> Genera
     return tally
 
 
-def _list(source: Path) -> Generator[Progress, None, list[File]]:
+def _list(source: Path) -> Generator[Progress, None, list[ImageFile]]:
     """Every file in the order of the paths. Raises DataError when none of them is a picture, or there are too many."""
     yield Progress("Listing pictures", 0, 1)
     files, pictures, reported = [], 0, time.perf_counter()
     for one in find_images(source):
-        if isinstance(one, Refused):
-            files += [File(one.path, reason=one.reason)] if one.reason != EMPTY_FOLDER else []
+        if isinstance(one, SkippedFile):
+            files += [ImageFile(one.path, reason=one.reason)] if one.reason != EMPTY_FOLDER else []
         else:
-            files.append(File(*one))
+            files.append(ImageFile(*one))
             pictures += 1
         if len(files) > MOST_FILES:
             raise DataError(
@@ -105,7 +105,7 @@ def _list(source: Path) -> Generator[Progress, None, list[File]]:
     return sorted(files, key=lambda file: file.path)
 
 
-def _answer(batch: Batch, classifier: "Classifier", labels: dict[str, int]) -> Iterator[Answer | Unread]:
+def _answer(batch: Batch, classifier: "Classifier", labels: dict[str, int]) -> Iterator[ImagePrediction | UnreadFile]:
     """What is said of each of the batch's files."""
     shares = classifier.probabilities(batch.pixels) if len(batch.pixels) else np.empty((0, len(labels)), np.float32)
     if not np.isfinite(shares).all():
@@ -114,12 +114,12 @@ def _answer(batch: Batch, classifier: "Classifier", labels: dict[str, int]) -> I
     for file, problem in zip(batch.files, batch.problems, strict=True):
         name = file.path if is_printable(file.path) else show_name(file.path)
         if problem:
-            yield Unread(name, problem)
+            yield UnreadFile(name, problem)
             continue
         pixels, probabilities = next(rows)
         threshold = classifier.calibration.threshold
         is_sure = bool(probabilities.max() >= threshold) if threshold else None
-        yield Answer(name, pixels, probabilities, is_sure, _folder_label(file.path, labels))
+        yield ImagePrediction(name, pixels, probabilities, is_sure, _folder_label(file.path, labels))
 
 
 def _folder_label(path: str, labels: dict[str, int]) -> int | None:
@@ -133,7 +133,7 @@ def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _read_ahead(source: Path, files: Sequence[File], card: ModelCard) -> Iterator[Batch | None]:
+def _read_ahead(source: Path, files: Sequence[ImageFile], card: ModelCard) -> Iterator[Batch | None]:
     """All files in batches, in order, and None where the next one is not read yet after a while. Ends its threads when it is closed."""
     waiting: deque[Future[Batch]] = deque()
     is_over = threading.Event()
@@ -160,7 +160,7 @@ def _wait_for(future: "Future[Batch]") -> Iterator[Batch | None]:
             yield None
 
 
-def _cut(files: Iterable[File], card: ModelCard) -> Iterator[list[File]]:
+def _cut(files: Iterable[ImageFile], card: ModelCard) -> Iterator[list[ImageFile]]:
     """Neighbouring files, as many as make a batch."""
     most = max(1, min(LARGEST_BATCH, BATCH_BYTES // (card.image_size**2 * card.channels)))
     batch, size = [], 0
@@ -173,7 +173,7 @@ def _cut(files: Iterable[File], card: ModelCard) -> Iterator[list[File]]:
     yield batch
 
 
-def _read(source: Path, files: Sequence[File], card: ModelCard, is_over: threading.Event) -> Batch:
+def _read(source: Path, files: Sequence[ImageFile], card: ModelCard, is_over: threading.Event) -> Batch:
     """In a reader: the files' pictures, made ready for the network; nothing more once it `is_over`. Raises DataError when the archive is gone."""
     pixels = np.empty((len(files), card.image_size, card.image_size, card.channels), np.uint8)
     problems, count = [], 0
@@ -197,7 +197,7 @@ def _read(source: Path, files: Sequence[File], card: ModelCard, is_over: threadi
     return Batch(files, problems, pixels[:count])
 
 
-def _ready(source: Path, file: File, archive: BinaryIO | None, card: ModelCard) -> np.ndarray:
+def _ready(source: Path, file: ImageFile, archive: BinaryIO | None, card: ModelCard) -> np.ndarray:
     """One picture as the network receives it, (S, S, C) uint8. It is decoded in full, as a single one is: the answers are the same. Raises ImageError."""
     if file.reason:
         raise ImageError(f"It was set aside: {file.reason}.")
@@ -206,7 +206,7 @@ def _ready(source: Path, file: File, archive: BinaryIO | None, card: ModelCard) 
         data = read_member(archive, file.member) if file.member else read_bytes(f"{source}/{file.path}", name)
     except OSError as error:
         raise ImageError(f"{name} cannot be read ({error.strerror or error}). Copy it again.") from None
-    return received(read_picture(data, name).image, card)
+    return received(read_image(data, name).image, card)
 
 
 @contextmanager

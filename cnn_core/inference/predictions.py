@@ -23,7 +23,7 @@ FIRST = ("file", "predicted", "probability", "verdict", "folder_class")
 
 
 @dataclass(frozen=True)
-class Answer:
+class ImagePrediction:
     """One picture's: `pixels` is what the network received, uint8 (S, S, C), `probabilities` (classes,) float32. `label`: the class
     that a folder above it is named like, None without one. `is_sure`: None where the run has no threshold to be sure by."""
 
@@ -43,7 +43,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadFile:
     """A file without an answer, and a sentence that says why."""
 
     file: str
@@ -57,9 +57,9 @@ def columns(classes: Sequence[str]) -> list[str]:
     return [*FIRST, *([f"probability of {name}" for name in classes] if has_all else places), "problem"]
 
 
-def to_row(one: Answer | Unread, classes: Sequence[str]) -> list[Any]:
+def to_row(one: ImagePrediction | UnreadFile, classes: Sequence[str]) -> list[Any]:
     """The cells of one file."""
-    if isinstance(one, Unread):
+    if isinstance(one, UnreadFile):
         return [one.file, *[""] * (len(columns(classes)) - 2), one.problem]
     own = [one.file, classes[one.predicted], _number(one.probability), VERDICTS[one.is_sure]]
     return [*own, "" if one.label is None else classes[one.label], *_shares(one.probabilities, classes), ""]
@@ -89,9 +89,9 @@ class Tally:
     unread: int = 0
     in_folders: int = 0
     right: int = 0
-    first: list[Answer] = field(default_factory=list)
-    problems: list[Unread] = field(default_factory=list)
-    _doubtful: list[tuple[float, int, Answer]] = field(default_factory=list)  # a heap, the surest of them in front
+    first: list[ImagePrediction] = field(default_factory=list)
+    problems: list[UnreadFile] = field(default_factory=list)
+    _doubtful: list[tuple[float, int, ImagePrediction]] = field(default_factory=list)  # a heap, the surest of them in front
 
     def __post_init__(self) -> None:
         self.predicted = np.zeros(len(self.classes), np.int64)
@@ -106,12 +106,12 @@ class Tally:
         return self.right / self.in_folders if self.in_folders else None
 
     @property
-    def least_sure(self) -> list[Answer]:
+    def least_sure(self) -> list[ImagePrediction]:
         """The SHOWN pictures whose predicted class is least probable, the least probable first; of equal ones the first stays first."""
         return [answer for _, _, answer in sorted(self._doubtful, reverse=True)]
 
-    def add(self, one: Answer | Unread) -> None:
-        if isinstance(one, Unread):
+    def add(self, one: ImagePrediction | UnreadFile) -> None:
+        if isinstance(one, UnreadFile):
             self.unread += 1
             if len(self.problems) < LISTED:
                 self.problems.append(one)
@@ -130,6 +130,6 @@ class Tally:
             heapq.heapreplace(self._doubtful, (*doubt, _own(one)))
 
 
-def _own(answer: Answer) -> Answer:
+def _own(answer: ImagePrediction) -> ImagePrediction:
     """The same with arrays of its own: a part of a batch's would keep all of it in memory."""
-    return Answer(answer.file, answer.pixels.copy(), answer.probabilities.copy(), answer.is_sure, answer.label)
+    return ImagePrediction(answer.file, answer.pixels.copy(), answer.probabilities.copy(), answer.is_sure, answer.label)

@@ -23,19 +23,19 @@ NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 @dataclass(frozen=True)
-class Averaged:
+class AveragedPrediction:
     """`prediction`: of the mean over the views, whose `pixels` are those of the picture as it is. `views`: how many were averaged."""
 
     prediction: Prediction
     views: int
 
 
-def classify_averaged(classifier: Classifier, image: Image.Image, *, may_mirror: bool) -> Averaged:
+def classify_averaged(classifier: Classifier, image: Image.Image, *, may_mirror: bool) -> AveragedPrediction:
     """The classes of one RGB picture (see `average_views`). Raises ImageError when there is nothing in it to recognise."""
     return average_views(classifier, received(image, classifier.card), may_mirror=may_mirror)
 
 
-def average_views(classifier: Classifier, pixels: np.ndarray, *, may_mirror: bool) -> Averaged:
+def average_views(classifier: Classifier, pixels: np.ndarray, *, may_mirror: bool) -> AveragedPrediction:
     """The classes of a picture that is ready, uint8 (S, S, C), from the mean of the logits over its views.
 
     may_mirror: whether a mirrored picture of a class is one of that class too.
@@ -43,7 +43,7 @@ def average_views(classifier: Classifier, pixels: np.ndarray, *, may_mirror: boo
     views = make_views(pixels, classifier.card, may_mirror=may_mirror)
     logits = classifier.logits(views).mean(0, keepdims=True)
     looks = len(views) * (2 if classifier.card.mirror else 1)
-    return Averaged(classifier.rank(pixels, classifier.to_probabilities(logits)[0]), looks)
+    return AveragedPrediction(classifier.rank(pixels, classifier.to_probabilities(logits)[0]), looks)
 
 
 def make_views(pixels: np.ndarray, card: ModelCard, *, may_mirror: bool) -> np.ndarray:

@@ -12,9 +12,9 @@ from cnn_core.events import Epoch, Started
 from cnn_core.lessons.cards import SIDES, Side, find_lesson
 from cnn_core.lessons.measures import Measure
 from cnn_core.lessons.outcome import PREDICTIONS, Outcome, read_outcome
-from cnn_core.runs.organizer import Shelf
-from cnn_core.runs.quota import check_queue
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 PAIRS, MOST_PAIRS = 3, 6
 COLUMNS = "number, lesson, data, owner, prediction, created"
@@ -83,7 +83,7 @@ def begin(store: Store, lesson: str, data: str, prediction: str, owner: str = ""
 
     for side in SIDES:
         check(found.settings(side, data), store)
-    check_queue(store, owner, pairs * len(SIDES))
+    store.quota.check_queue(owner, pairs * len(SIDES))
     attempt = _note(store, lesson, data, prediction, owner)
     try:
         for seed in range(pairs):
@@ -102,12 +102,12 @@ def _add(store: Store, attempt: Attempt, side: Side, seed: int) -> None:
     lesson = find_lesson(attempt.lesson)
     origin = f"{attempt.origin}/{side}{seed}"
     run = submit(lesson.settings(side, attempt.data, seed), store, origin=origin, owner=attempt.owner)
-    Shelf(store).describe(run, name=f"{lesson.title} {side}{seed}: {lesson.names[SIDES.index(side)]}")
+    RunOrganizer(store).describe(run, name=f"{lesson.title} {side}{seed}: {lesson.names[SIDES.index(side)]}")
 
 
 def _note(store: Store, lesson: str, data: str, prediction: str, owner: str) -> Attempt:
     values = (lesson, data, owner, prediction, time.time())
-    with store.connect() as db:
+    with store.database.connect() as db:
         number = db.execute(
             "insert into attempts (lesson, data, owner, prediction, created) values (?, ?, ?, ?, ?)", values
         ).lastrowid
@@ -116,14 +116,14 @@ def _note(store: Store, lesson: str, data: str, prediction: str, owner: str) -> 
 
 def attempts(store: Store, owner: str = "") -> list[Attempt]:
     """All of this owner's, newest first."""
-    with store.connect() as db:
+    with store.database.connect() as db:
         rows = db.execute(f"select {COLUMNS} from attempts where owner = ? order by number desc", (owner,)).fetchall()
     return [Attempt(*row) for row in rows]
 
 
 def look(store: Store, attempt: Attempt) -> Try:
     """The attempt with its runs as they are now."""
-    return Try(attempt, tuple(store.made_by(attempt.origin)))
+    return Try(attempt, tuple(store.created_by(attempt.origin)))
 
 
 def last_try(store: Store, lesson: str, owner: str = "") -> Try | None:
@@ -142,9 +142,9 @@ def lessons_done(store: Store, owner: str = "") -> set[str]:
 
 def stop(store: Store, attempt: Attempt) -> None:
     """End the attempt's runs that wait or train; those that are finished stay. From the last on, so that none begins meanwhile."""
-    for run in reversed(store.made_by(attempt.origin)):
+    for run in reversed(store.created_by(attempt.origin)):
         if run.is_active:
-            store.request_stop(run.id)
+            store.requests.stop(run.id)
 
 
 def outcome(store: Store, tried: Try, measure: Measure) -> Outcome | None:
@@ -157,9 +157,9 @@ def outcome(store: Store, tried: Try, measure: Measure) -> Outcome | None:
 
 def validation_count(store: Store, tried: Try) -> int:
     """How many images the attempt's runs were validated on; 0 while that is not known."""
-    known = [item.event.val_count for item in store.events(tried.runs[0].id, kinds=[Started])] if tried.runs else []
+    known = [item.event.val_count for item in store.log.read(tried.runs[0].id, kinds=[Started])] if tried.runs else []
     return known[-1] if known else 0
 
 
 def _epochs(store: Store, run: Run) -> list[Epoch]:
-    return [item.event for item in store.events(run.id, kinds=[Epoch])]
+    return [item.event for item in store.log.read(run.id, kinds=[Epoch])]

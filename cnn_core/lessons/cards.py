@@ -10,7 +10,8 @@ Each of the tutorial's five exercises has a lesson, and so have those of its lea
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import StudioError
 from cnn_core.lessons.measures import ACCURACY, GAP, LOSS, Measure
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from cnn_core.config.schema import GROUPS, TrainConfig
+from cnn_core.config.schema import GROUPS, TrainConfig, facts
 from cnn_core.models.registry import FAMILIES
 
 FILES = Path(__file__).parent / "terms"
@@ -75,4 +75,4 @@ def _term(name: str, about: dict[str, str | list[str]]) -> Term:
 
 def _topic(setting: str) -> str:
     """The group of the form in which a setting stands."""
-    return FIELDS[setting].json_schema_extra["group"] or FIRST
+    return facts(setting).group or FIRST

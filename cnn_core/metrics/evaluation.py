@@ -15,7 +15,7 @@ import torch
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Loading, Part
 from cnn_core.data.splits import stratified_split
 from cnn_core.device import choose_device
@@ -50,7 +50,7 @@ class Evaluation:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def cooled(self, temperature: float) -> "Evaluation":
+    def with_temperature(self, temperature: float) -> "Evaluation":
         """The same with another temperature: other probabilities, the same classes."""
         return replace(self, temperature=temperature)
 

@@ -88,14 +88,14 @@ def measure_robustness(
         for kind, corruption in enumerate(CORRUPTIONS):
             for level, strength in enumerate(corruption.strengths):
                 yield Progress(f"Trying {corruption.in_words(strength)}", done, PASSES * len(blocks))
-                spoilt = spoil(block, corruption, strength, SEED + number)
+                spoilt = corrupt(block, corruption, strength, SEED + number)
                 right[kind, level] += _count_right(model, normalise, spoilt, labels, device)
                 done += 1
         done += 1
     return Robustness(count=len(chosen), plain=plain, right=tuple(map(tuple, right.tolist())))
 
 
-def spoil(images: torch.Tensor, corruption: Corruption, strength: float, seed: int = SEED) -> torch.Tensor:
+def corrupt(images: torch.Tensor, corruption: Corruption, strength: float, seed: int = SEED) -> torch.Tensor:
     """images (N, C, H, W) uint8. What is drawn is the same at every strength: the same noise, only stronger."""
     return corruption.spoil(images, strength, torch.Generator().manual_seed(seed))
 
@@ -103,7 +103,7 @@ def spoil(images: torch.Tensor, corruption: Corruption, strength: float, seed: i
 def at_all_strengths(image: np.ndarray, corruption: Corruption) -> np.ndarray:
     """One image (H, W, C) uint8 as it is, and at every strength from the mildest: (1 + LEVELS, H, W, C) uint8."""
     batch = _as_batch(image[None])
-    spoilt = [spoil(batch, corruption, strength) for strength in corruption.strengths]
+    spoilt = [corrupt(batch, corruption, strength) for strength in corruption.strengths]
     return torch.cat((batch, *spoilt)).permute(0, 2, 3, 1).contiguous().numpy()
 
 

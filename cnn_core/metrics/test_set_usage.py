@@ -13,7 +13,7 @@ from cnn_core.home import Home
 MANY = 5  # networks from which on the best one's test accuracy is no longer to be taken at its word
 
 
-def note_look(home: Home, data: str, run: str, epoch: int | None) -> None:
+def record_usage(home: Home, data: str, run: str, epoch: int | None) -> None:
     """The test images of `data` were looked at for the best network of `run` (epoch None) or the one after `epoch`."""
     folder = _folder(home, data)
     with contextlib.suppress(OSError):  # a home that cannot be written to is no reason to show nothing
@@ -21,7 +21,7 @@ def note_look(home: Home, data: str, run: str, epoch: int | None) -> None:
         (folder / _name(run, epoch)).touch()
 
 
-def looks_at(home: Home, data: str) -> frozenset[str]:
+def models_evaluated(home: Home, data: str) -> frozenset[str]:
     """The networks that the test images of `data` were looked at for, by run and epoch."""
     try:
         return frozenset(path.name for path in _folder(home, data).iterdir())
@@ -29,9 +29,9 @@ def looks_at(home: Home, data: str) -> frozenset[str]:
         return frozenset()
 
 
-def count_looks(home: Home, data: str, run: str, epoch: int | None) -> int:
+def count_models(home: Home, data: str, run: str, epoch: int | None) -> int:
     """Networks that the test images of `data` were looked at for, with the one that is looked at now."""
-    return len(looks_at(home, data) | {_name(run, epoch)})
+    return len(models_evaluated(home, data) | {_name(run, epoch)})
 
 
 def _folder(home: Home, data: str) -> Path:

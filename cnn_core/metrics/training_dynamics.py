@@ -23,7 +23,7 @@ REMEDY = "Train a new run to have it."
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class TrainingDynamics:
     """`packed` (E, ceil(N / 8)) uint8: for each of the known `epochs`, ascending, one bit an image, 1 where it was right, as `np.packbits`
     has them. `count`: N images. `notes`: a sentence on epochs that are not known."""
 
@@ -84,32 +84,32 @@ class History:
         return np.array([int(self.is_right(place).sum()) for place in range(len(self.epochs))])
 
 
-def forgotten_often(history: History) -> np.ndarray:
+def forgotten_often(history: TrainingDynamics) -> np.ndarray:
     """Indices of the images that were forgotten at least once, most often first, (n,) int64."""
     order = np.argsort(-history.forgotten, kind="stable")
     return order[: np.count_nonzero(history.forgotten)]
 
 
-def learned_first(history: History) -> np.ndarray:
+def learned_first(history: TrainingDynamics) -> np.ndarray:
     """Indices of the images that were learned and never forgotten, the earliest first, (n,) int64."""
     kept = np.flatnonzero(history.is_unforgettable)
     return kept[np.argsort(history.first_right[kept], kind="stable")]
 
 
-def learned_last(history: History) -> np.ndarray:
+def learned_last(history: TrainingDynamics) -> np.ndarray:
     """Indices of the images that were right at least once, the last ones to be so first, (n,) int64."""
     learned = np.flatnonzero(~history.is_never_learned)
     return learned[np.argsort(-history.first_right[learned], kind="stable")]
 
 
-def keep_learning(folder: Path, epoch: int, is_right: dict[Part, np.ndarray], fingerprint: str) -> None:
+def save_dynamics(folder: Path, epoch: int, is_right: dict[Part, np.ndarray], fingerprint: str) -> None:
     """Write down which images were right in `epoch`: for each of PARTS (N,) bool, in the order of the part. Raises OSError."""
     columns = {part: np.packbits(is_right[part]) for part in PARTS} | {f"{part}_count": len(is_right[part]) for part in PARTS}
     (folder / LEARNING).mkdir(exist_ok=True)
     write_atomically(_file(folder, epoch), lambda file: np.savez(file, fingerprint=fingerprint, **columns))
 
 
-def read_learning(folder: Path, part: Part, count: int, fingerprint: str, done: int = 0) -> History:
+def read_dynamics(folder: Path, part: Part, count: int, fingerprint: str, done: int = 0) -> TrainingDynamics:
     """The history of the `count` images of `part` of the run in `folder`, which has `done` epochs behind it.
 
     Raises RunError when nothing was recorded, or not of these images: `fingerprint` is that of the data as it is now.
@@ -135,17 +135,17 @@ def read_learning(folder: Path, part: Part, count: int, fingerprint: str, done: 
             f"Of run {folder.name} it is not known which images it had right when: it ended in its first epoch, or was trained before that was "
             f"written down. {REMEDY}"
         )
-    return History(tuple(known), np.stack(packed), count, _notes(known, max(done, known[-1])))
+    return TrainingDynamics(tuple(known), np.stack(packed), count, _notes(known, max(done, known[-1])))
 
 
-def forget_beyond(folder: Path, epoch: int) -> None:
+def drop_dynamics_after(folder: Path, epoch: int) -> None:
     """Remove what is known of epochs after `epoch`: they are trained again."""
     for number in _epochs(folder):
         if number > epoch:
             _file(folder, number).unlink(missing_ok=True)
 
 
-def copy_learning(source: Path, folder: Path, epoch: int) -> None:
+def copy_dynamics(source: Path, folder: Path, epoch: int) -> None:
     """Give the run in `folder` the history of the one in `source` up to `epoch`. Raises OSError."""
     for number in _epochs(source):
         if number <= epoch:

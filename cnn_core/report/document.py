@@ -26,7 +26,7 @@ from cnn_core.report.markup import Html, facts, join, percent, section, table, t
 from cnn_core.report.results import show_calibration, show_classes, show_confusion, show_mistakes
 from cnn_core.report.settings import show_reproduction, show_settings
 
-TEMPLATE = Path(__file__).with_name("report.html")
+TEMPLATE = Path(__file__).with_name("document.html")
 NEWNESS: dict[Part, str] = {
     "test": "Test images were never used for training or for choosing the best epoch.",
     "val": "The network did not learn from the validation images, but they chose its best epoch: on new images it may do a little worse.",
@@ -57,7 +57,7 @@ class RunFacts:
 
 
 @dataclass(frozen=True)
-class Looked:
+class EvaluationFacts:
     """What was looked at: the best network (epoch None) or that after a kept `epoch`, on `images` of one part of the set `info`, as the
     evaluation has them. `names`: the files of some images by their indices; "" where there is none. `looks`: networks that these test
     images were looked at for, 0 for other images."""
@@ -72,7 +72,7 @@ class Looked:
     looks: int = 0
 
 
-def write_report(run: RunFacts, looked: Looked) -> Generator[Progress, None, str]:
+def write_report(run: RunFacts, looked: EvaluationFacts) -> Generator[Progress, None, str]:
     """The report's text."""
     parts = (
         lambda: _show_head(run, looked),
@@ -95,7 +95,7 @@ def write_report(run: RunFacts, looked: Looked) -> Generator[Progress, None, str
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(title=title, body=join(written))
 
 
-def _show_head(run: RunFacts, looked: Looked) -> Html:
+def _show_head(run: RunFacts, looked: EvaluationFacts) -> Html:
     lead = f"Run {run.id} · data set {looked.info.name} · {_date(run.created)}"
     return tag(
         "header",
@@ -106,7 +106,7 @@ def _show_head(run: RunFacts, looked: Looked) -> Html:
     )
 
 
-def _show_figures(run: RunFacts, looked: Looked) -> Html:
+def _show_figures(run: RunFacts, looked: EvaluationFacts) -> Html:
     evaluation, part = looked.evaluation, PART_NAMES[looked.part]
     low, high = wilson_interval(int(evaluation.is_right.sum()), len(evaluation))
     figures: list[tuple[str, object]] = [
@@ -134,19 +134,19 @@ def _show_figures(run: RunFacts, looked: Looked) -> Html:
     return tag("section", cards, tag("p", about, class_="hint"))
 
 
-def _epoch(run: RunFacts, looked: Looked) -> int | None:
+def _epoch(run: RunFacts, looked: EvaluationFacts) -> int | None:
     """After which epoch the network was as it was looked at, as far as that is known."""
     return run.summary.get("best_epoch") if looked.epoch is None else looked.epoch
 
 
-def _why(run: RunFacts, looked: Looked) -> str:
+def _why(run: RunFacts, looked: EvaluationFacts) -> str:
     best = run.summary.get("best_val_accuracy")
     if looked.epoch is not None:
         return "one of those that were kept"
     return f"the best: validation accuracy {percent(best, 2)}" if best is not None else "by validation accuracy"
 
 
-def _show_about(run: RunFacts, looked: Looked) -> Html:
+def _show_about(run: RunFacts, looked: EvaluationFacts) -> Html:
     info, summary = looked.info, run.summary
     counts = f"{info.train_count:,} training and {info.test_count:,} test images"
     colour = "grey" if info.channels == 1 else "colour"
@@ -171,7 +171,7 @@ def _since(run: RunFacts, info: DataInfo) -> str:
     return "" if run.trained_on == info.fingerprint else f"; corrected since training, which used {run.trained_on}"
 
 
-def _show_training(run: RunFacts, looked: Looked) -> Html:
+def _show_training(run: RunFacts, looked: EvaluationFacts) -> Html:
     if not run.epochs:
         return section("Training", tag("p", "No epoch of this run is on record."))
     head = ("Epoch", "Training loss", "Validation loss", "Training accuracy", "Validation accuracy")

@@ -159,7 +159,7 @@ def show_calibration(evaluation: Evaluation, calibration: Calibration) -> Html:
         ),
     ]
     if calibration.is_fitted:
-        mended = reliability_of(evaluation.cooled(calibration.temperature))
+        mended = reliability_of(evaluation.with_temperature(calibration.temperature))
         pairs += [
             ("Temperature", f"{calibration.temperature:.2f}, fitted on {calibration.images:,} validation images"),
             ("Calibration error, calibrated", percent(mended.expected_error)),

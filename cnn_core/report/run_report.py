@@ -7,18 +7,19 @@ from collections.abc import Generator
 from importlib.metadata import version
 
 import cnn_core
-from cnn_core.data.catalog import open_source
 from cnn_core.data.imported import image_names
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Part
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import NEUTRAL, calibration_of
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.metrics.test_set_usage import count_looks
-from cnn_core.report.document import Looked, RunFacts, write_report
+from cnn_core.metrics.test_set_usage import count_models
+from cnn_core.report.document import EvaluationFacts, RunFacts, write_report
 from cnn_core.runs.digest import read_history
-from cnn_core.runs.event_reader import Told
+from cnn_core.runs.event_reader import EventReader
 from cnn_core.runs.history import summarise
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 
 def report_run(
@@ -27,7 +28,7 @@ def report_run(
     """The report on `run`: its best network or that after a kept `epoch`, evaluated on the `images` of `part`. Raises StudioError."""
     yield Progress("Reading the run", 0, 1)
     source = open_source(run.config.data, store.home)
-    looked = Looked(
+    looked = EvaluationFacts(
         evaluation,
         images,
         image_names(source, images),
@@ -35,14 +36,14 @@ def report_run(
         epoch,
         source.info,
         calibration_of(store.home.run_folder(run.id)) if epoch is None else NEUTRAL,
-        count_looks(store.home, run.config.data, run.id, epoch) if part == "test" else 0,
+        count_models(store.home, run.config.data, run.id, epoch) if part == "test" else 0,
     )
     return (yield from write_report(gather_facts(store, run), looked))
 
 
 def gather_facts(store: Store, run: Run) -> RunFacts:
     """What the store tells of a run, as far as it has come."""
-    told = Told(store, run.id)
+    told = EventReader(store, run.id)
     return RunFacts(
         id=run.id,
         name=run.name,

@@ -5,7 +5,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from cnn_core.config.schema import TrainConfig, defaults, has_effect
+from cnn_core.config.defaults import defaults
+from cnn_core.config.schema import TrainConfig, facts, has_effect
 from cnn_core.config.setting import value_in_words
 from cnn_core.events import Changed
 from cnn_core.report.markup import Html, section, table, tag
@@ -70,7 +71,7 @@ def show_settings(config: TrainConfig, changes: Sequence[Changed]) -> Html:
 
 def _row(name: str, value: Any) -> tuple[str, str, str]:
     """Title, value and unit of a setting."""
-    return _title(name), value_in_words(value), TrainConfig.model_fields[name].json_schema_extra["unit"]
+    return _title(name), value_in_words(value), facts(name).unit
 
 
 def show_reproduction(config: TrainConfig, changes: Sequence[Changed], parent: str, parent_epoch: int | None) -> Html:

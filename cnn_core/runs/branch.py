@@ -5,14 +5,15 @@ from typing import Any
 
 import torch
 
-from cnn_core.config.schema import BRANCHABLE, TrainConfig, change_config
+from cnn_core.config.changes import BRANCHABLE, change_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, SettingError
 from cnn_core.home import kept_epochs
-from cnn_core.metrics.training_dynamics import copy_learning
+from cnn_core.metrics.training_dynamics import copy_dynamics
 from cnn_core.models.checkpoint import load_epoch, measured_weights, save_checkpoint
 from cnn_core.models.saving import save_state
 from cnn_core.runs.store import Store
-from cnn_core.training.tracked_images import copy_probes
+from cnn_core.training.tracked_images import copy_tracked_images
 
 NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss
 
@@ -36,9 +37,9 @@ def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, pr
         save_checkpoint(folder, state)
         if weights:
             save_state(folder, weights)
-        copy_probes(place, folder)
-        copy_learning(place, folder, epoch)
-        store.copy_events(parent, run, epoch)
+        copy_tracked_images(place, folder)
+        copy_dynamics(place, folder, epoch)
+        store.log.copy(parent, run, epoch)
 
     return store.create(config, press=press, parent=parent, parent_epoch=epoch, owner=owner, prepare=prepare)
 

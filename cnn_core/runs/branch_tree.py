@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 
 
 @dataclass(frozen=True)

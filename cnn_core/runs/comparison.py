@@ -11,7 +11,7 @@ from typing import Any
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.metrics.intervals import EVIDENCE
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 
 SEED = "seed"
 

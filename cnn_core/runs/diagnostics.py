@@ -46,7 +46,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Case:
+class DiagnosticCase:
     """A run as the rules look at it: its history, the settings in force, the sentence that it failed with ("" for none).
 
     `parent_epoch`: until then it is the history of another run, whose settings are not known here; 0 for a run of its own.
@@ -71,9 +71,9 @@ class Case:
         return [epoch for epoch in self.history.epochs if epoch.step > since]
 
 
-def examine(history: History, config: TrainConfig, error: str = "", parent_epoch: int | None = None) -> list[Finding]:
+def diagnose(history: History, config: TrainConfig, error: str = "", parent_epoch: int | None = None) -> list[Finding]:
     """What stands out in a run, described as a Case is. Effects are left out where their cause is found."""
-    case = Case(history, config, error, parent_epoch or 0)
+    case = DiagnosticCase(history, config, error, parent_epoch or 0)
     found = [finding for rule in RULES if (finding := rule(case))]
     names = {finding.rule for finding in found}
     return [
@@ -81,7 +81,7 @@ def examine(history: History, config: TrainConfig, error: str = "", parent_epoch
     ]
 
 
-def diverged(case: Case) -> Finding | None:
+def diverged(case: DiagnosticCase) -> Finding | None:
     """The loss left the range of numbers."""
     if DIVERGED not in case.error:
         return None
@@ -93,7 +93,7 @@ def diverged(case: Case) -> Finding | None:
     return Finding("Training diverged", f"{seen}.", "Start again with a far lower one.", suggestions.far_lower_rate(config))
 
 
-def rate_too_high(case: Case) -> Finding | None:
+def rate_too_high(case: DiagnosticCase) -> Finding | None:
     """The loss rose above where it began, or lost most of what it had gained."""
     history, config = case.history, case.config
     leap = find_leap(history, config.batch_size, case.changed_at(*STEERED_CALMLY)) if history.losses else None
@@ -111,7 +111,7 @@ def rate_too_high(case: Case) -> Finding | None:
     )
 
 
-def gradient_spikes(case: Case) -> Finding | None:
+def gradient_spikes(case: DiagnosticCase) -> Finding | None:
     """Single gradients threw the training back, and nothing shortens them."""
     spikes = find_spikes(case.history) if not case.config.clip_norm else None
     if not spikes:
@@ -124,7 +124,7 @@ def gradient_spikes(case: Case) -> Finding | None:
     )
 
 
-def not_learning(case: Case) -> Finding | None:
+def not_learning(case: DiagnosticCase) -> Finding | None:
     """Validation and training accuracy are both where guessing is."""
     started, epochs, config = case.started, case.history.epochs, case.config
     guess = guess_level(started) if started else None
@@ -147,7 +147,7 @@ def not_learning(case: Case) -> Finding | None:
     )
 
 
-def overfitting(case: Case) -> Finding | None:
+def overfitting(case: DiagnosticCase) -> Finding | None:
     """Validation loss has been rising since an epoch, training loss falling."""
     rise = find_rise(case.epochs_since_change(*STEERED_CALMLY))
     if not rise:
@@ -161,7 +161,7 @@ def overfitting(case: Case) -> Finding | None:
     )
 
 
-def dead_activations(case: Case) -> Finding | None:
+def dead_activations(case: DiagnosticCase) -> Finding | None:
     """Many channels are zero whatever the network is shown."""
     last = case.history.epochs[-1] if case.history.epochs else None
     if not last or last.dead is None or last.dead < DEAD or not case.started or case.started.val_count < DEAD_IMAGES:
@@ -177,7 +177,7 @@ def dead_activations(case: Case) -> Finding | None:
     )
 
 
-def plateau(case: Case) -> Finding | None:
+def plateau(case: DiagnosticCase) -> Finding | None:
     """Validation accuracy stands still at a learning rate that will not fall by itself."""
     epochs, started, config = case.epochs_since_change("epochs"), case.started, case.config
     if not started or len(epochs) < 2 * FLAT_EPOCHS or epochs[-1].train_accuracy >= LEARNED_ALL:
@@ -197,7 +197,7 @@ def plateau(case: Case) -> Finding | None:
     )
 
 
-def class_imbalance(case: Case) -> Finding | None:
+def class_imbalance(case: DiagnosticCase) -> Finding | None:
     """One class has many times the training images of another."""
     counts = case.started.class_counts if case.started else ()
     if len(counts) < 2 or max(counts) <= IMBALANCE * min(counts):
@@ -213,7 +213,7 @@ def class_imbalance(case: Case) -> Finding | None:
     )
 
 
-def weak_class(case: Case) -> Finding | None:
+def weak_class(case: DiagnosticCase) -> Finding | None:
     """One class is recognised far less often than the others."""
     last, started = case.history.best, case.started
     known = [(a, c) for c, a in enumerate(last.class_accuracy) if a is not None] if last else []
@@ -231,7 +231,7 @@ def weak_class(case: Case) -> Finding | None:
     )
 
 
-def still_improving(case: Case) -> Finding | None:
+def still_improving(case: DiagnosticCase) -> Finding | None:
     """The run is done and was getting better to its last epoch."""
     epochs, config = case.history.epochs[-LAST_EPOCHS - 1 :], case.config
     if not case.history.finished or not case.started or len(epochs) < 2 or not epochs[-1].is_best:
@@ -254,7 +254,7 @@ def _figure(loss: float) -> str:
     return f"{loss:.3g}" if loss < 1000 else f"{loss:,.0f}"
 
 
-RULES: tuple[Callable[[Case], Finding | None], ...] = (
+RULES: tuple[Callable[[DiagnosticCase], Finding | None], ...] = (
     diverged,
     rate_too_high,
     gradient_spikes,

@@ -16,8 +16,9 @@ from typing import Any
 
 from cnn_core.errors import StudioError
 from cnn_core.runs.curve import Curve
+from cnn_core.runs.event_log import EVENT_TYPES, to_event
 from cnn_core.runs.history import History
-from cnn_core.runs.store import EVENT_TYPES, Store, to_event
+from cnn_core.runs.store import Store
 
 VERSION = 1  # to be counted up whenever the same events give other numbers
 DIGEST = hashlib.sha256().digest_size
@@ -29,7 +30,7 @@ def read_history(store: Store, run: str) -> History:
     """The history of all events of `run`; leaves a digest behind where many had to be folded. Raises StudioError."""
     history = _kept(store, run) or History()
     known = history.seq
-    while piece := store.events(run, history.seq, limit=PIECE):
+    while piece := store.log.read(run, history.seq, limit=PIECE):
         history.add(piece)
     if is_due(history, known):
         keep_history(store, run, history)
@@ -43,7 +44,7 @@ def is_due(history: History, known: int) -> bool:
 
 def keep_history(store: Store, run: str, history: History) -> None:
     """Keep `history` as the run's digest. A store that cannot be written now is no reason to stop: the events are there."""
-    with contextlib.suppress(StudioError), store.connect() as db:
+    with contextlib.suppress(StudioError), store.database.connect() as db:
         db.execute("insert or replace into digests values (?, ?)", (run, to_bytes(history)))
 
 
@@ -69,7 +70,7 @@ def from_bytes(content: bytes) -> History | None:
 
 
 def _kept(store: Store, run: str) -> History | None:
-    with store.connect() as db:
+    with store.database.connect() as db:
         found = db.execute("select body from digests where run = ?", (run,)).fetchone()
     return from_bytes(found[0]) if found else None
 

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cnn_core.events import Changed, Epoch, Resumed, Started, Steps
-from cnn_core.runs.store import Store, Stored
+from cnn_core.runs.event_log import StoredEvent
+from cnn_core.runs.store import Store
 
 PIECE = 500  # events read at a time
 
 
 @dataclass(frozen=True)
-class Told:
+class EventReader:
     """The run `run` of `store`, as far as it had come when it was opened."""
 
     store: Store
@@ -45,16 +46,16 @@ class Told:
 
     def last_step(self) -> int:
         """The step of the last report, 0 before there is one."""
-        with self.store.connect() as db:
+        with self.store.database.connect() as db:
             found = db.execute(
                 "select json_extract(body, '$.step') from events where run = ? and kind = 'Steps' order by seq desc limit 1",
                 (self.run,),
             ).fetchone()
         return found[0] if found else 0
 
-    def _read(self, kind: type) -> Iterator[Stored]:
+    def _read(self, kind: type) -> Iterator[StoredEvent]:
         since = 0
-        while piece := self.store.events(self.run, since, (kind,), limit=PIECE):
+        while piece := self.store.log.read(self.run, since, (kind,), limit=PIECE):
             yield from piece
             since = piece[-1].seq
 

@@ -18,7 +18,7 @@ import numpy as np
 from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
 from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
-from cnn_core.runs.store import Stored
+from cnn_core.runs.event_log import StoredEvent
 
 SNAPSHOT_POINTS = CURVE_POINTS
 UPDATE_POINTS = 200
@@ -57,7 +57,7 @@ class History:
     _ruled: dict[str, array] = field(default_factory=lambda: {name: array("f") for name in RULED})
     _is_ruled: bool = True
 
-    def add(self, stored: Iterable[Stored]) -> None:
+    def add(self, stored: Iterable[StoredEvent]) -> None:
         for item in stored:
             self.seq = item.seq
             self._fold(item.event)

@@ -19,8 +19,9 @@ from typing import Any, BinaryIO
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Progress, Steps
-from cnn_core.runs.event_reader import Told, steps_of
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.event_reader import EventReader, steps_of
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 from cnn_core.runs.tensorboard import event_file_name, write_event_file
 from cnn_core.tables import WriteRow, csv_table
 
@@ -48,13 +49,13 @@ def export_runs(store: Store, runs: Sequence[Run], form: str, file: BinaryIO) ->
                 _write_overview(write, runs)
         for done, run in enumerate(runs):
             yield Progress(f"Writing {run.id}", done, len(runs))
-            told = Told(store, run.id)
+            told = EventReader(store, run.id)
             for number, step in enumerate(FORMS[form](archive, run, told), start=1):
                 if not number % SOMETIMES:  # only a long run keeps anybody waiting
                     yield Progress(f"Writing {run.id}: step {step:,}", step, told.last_step())
 
 
-def _write_csv(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
+def _write_csv(archive: zipfile.ZipFile, run: Run, told: EventReader) -> Iterator[int]:
     epochs, classes = told.epochs(), told.classes()
     with _table(archive, f"{run.id}/epochs.csv") as write:
         write([*EPOCH_FIGURES, *(f"accuracy of {name}" for name in classes)])
@@ -82,7 +83,7 @@ def _write_overview(write: WriteRow, runs: Sequence[Run]) -> None:
         write([*own, *(getattr(run.config, name) for name in settings), *(run.summary.get(name) for name in figures)])
 
 
-def _write_json(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
+def _write_json(archive: zipfile.ZipFile, run: Run, told: EventReader) -> Iterator[int]:
     """One object, its long lists written as they are read."""
     facts = {
         name: getattr(run, name)
@@ -105,7 +106,7 @@ def _report_facts(report: Steps) -> dict[str, Any]:
     return {name: value for name, value in asdict(report).items() if value is not None}
 
 
-def _write_tensorboard(archive: zipfile.ZipFile, run: Run, told: Told) -> Iterator[int]:
+def _write_tensorboard(archive: zipfile.ZipFile, run: Run, told: EventReader) -> Iterator[int]:
     with archive.open(f"{run.id}/{event_file_name(run)}", "w", force_zip64=True) as file:
         yield from write_event_file(file, run, told)
 
@@ -117,7 +118,7 @@ def _table(archive: zipfile.ZipFile, name: str) -> Iterator[WriteRow]:
         yield write
 
 
-FORMS: dict[str, Callable[[zipfile.ZipFile, Run, Told], Iterator[int]]] = {
+FORMS: dict[str, Callable[[zipfile.ZipFile, Run, EventReader], Iterator[int]]] = {
     "csv": _write_csv,
     "json": _write_json,
     "tensorboard": _write_tensorboard,

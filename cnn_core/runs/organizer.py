@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from cnn_core.errors import RunError
 from cnn_core.home import EPOCHS
+from cnn_core.runs.queue import ORDER, WAITING
 from cnn_core.runs.quota import folder_bytes
-from cnn_core.runs.store import ORDER, WAITING, Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 
 LONGEST_NAME, LONGEST_NOTES, LONGEST_TAG, MOST_TAGS = 80, 4000, 30, 12
 
 
 @dataclass(frozen=True)
-class Shelf:
+class RunOrganizer:
     """The runs of `store`, to be put in order. May be shared between threads."""
 
     store: Store
@@ -38,7 +40,7 @@ class Shelf:
                 )
             given["tags"] = json.dumps(kept)
         self.store.run(run)
-        with self.store.connect() as db:
+        with self.store.database.connect() as db:
             for column, value in given.items():
                 if value is not None:
                     db.execute(f"update runs set {column} = ? where id = ?", (value, run))
@@ -47,12 +49,12 @@ class Shelf:
         """Put a run that has ended into the bin; everything of it is kept. Raises RunError for one that trains or waits."""
         if self.store.run(run).is_active:
             raise RunError(f"Run {run} is still waiting or training. Stop it first.")
-        with self.store.connect() as db:
+        with self.store.database.connect() as db:
             db.execute("update runs set removed = ? where id = ?", (time.time(), run))
 
     def restore(self, run: str) -> None:
         """Take a run out of the bin."""
-        with self.store.connect() as db:
+        with self.store.database.connect() as db:
             db.execute("update runs set removed = null where id = ?", (run,))
 
     def empty_bin(self, owner: str | None = None) -> int:
@@ -60,7 +62,7 @@ class Shelf:
         removed = [run for run in self.removed() if owner in (None, run.owner)]
         for run in removed:
             shutil.rmtree(self.store.home.run_folder(run.id), ignore_errors=True)
-            with self.store.connect() as db:
+            with self.store.database.connect() as db:
                 for table, column in (("events", "run"), ("digests", "run"), ("requests", "run"), ("runs", "id")):
                     db.execute(f"delete from {table} where {column} = ?", (run.id,))
         return len(removed)
@@ -76,7 +78,7 @@ class Shelf:
 
     def move(self, run: str, place: int) -> None:
         """Let a queued run be the `place`-th (from 0) of its owner's that wait; the order of people's turns is not changed."""
-        with self.store.connect() as db:
+        with self.store.database.connect() as db:
             owner = "(select owner from runs where id = ?)"
             rows = db.execute(
                 f"select id, coalesce(place, number) from runs where {WAITING} and owner = {owner} order by {ORDER}", (run,)

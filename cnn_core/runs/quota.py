@@ -1,75 +1,84 @@
-"""What a person may still take of a server that many share: runs that wait, and disk space. In: a store with limits, a person. Out: a refusal.
+"""The quota: how much one person may still use of a server that many share, in waiting runs and in disk space.
 
-Disk space is what lies in the folders of their runs, those in the bin among them, and of their images. A person of 300 runs with 30 files
-each is counted in 0.1 s.
+In: the database, limits and a person. Out: a RunError where a limit is reached. Disk space is what the folders of a person's runs (also of
+those in the bin) and of their images take. Counting 300 runs of 30 files each takes 0.1 s.
 """
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cnn_core.data.owners import folders_of
 from cnn_core.errors import RunError
-from cnn_core.runs.limits import space_in_words
-
-if TYPE_CHECKING:
-    from cnn_core.runs.store import Store
+from cnn_core.runs.database import RunDatabase
+from cnn_core.runs.limits import Limits, space_in_words
 
 LARGEST_NAMED = 3
 
 
-def check_queue(store: "Store", owner: str, more: int = 1) -> None:
-    """Raise RunError where fewer than `more` runs of `owner` may be added to those that wait."""
-    share = store.limits.queue_share
-    if share is None:
-        return
-    with store.connect() as db:
-        (count,) = db.execute("select count(*) from runs where status = 'queued' and owner = ?", (owner,)).fetchone()
-    if count + more <= share:
-        return
-    if more > 1:
-        raise RunError(
-            f"These are {more} runs. At most {share:,} of one person may wait here, and {count:,} of yours do. Choose fewer, or wait until they train."
+class Quota:
+    """What the limits of a server leave to each person."""
+
+    def __init__(self, database: RunDatabase, limits: Limits) -> None:
+        self._database, self.limits = database, limits
+
+    def check(self, owner: str, *, will_wait: bool) -> None:
+        """Raise RunError where `owner` may not add a run, which waits in the queue or not."""
+        if will_wait:
+            self.check_queue(owner)
+        self.check_disk(owner)
+
+    def check_queue(self, owner: str, more: int = 1) -> None:
+        """Raise RunError where fewer than `more` runs of `owner` may be added to the queue."""
+        share = self.limits.queue_share
+        if share is None:
+            return
+        with self._database.connect() as db:
+            query = "select count(*) from runs where status = 'queued' and owner = ?"
+            (count,) = db.execute(query, (owner,)).fetchone()
+        if count + more <= share:
+            return
+        if more > 1:
+            raise RunError(
+                f"These are {more} runs. Each person may have at most {share:,} waiting runs, and you have {count:,}. "
+                "Choose fewer, or wait until some of them train."
+            )
+        waiting = "1 waiting run" if count == 1 else f"{count:,} waiting runs"
+        raise RunError(f"You have {waiting}, the most that is allowed. Wait until one of them trains, or stop one.")
+
+    def check_disk(self, owner: str, more: int = 0) -> None:
+        """Raise RunError when the files of `owner` and `more` bytes to come exceed the disk quota."""
+        quota = self.limits.disk_quota
+        if quota is None:
+            return
+        sizes = self.sizes_of(owner)
+        used = sum(sizes.values())
+        if used + more <= quota and used < quota:
+            return
+        coming = f" and would need {space_in_words(more)} more" if more else ""
+        largest = ", ".join(
+            f"{folder.name} ({space_in_words(sizes[folder])})"
+            for folder in sorted(sizes, key=lambda folder: sizes[folder], reverse=True)[:LARGEST_NAMED]
         )
-    raise RunError(f"{_runs(count)} already, the most that may here. Wait until one of them trains, or stop one.")
+        advice = f" The largest are {largest}." if largest else ""
+        raise RunError(
+            f"Your runs and images use {space_in_words(used)} of {space_in_words(quota)}{coming}. Free space of runs on the Runs page, or remove "
+            f"some and empty the bin; on the Data page remove one of your data sets.{advice}"
+        )
 
+    def used_bytes(self, owner: str) -> int:
+        """Return the disk space of all that belongs to `owner`."""
+        return sum(self.sizes_of(owner).values())
 
-def check_disk(store: "Store", owner: str, more: int = 0) -> None:
-    """Raise RunError when what is `owner`'s, and `more` bytes that are to come, do not fit into the disk space of one person."""
-    quota = store.limits.disk_quota
-    if quota is None:
-        return
-    sizes = sizes_of(store, owner)
-    used = sum(sizes.values())
-    if used + more <= quota and used < quota:
-        return
-    asked = f", and {space_in_words(more)} are to come" if more else ""
-    largest = ", ".join(
-        f"{folder.name} ({space_in_words(sizes[folder])})"
-        for folder in sorted(sizes, key=sizes.get, reverse=True)[:LARGEST_NAMED]
-    )
-    advice = f" The largest are {largest}." if largest else ""
-    raise RunError(
-        f"Your runs and images take {space_in_words(used)} of {space_in_words(quota)}{asked}. On the Runs page free space of runs, or remove some and empty the bin; "
-        f"on the Data page remove a set of yours.{advice}"
-    )
-
-
-def used_bytes(store: "Store", owner: str) -> int:
-    """The disk space of all that is `owner`'s."""
-    return sum(sizes_of(store, owner).values())
-
-
-def sizes_of(store: "Store", owner: str) -> dict[Path, int]:
-    """Bytes of each folder of a run or of images that is `owner`'s; a run and a set may have the same name."""
-    with store.connect() as db:
-        runs = [run for (run,) in db.execute("select id from runs where owner = ? and id is not null", (owner,))]
-    folders = [*map(store.home.run_folder, runs), *folders_of(store.home, owner)]
-    return {folder: folder_bytes(folder) for folder in folders}
+    def sizes_of(self, owner: str) -> dict[Path, int]:
+        """Return the bytes of each folder of a run or of images that belongs to `owner`; a run and a data set may have the same name."""
+        with self._database.connect() as db:
+            runs = [run for (run,) in db.execute("select id from runs where owner = ? and id is not null", (owner,))]
+        home = self._database.home
+        return {folder: folder_bytes(folder) for folder in (*map(home.run_folder, runs), *folders_of(home, owner))}
 
 
 def folder_bytes(folder: Path) -> int:
-    """The bytes of all files in `folder` and below; what vanishes meanwhile counts nothing."""
+    """Return the bytes of all files in `folder` and below; files that vanish meanwhile count 0."""
     total = 0
     for place, _, files in os.walk(folder):
         for name in files:
@@ -78,7 +87,3 @@ def folder_bytes(folder: Path) -> int:
             except OSError:
                 continue
     return total
-
-
-def _runs(count: int) -> str:
-    return "One run of yours waits" if count == 1 else f"{count:,} runs of yours wait"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError

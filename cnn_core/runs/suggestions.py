@@ -5,7 +5,9 @@ In: the settings in force. Out: changes, settings by name. Importing this module
 
 from typing import Any
 
-from cnn_core.config.schema import TrainConfig, change_config, has_effect, make_config
+from cnn_core.config.changes import change_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig, has_effect
 from cnn_core.errors import SettingError
 
 FAR_OFF = 3  # times the usual learning rate or more: then the usual one is the better advice

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from cnn_core.events import Epoch, Steps
-from cnn_core.runs.event_reader import Told, steps_of
-from cnn_core.runs.store import Run
+from cnn_core.runs.event_reader import EventReader, steps_of
+from cnn_core.runs.run import Run
 
 EPOCH_FIGURES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 REPORT_FIGURES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")
@@ -27,7 +27,7 @@ def event_file_name(run: Run) -> str:
     return f"events.out.tfevents.{run.created:.0f}.{run.id}"
 
 
-def write_event_file(file: IO[bytes], run: Run, told: Told) -> Iterator[int]:
+def write_event_file(file: IO[bytes], run: Run, told: EventReader) -> Iterator[int]:
     """Write the records; gives the step after each report."""
     events = EventFile(file, run.created)
     events.add_text("settings", _settings_table(run), run.created)

@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.config.setting import refusal
 from cnn_core.errors import SettingError
 from cnn_core.search.space import Choices, Range, Space, check_space, effective, is_whole, space_size, values_of

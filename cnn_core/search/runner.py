@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 from cnn_core.errors import RunError, SettingError, StudioError
 from cnn_core.events import Epoch, Event
 from cnn_core.runs.lock import hold, is_held
-from cnn_core.runs.store import Run, Store
-from cnn_core.search.sampling import draw, is_filled, make_pruner, take_up
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
+from cnn_core.search.sampling import is_filled, make_pruner, restart_trial, sample_trial
 from cnn_core.search.storage import wait_for_lock
-from cnn_core.search.studies import Studies
-from cnn_core.search.trial_monitor import Course, tell
+from cnn_core.search.studies import SearchStore
+from cnn_core.search.trial_monitor import TrialMonitor, report_trial
 from cnn_core.search.trials import ERROR, Trial, is_repeat, read_trials
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ Watch = Callable[[str, Event], None]
 Announce = Callable[[Trial], None]
 
 
-def drive(
-    studies: Studies,
+def run_search(
+    studies: SearchStore,
     store: Store,
     name: str,
     *,
@@ -57,7 +58,7 @@ def drive(
 
 @dataclass
 class _Driver:
-    studies: Studies
+    studies: SearchStore
     store: Store
     name: str
     should_end: Callable[[], bool]
@@ -98,13 +99,13 @@ class _Driver:
     def _is_done(self) -> bool:
         return self._ended() == len(self._counted()) >= self.search.plan.goal
 
-    def _take(self, held: ExitStack) -> Course | None:
+    def _take(self, held: ExitStack) -> TrialMonitor | None:
         """A trial to train, whose run is `held` from now on: one that lost its process, else a new one. None where there is none now."""
         with wait_for_lock(self.studies.drawing_lock(self.search), self._should_end) as is_mine:
             if not is_mine:
                 return None
             running = [trial for trial in self._counted() if not trial.state.is_finished()]
-            for trial in (take_up(self.study, self.search.plan, frozen) for frozen in running):
+            for trial in (restart_trial(self.study, self.search.plan, frozen) for frozen in running):
                 run = self._run_of(trial)
                 if not run and is_filled(self.study, self.search.plan, trial):
                     return self._begin(trial, held)
@@ -112,7 +113,7 @@ class _Driver:
                     return course
             if len(self._counted()) >= self.search.plan.goal:
                 return None
-            trial = draw(self.study, self.search.plan)
+            trial = sample_trial(self.study, self.search.plan)
             return self._begin(trial, held) if trial else None
 
     def _run_of(self, trial: "optuna.Trial") -> Run | None:
@@ -122,7 +123,7 @@ class _Driver:
     def _origin(self, trial: "optuna.Trial") -> str:
         return f"{self.search.origin}/{trial.number}"
 
-    def _begin(self, trial: "optuna.Trial", held: ExitStack) -> Course | None:
+    def _begin(self, trial: "optuna.Trial", held: ExitStack) -> TrialMonitor | None:
         """The trial with a run of its own, held. None where its settings are refused, which counts, or its owner has enough runs waiting."""
         from cnn_core.runs.submit import submit
 
@@ -133,7 +134,7 @@ class _Driver:
             run = submit(config, self.store, owner=plan.owner, origin=self._origin(trial), prepare=hold_it)
         except SettingError as error:
             trial.set_user_attr(ERROR, str(error))
-            tell(self.study, trial, "FAIL")
+            report_trial(self.study, trial, "FAIL")
             self._announce(trial)
         except RunError:
             return None
@@ -141,32 +142,32 @@ class _Driver:
             self.studies.cancel(self.name, str(error))
             raise
         else:
-            return Course(self.study, trial, self.store, run)
+            return TrialMonitor(self.study, trial, self.store, run)
 
-    def _go_on(self, trial: "optuna.Trial", run: Run, held: ExitStack) -> Course | None:
+    def _go_on(self, trial: "optuna.Trial", run: Run, held: ExitStack) -> TrialMonitor | None:
         """The trial with its run, which nobody held, held and waiting. None where somebody holds it, or where it has ended, which is told."""
         folder = self.store.home.run_folder(run.id)
         if is_held(folder) or self._frozen(trial).state.is_finished():  # whoever held it a moment ago has told its result
             return None
         run = self.store.run(run.id)  # as it was left
-        course = Course(self.study, trial, self.store, run.id)
+        course = TrialMonitor(self.study, trial, self.store, run.id)
         if self._is_over(run):
             course.settle()
             self._announce(trial)
             return None
         take = lambda: held.enter_context(hold(folder))  # noqa: E731
         try:
-            take() if run.status == "queued" else self.store.resume(run.id, prepare=take)
+            take() if run.status == "queued" else self.store.queue.resume(run.id, prepare=take)
         except RunError:  # somebody was faster, its process died this very moment, or its owner has enough runs waiting
             return None
         return course
 
     def _is_over(self, run: Run) -> bool:
         """Whether there is nothing to go on with: it is done, it failed, or a person stopped it or put it into the bin."""
-        is_given_up = run.removed is not None or self.store.should_stop(run.id)
+        is_given_up = run.removed is not None or self.store.requests.should_stop(run.id)
         return run.status in ("finished", "failed") or (is_given_up and not run.is_active)
 
-    def _train(self, course: Course) -> None:
+    def _train(self, course: TrialMonitor) -> None:
         """Train the trial's run, which is held, and tell what came of it, unless it was broken off to go on another time."""
         from cnn_core.execution.in_process import execute
 
@@ -180,7 +181,7 @@ class _Driver:
         status = execute(self.store, course.run, watch=watch, should_end=should_end, is_held=True, wait=self.wait)
         if status == "stopped" and course.is_hopeless:
             course.explain()
-        elif status == "stopped" and self._should_end() and not self.store.should_stop(course.run):
+        elif status == "stopped" and self._should_end() and not self.store.requests.should_stop(course.run):
             return
         course.settle()
         self._announce(course.trial)

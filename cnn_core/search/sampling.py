@@ -30,7 +30,7 @@ WHOLE_TRIALS = 4  # that are trained to their end before any is judged
 Key = tuple[tuple[str, Any], ...]
 
 
-def draw(study: "Study", plan: Plan) -> "Trial | None":
+def sample_trial(study: "Study", plan: Plan) -> "Trial | None":
     """A new trial with settings that no other one has; None when there is nothing left to try."""
     while True:
         known = study.get_trials(deepcopy=False)
@@ -46,7 +46,7 @@ def draw(study: "Study", plan: Plan) -> "Trial | None":
             return trial
 
 
-def take_up(study: "Study", plan: Plan, frozen: "FrozenTrial") -> "Trial":
+def restart_trial(study: "Study", plan: Plan, frozen: "FrozenTrial") -> "Trial":
     """A trial that was begun, to go on with."""
     study.sampler = _sampler(plan.sampler, plan.seed, frozen.number)
     return load_optuna().Trial(study, frozen._trial_id)

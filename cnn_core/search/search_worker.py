@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable
 
 from cnn_core.errors import StudioError
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 from cnn_core.runs.store import Store
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 
 LOOK_SECONDS = 0.5
 AGAIN_SECONDS = 5  # after a trouble that may pass
 WRONG = "Something in CNN Studio itself went wrong. The details are in the terminal; please report them."
 
 
-def attend(studies: Studies, store: Store, should_end: Callable[[], bool]) -> None:
+def work_on_searches(studies: SearchStore, store: Store, should_end: Callable[[], bool]) -> None:
     """Work off whatever searches there are until `should_end`, which is asked often; the trial under way is kept."""
     while not should_end():
         with contextlib.suppress(StudioError, OSError):  # a busy store: look again
@@ -29,16 +29,16 @@ def attend(studies: Studies, store: Store, should_end: Callable[[], bool]) -> No
         _rest(LOOK_SECONDS, should_end)
 
 
-def _work_off(studies: Studies, store: Store, name: str, should_end: Callable[[], bool]) -> None:
+def _work_off(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
     with try_lock(studies.lock(studies.search(name))) as is_mine:
         if not is_mine:
             return
-        from cnn_core.search.runner import drive
+        from cnn_core.search.runner import run_search
 
         try:
             has_others = lambda: len(studies.active()) > 1  # noqa: E731
             wait = lambda: time.sleep(LOOK_SECONDS)  # noqa: E731
-            drive(studies, store, name, should_end=should_end, wait=wait, should_pass_on=has_others)
+            run_search(studies, store, name, should_end=should_end, wait=wait, should_pass_on=has_others)
         except StudioError:  # the search says why, or the trouble passes: then it goes on
             _rest(AGAIN_SECONDS, should_end)
         except Exception as error:  # a mistake of ours must not end the thread, nor be made again and again

@@ -12,16 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cnn_core.config.schema import TrainConfig, has_effect
+from cnn_core.config.groups import hardware
+from cnn_core.config.schema import TrainConfig, facts, has_effect
 from cnn_core.config.setting import refusal, value_in_words
 from cnn_core.errors import SettingError
 
 # What is no quality of a network: trials with other images, another split or another arithmetic could not be compared.
-NOT_SEARCHED = frozenset(
-    name
-    for name, field in TrainConfig.model_fields.items()
-    if name == "data" or field.json_schema_extra["group"] == "Split and machine"
-)
+NOT_SEARCHED = frozenset(name for name in TrainConfig.model_fields if name == "data" or facts(name).group == hardware.GROUP)
 SEARCHABLE = tuple(name for name in TrainConfig.model_fields if name not in NOT_SEARCHED)
 TEXTS_WITH_COMMAS = ("knots", "drop_at")  # their values are told apart by semicolons
 LOG = " log"
@@ -129,8 +126,7 @@ def effective(base: TrainConfig, space: Space, chosen: Mapping[str, Any]) -> Ite
 @cache
 def _deciding() -> frozenset[str]:
     """The settings on which it depends whether others have an effect."""
-    only = (field.json_schema_extra["only"] for field in TrainConfig.model_fields.values())
-    return frozenset({"model"}.union(*only))
+    return frozenset({"model"}.union(*(facts(name).only for name in TrainConfig.model_fields)))
 
 
 def values_of(part: Range | Choices) -> tuple[Any, ...] | None:

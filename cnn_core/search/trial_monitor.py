@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cnn_core.events import Note
-from cnn_core.runs.event_reader import Told
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.event_reader import EventReader
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 from cnn_core.search.storage import load_optuna
 from cnn_core.search.trials import RUN, SECONDS
 
@@ -20,7 +21,7 @@ HOPELESS = "The search ended this trial after epoch {epoch}: at {value:.1%} vali
 
 
 @dataclass
-class Course:
+class TrialMonitor:
     """A trial that is trained as run `run`. `is_hopeless`: the pruner sees no use in going on."""
 
     study: "Study"
@@ -38,7 +39,7 @@ class Course:
     def report(self) -> None:
         """Tell what the run has reached since the last report, and find out whether it is hopeless."""
         best = 0.0
-        for epoch in Told(self.store, self.run).epochs():
+        for epoch in EventReader(self.store, self.run).epochs():
             best = max(best, epoch.val_accuracy)
             if epoch.epoch not in self._told:
                 self.trial.report(best, epoch.epoch)
@@ -49,17 +50,19 @@ class Course:
     def explain(self) -> None:
         """Say in the run why it was ended."""
         epoch, value = max(self._told.items())
-        self.store.append(self.run, [Note(HOPELESS.format(epoch=epoch, value=value))])
+        self.store.log.append(self.run, [Note(HOPELESS.format(epoch=epoch, value=value))])
 
     def settle(self) -> None:
         """Tell what came of the run, which has ended."""
         self.report()
         run = self.store.run(self.run)
         self.trial.set_user_attr(SECONDS, run.summary.get("train_seconds"))
-        tell(self.study, self.trial, _outcome(run), run.summary["best_val_accuracy"] if run.status == "finished" else None)
+        report_trial(
+            self.study, self.trial, _outcome(run), run.summary["best_val_accuracy"] if run.status == "finished" else None
+        )
 
 
-def tell(study: "Study", trial: "Trial", state: str, value: float | None = None) -> None:
+def report_trial(study: "Study", trial: "Trial", state: str, value: float | None = None) -> None:
     """End the trial in the study, if nobody has. `state`: COMPLETE, which has a value, PRUNED or FAIL."""
     study.tell(trial, value, state=load_optuna().trial.TrialState[state], skip_if_finished=True)
 

@@ -21,7 +21,7 @@ from cnn_core.inference.preprocessing import received
 from cnn_core.serving.batching import Batcher
 from cnn_core.serving.help_page import help_text
 from cnn_core.serving.messages import (
-    Gone,
+    ClientDisconnected,
     Receive,
     Refusal,
     Scope,
@@ -44,7 +44,7 @@ FROM_PAGES = (
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What a request may take. `in_flight`: requests with a picture that are worked on at once; seconds: to send a body."""
 
     most_bytes: int = 10 * 2**20
@@ -55,7 +55,7 @@ class Limits:
 class Endpoint:
     """Serves the best network of run `run`. `is_local`: whether only this machine can reach it; then only its own names are answered to."""
 
-    def __init__(self, classifier: Classifier, run: str, limits: Limits, *, is_local: bool = True) -> None:
+    def __init__(self, classifier: Classifier, run: str, limits: RequestLimits, *, is_local: bool = True) -> None:
         self.limits, self.run, self._is_local = limits, run, is_local
         self._classifier, self._batcher = classifier, Batcher(classifier)
         self._decoders = ThreadPoolExecutor(DECODERS, "decoder")
@@ -74,7 +74,7 @@ class Endpoint:
 
         try:
             await self._answer(scope, watched, send)
-        except Gone:
+        except ClientDisconnected:
             return
         except Refusal as refusal:
             self._refused += 1

@@ -25,7 +25,7 @@ class Refusal(Exception):
         self.status, self.headers = status, headers
 
 
-class Gone(Exception):
+class ClientDisconnected(Exception):
     """The client left before it had sent everything."""
 
 
@@ -49,7 +49,7 @@ async def read_body(receive: Receive, most_bytes: int, seconds: float) -> bytes:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Gone
+                    raise ClientDisconnected
                 body += message.get("body", b"")
                 if len(body) > most_bytes:
                     raise _too_large(most_bytes)

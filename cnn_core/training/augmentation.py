@@ -4,7 +4,16 @@ In: a TrainConfig. Out: augmentations (batch -> batch) and the mixing of images 
 """
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.augmentation import Affine, AlternatingFlip, Augmentation, Brightness, Contrast, Cutout, RandomCrop, RandomFlip
+from cnn_core.data.augmentation import (
+    AlternatingFlip,
+    Augmentation,
+    Brightness,
+    Contrast,
+    Cutout,
+    RandomAffine,
+    RandomCrop,
+    RandomFlip,
+)
 from cnn_core.data.mixing import CutMix, Mix, MixEither, MixUp
 
 
@@ -12,7 +21,7 @@ def augmentations(config: TrainConfig, image_size: int, mean: tuple[float, ...])
     """The augmentations that are switched on, for images of `image_size` pixels; `mean` per channel (0..1) fills cutout's holes."""
     padding = round(config.crop * image_size)
     chosen: dict[Augmentation, bool] = {
-        Affine(config.rotation, config.scale, config.shear): bool(config.rotation or config.scale or config.shear),
+        RandomAffine(config.rotation, config.scale, config.shear): bool(config.rotation or config.scale or config.shear),
         RandomCrop(padding, config.crop_fill): padding > 0,
         RandomFlip(): config.flip == "random",
         AlternatingFlip(config.seed): config.flip == "alternating",

@@ -13,7 +13,7 @@ PIECES = 1_000  # batches kept apart: on a GPU even the smallest tensor takes 51
 
 
 @dataclass
-class Answers:
+class CorrectnessTracker:
     """Of the training images in the order in which they were shown, and of the validation images after the epoch (V,) bool.
 
     A training image is right when the class with the larger share of its target was held most probable: of a mixed image that may be its

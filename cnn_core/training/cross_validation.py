@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.device import choose_device, determinism
@@ -34,7 +35,7 @@ QUICK = {"model": "speed", "width": 0.5, "activation": "relu", "batch_size": 64}
 
 
 @dataclass(frozen=True, eq=False)
-class OutOfSample:
+class OutOfFoldPredictions:
     """logits (N, classes) float32, which may be a memory-mapped file, of the images in `rows` (N,) int64 of the set, ascending. `key`: another
     one for other settings."""
 
@@ -78,10 +79,10 @@ def quick_recipe(config: TrainConfig, image_size: int, count: int) -> TrainConfi
 
 def cross_validate_run(
     source: DataSource, folder: Path, recipe: TrainConfig, folds: int = FOLDS
-) -> Generator[Progress, None, OutOfSample]:
+) -> Generator[Progress, None, OutOfFoldPredictions]:
     """All training and validation images of a run in `folder`, from what is kept there where that covers them. Raises StudioError."""
     images = yield from load_learned(source)
-    kept = read_out_of_sample(folder, source.info, recipe, folds)
+    kept = read_out_of_fold(folder, source.info, recipe, folds)
     if kept and kept.covers(images.rows):
         return kept
     return (yield from cross_validate(images, source.info, recipe, folder, folds))
@@ -99,7 +100,7 @@ def load_learned(source: DataSource) -> Generator[Progress, None, ImageSet]:
 
 def cross_validate(
     images: ImageSet, info: DataInfo, recipe: TrainConfig, folder: Path, folds: int = FOLDS
-) -> Generator[Progress, None, OutOfSample]:
+) -> Generator[Progress, None, OutOfFoldPredictions]:
     """Train `folds` networks by `recipe`, each without a share of `images`, of which it then gives the logits. Raises StudioError.
 
     Early stopping is off: the epoch count of the recipe decides, and nothing that is held out.
@@ -120,7 +121,7 @@ def cross_validate(
     logits = np.empty((len(images), len(info.classes)), np.float32)
     for number, path in enumerate(paths):
         logits[fold_of == number] = np.load(path)
-    found = OutOfSample(info.classes, logits, images.rows, _whole_key(info, recipe, folds))
+    found = OutOfFoldPredictions(info.classes, logits, images.rows, _whole_key(info, recipe, folds))
     _save(folder, found)
     for path in paths:
         path.unlink(missing_ok=True)
@@ -168,7 +169,7 @@ def _train(trainer: Trainer, stage: str) -> Generator[Progress, None, None]:
             yield Progress(stage, event.step, total)
 
 
-def read_out_of_sample(folder: Path, info: DataInfo, recipe: TrainConfig, folds: int = FOLDS) -> OutOfSample | None:
+def read_out_of_fold(folder: Path, info: DataInfo, recipe: TrainConfig, folds: int = FOLDS) -> OutOfFoldPredictions | None:
     """What is kept of a whole cross-validation by `recipe` on the images of `info`, or None."""
     key = _whole_key(info, recipe, folds)
     path = folder / EVALUATIONS / f"unseen-{key}.npy"
@@ -178,7 +179,7 @@ def read_out_of_sample(folder: Path, info: DataInfo, recipe: TrainConfig, folds:
         is_whole = logits is not None and rows.dtype == np.int64 and bool((np.diff(rows) > 0).all())
     except Exception:  # missing or damaged: it can be computed anew
         return None
-    return OutOfSample(info.classes, logits, rows, key) if is_whole else None
+    return OutOfFoldPredictions(info.classes, logits, rows, key) if is_whole else None
 
 
 def _read_logits(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
@@ -189,7 +190,7 @@ def _read_logits(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
     return logits if logits.dtype == np.float32 and logits.shape == tuple(shape) else None
 
 
-def _save(folder: Path, found: OutOfSample) -> None:
+def _save(folder: Path, found: OutOfFoldPredictions) -> None:
     path = folder / EVALUATIONS / f"unseen-{found.key}.npy"
     write_atomically(path.with_suffix(".rows.npy"), lambda file: np.save(file, found.rows))
     write_atomically(path, lambda file: np.save(file, found.logits))

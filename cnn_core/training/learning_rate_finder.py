@@ -8,7 +8,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.device import choose_device
 from cnn_core.errors import SettingError
 from cnn_core.events import Progress

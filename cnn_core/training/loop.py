@@ -21,7 +21,7 @@ from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Note, Progress, Steps
 from cnn_core.inference.dead_channels import Activity
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
-from cnn_core.training.correctness import Answers
+from cnn_core.training.correctness import CorrectnessTracker
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import GrowingSide, WarmUp
@@ -54,7 +54,7 @@ class Trainer:
     seed: int = 0
     forward: nn.Module | None = None
     meter: Meter = field(default_factory=Meter)
-    answers: Answers = field(default_factory=Answers)
+    answers: CorrectnessTracker = field(default_factory=CorrectnessTracker)
     epochs_done: int = 0
     best: tuple[float, float] = (-1.0, 0.0)  # validation accuracy, -loss
     waited: int = 0  # epochs since the best

@@ -12,7 +12,7 @@ import torch
 
 from cnn_core.errors import DivergedError
 from cnn_core.events import Steps
-from cnn_core.training.resource_monitor import Gauge
+from cnn_core.training.resource_monitor import ResourceMonitor
 
 REPORT_SECONDS = 0.25
 
@@ -25,7 +25,7 @@ class Meter:
     """
 
     remedy: str = "Choose a lower learning rate and start again."
-    gauge: Gauge = field(default_factory=lambda: Gauge(torch.device("cpu")))
+    gauge: ResourceMonitor = field(default_factory=lambda: ResourceMonitor(torch.device("cpu")))
     step: int = 0
     images: int = 0
     train_seconds: float = 0.0

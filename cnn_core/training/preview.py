@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.events import Progress

@@ -12,7 +12,7 @@ import torch
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches, Normalise
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.data.splits import stratified_split
 from cnn_core.data.statistics import channel_statistics
@@ -30,9 +30,9 @@ from cnn_core.training.figures import draw_predictions, draw_training_curves
 from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import make_optimizer
-from cnn_core.training.resource_monitor import Gauge
+from cnn_core.training.resource_monitor import ResourceMonitor
 from cnn_core.training.schedule import make_schedule, make_side
-from cnn_core.training.session import Course
+from cnn_core.training.session import TrainingSession
 from cnn_core.training.steering import Steering
 
 PREPARATION_IMAGES = 5000
@@ -65,7 +65,7 @@ def train_run(
             classes=source.info.classes,
             class_counts=tuple(trainer.batches.labels.bincount(minlength=len(source.info.classes)).tolist()),
         )
-        course = Course(trainer, config, source.info, card, folder, steering or Steering())
+        course = TrainingSession(trainer, config, source.info, card, folder, steering or Steering())
         if resume:
             yield from course.go_on()
         save_card(folder, card)
@@ -129,7 +129,7 @@ def prepare(
         side=make_side(config, len(batches), info.image_size),
         seed=config.seed,
         forward=Compiled(model) if should_compile(config.compile, device, steps) else None,
-        meter=Meter(remedy=_remedy(config), gauge=Gauge(device)),
+        meter=Meter(remedy=_remedy(config), gauge=ResourceMonitor(device)),
     ), card
 
 

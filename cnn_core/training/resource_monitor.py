@@ -11,7 +11,7 @@ import torch
 STATM = Path("/proc/self/statm")
 
 
-class Gauge:
+class ResourceMonitor:
     """Reads memory and load of `device`: of a GPU itself, on a CPU of this process."""
 
     def __init__(self, device: torch.device) -> None:

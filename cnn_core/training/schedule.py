@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.config.setting import Knots, parse_knots, parse_places
+from cnn_core.config.setting import Knots, parse_knots, parse_milestones
 from cnn_core.models.registry import FAMILIES
 
 Schedule = Callable[[int], float]
@@ -148,7 +148,7 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> WarmUp:
     makers: dict[str, Callable[[], Schedule]] = {
         "constant": lambda: Constant(peak),
         "cosine": lambda: Cosine(peak, steps),
-        "step": lambda: StepDrops(peak, steps, parse_places(config.drop_at), config.drop_factor),
+        "step": lambda: StepDrops(peak, steps, parse_milestones(config.drop_at), config.drop_factor),
         "onecycle": lambda: OneCycle(peak, steps),
         "linear": lambda: PiecewiseLinear(peak, steps, parse_knots(config.knots)),
         "plateau": lambda: Plateau(peak, config.drop_factor, config.plateau_patience),

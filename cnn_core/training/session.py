@@ -12,11 +12,12 @@ from typing import Any
 
 from torch import nn
 
-from cnn_core.config.schema import TrainConfig, change_config
+from cnn_core.config.changes import change_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError, RunError, SettingError, StudioError
 from cnn_core.events import Changed, Continued, Epoch, Event, Note, Paused, Resumed, Saved
-from cnn_core.metrics.training_dynamics import forget_beyond, keep_learning
+from cnn_core.metrics.training_dynamics import drop_dynamics_after, save_dynamics
 from cnn_core.models.checkpoint import keep_epoch, load_checkpoint, save_checkpoint
 from cnn_core.models.saving import ModelCard, save_weights
 from cnn_core.training.loop import Trainer
@@ -28,7 +29,7 @@ CHECKPOINT_SECONDS = 20.0  # so much of a run is lost at most when its process d
 
 
 @dataclass
-class Course:
+class TrainingSession:
     """`config` holds the settings in force; `epochs` what was measured after each epoch so far."""
 
     trainer: Trainer
@@ -56,7 +57,7 @@ class Course:
             if state.get("config"):  # checkpoints of earlier versions have none: nothing could be changed then
                 self._use(TrainConfig.model_validate(state["config"]))
             self.epochs += [Epoch(**epoch) for epoch in state["epochs"]]
-        forget_beyond(self.folder, self.trainer.epochs_done)
+        drop_dynamics_after(self.folder, self.trainer.epochs_done)
         yield Resumed(step=self.trainer.meter.step, epoch=self.trainer.epochs_done)
         if self.trainer.meter.step == self.trainer.epochs_done * len(self.trainer.batches) > 0:
             yield from self._probe()  # its end may have come between the epoch and this
@@ -156,7 +157,7 @@ class Course:
         is_right = {"train": trained.numpy(), "val": validated.cpu().numpy()}
         self._write(
             f"Which images were right in epoch {epoch}",
-            lambda: keep_learning(self.folder, epoch, is_right, self.card.fingerprint),
+            lambda: save_dynamics(self.folder, epoch, is_right, self.card.fingerprint),
         )
 
     def _save(self) -> bool:

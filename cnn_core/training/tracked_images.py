@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from cnn_core.errors import RunError
-from cnn_core.files import try_lock, write_atomically
+from cnn_core.files import write_atomically
 from cnn_core.home import PROBES
+from cnn_core.locks import try_lock
 
 MOST = 16
 LARGEST_FILE = 16 * 2**20  # bytes; sixteen colour images of 224×224 take 2.4 MB
@@ -28,7 +29,7 @@ LOCK = ".probes.lock"
 
 
 @dataclass(frozen=True, eq=False)
-class Probe:
+class TrackedImage:
     """`pixels`: as the network receives them, uint8 (S, S, C). `truth`: the number of its class, -1 where nobody knows. `origin`: where
     it came from, one of ORIGINS."""
 
@@ -43,7 +44,7 @@ class Probe:
         return hashlib.sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes()).hexdigest()[:16]
 
 
-def read_probes(folder: Path) -> list[Probe]:
+def read_tracked_images(folder: Path) -> list[TrackedImage]:
     """The probes of the run in `folder`, in the order in which they were pinned. Raises RunError where the file is damaged."""
     try:
         with (folder / PROBES).open("rb") as file:
@@ -56,10 +57,10 @@ def read_probes(folder: Path) -> list[Probe]:
         ) from None
 
 
-def pin(folder: Path, new: Sequence[Probe]) -> None:
+def pin(folder: Path, new: Sequence[TrackedImage]) -> None:
     """Add probes to the run. Raises RunError where they are too many, pinned already, or of another size than those that are there."""
     with _alone(folder):
-        probes = read_probes(folder)
+        probes = read_tracked_images(folder)
         for probe in new:
             _check(probe, probes)
             probes.append(probe)
@@ -69,7 +70,7 @@ def pin(folder: Path, new: Sequence[Probe]) -> None:
 def unpin(folder: Path, name: str) -> None:
     """Remove a probe; nothing happens where it is gone already. Raises RunError."""
     with _alone(folder):
-        _write(folder, [probe for probe in read_probes(folder) if probe.name != name])
+        _write(folder, [probe for probe in read_tracked_images(folder) if probe.name != name])
 
 
 def unpin_all(folder: Path) -> None:
@@ -78,17 +79,17 @@ def unpin_all(folder: Path) -> None:
         _write(folder, [])
 
 
-def copy_probes(source: Path, folder: Path) -> None:
+def copy_tracked_images(source: Path, folder: Path) -> None:
     """Give the run in `folder` the probes of the one in `source`; a damaged file is left behind."""
     try:
-        probes = read_probes(source)
+        probes = read_tracked_images(source)
     except RunError:
         return
     if probes:
         pin(folder, probes)
 
 
-def _check(probe: Probe, probes: Sequence[Probe]) -> None:
+def _check(probe: TrackedImage, probes: Sequence[TrackedImage]) -> None:
     assert _is_image(probe.pixels), "a probe is an image as a network receives it"
     if len(probes) >= MOST:
         raise RunError(f"A run has at most {MOST} probes. Remove one before you pin another.")
@@ -103,7 +104,7 @@ def _is_image(pixels: np.ndarray) -> bool:
     return pixels.dtype == np.uint8 and is_square and pixels.shape[2] in (1, 3)
 
 
-def _write(folder: Path, probes: Sequence[Probe]) -> None:
+def _write(folder: Path, probes: Sequence[TrackedImage]) -> None:
     """Replace the file; without probes there is none."""
     if not probes:
         (folder / PROBES).unlink(missing_ok=True)
@@ -117,7 +118,7 @@ def _write(folder: Path, probes: Sequence[Probe]) -> None:
     write_atomically(folder / PROBES, lambda file: np.savez(file, **columns))
 
 
-def _unpacked(content: bytes) -> list[Probe]:
+def _unpacked(content: bytes) -> list[TrackedImage]:
     """The file's probes; raises whatever it likes where the file is not what `_write` would have written."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(info.file_size for info in archive.infolist()) > LARGEST_FILE:
@@ -129,7 +130,7 @@ def _unpacked(content: bytes) -> list[Probe]:
     if not (is_whole and labels.dtype.kind == "U" and set(origins.tolist()) <= set(ORIGINS) and all(map(_is_image, images))):
         raise ValueError
     facts = zip(images, labels, truths, origins, strict=True)
-    return [Probe(pixels, _short(str(label)), int(truth), str(origin)) for pixels, label, truth, origin in facts]
+    return [TrackedImage(pixels, _short(str(label)), int(truth), str(origin)) for pixels, label, truth, origin in facts]
 
 
 def _short(label: str) -> str:

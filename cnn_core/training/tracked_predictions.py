@@ -20,7 +20,7 @@ from cnn_core.home import PROBES
 from cnn_core.inference.logits import compute_logits
 from cnn_core.models.checkpoint import load_epoch, measured_weights
 from cnn_core.models.saving import ModelCard, build_saved, read_card
-from cnn_core.training.tracked_images import Probe, read_probes
+from cnn_core.training.tracked_images import TrackedImage, read_tracked_images
 
 DECIMALS = 5  # of a probability: a thousandth of a percent
 
@@ -29,14 +29,14 @@ def ask_network(
     folder: Path, model: nn.Module, card: ModelCard, arithmetic: Arithmetic, *, epoch: int, step: int
 ) -> Probed | None:
     """What `model` says of the probes in `folder`, None without any. Raises RunError where they are damaged or of another size."""
-    probes = read_probes(folder)
+    probes = read_tracked_images(folder)
     if not probes:
         return None
     check_size(probes, card)
     return Probed(epoch, step, tuple(probe.name for probe in probes), probabilities(model, card, probes, arithmetic))
 
 
-def check_size(probes: Sequence[Probe], card: ModelCard) -> None:
+def check_size(probes: Sequence[TrackedImage], card: ModelCard) -> None:
     """Raises RunError when the network of `card` receives images of another size, or knows fewer classes."""
     wanted = (card.image_size, card.image_size, card.channels)
     if any(probe.pixels.shape != wanted or probe.truth >= len(card.classes) for probe in probes):
@@ -47,7 +47,7 @@ def check_size(probes: Sequence[Probe], card: ModelCard) -> None:
 
 
 def probabilities(
-    model: nn.Module, card: ModelCard, probes: Sequence[Probe], arithmetic: Arithmetic
+    model: nn.Module, card: ModelCard, probes: Sequence[TrackedImage], arithmetic: Arithmetic
 ) -> tuple[tuple[float, ...], ...]:
     """Of every class for every probe, rounded to DECIMALS places."""
     images = ImageSet(np.stack([probe.pixels for probe in probes]), np.array([probe.truth for probe in probes], np.int64))
@@ -62,7 +62,7 @@ def ask_kept_epochs(folder: Path, epochs: Sequence[int]) -> Generator[Progress, 
 
     States that are gone or damaged are left out. Raises RunError where the probes or the card are damaged.
     """
-    probes, found = read_probes(folder), []
+    probes, found = read_tracked_images(folder), []
     card = read_card(folder)
     check_size(probes, card)
     names = tuple(probe.name for probe in probes)

@@ -14,7 +14,7 @@ import streamlit as st
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.setting import value_in_words
 from cnn_core.runs.comparison import SEED, differences
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.components.wide import wide_chart
 
 LEAST = 3  # runs; fewer are told apart by the table of differences

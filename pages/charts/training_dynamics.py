@@ -10,7 +10,9 @@ import plotly.graph_objects as go
 from pages.charts.figures import THEME_COLOURS
 
 if TYPE_CHECKING:
-    from cnn_core.metrics.training_dynamics import History
+    from cnn_core.metrics.training_dynamics import TrainingDynamics
+
+    pass
 
 # Colours are the theme's, which colour-blind readers tell apart.
 RIGHT, WRONG = THEME_COLOURS[:2]
@@ -20,7 +22,7 @@ MOST_TIMES = 12  # forgetting events that have a bar of their own
 MARKED = 40  # epochs in which a cell has room for a mark
 
 
-def learned_chart(history: "History") -> go.Figure:
+def learned_chart(history: "TrainingDynamics") -> go.Figure:
     """Bars: images that were right for the first time in an epoch. Line: all that were right in it."""
     epochs = np.array(history.epochs)
     first = np.diff(history.learned_by, prepend=0)
@@ -44,7 +46,7 @@ def learned_chart(history: "History") -> go.Figure:
     return _laid_out(figure, "epoch")
 
 
-def forgetting_chart(history: "History") -> go.Figure:
+def forgetting_chart(history: "TrainingDynamics") -> go.Figure:
     """How many of the images that were ever right were forgotten how often; the last bar holds all that were even more often."""
     times = np.minimum(history.forgotten[~history.is_never_learned], MOST_TIMES)
     counts = np.bincount(times, minlength=1)
@@ -61,7 +63,7 @@ def forgetting_chart(history: "History") -> go.Figure:
     return figure
 
 
-def epochs_chart(history: "History", indices: Sequence[int], names: Sequence[str]) -> go.Figure:
+def epochs_chart(history: "TrainingDynamics", indices: Sequence[int], names: Sequence[str]) -> go.Figure:
     """A row of epochs for each image at `indices`, called `names`: blue with ✓ where it was right, orange with ✗ where it was wrong."""
     is_right = np.stack([history.of_image(index) for index in indices])
     marks = np.where(is_right, "✓", "✗")
@@ -100,6 +102,6 @@ def _laid_out(figure: go.Figure, across: str) -> go.Figure:
     return figure
 
 
-def _whole_ticks(history: "History") -> dict[str, int]:
+def _whole_ticks(history: "TrainingDynamics") -> dict[str, int]:
     """One tick an epoch while there are few: in between there is nothing."""
     return {"dtick": 1} if len(history.epochs) <= 20 else {}

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from cnn_core.data.catalog import CATALOG, canonical_name, open_source
+from cnn_core.config.schema import label
+from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, is_path_set, title_of
+from cnn_core.data.names import canonical_name
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.models.registry import FAMILIES
-from pages.shared.forms import explain, label
+from pages.shared.forms import explain
 from pages.shared.links import page_file
 from pages.shared.people import may_read_paths
 from pages.shared.server import get_store

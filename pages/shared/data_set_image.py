@@ -6,15 +6,15 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from cnn_core.data.catalog import open_source
-from cnn_core.data.decoder import Picture
+from cnn_core.data.decoder import DecodedImage
 from cnn_core.data.imported import OnDemandSource
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Part
 from cnn_core.errors import DataError
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.shared.choice import choose_number
 from pages.shared.links import page_file
-from pages.shared.own_image import show_picture
+from pages.shared.own_image import show_own_image
 from pages.shared.run_selection import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -22,7 +22,7 @@ from pages.shared.text import plain
 PARTS: dict[str, Part] = {"Test": "test", "Validation": "val", "Training": "train"}
 
 
-def choose_from_set(run: Run) -> Picture | None:
+def choose_from_set(run: Run) -> DecodedImage | None:
     """The chosen image, with what it is; None where there is none to choose."""
     try:
         source = open_source(run.config.data, get_store().home)
@@ -44,7 +44,7 @@ def choose_from_set(run: Run) -> Picture | None:
 PART_HELP = "Training images are those that the network learned from: it knows them better than any other."
 
 
-def _choose(classes: tuple[str, ...], images: ImageSet, part: str, key: str) -> Picture:
+def _choose(classes: tuple[str, ...], images: ImageSet, part: str, key: str) -> DecodedImage:
     """By class and by number within the class; the button takes any image of the part."""
     state, class_key, number_key = st.session_state, f"{key}-class", f"{key}-number"
 
@@ -64,12 +64,12 @@ def _choose(classes: tuple[str, ...], images: ImageSet, part: str, key: str) -> 
         number = choose_number("Image", 1, len(members), number_key, width=150)
         st.button("Random", icon=":material/casino:", on_click=take_any, help="Any image of this part.", key=f"{key}-any")
     picture = _picture(images[int(members[number - 1])])
-    show_picture(picture, f"{part} image {members[number - 1]}, true class {classes[label]}")
+    show_own_image(picture, f"{part} image {members[number - 1]}, true class {classes[label]}")
     st.caption(f"{part} image {members[number - 1]:,}, true class **{plain(classes[label])}**")
     return picture
 
 
-def _picture(pixels: np.ndarray) -> Picture:
+def _picture(pixels: np.ndarray) -> DecodedImage:
     """pixels: uint8 (S, S, C)."""
     height, width, channels = pixels.shape
-    return Picture(Image.fromarray(pixels.squeeze()).convert("RGB"), (), (width, height), channels == 1)
+    return DecodedImage(Image.fromarray(pixels.squeeze()).convert("RGB"), (), (width, height), channels == 1)

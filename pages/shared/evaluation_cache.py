@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import streamlit as st
 
 from cnn_core.events import Progress
-from pages.shared.evaluation_subject import Subject
+from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.progress import watch
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ MOST = 24  # results of one evaluation: those of 1,000 classes take 4 MB each
 Result = TypeVar("Result")
 
 
-def keep(subject: Subject, evaluation: "Evaluation", name: str, begin: Callable[[], Generator[Progress, None, Result]]) -> Result:
+def keep(
+    subject: EvaluationSubject, evaluation: "Evaluation", name: str, begin: Callable[[], Generator[Progress, None, Result]]
+) -> Result:
     """What the steps that `begin` gives come to; computed with progress and a way out where it is not kept under `name` yet."""
     shelf = _shelf(subject.folder, evaluation.key)
     if name in shelf:
@@ -28,7 +30,7 @@ def keep(subject: Subject, evaluation: "Evaluation", name: str, begin: Callable[
     return found
 
 
-def is_kept(subject: Subject, evaluation: "Evaluation", name: str) -> bool:
+def is_kept(subject: EvaluationSubject, evaluation: "Evaluation", name: str) -> bool:
     return name in _shelf(subject.folder, evaluation.key)
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Part
 from cnn_core.home import WEIGHTS, epoch_file, kept_epochs
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.shared.choice import choose_or
 from pages.shared.run_selection import choose_trained_run, evaluate_with_progress, images_of
 from pages.shared.server import get_store
-from pages.shared.test_set_usage import tell_looks
+from pages.shared.test_set_usage import show_test_set_usage
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +25,7 @@ PARTS: dict[Part, str] = {"test": "test", "val": "validation", "train": "trainin
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationSubject:
     """A run's network, the best (epoch None) or that after a kept `epoch`, on the images of `part`."""
 
     run: Run
@@ -69,7 +69,7 @@ def _network(folder: Path, epoch: int | None, version: int) -> "tuple[nn.Module,
     return open_network(folder, epoch, torch.device("cpu"))
 
 
-def choose_subject() -> Subject | None:
+def choose_subject() -> EvaluationSubject | None:
     """The subject that the boxes at the top of the page name; without any trained run, the empty state."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=520):  # on a phone a row of its own
@@ -97,5 +97,5 @@ def choose_subject() -> Subject | None:
             help="Test images were never used for training. Validation images chose the best epoch; training images are what it learned from.",
         )
     if part == "test":
-        tell_looks(run, epoch)
-    return Subject(run, epoch, part)
+        show_test_set_usage(run, epoch)
+    return EvaluationSubject(run, epoch, part)

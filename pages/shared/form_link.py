@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from cnn_core.config.links import FIELDS, FIRST, read_link, settings_query
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.settings_link import FIELDS, FIRST, read_link, settings_query
 from pages.charts.components.copy import copy_button
 from pages.shared.settings_files import put_settings
 from pages.shared.text import plain

@@ -1,4 +1,4 @@
-"""Form fields made from the settings' own descriptions: label, unit, range and sentence of help come from `cnn_core.config.schema`."""
+"""Form fields for settings: label, help and range come from `cnn_core.config.schema`."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -7,7 +7,8 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cnn_core.config.schema import BELONGS_TO_OPTIMIZER, GROUPS, TrainConfig, choices, has_effect, make_config, range_in_words
+from cnn_core.config.defaults import BELONGS_TO_OPTIMIZER, make_config
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts, has_effect, label, range_in_words
 from pages.charts.components.tooltips import reach_tooltips
 from pages.shared.links import glossary_topic, page_file, term_link
 
@@ -17,21 +18,9 @@ STEPS = {"width": 0.25, "clip_norm": 0.5, "weight_decay": 0.0005, "ema": 0.01, "
 
 
 @cache  # all of them together take 0.3 s, and every rerun asks
-def label(name: str) -> str:
-    """A setting's label with its unit and range; a switch has neither.
-
-    Plain text: screen readers are given it letter by letter, Markdown included.
-    """
-    field = FIELDS[name]
-    if field.annotation is bool:
-        return field.title
-    facts = ", ".join(part for part in (_extra(name)["unit"], _short_range(name)) if part)
-    return f"{field.title} ({facts})"
-
-
 def explain(name: str) -> str:
-    """What a field's question mark says: the setting's own sentence, and the way to more."""
-    return f"{FIELDS[name].description} {term_link(name)}"
+    """Return the help of a field: what the setting does, its range, and a link into the glossary."""
+    return " ".join(part for part in (FIELDS[name].description, _range_sentence(name), term_link(name)) if part)
 
 
 def field_key(name: str, chosen: Mapping[str, Any]) -> str:
@@ -51,7 +40,7 @@ def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], dict[str, Delt
     tabs = dict(zip(GROUPS, st.tabs(GROUPS), strict=True))
     for group, tab in tabs.items():
         with tab:
-            _fill_tab([name for name in FIELDS if _extra(name)["group"] == group], chosen)
+            _fill_tab([name for name in FIELDS if facts(name).group == group], chosen)
             # Also for keyboards, which open the question marks but do not reach the links in them.
             st.page_link(page_file("learn"), label="What these settings mean", icon=":material/menu_book:", query_params=glossary_topic(group))  # fmt: skip
     return chosen, tabs
@@ -60,7 +49,7 @@ def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], dict[str, Delt
 def augmentation_inputs(data: str) -> dict[str, Any]:
     """The fields of the Augmentation tab that change single images; gives what was chosen, not yet checked."""
     chosen: dict[str, Any] = {"data": data, "model": TrainConfig.model_fields["model"].default}
-    _fill_tab([name for name in FIELDS if _extra(name)["group"] == "Augmentation" and name not in ("mixup", "cutmix")], chosen)
+    _fill_tab([name for name in FIELDS if facts(name).group == "Augmentation" and name not in ("mixup", "cutmix")], chosen)
     return chosen
 
 
@@ -113,14 +102,10 @@ def default_of(name: str, chosen: Mapping[str, Any]) -> Any:
     return getattr(make_config(**{key: chosen[key] for key in ("data", "model", "optimizer") if key in chosen}), name)
 
 
-def _extra(name: str) -> dict[str, Any]:
-    """The unit and the group of setting `name`."""
-    return FIELDS[name].json_schema_extra
-
-
-def _short_range(name: str) -> str:
-    """The range, for numbers; a box of choices shows its own."""
-    return "" if choices(name) else range_in_words(name)
+def _range_sentence(name: str) -> str:
+    """Return the range of a number as a sentence; a box of choices shows its own."""
+    allowed = "" if choices(name) else range_in_words(name)
+    return f"Range: {allowed}." if allowed else ""
 
 
 def _step(name: str, value: float) -> float:

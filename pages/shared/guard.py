@@ -47,7 +47,7 @@ def _may_come_in(request: Request) -> bool:
     if not is_sign_in_on():
         return True
     who = name_of(claims_of(request.cookies))
-    return who != "" and get_store().limits.may_come_in(who)
+    return who != "" and get_store().quota.limits.may_come_in(who)
 
 
 def _refusal() -> Response:

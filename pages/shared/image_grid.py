@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.charts.components.picker import Picture, pick_pictures
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.charts.components.picker import GridImage, pick_images
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -16,19 +16,19 @@ PAGE = 24
 TOLD = 3  # classes whose probabilities are told of an image
 
 
-def open_inside(image: int) -> None:
+def open_explain(image: int) -> None:
     """The Inside view of this page, at the image of an index."""
     st.query_params.update({"view": "Inside", "image": str(image)})
     st.rerun()
 
 
-def show_shots(
-    subject: Subject,
+def show_image_grid(
+    subject: EvaluationSubject,
     evaluation: "Evaluation",
     indices: np.ndarray,
     key: str,
     caption: Callable[[int], str] | None = None,
-    look: Callable[[int], None] = open_inside,
+    look: Callable[[int], None] = open_explain,
 ) -> list[int]:
     """The images at `indices` (int64, in the order in which they are shown), a page of them at a time; gives those that are ticked.
 
@@ -43,10 +43,10 @@ def show_shots(
     shown = indices[(page - 1) * PAGE : page * PAGE]
     images, shares = subject.images()[shown], evaluation.probabilities(shown)
     pictures = [
-        Picture(int(index), image, *_in_words(subject, evaluation, int(index), row, caption))
+        GridImage(int(index), image, *_in_words(subject, evaluation, int(index), row, caption))
         for index, image, row in zip(shown, images, shares, strict=True)
     ]
-    picked = pick_pictures(f"{key}-picked", pictures)
+    picked = pick_images(f"{key}-picked", pictures)
     _offer_inside(picked, key, look)
     return picked
 
@@ -60,7 +60,7 @@ def _offer_inside(picked: list[int], key: str, look: Callable[[int], None]) -> N
 
 
 def _in_words(
-    subject: Subject, evaluation: "Evaluation", index: int, shares: np.ndarray, caption: Callable[[int], str] | None
+    subject: EvaluationSubject, evaluation: "Evaluation", index: int, shares: np.ndarray, caption: Callable[[int], str] | None
 ) -> tuple[str, str]:
     """What stands below an image, and what a screen reader or a resting pointer is told."""
     said, truth = evaluation.predicted[index], evaluation.labels[index]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.data.decoder import SUFFIXES, Picture, read_picture, read_reduced
+from cnn_core.data.decoder import SUFFIXES, DecodedImage, read_image, read_reduced
 from cnn_core.errors import ImageError
 from pages.charts.components.canvas import drawing_canvas
 from pages.charts.images import picture_html
@@ -20,11 +20,11 @@ TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 LARGEST_FILE = 64  # MB
 
 
-def take_picture(
-    card: "ModelCard", key: str, first: Mapping[str, Callable[[], Picture | None]] = MappingProxyType({})
-) -> Picture | None:
+def choose_own_image(
+    card: "ModelCard", key: str, first: Mapping[str, Callable[[], DecodedImage | None]] = MappingProxyType({})
+) -> DecodedImage | None:
     """Draw, upload or photograph, after the ways in `first`; None until there is a picture. `key`: of the widgets, another one for every page."""
-    ways: dict[str, Callable[[], Picture | None]] = {
+    ways: dict[str, Callable[[], DecodedImage | None]] = {
         **first,
         DRAW: lambda: draw(card, key),
         UPLOAD: lambda: _upload(key),
@@ -43,12 +43,12 @@ def way_key(key: str) -> str:
     return f"{key}-how"
 
 
-def draw(card: "ModelCard", key: str, *, is_live: bool = False) -> Picture | None:
+def draw(card: "ModelCard", key: str, *, is_live: bool = False) -> DecodedImage | None:
     """What is on the canvas, white on black where the network knows digits; None while it is empty. `is_live`: as it is drawn."""
     hint = {"uci": "Draw one digit, large. The 7s that it learned from have a bar.", "mnist": "Draw one digit, large."}
     st.caption(hint.get(card.ink, "Draw something that the network knows."))
     data = drawing_canvas(canvas_key(card, key), is_ink=bool(card.ink), is_live=is_live)
-    return read_picture(data, "The drawing") if data else None
+    return read_image(data, "The drawing") if data else None
 
 
 def canvas_key(card: "ModelCard", key: str) -> str:
@@ -56,7 +56,7 @@ def canvas_key(card: "ModelCard", key: str) -> str:
     return f"{key}-ink" if card.ink else f"{key}-colour"
 
 
-def photograph(key: str) -> Picture | None:
+def photograph(key: str) -> DecodedImage | None:
     """A photograph from the camera, which the browser asks for."""
     photo = st.camera_input("Photograph, from this device’s camera", key=f"{key}-camera", help=CAMERA_HELP)
     return _read(photo.getvalue(), "The photograph", None) if photo else None
@@ -67,7 +67,7 @@ CAMERA_HELP = (
 )
 
 
-def _upload(key: str) -> Picture | None:
+def _upload(key: str) -> DecodedImage | None:
     file = st.file_uploader(
         f"Picture (JPEG, PNG, WebP, BMP or GIF, up to {LARGEST_FILE} MB)",
         type=TYPES,
@@ -77,7 +77,7 @@ def _upload(key: str) -> Picture | None:
     return _read(file.getvalue(), f"“{file.name}”", f"Uploaded picture {file.name}") if file else None
 
 
-def _read(data: bytes, name: str, shown_as: str | None) -> Picture | None:
+def _read(data: bytes, name: str, shown_as: str | None) -> DecodedImage | None:
     """The picture, a sentence where it cannot be used. `shown_as`: what it is shown as, where nothing else shows it."""
     try:
         picture = read_reduced(data, name)
@@ -85,11 +85,11 @@ def _read(data: bytes, name: str, shown_as: str | None) -> Picture | None:
         st.error(plain(error), icon=":material/error:")
         return None
     if shown_as:
-        show_picture(picture, shown_as)
+        show_own_image(picture, shown_as)
     return picture
 
 
-def show_picture(picture: Picture, name: str) -> None:
+def show_own_image(picture: DecodedImage, name: str) -> None:
     """The picture, as large as is useful, with what was converted on the way."""
     st.html(picture_html(picture.image, name, width=280))
     for note in picture.notes:

@@ -43,7 +43,7 @@ def may_change(owner: str) -> bool:
 
 
 def is_teacher() -> bool:
-    return get_store().limits.is_teacher(person())
+    return get_store().quota.limits.is_teacher(person())
 
 
 def say_whose(owner: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import streamlit as st
 
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.shared.address import follow_address, tell_address
 from pages.shared.searches import names_by_token
 

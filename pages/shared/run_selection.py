@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Part, finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.confidence import Calibration, read_calibration
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.shared.address import follow_address, tell_address
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
@@ -71,11 +72,11 @@ def evaluate_with_progress(run: Run, part: Part = "test", epoch: int | None = No
     """The run's evaluation on one part of its images, with progress and a way out while it has to be computed. Raises StudioError."""
     with st.spinner("Opening the model…"):
         from cnn_core.metrics.evaluation import evaluate_run
-        from cnn_core.metrics.test_set_usage import note_look
+        from cnn_core.metrics.test_set_usage import record_usage
     home = get_store().home
     evaluation = watch(evaluate_run(run.id, run.config, home, part=part, epoch=epoch), f"evaluation-{run.id}-{part}-{epoch}")
     if part == "test":
-        note_look(home, run.config.data, run.id, epoch)
+        record_usage(home, run.config.data, run.id, epoch)
     return _shared(home.run_folder(run.id), evaluation.key, evaluation)
 
 
@@ -85,11 +86,13 @@ def _shared(folder: Path, key: str, _evaluation: "Evaluation") -> "Evaluation":
     return _evaluation
 
 
-def cooled(run: Run, evaluation: "Evaluation", temperature: float) -> "Evaluation":
+def with_temperature(run: Run, evaluation: "Evaluation", temperature: float) -> "Evaluation":
     """The run's evaluation with that temperature; all that is computed from it is computed once for all sessions."""
     if temperature == evaluation.temperature:
         return evaluation
-    return _shared(get_store().home.run_folder(run.id), f"{evaluation.key} {temperature!r}", evaluation.cooled(temperature))
+    return _shared(
+        get_store().home.run_folder(run.id), f"{evaluation.key} {temperature!r}", evaluation.with_temperature(temperature)
+    )
 
 
 def get_classifier(run: Run) -> "Classifier":

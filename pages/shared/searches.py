@@ -7,7 +7,7 @@ import streamlit as st
 from cnn_core.errors import StudioError
 from cnn_core.search.studies import Search
 from cnn_core.search.trials import Trial
-from pages.shared.server import get_store, get_studies
+from pages.shared.server import get_searches, get_store
 
 LOOK_SECONDS = 3  # between two looks at a search that is worked off; reading 200 trials takes 0.1 s
 
@@ -20,9 +20,9 @@ def names_by_token() -> dict[str, str]:
 @st.cache_resource(ttl=LOOK_SECONDS, max_entries=4, show_spinner=False)  # it is asked for every row of the table of runs
 def _names_by_token(home: str) -> dict[str, str]:
     names = {}
-    for name in get_studies().names():
+    for name in get_searches().names():
         with suppress(StudioError):
-            names[get_studies().search(name).token] = name
+            names[get_searches().search(name).token] = name
     return names
 
 
@@ -33,7 +33,7 @@ def trials_of(search: Search) -> list[Trial]:
 
 @st.cache_data(ttl=LOOK_SECONDS - 1, max_entries=16, show_spinner=False)
 def _trials(home: str, token: str, name: str) -> list[Trial]:
-    return get_studies().trials(name)
+    return get_searches().trials(name)
 
 
 def importance_of(search: Search, ended: int) -> dict[str, float]:
@@ -48,4 +48,4 @@ def importance_of(search: Search, ended: int) -> dict[str, float]:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _importance(home: str, token: str, name: str, ended: int) -> dict[str, float]:
-    return get_studies().importance(name)
+    return get_searches().importance(name)

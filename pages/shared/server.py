@@ -8,8 +8,8 @@ from cnn_core.execution.worker import Worker
 from cnn_core.home import Home
 from cnn_core.runs.limits import read_limits
 from cnn_core.runs.store import Store
-from cnn_core.search.search_worker import attend
-from cnn_core.search.studies import Studies
+from cnn_core.search.search_worker import work_on_searches
+from cnn_core.search.studies import SearchStore
 from pages.shared.identity import is_sign_in_on
 
 
@@ -24,13 +24,13 @@ def _jobs(home: Home) -> Jobs:
 
 
 @cache
-def _studies(home: Home) -> Studies:
-    return Studies(home)
+def _studies(home: Home) -> SearchStore:
+    return SearchStore(home)
 
 
 @cache
 def _worker(home: Home) -> Worker:
-    return Worker(_store(home), {"searcher": partial(attend, _studies(home), _store(home))})
+    return Worker(_store(home), {"searcher": partial(work_on_searches, _studies(home), _store(home))})
 
 
 def get_store() -> Store:
@@ -43,7 +43,7 @@ def get_jobs() -> Jobs:
     return _jobs(Home.from_environment())
 
 
-def get_studies() -> Studies:
+def get_searches() -> SearchStore:
     """The searches."""
     return _studies(Home.from_environment())
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_core.config.files import parse_settings, write_yaml
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
+from cnn_core.config.settings_file import parse_settings, write_yaml
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, is_path_set
 from cnn_core.errors import StudioError

@@ -6,7 +6,6 @@ from pathlib import Path
 import streamlit as st
 
 from cnn_core.runs.limits import space_in_words
-from cnn_core.runs.quota import used_bytes
 from pages.shared.identity import DEFAULT, is_sign_in_on, providers
 from pages.shared.people import is_teacher, person
 from pages.shared.server import get_store
@@ -17,7 +16,7 @@ COUNTED_SECONDS = 20  # for so long a person's disk space is not counted again f
 
 def is_let_in() -> bool:
     """Whether the person may see the dashboard."""
-    return not is_sign_in_on() or (person() != "" and get_store().limits.may_come_in(person()))
+    return not is_sign_in_on() or (person() != "" and get_store().quota.limits.may_come_in(person()))
 
 
 def ask_to_sign_in() -> None:
@@ -36,7 +35,7 @@ def ask_to_sign_in() -> None:
 
 def show_person() -> None:
     """In the sidebar: who has signed in, the disk space that is theirs, and Sign out."""
-    who, quota = person(), get_store().limits.disk_quota
+    who, quota = person(), get_store().quota.limits.disk_quota
     if not who and quota is None:
         return
     with st.sidebar:
@@ -60,4 +59,4 @@ def _offer_sign_out() -> None:
 
 @st.cache_data(ttl=COUNTED_SECONDS, show_spinner=False)
 def _used(root: Path, who: str) -> int:
-    return used_bytes(get_store(), who)
+    return get_store().quota.used_bytes(who)

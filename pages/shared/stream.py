@@ -22,8 +22,10 @@ from starlette.routing import Route
 
 from cnn_core.errors import StudioError
 from cnn_core.runs.digest import read_history
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import UPDATE_POINTS, History, Mark
-from cnn_core.runs.store import Run, Store, Stored
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 from pages.shared.server import get_store
 
 POLL_SECONDS = 0.2
@@ -109,13 +111,13 @@ class Channel:
                 self._encoded.clear()
                 self._changed.notify_all()
 
-    def _read(self) -> tuple[Run, History, list[Stored]]:
+    def _read(self) -> tuple[Run, History, list[StoredEvent]]:
         # The status is read before the events: an ended run's last events are then certainly among them.
         row, history = self._store.run(self._run), self._history
         if self._row is None:
             history = read_history(self._store, self._run)
             history.drop_steps()
-        return row, history, self._store.events(self._run, history.seq)
+        return row, history, self._store.log.read(self._run, history.seq)
 
     def _place(self) -> tuple[int, str]:
         return self._history.seq, self._row.status

@@ -2,22 +2,22 @@
 
 import streamlit as st
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.errors import DataError
-from cnn_core.metrics.test_set_usage import MANY, count_looks
-from cnn_core.runs.store import Run
+from cnn_core.metrics.test_set_usage import MANY, count_models
+from cnn_core.runs.run import Run
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
 
-def tell_looks(run: Run, epoch: int | None) -> None:
+def show_test_set_usage(run: Run, epoch: int | None) -> None:
     """Below the choice of test images of the network after `epoch` of `run`, or its best one."""
     home, data = get_store().home, run.config.data
     try:
         name = plain(open_source(data, home).info.name)
     except DataError:
         return  # whoever reads the images says so
-    count = count_looks(home, data, run.id, epoch)
+    count = count_models(home, data, run.id, epoch)
     told = f"Test images of {name} looked at for {count:,} network{'' if count == 1 else 's'}."
     if count < MANY:
         st.caption(told)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from cnn_core.search.trials import Trial
 
 ALIKE = (

@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     store = Store(Home(server.home))
     for run in store.runs():
         if run.is_active:
-            store.request_stop(run.id)
+            store.requests.stop(run.id)
     server.stop()
     assert "Traceback" not in server.log.read_text(), server.log.read_text()
 

@@ -38,8 +38,8 @@ def go_to_tab(page: Page, group: str) -> None:
 
 
 def number_field(page: Page, title: str) -> Locator:
-    """The number field whose label is the title with its unit and range."""
-    return page.get_by_role("spinbutton", name=re.compile(rf"^{re.escape(title)} \("))
+    """The number field whose label is the title, with a unit where it has one."""
+    return page.get_by_role("spinbutton", name=re.compile(rf"^{re.escape(title)}( \(|$)"))
 
 
 def fill(page: Page, title: str, value: object) -> None:
@@ -152,6 +152,6 @@ def use_module(page: Page, module: str, expression: str, *given: object) -> Any:
     source = bundle(FOLDER / f"{module}.js")
     script = f"""async ([source, values]) => {{
         const module = await import(URL.createObjectURL(new Blob([source], {{type: "text/javascript"}}))), given = JSON.parse(values);
-        return JSON.stringify({expression});
+        return JSON.stringify({expression} ?? null);
     }}"""
     return json.loads(page.evaluate(script, [source, json.dumps(given)]))

@@ -4,7 +4,8 @@ import json
 
 from playwright.sync_api import expect
 
-from cnn_core.config.schema import GROUPS, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import GROUPS
 from tests.browser.pilot import assert_sound, fill, go_to_tab, number_field, pick, settle, visit
 from tests.pages.studio_harness import Server
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.explain.single_image import normalised
 from cnn_core.inference.classifier import Classifier

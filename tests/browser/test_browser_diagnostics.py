@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch, Started, Steps
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
@@ -25,10 +25,10 @@ def test_a_finding_appears_while_the_run_trains_and_its_button_opens_the_form_wi
     run = store.create(make_config(learning_rate=0.9, epochs=33), status="running")
     with hold(store.home.run_folder(run)):
         started = Started(1, "CPU", 1222, 216, 359, 39, 33, classes=CLASSES, class_counts=(122,) * 10)
-        store.append(run, [started, report([2.3] * 20, 20)])
+        store.log.append(run, [started, report([2.3] * 20, 20)])
         visit(page, server, "train", f"?run={run}")
         expect(page.get_by_text("What stands out")).to_have_count(0)
-        store.append(run, [report([9.0] * 40, 60), Epoch(1, 60, 9.0, 0.1, 9.0, 0.1, True, 1.0, 1.0)])
+        store.log.append(run, [report([9.0] * 40, 60), Epoch(1, 60, 9.0, 0.1, 9.0, 0.1, True, 1.0, 1.0)])
         # at its next look, without a rerun of the page
         expect(page.get_by_text("Learning rate too high")).to_be_visible(timeout=3000 * LOOK_SECONDS)
         assert_sound(page)

@@ -5,7 +5,7 @@ import io
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.digits import read_digits
 from cnn_core.execution.in_process import execute
 from tests.browser.pilot import DIGITS, assert_sound, await_answered, canvas_points, draw_with_finger, draw_with_mouse, visit

@@ -6,8 +6,7 @@ from playwright.sync_api import expect
 
 from cnn_core.lessons.attempts import attempts, begin, look
 from cnn_core.lessons.cards import LESSONS
-from tests.browser.pilot import assert_sound, settle, visit
-from tests.browser.test_browser_runs import call
+from tests.browser.pilot import assert_sound, settle, use_module, visit
 
 CHART = "document.querySelector('.overlay-chart')"
 TRAINED = 120_000  # milliseconds for a pair on a busy machine
@@ -60,7 +59,7 @@ def test_two_curves_of_each_run_are_drawn_where_the_gap_is_the_point(page, serve
     finally:
         for run in look(store, attempt).runs:
             if run.is_active:
-                store.request_stop(run.id)
+                store.requests.stop(run.id)
 
 
 def test_where_nothing_was_trained_the_chart_says_so_and_the_way_back_from_the_form_leads_to_the_exercise(page, server, store):
@@ -94,8 +93,8 @@ def test_a_card_is_chosen_by_keyboard_and_a_reload_comes_back_to_it(page, server
 
 def test_where_the_gap_is_the_point_the_chart_shows_what_lies_beyond_the_steep_beginning(page):
     rising = {"x": [1, 2, 3, 4, 5, 6, 7, 8], "y": [0.1, 0.5, 0.9, 0.92, 0.94, 0.96, 0.98, 1.0]}
-    low, high = call(page, "lateRange", [rising, {"x": [], "y": []}])
+    low, high = use_module(page, "overlay/overlay", "module.lateRange(...given)", [rising, {"x": [], "y": []}])
     assert abs(low - 0.895) < 1e-9 and abs(high - 1.005) < 1e-9
-    assert call(page, "lateRange", [{"x": [], "y": []}]) is None
-    low, high = call(page, "lateRange", [{"x": [1], "y": [0.5]}])
+    assert use_module(page, "overlay/overlay", "module.lateRange(...given)", [{"x": [], "y": []}]) is None
+    low, high = use_module(page, "overlay/overlay", "module.lateRange(...given)", [{"x": [1], "y": [0.5]}])
     assert low < 0.5 < high

@@ -128,4 +128,4 @@ def test_what_was_changed_a_moment_before_start_is_what_starts(page, server, sto
     settle(page)  # the page that shows it runs once more when its run has ended
     page.go_back()
     expect(number_field(page, "Epochs")).to_have_value("1")
-    store.request_stop(run.id)
+    store.requests.stop(run.id)

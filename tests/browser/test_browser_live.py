@@ -18,7 +18,7 @@ RANGES = f"[...{LOSS}.layout.xaxis.range, ...{LOSS}.layout.yaxis.range]"
 
 def test_points_epochs_and_the_best_epochs_star_appear_as_they_happen_without_a_rerun(page, server, store):
     with trained_here(store) as run:
-        store.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started(), steps(1, 4)])
+        store.log.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started(), steps(1, 4)])
         visit(page, server, "train", f"?run={run}")
         await_points(page, 4)
         expect(page.locator(".live-notes li")).to_have_text("Left out: <img src=x onerror=alert(1)>.png is damaged.")
@@ -29,8 +29,8 @@ def test_points_epochs_and_the_best_epochs_star_appear_as_they_happen_without_a_
                 document.querySelector("[data-testid=stApp]"), {attributeFilter: ["data-test-script-state"]})"""
         )
         for number, (last, accuracy) in enumerate(((10, 0.5), (20, 0.8), (30, 0.7)), start=1):
-            store.append(run, [steps(last - 5 if number == 1 else last - 9, last, number)])
-            store.append(run, [epoch(number, last, is_best=accuracy != 0.7, val_accuracy=accuracy)])
+            store.log.append(run, [steps(last - 5 if number == 1 else last - 9, last, number)])
+            store.log.append(run, [epoch(number, last, is_best=accuracy != 0.7, val_accuracy=accuracy)])
             page.wait_for_function(f"count => {LOSS}.data[2].x.length === count", arg=number)
         assert points(page) == list(range(1, 31))
         assert page.evaluate(f"Array.from({LOSS}.data[1].x)") == [10, 20, 30]
@@ -45,7 +45,7 @@ def test_points_epochs_and_the_best_epochs_star_appear_as_they_happen_without_a_
 
 def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_theme(page, server, store):
     with trained_here(store) as run:
-        store.append(run, [started(1000, 1), steps(1, 50)])
+        store.log.append(run, [started(1000, 1), steps(1, 50)])
         visit(page, server, "train", f"?run={run}")
         await_points(page, 50)
         page.evaluate(MARK)
@@ -57,7 +57,7 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
         zoomed = page.evaluate(RANGES)
         assert 5 < zoomed[0] < zoomed[1] < 40
         for last in range(60, 101, 10):
-            store.append(run, [steps(last - 9, last)])
+            store.log.append(run, [steps(last - 9, last)])
             await_points(page, last)
         page.get_by_text("Settings of this run").click()
         page.keyboard.press("r")  # Streamlit's own key for "run the page again"
@@ -65,7 +65,7 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
         light = page.evaluate(f"{LOSS}.layout.font.color")
         page.emulate_media(color_scheme="dark")
         page.wait_for_function(f"light => {LOSS}.layout.font.color !== light", arg=light)
-        store.append(run, [steps(101, 110)])
+        store.log.append(run, [steps(101, 110)])
         await_points(page, 110)
         assert page.evaluate(RANGES) == zoomed
         assert page.evaluate(IS_MARKED)
@@ -74,16 +74,16 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
 
 def test_a_reloaded_tab_and_a_second_tab_show_the_same_run_going_on(page, open_tab, server, store):
     with trained_here(store) as run:
-        store.append(run, [started(1000, 1), steps(1, 50)])
+        store.log.append(run, [started(1000, 1), steps(1, 50)])
         visit(page, server, "train", f"?run={run}")
         await_points(page, 50)
-        store.append(run, [steps(51, 60)])
+        store.log.append(run, [steps(51, 60)])
         page.reload()
         await_points(page, 60)
         second = open_tab()
         visit(second, server, "train")
         await_points(second, 60)
-        store.append(run, [steps(61, 70)])
+        store.log.append(run, [steps(61, 70)])
         for tab in (page, second):
             await_points(tab, 70)
             assert points(tab) == list(range(1, 71))
@@ -99,16 +99,16 @@ def test_points_missed_while_the_connection_was_gone_arrive_when_it_is_back(page
         network.send("Network.emulateNetworkConditions", conditions)
 
     with trained_here(store) as run:
-        store.append(run, [started(1000, 1), steps(1, 20)])
+        store.log.append(run, [started(1000, 1), steps(1, 20)])
         visit(page, server, "train", f"?run={run}")
         await_points(page, 20)
         page.evaluate(MARK)
         connect(False)
         for last in range(30, 101, 10):
-            store.append(run, [steps(last - 9, last)])
+            store.log.append(run, [steps(last - 9, last)])
         page.wait_for_timeout(1000)  # long enough for a connection that was not cut to bring them
         connect(True)
-        store.append(run, [steps(101, 110)])
+        store.log.append(run, [steps(101, 110)])
         await_points(page, 110)
         assert points(page) == list(range(1, 111))
         assert page.evaluate(IS_MARKED)
@@ -116,11 +116,11 @@ def test_points_missed_while_the_connection_was_gone_arrive_when_it_is_back(page
 
 def test_a_long_run_stays_a_bounded_number_of_points_with_its_envelope(page, server, store):
     with trained_here(store) as run:
-        store.append(run, [started(5000, 1), steps(1, 1000)])
+        store.log.append(run, [started(5000, 1), steps(1, 1000)])
         visit(page, server, "train", f"?run={run}")
         await_points(page, 1000)
         for last in range(1500, 5001, 500):
-            store.append(run, [steps(last - 499, last)])
+            store.log.append(run, [steps(last - 499, last)])
             await_drawn(page, last)
             assert len(points(page)) <= 1200
     x, y = points(page), page.evaluate(f"Array.from({LOSS}.data[0].y)")
@@ -130,7 +130,7 @@ def test_a_long_run_stays_a_bounded_number_of_points_with_its_envelope(page, ser
 
 def test_the_end_of_a_run_is_shown_by_itself(page, server, store):
     with trained_here(store) as run:
-        store.append(run, [started(10, 1), steps(1, 10), epoch(1, 10)])
+        store.log.append(run, [started(10, 1), steps(1, 10), epoch(1, 10)])
         visit(page, server, "train", f"?run={run}")
         await_points(page, 10)
         expect(page.get_by_role("button", name="Stop")).to_be_visible()
@@ -143,16 +143,16 @@ def test_the_end_of_a_run_is_shown_by_itself(page, server, store):
 
 def test_changing_to_another_run_shows_that_runs_points_only(page, server, store):
     with trained_here(store) as first, trained_here(store) as second:
-        store.append(first, [started(), steps(1, 30)])
-        store.append(second, [started(), steps(1, 12)])
+        store.log.append(first, [started(), steps(1, 30)])
+        store.log.append(second, [started(), steps(1, 12)])
         visit(page, server, "train", f"?run={first}")
         await_points(page, 30)
         page.get_by_role("combobox", name="Run").click()
         page.get_by_role("option", name=second).click()
         page.wait_for_url(f"**run={second}*")
         page.wait_for_function(f"{LOSS}?.data?.[0].x.length === 12")
-        store.append(first, [steps(31, 32)])
-        store.append(second, [steps(13, 14)])
+        store.log.append(first, [steps(31, 32)])
+        store.log.append(second, [steps(13, 14)])
         await_points(page, 14)
         assert points(page) == list(range(1, 15))
 
@@ -250,10 +250,10 @@ def test_a_page_that_opens_a_long_run_draws_its_smoothed_curve_from_the_means(pa
 
 def test_a_run_that_is_paused_while_it_validates_is_called_paused(page, server, store):
     with trained_here(store) as run:
-        store.append(run, [started(), steps(1, 10), Progress("Validating", 1, 2)])
+        store.log.append(run, [started(), steps(1, 10), Progress("Validating", 1, 2)])
         visit(page, server, "train", f"?run={run}")
         expect(page.locator(".live-stage")).to_have_text("Validating 1 of 2")
-        store.append(run, [Paused(10)])
+        store.log.append(run, [Paused(10)])
         store.set_status(run, "paused")
         expect(page.locator(".live")).to_have_attribute("data-status", "paused")
         expect(page.locator(".live-stage")).not_to_contain_text("Validating")

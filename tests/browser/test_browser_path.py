@@ -7,7 +7,7 @@ import time
 
 from playwright.sync_api import expect
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.source import finish
 from cnn_core.events import Steps
 from cnn_core.home import Home
@@ -112,18 +112,18 @@ def test_a_training_is_paused_changed_and_continued_and_the_change_is_marked_on_
     await_points(page, 5)
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".live")).to_have_attribute("data-status", "paused", timeout=15_000)
-    reached = store.events(run)[-1].seq
+    reached = store.log.read(run)[-1].seq
     page.get_by_role("button", name="Change settings").click()
     fill(page, "Learning rate", 0.0005)
     page.get_by_role("button", name="Change from the next step on").click()
     page.wait_for_function(f"({LOSS}?.layout?.annotations ?? []).length === 1", timeout=15_000)
     assert page.evaluate(f"{LOSS}.layout.annotations[0].hovertext") == "Learning rate 0.0005"
-    assert not any(isinstance(stored.event, Steps) for stored in store.events(run, since=reached))
+    assert not any(isinstance(stored.event, Steps) for stored in store.log.read(run, since=reached))
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Continue").click()
     expect(page.locator(".live")).to_have_attribute("data-status", "running", timeout=15_000)
     await_points(page, len(points(page)) + 5)
-    steps = [stored.event for stored in store.events(run, since=reached) if isinstance(stored.event, Steps)]
+    steps = [stored.event for stored in store.log.read(run, since=reached) if isinstance(stored.event, Steps)]
     assert {event.learning_rate for event in steps} != {0.001} and store.config_in_force(run).learning_rate == 0.0005
     page.get_by_role("button", name="Stop").click()
     assert_sound(page)

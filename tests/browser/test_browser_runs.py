@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 from playwright.sync_api import expect
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from tests.browser.pilot import assert_sound, settle, use_module, visit
 from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
 
@@ -27,8 +27,8 @@ def tick_first(page, count):
 
 def test_chosen_runs_are_drawn_together_and_grow_while_they_train(page, server, store):
     with trained_here(store) as first, trained_here(store) as second:
-        store.append(first, [started(), steps(1, 10), epoch(1, 10, val_accuracy=0.5)])
-        store.append(
+        store.log.append(first, [started(), steps(1, 10), epoch(1, 10, val_accuracy=0.5)])
+        store.log.append(
             second, [started(), steps(1, 10), epoch(1, 10, val_accuracy=0.7), steps(11, 20, 2), epoch(2, 20, val_accuracy=0.8)]
         )
         visit(page, server, "runs")
@@ -38,7 +38,7 @@ def test_chosen_runs_are_drawn_together_and_grow_while_they_train(page, server, 
         assert drawn == [[second, [1, 2], [0.7, 0.8]], [first, [1], [0.5]]]
         expect(page.locator(".overlay")).to_have_attribute("data-active", "2")
         page.evaluate(f"{CHART}.theVeryNode = true")
-        store.append(first, [steps(11, 20, 2), epoch(2, 20, val_accuracy=0.9)])
+        store.log.append(first, [steps(11, 20, 2), epoch(2, 20, val_accuracy=0.9)])
         page.wait_for_function(f"{CHART}.data[1].x.length === 2")
         page.get_by_text("step loss", exact=True).click()
         page.get_by_text("minutes", exact=True).click()
@@ -68,7 +68,7 @@ def test_a_click_on_a_run_in_the_tree_opens_it(page, server, store):
 
 def test_ticked_runs_are_downloaded_as_a_zip_of_tables(page, server, store):
     run = store.create(make_config(), status="finished")
-    store.append(run, [started(), steps(1, 10)])
+    store.log.append(run, [started(), steps(1, 10)])
     visit(page, server, "runs")
     tick_first(page, 1)
     page.get_by_role("button", name="Export").click()

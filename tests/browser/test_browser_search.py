@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 from tests.browser.conftest import PATIENCE
 from tests.browser.pilot import assert_sound, fill, number_field, pick, settle, visit
 from tests.helpers import tiny_config, write_pictures
@@ -43,7 +43,7 @@ def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_s
     page.get_by_role("button", name="Start the search").click()
     page.wait_for_url("**/search?search=pictures+1")
     expect(page.get_by_text(re.compile(r"^3 of 3 trials"))).to_be_visible(timeout=2 * PATIENCE)
-    studies = Studies(store.home)
+    studies = SearchStore(store.home)
     expect(page.locator(BADGE)).to_contain_text("done")
     page.wait_for_function(f"{WIDE}?.data?.[0].dimensions.length === 3")
     trials, best = studies.trials("pictures 1"), studies.best("pictures 1")
@@ -59,7 +59,7 @@ def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_s
 
 
 def test_a_search_is_cancelled_goes_on_and_its_chart_is_moved_sideways_on_a_phone(page, server, store, pictures):
-    studies = Studies(store.home)
+    studies = SearchStore(store.home)
     space = parse_space(["learning_rate=0.0001..0.05 log", "dropout=0..0.5", "batch_norm=on,off"])
     studies.create(Plan("many", tiny_config(pictures, epochs=1), space, trials=50, prune=False))
     page.set_viewport_size(PHONE)

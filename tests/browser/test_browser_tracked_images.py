@@ -7,7 +7,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from cnn_core.events import Probed, Started
-from cnn_core.training.tracked_images import Probe, pin, read_probes
+from cnn_core.training.tracked_images import TrackedImage, pin, read_tracked_images
 from pages.views.train.tracked_images import LOOK_SECONDS
 from tests.browser.pilot import DONE, assert_sound, settle, visit
 from tests.pages.hand_fed import epoch, steps, trained_here
@@ -22,17 +22,17 @@ def told(number: int, name: str, share: float) -> list[object]:
 
 
 def test_a_chart_grows_with_every_epoch_and_is_left_alone_between_them(page, server, store):
-    probe = Probe(np.full((32, 32, 1), 200, np.uint8), MARKUP, 0)
+    probe = TrackedImage(np.full((32, 32, 1), 200, np.uint8), MARKUP, 0)
     with trained_here(store) as run:
         pin(store.home.run_folder(run), [probe])
-        store.append(run, [Started(1, "CPU", 30, 6, 6, 10, 4, classes=(MARKUP, "dog")), *told(1, probe.name, 0.25)])
+        store.log.append(run, [Started(1, "CPU", 30, 6, 6, 10, 4, classes=(MARKUP, "dog")), *told(1, probe.name, 0.25)])
         visit(page, server, "train", f"?run={run}")
         page.wait_for_function(f"{FIRST}?.data?.[0].x.length === 1")
         page.wait_for_timeout(1000)  # until it is quite drawn
         page.evaluate(f"{FIRST}.theVeryNode = true")
         page.wait_for_timeout(2500 * LOOK_SECONDS)
         assert page.evaluate(f"{FIRST}.theVeryNode === true"), "nothing new was told, so nothing is drawn"
-        store.append(run, told(2, probe.name, 0.75))
+        store.log.append(run, told(2, probe.name, 0.75))
         page.wait_for_function(f"{FIRST}?.data?.[0].x.length === 2")
         assert page.evaluate(f"{FIRST}.data.map((line) => Array.from(line.y))") == [[0.25, 0.75], [0.75, 0.25]]
         expect(page.get_by_text("with 75.0% after epoch 2")).to_be_visible()
@@ -56,9 +56,9 @@ def test_an_upload_is_pinned_by_clicks_while_a_run_trains(page, server, store):
         page.get_by_role("button", name="Pin it").click()
         expect(page.get_by_text("one.png, uploaded")).to_be_visible()
         page.wait_for_selector(DONE)
-        (probe,) = read_probes(store.home.run_folder(run))
+        (probe,) = read_tracked_images(store.home.run_folder(run))
         assert (probe.label, probe.origin, probe.pixels.shape) == ("one.png", "upload", (32, 32, 1))
         page.get_by_role("button", name="Remove", exact=False).first.click()
         expect(page.get_by_text("one.png, uploaded")).to_have_count(0)
-        assert read_probes(store.home.run_folder(run)) == []
+        assert read_tracked_images(store.home.run_folder(run)) == []
         assert_sound(page)

@@ -10,8 +10,8 @@ from cnn_core.__main__ import main
 from cnn_core.data.source import finish
 from cnn_core.home import epoch_file, kept_epochs
 from cnn_core.metrics.evaluation import evaluate_run
-from cnn_core.metrics.test_set_usage import looks_at
-from cnn_core.runs.organizer import Shelf
+from cnn_core.metrics.test_set_usage import models_evaluated
+from cnn_core.runs.organizer import RunOrganizer
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 
@@ -45,13 +45,13 @@ def test_the_network_after_a_kept_epoch_can_be_measured_and_one_that_was_not_kep
 def test_measuring_test_images_counts_as_a_look_at_them_and_measuring_others_does_not(colours_copy: Trained, capsys):
     data = colours_copy.run.config.data
     answer(capsys, "evaluate", "latest", "--part", "val")
-    assert looks_at(colours_copy.home, data) == frozenset()
+    assert models_evaluated(colours_copy.home, data) == frozenset()
     answer(capsys, "evaluate", "latest")
-    assert len(looks_at(colours_copy.home, data)) == 1
+    assert len(models_evaluated(colours_copy.home, data)) == 1
 
 
 def test_the_table_and_the_report_say_what_the_command_says(colours_copy: Trained, capsys, tmp_path):
-    Shelf(colours_copy.store).describe(colours_copy.id, name="Grün & <b>rot</b>", notes="Café", tags=["one"])
+    RunOrganizer(colours_copy.store).describe(colours_copy.id, name="Grün & <b>rot</b>", notes="Café", tags=["one"])
     table, report = tmp_path / "predictions.csv", tmp_path / "report.html"
     result = answer(capsys, "evaluate", "latest", "--part", "train", "--csv", table, "--report", report)
     assert (result["csv"], result["report"]) == (str(table), str(report))
@@ -68,9 +68,9 @@ def test_the_table_and_the_report_say_what_the_command_says(colours_copy: Traine
 
 
 def _epochs(trained: Trained):
-    from cnn_core.runs.event_reader import Told
+    from cnn_core.runs.event_reader import EventReader
 
-    return Told(trained.store, trained.id).epochs()
+    return EventReader(trained.store, trained.id).epochs()
 
 
 @pytest.mark.parametrize("option", ["--csv", "--report"])

@@ -14,8 +14,9 @@ import yaml
 from PIL import Image
 
 from cnn_core.__main__ import _parser, main
-from cnn_core.config.schema import TrainConfig, make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.events import Epoch, Started, Steps
 from cnn_core.execution.in_process import execute
@@ -302,7 +303,7 @@ def test_the_doctor_tells_what_stands_out_in_a_run_with_the_options_that_may_hel
     run = store.create(tiny_config(Path("pictures"), learning_rate=0.5))
     assert main(["doctor", run]) == 0 and f"No epoch of {run} is known yet." in capsys.readouterr().out
     report = Steps(1, 40, 320, (1.1,) * 10 + (500.0,) * 30, (0.3,) * 40, 0.5, 100.0, 1.0, 1.0, 1.0)
-    store.append(run, [Started(1, "CPU", 320, 32, 32, 40, 2, classes=("a", "b", "c"), class_counts=(107, 107, 106)), report])
+    store.log.append(run, [Started(1, "CPU", 320, 32, 32, 40, 2, classes=("a", "b", "c"), class_counts=(107, 107, 106)), report])
     (finding,) = answer(capsys, "doctor", run)
     assert finding["rule"] == "Learning rate too high" and finding["changes"] == {"learning_rate": 0.001}
     assert main(["doctor", "latest"]) == 0

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from cnn_core.__main__ import main
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
 from cnn_core.runs.submit import check
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 from tests.helpers import is_a_sentence, start_process
 
 BASE = ("--epochs", "1", "--batch-size", "8", "--width", "0.25", "--device", "cpu", "--precision", "float32")
@@ -39,7 +39,7 @@ def test_a_search_is_begun_told_listed_and_removed(home: Home, pictures: Path, c
     assert (answer["search"], answer["status"], len(answer["trials"])) == ("two", "done", 2)
     assert sorted(trial["settings"]["optimizer"] for trial in answer["trials"]) == ["adam", "sgd"]
     assert answer["best"]["value"] == max(trial["value"] for trial in answer["trials"])
-    assert {run.config.seed for run in Store(home).runs()} == {Studies(home).plan("two").seed} == {3}
+    assert {run.config.seed for run in Store(home).runs()} == {SearchStore(home).plan("two").seed} == {3}
     assert search(capsys, "two") == answer and search(capsys, "--list") == [answer]
     assert main(["search", "two"]) == 0
     told = capsys.readouterr().out
@@ -52,13 +52,13 @@ def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, pictures: Path):
     vary = ("--vary", "learning_rate=0.001..0.01 log", "--trials", "1", "--epochs", "500")
     process = start_process(home, "-m", "cnn_core", "search", "long", *vary, "--data", str(pictures), *BASE[2:])
     store, until = Store(home), time.monotonic() + 90
-    while not ((runs := store.runs()) and store.events(runs[0].id, kinds=(Epoch,))):
+    while not ((runs := store.runs()) and store.log.read(runs[0].id, kinds=(Epoch,))):
         assert time.monotonic() < until and process.poll() is None, "the search did not begin"
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in err and "long: cancelled, 1 of 1 trials (1 running)" in out
-    assert store.runs()[0].status == "stopped" and Studies(home).status("long") == "cancelled"
+    assert store.runs()[0].status == "stopped" and SearchStore(home).status("long") == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
 ):
     said = refused(capsys, *arguments)
     assert says in said and is_a_sentence(said)
-    assert Studies(home).names() == []
+    assert SearchStore(home).names() == []
 
 
 def test_a_batch_size_that_no_trial_takes_is_not_asked_of_the_images(home: Home):

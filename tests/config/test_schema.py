@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cnn_core.config.schema import GROUPS, OPTIMIZER_DEFAULTS, TrainConfig, choices, has_effect, make_config, range_in_words
-from cnn_core.config.setting import parse_knots, parse_places
+from cnn_core.config.defaults import OPTIMIZER_DEFAULTS, make_config
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts, has_effect, label, range_in_words
+from cnn_core.config.setting import parse_knots, parse_milestones
 from cnn_core.data.catalog import CATALOG
 from cnn_core.errors import SettingError
 from cnn_core.models.registry import FAMILIES
@@ -54,18 +55,18 @@ def refusal_of(**chosen: Any) -> SettingError:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_every_setting_has_a_title_a_unit_a_group_and_a_sentence_of_help(name: str):
+def test_every_setting_has_a_title_a_group_and_a_sentence_of_help(name: str):
     field = FIELDS[name]
     assert field.title and field.title[0].isupper()
-    assert isinstance(field.json_schema_extra, dict) and field.json_schema_extra["unit"]
-    assert field.json_schema_extra["group"] in (GROUPS if name not in ("data", "model") else ("",))
+    assert label(name).startswith(field.title) and (facts(name).unit in label(name))
+    assert facts(name).group in (GROUPS if name not in ("data", "model") else ("",))
     assert is_a_sentence(field.description or "")
 
 
 def test_no_two_settings_have_the_same_title_and_every_group_has_some():
     titles = [field.title for field in FIELDS.values()]
     assert len(set(titles)) == len(titles)
-    assert {field.json_schema_extra["group"] for field in FIELDS.values()} == {"", *GROUPS}
+    assert {facts(name).group for name in FIELDS} == {"", *GROUPS}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -168,14 +169,14 @@ def test_knots_that_are_no_curve_from_0_to_1_are_refused_in_words(text: object):
 )
 def test_places_of_drops_that_do_not_rise_between_0_and_1_are_refused_in_words(text: object):
     refusal = refusal_of(drop_at=text)
-    assert str(refusal).startswith("Drops at must") and refusal.field == "drop_at"
+    assert str(refusal).startswith(FIELDS["drop_at"].title) and refusal.field == "drop_at"
 
 
 def test_knots_and_places_may_be_written_in_any_spacing():
     assert make_config(knots="0:0,0.25 : 1 , 1:0").knots == "0:0,0.25 : 1 , 1:0"
     assert parse_knots("0:0,0.25 : 1 , 1:0") == ((0, 0), (0.25, 1), (1, 0))
-    assert parse_places(make_config(drop_at=" .5,0.75 ").drop_at) == (0.5, 0.75)
-    assert parse_places(make_config(drop_at=0.5).drop_at) == (0.5,)  # as a YAML file has it
+    assert parse_milestones(make_config(drop_at=" .5,0.75 ").drop_at) == (0.5, 0.75)
+    assert parse_milestones(make_config(drop_at=0.5).drop_at) == (0.5,)  # as a YAML file has it
 
 
 def test_text_as_a_command_line_gives_it_becomes_numbers_and_switches():

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cnn_core.config.setting import parse_knots, parse_places, range_in_words, refusal, setting
+from cnn_core.config.setting import facts_of, parse_knots, parse_milestones, range_in_words, refusal, setting
 from tests.helpers import is_a_sentence
 
 
@@ -29,8 +29,8 @@ def refused(**given: object) -> tuple[str, str]:
 def test_a_field_keeps_how_it_describes_itself():
     field = Kettle.model_fields["lid"]
     assert (field.title, field.description, field.default) == ("Lid", "Whether it is on.", True)
-    assert field.json_schema_extra == {"unit": "on or off", "group": "Water", "only": {"cups": (1, 2)}}
-    assert Kettle.model_fields["heat"].json_schema_extra["only"] == {}
+    assert facts_of(field) == ("on or off", "Water", {"cups": (1, 2)})
+    assert facts_of(Kettle.model_fields["heat"]).only == {}
 
 
 def test_ranges_and_refusals_are_told_in_words():
@@ -55,11 +55,11 @@ def test_knots_are_pairs_of_place_and_share():
 
 
 def test_places_rise_between_0_and_1():
-    assert parse_places("0.5, 0.75") == (0.5, 0.75) and parse_places("1e-1") == (0.1,)
+    assert parse_milestones("0.5, 0.75") == (0.5, 0.75) and parse_milestones("1e-1") == (0.1,)
 
 
 @pytest.mark.parametrize(
-    ("parse", "text"), [(parse_knots, "0-1"), (parse_knots, "0:1, 1:2"), (parse_places, "2"), (parse_places, "")]
+    ("parse", "text"), [(parse_knots, "0-1"), (parse_knots, "0:1, 1:2"), (parse_milestones, "2"), (parse_milestones, "")]
 )
 def test_what_cannot_be_parsed_is_refused_with_an_example(parse, text: str):
     with pytest.raises(ValueError, match="^must .* like 0"):

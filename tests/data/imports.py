@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 from tests.helpers import drain, is_a_sentence, start_process
@@ -21,12 +21,12 @@ from tests.helpers import drain, is_a_sentence, start_process
 MEASURED = """
 import json, sys, time
 from pathlib import Path
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 began, error = time.process_time(), ""
 try:
-    for _ in import_files("measured", Path(sys.argv[1]), Options(image_size=32), Home.from_environment()):
+    for _ in import_files("measured", Path(sys.argv[1]), ImportOptions(image_size=32), Home.from_environment()):
         pass
 except DataError as refusal:
     error = str(refusal)
@@ -86,7 +86,7 @@ def run_import(home: Home, source: Path, name: str = "mine", **options: Any) -> 
     """Import to the end; nothing may have changed outside the home's data folder."""
     before = _files_outside(home, source)
     try:
-        drain(import_files(name, source, Options(**options), home))
+        drain(import_files(name, source, ImportOptions(**options), home))
     finally:
         assert _files_outside(home, source) == before
     return ImportedSource(home.set_folder(name))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.data.archive import Member, Refused, list_members, read_member
+from cnn_core.data.archive import Member, SkippedFile, list_members, read_member
 from cnn_core.errors import DataError, ImageError
 from tests.data.imports import Entry, craft_zip, good_files, write_zip
 from tests.helpers import is_a_sentence
@@ -88,4 +88,4 @@ def test_an_archive_that_is_not_there_is_refused(tmp_path: Path):
 
 def test_a_refusal_says_which_and_why(tmp_path: Path):
     path = craft_zip(tmp_path / "set.zip", [Entry(b"a/1.png", b"x"), Entry(b"../2.png", b"y")])
-    assert list(list_members(path))[1] == Refused("../2.png", "its name leads out of the archive")
+    assert list(list_members(path))[1] == SkippedFile("../2.png", "its name leads out of the archive")

@@ -11,26 +11,26 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms import functional as torchvision
 
 from cnn_core.data.augmentation import (
-    Affine,
     AlternatingFlip,
     Augmentation,
     Brightness,
     Contrast,
     Cutout,
+    RandomAffine,
     RandomCrop,
+    RandomDraws,
     RandomFlip,
-    View,
 )
 from cnn_core.data.mixing import CutMix, MixEither, MixUp
 
 GREY = (120.5, 110.25, 100.0)
 MOVING = [RandomCrop(3), RandomCrop(3, "reflect"), RandomFlip()]
-ALL = [*MOVING, Cutout(0.5, GREY), Brightness(0.3), Contrast(0.4), Affine(20, 0.2, 10)]
+ALL = [*MOVING, Cutout(0.5, GREY), Brightness(0.3), Contrast(0.4), RandomAffine(20, 0.2, 10)]
 SEEDED = pytest.mark.parametrize("augment", ALL, ids=repr)
 
 
-def view(count: int, seed: int = 0, epoch: int = 0, start: int = 0) -> View:
-    return View(torch.arange(start, start + count), epoch, torch.Generator().manual_seed(seed))
+def view(count: int, seed: int = 0, epoch: int = 0, start: int = 0) -> RandomDraws:
+    return RandomDraws(torch.arange(start, start + count), epoch, torch.Generator().manual_seed(seed))
 
 
 def random_images(count: int, channels: int = 3, height: int = 9, width: int = 7) -> torch.Tensor:
@@ -158,7 +158,7 @@ def test_an_affine_equals_torchvisions_of_the_same_draws(size: tuple[int, int], 
     rotation, scale, shear = strengths
     images = random_images(12, height=size[0], width=size[1])
     draws = torch.rand(3, 12, generator=torch.Generator().manual_seed(5)) * 2 - 1
-    turned = Affine(*strengths)(images, view(12, seed=5))
+    turned = RandomAffine(*strengths)(images, view(12, seed=5))
     for image, result, (turn, factor, slant) in zip(images.float(), turned, draws.T.tolist(), strict=True):
         expected = torchvision.affine(
             image, turn * rotation, [0, 0], 1 + factor * scale, [slant * shear, 0.0], torchvision.InterpolationMode.BILINEAR
@@ -167,7 +167,9 @@ def test_an_affine_equals_torchvisions_of_the_same_draws(size: tuple[int, int], 
 
 
 @pytest.mark.parametrize(
-    "augment", [RandomCrop(0), RandomCrop(0, "reflect"), Cutout(0, GREY), Brightness(0), Contrast(0), Affine(0, 0, 0)], ids=repr
+    "augment",
+    [RandomCrop(0), RandomCrop(0, "reflect"), Cutout(0, GREY), Brightness(0), Contrast(0), RandomAffine(0, 0, 0)],
+    ids=repr,
 )
 def test_without_any_strength_nothing_changes(augment: Augmentation):
     images = random_images(20)

@@ -14,7 +14,16 @@ import torch
 from torchvision.transforms.functional import normalize
 
 from cnn_core.data import source
-from cnn_core.data.augmentation import Affine, AlternatingFlip, Augmentation, Contrast, Cutout, RandomCrop, RandomFlip, View
+from cnn_core.data.augmentation import (
+    AlternatingFlip,
+    Augmentation,
+    Contrast,
+    Cutout,
+    RandomAffine,
+    RandomCrop,
+    RandomDraws,
+    RandomFlip,
+)
 from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.mixing import CutMix, MixEither, MixUp
 from cnn_core.data.source import ImageSet
@@ -123,7 +132,7 @@ def busy(
         device=CPU,
         mean=(0.5,) * channels,
         std=(0.2,) * channels,
-        augmentations=(*EVERYTHING[: 5 if channels == 3 else 4], Contrast(0.2), Affine(10, 0.1, 5)),
+        augmentations=(*EVERYTHING[: 5 if channels == 3 else 4], Contrast(0.2), RandomAffine(10, 0.1, 5)),
         mix=MixEither((MixUp(0.5, count), CutMix(1.0, count))),
         shuffle=True,
         seed=seed,
@@ -216,7 +225,7 @@ def test_a_state_loaded_is_gone_on_with_once():
 def test_an_augmentation_is_told_which_images_it_has_and_which_pass_this_is():
     seen: list[tuple[list[int], int]] = []
 
-    def note(images: torch.Tensor, view: View) -> torch.Tensor:
+    def note(images: torch.Tensor, view: RandomDraws) -> torch.Tensor:
         assert view.generator.device == view.indices.device == images.device and view.indices.dtype == torch.int64
         assert images[:, 0, 0, 0].tolist() == view.indices.tolist()
         seen.append((view.indices.tolist(), view.epoch))
@@ -229,7 +238,7 @@ def test_an_augmentation_is_told_which_images_it_has_and_which_pass_this_is():
 
 
 def test_mixing_comes_last_on_normalised_images_and_makes_the_labels_targets():
-    def mix(images: torch.Tensor, labels: torch.Tensor, view: View) -> tuple[torch.Tensor, torch.Tensor]:
+    def mix(images: torch.Tensor, labels: torch.Tensor, view: RandomDraws) -> tuple[torch.Tensor, torch.Tensor]:
         assert labels.dtype == torch.int64 and images.abs().max() <= 2 and torch.equal(view.indices, labels)
         return images + 100, torch.eye(8)[labels]
 

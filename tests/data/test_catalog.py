@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.catalog import CATALOG, canonical_name, defaults_for, open_source
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.catalog import CATALOG, defaults_for
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.names import canonical_name
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError
 from cnn_core.home import Home
@@ -72,7 +74,7 @@ def test_a_zip_is_a_source_as_a_folder_is(home: Home, pictures: Path, tmp_path: 
 def test_an_imported_set_is_a_source_by_its_name_wherever_one_is(
     home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    finish(import_files("colours", pictures, Options(), home))
+    finish(import_files("colours", pictures, ImportOptions(), home))
     (tmp_path / "colours").mkdir()
     monkeypatch.chdir(tmp_path)  # a folder of that name is not meant
     assert canonical_name("colours") == "colours" and canonical_name("./colours") == str(tmp_path / "colours")

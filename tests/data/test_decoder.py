@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import MAX_BYTES, Picture, read_picture, to_pixels
+from cnn_core.data.decoder import MAX_BYTES, DecodedImage, read_image, to_pixels
 from cnn_core.errors import ImageError
 from tests.helpers import is_a_sentence
 
@@ -65,7 +65,7 @@ def test_what_is_no_usable_picture_is_refused_by_name_and_with_a_remedy(tmp_path
     (tmp_path / "holiday.png").write_bytes(content)
     for source in (tmp_path / "holiday.png", content):
         with pytest.raises(ImageError) as refusal:
-            read_picture(source, "holiday.png")
+            read_image(source, "holiday.png")
         assert str(refusal.value).startswith("holiday.png ")
         assert remedy in str(refusal.value)
         assert is_a_sentence(refusal.value)
@@ -74,13 +74,13 @@ def test_what_is_no_usable_picture_is_refused_by_name_and_with_a_remedy(tmp_path
 def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path: Path):
     for path, problem in ((tmp_path / "gone.png", "does not exist"), (tmp_path, "cannot be opened")):
         with pytest.raises(ImageError, match=problem) as refusal:
-            read_picture(path, "gone.png")
+            read_image(path, "gone.png")
         assert str(refusal.value).startswith("gone.png ") and "Check the path" in str(refusal.value)
 
 
 def test_a_path_that_no_file_can_have_is_refused():
     with pytest.raises(ImageError, match="^a.png "):
-        read_picture(Path("a\0.png"), "a.png")
+        read_image(Path("a\0.png"), "a.png")
 
 
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path):
@@ -89,7 +89,7 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path):
 
     def read() -> None:
         try:
-            read_picture(tmp_path / "pipe.png", "pipe.png")
+            read_image(tmp_path / "pipe.png", "pipe.png")
         except Exception as error:
             ended.append(type(error))
 
@@ -108,13 +108,13 @@ def test_a_file_above_the_size_limit_is_refused_before_it_is_read(tmp_path: Path
     os.truncate(tmp_path / "huge.png", MAX_BYTES + 1)
     for source in (tmp_path / "huge.png", bytes(MAX_BYTES + 1)):
         with pytest.raises(ImageError, match="huge.png is larger than 64 MB. Save it smaller"):
-            read_picture(source, "huge.png")
+            read_image(source, "huge.png")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "JPEG", "WEBP", "GIF"])
 def test_a_plain_picture_comes_as_it_is_and_without_a_note(kind: str):
     data = encode(PHOTO, kind, **({"lossless": True} if kind == "WEBP" else {}))
-    decoded = read_picture(data, "photo")
+    decoded = read_image(data, "photo")
     assert decoded.notes == ()
     assert decoded.image.mode == "RGB" and decoded.image.size == PHOTO.size
     reference = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -126,7 +126,7 @@ def test_a_plain_picture_comes_as_it_is_and_without_a_note(kind: str):
 def test_a_cmyk_jpeg_shows_the_colours_that_its_inks_mix():
     inks = {(0, 255, 255, 0): (255, 0, 0), (255, 0, 255, 0): (0, 255, 0), (0, 0, 0, 255): (0, 0, 0), (0, 0, 0, 0): (255,) * 3}
     for ink, colour in inks.items():
-        decoded = read_picture(encode(Image.new("CMYK", (16, 16), ink), "JPEG", quality=95), "print.jpg")
+        decoded = read_image(encode(Image.new("CMYK", (16, 16), ink), "JPEG", quality=95), "print.jpg")
         assert decoded.image.mode == "RGB"
         assert np.abs(np.asarray(decoded.image, int) - colour).max() <= 12
         assert any("CMYK" in note for note in decoded.notes)
@@ -134,7 +134,7 @@ def test_a_cmyk_jpeg_shows_the_colours_that_its_inks_mix():
 
 def test_a_16_bit_grey_picture_is_scaled_not_clipped():
     deep = np.linspace(0, 65_535, 64 * 48).reshape(48, 64).round().astype(np.uint16)
-    decoded = read_picture(encode(Image.fromarray(deep), "PNG"), "scan.png")
+    decoded = read_image(encode(Image.fromarray(deep), "PNG"), "scan.png")
     shown = np.asarray(decoded.image)
     assert shown.dtype == np.uint8 and shown.shape == (48, 64, 3)
     assert np.abs(shown[..., 0] - deep / 257).max() <= 0.5
@@ -146,7 +146,7 @@ def test_a_16_bit_grey_picture_is_scaled_not_clipped():
 def test_an_animation_shows_its_first_frame_and_says_so(kind: str):
     frames = [Image.new("RGB", (12, 12), colour) for colour in ("red", "blue", "lime")]
     data = encode(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, lossless=True)
-    decoded = read_picture(data, "dance")
+    decoded = read_image(data, "dance")
     assert np.abs(np.asarray(decoded.image, int) - (255, 0, 0)).max() <= 4
     assert any("first frame" in note for note in decoded.notes)
 
@@ -179,7 +179,7 @@ def with_orientation(orientation: int) -> Image.Exif:
 @pytest.mark.parametrize("orientation", UPRIGHT)
 def test_a_jpeg_is_turned_upright_as_its_exif_orientation_says(orientation: int):
     data = encode(corners(), "JPEG", quality=100, subsampling=0, exif=with_orientation(orientation))
-    decoded = read_picture(data, "phone.jpg")
+    decoded = read_image(data, "phone.jpg")
     upright = UPRIGHT[orientation](np.asarray(corners()))
     shown = np.asarray(decoded.image, int)
     assert shown.shape == upright.shape
@@ -189,14 +189,14 @@ def test_a_jpeg_is_turned_upright_as_its_exif_orientation_says(orientation: int)
 
 @pytest.mark.parametrize("orientation", [0, 9])
 def test_an_orientation_that_means_nothing_turns_nothing_and_notes_nothing(orientation: int):
-    decoded = read_picture(encode(corners(), "PNG", exif=with_orientation(orientation)), "scan.png")
+    decoded = read_image(encode(corners(), "PNG", exif=with_orientation(orientation)), "scan.png")
     assert np.array_equal(np.asarray(decoded.image), np.asarray(corners()))
     assert decoded.notes == ()
 
 
 def test_a_large_jpeg_may_be_decoded_smaller_but_never_below_the_side_asked_for():
     large = corners().resize((1600, 800), Image.Resampling.NEAREST)
-    decoded = read_picture(encode(large, "JPEG", exif=with_orientation(6)), "phone.jpg", draft=128)
+    decoded = read_image(encode(large, "JPEG", exif=with_orientation(6)), "phone.jpg", draft=128)
     width, height = decoded.image.size
     assert (width, height) < (800, 1600) and width >= 128 and height == 2 * width
     expected = np.rot90(np.asarray(corners().resize((height, width), Image.Resampling.NEAREST)), -1)
@@ -206,7 +206,7 @@ def test_a_large_jpeg_may_be_decoded_smaller_but_never_below_the_side_asked_for(
 def test_transparent_parts_of_an_rgba_picture_lie_on_white():
     pixels = np.zeros((4, 3, 4), np.uint8)
     pixels[..., 0], pixels[..., 3] = 200, np.array([0, 64, 128, 255])[:, None]
-    decoded = read_picture(encode(Image.fromarray(pixels), "PNG"), "logo.png")
+    decoded = read_image(encode(Image.fromarray(pixels), "PNG"), "logo.png")
     alpha = pixels[..., 3:] / 255
     expected = pixels[..., :3] * alpha + 255 * (1 - alpha)
     assert np.abs(np.asarray(decoded.image) - expected).max() <= 1
@@ -215,7 +215,7 @@ def test_transparent_parts_of_an_rgba_picture_lie_on_white():
 
 def test_transparent_parts_of_a_grey_picture_lie_on_white():
     pixels = np.array([[[0, 255], [0, 0], [100, 255], [100, 0]]], np.uint8)
-    decoded = read_picture(encode(Image.fromarray(pixels, "LA"), "PNG"), "sketch.png")
+    decoded = read_image(encode(Image.fromarray(pixels, "LA"), "PNG"), "sketch.png")
     assert np.asarray(decoded.image)[0].tolist() == [[0] * 3, [255] * 3, [100] * 3, [255] * 3]
     assert any("transparent" in note for note in decoded.notes)
 
@@ -224,7 +224,7 @@ def test_transparent_parts_of_a_grey_picture_lie_on_white():
 def test_a_palette_picture_shows_its_palettes_colours_and_its_transparent_entry_as_white(kind: str):
     image = Image.fromarray(np.array([[0, 1, 2, 1]] * 4, np.uint8), "P")
     image.putpalette([10, 20, 30, 200, 100, 50, 0, 255, 0])
-    plain, see_through = (read_picture(encode(image, kind, **more), "chart") for more in ({}, {"transparency": 2}))
+    plain, see_through = (read_image(encode(image, kind, **more), "chart") for more in ({}, {"transparency": 2}))
     assert np.asarray(plain.image)[0].tolist() == [[10, 20, 30], [200, 100, 50], [0, 255, 0], [200, 100, 50]]
     assert plain.notes == ()
     assert np.asarray(see_through.image)[0].tolist() == [[10, 20, 30], [200, 100, 50], [255, 255, 255], [200, 100, 50]]
@@ -233,7 +233,7 @@ def test_a_palette_picture_shows_its_palettes_colours_and_its_transparent_entry_
 
 def test_a_1_bit_picture_becomes_black_and_white():
     bits = np.random.default_rng(1).integers(0, 2, (9, 13)).astype(bool)
-    decoded = read_picture(encode(Image.fromarray(bits), "PNG"), "fax.png")
+    decoded = read_image(encode(Image.fromarray(bits), "PNG"), "fax.png")
     assert decoded.image.mode == "RGB"
     assert np.array_equal(np.asarray(decoded.image), np.repeat(bits[..., None] * np.uint8(255), 3, axis=2))
 
@@ -252,12 +252,12 @@ def test_two_hundred_damaged_pictures_are_decoded_or_refused_and_nothing_else():
         if rng.random() < 0.3:
             del data[rng.randrange(len(data)) :]
         try:
-            result = read_picture(bytes(data), f"damaged {turn}", draft=rng.choice([None, 16]))
+            result = read_image(bytes(data), f"damaged {turn}", draft=rng.choice([None, 16]))
         except ImageError as error:
             assert str(error).startswith(f"damaged {turn} ")
             refused += 1
         else:
-            assert isinstance(result, Picture) and result.image.mode == "RGB"
+            assert isinstance(result, DecodedImage) and result.image.mode == "RGB"
             np.asarray(result.image)
             decoded += 1
     assert decoded > 20 and refused > 20
@@ -300,7 +300,7 @@ def test_a_picture_is_cropped_padded_or_stretched_to_the_same_square(shape: tupl
 def test_a_picture_tells_the_files_own_size_also_when_it_was_read_smaller():
     large = noise(400, 300)
     for draft in (None, 40):
-        assert read_picture(encode(large, "JPEG"), "photo.jpg", draft=draft).size == (400, 300)
+        assert read_image(encode(large, "JPEG"), "photo.jpg", draft=draft).size == (400, 300)
 
 
 @pytest.mark.parametrize(
@@ -318,4 +318,4 @@ def test_a_picture_tells_the_files_own_size_also_when_it_was_read_smaller():
 )
 def test_a_picture_tells_whether_its_file_says_that_it_has_no_colours(mode: str, kind: str, is_grey: bool):
     image = Image.new("I;16", (20, 20), 9000) if mode == "I;16" else noise(20, 20).convert(mode)
-    assert read_picture(encode(image, kind), "picture").is_grey == is_grey
+    assert read_image(encode(image, kind), "picture").is_grey == is_grey

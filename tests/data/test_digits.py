@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import CATALOG, open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.catalog import CATALOG
 from cnn_core.data.digits import enlarge
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, finish
 from cnn_core.home import Home
 

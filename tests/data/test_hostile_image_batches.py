@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import read_picture
+from cnn_core.data.decoder import read_image
 from cnn_core.models.saving import ModelCard, save_card, save_weights
 from tests.data.corrupted_files import huge_pictures, sound_pictures, spoiled_pictures
 from tests.helpers import ROOT, is_a_sentence
@@ -22,7 +22,7 @@ LIMIT = 2**31  # bytes beyond what the imports take: the test fails before the m
 SCRIPT = """
 import json, re, resource, sys, time, traceback
 from pathlib import Path
-from cnn_core.data.decoder import Picture, read_picture
+from cnn_core.data.decoder import DecodedImage, read_image
 from cnn_core.errors import ImageError
 from cnn_core.inference.classifier import Classifier
 from tests.data.corrupted_files import huge_pictures, sound_pictures, spoiled_pictures
@@ -34,8 +34,8 @@ refusals, failures, read, valid = [], [], 0, 0
 def give(name, data):
     global read
     try:
-        picture = read_picture(data, "The picture")
-        assert isinstance(picture, Picture) and picture.image.mode == "RGB" and min(picture.image.size) > 0
+        picture = read_image(data, "The picture")
+        assert isinstance(picture, DecodedImage) and picture.image.mode == "RGB" and min(picture.image.size) > 0
         read += 1
         for classifier in classifiers:
             ranked = classifier.classify(picture.image).ranked
@@ -133,4 +133,4 @@ def test_a_tall_picture_is_converted_in_parts_to_what_the_whole_would_be(kind: s
     else:
         clear = Image.open(out).convert("RGBA")
         expected = np.asarray(Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB"))
-    np.testing.assert_array_equal(np.asarray(read_picture(out.getvalue(), "It").image), expected)
+    np.testing.assert_array_equal(np.asarray(read_image(out.getvalue(), "It").image), expected)

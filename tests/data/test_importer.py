@@ -16,7 +16,7 @@ from PIL import Image
 from cnn_core.data import parallel_decoding
 from cnn_core.data.decoder import to_pixels
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import LARGEST, SMALLEST, Options, import_arrays, import_files, resplit
+from cnn_core.data.importer import LARGEST, SMALLEST, ImportOptions, import_arrays, import_files, resplit
 from cnn_core.data.index import Index
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError
@@ -125,7 +125,7 @@ def test_one_colour_image_makes_the_set_colour_unless_grey_is_chosen(home: Home,
 )
 def test_options_out_of_range_are_refused(wrong: dict[str, Any]):
     with pytest.raises(DataError) as refusal:
-        Options(**wrong)
+        ImportOptions(**wrong)
     assert is_a_sentence(refusal.value)
 
 
@@ -225,18 +225,18 @@ def test_splitting_anew_is_another_version_and_splitting_back_the_first_one(fold
 
 def test_an_import_that_is_interrupted_anywhere_is_gone_on_with(folder: Path, home: Home, small_chunks: None):
     whole = run_import(home, folder, "whole")
-    steps = len(drain(import_files("counted", folder, Options(), home))[0])
+    steps = len(drain(import_files("counted", folder, ImportOptions(), home))[0])
     assert steps > 11
     for stop in range(1, steps + 1):
         name = f"stopped-{stop}"
-        importing = import_files(name, folder, Options(), home)
+        importing = import_files(name, folder, ImportOptions(), home)
         for _ in range(stop):
             next(importing)
         importing.close()
         assert name not in visible(home)
         index = Index(home.staging_folder(name) / INDEX)
         read = index.count("is_read") if index.path.exists() else 0
-        told, _ = drain(import_files(name, folder, Options(), home))
+        told, _ = drain(import_files(name, folder, ImportOptions(), home))
         again = [progress.done for progress in told if progress.stage == "Reading images"]
         assert len(again) == -(-(81 - read) // CHUNK) and (not again or again[0] == read + CHUNK or again == [81])
         assert same(whole, ImportedSource(home.set_folder(name))), stop
@@ -244,7 +244,7 @@ def test_an_import_that_is_interrupted_anywhere_is_gone_on_with(folder: Path, ho
 
 
 def test_what_was_read_is_not_opened_again(folder: Path, home: Home, small_chunks: None):
-    importing = import_files("mine", folder, Options(), home)
+    importing = import_files("mine", folder, ImportOptions(), home)
     while next(importing).done < 30:
         pass
     importing.close()
@@ -258,7 +258,7 @@ def test_what_was_read_is_not_opened_again(folder: Path, home: Home, small_chunk
 
 def test_files_that_came_while_an_import_was_interrupted_are_read_too(home: Home, tmp_path: Path):
     folder = write_pictures(tmp_path / "mine", count=20)
-    importing = import_files("mine", folder, Options(), home)
+    importing = import_files("mine", folder, ImportOptions(), home)
     while next(importing).stage != "Reading images":
         pass
     importing.close()
@@ -270,7 +270,7 @@ def test_files_that_came_while_an_import_was_interrupted_are_read_too(home: Home
 
 
 def test_an_import_with_other_options_begins_anew(folder: Path, home: Home, small_chunks: None):
-    importing = import_files("mine", folder, Options(), home)
+    importing = import_files("mine", folder, ImportOptions(), home)
     while next(importing).done < 30:
         pass
     importing.close()
@@ -279,7 +279,7 @@ def test_an_import_with_other_options_begins_anew(folder: Path, home: Home, smal
 
 def test_an_import_of_an_archive_that_changed_begins_anew(home: Home, tmp_path: Path, small_chunks: None):
     archive = write_zip(tmp_path / "set.zip", good_files(20))
-    importing = import_files("mine", archive, Options(), home)
+    importing = import_files("mine", archive, ImportOptions(), home)
     while next(importing).done < 20:
         pass
     importing.close()
@@ -294,10 +294,10 @@ def test_an_import_whose_process_is_killed_is_gone_on_with(folder: Path, home: H
     script = """
 import os, signal, sys
 from pathlib import Path
-from cnn_core.data import decode, importer
+from cnn_core.data import importer, parallel_decoding
 from cnn_core.home import Home
-importer.MOST_ROWS, decode.ALONE = int(sys.argv[4]), int(sys.argv[3])
-for progress in importer.import_files("mine", Path(sys.argv[1]), importer.Options(), Home.from_environment()):
+importer.MOST_ROWS, parallel_decoding.ALONE = int(sys.argv[4]), int(sys.argv[3])
+for progress in importer.import_files("mine", Path(sys.argv[1]), importer.ImportOptions(), Home.from_environment()):
     if progress.stage == sys.argv[2] and progress.done >= 30 * (progress.stage == "Reading images"):
         os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -307,7 +307,7 @@ for progress in importer.import_files("mine", Path(sys.argv[1]), importer.Option
         assert process.returncode == -signal.SIGKILL and visible(home) == ["whole"]
         read = Index(home.staging_folder("mine") / INDEX).count("is_read")
         assert read >= 30
-        told, _ = drain(import_files("mine", folder, Options(), home))
+        told, _ = drain(import_files("mine", folder, ImportOptions(), home))
         assert sum(progress.stage == "Reading images" for progress in told) == -(-(81 - read) // CHUNK)
         assert same(whole, ImportedSource(home.set_folder("mine")))
         shutil.rmtree(home.set_folder("mine"))
@@ -317,11 +317,11 @@ for progress in importer.import_files("mine", Path(sys.argv[1]), importer.Option
 
 
 def test_of_two_imports_of_one_name_the_second_is_refused_and_the_first_is_whole(folder: Path, home: Home, small_chunks: None):
-    first = import_files("mine", folder, Options(), home)
+    first = import_files("mine", folder, ImportOptions(), home)
     for _ in range(4):
         next(first)
     with pytest.raises(DataError, match="“mine” is being imported right now") as refusal:
-        next(import_files("mine", folder, Options(image_size=32), home))
+        next(import_files("mine", folder, ImportOptions(image_size=32), home))
     assert is_a_sentence(refusal.value)
     drain(first)
     assert same(ImportedSource(home.set_folder("mine")), run_import(home, folder, "other"))
@@ -331,11 +331,11 @@ def test_of_two_processes_that_import_one_name_one_is_refused(folder: Path, home
     script = """
 import sys, time
 from pathlib import Path
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 try:
-    for progress in import_files("mine", Path(sys.argv[1]), Options(), Home.from_environment()):
+    for progress in import_files("mine", Path(sys.argv[1]), ImportOptions(), Home.from_environment()):
         time.sleep(0.1)
     print("whole")
 except DataError as refusal:
@@ -357,7 +357,7 @@ def test_a_name_that_is_taken_is_refused_and_the_set_untouched(folder: Path, hom
 @pytest.mark.parametrize("name", ["", "..", "../out", "a/b", "Grosse", "a b", ".hidden", "x" * 61, "a\n", "ä", "-x"])
 def test_a_name_that_could_be_a_path_is_refused(name: str, folder: Path, home: Home):
     with pytest.raises(DataError, match="cannot be the name") as refusal:
-        next(import_files(name, folder, Options(), home))
+        next(import_files(name, folder, ImportOptions(), home))
     assert is_a_sentence(refusal.value) and not home.root.exists()
 
 
@@ -393,7 +393,7 @@ def test_a_disk_that_fills_up_ends_the_import_with_a_sentence_and_keeps_what_was
     spare: int, tiny_disk: Home, folder: Path, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("cnn_core.data.importer.SPARE_BYTES", 0)
-    importing = import_files("mine", folder, Options(), tiny_disk)
+    importing = import_files("mine", folder, ImportOptions(), tiny_disk)
     while next(importing).done < 30:
         pass
     filler = tiny_disk.root / "filler"
@@ -406,7 +406,7 @@ def test_a_disk_that_fills_up_ends_the_import_with_a_sentence_and_keeps_what_was
         assert visible(tiny_disk) == []
         assert Index(tiny_disk.staging_folder("mine") / INDEX).count("is_read") >= 30
         filler.unlink()
-        drain(import_files("mine", folder, Options(), tiny_disk))
+        drain(import_files("mine", folder, ImportOptions(), tiny_disk))
     else:
         assert spare
     finally:
@@ -419,7 +419,7 @@ def test_a_home_that_cannot_be_written_is_refused_with_a_sentence(folder: Path, 
     home.root.mkdir()
     home.data.write_text("a file where a folder should be")
     with pytest.raises(DataError, match="cannot be written") as refusal:
-        next(import_files("mine", folder, Options(), home))
+        next(import_files("mine", folder, ImportOptions(), home))
     assert is_a_sentence(refusal.value)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.data.archive import Refused
+from cnn_core.data.archive import SkippedFile
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import Index, Reading
 from cnn_core.data.source import finish
@@ -154,7 +154,7 @@ def test_items_are_given_page_by_page(source: ImportedSource):
 
 def test_unread_items_come_in_order_and_once(tmp_path: Path):
     index = Index.create(tmp_path / "index.db")
-    index.add(((f"{number}.png", 0, None, 5, None) for number in range(10)), [Refused("x", "odd")])
+    index.add(((f"{number}.png", 0, None, 5, None) for number in range(10)), [SkippedFile("x", "odd")])
     index.keep([Reading(number, None) for number in (0, 4, 5)])
     assert [[row for row, *_ in rows] for rows in index.unread(3)] == [[1, 2, 3], [6, 7, 8], [9]]
 

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import Options, import_files
-from cnn_core.data.library import Health, examine, imported_sets, remove_set, title_of
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.library import DataQuality, check_quality, imported_sets, remove_set, title_of
 from cnn_core.data.source import finish
 from cnn_core.data.statistics import channel_statistics, mean_images
 from cnn_core.errors import DataError
-from cnn_core.files import try_lock
 from cnn_core.home import Home
+from cnn_core.locks import try_lock
 from tests.data.imports import encoded, good_files, noise, run_import, write_folder
 from tests.helpers import is_a_sentence
 
@@ -24,15 +24,15 @@ def class_of(name: str, count: int, start: int, channels: int = 3) -> dict[str, 
     return {f"{name}/{number}.png": encoded(noise(start + number, channels=channels)) for number in range(count)}
 
 
-def health(home: Home, tmp_path: Path, files: dict[str, bytes], **options: object) -> Health:
-    found = examine(run_import(home, write_folder(tmp_path / "pictures", files), **options))
+def health(home: Home, tmp_path: Path, files: dict[str, bytes], **options: object) -> DataQuality:
+    found = check_quality(run_import(home, write_folder(tmp_path / "pictures", files), **options))
     assert all(map(is_a_sentence, found.warnings))
     return found
 
 
 def test_a_good_set_is_not_warned_of(home: Home, tmp_path: Path):
     found = health(home, tmp_path, class_of("a", 20, 0) | class_of("b", 20, 100))
-    assert found == Health((), 0, {"same": 0, "near": 0, "across": 0, "labels": 0}, (16, 16, 16, 16), 0, 0, 0)
+    assert found == DataQuality((), 0, {"same": 0, "near": 0, "across": 0, "labels": 0}, (16, 16, 16, 16), 0, 0, 0)
 
 
 def test_duplicates_across_parts_and_with_two_classes_are_warned_of(home: Home, tmp_path: Path):
@@ -84,14 +84,14 @@ def test_sizes_problems_and_corrections_are_counted(home: Home, tmp_path: Path):
     index = ImportedSource(home.set_folder("mine")).index
     index.edit([0, 1, 2], "is_excluded", 1)
     index.edit([3], "label", 1)
-    now = examine(ImportedSource(home.set_folder("mine")))
+    now = check_quality(ImportedSource(home.set_folder("mine")))
     assert (now.excluded, now.relabelled) == (3, 1)
 
 
 def test_a_set_with_every_image_excluded_can_still_be_examined(home: Home, tmp_path: Path):
     source = run_import(home, write_folder(tmp_path / "pictures", good_files(3)))
     source.index.edit(range(6), "is_excluded", 1)
-    found = examine(ImportedSource(source.folder))
+    found = check_quality(ImportedSource(source.folder))
     assert found.excluded == 6 and all(map(is_a_sentence, found.warnings))
 
 
@@ -100,7 +100,7 @@ def test_sets_are_listed_when_they_are_whole(home: Home, tmp_path: Path):
     folder = write_folder(tmp_path / "My pictures", good_files())
     for name in ("two", "one"):
         run_import(home, folder, name)
-    importing = import_files("half", folder, Options(), home)
+    importing = import_files("half", folder, ImportOptions(), home)
     for _ in range(3):
         next(importing)
     assert imported_sets(home) == ["one", "two"] and title_of("one", home) == "one"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cnn_core.data.archive import show_name
-from cnn_core.data.listing import File, Listing, list_source
+from cnn_core.data.listing import ListedFile, Listing, list_source
 from cnn_core.errors import DataError
 from tests.data.imports import write_folder, write_zip
 from tests.helpers import is_a_sentence
@@ -118,7 +118,7 @@ def test_a_folder_and_a_zip_of_it_give_the_same(tmp_path: Path):
     paths = ["x/train/b/1.jpg", "x/train/a/1.jpg", "x/test/a/2.jpg", "x/test/b/2.jpg", "x/val/b/3.gif", "x/notes.txt"]
     folder, archive = listed("folder", tmp_path, *paths), listed("zip", tmp_path, *paths)
     assert folder.classes == archive.classes and folder.refused == archive.refused
-    assert folder.files == [File(*file[:4]) for file in archive.files]
+    assert folder.files == [ListedFile(*file[:4]) for file in archive.files]
 
 
 def test_links_are_not_followed_even_to_themselves(tmp_path: Path):

@@ -5,15 +5,15 @@ import pytest
 import torch
 from scipy import stats
 
-from cnn_core.data.augmentation import View
+from cnn_core.data.augmentation import RandomDraws
 from cnn_core.data.mixing import CutMix, Mix, MixEither, MixUp, draw_beta, draw_partners
 
 EITHER = MixEither((MixUp(1.0, 500), CutMix(1.0, 500)))
 MIXES = pytest.mark.parametrize("mix", [MixUp(0.4, 500), CutMix(1.0, 500), EITHER], ids=repr)
 
 
-def view(count: int, seed: int = 0) -> View:
-    return View(torch.arange(count), 0, torch.Generator().manual_seed(seed))
+def view(count: int, seed: int = 0) -> RandomDraws:
+    return RandomDraws(torch.arange(count), 0, torch.Generator().manual_seed(seed))
 
 
 def numbered(count: int, height: int = 8, width: int = 8) -> tuple[torch.Tensor, torch.Tensor]:

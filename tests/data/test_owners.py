@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from cnn_core.data.jobs import Jobs
-from cnn_core.data.owners import folders_of, note_owner, owner_of
+from cnn_core.data.owners import folders_of, owner_of, write_owner
 from cnn_core.data.uploads import begin_collection, new_folder
 from cnn_core.home import Home
 from tests.data.imports import good_files, write_folder
@@ -35,7 +35,7 @@ def test_an_upload_is_its_senders_before_it_is_imported(home: Home):
 def test_what_cannot_be_read_is_nobodys(tmp_path: Path):
     (tmp_path / "owner.txt").write_bytes(b"\xff\xfe\xfa")
     assert owner_of(tmp_path) == "" == owner_of(tmp_path / "missing")
-    note_owner(tmp_path / "missing", "")
+    write_owner(tmp_path / "missing", "")
 
 
 def test_a_list_of_imports_of_an_earlier_version_is_read_on(home: Home):

@@ -12,9 +12,9 @@ from cnn_core.events import Event, Progress, Steps
 from cnn_core.execution.device_queue import in_turn, take_turn
 from cnn_core.execution.in_process import execute
 from cnn_core.execution.worker import Worker
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 from cnn_core.runs.lock import hold, worker_lock
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 from tests.helpers import drain, start_process, tiny_config
 
@@ -38,20 +38,20 @@ def test_a_run_waits_for_those_before_it_that_somebody_is_about_to_train(store: 
         assert not is_its_turn(store, second) and is_its_turn(store, first)
     with try_lock(worker_lock(store.home)):
         assert not is_its_turn(store, second) and is_its_turn(store, second, is_worker=True)
-        Shelf(store).move(second, 0)
+        RunOrganizer(store).move(second, 0)
         assert is_its_turn(store, second)
 
 
 def test_a_run_that_has_to_wait_is_given_back_untouched_or_waits_as_asked(store: Store, pictures: Path):
     first, second = (store.create(tiny_config(pictures)) for _ in range(2))
     with hold(store.home.run_folder(first)):
-        assert execute(store, second) == "queued" and store.events(second) == []
+        assert execute(store, second) == "queued" and store.log.read(second) == []
         waits: list[str] = []
 
         def wait() -> None:
             waits.append(store.run(second).status)
             if len(waits) == 3:
-                store.request_stop(first)
+                store.requests.stop(first)
 
         assert execute(store, second, wait=wait) == "finished" and waits == ["queued"] * 3
 
@@ -64,11 +64,11 @@ def test_a_run_that_waits_in_a_terminal_can_be_stopped_there_and_from_the_dashbo
     def wait() -> None:
         waits.append(1)
         if how == "stopped by request":
-            store.request_stop(second)
+            store.requests.stop(second)
 
     with hold(store.home.run_folder(first)):
         status = execute(store, second, wait=wait, should_end=lambda: how == "interrupted" and len(waits) == 2)
-    assert status == store.run(second).status == "stopped" and store.waiting() == [first]
+    assert status == store.run(second).status == "stopped" and store.queue.waiting() == [first]
 
 
 def test_of_two_workers_on_one_home_one_trains_and_the_other_takes_over(store: Store, pictures: Path):
@@ -99,7 +99,7 @@ def test_a_terminal_waits_for_the_run_of_the_dashboard_and_then_trains(store: St
         assert "Run 0002" in terminal.stderr.readline()
         assert "Waiting: another run has the device" in terminal.stderr.readline()
         assert store.run("0002-pictures").status == "queued"
-        store.request_stop(long)
+        store.requests.stop(long)
         assert terminal.wait(timeout=60) == 0 and store.run("0002-pictures").status == "finished"
     finally:
         worker.stop()

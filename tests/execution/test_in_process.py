@@ -26,7 +26,7 @@ from tests.helpers import is_a_sentence, tiny_config, write_pictures
 def stop_at(store: Store, run: str, kind: type) -> Callable[[Event], None]:
     def watch(event: Event) -> None:
         if isinstance(event, kind):
-            store.request_stop(run)
+            store.requests.stop(run)
 
     return watch
 
@@ -35,7 +35,7 @@ def test_a_finished_run_says_so_with_its_figures_and_is_held_no_more(colours_run
     row = colours_run.run
     assert row.status == "finished" and row.error == "" and not row.is_active
     history = History()
-    history.add(colours_run.store.events(colours_run.id))
+    history.add(colours_run.store.log.read(colours_run.id))
     assert row.summary.items() >= summarise(history).items()
     assert row.summary["epochs"] == 8 and row.summary["test_accuracy"] > 0.8
     assert row.summary["seconds"] >= row.summary["train_seconds"] > 0
@@ -50,7 +50,7 @@ def test_a_stop_within_the_first_epoch_keeps_what_was_learned(store: Store, pict
     torch.manual_seed(0)
     untrained = card.build()
     assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), untrained.parameters(), strict=True))
-    assert not any(isinstance(stored.event, Epoch) for stored in store.events(run))
+    assert not any(isinstance(stored.event, Epoch) for stored in store.log.read(run))
 
 
 def test_a_stop_in_a_later_epoch_keeps_the_best_model_so_far(store: Store, pictures: Path):
@@ -72,14 +72,14 @@ def test_a_stop_before_the_first_step_ends_the_run_without_a_model(store: Store,
     run = store.create(tiny_config(pictures))
     assert execute(store, run, watch=stop_at(store, run, kind)) == "stopped"
     assert store.run(run).status == "stopped" and not store.has_model(run)
-    assert isinstance(store.events(run)[-1].event, kind)
+    assert isinstance(store.log.read(run)[-1].event, kind)
 
 
 def test_a_run_stopped_while_it_waited_is_not_trained(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
-    store.request_stop(run)
+    store.requests.stop(run)
     assert execute(store, run) == "stopped"
-    assert store.events(run) == [] and not store.has_model(run)
+    assert store.log.read(run) == [] and not store.has_model(run)
 
 
 def test_every_event_is_stored_before_it_is_shown(store: Store, pictures: Path):
@@ -88,7 +88,7 @@ def test_every_event_is_stored_before_it_is_shown(store: Store, pictures: Path):
 
     def watch(event: Event) -> None:
         shown.append(event)
-        assert [stored.event for stored in store.events(run)] == shown
+        assert [stored.event for stored in store.log.read(run)] == shown
         assert store.run(run).status == "running" and is_held(store.home.run_folder(run))
 
     execute(store, run, watch=watch, should_end=lambda: sum(isinstance(event, Epoch) for event in shown) == 3)
@@ -110,7 +110,7 @@ def test_a_training_that_diverges_fails_the_run_with_a_sentence(store: Store, pi
     assert execute(store, run) == "failed"
     row = store.run(run)
     assert row.status == "failed" and "diverged" in row.error and is_a_sentence(row.error)
-    figures = [stored.event for stored in store.events(run) if isinstance(stored.event, Epoch)]
+    figures = [stored.event for stored in store.log.read(run) if isinstance(stored.event, Epoch)]
     assert all(epoch.val_loss == epoch.val_loss for epoch in figures)  # not a number is what does not equal itself
 
 
@@ -148,7 +148,7 @@ def test_a_model_that_cannot_be_written_at_first_is_written_once_it_can(store: S
             shutil.rmtree(folder / WEIGHTS)
 
     assert execute(store, run, watch=watch) == status
-    notes = [stored.event.text for stored in store.events(run) if isinstance(stored.event, Note)]
+    notes = [stored.event.text for stored in store.log.read(run) if isinstance(stored.event, Note)]
     assert notes and all("The best model so far could not be written" in note and is_a_sentence(note) for note in notes)
     assert store.has_model(run) == (status == "finished") and store.run(run).summary["epochs"] == 3
     if status == "failed":
@@ -160,15 +160,15 @@ def test_a_second_trainer_of_the_same_run_is_refused(store: Store, pictures: Pat
     with hold(store.home.run_folder(run)), pytest.raises(RunError, match="already being trained") as refusal:
         execute(store, run)
     assert is_a_sentence(refusal.value)
-    assert store.run(run).status == "queued" and store.events(run) == []
+    assert store.run(run).status == "queued" and store.log.read(run) == []
 
 
 def test_a_finished_run_is_never_trained_again(colours_copy: Trained):
     before = (colours_copy.folder / WEIGHTS).read_bytes()
-    count = len(colours_copy.store.events(colours_copy.id))
+    count = len(colours_copy.store.log.read(colours_copy.id))
     assert execute(colours_copy.store, colours_copy.id) == "finished"
     assert (colours_copy.folder / WEIGHTS).read_bytes() == before
-    assert len(colours_copy.store.events(colours_copy.id)) == count
+    assert len(colours_copy.store.log.read(colours_copy.id)) == count
 
 
 def test_a_run_that_is_not_there_is_refused(store: Store):
@@ -199,7 +199,7 @@ def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path
 
 def test_what_can_start_waits_in_the_queue(store: Store, pictures: Path):
     run = submit(tiny_config(pictures, batch_size=21), store)
-    assert store.waiting() == [run] and store.run(run).status == "queued"
+    assert store.queue.waiting() == [run] and store.run(run).status == "queued"
 
 
 def test_what_the_machine_cannot_compute_is_refused_before_a_run_exists(
@@ -217,19 +217,19 @@ def test_what_the_machine_cannot_compute_is_refused_before_a_run_exists(
 def test_a_run_that_failed_goes_on_once_its_images_are_back(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
     execute(store, run, watch=stop_at(store, run, Epoch))
-    store.resume(run)
+    store.queue.resume(run)
     shutil.rmtree(PathSource(pictures, store.home).folder)
     pictures.rename(pictures.with_name("moved"))
     assert execute(store, run) == "failed" and is_a_sentence(store.run(run).error)
     pictures.with_name("moved").rename(pictures)
-    store.resume(run)
+    store.queue.resume(run)
     assert store.run(run).error == "" and execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
 
 
 def test_a_run_whose_folder_is_gone_goes_on_with_what_was_imported_of_it(store: Store, pictures: Path):
     run = store.create(tiny_config(pictures))
     execute(store, run, watch=stop_at(store, run, Epoch))
-    store.resume(run)
+    store.queue.resume(run)
     shutil.rmtree(pictures)
     assert execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
 
@@ -242,9 +242,9 @@ def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is
     run = store.create(tiny_config(pictures))
     assert execute(store, run) == "failed"
     assert is_a_sentence(store.run(run).error) and "no test images" in store.run(run).error
-    assert not any(isinstance(stored.event, Steps) for stored in store.events(run))
+    assert not any(isinstance(stored.event, Steps) for stored in store.log.read(run))
     index.undo()
-    store.resume(run)
+    store.queue.resume(run)
     assert execute(store, run) == "finished"
 
 
@@ -266,15 +266,15 @@ def test_a_change_asked_of_a_running_run_is_made_recorded_and_drawn_into_its_his
     def watch(event: Event) -> None:
         if isinstance(event, Epoch) and not asked:
             asked.append(event.epoch)
-            store.request(run, "change", epochs=event.epoch + 3, learning_rate=0.0001)
+            store.requests.add(run, "change", epochs=event.epoch + 3, learning_rate=0.0001)
 
     assert execute(store, run, watch=watch) == "finished"
-    events = [stored.event for stored in store.events(run)]
+    events = [stored.event for stored in store.log.read(run)]
     (changed,) = [event for event in events if isinstance(event, Changed)]
     assert changed.settings == {"epochs": asked[0] + 3, "learning_rate": 0.0001}
     assert store.run(run).summary["epochs"] == asked[0] + 3
     history = History()
-    history.add(store.events(run))
+    history.add(store.log.read(run))
     assert history.snapshot()["epochs_total"] == asked[0] + 3
 
 
@@ -285,21 +285,21 @@ def test_a_paused_run_says_so_waits_and_goes_on_or_is_stopped(store: Store, pict
     def watch(event: Event) -> None:
         seen.append(store.run(run).status)
         if isinstance(event, Epoch) and event.epoch == 1:
-            store.request(run, "pause")
+            store.requests.add(run, "pause")
         if isinstance(event, Paused):
-            store.request(run, "continue")
+            store.requests.add(run, "continue")
 
     assert execute(store, run, watch=watch) == "finished" and set(seen) == {"running", "paused"}
     run = store.create(tiny_config(pictures, epochs=2))
 
     def stop(event: Event) -> None:
         if isinstance(event, Epoch):
-            store.request(run, "pause")
+            store.requests.add(run, "pause")
         if isinstance(event, Paused):
-            store.request_stop(run)
+            store.requests.stop(run)
 
     assert execute(store, run, watch=stop) == "stopped" and store.run(run).summary["epochs"] == 1
-    store.resume(run)
+    store.queue.resume(run)
     assert execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
 
 
@@ -308,7 +308,7 @@ def test_a_save_asked_of_a_running_run_is_made_and_recorded(store: Store, pictur
 
     def watch(event: Event) -> None:
         if isinstance(event, Epoch) and event.epoch == 1:
-            store.request(run, "save")
+            store.requests.add(run, "save")
 
     assert execute(store, run, watch=watch) == "finished"
-    assert sum(isinstance(stored.event, Saved) for stored in store.events(run)) == 1
+    assert sum(isinstance(stored.event, Saved) for stored in store.log.read(run)) == 1

@@ -33,11 +33,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 40) -> None:
 
 
 def has_epochs(store: Store, run: str, count: int = 1) -> bool:
-    return sum(isinstance(stored.event, Epoch) for stored in store.events(run)) >= count
+    return sum(isinstance(stored.event, Epoch) for stored in store.log.read(run)) >= count
 
 
 def step_times(store: Store, run: str) -> list[float]:
-    return [stored.event.at for stored in store.events(run) if isinstance(stored.event, Steps)]
+    return [stored.event.at for stored in store.log.read(run) if isinstance(stored.event, Steps)]
 
 
 def test_queued_runs_are_trained_in_order_and_one_at_a_time(store: Store, worker: Worker, pictures: Path):
@@ -46,7 +46,7 @@ def test_queued_runs_are_trained_in_order_and_one_at_a_time(store: Store, worker
     for run in runs:
         wait_until(lambda run=run: has_epochs(store, run, 2))
         assert [row.id for row in store.runs() if row.status == "running"] == [run]
-        store.request_stop(run)
+        store.requests.stop(run)
     wait_until(lambda: store.run(runs[2]).status == "stopped")
     assert [store.run(run).status for run in runs] == ["stopped"] * 3
     times = [step_times(store, run) for run in runs]
@@ -60,7 +60,7 @@ def test_stopping_the_worker_ends_the_run_keeps_its_model_and_leaves_the_queue(s
     wait_until(lambda: has_epochs(store, running))
     worker.stop()
     assert store.run(running).status == "stopped" and store.has_model(running)
-    assert store.run(waiting).status == "queued" and store.events(waiting) == []
+    assert store.run(waiting).status == "queued" and store.log.read(waiting) == []
 
 
 def test_a_run_that_fails_does_not_keep_the_next_one_waiting(store: Store, worker: Worker, pictures: Path, tmp_path: Path):
@@ -80,7 +80,7 @@ def test_a_run_whose_folder_was_deleted_does_not_end_the_worker(store: Store, pi
     worker.start()
     try:
         wait_until(lambda: store.run(lost).status != "queued" and has_epochs_or_ended(store, lost), seconds=10)
-        store.request_stop(lost)
+        store.requests.stop(lost)
         wait_until(lambda: has_epochs(store, following), seconds=10)
     finally:
         worker.stop()
@@ -99,7 +99,7 @@ def test_a_run_that_somebody_else_holds_is_trained_once_it_is_free(store: Store,
         with sqlite3.connect(store.home.database) as db:
             db.execute("update runs set status = 'queued' where id = ?", (run,))
         time.sleep(0.6)  # the worker looks at the queue every 0.2 seconds
-        assert store.run(run).status == "queued" and store.events(run) == []
+        assert store.run(run).status == "queued" and store.log.read(run) == []
     wait_until(lambda: has_epochs(store, run))
 
 

@@ -10,7 +10,7 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 from cnn_core.explain.grad_cam import grad_cam, raw_grad_cam
-from cnn_core.explain.layers import conv_layers, twin
+from cnn_core.explain.layers import conv_layers, hookable_copy
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import _average_with_mirrored
 from tests.explain.nets import CLASSES, SIDE, Unchanged, network, pictures
@@ -167,7 +167,7 @@ def test_one_image_takes_less_than_a_second(family):
 
 def test_a_twin_shares_the_numbers_and_nothing_else():
     model = network("simple").train()
-    other = twin(model)
+    other = hookable_copy(model)
     assert not any(layer.training for layer in other.modules()) and model.training
     mine, theirs = dict(model.named_parameters()), dict(other.named_parameters())
     assert {name: value.data_ptr() for name, value in mine.items()} == {name: value.data_ptr() for name, value in theirs.items()}

@@ -8,12 +8,12 @@ import torch
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import RunError
 from cnn_core.explain import nearest_images
 from cnn_core.explain.embedding import compute_features
-from cnn_core.explain.nearest_images import PREFIX, Bank, features_of, open_bank, to_directions
+from cnn_core.explain.nearest_images import PREFIX, FeatureBank, features_of, open_feature_bank, to_directions
 from cnn_core.home import EVALUATIONS, WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run, load_part
 from cnn_core.models.saving import load_model, save_weights
@@ -24,14 +24,14 @@ CPU = torch.device("cpu")
 READING = "Reading features of images"
 
 
-def bank_of(features: np.ndarray) -> Bank:
+def bank_of(features: np.ndarray) -> FeatureBank:
     nothing = ImageSet(np.zeros((len(features), 1, 1, 1), np.uint8), np.zeros(len(features), np.int64))
-    return Bank(nothing, np.arange(len(features)), to_directions(features), len(features))
+    return FeatureBank(nothing, np.arange(len(features)), to_directions(features), len(features))
 
 
-def open_(trained: Trained) -> tuple[list[str], Bank]:
+def open_(trained: Trained) -> tuple[list[str], FeatureBank]:
     """The stages that were gone through, and the bank."""
-    seen, bank = drain(open_bank(trained.id, trained.run.config, trained.home))
+    seen, bank = drain(open_feature_bank(trained.id, trained.run.config, trained.home))
     return [stage.stage for stage in seen], bank
 
 
@@ -107,7 +107,7 @@ def test_a_damaged_file_is_computed_anew(digits_copy: Trained, content: bytes | 
 
 
 def test_work_that_is_cancelled_leaves_nothing(digits_copy: Trained):
-    steps = open_bank(digits_copy.id, digits_copy.run.config, digits_copy.home)
+    steps = open_feature_bank(digits_copy.id, digits_copy.run.config, digits_copy.home)
     while next(steps).stage != READING:
         pass
     steps.close()

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load, save
 
 from cnn_core.__main__ import main
-from cnn_core.data.catalog import open_source
-from cnn_core.data.decoder import read_picture
+from cnn_core.data.decoder import read_image
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.errors import StudioError
 from cnn_core.export.bring_back import bring_back, choose_files
@@ -220,7 +220,7 @@ def test_class_names_with_markup_come_back_as_they_are(files, store: Store):
 def read_picture_of(colour: str):
     out = io.BytesIO()
     picture(COLOURS[colour], (16, 16), np.random.default_rng(0)).save(out, "PNG")
-    return read_picture(out.getvalue(), "it").image
+    return read_image(out.getvalue(), "it").image
 
 
 CHOSEN = {

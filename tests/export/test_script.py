@@ -14,10 +14,11 @@ import pytest
 import torch
 from torchvision import datasets
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.batches import Normalise
-from cnn_core.data.catalog import CATALOG, open_source
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.catalog import CATALOG
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.export.notebook import training_notebook
 from cnn_core.export.script import training_script
@@ -202,7 +203,7 @@ def test_the_learning_rate_follows_the_studios_schedule_in_every_step(chosen):
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_a_folders_images_and_their_parts_are_the_studios_own(tmp_path, home, fit):
     folder = write_pictures(tmp_path / "pictures", count=10, size=(30, 20))
-    finish(import_files("mine", folder, Options(image_size=16, fit=fit), home))
+    finish(import_files("mine", folder, ImportOptions(image_size=16, fit=fit), home))
     config = make_config(data="mine", batch_size=8)
     source = open_source("mine", home)
     card = card_of(config, image_size=16, fit=source.info.fit)
@@ -374,7 +375,7 @@ def test_what_settings_do_not_tell_of_a_run_is_told_at_the_beginning(colours_cop
 
 def test_an_imported_set_is_looked_for_where_it_came_from(tmp_path, colours_copy: Trained):
     folder, home = write_pictures(tmp_path / "flowers", count=3), colours_copy.home
-    finish(import_files("mine", folder, Options(), home))
+    finish(import_files("mine", folder, ImportOptions(), home))
     config = colours_copy.run.config.model_copy(update={"data": "mine"})
     id = colours_copy.store.create(config)
     shutil.copy(colours_copy.folder / CARD, home.run_folder(id) / CARD)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.errors import RunError
 from cnn_core.inference.classifier import Classifier

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.errors import RunError
 from cnn_core.home import CALIBRATION, WEIGHTS

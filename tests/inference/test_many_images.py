@@ -12,14 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
-from cnn_core.data.decoder import MAX_BYTES, read_picture
+from cnn_core.data.decoder import MAX_BYTES, read_image
 from cnn_core.errors import DataError, RunError
 from cnn_core.home import WEIGHTS
 from cnn_core.inference import many_images
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.inference.many_images import classify_many
-from cnn_core.inference.predictions import SHOWN, SURE, TOP, UNSURE, Answer, Tally, Unread, columns, to_row
+from cnn_core.inference.predictions import SHOWN, SURE, TOP, UNSURE, ImagePrediction, Tally, UnreadFile, columns, to_row
 from cnn_core.models.saving import save_state
 from tests.conftest import Trained
 from tests.data.imports import Entry, craft_zip, encoded, noise, write_folder, write_zip
@@ -78,7 +78,7 @@ def test_the_answers_are_those_of_one_picture_at_a_time(kind: str, colours_run: 
     tally, rows = answer(source, colours_run, tmp_path)
     assert [row["file"] for row in rows] == sorted(files)
     for row in rows:
-        ranked = classifier.classify(read_picture(files[row["file"]], "it").image).ranked
+        ranked = classifier.classify(read_image(files[row["file"]], "it").image).ranked
         assert row["predicted"] == ranked[0][0] and row["verdict"] == row["problem"] == "", "no threshold was set"
         assert float(row["probability"]) == pytest.approx(ranked[0][1], abs=1e-5)
         told = {name: float(row[f"probability of {name}"]) for name, _ in ranked}
@@ -230,12 +230,12 @@ def test_progress_counts_every_file_and_work_that_is_ended_leaves_nothing(
 def test_of_many_classes_the_most_probable_are_told():
     classes = tuple(f"class {number}" for number in range(30))
     shares = np.random.default_rng(0).dirichlet(np.ones(30)).astype(np.float32)
-    one = Answer("a.png", np.zeros((2, 2, 3), np.uint8), shares, True, None)
+    one = ImagePrediction("a.png", np.zeros((2, 2, 3), np.uint8), shares, True, None)
     row = dict(zip(columns(classes), to_row(one, classes), strict=True))
     best = sorted(range(30), key=lambda label: -shares[label])[:TOP]
     assert [row[f"class_{place}"] for place in (1, 2, 3)] == [classes[label] for label in best]
     assert [row[f"probability_{place}"] for place in (1, 2, 3)] == pytest.approx(shares[best].tolist(), rel=1e-5)
-    assert len(to_row(Unread("b.png", "No."), classes)) == len(columns(classes))
+    assert len(to_row(UnreadFile("b.png", "No."), classes)) == len(columns(classes))
 
 
 def test_the_first_and_the_least_sure_pictures_are_remembered_and_no_others():
@@ -243,7 +243,7 @@ def test_the_first_and_the_least_sure_pictures_are_remembered_and_no_others():
     shares = rng.uniform(0.5, 1, 500).round(2).astype(np.float32)  # rounded: many are equally probable
     for number, share in enumerate(shares):
         batch = np.full((9, 2, 2, 1), number % 256, np.uint8)
-        tally.add(Answer(f"{number}", batch[0], np.array([share, 1 - share]), True, None))
+        tally.add(ImagePrediction(f"{number}", batch[0], np.array([share, 1 - share]), True, None))
     assert [one.file for one in tally.first] == [str(number) for number in range(SHOWN)]
     assert [int(one.file) for one in tally.least_sure] == np.argsort(shares, kind="stable")[:SHOWN].tolist()
     assert all(one.pixels.base is None for one in (*tally.first, *tally.least_sure)), "no batch is kept for one of its pictures"

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageOps
 
-from cnn_core.data.catalog import open_source
 from cnn_core.data.decoder import to_pixels
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import ImageError
 from cnn_core.inference.classifier import Classifier

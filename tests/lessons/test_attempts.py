@@ -6,7 +6,7 @@ from statistics import mean
 
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError, StudioError
 from cnn_core.execution.in_process import execute
 from cnn_core.home import Home
@@ -14,7 +14,7 @@ from cnn_core.lessons.attempts import attempts, begin, last_try, lessons_done, l
 from cnn_core.lessons.cards import LESSONS
 from cnn_core.lessons.measures import ACCURACY, LOSS
 from cnn_core.runs.limits import Limits
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence
 
@@ -32,7 +32,7 @@ def test_the_runs_wait_pair_by_pair_with_the_settings_of_the_card(store):
     attempt = begin(store, "dropout", "digits", "lower", "ann@example.org")
     tried = look(store, attempt)
     assert places(store, attempt) == ["A0", "B0", "A1", "B1", "A2", "B2"]
-    assert [run.id for run in tried.runs] == store.waiting()
+    assert [run.id for run in tried.runs] == store.queue.waiting()
     lesson = LESSONS["dropout"]
     assert [run.config for run in tried.runs] == [
         lesson.settings(side, "digits", seed) for seed in range(3) for side in ("A", "B")
@@ -72,7 +72,7 @@ def test_where_the_queue_has_no_room_for_all_pairs_none_of_them_waits(home):
     with pytest.raises(RunError) as refused:
         begin(store, "dropout", "digits", "lower", "ann")
     assert is_a_sentence(refused.value) and store.runs() == [] and attempts(store, "ann") == []
-    assert begin(store, "dropout", "digits", "lower", "ann", pairs=2) and len(store.waiting()) == 4
+    assert begin(store, "dropout", "digits", "lower", "ann", pairs=2) and len(store.queue.waiting()) == 4
 
 
 def test_everybody_sees_their_own_attempts(store):
@@ -109,7 +109,7 @@ def test_a_pair_that_was_trained_is_read_from_what_it_reported(store):
     # A later attempt that waits does not undo it, and neither does the bin.
     begin(store, "batch-norm", "digits", "same", pairs=1)
     for run in tried.runs:
-        Shelf(store).remove(run.id)
+        RunOrganizer(store).remove(run.id)
     assert lessons_done(store) == {"batch-norm"}
 
 

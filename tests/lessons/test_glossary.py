@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.config.schema import GROUPS, TrainConfig, choices
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts
 from cnn_core.lessons.glossary import EVERYWHERE, TOPICS, find_terms, glossary, term_name
 from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.models.registry import FAMILIES
@@ -71,7 +71,7 @@ ON_PAGES = [
 def test_every_setting_has_a_term_with_its_own_title_in_its_own_group(name):
     term = glossary()[term_name(name)]
     assert (term.title, term.setting) == (FIELDS[name].title, name)
-    assert term.topic == (FIELDS[name].json_schema_extra["group"] or "Data and model")
+    assert term.topic == (facts(name).group or "Data and model")
 
 
 @pytest.mark.parametrize("name, value", CHOICES)

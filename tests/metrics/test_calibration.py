@@ -70,7 +70,7 @@ def test_no_other_temperature_of_a_fine_grid_has_a_lower_cross_entropy(seed: int
 @pytest.mark.parametrize("heat", [0.5, 3.0])
 def test_the_fitted_temperature_lowers_the_error_on_other_images_and_changes_no_answer(heat: float):
     validation, test = made_up(2, heat=heat), made_up(3, heat=heat)
-    cooled = test.cooled(fit_temperature(validation))
+    cooled = test.with_temperature(fit_temperature(validation))
     assert reliability_of(cooled).expected_error < 0.3 * reliability_of(test).expected_error
     assert cooled.loss < test.loss
     assert np.array_equal(cooled.predicted, test.predicted) and cooled.accuracy == test.accuracy

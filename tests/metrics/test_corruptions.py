@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from torchvision.transforms.v2 import functional as reference
 
 from cnn_core.metrics.corruptions import CORRUPTIONS, LEVELS, Corruption
-from cnn_core.metrics.robustness import spoil
+from cnn_core.metrics.robustness import corrupt
 
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
 
@@ -33,11 +33,11 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
 def test_a_stronger_corruption_changes_pictures_more_and_draws_the_same_every_time(corruption: Corruption, channels: int):
     images = batch(channels, softness=0.5)
     before = images.clone()
-    spoilt = [spoil(images, corruption, strength) for strength in corruption.strengths]
+    spoilt = [corrupt(images, corruption, strength) for strength in corruption.strengths]
     assert len(spoilt) == LEVELS and torch.equal(images, before)
     for strength, some in zip(corruption.strengths, spoilt, strict=True):
         assert some.shape == images.shape and some.dtype == torch.uint8
-        assert torch.equal(some, spoil(images, corruption, strength))
+        assert torch.equal(some, corrupt(images, corruption, strength))
     distances = [distance(some, images) for some in spoilt]
     assert distances == sorted(distances) and distances[0] > 0.5
 
@@ -46,12 +46,12 @@ def test_a_stronger_corruption_changes_pictures_more_and_draws_the_same_every_ti
 def test_a_single_picture_that_is_not_square_can_be_spoilt(corruption: Corruption):
     image = batch()[:1, :, :13]
     for strength in corruption.strengths:
-        assert spoil(image, corruption, strength).shape == image.shape
+        assert corrupt(image, corruption, strength).shape == image.shape
 
 
 def test_noise_has_the_deviation_that_it_says():
     grey = torch.full((4, 3, 64, 64), 128, dtype=torch.uint8)
-    noise = spoil(grey, BY_NAME["noise"], 8).float() - 128
+    noise = corrupt(grey, BY_NAME["noise"], 8).float() - 128
     assert noise.mean().abs() < 0.5 and noise.std().item() == pytest.approx(0.08 * 255, rel=0.02)
 
 
@@ -64,25 +64,25 @@ def test_blur_is_scipys_gaussian(channels: int, percent: float):
     expected = gaussian_filter(
         images.numpy().astype(np.float64), (0, 0, deviation, deviation), mode="nearest", radius=(0, 0, radius, radius)
     )
-    assert np.abs(spoil(images, BY_NAME["blur"], percent).numpy() - expected).max() <= 0.51
+    assert np.abs(corrupt(images, BY_NAME["blur"], percent).numpy() - expected).max() <= 0.51
 
 
 def test_brightness_goes_up_for_some_and_down_for_others_by_the_same():
     grey = torch.full((40, 1, 8, 8), 100, dtype=torch.uint8)
-    assert spoil(grey, BY_NAME["brightness"], 20).unique().tolist() == [49, 151]
-    assert spoil(grey, BY_NAME["brightness"], 50).unique().tolist() == [0, 228]
+    assert corrupt(grey, BY_NAME["brightness"], 20).unique().tolist() == [49, 151]
+    assert corrupt(grey, BY_NAME["brightness"], 50).unique().tolist() == [0, 228]
 
 
 def test_contrast_leaves_the_mean_and_the_named_part_of_every_difference():
     images = batch()
     mean = images.float().mean((1, 2, 3), keepdim=True)
-    found = spoil(images, BY_NAME["contrast"], 20).float()
+    found = corrupt(images, BY_NAME["contrast"], 20).float()
     np.testing.assert_allclose(found, mean + 0.2 * (images - mean), atol=0.51)
 
 
 def test_rotation_is_torchvisions_to_either_side():
     images = batch(count=12)
-    found = spoil(images, BY_NAME["rotation"], 30)
+    found = corrupt(images, BY_NAME["rotation"], 30)
     ways = [
         reference.rotate(images.float(), angle, interpolation=reference.InterpolationMode.BILINEAR).round() for angle in (30, -30)
     ]
@@ -93,19 +93,19 @@ def test_rotation_is_torchvisions_to_either_side():
 def test_a_shift_moves_the_picture_by_whole_pixels_and_shows_black_behind_it():
     dot = torch.zeros((50, 1, 40, 40), dtype=torch.uint8)
     dot[:, :, 20, 20] = 255
-    places = spoil(dot, BY_NAME["shift"], 25).nonzero()[:, 2:] - 20
+    places = corrupt(dot, BY_NAME["shift"], 25).nonzero()[:, 2:] - 20
     assert len(places) == 50
     lengths = places.float().norm(dim=1)
     assert lengths.min() >= 9.2 and lengths.max() <= 10.8  # a quarter of 40, rounded along both axes
     assert len({(int(y > 0), int(x > 0)) for y, x in places}) == 4
-    white = spoil(torch.full((30, 1, 40, 40), 255, dtype=torch.uint8), BY_NAME["shift"], 25)
+    white = corrupt(torch.full((30, 1, 40, 40), 255, dtype=torch.uint8), BY_NAME["shift"], 25)
     assert white.unique().tolist() == [0, 255] and (white == 0).float().mean((1, 2, 3)).min() > 0.2
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_jpeg_is_pillows(channels: int):
     images = batch(channels)
-    found = spoil(images, BY_NAME["JPEG"], 15)
+    found = corrupt(images, BY_NAME["JPEG"], 15)
     for image, expected in zip(images, found, strict=True):
         out = io.BytesIO()
         reference.to_pil_image(image).save(out, "JPEG", quality=15)

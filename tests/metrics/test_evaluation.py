@@ -10,8 +10,8 @@ import scipy.special
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.data.splits import stratified_split
 from cnn_core.errors import DataError, RunError
@@ -70,7 +70,7 @@ def test_a_loss_stays_finite_where_the_truth_was_held_impossible():
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_scores_of_every_image_are_those_of_its_probabilities(temperature: float, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scores, "BLOCK", 64)  # several blocks
-    evaluation = random_evaluation(3).cooled(temperature)
+    evaluation = random_evaluation(3).with_temperature(temperature)
     shares = scipy.special.softmax(evaluation.logits.astype(np.float64) / temperature, 1)
     ranked, own = np.sort(shares, 1), shares[np.arange(200), evaluation.labels]
     found = evaluation.scores
@@ -103,7 +103,7 @@ def test_images_are_selected_by_true_class_and_by_right_or_wrong(true_class: int
 @pytest.mark.parametrize("confidence", [(0.0, 1.0), (0.4, 1.0), (0.0, 0.7), (0.5, 0.6)])
 @pytest.mark.parametrize("predicted", [None, 2])
 def test_images_are_selected_by_what_was_said_and_how_surely(predicted: int | None, confidence: tuple[float, float]):
-    evaluation = random_evaluation(1).cooled(1.7)
+    evaluation = random_evaluation(1).with_temperature(1.7)
     shares = scipy.special.softmax(evaluation.logits.astype(np.float64) / 1.7, 1)
     expected = [
         index
@@ -156,7 +156,7 @@ def test_other_weights_are_evaluated_anew_and_kept_from_then_on(digits_copy: Tra
 
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_a_kept_epoch_is_evaluated_as_training_validated_it(digits_copy: Trained, epoch: int):
-    told = [stored.event for stored in digits_copy.store.events(digits_copy.id, kinds=[Epoch])]
+    told = [stored.event for stored in digits_copy.store.log.read(digits_copy.id, kinds=[Epoch])]
     steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, part="val", epoch=epoch)
     evaluation = finish(steps)
     assert evaluation.accuracy == pytest.approx(told[epoch - 1].val_accuracy, abs=1e-6)

@@ -42,7 +42,7 @@ def plainly(shares: np.ndarray, labels: np.ndarray) -> tuple[list[float], np.nda
 @pytest.mark.parametrize("seed", range(4))
 def test_suspects_are_those_of_the_papers_definitions(seed: int, temperature: float, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(label_errors, "BLOCK", 64)  # several blocks
-    evaluation = noisy_evaluation(seed)[0].cooled(temperature)
+    evaluation = noisy_evaluation(seed)[0].with_temperature(temperature)
     shares = scipy.special.softmax(evaluation.logits.astype(np.float64) / temperature, 1)
     thresholds, counts, suspects = plainly(shares, evaluation.labels)
     found = find_label_errors(evaluation)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.home import EVALUATIONS
 from cnn_core.metrics import robustness
@@ -17,12 +17,12 @@ from cnn_core.metrics.robustness import (
     PASSES,
     Robustness,
     at_all_strengths,
+    corrupt,
     draw_sample,
     measure_robustness,
     read_robustness,
     robustness_of,
     save_robustness,
-    spoil,
 )
 from cnn_core.models.saving import load_model
 from tests.conftest import Trained
@@ -66,7 +66,7 @@ def test_counts_are_those_of_a_loop_over_kinds_and_strengths(digits_run: Trained
     assert found.count == 60 and found.plain == count_right(batch) == evaluation.is_right[chosen].sum()
     for kind, corruption in enumerate(CORRUPTIONS):
         for level, strength in enumerate(corruption.strengths):
-            assert found.right[kind][level] == pytest.approx(count_right(spoil(batch, corruption, strength)), abs=1)
+            assert found.right[kind][level] == pytest.approx(count_right(corrupt(batch, corruption, strength)), abs=1)
     assert [step.done for step in seen] == list(range(PASSES - 1)) and {step.total for step in seen} == {PASSES}
     assert seen[0].stage == "Trying noise of 4 % of full brightness"
 
@@ -96,7 +96,7 @@ def test_one_image_is_shown_as_it_is_and_then_as_in_a_batch_of_its_own(channels:
     for corruption in CORRUPTIONS:
         shown = at_all_strengths(image, corruption)
         assert shown.shape == (1 + LEVELS, 16, 12, channels) and np.array_equal(shown[0], image)
-        single = spoil(torch.from_numpy(image).permute(2, 0, 1)[None], corruption, corruption.strengths[3])
+        single = corrupt(torch.from_numpy(image).permute(2, 0, 1)[None], corruption, corruption.strengths[3])
         assert np.array_equal(shown[4], single[0].permute(1, 2, 0))
 
 

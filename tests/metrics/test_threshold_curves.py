@@ -45,7 +45,7 @@ def test_curves_and_the_areas_below_them_equal_scikit_learns(seed: int):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("classes", [3, 7])
 def test_the_areas_of_all_classes_and_their_means_equal_scikit_learns(seed: int, classes: int):
-    evaluation = random_evaluation(seed, classes).cooled(1.7)
+    evaluation = random_evaluation(seed, classes).with_temperature(1.7)
     labels = evaluation.labels
     shares = np.stack([evaluation.class_probability(label) for label in range(classes)], 1)
     np.testing.assert_allclose(shares, scipy.special.softmax(evaluation.logits.astype(np.float64) / 1.7, 1), rtol=0, atol=1e-12)

@@ -9,12 +9,12 @@ from cnn_core.errors import RunError
 from cnn_core.home import LEARNING
 from cnn_core.metrics.training_dynamics import (
     NEVER,
-    forget_beyond,
+    drop_dynamics_after,
     forgotten_often,
-    keep_learning,
     learned_first,
     learned_last,
-    read_learning,
+    read_dynamics,
+    save_dynamics,
 )
 from tests.helpers import is_a_sentence
 
@@ -33,7 +33,7 @@ def table(tmp_path: Path) -> np.ndarray:
 
 def write(folder: Path, table: np.ndarray, fingerprint: str = DATA) -> None:
     for epoch, row in enumerate(table, start=1):
-        keep_learning(folder, epoch, {"train": row, "val": row[:9]}, fingerprint)
+        save_dynamics(folder, epoch, {"train": row, "val": row[:9]}, fingerprint)
 
 
 def by_hand(column: np.ndarray, epochs: list[int]) -> tuple[int, int]:
@@ -48,7 +48,7 @@ def by_hand(column: np.ndarray, epochs: list[int]) -> tuple[int, int]:
 
 
 def test_every_image_is_counted_as_by_hand(table: np.ndarray, tmp_path: Path):
-    history = read_learning(tmp_path, "train", COUNT, DATA, EPOCHS)
+    history = read_dynamics(tmp_path, "train", COUNT, DATA, EPOCHS)
     expected = [by_hand(column, list(range(1, EPOCHS + 1))) for column in table.T]
     assert list(zip(history.first_right.tolist(), history.forgotten.tolist(), strict=True)) == expected
     assert history.is_never_learned.tolist() == (~table.any(0)).tolist() and history.is_never_learned[-1]
@@ -62,12 +62,12 @@ def test_every_image_is_counted_as_by_hand(table: np.ndarray, tmp_path: Path):
 
 
 def test_each_part_has_its_own_images(table: np.ndarray, tmp_path: Path):
-    history = read_learning(tmp_path, "val", 9, DATA)
+    history = read_dynamics(tmp_path, "val", 9, DATA)
     assert history.count == 9 and history.right_in.tolist() == table[:, :9].sum(1).tolist()
 
 
 def test_lists_begin_with_the_image_to_look_at_first(table: np.ndarray, tmp_path: Path):
-    history = read_learning(tmp_path, "train", COUNT, DATA)
+    history = read_dynamics(tmp_path, "train", COUNT, DATA)
     often = history.forgotten[forgotten_often(history)]
     assert (np.diff(often) <= 0).all() and often.min() >= 1 and len(often) == (history.forgotten > 0).sum()
     first = learned_first(history)
@@ -88,7 +88,7 @@ def test_a_damaged_epoch_is_left_out_and_told(table: np.ndarray, tmp_path: Path,
             path.write_bytes(b"nothing of the kind")
         case "of another length":
             np.savez(path, train=np.zeros(2, np.uint8), train_count=COUNT, fingerprint=DATA)
-    history = read_learning(tmp_path, "train", COUNT, DATA, EPOCHS)
+    history = read_dynamics(tmp_path, "train", COUNT, DATA, EPOCHS)
     rest = [1, 2, 4, 5, 6, 7]
     assert history.epochs == tuple(rest) and len(history.notes) == 1
     assert "Epoch 3" in history.notes[0] and is_a_sentence(history.notes[0])
@@ -97,14 +97,14 @@ def test_a_damaged_epoch_is_left_out_and_told(table: np.ndarray, tmp_path: Path,
 
 
 def test_epochs_that_are_missing_at_the_end_are_told(table: np.ndarray, tmp_path: Path):
-    (note,) = read_learning(tmp_path, "train", COUNT, DATA, EPOCHS + 2).notes
+    (note,) = read_dynamics(tmp_path, "train", COUNT, DATA, EPOCHS + 2).notes
     assert "Epochs 8, 9 are" in note and is_a_sentence(note)
 
 
 def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Path):
     for name in ("0009.npz.tmp", ".0009.npz.77", "9x.npz", "notes.npz"):
         (tmp_path / LEARNING / name).write_bytes(b"")
-    assert read_learning(tmp_path, "train", COUNT, DATA).epochs == tuple(range(1, EPOCHS + 1))
+    assert read_dynamics(tmp_path, "train", COUNT, DATA).epochs == tuple(range(1, EPOCHS + 1))
 
 
 @pytest.mark.parametrize(
@@ -117,17 +117,17 @@ def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Pa
 )
 def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, part: str, count: int, data: str, told: str):
     with pytest.raises(RunError, match=told) as refusal:
-        read_learning(tmp_path, part, count, data)
+        read_dynamics(tmp_path, part, count, data)
     assert is_a_sentence(refusal.value)
 
 
 def test_a_run_without_any_is_a_sentence(tmp_path: Path):
     with pytest.raises(RunError, match="first epoch") as refusal:
-        read_learning(tmp_path, "train", COUNT, DATA)
+        read_dynamics(tmp_path, "train", COUNT, DATA)
     assert is_a_sentence(refusal.value)
 
 
 def test_epochs_after_a_place_are_forgotten(table: np.ndarray, tmp_path: Path):
-    forget_beyond(tmp_path, 4)
-    assert read_learning(tmp_path, "train", COUNT, DATA).epochs == (1, 2, 3, 4)
-    forget_beyond(tmp_path / "nowhere", 0)
+    drop_dynamics_after(tmp_path, 4)
+    assert read_dynamics(tmp_path, "train", COUNT, DATA).epochs == (1, 2, 3, 4)
+    drop_dynamics_after(tmp_path / "nowhere", 0)

@@ -34,7 +34,7 @@ def trained_home() -> Path:
     """A studio home with one finished run, 0001-digits; made once in a test session, to be read or copied, never changed."""
     import torch
 
-    from cnn_core.config.schema import make_config
+    from cnn_core.config.defaults import make_config
     from cnn_core.execution.in_process import execute
     from cnn_core.home import Home
     from cnn_core.runs.store import Store

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from cnn_core.data.decoder import read_picture
+from cnn_core.data.decoder import read_image
 from cnn_core.data.source import finish
 from cnn_core.home import CALIBRATION, WEIGHTS
 from cnn_core.inference.classifier import Classifier
@@ -70,8 +70,8 @@ def test_fitting_keeps_the_temperature_of_the_validation_images_and_shows_both_a
     kept = calibration_of(folder_of(own_trained))
     assert kept.temperature == pytest.approx(fit_temperature(validation)) and kept.images == len(validation) == 216
     assert kept.error_before == pytest.approx(reliability_of(validation).expected_error)
-    cooled = test.cooled(kept.temperature)
-    assert kept.error_after == pytest.approx(reliability_of(validation.cooled(kept.temperature)).expected_error)
+    cooled = test.with_temperature(kept.temperature)
+    assert kept.error_after == pytest.approx(reliability_of(validation.with_temperature(kept.temperature)).expected_error)
     assert metrics(at)["Calibration error, calibrated"] == f"{reliability_of(cooled).expected_error:.1%}"
     assert len(charts(at)[0]["data"]) == 5
     assert any(f"**{kept.temperature:.2f}**" in text.value for text in at.markdown)
@@ -151,10 +151,10 @@ def upload(open_page, content):
 
 def test_the_gallery_shows_calibrated_probabilities_and_says_so(own_trained, open_page):
     content = digit()
-    before = Classifier(folder_of(own_trained)).classify(read_picture(content, "it").image)
+    before = Classifier(folder_of(own_trained)).classify(read_image(content, "it").image)
     assert f"with a probability of {before.ranked[0][1]:.1%}" in [text.value for text in upload(open_page, content).caption]
     save_calibration(folder_of(own_trained), Calibration(temperature=4, images=144))
-    after = Classifier(folder_of(own_trained)).classify(read_picture(content, "it").image)
+    after = Classifier(folder_of(own_trained)).classify(read_image(content, "it").image)
     at = upload(open_page, content)
     said = f"with a probability of {after.ranked[0][1]:.1%} (calibrated, temperature 4.00)"
     assert said in [text.value for text in at.caption] and after.ranked[0][1] < before.ranked[0][1]
@@ -173,7 +173,7 @@ def test_below_the_threshold_the_gallery_does_not_know_and_names_the_most_probab
 def test_test_images_in_the_gallery_get_the_probabilities_of_own_pictures(own_trained, open_page):
     evaluation = evaluation_of(own_trained)
     save_calibration(folder_of(own_trained), Calibration(temperature=6, images=144, threshold=0.5))
-    cooled = evaluation.cooled(6)
+    cooled = evaluation.with_temperature(6)
     at = open_page("gallery", run=RUN)
     at.button_group[0].set_value("Test images").run()
     assert any("temperature 6.00" in text.value and "Below 50%" in text.value for text in at.caption)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CARD, Home
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.model_comparison import compare, verdict
-from cnn_core.metrics.test_set_usage import MANY, looks_at, note_look
+from cnn_core.metrics.test_set_usage import MANY, models_evaluated, record_usage
 from cnn_core.runs.store import Store
 from pages.charts.comparison import MOST, changes_chart, largest_changes
 from pages.shared.choice import ALL
@@ -79,7 +79,7 @@ def test_two_runs_are_compared_on_the_same_images(two, open_page):
         key = f"compare-{RUN}-None-test-{SECOND}-None-test-{side}-None-picked"
         assert len(indices) and at.session_state[key]["shown"] == indices[:PAGE].tolist()
     assert not at.exception
-    assert {f"{RUN}.best", f"{SECOND}.best"} <= looks_at(two.home, "digits")
+    assert {f"{RUN}.best", f"{SECOND}.best"} <= models_evaluated(two.home, "digits")
 
 
 def test_a_run_can_be_compared_with_its_own_earlier_epochs_also_on_other_images(own_trained, open_page):
@@ -134,11 +134,11 @@ def test_looks_at_test_images_are_counted_once_a_network_and_many_are_warned_of(
     assert f"Test images of {name} looked at for 1 network." in [caption.value for caption in at.caption]
     at.selectbox[1].set_value(2).run()
     at.selectbox[1].set_value(ALL).run()
-    assert len(looks_at(home, "digits")) == 2 and not at.warning
+    assert len(models_evaluated(home, "digits")) == 2 and not at.warning
     for number in range(MANY - 2):
-        note_look(home, "digits", f"{number + 7:04d}-digits", None)
+        record_usage(home, "digits", f"{number + 7:04d}-digits", None)
     at.run()
     (warning,) = at.warning
     assert f"looked at for {MANY} networks" in warning.value and "Choose by validation images" in warning.value
     at.button_group(key="evaluate-part").set_value("val").run()
-    assert not at.warning and len(looks_at(home, "digits")) == MANY
+    assert not at.warning and len(models_evaluated(home, "digits")) == MANY

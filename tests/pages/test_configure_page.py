@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 import torch
 
-from cnn_core.config.schema import GROUPS, TrainConfig, make_config, range_in_words
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import GROUPS, TrainConfig, facts, label, range_in_words
 from cnn_core.data.catalog import CATALOG
 from cnn_core.models.registry import FAMILIES
 from tests.pages.form import FIELDS, buttons, choose_folder, field, fill, found, make_folder, parameters, press_start, shown
@@ -48,15 +49,12 @@ OUT_OF_RANGE = {
 def assert_described(widget, name):
     """Label, unit, range and help are the setting's own."""
     about = FIELDS[name]
-    assert widget.help == f"{about.description} [In the glossary](learn?view=Glossary&term={name})"
-    if about.annotation is bool:
-        assert widget.label == about.title
-        return
-    assert about.json_schema_extra["unit"] in widget.label
+    assert widget.help.startswith(about.description) and f"(learn?view=Glossary&term={name})" in widget.help
+    assert widget.label == label(name)
     if choices := get_args(about.annotation):
         assert tuple(widget.options) == choices
     else:
-        assert range_in_words(name) in widget.label
+        assert range_in_words(name) in widget.help
 
 
 def test_every_setting_with_an_effect_is_in_the_tab_of_its_group_with_its_unit_its_range_and_its_help(empty, open_page):
@@ -67,7 +65,7 @@ def test_every_setting_with_an_effect_is_in_the_tab_of_its_group_with_its_unit_i
             assert not found(at, name)
             continue
         assert_described(field(at, name), name)
-        (tab,) = [tab for tab in at.tabs if tab.label == FIELDS[name].json_schema_extra["group"]]
+        (tab,) = [tab for tab in at.tabs if tab.label == facts(name).group]
         assert found(tab, name)
     assert len(at.tabs[0].children) and not at.exception
 
@@ -92,7 +90,7 @@ def test_a_network_shows_the_settings_that_it_takes_and_no_others(empty, open_pa
 def test_data_and_model_are_chosen_above_the_form_with_a_sentence_about_each(empty, open_page):
     at = open_page("configure")
     for name in ("data", "model"):
-        assert FIELDS[name].json_schema_extra["unit"] in field(at, name).label
+        assert field(at, name).label == label(name)
     captions = [caption.value for caption in at.caption]
     assert CATALOG["digits"].help in captions and FAMILIES["simple"].help in captions
     assert "1,438 training images · 359 for testing · 10 classes · 32×32 grey" in captions

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.models.registry import FAMILIES
 from cnn_core.training.recipe import prepare

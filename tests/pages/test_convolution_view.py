@@ -13,7 +13,7 @@ from torch import nn
 from cnn_core.explain.forward_trace import follow
 from cnn_core.explain.single_image import normalised
 from cnn_core.inference.classifier import Classifier
-from pages.charts.components.convolution import TILES, Subject, layer_in_numbers, strip_in_numbers
+from pages.charts.components.convolution import TILES, TracedModel, layer_in_numbers, strip_in_numbers
 from tests.explain.nets import CLASSES, SIDE, network, pictures
 from tests.pages.form import drawn_bar
 
@@ -37,7 +37,7 @@ def numbers(text, *shape):
 
 
 def subject_of(steps, side=SIDE, channels=3, classes=CLASSES):
-    return Subject(
+    return TracedModel(
         "it", steps, np.zeros((side, side, channels), np.uint8), (0.5,) * channels, (0.2,) * channels, list("abcd")[:classes]
     )
 

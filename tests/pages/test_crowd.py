@@ -29,10 +29,10 @@ async def reaches(url: str, run: str, step: int) -> None:
 
 def test_a_crowd_sees_what_comes_and_no_error(server, store):
     with trained_here(store) as run:
-        store.append(run, [started(), steps(1, 10), epoch(1, 10)])
+        store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
         with crowd(server.url, run, CLIENTS) as seen:
             for step in range(11, 11 + REPORTS):
-                store.append(run, [steps(step, step, epoch=2)])
+                store.log.append(run, [steps(step, step, epoch=2)])
                 time.sleep(0.3)
             asyncio.run(asyncio.wait_for(reaches(server.url, run, step), 60))
             time.sleep(2)  # the others are told at the same moment

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.jobs import Jobs
 from cnn_core.data.library import imported_sets
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
@@ -26,7 +26,7 @@ def colours(empty: Store, pictures: Path) -> ImportedSource:
     first = next((pictures / "red").glob("*.jpg"))
     (pictures / "blue" / "twice.jpg").write_bytes(first.read_bytes())
     (pictures / "red" / "broken.png").write_bytes(b"this is text")
-    finish(import_files("colours", pictures, Options(), empty.home))
+    finish(import_files("colours", pictures, ImportOptions(), empty.home))
     return ImportedSource(empty.home.set_folder("colours"))
 
 
@@ -272,7 +272,7 @@ def test_an_imported_set_can_be_chosen_for_a_run_and_the_data_page_leads_there(c
 def test_a_class_whose_name_is_markup_stays_text(empty, open_page, pictures):
     (pictures / "red").rename(pictures / "<b>red<b>")
     Image.new("RGB", (16, 16)).save(pictures / "blue" / "x.png")
-    finish(import_files("odd", pictures, Options(), empty.home))
+    finish(import_files("odd", pictures, ImportOptions(), empty.home))
     at = open_page("data", set="odd")
     named(at.button_group, "View").set_value("Classes and split").run()
     assert not at.exception and "<b>red" not in at.main.get("html")[-1].value

@@ -1,10 +1,10 @@
 """The doctor on the train page: findings with their numbers, and a button that opens the form with the run's settings and the change."""
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.importer import Options, import_files
+from cnn_core.config.defaults import make_config
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
 from cnn_core.events import Changed, Epoch, Finished, Started, Steps
-from cnn_core.runs.diagnostics import examine
+from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.history import History
 from cnn_core.runs.lock import hold
 from pages.views.train.diagnostics import LOOK_SECONDS
@@ -44,7 +44,7 @@ def epoch(number, accuracy=0.8):
 def leapt(store, **chosen):
     """A stopped run whose loss rose from 2.3 to 9 within its first epoch."""
     run = store.create(make_config(**CHOSEN | chosen))
-    store.append(run, [started(), steps([2.3] * 19 + [9.0] * 20, 39), epoch(1)])
+    store.log.append(run, [started(), steps([2.3] * 19 + [9.0] * 20, 39), epoch(1)])
     store.set_status(run, "stopped")
     return run
 
@@ -76,7 +76,7 @@ def test_the_button_opens_the_form_with_the_change_and_everything_else_as_it_was
 def test_what_was_changed_while_the_run_trained_is_in_the_form_too(empty, open_page):
     run = empty.create(make_config(**CHOSEN))
     leap = steps([2.3] * 19 + [9.0] * 20, 39)
-    empty.append(run, [started(), Changed(1, {"epochs": 33, "learning_rate": 0.8}), leap, epoch(1)])
+    empty.log.append(run, [started(), Changed(1, {"epochs": 33, "learning_rate": 0.8}), leap, epoch(1)])
     empty.set_status(run, "stopped")
     at = press(open_page("train", run=run), OFFER)
     assert (field(at, "epochs").value, field(at, "learning_rate").value) == (33, 0.02)
@@ -89,15 +89,15 @@ def test_a_folder_is_found_again_in_the_form(empty, open_page, tmp_path):
 
 
 def test_an_imported_set_is_found_again_in_the_form_by_its_name(empty, open_page, tmp_path):
-    finish(import_files("flowers", write_pictures(tmp_path / "pictures"), Options(), empty.home))
+    finish(import_files("flowers", write_pictures(tmp_path / "pictures"), ImportOptions(), empty.home))
     at = press(open_page("train", run=leapt(empty, data="flowers")), OFFER)
     assert field(at, "data").value == "flowers" and not at.exception and not at.error
 
 
 def test_a_trained_run_shows_what_the_rules_find_and_a_calm_sentence_where_they_find_nothing(trained, open_page):
     history = History()
-    history.add(trained.events("0001-digits"))
-    expected = [f"**{finding.rule}**" for finding in examine(history, trained.runs()[0].config)]
+    history.add(trained.log.read("0001-digits"))
+    expected = [f"**{finding.rule}**" for finding in diagnose(history, trained.runs()[0].config)]
     at = open_page("train", run="0001-digits")
     assert [element.value for element in at.markdown if element.value.startswith("**")] == expected
     calm = [caption.value for caption in at.caption if caption.value.startswith("Nothing stands out in 3 epochs")]
@@ -107,10 +107,10 @@ def test_a_trained_run_shows_what_the_rules_find_and_a_calm_sentence_where_they_
 def test_one_healthy_epoch_is_enough_for_a_calm_sentence_and_none_is_not(empty, open_page):
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
-        empty.append(run, [started(), steps([2.3 - 0.03 * step for step in range(39)], 39, 0.001)])
+        empty.log.append(run, [started(), steps([2.3 - 0.03 * step for step in range(39)], 39, 0.001)])
         at = open_page("train", run=run)
         assert not at.subheader and "stands out" not in texts(at) + str([caption.value for caption in at.caption])
-        empty.append(run, [epoch(1)])
+        empty.log.append(run, [epoch(1)])
         at.run()
         assert any(caption.value.startswith("Nothing stands out in 1 epoch: no sign") for caption in at.caption)
         assert not at.exception
@@ -118,10 +118,10 @@ def test_one_healthy_epoch_is_enough_for_a_calm_sentence_and_none_is_not(empty, 
 
 def test_what_comes_later_is_seen_at_the_next_look(empty, open_page):
     run = empty.create(make_config(epochs=4))
-    empty.append(run, [started(4), *(epoch(number, 0.2 * number) for number in (1, 2, 3, 4))])
+    empty.log.append(run, [started(4), *(epoch(number, 0.2 * number) for number in (1, 2, 3, 4))])
     at = open_page("train", run=run)
     assert not [label for label in buttons(at) if label.startswith("Open the form")]
-    empty.append(run, [Finished(0.8, 0.6)])
+    empty.log.append(run, [Finished(0.8, 0.6)])
     empty.set_status(run, "finished")
     at.run()
     assert "**Still improving at the end**" in texts(at) and "Open the form with epochs 8" in buttons(at)
@@ -129,7 +129,7 @@ def test_what_comes_later_is_seen_at_the_next_look(empty, open_page):
 
 def test_a_diverged_run_is_offered_its_remedy_though_no_epoch_was_done(empty, open_page):
     run = empty.create(make_config(learning_rate=0.5))
-    empty.append(run, [started()])
+    empty.log.append(run, [started()])
     empty.set_status(run, "failed", error="The loss became nan at step 7: training diverged. Choose a learning rate below 0.5.")
     at = press(open_page("train", run=run), "Open the form with learning rate 0.001")
     assert field(at, "learning_rate").value == 0.001 and not at.exception
@@ -138,7 +138,7 @@ def test_a_diverged_run_is_offered_its_remedy_though_no_epoch_was_done(empty, op
 def test_a_class_name_from_outside_is_shown_as_it_is(empty, open_page):
     run = empty.create(make_config())
     name = "![x](http://192.0.2.1/x.png)"
-    empty.append(run, [Started(1, "CPU", 1010, 100, 100, 20, 5, classes=(name, "b"), class_counts=(1000, 10))])
+    empty.log.append(run, [Started(1, "CPU", 1010, 100, 100, 20, 5, classes=(name, "b"), class_counts=(1000, 10))])
     empty.set_status(run, "stopped")
     said = texts(open_page("train", run=run))
     assert "Class imbalance" in said and "![x]" not in said and "1,000 training images" in said

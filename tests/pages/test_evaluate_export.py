@@ -8,11 +8,11 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.metrics.evaluation import evaluate_run, load_part
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from pages.views.evaluate.export import MADE
 
 RUN = "0001-digits"
@@ -51,7 +51,7 @@ def test_nothing_is_made_before_it_is_asked_for(trained, open_page):
 
 
 def test_the_report_is_the_runs_own_and_offered_for_download(own_trained, open_page):
-    Shelf(own_trained).describe(RUN, name="Tilted <b>digits</b>", notes="seen", tags=["first"])
+    RunOrganizer(own_trained).describe(RUN, name="Tilted <b>digits</b>", notes="seen", tags=["first"])
     evaluation = finish(evaluate_run(RUN, own_trained.run(RUN).config, own_trained.home))
     at = press(open_view(open_page), "Make the report")
     (download,) = at.get("download_button")
@@ -91,7 +91,7 @@ def test_what_was_made_is_not_offered_when_it_is_no_longer_true(own_trained, ope
     assert len(at.get("download_button")) == 2
     at.run()
     assert len(at.get("download_button")) == 2, "it is kept"
-    Shelf(own_trained).describe(RUN, name="other", notes="", tags=[])
+    RunOrganizer(own_trained).describe(RUN, name="other", notes="", tags=[])
     assert offered(at.run()) == BUTTONS
     at = press(at, "Make the report")
     assert b"<h1>other</h1>" in content(at, "Report")

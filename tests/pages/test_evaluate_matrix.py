@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
 from cnn_core.home import EVALUATIONS

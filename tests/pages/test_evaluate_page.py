@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
 from cnn_core.data.imported import ImportedSource
+from cnn_core.data.open import open_source
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.data.catalog import open_source
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
 from cnn_core.explain.feature_maps import find_dead
@@ -198,7 +198,7 @@ def test_layers_of_512_channels_are_shown_in_pages(empty, open_page, tmp_path):
 
 def test_colour_images_of_224_pixels_are_looked_into(empty, open_page, tmp_path):
     folder = write_pictures(tmp_path / "large", ("blue", "red"), count=8, size=(224, 224))
-    finish(import_files("large", folder, Options(image_size=224), empty.home))
+    finish(import_files("large", folder, ImportOptions(image_size=224), empty.home))
     at = open_trained_on("large", empty, open_page, width=0.25, depth=2)
     assert "8 maps of 224×224" in " ".join(option for box in at.selectbox for option in box.options)
     at = press(at, "Find dead channels")

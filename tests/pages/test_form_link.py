@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from tests.pages.form import field, fill, make_folder, press, press_start
 
 

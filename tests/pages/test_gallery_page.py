@@ -10,15 +10,15 @@ from PIL import Image
 from scipy.special import softmax
 from sklearn.datasets import load_digits
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
-from cnn_core.data.decoder import read_picture
+from cnn_core.config.defaults import make_config
+from cnn_core.data.decoder import read_image
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.execution.in_process import execute
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, save_evaluation
-from pages.charts.components.picker import Picture, _card
+from pages.charts.components.picker import GridImage, _card
 from pages.views.gallery.browse import SURE, Choice, _verdicts
 
 RUN = "0001-digits"
@@ -106,7 +106,7 @@ def test_before_anything_is_drawn_the_gallery_says_what_to_do(trained, open_page
 
 def test_an_uploaded_digit_is_answered_as_the_engine_answers_it(trained, open_page):
     content = encode(digit(), "PNG")
-    prediction = Classifier(trained.home.run_folder(RUN)).classify(read_picture(content, "it").image)
+    prediction = Classifier(trained.home.run_folder(RUN)).classify(read_image(content, "it").image)
     name, probability = prediction.ranked[0]
     at = upload(open_page, "zero.png", content)
     assert [(metric.label, metric.value) for metric in at.metric] == [("It says", name)]
@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_used_is_a_sentence(trained, open_page, kind):
 
 
 def evaluation_of(store, temperature=1.0):
-    return finish(evaluate_run(RUN, store.run(RUN).config, store.home)).cooled(temperature)
+    return finish(evaluate_run(RUN, store.run(RUN).config, store.home)).with_temperature(temperature)
 
 
 def test_all_test_images_are_shown_page_by_page(trained, open_page):
@@ -291,7 +291,7 @@ def test_a_choice_among_100_000_images_and_a_page_of_them_take_at_most_a_third_o
     def seconds() -> float:
         begun = time.process_time()
         page = choice.of(evaluation)[2400:2424]
-        pictures = [Picture(int(index), pixels, "", "") for index, pixels in zip(page, images[page], strict=True)]
+        pictures = [GridImage(int(index), pixels, "", "") for index, pixels in zip(page, images[page], strict=True)]
         assert len([_card(picture) for picture in pictures]) == 24
         return time.process_time() - begun
 

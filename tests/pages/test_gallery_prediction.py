@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.digits import read_digits
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
-from cnn_core.explain.nearest_images import PREFIX, features_of, open_bank
+from cnn_core.explain.nearest_images import PREFIX, features_of, open_feature_bank
 from cnn_core.home import CONFIG, EVALUATIONS, WEIGHTS
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
@@ -35,11 +35,11 @@ def script(run: str, path: str) -> None:
     """A page with nothing but the answer."""
     from pathlib import Path
 
-    from cnn_core.data.decoder import read_picture
+    from cnn_core.data.decoder import read_image
     from pages.shared.server import get_store
     from pages.views.gallery.prediction import show_answer
 
-    show_answer(get_store().run(run), read_picture(Path(path), "The picture"))
+    show_answer(get_store().run(run), read_image(Path(path), "The picture"))
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_the_heat_lies_over_what_the_network_received(trained: Store, show: Show
 def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are_kept(own_trained: Store, show: Show):
     at = toggle(show(zero()), "nearest")
     folder = own_trained.home.run_folder(RUN)
-    bank = finish(open_bank(RUN, own_trained.run(RUN).config, own_trained.home))
+    bank = finish(open_feature_bank(RUN, own_trained.run(RUN).config, own_trained.home))
     model, card = load_model(folder, torch.device("cpu"))
     rows, cosines = bank.nearest(features_of(model, card, received(zero(), card)), 6)
     shown = pictures(at)

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
 from cnn_core.events import Epoch, Finished, Started
 from cnn_core.lessons.attempts import attempts, begin, look
@@ -32,7 +32,7 @@ def done(store, lesson, figures, prediction="lower", last="finished"):
     runs = look(store, attempt).runs
     for run, (train, val) in zip(runs, figures, strict=True):
         begun = Started(126_842, "CPU", 719, 719, 359, 12, 20, classes=CLASSES, class_counts=(72,) * 10)
-        store.append(run.id, [begun, epoch(1, train, val), Finished(0.9, 0.3)])
+        store.log.append(run.id, [begun, epoch(1, train, val), Finished(0.9, 0.3)])
         store.set_status(run.id, last if run == runs[-1] else "finished")
     return attempt
 
@@ -96,7 +96,7 @@ def test_the_button_puts_the_pairs_into_the_queue_and_the_page_says_where_they_a
     assert not at.exception and not at.error
     (attempt,) = attempts(empty)
     assert (attempt.lesson, attempt.data, attempt.prediction) == ("dropout", "digits", "lower")
-    assert [run.origin for run in empty.made_by("lesson/dropout")] == [
+    assert [run.origin for run in empty.created_by("lesson/dropout")] == [
         f"lesson/dropout/{attempt.number}/{place}" for place in ("A0", "B0", "A1", "B1")
     ]
     assert "A0 :material/hourglass_empty: waiting" in texts(at) and "Train both" not in buttons(at) and "Stop" in buttons(at)
@@ -147,7 +147,7 @@ def test_an_effect_within_chance_is_called_that_and_a_wrong_prediction_is_not_sc
 def test_the_first_pair_is_told_of_while_the_others_wait(empty, open_page):
     attempt = begin(empty, "dropout", "digits", "lower", pairs=2)
     for run in look(empty, attempt).runs[:2]:
-        empty.append(run.id, [Started(1, "CPU", 719, 719, 359, 12, 20), epoch(1, 1.0, 0.9), Finished(0.9, 0.3)])
+        empty.log.append(run.id, [Started(1, "CPU", 719, 719, 359, 12, 20), epoch(1, 1.0, 0.9), Finished(0.9, 0.3)])
         empty.set_status(run.id, "finished")
     said = texts(open_page("learn", lesson="dropout"))
     assert "**So far.**" in said and "one pair cannot tell this from chance" in said and LESSONS["dropout"].why not in said
@@ -185,7 +185,7 @@ def test_the_settings_of_b_open_in_the_form(empty, open_page):
 
 @pytest.mark.parametrize("name, is_offered", [("cifar10-small", True), ("flowers", False)])
 def test_photographs_are_offered_where_cifar_is_on_this_machine(empty, open_page, tmp_path, name, is_offered):
-    finish(import_files(name, write_pictures(tmp_path / "pictures", count=20), Options(), empty.home))
+    finish(import_files(name, write_pictures(tmp_path / "pictures", count=20), ImportOptions(), empty.home))
     at = open_page("learn", lesson="dropout")
     assert at.selectbox(key="images-dropout").options == ["Digits", *([name] if is_offered else [])]
     if is_offered:

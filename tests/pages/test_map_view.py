@@ -11,8 +11,8 @@ from PIL import Image
 from sklearn.decomposition import PCA
 from starlette.requests import Request
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.execution.in_process import execute
 from cnn_core.explain.embedding import compute_features

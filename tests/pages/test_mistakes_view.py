@@ -5,15 +5,15 @@ import re
 import numpy as np
 import pytest
 
-from cnn_core.data.catalog import open_source
 from cnn_core.data.imported import ImportedSource
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
 from cnn_core.metrics.evaluation import Evaluation, evaluate_run
 from cnn_core.metrics.label_errors import find_label_errors
 from cnn_core.metrics.mistakes import ORDERINGS
 from cnn_core.training import cross_validation
-from cnn_core.training.cross_validation import load_learned, read_out_of_sample
+from cnn_core.training.cross_validation import load_learned, read_out_of_fold
 from pages.shared.image_grid import PAGE
 from tests.helpers import picture, tiny_config, write_pictures
 
@@ -150,7 +150,7 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     at.selectbox(key=f"doubts-recipe-{run}").select("this run's own settings").run()
     at = press(at, "Train four networks")
     images = finish(load_learned(open_source(empty.run(run).config.data, empty.home)))
-    found = read_out_of_sample(
+    found = read_out_of_fold(
         empty.home.run_folder(run), open_source(empty.run(run).config.data, empty.home).info, empty.run(run).config
     )
     errors = find_label_errors(found.of(images))

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.catalog import open_source
 from cnn_core.data.decoder import LONGEST, read_reduced
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
 from pages.charts.components.paste import _decode
-from pages.views.gallery.uploads import KEPT, MOST, MOST_KEPT, READ, File, _take_up_again
+from pages.views.gallery.uploads import KEPT, MOST, MOST_KEPT, READ, UploadedImage, _take_up_again
 
 RUN = "0001-digits"
 
@@ -115,7 +115,7 @@ def test_a_photograph_from_the_camera_is_answered(classifier, digits, open_page)
 def test_pasted_pictures_are_answered_and_can_be_taken_away(classifier, digits, open_page):
     content = png(digits.images[8])
     at = take(open_page, "Upload")
-    at.session_state[KEPT] = [File("pasted-1", "pasted 1 (image.png)", content)]
+    at.session_state[KEPT] = [UploadedImage("pasted-1", "pasted 1 (image.png)", content)]
     at.run()
     expected = classifier.classify(read_reduced(content, "it").image).ranked[0][0]
     assert [metric.value for metric in at.metric] == [expected]
@@ -159,11 +159,11 @@ def test_uploaded_pictures_are_there_again_when_their_view_is_come_back_to_and_f
 
 
 def test_no_more_pictures_are_kept_than_there_is_room_for(monkeypatch):
-    session = {READ: {str(number): File(str(number), "a.png", bytes(MOST_KEPT // 3)) for number in range(5)}}
+    session = {READ: {str(number): UploadedImage(str(number), "a.png", bytes(MOST_KEPT // 3)) for number in range(5)}}
     monkeypatch.setattr("pages.views.gallery.uploads.st.session_state", session)
     _take_up_again()
     assert [file.id for file in session[KEPT]] == ["0", "1", "2"]
-    session[READ] = {f"small-{number}": File(f"small-{number}", "a.png", b"") for number in range(2 * MOST)}
+    session[READ] = {f"small-{number}": UploadedImage(f"small-{number}", "a.png", b"") for number in range(2 * MOST)}
     _take_up_again()
     assert len(session[KEPT]) == MOST
 

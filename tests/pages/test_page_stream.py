@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Finished, Note, Progress, Resumed
 from cnn_core.home import Home
 from cnn_core.runs.lock import hold
@@ -85,7 +85,7 @@ def store(server):
 
 def test_the_first_message_is_a_snapshot_of_all_that_happened(server, store):
     with trained_here(store) as run:
-        store.append(run, [Note("A sentence."), started(), steps(1, 10), epoch(1, 10), steps(11, 14, 2)])
+        store.log.append(run, [Note("A sentence."), started(), steps(1, 10), epoch(1, 10), steps(11, 14, 2)])
         with Viewer(server.url, run) as viewer:
             name, payload = next(viewer)
     assert viewer.content_type.startswith("text/event-stream")
@@ -102,9 +102,9 @@ def test_the_first_message_is_a_snapshot_of_all_that_happened(server, store):
 def test_later_messages_bring_only_what_is_new_and_their_ids_grow(server, store):
     with trained_here(store) as run, Viewer(server.url, run) as viewer:
         messages = [next(viewer)]
-        store.append(run, [started()])
+        store.log.append(run, [started()])
         for last in (10, 20, 30):
-            store.append(run, [steps(last - 9, last, last // 10), epoch(last // 10, last)])
+            store.log.append(run, [steps(last - 9, last, last // 10), epoch(last // 10, last)])
             messages += viewer.read_until(lambda payload, last=last: payload["step"] == last)
     assert [payload["reset"] for _, payload in messages] == [True] + [False] * (len(messages) - 1)
     ids = [tuple(map(int, name.split("."))) for name, _ in messages]
@@ -116,11 +116,11 @@ def test_later_messages_bring_only_what_is_new_and_their_ids_grow(server, store)
 @pytest.mark.parametrize("way", ["since", "last_event_id"])
 def test_a_viewer_that_comes_back_gets_exactly_what_it_missed(server, store, way):
     with trained_here(store) as run:
-        store.append(run, [started(), steps(1, 10), epoch(1, 10)])
+        store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
         with Viewer(server.url, run) as viewer:
             name, first = next(viewer)
-        store.append(run, [steps(11, 17, 2)])
-        store.append(run, [steps(18, 20, 2), epoch(2, 20)])
+        store.log.append(run, [steps(11, 17, 2)])
+        store.log.append(run, [steps(18, 20, 2), epoch(2, 20)])
         with Viewer(server.url, run, **{way: name}) as viewer:
             messages = viewer.read_until(lambda payload: payload["step"] == 20 and payload["epochs_done"] == 2)
     assert not any(payload["reset"] for _, payload in messages)
@@ -130,9 +130,9 @@ def test_a_viewer_that_comes_back_gets_exactly_what_it_missed(server, store, way
 
 def test_the_browsers_own_last_id_counts_more_than_the_one_in_the_address(server, store):
     with trained_here(store) as run:
-        store.append(run, [started(), steps(1, 10), steps(11, 20, 2)])
+        store.log.append(run, [started(), steps(1, 10), steps(11, 20, 2)])
         with Viewer(server.url, run, since="2.10.0", last_event_id="3.20.0") as viewer:
-            store.append(run, [steps(21, 22, 3)])
+            store.log.append(run, [steps(21, 22, 3)])
             messages = viewer.read_until(lambda payload: payload["step"] == 22)
     assert drawn([("", {"reset": True, "steps": {"loss": {"x": []}}}), *messages]) == [21, 22]
 
@@ -140,7 +140,7 @@ def test_the_browsers_own_last_id_counts_more_than_the_one_in_the_address(server
 @pytest.mark.parametrize("since", ["nonsense", "1.2", "-1.-1.-1", "9999.9999.99", "1.1.1.1", "%00", "1e9.0.0"])
 def test_an_id_that_makes_no_sense_brings_a_snapshot(server, store, since):
     with trained_here(store) as run:
-        store.append(run, [started(), steps(1, 10)])
+        store.log.append(run, [started(), steps(1, 10)])
         with Viewer(server.url, run, since=since) as viewer:
             _, payload = next(viewer)
     assert payload["reset"] is True
@@ -150,11 +150,11 @@ def test_an_id_that_makes_no_sense_brings_a_snapshot(server, store, since):
 def test_a_fast_training_arrives_without_gap_or_double_at_a_viewer_that_comes_and_goes(server, store):
     total = stream.UPDATE_POINTS  # as many as even one message brings undecimated, however late it comes
     with trained_here(store) as run:
-        store.append(run, [started(total, 1)])
+        store.log.append(run, [started(total, 1)])
 
         def train():
             for number in range(1, total + 1):
-                store.append(run, [steps(number, number)])
+                store.log.append(run, [steps(number, number)])
 
         trainer = threading.Thread(target=train)
         trainer.start()
@@ -190,15 +190,15 @@ def test_a_viewer_slower_than_the_training_misses_nothing(tmp_path):
             messages.append((name, json.loads(data)))
             last = messages[-1][1]["step"]
             if last < 40:
-                store.append(run, [steps(last + 1, last + 10)])
+                store.log.append(run, [steps(last + 1, last + 10)])
             else:
                 store.set_status(run, "finished")
-            while channel._history.seq < len(store.events(run)) or channel._row != store.run(run):
+            while channel._history.seq < len(store.log.read(run)) or channel._row != store.run(run):
                 await asyncio.sleep(0.01)  # the network takes its time
         return messages
 
     with hold(store.home.run_folder(run)):
-        store.append(run, [started(), steps(1, 10)])
+        store.log.append(run, [started(), steps(1, 10)])
         messages = asyncio.run(watch_slowly())
     assert drawn(messages) == list(range(1, 41))
     assert messages[-1][1]["status"] == "finished", "the end has to be told, too"
@@ -206,9 +206,9 @@ def test_a_viewer_slower_than_the_training_misses_nothing(tmp_path):
 
 def test_a_long_run_arrives_thinned_with_its_envelope(server, store):
     with trained_here(store) as run:
-        store.append(run, [started(20_000, 1)])
+        store.log.append(run, [started(20_000, 1)])
         for first in range(1, 20_001, 2000):
-            store.append(run, [steps(first, first + 1999)])
+            store.log.append(run, [steps(first, first + 1999)])
         with Viewer(server.url, run) as viewer:
             name, payload = viewer.read_until(lambda payload: payload["step"] == 20_000)[-1]
     x, y = payload["steps"]["loss"]["x"], payload["steps"]["loss"]["y"]
@@ -220,7 +220,7 @@ def test_a_long_run_arrives_thinned_with_its_envelope(server, store):
 
 def test_a_viewer_far_behind_gets_a_fresh_snapshot_rather_than_a_coarse_update(server, store):
     with trained_here(store) as run:
-        store.append(run, [started(5000, 1), steps(1, 10), steps(11, 11 + stream.LARGEST_GAP)])
+        store.log.append(run, [started(5000, 1), steps(1, 10), steps(11, 11 + stream.LARGEST_GAP)])
         with Viewer(server.url, run, since="2.10.0") as viewer:
             _, payload = next(viewer)
     assert payload["reset"] is True
@@ -230,7 +230,9 @@ def test_a_viewer_far_behind_gets_a_fresh_snapshot_rather_than_a_coarse_update(s
 def test_the_stream_ends_when_the_run_has_ended_and_its_last_message_says_how(server, store):
     with trained_here(store) as run, Viewer(server.url, run) as viewer:
         next(viewer)
-        store.append(run, [started(), steps(1, 10), epoch(1, 10), Progress("Evaluating test images", 0, 1), Finished(0.97, 0.1)])
+        store.log.append(
+            run, [started(), steps(1, 10), epoch(1, 10), Progress("Evaluating test images", 0, 1), Finished(0.97, 0.1)]
+        )
         store.set_status(run, "finished", summary={"test_accuracy": 0.97})
         messages = list(viewer)
     assert (messages[-1][1]["status"], messages[-1][1]["active"]) == ("finished", False)
@@ -241,7 +243,7 @@ def test_the_stream_ends_when_the_run_has_ended_and_its_last_message_says_how(se
 @pytest.mark.parametrize("status", ["finished", "stopped"])
 def test_the_stream_of_a_run_that_has_ended_is_one_snapshot(server, store, status):
     run = store.create(make_config())
-    store.append(run, [started(), steps(1, 10), epoch(1, 10)])
+    store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
     store.set_status(run, status)
     messages = list(Viewer(server.url, run))
     assert len(messages) == 1
@@ -250,7 +252,7 @@ def test_the_stream_of_a_run_that_has_ended_is_one_snapshot(server, store, statu
 
 def test_the_sentence_of_a_failed_run_and_notes_are_delivered(server, store):
     run = store.create(make_config())
-    store.append(run, [Note("Left out: a.png is empty."), Note("Left out: b.png is empty.")])
+    store.log.append(run, [Note("Left out: a.png is empty."), Note("Left out: b.png is empty.")])
     store.set_status(run, "failed", error="The loss became nan at step 3.")
     ((_, payload),) = Viewer(server.url, run)
     assert payload["notes"] == ["Left out: a.png is empty.", "Left out: b.png is empty."]
@@ -261,7 +263,7 @@ def test_a_run_in_the_queue_is_shown_as_waiting_and_its_end_in_the_queue_is_told
     first = store.create(make_config(), status="running")
     with hold(store.home.run_folder(first)):
         run = store.create(make_config(epochs=1))
-        store.request_stop(run)
+        store.requests.stop(run)
         ((_, payload),) = Viewer(server.url, run)
     assert payload["status"] == "stopped"
     assert payload["steps"]["loss"] == {"x": [], "y": []}
@@ -273,44 +275,44 @@ RESUMPTION = [started(), Resumed(step=14, epoch=1), steps(15, 20, 2), epoch(2, 2
 @pytest.mark.parametrize("way", ["since", "last_event_id"])
 def test_a_viewer_that_comes_back_after_a_resumption_gets_a_snapshot_without_what_was_taken_back(server, store, way):
     with trained_here(store) as run:
-        store.append(run, [started(), steps(1, 10), epoch(1, 10), steps(11, 17, 2)])
+        store.log.append(run, [started(), steps(1, 10), epoch(1, 10), steps(11, 17, 2)])
         with Viewer(server.url, run) as viewer:
             name, first = next(viewer)
         assert drawn([(name, first)]) == list(range(1, 18))
-        store.append(run, RESUMPTION)
+        store.log.append(run, RESUMPTION)
         with Viewer(server.url, run, **{way: name}) as viewer:
             later, payload = viewer.read_until(lambda payload: payload["step"] == 20)[-1]
             assert payload["reset"] is True
             assert payload["steps"]["loss"]["x"] == list(range(1, 21))
             assert [e["epoch"] for e in payload["epochs"]] == [1, 2]
-            store.append(run, [steps(21, 22, 3)])
+            store.log.append(run, [steps(21, 22, 3)])
             _, update = viewer.read_until(lambda payload: payload["step"] == 22)[-1]
     assert (update["reset"], update["steps"]["loss"]["x"]) == (False, [21, 22]), "from there on it goes as ever"
 
 
 def test_a_viewer_that_watches_a_resumption_draws_no_point_twice_and_none_that_was_taken_back(server, store):
     with trained_here(store) as run, Viewer(server.url, run) as viewer:
-        store.append(run, [started(), steps(1, 10), epoch(1, 10), steps(11, 17, 2)])
+        store.log.append(run, [started(), steps(1, 10), epoch(1, 10), steps(11, 17, 2)])
         messages = viewer.read_until(lambda payload: payload["step"] == 17)
         for event in RESUMPTION:
-            store.append(run, [event])
+            store.log.append(run, [event])
         messages += viewer.read_until(lambda payload: payload["epochs_done"] == 2)
     assert drawn(messages) == drawn(messages, "accuracy") == list(range(1, 21))
 
 
 def test_the_stream_of_a_run_that_goes_on_is_a_new_one_and_runs_to_its_end(server, store):
     run = store.create(make_config())
-    store.append(run, [started(), steps(1, 10), epoch(1, 10)])
-    store.request_stop(run)
+    store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
+    store.requests.stop(run)
     ((_, ended),) = Viewer(server.url, run)
     assert (ended["status"], ended["active"]) == ("stopped", False)
     with hold(store.home.run_folder(run)):
-        store.resume(run)
-        store.start(run)
+        store.queue.resume(run)
+        store.queue.start(run)
         with Viewer(server.url, run) as viewer:
             messages = [next(viewer)]
             assert messages[0][1]["active"]
-            store.append(run, [started(), Resumed(10, 1), steps(11, 20, 2), epoch(2, 20)])
+            store.log.append(run, [started(), Resumed(10, 1), steps(11, 20, 2), epoch(2, 20)])
             store.set_status(run, "finished")
             messages += list(viewer)
     assert drawn(messages) == list(range(1, 21))
@@ -320,7 +322,7 @@ def test_the_stream_of_a_run_that_goes_on_is_a_new_one_and_runs_to_its_end(serve
 def test_patience_and_what_is_left_of_it_are_told(server, store):
     with trained_here(store) as run:
         first, later = epoch(1, 10), epoch(2, 20, is_best=False)
-        store.append(run, [replace(started(), patience=5), steps(1, 10), first, steps(11, 20, 2), replace(later, waited=1)])
+        store.log.append(run, [replace(started(), patience=5), steps(1, 10), first, steps(11, 20, 2), replace(later, waited=1)])
         with Viewer(server.url, run) as viewer:
             _, payload = next(viewer)
     assert (payload["waited"], payload["patience"]) == (1, 5)
@@ -414,7 +416,7 @@ def await_true(condition):
 def test_viewers_of_a_run_share_one_channel_which_goes_with_the_last_of_them(routes_here):
     url, store = routes_here
     with trained_here(store) as run, trained_here(store) as other:
-        store.append(run, [started(), steps(1, 10)])
+        store.log.append(run, [started(), steps(1, 10)])
         viewers = [Viewer(url, run), Viewer(url, run), Viewer(url, other)]
         texts = [next(viewer) for viewer in viewers[:2]]
         next(viewers[2])
@@ -422,7 +424,7 @@ def test_viewers_of_a_run_share_one_channel_which_goes_with_the_last_of_them(rou
         assert {name: channel.viewers for name, channel in stream._channels.items()} == {run: 2, other: 1}
         viewers[0].close()
         await_true(lambda: stream._channels[run].viewers == 1)
-        store.append(run, [steps(11, 12)])
+        store.log.append(run, [steps(11, 12)])
         assert drawn([texts[1], *viewers[1].read_until(lambda payload: payload["step"] == 12)]) == list(range(1, 13))
         for viewer in viewers:
             viewer.close()
@@ -432,7 +434,7 @@ def test_viewers_of_a_run_share_one_channel_which_goes_with_the_last_of_them(rou
 def test_viewers_who_come_at_the_same_moment_share_one_channel_too(routes_here):
     url, store = routes_here
     with trained_here(store) as run:
-        store.append(run, [started(), steps(1, 10)])
+        store.log.append(run, [started(), steps(1, 10)])
         made = []
         with pytest.MonkeyPatch.context() as patch:
 
@@ -454,7 +456,7 @@ def test_viewers_who_come_at_the_same_moment_share_one_channel_too(routes_here):
 def test_a_message_is_encoded_once_for_all_viewers(tmp_path):
     store = Store(Home(tmp_path))
     run = store.create(make_config())
-    store.append(run, [started(), steps(1, 10)])
+    store.log.append(run, [started(), steps(1, 10)])
     store.set_status(run, "finished")
 
     async def watch_together():
@@ -477,12 +479,12 @@ class TogetherViewer(Viewer):
 
 def test_several_runs_arrive_in_one_stream_each_under_its_name_until_the_last_has_ended(server, store):
     with trained_here(store) as first, trained_here(store) as second:
-        store.append(first, [started(), steps(1, 5)])
+        store.log.append(first, [started(), steps(1, 5)])
         with TogetherViewer(server.url, first, second, first) as viewer:
             seen = [next(viewer), next(viewer)]
-            store.append(second, [started(), steps(1, 3)])
+            store.log.append(second, [started(), steps(1, 3)])
             seen += viewer.read_until(lambda payload: payload["step"] == 3)
-            store.append(first, [steps(6, 9)])
+            store.log.append(first, [steps(6, 9)])
             seen += viewer.read_until(lambda payload: payload["step"] == 9)
             for run in (first, second):
                 store.set_status(run, "stopped")

@@ -16,15 +16,15 @@ from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette import starlette_app_utils, starlette_auth_routes
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.errors import StudioError
 from cnn_core.home import Home
 from cnn_core.runs.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 from pages.shared import server
 from pages.shared.guard import guarded
 from pages.shared.identity import check_sign_in, claims_of, is_sign_in_on
@@ -143,7 +143,7 @@ def test_a_run_of_nobody_in_particular_is_the_teachers(shared: Store, open_as: O
 
 def test_foreign_runs_are_listed_with_their_owner_and_cannot_be_moved_or_taken_from_the_bin(shared: Store, open_as: Opener):
     mine, other, theirs, binned = start(shared, ANN), start(shared, ANN), start(shared, BEN), start(shared, BEN, "finished")
-    Shelf(shared).remove(binned)
+    RunOrganizer(shared).remove(binned)
     at = open_as(ANN, "runs")
     assert set(at.dataframe[0].value["Owner"]) == {ANN, BEN}
     moved = {button.key for button in at.button if button.label in ("Earlier", "Later")}
@@ -151,17 +151,17 @@ def test_foreign_runs_are_listed_with_their_owner_and_cannot_be_moved_or_taken_f
     assert "Empty the bin" not in str(at) and f"back-{binned}" not in {button.key for button in at.button}
     assert f"back-{binned}" in {button.key for button in open_as(BEN, "runs").button}
     at.button(f"Earlier-{other}").click().run()
-    assert shared.waiting() == [other, theirs, mine]
+    assert shared.queue.waiting() == [other, theirs, mine]
 
 
 def test_the_bin_that_a_person_empties_is_their_own(shared: Store, open_as: Opener):
     runs = [start(shared, owner, "finished") for owner in (ANN, BEN)]
     for run in runs:
-        Shelf(shared).remove(run)
+        RunOrganizer(shared).remove(run)
     next(button for button in open_as(ANN, "runs").button if button.label == "Delete them").click().run()
-    assert [run.id for run in Shelf(shared).removed()] == [runs[1]]
+    assert [run.id for run in RunOrganizer(shared).removed()] == [runs[1]]
     next(button for button in open_as(TEACHER, "runs").button if button.label == "Delete them").click().run()
-    assert Shelf(shared).removed() == []
+    assert RunOrganizer(shared).removed() == []
 
 
 def test_one_run_more_than_may_wait_is_refused_on_the_page_in_words(shared: Store, open_as: Opener):
@@ -208,7 +208,7 @@ def test_a_file_of_weights_is_not_opened_before_the_start_either_for_who_is_no_t
 
 
 def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, open_as: Opener):
-    Studies(shared.home).create(Plan("rates", make_config(), parse_space(["depth=1..2"]), owner=ANN))
+    SearchStore(shared.home).create(Plan("rates", make_config(), parse_space(["depth=1..2"]), owner=ANN))
     assert "The next trial begins in a moment" in said(open_as(ANN, "search", search="rates"))
     for _ in range(2):
         start(shared, ANN)

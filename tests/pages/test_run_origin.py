@@ -4,10 +4,10 @@ import sqlite3
 
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import Choices
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 from pages.shared.run_origin import LISTED
 from tests.pages.test_runs_page import named, table
 
@@ -15,7 +15,7 @@ from tests.pages.test_runs_page import named, table
 @pytest.fixture
 def mixed(empty):
     """A store with one run of a person, one of an exercise and three of a search, all of them ended; the last is the newest."""
-    studies = Studies(empty.home)
+    studies = SearchStore(empty.home)
     studies.create(Plan("widths", make_config(), (Choices("batch_norm", (True, False)),)))
     studies.cancel("widths")
     origin = studies.search("widths").origin
@@ -42,7 +42,7 @@ def test_where_people_started_no_run_all_are_shown_and_where_they_started_all_th
     at = open_page("runs")
     assert len(table(at)) == 1 and named(at.selectbox, "Made by").value == "all"
     for run in empty.runs():
-        empty.request_stop(run.id)
+        empty.requests.stop(run.id)
     (alone,) = named(open_page("train").selectbox, "Run").options
     assert alone.startswith("0001-digits · search that was removed")
 

@@ -8,11 +8,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.runs.branch_tree import Node
 from cnn_core.runs.comparison import differences
-from cnn_core.runs.organizer import Shelf
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 from pages.charts.parallel_coordinates import parallel_figure
 from pages.shared.run_selection import STATUS
 from pages.views.runs.tree import tree_figure
@@ -58,7 +59,7 @@ def told(at):
 
 def finished(store: Store, accuracy: float = 0.9, epochs: int = 3, **chosen) -> str:
     run = store.create(make_config(**chosen))
-    store.append(run, [epoch(number, 10 * number, val_accuracy=accuracy - 0.1 / number) for number in range(1, epochs + 1)])
+    store.log.append(run, [epoch(number, 10 * number, val_accuracy=accuracy - 0.1 / number) for number in range(1, epochs + 1)])
     summary = {
         "test_accuracy": accuracy,
         "best_val_accuracy": accuracy,
@@ -85,8 +86,8 @@ def test_the_table_has_a_row_for_every_run_newest_first_with_its_figures(empty, 
 
 def test_words_status_and_tags_narrow_the_table(empty, open_page):
     first, second, third = finished(empty), finished(empty, model="speed"), empty.create(make_config())
-    Shelf(empty).describe(first, name="Baseline", tags=["good"])
-    Shelf(empty).describe(second, notes="tried a whitened layer", tags=["good", "fast"])
+    RunOrganizer(empty).describe(first, name="Baseline", tags=["good"])
+    RunOrganizer(empty).describe(second, notes="tried a whitened layer", tags=["good", "fast"])
     at = open_page("runs")
     for words, expected in (
         ("baseline", [first]),
@@ -132,9 +133,9 @@ def test_removed_runs_go_into_the_bin_and_come_back(empty, open_page):
     named(at.button, "Remove 2").click().run()
     assert table(at)["Run"].tolist() == [runs[1]] and "Tick runs" in told(at)  # no tick is carried over to another row
     at.button(key=f"back-{runs[0]}").click().run()
-    assert table(at)["Run"].tolist() == [runs[1], runs[0]] and [row.id for row in Shelf(empty).removed()] == [runs[2]]
+    assert table(at)["Run"].tolist() == [runs[1], runs[0]] and [row.id for row in RunOrganizer(empty).removed()] == [runs[2]]
     named(at.button, "Delete them").click().run()
-    assert Shelf(empty).removed() == [] and not empty.home.run_folder(runs[2]).exists() and not at.exception
+    assert RunOrganizer(empty).removed() == [] and not empty.home.run_folder(runs[2]).exists() and not at.exception
 
 
 def test_a_run_that_waits_is_not_removed_and_the_page_says_why(empty, open_page):
@@ -149,9 +150,9 @@ def test_the_order_of_the_queue_is_changed_by_its_buttons(empty, open_page):
     at = open_page("runs")
     assert at.button(key=f"Earlier-{runs[0]}").disabled and at.button(key=f"Later-{runs[2]}").disabled
     at.button(key=f"Earlier-{runs[2]}").click().run()
-    assert empty.waiting() == [runs[0], runs[2], runs[1]]
+    assert empty.queue.waiting() == [runs[0], runs[2], runs[1]]
     at.button(key=f"Later-{runs[0]}").click().run()
-    assert empty.waiting() == [runs[2], runs[0], runs[1]] and not at.exception
+    assert empty.queue.waiting() == [runs[2], runs[0], runs[1]] and not at.exception
 
 
 def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict(empty, open_page):
@@ -234,7 +235,7 @@ def test_every_status_has_a_colour_in_the_tree_and_names_are_shown_as_they_are()
 
 def test_a_file_that_was_made_of_a_run_that_trains_says_so_and_can_be_made_again(empty, open_page):
     with trained_here(empty) as run:
-        empty.append(run, [started(), steps(1, 10)])
+        empty.log.append(run, [started(), steps(1, 10)])
         at = tick(open_page("runs"), 0)
         named(at.button, "Make the file of 1").click().run()
         assert "some of these runs have gone on since" in told(at)
@@ -244,7 +245,7 @@ def test_a_file_that_was_made_of_a_run_that_trains_says_so_and_can_be_made_again
             return len(made.read(f"{run}/steps.csv").splitlines()) - 1
 
         assert exported() == 10
-        empty.append(run, [steps(11, 20, 2)])
+        empty.log.append(run, [steps(11, 20, 2)])
         named(at.button, "Make it again").click().run()
         assert exported() == 20 and not at.exception
     empty.set_status(run, "finished", summary={})

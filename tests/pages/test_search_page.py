@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cnn_core.config.schema import MODEL_OPTIONS, TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import MODEL_OPTIONS, facts
 from cnn_core.home import Home
 from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import Plan
-from cnn_core.search.runner import drive
+from cnn_core.search.runner import run_search
 from cnn_core.search.space import SEARCHABLE, Choices, Range, check_space, parse_space, takes_range
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 from cnn_core.search.trials import Trial
 from pages.charts.search import best_so_far, importance_bars
 from pages.shared.trial_times import in_words, seconds_left, trial_seconds
@@ -34,23 +35,23 @@ def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("searched")
     home = Home(root / "studio")
     base = tiny_config(write_pictures(root / "pictures"), epochs=1)
-    studies = Studies(home)
+    studies = SearchStore(home)
     studies.create(Plan("colours", base, parse_space(SPACE), trials=6, prune=False))
-    drive(studies, Store(home), "colours", should_end=lambda: False, wait=lambda: time.sleep(0.01))
+    run_search(studies, Store(home), "colours", should_end=lambda: False, wait=lambda: time.sleep(0.01))
     return home.root
 
 
 @pytest.fixture
-def searched(searched_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studies:
+def searched(searched_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SearchStore:
     """The searches of a copy of it, to be changed at will."""
     shutil.copytree(searched_home, tmp_path / "studio")
     monkeypatch.setenv("CNN_STUDIO_HOME", str(tmp_path / "studio"))
-    return Studies(Home.from_environment())
+    return SearchStore(Home.from_environment())
 
 
 @pytest.fixture
-def studies(empty: Store) -> Studies:
-    return Studies(empty.home)
+def studies(empty: Store) -> SearchStore:
+    return SearchStore(empty.home)
 
 
 def search_in(at: AppTest, *names: str) -> AppTest:
@@ -158,7 +159,7 @@ def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused
 @pytest.mark.parametrize("name", SEARCHABLE)
 def test_what_the_rows_hold_at_first_can_be_searched(name):
     family = next(family.name for family in FAMILIES.values() if name not in MODEL_OPTIONS or name in family.options)
-    needed = {other: values[0] for other, values in TrainConfig.model_fields[name].json_schema_extra["only"].items()}
+    needed = {other: values[0] for other, values in facts(name).only.items()}
     base = make_config(**{"model": family, "optimizer": "muon"} | needed)
     check_space(base, (Choices(name, tuple(suggest_values(name, base.model_dump()))),))
     if takes_range(name):
@@ -256,7 +257,7 @@ def test_the_trial_that_trains_is_drawn_beside_the_best_one(searched, open_page)
             at = open_page("search", search="colours")
             seen.append((run, overlaid(at)["runs"], told(at), at.exception))
 
-    drive(searched, store, search.name, should_end=lambda: False, wait=lambda: None, watch=look)
+    run_search(searched, store, search.name, should_end=lambda: False, wait=lambda: None, watch=look)
     ((run, drawn, said, exception),) = seen
     best = searched.best("colours")
     assert drawn[0]["id"] == run and drawn[0]["name"] == "trial 7" and len(drawn) == 2

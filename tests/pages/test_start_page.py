@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 
 
 def test_an_empty_studio_is_met_with_one_button_and_no_list_of_runs(empty, open_page):

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
-from cnn_core.data.decoder import read_picture
+from cnn_core.config.defaults import make_config
+from cnn_core.data.decoder import read_image
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.data.splits import stratified_split
 from cnn_core.events import Probed, Started
 from cnn_core.home import PROBES
 from cnn_core.inference.preprocessing import received
 from cnn_core.runs.lock import hold
-from cnn_core.training.tracked_images import MOST, Probe, pin, read_probes
+from cnn_core.training.tracked_images import MOST, TrackedImage, pin, read_tracked_images
 from cnn_core.training.tracked_predictions import ask_kept_epochs
 from pages.charts.tracked_images import SHOWN_CLASSES, THEME_COLOURS, answers, probability_lines, shown_classes
 from tests.helpers import drain
@@ -59,7 +59,8 @@ def charts(at):
 def random_probes(count, seed=0):
     rng = np.random.default_rng(seed)
     return [
-        Probe(rng.integers(0, 256, (32, 32, 1), dtype=np.uint8), f"image {number}", number % 10, "set") for number in range(count)
+        TrackedImage(rng.integers(0, 256, (32, 32, 1), dtype=np.uint8), f"image {number}", number % 10, "set")
+        for number in range(count)
     ]
 
 
@@ -103,7 +104,7 @@ def test_a_validation_image_is_pinned_by_class_and_number_to_a_run_that_still_wa
     training = finish(open_source("digits", own_trained.home).load("train"))
     kept = training.take(stratified_split(training.labels, config.validation_share, config.seed)[1])
     place = np.flatnonzero(kept.labels == 7)[2]
-    (probe,) = read_probes(folder(own_trained, run))
+    (probe,) = read_tracked_images(folder(own_trained, run))
     assert np.array_equal(probe.pixels, kept[place]) and (probe.truth, probe.origin) == (7, "set")
     assert probe.label == f"validation image {place}"
     assert f"{probe.label}, from the data set" in captions(at) and "asked about it after the next epoch" in captions(at)
@@ -114,16 +115,16 @@ def test_a_test_image_is_pinned_too(own_trained, open_page):
     choose(at, "Test images")
     press(at, "Pin it")
     images = finish(open_source("digits", own_trained.home).load("test"))
-    (probe,) = read_probes(folder(own_trained))
+    (probe,) = read_tracked_images(folder(own_trained))
     assert np.array_equal(probe.pixels, images[np.flatnonzero(images.labels == 0)[0]]) and probe.label.startswith("test image ")
 
 
 def test_a_random_handful_is_five_images_of_five_classes_until_sixteen_are_pinned(own_trained, open_page):
     at = choose(open_page("train", run=RUN), "From the data set")
     for expected in (5, 10, 15, 16):
-        before = len(read_probes(folder(own_trained)))
+        before = len(read_tracked_images(folder(own_trained)))
         press(at, "Pin a random handful")
-        probes = read_probes(folder(own_trained))
+        probes = read_tracked_images(folder(own_trained))
         new = probes[before:]
         assert len(probes) == expected and len({probe.truth for probe in new}) == len(new)
     assert "All 16 places are taken" in captions(at) and "Pin a random handful" not in labels(at)
@@ -135,13 +136,13 @@ def test_an_upload_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     assert any("CMYK" in caption.value for caption in at.caption)
     next(box for box in at.selectbox if box.label == "True class").set_value(1).run()
     press(at, "Pin it")
-    (probe,) = read_probes(folder(own_trained))
+    (probe,) = read_tracked_images(folder(own_trained))
     info = open_source("digits", own_trained.home).info
-    assert np.array_equal(probe.pixels, received(read_picture(content, "it").image, info))
+    assert np.array_equal(probe.pixels, received(read_image(content, "it").image, info))
     assert (probe.label, probe.truth, probe.origin) == (f"{MARKUP}.jpg", 1, "upload")
     assert not any(MARKUP in html.value for html in at.main.get("html")), "names are text"
     press(at, "Pin it")
-    assert "pinned already" in at.error[0].value and len(read_probes(folder(own_trained))) == 1
+    assert "pinned already" in at.error[0].value and len(read_tracked_images(folder(own_trained))) == 1
 
 
 HOSTILE = {
@@ -158,7 +159,7 @@ HOSTILE = {
 def test_an_upload_that_cannot_be_used_is_refused_in_words_and_nothing_is_pinned(own_trained, open_page, kind):
     at = upload(open_page("train", run=RUN), "it.png", HOSTILE[kind])
     assert len(at.error) == 1 and at.error[0].value.endswith(".") and "Pin it" not in labels(at)
-    assert read_probes(folder(own_trained)) == []
+    assert read_tracked_images(folder(own_trained)) == []
 
 
 def test_a_drawing_is_pinned_exactly_as_the_network_would_receive_it(own_trained, open_page):
@@ -170,7 +171,7 @@ def test_a_drawing_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     }
     choose(at, "Draw")
     press(at, "Pin it")
-    (probe,) = read_probes(folder(own_trained))
+    (probe,) = read_tracked_images(folder(own_trained))
     assert np.array_equal(probe.pixels, received(digit("RGB"), open_source("digits", own_trained.home).info))
     assert (probe.label, probe.truth, probe.origin) == ("drawing 1", -1, "drawing")
 
@@ -184,10 +185,12 @@ def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now
     with hold(folder(own_trained, run)):
         at = open_page("train", run=run)
         assert captions(at).count("asked about it after the next epoch") == 2 and not charts(at)
-        own_trained.append(run, [begun, steps(1, 10), epoch(1, 10), Probed(1, 10, names, ((0.25, 0.7, 0.05), (0.2, 0.2, 0.6)))])
+        own_trained.log.append(
+            run, [begun, steps(1, 10), epoch(1, 10), Probed(1, 10, names, ((0.25, 0.7, 0.05), (0.2, 0.2, 0.6)))]
+        )
         at.run()
         assert [chart["data"][0]["x"] for chart in charts(at)] == [[1], [1]]
-        own_trained.append(run, [steps(11, 20), epoch(2, 20), Probed(2, 20, names, ((0.8, 0.1, 0.1), (0.1, 0.2, 0.7)))])
+        own_trained.log.append(run, [steps(11, 20), epoch(2, 20), Probed(2, 20, names, ((0.8, 0.1, 0.1), (0.1, 0.2, 0.7)))])
         at.run()
         lines = [{line["name"]: line["y"] for line in chart["data"]} for chart in charts(at)]
         assert lines[0] == {"<b>&lt;b&gt;cat&lt;/b&gt;</b>": [0.25, 0.8], "dog": [0.7, 0.1], "`bird`": [0.05, 0.1]}
@@ -208,14 +211,14 @@ def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page
         top = max(chart["data"], key=lambda line: line["y"][-1])
         assert top["y"] == [event.probabilities[position][int(np.argmax(told[-1].probabilities[position]))] for event in told]
     assert len(charts(at)) == 2 and not any(label.startswith("Fill in") for label in labels(at))
-    assert not any(isinstance(stored.event, Probed) for stored in own_trained.events(RUN)), "only who trains tells events"
+    assert not any(isinstance(stored.event, Probed) for stored in own_trained.log.read(RUN)), "only who trains tells events"
 
 
 def test_a_probe_is_removed_and_the_others_stay(own_trained, open_page):
     pin(folder(own_trained), random_probes(3))
     at = open_page("train", run=RUN)
     [button for button in at.button if button.label == "Remove"][1].click().run()
-    assert [probe.label for probe in read_probes(folder(own_trained))] == ["image 0", "image 2"]
+    assert [probe.label for probe in read_tracked_images(folder(own_trained))] == ["image 0", "image 2"]
     assert labels(at).count("Remove") == 2 and not at.exception
 
 
@@ -247,7 +250,7 @@ def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty,
     assert "have not been read yet" in at.info[0].value
     press(at, "Read them now")
     press(at, "Pin it")
-    assert len(read_probes(folder(empty, run))) == 1
+    assert len(read_tracked_images(folder(empty, run))) == 1
 
 
 def test_answers_are_found_by_the_image_however_many_were_pinned_meanwhile():

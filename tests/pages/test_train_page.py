@@ -5,7 +5,8 @@ import sqlite3
 
 import pytest
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Changed
 from cnn_core.runs.lock import hold
 from tests.pages.hand_fed import epoch, started, steps
@@ -74,10 +75,10 @@ def test_stop_asks_the_process_that_trains_a_run_for_its_end(empty, open_page):
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
         assert "training" in badges(at)
-        assert not empty.should_stop(run)
+        assert not empty.requests.should_stop(run)
         (stop,) = [button for button in at.button if button.label == "Stop"]
         stop.click().run()
-        assert empty.should_stop(run)
+        assert empty.requests.should_stop(run)
         assert at.toast[0].value == "Stopping. What was learned is kept."
 
 
@@ -120,7 +121,7 @@ def test_every_setting_of_the_run_can_be_read_again(trained, open_page):
 @pytest.mark.parametrize("status", ["stopped", "failed", "interrupted"])
 def test_a_run_that_ended_before_it_was_done_can_go_on_with_the_same_settings(empty, open_page, status):
     run = empty.create(make_config(epochs=4), status="running")
-    empty.append(run, [started(), steps(1, 10), epoch(1, 10)])
+    empty.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
     if status != "interrupted":
         empty.set_status(run, status, error="The process was short of memory." if status == "failed" else "")
     with sqlite3.connect(empty.home.database) as db:
@@ -134,19 +135,19 @@ def test_a_run_that_ended_before_it_was_done_can_go_on_with_the_same_settings(em
     assert live_data(at) == {"run": run, "status": "queued"}
     assert not at.error and not at.warning, "what was said of its end is no longer true"
     assert [button.label for button in at.button] == ["Stop"]
-    assert len(empty.events(run)) == 3, "what happened is kept"
+    assert len(empty.log.read(run)) == 3, "what happened is kept"
 
 
 def test_a_run_that_goes_on_can_be_stopped_again(empty, open_page):
     run = empty.create(make_config())
-    empty.request_stop(run)
+    empty.requests.stop(run)
     at = open_page("train", run=run)
     for label, status in (("Go on", "queued"), ("Stop", "stopped"), ("Go on", "queued")):
         (button,) = [button for button in at.button if button.label == label]
         button.click().run()
         at.run()
         assert empty.run(run).status == status
-    assert not empty.should_stop(run), "the old request is no reason to end at once"
+    assert not empty.requests.should_stop(run), "the old request is no reason to end at once"
     assert not at.exception
 
 
@@ -159,9 +160,9 @@ def test_a_run_that_is_done_or_at_work_is_not_offered_to_go_on(own_trained, open
 
 def test_going_on_with_a_run_that_meanwhile_goes_on_elsewhere_is_a_sentence_or_nothing(empty, open_page):
     run = empty.create(make_config())
-    empty.request_stop(run)
+    empty.requests.stop(run)
     at = open_page("train", run=run)
-    empty.resume(run)
+    empty.queue.resume(run)
     (go_on,) = [button for button in at.button if button.label == "Go on"]
     go_on.click().run()
     assert empty.run(run).status == "queued"
@@ -177,7 +178,7 @@ def labels(at):
 
 
 def asked(store, run):
-    return [(request.kind, request.body) for request in store.take_requests(run)]
+    return [(request.kind, request.body) for request in store.requests.take(run)]
 
 
 def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty, open_page):
@@ -212,7 +213,7 @@ def test_settings_are_changed_while_a_run_trains_and_only_those_that_were_given_
         named(at.number_input, "Learning rate").set_value(0.002).run()
         named(at.button, apply).click().run()
         assert asked(empty, run) == [("change", {"epochs": 40, "learning_rate": 0.002})]
-        empty.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
+        empty.log.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
         at.run()
         assert named(at.number_input, "Epochs").value == 40 and named(at.button, apply).disabled
         assert "40" in at.table[0].value["Value"].tolist() and not at.exception

@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.home import LEARNING
 from cnn_core.metrics.evaluation import evaluate_run
-from cnn_core.metrics.training_dynamics import forgotten_often, learned_first, learned_last, read_learning
+from cnn_core.metrics.training_dynamics import forgotten_often, learned_first, learned_last, read_dynamics
 from pages.charts.training_dynamics import MARKED, epochs_chart, forgetting_chart
 from pages.shared.image_grid import PAGE
 
@@ -27,7 +27,7 @@ def open_learning(open_page, part):
 def history_of(store, part):
     evaluation = finish(evaluate_run(RUN, store.run(RUN).config, store.home, part=part))
     fingerprint = open_source("digits", store.home).info.fingerprint
-    return read_learning(store.home.run_folder(RUN), part, len(evaluation), fingerprint, 3), evaluation
+    return read_dynamics(store.home.run_folder(RUN), part, len(evaluation), fingerprint, 3), evaluation
 
 
 def charts(at):

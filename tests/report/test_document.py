@@ -13,14 +13,15 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support, top_k_accuracy_score
 
 from cnn_core.__main__ import _parser
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, ImageSet, finish
 from cnn_core.events import Changed, Epoch
 from cnn_core.inference.confidence import Calibration
 from cnn_core.metrics.calibration import reliability_of
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.report.curve_svg import round_numbers
-from cnn_core.report.document import Looked, RunFacts, write_report
+from cnn_core.report.document import EvaluationFacts, RunFacts, write_report
 from cnn_core.report.settings import chosen_settings, command_line
 
 HOSTILE = '<script>alert(1)</script><img src="https://192.0.2.1/x"> "\'&amp; $body'
@@ -130,10 +131,10 @@ def facts_of(config: TrainConfig | None = None, epochs: int = 3, **chosen) -> Ru
     return RunFacts(**(usual | chosen))
 
 
-def looked_at(evaluation: Evaluation, images: ImageSet | None = None, **chosen) -> Looked:
+def looked_at(evaluation: Evaluation, images: ImageSet | None = None, **chosen) -> EvaluationFacts:
     info = DataInfo("digits", evaluation.classes, 8, 3, 1000, 200, "abc")
     usual = {"names": lambda indices: [f"cats/{index}.png" for index in indices], "part": "test", "epoch": None, "info": info}
-    return Looked(evaluation, images or pictures_of(evaluation), **(usual | chosen))
+    return EvaluationFacts(evaluation, images or pictures_of(evaluation), **(usual | chosen))
 
 
 def report(evaluation: Evaluation | None = None, run: RunFacts | None = None, **chosen) -> tuple[str, Read]:
@@ -301,7 +302,7 @@ def test_test_images_that_were_looked_at_for_many_networks_are_said_to_be(looks:
 
 def test_the_kept_temperature_is_told_with_what_it_mends():
     evaluation = evaluation_of()
-    error = [reliability_of(evaluation.cooled(t)).expected_error for t in (1.0, 2.5)]
+    error = [reliability_of(evaluation.with_temperature(t)).expected_error for t in (1.0, 2.5)]
     _, read = report(evaluation, calibration=Calibration(temperature=2.5, images=321, threshold=0.4))
     assert read.figures["Calibration error"].startswith(percent(error[0]))
     assert read.figures["Calibration error, calibrated"] == percent(error[1]) and error[0] != error[1]

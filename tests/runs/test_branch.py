@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from cnn_core.config.schema import BRANCHABLE, TrainConfig
+from cnn_core.config.changes import BRANCHABLE
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, SettingError
 from cnn_core.events import Epoch, Resumed, Steps
 from cnn_core.execution.in_process import execute
@@ -28,7 +29,7 @@ def trained(store: Store, pictures: Path, **chosen: Any) -> str:
 
 def losses(store: Store, run: str) -> list[float]:
     history = History()
-    history.add(store.events(run))
+    history.add(store.log.read(run))
     return history.snapshot()["steps"]["loss"]["y"]
 
 
@@ -47,15 +48,15 @@ def test_a_branch_without_changes_ends_as_its_parent_did_bit_for_bit(store: Stor
     assert losses(store, child) == losses(store, parent) and same_weights(store, parent, child)
     row = store.run(child)
     assert (row.parent, row.parent_epoch) == (parent, epoch) and [run.id for run in store.children(parent)] == [child]
-    assert [stored.event for stored in store.events(child) if isinstance(stored.event, Resumed)] == [Resumed(3 * epoch, epoch)]
+    assert [stored.event for stored in store.log.read(child) if isinstance(stored.event, Resumed)] == [Resumed(3 * epoch, epoch)]
 
 
 def test_a_branch_with_another_rate_and_length_leaves_its_parent_as_it_was(store: Store, pictures: Path):
     parent = trained(store, pictures, schedule="constant", warmup=0)
-    before = store.events(parent)
+    before = store.log.read(parent)
     child = branch(store, parent, 2, {"learning_rate": 0.0005, "epochs": 6, "weight_decay": 0.1, "dropout": 0.0})
-    assert execute(store, child) == "finished" and store.events(parent) == before
-    events = [stored.event for stored in store.events(child)]
+    assert execute(store, child) == "finished" and store.log.read(parent) == before
+    events = [stored.event for stored in store.log.read(child)]
     rates = [event.learning_rate for event in events if isinstance(event, Steps) and event.step > 6]
     assert set(rates) == {0.0005} and [event.epoch for event in events if isinstance(event, Epoch)] == [1, 2, 3, 4, 5, 6]
     model, _ = load_model(store.home.run_folder(child), torch.device("cpu"))
@@ -66,7 +67,7 @@ def test_a_branch_with_another_rate_and_length_leaves_its_parent_as_it_was(store
 def test_the_best_network_until_then_is_the_branchs_best_until_it_finds_a_better_one(store: Store, pictures: Path, is_kept: bool):
     parent = trained(store, pictures)
     folder = store.home.run_folder(parent)
-    epochs = [stored.event for stored in store.events(parent) if isinstance(stored.event, Epoch)]
+    epochs = [stored.event for stored in store.log.read(parent) if isinstance(stored.event, Epoch)]
     best = max(event.epoch for event in epochs[:3] if event.is_best)
     if not is_kept and best < 3:
         epoch_file(folder, best).unlink()
@@ -80,7 +81,7 @@ def test_settings_changed_in_the_parent_until_then_hold_in_the_branch(store: Sto
 
     def watch(event: object) -> None:
         if isinstance(event, Epoch) and event.epoch == 2:
-            store.request(run, "change", learning_rate=0.0007)
+            store.requests.add(run, "change", learning_rate=0.0007)
 
     execute(store, run, watch=watch)
     assert [store.config_in_force(run, epoch).learning_rate for epoch in (1, 4)] == [0.003, 0.0007]

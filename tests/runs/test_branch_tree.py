@@ -2,9 +2,9 @@
 
 import random
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.runs.branch_tree import family_trees
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 
 CONFIG = make_config()
 

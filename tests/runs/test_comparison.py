@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.runs.comparison import differences, group_by_settings, verdict
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence
 
 

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnn_core.config.schema import TrainConfig, change_config, make_config
+from cnn_core.config.changes import change_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Changed, Epoch, Event, Finished, Started, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.home import Home
 from cnn_core.runs import history as history_module
-from cnn_core.runs.diagnostics import RULES, Finding, examine
+from cnn_core.runs.diagnostics import RULES, Finding, diagnose
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
 from cnn_core.runs.signals import find_leap, guess_margin, standard_error
-from cnn_core.runs.store import Store, Stored
+from cnn_core.runs.store import Store
 from cnn_core.runs.suggestions import changed, in_words
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, start_process, tiny_config, write_pictures
@@ -66,17 +69,17 @@ def epochs(
 
 def history_of(*events: Event) -> History:
     history = History()
-    history.add([Stored(seq, event) for seq, event in enumerate(events, start=1)])
+    history.add([StoredEvent(seq, event) for seq, event in enumerate(events, start=1)])
     return history
 
 
 def rules(history: History, config: TrainConfig = CONFIG, error: str = "") -> list[str]:
-    return [finding.rule for finding in examine(history, config, error)]
+    return [finding.rule for finding in diagnose(history, config, error)]
 
 
 def only(history: History, config: TrainConfig = CONFIG, error: str = "") -> Finding:
     """The one finding; its sentences read as such, and the run can be started with what it changes."""
-    (finding,) = examine(history, config, error)
+    (finding,) = diagnose(history, config, error)
     assert is_a_sentence(finding.seen) and is_a_sentence(finding.remedy)
     assert changed(config, finding.changes) == change_config(config, finding.changes, TrainConfig.model_fields)
     return finding
@@ -163,10 +166,10 @@ def test_a_leap_because_of_other_images_is_not_put_down_to_the_rate():
 def test_what_a_branch_took_over_is_not_compared_with_what_it_did_itself():
     losses = falling(200, end=0.3)
     history = history_of(started(), *steps(1, losses), *epochs(RISING[:10]), *steps(201, [1.8] * 100))
-    assert [f.rule for f in examine(history, CONFIG, parent_epoch=10)] == []
+    assert [f.rule for f in diagnose(history, CONFIG, parent_epoch=10)] == []
     assert rules(history) == ["Learning rate too high"]
     history = history_of(started(), *overfitted(0.05, 0.2))
-    assert examine(history, CONFIG, parent_epoch=9) == [] and rules(history) == ["Overfitting"]
+    assert diagnose(history, CONFIG, parent_epoch=9) == [] and rules(history) == ["Overfitting"]
 
 
 def test_a_rate_that_somebody_has_lowered_since_the_leap_is_no_longer_too_high():
@@ -213,7 +216,7 @@ def test_a_run_that_has_hardly_begun_is_not_yet_judged():
 
 def test_guessing_in_an_imbalanced_set_is_saying_the_largest_class():
     events = started(val=500, counts=(900, 100)), *epochs([0.90] * 9, train_accuracy=0.9, val_loss=[0.3] * 9)
-    (finding,) = examine(history_of(*events), CONFIG)
+    (finding,) = diagnose(history_of(*events), CONFIG)
     assert finding.rule == "Not learning" and "guessing gives 90.0%" in finding.seen
 
 
@@ -352,7 +355,7 @@ def test_an_effect_is_left_out_where_its_cause_is_found():
 
 def test_a_change_that_is_impossible_beside_the_other_settings_is_not_offered():
     config = TrainConfig.model_validate({**CONFIG.model_dump(), "patience": 2, "schedule": "plateau"})  # as an older run may be
-    (finding,) = examine(history_of(started(), *epochs(RISING[:2], dead=0.81)), config)
+    (finding,) = diagnose(history_of(started(), *epochs(RISING[:2], dead=0.81)), config)
     assert finding.rule == "Dead activations" and finding.changes == {}
 
 
@@ -369,8 +372,8 @@ def test_a_real_training_at_an_absurd_rate_is_recognised(store: Store, tmp_path)
     run = store.create(config)
     execute(store, run)
     history = History()
-    history.add(store.events(run))
-    finding = examine(history, config, store.run(run).error)[0]
+    history.add(store.log.read(run))
+    finding = diagnose(history, config, store.run(run).error)[0]
     assert finding.rule in ("Learning rate too high", "Training diverged")
     assert finding.changes == {"learning_rate": 0.001}, "what this network usually gets"
 
@@ -380,14 +383,14 @@ def test_a_real_training_that_diverges_is_recognised_by_its_sentence(store: Stor
     run = store.create(config)
     assert execute(store, run) == "failed"
     history = History()
-    history.add(store.events(run))
+    history.add(store.log.read(run))
     finding = only(history, config, store.run(run).error)
     assert finding.rule == "Training diverged" and finding.changes == {"learning_rate": 0.02}
 
 
 def test_a_real_training_on_the_digits_that_went_well_gets_no_alarm(digits_run: Trained):
     history = History()
-    history.add(digits_run.store.events(digits_run.id))
+    history.add(digits_run.store.log.read(digits_run.id))
     assert not set(rules(history, digits_run.run.config)) - {"Still improving at the end"}, "six epochs may be too few"
 
 

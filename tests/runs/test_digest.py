@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.runs import digest
@@ -17,9 +17,10 @@ from cnn_core.runs import history as history_module
 from cnn_core.runs.branch import branch
 from cnn_core.runs.curve import NEWEST
 from cnn_core.runs.digest import DIGEST, EVERY, from_bytes, keep_history, read_history, to_bytes
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import FIRST_STEPS, History
-from cnn_core.runs.organizer import Shelf
-from cnn_core.runs.store import Store, Stored
+from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.runs.store import Store
 from tests.conftest import Trained
 from tests.helpers import tiny_config
 
@@ -54,7 +55,7 @@ def eventful(seed: int, reports: int = 900) -> list[Event]:
 
 def folded(events: list[Event]) -> History:
     history = History()
-    history.add([Stored(seq, event) for seq, event in enumerate(events, start=1)])
+    history.add([StoredEvent(seq, event) for seq, event in enumerate(events, start=1)])
     return history
 
 
@@ -71,7 +72,7 @@ def test_a_history_that_goes_on_from_a_digest_anywhere_is_the_history_of_all_eve
     assert whole.resumed and whole.probed and whole.last.step > 2 * NEWEST
     for cut in (0, 1, 5, len(events) // 3, len(events) // 2, len(events) - 1, len(events)):
         history = from_bytes(to_bytes(folded(events[:cut])))
-        history.add([Stored(seq, event) for seq, event in enumerate(events[cut:], start=cut + 1)])
+        history.add([StoredEvent(seq, event) for seq, event in enumerate(events[cut:], start=cut + 1)])
         assert history == whole and history.snapshot() == whole.snapshot() and history.mark() == whole.mark()
         assert history.losses == whole.losses
         np.testing.assert_array_equal(history.gauge("gradient_norm"), whole.gauge("gradient_norm"))
@@ -80,22 +81,22 @@ def test_a_history_that_goes_on_from_a_digest_anywhere_is_the_history_of_all_eve
 
 def test_whoever_opens_a_long_run_leaves_a_digest_from_which_the_next_one_begins(store: Store, monkeypatch: pytest.MonkeyPatch):
     run, events = store.create(make_config()), eventful(1)
-    store.append(run, events[:-5])
+    store.log.append(run, events[:-5])
     assert len(events) > EVERY
     assert read_history(store, run) == folded(events[:-5])
     kept = from_bytes(content(store, run))
     assert kept == folded(events[:-5])
-    store.append(run, events[-5:])
+    store.log.append(run, events[-5:])
     read: list[int] = []
-    plain = store.events
-    monkeypatch.setattr(store, "events", lambda run, since, **how: read.append(since) or plain(run, since, **how))
+    plain = store.log.read
+    monkeypatch.setattr(store.log, "read", lambda run, since, **how: read.append(since) or plain(run, since, **how))
     assert read_history(store, run) == folded(events) and read[0] == kept.seq
     assert from_bytes(content(store, run)) == kept, "five events are no reason to write"
 
 
 def test_a_short_run_has_no_digest_of_its_readers(store: Store):
     run = store.create(make_config())
-    store.append(run, eventful(0, reports=20))
+    store.log.append(run, eventful(0, reports=20))
     assert read_history(store, run).seq and content(store, run) is None
     assert read_history(store, store.create(make_config())) == History()
 
@@ -103,7 +104,7 @@ def test_a_short_run_has_no_digest_of_its_readers(store: Store):
 @pytest.mark.parametrize("damage", ["cut off", "a bit flipped", "nothing", "another version", "another shape"])
 def test_a_digest_that_cannot_be_used_is_not_used_and_replaced(store: Store, damage: str, monkeypatch: pytest.MonkeyPatch):
     run, events = store.create(make_config()), eventful(2)
-    store.append(run, events)
+    store.log.append(run, events)
     keep_history(store, run, folded(events[:100]))
     body = bytearray(content(store, run))
     if damage == "a bit flipped":
@@ -117,7 +118,7 @@ def test_a_digest_that_cannot_be_used_is_not_used_and_replaced(store: Store, dam
         body = hashlib.sha256(body).digest() + body
     else:
         body = body[:-9] if damage == "cut off" else b""
-    with store.connect() as db:
+    with store.database.connect() as db:
         db.execute("update digests set body = ?", (bytes(body),))
     assert read_history(store, run) == folded(events)
     assert from_bytes(content(store, run)) == folded(events)
@@ -125,8 +126,8 @@ def test_a_digest_that_cannot_be_used_is_not_used_and_replaced(store: Store, dam
 
 def test_a_store_that_cannot_be_written_is_still_read(store: Store):
     run, events = store.create(make_config()), eventful(0)
-    store.append(run, events)
-    with store.connect() as db:
+    store.log.append(run, events)
+    with store.database.connect() as db:
         db.execute("drop table digests")
         db.execute("create view digests as select '' as run, x'' as body")  # which cannot be written
     assert read_history(store, run) == folded(events)
@@ -144,7 +145,7 @@ def test_a_run_that_is_trained_keeps_its_digest_as_it_goes_and_at_its_end(
 
     assert execute(store, run, watch=watch) == "finished"
     assert all(0 <= place - seq < 10 for place, seq in enumerate(seen, start=1)) and len(seen) > 40
-    assert from_bytes(content(store, run)) == folded([stored.event for stored in store.events(run)])
+    assert from_bytes(content(store, run)) == folded([stored.event for stored in store.log.read(run)])
 
 
 def test_a_branch_begins_with_the_curves_up_to_its_epoch_whatever_digest_its_parent_has(colours_copy: Trained):
@@ -152,7 +153,7 @@ def test_a_branch_begins_with_the_curves_up_to_its_epoch_whatever_digest_its_par
     assert content(store, parent)
     child = branch(store, parent, 3, {"epochs": 4})
     assert content(store, child) is None
-    until = [stored.event for stored in store.events(child)]
+    until = [stored.event for stored in store.log.read(child)]
     assert read_history(store, child) == folded(until) and len(read_history(store, child).epochs) == 3
 
 
@@ -160,8 +161,8 @@ def test_a_run_that_leaves_the_bin_takes_its_digest_along(store: Store):
     run = store.create(make_config())
     keep_history(store, run, History())
     store.set_status(run, "stopped")
-    Shelf(store).remove(run)
-    assert Shelf(store).empty_bin() == 1 and content(store, run) is None
+    RunOrganizer(store).remove(run)
+    assert RunOrganizer(store).empty_bin() == 1 and content(store, run) is None
 
 
 def test_a_history_without_what_rules_look_at_draws_the_same():
@@ -169,7 +170,7 @@ def test_a_history_without_what_rules_look_at_draws_the_same():
     whole, drawn = folded(events[:500]), folded(events[:500])
     drawn.drop_steps()
     for history in (whole, drawn):
-        history.add([Stored(seq, event) for seq, event in enumerate(events[500:], start=501)])
+        history.add([StoredEvent(seq, event) for seq, event in enumerate(events[500:], start=501)])
     assert drawn.snapshot() == whole.snapshot() and drawn.update(replace(drawn.mark(), steps=0)) == whole.update(
         replace(whole.mark(), steps=0)
     )
@@ -182,7 +183,7 @@ def test_a_history_that_only_draws_does_not_grow_with_its_steps():
     history.drop_steps()
     for number in range(1, 241):  # looked at often: what is new is let go of in large pieces
         reports = [report(rng, 500 * (number - 1) + step, 5) for step in range(5, 501, 5)]
-        history.add([Stored(history.seq + place, event) for place, event in enumerate(reports, start=1)])
+        history.add([StoredEvent(history.seq + place, event) for place, event in enumerate(reports, start=1)])
         sizes.append(len(to_bytes(history)))
     assert max(sizes[120:]) <= 1.1 * max(sizes[:120])
 
@@ -203,7 +204,7 @@ def test_rules_see_the_first_and_the_newest_steps_as_they_were_told(monkeypatch:
             told += new.loss
             norms[new.step] = new.gradient_norm
             events = [new]
-        history.add([Stored(history.seq + 1, event) for event in events])
+        history.add([StoredEvent(history.seq + 1, event) for event in events])
         most = max(most, len(history.losses))
         after = history.ruled_after
         np.testing.assert_array_equal(history.losses, np.float32(told[after:]))
@@ -219,6 +220,6 @@ def test_a_history_that_rules_look_at_does_not_grow_without_end_either(monkeypat
     rng, history, sizes = np.random.default_rng(0), History(), []
     for number in range(1, 241):
         reports = [report(rng, 500 * (number - 1) + step, 5) for step in range(5, 501, 5)]
-        history.add([Stored(history.seq + place, event) for place, event in enumerate(reports, start=1)])
+        history.add([StoredEvent(history.seq + place, event) for place, event in enumerate(reports, start=1)])
         sizes.append(len(to_bytes(history)))
     assert max(sizes[120:]) <= 1.1 * max(sizes[:120])

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from cnn_core.config.schema import make_config
-from cnn_core.runs.organizer import Shelf
+from cnn_core.config.defaults import make_config
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 
 
@@ -14,22 +14,22 @@ def ask(store: Store, owner: str) -> str:
 
 
 def train(store: Store, run: str) -> None:
-    assert store.start(run)
+    assert store.queue.start(run)
     store.set_status(run, "finished")
 
 
 def test_the_nth_run_of_a_person_comes_after_everybodys_runs_before_their_nth(store: Store):
     ann, ben, cleo = ([ask(store, owner) for _ in range(count)] for owner, count in (("ann", 4), ("ben", 2), ("cleo", 1)))
-    assert store.waiting() == [ann[0], ben[0], cleo[0], ann[1], ben[1], ann[2], ann[3]]
+    assert store.queue.waiting() == [ann[0], ben[0], cleo[0], ann[1], ben[1], ann[2], ann[3]]
 
 
 def test_a_latecomer_does_not_wait_for_all_that_somebody_asked_for_before(store: Store):
     ann = [ask(store, "ann") for _ in range(20)]
     train(store, ann[0])
     late = ask(store, "ben")
-    assert store.waiting()[0] == late
+    assert store.queue.waiting()[0] == late
     train(store, late)
-    assert store.waiting() == ann[1:]
+    assert store.queue.waiting() == ann[1:]
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -45,22 +45,22 @@ def test_who_is_next_is_who_was_served_longest_ago_as_arithmetic_says(store: Sto
             owner = min(there, key=lambda owner: (served.get(owner, 0), waiting[owner][0]))
             expected, clock = waiting[owner].pop(0), clock + 1
             served[owner] = clock
-            assert store.waiting()[0] == expected
+            assert store.queue.waiting()[0] == expected
             train(store, expected)
-    assert sorted(store.waiting()) == sorted(run for runs in waiting.values() for run in runs)
+    assert sorted(store.queue.waiting()) == sorted(run for runs in waiting.values() for run in runs)
 
 
 def test_one_person_alone_waits_in_the_order_of_asking_also_after_some_were_trained(store: Store):
     runs = [ask(store, "") for _ in range(5)]
     train(store, runs[0])
-    assert store.waiting() == runs[1:]
-    Shelf(store).move(runs[4], 0)
-    assert store.waiting() == [runs[4], *runs[1:4]]
+    assert store.queue.waiting() == runs[1:]
+    RunOrganizer(store).move(runs[4], 0)
+    assert store.queue.waiting() == [runs[4], *runs[1:4]]
 
 
 def test_moving_a_run_changes_the_order_of_its_owners_runs_only(store: Store):
     ann, ben = [ask(store, "ann") for _ in range(3)], [ask(store, "ben") for _ in range(2)]
-    Shelf(store).move(ann[2], 0)
-    assert [run for run in store.waiting() if run in ann] == [ann[2], ann[0], ann[1]]
-    assert [run for run in store.waiting() if run in ben] == ben
-    assert set(store.waiting()[:2]) == {ann[2], ben[0]}
+    RunOrganizer(store).move(ann[2], 0)
+    assert [run for run in store.queue.waiting() if run in ann] == [ann[2], ann[0], ann[1]]
+    assert [run for run in store.queue.waiting() if run in ben] == ben
+    assert set(store.queue.waiting()[:2]) == {ann[2], ben[0]}

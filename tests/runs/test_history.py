@@ -8,8 +8,8 @@ import pytest
 
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.runs.curve import decimate
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, summarise
-from cnn_core.runs.store import Stored
 
 STARTED = Started(
     parameters=506_154, device="CPU, 2 threads", train_count=900, val_count=100, test_count=200, steps_per_epoch=10, epochs=5
@@ -49,7 +49,7 @@ def epoch(number: int, step: int, *, is_best: bool = True, val_accuracy: float =
 
 def history_of(events: list[Event]) -> History:
     history = History()
-    history.add([Stored(seq, event) for seq, event in enumerate(events, start=1)])
+    history.add([StoredEvent(seq, event) for seq, event in enumerate(events, start=1)])
     return history
 
 
@@ -131,7 +131,7 @@ def test_a_snapshot_stays_bounded_with_as_many_epochs_as_can_be_asked_for():
 def test_an_update_is_bounded_however_much_came_in_between():
     history = history_of([STARTED, steps(1, 1)])
     mark = history.mark()
-    history.add([Stored(3, steps(50_001, 50_000))])
+    history.add([StoredEvent(3, steps(50_001, 50_000))])
     update = history.update(mark)
     assert not update["reset"] and update["step"] == 50_001
     assert all(len(column["x"]) <= UPDATE_POINTS for column in update["steps"].values())
@@ -142,7 +142,7 @@ def test_an_update_is_bounded_however_much_came_in_between():
 def test_updates_join_without_a_gap_and_without_a_double(seed: int):
     rng = np.random.default_rng(seed)
     events = long_run(2000, per_report=20, per_epoch=100)
-    stored = [Stored(seq, event) for seq, event in enumerate(events, start=1)]
+    stored = [StoredEvent(seq, event) for seq, event in enumerate(events, start=1)]
     history, x, y, epochs = History(), [], [], []
     while stored:
         count = int(rng.integers(1, 9))
@@ -162,7 +162,7 @@ def test_events_added_one_by_one_or_all_at_once_give_the_same_history():
     events = long_run(300, per_report=10, per_epoch=50)
     slowly = History()
     for seq, event in enumerate(events, start=1):
-        slowly.add([Stored(seq, event)])
+        slowly.add([StoredEvent(seq, event)])
     assert slowly.snapshot() == history_of(events).snapshot() and slowly.mark() == history_of(events).mark()
 
 
@@ -186,11 +186,11 @@ def test_the_speed_shown_is_of_the_last_seconds_and_in_the_end_of_the_whole_run(
     fast = [replace(steps(last, 1), train_seconds=50 + (last - 50) * 0.01) for last in range(51, 101)]
     history = history_of([STARTED])
     assert history.images_per_second is None
-    history.add([Stored(2, slow[0])])
+    history.add([StoredEvent(2, slow[0])])
     assert history.images_per_second == pytest.approx(64)
-    history.add([Stored(seq, event) for seq, event in enumerate((*slow[1:], *fast), start=3)])
+    history.add([StoredEvent(seq, event) for seq, event in enumerate((*slow[1:], *fast), start=3)])
     assert history.images_per_second == history.update(Mark(0, 0, 0))["images_per_second"] == pytest.approx(6400)
-    history.add([Stored(200, Finished(test_accuracy=0.9, test_loss=0.3))])
+    history.add([StoredEvent(200, Finished(test_accuracy=0.9, test_loss=0.3))])
     assert history.images_per_second == pytest.approx(100 * 64 / 50.5)
 
 
@@ -236,11 +236,11 @@ def test_the_summary_has_the_figures_of_the_best_epoch_and_of_training_alone():
 
 def test_a_history_of_a_real_run_shows_every_step_and_epoch_of_it(digits_run):
     history = History()
-    history.add(digits_run.store.events(digits_run.id))
+    history.add(digits_run.store.log.read(digits_run.id))
     snapshot = history.snapshot()
     assert snapshot["steps"]["loss"]["x"] == list(range(1, 6 * 20 + 1)) and snapshot["seconds_left"] == 0
     assert [e["epoch"] for e in snapshot["epochs"]] == [1, 2, 3, 4, 5, 6]
-    assert history.seq == len(digits_run.store.events(digits_run.id))
+    assert history.seq == len(digits_run.store.log.read(digits_run.id))
 
 
 @pytest.mark.parametrize(("step", "done", "reached"), [(20, 2, 26), (16, 1, 26), (10, 1, 20), (0, 0, 12), (26, 2, 26)])
@@ -259,9 +259,9 @@ def test_after_a_resumption_the_history_is_that_of_a_run_without_one(step: int, 
     assert [e["epoch"] for e in resumed.snapshot()["epochs"]] == list(range(1, done + 1))
     assert resumed.resumed == resumed.seq
     if step == 10 * (done + 1):
-        resumed.add([Stored(resumed.seq + 1, epoch(done + 1, step))])
+        resumed.add([StoredEvent(resumed.seq + 1, epoch(done + 1, step))])
     for event in reports(step, 40):
-        resumed.add([Stored(resumed.seq + 1, event)])
+        resumed.add([StoredEvent(resumed.seq + 1, event)])
     mine, theirs = ({**history.snapshot(), "seq": 0} for history in (resumed, whole))
     for snapshot in (mine, theirs):
         snapshot.pop("images_per_second")  # of the last five seconds, of which a resumption has fewer
@@ -309,9 +309,9 @@ def test_an_update_has_means_where_it_cannot_have_all_points():
     history = history_of([STARTED, steps(1000, 1000)])
     mark = history.mark()
     losses = np.random.default_rng(0).random(UPDATE_POINTS + 1)
-    history.add([Stored(3, replace(steps(1200, 200), loss=tuple(losses[:-1])))])
+    history.add([StoredEvent(3, replace(steps(1200, 200), loss=tuple(losses[:-1])))])
     assert history.update(mark)["means"] == {"loss": None, "accuracy": None}
-    history.add([Stored(4, replace(steps(1201, 1), loss=(losses[-1],)))])
+    history.add([StoredEvent(4, replace(steps(1201, 1), loss=(losses[-1],)))])
     column = history.update(mark)["means"]["loss"]
     assert column["x"] == [1004, *range(1008, 1201, 4), 1201]  # intervals of four steps from step 1 on
     ends = [step - 1000 for step in column["x"]]

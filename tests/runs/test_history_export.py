@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Changed, Finished, Resumed
 from cnn_core.home import Home
-from cnn_core.runs.event_reader import Told
+from cnn_core.runs.event_reader import EventReader
 from cnn_core.runs.history_export import export_runs
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 from tests.pages.hand_fed import epoch, loss, started, steps
 
@@ -40,7 +40,7 @@ def trained(store: Store, **chosen) -> str:
         again,
         epoch(1, 10, val_accuracy=0.7),
     ]
-    store.append(
+    store.log.append(
         run, [*events, steps(11, 14, 2), spoken, Changed(20, {"epochs": 3}), epoch(2, 20, val_accuracy=0.8), Finished(0.75, 0.5)]
     )
     store.set_status(run, "finished", summary={"epochs": 2, "test_accuracy": 0.75})
@@ -88,7 +88,7 @@ def test_one_table_tells_settings_and_figures_of_all_runs(store: Store):
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", '=HYPERLINK("http://192.0.2.1")'])
 def test_no_text_of_a_person_becomes_a_formula_in_a_spreadsheet(store: Store, text: str):
     run = trained(store)
-    Shelf(store).describe(run, name=text, notes=text, tags=[text[:9]])
+    RunOrganizer(store).describe(run, name=text, notes=text, tags=[text[:9]])
     row = table(exported(store, "csv", run), "runs.csv")[0]
     assert row["name"] == row["notes"] == f"'{text}" and row["tags"] == f"'{text[:9]}"
 
@@ -97,7 +97,7 @@ def test_no_text_of_a_person_becomes_a_formula_in_a_spreadsheet(store: Store, te
 def test_no_cell_is_a_formula_whatever_a_spreadsheet_takes_for_the_end_of_one(store: Store, delimiter: str):
     """Spreadsheets of some countries part cells at semicolons, and then a quotation mark within a cell means nothing."""
     run = trained(store)
-    Shelf(store).describe(run, name="a;=1+1", notes=' =1\na;\t@SUM(A1)\r\n-2+3;＝4\n"=5"', tags=["x;+1"])
+    RunOrganizer(store).describe(run, name="a;=1+1", notes=' =1\na;\t@SUM(A1)\r\n-2+3;＝4\n"=5"', tags=["x;+1"])
     text = exported(store, "csv", run).read("runs.csv").decode("utf-8-sig")
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE) if delimiter != "," else (csv.QUOTE_MINIMAL,):
         cells = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting) for cell in row]
@@ -106,7 +106,7 @@ def test_no_cell_is_a_formula_whatever_a_spreadsheet_takes_for_the_end_of_one(st
 
 def test_tables_keep_every_letter_and_excel_knows_their_encoding(store: Store):
     run = trained(store)
-    Shelf(store).describe(run, name="Füchse, 狐 und 🦊")
+    RunOrganizer(store).describe(run, name="Füchse, 狐 und 🦊")
     archive = exported(store, "csv", run)
     assert table(archive, "runs.csv")[0]["name"] == "Füchse, 狐 und 🦊"
     assert all(archive.read(name).startswith(b"\xef\xbb\xbf") for name in archive.namelist())
@@ -115,7 +115,7 @@ def test_tables_keep_every_letter_and_excel_knows_their_encoding(store: Store):
 def test_the_accuracy_of_each_class_stands_under_its_name(store: Store):
     run = store.create(make_config())
     began = replace(started(), classes=("=cat", "dog"), class_counts=(1, 2))
-    store.append(run, [began, steps(1, 10), replace(epoch(1, 10), class_accuracy=(0.25, None))])
+    store.log.append(run, [began, steps(1, 10), replace(epoch(1, 10), class_accuracy=(0.25, None))])
     row = table(exported(store, "csv", run), f"{run}/epochs.csv")[0]
     assert row["accuracy of =cat"] == "0.25" and row["accuracy of dog"] == ""
 
@@ -144,7 +144,7 @@ def test_tensorboards_own_reader_finds_every_point_with_its_step_and_time(store:
         points = reader.Scalars("step/loss")
         assert [point.step for point in points] == list(range(1, 21))
         assert [point.value for point in points] == np.float32(LOSSES).tolist()
-        last = list(Told(store, run).reports())[-1]
+        last = list(EventReader(store, run).reports())[-1]
         assert points[-1].wall_time == pytest.approx(last.at, abs=1e-3)
         assert [(p.step, p.value) for p in reader.Scalars("epoch/val_accuracy")] == [(1, np.float32(0.7)), (2, np.float32(0.8))]
         assert [(p.step, p.value) for p in reader.Scalars("report/gradient_norm")] == [(20, 2.5)]
@@ -168,7 +168,7 @@ def test_every_point_has_the_time_at_which_it_was_also_before_a_pause_or_a_resum
     first = replace(steps(1, 10), train_seconds=20.0, seconds=20.0, at=day)
     second = replace(steps(11, 14, 2), train_seconds=22.0, seconds=25.0, at=day + 7_200)  # two hours' pause between them
     ends = [replace(epoch(1, 10), seconds=23.0), replace(epoch(2, 14), seconds=28.0)]
-    store.append(run, [started(), first, ends[0], second, ends[1]])
+    store.log.append(run, [started(), first, ends[0], second, ends[1]])
     found = points(store, run, tmp_path)
     assert [p.wall_time for p in found("step/loss")] == pytest.approx(
         [day - 18 + 2 * n for n in range(10)] + [day + 7_200 - 1.5 + 0.5 * n for n in range(4)], abs=1e-3
@@ -179,7 +179,7 @@ def test_every_point_has_the_time_at_which_it_was_also_before_a_pause_or_a_resum
 
 def test_epochs_are_drawn_even_where_no_step_is_known(store: Store, tmp_path: Path):
     run = store.create(make_config())
-    store.append(run, [epoch(1, 10, val_accuracy=0.5), epoch(2, 20, val_accuracy=0.75)])
+    store.log.append(run, [epoch(1, 10, val_accuracy=0.5), epoch(2, 20, val_accuracy=0.75)])
     assert [(p.step, p.value) for p in points(store, run, tmp_path)("epoch/val_accuracy")] == [(1, 0.5), (2, 0.75)]
 
 
@@ -192,7 +192,7 @@ def test_a_long_run_needs_no_more_memory_than_a_part_of_it_and_tells_how_far_it_
     run = store.create(make_config())
     peaks = []
     for first, last in ((0, 4_000), (4_000, 16_000)):
-        store.append(run, [steps(step - 3, step) for step in range(first + 4, last + 1, 4)])
+        store.log.append(run, [steps(step - 3, step) for step in range(first + 4, last + 1, 4)])
         tracemalloc.start()
         with (tmp_path / "runs.zip").open("wb") as file:
             told = list(export_runs(store, [store.run(run)], form, file))
@@ -204,7 +204,7 @@ def test_a_long_run_needs_no_more_memory_than_a_part_of_it_and_tells_how_far_it_
 
 def test_an_export_that_nobody_waits_for_any_more_lets_go_of_its_file(store: Store):
     run = store.create(make_config())
-    store.append(run, [steps(step - 1, step) for step in range(2, 10_000, 2)])
+    store.log.append(run, [steps(step - 1, step) for step in range(2, 10_000, 2)])
     for form in ("csv", "json", "tensorboard"):
         export = export_runs(store, [store.run(run)], form, io.BytesIO())
         next(export), next(export)
@@ -237,7 +237,7 @@ def test_what_was_taken_back_again_and_again_is_told_once(store: Store):
         events.append(replace(steps(step + 1, step + count), loss=values, accuracy=values))
         account += values
         step += count
-    store.append(run, events)
-    told = list(Told(store, run).reports())
+    store.log.append(run, events)
+    told = list(EventReader(store, run).reports())
     assert [value for report in told for value in report.loss] == account
     assert [report.step for report in told] == np.cumsum([len(report.loss) for report in told]).tolist()

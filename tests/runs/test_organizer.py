@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError
 from cnn_core.events import Note
 from cnn_core.home import CONFIG
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence
 
 
 @pytest.fixture
-def shelf(store: Store) -> Shelf:
-    return Shelf(store)
+def shelf(store: Store) -> RunOrganizer:
+    return RunOrganizer(store)
 
 
 def ended(store: Store, status: str = "finished") -> str:
@@ -25,7 +25,7 @@ def ended(store: Store, status: str = "finished") -> str:
     return run
 
 
-def test_a_run_is_given_a_name_notes_and_tags_and_keeps_what_is_not_given_anew(shelf: Shelf):
+def test_a_run_is_given_a_name_notes_and_tags_and_keeps_what_is_not_given_anew(shelf: RunOrganizer):
     run, other = ended(shelf.store), ended(shelf.store)
     shelf.describe(run, name="  Baseline ☕ ", notes="first\ntry", tags=["b", "a", "a", " "])
     shelf.describe(run, notes="")
@@ -40,7 +40,7 @@ def test_a_run_is_given_a_name_notes_and_tags_and_keeps_what_is_not_given_anew(s
     [{"name": "x" * 81}, {"notes": "x" * 4001}, {"tags": ["x" * 31]}, {"tags": [str(n) for n in range(13)]}],
     ids=lambda given: next(iter(given)),
 )
-def test_what_is_too_long_is_refused_in_words_and_changes_nothing(shelf: Shelf, given: dict):
+def test_what_is_too_long_is_refused_in_words_and_changes_nothing(shelf: RunOrganizer, given: dict):
     run = ended(shelf.store)
     shelf.describe(run, name="kept", notes="kept", tags=["kept"])
     with pytest.raises(RunError) as refusal:
@@ -49,39 +49,39 @@ def test_what_is_too_long_is_refused_in_words_and_changes_nothing(shelf: Shelf, 
     assert is_a_sentence(refusal.value) and (row.name, row.notes, row.tags) == ("kept", "kept", ("kept",))
 
 
-def test_a_run_that_is_not_there_cannot_be_described(shelf: Shelf):
+def test_a_run_that_is_not_there_cannot_be_described(shelf: RunOrganizer):
     with pytest.raises(RunError, match="There is no run"):
         shelf.describe("0099-digits", name="x")
 
 
 @pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
-def test_the_bin_keeps_everything_and_gives_it_back(shelf: Shelf, status: str):
+def test_the_bin_keeps_everything_and_gives_it_back(shelf: RunOrganizer, status: str):
     store, run, other = shelf.store, ended(shelf.store, status), ended(shelf.store)
-    store.append(run, [Note("kept")])
+    store.log.append(run, [Note("kept")])
     before = store.run(run)
     shelf.remove(run)
     assert [row.id for row in store.runs()] == [other] and [row.id for row in shelf.removed()] == [run]
     shelf.restore(run)
     assert store.run(run) == before and [row.id for row in store.runs()] == [other, run] and shelf.removed() == []
-    assert [stored.event for stored in store.events(run)] == [Note("kept")]
+    assert [stored.event for stored in store.log.read(run)] == [Note("kept")]
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "paused"])
-def test_a_run_that_waits_or_trains_cannot_be_removed(shelf: Shelf, status: str):
+def test_a_run_that_waits_or_trains_cannot_be_removed(shelf: RunOrganizer, status: str):
     run = ended(shelf.store, status)
     with pytest.raises(RunError, match="Stop it first") as refusal:
         shelf.remove(run)
     assert is_a_sentence(refusal.value) and [row.id for row in shelf.store.runs()] == [run]
 
 
-def test_an_emptied_bin_takes_the_files_and_the_events_of_its_runs_and_of_no_others(shelf: Shelf):
+def test_an_emptied_bin_takes_the_files_and_the_events_of_its_runs_and_of_no_others(shelf: RunOrganizer):
     store, gone, kept = shelf.store, ended(shelf.store), ended(shelf.store)
     for run in (gone, kept):
-        store.append(run, [Note("mine")])
+        store.log.append(run, [Note("mine")])
     shelf.remove(gone)
     assert shelf.empty_bin() == 1 and shelf.empty_bin() == 0
     assert not store.home.run_folder(gone).exists() and (store.home.run_folder(kept) / CONFIG).is_file()
-    assert store.events(gone) == [] and len(store.events(kept)) == 1
+    assert store.log.read(gone) == [] and len(store.log.read(kept)) == 1
     with pytest.raises(RunError):
         store.run(gone)
     assert store.create(make_config()) == "0003-digits"  # a number is never given twice
@@ -90,24 +90,28 @@ def test_an_emptied_bin_takes_the_files_and_the_events_of_its_runs_and_of_no_oth
 @pytest.mark.parametrize(
     ("run", "place", "expected"), [(3, 0, [3, 0, 1, 2]), (0, 3, [1, 2, 3, 0]), (1, 2, [0, 2, 1, 3]), (2, 9, [0, 1, 3, 2])]
 )
-def test_the_order_of_the_queue_can_be_changed_and_later_runs_come_last(shelf: Shelf, run: int, place: int, expected: list[int]):
+def test_the_order_of_the_queue_can_be_changed_and_later_runs_come_last(
+    shelf: RunOrganizer, run: int, place: int, expected: list[int]
+):
     runs = [shelf.store.create(make_config()) for _ in range(4)]
     shelf.move(runs[run], place)
-    assert shelf.store.waiting() == [runs[number] for number in expected]
-    assert shelf.store.waiting()[-1] != (last := shelf.store.create(make_config())) and shelf.store.waiting()[-1] == last
+    assert shelf.store.queue.waiting() == [runs[number] for number in expected]
+    assert (
+        shelf.store.queue.waiting()[-1] != (last := shelf.store.create(make_config())) and shelf.store.queue.waiting()[-1] == last
+    )
 
 
-def test_moving_what_does_not_wait_changes_nothing(shelf: Shelf):
+def test_moving_what_does_not_wait_changes_nothing(shelf: RunOrganizer):
     runs = [shelf.store.create(make_config()) for _ in range(3)]
-    shelf.store.start(runs[0])
+    shelf.store.queue.start(runs[0])
     shelf.move(runs[0], 1)
     shelf.move("0099-digits", 0)
-    assert shelf.store.waiting() == runs[1:]
+    assert shelf.store.queue.waiting() == runs[1:]
 
 
 def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_runs(store: Store, tmp_path: Path):
     run = store.create(make_config(epochs=3))
-    store.append(run, [Note("old")])
+    store.log.append(run, [Note("old")])
     with sqlite3.connect(store.home.database) as db:  # as the first version left it
         db.executescript("""
             create table old as select number, id, created, status, config, summary, error from runs;
@@ -124,8 +128,8 @@ def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_runs(store:
             pragma user_version = 0;
         """)
     newer = Store(store.home)
-    assert newer.run(run).config == make_config(epochs=3) and newer.run(run).name == "" and newer.waiting() == [run]
-    assert [stored.event for stored in newer.events(run)] == [Note("old")]
-    newer.request(run, "save")
-    Shelf(newer).describe(run, name="named")
-    assert Store(store.home).run(run).name == "named" and len(Store(store.home).take_requests(run)) == 1
+    assert newer.run(run).config == make_config(epochs=3) and newer.run(run).name == "" and newer.queue.waiting() == [run]
+    assert [stored.event for stored in newer.log.read(run)] == [Note("old")]
+    newer.requests.add(run, "save")
+    RunOrganizer(newer).describe(run, name="named")
+    assert Store(store.home).run(run).name == "named" and len(Store(store.home).requests.take(run)) == 1

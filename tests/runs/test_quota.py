@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.owners import note_owner
+from cnn_core.config.defaults import make_config
+from cnn_core.data.owners import write_owner
 from cnn_core.errors import RunError
 from cnn_core.execution.worker import Worker
 from cnn_core.home import Home
 from cnn_core.runs.limits import Limits
-from cnn_core.runs.organizer import Shelf
-from cnn_core.runs.quota import check_disk, sizes_of, used_bytes
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence
 
@@ -33,11 +32,11 @@ def fill(folder: Path, count: int) -> None:
 def test_a_person_may_have_so_many_runs_waiting_and_others_are_not_in_the_way(home: Home):
     store = shared(home, queue_share=2)
     first, second = (store.create(make_config(), owner=ANN) for _ in range(2))
-    with pytest.raises(RunError, match="2 runs of yours wait") as refusal:
+    with pytest.raises(RunError, match="2 waiting runs") as refusal:
         store.create(make_config(), owner=ANN)
-    assert is_a_sentence(refusal.value) and store.waiting() == [first, second]
+    assert is_a_sentence(refusal.value) and store.queue.waiting() == [first, second]
     store.create(make_config(), owner=BEN)
-    store.start(first)
+    store.queue.start(first)
     store.create(make_config(), owner=ANN)
 
 
@@ -50,10 +49,10 @@ def test_a_second_click_on_the_last_place_gives_the_run_that_the_first_one_made(
 def test_a_run_that_is_to_go_on_needs_a_place_too_and_one_that_was_brought_back_does_not_wait(home: Home):
     store = shared(home, queue_share=1)
     stopped = store.create(make_config(), owner=ANN)
-    store.request_stop(stopped)
+    store.requests.stop(stopped)
     store.create(make_config(), owner=ANN)
-    with pytest.raises(RunError, match="most that may"):
-        store.resume(stopped)
+    with pytest.raises(RunError, match="most that is allowed"):
+        store.queue.resume(stopped)
     assert store.run(stopped).status == "stopped"
     store.create(make_config(), "finished", owner=ANN)
 
@@ -64,8 +63,8 @@ def test_disk_space_is_that_of_a_persons_runs_and_images_as_the_file_system_says
     theirs = store.create(make_config(), owner=BEN)
     for name, count in ((run, 3000), (binned, 500), (theirs, 7)):
         fill(home.run_folder(name) / "epochs", count)
-    store.request_stop(binned)
-    Shelf(store).remove(binned)
+    store.requests.stop(binned)
+    RunOrganizer(store).remove(binned)
     for place, owner, count in (
         ("sets/flowers", ANN, 40),
         ("importing/trees", ANN, 50),
@@ -74,7 +73,7 @@ def test_disk_space_is_that_of_a_persons_runs_and_images_as_the_file_system_says
         ("sets/all", "", 99),
     ):
         fill(home.data / place, count)
-        note_owner(home.data / place, owner)
+        write_owner(home.data / place, owner)
     places = [
         home.run_folder(run),
         home.run_folder(binned),
@@ -83,8 +82,8 @@ def test_disk_space_is_that_of_a_persons_runs_and_images_as_the_file_system_says
     sizes = subprocess.run(
         ["find", *map(str, places), "-type", "f", "-printf", "%s\n"], capture_output=True, text=True, check=True
     )
-    assert used_bytes(store, ANN) == sum(map(int, sizes.stdout.split()))
-    assert set(sizes_of(store, ANN)) == set(places)
+    assert store.quota.used_bytes(ANN) == sum(map(int, sizes.stdout.split()))
+    assert set(store.quota.sizes_of(ANN)) == set(places)
 
 
 def test_a_full_share_refuses_a_run_and_says_what_is_largest_and_emptying_the_bin_makes_room(home: Home):
@@ -95,18 +94,18 @@ def test_a_full_share_refuses_a_run_and_says_what_is_largest_and_emptying_the_bi
         store.create(make_config(), owner=ANN)
     assert is_a_sentence(refusal.value)
     store.create(make_config(), owner=BEN)
-    Shelf(store).remove(large)
+    RunOrganizer(store).remove(large)
     with pytest.raises(RunError):
         store.create(make_config(), owner=ANN)
-    assert Shelf(store).empty_bin(ANN) == 1
+    assert RunOrganizer(store).empty_bin(ANN) == 1
     store.create(make_config(), owner=ANN)
 
 
 def test_what_is_about_to_come_counts(home: Home):
     store = shared(home, disk_quota=10**6)
-    check_disk(store, ANN, 10**6)
-    with pytest.raises(RunError, match="2 MB are to come") as refusal:
-        check_disk(store, ANN, 2 * 10**6)
+    store.quota.check_disk(ANN, 10**6)
+    with pytest.raises(RunError, match="2 MB more") as refusal:
+        store.quota.check_disk(ANN, 2 * 10**6)
     assert is_a_sentence(refusal.value)
 
 
@@ -114,9 +113,9 @@ def test_emptying_ones_own_bin_leaves_everybody_elses(home: Home):
     store = shared(home)
     runs = [store.create(make_config(), "finished", owner=owner) for owner in (ANN, BEN)]
     for run in runs:
-        Shelf(store).remove(run)
-    assert Shelf(store).empty_bin(ANN) == 1
-    assert [run.id for run in Shelf(store).removed()] == [runs[1]]
+        RunOrganizer(store).remove(run)
+    assert RunOrganizer(store).empty_bin(ANN) == 1
+    assert [run.id for run in RunOrganizer(store).removed()] == [runs[1]]
 
 
 def test_a_run_whose_turn_comes_when_no_space_is_left_is_not_begun_and_says_so(home: Home):
@@ -136,7 +135,7 @@ def test_a_run_whose_turn_comes_when_no_space_is_left_is_not_begun_and_says_so(h
 
 def test_a_person_of_a_hundred_runs_is_counted_in_a_moment(home: Home):
     store = shared(home, disk_quota=10**9)
-    with store.connect() as db:
+    with store.database.connect() as db:
         for number in range(1, 101):
             db.execute(
                 "insert into runs (id, created, status, config, owner) values (?, 0, 'finished', '{}', ?)",
@@ -147,12 +146,12 @@ def test_a_person_of_a_hundred_runs_is_counted_in_a_moment(home: Home):
             for file in range(10):
                 (folder / f"{file}.bin").write_bytes(b"1")
     begun = time.perf_counter()
-    assert used_bytes(store, ANN) == 1000
+    assert store.quota.used_bytes(ANN) == 1000
     assert time.perf_counter() - begun < 1
 
 
 def test_the_states_after_epochs_are_dropped_and_all_else_of_the_run_stays(home: Home):
-    shelf = Shelf(shared(home))
+    shelf = RunOrganizer(shared(home))
     run = shelf.store.create(make_config())
     fill(home.run_folder(run) / "epochs", 5000)
     fill(home.run_folder(run), 70)

@@ -12,13 +12,14 @@ from typing import TypeVar
 
 import pytest
 
-from cnn_core.config.schema import make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.data.open import open_source
 from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.home import CONFIG, WEIGHTS, Home
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.lock import hold
-from cnn_core.runs.store import Store, Stored
+from cnn_core.runs.store import Store
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, start_process
 
@@ -96,25 +97,25 @@ def test_a_new_run_waits_with_its_settings_in_its_folder(store: Store):
 def test_runs_are_listed_newest_first_and_wait_oldest_first(store: Store):
     ids = [store.create(make_config()) for _ in range(4)]
     assert [row.id for row in store.runs()] == ids[::-1]
-    store.start(ids[1])
-    assert store.waiting() == [ids[0], ids[2], ids[3]]
+    store.queue.start(ids[1])
+    assert store.queue.waiting() == [ids[0], ids[2], ids[3]]
 
 
 def test_events_come_back_as_they_went_in_and_in_order(store: Store):
     run, other = store.create(make_config()), store.create(make_config())
     for event in EVENTS[:3]:
-        store.append(run, [event])
-    store.append(other, [EVENTS[-1]])
-    store.append(run, EVENTS[3:])
-    assert store.events(run) == [Stored(seq, event) for seq, event in enumerate(EVENTS, start=1)]
-    assert store.events(other) == [Stored(1, EVENTS[-1])]
+        store.log.append(run, [event])
+    store.log.append(other, [EVENTS[-1]])
+    store.log.append(run, EVENTS[3:])
+    assert store.log.read(run) == [StoredEvent(seq, event) for seq, event in enumerate(EVENTS, start=1)]
+    assert store.log.read(other) == [StoredEvent(1, EVENTS[-1])]
 
 
 def test_the_tail_has_what_came_after_and_nothing_else(store: Store):
     run = store.create(make_config())
-    store.append(run, EVENTS)
+    store.log.append(run, EVENTS)
     for since in range(len(EVENTS) + 2):
-        assert store.events(run, since) == [Stored(seq, EVENTS[seq - 1]) for seq in range(since + 1, len(EVENTS) + 1)]
+        assert store.log.read(run, since) == [StoredEvent(seq, EVENTS[seq - 1]) for seq in range(since + 1, len(EVENTS) + 1)]
 
 
 def test_a_batch_of_events_is_added_as_a_whole_or_not_at_all(store: Store):
@@ -125,41 +126,41 @@ def test_a_batch_of_events_is_added_as_a_whole_or_not_at_all(store: Store):
         raise RuntimeError("lost")
 
     with pytest.raises(RuntimeError, match="lost"):
-        store.append(run, broken())
-    assert store.events(run) == []
+        store.log.append(run, broken())
+    assert store.log.read(run) == []
 
 
 def test_what_another_process_appends_is_seen_here(store: Store):
     run = store.create(make_config())
-    store.append(run, EVENTS[:1])
-    script = "from cnn_core.events import Note\nStore(Home.from_environment()).append(sys.argv[1], [Note('from elsewhere')])"
+    store.log.append(run, EVENTS[:1])
+    script = "from cnn_core.events import Note\nStore(Home.from_environment()).log.append(sys.argv[1], [Note('from elsewhere')])"
     python(store.home, script, 1, run)
-    assert store.events(run, since=1) == [Stored(2, Note("from elsewhere"))]
+    assert store.log.read(run, since=1) == [StoredEvent(2, Note("from elsewhere"))]
 
 
 def test_every_request_of_many_threads_and_processes_arrives(store: Store):
     run = store.create(make_config(), "running")
-    script = "store = Store(Home.from_environment())\nfor _ in range(20): store.request_stop(sys.argv[1])"
-    assert not store.should_stop(run)
-    at_once(6, lambda number: [store.request_stop(run) for _ in range(10)])
+    script = "store = Store(Home.from_environment())\nfor _ in range(20): store.requests.stop(sys.argv[1])"
+    assert not store.requests.should_stop(run)
+    at_once(6, lambda number: [store.requests.stop(run) for _ in range(10)])
     python(store.home, script, 2, run)
-    assert store.should_stop(run)
+    assert store.requests.should_stop(run)
     assert rows(store.home, "select count(*), count(distinct id) from requests where kind = 'stop'") == [(100, 100)]
 
 
 def test_stopping_a_waiting_run_takes_it_out_of_the_queue(store: Store):
     run, other = store.create(make_config()), store.create(make_config())
-    store.request_stop(run)
+    store.requests.stop(run)
     assert store.run(run).status == "stopped" and not store.run(run).is_active
-    assert store.waiting() == [other] and not store.should_stop(other)
-    assert not store.start(run) and store.run(run).status == "stopped"
+    assert store.queue.waiting() == [other] and not store.requests.should_stop(other)
+    assert not store.queue.start(run) and store.run(run).status == "stopped"
 
 
 def test_stopping_a_running_run_leaves_that_to_the_one_who_trains_it(store: Store):
     run = store.create(make_config())
-    store.start(run)
-    store.request_stop(run)
-    assert store.run(run).status == "running" and store.should_stop(run)
+    store.queue.start(run)
+    store.requests.stop(run)
+    assert store.run(run).status == "running" and store.requests.should_stop(run)
 
 
 @pytest.mark.parametrize("name", ["../x", "0001-a/../../etc", "", "/etc/passwd", "0001-digits\n", "latest", "0009-digits"])
@@ -176,19 +177,19 @@ def test_unknown_runs_and_paths_in_place_of_names_are_refused_in_words(store: St
 def test_exactly_one_of_many_callers_starts_a_run(store: Store):
     for _ in range(5):
         run = store.create(make_config())
-        assert sorted(at_once(6, lambda number, run=run: store.start(run))) == [False] * 5 + [True]
-        assert store.run(run).status == "running" and store.waiting() == []
+        assert sorted(at_once(6, lambda number, run=run: store.queue.start(run))) == [False] * 5 + [True]
+        assert store.run(run).status == "running" and store.queue.waiting() == []
 
 
 def test_exactly_one_of_many_processes_starts_a_run(store: Store):
     runs = [store.create(make_config()) for _ in range(30)]
-    script = "store = Store(Home.from_environment())\nprint(*[run for run in sys.argv[1:] if store.start(run)])"
+    script = "store = Store(Home.from_environment())\nprint(*[run for run in sys.argv[1:] if store.queue.start(run)])"
     started = [output.split() for output in python(store.home, script, 3, *runs)]
     assert sorted(run for one in started for run in one) == runs
 
 
 def test_many_processes_may_make_the_store_and_runs_in_it_at_the_same_time(home: Home):
-    script = "from cnn_core.config.schema import make_config\n"
+    script = "from cnn_core.config.defaults import make_config\n"
     script += "print(*[Store(Home.from_environment()).create(make_config()) for _ in range(5)])"
     ids = sorted(run for output in python(home, script, 4) for run in output.split())
     assert ids == [f"{number:04d}-digits" for number in range(1, 21)]
@@ -207,7 +208,7 @@ def test_whoever_sees_a_run_finds_its_folder_too(store: Store):
 
     def look() -> None:
         while not done.is_set():
-            for run in store.waiting():
+            for run in store.queue.waiting():
                 if run not in seen and not store.home.run_folder(run).is_dir():
                     without_folder.append(run)
                 seen.add(run)
@@ -243,39 +244,39 @@ def test_a_waiting_run_is_never_called_interrupted(store: Store):
 @pytest.mark.parametrize("status", ["stopped", "failed", "interrupted"])
 def test_a_run_that_ended_before_it_was_done_can_go_on_and_forgets_its_error_and_earlier_requests(store: Store, status: str):
     run = store.create(make_config(), "running")
-    store.request_stop(run)
+    store.requests.stop(run)
     if status == "interrupted":
         age(store.home, run)
     else:
         store.set_status(run, status, summary={"epochs": 1}, error="Something was wrong.")
-    assert store.run(run).status == status and store.run(run).can_go_on and store.should_stop(run)
-    store.resume(run)
+    assert store.run(run).status == status and store.run(run).can_resume and store.requests.should_stop(run)
+    store.queue.resume(run)
     row = store.run(run)
-    assert (row.status, row.error, row.can_go_on) == ("queued", "", False) and not store.should_stop(run)
-    assert store.waiting() == [run] and store.start(run)
+    assert (row.status, row.error, row.can_resume) == ("queued", "", False) and not store.requests.should_stop(run)
+    assert store.queue.waiting() == [run] and store.queue.start(run)
 
 
 @pytest.mark.parametrize("status", ["finished", "queued", "running"])
 def test_a_run_that_is_done_waits_or_trains_cannot_go_on(store: Store, status: str):
     run = store.create(make_config(), status)
     with hold(store.home.run_folder(run)), pytest.raises(RunError, match=f"Run {run} is {status}. Only a run") as refusal:
-        store.resume(run)
-    assert is_a_sentence(refusal.value) and store.run(run).status == status and not store.run(run).can_go_on
+        store.queue.resume(run)
+    assert is_a_sentence(refusal.value) and store.run(run).status == status and not store.run(run).can_resume
 
 
 @pytest.mark.parametrize("name", ["0009-digits", "../x", "latest"])
 def test_a_run_that_is_not_there_cannot_go_on(store: Store, name: str):
     with pytest.raises(RunError) as refusal:
-        store.resume(name)
+        store.queue.resume(name)
     assert is_a_sentence(refusal.value)
 
 
 def test_only_the_resumed_run_forgets_its_requests(store: Store):
     run, other = store.create(make_config(), "stopped"), store.create(make_config(), "running")
     for one in (run, other):
-        store.request_stop(one)
-    store.resume(run)
-    assert store.should_stop(other) and not store.should_stop(run)
+        store.requests.stop(one)
+    store.queue.resume(run)
+    assert store.requests.should_stop(other) and not store.requests.should_stop(run)
 
 
 def test_a_failed_run_keeps_its_sentence_and_its_summary(store: Store):
@@ -307,7 +308,7 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_its_events_can_all_be
     process = start_process(store.home, "-m", "cnn_core", *arguments)
     try:
         deadline = time.monotonic() + 90
-        while not (runs := store.runs()) or not any(isinstance(item.event, Epoch) for item in store.events(runs[0].id)):
+        while not (runs := store.runs()) or not any(isinstance(item.event, Epoch) for item in store.log.read(runs[0].id)):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         run = runs[0].id
@@ -318,7 +319,7 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_its_events_can_all_be
     age(store.home, run)
     row = Store(store.home).run(run)
     assert row.status == "interrupted" and not row.is_active
-    stored = store.events(run)
+    stored = store.log.read(run)
     assert [item.seq for item in stored] == list(range(1, len(stored) + 1))
     reached = 0
     for event in (item.event for item in stored):
@@ -330,7 +331,7 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_its_events_can_all_be
 
 
 def test_a_real_runs_events_are_without_a_gap(digits_run: Trained):
-    stored = digits_run.store.events(digits_run.id)
+    stored = digits_run.store.log.read(digits_run.id)
     assert [item.seq for item in stored] == list(range(1, len(stored) + 1))
     assert isinstance(stored[-1].event, Finished)
 
@@ -351,14 +352,14 @@ def test_one_press_of_a_button_makes_one_run_however_often_it_is_sent(store: Sto
 
 def test_requests_are_taken_once_in_their_order_and_a_stop_stays(store: Store):
     run, other = store.create(make_config(), "running"), store.create(make_config(), "running")
-    store.request(run, "pause")
-    store.request(run, "change", learning_rate=0.1, flip="off")
-    store.request_stop(run)
-    store.request(run, "continue")
-    store.request(other, "save")
-    taken = [(request.kind, request.body) for request in store.take_requests(run)]
+    store.requests.add(run, "pause")
+    store.requests.add(run, "change", learning_rate=0.1, flip="off")
+    store.requests.stop(run)
+    store.requests.add(run, "continue")
+    store.requests.add(other, "save")
+    taken = [(request.kind, request.body) for request in store.requests.take(run)]
     assert taken == [("pause", {}), ("change", {"learning_rate": 0.1, "flip": "off"}), ("continue", {})]
-    assert store.take_requests(run) == [] and store.should_stop(run) and len(store.take_requests(other)) == 1
+    assert store.requests.take(run) == [] and store.requests.should_stop(run) and len(store.requests.take(other)) == 1
 
 
 def test_a_run_remembers_which_run_it_branched_from(store: Store):
@@ -372,7 +373,7 @@ def test_a_paused_run_is_active_and_interrupted_once_nobody_holds_it(store: Stor
     age(store.home, run)
     with hold(store.home.run_folder(run)):
         assert store.run(run).status == "paused" and store.run(run).is_active
-    assert store.run(run).status == "interrupted" and store.run(run).can_go_on
+    assert store.run(run).status == "interrupted" and store.run(run).can_resume
 
 
 def test_a_run_says_who_started_it_and_what_made_it(store: Store):
@@ -380,5 +381,5 @@ def test_a_run_says_who_started_it_and_what_made_it(store: Store):
     trials = [store.create(make_config(seed=number), origin=f"search/widths/{number}") for number in range(3)]
     store.create(make_config(), origin="search/widths-too/0")
     assert (store.run(by_hand).owner, store.run(by_hand).origin) == ("ada@example.org", "")
-    assert [run.id for run in store.made_by("search/widths")] == trials
-    assert store.run(trials[0]).owner == "" and store.made_by("search/none") == []
+    assert [run.id for run in store.created_by("search/widths")] == trials
+    assert store.run(trials[0]).owner == "" and store.created_by("search/none") == []

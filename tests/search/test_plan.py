@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError
 from cnn_core.search.plan import Plan
 from cnn_core.search.space import Choices, Range, parse_space

@@ -14,24 +14,25 @@ from cnn_core.errors import StudioError
 from cnn_core.events import Epoch, Event, Note, Resumed
 from cnn_core.execution.in_process import execute
 from cnn_core.execution.worker import Worker
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 from cnn_core.search.plan import Plan
-from cnn_core.search.runner import drive
-from cnn_core.search.sampling import draw
-from cnn_core.search.search_worker import attend
+from cnn_core.search.runner import run_search
+from cnn_core.search.sampling import sample_trial
+from cnn_core.search.search_worker import work_on_searches
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 from tests.helpers import is_a_sentence, tiny_config
 
 LONG = 500  # epochs, of which a test waits for the first
 
 
 @pytest.fixture
-def studies(store: Store) -> Studies:
-    return Studies(store.home)
+def studies(store: Store) -> SearchStore:
+    return SearchStore(store.home)
 
 
-def ask_for(studies: Studies, pictures: Path, *lines: str, trials: int = 2, sampler: str = "random", **chosen: Any) -> Plan:
+def ask_for(studies: SearchStore, pictures: Path, *lines: str, trials: int = 2, sampler: str = "random", **chosen: Any) -> Plan:
     """A search called "it"."""
     base = tiny_config(pictures, width=0.25, **chosen)
     plan = Plan("it", base, parse_space(lines or ["learning_rate=0.001..0.01 log"]), trials, sampler)
@@ -39,24 +40,24 @@ def ask_for(studies: Studies, pictures: Path, *lines: str, trials: int = 2, samp
     return plan
 
 
-def work_off(studies: Studies, store: Store, **how: Any) -> None:
+def work_off(studies: SearchStore, store: Store, **how: Any) -> None:
     usual = {"should_end": lambda: False, "wait": lambda: time.sleep(0.02)}
-    drive(studies, store, "it", **usual | how)
+    run_search(studies, store, "it", **usual | how)
 
 
 def at_first_epoch(do: Callable[[str], object]) -> Callable[[str, Event], None]:
     return lambda run, event: do(run) if isinstance(event, Epoch) else None
 
 
-def runs_of(studies: Studies, store: Store) -> list[Run]:
-    return store.made_by(studies.search("it").origin)
+def runs_of(studies: SearchStore, store: Store) -> list[Run]:
+    return store.created_by(studies.search("it").origin)
 
 
 def seen(store: Store, run: str, kind: type) -> list[Any]:
-    return [item.event for item in store.events(run, kinds=(kind,))]
+    return [item.event for item in store.log.read(run, kinds=(kind,))]
 
 
-def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: Studies, store: Store, pictures: Path):
+def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: SearchStore, store: Store, pictures: Path):
     plan, told = ask_for(studies, pictures, "learning_rate=0.001..0.01 log", "optimizer=adam,sgd"), []
     work_off(studies, store, announce=told.append)
     trials, runs = studies.trials("it"), runs_of(studies, store)
@@ -70,7 +71,7 @@ def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: Studies, stor
     assert [(trial.number, trial.state) for trial in told] == [(0, "running"), (0, "complete"), (1, "running"), (1, "complete")]
 
 
-def test_a_hopeless_trial_is_ended_early_and_its_run_says_so(studies: Studies, store: Store, pictures: Path):
+def test_a_hopeless_trial_is_ended_early_and_its_run_says_so(studies: SearchStore, store: Store, pictures: Path):
     ask_for(studies, pictures, trials=7, epochs=LONG, learning_rate=1e-5)
     study, rate = studies.study("it"), optuna.distributions.FloatDistribution(0.001, 0.01, log=True)
     better = dict.fromkeys(range(1, LONG + 1), 1.1)  # no training can be as good, whatever it draws
@@ -90,11 +91,11 @@ def test_a_hopeless_trial_is_ended_early_and_its_run_says_so(studies: Studies, s
     assert f"ended this trial after epoch {len(epochs)}" in seen(store, run.id, Note)[-1].text
 
 
-def test_a_cancelled_search_stops_its_trial_and_goes_on_with_it(studies: Studies, store: Store, pictures: Path):
+def test_a_cancelled_search_stops_its_trial_and_goes_on_with_it(studies: SearchStore, store: Store, pictures: Path):
     ask_for(studies, pictures, epochs=3, trials=1)
     work_off(studies, store, watch=at_first_epoch(lambda run: studies.cancel("it")))
     (run,) = runs_of(studies, store)
-    assert run.status == "stopped" and run.can_go_on and [trial.state for trial in studies.trials("it")] == ["running"]
+    assert run.status == "stopped" and run.can_resume and [trial.state for trial in studies.trials("it")] == ["running"]
     work_off(studies, store)  # it is cancelled: nothing happens
     assert runs_of(studies, store) == [run]
     studies.resume("it")
@@ -103,34 +104,34 @@ def test_a_cancelled_search_stops_its_trial_and_goes_on_with_it(studies: Studies
     assert [epoch.epoch for epoch in seen(store, run.id, Epoch)] == [1, 2, 3] and studies.status("it") == "done"
 
 
-def test_a_trial_that_a_person_stops_counts_with_what_it_had_reached(studies: Studies, store: Store, pictures: Path):
+def test_a_trial_that_a_person_stops_counts_with_what_it_had_reached(studies: SearchStore, store: Store, pictures: Path):
     ask_for(studies, pictures, epochs=LONG, trials=1)
-    work_off(studies, store, watch=at_first_epoch(store.request_stop))
+    work_off(studies, store, watch=at_first_epoch(store.requests.stop))
     (trial,) = studies.trials("it")
     assert trial.state == "pruned" and trial.value == seen(store, trial.run, Epoch)[0].val_accuracy
     assert studies.status("it") == "done"
 
 
-def test_a_trial_that_lost_its_process_before_it_had_a_run_gets_one(studies: Studies, store: Store, pictures: Path):
+def test_a_trial_that_lost_its_process_before_it_had_a_run_gets_one(studies: SearchStore, store: Store, pictures: Path):
     ask_for(studies, pictures, "optimizer=adam,sgd", trials=1, epochs=1)
     studies.study("it").ask()  # and nothing of it was drawn
     work_off(studies, store)
     assert [(trial.number, trial.state) for trial in studies.trials("it")] == [(0, "complete")]
 
 
-def test_a_result_that_nobody_told_is_told_without_training_again(studies: Studies, store: Store, pictures: Path):
+def test_a_result_that_nobody_told_is_told_without_training_again(studies: SearchStore, store: Store, pictures: Path):
     plan = ask_for(studies, pictures, epochs=1, trials=1)
-    trial = draw(studies.study("it"), plan)
+    trial = sample_trial(studies.study("it"), plan)
     run = store.create(plan.config(plan.settings(trial.params)), origin=f"{studies.search('it').origin}/{trial.number}")
     assert execute(store, run) == "finished" and studies.trials("it")[0].state == "running"
-    events = store.events(run)
+    events = store.log.read(run)
     work_off(studies, store)
-    assert studies.trials("it")[0].value == store.run(run).summary["best_val_accuracy"] and store.events(run) == events
+    assert studies.trials("it")[0].value == store.run(run).summary["best_val_accuracy"] and store.log.read(run) == events
 
 
-def test_a_result_that_another_process_tells_at_the_same_moment_is_told_once(studies: Studies, store: Store, pictures: Path):
+def test_a_result_that_another_process_tells_at_the_same_moment_is_told_once(studies: SearchStore, store: Store, pictures: Path):
     plan, study = ask_for(studies, pictures, epochs=1), studies.study("it")
-    for trial in (draw(study, plan) for _ in range(2)):
+    for trial in (sample_trial(study, plan) for _ in range(2)):
         origin = f"{studies.search('it').origin}/{trial.number}"
         execute(store, store.create(plan.config(plan.settings(trial.params)), origin=origin))
     work_off(studies, store, announce=lambda trial: study.tell(1, 0.25) if trial.number == 0 else None)
@@ -139,7 +140,7 @@ def test_a_result_that_another_process_tells_at_the_same_moment_is_told_once(stu
     assert studies.status("it") == "done"
 
 
-def test_settings_that_are_impossible_together_are_a_failed_trial(studies: Studies, store: Store, pictures: Path):
+def test_settings_that_are_impossible_together_are_a_failed_trial(studies: SearchStore, store: Store, pictures: Path):
     ask_for(studies, pictures, "cutmix=0.5,1", schedule="plateau", trials=9)
     work_off(studies, store)
     trials = studies.trials("it")
@@ -147,7 +148,7 @@ def test_settings_that_are_impossible_together_are_a_failed_trial(studies: Studi
     assert all(is_a_sentence(trial.error) and "plateau" in trial.error for trial in trials)
 
 
-def test_a_trial_that_diverges_fails_with_the_reason_in_its_run(studies: Studies, store: Store, pictures: Path):
+def test_a_trial_that_diverges_fails_with_the_reason_in_its_run(studies: SearchStore, store: Store, pictures: Path):
     ask_for(studies, pictures, "learning_rate=9..10", optimizer="sgd", momentum=0.99, schedule="constant", trials=1, epochs=LONG)
     work_off(studies, store)
     (trial,) = studies.trials("it")
@@ -155,7 +156,7 @@ def test_a_trial_that_diverges_fails_with_the_reason_in_its_run(studies: Studies
     assert "learning rate" in store.run(trial.run).error and studies.status("it") == "done"
 
 
-def test_a_search_whose_images_are_gone_is_cancelled_and_says_why(studies: Studies, store: Store, pictures: Path):
+def test_a_search_whose_images_are_gone_is_cancelled_and_says_why(studies: SearchStore, store: Store, pictures: Path):
     ask_for(studies, pictures)
     pictures.rename(pictures.with_name("elsewhere"))
     with pytest.raises(StudioError):
@@ -167,10 +168,10 @@ def test_a_search_whose_images_are_gone_is_cancelled_and_says_why(studies: Studi
     assert [trial.number for trial in studies.trials("it")] == [0] and studies.status("it") == "done"
 
 
-def test_a_server_works_searches_off_and_the_next_one_goes_on_where_it_ended(studies: Studies, store: Store, pictures: Path):
+def test_a_server_works_searches_off_and_the_next_one_goes_on_where_it_ended(studies: SearchStore, store: Store, pictures: Path):
     ask_for(studies, pictures, epochs=6, trials=1)
     for ends_early in (True, False):
-        worker = Worker(store, {"searcher": lambda should_end: attend(studies, store, should_end)})
+        worker = Worker(store, {"searcher": lambda should_end: work_on_searches(studies, store, should_end)})
         worker.start()
         until, goal = time.monotonic() + 60, 1 if ends_early else 6
         while (
@@ -185,21 +186,23 @@ def test_a_server_works_searches_off_and_the_next_one_goes_on_where_it_ended(stu
     assert studies.status("it") == "done" and studies.best("it").run == run.id
 
 
-def test_a_search_that_this_version_refuses_does_not_keep_the_next_one_waiting(studies: Studies, store: Store, pictures: Path):
+def test_a_search_that_this_version_refuses_does_not_keep_the_next_one_waiting(
+    studies: SearchStore, store: Store, pictures: Path
+):
     studies.create(Plan("odd", tiny_config(pictures), parse_space(["depth=1..2"])))
     with closing(sqlite3.connect(store.home.root / "searches.db")) as db, db:
         db.execute("update searches set plan = replace(plan, 'tpe', 'swarm')")
     ask_for(studies, pictures, epochs=1, trials=1)
     until = time.monotonic() + 60
-    attend(studies, store, lambda: studies.status("it") != "searching" or time.monotonic() > until)
+    work_on_searches(studies, store, lambda: studies.status("it") != "searching" or time.monotonic() > until)
     assert studies.status("it") == "done" and studies.active() == ["odd"]
 
 
-def test_two_searches_on_one_server_take_turns_trial_by_trial(studies: Studies, store: Store, pictures: Path):
+def test_two_searches_on_one_server_take_turns_trial_by_trial(studies: SearchStore, store: Store, pictures: Path):
     for name in ("first", "second"):
         base = tiny_config(pictures, width=0.25, epochs=1)
         studies.create(Plan(name, base, parse_space(["learning_rate=0.001..0.01 log"]), 2, "random"))
     until = time.monotonic() + 60
-    attend(studies, store, lambda: not studies.active() or time.monotonic() > until)
+    work_on_searches(studies, store, lambda: not studies.active() or time.monotonic() > until)
     made = sorted((run.created, studies.name_of(run.origin)) for run in store.runs())
     assert [name for _, name in made] == ["first", "second", "first", "second"]

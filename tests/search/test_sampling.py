@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.home import Home
 from cnn_core.search.plan import Plan
-from cnn_core.search.sampling import draw
+from cnn_core.search.sampling import sample_trial
 from cnn_core.search.space import combinations, parse_space
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 
 FEW = ("optimizer=adam,sgd", "momentum=0.5,0.9", "depth=1..2")
 
 
-def search(studies: Studies, plan: Plan, score: Any = lambda settings: 0.5, most: int = 100) -> list[dict[str, Any]]:
+def search(studies: SearchStore, plan: Plan, score: Any = lambda settings: 0.5, most: int = 100) -> list[dict[str, Any]]:
     """Draw and tell at most so many trials; gives what was tried, in order."""
     study, tried = studies.study(studies.create(plan)), []
-    while len(tried) < most and (trial := draw(study, plan)):
+    while len(tried) < most and (trial := sample_trial(study, plan)):
         tried.append(plan.settings(trial.params))
         study.tell(trial, score(tried[-1]))
     return tried
@@ -27,15 +27,15 @@ def search(studies: Studies, plan: Plan, score: Any = lambda settings: 0.5, most
 @pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
 def test_a_small_space_is_tried_to_its_end_and_nothing_twice(home: Home, sampler: str):
     plan = Plan("small", make_config(), parse_space(FEW), sampler=sampler)
-    tried = search(Studies(home), plan, score=lambda settings: 0.1 * settings["depth"])
+    tried = search(SearchStore(home), plan, score=lambda settings: 0.1 * settings["depth"])
     expected = list(combinations(plan.base, plan.space))
     assert len(tried) == len(expected) == 6 and all(settings in tried for settings in expected)
-    assert [trial.settings for trial in Studies(home).trials("small")] == tried
+    assert [trial.settings for trial in SearchStore(home).trials("small")] == tried
 
 
 def test_another_seed_tries_a_grid_in_another_order(home: Home):
     plans = [Plan(f"seed {seed}", make_config(), parse_space(["batch_size=1..64"]), sampler="grid", seed=seed) for seed in (0, 1)]
-    first, second = (search(Studies(home), plan, most=5) for plan in plans)
+    first, second = (search(SearchStore(home), plan, most=5) for plan in plans)
     assert first != second
 
 
@@ -43,11 +43,11 @@ def test_another_seed_tries_a_grid_in_another_order(home: Home):
 def test_a_search_that_was_interrupted_draws_what_it_would_have_drawn(home: Home, tmp_path: Path, sampler: str, before: int):
     plan = Plan("long", make_config(), parse_space(["learning_rate=0.0001..0.1 log", "optimizer=adam,sgd"]), sampler=sampler)
     score = lambda settings: 1 - settings["learning_rate"]  # noqa: E731
-    whole = search(Studies(Home(tmp_path / "other")), plan, score, most=before + 2)
-    first = search(Studies(home), plan, score, most=before)
-    study = Studies(home).study("long")  # as another process would open it
+    whole = search(SearchStore(Home(tmp_path / "other")), plan, score, most=before + 2)
+    first = search(SearchStore(home), plan, score, most=before)
+    study = SearchStore(home).study("long")  # as another process would open it
     for settings in whole[before:]:
-        trial = draw(study, plan)
+        trial = sample_trial(study, plan)
         assert plan.settings(trial.params) == settings
         study.tell(trial, score(settings))
     assert first == whole[:before]

@@ -10,7 +10,7 @@ from pathlib import Path
 from cnn_core.events import Epoch, Resumed
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from cnn_core.search.studies import Studies
+from cnn_core.search.studies import SearchStore
 from tests.helpers import start_process
 
 TRIALS, EPOCHS = 3, 12
@@ -19,7 +19,7 @@ BASE = ("--epochs", str(EPOCHS), "--batch-size", "8", "--width", "0.25", "--devi
 
 
 def epochs_of(store: Store, run: str) -> list[int]:
-    return [item.event.epoch for item in store.events(run, kinds=(Epoch,))]
+    return [item.event.epoch for item in store.log.read(run, kinds=(Epoch,))]
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -31,11 +31,11 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
 
 def test_a_search_survives_the_sigkill_of_a_process_that_shares_it(home: Home, pictures: Path):
     first = start_process(home, "-m", "cnn_core", "search", "shared", *BEGIN, "--data", str(pictures), *BASE)
-    store, studies = Store(home), Studies(home)
+    store, studies = Store(home), SearchStore(home)
     wait_until(lambda: bool(store.runs()) and len(epochs_of(store, store.runs()[0].id)) >= 2, first)
     middle = store.runs()[0].id
     for wish in ("save", "pause"):  # so that it is in the middle for as long as the other process needs to begin
-        store.request(middle, wish)
+        store.requests.add(middle, wish)
     wait_until(lambda: store.run(middle).status == "paused", first)
     second = start_process(home, "-m", "cnn_core", "search", "shared", "--join", "--json")
     wait_until(lambda: len(store.runs()) == 2, second)  # it has a trial of its own, which waits for the device
@@ -52,4 +52,4 @@ def test_a_search_survives_the_sigkill_of_a_process_that_shares_it(home: Home, p
         (run,) = [run for run in runs if run.id == trial.run]
         assert run.status == "finished" and trial.value == run.summary["best_val_accuracy"]
         assert set(epochs_of(store, run.id)) == set(range(1, EPOCHS + 1)) and run.summary["epochs"] == EPOCHS
-    assert [run.id for run in runs if store.events(run.id, kinds=(Resumed,))] == [middle]
+    assert [run.id for run in runs if store.log.read(run.id, kinds=(Resumed,))] == [middle]

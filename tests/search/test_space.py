@@ -4,7 +4,8 @@ from itertools import product
 
 import pytest
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import SettingError
 from cnn_core.search.space import Choices, Range, check_space, combinations, parse_space, space_in_words, space_size
 from tests.helpers import is_a_sentence

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cnn_core.data.augmentation import Affine, AlternatingFlip, Brightness, Contrast, Cutout, RandomCrop, RandomFlip
+from cnn_core.data.augmentation import AlternatingFlip, Brightness, Contrast, Cutout, RandomAffine, RandomCrop, RandomFlip
 from cnn_core.data.mixing import CutMix, MixEither, MixUp
 from cnn_core.training.augmentation import augmentations, mixing
 from tests.helpers import tiny_config
@@ -25,9 +25,9 @@ EVERYTHING |= {"brightness": 0.1, "contrast": 0.2, "cutout": 0.5, "seed": 7}
         ({"crop": 0.01}, ()),  # less than half a pixel
         ({"flip": "random"}, (RandomFlip(),)),
         ({"flip": "alternating", "seed": 3}, (AlternatingFlip(3),)),
-        ({"rotation": 10}, (Affine(10, 0, 0),)),
-        ({"scale": 0.1}, (Affine(0, 0.1, 0),)),
-        ({"shear": 4}, (Affine(0, 0, 4),)),
+        ({"rotation": 10}, (RandomAffine(10, 0, 0),)),
+        ({"scale": 0.1}, (RandomAffine(0, 0.1, 0),)),
+        ({"shear": 4}, (RandomAffine(0, 0, 4),)),
         ({"brightness": 0.3}, (Brightness(0.3),)),
         ({"contrast": 0.3}, (Contrast(0.3),)),
         ({"cutout": 0.25}, (Cutout(0.25, (127.5, 63.75, 255.0)),)),
@@ -39,7 +39,7 @@ def test_only_the_augmentations_that_are_switched_on_are_used(pictures: Path, ch
 
 def test_all_together_they_come_in_a_fixed_order(pictures: Path):
     kinds = [type(augment) for augment in augmentations(tiny_config(pictures, **EVERYTHING), 32, MEAN)]
-    assert kinds == [Affine, RandomCrop, AlternatingFlip, Brightness, Contrast, Cutout]
+    assert kinds == [RandomAffine, RandomCrop, AlternatingFlip, Brightness, Contrast, Cutout]
 
 
 def test_the_crop_grows_with_the_image(pictures: Path):

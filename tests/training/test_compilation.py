@@ -44,7 +44,7 @@ def test_a_compiled_network_or_where_there_is_no_compiler_its_fallback_equals_th
 NO_COMPILER = """
 import json, logging, sys
 from pathlib import Path
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch
 from cnn_core.home import Home
 from cnn_core.training.recipe import train_run

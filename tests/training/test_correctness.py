@@ -11,21 +11,21 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.batches import Batches
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet
 from cnn_core.device import Arithmetic
 from cnn_core.events import Epoch, Event, Note, Resumed, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CHECKPOINT, LEARNING, OLD_CHECKPOINT, WEIGHTS, Home
 from cnn_core.metrics import training_dynamics
-from cnn_core.metrics.training_dynamics import read_learning
+from cnn_core.metrics.training_dynamics import read_dynamics
 from cnn_core.models.checkpoint import load_checkpoint, save_checkpoint
 from cnn_core.runs.branch import branch
 from cnn_core.runs.store import Store
 from cnn_core.training import correctness, meter
-from cnn_core.training.correctness import Answers
+from cnn_core.training.correctness import CorrectnessTracker
 from cnn_core.training.loop import Trainer
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.recipe import train_run
@@ -72,7 +72,7 @@ def assert_same_files(one: Path, other: Path) -> None:
 def test_every_image_gets_its_own_answer_whatever_the_order(monkeypatch: pytest.MonkeyPatch, pieces: int):
     monkeypatch.setattr(correctness, "PIECES", pieces)
     truth, order = torch.rand(100) < 0.5, torch.randperm(100)
-    kept = Answers()
+    kept = CorrectnessTracker()
     for batch in order.split(7):
         assert kept.by_image(order) is None
         kept.note(truth[batch])
@@ -87,8 +87,8 @@ def test_what_is_written_agrees_with_the_accuracies_of_every_epoch_and_class(
     config = tiny_config(pictures, epochs=EPOCHS, **chosen)
     events = train(config, tmp_path / "run", home)
     source = open_source(config.data, home)
-    training = read_learning(tmp_path / "run", "train", TRAINED - VALIDATED, source.info.fingerprint)
-    validation = read_learning(tmp_path / "run", "val", VALIDATED, source.info.fingerprint)
+    training = read_dynamics(tmp_path / "run", "train", TRAINED - VALIDATED, source.info.fingerprint)
+    validation = read_dynamics(tmp_path / "run", "val", VALIDATED, source.info.fingerprint)
     epochs = [event for event in events if isinstance(event, Epoch)]
     assert training.epochs == validation.epochs == tuple(range(1, EPOCHS + 1))
     np.testing.assert_allclose(training.right_in / training.count, [epoch.train_accuracy for epoch in epochs], atol=1e-6)
@@ -155,7 +155,7 @@ def test_training_gives_the_very_same_bits_without_it(
 ):
     config = tiny_config(pictures, epochs=EPOCHS, dropout=0.4, mixup=0.5, ema=0.8)
     train(config, tmp_path / "with", home)
-    monkeypatch.setattr(Answers, "note", lambda self, is_right: None)
+    monkeypatch.setattr(CorrectnessTracker, "note", lambda self, is_right: None)
     train(config, tmp_path / "without", home)
     assert not (tmp_path / "without" / LEARNING).exists()
     mine, theirs = (torch.load(tmp_path / name / WEIGHTS, weights_only=True) for name in ("with", "without"))
@@ -173,7 +173,7 @@ def test_a_checkpoint_of_an_earlier_version_goes_on_and_leaves_its_broken_epoch_
     save_checkpoint(folder, state)
     train(config, folder, home, resume=True)
     source = open_source(config.data, home)
-    kept = read_learning(folder, "train", TRAINED - VALIDATED, source.info.fingerprint)
+    kept = read_dynamics(folder, "train", TRAINED - VALIDATED, source.info.fingerprint)
     assert kept.epochs == (1, 3) and len(kept.notes) == 1 and is_a_sentence(kept.notes[0]) and "Epoch 2" in kept.notes[0]
     mine, theirs = (torch.load(place / WEIGHTS, weights_only=True) for place in (folder, tmp_path / "whole"))
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
@@ -210,7 +210,7 @@ def test_a_branch_begins_with_what_its_parent_had_learned_until_then(store: Stor
 
 
 def test_an_epoch_that_was_noted_is_not_carried_in_the_states_after_it(home: Home, pictures: Path, tmp_path: Path):
-    kept = Answers()
+    kept = CorrectnessTracker()
     kept.note(torch.tensor([True, False]))
     assert kept.state_dict()["shown"].tolist() == [True, False]
     kept.validated = torch.tensor([True])

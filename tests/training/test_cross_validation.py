@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.config.schema import TrainConfig, make_config
-from cnn_core.data.catalog import open_source
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.imported import ImportedSource
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, finish
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
@@ -15,11 +16,11 @@ from cnn_core.home import EVALUATIONS, Home
 from cnn_core.metrics.label_errors import find_label_errors
 from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import (
-    OutOfSample,
+    OutOfFoldPredictions,
     cross_validate_run,
     load_learned,
     quick_recipe,
-    read_out_of_sample,
+    read_out_of_fold,
     stratified_folds,
 )
 from tests.helpers import drain, is_a_sentence, tiny_config, write_pictures
@@ -55,7 +56,7 @@ def recipe(pictures: Path) -> TrainConfig:
     return tiny_config(pictures, epochs=3)
 
 
-def cross_validated(source: DataSource, folder: Path, recipe: TrainConfig, folds: int = 3) -> OutOfSample:
+def cross_validated(source: DataSource, folder: Path, recipe: TrainConfig, folds: int = 3) -> OutOfFoldPredictions:
     return finish(cross_validate_run(source, folder, recipe, folds))
 
 
@@ -118,7 +119,7 @@ def test_work_that_was_cut_off_goes_on_with_the_next_network(
     while not (stage := next(steps)).stage.startswith("Network 3"):
         assert stage.total
     steps.close()
-    assert read_out_of_sample(tmp_path / "cut", source.info, recipe, 3) is None
+    assert read_out_of_fold(tmp_path / "cut", source.info, recipe, 3) is None
     trained = len(watched.learned)
     found = cross_validated(source, tmp_path / "cut", recipe)
     assert len(watched.learned) == trained + 1

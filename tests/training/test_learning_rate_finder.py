@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.source import finish
 from cnn_core.errors import SettingError
 from cnn_core.events import Epoch, Progress

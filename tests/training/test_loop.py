@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.data.augmentation import RandomCrop, RandomFlip
 from cnn_core.data.batches import Batches
 from cnn_core.data.mixing import MixUp

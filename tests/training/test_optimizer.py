@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Muon, RMSprop
 
-from cnn_core.config.schema import choices, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import choices
 from cnn_core.models.registry import build_model
 from cnn_core.models.simple import SimpleCNN
 from cnn_core.models.speed import SpeedNet

@@ -12,7 +12,7 @@ from tests.helpers import is_a_sentence, start_process
 SCRIPT = """
 import json, re, resource, sys
 from pathlib import Path
-from cnn_core.config.schema import make_config
+from cnn_core.config.defaults import make_config
 from cnn_core.errors import MemoryShortError
 from cnn_core.events import Steps
 from cnn_core.home import Home

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.home import Home
 from cnn_core.training.preview import preview_batch

@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.errors import DataError, DivergedError, SettingError
@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 
 
 def events_of(trained: Trained) -> list[Event]:
-    return [stored.event for stored in trained.store.events(trained.id)]
+    return [stored.event for stored in trained.store.log.read(trained.id)]
 
 
 def train_all_epochs(config: TrainConfig, folder: Path, home: Home) -> list[Epoch]:

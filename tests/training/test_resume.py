@@ -22,8 +22,9 @@ from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Sta
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CARD, CHECKPOINT, INDEX, OLD_CHECKPOINT, WEIGHTS, Home
 from cnn_core.models.saving import load_model
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
-from cnn_core.runs.store import Store, Stored
+from cnn_core.runs.store import Store
 from cnn_core.training import meter, session
 from cnn_core.training.recipe import train_run
 from tests.helpers import is_a_sentence, start_process, tiny_config
@@ -81,7 +82,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
 def story(events: list[Event]) -> dict[str, Any]:
     """What a history of the events shows, times left out."""
     history = History()
-    history.add([Stored(seq, event) for seq, event in enumerate(events, start=1)])
+    history.add([StoredEvent(seq, event) for seq, event in enumerate(events, start=1)])
     timed = ("train_seconds", "seconds")
     snapshot = history.snapshot()
     epochs = [{name: value for name, value in epoch.items() if name not in timed} for epoch in snapshot["epochs"]]
@@ -231,7 +232,7 @@ def test_without_a_checkpoint_it_starts_from_the_beginning(home: Home, pictures:
 
 
 def events_of(store: Store, run: str) -> list[Event]:
-    return [item.event for item in store.events(run)]
+    return [item.event for item in store.log.read(run)]
 
 
 def test_a_stopped_run_in_the_store_goes_on_and_finishes_as_if_it_had_been_left_alone(store: Store, pictures: Path):
@@ -241,11 +242,11 @@ def test_a_stopped_run_in_the_store_goes_on_and_finishes_as_if_it_had_been_left_
 
     def stop(event: Event) -> None:
         if PLACES["in the middle of an epoch"](event):
-            store.request_stop(run)
+            store.requests.stop(run)
 
-    assert execute(store, run, watch=stop) == "stopped" and store.run(run).can_go_on
-    store.resume(run)
-    assert store.run(run).status == "queued" and not store.should_stop(run)
+    assert execute(store, run, watch=stop) == "stopped" and store.run(run).can_resume
+    store.queue.resume(run)
+    assert store.run(run).status == "queued" and not store.requests.should_stop(run)
     assert execute(store, run) == "finished"
     assert_same_weights(store.home.run_folder(run), store.home.run_folder(whole))
     assert story(events_of(store, run)) == story(events_of(store, whole))
@@ -259,7 +260,7 @@ def test_a_stop_that_comes_with_the_very_last_event_leaves_the_run_finished(stor
 
     def stop(event: Event) -> None:
         if isinstance(event, Finished):
-            store.request_stop(run)
+            store.requests.stop(run)
 
     assert execute(store, run, watch=stop) == store.run(run).status == "finished"
 
@@ -269,20 +270,20 @@ def test_a_stop_while_the_test_images_are_read_can_be_gone_on_from(store: Store,
     seen: list[Event] = []
     execute(store, run, watch=seen.append, should_end=lambda: isinstance(seen[-1], Progress) and Epoch in map(type, seen))
     assert store.run(run).status == "stopped"
-    store.resume(run)
+    store.queue.resume(run)
     assert execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
 
 
 KILLED = """
 import sys, time
 from cnn_core.cli.console import Console
-from cnn_core.training import course, meter
+from cnn_core.training import meter, session
 from cnn_core.__main__ import main
-meter.REPORT_SECONDS, course.CHECKPOINT_SECONDS = -1.0, 0.0
+meter.REPORT_SECONDS, session.CHECKPOINT_SECONDS = -1.0, 0.0
 def show(self, event):
     step = getattr(event, "step", 0)
     if step == 5:
-        course.CHECKPOINT_SECONDS = 1e9
+        session.CHECKPOINT_SECONDS = 1e9
     if step == 7:
         print("here", flush=True)
         time.sleep(300)

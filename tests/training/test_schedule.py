@@ -11,7 +11,8 @@ import torch
 from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR, OneCycleLR, ReduceLROnPlateau
 
-from cnn_core.config.schema import choices, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import choices
 from cnn_core.training.schedule import WarmUp, make_schedule, make_side
 
 EPOCHS, STEPS_PER_EPOCH, PEAK = 10, 30, 0.04

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from cnn_core.config.schema import STEERABLE, TrainConfig, change_config
+from cnn_core.config.changes import STEERABLE, change_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, SettingError
 from cnn_core.events import Changed, Continued, Epoch, Event, Finished, Note, Paused, Saved, Steps
 from cnn_core.home import CHECKPOINT, WEIGHTS, Home, kept_epochs

@@ -14,22 +14,23 @@ import torch
 from PIL import Image
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.catalog import open_source
-from cnn_core.data.decoder import read_picture
+from cnn_core.data.decoder import read_image
+from cnn_core.data.open import open_source
 from cnn_core.errors import ImageError, RunError
 from cnn_core.events import Epoch, Event, Finished, Note, Probed, Resumed, Started, Steps
 from cnn_core.execution.in_process import execute
-from cnn_core.files import try_lock
 from cnn_core.home import PROBES, WEIGHTS, Home
 from cnn_core.inference.preprocessing import received
+from cnn_core.locks import try_lock
 from cnn_core.models.checkpoint import load_epoch
 from cnn_core.models.saving import ModelCard
 from cnn_core.runs.branch import branch
+from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
-from cnn_core.runs.store import Store, Stored
+from cnn_core.runs.store import Store
 from cnn_core.training import meter
 from cnn_core.training.recipe import train_run
-from cnn_core.training.tracked_images import LOCK, MOST, Probe, pin, read_probes, unpin, unpin_all
+from cnn_core.training.tracked_images import LOCK, MOST, TrackedImage, pin, read_tracked_images, unpin, unpin_all
 from cnn_core.training.tracked_predictions import ask_kept_epochs
 from tests.helpers import drain, is_a_sentence, tiny_config
 
@@ -43,10 +44,10 @@ def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meter, "REPORT_SECONDS", -1.0)
 
 
-def some_probes(count: int, *, side: int = 16, channels: int = 3, seed: int = 0) -> list[Probe]:
+def some_probes(count: int, *, side: int = 16, channels: int = 3, seed: int = 0) -> list[TrackedImage]:
     rng = np.random.default_rng(seed)
     return [
-        Probe(rng.integers(0, 256, (side, side, channels), dtype=np.uint8), f"image {number}", number % 3, "set")
+        TrackedImage(rng.integers(0, 256, (side, side, channels), dtype=np.uint8), f"image {number}", number % 3, "set")
         for number in range(count)
     ]
 
@@ -85,7 +86,7 @@ def same_weights(one: Path, other: Path) -> bool:
     return all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def plain_probabilities(folder: Path, epoch: int, probes: list[Probe]) -> np.ndarray:
+def plain_probabilities(folder: Path, epoch: int, probes: list[TrackedImage]) -> np.ndarray:
     """What the network of a kept epoch says of the probes: plain torch, one image at a time, in the default memory layout."""
     card = ModelCard.model_validate_json((folder / "model.json").read_bytes())
     state = load_epoch(folder, epoch)["trainer"]
@@ -197,19 +198,19 @@ def test_probes_that_do_not_fit_the_network_are_told_once_and_training_goes_on(
 
 
 def test_probes_are_kept_as_they_were_pinned(tmp_path: Path):
-    probes = [*some_probes(3), Probe(np.zeros((16, 16, 3), np.uint8), " <b>\0 \n" + "ü" * 200, -1, "drawing")]
+    probes = [*some_probes(3), TrackedImage(np.zeros((16, 16, 3), np.uint8), " <b>\0 \n" + "ü" * 200, -1, "drawing")]
     pin(tmp_path, probes[:2])
     pin(tmp_path, probes[2:])
-    kept = read_probes(tmp_path)
+    kept = read_tracked_images(tmp_path)
     assert [probe.name for probe in kept] == [probe.name for probe in probes] and len({probe.name for probe in kept}) == 4
     assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(kept, probes, strict=True))
     assert [(probe.truth, probe.origin) for probe in kept] == [(0, "set"), (1, "set"), (2, "set"), (-1, "drawing")]
     assert kept[0].label == "image 0" and kept[3].label.startswith("<b>") and len(kept[3].label) <= 80
     unpin(tmp_path, probes[1].name)
     unpin(tmp_path, "nobody")
-    assert [probe.name for probe in read_probes(tmp_path)] == [probes[0].name, probes[2].name, probes[3].name]
+    assert [probe.name for probe in read_tracked_images(tmp_path)] == [probes[0].name, probes[2].name, probes[3].name]
     unpin_all(tmp_path)
-    assert read_probes(tmp_path) == [] and not (tmp_path / PROBES).exists()
+    assert read_tracked_images(tmp_path) == [] and not (tmp_path / PROBES).exists()
 
 
 def test_no_more_than_sixteen_none_twice_and_none_of_another_size_are_pinned(tmp_path: Path):
@@ -226,7 +227,7 @@ def test_no_more_than_sixteen_none_twice_and_none_of_another_size_are_pinned(tmp
             pin(tmp_path, new)
         assert is_a_sentence(refusal.value) and (tmp_path / PROBES).read_bytes() == before
     pin(tmp_path, probes[MOST - 1 : MOST])
-    assert len(read_probes(tmp_path)) == MOST
+    assert len(read_tracked_images(tmp_path)) == MOST
 
 
 def written(**changes: np.ndarray) -> bytes:
@@ -271,18 +272,18 @@ def test_a_file_that_is_not_what_was_written_is_refused_in_words_and_can_be_remo
             archive.writestr("../../escape.txt", "hello")
     else:
         (tmp_path / PROBES).write_bytes(HOSTILE[kind])
-    for act in (lambda: read_probes(tmp_path), lambda: pin(tmp_path, some_probes(1)), lambda: unpin(tmp_path, "nobody")):
+    for act in (lambda: read_tracked_images(tmp_path), lambda: pin(tmp_path, some_probes(1)), lambda: unpin(tmp_path, "nobody")):
         with pytest.raises(RunError, match="damaged") as refusal:
             act()
         assert is_a_sentence(refusal.value)
     unpin_all(tmp_path)
     pin(tmp_path, some_probes(1))
-    assert len(read_probes(tmp_path)) == 1
+    assert len(read_tracked_images(tmp_path)) == 1
 
 
 def test_the_unspoiled_file_of_these_tests_is_read(tmp_path: Path):
     (tmp_path / PROBES).write_bytes(written())
-    assert read_probes(tmp_path)[0].label == "one"
+    assert read_tracked_images(tmp_path)[0].label == "one"
 
 
 def test_who_pins_while_another_one_does_is_told_to_try_again(tmp_path: Path):
@@ -295,19 +296,19 @@ def test_an_upload_becomes_what_the_network_receives_or_is_refused(home: Home, p
     info = open_source(str(pictures), home).info
     out = io.BytesIO()
     Image.new("CMYK", (300, 200), (0, 90, 90, 0)).save(out, "JPEG")
-    pixels = received(read_picture(out.getvalue(), "print.jpg").image, info)
+    pixels = received(read_image(out.getvalue(), "print.jpg").image, info)
     assert pixels.shape == (16, 16, 3) and pixels.dtype == np.uint8 and pixels[8, 8, 0] > pixels[8, 8, 1]
     for content in (b"", b"GIF89a", b"<svg onload=alert(1)>", out.getvalue()[:200]):
         with pytest.raises(ImageError) as refusal:
-            read_picture(content, "it")
+            read_image(content, "it")
         assert is_a_sentence(refusal.value)
 
 
 def test_the_store_gives_back_what_was_told(store: Store, pictures: Path):
     run, event = store.create(tiny_config(pictures)), Probed(1, 3, ("a", "b"), ((0.25, 0.75), (1.0, 0.0)))
-    store.append(run, [Started(1, "CPU", 1, 1, 1, 3, 2), event, Steps(2, 4, 8, (1.0,), (0.5,), 0.1, 1.0, 1.0, 1.0, 1.0)])
-    assert store.events(run)[1] == Stored(2, event)
-    assert store.events(run, kinds=[Probed]) == [Stored(2, event)] and store.events(run, 2, [Probed]) == []
+    store.log.append(run, [Started(1, "CPU", 1, 1, 1, 3, 2), event, Steps(2, 4, 8, (1.0,), (0.5,), 0.1, 1.0, 1.0, 1.0, 1.0)])
+    assert store.log.read(run)[1] == StoredEvent(2, event)
+    assert store.log.read(run, kinds=[Probed]) == [StoredEvent(2, event)] and store.log.read(run, 2, [Probed]) == []
     assert asdict(event)["probabilities"] == ((0.25, 0.75), (1.0, 0.0))
 
 
@@ -315,7 +316,7 @@ def test_a_history_takes_back_what_was_told_after_the_place_of_a_resumption_and_
     told = [Probed(epoch, 3 * epoch, ("a",), ((1.0,),)) for epoch in (1, 2, 3)]
     again = Probed(2, 6, ("b",), ((0.5,),))
     history = History()
-    history.add(Stored(seq, event) for seq, event in enumerate([*told, Resumed(6, 2), again], start=1))
+    history.add(StoredEvent(seq, event) for seq, event in enumerate([*told, Resumed(6, 2), again], start=1))
     assert history.probed == [told[0], again]
 
 
@@ -325,13 +326,13 @@ def test_a_branch_takes_its_parents_probes_and_what_was_told_of_them_along(store
     pin(folder, some_probes(3))
     assert execute(store, parent) == "finished"
     child = branch(store, parent, 2, {})
-    assert [probe.name for probe in read_probes(store.home.run_folder(child))] == [probe.name for probe in some_probes(3)]
+    assert [probe.name for probe in read_tracked_images(store.home.run_folder(child))] == [probe.name for probe in some_probes(3)]
     unpin(folder, some_probes(1)[0].name)
     assert execute(store, child) == "finished"
     told = {}
     for run in (parent, child):
         history = History()
-        history.add(store.events(run))
+        history.add(store.log.read(run))
         told[run] = history.probed
     assert told[child] == told[parent] and [event.epoch for event in told[child]] == [1, 2, 3]
 
@@ -340,7 +341,7 @@ def test_a_branch_of_a_run_with_damaged_probes_begins_without_any(store: Store, 
     parent = store.create(tiny_config(pictures))
     assert execute(store, parent) == "finished"
     (store.home.run_folder(parent) / PROBES).write_bytes(b"damaged")
-    assert read_probes(store.home.run_folder(branch(store, parent, 1, {}))) == []
+    assert read_tracked_images(store.home.run_folder(branch(store, parent, 1, {}))) == []
 
 
 @pytest.mark.parametrize("chosen", CONFIGS.values(), ids=CONFIGS)

@@ -8,9 +8,8 @@ import streamlit as st
 from cnn_core.data import uploads
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.decoder import SUFFIXES
-from cnn_core.data.importer import LARGEST, SMALLEST, Options
+from cnn_core.data.importer import LARGEST, SMALLEST, ImportOptions
 from cnn_core.errors import DataError, StudioError
-from cnn_core.runs.quota import check_disk
 from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
@@ -77,7 +76,7 @@ def _form() -> tuple[str, dict[str, object]]:
 def _import(name: str, options: dict[str, object], find: Callable[[], tuple[Path, bool]]) -> None:
     """Check what can be checked at once, and put the import on the list."""
     try:
-        Options(**options)
+        ImportOptions(**options)
         if name in CATALOG:
             raise DataError(f"“{name}” is a set of the catalogue. Choose another name.")
         get_store().home.set_folder(name)  # refuses what cannot be a name, before anything is copied
@@ -98,7 +97,7 @@ def _zip() -> Callable[[], tuple[Path, bool]] | None:
         return None
 
     def find() -> tuple[Path, bool]:
-        check_disk(get_store(), person(), file.size)
+        get_store().quota.check_disk(person(), file.size)
         return uploads.keep_zip(file, file.name, get_store().home, person()), True
 
     return find
@@ -113,7 +112,7 @@ def _directory() -> Callable[[], tuple[Path, bool]] | None:
     st.caption(f"{len(files):,} files")
 
     def find() -> tuple[Path, bool]:
-        check_disk(get_store(), person(), sum(file.size for file in files))
+        get_store().quota.check_disk(person(), sum(file.size for file in files))
         return uploads.pack(((file.name, file) for file in files), get_store().home, person()), True
 
     return find
@@ -153,7 +152,7 @@ def _class_by_class() -> Callable[[], tuple[Path, bool]] | None:
 
 def _collect(collection: Path, name: str, files: list[tuple[str, bytes]]) -> None:
     try:
-        check_disk(get_store(), person(), sum(len(content) for _, content in files))
+        get_store().quota.check_disk(person(), sum(len(content) for _, content in files))
         uploads.collect(collection, name, files)
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")

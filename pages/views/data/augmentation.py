@@ -3,7 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.source import finish
 from cnn_core.errors import StudioError

@@ -8,7 +8,7 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import USED, Item
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import PARTS
-from pages.charts.components.picker import Picture, pick_pictures, untick
+from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import picture_html
 from pages.shared.choice import choose_class
 from pages.shared.people import may_change, say_whose
@@ -35,8 +35,8 @@ def show_images(source: ImportedSource) -> None:
     page = st.pagination(pages, key=f"data-page-{where}-{values}") if pages > 1 else 1
     items = source.index.items(where, values=values, limit=PAGE, offset=(page - 1) * PAGE)
     pool, classes = source.pool, source.info.classes
-    pictures = [Picture(item.row, pool[item.row], classes[item.label], _about(item, classes)) for item in items]
-    _actions(source, pick_pictures(_picked(source), pictures))
+    pictures = [GridImage(item.row, pool[item.row], classes[item.label], _about(item, classes)) for item in items]
+    _actions(source, pick_images(_picked(source), pictures))
 
 
 def _picked(source: ImportedSource) -> str:

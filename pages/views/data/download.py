@@ -4,7 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from cnn_core.data.catalog import Entry, open_source
+from cnn_core.data.catalog import Entry
+from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
 from pages.charts.images import labelled_grid
 from pages.shared.people import may_read_paths, person

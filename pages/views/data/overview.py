@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.library import Health, examine, remove_set
+from cnn_core.data.library import DataQuality, check_quality, remove_set
 from cnn_core.data.owners import owner_of
 from cnn_core.errors import StudioError
 from pages.shared.links import page_file
@@ -24,7 +24,7 @@ View = Callable[[ImportedSource], None]
 def show_set(name: str) -> None:
     st.session_state.pop(EDITED, None)
     source = ImportedSource(get_store().home.set_folder(name))
-    health = examine(source)
+    health = check_quality(source)
     _show_facts(source, health)
     for warning in health.warnings:
         st.warning(plain(warning), icon=":material/warning:")
@@ -41,7 +41,7 @@ def show_set(name: str) -> None:
     _offer_more(name, source)
 
 
-def _show_facts(source: ImportedSource, health: Health) -> None:
+def _show_facts(source: ImportedSource, health: DataQuality) -> None:
     info = source.info
     figures = st.grid(5, min_column_width=130)
     figures.metric("Training images", f"{info.train_count:,}", border=True)
@@ -61,7 +61,7 @@ def _show_facts(source: ImportedSource, health: Health) -> None:
     )
 
 
-def _about_sizes(health: Health, channels: int) -> str:
+def _about_sizes(health: DataQuality, channels: int) -> str:
     width, widest, height, tallest = health.sizes
     files = (
         f"{width}×{height}" if (width, height) == (widest, tallest) else f"{width} to {widest} wide, {height} to {tallest} high"

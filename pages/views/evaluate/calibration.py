@@ -7,10 +7,10 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.inference.confidence import NEUTRAL, Calibration, calibration_of, read_calibration, save_calibration
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.people import may_change, say_whose
 from pages.shared.progress import CANCELLED
-from pages.shared.run_selection import cooled
+from pages.shared.run_selection import with_temperature
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ SEEN = {
 }
 
 
-def show_trust(subject: Subject) -> None:
+def show_calibration(subject: EvaluationSubject) -> None:
     """The view."""
     evaluation = subject.evaluation()
     calibration = calibration_of(subject.folder) if subject.epoch is None else NEUTRAL
     if subject.part in SEEN:
         st.info(SEEN[subject.part], icon=":material/info:")
-    used = cooled(subject.run, evaluation, calibration.temperature)
+    used = with_temperature(subject.run, evaluation, calibration.temperature)
     _show_reliability(subject, evaluation, used if calibration.is_fitted else None)
     if subject.epoch is None:
         _show_fitting(subject, calibration)
@@ -44,7 +44,7 @@ def show_trust(subject: Subject) -> None:
     _show_threshold(subject, used, calibration)
 
 
-def _show_reliability(subject: Subject, before: "Evaluation", after: "Evaluation | None") -> None:
+def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "Evaluation | None") -> None:
     from cnn_core.metrics.calibration import reliability_of
     from pages.charts.calibration import reliability_diagram
 
@@ -77,7 +77,7 @@ def _in_words(expected: float, is_overconfident: bool, largest: float) -> str:
     )
 
 
-def _show_fitting(subject: Subject, calibration: Calibration) -> None:
+def _show_fitting(subject: EvaluationSubject, calibration: Calibration) -> None:
     kept = read_calibration(subject.folder)
     if kept and not kept.belongs_to(subject.folder):
         st.warning(
@@ -126,7 +126,7 @@ def _tell_fitted(calibration: Calibration) -> None:
         )
 
 
-def _fit(subject: Subject, calibration: Calibration) -> None:
+def _fit(subject: EvaluationSubject, calibration: Calibration) -> None:
     """Fit the temperature and keep it; what was chosen as threshold stays."""
     from cnn_core.metrics.calibration import fit_temperature, reliability_of
 
@@ -139,7 +139,7 @@ def _fit(subject: Subject, calibration: Calibration) -> None:
                 threshold=calibration.threshold,
                 images=len(validation),
                 error_before=reliability_of(validation).expected_error,
-                error_after=reliability_of(validation.cooled(temperature)).expected_error,
+                error_after=reliability_of(validation.with_temperature(temperature)).expected_error,
             )
             save_calibration(subject.folder, fitted)
     except StudioError as error:
@@ -149,7 +149,7 @@ def _fit(subject: Subject, calibration: Calibration) -> None:
 
 
 @st.fragment
-def _show_threshold(subject: Subject, evaluation: "Evaluation", calibration: Calibration) -> None:
+def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibration: Calibration) -> None:
     from cnn_core.metrics.abstention import abstain, abstention_curve
     from pages.charts.calibration import coverage_chart
 
@@ -192,7 +192,7 @@ def _answers_in_words(at: "Abstention", images: str) -> str:
     return f"{lines} Of its right answers it keeps {at.kept[0]:.1%}: {lost:,} are lost, and {wrong:,} wrong ones are withheld."
 
 
-def _show_saving(subject: Subject, threshold: float, calibration: Calibration) -> None:
+def _show_saving(subject: EvaluationSubject, threshold: float, calibration: Calibration) -> None:
     used = (
         f"The Gallery says “I don’t know” below {100 * calibration.threshold:g}%."
         if calibration.threshold
@@ -213,6 +213,6 @@ def _show_saving(subject: Subject, threshold: float, calibration: Calibration) -
             _keep_threshold(subject, calibration, 0.0)
 
 
-def _keep_threshold(subject: Subject, calibration: Calibration, threshold: float) -> None:
+def _keep_threshold(subject: EvaluationSubject, calibration: Calibration, threshold: float) -> None:
     save_calibration(subject.folder, calibration.model_copy(update={"threshold": threshold}))
     st.rerun()

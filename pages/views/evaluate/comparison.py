@@ -6,11 +6,11 @@ import streamlit as st
 
 from cnn_core.errors import RunError
 from cnn_core.home import kept_epochs
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.comparison import MOST, changes_chart
 from pages.shared.choice import choose_class
-from pages.shared.evaluation_subject import PARTS, Subject
-from pages.shared.image_grid import show_shots
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.image_grid import show_image_grid
 from pages.shared.links import page_file
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -26,7 +26,7 @@ SIDES = {
 TALLEST = 720  # pixels of the table of classes
 
 
-def show_compare(subject: Subject) -> None:
+def show_compare(subject: EvaluationSubject) -> None:
     """The view."""
     other = _choose_other(subject)
     if other is None:
@@ -45,7 +45,7 @@ def show_compare(subject: Subject) -> None:
     _show_images(subject, other, comparison)
 
 
-def _choose_other(subject: Subject) -> Subject | None:
+def _choose_other(subject: EvaluationSubject) -> EvaluationSubject | None:
     """Network B; without any that saw the same images, what to do."""
     choices = _others(subject)
     if not choices:
@@ -76,17 +76,17 @@ def _choose_other(subject: Subject) -> Subject | None:
             key=f"compare-epoch-{chosen}-{subject.name}",
             width=180,
         )
-    return Subject(by_id[chosen], epoch or None, subject.part)
+    return EvaluationSubject(by_id[chosen], epoch or None, subject.part)
 
 
-def _others(subject: Subject) -> list[Run]:
+def _others(subject: EvaluationSubject) -> list[Run]:
     """Runs with a network to compare on the same images, those of other runs first."""
     store = get_store()
     runs = [run for run in store.runs() if store.has_model(run.id) and _has_same_images(subject, run) and _networks(run, subject)]
     return sorted(runs, key=lambda run: run.id == subject.run.id)
 
 
-def _has_same_images(subject: Subject, run: Run) -> bool:
+def _has_same_images(subject: EvaluationSubject, run: Run) -> bool:
     mine, theirs = subject.run.config, run.config
     if mine.data != theirs.data:
         return False
@@ -94,7 +94,7 @@ def _has_same_images(subject: Subject, run: Run) -> bool:
     return not is_split or (mine.validation_share, mine.seed) == (theirs.validation_share, theirs.seed)
 
 
-def _networks(run: Run, subject: Subject) -> list[int | None]:
+def _networks(run: Run, subject: EvaluationSubject) -> list[int | None]:
     """The best one and kept epochs, without the subject's own."""
     known = [None, *reversed(kept_epochs(get_store().home.run_folder(run.id)))]
     if run.id != subject.run.id:
@@ -103,11 +103,11 @@ def _networks(run: Run, subject: Subject) -> list[int | None]:
     return [epoch for epoch in known if (epoch or best) != (subject.epoch or best)]
 
 
-def _named(subject: Subject) -> str:
+def _named(subject: EvaluationSubject) -> str:
     return f"{subject.run.name or subject.run.id}, {'best network' if subject.epoch is None else f'after epoch {subject.epoch}'}"
 
 
-def _tell_changed_data(subject: Subject, other: Subject) -> None:
+def _tell_changed_data(subject: EvaluationSubject, other: EvaluationSubject) -> None:
     from cnn_core.models.saving import read_card
 
     if read_card(subject.folder).fingerprint != read_card(other.folder).fingerprint:
@@ -118,7 +118,7 @@ def _tell_changed_data(subject: Subject, other: Subject) -> None:
         )
 
 
-def _show_verdict(subject: Subject, comparison: "Comparison") -> None:
+def _show_verdict(subject: EvaluationSubject, comparison: "Comparison") -> None:
     from cnn_core.metrics.intervals import EVIDENCE
     from cnn_core.metrics.model_comparison import verdict
 
@@ -182,7 +182,7 @@ def _show_classes(comparison: "Comparison") -> None:
 
 
 @st.fragment
-def _show_images(subject: Subject, other: Subject, comparison: "Comparison") -> None:
+def _show_images(subject: EvaluationSubject, other: EvaluationSubject, comparison: "Comparison") -> None:
     st.subheader("Images that changed")
     lists = dict(zip(SIDES, (comparison.gained, comparison.lost, comparison.wrong_otherwise), strict=True))
     evaluation = comparison.second
@@ -198,7 +198,7 @@ def _show_images(subject: Subject, other: Subject, comparison: "Comparison") -> 
         f"{SIDES[side]} {len(indices):,} {'image' if len(indices) == 1 else 'images'}. Below each: what A and B say and how sure they are, and the true class where neither is right."
     )
     key = f"compare-{subject.name}-{other.name}-{side}-{true_class}"
-    show_shots(subject, comparison.first, indices, key, lambda index: _in_short(comparison, index))
+    show_image_grid(subject, comparison.first, indices, key, lambda index: _in_short(comparison, index))
 
 
 def _in_short(comparison: "Comparison", index: int) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.components.matrix import Shown, Table, show_table
-from pages.shared.evaluation_subject import PARTS, Subject
-from pages.shared.image_grid import show_shots
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ Group = tuple[int, ...]  # the classes of one row or column
 Cell = tuple[Group, Group]  # true, predicted
 
 
-def show_matrix(subject: Subject) -> None:
+def show_matrix(subject: EvaluationSubject) -> None:
     """The view."""
     _show(subject, subject.evaluation())
 
 
 @st.fragment
-def _show(subject: Subject, evaluation: "Evaluation") -> None:
+def _show(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     state = st.session_state.setdefault(f"matrix-{subject.name}", {"cell": None, "turn": 0, "list": 0, "rows": []})
     st.subheader("Confusion matrix")
     st.caption(
@@ -49,7 +49,7 @@ def _show(subject: Subject, evaluation: "Evaluation") -> None:
         _show_images(subject, evaluation, state)
 
 
-def _choose(subject: Subject, evaluation: "Evaluation") -> tuple[np.ndarray, str]:
+def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[np.ndarray, str]:
     """The classes that have rows of their own, (k,) int64 in the rows' order, and what is written into the cells."""
     from cnn_core.metrics.confusion import order_by_confusion
 
@@ -69,7 +69,7 @@ def _choose(subject: Subject, evaluation: "Evaluation") -> tuple[np.ndarray, str
     return chosen, measure
 
 
-def _choose_classes(subject: Subject, evaluation: "Evaluation") -> np.ndarray:
+def _choose_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> np.ndarray:
     """Those classes in the data set's order: all, where there are few."""
     count = len(evaluation.classes)
     if count <= SINGLY:
@@ -96,7 +96,7 @@ def _confusions(folder: Path, key: str, _evaluation: "Evaluation") -> "tuple[Pai
     return confused_pairs(confusion, LISTED), most_confused_classes(confusion, AT_FIRST).tolist()
 
 
-def _show_cells(subject: Subject, evaluation: "Evaluation", chosen: np.ndarray, measure: str, state: dict) -> None:
+def _show_cells(subject: EvaluationSubject, evaluation: "Evaluation", chosen: np.ndarray, measure: str, state: dict) -> None:
     """The matrix of the `chosen` classes, and of all others together where there are any."""
     from cnn_core.metrics.confusion import gather
 
@@ -118,7 +118,7 @@ def _show_cells(subject: Subject, evaluation: "Evaluation", chosen: np.ndarray, 
         st.caption(f"A class without {PARTS[subject.part]} images has a row of zeros.")
 
 
-def _show_pairs(subject: Subject, evaluation: "Evaluation", state: dict) -> None:
+def _show_pairs(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:
     """The list of the most confused pairs; choosing a row shows its images."""
     pairs, _ = _confusions(subject.folder, evaluation.key, evaluation)
     if not len(pairs.count):
@@ -149,7 +149,7 @@ def _show_pairs(subject: Subject, evaluation: "Evaluation", state: dict) -> None
         _turn_to(state, ((int(pairs.true[rows[0]]),), (int(pairs.predicted[rows[0]]),)) if rows else None, rows)
 
 
-def _show_images(subject: Subject, evaluation: "Evaluation", state: dict) -> None:
+def _show_images(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:
     """The images of the chosen cell, with the way back."""
     from cnn_core.metrics.confusion import images_of_cell
 
@@ -160,7 +160,7 @@ def _show_images(subject: Subject, evaluation: "Evaluation", state: dict) -> Non
         indices = images_of_cell(evaluation, np.array(true), np.array(predicted))
         if len(indices) > 1:
             st.caption("Those of which the network was surest come first.")
-        show_shots(subject, evaluation, indices, f"matrix-{subject.name}-{hash(state['cell']):x}")
+        show_image_grid(subject, evaluation, indices, f"matrix-{subject.name}-{hash(state['cell']):x}")
 
 
 def _turn_to(state: dict, cell: Cell | None, rows: list[int] | None = None) -> None:

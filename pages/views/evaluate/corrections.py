@@ -8,7 +8,7 @@ import streamlit as st
 from cnn_core.data.imported import ImportedSource, OnDemandSource
 from cnn_core.data.owners import owner_of
 from pages.charts.components.picker import untick
-from pages.shared.evaluation_subject import Subject
+from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.links import page_file
 from pages.shared.people import may_change, say_whose
 from pages.shared.server import get_store
@@ -17,7 +17,7 @@ from pages.shared.settings_files import fill_form
 MADE = "evaluate-corrections"  # a sentence on the correction that was just made
 
 
-def editable(subject: Subject) -> ImportedSource | None:
+def editable(subject: EvaluationSubject) -> ImportedSource | None:
     """The set whose index corrections go into; None while it is not in the studio home."""
     source = subject.source
     if isinstance(source, OnDemandSource):
@@ -34,7 +34,7 @@ def correct(source: ImportedSource, rows: list[int], field: str, new: int | list
         untick(ticks)
 
 
-def show_actions(subject: Subject, picked: list[int], ticks: str, suggested: Mapping[int, int] | None = None) -> None:
+def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, suggested: Mapping[int, int] | None = None) -> None:
     """What can be done with the ticked images: exclude them, or give them another class, for suspects the `suggested` one of each."""
     source = editable(subject)
     if source is None:
@@ -65,7 +65,7 @@ def show_actions(subject: Subject, picked: list[int], ticks: str, suggested: Map
         st.button(f"Relabel {len(picked)}", icon=":material/label:", on_click=correct, args=(source, rows, "label", label, ticks))
 
 
-def show_change(subject: Subject) -> None:
+def show_change(subject: EvaluationSubject) -> None:
     """Where the data is no longer what the run was trained on: that, what it means for what is shown, and a way to train again."""
     from cnn_core.models.saving import read_card
 
@@ -99,7 +99,7 @@ def show_change(subject: Subject) -> None:
                 )
 
 
-def _in_all(subject: Subject) -> str:
+def _in_all(subject: EvaluationSubject) -> str:
     """What of the corrections since the run was made still holds, in a sentence; an image that was taken back in as well is none."""
     source = editable(subject)
     before: dict[tuple[int, str], int] = {}

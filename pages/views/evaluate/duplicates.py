@@ -7,7 +7,7 @@ from cnn_core.data.index import Item
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import PARTS as ORDER
 from pages.charts.images import picture_html
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.people import may_change
 from pages.shared.text import plain
 from pages.views.evaluate.corrections import correct, editable
@@ -15,7 +15,7 @@ from pages.views.evaluate.corrections import correct, editable
 PAGE = 8
 
 
-def show_twins(subject: Subject) -> None:
+def show_split_duplicates(subject: EvaluationSubject) -> None:
     """Pairs across parts, each of which can be taken apart."""
     source = editable(subject)
     if source is None:

@@ -13,7 +13,7 @@ import streamlit as st
 from cnn_core.data.imported import image_names
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import read_calibration
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.made_files import make_or_offer
 from pages.shared.server import get_store
 from pages.shared.text import size_in_words
@@ -26,7 +26,7 @@ Making = Generator[Progress, None, bytes]
 
 
 @dataclass(frozen=True)
-class Card:
+class EvaluationDownload:
     """One thing to take along: `about` is its sentence, `make` gives the file's bytes."""
 
     title: str
@@ -34,10 +34,10 @@ class Card:
     file: str
     mime: str
     icon: str
-    make: Callable[[Subject, "Evaluation"], Making]
+    make: Callable[[EvaluationSubject, "Evaluation"], Making]
 
 
-def show_take_along(subject: Subject) -> None:
+def show_export(subject: EvaluationSubject) -> None:
     """The view."""
     evaluation = subject.evaluation()
     network = "the best network" if subject.epoch is None else f"the network after epoch {subject.epoch}"
@@ -52,7 +52,7 @@ def show_take_along(subject: Subject) -> None:
             _show_file(subject, evaluation, card)
 
 
-def _show_file(subject: Subject, evaluation: "Evaluation", card: Card) -> None:
+def _show_file(subject: EvaluationSubject, evaluation: "Evaluation", card: EvaluationDownload) -> None:
     """The button that makes the file, or, where it is made, the one that gives it."""
     asked = f"{subject.name} {evaluation.key} {subject.run} {read_calibration(subject.folder)}"
     button = {"label": f"Make the {card.title.lower()}", "icon": card.icon, "key": f"make-{card.file}-{subject.name}"}
@@ -61,7 +61,7 @@ def _show_file(subject: Subject, evaluation: "Evaluation", card: Card) -> None:
     )
 
 
-def _offer(subject: Subject, card: Card, content: bytes) -> None:
+def _offer(subject: EvaluationSubject, card: EvaluationDownload, content: bytes) -> None:
     st.download_button(
         f"Download ({size_in_words(len(content))})",
         content,
@@ -74,12 +74,12 @@ def _offer(subject: Subject, card: Card, content: bytes) -> None:
     )
 
 
-def _file_name(subject: Subject, card: Card) -> str:
+def _file_name(subject: EvaluationSubject, card: EvaluationDownload) -> str:
     network = "" if subject.epoch is None else f"-epoch{subject.epoch}"
     return f"{subject.run.id}{network}-{PARTS[subject.part]}-{card.file}"
 
 
-def _make_report(subject: Subject, evaluation: "Evaluation") -> Making:
+def _make_report(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     from cnn_core.report.run_report import report_run
 
     run = get_store().run(subject.run.id)
@@ -87,7 +87,7 @@ def _make_report(subject: Subject, evaluation: "Evaluation") -> Making:
     return text.encode()
 
 
-def _make_table(subject: Subject, evaluation: "Evaluation") -> Making:
+def _make_table(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     from cnn_core.metrics.prediction_table import write_predictions
 
     file = io.BytesIO()
@@ -95,7 +95,7 @@ def _make_table(subject: Subject, evaluation: "Evaluation") -> Making:
     return file.getvalue()
 
 
-def _make_picture(subject: Subject, evaluation: "Evaluation") -> Making:
+def _make_picture(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     yield Progress("Drawing the predictions", 0, 1)
     from cnn_core.training.figures import paint_predictions
 
@@ -105,7 +105,7 @@ def _make_picture(subject: Subject, evaluation: "Evaluation") -> Making:
 
 
 CARDS = (
-    Card(
+    EvaluationDownload(
         "Report",
         "One page for others: figures with their interval, settings, curves, confusion matrix, the worst mistakes, and how to reproduce "
         "the run. An HTML file that any browser opens offline and prints.",
@@ -114,7 +114,7 @@ CARDS = (
         ":material/article:",
         _make_report,
     ),
-    Card(
+    EvaluationDownload(
         "Table",
         "A row for every image: its file, true and predicted class, loss and probabilities. A CSV file for a spreadsheet or a program of yours.",
         "predictions.csv",
@@ -122,7 +122,7 @@ CARDS = (
         ":material/table:",
         _make_table,
     ),
-    Card(
+    EvaluationDownload(
         "Picture",
         "A grid of images from all over the set, each with what the network says of it, mistakes in colour. A PNG file for a slide.",
         "predictions.png",

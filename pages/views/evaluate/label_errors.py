@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.data.source import ImageSet, finish
-from pages.shared.evaluation_subject import PARTS, Subject
-from pages.shared.image_grid import show_shots
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.image_grid import show_image_grid
 from pages.shared.progress import watch
 from pages.shared.server import get_store
 from pages.views.evaluate.corrections import editable, show_actions
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnn_core.config.schema import TrainConfig
     from cnn_core.metrics.evaluation import Evaluation
     from cnn_core.metrics.label_errors import LabelErrors
-    from cnn_core.training.cross_validation import OutOfSample
+    from cnn_core.training.cross_validation import OutOfFoldPredictions
 
 ASKED = "label-doubts-asked"
 GOOD_ENOUGH = 0.6  # accuracy below which a network's mix-ups drown the labels that are wrong
@@ -26,14 +26,14 @@ QUICK, OWN = "a quick recipe", "this run's own settings"
 
 
 @dataclass(frozen=True)
-class Doubts:
+class FoundLabelErrors:
     """An evaluation of the images that are shown, by networks that never saw them, and the suspects among them."""
 
     evaluation: "Evaluation"
     errors: "LabelErrors"
 
 
-def show_label_doubts(subject: Subject, true_class: int | None) -> None:
+def show_label_errors(subject: EvaluationSubject, true_class: int | None) -> None:
     """The list, or for images that the run learned from, first of all, the way to it."""
     st.caption(
         "An image is listed when networks that never saw it are confident of another class than its label (confident learning, "
@@ -44,7 +44,7 @@ def show_label_doubts(subject: Subject, true_class: int | None) -> None:
         _show(subject, doubts, true_class)
 
 
-def _may_have_seen(subject: Subject) -> bool:
+def _may_have_seen(subject: EvaluationSubject) -> bool:
     """Whether the run's network learned from some of the subject's images; after a correction, the split is another one."""
     from cnn_core.models.saving import read_card
 
@@ -53,7 +53,7 @@ def _may_have_seen(subject: Subject) -> bool:
     return subject.part == "train" or (subject.part == "val" and not is_as_it_was)
 
 
-def _of_unseen(subject: Subject) -> Doubts:
+def _of_unseen(subject: EvaluationSubject) -> FoundLabelErrors:
     evaluation = subject.evaluation()
     st.caption(
         f"This run did not learn from its {PARTS[subject.part]} images, so its own network is asked: nothing has to be trained."
@@ -62,13 +62,13 @@ def _of_unseen(subject: Subject) -> Doubts:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing labels with probabilities…")
-def _examine_evaluation(folder: Path, key: str, _evaluation: "Evaluation") -> Doubts:
+def _examine_evaluation(folder: Path, key: str, _evaluation: "Evaluation") -> FoundLabelErrors:
     from cnn_core.metrics.label_errors import find_label_errors
 
-    return Doubts(_evaluation, find_label_errors(_evaluation))
+    return FoundLabelErrors(_evaluation, find_label_errors(_evaluation))
 
 
-def _of_seen(subject: Subject) -> Doubts | None:
+def _of_seen(subject: EvaluationSubject) -> FoundLabelErrors | None:
     """By cross-validation, from what is kept of one; without, None and the button that starts it."""
     source = editable(subject)
     if source is None:
@@ -76,13 +76,13 @@ def _of_seen(subject: Subject) -> Doubts | None:
         return None
     with st.spinner("Looking for what is kept…"):
         from cnn_core.execution.device_queue import in_turn
-        from cnn_core.training.cross_validation import cross_validate_run, load_learned, quick_recipe, read_out_of_sample
+        from cnn_core.training.cross_validation import cross_validate_run, load_learned, quick_recipe, read_out_of_fold
 
         config = get_store().config_in_force(subject.run.id)
         count = source.index.count("problem is null and part < 2")
         recipes = {QUICK: quick_recipe(config, source.info.image_size, count), OWN: config}
         learned = finish(load_learned(source))
-        kept = (read_out_of_sample(subject.folder, source.info, recipe) for recipe in reversed(recipes.values()))
+        kept = (read_out_of_fold(subject.folder, source.info, recipe) for recipe in reversed(recipes.values()))
         found = next((one for one in kept if one and one.covers(learned.rows)), None)
     if found is None:
         recipe = _ask(subject, recipes, len(learned))
@@ -100,16 +100,16 @@ def _of_seen(subject: Subject) -> Doubts | None:
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing labels with probabilities…")
 def _examine_unseen(
-    folder: Path, key: str, version: str, part: str, _found: "OutOfSample", _learned: ImageSet, _part: ImageSet
-) -> Doubts:
+    folder: Path, key: str, version: str, part: str, _found: "OutOfFoldPredictions", _learned: ImageSet, _part: ImageSet
+) -> FoundLabelErrors:
     from cnn_core.metrics.label_errors import find_label_errors
 
     to = np.searchsorted(_part.rows, _learned.rows).clip(max=len(_part) - 1)
     to[_part.rows[to] != _learned.rows] = -1
-    return Doubts(_found.of(_part), find_label_errors(_found.of(_learned)).moved(to))
+    return FoundLabelErrors(_found.of(_part), find_label_errors(_found.of(_learned)).moved(to))
 
 
-def _ask(subject: Subject, recipes: "dict[str, TrainConfig]", count: int) -> "TrainConfig | None":
+def _ask(subject: EvaluationSubject, recipes: "dict[str, TrainConfig]", count: int) -> "TrainConfig | None":
     """By which settings the networks are to be trained; None until that was said."""
     if (asked := st.session_state.get(ASKED)) and asked[0] == subject.run.id:
         return recipes[asked[1]]
@@ -134,7 +134,7 @@ def _start(run: str, word: str) -> None:
     st.session_state[ASKED] = run, word
 
 
-def _show(subject: Subject, doubts: Doubts, true_class: int | None) -> None:
+def _show(subject: EvaluationSubject, doubts: FoundLabelErrors, true_class: int | None) -> None:
     evaluation, errors = doubts.evaluation, doubts.errors
     suggested = dict(zip(errors.indices.tolist(), errors.suggested.tolist(), strict=True))
     is_shown = slice(None) if true_class is None else evaluation.labels[errors.indices] == true_class
@@ -161,4 +161,4 @@ def _show(subject: Subject, doubts: Doubts, true_class: int | None) -> None:
         return f"{classes[suggested[index]]}, not {classes[evaluation.labels[index]]}?"
 
     key = f"doubts-{subject.name}-{true_class}"
-    show_actions(subject, show_shots(subject, evaluation, indices, key, ask), f"{key}-picked", suggested)
+    show_actions(subject, show_image_grid(subject, evaluation, indices, key, ask), f"{key}-picked", suggested)

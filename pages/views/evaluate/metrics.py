@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
 from pages.shared.evaluation_cache import keep
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ NEWNESS = {
 }
 
 
-def show_figures(subject: Subject) -> None:
+def show_metrics(subject: EvaluationSubject) -> None:
     """The view."""
     evaluation = subject.evaluation()
     _show_metrics(subject, evaluation)
@@ -31,7 +31,7 @@ def show_figures(subject: Subject) -> None:
     _show_curves(subject, evaluation)
 
 
-def _show_metrics(subject: Subject, evaluation: "Evaluation") -> None:
+def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     from cnn_core.metrics.classification import choose_k, top_k_accuracy
     from cnn_core.metrics.intervals import wilson_interval
 
@@ -71,7 +71,7 @@ def _show_metrics(subject: Subject, evaluation: "Evaluation") -> None:
     )
 
 
-def _show_classes(subject: Subject, evaluation: "Evaluation") -> None:
+def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     metrics, areas = evaluation.per_class, _areas_of(subject, evaluation)
     st.subheader("Classes")
     st.caption(
@@ -108,7 +108,7 @@ def _shares() -> dict[str, object]:
     }
 
 
-def _tell_missing(subject: Subject, evaluation: "Evaluation") -> None:
+def _tell_missing(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     missing = [name for name, count in zip(evaluation.classes, evaluation.per_class.support, strict=True) if not count]
     if not missing:
         return
@@ -120,7 +120,7 @@ def _tell_missing(subject: Subject, evaluation: "Evaluation") -> None:
     )
 
 
-def _areas_of(subject: Subject, evaluation: "Evaluation") -> "Areas | None":
+def _areas_of(subject: EvaluationSubject, evaluation: "Evaluation") -> "Areas | None":
     """Of every class, computed with progress once for all sessions; None where there are too many classes for that."""
     from cnn_core.metrics.threshold_curves import MOST_CLASSES, class_areas
 
@@ -130,7 +130,7 @@ def _areas_of(subject: Subject, evaluation: "Evaluation") -> "Areas | None":
 
 
 @st.fragment
-def _show_curves(subject: Subject, evaluation: "Evaluation") -> None:
+def _show_curves(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     from cnn_core.metrics.threshold_curves import class_thresholds
 
     st.subheader("One class against the rest")
@@ -158,7 +158,7 @@ def _show_curves(subject: Subject, evaluation: "Evaluation") -> None:
     st.caption("Dashed: what guessing would reach.")
 
 
-def _why_no_curve(subject: Subject, evaluation: "Evaluation", label: int) -> str:
+def _why_no_curve(subject: EvaluationSubject, evaluation: "Evaluation", label: int) -> str:
     part, name, support = PARTS[subject.part], plain(evaluation.classes[label]), evaluation.per_class.support
     if not support[label]:
         return f"There is no {part} image of {name}, so it has no curve here. Choose another class, or other images."

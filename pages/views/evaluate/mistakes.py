@@ -3,11 +3,11 @@
 import streamlit as st
 
 from pages.shared.choice import choose_class
-from pages.shared.evaluation_subject import PARTS, Subject
-from pages.shared.image_grid import show_shots
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.image_grid import show_image_grid
 from pages.views.evaluate.corrections import show_actions, show_change
-from pages.views.evaluate.duplicates import show_twins
-from pages.views.evaluate.label_errors import show_label_doubts
+from pages.views.evaluate.duplicates import show_split_duplicates
+from pages.views.evaluate.label_errors import show_label_errors
 
 HELP = {
     "Highest loss": "Where the true class was held least probable: mistakes, and labels that are wrong.",
@@ -18,7 +18,7 @@ HELP = {
 DOUBTS, TWINS = "Probable label errors", "Duplicates"
 
 
-def show_mistakes(subject: Subject) -> None:
+def show_mistakes(subject: EvaluationSubject) -> None:
     """The view."""
     show_change(subject)
     names = [*HELP, DOUBTS, TWINS]
@@ -27,18 +27,18 @@ def show_mistakes(subject: Subject) -> None:
         chosen = st.selectbox("List", names, index=names.index(asked) if asked in names else 0, key="mistakes-list", width=260)
         true_class = _choose_class(subject) if chosen != TWINS else None
     if chosen == DOUBTS:
-        show_label_doubts(subject, true_class)
+        show_label_errors(subject, true_class)
     elif chosen == TWINS:
-        show_twins(subject)
+        show_split_duplicates(subject)
     else:
         _show_ordering(subject, chosen, true_class)
 
 
-def _choose_class(subject: Subject) -> int | None:
+def _choose_class(subject: EvaluationSubject) -> int | None:
     return choose_class("True class", subject.source.info.classes, key=f"mistakes-class-{subject.run.id}", width=220)
 
 
-def _show_ordering(subject: Subject, name: str, true_class: int | None) -> None:
+def _show_ordering(subject: EvaluationSubject, name: str, true_class: int | None) -> None:
     from cnn_core.metrics.mistakes import ORDERINGS
 
     evaluation = subject.evaluation()
@@ -48,4 +48,4 @@ def _show_ordering(subject: Subject, name: str, true_class: int | None) -> None:
         "true class where that is another one."
     )
     key = f"mistakes-{subject.name}-{name}-{true_class}"
-    show_actions(subject, show_shots(subject, evaluation, indices, key), f"{key}-picked")
+    show_actions(subject, show_image_grid(subject, evaluation, indices, key), f"{key}-picked")

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.robustness import robustness_chart
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.progress import CANCELLED, watch
 from pages.views.evaluate.robustness_examples import show_examples
 
@@ -23,7 +23,7 @@ ABOUT = (
 )
 
 
-def show_robustness(subject: Subject) -> None:
+def show_robustness(subject: EvaluationSubject) -> None:
     """The view."""
     st.subheader("Accuracy on spoilt images")
     st.caption(ABOUT)
@@ -45,7 +45,7 @@ def show_robustness(subject: Subject) -> None:
             _show(subject, evaluation, found)
 
 
-def _choose_size(subject: Subject, evaluation: "Evaluation") -> int:
+def _choose_size(subject: EvaluationSubject, evaluation: "Evaluation") -> int:
     """On how many images; at first the largest number that was measured already, else the smallest."""
     total = len(evaluation)
     sizes = [size for size in SIZES if size < total] + [total]
@@ -63,13 +63,13 @@ def _choose_size(subject: Subject, evaluation: "Evaluation") -> int:
     )
 
 
-def _read(subject: Subject, evaluation: "Evaluation", count: int) -> "Robustness | None":
+def _read(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> "Robustness | None":
     from cnn_core.metrics.robustness import read_robustness
 
     return read_robustness(subject.folder, evaluation.key, count)
 
 
-def _measure(subject: Subject, evaluation: "Evaluation", most: int) -> "Robustness | None":
+def _measure(subject: EvaluationSubject, evaluation: "Evaluation", most: int) -> "Robustness | None":
     """With progress once the button was pressed; before, None, and what to do."""
     from cnn_core.metrics.robustness import robustness_of
 
@@ -92,12 +92,12 @@ def _ask(name: str) -> None:
     st.session_state.pop(CANCELLED, None)
 
 
-def _sample(subject: Subject, evaluation: "Evaluation", count: int) -> str:
+def _sample(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> str:
     part, total = PARTS[subject.part], len(evaluation)
     return f"all {total:,} {part} images" if count == total else f"{count:,} of the {total:,} {part} images"
 
 
-def _show(subject: Subject, evaluation: "Evaluation", found: "Robustness") -> None:
+def _show(subject: EvaluationSubject, evaluation: "Evaluation", found: "Robustness") -> None:
     """In a sentence, as lines, and as a table."""
     sentence = _in_words(found)
     st.markdown(sentence)

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.images import GRID_STYLE, data_url
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ TINY = 16  # pixels of a side below which the mildest blur and shift are less th
 
 
 @st.fragment
-def show_examples(subject: Subject, evaluation: "Evaluation", first: str) -> None:
+def show_examples(subject: EvaluationSubject, evaluation: "Evaluation", first: str) -> None:
     """The strip for a chosen corruption, at the beginning the one called `first`; another one runs this part alone."""
     from cnn_core.metrics.corruptions import CORRUPTIONS
 
@@ -43,7 +43,7 @@ def _draw(key: str, count: int) -> None:
     st.session_state[key] = secrets.randbelow(count)
 
 
-def _strip(subject: Subject, evaluation: "Evaluation", index: int, corruption: "Corruption") -> str:
+def _strip(subject: EvaluationSubject, evaluation: "Evaluation", index: int, corruption: "Corruption") -> str:
     """A card for strength 0 and one for each other strength, as HTML."""
     from cnn_core.explain.single_image import answer, normalised
     from cnn_core.metrics.robustness import at_all_strengths

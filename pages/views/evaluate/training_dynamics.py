@@ -10,13 +10,13 @@ from cnn_core.errors import RunError
 from cnn_core.home import LEARNING
 from pages.charts.training_dynamics import epochs_chart, forgetting_chart, learned_chart
 from pages.shared.choice import choose_class
-from pages.shared.evaluation_subject import PARTS, Subject
-from pages.shared.image_grid import show_shots
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
-    from cnn_core.metrics.training_dynamics import History
+    from cnn_core.metrics.training_dynamics import TrainingDynamics
 
 JUDGED = {
     "train": "A training image is judged as it was shown in an epoch: augmented, with dropout, and by the network as it was at that moment.",
@@ -30,7 +30,7 @@ LISTS = {
 }
 
 
-def show_learning(subject: Subject) -> None:
+def show_training_dynamics(subject: EvaluationSubject) -> None:
     """The view."""
     if subject.part == "test":
         st.info(
@@ -52,7 +52,7 @@ def show_learning(subject: Subject) -> None:
     _show_images(subject, evaluation, history)
 
 
-def _history_of(subject: Subject, count: int) -> "History":
+def _history_of(subject: EvaluationSubject, count: int) -> "TrainingDynamics":
     """Raises RunError."""
     folder = subject.folder
     version = (folder / LEARNING).stat().st_mtime_ns if (folder / LEARNING).exists() else 0
@@ -61,13 +61,13 @@ def _history_of(subject: Subject, count: int) -> "History":
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading what was right when…")
-def _read(folder: Path, part: str, count: int, fingerprint: str, done: int, version: int) -> "History":
-    from cnn_core.metrics.training_dynamics import read_learning
+def _read(folder: Path, part: str, count: int, fingerprint: str, done: int, version: int) -> "TrainingDynamics":
+    from cnn_core.metrics.training_dynamics import read_dynamics
 
-    return read_learning(folder, part, count, fingerprint, done)
+    return read_dynamics(folder, part, count, fingerprint, done)
 
 
-def _show_metrics(subject: Subject, history: "History") -> None:
+def _show_metrics(subject: EvaluationSubject, history: "TrainingDynamics") -> None:
     never, kept = int(history.is_never_learned.sum()), int(history.is_unforgettable.sum())
     often = int((history.forgotten > 0).sum())
     last = f"in epoch {history.epochs[-1]}"
@@ -89,7 +89,7 @@ def _show_metrics(subject: Subject, history: "History") -> None:
         )
 
 
-def _show_charts(subject: Subject, history: "History") -> None:
+def _show_charts(subject: EvaluationSubject, history: "TrainingDynamics") -> None:
     images, left, right = PARTS[subject.part], *st.columns(2)
     for place, title, figure, alt in (
         (
@@ -115,7 +115,7 @@ def _show_charts(subject: Subject, history: "History") -> None:
 
 
 @st.fragment
-def _show_images(subject: Subject, evaluation: "Evaluation", history: "History") -> None:
+def _show_images(subject: EvaluationSubject, evaluation: "Evaluation", history: "TrainingDynamics") -> None:
     st.subheader("Images")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("List", list(LISTS), key="learning-list", width=260)
@@ -127,13 +127,13 @@ def _show_images(subject: Subject, evaluation: "Evaluation", history: "History")
         f"{LISTS[name]} {len(indices):,} {PARTS[subject.part]} {'image' if len(indices) == 1 else 'images'}. Tick some to see their epochs beside each other."
     )
     key = f"learning-{subject.name}-{name}-{true_class}"
-    ticked = show_shots(subject, evaluation, indices, key, lambda index: _in_short(evaluation, history, index))
+    ticked = show_image_grid(subject, evaluation, indices, key, lambda index: _in_short(evaluation, history, index))
     chosen = ticked or indices[:1].tolist()
     if chosen:
         _show_epochs(evaluation, history, chosen)
 
 
-def _listed(name: str, history: "History") -> np.ndarray:
+def _listed(name: str, history: "TrainingDynamics") -> np.ndarray:
     from cnn_core.metrics import training_dynamics
 
     match name:
@@ -147,7 +147,7 @@ def _listed(name: str, history: "History") -> np.ndarray:
             return training_dynamics.learned_first(history)
 
 
-def _in_short(evaluation: "Evaluation", history: "History", index: int) -> str:
+def _in_short(evaluation: "Evaluation", history: "TrainingDynamics", index: int) -> str:
     """What stands below an image: its true class, when it was learned, how often it was forgotten."""
     name, first, times = evaluation.classes[evaluation.labels[index]], history.first_right[index], history.forgotten[index]
     if history.is_never_learned[index]:
@@ -155,7 +155,7 @@ def _in_short(evaluation: "Evaluation", history: "History", index: int) -> str:
     return f"{name}: right from epoch {first}" if not times else f"{name}: first right in epoch {first}, forgotten {times}×"
 
 
-def _show_epochs(evaluation: "Evaluation", history: "History", chosen: list[int]) -> None:
+def _show_epochs(evaluation: "Evaluation", history: "TrainingDynamics", chosen: list[int]) -> None:
     names = [f"{evaluation.classes[evaluation.labels[index]]}, image {index}" for index in chosen]
     st.markdown("**Epoch by epoch**")
     st.caption("Blue with ✓: right in this epoch. Orange with ✗: wrong.")

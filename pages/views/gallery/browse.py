@@ -8,11 +8,11 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.inference.confidence import Calibration, calibration_of
-from cnn_core.runs.store import Run
-from pages.shared.evaluation_subject import Subject
-from pages.shared.image_grid import show_shots
+from cnn_core.runs.run import Run
+from pages.shared.evaluation_subject import EvaluationSubject
+from pages.shared.image_grid import show_image_grid
 from pages.shared.links import page_file
-from pages.shared.run_selection import cooled, evaluate_with_progress
+from pages.shared.run_selection import evaluate_with_progress, with_temperature
 from pages.shared.server import get_store
 from pages.views.gallery.prediction import UNSURE, calibrated_in_words
 
@@ -52,12 +52,12 @@ class Choice:
 def show_test_images(run: Run) -> None:
     """The view."""
     calibration = calibration_of(get_store().home.run_folder(run.id))
-    evaluation = cooled(run, evaluate_with_progress(run), calibration.temperature)
-    _show(Subject(run, None, "test"), evaluation, calibration)
+    evaluation = with_temperature(run, evaluate_with_progress(run), calibration.temperature)
+    _show(EvaluationSubject(run, None, "test"), evaluation, calibration)
 
 
 @st.fragment
-def _show(subject: Subject, evaluation: "Evaluation", calibration: Calibration) -> None:
+def _show(subject: EvaluationSubject, evaluation: "Evaluation", calibration: Calibration) -> None:
     """The chosen images a page at a time, with the probabilities that own pictures get."""
     choice = _choose(subject, evaluation)
     chosen = choice.of(evaluation)
@@ -71,10 +71,12 @@ def _show(subject: Subject, evaluation: "Evaluation", calibration: Calibration) 
     def look(image: int) -> None:
         st.switch_page(page_file("evaluate"), query_params={"run": subject.run.id, "view": "Inside", "image": str(image)})
 
-    show_shots(subject, evaluation, chosen, f"browse-{subject.name}-{choice}", _verdicts(evaluation, calibration.threshold), look)
+    show_image_grid(
+        subject, evaluation, chosen, f"browse-{subject.name}-{choice}", _verdicts(evaluation, calibration.threshold), look
+    )
 
 
-def _choose(subject: Subject, evaluation: "Evaluation") -> Choice:
+def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> Choice:
     """The filters at the top; they stay as they are until another run is chosen."""
     key, labels = f"browse-{subject.run.id}", [None, *range(len(evaluation.classes))]
 

@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from cnn_core.inference.confidence import Calibration, network_key
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.heatmaps import heat_over
 from pages.shared.run_selection import get_classifier
 from pages.shared.server import get_store
@@ -16,7 +16,7 @@ from pages.shared.text import plain
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier, Prediction
-    from cnn_core.inference.tta import Averaged
+    from cnn_core.inference.tta import AveragedPrediction
 
 KEPT = 64  # answers of all sessions: less than 1 MB each
 OPACITY = 0.7
@@ -24,7 +24,7 @@ TOO_COARSE = 4  # positions: with so few a map says little about where
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ClassificationRequest:
     """What run `run` says. `views`: over how many looks its answer is the mean, with a sentence. `heat`: pixels (S, S, 3) uint8 of Grad-CAM over
     what it received, None where that was not asked for or there is none, with a sentence. `network`: another one for other weights."""
 
@@ -42,7 +42,7 @@ class Asked:
         return self.run.name or self.run.id
 
 
-def ask(run: Run, image: Image.Image, *, is_averaged: bool, has_heat: bool) -> Asked:
+def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_heat: bool) -> ClassificationRequest:
     """The best model of `run` on an RGB picture. Raises ImageError when there is nothing to recognise in it, and RunError without a model."""
     from cnn_core.inference.preprocessing import received
 
@@ -52,18 +52,18 @@ def ask(run: Run, image: Image.Image, *, is_averaged: bool, has_heat: bool) -> A
     answer = _classify(network, repr(classifier.card), repr(classifier.calibration), pixels, is_averaged, may_mirror, classifier)
     heat, note = _heat(network, pixels, answer.prediction.ranked[0][0], classifier) if has_heat else (None, "")
     views_note = _views_in_words(classifier, answer.views) if is_averaged else ""
-    return Asked(run, network, classifier.calibration, answer.prediction, answer.views, views_note, heat, note)
+    return ClassificationRequest(run, network, classifier.calibration, answer.prediction, answer.views, views_note, heat, note)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def _classify(
     network: str, card: str, calibration: str, pixels: np.ndarray, is_averaged: bool, may_mirror: bool, _classifier: "Classifier"
-) -> "Averaged":
-    from cnn_core.inference.tta import Averaged, average_views
+) -> "AveragedPrediction":
+    from cnn_core.inference.tta import AveragedPrediction, average_views
 
     if is_averaged:
         return average_views(_classifier, pixels, may_mirror=may_mirror)
-    return Averaged(_classifier.rank(pixels, _classifier.probabilities(pixels[None])[0]), 1)
+    return AveragedPrediction(_classifier.rank(pixels, _classifier.probabilities(pixels[None])[0]), 1)
 
 
 def _views_in_words(classifier: "Classifier", views: int) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import calibration_of, network_key
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.shared.made_files import make_or_offer
 from pages.shared.server import get_store
 from pages.shared.text import plain, size_in_words
@@ -38,7 +38,7 @@ Making = Generator[Progress, None, Made]
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelDownload:
     """One form: `about` is what it is for, `needs` what its user needs, `make` gives its file. `form`: its key."""
 
     form: str
@@ -56,7 +56,7 @@ class Card:
         return f"Make {self.title}" if self.form in GRAPHS else f"Make the {self.title.lower()}"
 
 
-def show_take_along(run: Run) -> None:
+def show_export(run: Run) -> None:
     """The view."""
     st.caption(
         "The best network of this run for other programs. Before a model file is offered it is loaded back and asked about up to 1,000 images: "
@@ -85,7 +85,7 @@ def _choose_files() -> tuple[str, ...]:
     return tuple(form for form in (*GRAPHS, *WEIGHTS) if form in chosen)
 
 
-def _show_file(run: Run, card: Card, chosen: tuple[str, ...]) -> None:
+def _show_file(run: Run, card: ModelDownload, chosen: tuple[str, ...]) -> None:
     """The button that makes the file, or, where it is made, those that give it."""
     is_enough = card.form != "bundle" or any(form in GRAPHS for form in chosen)
     if not is_enough:
@@ -102,7 +102,7 @@ def _asked(run: Run, chosen: tuple[str, ...]) -> str:
     return f"{run.id} {network_key(folder)} {calibration_of(folder)} {run.summary} {chosen}"
 
 
-def _offer(run: Run, card: Card, made: Made) -> None:
+def _offer(run: Run, card: ModelDownload, made: Made) -> None:
     if made.said:
         st.success(plain(made.said), icon=":material/verified:")
     with st.container(horizontal=True):
@@ -111,7 +111,7 @@ def _offer(run: Run, card: Card, made: Made) -> None:
             _download(card, "Its card", made.card.to_json(), f"{run.id}.json", "application/json", is_first=False)
 
 
-def _download(card: Card, label: str, content: bytes | str, name: str, mime: str, is_first: bool = True) -> None:
+def _download(card: ModelDownload, label: str, content: bytes | str, name: str, mime: str, is_first: bool = True) -> None:
     st.download_button(
         label,
         content,
@@ -158,7 +158,7 @@ def _make_training(form: str) -> Callable[[Run, tuple[str, ...]], Making]:
 
 
 CARDS = (
-    Card(
+    ModelDownload(
         "bundle",
         "Bundle",
         "A zip that proves itself: model files, their card, ten images, what this page says of them, and a script that checks it is so.",
@@ -168,7 +168,7 @@ CARDS = (
         ":material/folder_zip:",
         _make_bundle,
     ),
-    Card(
+    ModelDownload(
         "onnx",
         "ONNX",
         "A graph for programs in any language, for phones and browsers. Pixels from 0 to 255 in, probabilities out: normalisation and "
@@ -179,7 +179,7 @@ CARDS = (
         ":material/hub:",
         _make_model("onnx"),
     ),
-    Card(
+    ModelDownload(
         "torch-export",
         "torch.export",
         "The same graph for PyTorch, which loads it without the network’s source.",
@@ -189,7 +189,7 @@ CARDS = (
         ":material/account_tree:",
         _make_model("torch-export"),
     ),
-    Card(
+    ModelDownload(
         "safetensors",
         "Safetensors",
         "The weights alone, safe to pass on, with a card that says what they are. CNN Studio takes both back.",
@@ -199,7 +199,7 @@ CARDS = (
         ":material/shield:",
         _make_model("safetensors"),
     ),
-    Card(
+    ModelDownload(
         "pth",
         "State dict",
         "best_model.pth as it lies in the run’s folder: PyTorch’s own form, to go on with in a program of yours.",
@@ -209,7 +209,7 @@ CARDS = (
         ":material/data_object:",
         _make_model("pth"),
     ),
-    Card(
+    ModelDownload(
         "script",
         "Training script",
         "The training itself as one Python file to read and change: images, network, optimizer and loop with this run’s settings, in plain "
@@ -220,7 +220,7 @@ CARDS = (
         ":material/code:",
         _make_training("script"),
     ),
-    Card(
+    ModelDownload(
         "notebook",
         "Notebook",
         "The same code in cells, with a sentence on each, for a lesson or for trying things out.",

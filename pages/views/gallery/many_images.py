@@ -16,7 +16,7 @@ import streamlit as st
 from cnn_core.data import uploads
 from cnn_core.data.archive import show_name
 from cnn_core.errors import StudioError
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.shared.people import may_read_paths, person
 from pages.shared.progress import CANCELLED, watch
 from pages.shared.run_selection import get_classifier

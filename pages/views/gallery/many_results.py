@@ -14,7 +14,7 @@ from pages.charts.images import GRID_STYLE, data_url
 from pages.shared.text import plain, size_in_words
 
 if TYPE_CHECKING:
-    from cnn_core.inference.predictions import Answer, Tally
+    from cnn_core.inference.predictions import ImagePrediction, Tally
 
 PAGE = 24
 BARS = 20
@@ -106,7 +106,7 @@ def _show_pictures(title: str, tally: "Tally") -> None:
     st.html(GRID_STYLE + f'<div class="shots">{"".join(cards)}</div>')
 
 
-def _card(one: "Answer", classes: Sequence[str]) -> str:
+def _card(one: "ImagePrediction", classes: Sequence[str]) -> str:
     said, file = html.escape(classes[one.predicted]), html.escape(one.file)
     unsure = "I don’t know<br>" if one.is_sure is False else ""
     caption = f"{unsure}<b>{said}</b> {one.probability:.0%}<br><small>{file}</small>"

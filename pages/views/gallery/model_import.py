@@ -18,7 +18,7 @@ WHY = (
 )
 
 
-def show_bring_back() -> None:
+def show_model_import() -> None:
     """The expander, with what was chosen and the button that brings it back; that it was brought back is told once."""
     if run := st.session_state.pop(BROUGHT, None):
         st.toast(f"The model was brought back as run {plain(run)}.", icon=":material/check_circle:")

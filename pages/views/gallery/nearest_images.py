@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.images import labelled_grid
 from pages.shared.progress import CANCELLED, watch
 from pages.shared.run_selection import get_classifier
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.views.gallery.classification import Asked
+from pages.views.gallery.classification import ClassificationRequest
 
 if TYPE_CHECKING:
-    from cnn_core.explain.nearest_images import Bank
+    from cnn_core.explain.nearest_images import FeatureBank
     from cnn_core.inference.classifier import Classifier
 
 NEAREST = 6
@@ -27,7 +27,7 @@ HELP = (
 )
 
 
-def show_nearest(answer: Asked) -> None:
+def show_nearest(answer: ClassificationRequest) -> None:
     """The nearest training images, each with its class and similarity; what stands in the way as a sentence."""
     try:
         bank = _open(answer.run)
@@ -47,13 +47,13 @@ def show_nearest(answer: Asked) -> None:
     st.caption(f"Class and similarity, most alike first, from {among} training images{spread}.")
 
 
-def _open(run: Run) -> "Bank | None":
+def _open(run: Run) -> "FeatureBank | None":
     """The bank of the run's network on its data; with progress and a way out where it is not open yet. None: cancelled. Raises StudioError."""
     with st.spinner("Opening the training images…"):
-        from cnn_core.explain.nearest_images import bank_key, open_bank
+        from cnn_core.explain.nearest_images import feature_bank_key, open_feature_bank
     home = get_store().home
     folder = home.run_folder(run.id)
-    shelf = _shelf(folder, bank_key(folder, run.config, open_source(run.config.data, home).info.fingerprint))
+    shelf = _shelf(folder, feature_bank_key(folder, run.config, open_source(run.config.data, home).info.fingerprint))
     name = f"neighbours-{run.id}"
     if "bank" not in shelf and st.session_state.get(CANCELLED) == name:  # the page goes on: the answer above stands
         st.info("Cancelled: the training images were not read, and the answer stands without them.", icon=":material/close:")
@@ -62,12 +62,12 @@ def _open(run: Run) -> "Bank | None":
         )
         return None
     if "bank" not in shelf:
-        shelf["bank"] = watch(open_bank(run.id, run.config, home), name)
+        shelf["bank"] = watch(open_feature_bank(run.id, run.config, home), name)
     return shelf["bank"]
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _shelf(folder: Path, key: str) -> "dict[str, Bank]":
+def _shelf(folder: Path, key: str) -> "dict[str, FeatureBank]":
     """Where the bank of that key is put when it is open: for all sessions."""
     return {}
 

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.data.decoder import Picture
-from cnn_core.runs.store import Run
+from cnn_core.data.decoder import DecodedImage
+from cnn_core.runs.run import Run
 from pages.charts.components.canvas import say_answered
 from pages.charts.components.paste import take_pasted
 from pages.shared.data_set_image import choose_from_set
-from pages.shared.own_image import CAMERA, DRAW, UPLOAD, canvas_key, choose_way, draw, photograph, show_picture, way_key
+from pages.shared.own_image import CAMERA, DRAW, UPLOAD, canvas_key, choose_way, draw, photograph, show_own_image, way_key
 from pages.shared.run_selection import get_classifier
 from pages.views.gallery.prediction import show_answer
-from pages.views.gallery.uploads import File, bring_files, keep_pasted, read_one, show_grid
+from pages.views.gallery.uploads import UploadedImage, bring_files, keep_pasted, read_one, show_grid
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
@@ -40,7 +40,7 @@ def show_own(run: Run) -> None:
             say_answered(canvas_key(classifier.card, KEY))
 
 
-def _take(way: str, run: Run, classifier: "Classifier", files: list[File]) -> Picture | None:
+def _take(way: str, run: Run, classifier: "Classifier", files: list[UploadedImage]) -> DecodedImage | None:
     """The one picture that is asked about; None until there is one, and where there are several."""
     if way == DRAW:
         return draw(classifier.card, KEY, is_live=True)
@@ -50,7 +50,7 @@ def _take(way: str, run: Run, classifier: "Classifier", files: list[File]) -> Pi
         return choose_from_set(run)
     picture = read_one(files[0]) if len(files) == 1 else None
     if picture:
-        show_picture(picture, f"Uploaded picture {files[0].name}")
+        show_own_image(picture, f"Uploaded picture {files[0].name}")
     return picture
 
 
@@ -60,7 +60,7 @@ def _take_pasted(files: list[tuple[str, bytes]]) -> None:
     st.session_state[way_key(KEY)] = UPLOAD
 
 
-def _answer_many(run: Run, classifier: "Classifier", files: list[File]) -> None:
+def _answer_many(run: Run, classifier: "Classifier", files: list[UploadedImage]) -> None:
     """All of them side by side, and the one that is chosen in full."""
     answered = {file.id: file for file in show_grid(classifier, files)}
     if not answered:
@@ -72,5 +72,5 @@ def _answer_many(run: Run, classifier: "Classifier", files: list[File]) -> None:
     )
     picture = read_one(answered[chosen]) if chosen else None
     if picture:
-        show_picture(picture, f"Uploaded picture {answered[chosen].name}")
+        show_own_image(picture, f"Uploaded picture {answered[chosen].name}")
         show_answer(run, picture)

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cnn_core.data.decoder import Picture
+from cnn_core.data.decoder import DecodedImage
 from cnn_core.errors import ImageError, StudioError
 from cnn_core.inference.confidence import Calibration
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.figures import probability_bars
 from pages.charts.images import picture_html
 from pages.charts.predictions import together_bars
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.views.gallery.classification import Asked, ask
+from pages.views.gallery.classification import ClassificationRequest, classify_own_image
 from pages.views.gallery.nearest_images import show_nearest
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ NEAREST_HELP = (
 )
 
 
-def show_answer(run: Run, picture: Picture) -> None:
+def show_answer(run: Run, picture: DecodedImage) -> None:
     """What the best model of `run`, and of others beside it, make of the picture; a sentence where there is nothing to recognise."""
     is_averaged, has_heat, has_nearest = _choose_extras()
     answers = _ask_all([run, *_choose_others(run)], picture, is_averaged=is_averaged, has_heat=has_heat)
@@ -92,12 +92,12 @@ def _choose_others(run: Run) -> list[Run]:
     return [others[name] for name in chosen]
 
 
-def _ask_all(runs: list[Run], picture: Picture, *, is_averaged: bool, has_heat: bool) -> list[Asked]:
+def _ask_all(runs: list[Run], picture: DecodedImage, *, is_averaged: bool, has_heat: bool) -> list[ClassificationRequest]:
     """The answers of those that have one; a sentence for each of the others."""
     answers = []
     for run in runs:
         try:
-            answer = ask(run, picture.image, is_averaged=is_averaged, has_heat=has_heat)
+            answer = classify_own_image(run, picture.image, is_averaged=is_averaged, has_heat=has_heat)
         except ImageError as error:
             st.warning(plain(error), icon=":material/gesture:")
             continue
@@ -111,7 +111,7 @@ def _ask_all(runs: list[Run], picture: Picture, *, is_averaged: bool, has_heat: 
     return answers
 
 
-def _show_one(answer: Asked) -> None:
+def _show_one(answer: ClassificationRequest) -> None:
     seen, said = st.columns([1, 2])
     with seen:
         _show_received(answer)
@@ -122,7 +122,7 @@ def _show_one(answer: Asked) -> None:
     _show_bars(answer)
 
 
-def _show_together(answers: list[Asked]) -> None:
+def _show_together(answers: list[ClassificationRequest]) -> None:
     """A card for every network, and their probabilities in one chart where they know the same classes."""
     with st.container(horizontal=True):
         for answer in answers:
@@ -147,18 +147,18 @@ def _show_together(answers: list[Asked]) -> None:
         _show_bars(answer)
 
 
-def _said(answer: Asked) -> str:
+def _said(answer: ClassificationRequest) -> str:
     """The answer for a figure's place, which Streamlit reads as Markdown."""
     return plain(answer.prediction.ranked[0][0]) if answer.prediction.is_sure else UNSURE
 
 
-def _show_bars(answer: Asked) -> None:
+def _show_bars(answer: ClassificationRequest) -> None:
     bars = probability_bars(answer.prediction.ranked)
     alt = f"Classes ranked by probability, {answer.name}"
     st.plotly_chart(bars, config={"displayModeBar": False}, alt=alt, key=f"answer-bars-{answer.run.id}")
 
 
-def _show_received(answer: Asked) -> None:
+def _show_received(answer: ClassificationRequest) -> None:
     """What the network received, with the heat over it where that was asked for."""
     pixels = answer.prediction.pixels
     size, colour = len(pixels), "grey" if pixels.shape[2] == 1 else "colour"
@@ -172,6 +172,6 @@ def _show_received(answer: Asked) -> None:
         st.caption(answer.heat_note)
 
 
-def _tell_views(answer: Asked) -> None:
+def _tell_views(answer: ClassificationRequest) -> None:
     if answer.views > 1:
         st.caption(answer.views_note)

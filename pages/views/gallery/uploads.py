@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from cnn_core.data.decoder import Picture, read_reduced
+from cnn_core.data.decoder import DecodedImage, read_reduced
 from cnn_core.errors import ImageError
 from cnn_core.events import Progress
 from pages.charts.images import GRID_STYLE, data_url
@@ -28,7 +28,7 @@ THUMBNAIL = 208  # pixels
 
 
 @dataclass(frozen=True)
-class File:
+class UploadedImage:
     """A file that was brought. `id`: another one for every file."""
 
     id: str
@@ -40,13 +40,13 @@ class File:
 class Answered:
     """A file's picture, small, and what the network said of it; or why there is no answer."""
 
-    file: File
+    file: UploadedImage
     small: np.ndarray | None = None
     prediction: "Prediction | None" = None
     refusal: str = ""
 
 
-def bring_files() -> list[File]:
+def bring_files() -> list[UploadedImage]:
     """The files in the uploader and what was pasted, the first MOST of them."""
     if UPLOADER not in st.session_state:  # its view was left, and it has forgotten its files
         _take_up_again()
@@ -61,7 +61,7 @@ def bring_files() -> list[File]:
     kept = st.session_state.get(KEPT, [])
     if kept and st.button(f"Take away what was brought before ({len(kept)})", icon=":material/close:"):
         kept = st.session_state[KEPT] = []
-    files = [File(file.file_id, file.name, file.getvalue()) for file in given] + kept
+    files = [UploadedImage(file.file_id, file.name, file.getvalue()) for file in given] + kept
     if len(files) > MOST:
         st.warning(f"{MOST} pictures are answered at once. Of {len(files)}, the first {MOST} are.", icon=":material/info:")
     here = {file.id for file in files}
@@ -74,11 +74,11 @@ def keep_pasted(files: list[tuple[str, bytes]]) -> None:
     kept = st.session_state.setdefault(KEPT, [])
     for name, content in files:
         count = st.session_state[f"{KEPT}-count"] = st.session_state.get(f"{KEPT}-count", 0) + 1
-        kept.append(File(f"pasted-{count}", f"pasted {count} ({name})", content))
+        kept.append(UploadedImage(f"pasted-{count}", f"pasted {count} ({name})", content))
     del kept[MOST:]
 
 
-def _note_read(file: File) -> None:
+def _note_read(file: UploadedImage) -> None:
     """The file is a picture: it may be taken up again."""
     st.session_state.setdefault(READ, {})[file.id] = file
 
@@ -92,7 +92,7 @@ def _take_up_again() -> None:
             kept.append(file)
 
 
-def read_one(file: File) -> Picture | None:
+def read_one(file: UploadedImage) -> DecodedImage | None:
     """The file's picture; a sentence where it cannot be used."""
     try:
         picture = read_reduced(file.content, f"“{file.name}”")
@@ -103,7 +103,7 @@ def read_one(file: File) -> Picture | None:
     return picture
 
 
-def show_grid(classifier: "Classifier", files: Sequence[File]) -> list[File]:
+def show_grid(classifier: "Classifier", files: Sequence[UploadedImage]) -> list[UploadedImage]:
     """A card for every picture, a sentence for every file without an answer; the files that have one."""
     known = _known(classifier)
     missing = [file for file in files if file.id not in known]
@@ -130,13 +130,15 @@ def _known(classifier: "Classifier") -> dict[str, Answered]:
     return kept[1]
 
 
-def _answer_all(classifier: "Classifier", files: Sequence[File], known: dict[str, Answered]) -> Generator[Progress, None, None]:
+def _answer_all(
+    classifier: "Classifier", files: Sequence[UploadedImage], known: dict[str, Answered]
+) -> Generator[Progress, None, None]:
     for done, file in enumerate(files):
         yield Progress("Reading pictures", done, len(files))
         known[file.id] = answer_file(classifier, file)
 
 
-def answer_file(classifier: "Classifier", file: File) -> Answered:
+def answer_file(classifier: "Classifier", file: UploadedImage) -> Answered:
     """Read one file and ask the network."""
     try:
         picture = read_reduced(file.content, f"“{file.name}”")

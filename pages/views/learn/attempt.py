@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from cnn_core.config.links import settings_query
+from cnn_core.config.settings_link import settings_query
 from cnn_core.errors import StudioError
 from cnn_core.lessons.attempts import MOST_PAIRS, PAIRS, Try, begin, look, outcome, place_of, stop, validation_count
 from cnn_core.lessons.cards import DIGITS, SIDES, Lesson
 from cnn_core.lessons.measures import PERIOD
 from cnn_core.lessons.outcome import DIRECTIONS, UNKNOWN, compare_prediction, grain_in_words, in_words
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.components.overlay import overlay_groups
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
@@ -124,7 +124,7 @@ def _progress(now: Try) -> str:
     if any(run.status in HELD for run in now.runs):
         return f"{marks}."
     store, mine = get_store(), {run.id for run in now.runs}
-    before = next((place for place, run in enumerate(store.waiting()) if run in mine), 0)
+    before = next((place for place, run in enumerate(store.queue.waiting()) if run in mine), 0)
     before += sum(run.status in HELD for run in store.runs())
     return f"{marks}. {before} other {'run comes' if before == 1 else 'runs come'} before them." if before else f"{marks}."
 

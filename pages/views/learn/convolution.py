@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cnn_core.data.decoder import Picture
+from cnn_core.data.decoder import DecodedImage
 from cnn_core.errors import ImageError
 from cnn_core.inference.confidence import network_key
-from cnn_core.runs.store import Run
-from pages.charts.components.convolution import Subject, show_steps
+from cnn_core.runs.run import Run
+from pages.charts.components.convolution import TracedModel, show_steps
 from pages.shared.data_set_image import choose_from_set
 from pages.shared.links import term_link
-from pages.shared.own_image import take_picture
+from pages.shared.own_image import choose_own_image
 from pages.shared.run_selection import choose_trained_run, get_classifier
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -43,7 +43,7 @@ def show_convolution() -> None:
     classifier = get_classifier(run)
     left, right = st.columns([2, 3], gap="medium")  # the four ways to an image fit beside each other from 1280 px on
     with left:
-        picture = take_picture(classifier.card, KEY, first={FROM_SET: lambda: choose_from_set(run)})
+        picture = choose_own_image(classifier.card, KEY, first={FROM_SET: lambda: choose_from_set(run)})
     with right:
         st.markdown(WORDS)
         pixels = _make_ready(picture, classifier)
@@ -53,7 +53,7 @@ def show_convolution() -> None:
         _show_passage(run, classifier, pixels)
 
 
-def _make_ready(picture: Picture | None, classifier: "Classifier") -> np.ndarray | None:
+def _make_ready(picture: DecodedImage | None, classifier: "Classifier") -> np.ndarray | None:
     """What the network receives, (S, S, C) uint8; a sentence where there is nothing yet, or nothing to use."""
     from cnn_core.explain.single_image import is_finite
     from cnn_core.inference.preprocessing import received
@@ -94,7 +94,7 @@ def _show_passage(run: Run, classifier: "Classifier", pixels: np.ndarray) -> Non
         st.session_state[key] = (step, channel)
 
     name = f"{network}-{hash(pixels.tobytes())}"
-    show_steps(f"{key}-steps", Subject(name, steps, pixels, card.mean, card.std, card.classes), (step, channel), choose)
+    show_steps(f"{key}-steps", TracedModel(name, steps, pixels, card.mean, card.std, card.classes), (step, channel), choose)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner="Following the image…")

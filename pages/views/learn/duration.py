@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import streamlit as st
 
-from cnn_core.data.catalog import open_source
+from cnn_core.data.open import open_source
 from cnn_core.events import Progress
 from cnn_core.lessons.cards import DIGITS, SIDES, Lesson
 from cnn_core.models.registry import FAMILIES

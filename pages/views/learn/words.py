@@ -1,6 +1,6 @@
 """An exercise's settings and terms in words."""
 
-from cnn_core.config.schema import TrainConfig, has_effect
+from cnn_core.config.schema import TrainConfig, facts, has_effect
 from cnn_core.config.setting import value_in_words
 from cnn_core.lessons.cards import DIGITS, Lesson, Side
 from cnn_core.lessons.glossary import glossary
@@ -19,7 +19,8 @@ def differing(lesson: Lesson, side: Side, data: str = DIGITS) -> str:
 def _value(name: str, value: object) -> str:
     if isinstance(value, (bool, str)):
         return value_in_words(value)
-    return f"{value:g} ({TrainConfig.model_fields[name].json_schema_extra['unit']})"
+    unit = facts(name).unit
+    return f"{value:g} ({unit})" if unit else f"{value:g}"
 
 
 def glossary_links(lesson: Lesson) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.runs.comparison import Group, differences, group_by_settings, verdict
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.components.overlay import overlay
 from pages.charts.parallel_coordinates import show_parallel
 from pages.shared.stream import MOST_TOGETHER

@@ -7,9 +7,9 @@ import streamlit as st
 from cnn_core.errors import StudioError
 from cnn_core.home import EPOCHS
 from cnn_core.runs.limits import space_in_words
-from cnn_core.runs.organizer import Shelf
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.quota import folder_bytes
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.shared.people import may_change
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -18,7 +18,7 @@ from pages.shared.text import plain
 def free_space(runs: Sequence[Run]) -> None:
     """A popover that says how much the states of those of `runs` that are the person's take, and a button that deletes them."""
     own = [run for run in runs if may_change(run.owner) and not run.is_active]
-    if get_store().limits.disk_quota is None or not own:
+    if get_store().quota.limits.disk_quota is None or not own:
         return
     with st.popover("Free space", icon=":material/mop:", help="Deletes what only branching and looking at earlier epochs needs."):
         folders = [get_store().home.run_folder(run.id) for run in own]
@@ -32,7 +32,7 @@ def free_space(runs: Sequence[Run]) -> None:
 
 def _drop(runs: Sequence[Run]) -> None:
     try:
-        freed = sum(Shelf(get_store()).drop_epochs(run.id) for run in runs)
+        freed = sum(RunOrganizer(get_store()).drop_epochs(run.id) for run in runs)
     except StudioError as error:
         st.toast(plain(error), icon=":material/error:")
         return

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.runs.history_export import FORMS, export_runs
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.shared.progress import watch
 from pages.shared.server import get_store
 from pages.shared.text import plain, size_in_words

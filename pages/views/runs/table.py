@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.errors import RunError, StudioError
-from cnn_core.runs.organizer import LONGEST_NAME, LONGEST_NOTES, Shelf
-from cnn_core.runs.store import Run
+from cnn_core.runs.organizer import LONGEST_NAME, LONGEST_NOTES, RunOrganizer
+from cnn_core.runs.run import Run
 from pages.shared.identity import is_sign_in_on
 from pages.shared.links import page_file
 from pages.shared.people import is_teacher, may_change, person, say_whose
@@ -95,14 +95,14 @@ def show_queue(waiting: Sequence[str]) -> None:
                     icon=f":material/{icon}:",
                     key=f"{label}-{run}",
                     disabled=not 0 <= to < len(same),
-                    on_click=Shelf(get_store()).move,
+                    on_click=RunOrganizer(get_store()).move,
                     args=(run, to),
                 )
 
 
 def show_bin() -> None:
     """The removed runs: back, or away for good."""
-    shelf = Shelf(get_store())
+    shelf = RunOrganizer(get_store())
     removed = [run for run in shelf.removed() if may_change(run.owner)]
     if not removed:
         return
@@ -124,7 +124,7 @@ def _describe(run: Run) -> None:
         notes = st.text_area(f"Notes (up to {LONGEST_NOTES:,} letters)", value=run.notes)
         if st.form_submit_button("Keep", type="primary"):
             try:
-                Shelf(get_store()).describe(run.id, name=name, notes=notes, tags=tags.split(","))
+                RunOrganizer(get_store()).describe(run.id, name=name, notes=notes, tags=tags.split(","))
             except StudioError as error:
                 st.error(plain(error), icon=":material/error:")
             else:
@@ -137,7 +137,7 @@ def _remove(runs: Sequence[Run]) -> None:
         try:
             if not may_change(run.owner):
                 raise RunError(f"Run {run.id} is not yours. Only its owner or a teacher can remove it.")
-            Shelf(get_store()).remove(run.id)
+            RunOrganizer(get_store()).remove(run.id)
         except StudioError as error:
             refused.append(str(error))
     if refused:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cnn_core.runs.branch_tree import Node, family_trees
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.figures import THEME_COLOURS
 from pages.shared.links import page_file
 from pages.shared.run_selection import STATUS

@@ -6,15 +6,16 @@ from itertools import count
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import SettingError, StudioError
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from cnn_core.search.plan import MOST_TRIALS, SAMPLERS, USUAL_TRIALS, Plan
 from cnn_core.search.space import Space, space_size
 from pages.shared.data_and_model import choose_task
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths, person
-from pages.shared.server import get_store, get_studies
+from pages.shared.server import get_searches, get_store
 from pages.shared.text import plain
 from pages.shared.trial_times import in_words, trial_seconds
 from pages.views.search.space_form import choose_settings, space_rows
@@ -119,7 +120,7 @@ def _say_what_it_means(plan: Plan, size: int | None, runs: Sequence[Run]) -> Non
 
 def _start(plan: Plan) -> str | None:
     """Put the search among those that are worked off; a second press of the same button finds it there."""
-    studies = get_studies()
+    studies = get_searches()
     try:
         with st.spinner("Checking the settings…"):
             from cnn_core.runs.submit import check
@@ -140,5 +141,5 @@ def _start(plan: Plan) -> str | None:
 def _usual_name(data: str) -> str:
     """The data's name with the first number that is free."""
     word = re.sub(r"[^\w]+", " ", data.rpartition("/")[2].partition(".")[0]).strip()[:40] or "images"
-    taken = set(get_studies().names())
+    taken = set(get_searches().names())
     return next(name for number in count(1) if (name := f"{word} {number}") not in taken)

@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, choices, has_effect
+from cnn_core.config.schema import TrainConfig, choices, facts, has_effect, label
 from cnn_core.config.setting import value_in_words
 from cnn_core.models.registry import FAMILIES
 from cnn_core.search.space import SEARCHABLE, TEXTS_WITH_COMMAS, Choices, Range, Space, is_whole, parse_space, takes_range
-from pages.shared.forms import FIELDS, label
+from pages.shared.forms import FIELDS
 from pages.views.search.suggestions import suggest_range, suggest_values
 
 RANGE, LIST = "range", "list"
@@ -39,7 +39,7 @@ def space_rows(names: Sequence[str], base: TrainConfig, *, is_grid: bool) -> Spa
 
 
 def _can_matter(name: str, base: Mapping[str, Any], chosen: Sequence[str]) -> bool:
-    deciding = {"model", *FIELDS[name].json_schema_extra["only"]}
+    deciding = {"model", *facts(name).only}
     return name in chosen or has_effect(name, base) or bool(deciding & set(chosen))
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import streamlit as st
 
 from cnn_core.errors import RunError, StudioError
-from cnn_core.runs.quota import check_disk, check_queue
 from cnn_core.search.plan import MOST_TRIALS
 from cnn_core.search.space import space_in_words
 from cnn_core.search.studies import Search
@@ -18,7 +17,7 @@ from pages.charts.components.overlay import overlay
 from pages.shared.links import page_file
 from pages.shared.people import may_change, person, say_whose
 from pages.shared.searches import LOOK_SECONDS, trials_of
-from pages.shared.server import get_store, get_studies
+from pages.shared.server import get_searches, get_store
 from pages.shared.stream import MOST_TOGETHER
 from pages.shared.text import plain
 from pages.shared.trial_times import in_words, seconds_left
@@ -34,22 +33,22 @@ MORE = 10  # trials that are offered beyond those that were asked for
 
 def show_search(name: str) -> None:
     """The search called `name`; looked at again and again while it is worked off."""
-    is_active = _is_active(get_studies().search(name))
+    is_active = _is_active(get_searches().search(name))
     with st.container(key="search-look"):  # a fragment of one's own place: its length changes
         st.fragment(_show, run_every=LOOK_SECONDS if is_active else None)(name, is_active)
 
 
 def _is_active(search: Search) -> bool:
     """Whether something may still change by itself: it is worked off, or its last trial is just being ended."""
-    return search.status == "searching" or get_studies().is_attended(search.name)
+    return search.status == "searching" or get_searches().is_attended(search.name)
 
 
 def _show(name: str, was_active: bool) -> None:
     """All of it. What goes wrong is said here: a fragment that runs by itself is outside the frame's care."""
-    if name not in get_studies().names():
+    if name not in get_searches().names():
         st.rerun()  # it was removed in another tab
     try:
-        _show_all(get_studies().search(name), was_active)
+        _show_all(get_searches().search(name), was_active)
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
 
@@ -134,7 +133,7 @@ def _go_on(search: Search, tried: int) -> None:
 def _ask(what: str, name: str, *more: int) -> None:
     """Ask it of the search; a refusal is shown for a moment."""
     try:
-        getattr(get_studies(), what)(name, *more)
+        getattr(get_searches(), what)(name, *more)
     except StudioError as error:
         st.toast(plain(error), icon=":material/error:")
 
@@ -143,7 +142,7 @@ def _show_training(search: Search, trials: Sequence[Trial]) -> None:
     """The curves of the trials that train now, else of the latest one, and of the best so far to measure them by."""
     if search.status != "searching":
         return
-    runs = {run.id: run for run in get_store().made_by(search.origin)}  # some may have been deleted
+    runs = {run.id: run for run in get_store().created_by(search.origin)}  # some may have been deleted
     places = {trial.run: place for place, trial in enumerate(trials, start=1) if trial.run in runs}
     now, best = [trial.run for trial in trials if trial.state == "running" and trial.run in runs], best_of(trials)
     if not now:
@@ -161,12 +160,12 @@ def _show_training(search: Search, trials: Sequence[Trial]) -> None:
 def _what_it_waits_for(search: Search) -> str:
     """Why no trial trains: another search is before it, its owner has as much as one person may, or it is just being begun."""
     store, owner = get_store(), search.plan.owner
-    first = next(iter(get_studies().active()), search.name)
-    if first != search.name and not get_studies().is_attended(search.name):
+    first = next(iter(get_searches().active()), search.name)
+    if first != search.name and not get_searches().is_attended(search.name):
         return f"It waits until the search “{first}” is done with its trial: searches take turns, a trial each."
     try:
-        check_queue(store, owner)
-        check_disk(store, owner)
+        store.quota.check_queue(owner)
+        store.quota.check_disk(owner)
     except RunError as error:
         return f"It waits. {error}" if owner == person() else "It waits until its owner may begin another run."
     return "The next trial begins in a moment."

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from cnn_core.config.schema import BRANCHABLE, STEERABLE, change_config
+from cnn_core.config.changes import BRANCHABLE, STEERABLE, change_config
 from cnn_core.errors import StudioError
 from cnn_core.home import kept_epochs
-from cnn_core.runs.store import TRAINING, Run
+from cnn_core.runs.run import TRAINING, Run
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
 from pages.shared.people import may_change, person, say_whose
@@ -26,7 +26,7 @@ def show_controls(run: Run) -> None:
                 _branch(run, kept)
         if (
             is_mine
-            and run.can_go_on
+            and run.can_resume
             and st.button(
                 "Go on", icon=":material/resume:", help="Trains on from the last checkpoint, with the same settings and images."
             )
@@ -50,7 +50,7 @@ def _steer(run: Run) -> None:
     if run.is_active and st.button(
         "Stop", icon=":material/stop:", help="Ends training within two seconds and keeps the best model so far."
     ):
-        get_store().request_stop(run.id)
+        get_store().requests.stop(run.id)
         st.toast("Stopping. What was learned is kept.", icon=":material/stop_circle:")
     if run.status in TRAINING:
         _ask(run, "Save now", "save", "save", "Writes a checkpoint at once; otherwise there is one every 20 seconds.")
@@ -60,7 +60,7 @@ def _steer(run: Run) -> None:
 
 def _ask(run: Run, label: str, icon: str, kind: str, help: str) -> None:
     if st.button(label, icon=f":material/{icon}:", help=help):
-        get_store().request(run.id, kind)
+        get_store().requests.add(run.id, kind)
 
 
 def _change_settings(run: Run) -> None:
@@ -73,7 +73,7 @@ def _change_settings(run: Run) -> None:
         except StudioError as error:
             st.error(f"Nothing was changed. {plain(error)}", icon=":material/error:")
             return
-        get_store().request(run.id, "change", **changes)
+        get_store().requests.add(run.id, "change", **changes)
         st.toast("Asked for. The curve shows where it took effect.", icon=":material/tune:")
 
 
@@ -123,7 +123,7 @@ def _link(run: str, label: str, icon: str) -> None:
 def _go_on(run: Run) -> None:
     """Put a run that ended before it was done back into the queue."""
     try:
-        get_store().resume(run.id)
+        get_store().queue.resume(run.id)
     except StudioError as error:
         st.toast(plain(error), icon=":material/error:")
         return

@@ -4,10 +4,11 @@ from threading import Lock
 
 import streamlit as st
 
-from cnn_core.runs.diagnostics import Finding, examine
+from cnn_core.runs.diagnostics import Finding, diagnose
 from cnn_core.runs.digest import read_history
 from cnn_core.runs.history import History
-from cnn_core.runs.store import Run, Store
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
 from cnn_core.runs.suggestions import changed, in_words
 from pages.shared.links import page_file
 from pages.shared.server import get_store
@@ -28,8 +29,8 @@ class Examination:
         """How many epochs are known, and what stands out in them."""
         with self._lock:
             self._history = self._history or read_history(store, run.id)
-            self._history.add(store.events(run.id, self._history.seq))
-            return len(self._history.epochs), examine(self._history, store.config_in_force(run.id), run.error, run.parent_epoch)
+            self._history.add(store.log.read(run.id, self._history.seq))
+            return len(self._history.epochs), diagnose(self._history, store.config_in_force(run.id), run.error, run.parent_epoch)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -37,7 +38,7 @@ def _examination(home: str, run: str, created: float) -> Examination:
     return Examination()
 
 
-def show_doctor(run: Run) -> None:
+def show_diagnostics(run: Run) -> None:
     """What the run's numbers say; looked at again now and then while it trains."""
     with st.container(key="doctor"):  # a fragment of one's own place: its length changes
         st.fragment(_show, run_every=LOOK_SECONDS if run.is_active else None)(run.id, run.is_active)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import streamlit as st
 
-from cnn_core.data.catalog import open_source
-from cnn_core.data.decoder import SUFFIXES, Picture, read_picture
+from cnn_core.data.decoder import SUFFIXES, DecodedImage, read_image
 from cnn_core.data.imported import OnDemandSource
+from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.errors import StudioError
-from cnn_core.runs.store import Run
-from cnn_core.training.tracked_images import MOST, Probe, pin
+from cnn_core.runs.run import Run
+from cnn_core.training.tracked_images import MOST, TrackedImage, pin
 from pages.charts.components.canvas import drawing_canvas
 from pages.charts.images import picture_html
 from pages.shared.choice import choose_number
@@ -26,7 +26,7 @@ NAMES = {VALIDATION: "validation image", TEST: "test image"}
 
 
 @st.fragment
-def pin_images(run: Run, probes: Sequence[Probe]) -> None:
+def pin_images(run: Run, probes: Sequence[TrackedImage]) -> None:
     """One way at a time, none of them opened before it is asked for; what goes wrong is said, and nothing is pinned."""
     if len(probes) >= MOST:
         st.caption(f"All {MOST} places are taken. Remove a probe to pin another image.")
@@ -39,7 +39,7 @@ def pin_images(run: Run, probes: Sequence[Probe]) -> None:
             st.error(plain(error), icon=":material/error:")
 
 
-def _choose(run: Run, source: DataSource, probes: Sequence[Probe]) -> None:
+def _choose(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> None:
     """An image by class and number, or a handful at random."""
     known = get_store().data_version(run.id)
     if known and known != source.info.fingerprint:
@@ -85,28 +85,28 @@ def _offer_reading(source: OnDemandSource) -> None:
         st.rerun()
 
 
-def _upload(run: Run, source: DataSource, probes: Sequence[Probe]) -> None:
+def _upload(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> None:
     types = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
     file = st.file_uploader(
         "Picture (JPEG, PNG, WebP, BMP or GIF, up to 64 MB)", type=types, max_upload_size=64, key=f"probe-upload-{run.id}"
     )
     if file:
-        picture = read_picture(file.getvalue(), f"“{file.name}”")
+        picture = read_image(file.getvalue(), f"“{file.name}”")
         for note in picture.notes:
             st.caption(note)
         _offer(run, source.info, picture, file.name, "upload")
 
 
-def _draw(run: Run, source: DataSource, probes: Sequence[Probe]) -> None:
+def _draw(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> None:
     ink = source.info.ink
     st.caption("Draw one digit, large." if ink else "Draw something that the network learns.")
     data = drawing_canvas("probe-ink" if ink else "probe-colour", is_ink=bool(ink))
     if data:
         count = sum(probe.origin == "drawing" for probe in probes)
-        _offer(run, source.info, read_picture(data, "The drawing"), f"drawing {count + 1}", "drawing")
+        _offer(run, source.info, read_image(data, "The drawing"), f"drawing {count + 1}", "drawing")
 
 
-def _offer(run: Run, info: DataInfo, picture: Picture, label: str, origin: str) -> None:
+def _offer(run: Run, info: DataInfo, picture: DecodedImage, label: str, origin: str) -> None:
     """The picture as the network would receive it, its class where somebody knows it, and a button."""
     with st.spinner("Making the picture ready…"):
         from cnn_core.inference.preprocessing import received
@@ -122,26 +122,26 @@ def _offer(run: Run, info: DataInfo, picture: Picture, label: str, origin: str) 
         help="Only to show whether the network is right; it learns nothing from it.",
     )
     if st.button("Pin it", type="primary", icon=":material/push_pin:"):
-        _pin(run, [Probe(pixels, label, truth, origin)])
+        _pin(run, [TrackedImage(pixels, label, truth, origin)])
 
 
-WAYS: dict[str, Callable[[Run, DataSource, Sequence[Probe]], None]] = {
+WAYS: dict[str, Callable[[Run, DataSource, Sequence[TrackedImage]], None]] = {
     "From the data set": _choose,
     "Upload": _upload,
     "Draw": _draw,
 }
 
 
-def _pin(run: Run, new: Sequence[Probe]) -> None:
+def _pin(run: Run, new: Sequence[TrackedImage]) -> None:
     pin(get_store().home.run_folder(run.id), new)
     st.rerun()
 
 
-def _probe(images: ImageSet, part: str, place: int) -> Probe:
-    return Probe(images[place], f"{NAMES[part]} {place:,}", int(images.labels[place]), "set")
+def _probe(images: ImageSet, part: str, place: int) -> TrackedImage:
+    return TrackedImage(images[place], f"{NAMES[part]} {place:,}", int(images.labels[place]), "set")
 
 
-def _random_handful(images: ImageSet, part: str, probes: Sequence[Probe]) -> list[Probe]:
+def _random_handful(images: ImageSet, part: str, probes: Sequence[TrackedImage]) -> list[TrackedImage]:
     """Images that are not pinned yet, of as many classes as can be; as many as there is room for."""
     rng = np.random.default_rng()  # a generator of its own: a training in this process draws from others
     pinned, room, chosen = {probe.name for probe in probes}, min(HANDFUL, MOST - len(probes)), []

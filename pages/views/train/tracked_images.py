@@ -12,8 +12,8 @@ from cnn_core.errors import RunError, StudioError
 from cnn_core.events import Epoch, Probed, Resumed, Started
 from cnn_core.home import kept_epochs
 from cnn_core.runs.history import History
-from cnn_core.runs.store import Run
-from cnn_core.training.tracked_images import MOST, Probe, read_probes, unpin, unpin_all
+from cnn_core.runs.run import Run
+from cnn_core.training.tracked_images import MOST, TrackedImage, read_tracked_images, unpin, unpin_all
 from pages.charts.images import picture_html
 from pages.charts.tracked_images import Answers, answers, probability_lines
 from pages.shared.people import may_change
@@ -28,10 +28,10 @@ HISTORY = "probe-history"
 ORIGINS = {"set": "from the data set", "upload": "uploaded", "drawing": "drawn"}
 
 
-def show_probes(run: Run) -> None:
+def show_tracked_images(run: Run) -> None:
     """The images that are pinned, and ways to pin more."""
     try:
-        probes = read_probes(get_store().home.run_folder(run.id))
+        probes = read_tracked_images(get_store().home.run_folder(run.id))
     except RunError as error:
         _show_damage(run, error)
         return
@@ -61,7 +61,7 @@ def _show_cards(run: str, was_active: bool) -> None:
     if was_active and not get_store().run(run).is_active:
         st.rerun()  # without a timer
     try:
-        probes = read_probes(get_store().home.run_folder(run))
+        probes = read_tracked_images(get_store().home.run_folder(run))
     except RunError as error:
         st.error(plain(error), icon=":material/error:")
         return
@@ -73,7 +73,7 @@ def _show_cards(run: str, was_active: bool) -> None:
                 _show_card(run, probe, _said(run, history, probe), classes)
 
 
-def _show_card(run: str, probe: Probe, said: Answers, classes: Sequence[str]) -> None:
+def _show_card(run: str, probe: TrackedImage, said: Answers, classes: Sequence[str]) -> None:
     seen, answer = st.columns([1, 4])
     with seen:
         st.html(picture_html(probe.pixels, f"{probe.label}, as the network receives it", width=96))
@@ -89,7 +89,7 @@ def _show_card(run: str, probe: Probe, said: Answers, classes: Sequence[str]) ->
             st.caption("The network is asked about it after the next epoch.")
 
 
-def _show_answer(run: str, probe: Probe, said: Answers, classes: Sequence[str]) -> None:
+def _show_answer(run: str, probe: TrackedImage, said: Answers, classes: Sequence[str]) -> None:
     """What the network says now, whether that is right, and how it came to it."""
     epoch = max(said)
     top = max(range(len(classes)), key=said[epoch].__getitem__)
@@ -107,7 +107,7 @@ def _show_answer(run: str, probe: Probe, said: Answers, classes: Sequence[str]) 
     )
 
 
-def _remove(run: str, probe: Probe) -> None:
+def _remove(run: str, probe: TrackedImage) -> None:
     try:
         unpin(get_store().home.run_folder(run), probe.name)
     except StudioError as error:
@@ -117,7 +117,7 @@ def _remove(run: str, probe: Probe) -> None:
 
 
 @st.fragment
-def _offer_past(run: str, probes: Sequence[Probe]) -> None:
+def _offer_past(run: str, probes: Sequence[TrackedImage]) -> None:
     """A button that asks the networks that were kept after earlier epochs about images that were pinned later."""
     folder, history = get_store().home.run_folder(run), _history(run)
     said = [_said(run, history, probe) for probe in probes]
@@ -138,7 +138,7 @@ def _offer_past(run: str, probes: Sequence[Probe]) -> None:
         st.rerun()
 
 
-def _said(run: str, history: History, probe: Probe) -> Answers:
+def _said(run: str, history: History, probe: TrackedImage) -> Answers:
     """What is known of a probe: what training told, and where it told nothing what was asked for afterwards."""
     return answers(_past(run), probe.name) | answers(history.probed, probe.name)
 
@@ -153,5 +153,5 @@ def _history(run: str) -> History:
     if known != run or history is None:
         history = History()
         st.session_state[HISTORY] = (run, history)
-    history.add(get_store().events(run, history.seq, WATCHED))
+    history.add(get_store().log.read(run, history.seq, WATCHED))
     return history

@@ -29,7 +29,7 @@ TOLD = {"norm", "factor", "activation", "pooling", "addition", "softmax"}
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class TracedModel:
     """An image's `steps` through a network, and its `pixels` (H, W, C) uint8, of which `mean` and `std` of each channel make what goes in."""
 
     name: str
@@ -40,7 +40,7 @@ class Subject:
     classes: Sequence[str]
 
 
-def show_steps(key: str, subject: Subject, chosen: tuple[int, int], on_choose: Callable[[int, int], None]) -> None:
+def show_steps(key: str, subject: TracedModel, chosen: tuple[int, int], on_choose: Callable[[int, int], None]) -> None:
     """Draw the steps, with channel `chosen[1]` of step `chosen[0]` written out. `on_choose` is called with those of a press, which exist."""
 
     def take() -> None:
@@ -55,7 +55,7 @@ def show_steps(key: str, subject: Subject, chosen: tuple[int, int], on_choose: C
     _convolution(key=key, data=data, on_chosen_change=take)
 
 
-def strip_in_numbers(subject: Subject) -> list[dict[str, Any]]:
+def strip_in_numbers(subject: TracedModel) -> list[dict[str, Any]]:
     """Of every step what it is called, its shape, and small maps of its first channels."""
     count = max(3, min(8, SMALL_MAPS // (SIDE * SIDE * len(subject.steps))))
     rows = []
@@ -68,7 +68,7 @@ def strip_in_numbers(subject: Subject) -> list[dict[str, Any]]:
     return rows
 
 
-def layer_in_numbers(subject: Subject, number: int, channel: int) -> dict[str, Any]:
+def layer_in_numbers(subject: TracedModel, number: int, channel: int) -> dict[str, Any]:
     """All that writing out one channel of a step takes: its map, the input maps, and what its operation does with them."""
     step = subject.steps[number]
     tiles = _small(step.output[:TILES])
@@ -89,7 +89,7 @@ def layer_in_numbers(subject: Subject, number: int, channel: int) -> dict[str, A
     return data | _operation(subject, number, channel)
 
 
-def _operation(subject: Subject, number: int, channel: int) -> dict[str, Any]:
+def _operation(subject: TracedModel, number: int, channel: int) -> dict[str, Any]:
     from cnn_core.explain.arithmetic import Affine, Pooling, Softmax, Weighing
 
     step, steps = subject.steps[number], subject.steps
@@ -155,7 +155,7 @@ def _afterwards(steps: "Sequence[Step]", number: int, channel: int) -> list[dict
     return told
 
 
-def _is_answer(subject: Subject, number: int) -> bool:
+def _is_answer(subject: TracedModel, number: int) -> bool:
     """Whether the channels of the step are the classes: behind the last linear layer, or in it."""
     last = max((place for place, step in enumerate(subject.steps) if step.kind == "linear"), default=len(subject.steps) - 1)
     return number >= last and len(subject.steps[number].output) == len(subject.classes)

@@ -1,6 +1,6 @@
 """The live panel of a run: progress, figures and four charts, fed by the event stream and never by a rerun."""
 
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.components.asset import declare
 
 _live = declare("live")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnn_core.runs.store import Run
+from cnn_core.runs.run import Run
 from pages.charts.components.asset import declare
 
 _overlay = declare("overlay")

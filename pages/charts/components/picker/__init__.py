@@ -14,7 +14,7 @@ LARGE = 104  # CSS pixels; smaller pictures are enlarged without blurring
 
 
 @dataclass(frozen=True)
-class Picture:
+class GridImage:
     """Pixels (H, W, C) uint8; `name` stands below them, `about` is what screen readers and a resting pointer are told."""
 
     id: int
@@ -23,7 +23,7 @@ class Picture:
     about: str
 
 
-def pick_pictures(key: str, pictures: Sequence[Picture]) -> list[int]:
+def pick_images(key: str, pictures: Sequence[GridImage]) -> list[int]:
     """The ids of the ticked pictures. They are kept under `key` in the session as long as the same pictures are shown."""
     shown = [picture.id for picture in pictures]
     kept = st.session_state.get(key, {})
@@ -46,7 +46,7 @@ def untick(key: str) -> None:
     st.session_state[key] = {"turn": st.session_state.get(key, {}).get("turn", 0)}
 
 
-def _card(picture: Picture) -> dict[str, object]:
+def _card(picture: GridImage) -> dict[str, object]:
     return {
         "id": picture.id,
         "url": data_url(picture.pixels),

@@ -8,8 +8,8 @@ import streamlit as st
 from pages.charts.components.map import Points
 from pages.charts.figures import probability_bars
 from pages.charts.images import labelled_grid, picture_html
-from pages.shared.evaluation_subject import PARTS, Subject
-from pages.shared.image_grid import show_shots
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ NEAREST = 6
 NONE = {"selection": {"rows": []}}
 
 
-def show_pinned(subject: Subject, evaluation: "Evaluation", numbers: np.ndarray, features: np.ndarray, state: dict) -> None:
+def show_pinned(
+    subject: EvaluationSubject, evaluation: "Evaluation", numbers: np.ndarray, features: np.ndarray, state: dict
+) -> None:
     """The pinned image, what the network says of it, and which of the images `numbers` (n,) its `features` (n, D) are nearest to."""
     index = state["pinned"]
     if index is None:
@@ -46,7 +48,9 @@ def show_pinned(subject: Subject, evaluation: "Evaluation", numbers: np.ndarray,
         _show_nearest(subject, evaluation, numbers, features, int(np.searchsorted(numbers, index)))
 
 
-def _show_nearest(subject: Subject, evaluation: "Evaluation", numbers: np.ndarray, features: np.ndarray, row: int) -> None:
+def _show_nearest(
+    subject: EvaluationSubject, evaluation: "Evaluation", numbers: np.ndarray, features: np.ndarray, row: int
+) -> None:
     from cnn_core.explain.embedding import nearest
 
     rows, cosines = nearest(features, row, NEAREST)
@@ -63,7 +67,7 @@ def _show_nearest(subject: Subject, evaluation: "Evaluation", numbers: np.ndarra
     st.html(labelled_grid(subject.images()[numbers[rows]], names))
 
 
-def show_chosen(subject: Subject, evaluation: "Evaluation", state: dict) -> None:
+def show_chosen(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:
     """The chosen images, mistakes first, with the way back."""
     chosen = np.array(state["chosen"])
     with st.container(key=f"map-chosen-{state['turn']}"):
@@ -73,7 +77,7 @@ def show_chosen(subject: Subject, evaluation: "Evaluation", state: dict) -> None
         st.caption(f"{wrong:,} of them {'is a mistake' if wrong == 1 else 'are mistakes'}. {_common(evaluation, chosen)}")
         st.button("Back to the map", icon=":material/arrow_upward:", key="map-back", on_click=_forget, args=(state,))
     order = chosen[np.argsort(evaluation.is_right[chosen], kind="stable")]
-    show_shots(subject, evaluation, order, f"map-{subject.name}-{state['turn']}")
+    show_image_grid(subject, evaluation, order, f"map-{subject.name}-{state['turn']}")
 
 
 def _forget(state: dict) -> None:

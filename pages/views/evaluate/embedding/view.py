@@ -14,7 +14,7 @@ from cnn_core.metrics.sampling import spread_over_classes
 from pages.charts.components.map import Marked, Points, show_points
 from pages.charts.image_sheets import Sheet, make_sheet
 from pages.shared.evaluation_cache import is_kept, keep
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.text import percent, plain
 from pages.views.evaluate.embedding.colours import CLASSES, PREDICTED, TRUTH, VERDICT, colour
 from pages.views.evaluate.embedding.details import show_chosen, show_pinned, show_table, take_row
@@ -40,7 +40,7 @@ class Sample:
     sheet: Sheet
 
 
-def show_map(subject: Subject) -> None:
+def show_map(subject: EvaluationSubject) -> None:
     """The view. What takes long is outside of the fragment: a press on Cancel in a fragment waits for its end."""
     evaluation = subject.evaluation()
     st.subheader("Map of images")
@@ -60,7 +60,7 @@ def show_map(subject: Subject) -> None:
 
 
 @st.fragment
-def _show_layout(subject: Subject, evaluation: "Evaluation", sample: Sample, points: Points, by: str) -> None:
+def _show_layout(subject: EvaluationSubject, evaluation: "Evaluation", sample: Sample, points: Points, by: str) -> None:
     """The map with what is pinned and chosen in it: another choice runs this part alone."""
     state = st.session_state.setdefault(f"map-{subject.name}", {"pinned": None, "chosen": [], "turn": 0})
     take_row(points, state)
@@ -74,7 +74,7 @@ def _show_layout(subject: Subject, evaluation: "Evaluation", sample: Sample, poi
     show_table(points)
 
 
-def _choose(subject: Subject, evaluation: "Evaluation") -> tuple[int, str, str]:
+def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[int, str, str]:
     """How many images, what colours mean, and how they are laid out."""
     total = len(evaluation)
     sizes = [size for size in SIZES if size < total]
@@ -109,7 +109,7 @@ def _choose(subject: Subject, evaluation: "Evaluation") -> tuple[int, str, str]:
     return count, by, method
 
 
-def _take_sample(subject: Subject, evaluation: "Evaluation", count: int) -> Generator[Progress, None, Sample]:
+def _take_sample(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> Generator[Progress, None, Sample]:
     from cnn_core.explain.embedding import compute_features
 
     numbers = spread_over_classes(evaluation.labels, count)
@@ -120,7 +120,7 @@ def _take_sample(subject: Subject, evaluation: "Evaluation", count: int) -> Gene
     return Sample(numbers, features, sheet)
 
 
-def _lay_out(subject: Subject, evaluation: "Evaluation", sample: Sample, method: str) -> "tuple[Layout | None, str]":
+def _lay_out(subject: EvaluationSubject, evaluation: "Evaluation", sample: Sample, method: str) -> "tuple[Layout | None, str]":
     """The layout and its name; no layout while t-SNE waits to be asked for, or where it fails."""
     from cnn_core.explain.embedding import lay_out_by_pca
 
@@ -141,7 +141,7 @@ def _lay_out(subject: Subject, evaluation: "Evaluation", sample: Sample, method:
     return layout, name
 
 
-def _lay_out_by_tsne(subject: Subject, evaluation: "Evaluation", sample: Sample) -> "tuple[Layout | None, str]":
+def _lay_out_by_tsne(subject: EvaluationSubject, evaluation: "Evaluation", sample: Sample) -> "tuple[Layout | None, str]":
     from cnn_core.explain.embedding import lay_out_by_tsne
 
     perplexity = st.segmented_control(
@@ -200,7 +200,7 @@ def _points(evaluation: "Evaluation", sample: Sample, layout: "Layout", name: st
     )
 
 
-def _show_points(subject: Subject, points: Points, by: str, state: dict) -> None:
+def _show_points(subject: EvaluationSubject, points: Points, by: str, state: dict) -> None:
     """The chart, with what is pinned and chosen marked in it."""
     row_of = {int(number): row for row, number in enumerate(points.numbers)}
     chosen = [row_of[number] for number in state["chosen"] if number in row_of]

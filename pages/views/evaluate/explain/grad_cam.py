@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.charts.heatmaps import heat_over
 from pages.charts.images import picture_html
-from pages.shared.evaluation_subject import Subject
+from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.text import plain
 from pages.views.evaluate.explain.image_choice import Seen
 
@@ -20,7 +20,7 @@ HELP = (
 
 
 @st.fragment
-def show_heat(subject: Subject, classes: tuple[str, ...], seen: Seen) -> None:
+def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], seen: Seen) -> None:
     """A layer and a class to choose; the heat over the image."""
     from cnn_core.explain.grad_cam import conv_layers, raw_grad_cam, to_heat
 

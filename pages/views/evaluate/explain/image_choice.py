@@ -9,8 +9,8 @@ import streamlit as st
 
 from cnn_core.errors import ImageError
 from pages.shared.choice import no_such_number
-from pages.shared.evaluation_subject import PARTS, Subject
-from pages.shared.own_image import take_picture
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.own_image import choose_own_image
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Seen:
         return int(self.shares.argmax())
 
 
-def choose_image(subject: Subject, evaluation: "Evaluation") -> Seen | None:
+def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Seen | None:
     """The image that the address asks for (`?image=`), then the one that is chosen; the address follows. None: there is none yet."""
     key = f"inside-{subject.run.config.data}-{subject.part}"  # other runs on the same data show the same image
     index = _asked_image(key, len(evaluation))
@@ -122,11 +122,11 @@ def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> in
     return int(members[place])
 
 
-def _own_image(subject: Subject) -> Seen | None:
+def _own_image(subject: EvaluationSubject) -> Seen | None:
     from cnn_core.inference.preprocessing import received
 
     _, card = subject.network()
-    picture = take_picture(card, "inside")
+    picture = choose_own_image(card, "inside")
     if picture is None:
         st.info("Draw something, or upload a picture: what the network makes of it appears here.", icon=":material/gesture:")
         return None
@@ -138,7 +138,7 @@ def _own_image(subject: Subject) -> Seen | None:
     return _seen(subject, pixels, "your picture, as the network receives it", "own")
 
 
-def _seen(subject: Subject, pixels: np.ndarray, name: str, key: str, label: int | None = None) -> Seen:
+def _seen(subject: EvaluationSubject, pixels: np.ndarray, name: str, key: str, label: int | None = None) -> Seen:
     from cnn_core.explain.single_image import answer, normalised
 
     model, card = subject.network()

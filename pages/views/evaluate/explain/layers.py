@@ -9,7 +9,7 @@ import streamlit as st
 from cnn_core.events import Progress
 from pages.charts.heatmaps import show_grid
 from pages.shared.evaluation_cache import is_kept, keep
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.views.evaluate.explain.image_choice import Seen
 from pages.views.evaluate.explain.sample import sample_of
 
@@ -34,7 +34,7 @@ DEAD_HELP = (
 
 
 @st.fragment
-def show_maps(subject: Subject, seen: Seen) -> None:
+def show_maps(subject: EvaluationSubject, seen: Seen) -> None:
     """The feature maps of a layer, which is chosen, for one image."""
     from cnn_core.explain.feature_maps import feature_maps
 
@@ -80,7 +80,7 @@ def _describe(layer: "LayerOutput") -> str:
 
 
 @st.fragment
-def show_filters(subject: Subject) -> None:
+def show_filters(subject: EvaluationSubject) -> None:
     """The first layer's filters."""
     from cnn_core.explain.feature_maps import first_filters
 
@@ -98,7 +98,7 @@ def show_filters(subject: Subject) -> None:
     )
 
 
-def show_dead(subject: Subject, evaluation: "Evaluation") -> None:
+def show_dead(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     """A table of dead channels by layer, computed when asked for."""
     st.subheader("Dead channels", help=DEAD_HELP)
     name = PARTS[subject.part]
@@ -127,7 +127,7 @@ def show_dead(subject: Subject, evaluation: "Evaluation") -> None:
     _show_table(rows)
 
 
-def _find(subject: Subject, evaluation: "Evaluation") -> "Generator[Progress, None, list[Deadness]]":
+def _find(subject: EvaluationSubject, evaluation: "Evaluation") -> "Generator[Progress, None, list[Deadness]]":
     from cnn_core.explain.feature_maps import find_dead
 
     return find_dead(*subject.network(), subject.images().take(sample_of(subject, evaluation)))

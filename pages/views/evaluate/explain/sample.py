@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pages.shared.evaluation_subject import Subject
+from pages.shared.evaluation_subject import EvaluationSubject
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -13,7 +13,7 @@ MOST, FEWEST = 1000, 200  # images
 PIXELS = MOST * 64 * 64  # what some seconds suffice for
 
 
-def sample_of(subject: Subject, evaluation: "Evaluation") -> np.ndarray:
+def sample_of(subject: EvaluationSubject, evaluation: "Evaluation") -> np.ndarray:
     """Indices (n,) int64, ascending: the same ones for the same evaluation."""
     from cnn_core.metrics.sampling import spread_over_classes
 

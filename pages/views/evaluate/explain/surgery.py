@@ -9,8 +9,8 @@ import streamlit as st
 from cnn_core.events import Progress
 from pages.charts.surgery import answer_bars, change_bars, order_by_change
 from pages.shared.evaluation_cache import keep
-from pages.shared.evaluation_subject import PARTS, Subject
-from pages.shared.image_grid import show_shots
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 from pages.views.evaluate.explain.image_choice import Seen
 from pages.views.evaluate.explain.sample import sample_of
@@ -29,7 +29,7 @@ HELP = (
 Cut = tuple[str, tuple[int, ...]]  # a convolution, and its channels that are off
 
 
-def show_surgery(subject: Subject, evaluation: "Evaluation", seen: Seen | None) -> None:
+def show_surgery(subject: EvaluationSubject, evaluation: "Evaluation", seen: Seen | None) -> None:
     """Layer and channels to choose, a button, and what came of it, for the image that is `seen` too."""
     st.subheader("Filter surgery", help=HELP)
     st.caption("Switch off channels of a convolution, and see which classes needed them. The saved network stays as it is.")
@@ -44,7 +44,7 @@ def show_surgery(subject: Subject, evaluation: "Evaluation", seen: Seen | None) 
     _show_outcome(subject, evaluation, cut)
 
 
-def _choose_cut(subject: Subject, key: str) -> None:
+def _choose_cut(subject: EvaluationSubject, key: str) -> None:
     """The boxes and buttons; what is off stands under `key` in the session."""
     from cnn_core.explain.layers import conv_layers
 
@@ -78,7 +78,7 @@ def _choose_cut(subject: Subject, key: str) -> None:
         )
 
 
-def _show_outcome(subject: Subject, evaluation: "Evaluation", cut: Cut) -> None:
+def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", cut: Cut) -> None:
     chosen = sample_of(subject, evaluation)
     before = keep(subject, evaluation, BEFORE, lambda: _as_it_is(subject, chosen))
     surgery = keep(subject, evaluation, f"surgery-{cut}", lambda: _operate(subject, chosen, cut, before))
@@ -133,7 +133,7 @@ def _show_classes(surgery: "Surgery", classes: Sequence[str]) -> None:
     )
 
 
-def _show_flipped(subject: Subject, evaluation: "Evaluation", surgery: "Surgery", chosen: np.ndarray) -> None:
+def _show_flipped(subject: EvaluationSubject, evaluation: "Evaluation", surgery: "Surgery", chosen: np.ndarray) -> None:
     """The images whose answer changed, with what was and is said of them."""
     flipped = surgery.flipped
     if not len(flipped):
@@ -146,10 +146,10 @@ def _show_flipped(subject: Subject, evaluation: "Evaluation", surgery: "Surgery"
         return f"{before} → {now}, is {evaluation.classes[evaluation.labels[index]]}"
 
     with st.expander(f"The {len(flipped):,} images whose answer changed"):
-        show_shots(subject, evaluation, chosen[flipped], f"surgery-shots-{subject.name}-{hash(flipped.tobytes()):x}", tell)
+        show_image_grid(subject, evaluation, chosen[flipped], f"surgery-shots-{subject.name}-{hash(flipped.tobytes()):x}", tell)
 
 
-def _show_image(subject: Subject, classes: Sequence[str], seen: Seen, cut: Cut) -> None:
+def _show_image(subject: EvaluationSubject, classes: Sequence[str], seen: Seen, cut: Cut) -> None:
     """What the network says of the chosen image without the channels."""
     from cnn_core.explain.single_image import answer
     from cnn_core.explain.surgery import without_channels
@@ -170,13 +170,15 @@ def _show_image(subject: Subject, classes: Sequence[str], seen: Seen, cut: Cut) 
     )
 
 
-def _as_it_is(subject: Subject, chosen: np.ndarray) -> Generator[Progress, None, np.ndarray]:
+def _as_it_is(subject: EvaluationSubject, chosen: np.ndarray) -> Generator[Progress, None, np.ndarray]:
     from cnn_core.explain.surgery import classify
 
     return (yield from classify(*subject.network(), subject.images().take(chosen), "The network as it is"))
 
 
-def _operate(subject: Subject, chosen: np.ndarray, cut: Cut, before: np.ndarray) -> "Generator[Progress, None, Surgery]":
+def _operate(
+    subject: EvaluationSubject, chosen: np.ndarray, cut: Cut, before: np.ndarray
+) -> "Generator[Progress, None, Surgery]":
     from cnn_core.explain.surgery import operate
 
     return (yield from operate(*subject.network(), subject.images().take(chosen), *cut, before))

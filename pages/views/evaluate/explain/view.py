@@ -7,9 +7,9 @@ import streamlit as st
 
 from pages.charts.figures import probability_bars
 from pages.charts.images import picture_html
-from pages.shared.evaluation_subject import PARTS, Subject
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.text import plain
-from pages.views.evaluate.explain.grad_cam import show_heat
+from pages.views.evaluate.explain.grad_cam import show_grad_cam
 from pages.views.evaluate.explain.image_choice import Seen, choose_image
 from pages.views.evaluate.explain.layers import show_dead, show_filters, show_maps
 from pages.views.evaluate.explain.surgery import show_surgery
@@ -21,7 +21,7 @@ RANKED = 5  # classes whose probabilities are drawn
 DIVERGED = "The network diverged: its {} are no numbers, so there is nothing to see in it. Choose another epoch or run."
 
 
-def show_inside(subject: Subject) -> None:
+def show_explain(subject: EvaluationSubject) -> None:
     """The view."""
     from cnn_core.explain.layers import conv_layers
     from cnn_core.explain.single_image import is_finite
@@ -40,7 +40,7 @@ def show_inside(subject: Subject) -> None:
         show_dead(subject, evaluation)
 
 
-def _show_one_image(subject: Subject, evaluation: "Evaluation") -> None:
+def _show_one_image(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     """Everything about one image."""
     seen = choose_image(subject, evaluation)
     if seen and not np.isfinite(seen.shares).all():
@@ -48,7 +48,7 @@ def _show_one_image(subject: Subject, evaluation: "Evaluation") -> None:
         seen = None
     if seen:
         _show_answer(evaluation.classes, seen)
-        show_heat(subject, evaluation.classes, seen)
+        show_grad_cam(subject, evaluation.classes, seen)
         show_maps(subject, seen)
     show_surgery(subject, evaluation, seen)
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from cnn_core.config.files import parse_settings, write_yaml
-from cnn_core.config.links import LONGEST, read_link, settings_query
-from cnn_core.config.schema import TrainConfig, choices, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig, choices
+from cnn_core.config.settings_file import parse_settings, write_yaml
+from cnn_core.config.settings_link import LONGEST, read_link, settings_query
 from cnn_core.models.registry import FAMILIES
 
 FIELDS = TrainConfig.model_fields

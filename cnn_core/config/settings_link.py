@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.config.setting import value_in_words
-from cnn_core.data.catalog import canonical_name
+from cnn_core.data.names import canonical_name
 from cnn_core.errors import SettingError
 from cnn_core.home import SET_NAME
 
@@ -22,7 +23,7 @@ MOST_SAID = 5  # refusals that are told one by one
 
 
 @dataclass(frozen=True)
-class Asked:
+class LinkSettings:
     """What a link asks for: settings that are allowed one by one, and a sentence for every parameter that was refused."""
 
     settings: dict[str, Any]
@@ -41,7 +42,7 @@ def settings_query(chosen: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def read_link(parameters: Mapping[str, str]) -> Asked:
+def read_link(parameters: Mapping[str, str]) -> LinkSettings:
     """What the `parameters` of a link ask for. Those that name no setting, or give it a value it cannot have, are refused by name."""
     settings: dict[str, Any] = {}
     refused = []
@@ -55,7 +56,7 @@ def read_link(parameters: Mapping[str, str]) -> Asked:
         refused[MOST_SAID:] = [
             f"{more} more {'parameter' if more == 1 else 'parameters'} of the link {'was' if more == 1 else 'were'} refused."
         ]
-    return Asked(settings, tuple(refused))
+    return LinkSettings(settings, tuple(refused))
 
 
 def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:

@@ -1,7 +1,17 @@
-"""The run store's tables, and how a store of an earlier version gets what was added since. In: a connection. Out: the same, up to date."""
+"""The database of a studio home's runs, `studio.db`: its tables, how a database of an earlier version is brought up to date, transactions.
+
+Every transaction opens its own connection, so a RunDatabase may be shared between threads, and any number of processes may use one file.
+It is kept with a rollback journal instead of a WAL: SQLite before 3.51.3 can corrupt a WAL that several connections write and reset.
+"""
 
 import sqlite3
+from contextlib import AbstractContextManager
 
+from cnn_core.errors import StudioError
+from cnn_core.files import transaction
+from cnn_core.home import Home
+
+REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
 SCHEMA = """
 create table if not exists runs (
     number integer primary key autoincrement, id text unique, created real not null, status text not null,
@@ -14,7 +24,7 @@ create table if not exists requests (
     id integer primary key, run text not null, kind text not null, created real not null
 );
 """
-# What later versions added, one entry a version; a store says in `user_version` how many of them it has.
+# What later versions added, one entry for each version; `user_version` of the database is the number of entries that it has.
 LATER = (
     (
         "alter table runs add column name text not null default ''",
@@ -47,10 +57,28 @@ LATER = (
 
 
 def bring_up_to_date(db: sqlite3.Connection) -> None:
-    """Make the tables, or what they lack. Several processes may do so at the same moment."""
+    """Create the tables, or add what they lack. Several processes may do so at the same moment."""
     db.executescript(SCHEMA)
     db.execute("begin immediate")  # another process may be about to do the same
     version = db.execute("pragma user_version").fetchone()[0]
     for statement in (statement for added in LATER[version:] for statement in added):
         db.execute(statement)
     db.execute(f"pragma user_version = {max(version, len(LATER))}")
+
+
+class RunDatabase:
+    """The database of one studio home; creates the file when it is missing. Raises StudioError when the file cannot be used."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        try:
+            home.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StudioError(f"The studio home {home.root} cannot be created ({error.strerror}). {REMEDY}") from None
+        with self.connect() as db:
+            bring_up_to_date(db)
+
+    def connect(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Return one transaction (see `transaction`). Raises StudioError."""
+        path = self.home.database
+        return transaction(path, lambda error: StudioError(f"The run store {path} cannot be used ({error}). {REMEDY}"))

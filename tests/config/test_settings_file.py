@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cnn_core.config.files import LARGEST, parse_settings, read_settings
-from cnn_core.config.schema import TrainConfig, make_config
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
+from cnn_core.config.settings_file import LARGEST, parse_settings, read_settings
 from cnn_core.errors import SettingError
 from cnn_core.home import CONFIG
 from cnn_core.runs.store import Store

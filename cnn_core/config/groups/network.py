@@ -1,0 +1,50 @@
+"""The settings of the group Network: the size of the network and what it starts from."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from cnn_core.config.setting import setting
+
+GROUP = "Network"
+
+
+class NetworkSettings(BaseModel):
+    """Width, depth, activation, batch norm and starting weights; each model takes some of them."""
+
+    width: float = setting(
+        1.0,
+        title="Width multiplier",
+        group=GROUP,
+        help="Multiplies the number of channels of every layer. Twice the width takes about four times the computation.",
+        ge=0.25,
+        le=4,
+    )
+    depth: int = setting(
+        3,
+        title="Depth",
+        group=GROUP,
+        help="Number of convolution blocks. Each block halves the width and height of its input.",
+        ge=1,
+        le=6,
+    )
+    activation: Literal["relu", "gelu", "silu", "leaky_relu"] = setting(
+        "relu",
+        title="Activation",
+        group=GROUP,
+        help="The nonlinearity after each layer. ReLU is the usual choice; GELU and SiLU are smooth; leaky ReLU keeps a small gradient for negative inputs.",
+    )
+    batch_norm: bool = setting(
+        False,
+        title="Batch norm",
+        group=GROUP,
+        help="Normalise every channel to mean 0 and standard deviation 1 within the batch. Training becomes faster and tolerates higher learning rates.",
+    )
+    weights: str = setting(
+        "scratch",
+        title="Starting weights",
+        group=GROUP,
+        help="“scratch” for random weights, “pretrained” for ImageNet weights that torchvision downloads, or the path of a PyTorch or safetensors file on this machine.",
+        min_length=1,
+        max_length=4096,
+    )

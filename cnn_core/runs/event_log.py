@@ -1,0 +1,76 @@
+"""The event log: what happened in each run, in order. Whoever trains a run appends events; everybody else reads them.
+
+In: events of one run. Out: the same with their sequence numbers, from any of them on. Importing this module does not import torch.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+from cnn_core.events import Event
+from cnn_core.runs.database import RunDatabase
+
+# The index is named because SQLite would not choose it; nearly all events of a long run are of kind Steps.
+RARE = "events indexed by rare where kind != 'Steps'"
+END_OF_EPOCH = f"(select max(seq) from {RARE} and run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
+EVENT_TYPES = {kind.__name__: kind for kind in get_args(Event)}
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event with its sequence number in its run; the first has seq 1."""
+
+    seq: int
+    event: Event
+
+
+class EventLog:
+    """The events of all runs of a studio home."""
+
+    def __init__(self, database: RunDatabase) -> None:
+        self._database = database
+
+    def append(self, run: str, events: Iterable[Event]) -> None:
+        """Add events after the run's last one, all or none. Only whoever trains the run may call this."""
+        with self._database.connect() as db:
+            last = db.execute("select coalesce(max(seq), 0) from events where run = ?", (run,)).fetchone()[0]
+            rows = [(run, seq, type(event).__name__, json.dumps(asdict(event))) for seq, event in enumerate(events, last + 1)]
+            db.executemany("insert into events values (?, ?, ?, ?)", rows)
+
+    def read(self, run: str, since: int = 0, kinds: Iterable[type] = (), limit: int = -1) -> list[StoredEvent]:
+        """Return the run's events after `since`, in order: all kinds or some event classes; at most `limit`, -1 for all."""
+        names = [kind.__name__ for kind in kinds]
+        some = f"and kind in ({', '.join('?' * len(names))})" if names else ""
+        source = f"{RARE} and" if names and "Steps" not in names else "events where"
+        with self._database.connect() as db:
+            rows = db.execute(
+                f"select seq, kind, body from {source} run = ? and seq > ? {some} order by seq limit ?",
+                (run, since, *names, limit),
+            ).fetchall()
+        return [StoredEvent(seq, to_event(kind, json.loads(body))) for seq, kind, body in rows]
+
+    def copy(self, source: str, run: str, epoch: int) -> None:
+        """Let `run` begin with the events of run `source` up to the end of `epoch`."""
+        with self._database.connect() as db:
+            db.execute(
+                f"insert into events select ?, seq, kind, body from events where run = ? and seq <= {END_OF_EPOCH}",
+                (run, source, source, epoch),
+            )
+
+    def changed_settings(self, run: str, epoch: int | None = None) -> dict[str, Any]:
+        """Return the settings that were changed while the run trained, until now or until the end of `epoch`."""
+        where, values = ("", ()) if epoch is None else (f"and seq <= {END_OF_EPOCH}", (run, epoch))
+        with self._database.connect() as db:
+            rows = db.execute(f"select body from {RARE} and run = ? and kind = 'Changed' {where} order by seq", (run, *values))
+            return {name: value for (body,) in rows for name, value in json.loads(body)["settings"].items()}
+
+
+def to_event(kind: str, body: dict[str, Any]) -> Event:
+    """Return the event of class `kind` with the fields in `body`, as JSON gives them."""
+    return EVENT_TYPES[kind](**{name: _to_tuples(value) for name, value in body.items()})
+
+
+def _to_tuples(value: Any) -> Any:
+    """Return lists within lists as tuples within tuples, as events hold them."""
+    return tuple(map(_to_tuples, value)) if isinstance(value, list) else value

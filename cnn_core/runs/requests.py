@@ -1,0 +1,54 @@
+"""Requests: what people ask of a run that trains. Anybody adds them; whoever trains the run takes them at its next report.
+
+In: a run and a kind (stop, pause, continue, save, change). Out: the requests, each taken once. Importing this module does not import torch.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cnn_core.runs.database import RunDatabase
+
+RequestKind = Literal["pause", "continue", "save", "change"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to a run that trains. `body`: for a change the settings by name."""
+
+    kind: RequestKind
+    body: dict[str, Any]
+
+
+class RequestBox:
+    """The requests to all runs of a studio home."""
+
+    def __init__(self, database: RunDatabase) -> None:
+        self._database = database
+
+    def add(self, run: str, kind: RequestKind, **body: Any) -> None:
+        """Ask something of a run that trains."""
+        with self._database.connect() as db:
+            values = (run, kind, time.time(), json.dumps(body))
+            db.execute("insert into requests (run, kind, created, body) values (?, ?, ?, ?)", values)
+
+    def take(self, run: str) -> list[Request]:
+        """Return what was asked of the run, in order, without a request to stop, and delete it. Only whoever trains the run may call this."""
+        with self._database.connect() as db:
+            found = db.execute(
+                "delete from requests where run = ? and kind != 'stop' returning id, kind, body", (run,)
+            ).fetchall()
+        return [Request(kind, json.loads(body)) for _, kind, body in sorted(found)]
+
+    def stop(self, run: str) -> None:
+        """Ask a run to stop: a waiting run leaves the queue, a running one is stopped by whoever trains it."""
+        with self._database.connect() as db:
+            waiting = db.execute("update runs set status = 'stopped' where id = ? and status = 'queued'", (run,)).rowcount
+            if not waiting:
+                db.execute("insert into requests (run, kind, created) values (?, 'stop', ?)", (run, time.time()))
+
+    def should_stop(self, run: str) -> bool:
+        """Whether somebody asked the run to stop."""
+        with self._database.connect() as db:
+            return db.execute("select 1 from requests where run = ? and kind = 'stop'", (run,)).fetchone() is not None

@@ -1,0 +1,92 @@
+"""A run as a value, and reading runs from the database.
+
+In: an SQL condition. Out: `Run` values. Importing this module does not import torch.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from cnn_core.config.schema import TrainConfig
+from cnn_core.errors import RunError
+from cnn_core.runs.database import RunDatabase
+from cnn_core.runs.lock import is_held
+
+COLUMNS = "id, created, status, config, summary, error, name, notes, tags, parent, parent_epoch, removed, owner, origin"
+GRACE_SECONDS = 2
+TRAINING = ("running", "paused")
+ACTIVE = ("queued", *TRAINING)
+RESUMABLE = ("stopped", "interrupted", "failed")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run.
+
+    status: queued, running, paused, finished, stopped, failed, or interrupted (its process died). summary: what is known so far (see
+    `history.summarise`). error: the message of a failed run. created, removed: Unix seconds; removed is None unless the run is in the bin.
+    name, notes, tags: set by a person. parent: the run that this one was branched from after `parent_epoch`, "" for none. owner: who started
+    it, "" without sign-in. origin: what created it if not a person, "lesson/dropout/3/B0" or "search/widths/7" (see `lessons`, `search`).
+    """
+
+    id: str
+    created: float
+    status: str
+    config: TrainConfig
+    summary: dict[str, Any]
+    error: str
+    name: str = ""
+    notes: str = ""
+    tags: tuple[str, ...] = ()
+    parent: str = ""
+    parent_epoch: int | None = None
+    removed: float | None = None
+    owner: str = ""
+    origin: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether it ended before it was completed."""
+        return self.status in RESUMABLE
+
+
+def select_runs(database: RunDatabase, where: str, values: tuple[Any, ...] = ()) -> list[Run]:
+    """Return the runs that an SQL condition selects."""
+    with database.connect() as db:
+        rows = db.execute(f"select {COLUMNS} from runs {where}", values).fetchall()
+    return [_to_run(database, *row) for row in rows]
+
+
+def find_run(database: RunDatabase, run: str) -> Run:
+    """Return the run with id `run`. Raises RunError when there is none."""
+    database.home.run_folder(run)  # refuses what cannot be a run's id
+    found = select_runs(database, "where id = ?", (run,))
+    if not found:
+        raise RunError(f"There is no run “{run}” in {database.home.root}. `python -m cnn_core runs` lists the runs.")
+    return found[0]
+
+
+def _to_run(
+    database: RunDatabase,
+    run: str,
+    created: float,
+    status: str,
+    config: str,
+    summary: str,
+    error: str,
+    name: str,
+    notes: str,
+    tags: str,
+    *rest: Any,
+) -> Run:
+    """Return a row of COLUMNS as a Run; `rest` is already as a Run has it."""
+    # A run with status running whose lock is free lost its process; in the first seconds a new process may not have taken the lock yet.
+    if status in TRAINING and time.time() - created > GRACE_SECONDS and not is_held(database.home.run_folder(run)):
+        status = "interrupted"
+    settings, figures = TrainConfig.model_validate_json(config), json.loads(summary)
+    return Run(run, created, status, settings, figures, error, name, notes, tuple(json.loads(tags)), *rest)
