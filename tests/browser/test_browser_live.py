@@ -233,11 +233,11 @@ def test_the_smoothed_curve_averages_over_a_tenth_of_an_epoch_within_limits(page
 
 def test_a_page_that_opens_a_long_run_draws_its_smoothed_curve_from_the_means(page, server, store):
     with trained_here(store) as run:
-        store.append(run, [started(10_000, 1), steps(1, 10_000)])
+        store.log.append(run, [started(10_000, 1), steps(1, 10_000)])
         visit(page, server, "train", f"?run={run}")
         await_drawn(page, 10_000)
         x, y = page.evaluate(f"(({{x, y}}) => [Array.from(x), Array.from(y)])({LOSS}.data[4])")
-        store.append(run, [steps(10_001, 10_100)])
+        store.log.append(run, [steps(10_001, 10_100)])
         await_drawn(page, 10_100)
         longer = page.evaluate(f"Array.from({LOSS}.data[4].x)")
     assert x == sorted(set(x)) and x[-1] == 10_000 and len(x) <= 1000
