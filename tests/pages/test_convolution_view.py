@@ -13,7 +13,7 @@ from torch import nn
 from cnn_core.explain.forward_trace import follow
 from cnn_core.explain.single_image import normalised
 from cnn_core.inference.classifier import Classifier
-from pages.charts.components.convolution import TILES, TracedModel, layer_in_numbers, strip_in_numbers
+from pages.charts.components.convolution import TILES, TracedModel, describe_channel, describe_steps
 from tests.explain.nets import CLASSES, SIDE, network, pictures
 from tests.pages.form import drawn_bar
 
@@ -60,7 +60,7 @@ def test_what_is_sent_of_a_convolution_adds_up_to_its_output(family):
     places = [place for place, step in enumerate(steps) if step.kind in ("convolution", "linear")]
     for place in [places[0], places[1], places[-1]]:
         channel = len(steps[place].output) - 1
-        layer = layer_in_numbers(subject_of(steps), place, channel)
+        layer = describe_channel(subject_of(steps), place, channel)
         np.testing.assert_allclose(sum_up(layer), steps[place].output[channel], atol=1e-5)
         np.testing.assert_array_equal(numbers(layer["output"], *layer["size"]), steps[place].output[channel])
 
@@ -69,7 +69,7 @@ def test_of_a_wide_step_the_strongest_inputs_are_sent_and_the_sum_of_the_others(
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 40, 1), nn.Conv2d(40, 2, 3, padding=1)).eval()
     steps = follow(model, torch.randn(1, 3, 96, 96))
-    layer = layer_in_numbers(subject_of(steps, 96), 2, 1)
+    layer = describe_channel(subject_of(steps, 96), 2, 1)
     assert layer["total"] == 40 and len(layer["inputs"]) == 28 and "rest" in layer
     assert len(json.dumps(layer)) < 2_000_000
     np.testing.assert_allclose(sum_up(layer), steps[2].output[1], atol=1e-5)
@@ -79,9 +79,9 @@ def test_of_a_wide_step_the_strongest_inputs_are_sent_and_the_sum_of_the_others(
 def test_every_step_can_be_told_and_all_of_them_in_few_bytes(family):
     steps = follow(network(family), pictures(1))
     subject = subject_of(steps)
-    assert len(json.dumps(strip_in_numbers(subject))) < 400_000
+    assert len(json.dumps(describe_steps(subject))) < 400_000
     for place, step in enumerate(steps):
-        layer = layer_in_numbers(subject, place, len(step.output) - 1)
+        layer = describe_channel(subject, place, len(step.output) - 1)
         assert layer["tiles"]["count"] == min(TILES, len(step.output)) and layer["size"] == list(step.output.shape[1:])
         if "scale" in layer:
             own = numbers(layer["maps"], *layer["inSize"])
@@ -91,10 +91,10 @@ def test_every_step_can_be_told_and_all_of_them_in_few_bytes(family):
 
 
 def test_what_comes_after_a_convolution_goes_up_to_its_activation():
-    after = layer_in_numbers(subject_of(follow(network("speed"), pictures(1))), 3, 0)["after"]
+    after = describe_channel(subject_of(follow(network("speed"), pictures(1))), 3, 0)["after"]
     assert [step["kind"] for step in after] == ["pooling", "norm", "activation"]
     last = follow(network("simple"), pictures(1))
-    assert [step["kind"] for step in layer_in_numbers(subject_of(last), len(last) - 2, 0)["after"]] == ["softmax"]
+    assert [step["kind"] for step in describe_channel(subject_of(last), len(last) - 2, 0)["after"]] == ["softmax"]
 
 
 def test_the_first_convolution_of_a_test_image_is_shown(trained, open_page):

@@ -87,10 +87,10 @@ def test_a_chosen_cell_shows_its_images_under_a_heading_with_a_way_back(own_trai
     expected = np.flatnonzero((evaluation.labels == true) & (evaluation.logits.argmax(1) == predicted))
     assert sorted(shown(at)) == expected.tolist()
     assert f"{len(expected)} images of {true} that were called {predicted}" in headings(at)
-    assert table(at)["chosen"] == [true, predicted] and table(at)["place"] == "matrix-images-1"
+    assert table(at)["chosen"] == [true, predicted] and table(at)["container"] == "matrix-images-1"
     at.button(key="matrix-back").click().run()
     assert shown(at) == [] and headings(at) == ["Confusion matrix"]
-    assert table(at)["chosen"] is None and table(at)["place"] == "" and table(at)["turn"] == 2
+    assert table(at)["chosen"] is None and table(at)["container"] == "" and table(at)["turn"] == 2
     assert not at.exception
 
 

@@ -1,6 +1,7 @@
-"""A network's steps on one image, and one step's arithmetic at the pixel under the pointer, which the browser writes out by itself.
+"""One image's way through a network, and the arithmetic of one step at the pixel under the pointer, which the browser writes out by itself.
 
-A press on another step or channel is told to the page; the numbers of one step are there at a time, and of a wide one its strongest inputs.
+A press on another step or channel is sent to the page. The browser has the numbers of one channel at a time, and of a wide step its strongest
+inputs.
 """
 
 import base64
@@ -11,26 +12,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from cnn_core.explain.arithmetic import Affine, Pooling, Reach, Softmax, Weighing
 from pages.charts.components.asset import declare
 from pages.charts.images import data_url
 
-if TYPE_CHECKING:
-    from cnn_core.explain.arithmetic import Reach, Weighing
+if TYPE_CHECKING:  # it loads torch
     from cnn_core.explain.forward_trace import Step
 
 _convolution = declare("convolution")
 
-MOST = 2**18  # numbers of input maps that are sent: 1 MB
+MAX_VALUES = 2**18  # of input maps that are sent: 1 MB
 SIDE = 16  # pixels of a small map at most
-SMALL_MAPS = 2**17  # pixels of small maps beside all steps
-TILES = 64  # channels of the chosen step that are shown to choose from
-AFTERWARDS = 4  # steps behind the chosen one whose number is told, up to its activation
-TOLD = {"norm", "factor", "activation", "pooling", "addition", "softmax"}
+SMALL_MAPS = 2**17  # pixels of small maps of all steps together
+TILES = 64  # channels of the chosen step to choose from
+MAX_FOLLOWING = 4  # steps after the chosen one that are written out, up to its activation
+FOLLOWING_KINDS = {"norm", "factor", "activation", "pooling", "addition", "softmax"}
 
 
 @dataclass(frozen=True, eq=False)
 class TracedModel:
-    """An image's `steps` through a network, and its `pixels` (H, W, C) uint8, of which `mean` and `std` of each channel make what goes in."""
+    """The `steps` of an image through a network. `pixels`: the image, (H, W, C) uint8, normalised with `mean` and `std` of each channel."""
 
     name: str
     steps: "Sequence[Step]"
@@ -40,38 +41,32 @@ class TracedModel:
     classes: Sequence[str]
 
 
-def show_steps(key: str, subject: TracedModel, chosen: tuple[int, int], on_choose: Callable[[int, int], None]) -> None:
-    """Draw the steps, with channel `chosen[1]` of step `chosen[0]` written out. `on_choose` is called with those of a press, which exist."""
+def show_steps(key: str, traced: TracedModel, chosen: tuple[int, int], on_choose: Callable[[int, int], None]) -> None:
+    """Draw the steps, with channel `chosen[1]` of step `chosen[0]` written out. `on_choose` is called with step and channel of a press."""
 
     def take() -> None:
-        asked = st.session_state[key].chosen
-        if not (isinstance(asked, list) and len(asked) == 2 and all(type(number) is int for number in asked)):
-            return
-        step, channel = asked
-        if 0 <= step < len(subject.steps) and 0 <= channel < len(subject.steps[step].output):
-            on_choose(step, channel)
+        match st.session_state[key].chosen:
+            case [int(step), int(channel)] if 0 <= step < len(traced.steps) and 0 <= channel < len(traced.steps[step].output):
+                on_choose(step, channel)
 
-    data = {"name": subject.name, "strip": strip_in_numbers(subject), "layer": layer_in_numbers(subject, *chosen)}
+    data = {"name": traced.name, "strip": describe_steps(traced), "layer": describe_channel(traced, *chosen)}
     _convolution(key=key, data=data, on_chosen_change=take)
 
 
-def strip_in_numbers(subject: TracedModel) -> list[dict[str, Any]]:
-    """Of every step what it is called, its shape, and small maps of its first channels."""
-    count = max(3, min(8, SMALL_MAPS // (SIDE * SIDE * len(subject.steps))))
+def describe_steps(traced: TracedModel) -> list[dict[str, Any]]:
+    """Return name, shape and small maps of the first channels of every step."""
+    count = max(3, min(8, SMALL_MAPS // (SIDE * SIDE * len(traced.steps))))
     rows = []
-    for step in subject.steps:
-        maps = _small(step.output[:count])
+    for step in traced.steps:
         row = {"name": step.name, "kind": step.kind, "operation": step.word, "shape": list(step.output.shape)}
-        row["strongest"] = int(step.output.max((1, 2)).argmax())
-        rows.append(row | {"count": len(maps), "side": list(maps.shape[1:]), "maps": _shades(maps)})
-    rows[0]["image"] = data_url(subject.pixels)
+        rows.append(row | {"strongest": int(step.output.max((1, 2)).argmax())} | _small_maps(step.output[:count]))
+    rows[0]["image"] = data_url(traced.pixels)
     return rows
 
 
-def layer_in_numbers(subject: TracedModel, number: int, channel: int) -> dict[str, Any]:
-    """All that writing out one channel of a step takes: its map, the input maps, and what its operation does with them."""
-    step = subject.steps[number]
-    tiles = _small(step.output[:TILES])
+def describe_channel(traced: TracedModel, number: int, channel: int) -> dict[str, Any]:
+    """Return what writing out one channel of a step takes: its map, the input maps, and what the operation does with them."""
+    step = traced.steps[number]
     data = {
         "step": number,
         "name": step.name,
@@ -79,48 +74,51 @@ def layer_in_numbers(subject: TracedModel, number: int, channel: int) -> dict[st
         "operation": step.word,
         "channel": channel,
         "channels": len(step.output),
-        "classes": list(subject.classes) if _is_answer(subject, number) else [],
+        "classes": list(traced.classes) if _has_classes(traced, number) else [],
         "size": list(step.output.shape[1:]),
         "output": _encode(step.output[channel]),
-        "tiles": {"count": len(tiles), "side": list(tiles.shape[1:]), "maps": _shades(tiles)},
-        "after": _afterwards(subject.steps, number, channel),
-        "from": [_called(subject.steps[source]) for source in step.sources],
+        "tiles": _small_maps(step.output[:TILES]),
+        "after": _following(traced.steps, number, channel),
+        "from": [f"{source.word} {source.name}".strip() for source in (traced.steps[place] for place in step.sources)],
     }
-    return data | _operation(subject, number, channel)
+    return data | _describe_operation(traced, number, channel)
 
 
-def _operation(subject: TracedModel, number: int, channel: int) -> dict[str, Any]:
-    from cnn_core.explain.arithmetic import Affine, Pooling, Softmax, Weighing
-
-    step, steps = subject.steps[number], subject.steps
+def _describe_operation(traced: TracedModel, number: int, channel: int) -> dict[str, Any]:
+    step = traced.steps[number]
     if step.operation is None:
-        pixels = subject.pixels[..., channel][None] / 255
-        return _maps(pixels, [channel]) | {"mean": subject.mean[channel], "std": subject.std[channel]}
-    inputs = [steps[source].output for source in step.sources]
-    if isinstance(step.operation, Weighing):
-        return _weighing(step.operation, inputs[0], channel)
-    if isinstance(step.operation, Softmax):
-        return _maps(inputs[0], range(len(inputs[0])))
-    same = [np.broadcast_to(maps[min(channel, len(maps) - 1)], _shape(step, maps)) for maps in inputs]
-    data = _maps(np.stack(same), [channel] * len(same))
-    if isinstance(step.operation, Pooling):
-        data |= _reach(step.operation.reach) | {"isMax": step.operation.is_max}
-    elif isinstance(step.operation, Affine):
-        data |= _affine(step, channel)
-    return data
+        return _maps(traced.pixels[..., channel][None] / 255, [channel]) | {
+            "mean": traced.mean[channel],
+            "std": traced.std[channel],
+        }
+    inputs = [traced.steps[source].output for source in step.sources]
+    match step.operation:
+        case Weighing():
+            return _describe_weights(step.operation, inputs[0], channel)
+        case Softmax():
+            return _maps(inputs[0], range(len(inputs[0])))
+        case Pooling(is_max, reach):
+            return _same_channel(step, inputs, channel) | _windows(reach) | {"isMax": is_max}
+        case Affine():
+            return _same_channel(step, inputs, channel) | _scale_and_shift(step.operation, step.output, channel)
+        case _:
+            return _same_channel(step, inputs, channel)
 
 
-def _shape(step: "Step", maps: np.ndarray) -> tuple[int, ...]:
-    """That of a step's output where several inputs meet, of which one may have a single pixel; else that of its input."""
-    return step.output.shape[1:] if len(step.sources) > 1 else maps.shape[1:]
+def _same_channel(step: "Step", inputs: list[np.ndarray], channel: int) -> dict[str, Any]:
+    """Return the maps of the same channel of all inputs. Where several meet, one may have a single pixel, which counts for all."""
+    maps = [own[min(channel, len(own) - 1)] for own in inputs]
+    if len(maps) > 1:
+        maps = [np.broadcast_to(own, step.output.shape[1:]) for own in maps]
+    return _maps(np.stack(maps), [channel] * len(maps))
 
 
-def _weighing(operation: "Weighing", inputs: np.ndarray, channel: int) -> dict[str, Any]:
-    """The input maps and kernels of an output channel: all of them, or those that weigh most and the sum of the others."""
+def _describe_weights(operation: Weighing, inputs: np.ndarray, channel: int) -> dict[str, Any]:
+    """Return input maps and kernels of an output channel: all of them, or those that contribute most and the sum of the others."""
     members, kernels = np.array(operation.inputs_of(channel)), operation.weights[channel]
     _, height, width = inputs.shape
-    data = _reach(operation.reach) | {"bias": float(operation.bias[channel]), "total": len(members)}
-    most = max(1, MOST // (height * width))
+    data = _windows(operation.reach) | {"bias": float(operation.bias[channel]), "total": len(members)}
+    most = max(1, MAX_VALUES // (height * width))
     chosen = np.arange(len(members))
     if len(members) > most:
         sums = operation.partial_sums(inputs, channel)
@@ -129,61 +127,59 @@ def _weighing(operation: "Weighing", inputs: np.ndarray, channel: int) -> dict[s
     return data | _maps(inputs[members[chosen]], members[chosen]) | {"kernels": _encode(kernels[chosen])}
 
 
-def _affine(step: "Step", channel: int) -> dict[str, str]:
-    """Scale and shift of a channel: one number each, or one for every pixel."""
-    values = {"scale": step.operation.scale, "shift": step.operation.shift}
-    own = {name: np.broadcast_to(value, step.output.shape)[channel] for name, value in values.items()}
-    return {name: _encode(value if values[name].size > len(step.output) else value[:1, :1]) for name, value in own.items()}
+def _scale_and_shift(operation: Affine, output: np.ndarray, channel: int) -> dict[str, str]:
+    """Return those of a channel: one number each, or one for every pixel."""
+    data = {}
+    for name, values in (("scale", operation.scale), ("shift", operation.shift)):
+        own = np.broadcast_to(values, output.shape)[channel]
+        data[name] = _encode(own if values.size > len(output) else own[:1, :1])
+    return data
 
 
-def _afterwards(steps: "Sequence[Step]", number: int, channel: int) -> list[dict[str, Any]]:
-    """What becomes of the number: steps that take it alone, up to the activation."""
-    told: list[dict[str, Any]] = []
-    for _ in range(AFTERWARDS):
+def _following(steps: "Sequence[Step]", number: int, channel: int) -> list[dict[str, Any]]:
+    """Return the steps that take the output of step `number` alone, up to the activation."""
+    rows: list[dict[str, Any]] = []
+    for _ in range(MAX_FOLLOWING):
         users = [place for place in range(number + 1, len(steps)) if number in steps[place].sources]
-        if len(users) != 1 or steps[users[0]].kind not in TOLD or (told and told[-1]["kind"] == "activation"):
+        if len(users) != 1 or steps[users[0]].kind not in FOLLOWING_KINDS or (rows and rows[-1]["kind"] == "activation"):
             break
         number = users[0]
         step = steps[number]
         row = {"kind": step.kind, "operation": step.word, "name": step.name, "size": list(step.output.shape[1:])}
         row["output"] = _encode(step.output[channel])
-        if step.kind == "pooling":
-            row |= _reach(step.operation.reach)
-        elif step.kind in ("norm", "factor"):
-            row |= _affine(step, channel)
-        told.append(row)
-    return told
+        match step.operation:
+            case Pooling(_, reach):
+                row |= _windows(reach)
+            case Affine():
+                row |= _scale_and_shift(step.operation, step.output, channel)
+        rows.append(row)
+    return rows
 
 
-def _is_answer(subject: TracedModel, number: int) -> bool:
-    """Whether the channels of the step are the classes: behind the last linear layer, or in it."""
-    last = max((place for place, step in enumerate(subject.steps) if step.kind == "linear"), default=len(subject.steps) - 1)
-    return number >= last and len(subject.steps[number].output) == len(subject.classes)
-
-
-def _called(step: "Step") -> str:
-    return f"{step.word} {step.name}".strip()
+def _has_classes(traced: TracedModel, number: int) -> bool:
+    """Return whether the channels of the step are the classes: in the last linear layer, or after it."""
+    last = max((place for place, step in enumerate(traced.steps) if step.kind == "linear"), default=len(traced.steps) - 1)
+    return number >= last and len(traced.steps[number].output) == len(traced.classes)
 
 
 def _maps(maps: np.ndarray, channels: Sequence[int] | np.ndarray) -> dict[str, Any]:
     return {"inSize": list(maps.shape[1:]), "inputs": [int(channel) for channel in channels], "maps": _encode(maps)}
 
 
-def _reach(reach: "Reach") -> dict[str, Any]:
+def _windows(reach: Reach) -> dict[str, Any]:
     return {"rows": reach.rows, "columns": reach.columns}
 
 
-def _small(maps: np.ndarray) -> np.ndarray:
-    """Maps (n, H, W) with sides of at most SIDE, pixels left out evenly."""
+def _small_maps(maps: np.ndarray) -> dict[str, Any]:
+    """Return maps (n, H, W) with sides of at most SIDE, leaving out pixels evenly, as whole numbers from -127 to 127.
+
+    Each has a range of its own; single numbers share one.
+    """
     rows, columns = (np.linspace(0, side - 1, min(side, SIDE)).round().astype(int) for side in maps.shape[1:])
-    return maps[:, rows][:, :, columns]
-
-
-def _shades(maps: np.ndarray) -> str:
-    """Maps (n, h, w) as whole numbers of -127 to 127, each over its own range; single numbers over that of all of them."""
-    strongest = np.abs(maps).max((1, 2) if maps[0].size > 1 else None, keepdims=True)
-    shades = (maps / np.where(strongest > 0, strongest, 1) * 127).round().astype(np.int8)
-    return base64.b64encode(shades.tobytes()).decode()
+    small = maps[:, rows][:, :, columns]
+    largest = np.abs(small).max((1, 2) if small[0].size > 1 else None, keepdims=True)
+    shades = (small / np.where(largest > 0, largest, 1) * 127).round().astype(np.int8)
+    return {"count": len(small), "side": list(small.shape[1:]), "maps": base64.b64encode(shades.tobytes()).decode()}
 
 
 def _encode(values: np.ndarray) -> str:

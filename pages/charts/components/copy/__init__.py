@@ -1,4 +1,4 @@
-"""A button that puts a text into the clipboard, which Streamlit's own buttons cannot."""
+"""A button that copies a text to the clipboard, which Streamlit's own buttons cannot do."""
 
 from pages.charts.components.asset import declare
 
@@ -6,5 +6,5 @@ _copy = declare("copy")
 
 
 def copy_button(text: str) -> None:
-    """The button; beside it stands what came of a press."""
+    """Show the button. Beside it stands whether copying worked."""
     _copy(key="copy-link", data={"text": text})

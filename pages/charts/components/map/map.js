@@ -75,7 +75,7 @@ class ImageMap extends ChartView {
     if (content !== this.content) this.drawNow();
     else if (JSON.stringify([data.pinned, data.chosen]) !== JSON.stringify([before.pinned, before.chosen])) this.mark();
     this.content = content;
-    if (before && data.turn !== before.turn) data.place ? this.scroller.reveal(data.place, "nearest") : this.comeBack();
+    if (before && data.turn !== before.turn) data.container ? this.scroller.reveal(data.container, "nearest") : this.comeBack();
     this.showNote();
   }
 

@@ -12,41 +12,42 @@ _matrix = declare("matrix")
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """`counts` (k, k): row = true, column = predicted, in the order of `names`. `rightly`: whether all images of a row's cell on the diagonal are right, as where it is one class.
+class MatrixTable:
+    """`counts` (k, k): rows are true, columns predicted classes, in the order of `classes`. `is_single`: of each row whether it is one class, so
+    that all images on its diagonal are correct.
 
-    `measure`: "counts" or "shares" (of the row), what is written into the cells.
+    `measure`: "counts" or "shares" (of the row), what the cells show.
     """
 
-    names: Sequence[str]
+    classes: Sequence[str]
     counts: np.ndarray
-    rightly: Sequence[bool]
+    is_single: Sequence[bool]
     measure: str
 
 
 @dataclass(frozen=True)
-class Shown:
-    """The `chosen` cell (row, column), if it is in the table, what is `said` of it, and the `place` (a container's key) of its images.
+class CellSelection:
+    """The `chosen` cell (row, column), if it is in the table, its `description`, and the key of the `container` with its images.
 
-    Without a place the matrix itself is brought back into view. `turn`: another number whenever something else was chosen.
+    Without a container the page scrolls back to the matrix. `turn`: another number whenever the choice has changed.
     """
 
     turn: int = 0
     chosen: tuple[int, int] | None = None
-    said: str = ""
-    place: str = ""
+    description: str = ""
+    container: str = ""
 
 
-def show_table(key: str, table: Table, shown: Shown, on_press: Callable[[int, int], None]) -> None:
-    """Draw the table; `on_press` is called with the row and column of a pressed cell before the page or fragment runs again."""
+def show_matrix_table(key: str, table: MatrixTable, selection: CellSelection, on_press: Callable[[int, int], None]) -> None:
+    """Draw the table. `on_press` is called with row and column of a pressed cell before the page or fragment runs again."""
     data = {
-        "classes": list(table.names),
+        "classes": list(table.classes),
         "counts": table.counts.tolist(),
-        "isSingle": list(table.rightly),
+        "isSingle": list(table.is_single),
         "measure": table.measure,
-        "chosen": shown.chosen,
-        "description": shown.said,
-        "turn": shown.turn,
-        "place": shown.place,
+        "chosen": selection.chosen,
+        "description": selection.description,
+        "turn": selection.turn,
+        "container": selection.container,
     }
     _matrix(key=key, data=data, on_cell_change=lambda: on_press(*map(int, st.session_state[key].cell)))

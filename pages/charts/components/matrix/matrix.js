@@ -20,13 +20,13 @@ class Matrix {
   }
 
   show(data) {
-    const { classes, counts, isSingle, measure, chosen, description, turn, place } = data;
+    const { classes, counts, isSingle, measure, chosen, description, turn, container } = data;
     const drawn = JSON.stringify([classes, counts, isSingle, measure]);
     if (drawn !== this.drawn) this.draw(data);
     this.drawn = drawn;
     this.mark(chosen);
     this.element.querySelector("[aria-live]").textContent = description;
-    if (this.turn !== undefined && turn !== this.turn) place ? this.scroller.reveal(place) : this.comeBack();
+    if (this.turn !== undefined && turn !== this.turn) container ? this.scroller.reveal(container) : this.comeBack();
     this.turn = turn;
   }
 

@@ -1,4 +1,4 @@
-"""Links in the question marks of a page, within reach of fingers and keyboards."""
+"""Links in the tooltips of a page, within reach of fingers and keyboards."""
 
 from pages.charts.components.asset import declare
 
@@ -6,5 +6,5 @@ _tooltips = declare("tooltips")
 
 
 def reach_tooltips() -> None:
-    """To be called once on a page."""
+    """Make the links reachable. Call it once on a page."""
     _tooltips(key="tooltips", data={})

@@ -1,4 +1,4 @@
-"""Parallel coordinates, which need room: on a narrow page they keep their least width and are moved sideways."""
+"""A chart of parallel coordinates with a least width: on a narrower page it scrolls sideways."""
 
 import json
 
@@ -10,7 +10,7 @@ _wide = declare("wide")
 
 
 def wide_chart(figure: go.Figure, least: int, *, alt: str, key: str) -> None:
-    """Draw `figure`, at least `least` pixels wide, in the theme's colours. `alt` describes it to those who do not see it."""
-    spec = json.loads(figure.to_json())
-    spec["layout"].pop("template", None)  # Plotly's own look, 7 kB of it
-    _wide(key=key, data={"figure": spec, "least": least, "alt": alt})
+    """Draw `figure`, at least `least` pixels wide, in the theme's colours. `alt`: its description for screen readers."""
+    content = json.loads(figure.to_json())
+    content["layout"].pop("template", None)  # Plotly's own look, 7 kB
+    _wide(key=key, data={"figure": content, "least": least, "alt": alt})
