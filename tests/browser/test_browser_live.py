@@ -59,7 +59,7 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
         for last in range(60, 101, 10):
             store.log.append(run, [steps(last - 9, last)])
             await_points(page, last)
-        page.get_by_text("Settings of this run").click()
+        page.locator("[data-testid=stExpander] summary").first.click()
         page.keyboard.press("r")  # Streamlit's own key for "run the page again"
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
         light = page.evaluate(f"{LOSS}.layout.font.color")
