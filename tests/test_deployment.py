@@ -18,7 +18,7 @@ from cnn_core.runs.store import Store
 from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from pages.shared.stream import SILENCE_SECONDS
+from pages.shared.run_channel import HEARTBEAT_SECONDS
 from tests.helpers import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -84,7 +84,7 @@ def test_nginx_lets_through_what_the_dashboard_takes_and_holds_no_stream_back():
     assert int(re.search(r"client_max_body_size (\d+)m;", nginx)[1]) > SERVER["maxUploadSize"]
     assert "proxy_buffering off;" in nginx and "proxy_set_header Upgrade $http_upgrade;" in nginx
     assert "proxy_set_header Host $http_host;" in nginx
-    assert 3600 * int(re.search(r"proxy_read_timeout (\d+)h;", nginx)[1]) > SILENCE_SECONDS
+    assert 3600 * int(re.search(r"proxy_read_timeout (\d+)h;", nginx)[1]) > HEARTBEAT_SECONDS
 
 
 def test_the_container_takes_all_that_the_dashboard_needs_and_no_secret():

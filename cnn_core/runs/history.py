@@ -24,13 +24,9 @@ SNAPSHOT_POINTS = CURVE_POINTS
 UPDATE_POINTS = 200
 MEASURES = ("loss", "accuracy")  # what a report says of each of its steps
 GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # what a report says once, whatever its steps
-DIAGNOSED = ("learning_rate", "gradient_norm")  # the gauges that rules look at report by report
-DIAGNOSED_STEPS, FIRST_STEPS = (
-    50_000,
-    5,
-)  # newest and first steps that rules can look at; of the newest there are up to twice as many
+DIAGNOSED = ("learning_rate", "gradient_norm")  # the report values that the diagnostics read report by report
+DIAGNOSED_STEPS, FIRST_STEPS = 50_000, 5  # newest steps that the diagnostics read (up to twice as many are kept), and first steps
 MAX_CLASSES = 20
-SMOOTH_EPOCHS, SMOOTH_STEPS = 0.1, (5, 50)  # smoothed curves look back a tenth of an epoch, within these numbers of steps
 PACE_REPORTS = 20  # reports that the shown speed is a mean of: about five seconds
 
 
@@ -53,9 +49,7 @@ class History:
     resumed: int = 0
     _recent: deque[list[float]] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _steps: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
-    _smooth: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
     _gauges: dict[str, Curve] = field(default_factory=lambda: _curves(GAUGES))
-    _smoothing: float = 0.98
     _first: array = field(default_factory=lambda: array("f"))  # losses of the first steps
     _losses: array = field(default_factory=lambda: array("f"))  # of every step after `ruled_after`
     ruled_after: int = 0
@@ -74,7 +68,6 @@ class History:
         match event:
             case Started():
                 self.started = event
-                self._smoothing = smoothing_factor(event.steps_per_epoch)
             case Resumed():
                 self._take_back(event)
             case Changed():
@@ -106,10 +99,8 @@ class History:
         """Continue the curves."""
         before = event.step - len(event.loss)
         steps = range(before + 1, event.step + 1)
-        for name in MEASURES:
-            values, smooth = getattr(event, name), self._smooth[name]
-            self._steps[name].extend(steps, values)
-            smooth.extend(steps, _smoothed(smooth.last, before, values, self._smoothing))
+        for name, curve in self._steps.items():
+            curve.extend(steps, getattr(event, name))
         for name, curve in self._gauges.items():
             if (value := getattr(event, name)) is not None:
                 curve.extend((event.step,), (value,))
@@ -130,8 +121,8 @@ class History:
 
     def _take_back(self, place: Resumed) -> None:
         """Forget what was reported after the checkpoint that training goes on from: it will be reported again."""
-        for curve in (*self._steps.values(), *self._smooth.values(), *self._gauges.values()):
-            curve.take_back(place.step)
+        for curve in (*self._steps.values(), *self._gauges.values()):
+            curve.truncate(place.step)
         reports = bisect_right(self._reported, place.step)
         del self._first[place.step :]
         del self._losses[max(0, place.step - self.ruled_after) :]
@@ -204,9 +195,9 @@ class History:
         return {
             "reset": True,
             "classes": self._class_names(),
-            "steps": {name: _column(*curve.thinned(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
-            "smooth": {name: _column(*curve.thinned(SNAPSHOT_POINTS // 2)) for name, curve in self._smooth.items()},
-            "gauges": {name: _gauge_column(*curve.thinned(SNAPSHOT_POINTS // 4)) for name, curve in self._gauges.items()},
+            "steps": {name: _column(*curve.envelope(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
+            "means": {name: _mean_column(curve.means(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
+            "gauges": {name: _gauge_column(*curve.envelope(SNAPSHOT_POINTS // 4)) for name, curve in self._gauges.items()},
             "epochs": [_epoch(e) for e in self.epochs],
             **self._facts(),
         }
@@ -217,7 +208,7 @@ class History:
             "reset": False,
             "classes": self._class_names() if not since.steps else None,  # known before the first step, and then told
             "steps": {name: _column(*decimate(*curve.points(since.steps), UPDATE_POINTS)) for name, curve in self._steps.items()},
-            "smooth": {name: _column(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._smooth.items()},
+            "means": {name: _mean_column(curve.means(UPDATE_POINTS, since.steps)) for name, curve in self._steps.items()},
             "gauges": {
                 name: _gauge_column(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._gauges.items()
             },
@@ -260,25 +251,12 @@ def _column(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
     return {"x": x.astype(np.int64).tolist(), "y": y.round(5).tolist()}
 
 
+def _mean_column(means: tuple[np.ndarray, np.ndarray] | None) -> dict[str, list[float]] | None:
+    return _column(*means) if means else None
+
+
 def _gauge_column(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
     return {"x": x.astype(np.int64).tolist(), "y": [float(f"{value:.4g}") for value in y]}
-
-
-def smoothing_factor(steps_per_epoch: int) -> float:
-    """How much a step counts in the smoothed curves, compared with the next one."""
-    least, most = SMOOTH_STEPS
-    return 1 - 1 / min(most, max(least, SMOOTH_EPOCHS * steps_per_epoch))
-
-
-def _smoothed(last: float | None, count: int, values: Iterable[float], share: float) -> list[float]:
-    """The next values of a running mean in which every step counts `share` times as the next, without its bias towards zero at the
-    start; `last` is its value after `count` steps."""
-    total, smooth = (last or 0.0) * (1 - share**count), []
-    for value in values:
-        count += 1
-        total = share * total + (1 - share) * value
-        smooth.append(total / (1 - share**count))
-    return smooth
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Charts that do not move, as pure functions from numbers to Plotly figures. (The moving ones are the live component's.)"""
+"""Static charts of probabilities and learning rates: pure functions from numbers to Plotly figures. (Live charts are components.)"""
 
 import html
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ import plotly.graph_objects as go
 if TYPE_CHECKING:
     from cnn_core.training.learning_rate_finder import RateCurve
 
-POINTS = 400
-# What Streamlit's chart theme puts in the place of its ten categorical colours: the page shows those of its light or dark theme.
+MAX_POINTS = 400
+# Streamlit's chart theme replaces these by the ten categorical colours of the page's light or dark theme.
 THEME_COLOURS = tuple(f"#0000{place:02d}" for place in range(1, 11))
 
 
 def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go.Figure:
-    """The most probable classes as horizontal bars, most probable on top."""
+    """Return the most probable classes as horizontal bars, the most probable on top."""
     shown = ranked[:limit]
     figure = go.Figure(
         go.Bar(
@@ -35,9 +35,9 @@ def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go
     return figure
 
 
-def rate_chart(schedule: Callable[[int], float], steps_per_epoch: int, epochs: int) -> go.Figure:
-    """The learning rate over the training, at up to POINTS of its steps."""
-    steps = np.unique(np.linspace(0, steps_per_epoch * epochs - 1, POINTS).astype(int))
+def learning_rate_chart(schedule: Callable[[int], float], steps_per_epoch: int, epochs: int) -> go.Figure:
+    """Return the learning rate by epoch, at up to MAX_POINTS of the steps."""
+    steps = np.unique(np.linspace(0, steps_per_epoch * epochs - 1, MAX_POINTS).astype(int))
     rates = [schedule(int(step)) for step in steps]
     figure = go.Figure(
         go.Scatter(
@@ -49,20 +49,25 @@ def rate_chart(schedule: Callable[[int], float], steps_per_epoch: int, epochs: i
         )
     )
     figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=220)
-    figure.update_xaxes(title="epochs done", range=[0, epochs])
+    figure.update_xaxes(title="epoch", range=[0, epochs])
     figure.update_yaxes(title="learning rate", rangemode="tozero", automargin=True)
     return figure
 
 
-def rate_curve(found: "RateCurve") -> go.Figure:
-    """The smoothed loss at rising learning rates, the proposed rate marked."""
-    curve = go.Scatter(x=found.rates, y=found.losses, mode="lines", hovertemplate="rate %{x:.2g}: loss %{y:.3f}<extra></extra>")
+def learning_rate_finder_chart(result: "RateCurve") -> go.Figure:
+    """Return the smoothed loss at rising learning rates, with the suggested learning rate marked."""
+    curve = go.Scatter(
+        x=result.rates,
+        y=result.losses,
+        mode="lines",
+        hovertemplate="learning rate %{x:.2g}: loss %{y:.3f}<extra></extra>",
+    )
     mark = go.Scatter(
-        x=[found.proposal] * 2,
-        y=[min(found.losses), max(found.losses)],
+        x=[result.proposal] * 2,
+        y=[min(result.losses), max(result.losses)],
         mode="lines+text",
         line={"dash": "dash"},
-        text=["", f"proposed {found.proposal:g}"],
+        text=["", f"suggested {result.proposal:g}"],
         textposition="top center",
         cliponaxis=False,
         hoverinfo="skip",

@@ -13,7 +13,7 @@ from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.training.schedule import make_schedule
-from pages.charts.figures import rate_chart, rate_curve
+from pages.charts.figures import learning_rate_chart, learning_rate_finder_chart
 from pages.charts.images import labelled_grid
 from pages.shared.forms import field_key
 from pages.shared.progress import watch
@@ -25,7 +25,7 @@ def schedule_chart(config: TrainConfig, info: DataInfo) -> None:
     """The learning rate over the whole training, before it has begun."""
     steps_per_epoch = config.steps_per_epoch(info)
     st.plotly_chart(
-        rate_chart(make_schedule(config, steps_per_epoch), steps_per_epoch, config.epochs),
+        learning_rate_chart(make_schedule(config, steps_per_epoch), steps_per_epoch, config.epochs),
         config={"displayModeBar": False},
         alt="The learning rate over the epochs of the training",
     )
@@ -55,7 +55,9 @@ def rate_finder(config: TrainConfig) -> None:
         args=(field_key("learning_rate", config.model_dump()), found.proposal),
         help="A tenth of the rate at which the loss was lowest.",
     )
-    st.plotly_chart(rate_curve(found), config={"displayModeBar": False}, alt="The loss while the learning rate rises")
+    st.plotly_chart(
+        learning_rate_finder_chart(found), config={"displayModeBar": False}, alt="The loss while the learning rate rises"
+    )
 
 
 def batch_preview(config: TrainConfig) -> None:

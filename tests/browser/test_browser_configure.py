@@ -58,8 +58,7 @@ def test_a_learning_rate_is_found_with_its_progress_shown_and_taken_with_the_key
     use = page.get_by_role("button", name="Use ")
     use.wait_for()
     found = use.inner_text().split()[-1]
-    page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
-    assert f"proposed {found}" in page.locator("[data-testid=stPlotlyChart]:visible").text_content()
+    expect(page.locator("[data-testid=stPlotlyChart] .textpoint text", has_text=found)).to_be_visible()
     use.focus()
     page.keyboard.press("Enter")
     expect(number_field(page, "Learning rate")).to_have_value(found)

@@ -66,7 +66,7 @@ def upload(at, content, name="settings.json"):
 )
 def test_the_chart_of_the_learning_rate_is_the_schedules_own_and_follows_the_fields(empty, open_page, chosen):
     at = fill(open_page("configure"), **chosen)
-    (line,) = charts(at)["epochs done"]
+    (line,) = charts(at)["epoch"]
     steps_per_epoch = -(-1222 // chosen.get("batch_size", 64))
     schedule = make_schedule(make_config(**chosen), steps_per_epoch)
     steps = (numbers(line["x"]) * steps_per_epoch).round().astype(int)
@@ -78,7 +78,7 @@ def test_the_chart_of_the_learning_rate_is_the_schedules_own_and_follows_the_fie
 
 def test_a_short_training_is_drawn_step_by_step(empty, open_page):
     at = fill(open_page("configure"), epochs=2)
-    (line,) = charts(at)["epochs done"]
+    (line,) = charts(at)["epoch"]
     np.testing.assert_allclose(numbers(line["x"]), np.arange(2 * STEPS) / STEPS)
 
 

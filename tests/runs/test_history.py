@@ -9,7 +9,7 @@ import pytest
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.runs.curve import decimate
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, HistoryPosition, smoothing_factor, summarise_history
+from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, HistoryPosition, summarise_history
 
 STARTED = Started(
     parameters=506_154, device="CPU, 2 threads", train_count=900, val_count=100, test_count=200, steps_per_epoch=10, epochs=5
@@ -294,15 +294,29 @@ def test_changes_are_told_in_words_move_the_last_epoch_and_are_taken_back_by_a_r
     assert (lost["epochs_total"], len(lost["changes"])) == (5, 0)
 
 
-def test_the_smoothed_curve_is_the_bias_corrected_running_mean_of_all_steps_however_they_were_reported():
-    values = np.random.default_rng(0).random(70)
-    history = history_of([replace(STARTED, steps_per_epoch=200)])
-    for seq, (first, last) in enumerate(((0, 1), (1, 30), (30, 70)), start=2):
-        history.add([StoredEvent(seq, replace(steps(last, last - first), loss=tuple(values[first:last])))])
-    weights = [smoothing_factor(200) ** np.arange(count)[::-1] for count in range(1, 71)]
-    expected = [np.average(values[: len(weight)], weights=weight) for weight in weights]
-    smooth = history.snapshot()["smooth"]["loss"]
-    assert smooth["x"] == list(range(1, 71)) and smooth["y"] == pytest.approx(expected, abs=1e-5)
+def test_few_points_are_sent_as_they_are_and_of_many_the_means_too():
+    assert history_of([STARTED, steps(SNAPSHOT_POINTS, SNAPSHOT_POINTS)]).snapshot()["means"] == {"loss": None, "accuracy": None}
+    losses = np.random.default_rng(0).random(50_000)
+    report = replace(steps(50_000, 50_000), loss=tuple(losses))
+    history = history_of([STARTED, report])
+    column = history.snapshot()["means"]["loss"]
+    expected = [losses[first : first + 64].mean() for first in range(0, 50_000, 64)]
+    assert column["x"] == [*range(64, 50_000, 64), 50_000] and column["y"] == pytest.approx(expected, abs=1e-5)
+    assert len(column["x"]) <= SNAPSHOT_POINTS // 2
+
+
+def test_an_update_has_means_where_it_cannot_have_all_points():
+    history = history_of([STARTED, steps(1000, 1000)])
+    mark = history.mark()
+    losses = np.random.default_rng(0).random(UPDATE_POINTS + 1)
+    history.add([StoredEvent(3, replace(steps(1200, 200), loss=tuple(losses[:-1])))])
+    assert history.update(mark)["means"] == {"loss": None, "accuracy": None}
+    history.add([StoredEvent(4, replace(steps(1201, 1), loss=(losses[-1],)))])
+    column = history.update(mark)["means"]["loss"]
+    assert column["x"] == [1004, *range(1008, 1201, 4), 1201]  # intervals of four steps from step 1 on
+    ends = [step - 1000 for step in column["x"]]
+    expected = [losses[first:last].mean() for first, last in zip([0, *ends[:-1]], ends, strict=True)]
+    assert column["y"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_what_a_report_says_once_is_one_point_and_what_it_cannot_say_is_none():
@@ -314,17 +328,9 @@ def test_what_a_report_says_once_is_one_point_and_what_it_cannot_say_is_none():
     assert history.update(replace(history.mark(), steps=10))["gauges"]["learning_rate"]["x"] == [20]
 
 
-def test_a_resumption_takes_gauges_and_smoothed_points_back_too():
-    events = [STARTED, steps(10, 10), steps(20, 10)]
-    history = history_of([*events, STARTED, Resumed(10, 1)])
+def test_a_resumption_takes_gauges_back_too():
+    history = history_of([STARTED, steps(10, 10), steps(20, 10), STARTED, Resumed(10, 1)])
     assert history.snapshot()["gauges"]["learning_rate"]["x"] == [10]
-    assert history.snapshot()["smooth"]["loss"]["x"][-1] == 10
-    again = history_of([*events, STARTED, Resumed(10, 1), steps(20, 10)])
-    assert again.snapshot()["smooth"] == history_of(events).snapshot()["smooth"]
-
-
-def test_smoothed_curves_look_back_a_tenth_of_an_epoch_but_neither_hardly_nor_far():
-    assert [1 / (1 - smoothing_factor(count)) for count in (1, 200, 10_000)] == pytest.approx([5, 20, 50])
 
 
 def test_the_classes_are_told_once_before_the_first_step():
