@@ -121,7 +121,7 @@ def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
     jump = find_loss_jump(history, config.batch_size, case.comparable_since(*SMOOTH_CHANGES)) if history.losses else None
     if not jump:
         return None
-    steps, rates = history.gauge("learning_rate")
+    steps, rates = history.report_values("learning_rate")
     highest = float(rates[: np.searchsorted(steps, jump.high_step) + 1].max())
     if config.learning_rate < highest * HIGH_FRACTION:  # it was lowered since
         return None

@@ -71,13 +71,13 @@ def first_loss(history: History) -> float:
 
 def find_loss_jump(history: History, batch_size: int, since: int = 0) -> LossJump | None:
     """Return the highest jump of the training loss beyond its noise after step `since`, within the steps that a history keeps."""
-    since = max(since, history.ruled_after)
+    since = max(since, history.diagnosed_after)
     return _find_explosion(history, since) or _find_rise_of_windows(history, batch_size, since)
 
 
 def _losses_after(history: History, since: int) -> NDArray[np.float32]:
     """Return the losses of the steps after `since`, (steps,)."""
-    return np.asarray(history.losses)[since - history.ruled_after :]  # a view: a long run has many
+    return np.asarray(history.losses)[since - history.diagnosed_after :]  # a view: a long run has many
 
 
 def _find_explosion(history: History, since: int) -> LossJump | None:
@@ -112,7 +112,7 @@ def _find_rise_of_windows(history: History, batch_size: int, since: int) -> Loss
 
 def find_spikes(history: History) -> GradientSpikes | None:
     """Return the gradient norms far above the median where enough of them set the training back."""
-    steps, norms = history.gauge("gradient_norm")
+    steps, norms = history.report_values("gradient_norm")
     steps, norms = steps[~np.isnan(norms)], norms[~np.isnan(norms)]
     if len(norms) < MIN_REPORTS:
         return None
@@ -127,7 +127,7 @@ def find_spikes(history: History) -> GradientSpikes | None:
 
 def _is_harmful(history: History, step: int) -> bool:
     """Whether the loss rose after the gradient spike at `step`."""
-    at = step - history.ruled_after
+    at = step - history.diagnosed_after
     before, after = history.losses[max(0, at - WINDOW_STEPS) : at], history.losses[at : at + WINDOW_STEPS]
     if not before or len(after) < WINDOW_STEPS // 2:
         return False

@@ -60,7 +60,7 @@ class Channel:
                     return
                 # All of this before the message is sent: the channel goes on reading meanwhile.
                 message, is_last = self._message(self._run, since), not self._run.is_active
-                since, sent = self._history.mark(), self.position
+                since, sent = self._history.position(), self.position
                 yield message
                 if is_last:
                     return
@@ -159,7 +159,7 @@ class Channels:
 
 def encode(history: History, run: Run, since: HistoryPosition | None) -> str:
     """Return one Server-Sent Event: a snapshot where `since` is None or too far back, else the update since then."""
-    mark = history.mark()
+    mark = history.position()
     has_gap = since is not None and (
         since.seq > mark.seq or since.seq < history.resumed or mark.steps - since.steps > LARGEST_GAP
     )
@@ -168,8 +168,8 @@ def encode(history: History, run: Run, since: HistoryPosition | None) -> str:
     return f"id: {mark.seq}.{mark.steps}.{mark.epochs}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
 
 
-def parse_mark(text: str | None) -> HistoryPosition | None:
-    """Return a message id as a Mark; None for anything that is not one."""
+def parse_position(text: str | None) -> HistoryPosition | None:
+    """Return a message id as a HistoryPosition; None for anything that is not one."""
     try:
         seq, steps, epochs = (int(number) for number in (text or "").split("."))
     except ValueError:

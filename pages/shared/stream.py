@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from cnn_core.errors import StudioError
-from pages.shared.run_channel import Channels, parse_mark
+from pages.shared.run_channel import Channels, parse_position
 from pages.shared.server import get_store
 
 MOST_TOGETHER = 12  # runs in one stream: more curves can hardly be told apart
@@ -27,7 +27,7 @@ channels = Channels()
 
 async def send_run(request: Request) -> Response:
     """GET /api/runs/{run}/events: the stream of one run. `?since=` or the header Last-Event-ID is the id of the last message that arrived."""
-    since = parse_mark(request.headers.get("last-event-id") or request.query_params.get("since"))
+    since = parse_position(request.headers.get("last-event-id") or request.query_params.get("since"))
     try:
         return _stream(await channels.watch(get_store(), request.path_params["run"], since))
     except StudioError as error:

@@ -130,7 +130,7 @@ def test_a_snapshot_stays_bounded_with_as_many_epochs_as_can_be_asked_for():
 
 def test_an_update_is_bounded_however_much_came_in_between():
     history = history_of([STARTED, steps(1, 1)])
-    mark = history.mark()
+    mark = history.position()
     history.add([StoredEvent(3, steps(50_001, 50_000))])
     update = history.update(mark)
     assert not update["reset"] and update["step"] == 50_001
@@ -146,7 +146,7 @@ def test_updates_join_without_a_gap_and_without_a_double(seed: int):
     history, x, y, epochs = History(), [], [], []
     while stored:
         count = int(rng.integers(1, 9))
-        mark = history.mark()
+        mark = history.position()
         history.add(stored[:count])
         stored = stored[count:]
         update = json.loads(json.dumps(history.update(mark)))
@@ -163,7 +163,7 @@ def test_events_added_one_by_one_or_all_at_once_give_the_same_history():
     slowly = History()
     for seq, event in enumerate(events, start=1):
         slowly.add([StoredEvent(seq, event)])
-    assert slowly.snapshot() == history_of(events).snapshot() and slowly.mark() == history_of(events).mark()
+    assert slowly.snapshot() == history_of(events).snapshot() and slowly.position() == history_of(events).position()
 
 
 def test_an_empty_history_can_be_drawn_and_summarised():
@@ -307,7 +307,7 @@ def test_few_points_are_sent_as_they_are_and_of_many_the_means_too():
 
 def test_an_update_has_means_where_it_cannot_have_all_points():
     history = history_of([STARTED, steps(1000, 1000)])
-    mark = history.mark()
+    mark = history.position()
     losses = np.random.default_rng(0).random(UPDATE_POINTS + 1)
     history.add([StoredEvent(3, replace(steps(1200, 200), loss=tuple(losses[:-1])))])
     assert history.update(mark)["means"] == {"loss": None, "accuracy": None}
@@ -325,7 +325,7 @@ def test_what_a_report_says_once_is_one_point_and_what_it_cannot_say_is_none():
     gauges = history.snapshot()["gauges"]
     assert gauges["gradient_norm"] == {"x": [10], "y": [2.5]} and gauges["load"] == {"x": [10], "y": [0.75]}
     assert gauges["learning_rate"]["x"] == [10, 20]
-    assert history.update(replace(history.mark(), steps=10))["gauges"]["learning_rate"]["x"] == [20]
+    assert history.update(replace(history.position(), steps=10))["gauges"]["learning_rate"]["x"] == [20]
 
 
 def test_a_resumption_takes_gauges_back_too():
@@ -337,5 +337,5 @@ def test_the_classes_are_told_once_before_the_first_step():
     started = replace(STARTED, classes=("cat", "dog"))
     before, begun, later = History(), history_of([started]), history_of([started, steps(10, 10)])
     assert before.snapshot()["classes"] is None and later.snapshot()["classes"] == ["cat", "dog"]
-    assert begun.update(before.mark())["classes"] == ["cat", "dog"]
-    assert later.update(begun.mark())["classes"] == ["cat", "dog"] and later.update(later.mark())["classes"] is None
+    assert begun.update(before.position())["classes"] == ["cat", "dog"]
+    assert later.update(begun.position())["classes"] == ["cat", "dog"] and later.update(later.position())["classes"] is None

@@ -73,9 +73,9 @@ def test_a_history_that_goes_on_from_a_digest_anywhere_is_the_history_of_all_eve
     for cut in (0, 1, 5, len(events) // 3, len(events) // 2, len(events) - 1, len(events)):
         history = from_bytes(to_bytes(folded(events[:cut])))
         history.add([StoredEvent(seq, event) for seq, event in enumerate(events[cut:], start=cut + 1)])
-        assert history == whole and history.snapshot() == whole.snapshot() and history.mark() == whole.mark()
+        assert history == whole and history.snapshot() == whole.snapshot() and history.position() == whole.position()
         assert history.losses == whole.losses
-        np.testing.assert_array_equal(history.gauge("gradient_norm"), whole.gauge("gradient_norm"))
+        np.testing.assert_array_equal(history.report_values("gradient_norm"), whole.report_values("gradient_norm"))
         assert history.images_per_second == whole.images_per_second
 
 
@@ -171,8 +171,8 @@ def test_a_history_without_what_rules_look_at_draws_the_same():
     drawn.drop_steps()
     for history in (whole, drawn):
         history.add([StoredEvent(seq, event) for seq, event in enumerate(events[500:], start=501)])
-    assert drawn.snapshot() == whole.snapshot() and drawn.update(replace(drawn.mark(), steps=0)) == whole.update(
-        replace(whole.mark(), steps=0)
+    assert drawn.snapshot() == whole.snapshot() and drawn.update(replace(drawn.position(), steps=0)) == whole.update(
+        replace(whole.position(), steps=0)
     )
     with pytest.raises(AssertionError):
         drawn.losses  # noqa: B018
@@ -206,10 +206,10 @@ def test_rules_see_the_first_and_the_newest_steps_as_they_were_told(monkeypatch:
             events = [new]
         history.add([StoredEvent(history.seq + 1, event) for event in events])
         most = max(most, len(history.losses))
-        after = history.ruled_after
+        after = history.diagnosed_after
         np.testing.assert_array_equal(history.losses, np.float32(told[after:]))
         np.testing.assert_array_equal(history.first_losses, np.float32(told[:FIRST_STEPS]))
-        steps, values = map(np.ndarray.tolist, history.gauge("gradient_norm"))
+        steps, values = map(np.ndarray.tolist, history.report_values("gradient_norm"))
         assert steps == [step for step in norms if step > after]
         assert values == np.float32([norms[step] for step in steps]).tolist()
     assert 100 < most <= 200 and len(told) > 500
