@@ -21,11 +21,11 @@ def column(x: NDArray[Any], y: NDArray[Any]) -> dict[str, list[float]]:
     return {"x": x.astype(np.int64).tolist(), "y": y.round(5).tolist()}
 
 
-def meancolumn(means: Points | None) -> dict[str, list[float]] | None:
+def mean_column(means: Points | None) -> dict[str, list[float]] | None:
     return column(*means) if means else None
 
 
-def reportcolumn(x: NDArray[Any], y: NDArray[Any]) -> dict[str, list[float]]:
+def report_column(x: NDArray[Any], y: NDArray[Any]) -> dict[str, list[float]]:
     return {"x": x.astype(np.int64).tolist(), "y": [float(f"{value:.4g}") for value in y]}
 
 

@@ -125,20 +125,22 @@ class History:
             old = len(self._losses) - DIAGNOSED_STEPS
             self.diagnosed_after += old
             del self._losses[:old]
-            reports = bisect_right(self._reported, self.diagnosed_after)
-            for values in (self._reported, *self._diagnosed.values()):
-                del values[:reports]
+            self._delete_reports(slice(None, bisect_right(self._reported, self.diagnosed_after)))
+
+    def _delete_reports(self, reports: slice) -> None:
+        """Delete the values of these reports that the diagnostics read."""
+        del self._reported[reports]
+        for values in self._diagnosed.values():
+            del values[reports]
 
     def _return_to(self, checkpoint: Resumed) -> None:
         """Remove what was reported after the checkpoint that training was resumed from: it will be reported again."""
         for curve in (*self._steps.values(), *self._gauges.values()):
             curve.truncate(checkpoint.step)
-        reports = bisect_right(self._reported, checkpoint.step)
         del self._first[checkpoint.step :]
         del self._losses[max(0, checkpoint.step - self.diagnosed_after) :]
         self.diagnosed_after = min(self.diagnosed_after, checkpoint.step)
-        for values in (self._reported, *self._diagnosed.values()):
-            del values[reports:]
+        self._delete_reports(slice(bisect_right(self._reported, checkpoint.step), None))
         self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= checkpoint.epoch]
         self.changes = [change for change in self.changes if change.step <= checkpoint.step]
         self.probed = [probed for probed in self.probed if probed.epoch <= checkpoint.epoch]
@@ -181,8 +183,8 @@ class History:
     def drop_steps(self) -> None:
         """Drop the values that only diagnostics need; `losses` and `report_values` are not available afterwards."""
         self._has_steps = False
-        for values in (self._losses, self._reported, *self._diagnosed.values()):
-            del values[:]
+        del self._losses[:]
+        self._delete_reports(slice(None))
 
     @property
     def seconds_left(self) -> float | None:
@@ -208,8 +210,8 @@ class History:
             "reset": True,
             "classes": self._class_names(),
             "steps": {name: column(*curve.envelope(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
-            "means": {name: meancolumn(curve.means(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
-            "gauges": {name: reportcolumn(*curve.envelope(SNAPSHOT_POINTS // 4)) for name, curve in self._gauges.items()},
+            "means": {name: mean_column(curve.means(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
+            "gauges": {name: report_column(*curve.envelope(SNAPSHOT_POINTS // 4)) for name, curve in self._gauges.items()},
             "epochs": [epoch_values(e) for e in self.epochs],
             **self._status(),
         }
@@ -220,9 +222,9 @@ class History:
             "reset": False,
             "classes": self._class_names() if not since.steps else None,  # known before the first step, and sent then
             "steps": {name: column(*decimate(*curve.points(since.steps), UPDATE_POINTS)) for name, curve in self._steps.items()},
-            "means": {name: meancolumn(curve.means(UPDATE_POINTS, since.steps)) for name, curve in self._steps.items()},
+            "means": {name: mean_column(curve.means(UPDATE_POINTS, since.steps)) for name, curve in self._steps.items()},
             "gauges": {
-                name: reportcolumn(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._gauges.items()
+                name: report_column(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._gauges.items()
             },
             "epochs": [epoch_values(e) for e in self.epochs[since.epochs :]],
             **self._status(),
