@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Probed, Progress, Resumed, Started, Steps
-from cnn_core.runs.chart_columns import column, describe_change, epoch_values
+from cnn_core.runs.chart_columns import column, describe_change, epoch_values, mean_column, report_column
 from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
 from cnn_core.runs.event_log import StoredEvent
 
