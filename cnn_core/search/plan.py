@@ -47,7 +47,7 @@ class SearchPlan:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or self.name != self.name.strip():
             raise SettingError(
-                f"“{self.name[:80]}” cannot be the name of a search. Use up to 60 letters, digits, spaces and . , + - _; start with a letter or digit.",
+                f"“{self.name[:80]}” cannot be the name of a search. Use up to 60 letters, digits, spaces, dots, commas, plus, minus and underscore, starting with a letter or digit.",
                 "name",
             )
         if not 1 <= self.trials <= MAX_TRIALS:

@@ -79,7 +79,7 @@ def test_a_search_that_is_done_goes_on_with_more_trials_only(home: Home):
     studies.cancel("rates")
     assert studies.status("rates") == "done"
     for trials in (None, 2, 3):
-        with pytest.raises(SettingError, match="Ask for more trials"):
+        with pytest.raises(SettingError, match="3 trials"):
             studies.resume("rates", trials)
     with pytest.raises(SettingError, match="Trials is 0"):
         studies.resume("rates", 0)
