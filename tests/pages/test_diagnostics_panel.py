@@ -109,7 +109,7 @@ def test_one_healthy_epoch_is_enough_for_a_calm_sentence_and_none_is_not(empty, 
     with hold(empty.home.run_folder(run)):
         empty.log.append(run, [started(), steps([2.3 - 0.03 * step for step in range(39)], 39, 0.001)])
         at = open_page("train", run=run)
-        assert not at.subheader and not any("epoch" in caption.value for caption in at.caption)
+        assert not at.subheader and not any(" epoch:" in caption.value for caption in at.caption)
         empty.log.append(run, [epoch(1)])
         at.run()
         assert any("in 1 epoch:" in caption.value for caption in at.caption)

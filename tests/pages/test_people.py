@@ -90,9 +90,9 @@ def test_the_bin_that_a_person_empties_is_their_own(shared: Store, open_as: Open
     runs = [start(shared, owner, "finished") for owner in (ANN, BEN)]
     for run in runs:
         RunOrganizer(shared).remove(run)
-    next(button for button in open_as(ANN, "runs").button if button.label == "Delete them").click().run()
+    next(button for button in open_as(ANN, "runs").button if button.key == "empty-bin").click().run()
     assert [run.id for run in RunOrganizer(shared).removed()] == [runs[1]]
-    next(button for button in open_as(TEACHER, "runs").button if button.label == "Delete them").click().run()
+    next(button for button in open_as(TEACHER, "runs").button if button.key == "empty-bin").click().run()
     assert RunOrganizer(shared).removed() == []
 
 
@@ -102,7 +102,7 @@ def test_one_run_more_than_may_wait_is_refused_on_the_page_in_words(shared: Stor
     next(button for button in at.button if "Train on digits" in button.label).click().run()
     assert [run.id for run in shared.runs()] == runs[::-1]
     (error,) = at.error
-    assert "Nothing was started. 2 runs of yours wait already" in error.value and is_a_sentence(error.value)
+    assert "2 waiting runs" in error.value and is_a_sentence(error.value)
 
 
 def test_a_full_share_of_the_disk_is_shown_and_refuses_a_run_with_what_to_delete(shared: Store, open_as: Opener):

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import MODEL_OPTIONS, facts
+from cnn_core.config.schema import MODEL_OPTIONS, facts, title
 from cnn_core.home import Home
 from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.store import Store
@@ -16,6 +16,7 @@ from cnn_core.search.plan import MAX_TRIALS, SearchPlan
 from cnn_core.search.runner import run_search
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import SEARCHABLE, Choices, Range, check_space, parse_space, takes_range
+from pages.views.search.results import IMPORTANCE
 from pages.views.search.space_form import BOX
 from pages.views.search.status import NEXT_TRIAL
 from pages.views.search.suggestions import suggest_range, suggest_values
@@ -138,8 +139,8 @@ def test_a_list_that_cannot_be_read_and_choices_of_one_are_refused(open_page, st
     named(at.text_input, "Dropout: values").set_value("some, 2").run()
     assert "Dropout" in at.error[0].value
     at = search_in(at, "flip")
-    named(at.button_group, "Flip").set_value(["off"]).run()
-    assert "Flip" in at.error[0].value and not at.exception
+    named(at.button_group, title("flip")).set_value(["off"]).run()
+    assert title("flip") in at.error[0].value and not at.exception
 
 
 def test_settings_that_suit_no_image_are_refused_at_the_start(studies, open_page, tmp_path):
@@ -195,7 +196,7 @@ def test_a_search_that_is_done_shows_its_best_trial_every_trial_and_what_they_ha
     assert axes["accuracy"]["values"] == [trial.value for trial in trials]
     alts = [chart.proto.alt for chart in at.get("plotly_chart")]
     assert any(f"the best is {best.value:.2%}" in alt for alt in alts)
-    assert "search-importance" in " ".join(chart.proto.id for chart in at.get("plotly_chart"))
+    assert IMPORTANCE in [heading.value for heading in at.subheader]
     assert sorted(run.origin for run in Store(searched.home).runs()) == sorted(
         f"{searched.search('colours').origin}/{trial.number}" for trial in trials
     )

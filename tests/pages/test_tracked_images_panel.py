@@ -185,7 +185,7 @@ def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now
     begun = Started(1, "CPU", 30, 6, 6, 10, 4, classes=classes)
     with hold(folder(own_trained, run)):
         at = open_page("train", run=run)
-        assert captions(at).count("asked about it after the next epoch") == 2 and not charts(at)
+        assert captions(at).count(NO_PREDICTION) == 2 and not charts(at)
         own_trained.log.append(
             run, [begun, steps(1, 10), epoch(1, 10), Probed(1, 10, names, ((0.25, 0.7, 0.05), (0.2, 0.2, 0.6)))]
         )
@@ -249,7 +249,7 @@ def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty,
     run = empty.create(make_config())
     at = choose(open_page("train", run=run), "From the data set")
     assert "have not been read yet" in at.info[0].value
-    press(at, "Read them now")
+    press(at, "Read now")
     press(at, "Pin")
     assert len(read_tracked_images(folder(empty, run))) == 1
 

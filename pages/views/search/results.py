@@ -23,6 +23,7 @@ from pages.shared.text import plain
 
 RELIABLE_TRIALS = 20  # trials; with fewer the importance changes with every one
 STATES = {"running": "training", "complete": "completed", "pruned": "stopped early", "failed": "failed"}
+IMPORTANCE = "Hyperparameter importance"
 NO_RESULTS = "The first trial has not ended yet. Results are shown here afterwards."
 PLAIN = {"displayModeBar": False}
 
@@ -89,7 +90,7 @@ def show_importance(search: Search, trials: Sequence[Trial]) -> None:
     if len(search.plan.space) < 2 or not ended:
         return
     st.subheader(
-        "Hyperparameter importance",
+        IMPORTANCE,
         help="fANOVA (Hutter, Hoos and Leyton-Brown, 2014): a random forest predicts the accuracy from the settings, and its variance is split among them.",
     )
     if ended < MIN_TRIALS:
