@@ -12,7 +12,8 @@ from cnn_core.cli.command import CommandResult, find_run
 from cnn_core.data.source import finish
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
-from cnn_core.runs.diagnostics import Finding, diagnose
+from cnn_core.runs.diagnostics import diagnose
+from cnn_core.runs.finding import Finding
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.run import Run

@@ -5,16 +5,15 @@ not sufficient. What the rules measure is in `signals`, what they suggest in `su
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from statistics import mean, stdev
-from typing import Any
 
 import numpy as np
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.library import IMBALANCE
-from cnn_core.events import Epoch, Started
 from cnn_core.runs import suggestions
+from cnn_core.runs.finding import DiagnosticCase, Finding
 from cnn_core.runs.history import History
 from cnn_core.runs.signals import (
     chance_accuracy,
@@ -22,7 +21,6 @@ from cnn_core.runs.signals import (
     find_loss_jump,
     find_spikes,
     find_validation_rise,
-    last_change_step,
     standard_error,
 )
 from cnn_core.training.schedule import make_schedule
@@ -43,44 +41,6 @@ TREND = 3  # times its standard error: a smaller rise may be chance
 LOSS_SLACK = 1.02  # times the lowest validation loss: up to this it has not risen
 MORE_EPOCHS = 2  # times as many epochs
 SMOOTH_CHANGES = ("epochs", "learning_rate", "weight_decay")  # changing these does not make the loss jump by itself
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a rule reports. `rule`: its name; `observation`, `remedy`: sentences; `changes`: the settings that the remedy changes."""
-
-    rule: str
-    observation: str
-    remedy: str
-    changes: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DiagnosticCase:
-    """The input of the rules: history, current settings, error message ("" for none).
-
-    parent_epoch: the epochs up to this one belong to the parent run, whose settings are unknown here; 0 without a parent.
-    """
-
-    history: History
-    config: TrainConfig
-    error: str = ""
-    parent_epoch: int = 0
-
-    @property
-    def started(self) -> Started | None:
-        """The event with the facts of the data and the model."""
-        return self.history.started
-
-    def comparable_since(self, *ignored: str) -> int:
-        """Return the step after which the run's numbers can be compared: since then only settings in `ignored` were changed."""
-        own = [epoch.step for epoch in self.history.epochs if epoch.epoch <= self.parent_epoch]
-        return max(last_change_step(self.history, ignored), *own[-1:], 0)
-
-    def epochs_since_change(self, *ignored: str) -> list[Epoch]:
-        """Return the epochs that can be compared."""
-        since = self.comparable_since(*ignored)
-        return [epoch for epoch in self.history.epochs if epoch.step > since]
 
 
 def diagnose(history: History, config: TrainConfig, error: str = "", parent_epoch: int | None = None) -> list[Finding]:

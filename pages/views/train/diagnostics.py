@@ -4,7 +4,8 @@ from threading import Lock
 
 import streamlit as st
 
-from cnn_core.runs.diagnostics import Finding, diagnose
+from cnn_core.runs.diagnostics import diagnose
+from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
