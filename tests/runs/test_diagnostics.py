@@ -126,7 +126,8 @@ def test_gradients_that_throw_the_training_back_are_clipped_and_harmless_ones_ar
     finding = only(history_of(started(), *steps(1, losses.tolist(), norms=norms.tolist())))
     assert finding.rule == "Gradient spikes"
     assert all(
-        figure in finding.observation for figure in ("In 3 of 400 reports", "of 0.8,", "30 at step 201", "After 3 of them")
+        figure in finding.observation
+        for figure in ("In 3 of 400 reports", "of 0.8,", "at most 30, at step 201", "After 3 of them")
     )
     assert finding.changes == {"clip_norm": 2.0}
     assert rules(harmless) == []
@@ -165,7 +166,7 @@ def test_guessing_in_an_imbalanced_set_is_saying_the_largest_class():
 def test_a_rate_far_below_the_usual_one_is_raised_to_it():
     config = make_config(data="cifar10", learning_rate=1e-7)
     finding = only(history_of(started(), *epochs([0.1] * 9, train_accuracy=0.1)), config)
-    assert finding.changes == {"learning_rate": 0.001} and "1e-07 is far below the usual 0.001" in finding.remedy
+    assert finding.changes == {"learning_rate": 0.001} and "1e-07 is far below the default of 0.001" in finding.remedy
 
 
 def test_a_guesser_hardly_ever_exceeds_the_margin():
