@@ -127,7 +127,7 @@ def test_gradients_that_throw_the_training_back_are_clipped_and_harmless_ones_ar
     assert finding.rule == "Gradient spikes"
     assert all(
         figure in finding.observation
-        for figure in ("In 3 of 400 reports", "of 0.8,", "at most 30, at step 201", "After 3 of them")
+        for figure in ("In 3 of 400 reports", "of 0.8 ", "at most 30, at step 201", "After 3 of them")
     )
     assert finding.changes == {"clip_norm": 2.0}
     assert rules(harmless) == []
