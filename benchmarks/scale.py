@@ -21,9 +21,9 @@ from benchmarks.machine import print_table
 from benchmarks.viewers import messages
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch, Event, Started, Steps
-from cnn_core.runs.digest import EVERY, keep_history
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
+from cnn_core.runs.history_cache import SAVE_EVERY, save_history
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
 
@@ -139,9 +139,9 @@ def store_events(store: Store, run: str, events: Iterator[Event]) -> int:
         for event in piece:
             seq += 1
             waiting.append(StoredEvent(seq, event))
-            if len(waiting) == EVERY:
+            if len(waiting) == SAVE_EVERY:
                 history.add([waiting.popleft()])
-    keep_history(store, run, history)
+    save_history(store, run, history)
     return seq
 
 

@@ -27,9 +27,9 @@ from cnn_core.events import Epoch, Resumed
 from cnn_core.home import Home
 from cnn_core.runs.event_reader import EventReader
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import SearchStore
 
 SPACE = ("learning_rate=0.0001..0.1 log", "optimizer=adam,sgd", "dropout=0..0.6", "batch_norm=on,off", "depth=2..4")
 WIDTH = 0.5
@@ -123,7 +123,7 @@ def work_off(args: argparse.Namespace, seed: int, prune: bool) -> Searched:
     with tempfile.TemporaryDirectory() as folder:
         store, studies = Store(Home(Path(folder))), SearchStore(Home(Path(folder)))
         base = make_config(epochs=args.epochs, width=WIDTH, seed=seed)
-        studies.create(Plan(NAME, base, parse_space(SPACE), args.trials, args.sampler, prune, seed))
+        studies.create(SearchPlan(NAME, base, parse_space(SPACE), args.trials, args.sampler, prune, seed))
         begun = time.perf_counter()
         run_search(studies, store, NAME, should_end=lambda: False, wait=lambda: time.sleep(0.01))
         seconds, trials = time.perf_counter() - begun, studies.trials(NAME)

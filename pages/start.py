@@ -4,7 +4,7 @@ import streamlit as st
 
 from cnn_core.config.defaults import make_config
 from pages.shared.links import page_file
-from pages.shared.run_origin import listed
+from pages.shared.run_origin import listed_runs
 from pages.shared.run_selection import status_badge
 from pages.shared.server import get_store
 from pages.shared.start_run import start_run
@@ -38,7 +38,7 @@ with fourth:
 
 st.page_link(page_file("configure"), label="Choose data, model and settings", icon=":material/tune:")
 
-runs = listed(get_store().runs())
+runs = listed_runs(get_store().runs())
 if runs:
     st.subheader("Recent runs")
 for run in runs[:MAX_RUNS]:

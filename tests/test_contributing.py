@@ -90,7 +90,7 @@ exercise = find_exercise("batch-size")
 assert exercise.settings("A").batch_size == 128 and exercise.settings("B").batch_size == 8
 assert ILLUSTRATIONS["batch-size"]().images.shape == (8, 32, 32, 1)
 """,
-    "A rule of the doctor": """
+    "A diagnostic rule": """
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Started
 from cnn_core.runs.diagnostics import diagnose

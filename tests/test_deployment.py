@@ -15,16 +15,16 @@ from cnn_core.home import Home
 from cnn_core.runs import limits
 from cnn_core.runs.limits import read_limits
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import SearchStore
-from pages.shared.stream import SILENCE_SECONDS
+from pages.shared.run_channel import HEARTBEAT_SECONDS
 from tests.helpers import ROOT
 
 DEPLOY = ROOT / "deploy"
 PAGE = (ROOT / "docs" / "deployment.md").read_text()
 SERVER = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["server"]
-OWN = {limits.QUEUE_SHARE, limits.DISK_QUOTA, limits.TEACHERS, limits.PEOPLE, "CNN_STUDIO_HOME"}
+OWN = {limits.QUEUE_LIMIT, limits.DISK_QUOTA, limits.TEACHERS, limits.ALLOWED_PEOPLE, "CNN_STUDIO_HOME"}
 STREAMLITS = {option.env_var for option in config._config_options_template.values()}
 
 
@@ -46,8 +46,8 @@ def test_the_page_names_every_limit_with_what_it_is_when_left_out():
         assert f"| `{name}` |" in PAGE
     usual = read_limits({}, is_shared=True)
     rows = {row.split("`")[1]: row for row in PAGE.splitlines() if row.startswith("| `CNN_STUDIO_")}
-    assert f"| {usual.queue_share} " in rows[limits.QUEUE_SHARE]
-    assert f"| {limits.space_in_words(usual.disk_quota or 0).replace('.0', '')} " in rows[limits.DISK_QUOTA]
+    assert f"| {usual.queue_limit} " in rows[limits.QUEUE_LIMIT]
+    assert f"| {limits.format_bytes(usual.disk_quota or 0).replace('.0', '')} " in rows[limits.DISK_QUOTA]
 
 
 def test_every_file_that_is_named_exists():
@@ -84,7 +84,7 @@ def test_nginx_lets_through_what_the_dashboard_takes_and_holds_no_stream_back():
     assert int(re.search(r"client_max_body_size (\d+)m;", nginx)[1]) > SERVER["maxUploadSize"]
     assert "proxy_buffering off;" in nginx and "proxy_set_header Upgrade $http_upgrade;" in nginx
     assert "proxy_set_header Host $http_host;" in nginx
-    assert 3600 * int(re.search(r"proxy_read_timeout (\d+)h;", nginx)[1]) > SILENCE_SECONDS
+    assert 3600 * int(re.search(r"proxy_read_timeout (\d+)h;", nginx)[1]) > HEARTBEAT_SECONDS
 
 
 def test_the_container_takes_all_that_the_dashboard_needs_and_no_secret():
@@ -100,7 +100,7 @@ def test_the_container_takes_all_that_the_dashboard_needs_and_no_secret():
 def test_a_copy_has_the_runs_and_no_journal_of_a_write_under_way(home: Home, tmp_path: Path):
     # A journal that was copied beside the database is rolled back into it when the copy is opened.
     run = Store(home).create(make_config())
-    SearchStore(home).create(Plan("rates", make_config(), parse_space(["depth=1..3"])))
+    SearchStore(home).create(SearchPlan("rates", make_config(), parse_space(["depth=1..3"])))
     journal, backup = home.root / "studio.db-journal", tmp_path / "backup"
     backup.mkdir()
     commands = PAGE.partition("    for db in studio")[2].partition("\n\n")[0]

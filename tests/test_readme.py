@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cnn_core.__main__ import _parser
+from cnn_core.__main__ import make_parser
 from tests.helpers import ROOT
 from tests.test_contributing import TEXT as CONTRIBUTING
 
@@ -21,7 +21,7 @@ def test_what_the_readme_links_to_is_there(path: str):
 
 
 def test_every_command_of_the_command_line_is_shown_and_no_other():
-    actions = next(action for action in _parser()._actions if action.choices)
+    actions = next(action for action in make_parser()._actions if action.choices)
     assert set(COMMANDS) == set(actions.choices)
 
 

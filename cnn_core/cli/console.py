@@ -1,4 +1,4 @@
-"""A run's progress in a terminal: a bar that redraws itself, or one line per epoch where standard error is no terminal."""
+"""Progress in a terminal: a progress bar on one line, or one line per epoch where standard error is not a terminal."""
 
 import shutil
 import sys
@@ -12,24 +12,26 @@ from cnn_core.runs.history import History
 
 BAR = 24
 WAIT_SECONDS = 0.2
+WAITING = "Waiting: another run uses the device or comes earlier in the queue."
 Result = TypeVar("Result")
 
 
-def follow(steps: Generator[Progress, None, Result]) -> Result:
-    """Run `steps` to their end, showing on a terminal how far they are; gives their value."""
+def run_with_progress(steps: Generator[Progress, None, Result]) -> Result:
+    """Run `steps` to the end, show their progress, and return their value."""
     console = Console()
     try:
         while True:
             console.show(next(steps))
     except StopIteration as end:
-        return end.value
+        result: Result = end.value
+        return result
     finally:
         steps.close()
         console.close()
 
 
 class Console:
-    """Shows events on `out`, by default the standard error of the moment, as they come; `is_brief`: only by the bar."""
+    """Shows events on `out` (by default standard error) as they arrive; `is_brief`: only the progress bar."""
 
     def __init__(self, out: TextIO | None = None, *, is_brief: bool = False) -> None:
         self._out = out or sys.stderr
@@ -39,13 +41,14 @@ class Console:
         self._is_brief = is_brief
 
     def wait(self) -> None:
-        """It is another run's turn: say so once, and let a moment pass."""
+        """Print once that the run waits for another one, and sleep for a moment."""
         if not self._has_waited:
-            self.say("Waiting: another run has the device, or is before this one in the queue.")
+            self.say(WAITING)
             self._has_waited = True
         time.sleep(WAIT_SECONDS)
 
     def show(self, event: Event) -> None:
+        """Show one event."""
         self._history.add([StoredEvent(self._history.seq + 1, event)])
         if self._is_brief and not isinstance(event, (Progress, Steps)):
             return
@@ -59,7 +62,7 @@ class Console:
             case Progress():
                 self._redraw(event.done / max(event.total, 1), f"{event.stage} {event.done:,}/{event.total:,}")
             case Steps():
-                self._redraw(self._share_done(), self._pace(event))
+                self._redraw(self._fraction_done(), self._pace(event))
             case Epoch():
                 best = "  best so far" if event.is_best else ""
                 self.say(
@@ -68,12 +71,12 @@ class Console:
                 )
 
     def close(self) -> None:
-        """Wipe the bar."""
+        """Erase the progress bar."""
         if self._is_live:
             self._out.write("\r\033[K")
             self._out.flush()
 
-    def _share_done(self) -> float:
+    def _fraction_done(self) -> float:
         started, last = self._history.started, self._history.last
         return last.step / (started.steps_per_epoch * started.epochs) if started and last else 0.0
 
@@ -82,13 +85,13 @@ class Console:
         return f"epoch {steps.epoch}  loss {steps.loss[-1]:.3f}  {steps.images_per_second:,.0f} images/s  {left // 60:.0f}:{left % 60:02.0f} left"
 
     def say(self, text: str) -> None:
-        """Add a line above the bar."""
+        """Print a line above the progress bar."""
         self.close()
         print(text, file=self._out, flush=True)
 
-    def _redraw(self, share: float, text: str) -> None:
+    def _redraw(self, fraction: float, text: str) -> None:
         if self._is_live:
-            filled = round(BAR * share)
-            line = f"[{'█' * filled}{'·' * (BAR - filled)}] {share:4.0%}  {text}"
+            filled = round(BAR * fraction)
+            line = f"[{'█' * filled}{'·' * (BAR - filled)}] {fraction:4.0%}  {text}"
             self._out.write("\r\033[K" + line[: shutil.get_terminal_size().columns - 1])
             self._out.flush()

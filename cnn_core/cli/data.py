@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cnn_core.cli.console import follow
+from cnn_core.cli.console import run_with_progress
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
 from cnn_core.data.library import check_quality, imported_sets, remove_set, set_title
@@ -89,7 +89,7 @@ def _get(args: argparse.Namespace, home: Home) -> Output:
     source = CatalogSource(CATALOG[args.name], home)
     for file in args.archive:
         source.add_archive(file)
-    follow(_name_stages(source.ensure_imported()))
+    run_with_progress(_name_stages(source.ensure_imported()))
     return _describe_set(args.name, home)
 
 
@@ -97,7 +97,7 @@ def _import(args: argparse.Namespace, home: Home) -> Output:
     from cnn_core.data.importer import ImportOptions, import_files
 
     options = ImportOptions(args.image_size, args.fit, args.colour, args.test_share, args.split_seed)
-    follow(_name_stages(import_files(args.name, args.source.expanduser().resolve(), options, home)))
+    run_with_progress(_name_stages(import_files(args.name, args.source.expanduser().resolve(), options, home)))
     return _describe_set(args.name, home)
 
 

@@ -1,7 +1,7 @@
-"""`python -m cnn_core evaluate RUN`: a run's network on one part of its images, in words, as JSON, as a table, and as a report.
+"""`python -m cnn_core evaluate RUN`: evaluate a run's model on one split of its images; print, export and report the metrics.
 
---part   test (as told without it), val or train          --csv     a row for every image (see `analysis.predictions`)
---epoch  a kept epoch's network instead of the best one   --report  one HTML file (see `analysis.report`)
+--part   test (the default), val or train              --csv     a row for every image (see `metrics.prediction_table`)
+--epoch  the model after a saved epoch, not the best   --report  one HTML file (see `report.run_report`)
 """
 
 import argparse
@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cnn_core.cli.console import follow
-from cnn_core.data.source import SPLIT_NAMES, SPLITS, Split
+from cnn_core.cli.command import CommandResult
+from cnn_core.cli.console import run_with_progress
+from cnn_core.data.source import SPLITS, Split
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.run import Run
@@ -19,33 +20,34 @@ from cnn_core.runs.store import Store
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
-FIGURES = ("class", "precision", "recall", "f1", "support")
+METRICS = ("class", "precision", "recall", "f1", "support")
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--split", "--part", choices=SPLITS, default="test", help="the images to measure it on (default test)")
-    parser.add_argument("--epoch", type=int, metavar="N", help="the network after this kept epoch (default: the best one)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write what it says of every image as a table")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write a report: one HTML file that needs nothing else")
+    """Add the options of `evaluate`."""
+    parser.add_argument("--part", choices=SPLITS, default="test", help="the split to evaluate on (default test)")
+    parser.add_argument("--epoch", type=int, metavar="N", help="the model after this saved epoch (default: the best model)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the prediction for every image as a table")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a report: one self-contained HTML file")
 
 
-def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> tuple[Any, str]:
-    """Do what was asked; gives the answer for --json, and in words. Raises StudioError."""
+def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> CommandResult:
+    """Evaluate the run's model. Evaluating on test images is recorded as a use of the test set. Raises StudioError."""
     from cnn_core.metrics.evaluation import evaluate_run
     from cnn_core.metrics.test_set_usage import record_usage
 
-    evaluation = follow(evaluate_run(run.id, run.config, store.home, split=args.split, epoch=args.epoch))
+    evaluation = run_with_progress(evaluate_run(run.id, run.config, store.home, split=args.split, epoch=args.epoch))
     if args.split == "test":
         record_usage(store.home, run.config.data, run.id, args.epoch)
     files = _write_files(args, store, run, evaluation)
-    result = _figures(run.id, evaluation, args.split, args.epoch) | files
-    return result, "\n".join([_in_words(result, args.split), *(f"{name}: {file}" for name, file in files.items())])
+    result = _metrics(run.id, evaluation, args.split, args.epoch) | files
+    return CommandResult(result, "\n".join([_describe(result, args.split), *(f"{name}: {file}" for name, file in files.items())]))
 
 
-def _figures(run: str, evaluation: "Evaluation", split: Split, epoch: int | None) -> dict[str, Any]:
-    """Accuracy and loss are named after the part: test_accuracy, val_loss."""
+def _metrics(run: str, evaluation: "Evaluation", split: Split, epoch: int | None) -> dict[str, Any]:
+    """Return the metrics; accuracy and loss are named after the split: test_accuracy, val_loss."""
     metrics = evaluation.per_class
-    columns = (evaluation.classes, *(getattr(metrics, name).tolist() for name in FIGURES[1:]))
+    columns = (evaluation.classes, *(getattr(metrics, name).tolist() for name in METRICS[1:]))
     return {
         "run": run,
         "part": split,
@@ -53,15 +55,17 @@ def _figures(run: str, evaluation: "Evaluation", split: Split, epoch: int | None
         f"{split}_accuracy": evaluation.accuracy,
         f"{split}_loss": evaluation.loss,
         "images": len(evaluation),
-        "classes": [dict(zip(FIGURES, row, strict=True)) for row in zip(*columns, strict=True)],
+        "classes": [dict(zip(METRICS, row, strict=True)) for row in zip(*columns, strict=True)],
         "confusion": evaluation.confusion.tolist(),
     }
 
 
-def _in_words(result: dict[str, Any], split: Split) -> str:
-    network = f" after epoch {result['epoch']}" if result["epoch"] is not None else ""
+def _describe(result: dict[str, Any], split: Split) -> str:
+    from cnn_core.metrics.evaluation import SPLIT_NAMES
+
+    epoch = f" after epoch {result['epoch']}" if result["epoch"] is not None else ""
     lines = [
-        f"{result['run']}{network}: accuracy {result[f'{split}_accuracy']:.2%}, loss {result[f'{split}_loss']:.4f} "
+        f"{result['run']}{epoch}: accuracy {result[f'{split}_accuracy']:.2%}, loss {result[f'{split}_loss']:.4f} "
         f"on {result['images']:,} {SPLIT_NAMES[split]} images",
         "",
         f"{'class':<20} precision  recall      F1  images",
@@ -74,22 +78,23 @@ def _in_words(result: dict[str, Any], split: Split) -> str:
 
 
 def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "Evaluation") -> dict[str, str]:
-    """Write the files that were asked for; gives where they are, by the options' names."""
+    """Write the files that --csv and --report name; return their paths by option."""
     if not args.csv and not args.report:
         return {}
-    from cnn_core.data.imported import image_names
+    from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
     from cnn_core.data.open import open_source
     from cnn_core.metrics.evaluation import load_split
     from cnn_core.metrics.prediction_table import write_predictions
     from cnn_core.report.run_report import report_run
 
     source = open_source(run.config.data, store.home)
-    images = follow(load_split(source, run.config, args.split))
+    images = run_with_progress(load_split(source, run.config, args.split))
     if args.csv:
+        assert isinstance(source, ImportedSource | OnDemandSource), "every kind of data set is one of these"
         names = image_names(source, images)
-        _write(args.csv, "--csv", lambda file: follow(write_predictions(evaluation, names, file)))
+        _write(args.csv, "--csv", lambda file: run_with_progress(write_predictions(evaluation, names, file)))
     if args.report:
-        text = follow(report_run(store, run, evaluation, images, split=args.split, epoch=args.epoch))
+        text = run_with_progress(report_run(store, run, evaluation, images, split=args.split, epoch=args.epoch))
         _write(args.report, "--report", lambda file: file.write(text.encode()))
     return {name: str(file) for name, file in (("csv", args.csv), ("report", args.report)) if file}
 
@@ -98,4 +103,4 @@ def _write(path: Path, option: str, write: Callable[[BinaryIO], object]) -> None
     try:
         write_atomically(path, write)
     except OSError as error:
-        raise StudioError(f"{path} cannot be written ({error.strerror or error}). Name another file with {option}.") from None
+        raise StudioError(f"{path} cannot be written ({error.strerror or error}). Choose another file with {option}.") from None

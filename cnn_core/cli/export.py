@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cnn_core.cli.console import follow
+from cnn_core.cli.console import run_with_progress
 from cnn_core.errors import StudioError
 from cnn_core.export.formats import FORMATS
 from cnn_core.files import write_atomically
@@ -35,7 +35,7 @@ def run_export_command(args: argparse.Namespace, store: Store, run: Run) -> tupl
         raise StudioError(OUT_IS_CARD.format(suffix=chosen.suffix))
     from cnn_core.export.exporter import export_run  # loads torch
 
-    exported = follow(export_run(store, run, chosen.name, BUNDLED))
+    exported = run_with_progress(export_run(store, run, chosen.name, BUNDLED))
     contents = {path: exported.content}
     if chosen.is_importable and exported.card:
         contents[path.with_suffix(CARD_SUFFIX)] = exported.card.to_json().encode()

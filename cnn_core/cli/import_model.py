@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cnn_core.cli.console import follow
+from cnn_core.cli.console import run_with_progress
 from cnn_core.errors import RunError
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
@@ -28,7 +28,7 @@ def run_import_command(args: argparse.Namespace) -> tuple[Any, str]:
     weights = _read(args.weights, MAX_WEIGHTS_BYTES)
     card = _read(args.card, MAX_CARD_BYTES) if args.card else None
     store = Store(Home.from_environment())
-    run = follow(import_model(store, weights, card, args.weights.name))
+    run = run_with_progress(import_model(store, weights, card, args.weights.name))
     result = {"run": run, "folder": str(store.home.run_folder(run))}
     return result, f"The model was imported as run {run}. Try it: python -m cnn_core predict {run} IMAGE"
 

@@ -1,14 +1,15 @@
-"""`python -m cnn_core predict RUN …`: a run's best network on image files, or on all of a folder or zip with a table of the answers.
+"""`python -m cnn_core predict RUN …`: classify image files, or all images of a folder or zip, with a run's best model.
 
-predict RUN IMAGE...          what each picture is, in words or as JSON; notes of what was converted, and refusals, on standard error
-predict RUN SOURCE --csv FILE every picture of a folder or zip, a row for each (see `inference.answers`), and their counts in words or as JSON
+predict RUN IMAGE...            the predicted class of each image; conversion notes and errors go to standard error
+predict RUN SOURCE --csv FILE   a table with a row for each image of a folder or zip (see `inference.predictions`), and counts
 """
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnn_core.cli.console import Console, follow
+from cnn_core.cli.command import CommandResult
+from cnn_core.cli.console import Console, run_with_progress
 from cnn_core.data.decoder import read_image
 from cnn_core.errors import DataError, ImageError
 from cnn_core.events import Note
@@ -17,69 +18,69 @@ if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
     from cnn_core.inference.predictions import PredictionSummary
 
-Answered = tuple[Any, str, bool]  # for --json, in words, and whether anything was refused
-CLASSES_TOLD = 10
+MAX_CLASSES = 10  # listed with their counts
 
 
 def add_predict_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `predict`."""
     parser.add_argument(
         "images", nargs="+", type=Path, metavar="image", help="image files; with --csv, one folder or zip archive"
     )
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE", help="classify all of a folder or zip and write a row for each picture"
+        "--csv", type=Path, metavar="FILE", help="classify all images of a folder or zip and write a row for each"
     )
 
 
-def run_predict_command(args: argparse.Namespace, folder: Path) -> Answered:
-    """Do what was asked with the network in a run's `folder`. Raises StudioError."""
+def run_predict_command(args: argparse.Namespace, folder: Path) -> CommandResult:
+    """Classify images with the model in a run's `folder`; the exit status is 2 where an image was refused. Raises StudioError."""
     from cnn_core.inference.classifier import Classifier
 
     classifier = Classifier(folder)
     return _predict_source(args, classifier) if args.csv else _predict_images(args.images, classifier)
 
 
-def _predict_images(paths: list[Path], classifier: "Classifier") -> Answered:
-    """A picture that cannot be used is told on standard error, and the others are answered."""
+def _predict_images(paths: list[Path], classifier: "Classifier") -> CommandResult:
+    """Classify image files; one that cannot be read is reported on standard error, and the others are classified."""
     results, lines, console = [], [], Console()
     for path in paths:
         try:
-            picture = read_image(path, str(path))
-            ranked = classifier.classify(picture.image).ranked
+            decoded = read_image(path, str(path))
+            ranked = classifier.classify(decoded.image).ranked
         except ImageError as error:
             console.show(Note(f"Error: {error}{_remedy(path)}" if str(path) in str(error) else f"Error: {path}: {error}"))
             continue
-        for note in picture.notes:
+        for note in decoded.notes:
             console.show(Note(f"{path}: {note}"))
         results.append(_result(path, ranked))
         (name, probability), *others = ranked
         lines.append(f"{path}: {name} {probability:.1%}  (then {', '.join(f'{c} {p:.1%}' for c, p in others[:2])})")
-    return results, "\n".join(lines), len(results) < len(paths)
+    return CommandResult(results, "\n".join(lines), 2 if len(results) < len(paths) else 0)
 
 
 def _remedy(path: Path) -> str:
     is_many = path.is_dir() or path.suffix.lower() == ".zip"
-    return " All pictures of a folder or zip are classified with --csv FILE." if is_many else ""
+    return " To classify all images of a folder or zip, add --csv FILE." if is_many else ""
 
 
 def _result(path: Path, ranked: tuple[tuple[str, float], ...]) -> dict[str, Any]:
     (name, probability), *_ = ranked
-    told = [{"class": c, "probability": p} for c, p in ranked]
-    return {"image": str(path), "class": name, "probability": probability, "ranked": told}
+    classes = [{"class": c, "probability": p} for c, p in ranked]
+    return {"image": str(path), "class": name, "probability": probability, "ranked": classes}
 
 
-def _predict_source(args: argparse.Namespace, classifier: "Classifier") -> Answered:
+def _predict_source(args: argparse.Namespace, classifier: "Classifier") -> CommandResult:
     from cnn_core.inference.many_images import classify_many
 
     if len(args.images) != 1:
-        raise DataError("A table is made of one folder or zip archive. Name one of them before --csv.")
-    tally = follow(classify_many(args.images[0], classifier, args.csv))
+        raise DataError("--csv takes one folder or zip archive. Name exactly one before it.")
+    tally = run_with_progress(classify_many(args.images[0], classifier, args.csv))
     if tally.unread:
         Console().show(
             Note(
-                f"Error: {tally.unread:,} of {tally.answered + tally.unread:,} files have no answer. The column “problem” of {args.csv} says why."
+                f"Error: {tally.unread:,} of {tally.answered + tally.unread:,} files could not be classified. See the column “problem” of {args.csv}."
             )
         )
-    return _counts(args.csv, tally), _in_words(args.csv, tally), tally.unread > 0
+    return CommandResult(_counts(args.csv, tally), _describe(args.csv, tally), 2 if tally.unread else 0)
 
 
 def _counts(table: Path, tally: "PredictionSummary") -> dict[str, Any]:
@@ -94,13 +95,13 @@ def _counts(table: Path, tally: "PredictionSummary") -> dict[str, Any]:
     }
 
 
-def _in_words(table: Path, tally: "PredictionSummary") -> str:
-    most = sorted(zip(tally.predicted.tolist(), tally.classes, strict=True), key=lambda pair: -pair[0])[:CLASSES_TOLD]
-    pictures = "picture" if tally.answered == 1 else "pictures"
+def _describe(table: Path, tally: "PredictionSummary") -> str:
+    most = sorted(zip(tally.predicted.tolist(), tally.classes, strict=True), key=lambda pair: -pair[0])[:MAX_CLASSES]
+    images = "image" if tally.answered == 1 else "images"
     lines = [
-        f"{tally.answered:,} {pictures} answered, {tally.unsure:,} with “I don't know”; {tally.unread:,} files without an answer"
+        f"{tally.answered:,} {images} classified, {tally.unsure:,} as “I don't know”; {tally.unread:,} files could not be classified"
     ]
     lines += [f"{name:<20} {count:>9,}" for count, name in most if count]
     if tally.accuracy is not None:
-        lines.append(f"accuracy {tally.accuracy:.2%} on the {tally.in_folders:,} pictures in folders named like a class")
+        lines.append(f"accuracy {tally.accuracy:.2%} on the {tally.in_folders:,} images in folders named after a class")
     return "\n".join([*lines, f"csv: {table}"])

@@ -1,11 +1,11 @@
-"""`python -m cnn_core search NAME`: find good settings by trying many, as the Search page does.
+"""`python -m cnn_core search NAME`: hyperparameter search, as on the Search page.
 
---vary SETTING=…   begin: what to vary (once for each), beside any setting as for train    --trials, --sampler, --prune   how to
---resume           go on where it was; with --trials, with so many in all                   --join     help a search that goes on
---cancel           stop it; it can go on                                                    --remove   forget it; its runs stay
-(nothing)          tell how it stands                                                       --list     tell how all stand
+--vary SETTING=…   start a search: a setting to vary (once for each); other settings as for train    --trials, --sampler, --prune
+--resume           resume it; with --trials, up to this total number of trials                       --join     train trials of a running search
+--cancel           stop it; it can be resumed                                                        --remove   delete it; its runs stay
+(nothing)          show its state                                                                    --list     show the state of all searches
 
-The process works the search off until it is done. Ctrl-C cancels it, and keeps what was learned; where it joined, it only leaves.
+The process trains trials until the search is done. Ctrl-C cancels the search and keeps its trials; after --join it only leaves the search.
 """
 
 import argparse
@@ -14,104 +14,103 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from cnn_core.cli.command import CommandResult
 from cnn_core.cli.console import Console
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Event
 from cnn_core.locks import try_lock
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import SAMPLERS, USUAL_TRIALS, Plan
-from cnn_core.search.space import parse_space, settings_in_words
-from cnn_core.search.studies import SearchStore
-from cnn_core.search.trials import Trial, best_of
+from cnn_core.search.plan import DEFAULT_TRIALS, SAMPLERS, SearchPlan
+from cnn_core.search.search_store import SearchStore
+from cnn_core.search.space import format_settings, parse_space
+from cnn_core.search.trials import Trial, best_trial
 
-Answer = tuple[Any, str]  # for --json, and in words
+NO_SEARCHES = "No searches yet. Start one with `python -m cnn_core search NAME --vary learning_rate=0.0001..0.1`."
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """All but the settings."""
-    parser.add_argument("name", nargs="?", help="what the search is called")
+    """Add the options of `search` except the settings."""
+    parser.add_argument("name", nargs="?", help="name of the search")
     parser.add_argument(
         "--vary",
         action="append",
         default=[],
         metavar="SETTING=VALUES",
-        help="begin a search: learning_rate=0.0001..0.1 log, depth=1..4, optimizer=adam,sgd, batch_norm=on,off; once for each setting",
+        help="start a search: learning_rate=0.0001..0.1 log, depth=1..4, optimizer=adam,sgd, batch_norm=on,off; once for each setting",
     )
-    parser.add_argument("--trials", type=int, metavar="N", help=f"trials in all (default {USUAL_TRIALS})")
+    parser.add_argument("--trials", type=int, metavar="N", help=f"total number of trials (default {DEFAULT_TRIALS})")
     parser.add_argument("--sampler", default="tpe", metavar="NAME", help=f"{', '.join(SAMPLERS)} (default tpe)")
-    parser.add_argument(
-        "--prune", action=argparse.BooleanOptionalAction, default=True, help="end trials early that are clearly behind (default)"
-    )
+    parser.add_argument("--prune", action=argparse.BooleanOptionalAction, default=True, help="stop poor trials early (default)")
     actions = parser.add_mutually_exclusive_group()
-    for action, about in (
-        ("resume", "go on with a search that was cancelled, interrupted or done (with more --trials)"),
-        ("join", "help with a search that another process works off"),
-        ("cancel", "stop the search; it can go on later"),
-        ("remove", "forget the search; the runs of its trials stay"),
-        ("list", "tell how all searches stand"),
+    for action, help_text in (
+        ("resume", "resume a search that was cancelled, interrupted or done (with more --trials)"),
+        ("join", "train trials of a search that another process runs"),
+        ("cancel", "stop the search; it can be resumed later"),
+        ("remove", "delete the search; the runs of its trials stay"),
+        ("list", "show the state of all searches"),
     ):
-        actions.add_argument(f"--{action}", action="store_true", help=about)
+        actions.add_argument(f"--{action}", action="store_true", help=help_text)
 
 
-def run_search_command(args: argparse.Namespace, chosen: dict[str, Any], store: Store, should_end: Callable[[], bool]) -> Answer:
-    """Do what was asked; `chosen` are the settings that were given. Gives how the search stands. Raises StudioError."""
+def run_search_command(
+    args: argparse.Namespace, chosen: dict[str, Any], store: Store, should_end: Callable[[], bool]
+) -> CommandResult:
+    """Run the chosen action and return the state of the search; `chosen`: the settings from options. Raises StudioError."""
     studies = SearchStore(store.home)
     if args.list:
         return _list(studies)
     if not args.name:
-        raise StudioError("Name the search: python -m cnn_core search NAME. With --list, all are told.")
+        raise StudioError("Name the search: python -m cnn_core search NAME. To list all searches, add --list.")
     if args.remove:
         studies.remove(args.name)
-        return {
-            "search": args.name,
-            "status": "removed",
-        }, f"Search “{args.name}” is removed; the runs of its trials are still there."
+        text = f"Search “{args.name}” was removed. The runs of its trials are kept."
+        return CommandResult({"search": args.name, "status": "removed"}, text)
     if args.cancel:
         studies.cancel(args.name)
     elif args.join:
         _join(studies, store, args.name, should_end)
     elif args.resume or args.vary:
-        _begin(args, chosen, studies, store)
-        _work(studies, store, args.name, should_end)
-    return _tell(studies, args.name)
+        _start(args, chosen, studies, store)
+        _run(studies, store, args.name, should_end)
+    return _state(studies, args.name)
 
 
-def _begin(args: argparse.Namespace, chosen: dict[str, Any], studies: SearchStore, store: Store) -> None:
+def _start(args: argparse.Namespace, chosen: dict[str, Any], studies: SearchStore, store: Store) -> None:
     if args.resume and (args.vary or chosen):
-        raise SettingError("A search goes on with what it began with. Leave the settings out, or begin another search.", "space")
+        raise SettingError("A search is resumed with its own settings. Leave the settings out, or start another search.", "space")
     if args.resume:
         studies.resume(args.name, args.trials)
     else:
-        base, trials = make_config(**chosen), USUAL_TRIALS if args.trials is None else args.trials
-        plan = Plan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed)
+        base, trials = make_config(**chosen), DEFAULT_TRIALS if args.trials is None else args.trials
+        plan = SearchPlan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed)
         _check(plan, store)
         studies.create(plan)
 
 
-def _check(plan: Plan, store: Store) -> None:
-    """Refuse what cannot start before there is a search of that name."""
-    from cnn_core.runs.submit import check
+def _check(plan: SearchPlan, store: Store) -> None:
+    """Raise StudioError where trials cannot start, before the search exists."""
+    from cnn_core.runs.submit import check_can_start
 
-    for config in plan.starts():
-        check(config, store)
+    for config in plan.configs_to_check():
+        check_can_start(config, store)
 
 
 def _join(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
     if studies.status(name) != "searching":
-        raise StudioError(f"Search “{name}” is {studies.search(name).status}. Go on with it with --resume.")
-    _drive(studies, store, name, should_end)
+        raise StudioError(f"Search “{name}” is {studies.search(name).status}. Resume it with --resume.")
+    _train_trials(studies, store, name, should_end)
 
 
-def _work(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
-    """Work the search off, with whoever does so already."""
+def _run(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
+    """Train trials until the search is done, together with processes that already do."""
     with try_lock(studies.lock(studies.search(name))):
-        _drive(studies, store, name, should_end)
+        _train_trials(studies, store, name, should_end)
         if should_end():
             studies.cancel(name)
 
 
-def _drive(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
+def _train_trials(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
     from cnn_core.search.runner import run_search
 
     consoles: dict[str, Console] = {}  # a bar for each run
@@ -127,17 +126,17 @@ def _drive(studies: SearchStore, store: Store, name: str, should_end: Callable[[
     run_search(studies, store, name, should_end=should_end, wait=console.wait, watch=watch, announce=announce)
 
 
-def _list(studies: SearchStore) -> Answer:
-    told = [_tell(studies, name, with_importance=False) for name in studies.names()]  # which would take a second for each
-    nothing = "No searches yet. `python -m cnn_core search NAME --vary learning_rate=0.0001..0.1` begins one."
-    return [answer for answer, _ in told], "\n".join(text.partition("\n")[0] for _, text in told) or nothing
+def _list(studies: SearchStore) -> CommandResult:
+    states = [_state(studies, name, with_importance=False) for name in studies.names()]  # importance takes a second for each
+    lines = [state.text.partition("\n")[0] for state in states]
+    return CommandResult([state.value for state in states], "\n".join(lines) or NO_SEARCHES)
 
 
-def _tell(studies: SearchStore, name: str, *, with_importance: bool = True) -> Answer:
+def _state(studies: SearchStore, name: str, *, with_importance: bool = True) -> CommandResult:
     search, trials = studies.search(name), studies.trials(name)
     importance = studies.importance(name) if with_importance else {}
-    best = best_of(trials)
-    answer = {
+    best = best_trial(trials)
+    value = {
         "search": name,
         "status": search.status,
         "trouble": search.trouble,
@@ -148,10 +147,10 @@ def _tell(studies: SearchStore, name: str, *, with_importance: bool = True) -> A
     states = ", ".join(f"{count} {state}" for state, count in Counter(trial.state for trial in trials).items())
     lines = [f"{name}: {search.status}, {len(trials)} of {search.plan.goal} trials{f' ({states})' if states else ''}"]
     lines += [search.trouble] if search.trouble else []
-    lines += [f"best is trial {best.number}, {_value(best)}: {settings_in_words(best.settings)} ({best.run})"] if best else []
+    lines += [f"best is trial {best.number}, {_value(best)}: {format_settings(best.settings)} ({best.run})"] if best else []
     if importance:
-        lines.append("what made the difference: " + ", ".join(f"{setting} {share:.0%}" for setting, share in importance.items()))
-    return answer, "\n".join(lines)
+        lines.append("importance: " + ", ".join(f"{setting} {fraction:.0%}" for setting, fraction in importance.items()))
+    return CommandResult(value, "\n".join(lines))
 
 
 def _line(trial: Trial) -> str:
@@ -159,7 +158,7 @@ def _line(trial: Trial) -> str:
         f"trial {trial.number:>3}",
         f"{trial.state:<8}",
         f"{_value(trial):>7}",
-        settings_in_words(trial.settings),
+        format_settings(trial.settings),
         trial.run,
         trial.error,
     )

@@ -1,33 +1,41 @@
-"""`python -m cnn_core serve RUN`: predictions of a run's best model over HTTP, for this machine unless --public is given."""
+"""`python -m cnn_core serve RUN`: classify images over HTTP with a run's best model, by default for this machine only.
+
+--host, --port  address to listen on; other machines only with --public   --device     where the model runs
+--max-mb        the largest image that is accepted                        --in-flight  requests handled at once
+--seconds       time limit for sending an image
+"""
 
 import argparse
 from collections.abc import Callable
-from typing import Any
 
+from cnn_core.cli.command import CommandResult
 from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.text import counted
 
-LARGEST_MB = 64  # the decoder's own limit
+MAX_MB = 64  # the decoder's own limit
 PUBLIC = (
-    "Warning: everybody who can reach {address} can use this model and read its class names. There is no password and no encryption. "
-    "Use a proxy that adds both."
+    "Warning: anybody who can reach {address} can use this model and read its class names. There is no password and no encryption: "
+    "put a proxy with both in front of it."
 )
 
 
 def add_serve_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=8000, metavar="N", help="port to listen on, 0 for a free one (default 8000)")
+    """Add the options of `serve`."""
+    parser.add_argument(
+        "--port", type=int, default=8000, metavar="N", help="port to listen on; 0 for any free port (default 8000)"
+    )
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--public", action="store_true", help="allow an address that other machines can reach")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto (default cpu)")
-    parser.add_argument("--max-mb", type=float, default=10, metavar="MB", help="size limit of an image (default 10)")
-    parser.add_argument("--in-flight", type=int, default=64, metavar="N", help="images processed at once (default 64)")
+    parser.add_argument("--max-mb", type=float, default=10, metavar="MB", help="largest image that is accepted (default 10)")
+    parser.add_argument("--in-flight", type=int, default=64, metavar="N", help="requests handled at once (default 64)")
     parser.add_argument("--seconds", type=float, default=20, metavar="S", help="time limit for sending an image (default 20)")
 
 
-def run_serve_command(args: argparse.Namespace, store: Store, run: Run, say: Callable[[str], object]) -> tuple[Any, str]:
-    """Serve until SIGINT or SIGTERM; `say` prints a line. Return the counts for --json and as a sentence. Raises StudioError."""
+def run_serve_command(args: argparse.Namespace, store: Store, run: Run, say: Callable[[str], object]) -> CommandResult:
+    """Serve until a signal to end; `say` prints messages for the user. Raises StudioError."""
     _check(args)
     from cnn_core.device import choose_device
     from cnn_core.inference.classifier import Classifier
@@ -44,16 +52,22 @@ def run_serve_command(args: argparse.Namespace, store: Store, run: Run, say: Cal
         address = _address(args.host, listener.getsockname()[1])
         if not is_local:
             say(PUBLIC.format(address=address))
-        serve(endpoint, listener, lambda: say(f"Serving {run.id} on {address} (Ctrl-C stops it)."))
-    done = endpoint.health()
-    return done, f"Classified {counted(done['answered'], 'image')}, refused {counted(done['refused'], 'request')}."
+        serve(endpoint, listener, lambda: _announce(say, f"Serving {run.id} on {address} (press Ctrl-C to stop)."))
+    health = endpoint.health()
+    return CommandResult(
+        health, f"Classified {counted(health['answered'], 'image')}, refused {counted(health['refused'], 'request')}."
+    )
+
+
+def _announce(say: Callable[[str], object], text: str) -> None:
+    say(text)
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Raise StudioError for limits out of range."""
+    """Raise StudioError for an option out of its range."""
     for option, value, least, most in (
         ("--port", args.port, 0, 65_535),
-        ("--max-mb", args.max_mb, 0.001, LARGEST_MB),
+        ("--max-mb", args.max_mb, 0.001, MAX_MB),
         ("--in-flight", args.in_flight, 1, 10_000),
         ("--seconds", args.seconds, 0.1, 3600),
     ):

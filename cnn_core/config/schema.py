@@ -110,6 +110,11 @@ def facts(name: str) -> SettingFacts:
     return facts_of(FIELDS[name])
 
 
+def title(name: str) -> str:
+    """Return the name of setting `name` as it is shown, without its unit."""
+    return FIELDS[name].title or name
+
+
 def label(name: str) -> str:
     """Return the label of setting `name`, with its unit where it has one."""
     return label_of(FIELDS[name])

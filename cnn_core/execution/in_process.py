@@ -12,9 +12,9 @@ from pathlib import Path
 from cnn_core.errors import StudioError
 from cnn_core.events import Continued, Event, Finished, Paused
 from cnn_core.execution.device_queue import acquire_device
-from cnn_core.runs.digest import is_due, keep_history, read_history
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.history import History, summarise
+from cnn_core.runs.history import History, summarise_history
+from cnn_core.runs.history_cache import read_history, save_history, should_save
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import TRAINING
 from cnn_core.runs.store import Store
@@ -67,8 +67,8 @@ def _train(store: Store, run: str, watch: Callable[[Event], None], should_end: C
         status, error = "failed", str(problem)
     except Exception as problem:
         status, error = "failed", OUT_OF_MEMORY if is_out_of_memory(problem) else _write_traceback(folder)
-    summary = summarise(history) | {"seconds": round(time.perf_counter() - started, 3)}
-    keep_history(store, run, history)
+    summary = summarise_history(history) | {"seconds": round(time.perf_counter() - started, 3)}
+    save_history(store, run, history)
     store.set_status(run, status, summary=summary, error=error)
     return status
 
@@ -111,8 +111,8 @@ class _Execution:
     def _record(self, event: Event) -> None:
         self._store.log.append(self._run, [event])
         self._history.add([StoredEvent(self._history.seq + 1, event)])
-        if is_due(self._history, self._saved_seq):
-            keep_history(self._store, self._run, self._history)
+        if should_save(self._history, self._saved_seq):
+            save_history(self._store, self._run, self._history)
             self._saved_seq = self._history.seq
         if isinstance(event, (Paused, Continued)):
             self._store.set_status(self._run, "paused" if isinstance(event, Paused) else "running")

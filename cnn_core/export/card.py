@@ -22,8 +22,8 @@ from cnn_core.errors import RunError
 from cnn_core.inference.confidence import Calibration, load_calibration, model_key
 from cnn_core.models.registry import DEPTHS, WIDTHS
 from cnn_core.models.saving import ModelCard, read_card
-from cnn_core.runs.digest import read_history
-from cnn_core.runs.history import summarise
+from cnn_core.runs.history import summarise_history
+from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
@@ -144,7 +144,7 @@ def make_card(store: Store, run: Run) -> ExportCard:
     """The card of the run's best network as it is now. Raises RunError if there is none."""
     folder = store.home.run_folder(run.id)
     saved, calibration = read_card(folder), load_calibration(folder)
-    summary = run.summary or summarise(read_history(store, run.id))
+    summary = run.summary or summarise_history(read_history(store, run.id))
     try:
         return _fill(run, saved, calibration, model_key(folder), summary)
     except ValidationError as error:

@@ -75,7 +75,7 @@ def start_attempt(
 ) -> Attempt:
     """Add the runs of an exercise to the queue and return the attempt; return the active one if this owner has one at the same exercise.
 
-    Raises StudioError for an unknown exercise, prediction or number of pairs, if the owner's quota is used up, and as `submit.check` does;
+    Raises StudioError for an unknown exercise, prediction or number of pairs, if the owner's quota is used up, and as `submit.check_can_start` does;
     no run is in the queue then.
     """
     found = find_exercise(exercise)
@@ -85,10 +85,10 @@ def start_attempt(
         raise StudioError(f"{pairs} pairs cannot be trained. Choose 1 to {MAX_PAIRS} pairs.")
     if (latest := latest_attempt(store, exercise, owner)) and latest.is_active:
         return latest.attempt
-    from cnn_core.runs.submit import check  # imports torch
+    from cnn_core.runs.submit import check_can_start  # imports torch
 
     for variant in VARIANTS:
-        check(found.settings(variant, data), store)
+        check_can_start(found.settings(variant, data), store)
     store.quota.check_queue(owner, pairs * len(VARIANTS))
     attempt = _insert(store, exercise, data, prediction, owner)
     try:

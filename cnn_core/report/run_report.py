@@ -15,9 +15,9 @@ from cnn_core.inference.confidence import NO_CALIBRATION, load_calibration
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.test_set_usage import count_models
 from cnn_core.report.document import EvaluationFacts, RunFacts, write_report
-from cnn_core.runs.digest import read_history
 from cnn_core.runs.event_reader import EventReader
-from cnn_core.runs.history import summarise
+from cnn_core.runs.history import summarise_history
+from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
@@ -57,7 +57,7 @@ def gather_facts(store: Store, run: Run) -> RunFacts:
         config=run.config,
         changes=told.changes(),
         epochs=told.epochs(),
-        summary=run.summary or summarise(read_history(store, run.id)),
+        summary=run.summary or summarise_history(read_history(store, run.id)),
         trained_on=store.data_version(run.id),
         versions={"CNN Studio": cnn_core.__version__, "Python": platform.python_version()}
         | {name: version(name) for name in ("torch", "torchvision", "numpy")},

@@ -1,9 +1,9 @@
-"""Runs: the store where everyone meets, the execution of one run, the background worker, and histories made for charts.
+"""Runs: the run store where training and pages meet, and what is computed from a run's events.
 
-store    runs, events and requests in SQLite     (imports nothing heavy)
-lock     who holds a run, known even after a crash
-history  events -> columns of bounded length
-doctor   rules over a history's numbers; symptoms is how they measure, remedies what they prescribe
-execute  one run from start to end, events into the store, requests out of it
-worker   the one module that owns concurrency
+store, database, run     the store: runs in SQLite                       event_log, event_reader   events as stored, and without what a resume repeated
+requests, queue, quota   stop, pause, change; who trains next; limits    history, curve            events as columns of bounded length for charts
+lock                     which process trains a run                      history_cache             histories saved beside the events
+organizer, submit        names, tags, bin; starting a run                diagnostics               rules over a history (signals, suggestions)
+branch, branch_tree      new runs from a saved epoch                     comparison                differing settings, repeated seeds
+test_accuracy            the test accuracy, recorded when it is shown    history_export, tensorboard   files for other programs
 """

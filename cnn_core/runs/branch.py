@@ -1,4 +1,7 @@
-"""Branching: a new run that goes on from the very state another one had after an epoch, with other settings. In: a run. Out: another."""
+"""Branching: a new run that continues from the saved state of another run after an epoch, with changed settings.
+
+In: a run, an epoch and changes. Out: the id of the new run, which waits in the queue.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -15,37 +18,41 @@ from cnn_core.models.saving import save_state
 from cnn_core.runs.store import Store
 from cnn_core.training.tracked_images import copy_tracked_images
 
-NOTHING_YET = (-1.0, 0.0)  # validation accuracy, -loss
+NO_BEST_YET = (-1.0, 0.0)  # validation accuracy, -loss
 
 
-def branch(store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None, owner: str = "") -> str:
-    """A waiting run of `owner`'s that goes on from `parent` after `epoch` with `changes`; gives its id. Raises RunError or SettingError.
+def branch_run(
+    store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None, owner: str = ""
+) -> str:
+    """Create a run of `owner` that continues from `parent` after `epoch` with `changes`; return its id. Raises RunError or SettingError.
 
-    It begins with its parent's curves, learning history and probes, and with the best network that its parent had until then.
+    It starts with the curves, training dynamics, tracked images and best model that its parent had until then.
     """
-    place = store.home.run_folder(store.run(parent).id)
-    state = load_epoch(place, epoch)
+    parent_folder = store.home.run_folder(store.run(parent).id)
+    state = load_epoch(parent_folder, epoch)
     config = change_config(TrainConfig.model_validate(state["config"]), changes, BRANCHABLE)
     if config.epochs <= epoch:
-        raise SettingError(f"Epochs is {config.epochs}, and the run begins after epoch {epoch}. Choose more epochs.", "epochs")
+        raise SettingError(
+            f"Epochs is {config.epochs}, and the new run starts after epoch {epoch}. Choose more epochs.", "epochs"
+        )
     state["config"] = config.model_dump()
-    weights = _best_weights(place, state)
-    if not weights:  # it was not kept: then the first epoch to come is the best
-        state["trainer"]["best"] = NOTHING_YET
+    weights = _best_weights(parent_folder, state)
+    if not weights:  # its state was deleted: the next epoch counts as the best
+        state["trainer"]["best"] = NO_BEST_YET
 
     def prepare(run: str, folder: Path) -> None:
         save_checkpoint(folder, state)
         if weights:
             save_state(folder, weights)
-        copy_tracked_images(place, folder)
-        copy_dynamics(place, folder, epoch)
+        copy_tracked_images(parent_folder, folder)
+        copy_dynamics(parent_folder, folder, epoch)
         store.log.copy(parent, run, epoch)
 
     return store.create(config, press=press, parent=parent, parent_epoch=epoch, owner=owner, prepare=prepare)
 
 
 def _best_weights(folder: Path, state: dict[str, Any]) -> dict[str, torch.Tensor] | None:
-    """The weights of the best epoch so far, as they are saved, if its state was kept."""
+    """Return the weights of the best epoch so far as they are saved; None where the state of that epoch was deleted."""
     best = max((epoch["epoch"] for epoch in state["epochs"] if epoch["is_best"]), default=0)
     if best not in saved_epochs(folder):
         return None

@@ -1,4 +1,4 @@
-"""Which run branched from which: the runs as trees, each with its place in a picture. In: rows of the store. Out: plain values.
+"""Branches as trees: each run with its row and column in a drawing. In: runs. Out: nodes.
 
 Importing this module does not import torch.
 """
@@ -12,8 +12,8 @@ from cnn_core.runs.run import Run
 
 @dataclass(frozen=True)
 class Node:
-    """A run in the picture: `column` counts branchings from the first run (0), `row` the lines from the top (0). `parent`: the place, in
-    the list of nodes, of the run it branched from; None for the first run of a tree."""
+    """A run in the drawing. column: number of branchings from the root (0). row: from the top (0). parent: index of the parent in the list
+    of nodes; None for a root."""
 
     run: Run
     column: int
@@ -22,22 +22,22 @@ class Node:
 
 
 def family_trees(runs: Sequence[Run]) -> list[Node]:
-    """The runs that branched or were branched from, tree by tree, oldest first; a run's first child goes on in its row.
+    """Return the runs that have a parent or children, tree by tree, oldest first; a run's first child is drawn in its row.
 
-    A run whose parent is not among `runs` begins a tree of its own.
+    A run whose parent is not among `runs` is a root.
     """
     known = {run.id for run in runs}
     children: dict[str, list[Run]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: (run.created, run.id)):
         children[run.parent if run.parent in known else ""].append(run)
     nodes: list[Node] = []
-    waiting = [(root, 0, None) for root in reversed(children[""]) if children[root.id]]
+    stack: list[tuple[Run, int, int | None]] = [(root, 0, None) for root in reversed(children[""]) if children[root.id]]
     lowest = -1
-    while waiting:  # a stack, as chains of branches may be longer than Python lets functions call each other
-        run, column, parent = waiting.pop()
-        goes_on = parent is not None and parent == len(nodes) - 1
-        row = nodes[parent].row if goes_on else lowest + 1
+    while stack:  # no recursion: chains of branches may be longer than its limit
+        run, column, parent = stack.pop()
+        is_first_child = parent is not None and parent == len(nodes) - 1
+        row = nodes[-1].row if is_first_child else lowest + 1
         lowest = max(lowest, row)
-        waiting += [(child, column + 1, len(nodes)) for child in reversed(children[run.id])]
+        stack += [(child, column + 1, len(nodes)) for child in reversed(children[run.id])]
         nodes.append(Node(run, column, row, parent))
     return nodes

@@ -1,6 +1,6 @@
-"""Runs beside each other: which settings differ, repeated seeds as one group, and what the figures say about which is better.
+"""Comparing runs by validation accuracy: which settings differ, repeated seeds as one group, and a test of their difference.
 
-In: rows of the store. Out: plain values for tables. Importing this module does not import torch.
+In: runs. Out: plain values for tables. The test set is never used for comparisons. Importing this module does not import torch.
 """
 
 from collections import defaultdict
@@ -16,50 +16,52 @@ from cnn_core.runs.run import Run
 SEED = "seed"
 
 
-def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """The settings that are not the same in all runs, by name, with the value in each run."""
+def differing_settings(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Return the settings that are not the same in all runs, by name, with the value in each run."""
     columns = {name: [getattr(run.config, name) for run in runs] for name in TrainConfig.model_fields}
     return {name: values for name, values in columns.items() if len(set(values)) > 1}
 
 
 @dataclass(frozen=True)
-class Group:
-    """Runs that differ in nothing but their seed. `accuracies`: test accuracies (0..1) of those that have one."""
+class SeedGroup:
+    """Runs with equal settings except the seed."""
 
     runs: tuple[Run, ...]
 
     @property
     def accuracies(self) -> list[float]:
-        known = [run.summary.get("test_accuracy") for run in self.runs]
+        """The best validation accuracy (0..1) of each run that has one."""
+        known = [run.summary.get("best_val_accuracy") for run in self.runs]
         return [accuracy for accuracy in known if accuracy is not None]
 
     @property
     def mean(self) -> float | None:
+        """The mean of the accuracies; None without any."""
         return mean(self.accuracies) if self.accuracies else None
 
     @property
-    def deviation(self) -> float | None:
-        """Of a single run (n - 1 in the denominator); None for fewer than two."""
+    def std(self) -> float | None:
+        """The sample standard deviation (n - 1 in the denominator) of the accuracies; None for fewer than two."""
         return stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
 
-def group_by_settings(runs: Sequence[Run]) -> list[Group]:
-    """The runs in groups that share all settings but the seed, in the order of each group's first run."""
+def group_by_settings(runs: Sequence[Run]) -> list[SeedGroup]:
+    """Return the runs in groups of equal settings except the seed, in the order of each group's first run."""
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[run.config.model_copy(update={SEED: 0}).model_dump_json()].append(run)
-    return [Group(tuple(members)) for members in groups.values()]
+    return [SeedGroup(tuple(members)) for members in groups.values()]
 
 
-def verdict(first: Sequence[float], second: Sequence[float], names: tuple[str, str] = ("A", "B")) -> str:
-    """Whether the accuracies (0..1) of one group are better than the other's, in a sentence: Welch's t-test (1947), two-sided."""
+def compare_accuracies(first: Sequence[float], second: Sequence[float], names: tuple[str, str] = ("A", "B")) -> str:
+    """Return a sentence that says which group's accuracies (0..1) are higher: Welch's t-test (1947), two-sided."""
     counts = f"n = {len(first)} and {len(second)}"
     if min(len(first), len(second)) < 2:
-        return f"Whether {names[0]} or {names[1]} is better cannot be said from single runs ({counts}). Repeat both with other seeds."
-    from scipy.stats import ttest_ind  # not above: it takes 0.6 s, and most pages that show runs do without
+        return f"Single runs do not show whether {names[0]} or {names[1]} is better ({counts}). Repeat both with other seeds."
+    from scipy.stats import ttest_ind  # not above: importing it takes 0.6 s, and most pages do not need it
 
     gap = mean(first) - mean(second)
     better, worse = names if gap >= 0 else names[::-1]
     p = 1.0 if not gap else float(ttest_ind(first, second, equal_var=False).pvalue) if stdev(first) or stdev(second) else 0.0
-    said = "evidence" if p < EVIDENCE else "no evidence"
-    return f"{better} is better than {worse} by {100 * abs(gap):.1f} points: {said}, p = {p:.2g}, {counts}."
+    conclusion = "evidence" if p < EVIDENCE else "no evidence"
+    return f"{better} is better than {worse} by {100 * abs(gap):.1f} points: {conclusion}, p = {p:.2g}, {counts}."

@@ -1,8 +1,8 @@
 """A curve of bounded size, however many steps a run takes. In: points, step by step. Out: columns for a chart.
 
-The newest points are kept as they came; of older ones the lowest and the highest of every stretch. Stretches begin at step 1 and are
-a power of two wide, so that stretches of stretches are stretches again: what is drawn does not depend on when points were let go.
-Importing this module does not import torch.
+The newest points are kept as they are. Of older ones the lowest and the highest of every interval of steps are kept, and their mean. Intervals
+begin at step 1 and are a power of two wide, so that several together are an interval again: what is drawn does not depend on when old
+points were reduced. Importing this module does not import torch.
 """
 
 from array import array
@@ -11,72 +11,92 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-CURVE_POINTS = 2000  # kept of what is not new
-NEWEST = 4096  # steps that can be taken back without a trace, and points that an update can be made from
+CURVE_POINTS = 2000  # kept of the older points
+NEWEST = 4096  # steps that can be removed exactly, and from which an update can be made
+Points = tuple[np.ndarray, np.ndarray]  # steps and values, (n,) each
 
 
-def decimate(x: np.ndarray, y: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """At most `limit` of the points (x ascending), the lowest and highest y of each of limit/2 equal stretches of x, in order."""
+def decimate(x: np.ndarray, y: np.ndarray, limit: int) -> Points:
+    """Return at most `limit` of the points (x ascending): the lowest and highest y of each of limit/2 equal intervals of x, in order."""
     if len(x) <= limit:
         return x, y
     return _envelope(x, y, ((x - x[0]) * (limit // 2) // (x[-1] - x[0] + 1)).astype(np.int64))
 
 
-def thin(x: np.ndarray, y: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and highest y of every `width` steps from step 1 on, in order."""
+def interval_width(steps: int, limit: int) -> int:
+    """Return the least power of two with which `steps` steps have at most limit/2 intervals; 1 for up to `limit` steps."""
+    return 1 << max(0, -(-steps // (limit // 2)) - 1).bit_length() if steps > limit else 1
+
+
+def _reduce(x: np.ndarray, y: np.ndarray, width: int) -> Points:
+    """Return the lowest and highest y of every `width` steps from step 1 on, in order."""
     return _envelope(x, y, (x - 1) // width) if width > 1 and len(x) else (x, y)
 
 
-def stretch_width(last: int, limit: int) -> int:
-    """The least power of two of which so few stretches reach step `last` that two points each are at most `limit`."""
-    return 1 << max(0, -(-last // (limit // 2)) - 1).bit_length() if last > limit else 1
-
-
-def _envelope(x: np.ndarray, y: np.ndarray, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first of the lowest and the last of the highest y of each stretch; `stretch` numbers them, ascending."""
-    order = np.lexsort((y, stretch))
-    first = np.flatnonzero(np.diff(stretch[order], prepend=-1))
+def _envelope(x: np.ndarray, y: np.ndarray, interval: np.ndarray) -> Points:
+    """Return the first of the lowest and the last of the highest y of each interval; `interval` numbers them, ascending."""
+    order = np.lexsort((y, interval))
+    first = np.flatnonzero(np.diff(interval[order], prepend=-1))
     last = np.append(first[1:], len(order)) - 1
     kept = np.unique(np.concatenate((order[first], order[last])))
     return x[kept], y[kept]
 
 
-def _none() -> array:
+def _average(x: np.ndarray, y: np.ndarray, width: int, since: int = 0) -> Points:
+    """Return the last step and the mean of every `width` steps. Each y stands for the steps since the point before it, the first since `since`."""
+    if not len(x):
+        return x, y
+    counts = np.diff(x, prepend=since)
+    first = np.flatnonzero(np.diff((x - 1) // width, prepend=-1))
+    return np.append(x[first[1:] - 1], x[-1]), np.add.reduceat(y * counts, first) / np.add.reduceat(counts, first)
+
+
+def _empty() -> "array[float]":
     return array("d")
 
 
 @dataclass
 class Curve:
-    """Values by step. A step that is taken back beyond the NEWEST leaves its stretch with those extremes that were kept of it."""
+    """Values by step: the newest as they are, the older ones by the `old_` extremes and the `mean_` values of their intervals."""
 
-    old_x: array = field(default_factory=_none)  # steps are whole numbers far below 2**53
-    old_y: array = field(default_factory=_none)
-    new_x: array = field(default_factory=_none)
-    new_y: array = field(default_factory=_none)
+    old_x: "array[float]" = field(default_factory=_empty)  # steps are whole numbers far below 2**53
+    old_y: "array[float]" = field(default_factory=_empty)
+    mean_x: "array[float]" = field(default_factory=_empty)  # the last step of each interval
+    mean_y: "array[float]" = field(default_factory=_empty)
+    new_x: "array[float]" = field(default_factory=_empty)
+    new_y: "array[float]" = field(default_factory=_empty)
 
     def extend(self, x: Iterable[int], y: Iterable[float]) -> None:
         """Add points after the last one."""
         self.new_x.extend(x)
         self.new_y.extend(y)
         if len(self.new_x) >= 2 * NEWEST:
-            self._settle()
+            self._reduce_old()
 
-    def _settle(self) -> None:
-        """Let go of what is not needed of all but the newest points."""
+    def _reduce_old(self) -> None:
+        """Keep the extremes and the means of all but the newest points."""
         x, y = self.points()
-        width = stretch_width(int(x[-1]), CURVE_POINTS)
-        cut = int(np.searchsorted(x, (x[-NEWEST] - 1) // width * width, side="right"))
-        self.old_x, self.old_y = (array("d", values.tobytes()) for values in thin(x[:cut], y[:cut], width))
-        self.new_x, self.new_y = (array("d", values.tobytes()) for values in (x[cut:], y[cut:]))
+        width = interval_width(int(x[-1]), CURVE_POINTS)
+        end = (x[-NEWEST] - 1) // width * width
+        means, cut = self._means(), int(np.searchsorted(x, end, side="right"))
+        old = int(np.searchsorted(means[0], end, side="right"))
+        self.mean_x, self.mean_y = _arrays(_average(means[0][:old], means[1][:old], width))
+        self.old_x, self.old_y = _arrays(_reduce(x[:cut], y[:cut], width))
+        self.new_x, self.new_y = _arrays((x[cut:], y[cut:]))
 
-    def take_back(self, step: int) -> None:
-        """Forget what came after step `step`."""
+    def truncate(self, step: int) -> None:
+        """Remove what came after `step`. Beyond the NEWEST steps, its interval keeps what extremes are left of it, and its mean."""
         for x, y in ((self.old_x, self.old_y), (self.new_x, self.new_y)):
             kept = int(np.searchsorted(x, step, side="right"))
             del x[kept:], y[kept:]
+        kept = int(np.searchsorted(self.mean_x, step))
+        if kept < len(self.mean_x):
+            del self.mean_x[kept + (step > 0) :], self.mean_y[kept + (step > 0) :]
+            if step:
+                self.mean_x[kept] = step
 
-    def points(self, since: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Steps and values of what is kept of the steps after `since`."""
+    def points(self, since: int = 0) -> Points:
+        """Return what is kept of the steps after `since`."""
         if self.new_x and self.new_x[0] <= since + 1:
             first = int(np.searchsorted(self.new_x, since, side="right"))
             return np.array(self.new_x[first:]), np.array(self.new_y[first:])
@@ -84,13 +104,25 @@ class Curve:
         first = int(np.searchsorted(x, since, side="right"))
         return x[first:], y[first:]
 
-    def thinned(self, limit: int) -> tuple[np.ndarray, np.ndarray]:
-        """At most `limit` points that show the envelope of the whole curve."""
+    def envelope(self, limit: int) -> Points:
+        """Return at most `limit` points that show the envelope of the whole curve."""
         x, y = self.points()
-        return thin(x, y, stretch_width(int(x[-1]), limit)) if len(x) else (x, y)
+        return _reduce(x, y, interval_width(int(x[-1]), limit)) if len(x) else (x, y)
 
-    @property
-    def last(self) -> float | None:
-        """The newest value."""
-        newest = self.new_y or self.old_y
-        return newest[-1] if newest else None
+    def means(self, limit: int, since: int = 0) -> Points | None:
+        """Return the means of at most limit/2 + 1 intervals of the steps after `since`, each at its last step; None for up to `limit` steps: the
+        points themselves are as few."""
+        x, y = self._means()
+        first = int(np.searchsorted(x, since, side="right"))
+        if not len(x) or x[-1] - since <= limit:
+            return None
+        return _average(x[first:], y[first:], interval_width(int(x[-1]) - since, limit), since)
+
+    def _means(self) -> Points:
+        """Return the means of all that is kept: of old intervals, and the newest values."""
+        return np.array(self.mean_x + self.new_x), np.array(self.mean_y + self.new_y)
+
+
+def _arrays(points: Points) -> "tuple[array[float], array[float]]":
+    x, y = points
+    return array("d", x.tobytes()), array("d", y.tobytes())

@@ -1,4 +1,4 @@
-"""The database of a studio home's runs, `studio.db`: its tables, how a database of an earlier version is brought up to date, transactions.
+"""The database of a studio home's runs, `studio.db`: tables, migrations from earlier versions, transactions.
 
 Every transaction opens its own connection, so a RunDatabase may be shared between threads, and any number of processes may use one file.
 It is kept with a rollback journal instead of a WAL: SQLite before 3.51.3 can corrupt a WAL that several connections write and reset.
@@ -24,8 +24,8 @@ create table if not exists requests (
     id integer primary key, run text not null, kind text not null, created real not null
 );
 """
-# What later versions added, one entry for each version; `user_version` of the database is the number of entries that it has.
-LATER = (
+# One entry for each later version; `user_version` of the database is the number of migrations that were applied.
+MIGRATIONS = (
     (
         "alter table runs add column name text not null default ''",
         "alter table runs add column notes text not null default ''",
@@ -56,14 +56,14 @@ LATER = (
 )
 
 
-def bring_up_to_date(db: sqlite3.Connection) -> None:
-    """Create the tables, or add what they lack. Several processes may do so at the same moment."""
+def migrate(db: sqlite3.Connection) -> None:
+    """Create the tables or apply the missing migrations. Several processes may do so at the same time."""
     db.executescript(SCHEMA)
     db.execute("begin immediate")  # another process may be about to do the same
     version = db.execute("pragma user_version").fetchone()[0]
-    for statement in (statement for added in LATER[version:] for statement in added):
+    for statement in (statement for added in MIGRATIONS[version:] for statement in added):
         db.execute(statement)
-    db.execute(f"pragma user_version = {max(version, len(LATER))}")
+    db.execute(f"pragma user_version = {max(version, len(MIGRATIONS))}")
 
 
 class RunDatabase:
@@ -76,7 +76,7 @@ class RunDatabase:
         except OSError as error:
             raise StudioError(f"The studio home {home.root} cannot be created ({error.strerror}). {REMEDY}") from None
         with self.connect() as db:
-            bring_up_to_date(db)
+            migrate(db)
 
     def connect(self) -> AbstractContextManager[sqlite3.Connection]:
         """Return one transaction (see `transaction`). Raises StudioError."""

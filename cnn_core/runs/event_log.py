@@ -76,7 +76,8 @@ def event_kind(event_type: type) -> str:
 
 def to_event(kind: str, body: dict[str, Any]) -> Event:
     """Return the event of the stored `kind` with the fields in `body`, as JSON gives them."""
-    return EVENT_TYPES[kind](**{name: _to_tuples(value) for name, value in body.items()})
+    event: Event = EVENT_TYPES[kind](**{name: _to_tuples(value) for name, value in body.items()})
+    return event
 
 
 def _to_tuples(value: Any) -> Any:

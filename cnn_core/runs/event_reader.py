@@ -1,84 +1,89 @@
-"""What training told of a run, step by step and still true: what a resumption took back is left out. In: a store. Out: reports, epochs.
+"""The valid events of a run: those that a resume from an earlier checkpoint repeated are left out. In: a store. Out: reports, epochs, changes.
 
-Events are read a piece at a time, so a run of a million steps needs no more memory than a short one. Importing this module does not
-import torch.
+Events are read in chunks, so a run of a million steps needs no more memory than a short one. Importing this module does not import torch.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from cnn_core.events import Changed, Epoch, Resumed, Started, Steps
-from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.store import Store
 
-PIECE = 500  # events read at a time
+CHUNK_EVENTS = 500  # events read at a time
+Kind = TypeVar("Kind", Steps, Epoch, Changed, Started, Resumed)
 
 
 @dataclass(frozen=True)
 class EventReader:
-    """The run `run` of `store`, as far as it had come when it was opened."""
+    """Reads the events of run `run` in `store`."""
 
     store: Store
     run: str
 
     def reports(self) -> Iterator[Steps]:
-        """Every report in order, without steps that were taken back."""
+        """Yield every report in order, without steps that were repeated later."""
         limits = self._limits()
-        for item in self._read(Steps):
-            report, limit = item.event, limits.step(item.seq)
-            beyond = report.step - limit
+        for seq, report in self._read(Steps):
+            beyond = report.step - limits.step(seq)
             if beyond < len(report.loss):
                 yield report if beyond <= 0 else _shortened(report, int(beyond))
 
     def epochs(self) -> list[Epoch]:
+        """Return the completed epochs in order."""
         limits = self._limits()
-        return [item.event for item in self._read(Epoch) if item.event.epoch <= limits.epoch(item.seq)]
+        return [event for seq, event in self._read(Epoch) if event.epoch <= limits.epoch(seq)]
 
     def changes(self) -> list[Changed]:
-        """What was changed while it trained."""
+        """Return the changes of settings while it trained."""
         limits = self._limits()
-        return [item.event for item in self._read(Changed) if item.event.step <= limits.step(item.seq)]
+        return [event for seq, event in self._read(Changed) if event.step <= limits.step(seq)]
 
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes; none where the run did not begin."""
-        return next((item.event.classes for item in self._read(Started)), ())
+        """Return the class names; empty before the run has started."""
+        return next((event.classes for _, event in self._read(Started)), ())
 
     def last_step(self) -> int:
-        """The step of the last report, 0 before there is one."""
+        """Return the step of the last report; 0 before there is one."""
         with self.store.database.connect() as db:
-            found = db.execute(
+            row = db.execute(
                 "select json_extract(body, '$.step') from events where run = ? and kind = 'Steps' order by seq desc limit 1",
                 (self.run,),
             ).fetchone()
-        return found[0] if found else 0
+        return row[0] if row else 0
 
-    def _read(self, kind: type) -> Iterator[StoredEvent]:
+    def _read(self, kind: type[Kind]) -> Iterator[tuple[int, Kind]]:
+        """Yield the stored events of one class with their sequence numbers."""
         since = 0
-        while piece := self.store.log.read(self.run, since, (kind,), limit=PIECE):
-            yield from piece
-            since = piece[-1].seq
+        while chunk := self.store.log.read(self.run, since, (kind,), limit=CHUNK_EVENTS):
+            for item in chunk:
+                assert isinstance(item.event, kind)
+                yield item.seq, item.event
+            since = chunk[-1].seq
 
     def _limits(self) -> "_Limits":
-        return _Limits([(item.seq, item.event) for item in self._read(Resumed)])
+        return _Limits(list(self._read(Resumed)))
 
 
 class _Limits:
-    """How far what was told at a place in the run's order still holds: until the lowest place that a later resumption went back to."""
+    """The last step and epoch for which an event is valid: the lowest checkpoint that any later resume continued from."""
 
     def __init__(self, resumed: list[tuple[int, Resumed]]) -> None:
         self._seqs = [seq for seq, _ in resumed]
         self._lowest: list[tuple[float, float]] = [
             (float("inf"), float("inf"))
-        ]  # (step, epoch), from the last resumption to the first
+        ]  # (step, epoch), from the last resume to the first
         for _, event in reversed(resumed):
             step, epoch = self._lowest[-1]
             self._lowest.append((min(step, event.step), min(epoch, event.epoch)))
 
     def step(self, seq: int) -> float:
+        """Return the last valid step for the event with sequence number `seq`."""
         return self._at(seq)[0]
 
     def epoch(self, seq: int) -> float:
+        """Return the last valid epoch for the event with sequence number `seq`."""
         return self._at(seq)[1]
 
     def _at(self, seq: int) -> tuple[float, float]:
@@ -86,11 +91,11 @@ class _Limits:
 
 
 def steps_of(report: Steps) -> Iterator[tuple[int, float, float]]:
-    """Step, loss and accuracy of every step of a report."""
+    """Return step, loss and accuracy of every step of a report."""
     first = report.step - len(report.loss) + 1
     return zip(range(first, report.step + 1), report.loss, report.accuracy, strict=True)
 
 
 def _shortened(report: Steps, by: int) -> Steps:
-    """The report without its last `by` steps."""
+    """Return the report without its last `by` steps."""
     return replace(report, step=report.step - by, loss=report.loss[:-by], accuracy=report.accuracy[:-by])

@@ -1,8 +1,8 @@
-"""A run's events folded into columns for charts, and into the summary of the run. In: stored events. Out: plain values for JSON.
+"""A run's events as columns for charts and as the summary of the run. In: stored events. Out: plain values for JSON.
 
-Columns are of bounded length: min/max decimation keeps the lowest and the highest point of every stretch of the x axis, so a
-chart of a million steps shows the same envelope as the full one. What rules look at step by step is kept of the newest steps only; whoever
-only draws lets go of it. So a history grows with the epochs alone. Importing this module does not import torch.
+Columns have a bounded length: min/max decimation keeps the lowest and the highest point of every interval of the x axis, so a chart of a million
+steps shows the same envelope as the full one. The values of single steps that the diagnostics need are kept of the newest steps only, or not at
+all (`drop_steps`). So a history grows with the epochs alone. Importing this module does not import torch.
 """
 
 import math
@@ -14,28 +14,36 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps, TrackedPredictions
+from cnn_core.runs.chart_columns import column, describe_change, epoch_values, mean_column, report_column
 from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
 from cnn_core.runs.event_log import StoredEvent
 
 SNAPSHOT_POINTS = CURVE_POINTS
 UPDATE_POINTS = 200
-MEASURES = ("loss", "accuracy")  # what a report says of each of its steps
-GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # what a report says once, whatever its steps
-RULED = ("learning_rate", "gradient_norm")  # the gauges that rules look at report by report
-RULED_STEPS, FIRST_STEPS = 50_000, 5  # newest and first steps that rules can look at; of the newest there are up to twice as many
-MOST_CLASSES = 20
-SMOOTH_EPOCHS, SMOOTH_STEPS = 0.1, (5, 50)  # smoothed curves look back a tenth of an epoch, within these numbers of steps
-PACE_REPORTS = 20  # reports that the shown speed is a mean of: about five seconds
+MEASURES = ("loss", "accuracy")  # values that a report has for each of its steps
+GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # values that a report has once
+DIAGNOSED = ("learning_rate", "gradient_norm")  # the report values that the diagnostics read report by report
+DIAGNOSED_STEPS, FIRST_STEPS = 50_000, 5  # newest steps that the diagnostics read (up to twice as many are kept), and first steps
+PACE_REPORTS = 20  # reports over which the shown speed is averaged: about five seconds
+
+
+@dataclass(frozen=True)
+class HistoryPosition:
+    """A position in a history: sequence number of the last event, last step, number of epochs."""
+
+    seq: int
+    steps: int
+    epochs: int
 
 
 @dataclass
 class History:
-    """Everything known of a run so far. `add` folds new events in; the payloads are what the live chart draws.
+    """Everything known of a run so far. `add` adds new events; `snapshot` and `update` return the payloads of the live chart.
 
-    `resumed` is the place of the last resumption: points sent before it may have been taken back.
+    resumed: sequence number of the last resume; points that were sent before it may have been repeated since.
     """
 
     seq: int = 0
@@ -50,45 +58,43 @@ class History:
     resumed: int = 0
     _recent: deque[list[float]] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _steps: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
-    _smooth: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
     _gauges: dict[str, Curve] = field(default_factory=lambda: _curves(GAUGES))
-    _smoothing: float = 0.98
-    _first: array = field(default_factory=lambda: array("f"))  # losses of the first steps
-    _losses: array = field(default_factory=lambda: array("f"))  # of every step after `ruled_after`
-    ruled_after: int = 0
-    _reported: array = field(default_factory=lambda: array("I"))  # the step of each report, and below what it said of the gauges
-    _ruled: dict[str, array] = field(default_factory=lambda: {name: array("f") for name in RULED})
-    _is_ruled: bool = True
+    _first: "array[float]" = field(default_factory=lambda: array("f"))  # losses of the first steps
+    _losses: "array[float]" = field(default_factory=lambda: array("f"))  # of every step after `diagnosed_after`
+    diagnosed_after: int = 0
+    _reported: "array[int]" = field(default_factory=lambda: array("I"))  # the step of each report
+    _diagnosed: "dict[str, array[float]]" = field(default_factory=lambda: {name: array("f") for name in DIAGNOSED})
+    _has_steps: bool = True
 
     def add(self, stored: Iterable[StoredEvent]) -> None:
+        """Add new events in order."""
         for item in stored:
             self.seq = item.seq
-            self._fold(item.event)
+            self._add_event(item.event)
             if isinstance(item.event, Resumed):
                 self.resumed = item.seq
 
-    def _fold(self, event: Event) -> None:
+    def _add_event(self, event: Event) -> None:
         match event:
             case Started():
                 self.started = event
-                self._smoothing = smoothing(event.steps_per_epoch)
             case Resumed():
-                self._take_back(event)
+                self._return_to(event)
             case Changed():
                 self.changes.append(event)
-                self._plan_anew()
+                self._update_planned_epochs()
             case Steps():
                 self.last, self.stage = event, None
                 self._recent.append([event.images, event.train_seconds])
-                self._draw_on(event)
+                self._extend_curves(event)
                 self._first.extend(event.loss[: FIRST_STEPS - len(self._first)])
-                if self._is_ruled:
-                    self._keep_for_rules(event)
+                if self._has_steps:
+                    self._add_diagnosed(event)
             case Epoch():
                 self.epochs.append(event)
                 self.stage = None
             case TrackedPredictions():
-                if self.probed and self.probed[-1].epoch == event.epoch:  # asked again after a resumption at the epoch's end
+                if self.probed and self.probed[-1].epoch == event.epoch:  # repeated after a resume at the end of the epoch
                     self.probed.pop()
                 self.probed.append(event)
             case Progress():
@@ -99,88 +105,90 @@ class History:
             case Finished():
                 self.finished, self.stage = event, None
 
-    def _draw_on(self, event: Steps) -> None:
-        """Continue the curves."""
+    def _extend_curves(self, event: Steps) -> None:
+        """Add the values of a report to the curves."""
         before = event.step - len(event.loss)
         steps = range(before + 1, event.step + 1)
-        for name in MEASURES:
-            values, smooth = getattr(event, name), self._smooth[name]
-            self._steps[name].extend(steps, values)
-            smooth.extend(steps, _smoothed(smooth.last, before, values, self._smoothing))
+        for name, curve in self._steps.items():
+            curve.extend(steps, getattr(event, name))
         for name, curve in self._gauges.items():
             if (value := getattr(event, name)) is not None:
                 curve.extend((event.step,), (value,))
 
-    def _keep_for_rules(self, event: Steps) -> None:
+    def _add_diagnosed(self, event: Steps) -> None:
         self._losses.extend(event.loss)
         self._reported.append(event.step)
-        for name, values in self._ruled.items():
+        for name, values in self._diagnosed.items():
             known = getattr(event, name)
             values.append(math.nan if known is None else known)
-        if len(self._losses) >= 2 * RULED_STEPS:
-            old = len(self._losses) - RULED_STEPS
-            self.ruled_after += old
+        if len(self._losses) >= 2 * DIAGNOSED_STEPS:
+            old = len(self._losses) - DIAGNOSED_STEPS
+            self.diagnosed_after += old
             del self._losses[:old]
-            reports = bisect_right(self._reported, self.ruled_after)
-            for values in (self._reported, *self._ruled.values()):
-                del values[:reports]
+            self._delete_reports(slice(None, bisect_right(self._reported, self.diagnosed_after)))
 
-    def _take_back(self, place: Resumed) -> None:
-        """Forget what was reported after the checkpoint that training goes on from: it will be reported again."""
-        for curve in (*self._steps.values(), *self._smooth.values(), *self._gauges.values()):
-            curve.take_back(place.step)
-        reports = bisect_right(self._reported, place.step)
-        del self._first[place.step :]
-        del self._losses[max(0, place.step - self.ruled_after) :]
-        self.ruled_after = min(self.ruled_after, place.step)
-        for values in (self._reported, *self._ruled.values()):
-            del values[reports:]
-        self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= place.epoch]
-        self.changes = [change for change in self.changes if change.step <= place.step]
-        self.probed = [probed for probed in self.probed if probed.epoch <= place.epoch]
-        self._plan_anew()
+    def _delete_reports(self, reports: slice) -> None:
+        """Delete the values of these reports that the diagnostics read."""
+        del self._reported[reports]
+        for values in self._diagnosed.values():
+            del values[reports]
+
+    def _return_to(self, checkpoint: Resumed) -> None:
+        """Remove what was reported after the checkpoint that training was resumed from: it will be reported again."""
+        for curve in (*self._steps.values(), *self._gauges.values()):
+            curve.truncate(checkpoint.step)
+        del self._first[checkpoint.step :]
+        del self._losses[max(0, checkpoint.step - self.diagnosed_after) :]
+        self.diagnosed_after = min(self.diagnosed_after, checkpoint.step)
+        self._delete_reports(slice(bisect_right(self._reported, checkpoint.step), None))
+        self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= checkpoint.epoch]
+        self.changes = [change for change in self.changes if change.step <= checkpoint.step]
+        self.probed = [probed for probed in self.probed if probed.epoch <= checkpoint.epoch]
+        self._update_planned_epochs()
         self._recent.clear()
         self.stage = None
-        if self.last and self.last.step > place.step:
-            self.last = replace(self.last, step=place.step) if place.step else None
+        if self.last and self.last.step > checkpoint.step:
+            self.last = replace(self.last, step=checkpoint.step) if checkpoint.step else None
 
-    def _plan_anew(self) -> None:
-        """Count on as many epochs as the last change asks for."""
-        asked = [change.settings["epochs"] for change in self.changes if "epochs" in change.settings]
-        if asked and self.started:
-            self.started = replace(self.started, epochs=asked[-1])
+    def _update_planned_epochs(self) -> None:
+        """Use the number of epochs of the last change."""
+        planned = [change.settings["epochs"] for change in self.changes if "epochs" in change.settings]
+        if planned and self.started:
+            self.started = replace(self.started, epochs=planned[-1])
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch whose weights were kept."""
+        """The best epoch so far, whose weights are saved."""
         return next((epoch for epoch in reversed(self.epochs) if epoch.is_best), None)
 
     @property
-    def losses(self) -> array:
-        """The training loss of every step after `ruled_after`."""
-        assert self._is_ruled, "its steps were let go of"
+    def losses(self) -> "array[float]":
+        """The training loss of every step after `diagnosed_after`."""
+        assert self._has_steps, "the steps were dropped"
         return self._losses
 
     @property
-    def first_losses(self) -> array:
+    def first_losses(self) -> "array[float]":
         """The training losses of the first FIRST_STEPS steps."""
         return self._first
 
-    def gauge(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The step of every report after step `ruled_after`, and what it said of `name`, one of RULED, NaN where it could not tell: views,
-        to be let go of before more is added."""
-        assert self._is_ruled, "its steps were let go of"
-        return np.asarray(self._reported), np.asarray(self._ruled[name])
+    def report_values(self, name: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Return step and value of `name` (one of DIAGNOSED, NaN where unknown) of every report after step `diagnosed_after`.
+
+        These are views: release them before events are added.
+        """
+        assert self._has_steps, "the steps were dropped"
+        return np.asarray(self._reported), np.asarray(self._diagnosed[name])
 
     def drop_steps(self) -> None:
-        """Keep what is drawn, and no longer what only rules look at: `losses` and `gauge` are then no more."""
-        self._is_ruled = False
-        for values in (self._losses, self._reported, *self._ruled.values()):
-            del values[:]
+        """Drop the values that only diagnostics need; `losses` and `report_values` are not available afterwards."""
+        self._has_steps = False
+        del self._losses[:]
+        self._delete_reports(slice(None))
 
     @property
     def seconds_left(self) -> float | None:
-        """Time to the last step at the pace so far, validation included; None before the first report."""
+        """Estimated seconds to the last step, including validation; None before the first report."""
         if not (self.started and self.last):
             return None
         total = self.started.steps_per_epoch * self.started.epochs
@@ -188,7 +196,7 @@ class History:
 
     @property
     def images_per_second(self) -> float | None:
-        """The speed of training alone: of the last few seconds, of the whole run once it is finished, None before the first report."""
+        """Speed of training alone, over the last few seconds or over the whole run once it is completed; None before the first report."""
         if not self.last:
             return None
         if self.finished or len(self._recent) < 2:
@@ -197,39 +205,39 @@ class History:
         return (self.last.images - images) / (self.last.train_seconds - seconds)
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything drawn so far in at most SNAPSHOT_POINTS points a curve: what a page that has nothing yet is sent."""
+        """Return all curves in at most SNAPSHOT_POINTS points each: the payload of a page that has nothing yet."""
         return {
             "reset": True,
             "classes": self._class_names(),
-            "steps": {name: _column(*curve.thinned(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
-            "smooth": {name: _column(*curve.thinned(SNAPSHOT_POINTS // 2)) for name, curve in self._smooth.items()},
-            "gauges": {name: _gauge_column(*curve.thinned(SNAPSHOT_POINTS // 4)) for name, curve in self._gauges.items()},
-            "epochs": [_epoch(e) for e in self.epochs],
-            **self._facts(),
+            "steps": {name: column(*curve.envelope(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
+            "means": {name: mean_column(curve.means(SNAPSHOT_POINTS)) for name, curve in self._steps.items()},
+            "gauges": {name: report_column(*curve.envelope(SNAPSHOT_POINTS // 4)) for name, curve in self._gauges.items()},
+            "epochs": [epoch_values(e) for e in self.epochs],
+            **self._status(),
         }
 
-    def update(self, since: "Mark") -> dict[str, Any]:
-        """What came after `since`, in at most UPDATE_POINTS points a curve."""
+    def update(self, since: HistoryPosition) -> dict[str, Any]:
+        """Return what was added after `since`, in at most UPDATE_POINTS points for each curve."""
         return {
             "reset": False,
-            "classes": self._class_names() if not since.steps else None,  # known before the first step, and then told
-            "steps": {name: _column(*decimate(*curve.points(since.steps), UPDATE_POINTS)) for name, curve in self._steps.items()},
-            "smooth": {name: _column(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._smooth.items()},
+            "classes": self._class_names() if not since.steps else None,  # known before the first step, and sent then
+            "steps": {name: column(*decimate(*curve.points(since.steps), UPDATE_POINTS)) for name, curve in self._steps.items()},
+            "means": {name: mean_column(curve.means(UPDATE_POINTS, since.steps)) for name, curve in self._steps.items()},
             "gauges": {
-                name: _gauge_column(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._gauges.items()
+                name: report_column(*decimate(*c.points(since.steps), UPDATE_POINTS // 4)) for name, c in self._gauges.items()
             },
-            "epochs": [_epoch(e) for e in self.epochs[since.epochs :]],
-            **self._facts(),
+            "epochs": [epoch_values(e) for e in self.epochs[since.epochs :]],
+            **self._status(),
         }
 
     def _class_names(self) -> list[str] | None:
         return list(self.started.classes) if self.started else None
 
-    def mark(self) -> "Mark":
-        """How far this history has come, for a later `update`."""
-        return Mark(self.seq, self.last.step if self.last else 0, len(self.epochs))
+    def position(self) -> HistoryPosition:
+        """Return the end of this history, for a later `update`."""
+        return HistoryPosition(self.seq, self.last.step if self.last else 0, len(self.epochs))
 
-    def _facts(self) -> dict[str, Any]:
+    def _status(self) -> dict[str, Any]:
         best = self.best
         return {
             "seq": self.seq,
@@ -241,11 +249,11 @@ class History:
             "epochs_total": self.started.epochs if self.started else 0,
             "images_per_second": self.images_per_second,
             "seconds_left": self.seconds_left,
-            "best": _epoch(best) if best else None,
+            "best": epoch_values(best) if best else None,
             "patience": self.started.patience if self.started else 0,
             "waited": self.epochs[-1].waited if self.epochs else 0,
             "stage": asdict(self.stage) if self.stage else None,
-            "changes": [{"step": change.step, "text": _in_words(change)} for change in self.changes],
+            "changes": [{"step": change.step, "text": describe_change(change)} for change in self.changes],
         }
 
 
@@ -253,56 +261,10 @@ def _curves(names: Iterable[str]) -> dict[str, Curve]:
     return {name: Curve() for name in names}
 
 
-def _column(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
-    return {"x": x.astype(np.int64).tolist(), "y": y.round(5).tolist()}
+def summarise_history(history: History) -> dict[str, Any]:
+    """Return the metrics of a run for tables and the command line; None where unknown so far.
 
-
-def _gauge_column(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
-    return {"x": x.astype(np.int64).tolist(), "y": [float(f"{value:.4g}") for value in y]}
-
-
-def smoothing(steps_per_epoch: int) -> float:
-    """How much a step counts in the smoothed curves, compared with the next one."""
-    least, most = SMOOTH_STEPS
-    return 1 - 1 / min(most, max(least, SMOOTH_EPOCHS * steps_per_epoch))
-
-
-def _smoothed(last: float | None, count: int, values: Iterable[float], share: float) -> list[float]:
-    """The next values of a running mean in which every step counts `share` times as the next, without its bias towards zero at the
-    start; `last` is its value after `count` steps."""
-    total, smooth = (last or 0.0) * (1 - share**count), []
-    for value in values:
-        count += 1
-        total = share * total + (1 - share) * value
-        smooth.append(total / (1 - share**count))
-    return smooth
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A place in a history: events, steps and epochs seen."""
-
-    seq: int
-    steps: int
-    epochs: int
-
-
-def _in_words(change: Changed) -> str:
-    """What was changed: "Learning rate 0.001, epochs 30"."""
-    parts = [f"{TrainConfig.model_fields[name].title.lower()} {value}" for name, value in change.settings.items()]
-    return ", ".join(parts).capitalize()
-
-
-def _epoch(epoch: Epoch) -> dict[str, Any]:
-    """The epoch for a chart, where a line for each class can be told apart only among few."""
-    drawn = asdict(epoch)
-    return drawn if len(epoch.class_accuracy) <= MOST_CLASSES else drawn | {"class_accuracy": ()}
-
-
-def summarise(history: History) -> dict[str, Any]:
-    """The figures of a run as the command line and tables show them; None where there is none (yet).
-
-    train_seconds and images_per_second are of training alone; accuracies are shares in 0..1.
+    train_seconds and images_per_second are of training alone; accuracies are in 0..1.
     """
     last, best, finished, started = history.last, history.best, history.finished, history.started
     return {

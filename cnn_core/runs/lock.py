@@ -1,6 +1,6 @@
-"""Who is training a run right now: a lock on a file in the run's folder, which the kernel lets go when its process dies.
+"""The lock of a run: a file in its folder, locked by the process that trains it. The operating system releases it when the process dies.
 
-That makes "interrupted" a fact that can be asked of the operating system, with no heartbeat to miss and no process number to mistake.
+So a run whose process has died is recognised without heartbeats or process numbers.
 """
 
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ def hold(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise RunError(f"The folder of run {folder.name} cannot be used ({error.strerror}). Check its permissions.") from None
         if not is_mine:
-            raise RunError(f"Run {folder.name} is already being trained by another process. Watch it in the dashboard.")
+            raise RunError(f"Run {folder.name} is already being trained by another process. Open it on the Train page.")
         yield
 
 
 def is_held(folder: Path) -> bool:
-    """Whether some living process holds the run's lock."""
+    """Whether a process holds the run's lock."""
     return is_locked(folder / NAME)
 
 
 def worker_lock(home: Home) -> Path:
-    """The file whose lock the one process holds that trains the home's waiting runs."""
+    """Return the lock file of the process that trains the home's waiting runs."""
     return home.root / ".worker.lock"

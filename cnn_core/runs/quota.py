@@ -10,9 +10,9 @@ from pathlib import Path
 from cnn_core.data.owners import folders_of
 from cnn_core.errors import RunError
 from cnn_core.runs.database import RunDatabase
-from cnn_core.runs.limits import Limits, space_in_words
+from cnn_core.runs.limits import Limits, format_bytes
 
-LARGEST_NAMED = 3
+LARGEST_LISTED = 3
 
 
 class Quota:
@@ -29,17 +29,17 @@ class Quota:
 
     def check_queue(self, owner: str, more: int = 1) -> None:
         """Raise RunError where fewer than `more` runs of `owner` may be added to the queue."""
-        share = self.limits.queue_share
-        if share is None:
+        limit = self.limits.queue_limit
+        if limit is None:
             return
         with self._database.connect() as db:
             query = "select count(*) from runs where status = 'queued' and owner = ?"
             (count,) = db.execute(query, (owner,)).fetchone()
-        if count + more <= share:
+        if count + more <= limit:
             return
         if more > 1:
             raise RunError(
-                f"These are {more} runs. Each person may have at most {share:,} waiting runs, and you have {count:,}. "
+                f"These are {more} runs. Each person may have at most {limit:,} waiting runs, and you have {count:,}. "
                 "Choose fewer, or wait until some of them train."
             )
         waiting = "1 waiting run" if count == 1 else f"{count:,} waiting runs"
@@ -54,14 +54,14 @@ class Quota:
         used = sum(sizes.values())
         if used + more <= quota and used < quota:
             return
-        coming = f" and would need {space_in_words(more)} more" if more else ""
+        coming = f" and would need {format_bytes(more)} more" if more else ""
         largest = ", ".join(
-            f"{folder.name} ({space_in_words(sizes[folder])})"
-            for folder in sorted(sizes, key=lambda folder: sizes[folder], reverse=True)[:LARGEST_NAMED]
+            f"{folder.name} ({format_bytes(sizes[folder])})"
+            for folder in sorted(sizes, key=lambda folder: sizes[folder], reverse=True)[:LARGEST_LISTED]
         )
         advice = f" The largest are {largest}." if largest else ""
         raise RunError(
-            f"Your runs and images use {space_in_words(used)} of {space_in_words(quota)}{coming}. Free space of runs on the Runs page, or remove "
+            f"Your runs and images use {format_bytes(used)} of {format_bytes(quota)}{coming}. Free space of runs on the Runs page, or remove "
             f"some and empty the bin; on the Data page remove one of your data sets.{advice}"
         )
 
@@ -80,10 +80,10 @@ class Quota:
 def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files in `folder` and below; files that vanish meanwhile count 0."""
     total = 0
-    for place, _, files in os.walk(folder):
+    for path, _, files in os.walk(folder):
         for name in files:
             try:
-                total += os.lstat(os.path.join(place, name)).st_size
+                total += os.lstat(os.path.join(path, name)).st_size
             except OSError:
                 continue
     return total

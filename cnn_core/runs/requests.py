@@ -28,7 +28,7 @@ class RequestBox:
         self._database = database
 
     def add(self, run: str, kind: RequestKind, **body: Any) -> None:
-        """Ask something of a run that trains."""
+        """Add a request to a run that trains."""
         with self._database.connect() as db:
             values = (run, kind, time.time(), json.dumps(body))
             db.execute("insert into requests (run, kind, created, body) values (?, ?, ?, ?)", values)
@@ -36,10 +36,8 @@ class RequestBox:
     def take(self, run: str) -> list[Request]:
         """Return what was asked of the run, in order, without a request to stop, and delete it. Only whoever trains the run may call this."""
         with self._database.connect() as db:
-            found = db.execute(
-                "delete from requests where run = ? and kind != 'stop' returning id, kind, body", (run,)
-            ).fetchall()
-        return [Request(kind, json.loads(body)) for _, kind, body in sorted(found)]
+            rows = db.execute("delete from requests where run = ? and kind != 'stop' returning id, kind, body", (run,)).fetchall()
+        return [Request(kind, json.loads(body)) for _, kind, body in sorted(rows)]
 
     def stop(self, run: str) -> None:
         """Ask a run to stop: a waiting run leaves the queue, a running one is stopped by whoever trains it."""

@@ -25,7 +25,7 @@ class Run:
     """One run.
 
     status: queued, running, paused, finished, stopped, failed, or interrupted (its process died). summary: what is known so far (see
-    `history.summarise`). error: the message of a failed run. created, removed: Unix seconds; removed is None unless the run is in the bin.
+    `history.summarise_history`). error: the message of a failed run. created, removed: Unix seconds; removed is None unless the run is in the bin.
     name, notes, tags: set by a person. parent: the run that this one was branched from after `parent_epoch`, "" for none. owner: who started
     it, "" without sign-in. origin: what created it if not a person, "lesson/dropout/3/B0" or "search/widths/7" (see `lessons`, `search`).
     """
@@ -47,6 +47,7 @@ class Run:
 
     @property
     def is_active(self) -> bool:
+        """Whether it waits or trains."""
         return self.status in ACTIVE
 
     @property
@@ -65,10 +66,10 @@ def select_runs(database: RunDatabase, where: str, values: tuple[Any, ...] = ())
 def find_run(database: RunDatabase, run: str) -> Run:
     """Return the run with id `run`. Raises RunError when there is none."""
     database.home.run_folder(run)  # refuses what cannot be a run's id
-    found = select_runs(database, "where id = ?", (run,))
-    if not found:
+    runs = select_runs(database, "where id = ?", (run,))
+    if not runs:
         raise RunError(f"There is no run “{run}” in {database.home.root}. `python -m cnn_core runs` lists the runs.")
-    return found[0]
+    return runs[0]
 
 
 def _to_run(

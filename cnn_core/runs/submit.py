@@ -1,4 +1,7 @@
-"""Putting a run into the queue: everything that can be refused is refused here, before anything starts. For page and command line."""
+"""Starting a run: settings are checked against the data and the device before the run enters the queue.
+
+In: settings. Out: the id of a waiting run. Used by pages and command line.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,8 @@ from cnn_core.models.registry import find_weights
 from cnn_core.runs.store import Store
 
 
-def check(config: TrainConfig, store: Store) -> DataInfo:
-    """Facts of the data that `config` will train on. Raises SettingError, DataError or DeviceError when it cannot start."""
+def check_can_start(config: TrainConfig, store: Store) -> DataInfo:
+    """Return the facts of the data set. Raises SettingError, DataError or DeviceError where training with `config` cannot start."""
     choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
     info = open_source(config.data, store.home).info
     check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)
@@ -24,16 +27,13 @@ def check(config: TrainConfig, store: Store) -> DataInfo:
     left = config.images_left(info)
     if config.batch_size > left:
         raise SettingError(
-            f"Batch size is {config.batch_size:,}, more than the {left:,} images left for training. Choose a smaller one.",
+            f"Batch size is {config.batch_size:,}, more than the {left:,} images available for training. Choose a smaller one.",
             "batch_size",
         )
     return info
 
 
-def submit(config: TrainConfig, store: Store, **how: Any) -> str:
-    """Check `config` and add it to the store as a run that waits (`how`: see Store.create); gives the run's id.
-
-    Raises as `check` does, leaving no trace.
-    """
-    check(config, store)
-    return store.create(config, **how)
+def submit(config: TrainConfig, store: Store, **options: Any) -> str:
+    """Check `config`, add a waiting run to the store (`options`: see Store.create) and return its id. Raises as `check_can_start`."""
+    check_can_start(config, store)
+    return store.create(config, **options)

@@ -1,12 +1,12 @@
-"""A run as an event file, as TensorBoard reads it. In: what was told of the run. Out: records in an open file, with the steps done.
+"""A run as an event file for TensorBoard. In: the events of a run. Out: records in an open file, and the steps written.
 
     step/loss, step/accuracy                          every step
     report/learning_rate, images_per_second, …        every report, by its last step
     epoch/train_loss, train_accuracy, val_loss, …     every epoch, by its number
     settings                                          a table, as text
 
-The records are written here, in the form of TensorFlow's record files: tensorboardX's own writer, with a queue and a thread, took four
-times as long (5,000 steps: 0.51 s, here 0.12 s), and has to write a file before it can be packed. Importing this module does not import torch; writing does, as tensorboardX looks for it.
+The records are written here, in TensorFlow's record format: tensorboardX's writer, with a queue and a thread, took four times as long (5,000
+steps: 0.51 s, here 0.12 s) and cannot write into a zip. Importing this module does not import torch; writing does, through tensorboardX.
 """
 
 import struct
@@ -19,20 +19,21 @@ from cnn_core.events import Epoch, Steps
 from cnn_core.runs.event_reader import EventReader, steps_of
 from cnn_core.runs.run import Run
 
-EPOCH_FIGURES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-REPORT_FIGURES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")
+EPOCH_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+REPORT_METRICS = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")
 
 
 def event_file_name(run: Run) -> str:
+    """Return the name that TensorBoard expects."""
     return f"events.out.tfevents.{run.created:.0f}.{run.id}"
 
 
-def write_event_file(file: IO[bytes], run: Run, told: EventReader) -> Iterator[int]:
-    """Write the records; gives the step after each report."""
+def write_event_file(file: IO[bytes], run: Run, reader: EventReader) -> Iterator[int]:
+    """Write the records; yield the step after each report."""
     events = EventFile(file, run.created)
     events.add_text("settings", _settings_table(run), run.created)
-    before, epochs = None, deque(told.epochs())
-    for report in told.reports():
+    before, epochs = None, deque(reader.epochs())
+    for report in reader.reports():
         _add_report(events, report, before)
         while epochs and epochs[0].step <= report.step:
             epoch = epochs.popleft()
@@ -44,16 +45,16 @@ def write_event_file(file: IO[bytes], run: Run, told: EventReader) -> Iterator[i
 
 
 def _add_report(events: "EventFile", report: Steps, before: Steps | None) -> None:
-    """A report says when its last step was; the others lie evenly between the beginning of its training and that."""
-    took = max(0.0, report.train_seconds - (before.train_seconds if before else 0.0))
+    """Add a report. It has the time of its last step; the other steps are spread evenly over the time it took."""
+    seconds = max(0.0, report.train_seconds - (before.train_seconds if before else 0.0))
     for left, (step, loss, accuracy) in zip(range(len(report.loss) - 1, -1, -1), steps_of(report), strict=True):
-        events.add({"step/loss": loss, "step/accuracy": accuracy}, step, report.at - took * left / len(report.loss))
-    known = {f"report/{name}": getattr(report, name) for name in REPORT_FIGURES}
+        events.add({"step/loss": loss, "step/accuracy": accuracy}, step, report.at - seconds * left / len(report.loss))
+    known = {f"report/{name}": getattr(report, name) for name in REPORT_METRICS}
     events.add({tag: value for tag, value in known.items() if value is not None}, report.step, report.at)
 
 
 def _add_epoch(events: "EventFile", epoch: Epoch, at: float) -> None:
-    events.add({f"epoch/{name}": getattr(epoch, name) for name in EPOCH_FIGURES}, epoch.epoch, at)
+    events.add({f"epoch/{name}": getattr(epoch, name) for name in EPOCH_METRICS}, epoch.epoch, at)
 
 
 def _settings_table(run: Run) -> str:
@@ -63,7 +64,7 @@ def _settings_table(run: Run) -> str:
 
 @dataclass
 class EventFile:
-    """An open file to which events are added, each a record: its length, its bytes, a checksum of either. `began`: Unix seconds."""
+    """An open file of event records: length, bytes, and a checksum of each. `began`: Unix seconds."""
 
     file: IO[bytes]
     began: float
@@ -79,6 +80,7 @@ class EventFile:
         self._write(wall_time=at, step=step, summary=Summary(value=values))
 
     def add_text(self, tag: str, text: str, at: float) -> None:
+        """Add a text; `at` in Unix seconds."""
         from tensorboardX.summary import text as as_summary
 
         self._write(wall_time=at, summary=as_summary(tag, text))

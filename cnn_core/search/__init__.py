@@ -1,12 +1,10 @@
-"""Search: a person names settings to vary, and trials of them are trained as ordinary runs to find the best.
+"""Hyperparameter search: trials of varied settings are trained as ordinary runs; the best has the highest validation accuracy.
 
-space    which settings are varied over which values                     (imports nothing heavy)
-plan     a search as it was asked for                                    (imports nothing heavy)
-studies  the home's searches: asked for, cancelled, gone on with, read   (Optuna, when trials are read)
-storage  Optuna's part of the file, and how it is loaded
-trials   trials as plain values, the best of them, what made the difference
-draw     what is tried next, and what is not worth going on with
-course   one trial while it trains: reports, early end, result
-drive    one search worked off, trial after trial, by any number of processes
-attend   the home's searches worked off while a server runs
+space           which settings are varied over which values               plan            a search as it was requested
+search_store    the searches of a home: create, cancel, resume, read      storage         Optuna's tables, and all that is not public in Optuna
+sampling        draws the settings of the next trial; the pruner          trials          trials as plain values, the best, importance
+trial_monitor   reports and ends one trial while it trains                runner          runs the trials of one search
+search_worker   runs all searches while a server is up
+
+`space` and `plan` import neither torch nor Optuna.
 """

@@ -1,13 +1,13 @@
-"""One search worked off: a trial is drawn, trained as an ordinary run that waits its turn in the one queue, and its result told.
+"""Running one search: sample a trial, train it as an ordinary run of the queue, record its result, and repeat.
 
-In: a search and the run store. Out: runs in the store, trials in the study. Any number of processes may drive one search, and each
-may die at any moment:
+In: a search and the run store. Out: runs in the store, trials in the study. Any number of processes may run one search, and each may die at any
+time:
 
-- A trial is drawn, or taken over, under the search's drawing lock, until its run is there and held. So a trial that has no run, or one
-  that nobody holds, has lost its process. Whoever finds it goes on with it: from the run's checkpoint, or by telling its result.
-- The run is held until the result is told. So no trial is trained twice.
+- A trial is sampled or taken over under the search's sampling lock, until its run exists and is locked. So a trial without a run, or whose run is
+  not locked, has lost its process. The process that finds it resumes the run from its checkpoint, or records its result.
+- The run stays locked until the result is recorded. So no trial is trained twice.
 
-Knows of no thread.
+This module uses no threads.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ from cnn_core.events import Epoch, Event
 from cnn_core.runs.lock import hold, is_held
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.search.sampling import is_filled, make_pruner, restart_trial, sample_trial
+from cnn_core.search.sampling import fill_settings, make_pruner, restart_trial, sample_trial
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.storage import wait_for_lock
-from cnn_core.search.studies import SearchStore
-from cnn_core.search.trial_monitor import TrialMonitor, report_trial
+from cnn_core.search.trial_monitor import TrialMonitor, finish_trial
 from cnn_core.search.trials import ERROR, Trial, is_repeat, read_trials
 
 if TYPE_CHECKING:
@@ -42,22 +42,20 @@ def run_search(
     wait: Callable[[], None],
     watch: Watch = lambda run, event: None,
     announce: Announce = lambda trial: None,
-    should_pass_on: Callable[[], bool] = lambda: False,
+    should_yield: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Work search `name` off until it is done, cancelled, or `should_end`, which is asked at every event; what was learned is kept.
+    """Run search `name` until it is done, cancelled, or `should_end` returns True, which is called at every event.
 
-    `should_pass_on` is asked after every trial: whether another search has its turn now.
-
-    `wait` is called again and again while the device, or the last trials, are with others, `watch` with every event of every run,
-    `announce` with every trial at its beginning and at its end. Raises StudioError; where no trial at all can be begun (the images are
-    gone, the disk is full) the search is cancelled too, and says why.
+    should_yield: called after every trial; True where another search has its turn now. wait: called repeatedly while other processes use the device
+    or train the last trials. watch: called with every event of every run. announce: called with every trial at its start and end. Raises StudioError;
+    where no trial can start (the images are missing, the disk is full) the search is cancelled with the reason.
     """
-    with studies.refusing():
-        _Driver(studies, store, name, should_end, wait, watch, announce, should_pass_on).to_the_end()
+    with studies.translate_errors():
+        _SearchRunner(studies, store, name, should_end, wait, watch, announce, should_yield).run()
 
 
 @dataclass
-class _Driver:
+class _SearchRunner:
     studies: SearchStore
     store: Store
     name: str
@@ -65,77 +63,79 @@ class _Driver:
     wait: Callable[[], None]
     watch: Watch
     announce: Announce
-    should_pass_on: Callable[[], bool]
+    should_yield: Callable[[], bool]
 
-    def to_the_end(self) -> None:
+    def run(self) -> None:
+        """Run trials until the search ends or yields."""
         self.study = self.studies.study(self.name)
         while not self._should_end():
-            self.search = self.studies.search(self.name)  # more trials may have been asked for
+            self.search = self.studies.search(self.name)  # the number of trials may have changed
             self.study.pruner = make_pruner(self.search.plan)
-            ended = self._ended()
+            ended = self._count_ended()
             with ExitStack() as held:
-                course = self._take(held)
-                if course:
-                    self._train(course)
-            if not course and self._is_done():
+                monitor = self._next_trial(held)
+                if monitor:
+                    self._train(monitor)
+            if not monitor and self._is_done():
                 self.studies.finish(self.name)
-            elif self.should_pass_on():
+            elif self.should_yield():
                 return
-            elif not course and self._ended() == ended:
+            elif not monitor and self._count_ended() == ended:
                 self.wait()
 
     def _should_end(self) -> bool:
         return self.should_end() or self.studies.status(self.name) != "searching"
 
-    def _counted(self) -> "list[optuna.trial.FrozenTrial]":
-        """The trials that were begun, but for those that repeat others."""
+    def _started_trials(self) -> "list[optuna.trial.FrozenTrial]":
+        """Return the trials that were started, without those that repeat others."""
         return [
             trial for trial in self.study.get_trials(deepcopy=False) if trial.state.name != "WAITING" and not is_repeat(trial)
         ]
 
-    def _ended(self) -> int:
-        return sum(trial.state.is_finished() for trial in self._counted())
+    def _count_ended(self) -> int:
+        return sum(trial.state.is_finished() for trial in self._started_trials())
 
     def _is_done(self) -> bool:
-        return self._ended() == len(self._counted()) >= self.search.plan.goal
+        return self._count_ended() == len(self._started_trials()) >= self.search.plan.goal
 
-    def _take(self, held: ExitStack) -> TrialMonitor | None:
-        """A trial to train, whose run is `held` from now on: one that lost its process, else a new one. None where there is none now."""
-        with wait_for_lock(self.studies.drawing_lock(self.search), self._should_end) as is_mine:
+    def _next_trial(self, held: ExitStack) -> TrialMonitor | None:
+        """Return a trial to train, whose run is `held` from now on: one that lost its process, else a new one. None where there is none."""
+        with wait_for_lock(self.studies.sampling_lock(self.search), self._should_end) as is_mine:
             if not is_mine:
                 return None
-            running = [trial for trial in self._counted() if not trial.state.is_finished()]
+            running = [trial for trial in self._started_trials() if not trial.state.is_finished()]
             for trial in (restart_trial(self.study, self.search.plan, frozen) for frozen in running):
                 run = self._run_of(trial)
-                if not run and is_filled(self.study, self.search.plan, trial):
-                    return self._begin(trial, held)
-                if run and (course := self._go_on(trial, run, held)):
-                    return course
-            if len(self._counted()) >= self.search.plan.goal:
+                if not run and fill_settings(self.study, self.search.plan, trial):
+                    return self._start_trial(trial, held)
+                if run and (monitor := self._resume_trial(trial, run, held)):
+                    return monitor
+            if len(self._started_trials()) >= self.search.plan.goal:
                 return None
-            trial = sample_trial(self.study, self.search.plan)
-            return self._begin(trial, held) if trial else None
+            sampled = sample_trial(self.study, self.search.plan)
+            return self._start_trial(sampled, held) if sampled else None
 
     def _run_of(self, trial: "optuna.Trial") -> Run | None:
-        found = self.store.select("where id is not null and origin = ?", (self._origin(trial),))
-        return found[0] if found else None
+        runs = self.store.select("where id is not null and origin = ?", (self._origin(trial),))
+        return runs[0] if runs else None
 
     def _origin(self, trial: "optuna.Trial") -> str:
         return f"{self.search.origin}/{trial.number}"
 
-    def _begin(self, trial: "optuna.Trial", held: ExitStack) -> TrialMonitor | None:
-        """The trial with a run of its own, held. None where its settings are refused, which counts, or its owner has enough runs waiting."""
+    def _start_trial(self, trial: "optuna.Trial", held: ExitStack) -> TrialMonitor | None:
+        """Create and lock the trial's run. Return None where its settings are refused (a failed trial) or its owner's quota is reached."""
         from cnn_core.runs.submit import submit
 
         plan = self.search.plan
         try:
-            config = plan.config(plan.settings(trial.params))
-            hold_it = lambda run, folder: held.enter_context(hold(folder))  # noqa: E731
-            run = submit(config, self.store, owner=plan.owner, origin=self._origin(trial), prepare=hold_it)
+            config = plan.trial_config(plan.trial_settings(trial.params))
+            lock_run = lambda run, folder: held.enter_context(hold(folder))  # noqa: E731
+            run = submit(config, self.store, owner=plan.owner, origin=self._origin(trial), prepare=lock_run)
         except SettingError as error:
             trial.set_user_attr(ERROR, str(error))
-            report_trial(self.study, trial, "FAIL")
+            finish_trial(self.study, trial, "FAIL")
             self._announce(trial)
+            return None
         except RunError:
             return None
         except StudioError as error:
@@ -144,51 +144,57 @@ class _Driver:
         else:
             return TrialMonitor(self.study, trial, self.store, run)
 
-    def _go_on(self, trial: "optuna.Trial", run: Run, held: ExitStack) -> TrialMonitor | None:
-        """The trial with its run, which nobody held, held and waiting. None where somebody holds it, or where it has ended, which is told."""
+    def _resume_trial(self, trial: "optuna.Trial", run: Run, held: ExitStack) -> TrialMonitor | None:
+        """Lock and queue the trial's run again. Return None where another process has it, or where it has ended: then its result is recorded."""
         folder = self.store.home.run_folder(run.id)
-        if is_held(folder) or self._frozen(trial).state.is_finished():  # whoever held it a moment ago has told its result
+        if is_held(folder) or self._current(trial).state.is_finished():  # the process that held it has just recorded the result
             return None
-        run = self.store.run(run.id)  # as it was left
-        course = TrialMonitor(self.study, trial, self.store, run.id)
-        if self._is_over(run):
-            course.settle()
+        run = self.store.run(run.id)  # its current state
+        monitor = TrialMonitor(self.study, trial, self.store, run.id)
+        if self._has_ended(run):
+            monitor.finish()
             self._announce(trial)
             return None
-        take = lambda: held.enter_context(hold(folder))  # noqa: E731
+
+        def lock_run() -> None:
+            held.enter_context(hold(folder))
+
         try:
-            take() if run.status == "queued" else self.store.queue.resume(run.id, prepare=take)
-        except RunError:  # somebody was faster, its process died this very moment, or its owner has enough runs waiting
+            if run.status == "queued":
+                lock_run()
+            else:
+                self.store.queue.resume(run.id, prepare=lock_run)
+        except RunError:  # another process was faster, or its owner's quota is reached
             return None
-        return course
+        return monitor
 
-    def _is_over(self, run: Run) -> bool:
-        """Whether there is nothing to go on with: it is done, it failed, or a person stopped it or put it into the bin."""
-        is_given_up = run.removed is not None or self.store.requests.should_stop(run.id)
-        return run.status in ("finished", "failed") or (is_given_up and not run.is_active)
+    def _has_ended(self, run: Run) -> bool:
+        """Whether it cannot be resumed: it is completed, failed, was stopped by a person or is in the bin."""
+        is_stopped = run.removed is not None or self.store.requests.should_stop(run.id)
+        return run.status in ("finished", "failed") or (is_stopped and not run.is_active)
 
-    def _train(self, course: TrialMonitor) -> None:
-        """Train the trial's run, which is held, and tell what came of it, unless it was broken off to go on another time."""
+    def _train(self, monitor: TrialMonitor) -> None:
+        """Train the trial's run, which is locked, and record its result, unless it was interrupted to be resumed later."""
         from cnn_core.execution.in_process import execute
 
         def watch(event: Event) -> None:
-            self.watch(course.run, event)
+            self.watch(monitor.run, event)
             if isinstance(event, Epoch):
-                course.report()
+                monitor.report()
 
-        self._announce(course.trial)
-        should_end = lambda: course.is_hopeless or self._should_end()  # noqa: E731
-        status = execute(self.store, course.run, watch=watch, should_end=should_end, is_held=True, wait=self.wait)
-        if status == "stopped" and course.is_hopeless:
-            course.explain()
-        elif status == "stopped" and self._should_end() and not self.store.requests.should_stop(course.run):
+        self._announce(monitor.trial)
+        should_end = lambda: monitor.should_prune or self._should_end()  # noqa: E731
+        status = execute(self.store, monitor.run, watch=watch, should_end=should_end, is_held=True, wait=self.wait)
+        if status == "stopped" and monitor.should_prune:
+            monitor.log_pruning()
+        elif status == "stopped" and self._should_end() and not self.store.requests.should_stop(monitor.run):
             return
-        course.settle()
-        self._announce(course.trial)
+        monitor.finish()
+        self._announce(monitor.trial)
 
     def _announce(self, trial: "optuna.Trial") -> None:
-        self.announce(*read_trials(self.search.plan, [self._frozen(trial)]))
+        self.announce(*read_trials(self.search.plan, [self._current(trial)]))
 
-    def _frozen(self, trial: "optuna.Trial") -> "optuna.trial.FrozenTrial":
-        """The trial as it is in the study now."""
+    def _current(self, trial: "optuna.Trial") -> "optuna.trial.FrozenTrial":
+        """Return the trial's current state in the study."""
         return self.study.get_trials(deepcopy=False)[trial.number]

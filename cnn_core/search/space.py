@@ -1,7 +1,7 @@
-"""What a search varies: for each setting a range of numbers or a list of values. In: what a person typed. Out: frozen values, checked.
+"""The search space: for each varied setting a range of numbers or a list of values. In: text. Out: frozen, checked values.
 
-A setting that has no effect beside the others of a trial (momentum under Adam) is not drawn for it: two trials that differ in nothing
-else would be the same training. Importing this module imports neither torch nor Optuna.
+A setting without effect beside the other settings of a trial (momentum with Adam) is not sampled for it: two trials that differ only in it would
+be the same training. Importing this module imports neither torch nor Optuna.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,21 +13,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from cnn_core.config.groups import hardware
-from cnn_core.config.schema import TrainConfig, facts, has_effect
+from cnn_core.config.schema import TrainConfig, facts, has_effect, title
 from cnn_core.config.setting import refusal, value_in_words
 from cnn_core.errors import SettingError
 
-# What is no quality of a network: trials with other images, another split or another arithmetic could not be compared.
-NOT_SEARCHED = frozenset(name for name in TrainConfig.model_fields if name == "data" or facts(name).group == hardware.GROUP)
-SEARCHABLE = tuple(name for name in TrainConfig.model_fields if name not in NOT_SEARCHED)
-TEXTS_WITH_COMMAS = ("knots", "drop_at")  # their values are told apart by semicolons
+# Trials with other images, another data split or other hardware settings cannot be compared.
+NOT_SEARCHABLE = frozenset(name for name in TrainConfig.model_fields if name == "data" or facts(name).group == hardware.GROUP)
+SEARCHABLE = tuple(name for name in TrainConfig.model_fields if name not in NOT_SEARCHABLE)
+TEXTS_WITH_COMMAS = ("knots", "drop_at")  # their values are separated by semicolons
 LOG = " log"
-HOW = "Write learning_rate=0.0001..0.1 log, depth=1..4 or optimizer=adam,sgd."
+SYNTAX_HINT = "Write for example learning_rate=0.0001..0.1 log, depth=1..4 or optimizer=adam,sgd."
 
 
 @dataclass(frozen=True)
 class Range:
-    """Every number from `low` to `high`, both included; whole numbers where the setting is one. `log`: drawn by its logarithm."""
+    """The numbers from `low` to `high`, both included; integers for an integer setting. `log`: sampled on a logarithmic scale."""
 
     name: str
     low: float
@@ -37,17 +37,18 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """Some values of a setting."""
+    """A list of values of a setting."""
 
     name: str
     values: tuple[Any, ...]
 
 
-Space = tuple[Range | Choices, ...]
+Dimension = Range | Choices
+Space = tuple[Dimension, ...]
 
 
-def is_whole(name: str) -> bool:
-    """Whether setting `name` takes whole numbers only."""
+def is_integer(name: str) -> bool:
+    """Whether setting `name` is an integer."""
     return TrainConfig.model_fields[name].annotation is int
 
 
@@ -57,95 +58,100 @@ def takes_range(name: str) -> bool:
 
 
 def check_space(base: TrainConfig, space: Space) -> None:
-    """Refuse a space that cannot be searched beside the settings `base`. Raises SettingError, which names the setting."""
+    """Raise SettingError, which names the setting, for a space that cannot be searched beside the settings `base`."""
     if not space:
-        raise SettingError(f"There is nothing to search. Name at least one setting to vary. {HOW}", "space")
-    for index, part in enumerate(space):
-        _check_name(part.name)
-        if any(part.name == other.name for other in space[:index]):
-            raise SettingError(f"{_title(part.name)} is named twice. Name each setting once.", part.name)
-        (_check_range if isinstance(part, Range) else _check_choices)(part)
-    for part in space:
-        if not any(has_effect(part.name, base.model_dump() | decided) for decided in _decisions(base, space)):
+        raise SettingError(f"No setting to vary. Name at least one. {SYNTAX_HINT}", "space")
+    for index, dimension in enumerate(space):
+        _check_name(dimension.name)
+        if any(dimension.name == other.name for other in space[:index]):
+            raise SettingError(f"{title(dimension.name)} appears twice. Name each setting once.", dimension.name)
+        if isinstance(dimension, Range):
+            _check_range(dimension)
+        else:
+            _check_choices(dimension)
+    for dimension in space:
+        if not any(has_effect(dimension.name, base.model_dump() | decided) for decided in _decisions(base, space)):
             raise SettingError(
-                f"{_title(part.name)} has no effect beside the other settings. Leave it out, or search those that it depends on too.",
-                part.name,
+                f"{title(dimension.name)} has no effect with the other settings. Leave it out, or vary the settings that it depends on too.",
+                dimension.name,
             )
 
 
 def _check_name(name: str) -> None:
     if name not in TrainConfig.model_fields:
-        raise SettingError(f"There is no setting called “{name[:80]}”. Settings to search are: {', '.join(SEARCHABLE)}.", name)
-    if name in NOT_SEARCHED:
         raise SettingError(
-            f"{_title(name)} cannot be searched: trials that differ in it could not be compared. Set it for the whole search.",
+            f"There is no setting called “{name[:80]}”. These settings can be varied: {', '.join(SEARCHABLE)}.", name
+        )
+    if name in NOT_SEARCHABLE:
+        raise SettingError(
+            f"{title(name)} cannot be searched, because trials that differ in it cannot be compared. Set it for the whole search.",
             name,
         )
 
 
-def _check_range(part: Range) -> None:
-    name = part.name
+def _check_range(dimension: Range) -> None:
+    name = dimension.name
     if not takes_range(name):
-        raise SettingError(f"{_title(name)} is no number. Give a list of values, like {name}={_example(name)}.", name)
-    low, high = checked_value(name, part.low), checked_value(name, part.high)
+        raise SettingError(f"{title(name)} is not a number. Enter a list of values, like {name}={_example(name)}.", name)
+    low, high = validate_value(name, dimension.low), validate_value(name, dimension.high)
     if low >= high:
-        raise SettingError(f"{_title(name)} goes from {low:g} to {high:g}. Give a lower number first.", name)
-    if part.log and low <= 0:
-        raise SettingError(f"{_title(name)} begins at {low:g}, which has no logarithm. Begin above 0, or leave out “log”.", name)
+        raise SettingError(f"{title(name)} is searched from {low:g} to {high:g}. Enter the lower number first.", name)
+    if dimension.log and low <= 0:
+        raise SettingError(f"{title(name)} starts at {low:g}, which has no logarithm. Start above 0, or leave out “log”.", name)
 
 
-def _check_choices(part: Choices) -> None:
-    values = [checked_value(part.name, value) for value in part.values]
+def _check_choices(dimension: Choices) -> None:
+    values = [validate_value(dimension.name, value) for value in dimension.values]
     if len(values) < 2:
         raise SettingError(
-            f"{_title(part.name)} has fewer than two values. Give at least two, or set it for all trials.", part.name
+            f"{title(dimension.name)} has fewer than two values. Enter at least two, or set it for all trials.", dimension.name
         )
     if len(set(values)) < len(values):
-        raise SettingError(f"{_title(part.name)} has the same value twice. Give each value once.", part.name)
+        raise SettingError(f"{title(dimension.name)} has the same value twice. Enter each value once.", dimension.name)
 
 
-def checked_value(name: str, value: Any) -> Any:
-    """`value`, which may be text, as setting `name` keeps it. Raises SettingError."""
+def validate_value(name: str, value: Any) -> Any:
+    """Return `value`, which may be text, as the type of setting `name`. Raises SettingError."""
     try:
         return getattr(TrainConfig.model_validate({name: value}), name)
     except ValidationError as error:
         raise refusal(TrainConfig, error) from None
 
 
-def in_order(space: Space) -> list[Range | Choices]:
-    """The space's parts, those first that decide which others have an effect."""
-    return sorted(space, key=lambda part: part.name not in _deciding())
+def in_sampling_order(space: Space) -> list[Dimension]:
+    """Return the dimensions, those first that decide which others have an effect."""
+    return sorted(space, key=lambda dimension: dimension.name not in _deciding())
 
 
-def effective(base: TrainConfig, space: Space, chosen: Mapping[str, Any]) -> Iterator[Range | Choices]:
-    """The parts of `space` that have an effect, one by one; what is drawn for one is to be in `chosen` before the next is asked for."""
+def effective_dimensions(base: TrainConfig, space: Space, chosen: Mapping[str, Any]) -> Iterator[Dimension]:
+    """Yield the dimensions with an effect; the caller adds the value of each to `chosen` before it takes the next."""
     settings = base.model_dump()
-    return (part for part in in_order(space) if has_effect(part.name, settings | dict(chosen)))
+    return (dimension for dimension in in_sampling_order(space) if has_effect(dimension.name, settings | dict(chosen)))
 
 
 @cache
 def _deciding() -> frozenset[str]:
-    """The settings on which it depends whether others have an effect."""
+    """Return the settings that decide whether others have an effect."""
     return frozenset({"model"}.union(*(facts(name).only for name in TrainConfig.model_fields)))
 
 
-def values_of(part: Range | Choices) -> tuple[Any, ...] | None:
-    """The values that a part stands for; None for a range of real numbers."""
-    if isinstance(part, Choices):
-        return part.values
-    return tuple(range(int(part.low), int(part.high) + 1)) if is_whole(part.name) else None
+def values_of(dimension: Dimension) -> tuple[Any, ...] | None:
+    """Return the values of a dimension; None for a range of real numbers."""
+    if isinstance(dimension, Choices):
+        return dimension.values
+    return tuple(range(int(dimension.low), int(dimension.high) + 1)) if is_integer(dimension.name) else None
 
 
 def combinations(base: TrainConfig, space: Space) -> Iterator[dict[str, Any]]:
-    """Every combination of a space without ranges of real numbers, each with those settings only that have an effect in it."""
-    parts, settings = in_order(space), base.model_dump()
+    """Yield every combination of a space without ranges of real numbers, each with only the settings that have an effect in it."""
+    dimensions, settings = in_sampling_order(space), base.model_dump()
 
     def from_part(index: int, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if index == len(parts):
+        if index == len(dimensions):
             yield chosen
-        elif has_effect(parts[index].name, settings | chosen):
-            for value in values_of(parts[index]):
-                yield from from_part(index + 1, chosen | {parts[index].name: value})
+        elif has_effect(dimensions[index].name, settings | chosen):
+            for value in values_of(dimensions[index]) or ():
+                yield from from_part(index + 1, chosen | {dimensions[index].name: value})
         else:
             yield from from_part(index + 1, chosen)
 
@@ -153,64 +159,61 @@ def combinations(base: TrainConfig, space: Space) -> Iterator[dict[str, Any]]:
 
 
 def space_size(base: TrainConfig, space: Space) -> int | None:
-    """The number of combinations that are different trainings beside the settings `base`; None where there is no end of them."""
-    rest, size, settings = [part for part in space if part.name not in _deciding()], 0, base.model_dump()
+    """Return the number of different trainings beside the settings `base`; None for infinitely many."""
+    rest, size, settings = [dimension for dimension in space if dimension.name not in _deciding()], 0, base.model_dump()
     for decided in _decisions(base, space):
-        values = [values_of(part) for part in rest if has_effect(part.name, settings | decided)]
-        if None in values:
+        values = [values_of(dimension) for dimension in rest if has_effect(dimension.name, settings | decided)]
+        counts = [len(known) for known in values if known is not None]
+        if len(counts) < len(values):
             return None
-        size += prod(map(len, values))
+        size += prod(counts)
     return size
 
 
 def _decisions(base: TrainConfig, space: Space) -> Iterator[dict[str, Any]]:
-    """The combinations of those settings that decide which others have an effect; they are lists, never ranges."""
-    return combinations(base, tuple(part for part in space if part.name in _deciding()))
+    """Return the combinations of the settings that decide which others have an effect; they are lists, never ranges."""
+    return combinations(base, tuple(dimension for dimension in space if dimension.name in _deciding()))
 
 
 def parse_space(lines: Iterable[str]) -> Space:
-    """The space that lines like `learning_rate=0.0001..0.1 log`, `depth=1..4`, `optimizer=adam,sgd`, `batch_norm=on,off` describe.
+    """Return the space in lines like `learning_rate=0.0001..0.1 log`, `depth=1..4`, `optimizer=adam,sgd`, `batch_norm=on,off`.
 
-    Values of settings that are lists themselves are told apart by semicolons. Raises SettingError.
+    Values of settings that are lists themselves are separated by semicolons. Raises SettingError.
     """
     return tuple(_parse(line) for line in lines)
 
 
-def _parse(line: str) -> Range | Choices:
+def _parse(line: str) -> Dimension:
     name, sign, text = (piece.strip() for piece in line.partition("="))
     name = name.replace("-", "_")
     if not sign or not name:
-        raise SettingError(f"“{line[:80]}” does not say what to vary. {HOW}", "space")
+        raise SettingError(f"“{line[:80]}” is not a setting with values. {SYNTAX_HINT}", "space")
     _check_name(name)
     low, dots, high = text.removesuffix(LOG).partition("..")
     if dots and takes_range(name):
-        return Range(name, checked_value(name, low.strip()), checked_value(name, high.strip()), text.endswith(LOG))
+        return Range(name, validate_value(name, low.strip()), validate_value(name, high.strip()), text.endswith(LOG))
     pieces = [piece.strip() for piece in text.split(";" if name in TEXTS_WITH_COMMAS else ",")]
-    return Choices(name, tuple(checked_value(name, piece) for piece in pieces))
+    return Choices(name, tuple(validate_value(name, piece) for piece in pieces))
 
 
-def space_in_words(space: Space) -> list[str]:
-    """The space as lines that `parse_space` reads."""
-    return [_line(part) for part in space]
+def format_space(space: Space) -> list[str]:
+    """Return the space as lines that `parse_space` reads."""
+    return [_line(dimension) for dimension in space]
 
 
-def settings_in_words(settings: Mapping[str, Any]) -> str:
-    """What a trial varies: "learning_rate=0.003, batch_norm=on"."""
-    return ", ".join(f"{name}={_word(value)}" for name, value in settings.items())
+def format_settings(settings: Mapping[str, Any]) -> str:
+    """Return settings as text: "learning_rate=0.003, batch_norm=on"."""
+    return ", ".join(f"{name}={_format(value)}" for name, value in settings.items())
 
 
-def _line(part: Range | Choices) -> str:
-    if isinstance(part, Range):
-        return f"{part.name}={_word(part.low)}..{_word(part.high)}{LOG if part.log else ''}"
-    return f"{part.name}={('; ' if part.name in TEXTS_WITH_COMMAS else ',').join(map(_word, part.values))}"
+def _line(dimension: Dimension) -> str:
+    if isinstance(dimension, Range):
+        return f"{dimension.name}={_format(dimension.low)}..{_format(dimension.high)}{LOG if dimension.log else ''}"
+    return f"{dimension.name}={('; ' if dimension.name in TEXTS_WITH_COMMAS else ',').join(map(_format, dimension.values))}"
 
 
-def _word(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:.12g}" if isinstance(value, float) else value_in_words(value)
-
-
-def _title(name: str) -> str:
-    return TrainConfig.model_fields[name].title
 
 
 def _example(name: str) -> str:

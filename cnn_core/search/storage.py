@@ -1,4 +1,7 @@
-"""Optuna's part of a home's `searches.db`: loaded when it is needed, quiet, and its troubles told as one of our own errors.
+"""Optuna: loaded when it is needed and without its log; its tables in a home's `searches.db`; its errors as this program's errors.
+
+Optuna's private names that are used, all in this module:
+    FrozenTrial._trial_id   the key to reopen a trial that another process has started; no public name returns it
 
 Several threads and processes may use one file. Importing this module does not import Optuna.
 """
@@ -15,16 +18,18 @@ from typing import TYPE_CHECKING
 from cnn_core.locks import try_lock
 
 if TYPE_CHECKING:
+    from optuna import Study, Trial
     from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
 
-BUSY_SECONDS = 60  # Optuna writes in many small transactions, so that several processes may wait for each other
-LOOK_SECONDS = 0.05
+BUSY_SECONDS = 60  # Optuna writes in many small transactions, for which several processes wait
+POLL_SECONDS = 0.05
 
-_loading = threading.Lock()  # two threads that import a package at once may see half of it
+_loading = threading.Lock()  # a package that two threads import at once may be seen half loaded
 
 
 def load_optuna() -> ModuleType:
-    """Optuna, which says nothing of its own accord: who drives a search tells how it goes."""
+    """Return the module Optuna with its log turned off: the caller reports progress."""
     with _loading:
         import optuna
 
@@ -33,28 +38,35 @@ def load_optuna() -> ModuleType:
 
 
 def open_storage(file: Path, lock: Path) -> "BaseStorage":
-    """Optuna's tables in the SQLite `file`, made where they are missing; who makes them holds `lock`."""
+    """Open Optuna's tables in the SQLite `file`; create them under `lock` where they are missing."""
     optuna = load_optuna()
     connect = lambda: sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False)  # noqa: E731
-    with wait_for_lock(lock):  # two that make the tables at once would refuse each other's
-        # The path goes past SQLAlchemy's reading of addresses, where ? % and braces mean something.
-        return optuna.storages.RDBStorage("sqlite:///searches.db", engine_kwargs={"creator": connect})
+    with wait_for_lock(lock):  # two processes that create the tables at once would fail
+        # The path is passed by `creator`, since ? % and braces have a meaning in SQLAlchemy's URLs.
+        storage: BaseStorage = optuna.storages.RDBStorage("sqlite:///searches.db", engine_kwargs={"creator": connect})
+        return storage
+
+
+def reopen_trial(study: "Study", frozen: "FrozenTrial") -> "Trial":
+    """Return the started trial `frozen` so that it can be continued."""
+    trial: Trial = load_optuna().Trial(study, frozen._trial_id)
+    return trial
 
 
 @contextmanager
 def wait_for_lock(path: Path, should_end: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-    """Whether the block has the lock of `path`, for which it waits until `should_end`."""
+    """Wait for the lock of `path` until `should_end`; give whether the block has it."""
     while True:
         with try_lock(path) as is_mine:
             if is_mine or should_end():
                 yield is_mine
                 return
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 @contextmanager
-def translating(refusal: Callable[[Exception], Exception]) -> Iterator[None]:
-    """Turn what Optuna says of its file into `refusal(error)`."""
+def translate_errors(refusal: Callable[[BaseException], Exception]) -> Iterator[None]:
+    """Turn Optuna's database errors into `refusal(error)`."""
     load_optuna()
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError

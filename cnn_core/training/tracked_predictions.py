@@ -16,6 +16,7 @@ from cnn_core.data.source import ImageSet, finish
 from cnn_core.device import Arithmetic
 from cnn_core.errors import RunError
 from cnn_core.events import Progress, TrackedPredictions
+from cnn_core.home import TRACKED_IMAGES
 from cnn_core.inference.logits import compute_logits
 from cnn_core.models.checkpoint import load_epoch, validated_weights
 from cnn_core.models.saving import ModelCard, build_from_state, read_card

@@ -1,6 +1,6 @@
-"""Thumbnails of many images in one picture, a sheet: made once, and fetched once by every browser, which shows pieces of it.
+"""Thumbnails of many images on one sheet: made once, and loaded once by every browser, which shows pieces of it.
 
-images --(make_sheet)--> Sheet --(offer)--> an address below the app's root --(the route)--> browsers, which keep it
+images --(make_sheet)--> Sheet --(offer)--> an address below the app's root --(route)--> browsers, which cache it
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from starlette.routing import Route
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
 
-SIDE = 32  # pixels of a thumbnail at most
-BLOCK = 16  # pixels whose colours WebP mixes; smaller thumbnails are kept as they are
+SIDE = 32  # pixels of a thumbnail, at most
+BLOCK = 16  # pixels whose colours WebP mixes; smaller thumbnails are stored without loss
 QUALITY = 75
-AT_A_TIME = 100  # images in memory
-MOST = 16  # sheets that are offered: about 1.5 MB for 2,000 images each
+CHUNK = 100  # images in memory at a time
+MAX_SHEETS = 16  # offered at a time: about 1.5 MB for 2,000 images each
 
 _offered: OrderedDict[str, bytes] = OrderedDict()
 _lock = Lock()
@@ -31,7 +31,7 @@ _lock = Lock()
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A WebP picture of thumbnails of `side` pixels, `columns` in a row, in their order. `name`: the same for the same picture alone."""
+    """A WebP image of thumbnails of `side` pixels, `columns` in a row, in the order of the images. `name`: a hash of its content."""
 
     data: bytes
     side: int
@@ -40,21 +40,21 @@ class Sheet:
 
 
 def make_sheet(images: ImageSet) -> Generator[Progress, None, Sheet]:
-    """The sheet of all of `images`, of which there is at least one. Yields Progress."""
+    """Return the sheet of all `images`, at least one. Yields Progress."""
     count, size = len(images), images.pool.shape[1]
     side, columns = min(SIDE, size), int(np.ceil(np.sqrt(count)))
     sheet = np.zeros((-(-count // columns) * side, columns * side, 3), np.uint8)
-    for start in range(0, count, AT_A_TIME):
+    for start in range(0, count, CHUNK):
         yield Progress("Making thumbnails", start, count)
-        for place, pixels in enumerate(images[start : start + AT_A_TIME], start):
-            top, left = (side * at for at in divmod(place, columns))
+        for index, pixels in enumerate(images[start : start + CHUNK], start):
+            top, left = (side * place for place in divmod(index, columns))
             sheet[top : top + side, left : left + side] = _thumbnail(pixels, side)
     data = _encode(sheet, is_exact=side < BLOCK)
     return Sheet(data, side, columns, hashlib.sha256(data).hexdigest()[:24])
 
 
 def _thumbnail(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Pixels (H, W, C) uint8 as (side, side, 3), or (side, side, 1) of a grey image."""
+    """Return pixels (H, W, C) uint8 as (side, side, 3), or (side, side, 1) for a grey image."""
     if pixels.shape[0] == side:
         return pixels
     small = Image.fromarray(pixels.squeeze()).resize((side, side), Image.Resampling.BOX)
@@ -68,20 +68,20 @@ def _encode(sheet: np.ndarray, *, is_exact: bool) -> bytes:
 
 
 def offer(sheet: Sheet) -> str:
-    """The address, below the app's root, at which browsers get the sheet from now on, until many others were offered after it."""
+    """Return the address, below the app's root, at which browsers get the sheet until MAX_SHEETS others were offered after it."""
     with _lock:
         _offered[sheet.name] = sheet.data
         _offered.move_to_end(sheet.name)
-        while len(_offered) > MOST:
+        while len(_offered) > MAX_SHEETS:
             _offered.popitem(last=False)
     return f"api/sheets/{sheet.name}.webp"
 
 
 async def send_sheet(request: Request) -> Response:
-    """GET /api/sheets/{name}.webp: a sheet that a page has offered. Its name says its contents, so browsers need not ask again."""
+    """GET /api/sheets/{name}.webp: a sheet that a page has offered. Its name is a hash of its content, so browsers may cache it."""
     data = _offered.get(request.path_params["name"])
     if data is None:
-        return JSONResponse({"error": "There is no such sheet of images now. Reload the page that shows it."}, status_code=404)
+        return JSONResponse({"error": "These thumbnails are no longer available. Reload the page."}, status_code=404)
     return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 

@@ -1,4 +1,4 @@
-"""How a network's answer to one image changed: from what was told after every epoch to a Plotly figure, as pure functions."""
+"""The predictions for one tracked image by epoch as a Plotly figure: pure functions."""
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,35 +9,35 @@ import plotly.graph_objects as go
 from cnn_core.events import TrackedPredictions
 from pages.charts.theme import THEME_COLOURS
 
-SHOWN_CLASSES = 5
-LONGEST_NAME = 24
+MAX_CLASSES = 5
+MAX_NAME_LENGTH = 24
 
-Answers = dict[int, tuple[float, ...]]  # the probability of every class, by epoch
+PredictionsByEpoch = dict[int, tuple[float, ...]]  # the probability of every class, by epoch
 
 
-def answers(probed: Iterable[TrackedPredictions], name: str) -> Answers:
-    """What was said of the probe called `name`."""
+def predictions_of(probed: Iterable[TrackedPredictions], name: str) -> PredictionsByEpoch:
+    """Return the predictions for the tracked image `name`."""
     return {event.epoch: event.probabilities[event.names.index(name)] for event in probed if name in event.names}
 
 
-def shown_classes(said: Mapping[int, Sequence[float]], truth: int = -1, limit: int = SHOWN_CLASSES) -> list[int]:
-    """The classes worth a line, most probable now first: the true one, the one that is said now, and those that were ever most probable."""
-    table = np.array([said[epoch] for epoch in sorted(said)])  # (epochs, classes)
+def shown_classes(predictions: Mapping[int, Sequence[float]], truth: int = -1, limit: int = MAX_CLASSES) -> list[int]:
+    """Return at most `limit` classes, most probable now first: the true class, the predicted one, and those with the highest probabilities."""
+    table = np.array([predictions[epoch] for epoch in sorted(predictions)])  # (epochs, classes)
     order = np.argsort(-table.max(0), kind="stable").tolist()
     first = dict.fromkeys([*([truth] if truth >= 0 else []), int(table[-1].argmax()), *order])
     return sorted(list(first)[:limit], key=lambda number: -table[-1, number])
 
 
-def probability_lines(said: Mapping[int, Sequence[float]], classes: Sequence[str], truth: int = -1) -> go.Figure:
-    """The probabilities of the classes worth a line over the epochs (`said` is not empty); the true class's line is the thick one."""
-    epochs, figure = sorted(said), go.Figure()
-    shown = shown_classes(said, truth)
+def probability_lines(predictions: Mapping[int, Sequence[float]], classes: Sequence[str], truth: int = -1) -> go.Figure:
+    """Return the probabilities of the shown classes over the epochs (`predictions` is not empty); the line of the true class is thick."""
+    epochs, figure = sorted(predictions), go.Figure()
+    shown = shown_classes(predictions, truth)
     colours = _colours(shown)
     for number in shown:
-        name = html.escape(_short(classes[number]))  # Plotly reads its texts as HTML, and class names come from folders
+        name = html.escape(_short(classes[number]))  # Plotly reads text as HTML, and class names come from folders
         figure.add_scatter(
             x=epochs,
-            y=[said[epoch][number] for epoch in epochs],
+            y=[predictions[epoch][number] for epoch in epochs],
             mode="lines+markers",
             name=f"<b>{name}</b>" if number == truth else name,
             line={"color": colours[number], "width": 3.5 if number == truth else 1.5},
@@ -52,13 +52,13 @@ def probability_lines(said: Mapping[int, Sequence[float]], classes: Sequence[str
 
 
 def _colours(shown: Sequence[int]) -> dict[int, str]:
-    """A colour for each class, as far as possible the same one in the charts of all images."""
+    """Return a colour for each class, where possible the same in the charts of all images."""
     taken: dict[int, str] = {}
     for number in sorted(shown):
-        wanted = [THEME_COLOURS[(number + step) % len(THEME_COLOURS)] for step in range(len(THEME_COLOURS))]
-        taken[number] = next(colour for colour in wanted if colour not in taken.values())
+        candidates = [THEME_COLOURS[(number + step) % len(THEME_COLOURS)] for step in range(len(THEME_COLOURS))]
+        taken[number] = next(colour for colour in candidates if colour not in taken.values())
     return taken
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"

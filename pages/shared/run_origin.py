@@ -1,6 +1,6 @@
-"""What made a run: a person, an exercise of the Learn page, or a search. Those of the last two are many, and would bury a person's own.
+"""The origin of a run: a person, an exercise of the Learn page, or a search. Runs of the last two are many and hidden in lists at first.
 
-In: rows of the store. Out: which of them a list shows, and what it says of where they come from.
+In: runs. Out: the runs that a list shows, and their origin as text.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,53 +12,53 @@ from pages.shared.address import read_address, write_address
 from pages.shared.searches import names_by_token
 
 PEOPLE, LESSONS, SEARCHES, ALL = "people", "exercises", "searches", "all"
-MAKERS = {"lesson": LESSONS, "search": SEARCHES}  # by the first word of a run's origin
+ORIGINS = {"lesson": LESSONS, "search": SEARCHES}  # by the first word of a run's origin
 LISTED, BOX = "list-all-runs", "made-by"
 
 
-def maker(run: Run) -> str:
-    """PEOPLE, LESSONS or SEARCHES."""
-    return MAKERS.get(run.origin.partition("/")[0], PEOPLE)
+def origin_kind(run: Run) -> str:
+    """Return PEOPLE, LESSONS or SEARCHES."""
+    return ORIGINS.get(run.origin.partition("/")[0], PEOPLE)
 
 
-def made_in_words(run: Run) -> str:
-    """ "exercise dropout", "search widths", the owner of a person's run, "" where nobody signs in."""
-    what, name = (*run.origin.split("/"), "")[:2]
-    if what == "lesson":
+def describe_origin(run: Run) -> str:
+    """Return "exercise dropout", "search widths", or the owner of a person's run ("" without sign-in)."""
+    kind, name = (*run.origin.split("/"), "")[:2]
+    if kind == "lesson":
         return f"exercise {name}"
-    return f"search {names_by_token().get(name, 'that was removed')}" if what == "search" else run.owner
+    return f"search {names_by_token().get(name, '(removed)')}" if kind == "search" else run.owner
 
 
-def choose_maker(runs: Sequence[Run]) -> list[Run]:
-    """Those of the runs that a box asks for: at first those that people started, or all where they started none. No box where all are theirs."""
-    there = {maker(run) for run in runs}
-    if there <= {PEOPLE}:
+def choose_origin(runs: Sequence[Run]) -> list[Run]:
+    """Show a choice of the origin, unless people started all runs, and return the matching runs; at first those that people started, if any."""
+    present = {origin_kind(run) for run in runs}
+    if present <= {PEOPLE}:
         return list(runs)
-    options = [name for name in (PEOPLE, LESSONS, SEARCHES) if name in there]
-    options.insert(len(options) if PEOPLE in there else 0, ALL)
+    options = [name for name in (PEOPLE, LESSONS, SEARCHES) if name in present]
+    options.insert(len(options) if PEOPLE in present else 0, ALL)
     read_address("made", BOX, options)
     chosen = st.selectbox(
-        "Made by",
+        "Created by",
         options,
         key=BOX,
-        format_func=lambda name: f"{name} ({sum(name in (ALL, maker(run)) for run in runs):,})",
-        help="Exercises and searches start many runs by themselves. They are ordinary runs, kept out of the way here at first.",
+        format_func=lambda name: f"{name} ({sum(name in (ALL, origin_kind(run)) for run in runs):,})",
+        help="Exercises and searches create many runs, which are hidden at first.",
         width=190,
     )
     write_address("made", BOX, chosen)
-    return [run for run in runs if chosen in (ALL, maker(run))]
+    return [run for run in runs if chosen in (ALL, origin_kind(run))]
 
 
-def listed(runs: Sequence[Run], always: Collection[str] = ()) -> list[Run]:
-    """The runs that a box offers: those of people, any that is active, and `always` (ids); all of them at the turn of a switch below it."""
-    some = [run for run in runs if maker(run) == PEOPLE or run.is_active or run.id in always]
-    if not some or st.session_state.get(LISTED):
+def listed_runs(runs: Sequence[Run], always: Collection[str] = ()) -> list[Run]:
+    """Return the runs that a list offers: those of people, active ones, and `always` (ids); all runs where the toggle is on."""
+    shown = [run for run in runs if origin_kind(run) == PEOPLE or run.is_active or run.id in always]
+    if not shown or st.session_state.get(LISTED):
         return list(runs)
-    return some
+    return shown
 
 
-def offer_all(runs: Sequence[Run], shown: Sequence[Run]) -> None:
-    """The switch, where it makes a difference. What it says survives the way to another page."""
-    hidden = sum(maker(run) != PEOPLE for run in runs) if st.session_state.get(LISTED) else len(runs) - len(shown)
+def show_all_toggle(runs: Sequence[Run], shown: Sequence[Run]) -> None:
+    """Show the toggle where it makes a difference; it keeps its value across pages."""
+    hidden = sum(origin_kind(run) != PEOPLE for run in runs) if st.session_state.get(LISTED) else len(runs) - len(shown)
     if hidden:
-        st.toggle(f"List {hidden:,} more, which exercises and searches have made", key=LISTED, persist_state="session")
+        st.toggle(f"List {hidden:,} more from exercises and searches", key=LISTED, persist_state="session")

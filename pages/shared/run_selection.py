@@ -9,7 +9,7 @@ from cnn_core.errors import RunError
 from cnn_core.runs.run import Run
 from pages.shared.address import read_address, write_address
 from pages.shared.links import page_file
-from pages.shared.run_origin import listed, made_in_words, offer_all
+from pages.shared.run_origin import describe_origin, listed_runs, show_all_toggle
 from pages.shared.server import get_store
 from pages.shared.start_run import start_run
 from pages.shared.text import plain
@@ -37,12 +37,12 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
         except RunError:
             st.warning(f"There is no run “{plain(requested[:80])}”, so another run is shown. Choose one from the list.")
     key = f"run-{label}"
-    shown = listed(runs, (requested, st.session_state.get(key, "")))
+    shown = listed_runs(runs, (requested, st.session_state.get(key, "")))
     names = [run.id for run in shown]
     read_address("run", key, names)
     chosen = st.selectbox(label, names, key=key, format_func=lambda run: _describe(by_id[run]))
     write_address("run", key, chosen)
-    offer_all(runs, shown)
+    show_all_toggle(runs, shown)
     return by_id[chosen]
 
 
@@ -75,7 +75,7 @@ def status_badge(run: Run) -> None:
 
 def _describe(run: Run) -> str:
     accuracy = run.summary.get("best_val_accuracy")
-    made = f" · {made_in_words(run)}" if run.origin else ""
+    made = f" · {describe_origin(run)}" if run.origin else ""
     return f"{run.id}{made} · {STATUS[run.status][2]}" + (
         f" · {accuracy:.1%} validation accuracy" if accuracy is not None else ""
     )

@@ -8,8 +8,8 @@ from cnn_core.execution.worker import Worker
 from cnn_core.home import Home
 from cnn_core.runs.limits import read_limits
 from cnn_core.runs.store import Store
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.search_worker import work_on_searches
-from cnn_core.search.studies import SearchStore
 from pages.shared.identity import is_sign_in_on
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cnn_core.runs.limits import space_in_words
+from cnn_core.runs.limits import format_bytes
 from pages.shared.identity import DEFAULT, is_sign_in_on, providers
 from pages.shared.people import is_teacher, person
 from pages.shared.server import get_store
@@ -44,7 +44,7 @@ def show_person() -> None:
         if quota is not None:
             used = _used(get_store().home.root, who)
             st.caption(
-                f"Disk: {space_in_words(used)} of {space_in_words(quota)}",
+                f"Disk: {format_bytes(used)} of {format_bytes(quota)}",
                 help="Disk space of your runs, also of those in the bin, and of your images.",
             )
             st.progress(min(1.0, used / quota))

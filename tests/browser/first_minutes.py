@@ -22,7 +22,7 @@ def play_first_minutes(page: Page, url: str) -> dict[str, float]:
     page.get_by_role("button", name="Train on digits now").click()
     page.wait_for_function(f"({LOSS}?.data?.[0].x.length ?? 0) > 0", timeout=LEARNS_WITHIN)
     note("first point of the curve")
-    page.wait_for_function("document.querySelector('.live-stage').textContent === 'Finished'", timeout=LEARNS_WITHIN)
+    page.locator(".live[data-status=finished]").wait_for(timeout=LEARNS_WITHIN)
     note("training finished")
     page.get_by_role("link", name="Try it in the gallery").click()
     page.locator(".draw-paper").wait_for()

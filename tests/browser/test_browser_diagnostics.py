@@ -1,4 +1,4 @@
-"""The doctor in a real browser: its button leads from the run to the form, and it looks no more once the run has ended."""
+"""Diagnostics in a real browser: its button leads from the run to the form, and it looks no more once the run has ended."""
 
 import re
 
@@ -8,7 +8,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch, Started, Steps
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
-from pages.views.train.diagnostics import LOOK_SECONDS
+from pages.views.train.diagnostics import POLL_SECONDS
 from tests.browser.pilot import assert_sound, number_field, settle, visit
 from tests.pages.studio_harness import Server
 
@@ -27,10 +27,10 @@ def test_a_finding_appears_while_the_run_trains_and_its_button_opens_the_form_wi
         started = Started(1, "CPU", 1222, 216, 359, 39, 33, classes=CLASSES, class_counts=(122,) * 10)
         store.log.append(run, [started, report([2.3] * 20, 20)])
         visit(page, server, "train", f"?run={run}")
-        expect(page.get_by_text("What stands out")).to_have_count(0)
+        expect(page.get_by_text("Diagnostics")).to_have_count(0)
         store.log.append(run, [report([9.0] * 40, 60), Epoch(1, 60, 9.0, 0.1, 9.0, 0.1, True, 1.0, 1.0)])
         # at its next look, without a rerun of the page
-        expect(page.get_by_text("Learning rate too high")).to_be_visible(timeout=3000 * LOOK_SECONDS)
+        expect(page.get_by_text("Learning rate too high")).to_be_visible(timeout=3000 * POLL_SECONDS)
         assert_sound(page)
         store.set_status(run, "stopped")
         expect(page.get_by_role("button", name="Stop")).to_have_count(0)

@@ -11,8 +11,7 @@ from cnn_core.lessons.exercises import EXERCISES, VARIANTS
 from pages.views.learn.attempt import NO_PAIR_FINISHED, OPEN_B, RESULT
 from pages.views.learn.attempt_form import prediction_label
 from pages.views.learn.exercises import progress_text
-from tests.browser.pilot import assert_sound, settle, visit
-from tests.browser.test_browser_runs import call
+from tests.browser.pilot import assert_sound, settle, use_module, visit
 
 CHART = "document.querySelector('.overlay-chart')"
 TRAINED = 120_000  # milliseconds for a pair on a busy machine
@@ -81,6 +80,7 @@ def test_without_trained_runs_the_chart_has_a_note_and_the_back_button_returns_f
     for variant in VARIANTS:
         store.create(EXERCISES["epochs"].settings(variant), "stopped", origin=f"{attempt.origin}/{variant}0")
     visit(page, server, "learn", "?lesson=epochs")
+    expect(page.locator(".overlay")).to_have_attribute("data-empty", "true")
     page.wait_for_function(f"{CHART}?.data?.length === 2")
     expect(page.locator(".overlay-note")).not_to_be_empty()
     expect(page.locator(".overlay-chart .xtick, .overlay-chart .ytick")).to_have_count(0)
@@ -107,8 +107,8 @@ def test_an_exercise_is_selected_by_keyboard_and_kept_after_a_reload(page, serve
 
 def test_if_the_metric_is_the_gap_the_chart_shows_the_range_after_the_steep_start(page):
     rising = {"x": [1, 2, 3, 4, 5, 6, 7, 8], "y": [0.1, 0.5, 0.9, 0.92, 0.94, 0.96, 0.98, 1.0]}
-    low, high = call(page, "lateRange", [rising, {"x": [], "y": []}])
+    low, high = use_module(page, "overlay/overlay", "module.lateRange(...given)", [rising, {"x": [], "y": []}])
     assert abs(low - 0.895) < 1e-9 and abs(high - 1.005) < 1e-9
-    assert call(page, "lateRange", [{"x": [], "y": []}]) is None
-    low, high = call(page, "lateRange", [{"x": [1], "y": [0.5]}])
+    assert use_module(page, "overlay/overlay", "module.lateRange(...given)", [{"x": [], "y": []}]) is None
+    low, high = use_module(page, "overlay/overlay", "module.lateRange(...given)", [{"x": [1], "y": [0.5]}])
     assert low < 0.5 < high

@@ -125,7 +125,7 @@ def test_what_was_changed_a_moment_before_start_is_what_starts(page, server, sto
     settle(page)
     run = store.runs()[0]
     assert (run.config.epochs, run.config.dropout) == (1, 0.1)
-    page.wait_for_function("document.querySelector('.live-stage').textContent === 'Finished'")
+    page.locator(".live[data-status=finished]").wait_for()
     settle(page)  # the page that shows it runs once more when its run has ended
     page.go_back()
     expect(number_field(page, "Epochs")).to_have_value("1")

@@ -1,16 +1,15 @@
 """The train page while a run goes on: the chart is fed and never rebuilt, survives what happens to it, and tells the truth."""
 
-import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from cnn_core.events import Note, Paused, Progress
-from cnn_core.runs.history import decimate
-from tests.browser.pilot import LOSS, assert_sound, await_drawn, await_points, figure, points, visit
+from cnn_core.runs.curve import decimate
+from tests.browser.pilot import LOSS, assert_sound, await_drawn, await_points, figure, points, use_module, visit
 from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
-from tests.pages.studio_harness import ROOT
 
 MARK = f"{LOSS}.theVeryNode = true"
 IS_MARKED = f"{LOSS}.theVeryNode === true"
@@ -38,7 +37,7 @@ def test_points_epochs_and_the_best_epochs_star_appear_as_they_happen_without_a_
         star = page.evaluate(f"(({{name, x, marker}}) => ({{name, x: Array.from(x), symbol: marker.symbol}}))({LOSS}.data[3])")
         assert star == {"name": "best", "x": [20], "symbol": "star"}
         assert (figure(page, "best"), figure(page, "accuracy"), figure(page, "epoch")) == ("80.0 % epoch 2", "70.0 %", "4 / 4")
-        assert page.locator(".live-share").inner_text() == "step 30 of 40"
+        assert page.locator(".live-step").inner_text() == "step 30 of 40"
         assert page.locator(".live-bar").get_attribute("aria-valuenow") == "75"
         assert page.evaluate(IS_MARKED), "the chart is still the node it was"
         assert page.evaluate("window.reruns") == 0, "the page has not been run again"
@@ -60,7 +59,7 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
         for last in range(60, 101, 10):
             store.log.append(run, [steps(last - 9, last)])
             await_points(page, last)
-        page.get_by_text("Settings of this run").click()
+        page.locator("[data-testid=stExpander] summary").first.click()
         page.keyboard.press("r")  # Streamlit's own key for "run the page again"
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
         light = page.evaluate(f"{LOSS}.layout.font.color")
@@ -158,17 +157,9 @@ def test_changing_to_another_run_shows_that_runs_points_only(page, server, store
         assert points(page) == list(range(1, 15))
 
 
-THIN = """async ([source, points, limit]) => {
-    const module = await import(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
-    const [x, y] = JSON.parse(points);
-    return JSON.stringify(module.thin(x, y, limit));
-}"""
-
-
-def thinned(page, x, y, limit):
-    """What the page's own `thin` keeps, run in the browser."""
-    source = (ROOT / "pages" / "charts" / "components" / "plotting.js").read_text()
-    return json.loads(page.evaluate(THIN, [source, json.dumps([list(x), list(y)]), limit]))
+def decimated(page, x, y, limit):
+    """What the page's own `decimate` keeps, run in the browser."""
+    return use_module(page, "shared/curves", "module.decimate(...given)", x, y, limit)
 
 
 def noise(count):
@@ -176,17 +167,17 @@ def noise(count):
     return np.arange(1, count + 1), rng.permutation(count) / count
 
 
-def test_the_pages_thinning_keeps_the_same_points_as_the_engines(page):
+def test_the_page_keeps_the_same_points_as_the_server(page):
     x, y = noise(2**16)
-    kept_x, kept_y = thinned(page, x.tolist(), y.tolist(), 1024)
+    kept_x, kept_y = decimated(page, x.tolist(), y.tolist(), 1024)
     expected_x, expected_y = decimate(x, y, 1024)
     assert (kept_x, kept_y) == (expected_x.tolist(), expected_y.tolist())
 
 
 @pytest.mark.parametrize("limit", [100, 1200])
-def test_the_pages_thinning_of_many_points_is_bounded_and_keeps_every_extreme(page, limit):
+def test_decimation_of_many_points_is_bounded_and_keeps_every_extreme(page, limit):
     x, y = noise(100_000)
-    kept_x, kept_y = thinned(page, x.tolist(), y.tolist(), limit)
+    kept_x, kept_y = decimated(page, x.tolist(), y.tolist(), limit)
     assert limit / 2 <= len(kept_x) == len(kept_y) <= limit
     assert kept_x == sorted(set(kept_x))
     assert kept_y == [y[i - 1] for i in kept_x]
@@ -195,12 +186,66 @@ def test_the_pages_thinning_of_many_points_is_bounded_and_keeps_every_extreme(pa
     assert min(v for i, v in zip(kept_x, kept_y, strict=True) if i <= half) == y[:half].min()
 
 
-def test_thinning_few_points_of_any_shape_loses_none_that_matter(page):
-    assert thinned(page, [1], [5], 4) == [[1], [5]]
-    assert thinned(page, [], [], 4) == [[], []]
-    assert thinned(page, [1, 2], [5, 5], 4) == [[1, 2], [5, 5]]
-    flat_x, flat_y = thinned(page, list(range(1, 101)), [0.5] * 100, 10)
+def test_decimation_of_few_points_loses_none_that_matter(page):
+    assert decimated(page, [1], [5], 4) == [[1], [5]]
+    assert decimated(page, [], [], 4) == [[], []]
+    assert decimated(page, [1, 2], [5, 5], 4) == [[1, 2], [5, 5]]
+    flat_x, flat_y = decimated(page, list(range(1, 101)), [0.5] * 100, 10)
     assert len(flat_x) <= 10 and set(flat_y) == {0.5}
+
+
+SMOOTHED = """given.slice(1).reduce(([mean, x, y], points) => {
+    const curve = mean.add(points);
+    return [mean, [...x, ...curve.x], [...y, ...curve.y]];
+}, [new module.StepMean(given[0]), [], []]).slice(1)"""
+
+
+def smoothed(page, steps_per_epoch, *messages):
+    """The smoothed curve of points that came in these messages, each (x, y)."""
+    return use_module(page, "shared/curves", SMOOTHED, steps_per_epoch, *({"x": x, "y": y} for x, y in messages))
+
+
+def running_means(values, factor):
+    """The bias-corrected running mean after each of the values."""
+    weights = [factor ** np.arange(count)[::-1] for count in range(1, len(values) + 1)]
+    return [np.average(values[: len(weight)], weights=weight) for weight in weights]
+
+
+def test_the_smoothed_curve_is_the_bias_corrected_running_mean_of_all_steps_however_they_came(page):
+    values = np.random.default_rng(0).random(70)
+    for cuts in ([], [1, 30], range(1, 70)):
+        ends = [0, *cuts, 70]
+        messages = [(list(range(a + 1, b + 1)), values[a:b].tolist()) for a, b in pairwise(ends)]
+        x, y = smoothed(page, 200, *messages)
+        assert x == list(range(1, 71)) and y == pytest.approx(running_means(values, 1 - 1 / 20))
+
+
+def test_the_mean_of_several_steps_counts_as_often_in_the_smoothed_curve(page):
+    values = np.repeat(np.random.default_rng(0).random(10), 8)
+    x, y = smoothed(page, 200, (list(range(8, 81, 8)), values[::8].tolist()))
+    assert x == list(range(8, 81, 8)) and y == pytest.approx(running_means(values, 1 - 1 / 20)[7::8])
+
+
+def test_the_smoothed_curve_averages_over_a_tenth_of_an_epoch_within_limits(page):
+    factors = use_module(page, "shared/curves", "given.map(module.smoothingFactor)", 1, 200, 10_000)
+    assert [1 / (1 - factor) for factor in factors] == pytest.approx([5, 20, 50])
+
+
+def test_a_page_that_opens_a_long_run_draws_its_smoothed_curve_from_the_means(page, server, store):
+    with trained_here(store) as run:
+        store.log.append(run, [started(10_000, 1), steps(1, 10_000)])
+        visit(page, server, "train", f"?run={run}")
+        await_drawn(page, 10_000)
+        x, y = page.evaluate(f"(({{x, y}}) => [Array.from(x), Array.from(y)])({LOSS}.data[4])")
+        store.log.append(run, [steps(10_001, 10_100)])
+        await_drawn(page, 10_100)
+        longer = page.evaluate(f"Array.from({LOSS}.data[4].x)")
+    assert x == sorted(set(x)) and x[-1] == 10_000 and len(x) <= 1000
+    late = np.array(x) > 1000
+    np.testing.assert_allclose(
+        np.array(y)[late], [loss(step - 49) for step in np.array(x)[late]], atol=1e-4
+    )  # the mean age of a step in it is 49
+    assert longer[: len(x)] == x and longer[len(x) :] == list(range(10_001, 10_101))
 
 
 def test_a_run_that_is_paused_while_it_validates_is_called_paused(page, server, store):
@@ -210,5 +255,6 @@ def test_a_run_that_is_paused_while_it_validates_is_called_paused(page, server, 
         expect(page.locator(".live-stage")).to_have_text("Validating 1 of 2")
         store.log.append(run, [Paused(10)])
         store.set_status(run, "paused")
-        expect(page.locator(".live-stage")).to_have_text("Paused")
+        expect(page.locator(".live")).to_have_attribute("data-status", "paused")
+        expect(page.locator(".live-stage")).not_to_contain_text("Validating")
         assert_sound(page)

@@ -63,7 +63,7 @@ def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(p
     assert page.evaluate(f"{LOSS}.theVeryNode === true")
 
     expect(page.locator("[data-testid=stMain]").get_by_role("link", name="Evaluate")).to_be_visible()
-    page.wait_for_function("document.querySelector('.live-stage').textContent === 'Finished'", timeout=60_000)
+    expect(page.locator(".live")).to_have_attribute("data-status", "finished", timeout=60_000)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
     row = store.run(run)
     assert row.status == "finished"
@@ -101,7 +101,7 @@ def test_stop_ends_a_training_within_two_seconds_and_keeps_the_model(page, serve
     assert store.run(run).status == "stopped"
     assert store.has_model(run)
     expect(stop).to_have_count(0)
-    expect(page.locator(".live-stage")).to_have_text("Stopped. What was learned is kept.")
+    expect(page.locator(".live")).to_have_attribute("data-status", "stopped")
     expect(page.locator("[data-testid=stMain]").get_by_role("link", name="Try it in the gallery")).to_be_visible()
     assert_sound(page)
 
@@ -111,7 +111,7 @@ def test_a_training_is_paused_changed_and_continued_and_the_change_is_marked_on_
     visit(page, server, "train", f"?run={run}")
     await_points(page, 5)
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator(".live-stage")).to_have_text("Paused", timeout=15_000)
+    expect(page.locator(".live")).to_have_attribute("data-status", "paused", timeout=15_000)
     reached = store.log.read(run)[-1].seq
     page.get_by_role("button", name="Change settings").click()
     fill(page, "Learning rate", 0.0005)
@@ -121,7 +121,7 @@ def test_a_training_is_paused_changed_and_continued_and_the_change_is_marked_on_
     assert not any(isinstance(stored.event, Steps) for stored in store.log.read(run, since=reached))
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Continue").click()
-    expect(page.locator(".live-stage")).to_have_text("Training", timeout=15_000)
+    expect(page.locator(".live")).to_have_attribute("data-status", "running", timeout=15_000)
     await_points(page, len(points(page)) + 5)
     steps = [stored.event for stored in store.log.read(run, since=reached) if isinstance(stored.event, Steps)]
     assert {event.learning_rate for event in steps} != {0.001} and store.config_in_force(run).learning_rate == 0.0005
@@ -158,7 +158,7 @@ def test_a_run_started_in_a_terminal_appears_live_in_the_dashboard(page, server,
         terminal.kill()
         terminal.wait()
     assert f'"run": "{run}", "status": "stopped"' in said
-    expect(page.locator(".live-stage")).to_have_text("Stopped. What was learned is kept.")
+    expect(page.locator(".live")).to_have_attribute("data-status", "stopped")
     assert points(page) == list(range(1, len(points(page)) + 1))
     assert_sound(page)
 
@@ -168,7 +168,7 @@ def test_a_stopped_run_goes_on_in_the_same_chart_to_its_end_without_a_gap_or_a_d
     visit(page, server, "train", f"?run={run}")
     page.wait_for_function(f"({LOSS}?.data?.[3].x.length ?? 0) === 1", timeout=60_000)
     page.get_by_role("button", name="Stop").click()
-    expect(page.locator(".live-stage")).to_have_text("Stopped. What was learned is kept.")
+    expect(page.locator(".live")).to_have_attribute("data-status", "stopped")
     stopped_at = len(points(page))
     page.evaluate(f"{LOSS}.theVeryNode = true")
     page.get_by_role("button", name="Go on").click()
@@ -176,14 +176,14 @@ def test_a_stopped_run_goes_on_in_the_same_chart_to_its_end_without_a_gap_or_a_d
     total = 6 * -(-1222 // 64)
     assert stopped_at < total
     await_points(page, stopped_at + 1)
-    page.wait_for_function("document.querySelector('.live-stage').textContent === 'Finished'", timeout=60_000)
+    expect(page.locator(".live")).to_have_attribute("data-status", "finished", timeout=60_000)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
     expect(page.get_by_role("button", name="Go on")).to_have_count(0)
     assert points(page) == list(range(1, total + 1))
     assert page.evaluate(f"Array.from({LOSS}.data[2].x)") == [total // 6 * epoch for epoch in range(1, 7)]
     assert page.evaluate(f"{LOSS}.theVeryNode === true")
     assert figure(page, "epoch") == "6 / 6"
-    expect(page.locator(".live-share")).to_contain_text(f"step {total} of {total} · patience ")
+    expect(page.locator(".live-step")).to_contain_text(f"step {total} of {total} · patience ")
     assert store.run(run).status == "finished"
     assert_sound(page)
 

@@ -2,16 +2,14 @@
 
 import csv
 import io
-import json
 import zipfile
 
 import numpy as np
 from playwright.sync_api import expect
 
 from cnn_core.config.defaults import make_config
-from tests.browser.pilot import assert_sound, settle, visit
+from tests.browser.pilot import assert_sound, settle, use_module, visit
 from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
-from tests.pages.studio_harness import ROOT
 
 CHART = "document.querySelector('.overlay-chart')"
 ROW = 35  # pixels, of the table
@@ -38,7 +36,7 @@ def test_chosen_runs_are_drawn_together_and_grow_while_they_train(page, server, 
         page.wait_for_function(f"{CHART}?.data?.length === 2")
         drawn = page.evaluate(f"{CHART}.data.map(({{name, x, y}}) => [name, [...x], [...y]])")
         assert drawn == [[second, [1, 2], [0.7, 0.8]], [first, [1], [0.5]]]
-        expect(page.locator(".overlay-note")).to_have_text("2 of 2 not done yet: their curves grow by themselves.")
+        expect(page.locator(".overlay")).to_have_attribute("data-active", "2")
         page.evaluate(f"{CHART}.theVeryNode = true")
         store.log.append(first, [steps(11, 20, 2), epoch(2, 20, val_accuracy=0.9)])
         page.wait_for_function(f"{CHART}.data[1].x.length === 2")
@@ -84,27 +82,20 @@ def test_ticked_runs_are_downloaded_as_a_zip_of_tables(page, server, store):
     assert_sound(page)
 
 
-CALL = """async ([source, name, given]) => {
-    const module = await import(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
-    return module[name](...JSON.parse(given));
-}"""
-
-
-def call(page, name, *given):
-    """A function of the chart's own code, run in the browser."""
-    source = (ROOT / "pages" / "charts" / "components" / "overlay.js").read_text()
-    return page.evaluate(CALL, [source, name, json.dumps(given)])
-
-
 def test_smoothing_is_a_running_mean_without_a_bias_at_the_start(page):
     values = np.random.default_rng(0).random(50)
     weights = [[0.7 ** (row - column) if column <= row else 0 for column in range(50)] for row in range(50)]
-    np.testing.assert_allclose(call(page, "smoothed", values.tolist(), 0.7), [np.average(values, weights=row) for row in weights])
-    np.testing.assert_allclose(call(page, "smoothed", values.tolist(), 0), values)
+    np.testing.assert_allclose(
+        use_module(page, "shared/curves", "module.smooth(...given)", values.tolist(), 0.7),
+        [np.average(values, weights=row) for row in weights],
+    )
+    np.testing.assert_allclose(use_module(page, "shared/curves", "module.smooth(...given)", values.tolist(), 0), values)
 
 
 def test_the_minutes_of_steps_lie_between_the_moments_that_are_known(page):
     moments = [[0, 0], [10, 60], [30, 300]]
     expected = np.interp([1, 10, 15, 30], *zip(*moments, strict=True)) / 60
-    np.testing.assert_allclose(call(page, "minutesAt", [1, 10, 15, 30], moments), expected)
-    assert call(page, "minutesAt", [1, 2], [[0, 0]]) == [0, 0]
+    np.testing.assert_allclose(
+        use_module(page, "overlay/overlay", "module.minutesAt(...given)", [1, 10, 15, 30], moments), expected
+    )
+    assert use_module(page, "overlay/overlay", "module.minutesAt(...given)", [1, 2], [[0, 0]]) == [0, 0]

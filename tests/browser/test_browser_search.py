@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import SearchStore
 from tests.browser.conftest import PATIENCE
 from tests.browser.pilot import assert_sound, fill, number_field, pick, settle, visit
 from tests.helpers import tiny_config, write_pictures
@@ -40,7 +40,7 @@ def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_s
     fill(page, "Epochs", 3)
     fill(page, "Batch size", 8)
     fill(page, "Trials", 3)
-    page.get_by_role("button", name="Start the search").click()
+    page.get_by_role("button", name="Start search").click()
     page.wait_for_url("**/search?search=pictures+1")
     expect(page.get_by_text(re.compile(r"^3 of 3 trials"))).to_be_visible(timeout=2 * PATIENCE)
     studies = SearchStore(store.home)
@@ -61,7 +61,7 @@ def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_s
 def test_a_search_is_cancelled_goes_on_and_its_chart_is_moved_sideways_on_a_phone(page, server, store, pictures):
     studies = SearchStore(store.home)
     space = parse_space(["learning_rate=0.0001..0.05 log", "dropout=0..0.5", "batch_norm=on,off"])
-    studies.create(Plan("many", tiny_config(pictures, epochs=1), space, trials=50, prune=False))
+    studies.create(SearchPlan("many", tiny_config(pictures, epochs=1), space, trials=50, prune=False))
     page.set_viewport_size(PHONE)
     visit(page, server, "search", "?search=many")
     page.wait_for_function(f"{WIDE}?.data?.[0].dimensions[0].values.length >= 3")
@@ -79,12 +79,12 @@ def test_a_search_is_cancelled_goes_on_and_its_chart_is_moved_sideways_on_a_phon
     page.keyboard.press("End")
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('.wide-frame').scrollLeft > 0")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     total = page.get_by_role("spinbutton", name="Trials in all")
     total.fill(str(tried + 1))
     total.press("Tab")
     settle(page)
-    page.get_by_role("button", name="Go on").last.click()
+    page.get_by_role("button", name="Resume").last.click()
     expect(page.get_by_text(re.compile(rf"^{tried + 1} of {tried + 1} trials"))).to_be_visible(timeout=2 * PATIENCE)
     expect(page.locator(BADGE)).to_contain_text("done")
     assert_sound(page)

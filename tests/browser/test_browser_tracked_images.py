@@ -1,4 +1,4 @@
-"""Probes in a browser: the charts follow the epochs by themselves, are left alone between them, and an upload is pinned by clicks."""
+"""Tracked images in a browser: the charts follow the epochs by themselves, are left alone between them, and an upload is pinned by clicks."""
 
 import io
 
@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from cnn_core.events import Started, TrackedPredictions
 from cnn_core.training.tracked_images import TrackedImage, add_tracked_images, read_tracked_images
-from pages.views.train.tracked_images import LOOK_SECONDS
+from pages.views.train.tracked_images import POLL_SECONDS
 from tests.browser.pilot import DONE, assert_sound, settle, visit
 from tests.pages.hand_fed import epoch, steps, trained_here
 
@@ -30,7 +30,7 @@ def test_a_chart_grows_with_every_epoch_and_is_left_alone_between_them(page, ser
         page.wait_for_function(f"{FIRST}?.data?.[0].x.length === 1")
         page.wait_for_timeout(1000)  # until it is quite drawn
         page.evaluate(f"{FIRST}.theVeryNode = true")
-        page.wait_for_timeout(2500 * LOOK_SECONDS)
+        page.wait_for_timeout(2500 * POLL_SECONDS)
         assert page.evaluate(f"{FIRST}.theVeryNode === true"), "nothing new was told, so nothing is drawn"
         store.log.append(run, told(2, probe.name, 0.75))
         page.wait_for_function(f"{FIRST}?.data?.[0].x.length === 2")
@@ -47,13 +47,13 @@ def test_an_upload_is_pinned_by_clicks_while_a_run_trains(page, server, store):
     Image.fromarray(strokes).save(out, "PNG")
     with trained_here(store) as run:
         visit(page, server, "train", f"?run={run}")
-        page.get_by_text("Probes: how its answers change").click()
+        page.get_by_text("Tracked images").click()
         settle(page)
         page.get_by_text("Upload", exact=True).click()
         page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(
             {"name": "one.png", "mimeType": "image/png", "buffer": out.getvalue()}
         )
-        page.get_by_role("button", name="Pin it").click()
+        page.get_by_role("button", name="Pin", exact=True).click()
         expect(page.get_by_text("one.png, uploaded")).to_be_visible()
         page.wait_for_selector(DONE)
         (probe,) = read_tracked_images(store.home.run_folder(run))

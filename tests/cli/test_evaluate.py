@@ -77,5 +77,5 @@ def _epochs(trained: Trained):
 def test_a_file_that_cannot_be_written_is_refused_with_its_option(colours_copy: Trained, capsys, tmp_path, option):
     assert main(["evaluate", "latest", option, str(tmp_path / "no" / "such" / "file")]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert f"Name another file with {option}." in error and is_a_sentence(error)
+    assert option in error and is_a_sentence(error)
     assert not list(tmp_path.glob("no*"))

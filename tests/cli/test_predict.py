@@ -49,7 +49,7 @@ def test_a_folder_is_answered_into_a_table_as_its_pictures_are_one_by_one(
 def test_what_has_no_answer_is_told_and_stands_in_the_table(colours_copy: Trained, capsys, tmp_path):
     source = write_zip(tmp_path / "in.zip", {"a.png": encoded(noise(1)), "b.png": b"no picture", "../c.png": encoded(noise(2))})
     said = answer(capsys, source, "--csv", tmp_path / "out.csv", status=2)
-    assert "1 pictures answered" not in said.out and "1 picture answered" in said.out
+    assert "1 images" not in said.out and "1 image classified" in said.out
     error = said.err.splitlines()[-1]
     assert error.startswith("Error: 2 of 3 files") and "problem" in error and is_a_sentence(error)
     assert [bool(row["problem"]) for row in rows_of(tmp_path / "out.csv")] == [True, False, True]

@@ -13,10 +13,10 @@ from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from cnn_core.runs.submit import check
-from cnn_core.search.plan import Plan
+from cnn_core.runs.submit import check_can_start
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import SearchStore
 from tests.helpers import is_a_sentence, start_process
 
 BASE = ("--epochs", "1", "--batch-size", "8", "--width", "0.25", "--device", "cpu", "--precision", "float32")
@@ -70,10 +70,10 @@ def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, pictures: Path):
         (("x", "--join"), "no search “x”"),
         (("x", "--cancel"), "no search “x”"),
         (("x", "--remove"), "no search “x”"),
-        (("x", "--resume", "--vary", "depth=1..2"), "goes on with what it began with"),
-        (("x", "--vary", "depth"), "does not say what to vary"),
+        (("x", "--resume", "--vary", "depth=1..2"), "its own settings"),
+        (("x", "--vary", "depth"), "“depth”"),
         (("x", "--vary", "depth=1..2", "--trials", "0"), "Choose 1 to 1,000"),
-        (("x", "--vary", "depth=1..2", "--sampler", "best"), "no sampler “best”"),
+        (("x", "--vary", "depth=1..2", "--sampler", "best"), "“best”"),
         (("x", "--vary", "depth=1..2", "--epochs", "many"), "Epochs must be"),
         (("x", "--vary", "depth=1..2", "--data", "nosuch"), "nosuch” is neither"),
         (("x", "--vary", "weights=scratch,nosuch", "--data", "digits", "--model", "mobilenet"), "nosuch"),
@@ -89,8 +89,8 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
 
 
 def test_a_batch_size_that_no_trial_takes_is_not_asked_of_the_images(home: Home):
-    (start,) = Plan("x", make_config(batch_size=4000), parse_space(["batch_size=8..16"])).starts()
-    assert start.batch_size == 8 and check(start, Store(home)).name == "digits"
+    (start,) = SearchPlan("x", make_config(batch_size=4000), parse_space(["batch_size=8..16"])).configs_to_check()
+    assert start.batch_size == 8 and check_can_start(start, Store(home)).name == "digits"
 
 
 def test_a_search_that_is_done_is_neither_joined_nor_gone_on_with(home: Home, pictures: Path, capsys: pytest.CaptureFixture[str]):

@@ -15,7 +15,7 @@ from cnn_core.events import Changed, Epoch, Event, Note, Paused, Progress, Saved
 from cnn_core.execution.in_process import OUT_OF_MEMORY, execute
 from cnn_core.home import CURVES_IMAGE, INDEX, WEIGHTS
 from cnn_core.models.saving import load_model
-from cnn_core.runs.history import History, summarise
+from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.lock import hold, is_held
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
@@ -35,7 +35,7 @@ def test_a_finished_run_says_so_with_its_figures_and_is_held_no_more(colours_run
     assert row.status == "finished" and row.error == "" and not row.is_active
     history = History()
     history.add(colours_run.store.log.read(colours_run.id))
-    assert row.summary.items() >= summarise(history).items()
+    assert row.summary.items() >= summarise_history(history).items()
     assert row.summary["epochs"] == 8 and row.summary["test_accuracy"] > 0.8
     assert row.summary["seconds"] >= row.summary["train_seconds"] > 0
     assert not is_held(colours_run.folder)

@@ -84,7 +84,7 @@ def test_what_cannot_be_trained_is_refused_and_nothing_is_queued(store, wrong):
 
 
 def test_if_the_queue_has_no_room_for_all_pairs_none_is_queued(home):
-    store = Store(home, Limits(queue_share=5))
+    store = Store(home, Limits(queue_limit=5))
     with pytest.raises(RunError) as refused:
         start_attempt(store, "dropout", "digits", "lower", "ann")
     assert is_a_sentence(refused.value) and store.runs() == [] and list_attempts(store, "ann") == []

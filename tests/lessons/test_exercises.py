@@ -10,7 +10,7 @@ from cnn_core.home import Home
 from cnn_core.lessons.exercises import DIGITS, EXERCISES, VARIANTS, find_exercise
 from cnn_core.lessons.glossary import read_glossary
 from cnn_core.runs.store import Store
-from cnn_core.runs.submit import check
+from cnn_core.runs.submit import check_can_start
 from tests.helpers import is_a_sentence
 
 ALL = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
@@ -41,7 +41,7 @@ def test_a_pair_has_one_seed_and_pairs_differ_in_the_seed_only(exercise):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_settings_can_be_trained_on_digits_with_half_of_them_for_validation(exercise, variant, home: Home):
     config = exercise.settings(variant)
-    info = check(config, Store(home))
+    info = check_can_start(config, Store(home))
     assert info.train_count - config.images_left(info) == 719
 
 

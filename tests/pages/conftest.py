@@ -5,9 +5,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import streamlit.config
+from streamlit.runtime.secrets import secrets_singleton
+from streamlit.testing.v1 import AppTest
 
 from cnn_core.home import Home
+from cnn_core.runs.limits import DISK_QUOTA, QUEUE_LIMIT, TEACHERS
 from cnn_core.runs.store import Store
+from pages.shared.identity import is_sign_in_on
+from tests.pages.oidc_provider import write_secrets
+from tests.pages.people import HERE, TEACHER
 from tests.pages.studio_harness import Server, copy_trained_home, open_in_frame, trained_home
 
 Opener = Callable[..., object]
@@ -55,3 +62,41 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("served"))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Iterator[Path]:
+    """A file of secrets with a sign-in, as the server finds it at its start."""
+    path, before = tmp_path / "secrets.toml", streamlit.config.get_option("secrets.files")
+    write_secrets(path, "https://accounts.school.example", HERE)
+    streamlit.config.set_option("secrets.files", [str(path)])
+    secrets_singleton._reset()
+    is_sign_in_on.cache_clear()
+    yield path
+    streamlit.config.set_option("secrets.files", before)
+    secrets_singleton._reset()
+    is_sign_in_on.cache_clear()
+
+
+@pytest.fixture
+def shared(secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The store of a server on which people sign in."""
+    for name, value in (
+        ("CNN_STUDIO_HOME", str(tmp_path / "studio")),
+        (TEACHERS, TEACHER),
+        (QUEUE_LIMIT, "2"),
+        (DISK_QUOTA, "10 MB"),
+    ):
+        monkeypatch.setenv(name, value)
+    return Store(Home.from_environment())
+
+
+@pytest.fixture
+def open_as() -> Callable[..., AppTest]:
+    """open_as(ANN, "train", run=…): a page as that person sees it; "" is a stranger."""
+
+    def open_(person: str, name: str, **query: str) -> AppTest:
+        user = {"is_logged_in": True, "email": person} if person else {"is_logged_in": False}
+        return open_in_frame(name, query, user)
+
+    return open_

@@ -19,7 +19,7 @@ from cnn_core.explain.embedding import compute_features
 from cnn_core.home import WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model
-from pages.charts.image_sheets import MOST, Sheet, make_sheet, offer, send_sheet
+from pages.charts.image_sheets import MAX_SHEETS, Sheet, make_sheet, offer, send_sheet
 from pages.shared.text import percent
 from pages.views.evaluate.embedding.colours import PREDICTED, TRUTH, VERDICT, colour
 from tests.helpers import drain
@@ -56,10 +56,10 @@ def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
     data = chart(at)
-    names = np.array(data["names"])
-    assert data["number"] == list(range(359)) and names[data["truth"]].tolist() == [str(label) for label in evaluation.labels]
-    assert names[data["predicted"]].tolist() == [str(label) for label in evaluation.predicted]
-    np.testing.assert_allclose(data["share"], evaluation.scores.confidence, atol=1e-4)
+    classes = np.array(data["classes"])
+    assert data["number"] == list(range(359)) and classes[data["labels"]].tolist() == [str(label) for label in evaluation.labels]
+    assert classes[data["predicted"]].tolist() == [str(label) for label in evaluation.predicted]
+    np.testing.assert_allclose(data["probability"], evaluation.scores.confidence, atol=1e-4)
 
     model, card = load_model(trained.home.run_folder(RUN), torch.device("cpu"))
     images = digits_of(trained)
@@ -99,14 +99,14 @@ def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_pa
     at = open_map(open_page)
     state_of(at).update(chosen=right + wrong, turn=1)
     at.run()
-    assert chart(at)["chosen"] == right + wrong and chart(at)["place"] == "map-chosen-1"
-    shown = [picture["id"] for data in components(at) if "pictures" in data for picture in data["pictures"]]
+    assert chart(at)["chosen"] == right + wrong and chart(at)["container"] == "map-chosen-1"
+    shown = [image["id"] for data in components(at) if "images" in data for image in data["images"]]
     assert shown == wrong + right
     assert f"{len(shown)} chosen images" in [heading.value for heading in at.subheader]
     assert f"{len(wrong)} of them" in said(at)
     at.button(key="map-back").click().run()
-    assert chart(at)["chosen"] == [] and chart(at)["place"] == "" and chart(at)["turn"] == 2
-    assert not [data for data in components(at) if "pictures" in data]
+    assert chart(at)["chosen"] == [] and chart(at)["container"] == "" and chart(at)["turn"] == 2
+    assert not [data for data in components(at) if "images" in data]
     assert not at.exception
 
 
@@ -222,12 +222,14 @@ def test_a_sheet_is_sent_as_long_as_it_is_offered():
     def send(name):
         return asyncio.run(send_sheet(Request({"type": "http", "path_params": {"name": name}})))
 
-    for number in range(MOST + 1):
+    for number in range(MAX_SHEETS + 1):
         address = offer(Sheet(f"sheet {number}".encode(), 32, 1, f"test-{number}"))
-    assert address == f"api/sheets/test-{MOST}.webp"
-    last = send(f"test-{MOST}")
+    assert address == f"api/sheets/test-{MAX_SHEETS}.webp"
+    last = send(f"test-{MAX_SHEETS}")
     assert (
-        last.body == f"sheet {MOST}".encode() and last.media_type == "image/webp" and "immutable" in last.headers["cache-control"]
+        last.body == f"sheet {MAX_SHEETS}".encode()
+        and last.media_type == "image/webp"
+        and "immutable" in last.headers["cache-control"]
     )
     gone = send("test-0")
     assert gone.status_code == 404 and b"Reload the page" in gone.body

@@ -18,9 +18,11 @@ from starlette.applications import Starlette
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Finished, Note, Progress, Resumed
 from cnn_core.home import Home
+from cnn_core.runs.history import UPDATE_POINTS
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
-from pages.shared import stream
+from pages.shared import run_channel, stream
+from pages.shared.run_channel import LARGEST_GAP, Channel
 from tests.pages.hand_fed import accuracy, epoch, loss, started, steps, trained_here
 from tests.pages.studio_harness import free_port
 
@@ -148,7 +150,7 @@ def test_an_id_that_makes_no_sense_brings_a_snapshot(server, store, since):
 
 
 def test_a_fast_training_arrives_without_gap_or_double_at_a_viewer_that_comes_and_goes(server, store):
-    total = stream.UPDATE_POINTS  # as many as even one message brings undecimated, however late it comes
+    total = UPDATE_POINTS  # as many as even one message brings undecimated, however late it comes
     with trained_here(store) as run:
         store.log.append(run, [started(total, 1)])
 
@@ -179,7 +181,7 @@ def test_a_viewer_slower_than_the_training_misses_nothing(tmp_path):
     run = store.create(make_config(), status="running")
 
     async def watch_slowly():
-        channel, messages = stream.Channel(store, run), []
+        channel, messages = Channel(store, run), []
         watching = channel.watch(None)
         while not messages or messages[-1][1]["active"]:
             try:
@@ -193,7 +195,7 @@ def test_a_viewer_slower_than_the_training_misses_nothing(tmp_path):
                 store.log.append(run, [steps(last + 1, last + 10)])
             else:
                 store.set_status(run, "finished")
-            while channel._history.seq < len(store.log.read(run)) or channel._row != store.run(run):
+            while channel.position != (len(store.log.read(run)), store.run(run).status):
                 await asyncio.sleep(0.01)  # the network takes its time
         return messages
 
@@ -220,11 +222,11 @@ def test_a_long_run_arrives_thinned_with_its_envelope(server, store):
 
 def test_a_viewer_far_behind_gets_a_fresh_snapshot_rather_than_a_coarse_update(server, store):
     with trained_here(store) as run:
-        store.log.append(run, [started(5000, 1), steps(1, 10), steps(11, 11 + stream.LARGEST_GAP)])
+        store.log.append(run, [started(5000, 1), steps(1, 10), steps(11, 11 + LARGEST_GAP)])
         with Viewer(server.url, run, since="2.10.0") as viewer:
             _, payload = next(viewer)
     assert payload["reset"] is True
-    assert payload["steps"]["loss"]["x"] == list(range(1, 12 + stream.LARGEST_GAP))
+    assert payload["steps"]["loss"]["x"] == list(range(1, 12 + LARGEST_GAP))
 
 
 def test_the_stream_ends_when_the_run_has_ended_and_its_last_message_says_how(server, store):
@@ -421,14 +423,14 @@ def test_viewers_of_a_run_share_one_channel_which_goes_with_the_last_of_them(rou
         texts = [next(viewer) for viewer in viewers[:2]]
         next(viewers[2])
         assert texts[0] == texts[1]
-        assert {name: channel.viewers for name, channel in stream._channels.items()} == {run: 2, other: 1}
+        assert stream.channels.viewers == {run: 2, other: 1}
         viewers[0].close()
-        await_true(lambda: stream._channels[run].viewers == 1)
+        await_true(lambda: stream.channels.viewers[run] == 1)
         store.log.append(run, [steps(11, 12)])
         assert drawn([texts[1], *viewers[1].read_until(lambda payload: payload["step"] == 12)]) == list(range(1, 13))
         for viewer in viewers:
             viewer.close()
-        await_true(lambda: not stream._channels)
+        await_true(lambda: not stream.channels.viewers)
 
 
 def test_viewers_who_come_at_the_same_moment_share_one_channel_too(routes_here):
@@ -438,19 +440,19 @@ def test_viewers_who_come_at_the_same_moment_share_one_channel_too(routes_here):
         made = []
         with pytest.MonkeyPatch.context() as patch:
 
-            class Counted(stream.Channel):
+            class Counted(Channel):
                 def __init__(self, *given):
                     made.append(given)
                     super().__init__(*given)
 
-            patch.setattr(stream, "Channel", Counted)
+            patch.setattr(run_channel, "Channel", Counted)
             with ThreadPoolExecutor(12) as pool:
                 viewers = list(pool.map(lambda _: Viewer(url, run), range(12)))
             assert {next(viewer)[0] for viewer in viewers} == {"2.10.0"}
-            assert len(made) == 1 and stream._channels[run].viewers == 12
+            assert len(made) == 1 and stream.channels.viewers == {run: 12}
         for viewer in viewers:
             viewer.close()
-        await_true(lambda: not stream._channels)
+        await_true(lambda: not stream.channels.viewers)
 
 
 def test_a_message_is_encoded_once_for_all_viewers(tmp_path):
@@ -460,7 +462,7 @@ def test_a_message_is_encoded_once_for_all_viewers(tmp_path):
     store.set_status(run, "finished")
 
     async def watch_together():
-        channel = stream.Channel(store, run)
+        channel = Channel(store, run)
         return await asyncio.gather(*(anext(channel.watch(None)) for _ in range(5)))
 
     first, *others = asyncio.run(watch_together())

@@ -1,10 +1,6 @@
 """Who may do what on a server that many share: everybody looks at everything, and changes what is theirs. One person alone sees nothing of it."""
 
 import asyncio
-import json
-import os
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,85 +9,20 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from streamlit.runtime.secrets import secrets_singleton
-from streamlit.testing.v1 import AppTest
-from streamlit.web.server.starlette import starlette_app_utils, starlette_auth_routes
 
 from cnn_core.config.defaults import make_config
-from cnn_core.errors import StudioError
-from cnn_core.home import Home
-from cnn_core.runs.limits import DISK_QUOTA, PEOPLE, QUEUE_SHARE, TEACHERS
+from cnn_core.runs.limits import ALLOWED_PEOPLE
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import SearchStore
 from pages.shared import server
-from pages.shared.data_and_model import FOLDER_TITLE
 from pages.shared.guard import guard_routes
-from pages.shared.identity import check_sign_in, claims_of, is_sign_in_on
-from pages.shared.people import person_name
+from pages.shared.identity import claims_of, is_sign_in_on
+from pages.views.search.status import NEXT_TRIAL
 from tests.helpers import is_a_sentence
-from tests.pages.oidc_provider import SECRET, write_secrets
-from tests.pages.studio_harness import open_in_frame
-
-ANN, BEN, TEACHER = "ann@school.example", "ben@school.example", "ada@school.example"
-HERE = "https://studio.school.example"
-Opener = Callable[..., AppTest]
-
-
-@pytest.fixture
-def secrets(tmp_path: Path) -> Iterator[Path]:
-    """A file of secrets with a sign-in, as the server finds it at its start."""
-    path, before = tmp_path / "secrets.toml", streamlit.config.get_option("secrets.files")
-    write_secrets(path, "https://accounts.school.example", HERE)
-    streamlit.config.set_option("secrets.files", [str(path)])
-    secrets_singleton._reset()
-    is_sign_in_on.cache_clear()
-    yield path
-    streamlit.config.set_option("secrets.files", before)
-    secrets_singleton._reset()
-    is_sign_in_on.cache_clear()
-
-
-@pytest.fixture
-def shared(secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The store of a server on which people sign in."""
-    for name, value in (
-        ("CNN_STUDIO_HOME", str(tmp_path / "studio")),
-        (TEACHERS, TEACHER),
-        (QUEUE_SHARE, "2"),
-        (DISK_QUOTA, "10 MB"),
-    ):
-        monkeypatch.setenv(name, value)
-    return Store(Home.from_environment())
-
-
-@pytest.fixture
-def open_as() -> Opener:
-    """open_as(ANN, "train", run=…): a page as that person sees it; "" is a stranger."""
-
-    def open_(person: str, name: str, **query: str) -> AppTest:
-        user = {"is_logged_in": True, "email": person} if person else {"is_logged_in": False}
-        return open_in_frame(name, query, user)
-
-    return open_
-
-
-def buttons(at: AppTest) -> set[str]:
-    return {button.label for button in at.button}
-
-
-def said(at: AppTest) -> str:
-    return " ".join(part.value for kind in (at.caption, at.error, at.warning, at.markdown, at.info) for part in kind)
-
-
-def tick(at: AppTest, *rows: int) -> None:
-    at.session_state[at.dataframe[0].key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
-    at.run()
-
-
-def start(store: Store, owner: str, status: str = "queued") -> str:
-    return store.create(make_config(), status, owner=owner)
+from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, said, signed, start, tick
 
 
 def test_one_person_alone_sees_no_door_no_name_no_quota_and_owns_nothing(empty: Store, open_page: Opener):
@@ -111,10 +42,10 @@ def test_a_stranger_sees_the_door_and_no_page(shared: Store, open_as: Opener):
 
 
 def test_who_is_not_on_the_list_is_told_so_and_sees_no_page(shared: Store, open_as: Opener, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(PEOPLE, "@school.example")
+    monkeypatch.setenv(ALLOWED_PEOPLE, "@school.example")
     server._store.cache_clear()  # a server reads its limits once
     at = open_as("eve@mail.example", "runs")
-    assert buttons(at) == {"Sign out"} and "eve@mail.example" in said(at)
+    assert buttons(at) == {"Sign out"} and "eve@mail.example, who is not on this server" in said(at)
     assert "Sign out" in buttons(open_as(ANN, "runs")) and [title.value for title in open_as(ANN, "runs").title] == ["Runs"]
 
 
@@ -129,7 +60,7 @@ def test_a_run_belongs_to_who_started_it_and_the_sidebar_says_who_is_there(share
 def test_a_foreign_run_is_watched_but_not_stopped_and_its_owner_and_a_teacher_may(shared: Store, open_as: Opener):
     run = start(shared, ANN)
     at = open_as(BEN, "train", run=run)
-    assert not buttons(at) & {"Stop", "Pause", "Go on"} and f"{ANN}" in said(at)
+    assert not buttons(at) & {"Stop", "Pause", "Resume"} and f"This is {ANN}’s" in said(at)
     for person in (ANN, TEACHER):
         assert "Stop" in buttons(open_as(person, "train", run=run))
     at = open_as(TEACHER, "train", run=run)
@@ -159,9 +90,9 @@ def test_the_bin_that_a_person_empties_is_their_own(shared: Store, open_as: Open
     runs = [start(shared, owner, "finished") for owner in (ANN, BEN)]
     for run in runs:
         RunOrganizer(shared).remove(run)
-    next(button for button in open_as(ANN, "runs").button if button.label == "Delete them").click().run()
+    next(button for button in open_as(ANN, "runs").button if button.key == "empty-bin").click().run()
     assert [run.id for run in RunOrganizer(shared).removed()] == [runs[1]]
-    next(button for button in open_as(TEACHER, "runs").button if button.label == "Delete them").click().run()
+    next(button for button in open_as(TEACHER, "runs").button if button.key == "empty-bin").click().run()
     assert RunOrganizer(shared).removed() == []
 
 
@@ -171,7 +102,7 @@ def test_one_run_more_than_may_wait_is_refused_on_the_page_in_words(shared: Stor
     next(button for button in at.button if "Train on digits" in button.label).click().run()
     assert [run.id for run in shared.runs()] == runs[::-1]
     (error,) = at.error
-    assert "2 " in error.value and is_a_sentence(error.value)
+    assert "2 waiting runs" in error.value and is_a_sentence(error.value)
 
 
 def test_a_full_share_of_the_disk_is_shown_and_refuses_a_run_with_what_to_delete(shared: Store, open_as: Opener):
@@ -192,7 +123,7 @@ def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
 
     assert "Path on the server" in ways(TEACHER) and "Path on the server" not in ways(ANN)
     boxes = {person: open_as(person, "configure").selectbox(key="data").options for person in (TEACHER, ANN)}
-    assert set(boxes[TEACHER]) - set(boxes[ANN]) == {FOLDER_TITLE}
+    assert set(boxes[TEACHER]) - set(boxes[ANN]) == {"A folder or zip archive on this machine"}
 
 
 def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(shared: Store, open_as: Opener, pictures: Path):
@@ -204,77 +135,17 @@ def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(sh
 def test_a_file_of_weights_is_not_opened_before_the_start_either_for_who_is_no_teacher(shared: Store, open_as: Opener):
     link = {"model": "mobilenet", "weights": "/srv/exam.safetensors"}
     at = open_as(ANN, "configure", **link)
-    assert at.error and "Find a learning rate" not in buttons(at)
+    assert "Only a teacher may use files" in said(at) and "Find a learning rate" not in buttons(at)
     assert "Find a learning rate" in buttons(open_as(TEACHER, "configure", **link))
 
 
 def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, open_as: Opener):
-    SearchStore(shared.home).create(Plan("rates", make_config(), parse_space(["depth=1..2"]), owner=ANN))
-    assert "The next trial begins in a moment" in said(open_as(ANN, "search", search="rates"))
+    SearchStore(shared.home).create(SearchPlan("rates", make_config(), parse_space(["depth=1..2"]), owner=ANN))
+    assert NEXT_TRIAL in said(open_as(ANN, "search", search="rates"))
     for _ in range(2):
         start(shared, ANN)
-    assert "The next trial begins in a moment" not in said(open_as(ANN, "search", search="rates"))
-    assert "It waits until its owner may begin another run." in said(open_as(BEN, "search", search="rates"))
-
-
-@pytest.mark.parametrize(
-    ("claims", "name"),
-    [
-        ({"is_logged_in": True, "email": " Ann@School.example ", "sub": "7"}, ANN),
-        ({"is_logged_in": True, "email": ANN, "email_verified": False, "sub": "7"}, "7"),
-        ({"is_logged_in": True, "email": ANN, "email_verified": "false", "sub": "7"}, "7"),
-        ({"is_logged_in": True, "email": ANN, "email_verified": "true", "sub": "7"}, ANN),
-        ({"is_logged_in": True, "sub": "7"}, "7"),
-        ({"is_logged_in": False, "email": ANN}, ""),
-        ({"email": ANN}, ""),
-        ({}, ""),
-    ],
-)
-def test_a_person_is_their_address_unless_it_is_unproven_and_a_stranger_is_nobody(claims: dict, name: str):
-    assert person_name(claims) == name
-
-
-def signed(claims: dict, *, origin: str = HERE) -> dict[str, str]:
-    """The cookies that Streamlit's own sign-in sets, for these claims."""
-    response = Response()
-    asyncio.run(starlette_auth_routes._set_auth_cookie(response, {**claims, "origin": origin, "is_logged_in": True}, {}))
-    headers = [value.decode("latin-1") for name, value in response.raw_headers if name == b"set-cookie"]
-    pairs = [header.partition(";")[0].partition("=") for header in headers]
-    return {name: value.strip('"') for name, _, value in pairs if value.strip('"') not in ("", "null")}
-
-
-def test_the_cookie_that_streamlit_signs_is_read_as_streamlit_reads_it(secrets: Path):
-    assert claims_of(signed({"email": ANN}))["email"] == ANN
-    cookies = signed({"email": ANN, "picture": os.urandom(4000).hex()})  # Streamlit splits so long a cookie
-    assert len(cookies) > 2 and claims_of(cookies)["email"] == ANN
-
-
-def test_a_cookie_that_was_forged_spoilt_grown_old_or_made_for_another_address_is_a_strangers(
-    secrets: Path, monkeypatch: pytest.MonkeyPatch
-):
-    good = signed({"email": ANN})
-    (name, value), *_ = good.items()
-    content = json.dumps({"email": TEACHER, "origin": HERE, "is_logged_in": True})
-    forged = starlette_app_utils.create_signed_value(SECRET[::-1], name, content).decode()
-    assert claims_of({}) == claims_of({name: ""}) == claims_of({name: forged}) == claims_of({name: value[:-2] + "xx"}) == {}
-    assert claims_of(signed({"email": ANN}, origin="https://elsewhere.example")) == {}
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 40 * 24 * 3600)
-    assert claims_of(good) == {}
-
-
-def test_a_sign_in_that_cannot_work_is_refused_at_the_start_in_words(secrets: Path):
-    check_sign_in()
-    for content, what in (
-        ("[auth", "cannot be read"),
-        ("[auth]\n", "redirect_uri"),
-        ('[auth]\ncookie_secret = "x"\n', "redirect_uri"),
-    ):
-        secrets.write_text(content)
-        secrets_singleton._reset()
-        is_sign_in_on.cache_clear()
-        with pytest.raises(StudioError, match=what):
-            check_sign_in()
+    assert "2 waiting runs" in said(open_as(ANN, "search", search="rates"))
+    assert "its owner" in said(open_as(BEN, "search", search="rates"))
 
 
 def test_a_file_of_secrets_that_is_spoilt_while_the_server_runs_does_not_open_it(secrets: Path, shared: Store, open_as: Opener):
@@ -302,7 +173,7 @@ def test_routes_of_our_own_lie_below_the_base_path_and_are_closed_to_strangers_o
     ]
     cookies = signed({"email": ANN})
     assert [ask(given) for given in (cookies, {}, signed({"email": ANN}, origin="https://b.example"))] == [200, 401, 401]
-    monkeypatch.setenv(PEOPLE, "@elsewhere.example")
+    monkeypatch.setenv(ALLOWED_PEOPLE, "@elsewhere.example")
     server._store.cache_clear()
     assert ask(cookies) == 401
     is_sign_in_on.cache_clear()
@@ -319,12 +190,12 @@ def test_space_is_freed_of_ones_own_runs_only(shared: Store, open_as: Opener):
         (states / "0001.bin").write_bytes(bytes(3 * 10**6))
     at = open_as(ANN, "runs")
     tick(at, 0, 1)
-    assert "3 MB of the 3 MB that these runs take" in said(at)
-    next(button for button in at.button if button.label == "Delete the states").click().run()
+    assert "3 MB of the 3 MB" in said(at)
+    next(button for button in at.button if button.label == "Delete saved epochs").click().run()
     assert [(shared.home.run_folder(run) / "epochs").exists() for run in (mine, theirs)] == [False, True]
 
 
 def test_without_a_quota_nothing_is_said_of_space(trained: Store, open_page: Opener):
     at = open_page("runs")
     tick(at, 0)
-    assert "Delete the states" not in buttons(at)
+    assert "Delete saved epochs" not in buttons(at)

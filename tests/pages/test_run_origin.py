@@ -1,13 +1,13 @@
-"""What made a run: those of exercises and searches stay out of the way of a person's own, and can be asked for."""
+"""The origin of a run: runs of exercises and searches are hidden in lists at first."""
 
 import sqlite3
 
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import Choices
-from cnn_core.search.studies import SearchStore
 from pages.shared.run_origin import LISTED
 from tests.pages.test_runs_page import named, table
 
@@ -16,7 +16,7 @@ from tests.pages.test_runs_page import named, table
 def mixed(empty):
     """A store with one run of a person, one of an exercise and three of a search, all of them ended; the last is the newest."""
     studies = SearchStore(empty.home)
-    studies.create(Plan("widths", make_config(), (Choices("batch_norm", (True, False)),)))
+    studies.create(SearchPlan("widths", make_config(), (Choices("batch_norm", (True, False)),)))
     studies.cancel("widths")
     origin = studies.search("widths").origin
     for origin in ("", "lesson/dropout/1/A0", *(f"{origin}/{trial}" for trial in range(3))):
@@ -27,12 +27,12 @@ def mixed(empty):
 def test_a_persons_own_runs_are_shown_first_and_a_box_brings_the_others(mixed, open_page):
     at = open_page("runs")
     assert table(at)["Run"].tolist() == ["0001-digits"] and "1 of 5 runs" in at.caption[0].value
-    box = named(at.selectbox, "Made by")
+    box = named(at.selectbox, "Created by")
     assert box.options == ["people (1)", "exercises (1)", "searches (3)", "all (5)"]
     box.set_value("searches").run()
-    assert table(at)["Made by"].tolist() == ["search widths"] * 3
-    named(at.selectbox, "Made by").set_value("all").run()
-    assert table(at)["Made by"].tolist() == ["search widths"] * 3 + ["exercise dropout", ""] and not at.exception
+    assert table(at)["Created by"].tolist() == ["search widths"] * 3
+    named(at.selectbox, "Created by").set_value("all").run()
+    assert table(at)["Created by"].tolist() == ["search widths"] * 3 + ["exercise dropout", ""] and not at.exception
     named(at.text_input, "Search").set_value("exercise").run()
     assert table(at)["Run"].tolist() == ["0002-digits"]
 
@@ -40,11 +40,11 @@ def test_a_persons_own_runs_are_shown_first_and_a_box_brings_the_others(mixed, o
 def test_where_people_started_no_run_all_are_shown_and_where_they_started_all_there_is_no_box(empty, open_page):
     empty.create(make_config(), origin="search/widths/0")
     at = open_page("runs")
-    assert len(table(at)) == 1 and named(at.selectbox, "Made by").value == "all"
+    assert len(table(at)) == 1 and named(at.selectbox, "Created by").value == "all"
     for run in empty.runs():
         empty.requests.stop(run.id)
     (alone,) = named(open_page("train").selectbox, "Run").options
-    assert alone.startswith("0001-digits · search that was removed")
+    assert alone.startswith("0001-digits · search (removed)")
 
 
 def test_the_box_of_runs_lists_trials_only_while_they_train_when_they_are_named_or_when_asked_to(mixed, open_page):
@@ -67,7 +67,7 @@ def test_a_search_whose_plan_cannot_be_read_spoils_no_table(mixed, open_page):
     with sqlite3.connect(mixed.home.root / "searches.db") as db:
         db.execute("update searches set plan = replace(plan, '\"seed\": 0', '\"seed\": -1')")
     at = open_page("runs", made="searches")
-    assert table(at)["Made by"].tolist() == ["search that was removed"] * 3 and not at.exception
+    assert table(at)["Created by"].tolist() == ["search (removed)"] * 3 and not at.exception
     at = open_page("search", search="widths")
     assert "Seed must be" in at.error[0].value and not at.exception
 

@@ -1,24 +1,24 @@
-"""The runs page: a table to search and filter, names, tags and notes, a bin with a way back, the queue, and comparisons."""
+"""The Runs page: the table and its filters, test accuracy on request, names, tags and notes, the bin, the queue, and exports."""
 
 import io
 import json
 import time
 import zipfile
 
-import numpy as np
 import pytest
 
 from cnn_core.config.defaults import make_config
+from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.runs.branch_tree import Node
-from cnn_core.runs.comparison import differences
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from pages.charts.parallel_coordinates import parallel_figure
-from pages.shared.cache import RUN_FILES
 from pages.shared.run_selection import STATUS
+from pages.views.runs.table import SHOW_TEST, TICK_RUNS
 from pages.views.runs.tree import tree_figure
 from tests.pages.hand_fed import epoch, started, steps, trained_here
+
+TEST_ACCURACY = 0.4321
 
 
 def named(widgets, label):
@@ -62,7 +62,7 @@ def finished(store: Store, accuracy: float = 0.9, epochs: int = 3, **chosen) -> 
     run = store.create(make_config(**chosen))
     store.log.append(run, [epoch(number, 10 * number, val_accuracy=accuracy - 0.1 / number) for number in range(1, epochs + 1)])
     summary = {
-        "test_accuracy": accuracy,
+        "test_accuracy": TEST_ACCURACY,
         "best_val_accuracy": accuracy,
         "epochs": epochs,
         "train_seconds": 90.0,
@@ -74,15 +74,42 @@ def finished(store: Store, accuracy: float = 0.9, epochs: int = 3, **chosen) -> 
 
 def test_an_empty_studio_says_what_to_do_first(empty, open_page):
     at = open_page("runs")
-    assert "no trained run yet" in at.info[0].value and not at.dataframe and not at.exception
+    assert len(at.info) == 1 and not at.dataframe and not at.exception
 
 
 def test_the_table_has_a_row_for_every_run_newest_first_with_its_figures(empty, open_page):
     first, second = finished(empty, 0.91), finished(empty, 0.88, model="speed", seed=4)
     shown = table(open_page("runs"))
-    assert shown["Run"].tolist() == [second, first] and shown["Test"].tolist() == pytest.approx([88.0, 91.0])
+    assert shown["Run"].tolist() == [second, first] and shown["Validation"].tolist() == pytest.approx([88.0, 91.0])
     assert shown["Model"].tolist() == ["speed", "simple"] and shown["Seed"].tolist() == [4, 0]
-    assert shown["Minutes"].tolist() == [1.5, 1.5] and shown["Status"].tolist() == ["finished", "finished"]
+    assert shown["Minutes"].tolist() == [1.5, 1.5] and shown["Status"].tolist() == ["completed", "completed"]
+
+
+def test_test_accuracies_are_shown_and_counted_only_after_the_person_asks_for_them(empty, open_page):
+    first, second = finished(empty), finished(empty, model="speed")
+    empty.create(make_config())
+    at = open_page("runs")
+    everything = told(at) + table(at).to_string() + "".join(figure.proto.spec for figure in at.get("plotly_chart"))
+    assert "Test" not in table(at).columns and "43.21" not in everything and not models_evaluated(empty.home, "digits")
+    at.toggle(key=SHOW_TEST).set_value(True).run()
+    assert table(at)["Test"].tolist()[1:] == pytest.approx([43.21, 43.21]) and not at.exception
+    assert models_evaluated(empty.home, "digits") == {f"{first}.best", f"{second}.best"}
+
+
+def test_a_comparison_neither_shows_nor_counts_test_accuracies(empty, open_page):
+    for seed in range(4):
+        finished(empty, 0.9 + seed / 100, seed=seed, epochs=3)
+    at = tick(open_page("runs"), *range(4))
+    drawn = json.dumps(components(at)) + told(at) + "".join(table.value.to_string() for table in at.table)
+    assert "43.2" not in drawn and "0.4321" not in drawn and not models_evaluated(empty.home, "digits") and not at.exception
+
+
+def test_an_export_counts_the_test_accuracies_in_its_file(empty, open_page):
+    first, _ = finished(empty), finished(empty)
+    at = tick(open_page("runs"), 1)
+    assert not models_evaluated(empty.home, "digits")
+    at.button(key="export-create").click().run()
+    assert models_evaluated(empty.home, "digits") == {f"{first}.best"} and not at.exception
 
 
 def test_words_status_and_tags_narrow_the_table(empty, open_page):
@@ -99,7 +126,7 @@ def test_words_status_and_tags_narrow_the_table(empty, open_page):
         named(at.text_input, "Search").set_value(words).run()
         assert table(at)["Run"].tolist() == expected
     named(at.text_input, "Search").set_value("nothing like it").run()
-    assert "No run fits this search" in told(at) and not at.dataframe
+    assert len(at.info) == 1 and not at.dataframe
     named(at.text_input, "Search").set_value("").run()
     named(at.multiselect, "Tags").set_value(["good", "fast"]).run()
     assert table(at)["Run"].tolist() == [second]
@@ -112,9 +139,9 @@ def test_a_run_is_given_a_name_tags_and_notes(empty, open_page):
     run = finished(empty)
     at = tick(open_page("runs"), 0)
     named(at.text_input, "Name").set_value("My best")
-    named(at.text_input, "Tags (").set_value("a, b,")
+    named(at.text_input, "Tags").set_value("a, b,")
     named(at.text_area, "Notes").set_value("why\nnot")
-    named(at.button, "Keep").click().run()
+    named(at.button, "Save").click().run()
     row = empty.run(run)
     assert (row.name, row.tags, row.notes) == ("My best", ("a", "b"), "why\nnot") and not at.exception
     assert table(at)["Name"].tolist() == ["My best"]
@@ -124,26 +151,26 @@ def test_a_name_that_is_too_long_is_refused_in_words(empty, open_page):
     run = finished(empty)
     at = tick(open_page("runs"), 0)
     named(at.text_input, "Name").set_value("x" * 81)
-    named(at.button, "Keep").click().run()
-    assert "Shorten it." in at.error[0].value and empty.run(run).name == ""
+    named(at.button, "Save").click().run()
+    assert "80" in at.error[0].value and empty.run(run).name == ""
 
 
 def test_removed_runs_go_into_the_bin_and_come_back(empty, open_page):
     runs = [finished(empty) for _ in range(3)]
     at = tick(open_page("runs"), 0, 2)
-    named(at.button, "Remove 2").click().run()
-    assert table(at)["Run"].tolist() == [runs[1]] and "Tick runs" in told(at)  # no tick is carried over to another row
+    at.button(key="remove-runs").click().run()
+    assert table(at)["Run"].tolist() == [runs[1]] and TICK_RUNS in told(at)  # no tick is carried over to another row
     at.button(key=f"back-{runs[0]}").click().run()
     assert table(at)["Run"].tolist() == [runs[1], runs[0]] and [row.id for row in RunOrganizer(empty).removed()] == [runs[2]]
-    named(at.button, "Delete them").click().run()
+    at.button(key="empty-bin").click().run()
     assert RunOrganizer(empty).removed() == [] and not empty.home.run_folder(runs[2]).exists() and not at.exception
 
 
 def test_a_run_that_waits_is_not_removed_and_the_page_says_why(empty, open_page):
     empty.create(make_config())
     at = tick(open_page("runs"), 0)
-    named(at.button, "Remove 1").click().run()
-    assert "Stop it first" in at.error[0].value and len(empty.runs()) == 1
+    at.button(key="remove-runs").click().run()
+    assert "0001-digits" in at.error[0].value and len(empty.runs()) == 1
 
 
 def test_the_order_of_the_queue_is_changed_by_its_buttons(empty, open_page):
@@ -168,7 +195,7 @@ def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict
     differing = at.table[0].value
     assert set(differing["Setting"]) == {"Learning rate", "Seed"}
     groups = at.table[1].value
-    assert groups["Test accuracy"].tolist() == ["80.10% ± 0.10 points (n = 3)", "90.10% ± 0.10 points (n = 3)"]
+    assert groups["Validation accuracy"].tolist() == ["80.10% ± 0.10 points (n = 3)", "90.10% ± 0.10 points (n = 3)"]
     assert "B is better than A by 10.0 points: evidence" in told(at) and not at.exception
     at.slider[0].set_value(0.6).run()
     assert overlaid(at)["smoothing"] == 0.6
@@ -176,7 +203,7 @@ def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict
 
 def test_a_thousand_runs_are_shown_within_a_few_seconds(empty, open_page):
     config = make_config().model_dump_json()
-    with empty.connect() as db:
+    with empty.database.connect() as db:
         db.executemany(
             "insert into runs (id, created, status, config) values (?, ?, 'finished', ?)",
             ((f"{number:04d}-digits", time.time(), config) for number in range(1, 1001)),
@@ -196,13 +223,13 @@ def test_ticked_runs_are_made_into_a_file_and_offered_for_download(empty, open_p
     runs = [finished(empty) for _ in range(3)]
     at = tick(open_page("runs"), 0, 1)
     assert not at.get("download_button")
-    named(at.button, "Make the file of 2").click().run()
+    at.button(key="export-create").click().run()
     (download,) = at.get("download_button")
     assert download.proto.label.startswith("Download (") and not at.exception
-    made = zipfile.ZipFile(io.BytesIO(at.session_state[RUN_FILES.key]["zip"][1].content))
+    made = zipfile.ZipFile(io.BytesIO(at.session_state["exported-runs"][1]))
     assert {name.partition("/")[0] for name in made.namelist()} == {"runs.csv", runs[1], runs[2]}
     at = tick(at, 0)
-    assert not at.get("download_button") and named(at.button, "Make the file of 1")
+    assert not at.get("download_button") and at.button(key="export-create")
 
 
 def test_branches_are_drawn_as_a_tree_and_runs_without_any_are_not(empty, open_page):
@@ -215,11 +242,11 @@ def test_branches_are_drawn_as_a_tree_and_runs_without_any_are_not(empty, open_p
     assert [note["text"] for note in drawn["layout"]["annotations"]] == ["after epoch 2", "after epoch 3"]
     points = {trace["name"]: trace for trace in drawn["data"] if trace["mode"] == "markers+text"}
     assert {name: [run for run, _ in trace["customdata"]] for name, trace in points.items()} == {
-        "finished": [first],
+        "completed": [first],
         "waiting": [child, other],
     }
-    assert points["finished"]["text"] == [f"{first}<br>90.0% test"] and points["waiting"]["text"] == [child, other]
-    assert points["finished"]["marker"]["color"] != points["waiting"]["marker"]["color"]
+    assert points["completed"]["text"] == [f"{first}<br>90.0% validation"] and points["waiting"]["text"] == [child, other]
+    assert points["completed"]["marker"]["color"] != points["waiting"]["marker"]["color"]
     lines = [(trace["x"], trace["y"]) for trace in drawn["data"] if trace["mode"] == "lines"]
     assert lines == [([0, 1], [0, 0]), ([0, 1], [0, 1])] and not at.exception
 
@@ -238,78 +265,17 @@ def test_a_file_that_was_made_of_a_run_that_trains_says_so_and_can_be_made_again
     with trained_here(empty) as run:
         empty.log.append(run, [started(), steps(1, 10)])
         at = tick(open_page("runs"), 0)
-        named(at.button, "Make the file of 1").click().run()
-        assert named(at.button, "Make it again")
+        at.button(key="export-create").click().run()
+        assert at.button(key="export-again")
 
         def exported():
-            made = zipfile.ZipFile(io.BytesIO(at.session_state[RUN_FILES.key]["zip"][1].content))
+            made = zipfile.ZipFile(io.BytesIO(at.session_state["exported-runs"][1]))
             return len(made.read(f"{run}/steps.csv").splitlines()) - 1
 
         assert exported() == 10
         empty.log.append(run, [steps(11, 20, 2)])
-        named(at.button, "Make it again").click().run()
+        at.button(key="export-again").click().run()
         assert exported() == 20 and not at.exception
     empty.set_status(run, "finished", summary={})
     at.run()
-    assert named(at.button, "Make the file of 1") and not at.session_state[RUN_FILES.key]  # what was made is not what it is
-
-
-def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_page):
-    for number, rate in enumerate((0.0001, 0.001, 0.03)):
-        finished(empty, 0.7 + number / 10, seed=number, learning_rate=rate, model=("simple", "resnet9", "simple")[number])
-    at = tick(open_page("runs"), 0, 1)
-    assert not wide_charts(at)
-    (shown,) = wide_charts(tick(at, 0, 1, 2))
-    (drawn,) = shown["figure"]["data"]
-    assert shown["least"] >= 100 * len(drawn["dimensions"]) and "Learning rate" in shown["alt"]
-    axes = {axis["label"]: axis for axis in drawn["dimensions"]}
-    assert set(axes) >= {"Model", "Learning rate (log)", "accuracy"} and "Seed" not in axes
-    assert axes["Learning rate (log)"]["ticktext"] == ["0.0001", "0.001", "0.03"]
-    assert axes["Learning rate (log)"]["values"] == pytest.approx([-1.5229, -3, -4], abs=1e-4)
-    assert axes["Model"]["ticktext"] == ["resnet9", "simple"] and axes["Model"]["values"] == [1, 0, 1]
-    assert drawn["dimensions"][-1]["values"] == drawn["line"]["color"] == pytest.approx([0.9, 0.8, 0.7])
-    empty.create(make_config(batch_size=16))
-    assert "1 of the 4 chosen runs have no accuracy yet" in told(tick(open_page("runs"), 0, 1, 2, 3))
-
-
-def parallel_axes(configs):
-    runs = [Run(str(n), 0.0, "finished", config, {}, "") for n, config in enumerate(configs)]
-    drawn = parallel_figure(differences(runs), [n / 100 for n in range(len(runs))])
-    return {axis.label: axis for axis in drawn.data[0].dimensions}
-
-
-def test_values_within_two_decades_have_a_plain_axis_and_wider_ones_or_zeros_are_told_apart():
-    axes = parallel_axes([make_config(learning_rate=rate, dropout=5 * rate - 0.005) for rate in (0.001, 0.01, 0.0999)])
-    assert list(axes["Learning rate"].values) == [0.001, 0.01, 0.0999]
-    assert axes["Dropout"].values[0] == 0  # which has no logarithm
-
-
-def test_a_run_for_which_a_setting_has_no_effect_has_a_place_of_its_own_below_the_numbers():
-    axis = parallel_figure({"momentum": [0.5, None, 0.9]}, [0.1, 0.2, 0.3]).data[0].dimensions[0]
-    assert axis.values[::2] == (0.5, 0.9) and axis.values[1] < 0.5 and axis.tickvals[0] == axis.values[1]
-    assert list(axis.ticktext) == ["–", "0.5", "0.6", "0.7", "0.8", "0.9"]
-    words = parallel_figure({"flip": ["off", None, "random"]}, [0.1, 0.2, 0.3]).data[0].dimensions[0]
-    assert list(words.ticktext) == ["–", "off", "random"] and list(words.values) == [1, 0, 2]
-
-
-def test_many_values_on_a_logarithmic_axis_are_marked_at_powers_of_ten_and_the_ends():
-    rates = np.geomspace(0.00003, 0.2, 30)
-    axis = parallel_axes([make_config(learning_rate=float(rate)) for rate in rates])["Learning rate (log)"]
-    assert 10 ** np.array(axis.values) == pytest.approx(rates)
-    assert list(axis.ticktext) == ["3e-05", "0.0001", "0.001", "0.01", "0.1", "0.2"]
-    assert 10 ** np.array(axis.tickvals) == pytest.approx([float(text) for text in axis.ticktext])
-
-
-def test_marks_on_a_logarithmic_axis_do_not_lie_on_each_other_and_its_ends_are_marked():
-    axis = (
-        parallel_figure({"learning_rate": [0.001, 0.00101, 0.01, 0.0995, 0.1]}, [0.1] * 5, logs=["learning_rate"])
-        .data[0]
-        .dimensions[0]
-    )
-    assert list(axis.ticktext) == ["0.001", "0.01", "0.1"]
-
-
-def test_long_words_that_end_alike_stay_two_places_and_are_shown_as_they_are():
-    paths = [f"/home/{who}/pictures of R&D <3" for who in ("a", "b")]
-    axis = parallel_axes([make_config(data=paths[0]), make_config(data=paths[1]), make_config(data="digits")])["Data set"]
-    assert len(set(axis.values)) == 3 and list(axis.ticktext) == ["…ctures of R&D <3", "…ctures of R&D <3", "digits"]
+    assert at.button(key="export-create") and "exported-runs" not in at.session_state  # what was made is not what it is

@@ -1,30 +1,28 @@
-"""The search page: what is searched is asked for in a form, refused in words, watched while it goes on, and its best settings are taken to the form."""
+"""The search page: a search is created in a form, refused where it cannot start, watched, resumed, and its best settings open the form."""
 
 import shutil
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import MODEL_OPTIONS, facts
+from cnn_core.config.schema import MODEL_OPTIONS, facts, title
 from cnn_core.home import Home
 from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import MAX_TRIALS, SearchPlan
 from cnn_core.search.runner import run_search
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import SEARCHABLE, Choices, Range, check_space, parse_space, takes_range
-from cnn_core.search.studies import SearchStore
-from cnn_core.search.trials import Trial
-from pages.charts.search import best_so_far, importance_bars
-from pages.shared.trial_times import in_words, seconds_left, trial_seconds
+from pages.views.search.results import IMPORTANCE
 from pages.views.search.space_form import BOX
+from pages.views.search.status import NEXT_TRIAL
 from pages.views.search.suggestions import suggest_range, suggest_values
 from tests.helpers import is_a_sentence, tiny_config, write_pictures
 from tests.pages.form import choose_folder, field, fill, press
-from tests.pages.test_runs_page import finished, named, overlaid, told, wide_charts
+from tests.pages.test_runs_page import named, overlaid, told, wide_charts
 
 SPACE = ("learning_rate=0.0001..0.05 log", "optimizer=adam,sgd", "momentum=0.5,0.9")
 
@@ -36,7 +34,7 @@ def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = Home(root / "studio")
     base = tiny_config(write_pictures(root / "pictures"), epochs=1)
     studies = SearchStore(home)
-    studies.create(Plan("colours", base, parse_space(SPACE), trials=6, prune=False))
+    studies.create(SearchPlan("colours", base, parse_space(SPACE), trials=6, prune=False))
     run_search(studies, Store(home), "colours", should_end=lambda: False, wait=lambda: time.sleep(0.01))
     return home.root
 
@@ -59,6 +57,14 @@ def search_in(at: AppTest, *names: str) -> AppTest:
     return at.multiselect(key=BOX).set_value(list(names)).run()
 
 
+def keys(at: AppTest) -> list[str | None]:
+    return [button.key for button in at.button]
+
+
+def search_name(at: AppTest):
+    return next(field for field in at.text_input if (field.key or "").startswith("search-name-"))
+
+
 def number(at: AppTest, label: str, value: float) -> AppTest:
     return named(at.number_input, label).set_value(value).run()
 
@@ -67,8 +73,8 @@ def test_a_studio_without_searches_offers_one_over_the_learning_rate_a_decade_ei
     at = open_page("search")
     assert not at.exception and not at.error
     assert at.multiselect(key=BOX).value == ["learning_rate"]
-    assert "There is no end of combinations; 20 are tried." in told(at)
-    press(at, "Start the search")
+    assert "; 20 trials." in told(at)
+    at.button(key="start-search").click().run()
     plan = studies.plan("digits 1")
     rate = make_config().learning_rate
     assert plan.space == (Range("learning_rate", rate / 10, rate * 10, log=True),) and plan.base == make_config()
@@ -79,19 +85,19 @@ def test_a_studio_without_searches_offers_one_over_the_learning_rate_a_decade_ei
 def test_ranges_lists_and_choices_of_the_rows_become_the_space(studies, open_page):
     at = search_in(open_page("search"), "optimizer", "batch_norm", "dropout", "depth")
     at = search_in(at, *at.multiselect(key=BOX).value, "momentum")  # which is offered where the optimizer is searched
-    named(at.segmented_control, "How Dropout").set_value("list").run()
+    named(at.segmented_control, "Range or list for Dropout").set_value("list").run()
     named(at.text_input, "Dropout: values").set_value("0, 0.3,0.5").run()
     at = number(number(at, "Depth from", 2), "Depth to", 3)
     named(at.button_group, "Optimizer").set_value(["adam", "sgd"]).run()
-    named(at.segmented_control, "Way of searching").set_value("random").run()
+    at.segmented_control(key="search-method").set_value("random").run()
     number(at, "Trials", 7)
-    number(at, "Seed of the search", 3)
-    named(at.toggle, "End hopeless").set_value(False).run()
-    named(at.text_input, "Name of the search").set_value("my search").run()
+    at.number_input(key="search-seed").set_value(3).run()
+    at.toggle(key="search-prune").set_value(False).run()
+    search_name(at).set_value("my search").run()
     field(at, "epochs").set_value(4).run()
-    press(at, "Start the search")
+    at.button(key="start-search").click().run()
     plan = studies.plan("my search")
-    assert {part.name: part for part in plan.space} == {
+    assert {dimension.name: dimension for dimension in plan.space} == {
         "optimizer": Choices("optimizer", ("adam", "sgd")),
         "batch_norm": Choices("batch_norm", (False, True)),
         "dropout": Choices("dropout", (0.0, 0.3, 0.5)),
@@ -104,56 +110,56 @@ def test_ranges_lists_and_choices_of_the_rows_become_the_space(studies, open_pag
 
 def test_a_grid_asks_for_lists_and_tries_every_combination(studies, open_page):
     at = search_in(open_page("search"), "learning_rate", "batch_norm", "depth")
-    named(at.segmented_control, "Way of searching").set_value("grid").run()
+    at.segmented_control(key="search-method").set_value("grid").run()
     assert named(at.text_input, "Learning rate: values").value == "0.0001, 0.001, 0.01"
-    assert "There are 24 combinations; 24 are tried." in told(at)  # 3 rates, on and off, depths 1 to 4
-    press(at, "Start the search")
+    assert "24 combinations; 24 trials." in told(at)  # 3 rates, on and off, depths 1 to 4
+    at.button(key="start-search").click().run()
     assert studies.plan("digits 1").goal == 24 and not at.exception
 
 
 def test_what_cannot_be_searched_is_refused_in_words_and_nothing_starts(studies, open_page):
     at = search_in(open_page("search"))
-    assert "nothing to search" in at.error[0].value and "Start the search" not in [button.label for button in at.button]
+    assert len(at.error) == 1 and "start-search" not in keys(at)
     at = search_in(at, "learning_rate")
     number(at, "Learning rate from", 0.5)
-    assert "Learning rate goes from 0.5 to 0.01" in at.error[0].value and is_a_sentence(at.error[0].value)
+    assert "from 0.5 to 0.01" in at.error[0].value and is_a_sentence(at.error[0].value)
     number(at, "Learning rate from", 0.0)
-    assert "Learning rate must be" in at.error[0].value
+    assert "Learning rate" in at.error[0].value
     number(at, "Learning rate from", 0.001)
     number(at, "Trials", 0)
-    assert "Choose 1 to 1,000" in at.error[0].value
+    assert f"1 to {MAX_TRIALS:,}" in at.error[0].value
     number(at, "Trials", 20)
-    named(at.text_input, "Name of the search").set_value("../x").run()
-    assert "cannot be the name" in at.error[0].value and studies.names() == [] and not at.exception
+    search_name(at).set_value("../x").run()
+    assert "“../x”" in at.error[0].value and studies.names() == [] and not at.exception
 
 
 def test_a_list_that_cannot_be_read_and_choices_of_one_are_refused(open_page, studies):
     at = search_in(open_page("search"), "dropout")
-    named(at.segmented_control, "How Dropout").set_value("list").run()
+    named(at.segmented_control, "Range or list for Dropout").set_value("list").run()
     named(at.text_input, "Dropout: values").set_value("some, 2").run()
-    assert "Dropout must be a number" in at.error[0].value
+    assert "Dropout" in at.error[0].value
     at = search_in(at, "flip")
-    named(at.button_group, "Flip").set_value(["off"]).run()
-    assert "fewer than two values" in at.error[0].value and not at.exception
+    named(at.button_group, title("flip")).set_value(["off"]).run()
+    assert title("flip") in at.error[0].value and not at.exception
 
 
 def test_settings_that_suit_no_image_are_refused_at_the_start(studies, open_page, tmp_path):
     at = choose_folder(open_page, write_pictures(tmp_path / "few", count=3), "search")
     field(at, "batch_size").set_value(4000).run()
-    press(at, "Start the search")
-    assert "Nothing was started. Batch size is 4,000" in at.error[0].value and studies.names() == []
+    at.button(key="start-search").click().run()
+    assert "Batch size is 4,000" in at.error[0].value and studies.names() == []
 
 
 def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused(studies, open_page):
     at = open_page("search")
-    studies.create(Plan("digits 1", make_config(), (Range("learning_rate", 0.0001, 0.01, True),)))
-    press(at, "Start the search")
+    studies.create(SearchPlan("digits 1", make_config(), (Range("learning_rate", 0.0001, 0.01, True),)))
+    at.button(key="start-search").click().run()
     assert not at.error and studies.names() == ["digits 1"] and "0 of 20 trials" in told(at)
     other = open_page("search", search="")
-    named(other.text_input, "Name of the search").set_value("digits 1").run()
+    search_name(other).set_value("digits 1").run()
     number(other, "Trials", 5)
-    press(other, "Start the search")
-    assert "There is a search “digits 1” already" in other.error[0].value and studies.plan("digits 1").trials == 20
+    other.button(key="start-search").click().run()
+    assert "“digits 1”" in other.error[0].value and studies.plan("digits 1").trials == 20
 
 
 @pytest.mark.parametrize("name", SEARCHABLE)
@@ -190,7 +196,7 @@ def test_a_search_that_is_done_shows_its_best_trial_every_trial_and_what_they_ha
     assert axes["accuracy"]["values"] == [trial.value for trial in trials]
     alts = [chart.proto.alt for chart in at.get("plotly_chart")]
     assert any(f"the best is {best.value:.2%}" in alt for alt in alts)
-    assert "Which setting matters" in [heading.value for heading in at.subheader]
+    assert IMPORTANCE in [heading.value for heading in at.subheader]
     assert sorted(run.origin for run in Store(searched.home).runs()) == sorted(
         f"{searched.search('colours').origin}/{trial.number}" for trial in trials
     )
@@ -209,8 +215,8 @@ def test_the_best_settings_are_taken_to_the_form_with_what_all_trials_share(sear
 def test_the_settings_of_the_form_are_taken_to_a_new_search(searched, open_page):
     at = open_page("configure")
     fill(at, model="resnet9", optimizer="sgd", learning_rate=0.25, epochs=3)
-    press(at, "Tune these settings")
-    assert at.title[0].value == "Search for good settings" and not at.exception
+    press(at, "Search around these")
+    assert at.title[0].value == "Hyperparameter search" and not at.exception
     assert (field(at, "model").value, field(at, "optimizer").value, field(at, "epochs").value) == ("resnet9", "sgd", 3)
     assert named(at.number_input, "Learning rate from").value == 0.025
 
@@ -227,23 +233,23 @@ def test_a_ticked_trial_leads_to_its_run(searched, open_page):
 
 def test_a_search_goes_on_with_more_trials_is_cancelled_and_removed(searched, open_page):
     at = open_page("search", search="colours")
-    assert named(at.number_input, "Trials in all").value == 16
-    number(at, "Trials in all", 8)
-    at.button(key="search-go-on").click().run()
+    assert named(at.number_input, "Total trials").value == 16
+    number(at, "Total trials", 8)
+    at.button(key="search-resume").click().run()
     assert searched.status("colours") == "searching" and searched.plan("colours").trials == 8
-    assert "6 of 8 trials" in told(at) and "The next trial begins in a moment" in told(at)
+    assert "6 of 8 trials" in told(at) and NEXT_TRIAL in told(at)
     press(at, "Cancel")
     assert searched.status("colours") == "cancelled"
-    press(at, "Remove it")
+    at.button(key="search-remove").click().run()
     assert searched.names() == [] and not at.exception
     at.run()
-    assert "Start the search" in [button.label for button in at.button] and len(Store(searched.home).runs()) == 6
+    assert "start-search" in keys(at) and len(Store(searched.home).runs()) == 6
 
 
 def test_a_search_that_has_nothing_left_to_do_says_so_when_it_is_to_go_on(searched, open_page):
     at = open_page("search", search="colours")
-    number(at, "Trials in all", 3)
-    at.button(key="search-go-on").click().run()
+    number(at, "Total trials", 3)
+    at.button(key="search-resume").click().run()
     assert "6 trials are done" in at.toast[0].value and searched.status("colours") == "done"
 
 
@@ -266,16 +272,16 @@ def test_the_trial_that_trains_is_drawn_beside_the_best_one(searched, open_page)
 
 
 def test_a_search_behind_another_one_says_what_it_waits_for(searched, open_page):
-    searched.create(Plan("first", make_config(), (Choices("batch_norm", (True, False)),)))
-    searched.create(Plan("second", make_config(), (Choices("batch_norm", (True, False)),)))
-    assert "It waits until the search “first” is done" in told(open_page("search", search="second"))
-    assert "The next trial begins in a moment." in told(open_page("search", search="first"))
+    searched.create(SearchPlan("first", make_config(), (Choices("batch_norm", (True, False)),)))
+    searched.create(SearchPlan("second", make_config(), (Choices("batch_norm", (True, False)),)))
+    assert "“first”" in told(open_page("search", search="second"))
+    assert NEXT_TRIAL in told(open_page("search", search="first"))
 
 
 def test_the_address_names_the_search_and_nonsense_in_it_opens_the_form(searched, open_page):
     assert named(open_page("search", search="colours").selectbox, "Search").value == "colours"
     at = open_page("search", search="../<script>")
-    assert "Start the search" in [button.label for button in at.button] and not at.exception
+    assert "start-search" in keys(at) and not at.exception
     searched.resume("colours", 9)
     assert named(open_page("search").selectbox, "Search").value == "colours"  # the one that is worked off
 
@@ -287,53 +293,3 @@ def test_the_way_back_from_the_form_by_an_address_without_a_name_leads_to_the_se
     at.query_params.clear()
     at.switch_page("../search.py").run()
     assert named(at.selectbox, "Search").value == "colours" and at.query_params["search"] == "colours" and not at.exception
-
-
-def trial(number, state, value=None, seconds=None):
-    return Trial(number, state, {"dropout": 0.1 * number}, f"{number:04d}-x", value, seconds)
-
-
-def test_the_line_of_the_best_so_far_is_the_running_maximum_and_states_have_marks_of_their_own():
-    trials = [
-        trial(0, "complete", 0.5),
-        trial(2, "failed"),
-        trial(3, "pruned", 0.7),
-        trial(4, "complete", 0.6),
-        trial(5, "running", 0.9),
-    ]
-    line, *marks = best_so_far(trials).data
-    assert list(line.x) == [1, 3, 4, 4] and list(line.y) == [0.5, 0.7, 0.7, 0.7] and line.line.shape == "hv"
-    assert {mark.name: (list(mark.x), list(mark.y)) for mark in marks} == {
-        "trained to its end": ([1, 4], [0.5, 0.6]),
-        "ended early": ([3], [0.7]),
-        "failed": ([2], [0.5]),
-    }
-    assert len({mark.marker.symbol for mark in marks}) == 3
-    assert best_so_far(trials) == best_so_far([*trials[:4], trial(5, "running", 0.95)])  # so the page leaves it as it is
-
-
-def test_a_search_in_which_all_failed_has_a_chart_without_a_line():
-    (marks,) = best_so_far([trial(0, "failed"), trial(1, "running")]).data
-    assert list(marks.x) == [1] and marks.name == "failed"
-
-
-def test_shares_are_bars_with_the_settings_titles():
-    (bars,) = importance_bars({"learning_rate": 0.8, "batch_norm": 0.2}).data
-    assert list(bars.y) == ["Learning rate", "Batch norm"] and list(bars.x) == [0.8, 0.2] and list(bars.text) == ["80%", "20%"]
-
-
-def test_the_time_left_is_that_of_the_trials_to_come_at_the_mean_so_far():
-    trials = [trial(0, "complete", 0.5, 10.0), trial(1, "pruned", 0.4, 4.0), trial(2, "failed"), trial(3, "running", 0.1)]
-    assert seconds_left(trials, 10) == pytest.approx(7 * np.mean([10, 4])) and seconds_left(trials[2:], 10) is None
-    assert [in_words(seconds) for seconds in (0.2, 12, 240, 9000)] == ["1 s", "12 s", "4 min", "2.5 h"]
-
-
-def test_the_time_of_a_trial_is_that_of_the_latest_runs_that_are_alike(empty, open_page):
-    finished(empty, epochs=3, batch_size=16)  # 30 s an epoch, but of another batch size
-    assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(300)
-    run = finished(empty, epochs=3)
-    summary = empty.run(run).summary
-    empty.set_status(run, "finished", summary={**summary, "train_seconds": 6.0})
-    assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(20)
-    assert trial_seconds(make_config(model="speed"), empty.runs()) is None
-    assert "A trial takes about 50 s, all of them 17 min, less with early ends." in told(open_page("search"))

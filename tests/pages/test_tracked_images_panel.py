@@ -1,4 +1,4 @@
-"""The probes on the Train page: images are pinned in three ways, exactly as the network receives them, and their answers are drawn."""
+"""Tracked images on the Train page: images are pinned in three ways, exactly as the model receives them, and their predictions are drawn."""
 
 import base64
 import io
@@ -19,7 +19,8 @@ from cnn_core.inference.preprocessing import preprocess
 from cnn_core.runs.lock import hold
 from cnn_core.training.tracked_images import MAX_IMAGES, TrackedImage, add_tracked_images, read_tracked_images
 from cnn_core.training.tracked_predictions import predict_saved_epochs
-from pages.charts.tracked_images import SHOWN_CLASSES, THEME_COLOURS, answers, probability_lines, shown_classes
+from pages.charts.tracked_images import MAX_CLASSES, THEME_COLOURS, predictions_of, probability_lines, shown_classes
+from pages.views.train.tracked_images import NO_PREDICTION
 from tests.helpers import drain
 from tests.pages.hand_fed import epoch, steps
 
@@ -56,7 +57,7 @@ def charts(at):
     return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
 
 
-def random_probes(count, seed=0):
+def random_images(count, seed=0):
     rng = np.random.default_rng(seed)
     return [
         TrackedImage(rng.integers(0, 256, (32, 32, 1), dtype=np.uint8), f"image {number}", number % 10, "set")
@@ -87,7 +88,7 @@ def upload(at, name, content):
 def test_before_anything_is_pinned_the_page_says_what_probes_are_for_and_offers_three_ways(own_trained, open_page):
     run = own_trained.create(make_config())
     at = open_page("train", run=run)
-    assert "Pin up to 16 images: after every epoch the network is asked about each of them" in captions(at)
+    assert f"Pin up to {MAX_IMAGES} images" in captions(at)
     assert labels(at) == ["Stop"] and not charts(at) and not at.exception
     for way in ("From the data set", "Upload", "Draw"):
         choose(at, way)
@@ -100,34 +101,34 @@ def test_a_validation_image_is_pinned_by_class_and_number_to_a_run_that_still_wa
     at = choose(open_page("train", run=run), "From the data set")
     next(box for box in at.selectbox if box.label == "Class").set_value(7).run()
     next(box for box in at.number_input if box.label.startswith("Image (1 to")).set_value(3).run()
-    press(at, "Pin it")
+    press(at, "Pin")
     training = finish(open_source("digits", own_trained.home).load("train"))
     kept = training.take(stratified_split(training.labels, config.validation_share, config.seed)[1])
     place = np.flatnonzero(kept.labels == 7)[2]
-    (probe,) = read_tracked_images(folder(own_trained, run))
-    assert np.array_equal(probe.pixels, kept[place]) and (probe.truth, probe.origin) == (7, "set")
-    assert probe.label == f"validation image {place}"
-    assert f"{probe.label}, from the data set" in captions(at) and "asked about it after the next epoch" in captions(at)
+    (image,) = read_tracked_images(folder(own_trained, run))
+    assert np.array_equal(image.pixels, kept[place]) and (image.truth, image.origin) == (7, "set")
+    assert image.label == f"validation image {place}"
+    assert f"{image.label}, from the data set" in captions(at) and NO_PREDICTION in captions(at)
 
 
 def test_a_test_image_is_pinned_too(own_trained, open_page):
     at = choose(open_page("train", run=RUN), "From the data set")
     choose(at, "Test images")
-    press(at, "Pin it")
+    press(at, "Pin")
     images = finish(open_source("digits", own_trained.home).load("test"))
-    (probe,) = read_tracked_images(folder(own_trained))
-    assert np.array_equal(probe.pixels, images[np.flatnonzero(images.labels == 0)[0]]) and probe.label.startswith("test image ")
+    (image,) = read_tracked_images(folder(own_trained))
+    assert np.array_equal(image.pixels, images[np.flatnonzero(images.labels == 0)[0]]) and image.label.startswith("test image ")
 
 
 def test_a_random_handful_is_five_images_of_five_classes_until_sixteen_are_pinned(own_trained, open_page):
     at = choose(open_page("train", run=RUN), "From the data set")
     for expected in (5, 10, 15, 16):
         before = len(read_tracked_images(folder(own_trained)))
-        press(at, "Pin a random handful")
-        probes = read_tracked_images(folder(own_trained))
-        new = probes[before:]
-        assert len(probes) == expected and len({probe.truth for probe in new}) == len(new)
-    assert "All 16 places are taken" in captions(at) and "Pin a random handful" not in labels(at)
+        press(at, "Pin random images")
+        tracked = read_tracked_images(folder(own_trained))
+        new = tracked[before:]
+        assert len(tracked) == expected and len({image.truth for image in new}) == len(new)
+    assert f"{MAX_IMAGES} images are pinned" in captions(at) and "Pin random images" not in labels(at)
 
 
 def test_an_upload_is_pinned_exactly_as_the_network_would_receive_it(own_trained, open_page):
@@ -135,13 +136,13 @@ def test_an_upload_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     at = upload(open_page("train", run=RUN), f"{MARKUP}.jpg", content)
     assert any("CMYK" in caption.value for caption in at.caption)
     next(box for box in at.selectbox if box.label == "True class").set_value(1).run()
-    press(at, "Pin it")
-    (probe,) = read_tracked_images(folder(own_trained))
+    press(at, "Pin")
+    (image,) = read_tracked_images(folder(own_trained))
     info = open_source("digits", own_trained.home).info
-    assert np.array_equal(probe.pixels, preprocess(read_image(content, "it").image, info))
-    assert (probe.label, probe.truth, probe.origin) == (f"{MARKUP}.jpg", 1, "upload")
+    assert np.array_equal(image.pixels, preprocess(read_image(content, "it").image, info))
+    assert (image.label, image.truth, image.origin) == (f"{MARKUP}.jpg", 1, "upload")
     assert not any(MARKUP in html.value for html in at.main.get("html")), "names are text"
-    press(at, "Pin it")
+    press(at, "Pin")
     assert "pinned already" in at.error[0].value and len(read_tracked_images(folder(own_trained))) == 1
 
 
@@ -158,33 +159,33 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_an_upload_that_cannot_be_used_is_refused_in_words_and_nothing_is_pinned(own_trained, open_page, kind):
     at = upload(open_page("train", run=RUN), "it.png", HOSTILE[kind])
-    assert len(at.error) == 1 and at.error[0].value.endswith(".") and "Pin it" not in labels(at)
+    assert len(at.error) == 1 and at.error[0].value.endswith(".") and "Pin" not in labels(at)
     assert read_tracked_images(folder(own_trained)) == []
 
 
 def test_a_drawing_is_pinned_exactly_as_the_network_would_receive_it(own_trained, open_page):
     content = encode(digit("RGB"))
     at = open_page("train", run=RUN)
-    at.session_state["probe-ink-drawing"] = {
+    at.session_state["tracked-ink-drawing"] = {
         "image": f"data:image/png;base64,{base64.b64encode(content).decode()}",
         "strokes": [],
     }
     choose(at, "Draw")
-    press(at, "Pin it")
-    (probe,) = read_tracked_images(folder(own_trained))
-    assert np.array_equal(probe.pixels, preprocess(digit("RGB"), open_source("digits", own_trained.home).info))
-    assert (probe.label, probe.truth, probe.origin) == ("drawing 1", -1, "drawing")
+    press(at, "Pin")
+    (image,) = read_tracked_images(folder(own_trained))
+    assert np.array_equal(image.pixels, preprocess(digit("RGB"), open_source("digits", own_trained.home).info))
+    assert (image.label, image.truth, image.origin) == ("drawing 1", -1, "drawing")
 
 
 def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now(own_trained, open_page):
     run = own_trained.create(make_config(), status="running")
-    right, wrong = random_probes(2)
+    right, wrong = random_images(2)
     add_tracked_images(folder(own_trained, run), [right, wrong])
     names, classes = (right.name, wrong.name), (MARKUP, "dog", "`bird`")
     begun = Started(1, "CPU", 30, 6, 6, 10, 4, classes=classes)
     with hold(folder(own_trained, run)):
         at = open_page("train", run=run)
-        assert captions(at).count("asked about it after the next epoch") == 2 and not charts(at)
+        assert captions(at).count(NO_PREDICTION) == 2 and not charts(at)
         own_trained.log.append(
             run, [begun, steps(1, 10), epoch(1, 10), TrackedPredictions(1, 10, names, ((0.25, 0.7, 0.05), (0.2, 0.2, 0.6)))]
         )
@@ -198,12 +199,12 @@ def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now
         assert lines[0] == {"<b>&lt;b&gt;cat&lt;/b&gt;</b>": [0.25, 0.8], "dog": [0.7, 0.1], "`bird`": [0.05, 0.1]}
         assert lines[1]["<b>dog</b>"] == [0.2, 0.2]
         said = " ".join(text.value for text in at.markdown)
-        assert r"**\<b>cat\</b>** with 80.0% after epoch 2" in said and r"**\`bird\`** with 70.0% after epoch 2" in said
-        assert "right" in said and "wrong, it is dog" in said and MARKUP not in said and not at.exception
+        assert r"**\<b>cat\</b>** (80.0%) after epoch 2" in said and r"**\`bird\`** (70.0%) after epoch 2" in said
+        assert "right" in said and "wrong, true class dog" in said and MARKUP not in said and not at.exception
 
 
 def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page):
-    add_tracked_images(folder(own_trained), random_probes(2))
+    add_tracked_images(folder(own_trained), random_images(2))
     at = open_page("train", run=RUN)
     assert not charts(at)
     press(at, "Fill in 3 earlier epochs")
@@ -219,17 +220,17 @@ def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page
 
 
 def test_a_probe_is_removed_and_the_others_stay(own_trained, open_page):
-    add_tracked_images(folder(own_trained), random_probes(3))
+    add_tracked_images(folder(own_trained), random_images(3))
     at = open_page("train", run=RUN)
     [button for button in at.button if button.label == "Remove"][1].click().run()
-    assert [probe.label for probe in read_tracked_images(folder(own_trained))] == ["image 0", "image 2"]
+    assert [image.label for image in read_tracked_images(folder(own_trained))] == ["image 0", "image 2"]
     assert labels(at).count("Remove") == 2 and not at.exception
 
 
 def test_where_all_places_are_taken_the_page_says_so(own_trained, open_page):
-    add_tracked_images(folder(own_trained), random_probes(MAX_IMAGES))
+    add_tracked_images(folder(own_trained), random_images(MAX_IMAGES))
     at = open_page("train", run=RUN)
-    assert "All 16 places are taken. Remove a probe to pin another image." in captions(at)
+    assert f"{MAX_IMAGES} images are pinned" in captions(at)
     assert labels(at).count("Remove") == MAX_IMAGES and not at.exception
 
 
@@ -237,7 +238,7 @@ def test_a_damaged_file_is_a_sentence_and_can_be_removed(own_trained, open_page)
     (folder(own_trained) / TRACKED_IMAGES).write_bytes(b"damaged")
     at = open_page("train", run=RUN)
     assert "probes.npz is damaged" in at.error[0].value
-    press(at, "Remove all probes")
+    press(at, "Remove all tracked images")
     assert not (folder(own_trained) / TRACKED_IMAGES).exists() and not at.error
 
 
@@ -245,15 +246,15 @@ def test_images_of_a_set_that_has_changed_are_not_offered(own_trained, open_page
     card = folder(own_trained) / "model.json"
     card.write_text(json.dumps(json.loads(card.read_text()) | {"fingerprint": "another"}))
     at = choose(open_page("train", run=RUN), "From the data set")
-    assert "The data set has changed since this run began" in at.info[0].value and "Pin it" not in labels(at)
+    assert len(at.info) == 1 and "Pin" not in labels(at)
 
 
 def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty, open_page):
     run = empty.create(make_config())
     at = choose(open_page("train", run=run), "From the data set")
     assert "have not been read yet" in at.info[0].value
-    press(at, "Read them now")
-    press(at, "Pin it")
+    press(at, "Read now")
+    press(at, "Pin")
     assert len(read_tracked_images(folder(empty, run))) == 1
 
 
@@ -263,7 +264,7 @@ def test_answers_are_found_by_the_image_however_many_were_pinned_meanwhile():
         TrackedPredictions(2, 6, ("b", "a"), ((1.0, 0.0), (0.3, 0.7))),
         TrackedPredictions(3, 9, ("b",), ((0.5, 0.5),)),
     ]
-    assert answers(told, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and answers(told, "c") == {}
+    assert predictions_of(told, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and predictions_of(told, "c") == {}
 
 
 def test_the_true_class_the_present_answer_and_what_was_ever_most_probable_are_drawn():
@@ -271,7 +272,7 @@ def test_the_true_class_the_present_answer_and_what_was_ever_most_probable_are_d
     said = {number: tuple(rng.dirichlet(np.ones(200) / 20)) for number in range(1, 6)}
     rarest = int(np.argmin(np.max(list(said.values()), 0)))
     shown = shown_classes(said, rarest)
-    assert len(shown) == SHOWN_CLASSES and {rarest, int(np.argmax(said[5]))} <= set(shown)
+    assert len(shown) == MAX_CLASSES and {rarest, int(np.argmax(said[5]))} <= set(shown)
     assert shown == sorted(shown, key=lambda number: -said[5][number])
 
 
@@ -279,4 +280,4 @@ def test_classes_keep_their_colour_in_every_chart_and_no_two_lines_share_one():
     classes = [f"class {number}" for number in range(30)]
     one = {1: tuple(np.eye(30)[3] * 0.6 + np.eye(30)[13] * 0.4)}
     colours = {line.name.strip("<b>/"): line.line.color for line in probability_lines(one, classes).data}
-    assert colours["class 3"] == THEME_COLOURS[3] and len(set(colours.values())) == SHOWN_CLASSES
+    assert colours["class 3"] == THEME_COLOURS[3] and len(set(colours.values())) == MAX_CLASSES

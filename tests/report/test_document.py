@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support, top_k_accuracy_score
 
-from cnn_core.__main__ import _parser
+from cnn_core.__main__ import make_parser
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, ImageSet, finish
@@ -331,7 +331,7 @@ def test_the_command_line_in_it_starts_a_run_with_the_same_settings(chosen):
     _, read = report(run=facts_of(config))
     line = next(text for text in read.texts if text.startswith("python -m cnn_core train"))
     assert line == command_line(config)
-    args = _parser().parse_args(shlex.split(line)[3:])
+    args = make_parser().parse_args(shlex.split(line)[3:])
     given = {name: value for name in TrainConfig.model_fields if (value := getattr(args, name)) is not None}
     assert make_config(**given) == config
 

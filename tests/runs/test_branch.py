@@ -13,7 +13,7 @@ from cnn_core.events import Epoch, Resumed, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.home import WEIGHTS, epoch_file
 from cnn_core.models.saving import load_model
-from cnn_core.runs.branch import branch
+from cnn_core.runs.branch import branch_run
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence, tiny_config
@@ -42,7 +42,7 @@ def same_weights(store: Store, one: str, other: str) -> bool:
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_a_branch_without_changes_ends_as_its_parent_did_bit_for_bit(store: Store, pictures: Path, epoch: int, chosen: dict):
     parent = trained(store, pictures, **chosen)
-    child = branch(store, parent, epoch, {})
+    child = branch_run(store, parent, epoch, {})
     assert losses(store, child) == losses(store, parent)[: 3 * epoch]
     assert execute(store, child) == "finished"
     assert losses(store, child) == losses(store, parent) and same_weights(store, parent, child)
@@ -54,7 +54,7 @@ def test_a_branch_without_changes_ends_as_its_parent_did_bit_for_bit(store: Stor
 def test_a_branch_with_another_rate_and_length_leaves_its_parent_as_it_was(store: Store, pictures: Path):
     parent = trained(store, pictures, schedule="constant", warmup=0)
     before = store.log.read(parent)
-    child = branch(store, parent, 2, {"learning_rate": 0.0005, "epochs": 6, "weight_decay": 0.1, "dropout": 0.0})
+    child = branch_run(store, parent, 2, {"learning_rate": 0.0005, "epochs": 6, "weight_decay": 0.1, "dropout": 0.0})
     assert execute(store, child) == "finished" and store.log.read(parent) == before
     events = [stored.event for stored in store.log.read(child)]
     rates = [event.learning_rate for event in events if isinstance(event, Steps) and event.step > 6]
@@ -71,7 +71,7 @@ def test_the_best_network_until_then_is_the_branchs_best_until_it_finds_a_better
     best = max(event.epoch for event in epochs[:3] if event.is_best)
     if not is_kept and best < 3:
         epoch_file(folder, best).unlink()
-    child = branch(store, parent, 3, {"learning_rate": 1e-9, "dropout": 0.0})  # hardly learns: nothing better is to be found
+    child = branch_run(store, parent, 3, {"learning_rate": 1e-9, "dropout": 0.0})  # hardly learns: nothing better is to be found
     assert store.has_model(child) == (is_kept or best == 3)
     assert execute(store, child) == "finished" and store.has_model(child)
 
@@ -85,13 +85,13 @@ def test_settings_changed_in_the_parent_until_then_hold_in_the_branch(store: Sto
 
     execute(store, run, watch=watch)
     assert [store.config_in_force(run, epoch).learning_rate for epoch in (1, 4)] == [0.003, 0.0007]
-    assert store.run(branch(store, run, 4, {})).config.learning_rate == 0.0007
+    assert store.run(branch_run(store, run, 4, {})).config.learning_rate == 0.0007
 
 
 @pytest.mark.parametrize("name", sorted(set(TrainConfig.model_fields) - set(BRANCHABLE)))
 def test_what_the_state_belongs_to_cannot_be_other_in_a_branch(store: Store, finished: str, name: str):
     with pytest.raises(SettingError) as refusal:
-        branch(store, finished, 1, {name: getattr(store.run(finished).config, name)})
+        branch_run(store, finished, 1, {name: getattr(store.run(finished).config, name)})
     assert refusal.value.field == name and is_a_sentence(refusal.value) and len(store.runs()) == 1
 
 
@@ -103,7 +103,7 @@ def test_too_few_epochs_an_epoch_that_was_not_kept_and_an_unknown_run_are_refuse
         ("0099-pictures", 1, {}, RunError),
     ):
         with pytest.raises(kind) as refusal:
-            branch(store, parent, epoch, changes)
+            branch_run(store, parent, epoch, changes)
         assert is_a_sentence(refusal.value)
     assert len(store.runs()) == 1 and len(list((store.home.root / "runs").iterdir())) == 1
 

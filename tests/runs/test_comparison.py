@@ -1,11 +1,11 @@
-"""Comparing runs: what differs, what belongs together, and a verdict that claims no more than the figures do."""
+"""Comparing runs by validation accuracy: differing settings, repeated seeds, and a test of their difference."""
 
 import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
 from cnn_core.config.defaults import make_config
-from cnn_core.runs.comparison import differences, group_by_settings, verdict
+from cnn_core.runs.comparison import compare_accuracies, differing_settings, group_by_settings
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence
@@ -13,51 +13,51 @@ from tests.helpers import is_a_sentence
 
 def finished(store: Store, accuracy: float | None, **chosen: object) -> Run:
     run = store.create(make_config(**chosen))
-    store.set_status(run, "finished", summary={"test_accuracy": accuracy})
+    store.set_status(run, "finished", summary={"best_val_accuracy": accuracy, "test_accuracy": 0.1})
     return store.run(run)
 
 
 def test_only_settings_that_differ_are_listed_with_the_value_of_each_run(store: Store):
     runs = [finished(store, 0.9, epochs=5), finished(store, 0.8, epochs=5, learning_rate=0.01), finished(store, 0.7, epochs=6)]
-    assert differences(runs) == {"epochs": [5, 5, 6], "learning_rate": [0.001, 0.01, 0.001]}
-    assert differences(runs[:1]) == {} and differences([]) == {}
+    assert differing_settings(runs) == {"epochs": [5, 5, 6], "learning_rate": [0.001, 0.01, 0.001]}
+    assert differing_settings(runs[:1]) == {} and differing_settings([]) == {}
 
 
-def test_runs_that_differ_in_their_seed_alone_are_one_group_with_mean_and_deviation(store: Store):
+def test_runs_that_differ_only_in_their_seed_are_one_group_with_the_mean_and_std_of_validation_accuracy(store: Store):
     accuracies = [0.91, 0.93, 0.95]
     runs = [finished(store, accuracy, seed=seed) for seed, accuracy in enumerate(accuracies)]
     runs.insert(1, finished(store, 0.5, epochs=3))
     runs.append(finished(store, None, seed=9))
     first, second = group_by_settings(runs)
     assert [run.config.seed for run in first.runs] == [0, 1, 2, 9] and first.accuracies == accuracies
-    assert first.mean == pytest.approx(np.mean(accuracies)) and first.deviation == pytest.approx(np.std(accuracies, ddof=1))
-    assert second.mean == 0.5 and second.deviation is None
+    assert first.mean == pytest.approx(np.mean(accuracies)) and first.std == pytest.approx(np.std(accuracies, ddof=1))
+    assert second.mean == 0.5 and second.std is None
     assert group_by_settings([finished(store, None)])[0].mean is None
 
 
 def test_a_clear_difference_is_evidence_and_says_who_is_better_by_how_much():
     first, second = [0.90, 0.91, 0.92], [0.80, 0.81, 0.82]
     p = ttest_ind(first, second, equal_var=False).pvalue
-    said = verdict(second, first, ("plain", "wide"))
+    said = compare_accuracies(second, first, ("plain", "wide"))
     assert said == f"wide is better than plain by 10.0 points: evidence, p = {p:.2g}, n = 3 and 3." and is_a_sentence(said)
 
 
 def test_a_difference_within_the_noise_is_no_evidence():
-    said = verdict([0.90, 0.95, 0.85, 0.91, 0.89], [0.89, 0.94, 0.86, 0.90, 0.88])
+    said = compare_accuracies([0.90, 0.95, 0.85, 0.91, 0.89], [0.89, 0.94, 0.86, 0.90, 0.88])
     assert "A is better than B by" in said and ": no evidence, p = " in said and "n = 5 and 5" in said
 
 
 def test_single_runs_are_never_called_better():
-    said = verdict([0.99], [0.10, 0.11])
-    assert "cannot be said" in said and "other seeds" in said and is_a_sentence(said)
+    text = compare_accuracies([0.99], [0.10, 0.11])
+    assert "n = 1 and 2" in text and "better than" not in text and is_a_sentence(text)
 
 
 @pytest.mark.parametrize(("first", "second", "p"), [([0.5, 0.5], [0.5, 0.5], "p = 1,"), ([0.6, 0.6], [0.5, 0.5], "p = 0,")])
 def test_figures_without_any_spread_are_no_mistake(first: list[float], second: list[float], p: str):
-    assert p in verdict(first, second)
+    assert p in compare_accuracies(first, second)
 
 
 def test_evidence_is_claimed_as_often_as_chance_allows_where_there_is_no_difference():
     rng = np.random.default_rng(0)
-    claims = sum(": evidence" in verdict(*rng.normal(0.9, 0.01, (2, 5)).tolist()) for _ in range(400))
+    claims = sum(": evidence" in compare_accuracies(*rng.normal(0.9, 0.01, (2, 5)).tolist()) for _ in range(400))
     assert 4 <= claims <= 36  # 5 % of 400 is 20

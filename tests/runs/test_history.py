@@ -9,7 +9,7 @@ import pytest
 from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps
 from cnn_core.runs.curve import decimate
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, Mark, smoothing, summarise
+from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History, HistoryPosition, summarise_history
 
 STARTED = Started(
     parameters=506_154, device="CPU, 2 threads", train_count=900, val_count=100, test_count=200, steps_per_epoch=10, epochs=5
@@ -130,7 +130,7 @@ def test_a_snapshot_stays_bounded_with_as_many_epochs_as_can_be_asked_for():
 
 def test_an_update_is_bounded_however_much_came_in_between():
     history = history_of([STARTED, steps(1, 1)])
-    mark = history.mark()
+    mark = history.position()
     history.add([StoredEvent(3, steps(50_001, 50_000))])
     update = history.update(mark)
     assert not update["reset"] and update["step"] == 50_001
@@ -146,7 +146,7 @@ def test_updates_join_without_a_gap_and_without_a_double(seed: int):
     history, x, y, epochs = History(), [], [], []
     while stored:
         count = int(rng.integers(1, 9))
-        mark = history.mark()
+        mark = history.position()
         history.add(stored[:count])
         stored = stored[count:]
         update = json.loads(json.dumps(history.update(mark)))
@@ -163,14 +163,14 @@ def test_events_added_one_by_one_or_all_at_once_give_the_same_history():
     slowly = History()
     for seq, event in enumerate(events, start=1):
         slowly.add([StoredEvent(seq, event)])
-    assert slowly.snapshot() == history_of(events).snapshot() and slowly.mark() == history_of(events).mark()
+    assert slowly.snapshot() == history_of(events).snapshot() and slowly.position() == history_of(events).position()
 
 
 def test_an_empty_history_can_be_drawn_and_summarised():
     snapshot = json.loads(json.dumps(History().snapshot()))
     assert snapshot["steps"]["loss"] == {"x": [], "y": []} and snapshot["epochs"] == []
     assert snapshot["step"] == snapshot["steps_total"] == 0 and snapshot["best"] is snapshot["seconds_left"] is None
-    assert summarise(History())["epochs"] == 0 and summarise(History())["test_accuracy"] is None
+    assert summarise_history(History())["epochs"] == 0 and summarise_history(History())["test_accuracy"] is None
 
 
 def test_the_time_left_is_the_pace_so_far_times_the_steps_left():
@@ -189,7 +189,7 @@ def test_the_speed_shown_is_of_the_last_seconds_and_in_the_end_of_the_whole_run(
     history.add([StoredEvent(2, slow[0])])
     assert history.images_per_second == pytest.approx(64)
     history.add([StoredEvent(seq, event) for seq, event in enumerate((*slow[1:], *fast), start=3)])
-    assert history.images_per_second == history.update(Mark(0, 0, 0))["images_per_second"] == pytest.approx(6400)
+    assert history.images_per_second == history.update(HistoryPosition(0, 0, 0))["images_per_second"] == pytest.approx(6400)
     history.add([StoredEvent(200, Finished(test_accuracy=0.9, test_loss=0.3))])
     assert history.images_per_second == pytest.approx(100 * 64 / 50.5)
 
@@ -220,7 +220,7 @@ def test_the_summary_has_the_figures_of_the_best_epoch_and_of_training_alone():
     ]
     history = history_of(events)
     assert history.notes == ["Left out: a.png is damaged."]
-    assert summarise(history) == {
+    assert summarise_history(history) == {
         "epochs": 3,
         "best_epoch": 2,
         "best_val_accuracy": 0.8,
@@ -265,7 +265,7 @@ def test_after_a_resumption_the_history_is_that_of_a_run_without_one(step: int, 
     mine, theirs = ({**history.snapshot(), "seq": 0} for history in (resumed, whole))
     for snapshot in (mine, theirs):
         snapshot.pop("images_per_second")  # of the last five seconds, of which a resumption has fewer
-    assert mine == theirs and summarise(resumed) == summarise(whole) and resumed.best == whole.best
+    assert mine == theirs and summarise_history(resumed) == summarise_history(whole) and resumed.best == whole.best
 
 
 def test_a_history_that_was_never_resumed_says_so():
@@ -294,15 +294,29 @@ def test_changes_are_told_in_words_move_the_last_epoch_and_are_taken_back_by_a_r
     assert (lost["epochs_total"], len(lost["changes"])) == (5, 0)
 
 
-def test_the_smoothed_curve_is_the_bias_corrected_running_mean_of_all_steps_however_they_were_reported():
-    values = np.random.default_rng(0).random(70)
-    history = history_of([replace(STARTED, steps_per_epoch=200)])
-    for seq, (first, last) in enumerate(((0, 1), (1, 30), (30, 70)), start=2):
-        history.add([StoredEvent(seq, replace(steps(last, last - first), loss=tuple(values[first:last])))])
-    weights = [smoothing(200) ** np.arange(count)[::-1] for count in range(1, 71)]
-    expected = [np.average(values[: len(weight)], weights=weight) for weight in weights]
-    smooth = history.snapshot()["smooth"]["loss"]
-    assert smooth["x"] == list(range(1, 71)) and smooth["y"] == pytest.approx(expected, abs=1e-5)
+def test_few_points_are_sent_as_they_are_and_of_many_the_means_too():
+    assert history_of([STARTED, steps(SNAPSHOT_POINTS, SNAPSHOT_POINTS)]).snapshot()["means"] == {"loss": None, "accuracy": None}
+    losses = np.random.default_rng(0).random(50_000)
+    report = replace(steps(50_000, 50_000), loss=tuple(losses))
+    history = history_of([STARTED, report])
+    column = history.snapshot()["means"]["loss"]
+    expected = [losses[first : first + 64].mean() for first in range(0, 50_000, 64)]
+    assert column["x"] == [*range(64, 50_000, 64), 50_000] and column["y"] == pytest.approx(expected, abs=1e-5)
+    assert len(column["x"]) <= SNAPSHOT_POINTS // 2
+
+
+def test_an_update_has_means_where_it_cannot_have_all_points():
+    history = history_of([STARTED, steps(1000, 1000)])
+    mark = history.position()
+    losses = np.random.default_rng(0).random(UPDATE_POINTS + 1)
+    history.add([StoredEvent(3, replace(steps(1200, 200), loss=tuple(losses[:-1])))])
+    assert history.update(mark)["means"] == {"loss": None, "accuracy": None}
+    history.add([StoredEvent(4, replace(steps(1201, 1), loss=(losses[-1],)))])
+    column = history.update(mark)["means"]["loss"]
+    assert column["x"] == [1004, *range(1008, 1201, 4), 1201]  # intervals of four steps from step 1 on
+    ends = [step - 1000 for step in column["x"]]
+    expected = [losses[first:last].mean() for first, last in zip([0, *ends[:-1]], ends, strict=True)]
+    assert column["y"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_what_a_report_says_once_is_one_point_and_what_it_cannot_say_is_none():
@@ -311,25 +325,17 @@ def test_what_a_report_says_once_is_one_point_and_what_it_cannot_say_is_none():
     gauges = history.snapshot()["gauges"]
     assert gauges["gradient_norm"] == {"x": [10], "y": [2.5]} and gauges["load"] == {"x": [10], "y": [0.75]}
     assert gauges["learning_rate"]["x"] == [10, 20]
-    assert history.update(replace(history.mark(), steps=10))["gauges"]["learning_rate"]["x"] == [20]
+    assert history.update(replace(history.position(), steps=10))["gauges"]["learning_rate"]["x"] == [20]
 
 
-def test_a_resumption_takes_gauges_and_smoothed_points_back_too():
-    events = [STARTED, steps(10, 10), steps(20, 10)]
-    history = history_of([*events, STARTED, Resumed(10, 1)])
+def test_a_resumption_takes_gauges_back_too():
+    history = history_of([STARTED, steps(10, 10), steps(20, 10), STARTED, Resumed(10, 1)])
     assert history.snapshot()["gauges"]["learning_rate"]["x"] == [10]
-    assert history.snapshot()["smooth"]["loss"]["x"][-1] == 10
-    again = history_of([*events, STARTED, Resumed(10, 1), steps(20, 10)])
-    assert again.snapshot()["smooth"] == history_of(events).snapshot()["smooth"]
-
-
-def test_smoothed_curves_look_back_a_tenth_of_an_epoch_but_neither_hardly_nor_far():
-    assert [1 / (1 - smoothing(count)) for count in (1, 200, 10_000)] == pytest.approx([5, 20, 50])
 
 
 def test_the_classes_are_told_once_before_the_first_step():
     started = replace(STARTED, classes=("cat", "dog"))
     before, begun, later = History(), history_of([started]), history_of([started, steps(10, 10)])
     assert before.snapshot()["classes"] is None and later.snapshot()["classes"] == ["cat", "dog"]
-    assert begun.update(before.mark())["classes"] == ["cat", "dog"]
-    assert later.update(begun.mark())["classes"] == ["cat", "dog"] and later.update(later.mark())["classes"] is None
+    assert begun.update(before.position())["classes"] == ["cat", "dog"]
+    assert later.update(begun.position())["classes"] == ["cat", "dog"] and later.update(later.position())["classes"] is None

@@ -6,7 +6,7 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
 from cnn_core.search.space import Choices, Range, parse_space
 from tests.helpers import is_a_sentence
 
@@ -15,27 +15,27 @@ SPACE = parse_space(
 )
 
 
-def plan(**chosen: Any) -> Plan:
-    return Plan(**{"name": "widths 2", "base": make_config(epochs=3), "space": SPACE, **chosen})
+def plan(**chosen: Any) -> SearchPlan:
+    return SearchPlan(**{"name": "widths 2", "base": make_config(epochs=3), "space": SPACE, **chosen})
 
 
 def test_a_plan_survives_being_written_down():
     asked = plan(trials=7, sampler="random", prune=False, seed=5, owner="ada@school.example")
-    assert Plan.from_json(asked.to_json()) == asked
+    assert SearchPlan.from_json(asked.to_json()) == asked
 
 
 @pytest.mark.parametrize(
     ("wrong", "field", "says"),
     [
-        ({"name": ""}, "name", "cannot be the name"),
-        ({"name": "../x"}, "name", "cannot be the name"),
-        ({"name": "a" * 61}, "name", "cannot be the name"),
-        ({"name": "ends with a space "}, "name", "cannot be the name"),
+        ({"name": ""}, "name", "up to 60"),
+        ({"name": "../x"}, "name", "up to 60"),
+        ({"name": "a" * 61}, "name", "up to 60"),
+        ({"name": "ends with a space "}, "name", "up to 60"),
         ({"trials": 0}, "trials", "Choose 1 to 1,000"),
         ({"trials": 1001}, "trials", "Choose 1 to 1,000"),
-        ({"sampler": "genetic"}, "sampler", "no sampler"),
+        ({"sampler": "genetic"}, "sampler", "genetic"),
         ({"seed": -1}, "seed", "Choose 0 to"),
-        ({"sampler": "grid"}, "learning_rate", "A grid needs values"),
+        ({"sampler": "grid"}, "learning_rate", "Learning rate is a range"),
         ({"sampler": "grid", "space": (Range("batch_size", 1, 4096), Range("depth", 1, 6))}, "sampler", "24,576 combinations"),
         ({"space": (Choices("depth", (1, 7)),)}, "depth", "1 to 6"),
     ],
@@ -48,17 +48,17 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(wrong: dict[str, Any], fie
 
 def test_a_trial_has_the_settings_that_have_an_effect_and_numbers_of_four_digits():
     drawn = {"momentum": 0.512345, "learning_rate": 0.00123456, "optimizer": "adam", "batch_norm": True, "depth": 2}
-    assert plan().settings(drawn) == {"optimizer": "adam", "learning_rate": 0.001235, "batch_norm": True, "depth": 2}
-    assert plan().settings(drawn | {"optimizer": "sgd"})["momentum"] == 0.5123
+    assert plan().trial_settings(drawn) == {"optimizer": "adam", "learning_rate": 0.001235, "batch_norm": True, "depth": 2}
+    assert plan().trial_settings(drawn | {"optimizer": "sgd"})["momentum"] == 0.5123
 
 
 def test_rounding_stays_within_the_range():
     narrow = plan(space=(Range("learning_rate", 0.00012345, 0.00012346),))
-    assert narrow.settings({"learning_rate": 0.000123455})["learning_rate"] == 0.00012346
+    assert narrow.trial_settings({"learning_rate": 0.000123455})["learning_rate"] == 0.00012346
 
 
 def test_a_trials_config_is_the_base_with_its_settings():
-    config = plan().config({"optimizer": "sgd", "momentum": 0.5})
+    config = plan().trial_config({"optimizer": "sgd", "momentum": 0.5})
     assert config == make_config(epochs=3).model_copy(update={"optimizer": "sgd", "momentum": 0.5})
 
 

@@ -16,12 +16,12 @@ from cnn_core.execution.in_process import execute
 from cnn_core.execution.worker import Worker
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
 from cnn_core.search.runner import run_search
 from cnn_core.search.sampling import sample_trial
+from cnn_core.search.search_store import SearchStore
 from cnn_core.search.search_worker import work_on_searches
 from cnn_core.search.space import parse_space
-from cnn_core.search.studies import SearchStore
 from tests.helpers import is_a_sentence, tiny_config
 
 LONG = 500  # epochs, of which a test waits for the first
@@ -32,10 +32,12 @@ def studies(store: Store) -> SearchStore:
     return SearchStore(store.home)
 
 
-def ask_for(studies: SearchStore, pictures: Path, *lines: str, trials: int = 2, sampler: str = "random", **chosen: Any) -> Plan:
+def ask_for(
+    studies: SearchStore, pictures: Path, *lines: str, trials: int = 2, sampler: str = "random", **chosen: Any
+) -> SearchPlan:
     """A search called "it"."""
     base = tiny_config(pictures, width=0.25, **chosen)
-    plan = Plan("it", base, parse_space(lines or ["learning_rate=0.001..0.01 log"]), trials, sampler)
+    plan = SearchPlan("it", base, parse_space(lines or ["learning_rate=0.001..0.01 log"]), trials, sampler)
     studies.create(plan)
     return plan
 
@@ -65,7 +67,7 @@ def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: SearchStore, 
     assert [trial.state for trial in trials] == ["complete", "complete"] and trials[0].settings != trials[1].settings
     assert [trial.run for trial in trials] == [run.id for run in runs] and {run.status for run in runs} == {"finished"}
     for trial, run in zip(trials, runs, strict=True):
-        assert run.config == plan.config(trial.settings) and run.origin == f"{studies.search('it').origin}/{trial.number}"
+        assert run.config == plan.trial_config(trial.settings) and run.origin == f"{studies.search('it').origin}/{trial.number}"
         assert trial.value == max(epoch.val_accuracy for epoch in seen(store, run.id, Epoch))
         assert trial.seconds == run.summary["train_seconds"]
     assert [(trial.number, trial.state) for trial in told] == [(0, "running"), (0, "complete"), (1, "running"), (1, "complete")]
@@ -122,7 +124,9 @@ def test_a_trial_that_lost_its_process_before_it_had_a_run_gets_one(studies: Sea
 def test_a_result_that_nobody_told_is_told_without_training_again(studies: SearchStore, store: Store, pictures: Path):
     plan = ask_for(studies, pictures, epochs=1, trials=1)
     trial = sample_trial(studies.study("it"), plan)
-    run = store.create(plan.config(plan.settings(trial.params)), origin=f"{studies.search('it').origin}/{trial.number}")
+    run = store.create(
+        plan.trial_config(plan.trial_settings(trial.params)), origin=f"{studies.search('it').origin}/{trial.number}"
+    )
     assert execute(store, run) == "finished" and studies.trials("it")[0].state == "running"
     events = store.log.read(run)
     work_off(studies, store)
@@ -133,7 +137,7 @@ def test_a_result_that_another_process_tells_at_the_same_moment_is_told_once(stu
     plan, study = ask_for(studies, pictures, epochs=1), studies.study("it")
     for trial in (sample_trial(study, plan) for _ in range(2)):
         origin = f"{studies.search('it').origin}/{trial.number}"
-        execute(store, store.create(plan.config(plan.settings(trial.params)), origin=origin))
+        execute(store, store.create(plan.trial_config(plan.trial_settings(trial.params)), origin=origin))
     work_off(studies, store, announce=lambda trial: study.tell(1, 0.25) if trial.number == 0 else None)
     first, second = studies.trials("it")
     assert first.value == store.run(first.run).summary["best_val_accuracy"] and second.value == 0.25
@@ -189,7 +193,7 @@ def test_a_server_works_searches_off_and_the_next_one_goes_on_where_it_ended(stu
 def test_a_search_that_this_version_refuses_does_not_keep_the_next_one_waiting(
     studies: SearchStore, store: Store, pictures: Path
 ):
-    studies.create(Plan("odd", tiny_config(pictures), parse_space(["depth=1..2"])))
+    studies.create(SearchPlan("odd", tiny_config(pictures), parse_space(["depth=1..2"])))
     with closing(sqlite3.connect(store.home.root / "searches.db")) as db, db:
         db.execute("update searches set plan = replace(plan, 'tpe', 'swarm')")
     ask_for(studies, pictures, epochs=1, trials=1)
@@ -201,7 +205,7 @@ def test_a_search_that_this_version_refuses_does_not_keep_the_next_one_waiting(
 def test_two_searches_on_one_server_take_turns_trial_by_trial(studies: SearchStore, store: Store, pictures: Path):
     for name in ("first", "second"):
         base = tiny_config(pictures, width=0.25, epochs=1)
-        studies.create(Plan(name, base, parse_space(["learning_rate=0.001..0.01 log"]), 2, "random"))
+        studies.create(SearchPlan(name, base, parse_space(["learning_rate=0.001..0.01 log"]), 2, "random"))
     until = time.monotonic() + 60
     work_on_searches(studies, store, lambda: not studies.active() or time.monotonic() > until)
     made = sorted((run.created, studies.name_of(run.origin)) for run in store.runs())

@@ -10,7 +10,7 @@ from pathlib import Path
 from cnn_core.events import Epoch, Resumed
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from cnn_core.search.studies import SearchStore
+from cnn_core.search.search_store import SearchStore
 from tests.helpers import start_process
 
 TRIALS, EPOCHS = 3, 12

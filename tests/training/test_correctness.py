@@ -22,7 +22,7 @@ from cnn_core.home import CHECKPOINT, OLD_CHECKPOINT, TRAINING_DYNAMICS, WEIGHTS
 from cnn_core.metrics import training_dynamics
 from cnn_core.metrics.training_dynamics import read_dynamics
 from cnn_core.models.checkpoint import load_checkpoint, save_checkpoint
-from cnn_core.runs.branch import branch
+from cnn_core.runs.branch import branch_run
 from cnn_core.runs.store import Store
 from cnn_core.training import correctness
 from cnn_core.training.correctness import CorrectnessTracker
@@ -199,7 +199,7 @@ def test_a_full_disk_is_reported_and_training_continues(
 def test_a_branch_begins_with_what_its_parent_had_learned_until_then(store: Store, pictures: Path):
     parent = store.create(tiny_config(pictures, epochs=EPOCHS, dropout=0.3))
     assert execute(store, parent) == "finished"
-    child = branch(store, parent, 2, {})
+    child = branch_run(store, parent, 2, {})
     one, other = (store.home.run_folder(run) for run in (parent, child))
     assert list(files(other)) == ["0001.npz", "0002.npz"]
     assert execute(store, child) == "finished"

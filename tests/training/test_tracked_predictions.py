@@ -14,7 +14,7 @@ from cnn_core.execution.in_process import execute
 from cnn_core.home import TRACKED_IMAGES, Home
 from cnn_core.models.checkpoint import load_epoch
 from cnn_core.models.saving import ModelCard
-from cnn_core.runs.branch import branch
+from cnn_core.runs.branch import branch_run
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
@@ -171,7 +171,7 @@ def test_a_branch_takes_its_parents_tracked_images_and_what_was_reported_of_them
     folder = store.home.run_folder(parent)
     add_tracked_images(folder, noise_images(3))
     assert execute(store, parent) == "finished"
-    child = branch(store, parent, 2, {})
+    child = branch_run(store, parent, 2, {})
     assert [image.name for image in read_tracked_images(store.home.run_folder(child))] == [
         image.name for image in noise_images(3)
     ]
@@ -189,7 +189,7 @@ def test_a_branch_of_a_run_with_damaged_tracked_images_begins_without_any(store:
     parent = store.create(tiny_config(pictures))
     assert execute(store, parent) == "finished"
     (store.home.run_folder(parent) / TRACKED_IMAGES).write_bytes(b"damaged")
-    assert read_tracked_images(store.home.run_folder(branch(store, parent, 1, {}))) == []
+    assert read_tracked_images(store.home.run_folder(branch_run(store, parent, 1, {}))) == []
 
 
 @pytest.mark.parametrize("chosen", CONFIGS.values(), ids=CONFIGS)

@@ -19,7 +19,7 @@ from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.shared.trial_times import in_words
+from pages.shared.trial_times import format_duration
 
 DIGITS_TITLE = "Digits"
 PREDICTION_MISSING = "Choose your prediction first."
@@ -135,7 +135,9 @@ def show_duration(exercise: Exercise, data: str, pairs: int) -> None:
     ):
         cache.compute(cache.EXERCISE_TIMES, "pair", version, measure_pair(exercise, data))
     if (seconds := cache.load(cache.EXERCISE_TIMES, "pair", version)) is not None:
-        st.caption(f"Estimated time: {in_words(pairs * seconds)} on this machine, without validation. You can stop at any time.")
+        st.caption(
+            f"Estimated time: {format_duration(pairs * seconds)} on this machine, without validation. You can stop at any time."
+        )
 
 
 def digits_duration(pairs: int) -> str:

@@ -1,4 +1,4 @@
-"""Freeing disk space of runs without removing them: the states after their epochs go, which are the large part. Shown where there is a quota."""
+"""Freeing disk space of runs without removing them: their saved epochs, the largest part, are deleted. Shown where there is a quota."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.home import EPOCHS
-from cnn_core.runs.limits import space_in_words
+from cnn_core.runs.limits import format_bytes
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.quota import folder_bytes
 from cnn_core.runs.run import Run
@@ -15,19 +15,21 @@ from pages.shared.server import get_store
 from pages.shared.text import plain
 
 
-def free_space(runs: Sequence[Run]) -> None:
-    """A popover that says how much the states of those of `runs` that are the person's take, and a button that deletes them."""
+def offer_free_space(runs: Sequence[Run]) -> None:
+    """Show the size of the saved epochs of the person's runs among `runs`, and a button that deletes them."""
     own = [run for run in runs if may_change(run.owner) and not run.is_active]
     if get_store().quota.limits.disk_quota is None or not own:
         return
-    with st.popover("Free space", icon=":material/mop:", help="Deletes what only branching and looking at earlier epochs needs."):
+    with st.popover(
+        "Free space", icon=":material/mop:", help="Deletes saved epochs, which only branching and evaluating earlier epochs need."
+    ):
         folders = [get_store().home.run_folder(run.id) for run in own]
-        states, everything = sum(folder_bytes(folder / EPOCHS) for folder in folders), sum(map(folder_bytes, folders))
+        epochs_size, total = sum(folder_bytes(folder / EPOCHS) for folder in folders), sum(map(folder_bytes, folders))
         st.write(
-            f"{space_in_words(states)} of the {space_in_words(everything)} that these runs take are the states after their epochs. Without them the "
-            "runs, their curves and their best networks stay; they can no longer be branched, or evaluated as they were after an epoch."
+            f"{format_bytes(epochs_size)} of the {format_bytes(total)} of these runs are saved epochs. If you delete them, the runs, their curves "
+            "and their best models stay, but the runs can no longer be branched or evaluated at an earlier epoch."
         )
-        st.button("Delete the states", type="primary", disabled=not states, on_click=_drop, args=(own,))
+        st.button("Delete saved epochs", type="primary", disabled=not epochs_size, on_click=_drop, args=(own,))
 
 
 def _drop(runs: Sequence[Run]) -> None:
@@ -36,4 +38,4 @@ def _drop(runs: Sequence[Run]) -> None:
     except StudioError as error:
         st.toast(plain(error), icon=":material/error:")
         return
-    st.toast(f"{space_in_words(freed)} were freed.", icon=":material/mop:")
+    st.toast(f"{format_bytes(freed)} freed.", icon=":material/mop:")

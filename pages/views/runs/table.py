@@ -1,4 +1,4 @@
-"""The table of runs, and what is done with those that are chosen in it."""
+"""The table of runs, actions on the selected runs, the queue and the bin."""
 
 import time
 import zlib
@@ -8,40 +8,55 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.errors import RunError, StudioError
-from cnn_core.runs.organizer import LONGEST_NAME, LONGEST_NOTES, RunOrganizer
+from cnn_core.runs.organizer import MAX_NAME_LENGTH, MAX_NOTES_LENGTH, RunOrganizer
 from cnn_core.runs.run import Run
+from cnn_core.runs.test_accuracy import reveal_test_accuracies
 from pages.shared.identity import is_sign_in_on
 from pages.shared.links import page_file
 from pages.shared.people import is_teacher, may_change, person, show_owner
-from pages.shared.run_origin import choose_maker, made_in_words
+from pages.shared.run_origin import choose_origin, describe_origin
 from pages.shared.run_selection import STATUS
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.views.runs.disk_space import free_space
+from pages.views.runs.disk_space import offer_free_space
 from pages.views.runs.export import show_export
 
+SHOW_TEST, TEST_COLUMN = "show-test-accuracy", "Test"
+SHOW_TEST_HELP = (
+    "Choose models by validation accuracy and look at the test accuracy of the final model only. Each model whose test accuracy is shown is "
+    "counted as evaluated on the test set."
+)
+TICK_RUNS = "Tick runs to open, name, compare, export or remove them."
 
-def filtered(runs: Sequence[Run]) -> list[Run]:
-    """Those of the runs that the boxes above the table ask for."""
+
+def filter_runs(runs: Sequence[Run]) -> list[Run]:
+    """Show the filters and return the runs that match."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        runs = choose_maker(runs)
+        runs = choose_origin(runs)
         words = st.text_input("Search", placeholder="name, data set, model, tag or note", width=320).lower().split()
-        states = st.multiselect(
-            "Status", [state for state in STATUS if any(run.status == state for run in runs)], format_func=lambda s: STATUS[s][2]
+        statuses = st.multiselect(
+            "Status",
+            [status for status in STATUS if any(run.status == status for run in runs)],
+            format_func=lambda s: STATUS[s][2],
         )
         tags = st.multiselect("Tags", sorted({tag for run in runs for tag in run.tags}))
     return [
         run
         for run in runs
-        if (not states or run.status in states) and set(tags) <= set(run.tags) and all(word in _words(run) for word in words)
+        if (not statuses or run.status in statuses)
+        and set(tags) <= set(run.tags)
+        and all(word in _searchable_text(run) for word in words)
     ]
 
 
 def choose_runs(runs: Sequence[Run]) -> list[Run]:
-    """The table; gives the runs whose rows are ticked."""
+    """Show the table and return the runs whose rows are ticked. Test accuracies are shown, and counted, only after the person asks for them."""
     columns = COLUMNS | ({"Owner": lambda run: run.owner} if is_sign_in_on() else {})
+    values = {title: [value(run) for run in runs] for title, value in columns.items()}
+    if st.toggle("Show test accuracy", key=SHOW_TEST, help=SHOW_TEST_HELP):
+        values[TEST_COLUMN] = [_percent(accuracy) for accuracy in reveal_test_accuracies(get_store(), runs)]
     event = st.dataframe(
-        {title: [value(run) for run in runs] for title, value in columns.items()},
+        values,
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
@@ -49,20 +64,20 @@ def choose_runs(runs: Sequence[Run]) -> list[Run]:
             "Validation": st.column_config.NumberColumn(
                 format="%.2f %%", help="Accuracy of the best epoch on validation images."
             ),
-            "Test": st.column_config.NumberColumn(format="%.2f %%", help="Accuracy of the best model on the test images."),
-            "Speed": st.column_config.NumberColumn(format="%,d", help="Images per second of training alone."),
-            "Minutes": st.column_config.NumberColumn(format="%.1f", help="Of training alone."),
-            "Made": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
+            TEST_COLUMN: st.column_config.NumberColumn(format="%.2f %%", help="Accuracy of the best model on test images."),
+            "Speed": st.column_config.NumberColumn(format="%,d", help="Images per second, training alone."),
+            "Minutes": st.column_config.NumberColumn(format="%.1f", help="Training alone."),
+            "Created": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
         },
-        key=f"runs-{zlib.crc32(' '.join(run.id for run in runs).encode())}",  # ticks are places: other rows, no ticks
+        key=f"runs-{zlib.crc32(' '.join(run.id for run in runs).encode())}",  # ticks are row numbers: other rows, no ticks
     )
     return [runs[row] for row in event.selection.rows if row < len(runs)]
 
 
 def show_actions(chosen: Sequence[Run]) -> None:
-    """What can be done with the ticked runs."""
+    """Show the actions for the ticked runs."""
     if not chosen:
-        st.caption("Tick runs to open, name, compare or remove them.")
+        st.caption(TICK_RUNS)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if len(chosen) == 1:
@@ -70,20 +85,25 @@ def show_actions(chosen: Sequence[Run]) -> None:
             if may_change(chosen[0].owner):
                 with st.popover("Name, tags and notes", icon=":material/edit:"):
                     _describe(chosen[0])
-        with st.popover("Export", icon=":material/download:", help="The ticked runs as one file."):
+        with st.popover("Export", icon=":material/download:", help="Exports the histories of the ticked runs as one file."):
             show_export(chosen)
-        free_space(chosen)
-        if st.button(f"Remove {len(chosen)}", icon=":material/delete:", help="Into the bin, from which they can be taken back."):
+        offer_free_space(chosen)
+        if st.button(
+            f"Remove {len(chosen)}",
+            key="remove-runs",
+            icon=":material/delete:",
+            help="Moves the runs to the bin, from which they can be restored.",
+        ):
             _remove(chosen)
 
 
 def show_queue(waiting: Sequence[str]) -> None:
-    """The runs that wait, in their order, with buttons that change it among those of one owner."""
+    """Show the queue with buttons that change the order of one owner's runs."""
     owners = {run.id: run.owner for run in get_store().select("where id is not null and status = 'queued'", ())}
     for number, run in enumerate(waiting, start=1):
         owner = owners.get(run, "")
-        same = [other for other in waiting if owners.get(other, "") == owner]
-        place = same.index(run)
+        own = [other for other in waiting if owners.get(other, "") == owner]
+        place = own.index(run)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(page_file("train"), label=f"{number}. {run}", query_params={"run": run})
             if not may_change(owner):
@@ -94,35 +114,35 @@ def show_queue(waiting: Sequence[str]) -> None:
                     label,
                     icon=f":material/{icon}:",
                     key=f"{label}-{run}",
-                    disabled=not 0 <= to < len(same),
+                    disabled=not 0 <= to < len(own),
                     on_click=RunOrganizer(get_store()).move,
                     args=(run, to),
                 )
 
 
 def show_bin() -> None:
-    """The removed runs: back, or away for good."""
-    shelf = RunOrganizer(get_store())
-    removed = [run for run in shelf.removed() if may_change(run.owner)]
+    """Show the removed runs with buttons to restore or delete them."""
+    organizer = RunOrganizer(get_store())
+    removed = [run for run in organizer.removed() if may_change(run.owner)]
     if not removed:
         return
     with st.expander(f"Bin ({len(removed)})", icon=":material/delete:"):
         for run in removed:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.write(plain(_title(run)))
-                st.button("Take back", icon=":material/undo:", key=f"back-{run.id}", on_click=shelf.restore, args=(run.id,))
+                st.button("Restore", icon=":material/undo:", key=f"back-{run.id}", on_click=organizer.restore, args=(run.id,))
         with st.popover("Empty the bin", icon=":material/delete_forever:"):
-            st.write("These runs, their curves and models are deleted for good.")
+            st.write("These runs, their curves and models are deleted permanently.")
             owner = person() if is_sign_in_on() and not is_teacher() else None
-            st.button("Delete them", type="primary", on_click=shelf.empty_bin, args=(owner,))
+            st.button("Delete permanently", key="empty-bin", type="primary", on_click=_empty_bin, args=(owner,))
 
 
 def _describe(run: Run) -> None:
     with st.form(f"describe-{run.id}"):
-        name = st.text_input(f"Name (up to {LONGEST_NAME} letters)", value=run.name)
-        tags = st.text_input("Tags (with commas between them)", value=", ".join(run.tags))
-        notes = st.text_area(f"Notes (up to {LONGEST_NOTES:,} letters)", value=run.notes)
-        if st.form_submit_button("Keep", type="primary"):
+        name = st.text_input("Name", value=run.name, help=f"Up to {MAX_NAME_LENGTH} characters.")
+        tags = st.text_input("Tags", help="Separate tags with commas.", value=", ".join(run.tags))
+        notes = st.text_area("Notes", value=run.notes, help=f"Up to {MAX_NOTES_LENGTH:,} characters.")
+        if st.form_submit_button("Save", type="primary"):
             try:
                 RunOrganizer(get_store()).describe(run.id, name=name, notes=notes, tags=tags.split(","))
             except StudioError as error:
@@ -131,12 +151,16 @@ def _describe(run: Run) -> None:
                 st.rerun()
 
 
+def _empty_bin(owner: str | None) -> None:
+    RunOrganizer(get_store()).empty_bin(owner)
+
+
 def _remove(runs: Sequence[Run]) -> None:
     refused = []
     for run in runs:
         try:
             if not may_change(run.owner):
-                raise RunError(f"Run {run.id} is not yours. Only its owner or a teacher can remove it.")
+                raise RunError(f"Run {run.id} belongs to somebody else. Only its owner or a teacher can remove it.")
             RunOrganizer(get_store()).remove(run.id)
         except StudioError as error:
             refused.append(str(error))
@@ -150,25 +174,24 @@ def _title(run: Run) -> str:
     return f"{run.id} · {run.name}" if run.name else run.id
 
 
-def _words(run: Run) -> str:
-    """All that a search looks through."""
-    parts = (
+def _searchable_text(run: Run) -> str:
+    """Return the text that the search box matches."""
+    texts = (
         run.id,
         run.name,
         run.notes,
-        made_in_words(run),
+        describe_origin(run),
         run.config.data,
         run.config.model,
         run.config.optimizer,
         STATUS[run.status][2],
         *run.tags,
     )
-    return " ".join(parts).lower()
+    return " ".join(texts).lower()
 
 
-def _percent(run: Run, name: str) -> float | None:
-    share = run.summary.get(name)
-    return None if share is None else 100 * share
+def _percent(accuracy: float | None) -> float | None:
+    return None if accuracy is None else 100 * accuracy
 
 
 COLUMNS: dict[str, Any] = {
@@ -178,13 +201,12 @@ COLUMNS: dict[str, Any] = {
     "Data": lambda run: run.config.data,
     "Model": lambda run: run.config.model,
     "Epochs": lambda run: run.summary.get("epochs", 0),
-    "Validation": lambda run: _percent(run, "best_val_accuracy"),
-    "Test": lambda run: _percent(run, "test_accuracy"),
+    "Validation": lambda run: _percent(run.summary.get("best_val_accuracy")),
     "Speed": lambda run: run.summary.get("images_per_second"),
     "Minutes": lambda run: run.summary.get("train_seconds", 0) / 60,
     "Seed": lambda run: run.config.seed,
     "Tags": lambda run: list(run.tags),
-    "Made by": made_in_words,
+    "Created by": describe_origin,
     "From": lambda run: f"{run.parent}, epoch {run.parent_epoch}" if run.parent else "",
-    "Made": lambda run: time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(run.created)),
+    "Created": lambda run: time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(run.created)),
 }

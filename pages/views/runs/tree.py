@@ -1,4 +1,4 @@
-"""The picture of which run branched from which. In: the runs. Out: a chart whose points open their runs."""
+"""The tree of branches. In: the runs. Out: a chart whose points open their runs."""
 
 import html
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from pages.charts.theme import THEME_COLOURS
 from pages.shared.links import page_file
 from pages.shared.run_selection import STATUS
 
-ROW = 56  # pixels
-LONGEST = 32  # letters of a name under its point
+ROW_PIXELS = 56
+MAX_NAME_LENGTH = 32  # of the name under a point
 LINE = "rgba(128, 128, 128, 0.6)"
 COLOURS = {
     "running": THEME_COLOURS[0],
@@ -27,12 +27,12 @@ COLOURS = {
 
 
 def show_tree(runs: Sequence[Run]) -> None:
-    """The trees of runs, where any branched; a click on a point opens its run."""
+    """Show the trees of branched runs, if any; a click on a point opens its run."""
     nodes = family_trees(runs)
     if not nodes:
         return
     st.subheader("Branches")
-    st.caption("Each run and those that went on from one of its epochs. A click on a point opens the run.")
+    st.caption("Runs and their branches. Click on a point to open the run.")
     alt = "; ".join(
         f"{node.run.id} from {node.run.parent} after epoch {node.run.parent_epoch}" for node in nodes if node.run.parent
     )
@@ -45,19 +45,19 @@ def show_tree(runs: Sequence[Run]) -> None:
 
 
 def tree_figure(nodes: Sequence[Node]) -> go.Figure:
-    """Points for runs, coloured by status, and lines from each to the run it branched from, the epoch on the line."""
+    """Return a chart with a point for each run, coloured by status, and a line to its parent labelled with the epoch."""
     figure = go.Figure()
     for node in nodes:
         if node.parent is not None:
             _add_line(figure, nodes[node.parent], node)
     for status in STATUS:
-        if those := [node for node in nodes if node.run.status == status]:
-            _add_points(figure, those, status)
+        if matching := [node for node in nodes if node.run.status == status]:
+            _add_points(figure, matching, status)
     rows, columns = max(node.row for node in nodes), max(node.column for node in nodes)
     figure.update_layout(
         showlegend=True,
         legend={"orientation": "h", "yanchor": "bottom", "y": 1, "xanchor": "right", "x": 1, "itemclick": False},
-        height=140 + ROW * (rows + 1),
+        height=140 + ROW_PIXELS * (rows + 1),
         margin={"l": 10, "r": 10, "t": 40, "b": 30},
     )
     figure.update_xaxes(visible=False, range=[-0.5, columns + 0.5])
@@ -83,22 +83,20 @@ def _add_points(figure: go.Figure, nodes: Sequence[Node], status: str) -> None:
         marker={"size": 16, "color": COLOURS[status]},
         text=[_title(node.run) for node in nodes],
         textposition="bottom center",
-        customdata=[[node.run.id, _figures(node.run)] for node in nodes],
+        customdata=[[node.run.id, _accuracy(node.run)] for node in nodes],
         hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
         cliponaxis=False,
     )
 
 
 def _title(run: Run) -> str:
-    known = _figures(run)
+    accuracy = _accuracy(run)
     name = run.name or run.id
-    name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
-    return html.escape(name) + (f"<br>{known}" if known else "")
+    name = name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"
+    return html.escape(name) + (f"<br>{accuracy}" if accuracy else "")
 
 
-def _figures(run: Run) -> str:
-    """The accuracy on the test images, before there is one that of the best epoch, in words."""
-    for name, images in (("test_accuracy", "test"), ("best_val_accuracy", "validation")):
-        if (accuracy := run.summary.get(name)) is not None:
-            return f"{accuracy:.1%} {images}"
-    return ""
+def _accuracy(run: Run) -> str:
+    """Return the best validation accuracy as text; "" before there is one."""
+    accuracy = run.summary.get("best_val_accuracy")
+    return "" if accuracy is None else f"{accuracy:.1%} validation"

@@ -1,1 +1,1 @@
-"""Parts of the Search page: what is asked for, how it stands, what it has found."""
+"""Parts of the Search page: the form of a new search, its status, its results."""

@@ -1,6 +1,6 @@
-"""What a search has found so far: the best trial, the charts over all of them, and the table.
+"""Results of a search so far: the best trial, charts over all trials, and the table.
 
-What changes only when a trial ends is drawn from ended trials alone: a chart that is given the same again stays as it is.
+Charts that change only when a trial ends are drawn from ended trials alone, so that the browser does not redraw them.
 """
 
 from collections.abc import Sequence
@@ -8,52 +8,56 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig
+from cnn_core.config.schema import title
 from cnn_core.config.setting import value_in_words
-from cnn_core.search.plan import Plan
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.search_store import Search
 from cnn_core.search.space import Range
-from cnn_core.search.studies import Search
-from cnn_core.search.trials import FEWEST, Trial, best_of
-from pages.charts.parallel_coordinates import LEAST, draw_parallel
+from cnn_core.search.trials import MIN_TRIALS, Trial, best_trial
+from pages.charts.parallel_coordinates import MIN_RUNS, show_parallel_coordinates
 from pages.charts.search import best_so_far, importance_bars
 from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
-from pages.shared.searches import importance_of
+from pages.shared.searches import importance_for
 from pages.shared.text import plain
 
-SURE = 20  # trials, below which the shares still change with every one
-WORDS = {"running": "training", "complete": "trained to its end", "pruned": "ended early", "failed": "failed"}
+RELIABLE_TRIALS = 20  # trials; with fewer the importance changes with every one
+STATES = {"running": "training", "complete": "completed", "pruned": "stopped early", "failed": "failed"}
+IMPORTANCE = "Hyperparameter importance"
+NO_RESULTS = "The first trial has not ended yet. Results are shown here afterwards."
 PLAIN = {"displayModeBar": False}
 
 
 def show_best(search: Search, trials: Sequence[Trial]) -> None:
-    """The course of the search beside its best trial; nothing before the first has ended."""
+    """Show the progress of the search and its best trial; a note before the first trial has ended."""
     if not any(trial.state != "running" for trial in trials):
-        st.info(
-            "The first trial has not ended yet. What was found is shown here from then on.", icon=":material/hourglass_empty:"
-        )
+        st.info(NO_RESULTS, icon=":material/hourglass_empty:")
         return
     left, right = st.columns([3, 2])
     with left:
-        st.subheader("Best so far")
-        best = best_of(trials)
-        said = f"the best is {best.value:.2%}" if best else "none has an accuracy"
-        st.plotly_chart(best_so_far(trials), config=PLAIN, key="search-course", alt=f"Validation accuracy of every trial; {said}")
+        st.subheader("Progress")
+        best = best_trial(trials)
+        summary = f"the best is {best.value:.2%}" if best else "none has an accuracy"
+        st.plotly_chart(
+            best_so_far(trials), config=PLAIN, key="search-course", alt=f"Validation accuracy of every trial; {summary}"
+        )
     with right:
         st.subheader("Best trial")
         if best:
-            st.metric("Validation accuracy", f"{best.value:.2%}", help="Of the best epoch, on images that it did not learn from.")
+            st.metric(
+                "Validation accuracy", f"{best.value:.2%}", help="Of the best epoch, on images that the model did not train on."
+            )
             show_trial(search.plan, best, "best")
         else:
             st.warning(
-                "Every trial has failed so far. The table below says why; open one of their runs for more.",
+                "Every trial has failed so far. See the errors in the table below.",
                 icon=":material/error:",
             )
 
 
-def show_trial(plan: Plan, trial: Trial, key: str) -> None:
-    """A trial's settings, and the ways on from it."""
-    st.table({"Setting": [_title(name) for name in trial.settings], "Value": [in_short(v) for v in trial.settings.values()]})
+def show_trial(plan: SearchPlan, trial: Trial, key: str) -> None:
+    """Show a trial's settings, and buttons to open its run or use its settings."""
+    st.table({"Setting": [title(name) for name in trial.settings], "Value": [format_value(v) for v in trial.settings.values()]})
     if trial.error:
         st.error(plain(trial.error), icon=":material/error:")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -63,66 +67,68 @@ def show_trial(plan: Plan, trial: Trial, key: str) -> None:
             "Use these settings",
             icon=":material/tune:",
             key=f"use-{key}",
-            help="Opens the form with them, and with what all trials share. Nothing is started.",
+            help="Opens the form with these and the shared settings. Nothing is started.",
         ):
-            fill_form(plan.config(trial.settings))
+            fill_form(plan.trial_config(trial.settings))
             st.switch_page(page_file("configure"))
 
 
-def show_relations(search: Search, trials: Sequence[Trial]) -> None:
-    """How the settings go together with the accuracy, as parallel coordinates."""
-    ended, names = _measured(trials), [part.name for part in search.plan.space]
-    if len(ended) < LEAST:
+def show_parallel_chart(search: Search, trials: Sequence[Trial]) -> None:
+    """Show settings and accuracy as parallel coordinates."""
+    ended, names = _measured(trials), [dimension.name for dimension in search.plan.space]
+    if len(ended) < MIN_RUNS:
         return
     st.subheader("Settings and accuracy")
     columns = {name: [trial.settings.get(name) for trial in ended] for name in names}
-    logs = [part.name for part in search.plan.space if isinstance(part, Range) and part.log]
-    draw_parallel(columns, [trial.value for trial in ended], "trial", logs=logs)
+    logs = [dimension.name for dimension in search.plan.space if isinstance(dimension, Range) and dimension.log]
+    show_parallel_coordinates(columns, [trial.value for trial in ended if trial.value is not None], "trial", logs=logs)
 
 
 def show_importance(search: Search, trials: Sequence[Trial]) -> None:
-    """Which of the settings matters; nothing where one alone is searched, or no trial has ended."""
+    """Show the importance of the settings; nothing where only one is varied or no trial has ended."""
     ended = len(_measured(trials))
     if len(search.plan.space) < 2 or not ended:
         return
     st.subheader(
-        "Which setting matters",
-        help="fANOVA (Hutter, Hoos and Leyton-Brown, 2014): a forest of trees learns the accuracy from the settings, and its variance is shared out among them.",
+        IMPORTANCE,
+        help="fANOVA (Hutter, Hoos and Leyton-Brown, 2014): a random forest predicts the accuracy from the settings, and its variance is split among them.",
     )
-    if ended < FEWEST:
-        st.caption(f"This can be said from {FEWEST} trials on; {ended} {'has' if ended == 1 else 'have'} ended.")
+    if ended < MIN_TRIALS:
+        st.caption(f"Available after {MIN_TRIALS} trials; {ended} {'has' if ended == 1 else 'have'} ended.")
         return
-    with st.spinner("Growing the trees…"):
-        shares = importance_of(search, ended)
-    if not shares:
-        st.caption("All trials reached the same accuracy, so nothing can be said.")
+    with st.spinner("Computing importance…"):
+        importance = importance_for(search, ended)
+    if not importance:
+        st.caption("All trials reached the same accuracy, so importance is undefined.")
     else:
-        alt = ", ".join(f"{_title(name)} {share:.0%}" for name, share in shares.items())
-        st.plotly_chart(importance_bars(shares), config=PLAIN, key="search-importance", alt=f"Share of the differences: {alt}")
-        left_out = [_title(part.name) for part in search.plan.space if part.name not in shares]
-        some = f" Left out, because only some trials have it: {', '.join(left_out)}." if left_out else ""
-        few = f" From {ended} trials it is a rough hint that still changes with every one." if ended < SURE else ""
+        alt = ", ".join(f"{title(name)} {value:.0%}" for name, value in importance.items())
+        st.plotly_chart(
+            importance_bars(importance), config=PLAIN, key="search-importance", alt=f"Hyperparameter importance: {alt}"
+        )
+        left_out = [title(dimension.name) for dimension in search.plan.space if dimension.name not in importance]
+        some = f" Not included, because only some trials have it: {', '.join(left_out)}." if left_out else ""
+        few = f" With only {ended} trials this is a rough estimate." if ended < RELIABLE_TRIALS else ""
         st.caption(
-            "How much of the differences in accuracy each setting explains within the range that was searched."
-            f" It does not say which value is good, and a setting with a narrow range looks unimportant.{few}{some}"
+            "The fraction of the variance in accuracy that each setting explains within its range."
+            f" It does not show which value is good, and a setting with a narrow range seems unimportant.{few}{some}"
         )
 
 
 def _measured(trials: Sequence[Trial]) -> list[Trial]:
-    """Those that have ended with an accuracy."""
+    """Return the trials that have ended with an accuracy."""
     return [trial for trial in trials if trial.state in ("complete", "pruned") and trial.value is not None]
 
 
 def show_table(search: Search, trials: Sequence[Trial]) -> None:
-    """Every trial as a row; the ticked one is shown below, with the ways on from it."""
+    """Show every trial as a row, and the ticked one below with its buttons."""
     st.subheader("Trials")
-    names = [part.name for part in search.plan.space]
+    names = [dimension.name for dimension in search.plan.space]
     event = st.dataframe(
         {
             "Trial": list(range(1, len(trials) + 1)),
-            "State": [WORDS[trial.state] for trial in trials],
+            "State": [STATES[trial.state] for trial in trials],
             "Validation": [None if trial.value is None else 100 * trial.value for trial in trials],
-            **{_title(name): [_cell(trial.settings.get(name)) for trial in trials] for name in names},
+            **{title(name): [_cell(trial.settings.get(name)) for trial in trials] for name in names},
             "Seconds": [trial.seconds for trial in trials],
             "Run": [trial.run for trial in trials],
         },
@@ -130,10 +136,8 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "Validation": st.column_config.NumberColumn(
-                format="%.2f %%", help="Accuracy of the best epoch on validation images; while it trains, so far."
-            ),
-            "Seconds": st.column_config.NumberColumn(format="%.1f", help="In training alone."),
+            "Validation": st.column_config.NumberColumn(format="%.2f %%", help="Validation accuracy of the best epoch so far."),
+            "Seconds": st.column_config.NumberColumn(format="%.1f", help="Training alone."),
         },
         placeholder="–",
         key=f"trials-{search.token}",
@@ -147,15 +151,11 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
         show_trial(search.plan, trials[row], f"row-{trials[row].number}")
 
 
-def in_short(value: Any) -> str:
-    """A setting's value in a table: six digits, "on" and "off"."""
+def format_value(value: Any) -> str:
+    """Return a setting's value for a table: six digits, "on" and "off"."""
     return f"{value:.6g}" if isinstance(value, float) else plain(value_in_words(value))
 
 
 def _cell(value: Any) -> Any:
-    """Numbers stay numbers, so that the table can be sorted by them; "–" where the setting has no effect."""
-    return in_short(value) if isinstance(value, (bool, str)) else value
-
-
-def _title(name: str) -> str:
-    return TrainConfig.model_fields[name].title
+    """Return a table cell: numbers stay numbers, for sorting; None is shown as "–"."""
+    return format_value(value) if isinstance(value, (bool, str)) else value

@@ -1,52 +1,54 @@
-"""One search on the page: how it stands, what is asked of it, the trial that trains now, and what was found.
+"""One search: status, controls, the current trial, and results.
 
-While it is worked off it looks again every few seconds, all in one fragment; the curves of the trial that trains come by the event stream.
+While the search runs, all of it is one fragment that reruns every few seconds; the curves of the current trial come from the event stream.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import streamlit as st
 
 from cnn_core.errors import RunError, StudioError
-from cnn_core.search.plan import MOST_TRIALS
-from cnn_core.search.space import space_in_words
-from cnn_core.search.studies import Search
-from cnn_core.search.trials import Trial, best_of
+from cnn_core.search.plan import MAX_TRIALS
+from cnn_core.search.search_store import Search
+from cnn_core.search.space import format_space
+from cnn_core.search.trials import Trial, best_trial
 from pages.charts.components.overlay import overlay
 from pages.shared.links import page_file
 from pages.shared.people import may_change, person, show_owner
-from pages.shared.searches import LOOK_SECONDS, trials_of
+from pages.shared.searches import POLL_SECONDS, trials_for
 from pages.shared.server import get_searches, get_store
 from pages.shared.stream import MOST_TOGETHER
 from pages.shared.text import plain
-from pages.shared.trial_times import in_words, seconds_left
-from pages.views.search.results import show_best, show_importance, show_relations, show_table
+from pages.shared.trial_times import format_duration, seconds_left
+from pages.views.search.results import show_best, show_importance, show_parallel_chart, show_table
 
-STATUS = {
+STATUS: dict[str, tuple[str, Literal["blue", "orange", "green"], str]] = {
     "searching": (":material/play_circle:", "blue", "searching"),
     "cancelled": (":material/stop_circle:", "orange", "cancelled"),
     "done": (":material/check_circle:", "green", "done"),
 }
-MORE = 10  # trials that are offered beyond those that were asked for
+NEXT_TRIAL = "The next trial starts in a moment."
+MORE_TRIALS = 10  # trials that Resume offers beyond those of the plan
 
 
 def show_search(name: str) -> None:
-    """The search called `name`; looked at again and again while it is worked off."""
+    """Show the search called `name`, updated while it runs."""
     is_active = _is_active(get_searches().search(name))
-    with st.container(key="search-look"):  # a fragment of one's own place: its length changes
-        st.fragment(_show, run_every=LOOK_SECONDS if is_active else None)(name, is_active)
+    with st.container(key="search-look"):  # a fragment of varying length needs a container of its own
+        st.fragment(_show, run_every=POLL_SECONDS if is_active else None)(name, is_active)
 
 
 def _is_active(search: Search) -> bool:
-    """Whether something may still change by itself: it is worked off, or its last trial is just being ended."""
-    return search.status == "searching" or get_searches().is_attended(search.name)
+    """Whether the search may still change: it runs, or its last trial is ending."""
+    return search.status == "searching" or get_searches().is_running(search.name)
 
 
 def _show(name: str, was_active: bool) -> None:
-    """All of it. What goes wrong is said here: a fragment that runs by itself is outside the frame's care."""
+    """Show all parts. Errors are shown here, since the page does not catch those of a fragment's own reruns."""
     if name not in get_searches().names():
-        st.rerun()  # it was removed in another tab
+        st.rerun()  # it was removed in another session
     try:
         _show_all(get_searches().search(name), was_active)
     except StudioError as error:
@@ -55,41 +57,41 @@ def _show(name: str, was_active: bool) -> None:
 
 def _show_all(search: Search, was_active: bool) -> None:
     if was_active != _is_active(search):
-        st.rerun()  # the whole page, which then looks again and again, or no more
-    with st.spinner("Reading the trials…"):  # the first time: Optuna is loaded
-        trials = trials_of(search)
+        st.rerun()  # the whole page, with or without a timer
+    with st.spinner("Reading the trials…"):  # the first time Optuna is loaded
+        trials = trials_for(search)
     _show_state(search, trials)
     _show_controls(search, trials)
     if search.trouble:
         st.error(plain(search.trouble), icon=":material/error:")
     _show_training(search, trials)
     show_best(search, trials)
-    show_relations(search, trials)
+    show_parallel_chart(search, trials)
     importance = st.container()
     if trials:
         show_table(search, trials)
-    with importance:  # last, because its first time takes seconds
+    with importance:  # last, because it takes seconds the first time
         show_importance(search, trials)
 
 
 def _show_state(search: Search, trials: Sequence[Trial]) -> None:
-    """Status, how many trials have ended, and the time left."""
+    """Show the status, the number of ended trials, and the time left."""
     ended, goal = sum(trial.state != "running" for trial in trials), search.plan.goal
-    icon, colour, word = STATUS[search.status]
-    words = [f"{ended:,} of {goal:,} trials"]
+    icon, colour, label = STATUS[search.status]
+    texts = [f"{ended:,} of {goal:,} trials"]
     pruned, failed = (sum(trial.state == state for trial in trials) for state in ("pruned", "failed"))
-    words += [f"{pruned:,} ended early"] if pruned else []
-    words += [f"{failed:,} failed"] if failed else []
+    texts += [f"{pruned:,} stopped early"] if pruned else []
+    texts += [f"{failed:,} failed"] if failed else []
     if search.status == "searching" and (left := seconds_left(trials, goal)):
-        words.append(f"about {in_words(left)} left")
+        texts.append(f"about {format_duration(left)} left")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(word, icon=icon, color=colour)
-        st.markdown(" · ".join(words), width="content")
+        st.badge(label, icon=icon, color=colour)
+        st.markdown(" · ".join(texts), width="content")
     st.progress(min(1.0, ended / goal))
 
 
 def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
-    """What can be asked of the search as it stands, by those whose it is; its trials among all runs; what it varies."""
+    """Show the controls for the status, a link to the trials among all runs, and the search space."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if not may_change(search.plan.owner):
             show_owner(search.plan.owner)
@@ -97,75 +99,76 @@ def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
             st.button(
                 "Cancel",
                 icon=":material/stop:",
-                on_click=_ask,
+                on_click=_call,
                 args=("cancel", search.name),
-                help="Stops the trial that trains and begins no other. Nothing is lost: Go on takes it up again.",
+                help="Stops the current trial and starts no other. Resume continues the search.",
             )
         else:
-            with st.popover("Go on", icon=":material/resume:", help="Where it was, also with more trials."):
-                _go_on(search, len(trials))
-            with st.popover("Remove", icon=":material/delete:", help="The runs of its trials stay."):
-                st.write("The search and its figures are deleted. The runs of its trials stay among your runs.")
-                st.button("Remove it", type="primary", on_click=_ask, args=("remove", search.name))
+            with st.popover("Resume", icon=":material/resume:", help="Continues the search, with more trials if you like."):
+                _show_resume_form(search, len(trials))
+            with st.popover("Remove", icon=":material/delete:", help="Deletes the search. The runs of its trials stay."):
+                st.write("The search and its results are deleted. The runs of its trials stay.")
+                st.button("Remove search", key="search-remove", type="primary", on_click=_call, args=("remove", search.name))
         st.page_link(
             page_file("runs"),
-            label="Trials of searches among all runs",
+            label="Trials on the Runs page",
             icon=":material/table_rows:",
             query_params={"made": "searches"},
         )
-    with st.expander("What is searched"):
-        st.code("\n".join(space_in_words(search.plan.space)), language=None)
+    with st.expander("Search space"):
+        st.code("\n".join(format_space(search.plan.space)), language=None)
 
 
-def _go_on(search: Search, tried: int) -> None:
+def _show_resume_form(search: Search, started: int) -> None:
+    """Show the new total number of trials and the button."""
     plan = search.plan
-    usual = plan.trials if search.status == "cancelled" else min(plan.trials + MORE, MOST_TRIALS)
+    default = plan.trials if search.status == "cancelled" else min(plan.trials + MORE_TRIALS, MAX_TRIALS)
     trials = st.number_input(
-        f"Trials in all (1 to {MOST_TRIALS:,})",
-        value=usual,
+        "Total trials",
+        value=default,
         step=1,
-        help=f"{tried:,} of them were begun.",
-        key=f"more-{search.token}-{usual}",
+        help=f"1 to {MAX_TRIALS:,}; {started:,} were started so far.",
+        key=f"more-{search.token}-{default}",
     )
-    st.button("Go on", key="search-go-on", type="primary", on_click=_ask, args=("resume", search.name, int(trials)))
+    st.button("Resume", key="search-resume", type="primary", on_click=_call, args=("resume", search.name, int(trials)))
 
 
-def _ask(what: str, name: str, *more: int) -> None:
-    """Ask it of the search; a refusal is shown for a moment."""
+def _call(action: str, name: str, *more: int) -> None:
+    """Call a method of the search store; show an error as a toast."""
     try:
-        getattr(get_searches(), what)(name, *more)
+        getattr(get_searches(), action)(name, *more)
     except StudioError as error:
         st.toast(plain(error), icon=":material/error:")
 
 
 def _show_training(search: Search, trials: Sequence[Trial]) -> None:
-    """The curves of the trials that train now, else of the latest one, and of the best so far to measure them by."""
+    """Show the curves of the current trials, or of the latest one, and of the best so far."""
     if search.status != "searching":
         return
     runs = {run.id: run for run in get_store().created_by(search.origin)}  # some may have been deleted
-    places = {trial.run: place for place, trial in enumerate(trials, start=1) if trial.run in runs}
-    now, best = [trial.run for trial in trials if trial.state == "running" and trial.run in runs], best_of(trials)
-    if not now:
-        st.caption(plain(_what_it_waits_for(search)))
-    wanted = dict.fromkeys([*(now or list(places)[-1:]), *([best.run] if best and best.run in runs else [])])
-    shown = list(wanted)[:MOST_TOGETHER]
+    positions = {trial.run: position for position, trial in enumerate(trials, start=1) if trial.run in runs}
+    current, best = [trial.run for trial in trials if trial.state == "running" and trial.run in runs], best_trial(trials)
+    if not current:
+        st.caption(plain(_why_it_waits(search)))
+    selected = dict.fromkeys([*(current or list(positions)[-1:]), *([best.run] if best and best.run in runs else [])])
+    shown = list(selected)[:MOST_TOGETHER]
     if not shown:
         return
-    st.subheader("Training now", help="The trial that trains, beside the best one so far.")
-    names = [f"trial {places[run]}{', the best' if best and run == best.run else ''}" for run in shown]
+    st.subheader("Current trial", help="The current trial and the best one so far.")
+    names = [f"trial {positions[run]}{', the best' if best and run == best.run else ''}" for run in shown]
     named = [replace(runs[run], name=name) for run, name in zip(shown, names, strict=True)]
     overlay(named, "validation accuracy", "epoch", smoothing=0.0)
 
 
-def _what_it_waits_for(search: Search) -> str:
-    """Why no trial trains: another search is before it, its owner has as much as one person may, or it is just being begun."""
+def _why_it_waits(search: Search) -> str:
+    """Return why no trial trains: another search has its turn, the owner's quota is reached, or the next trial is starting."""
     store, owner = get_store(), search.plan.owner
     first = next(iter(get_searches().active()), search.name)
-    if first != search.name and not get_searches().is_attended(search.name):
-        return f"It waits until the search “{first}” is done with its trial: searches take turns, a trial each."
+    if first != search.name and not get_searches().is_running(search.name):
+        return f"Waiting for a trial of the search “{first}”. Searches take turns, one trial each."
     try:
         store.quota.check_queue(owner)
         store.quota.check_disk(owner)
     except RunError as error:
-        return f"It waits. {error}" if owner == person() else "It waits until its owner may begin another run."
-    return "The next trial begins in a moment."
+        return f"Waiting. {error}" if owner == person() else "Waiting, because its owner's limit is reached."
+    return NEXT_TRIAL

@@ -1,4 +1,4 @@
-"""Ranges and values worth trying first: what the rows of the form for a search hold before anybody changed them. Pure functions."""
+"""Suggested ranges and values: the defaults in the rows of the search form. Pure functions."""
 
 from collections.abc import Mapping
 from math import sqrt
@@ -6,10 +6,11 @@ from typing import Any
 
 from cnn_core.config.schema import TrainConfig, choices
 from cnn_core.models.registry import FAMILIES
-from cnn_core.search.space import Range, is_whole
+from cnn_core.search.space import Range, is_integer
 
-# From where to where, and whether by the logarithm. The learning rate, epochs and batch size start from what the form holds.
-USUAL: dict[str, tuple[float, float, bool]] = {
+# Lowest value, highest value, logarithmic. For the learning rate, epochs and batch size the range lies around the value in the form; for any
+# other number it is the range of the setting.
+RANGES: dict[str, tuple[float, float, bool]] = {
     "momentum": (0.8, 0.99, False),
     "adam_rate": (0.01, 1, True),
     "weight_decay": (0.00001, 0.01, True),
@@ -34,22 +35,25 @@ USUAL: dict[str, tuple[float, float, bool]] = {
     "ema": (0.9, 0.999, False),
     "patience": (2, 8, False),
 }
-AROUND: dict[str, float] = {"learning_rate": 10, "batch_size": 4, "epochs": 2}  # times less and times more
+FACTORS: dict[str, float] = {"learning_rate": 10, "batch_size": 4, "epochs": 2}  # range from value / factor to value * factor
 
 
 def suggest_range(name: str, base: Mapping[str, Any]) -> Range:
-    """A range for the number `name` beside the settings `base`; within what the setting takes."""
-    if name in USUAL:
-        return Range(name, *USUAL[name])
-    value, factor = base[name], AROUND[name]
-    low, high = max(value / factor, _least(name)), min(value * factor, _most(name))
-    if is_whole(name):
+    """Return a range for the number `name` with the other settings `base`, within the limits of the setting."""
+    if name in RANGES:
+        return Range(name, *RANGES[name])
+    if name not in FACTORS:
+        low, high = _lowest(name), _highest(name, base)
+        return Range(name, int(low), int(high)) if is_integer(name) else Range(name, low, high)
+    value, factor = base[name], FACTORS[name]
+    low, high = max(value / factor, _lowest(name)), min(value * factor, _highest(name, base))
+    if is_integer(name):
         low, high = int(low), max(int(high), int(low) + 1)
     return Range(name, _short(low), _short(high), log=name != "epochs")
 
 
 def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
-    """Values for a list: all of a choice, on and off, both starts of a text, or the ends and the middle of a number's range."""
+    """Return values for a list: all choices, on and off, two texts, or the ends and the middle of a number's range."""
     if name == "model":
         return list(dict.fromkeys([base["model"], *FAMILIES]))[:3]
     if options := choices(name):
@@ -57,24 +61,26 @@ def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
     if TrainConfig.model_fields[name].annotation is bool:
         return [False, True]
     if TrainConfig.model_fields[name].annotation is str:
-        return [base[name], OTHER_TEXT[name]]
-    part = suggest_range(name, base)
-    middle = sqrt(part.low * part.high) if part.log else (part.low + part.high) / 2
-    values = [part.low, middle, part.high]
-    return sorted({round(value) for value in values}) if is_whole(name) else [_short(value) for value in values]
+        return list(dict.fromkeys([base[name], OTHER_TEXTS.get(name, base[name])]))
+    suggested = suggest_range(name, base)
+    middle = sqrt(suggested.low * suggested.high) if suggested.log else (suggested.low + suggested.high) / 2
+    values = [suggested.low, middle, suggested.high]
+    return sorted({round(value) for value in values}) if is_integer(name) else [_short(value) for value in values]
 
 
-OTHER_TEXT = {"weights": "pretrained", "drop_at": "0.3, 0.6", "knots": "0:0.2, 0.5:1, 1:0"}
+OTHER_TEXTS = {"weights": "pretrained", "drop_at": "0.3, 0.6", "knots": "0:0.2, 0.5:1, 1:0"}
 
 
-def _least(name: str) -> float:
-    return next((rule.ge for rule in TrainConfig.model_fields[name].metadata if hasattr(rule, "ge")), 0)
+def _lowest(name: str) -> float:
+    return next((float(rule.ge) for rule in TrainConfig.model_fields[name].metadata if hasattr(rule, "ge")), 0.0)
 
 
-def _most(name: str) -> float:
-    return next(rule.le for rule in TrainConfig.model_fields[name].metadata if hasattr(rule, "le"))
+def _highest(name: str, base: Mapping[str, Any]) -> float:
+    """Return the upper limit of the setting; without one a value above that in the form."""
+    limits = (float(rule.le) for rule in TrainConfig.model_fields[name].metadata if hasattr(rule, "le"))
+    return next(limits, max(2.0 * base[name], _lowest(name) + 1))
 
 
 def _short(number: float) -> float:
-    """Three digits: what more of them say is noise in a range."""
+    """Round to three significant digits."""
     return float(f"{number:.3g}")

@@ -1,1 +1,1 @@
-"""The parts of the Train page."""
+"""Parts of the Train page: controls, diagnostics, tracked images."""

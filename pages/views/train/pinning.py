@@ -1,4 +1,4 @@
-"""Ways to pin an image to a run: chosen from its data set, uploaded or drawn, each shown as the network receives it."""
+"""Pinning images to a run: from its data set, uploaded or drawn, each shown as the model receives it."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,112 +20,112 @@ from pages.shared.run_models import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-HANDFUL = 5
+RANDOM_IMAGES = 5
 VALIDATION, TEST = "Validation images", "Test images"
 NAMES = {VALIDATION: "validation image", TEST: "test image"}
 
 
 @st.fragment
-def pin_images(run: Run, probes: Sequence[TrackedImage]) -> None:
-    """One way at a time, none of them opened before it is asked for; what goes wrong is said, and nothing is pinned."""
-    if len(probes) >= MAX_IMAGES:
-        st.caption(f"All {MAX_IMAGES} places are taken. Remove a probe to pin another image.")
+def show_pinning(run: Run, tracked: Sequence[TrackedImage]) -> None:
+    """Show one source of images at a time, opened when it is chosen."""
+    if len(tracked) >= MAX_IMAGES:
+        st.caption(f"{MAX_IMAGES} images are pinned, the maximum. Remove one to pin another.")
         return
-    way = st.segmented_control("Pin an image", list(WAYS), key=f"probe-way-{run.id}")
-    if way:
+    source_name = st.segmented_control("Pin an image", list(SOURCES), key=f"tracked-way-{run.id}")
+    if source_name:
         try:
-            WAYS[way](run, open_source(run.config.data, get_store().home), probes)
+            SOURCES[source_name](run, open_source(run.config.data, get_store().home), tracked)
         except StudioError as error:
             st.error(plain(error), icon=":material/error:")
 
 
-def _choose(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> None:
-    """An image by class and number, or a handful at random."""
+def _choose(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> None:
+    """Choose an image by class and number, or a few at random."""
     known = get_store().data_version(run.id)
     if known and known != source.info.fingerprint:
         st.info("The data set has changed since this run began. Upload an image instead.", icon=":material/info:")
         return
     if isinstance(source, OnDemandSource) and not source.is_imported:
-        _offer_reading(source)
+        _show_read_button(source)
         return
     classes = source.info.classes
     with st.container(horizontal=True, vertical_alignment="bottom"):
         split = st.segmented_control(
-            "Part",
+            "Split",
             [VALIDATION, TEST],
             default=VALIDATION,
             required=True,
-            key=f"probe-part-{run.id}",
-            help="Images that it does not learn from. Validation images may guide your choices; test images are better left alone.",
+            key=f"tracked-split-{run.id}",
+            help="Images that the model does not train on. Use validation images for choices, and keep test images for the final evaluation.",
         )
         label = st.selectbox(
-            "Class", range(len(classes)), format_func=classes.__getitem__, width=220, key=f"probe-class-{run.id}"
+            "Class", range(len(classes)), format_func=classes.__getitem__, width=220, key=f"tracked-class-{run.id}"
         )
         images = images_of(run, "val" if split == VALIDATION else "test")
-        places = np.flatnonzero(images.labels == label)
-        if len(places):
-            number = choose_number("Image", 1, len(places), f"probe-number-{run.id}-{split}-{label}", width=200)
+        indices = np.flatnonzero(images.labels == label)
+        if len(indices):
+            number = choose_number("Image", 1, len(indices), f"tracked-number-{run.id}-{split}-{label}", width=200)
         if st.button(
-            "Pin a random handful", icon=":material/casino:", help=f"Up to {HANDFUL} images, of as many classes as can be."
+            "Pin random images", icon=":material/casino:", help=f"Up to {RANDOM_IMAGES} images of as many classes as possible."
         ):
-            _pin(run, _random_handful(images, split, probes))
-    if not len(places):
-        st.info("This class has no image in this part. Choose another class or part.", icon=":material/search:")
+            _pin(run, _random_images(images, split, tracked))
+    if not len(indices):
+        st.info("This class has no image in this split. Choose another class or split.", icon=":material/search:")
         return
-    chosen = _probe(images, split, int(places[number - 1]))
-    st.html(image_html(chosen.pixels, f"{chosen.label}, as the network receives it", width=96))
-    if st.button("Pin it", type="primary", icon=":material/push_pin:"):
+    chosen = _to_tracked(images, split, int(indices[number - 1]))
+    st.html(image_html(chosen.pixels, f"{chosen.label}, as the model receives it", width=96))
+    if st.button("Pin", type="primary", icon=":material/push_pin:"):
         _pin(run, [chosen])
 
 
-def _offer_reading(source: OnDemandSource) -> None:
-    st.info("The images have not been read yet: that is done when the run begins.", icon=":material/info:")
-    if st.button("Read them now", icon=":material/photo_library:", help="Downloads them where they are not on this machine."):
+def _show_read_button(source: OnDemandSource) -> None:
+    st.info("The images have not been read yet. They are read when the run starts.", icon=":material/info:")
+    if st.button("Read now", icon=":material/photo_library:", help="Downloads the images if they are not on this machine."):
         run_with_progress(source.load("train"))
         st.rerun()
 
 
-def _upload(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> None:
+def _upload(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> None:
     types = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
     file = st.file_uploader(
-        "Picture (JPEG, PNG, WebP, BMP or GIF, up to 64 MB)", type=types, max_upload_size=64, key=f"probe-upload-{run.id}"
+        "Image", help="JPEG, PNG, WebP, BMP or GIF, up to 64 MB.", type=types, max_upload_size=64, key=f"tracked-upload-{run.id}"
     )
     if file:
-        picture = read_image(file.getvalue(), f"“{file.name}”")
-        for note in picture.notes:
+        decoded = read_image(file.getvalue(), f"“{file.name}”")
+        for note in decoded.notes:
             st.caption(note)
-        _offer(run, source.info, picture, file.name, "upload")
+        _show_image(run, source.info, decoded, file.name, "upload")
 
 
-def _draw(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> None:
+def _draw(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> None:
     ink = source.info.ink
-    st.caption("Draw one digit, large." if ink else "Draw something that the network learns.")
-    data = drawing_canvas("probe-ink" if ink else "probe-colour", is_ink=bool(ink))
+    st.caption("Draw one digit, large." if ink else "Draw an object of one of the classes.")
+    data = drawing_canvas("tracked-ink" if ink else "tracked-colour", is_ink=bool(ink))
     if data:
-        count = sum(probe.origin == "drawing" for probe in probes)
-        _offer(run, source.info, read_image(data, "The drawing"), f"drawing {count + 1}", "drawing")
+        count = sum(image.origin == "drawing" for image in tracked)
+        _show_image(run, source.info, read_image(data, "The drawing"), f"drawing {count + 1}", "drawing")
 
 
-def _offer(run: Run, info: DataInfo, picture: DecodedImage, label: str, origin: str) -> None:
-    """The picture as the network would receive it, its class where somebody knows it, and a button."""
-    with st.spinner("Making the picture ready…"):
+def _show_image(run: Run, info: DataInfo, decoded: DecodedImage, label: str, origin: str) -> None:
+    """Show the image as the model receives it, a choice of its true class, and a button."""
+    with st.spinner("Preparing the image…"):
         from cnn_core.inference.preprocessing import preprocess
 
-        pixels = preprocess(picture.image, info)
-    st.html(image_html(pixels, f"{label}, as the network receives it", width=96))
+        pixels = preprocess(decoded.image, info)
+    st.html(image_html(pixels, f"{label}, as the model receives it", width=96))
     truth = st.selectbox(
         "True class",
         [-1, *range(len(info.classes))],
-        format_func=lambda number: "not known" if number < 0 else info.classes[number],
+        format_func=lambda number: "unknown" if number < 0 else info.classes[number],
         width=220,
-        key=f"probe-truth-{run.id}-{origin}",
-        help="Only to show whether the network is right; it learns nothing from it.",
+        key=f"tracked-truth-{run.id}-{origin}",
+        help="Used only to mark predictions as right or wrong. The model does not train on it.",
     )
-    if st.button("Pin it", type="primary", icon=":material/push_pin:"):
+    if st.button("Pin", type="primary", icon=":material/push_pin:"):
         _pin(run, [TrackedImage(pixels, label, truth, origin)])
 
 
-WAYS: dict[str, Callable[[Run, DataSource, Sequence[TrackedImage]], None]] = {
+SOURCES: dict[str, Callable[[Run, DataSource, Sequence[TrackedImage]], None]] = {
     "From the data set": _choose,
     "Upload": _upload,
     "Draw": _draw,
@@ -137,20 +137,21 @@ def _pin(run: Run, new: Sequence[TrackedImage]) -> None:
     st.rerun()
 
 
-def _probe(images: ImageSet, split: str, place: int) -> TrackedImage:
-    return TrackedImage(images[place], f"{NAMES[split]} {place:,}", int(images.labels[place]), "set")
+def _to_tracked(images: ImageSet, split: str, index: int) -> TrackedImage:
+    return TrackedImage(images[index], f"{NAMES[split]} {index:,}", int(images.labels[index]), "set")
 
 
-def _random_handful(images: ImageSet, split: str, probes: Sequence[TrackedImage]) -> list[TrackedImage]:
-    """Images that are not pinned yet, of as many classes as can be; as many as there is room for."""
+def _random_images(images: ImageSet, split: str, tracked: Sequence[TrackedImage]) -> list[TrackedImage]:
+    """Return images that are not pinned yet, of as many classes as possible."""
     rng = np.random.default_rng()  # a generator of its own: a training in this process draws from others
-    pinned, room, chosen = {probe.name for probe in probes}, min(HANDFUL, MAX_IMAGES - len(probes)), []
-    rounds = [rng.permutation(np.unique(images.labels)) for _ in range(HANDFUL)]
+    pinned, room = {image.name for image in tracked}, min(RANDOM_IMAGES, MAX_IMAGES - len(tracked))
+    chosen: list[TrackedImage] = []
+    rounds = [rng.permutation(np.unique(images.labels)) for _ in range(RANDOM_IMAGES)]
     for label in np.concatenate(rounds):
         if len(chosen) == room:
             break
-        probe = _probe(images, split, int(rng.choice(np.flatnonzero(images.labels == label))))
-        if probe.name not in pinned:
-            pinned.add(probe.name)
-            chosen.append(probe)
+        image = _to_tracked(images, split, int(rng.choice(np.flatnonzero(images.labels == label))))
+        if image.name not in pinned:
+            pinned.add(image.name)
+            chosen.append(image)
     return chosen

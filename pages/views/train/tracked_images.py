@@ -1,7 +1,7 @@
-"""A run's probes: each pinned image with how the network's answer to it changed by epoch, drawn anew as epochs come.
+"""Tracked images of a run: each pinned image with the model's predictions by epoch, updated while the run trains.
 
-In: the run's probes, and what was told of them after every epoch. The one who trains asks the network; a page asks only the networks of
-earlier epochs that were kept, when somebody wants it to, and keeps those answers for the session.
+In: the pinned images and the predictions in the run's events. The training process predicts after every epoch; the page computes only the
+predictions of earlier saved epochs, at the press of a button, and keeps them for the session.
 """
 
 from collections.abc import Sequence
@@ -13,108 +13,108 @@ from cnn_core.events import Epoch, Resumed, Started, TrackedPredictions
 from cnn_core.home import saved_epochs
 from cnn_core.runs.history import History
 from cnn_core.runs.run import Run
-from cnn_core.training.tracked_images import MAX_IMAGES, (
+from cnn_core.training.tracked_images import (
     TrackedImage,
     read_tracked_images,
     remove_tracked_image,
     remove_tracked_images,
 )
 from pages.charts.images import image_html
-from pages.charts.tracked_images import Answers, answers, probability_lines
+from pages.charts.tracked_images import PredictionsByEpoch, predictions_of, probability_lines
 from pages.shared.people import may_change
 from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.views.train.pinning import pin_images
+from pages.views.train.pinning import show_pinning
 
-LOOK_SECONDS = 3
-WATCHED = (Started, Resumed, Epoch, TrackedPredictions)
-HISTORY = "probe-history"
+POLL_SECONDS = 3
+EVENT_KINDS = (Started, Resumed, Epoch, TrackedPredictions)
+HISTORY_KEY = "tracked-history"
+NO_PREDICTION = "The first prediction follows after the next epoch."
 ORIGINS = {"set": "from the data set", "upload": "uploaded", "drawing": "drawn"}
 
 
 def show_tracked_images(run: Run) -> None:
-    """The images that are pinned, and ways to pin more."""
+    """Show the pinned images and the form to pin more."""
     try:
-        probes = read_tracked_images(get_store().home.run_folder(run.id))
+        tracked = read_tracked_images(get_store().home.run_folder(run.id))
     except RunError as error:
         _show_damage(run, error)
         return
-    with st.expander("Probes: how its answers change", icon=":material/push_pin:", expanded=bool(probes)):
-        if not probes:
+    with st.expander("Tracked images", icon=":material/push_pin:", expanded=bool(tracked)):
+        if not tracked:
             st.caption(
-                f"Pin up to {MAX_IMAGES} images: after every epoch the network is asked about each of them, and here you see how its answers "
-                "change while it learns."
+                f"Pin up to {MAX_IMAGES} images to see how the predictions of the model for them change from epoch to epoch."
             )
         else:
-            with st.container():  # a fragment of one's own place: its length changes
-                st.fragment(_show_cards, run_every=LOOK_SECONDS if run.is_active else None)(run.id, run.is_active)
-            _offer_past(run.id, probes)
+            with st.container():  # a fragment of varying length needs a container of its own
+                st.fragment(_show_cards, run_every=POLL_SECONDS if run.is_active else None)(run.id, run.is_active)
+            _show_fill_button(run.id, tracked)
         if may_change(run.owner):
-            pin_images(run, probes)
+            show_pinning(run, tracked)
 
 
 def _show_damage(run: Run, error: RunError) -> None:
     st.error(plain(error), icon=":material/error:")
-    if may_change(run.owner) and st.button("Remove all probes", icon=":material/delete:"):
+    if may_change(run.owner) and st.button("Remove all tracked images", icon=":material/delete:"):
         remove_tracked_images(get_store().home.run_folder(run.id))
         st.rerun()
 
 
 def _show_cards(run: str, was_active: bool) -> None:
-    """Two images beside each other. Between epochs the charts stay the same, and the browser draws nothing."""
+    """Show the images in two columns. Between epochs the charts are unchanged, so the browser redraws nothing."""
     if was_active and not get_store().run(run).is_active:
         st.rerun()  # without a timer
     try:
-        probes = read_tracked_images(get_store().home.run_folder(run))
+        tracked = read_tracked_images(get_store().home.run_folder(run))
     except RunError as error:
         st.error(plain(error), icon=":material/error:")
         return
     history = _history(run)
     classes = history.started.classes if history.started else ()
-    for first in range(0, len(probes), 2):
-        for column, probe in zip(st.columns(2), probes[first : first + 2], strict=False):
+    for first in range(0, len(tracked), 2):
+        for column, image in zip(st.columns(2), tracked[first : first + 2], strict=False):
             with column.container(border=True):
-                _show_card(run, probe, _said(run, history, probe), classes)
+                _show_card(run, image, _predictions(run, history, image), classes)
 
 
-def _show_card(run: str, probe: TrackedImage, said: Answers, classes: Sequence[str]) -> None:
-    seen, answer = st.columns([1, 4])
-    with seen:
-        st.html(image_html(probe.pixels, f"{probe.label}, as the network receives it", width=96))
+def _show_card(run: str, image: TrackedImage, predictions: PredictionsByEpoch, classes: Sequence[str]) -> None:
+    left, right = st.columns([1, 4])
+    with left:
+        st.html(image_html(image.pixels, f"{image.label}, as the model receives it", width=96))
         if may_change(get_store().run(run).owner) and st.button(
-            "Remove", key=f"unpin-{run}-{probe.name}", type="tertiary", icon=":material/close:", help="Unpins it."
+            "Remove", key=f"unpin-{run}-{image.name}", type="tertiary", icon=":material/close:", help="Unpins this image."
         ):
-            _remove(run, probe)
-    with answer:
-        st.caption(f"{plain(probe.label)}, {ORIGINS[probe.origin]}")
-        if said and classes:
-            _show_answer(run, probe, said, classes)
+            _remove(run, image)
+    with right:
+        st.caption(f"{plain(image.label)}, {ORIGINS[image.origin]}")
+        if predictions and classes:
+            _show_prediction(run, image, predictions, classes)
         else:
-            st.caption("The network is asked about it after the next epoch.")
+            st.caption(NO_PREDICTION)
 
 
-def _show_answer(run: str, probe: TrackedImage, said: Answers, classes: Sequence[str]) -> None:
-    """What the network says now, whether that is right, and how it came to it."""
-    epoch = max(said)
-    top = max(range(len(classes)), key=said[epoch].__getitem__)
+def _show_prediction(run: str, image: TrackedImage, predictions: PredictionsByEpoch, classes: Sequence[str]) -> None:
+    """Show the latest prediction, whether it is right, and the probabilities by epoch."""
+    epoch = max(predictions)
+    top = max(range(len(classes)), key=predictions[epoch].__getitem__)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{plain(classes[top])}** with {said[epoch][top]:.1%} after epoch {epoch}", width="content")
-        if probe.truth == top:
+        st.markdown(f"Prediction: **{plain(classes[top])}** ({predictions[epoch][top]:.1%}) after epoch {epoch}", width="content")
+        if image.truth == top:
             st.badge("right", icon=":material/check:", color="green")
-        elif probe.truth >= 0:
-            st.badge(f"wrong, it is {plain(classes[probe.truth])}", icon=":material/close:", color="red")
+        elif image.truth >= 0:
+            st.badge(f"wrong, true class {plain(classes[image.truth])}", icon=":material/close:", color="red")
     st.plotly_chart(
-        probability_lines(said, classes, probe.truth),
-        key=f"probe-{run}-{probe.name}",
+        probability_lines(predictions, classes, image.truth),
+        key=f"tracked-{run}-{image.name}",
         config={"displayModeBar": False},
-        alt=f"Probabilities of the classes of {probe.label} by epoch",
+        alt=f"Probabilities of the classes of {image.label} by epoch",
     )
 
 
-def _remove(run: str, probe: TrackedImage) -> None:
+def _remove(run: str, image: TrackedImage) -> None:
     try:
-        remove_tracked_image(get_store().home.run_folder(run), probe.name)
+        remove_tracked_image(get_store().home.run_folder(run), image.name)
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return
@@ -122,41 +122,43 @@ def _remove(run: str, probe: TrackedImage) -> None:
 
 
 @st.fragment
-def _offer_past(run: str, probes: Sequence[TrackedImage]) -> None:
-    """A button that asks the networks that were kept after earlier epochs about images that were pinned later."""
+def _show_fill_button(run: str, tracked: Sequence[TrackedImage]) -> None:
+    """Show a button that computes the predictions of earlier saved epochs for images that were pinned later."""
     folder, history = get_store().home.run_folder(run), _history(run)
-    said = [_said(run, history, probe) for probe in probes]
-    done = {event.epoch for event in history.epochs}
-    lacking = [epoch for epoch in saved_epochs(folder) if epoch in done and any(epoch not in known for known in said)]
-    if not lacking:
+    predictions = [_predictions(run, history, image) for image in tracked]
+    completed = {event.epoch for event in history.epochs}
+    missing = [epoch for epoch in saved_epochs(folder) if epoch in completed and any(epoch not in known for known in predictions)]
+    if not missing:
         return
-    what = "epoch" if len(lacking) == 1 else "epochs"
-    help_ = "Asks the networks that were kept after those epochs, on the CPU in float32. The answers are kept until the page is loaded anew."
-    if st.button(f"Fill in {len(lacking)} earlier {what}", icon=":material/history:", help=help_, key=f"probe-past-{run}"):
+    noun = "epoch" if len(missing) == 1 else "epochs"
+    help_ = "Computes the predictions of the models saved after those epochs. They are lost when the page is reloaded."
+    if st.button(f"Fill in {len(missing)} earlier {noun}", icon=":material/history:", help=help_, key=f"tracked-fill-{run}"):
         try:
-            with st.spinner("Opening the networks…"):
+            with st.spinner("Opening the models…"):
                 from cnn_core.training.tracked_predictions import predict_saved_epochs
-            _past(run).extend(run_with_progress(predict_saved_epochs(folder, lacking)))
+            _computed(run).extend(run_with_progress(predict_saved_epochs(folder, missing)))
         except StudioError as error:
             st.error(plain(error), icon=":material/error:")
             return
         st.rerun()
 
 
-def _said(run: str, history: History, probe: TrackedImage) -> Answers:
-    """What is known of a probe: what training told, and where it told nothing what was asked for afterwards."""
-    return answers(_past(run), probe.name) | answers(history.probed, probe.name)
+def _predictions(run: str, history: History, image: TrackedImage) -> PredictionsByEpoch:
+    """Return the predictions for the image: those of training, and for other epochs those computed later."""
+    return predictions_of(_computed(run), image.name) | predictions_of(history.probed, image.name)
 
 
-def _past(run: str) -> list[TrackedPredictions]:
-    return st.session_state.setdefault(f"probe-answers-{run}", [])
+def _computed(run: str) -> list[TrackedPredictions]:
+    computed: list[TrackedPredictions] = st.session_state.setdefault(f"tracked-predictions-{run}", [])
+    return computed
 
 
 def _history(run: str) -> History:
-    """The run as far as probes are concerned; what was read stays in the session, so that only what is new is read."""
-    known, history = st.session_state.get(HISTORY, ("", None))
+    """Return the events that tracked images need; they are kept in the session, so that only new ones are read."""
+    history: History | None
+    known, history = st.session_state.get(HISTORY_KEY, ("", None))
     if known != run or history is None:
         history = History()
-        st.session_state[HISTORY] = (run, history)
-    history.add(get_store().log.read(run, history.seq, WATCHED))
+        st.session_state[HISTORY_KEY] = (run, history)
+    history.add(get_store().log.read(run, history.seq, EVENT_KINDS))
     return history

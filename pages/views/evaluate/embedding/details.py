@@ -98,9 +98,9 @@ def show_table(points: Points) -> None:
     st.dataframe(
         {
             "Image": points.numbers,
-            "True class": [points.names[label] for label in points.truth],
-            "Called": [points.names[label] for label in points.predicted],
-            "Probability": points.share,
+            "True class": [points.classes[label] for label in points.labels],
+            "Called": [points.classes[label] for label in points.predicted],
+            "Probability": points.probabilities,
             "Across": points.places[:, 0],
             "Upwards": points.places[:, 1],
         },

@@ -11,7 +11,7 @@ from cnn_core.data.source import ImageSet
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.metrics.sampling import spread_over_classes
-from pages.charts.components.map import Marked, Points, show_points
+from pages.charts.components.map import Points, PointSelection, show_points
 from pages.charts.image_sheets import Sheet, make_sheet
 from pages.shared.evaluation_results import compute_once, is_computed
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
@@ -211,7 +211,7 @@ def _show_points(subject: EvaluationSubject, points: Points, by: str, state: dic
     def choose(rows: list[int]) -> None:
         state.update(chosen=[int(points.numbers[row]) for row in rows], turn=state["turn"] + bool(rows))
 
-    marked = Marked(
+    selection = PointSelection(
         row_of.get(state["pinned"]),
         chosen,
         f"{len(chosen):,} {'image is' if len(chosen) == 1 else 'images are'} shown below." if chosen else "",
@@ -222,11 +222,11 @@ def _show_points(subject: EvaluationSubject, points: Points, by: str, state: dic
         f"map-chart-{subject.name}",
         SPLITS[subject.split].capitalize(),
         points,
-        colour(by, points.truth, points.predicted, points.names),
-        marked,
+        colour(by, points.labels, points.predicted, points.classes),
+        selection,
         pin,
         choose,
     )
-    missing = len(points.names) - len(np.unique(points.truth))
+    missing = len(points.classes) - len(np.unique(points.labels))
     if missing:
         st.caption(f"{missing:,} {'class has' if missing == 1 else 'classes have'} no image here.")

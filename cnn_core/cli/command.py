@@ -1,0 +1,66 @@
+"""What all commands share: the result of a command, finding a run by its name, and stopping at Ctrl-C.
+
+In: parsed options. Out: one `CommandResult`, printed as text or as one line of JSON.
+"""
+
+import json
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from cnn_core.errors import RunError
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
+
+STOPPING = "Stopping after this step; the best model so far is saved. Press Ctrl-C again to quit at once."
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command answers: `value` with --json, else `text`. `status`: the exit status."""
+
+    value: Any
+    text: str
+    status: int = 0
+
+
+def print_result(result: CommandResult, *, as_json: bool) -> None:
+    """Print the result on standard output."""
+    # A file name may hold bytes that are not text: JSON escapes them, and a terminal shows question marks.
+    print(json.dumps(result.value) if as_json else result.text.encode("utf-8", "replace").decode())
+
+
+def find_run(store: Store, name: str) -> Run:
+    """Return the run called `name`, or the newest for "latest". Raises RunError."""
+    if name != "latest":
+        return store.run(name)
+    runs = store.runs()
+    if not runs:
+        raise RunError("There are no runs yet. Start one with `python -m cnn_core train`.")
+    return runs[0]
+
+
+class Interrupt:
+    """Within its block, the first SIGINT or SIGTERM only makes it true when called; a second one ends the process as usual."""
+
+    def __init__(self) -> None:
+        self._was_received = False
+
+    def __call__(self) -> bool:
+        return self._was_received
+
+    def __enter__(self) -> None:
+        self._previous = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *error: object) -> None:
+        self._restore()
+
+    def _receive(self, number: int, frame: object) -> None:
+        self._was_received = True
+        self._restore()
+        print(f"\n{STOPPING}", file=sys.stderr)
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)

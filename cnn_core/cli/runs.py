@@ -1,0 +1,87 @@
+"""`python -m cnn_core runs`: list the runs, newest first, or export their histories. `diagnose RUN`: check a run's curves for problems.
+
+--test            also show test accuracies, which is recorded as a use of the test set
+--export FORMAT   write the runs to a zip (see `runs.history_export`), which holds test accuracies too
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cnn_core.cli.command import CommandResult, find_run
+from cnn_core.data.source import finish
+from cnn_core.errors import StudioError
+from cnn_core.files import write_atomically
+from cnn_core.runs.diagnostics import diagnose
+from cnn_core.runs.finding import Finding
+from cnn_core.runs.history_cache import read_history
+from cnn_core.runs.history_export import FORMATS, export_runs
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
+from cnn_core.runs.test_accuracy import reveal_test_accuracy, validation_summary
+
+NO_RUNS = "No runs yet. Start one with `python -m cnn_core train`."
+
+
+def add_runs_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `runs`."""
+    parser.add_argument("names", nargs="*", metavar="run", help="runs to list or export (default: all)")
+    parser.add_argument("--test", action="store_true", help="show test accuracies too; each is recorded as a use of the test set")
+    parser.add_argument("--export", choices=tuple(FORMATS), help="export the runs as tables, as JSON or for TensorBoard")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (default runs-<format>.zip)")
+
+
+def run_runs_command(args: argparse.Namespace, store: Store) -> CommandResult:
+    """List or export runs. Raises StudioError."""
+    runs = [find_run(store, name) for name in args.names] or store.runs()
+    if args.export:
+        return _export(args, store, runs)
+    value = [_list_entry(store, run, with_test=args.test) for run in runs]
+    return CommandResult(value, "\n".join(_list_line(run, entry) for run, entry in zip(runs, value, strict=True)) or NO_RUNS)
+
+
+def _list_entry(store: Store, run: Run, *, with_test: bool) -> dict[str, Any]:
+    entry = {"run": run.id, "status": run.status, "data": run.config.data, "model": run.config.model}
+    if with_test:
+        reveal_test_accuracy(store, run)
+    return entry | (run.summary if with_test else validation_summary(run))
+
+
+def _list_line(run: Run, entry: dict[str, Any]) -> str:
+    line = f"{run.id:<28} {run.status:<12} {_percent(entry.get('best_val_accuracy'))} validation"
+    return f"{line}  {_percent(entry['test_accuracy'])} test" if "test_accuracy" in entry else line
+
+
+def _percent(accuracy: float | None) -> str:
+    return f"{accuracy:>7.2%}" if accuracy is not None else "      –"
+
+
+def _export(args: argparse.Namespace, store: Store, runs: list[Run]) -> CommandResult:
+    path = args.out or Path(f"runs-{args.export}.zip")
+    try:
+        write_atomically(path, lambda file: finish(export_runs(store, runs, args.export, file)))
+    except OSError as error:
+        raise StudioError(f"{path} cannot be written ({error.strerror or error}). Choose another file with --out.") from None
+    text = f"Exported {len(runs):,} run{'' if len(runs) == 1 else 's'} to {path}."
+    return CommandResult({"file": str(path), "runs": [run.id for run in runs]}, text)
+
+
+def run_diagnose_command(args: argparse.Namespace, store: Store) -> CommandResult:
+    """Report what the diagnostics find in a run, with the options that may help."""
+    run = find_run(store, args.run)
+    history = read_history(store, run.id)
+    findings = diagnose(history, store.config_in_force(run.id), run.error, run.parent_epoch)
+    nothing = f"No problem found in {run.id}." if history.epochs else f"{run.id} has no completed epoch yet."
+    return CommandResult([_to_json(finding) for finding in findings], "\n".join(map(_finding_line, findings)) or nothing)
+
+
+def _to_json(finding: Finding) -> dict[str, Any]:
+    """Return the finding under the names that this command has always printed."""
+    return {"rule": finding.rule, "seen": finding.observation, "remedy": finding.remedy, "changes": finding.changes}
+
+
+def _finding_line(finding: Finding) -> str:
+    """Return a finding with its changed settings as `train` takes them: " Try --learning-rate 0.0003"."""
+    options = [f"--{name.replace('_', '-')} {value}" for name, value in finding.changes.items()]
+    try_options = f" Try {' '.join(options)}" if options else ""
+    return f"{finding.rule}: {finding.observation} {finding.remedy}{try_options}"

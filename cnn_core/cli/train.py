@@ -1,0 +1,94 @@
+"""`python -m cnn_core train` and `resume RUN`: train a run in this process.
+
+--config FILE   settings from a JSON or YAML file
+--SETTING …     one option for each setting, made from the schema; options win over the file
+"""
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from cnn_core.cli.command import CommandResult, Interrupt, find_run
+from cnn_core.cli.console import Console
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig, range_in_words
+from cnn_core.config.settings_file import read_settings
+from cnn_core.runs.lock import hold
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
+from cnn_core.runs.test_accuracy import reveal_test_accuracy
+
+
+def add_setting_options(parser: argparse.ArgumentParser) -> None:
+    """Add --config and an option for each setting."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="read settings from a JSON or YAML file; options override the file"
+    )
+    for name in TrainConfig.model_fields:
+        _add_setting(parser, name)
+
+
+def _add_setting(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the option for one setting: `--batch-size VALUE`, `--flip`, `--no-flip`. TrainConfig checks the value, not argparse."""
+    field = TrainConfig.model_fields[name]
+    allowed = range_in_words(name)
+    text = f"{field.description} ({allowed + '; ' if allowed else ''}default {field.default})"
+    kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if field.annotation is bool else {"metavar": "VALUE"}
+    parser.add_argument(f"--{name.replace('_', '-')}", default=None, help=text, **kind)
+
+
+def read_setting_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were chosen, by name: those of the file, overridden by options."""
+    chosen = dict(read_settings(args.config)) if args.config else {}
+    return chosen | {name: value for name in TrainConfig.model_fields if (value := getattr(args, name)) is not None}
+
+
+def run_train_command(args: argparse.Namespace, store: Store) -> CommandResult:
+    """Train a new run. Raises StudioError where the settings are refused; then there is no run."""
+    from cnn_core.runs.submit import submit
+
+    with ExitStack() as held:  # before anybody else can see the run
+        config = make_config(**read_setting_options(args))
+        run = submit(config, store, prepare=lambda run, folder: held.enter_context(hold(folder)))
+        return _train(store, run)
+
+
+def run_resume_command(args: argparse.Namespace, store: Store) -> CommandResult:
+    """Resume a run from its last checkpoint. Raises RunError for a run that cannot be resumed."""
+    run = find_run(store, args.run).id
+    with ExitStack() as held:
+        store.queue.resume(run, prepare=lambda: held.enter_context(hold(store.home.run_folder(run))))
+        return _train(store, run)
+
+
+def _train(store: Store, run: str) -> CommandResult:
+    """Train run `run`, whose lock this process holds, as soon as its device is free, and show its progress."""
+    from cnn_core.execution.in_process import execute
+
+    console, was_interrupted = Console(), Interrupt()
+    print(f"Run {run}: python -m cnn_core evaluate {run}", file=sys.stderr)
+    with was_interrupted:
+        status = execute(store, run, watch=console.show, should_end=was_interrupted, is_held=True, wait=console.wait)
+    console.close()
+    row = store.run(run)
+    if row.error:
+        print(f"Error: {row.error}", file=sys.stderr)
+    text = _describe_result(store, row)
+    return CommandResult({"run": run, "status": status, **row.summary}, text, 2 if status == "failed" else 0)
+
+
+def _describe_result(store: Store, run: Run) -> str:
+    """Return the final figures of a run that has ended, as text."""
+    summary = run.summary
+    if not summary:
+        return f"{run.id} {run.status} before the first step"
+    lines = [f"{run.id} {run.status} after {summary['epochs']} epochs in {summary['seconds']:.1f} s"]
+    if summary["images_per_second"]:
+        lines.append(f"{summary['images_per_second']:,.0f} images/s over {summary['train_seconds']:.1f} s of training alone")
+    if summary["best_epoch"]:
+        lines.append(f"best validation accuracy {summary['best_val_accuracy']:.2%} in epoch {summary['best_epoch']}")
+    if (accuracy := reveal_test_accuracy(store, run)) is not None:
+        lines.append(f"test accuracy {accuracy:.2%}, loss {summary['test_loss']:.4f}")
+    return "\n".join([*lines, f"files in {store.home.run_folder(run.id)}"])

@@ -1,0 +1,47 @@
+"""What a diagnostic rule receives and what it reports. Importing this module does not import torch."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnn_core.config.schema import TrainConfig
+from cnn_core.events import Epoch, Started
+from cnn_core.runs.history import History
+from cnn_core.runs.signals import last_change_step
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule reports. `rule`: its name; `observation`, `remedy`: sentences; `changes`: the settings that the remedy changes."""
+
+    rule: str
+    observation: str
+    remedy: str
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DiagnosticCase:
+    """The input of the rules: history, current settings, error message ("" for none).
+
+    parent_epoch: the epochs up to this one belong to the parent run, whose settings are unknown here; 0 without a parent.
+    """
+
+    history: History
+    config: TrainConfig
+    error: str = ""
+    parent_epoch: int = 0
+
+    @property
+    def started(self) -> Started | None:
+        """The event with the facts of the data and the model."""
+        return self.history.started
+
+    def comparable_since(self, *ignored: str) -> int:
+        """Return the step after which the run's numbers can be compared: since then only settings in `ignored` were changed."""
+        own = [epoch.step for epoch in self.history.epochs if epoch.epoch <= self.parent_epoch]
+        return max(last_change_step(self.history, ignored), *own[-1:], 0)
+
+    def epochs_since_change(self, *ignored: str) -> list[Epoch]:
+        """Return the epochs that can be compared."""
+        since = self.comparable_since(*ignored)
+        return [epoch for epoch in self.history.epochs if epoch.step > since]

@@ -1,0 +1,21 @@
+// A button that copies a text to the clipboard. Browsers allow this on the same computer and over https only; elsewhere the older command is tried.
+
+const copy = async (text) => {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = Object.assign(document.createElement("textarea"), { value: text });
+  document.body.append(field);
+  field.select();
+  const isCopied = document.execCommand("copy");
+  field.remove();
+  if (!isCopied) throw new Error("The browser refused to copy.");
+};
+
+export default function ({ data, parentElement }) {
+  const [button, status] = [".copy button", ".copy span"].map((name) => parentElement.querySelector(name));
+  if (button.text !== data.text) status.textContent = "";
+  button.text = data.text;
+  button.onclick = () => copy(data.text).then(
+    () => (status.textContent = "Copied."),
+    () => (status.textContent = "The browser does not allow copying. Select the link below and copy it."),
+  );
+}

@@ -1,0 +1,130 @@
+// Curves of several runs on the same axes, live. In: the runs (id, name, colour number, group), one or two measures, the x axis and the smoothing. A run
+// that stands for itself is a group of its own; the second of two measures is dotted. One connection brings the points of all runs; a rerun with other
+// measures, axis or smoothing draws the points that are there.
+
+import { mount } from "../shared/component.js";
+import { append, smooth } from "../shared/curves.js";
+import { EventStream } from "../shared/event_stream.js";
+import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml } from "../shared/plotly.js";
+
+const PAUSE = 400; // milliseconds between two drawings, however many runs report
+const SYMBOLS = ["circle", "diamond"]; // of groups, so that not only colours tell them apart
+const STEP_MEASURES = { "step loss": "loss", "step accuracy": "accuracy" };
+const EPOCH_MEASURES = { "validation accuracy": "val_accuracy", "validation loss": "val_loss", "training accuracy": "train_accuracy", "training loss": "train_loss" };
+const EPOCH_AXES = { step: (epoch) => epoch.step, epoch: (epoch) => epoch.epoch, minutes: (epoch) => epoch.seconds / 60 };
+
+// Return the minutes at each of the steps, interpolated between the known times: [step, seconds], both rising.
+export function minutesAt(steps, times) {
+  let at = 0;
+  return steps.map((step) => {
+    while (at < times.length - 2 && times[at + 1][0] < step) at++;
+    const [[left, from], [right, to]] = [times[at], times[at + 1] ?? times[at]];
+    return (right > left ? from + ((to - from) * (step - left)) / (right - left) : from) / 60;
+  });
+}
+
+// Return a range that shows what comes after the first quarter of each curve, with a margin; undefined while there is nothing to show.
+export function lateRange(curves) {
+  const late = curves.flatMap(({ x, y }) => y.filter((_, at) => x[at] > x[x.length - 1] / 4));
+  if (!late.length) return undefined;
+  const [low, high] = [Math.min(...late), Math.max(...late)], margin = 0.05 * (high - low) || 0.01;
+  return [low - margin, high + margin];
+}
+
+class Overlay extends ChartView {
+  constructor(element) {
+    super(element, [element.querySelector(".overlay-chart")]);
+    [this.chart] = this.charts;
+  }
+
+  show(data) {
+    this.data = data;
+    const ids = data.runs.map((run) => run.id), content = JSON.stringify(ids);
+    const isResumed = data.runs.some((run) => run.active && this.runs?.get(run.id)?.active === false);
+    if (content === this.content && !isResumed) return this.drawSoon();
+    this.content = content;
+    this.runs = new Map(ids.map((id) => [id, { loss: { x: [], y: [] }, accuracy: { x: [], y: [] }, epochs: [], active: true }]));
+    this.stream?.close();
+    const address = new URL("api/events", appRoot());
+    for (const id of this.runs.keys()) address.searchParams.append("run", id);
+    this.stream = new EventStream(() => address, {
+      types: [...this.runs.keys()], // each message's type is its run's id
+      onMessage: (payload, id) => this.take(id, payload),
+      onLost: () => this.note("The connection was lost. Connecting again…"),
+    });
+  }
+
+  close() {
+    this.stream?.close();
+    super.close();
+  }
+
+  get pause() {
+    return this.chart.data ? PAUSE : 0;
+  }
+
+  get hasData() {
+    return Boolean(this.data);
+  }
+
+  take(id, payload) {
+    const run = this.runs.get(id);
+    for (const name of ["loss", "accuracy"]) {
+      if (payload.reset) run[name] = { x: [], y: [] };
+      append(run[name], payload.steps[name]);
+    }
+    run.epochs = payload.reset ? payload.epochs : [...run.epochs, ...payload.epochs];
+    const { active, step, seconds, steps_total, epochs_total } = payload;
+    Object.assign(run, { active, now: [step, seconds], stepsPerEpoch: epochs_total ? steps_total / epochs_total : 1 });
+    const all = [...this.runs.values()], count = all.filter((other) => other.active).length;
+    if (!count) this.stream.close();
+    const isEmpty = all.every((other) => !other.epochs.length && !other.loss.x.length);
+    Object.assign(this.element.dataset, { active: count, empty: isEmpty });
+    this.note(count ? `${count} of ${all.length} runs ${count === 1 ? "is" : "are"} active. Their curves are updated live.` : isEmpty ? "There are no curves: no run was trained." : "");
+    this.drawSoon();
+  }
+
+  note(text) {
+    this.element.querySelector(".overlay-note").textContent = text;
+  }
+
+  // x and y of one run's curve of a measure.
+  curve(run, measure) {
+    const { axis } = this.data;
+    if (measure in STEP_MEASURES) {
+      const { x, y } = run[STEP_MEASURES[measure]];
+      const times = [[0, 0], ...run.epochs.map((e) => [e.step, e.seconds]), ...(run.now?.[1] ? [run.now] : [])];
+      return { x: axis === "step" ? x : axis === "epoch" ? x.map((step) => step / run.stepsPerEpoch) : minutesAt(x, times), y };
+    }
+    return { x: run.epochs.map(EPOCH_AXES[axis]), y: run.epochs.map((e) => e[EPOCH_MEASURES[measure]]) };
+  }
+
+  // One or two traces of each curve: smoothed, with the original below it.
+  traces(theme, format) {
+    const { measures, axis, smoothing, runs } = this.data, traces = [], inLegend = new Set();
+    for (const { id, name, group, colour: number } of runs) measures.forEach((measure, position) => {
+      const { x, y } = this.curve(this.runs.get(id), measure), colour = theme.categorical[number % theme.categorical.length], isAlone = group === id;
+      const label = escapeHtml(measures.length > 1 ? `${name}, ${measure}` : name), legendgroup = `${group} ${measure}`, showlegend = !inLegend.has(legendgroup);
+      inLegend.add(legendgroup);
+      const trace = {
+        x, type: "scatter", name: label, legendgroup, line: { color: colour, width: 2, dash: position ? "dot" : "solid" },
+        marker: { size: isAlone ? 5 : 7, color: colour, symbol: isAlone ? "circle" : SYMBOLS[number % 2] }, hovertemplate: `${axis} %{x:.4~g}: %{y:${format}}<extra>${label}</extra>`,
+      };
+      if (smoothing) traces.push({ ...trace, y, mode: "lines", opacity: 0.25, showlegend: false });
+      traces.push({ ...trace, y: smoothing ? smooth(y, smoothing) : y, mode: measure in STEP_MEASURES ? "lines" : "lines+markers", showlegend });
+    });
+    return traces;
+  }
+
+  draw(Plotly, theme) {
+    const { measures, axis } = this.data, isAccuracy = measures[0].endsWith("accuracy");
+    const traces = this.traces(theme, isAccuracy ? ".2%" : ".4f"), layout = curveLayout(theme, axis, isAccuracy ? ".0%" : undefined);
+    layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measures.length > 1 ? measures[0].split(" ").at(-1) : measures[0] } };
+    if (measures.length > 1) layout.yaxis.range = lateRange(traces); // the distance between the two matters, which the steep beginning would hide
+    const isEmpty = traces.every(({ x }) => !x.length); // then Plotly would make up numbers along the axes
+    for (const one of [layout.xaxis, layout.yaxis]) one.showticklabels = !isEmpty;
+    return Plotly.react(this.chart, traces, { ...layout, uirevision: `${measures} ${axis} ${this.content}` }, CONFIG);
+  }
+}
+
+export default mount(".overlay", (element) => new Overlay(element));

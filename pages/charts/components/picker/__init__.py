@@ -1,0 +1,58 @@
+"""Images in a grid with a checkbox each. It is one component for all of them: Streamlit's checkboxes, one for each image, took a page a second."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from pages.charts.components.asset import declare
+from pages.charts.images import data_url
+
+_picker = declare("picker")
+LARGE = 104  # CSS pixels; smaller images are enlarged without blurring
+
+
+@dataclass(frozen=True)
+class GridImage:
+    """An image to tick. `pixels`: (H, W, C) uint8. `name` stands below it, `about` is its tooltip and its text for screen readers."""
+
+    id: int
+    pixels: np.ndarray
+    name: str
+    about: str
+
+
+def pick_images(key: str, images: Sequence[GridImage]) -> list[int]:
+    """Show the grid. Return the ids of the ticked images, which stay under `key` in the session as long as the same images are shown."""
+    shown = [image.id for image in images]
+    state = st.session_state.get(key, {})
+    if state.get("shown") != shown:
+        state = st.session_state[key] = {"shown": shown, "picked": [], "turn": state.get("turn", 0) + 1}
+    picked: list[int] = state["picked"]
+    turn = f"{key}-{state['turn']}"
+    result = _picker(
+        key=turn,
+        data={"key": turn, "picked": picked, "images": [describe(image) for image in images]},
+        default={"picked": None},
+        on_picked_change=lambda: None,
+    )
+    if result.picked is not None:
+        picked = state["picked"] = [number for number in result.picked if number in shown]
+    return picked
+
+
+def untick(key: str) -> None:
+    """Show the images unticked from now on."""
+    st.session_state[key] = {"turn": st.session_state.get(key, {}).get("turn", 0)}
+
+
+def describe(image: GridImage) -> dict[str, object]:
+    """Return the image as the browser gets it."""
+    return {
+        "id": image.id,
+        "url": data_url(image.pixels),
+        "name": image.name,
+        "description": image.about,
+        "isSmall": max(image.pixels.shape[:2]) < LARGE,
+    }

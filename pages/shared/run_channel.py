@@ -1,0 +1,177 @@
+"""One run as all its viewers see it: new events from the run store as Server-Sent Events, each encoded once for all viewers.
+
+    run store --(one reader for each watched run)--> Channel --(messages)--> the connections of stream.py
+
+A message's id is the position that it reaches ("events.steps.epochs"). A browser that lost its connection sends the id back and gets what it
+missed. Everything runs on the server's event loop; only reading the store happens on a helper thread.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.concurrency import run_in_threadpool
+
+from cnn_core.errors import StudioError
+from cnn_core.runs.event_log import StoredEvent
+from cnn_core.runs.history import UPDATE_POINTS, History, HistoryPosition
+from cnn_core.runs.history_cache import read_history
+from cnn_core.runs.run import Run
+from cnn_core.runs.store import Store
+
+POLL_SECONDS = 0.2
+# The store is read less often for many viewers: each of them gets a message, which takes time from the training beside it.
+POLL_SECONDS_PER_VIEWER, LONGEST_POLL_SECONDS = 0.02, 1.0
+RETRY_SECONDS = 1.0
+HEARTBEAT_SECONDS = 15  # without a message, after which a comment shows that the connection is open
+LARGEST_GAP = 4 * UPDATE_POINTS  # steps; a larger gap is filled by a snapshot, which is finer than one decimated update
+
+
+class Channel:
+    """The history of one run, read from the store while anybody watches."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.viewers = 0
+        self._store, self._run_id = store, run_id
+        self._history = History()
+        self._run: Run | None = None
+        self._changed = asyncio.Condition()
+        self._messages: dict[tuple[HistoryPosition | None, int, str], str] = {}
+        self._reader: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    async def watch(self, since: HistoryPosition | None) -> AsyncGenerator[str, None]:
+        """Yield the messages for one viewer: what it lacks after `since`, then what comes, until the run has ended."""
+        self.viewers += 1
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._follow())
+        sent: tuple[int, str] | None = None
+        try:
+            while True:
+                async with self._changed:
+                    news = self._changed.wait_for(lambda: self._is_closed or self.position not in (None, sent))  # noqa: B023
+                    try:
+                        await asyncio.wait_for(news, HEARTBEAT_SECONDS)
+                    except TimeoutError:
+                        yield ": heartbeat\n\n"
+                        continue
+                if self._is_closed or not self._run:
+                    return
+                # All of this before the message is sent: the channel goes on reading meanwhile.
+                message, is_last = self._message(self._run, since), not self._run.is_active
+                since, sent = self._history.position(), self.position
+                yield message
+                if is_last:
+                    return
+        finally:
+            self.viewers -= 1
+            if not self.viewers and self._reader and not self.has_ended:
+                self._reader.cancel()
+                self._reader = None  # the next viewer starts another
+
+    @property
+    def position(self) -> tuple[int, str] | None:
+        """The number of the last event and the run's status; None before the first look at the store."""
+        return (self._history.seq, self._run.status) if self._run else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run has ended, so that nothing is read any more. A run that is resumed needs a new channel."""
+        return self._reader is not None and self._reader.done()
+
+    async def close(self) -> None:
+        """End every viewer's messages."""
+        async with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                run = await self._look()
+            except StudioError:  # the store is busy or its disk is full: the next look reads what was missed
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if not run.is_active:
+                return
+            await asyncio.sleep(min(LONGEST_POLL_SECONDS, max(POLL_SECONDS, POLL_SECONDS_PER_VIEWER * self.viewers)))
+
+    async def _look(self) -> Run:
+        run, history, events = await run_in_threadpool(self._read)
+        if events or run != self._run:
+            async with self._changed:
+                history.add(events)
+                self._run, self._history = run, history
+                self._messages.clear()
+                self._changed.notify_all()
+        return run
+
+    def _read(self) -> tuple[Run, History, list[StoredEvent]]:
+        # The status is read before the events, so that the last events of an ended run are among them.
+        run, history = self._store.run(self._run_id), self._history
+        if self._run is None:
+            history = read_history(self._store, self._run_id)
+            history.drop_steps()
+        return run, history, self._store.log.read(self._run_id, history.seq)
+
+    def _message(self, run: Run, since: HistoryPosition | None) -> str:
+        """Return the message that brings a viewer from `since` to now."""
+        key = (since, self._history.seq, run.status)
+        if key not in self._messages:
+            self._messages[key] = encode(self._history, run, since)
+        return self._messages[key]
+
+
+class Channels:
+    """The channels of the watched runs, one for each run. A channel goes with its last viewer."""
+
+    def __init__(self) -> None:
+        self._by_run: dict[str, Channel] = {}
+
+    async def watch(self, store: Store, run_id: str, since: HistoryPosition | None) -> AsyncGenerator[str, None]:
+        """Return the messages of a run. Raises StudioError where there is no such run, before the first message."""
+        await run_in_threadpool(store.run, run_id)
+        channel = self._by_run.get(run_id)
+        if channel is None or channel.has_ended:
+            channel = self._by_run[run_id] = Channel(store, run_id)
+        return self._messages(run_id, channel, since)
+
+    @property
+    def viewers(self) -> dict[str, int]:
+        """The number of viewers of each watched run."""
+        return {run_id: channel.viewers for run_id, channel in list(self._by_run.items())}
+
+    async def close(self) -> None:
+        """End all messages."""
+        for channel in list(self._by_run.values()):
+            await channel.close()
+
+    async def _messages(self, run_id: str, channel: Channel, since: HistoryPosition | None) -> AsyncGenerator[str, None]:
+        try:
+            async with aclosing(channel.watch(since)) as messages:  # closed before the viewers are counted
+                async for message in messages:
+                    yield message
+        finally:
+            if not channel.viewers and self._by_run.get(run_id) is channel:
+                del self._by_run[run_id]
+
+
+def encode(history: History, run: Run, since: HistoryPosition | None) -> str:
+    """Return one Server-Sent Event: a snapshot where `since` is None or too far back, else the update since then."""
+    mark = history.position()
+    has_gap = since is not None and (
+        since.seq > mark.seq or since.seq < history.resumed or mark.steps - since.steps > LARGEST_GAP
+    )
+    payload = history.snapshot() if since is None or has_gap else history.update(since)
+    payload |= {"status": run.status, "error": run.error, "active": run.is_active, "notes": history.notes}
+    return f"id: {mark.seq}.{mark.steps}.{mark.epochs}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
+
+
+def parse_position(text: str | None) -> HistoryPosition | None:
+    """Return a message id as a HistoryPosition; None for anything that is not one."""
+    try:
+        seq, steps, epochs = (int(number) for number in (text or "").split("."))
+    except ValueError:
+        return None
+    return HistoryPosition(seq, steps, epochs) if min(seq, steps, epochs) >= 0 else None

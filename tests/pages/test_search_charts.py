@@ -1,0 +1,60 @@
+"""Charts and durations of a search."""
+
+import numpy as np
+import pytest
+
+from cnn_core.config.defaults import make_config
+from cnn_core.search.trials import Trial
+from pages.charts.search import best_so_far, importance_bars
+from pages.shared.trial_times import format_duration, seconds_left, trial_seconds
+from tests.pages.test_runs_page import finished, told
+
+
+def trial(number, state, value=None, seconds=None):
+    return Trial(number, state, {"dropout": 0.1 * number}, f"{number:04d}-x", value, seconds)
+
+
+def test_the_line_of_the_best_so_far_is_the_running_maximum_and_states_have_marks_of_their_own():
+    trials = [
+        trial(0, "complete", 0.5),
+        trial(2, "failed"),
+        trial(3, "pruned", 0.7),
+        trial(4, "complete", 0.6),
+        trial(5, "running", 0.9),
+    ]
+    line, *marks = best_so_far(trials).data
+    assert list(line.x) == [1, 3, 4, 4] and list(line.y) == [0.5, 0.7, 0.7, 0.7] and line.line.shape == "hv"
+    assert {mark.name: (list(mark.x), list(mark.y)) for mark in marks} == {
+        "completed": ([1, 4], [0.5, 0.6]),
+        "stopped early": ([3], [0.7]),
+        "failed": ([2], [0.5]),
+    }
+    assert len({mark.marker.symbol for mark in marks}) == 3
+    assert best_so_far(trials) == best_so_far([*trials[:4], trial(5, "running", 0.95)])  # so the page leaves it as it is
+
+
+def test_a_search_in_which_all_failed_has_a_chart_without_a_line():
+    (marks,) = best_so_far([trial(0, "failed"), trial(1, "running")]).data
+    assert list(marks.x) == [1] and marks.name == "failed"
+
+
+def test_shares_are_bars_with_the_settings_titles():
+    (bars,) = importance_bars({"learning_rate": 0.8, "batch_norm": 0.2}).data
+    assert list(bars.y) == ["Learning rate", "Batch norm"] and list(bars.x) == [0.8, 0.2] and list(bars.text) == ["80%", "20%"]
+
+
+def test_the_time_left_is_that_of_the_trials_to_come_at_the_mean_so_far():
+    trials = [trial(0, "complete", 0.5, 10.0), trial(1, "pruned", 0.4, 4.0), trial(2, "failed"), trial(3, "running", 0.1)]
+    assert seconds_left(trials, 10) == pytest.approx(7 * np.mean([10, 4])) and seconds_left(trials[2:], 10) is None
+    assert [format_duration(seconds) for seconds in (0.2, 12, 240, 9000)] == ["1 s", "12 s", "4 min", "2.5 h"]
+
+
+def test_the_time_of_a_trial_is_that_of_the_latest_runs_that_are_alike(empty, open_page):
+    finished(empty, epochs=3, batch_size=16)  # 30 s an epoch, but of another batch size
+    assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(300)
+    run = finished(empty, epochs=3)
+    summary = empty.run(run).summary
+    empty.set_status(run, "finished", summary={**summary, "train_seconds": 6.0})
+    assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(20)
+    assert trial_seconds(make_config(model="speed"), empty.runs()) is None
+    assert "about 50 s, all of them 17 min" in told(open_page("search"))

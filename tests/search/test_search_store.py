@@ -1,0 +1,145 @@
+"""The searches of a home: asked for, cancelled, gone on with, removed; what is said of their trials."""
+
+import sqlite3
+from pathlib import Path
+
+import optuna
+import pytest
+
+from cnn_core.config.defaults import make_config
+from cnn_core.errors import SettingError, StudioError
+from cnn_core.home import Home
+from cnn_core.locks import try_lock
+from cnn_core.search.plan import SearchPlan
+from cnn_core.search.sampling import sample_trial
+from cnn_core.search.search_store import SearchStore
+from cnn_core.search.space import parse_space
+from tests.helpers import is_a_sentence
+
+SPACE = parse_space(["learning_rate=0.0001..0.1 log", "depth=1..4"])
+
+
+def plan(name: str = "rates", trials: int = 3) -> SearchPlan:
+    return SearchPlan(name, make_config(), SPACE, trials, sampler="random")
+
+
+def try_some(studies: SearchStore, name: str, count: int) -> None:
+    """Trials whose value depends on their depth alone."""
+    study = studies.study(name)
+    for _ in range(count):
+        trial = sample_trial(study, studies.plan(name))
+        study.tell(trial, trial.params["depth"] / 10)
+
+
+def test_a_home_without_searches_is_left_alone(home: Home):
+    studies = SearchStore(home)
+    assert studies.names() == studies.active() == []
+    assert not home.root.exists()
+
+
+def test_searches_are_kept_newest_first_and_known_to_all(home: Home):
+    for name in ("one", "two"):
+        assert SearchStore(home).create(plan(name)) == name
+    assert SearchStore(home).names() == ["two", "one"] and SearchStore(home).active() == ["one", "two"]
+    assert SearchStore(home).plan("two") == plan("two") and SearchStore(home).status("two") == "searching"
+    assert (
+        SearchStore(home).trials("two") == []
+        and SearchStore(home).best("two") is None
+        and SearchStore(home).importance("two") == {}
+    )
+
+
+def test_a_name_is_taken_once(home: Home):
+    SearchStore(home).create(plan())
+    with pytest.raises(SettingError, match="already") as refused:
+        SearchStore(home).create(plan())
+    assert is_a_sentence(refused.value) and refused.value.field == "name"
+
+
+def test_a_search_that_is_not_there_is_named(home: Home):
+    with pytest.raises(StudioError, match="no search “x”") as refused:
+        SearchStore(home).search("x")
+    assert is_a_sentence(refused.value)
+
+
+def test_a_cancelled_search_goes_on_and_may_be_given_more_trials(home: Home):
+    studies = SearchStore(home)
+    studies.create(plan())
+    studies.cancel("rates", "The disk is full.")
+    assert (studies.status("rates"), studies.search("rates").trouble) == ("cancelled", "The disk is full.")
+    studies.resume("rates", 5)
+    assert (studies.status("rates"), studies.search("rates").trouble, studies.plan("rates").trials) == ("searching", "", 5)
+
+
+def test_a_search_that_is_done_goes_on_with_more_trials_only(home: Home):
+    studies = SearchStore(home)
+    studies.create(plan())
+    try_some(studies, "rates", 3)
+    studies.finish("rates")
+    studies.cancel("rates")
+    assert studies.status("rates") == "done"
+    for trials in (None, 2, 3):
+        with pytest.raises(SettingError, match="3 trials"):
+            studies.resume("rates", trials)
+    with pytest.raises(SettingError, match="Trials is 0"):
+        studies.resume("rates", 0)
+    studies.resume("rates", 4)
+    assert studies.status("rates") == "searching"
+
+
+def test_a_search_is_removed_when_nobody_works_it_off(home: Home):
+    studies = SearchStore(home)
+    studies.create(plan())
+    try_some(studies, "rates", 1)
+    with pytest.raises(StudioError, match="Cancel it first"):
+        studies.remove("rates")
+    studies.cancel("rates")
+    with try_lock(studies.lock(studies.search("rates"))), pytest.raises(StudioError, match="Cancel it first"):
+        studies.remove("rates")
+    studies.remove("rates")
+    studies.create(plan())
+    assert studies.trials("rates") == []
+
+
+def test_a_run_says_which_search_made_it(home: Home):
+    studies = SearchStore(home)
+    studies.create(plan("Wide & deep, 2".replace("&", "and")))
+    assert studies.name_of(f"{studies.search('Wide and deep, 2').origin}/7") == "Wide and deep, 2"
+    assert studies.search("Wide and deep, 2").origin.startswith("search/wide-and-deep-2-")
+    assert studies.name_of("lesson/dropout/3") == studies.name_of("") == studies.name_of("search/gone-123456/1") == ""
+
+
+def test_the_best_trial_has_the_highest_value_and_what_made_the_difference_is_found(home: Home):
+    studies = SearchStore(home)
+    studies.create(plan(trials=9))
+    try_some(studies, "rates", 4)
+    assert studies.importance("rates") == {}
+    try_some(studies, "rates", 5)
+    best, shares = studies.best("rates"), studies.importance("rates")
+    assert best.value == max(trial.value for trial in studies.trials("rates")) == best.settings["depth"] / 10
+    assert list(shares)[0] == "depth" and shares["depth"] > 0.8 and sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_home_may_have_any_name(tmp_path: Path):
+    studies = SearchStore(Home(tmp_path / "50% {of} a?b"))
+    studies.create(plan())
+    try_some(studies, "rates", 1)
+    assert len(studies.trials("rates")) == 1 and (studies.home.root / "searches.db").is_file()
+
+
+def test_a_file_that_cannot_be_used_is_told_in_a_sentence(home: Home):
+    home.root.mkdir()
+    (home.root / "searches.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(StudioError, match="cannot be used") as refused:
+        SearchStore(home).names()
+    assert is_a_sentence(refused.value)
+
+
+def test_the_file_is_sqlite_with_optunas_own_tables(home: Home):
+    studies = SearchStore(home)
+    studies.create(plan())
+    try_some(studies, "rates", 1)
+    (name,) = optuna.get_all_study_names(f"sqlite:///{home.root / 'searches.db'}")
+    assert name == studies.search("rates").token
+    with sqlite3.connect(home.root / "searches.db") as db:
+        assert db.execute("pragma integrity_check").fetchone() == ("ok",)
