@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnn_core.data.decoder import DecodedImage
 from cnn_core.runs.run import Run
-from pages.charts.components.canvas import say_answered
+from pages.charts.components.canvas import mark_answered
 from pages.charts.components.paste import take_pasted
 from pages.shared.data_set_image import choose_from_set
 from pages.shared.own_image import CAMERA, DRAW, UPLOAD, canvas_key, choose_way, draw, photograph, show_own_image, way_key
@@ -37,7 +37,7 @@ def show_own(run: Run) -> None:
         elif not files:  # what is wrong with a file is said beside it
             st.info("Draw something, or upload a picture: the answer appears here.", icon=":material/gesture:")
         if way == DRAW:
-            say_answered(canvas_key(classifier.card, KEY))
+            mark_answered(canvas_key(classifier.card, KEY))
 
 
 def _take(way: str, run: Run, classifier: "Classifier", files: list[UploadedImage]) -> DecodedImage | None:
