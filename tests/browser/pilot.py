@@ -1,10 +1,13 @@
 """Steps that many browser tests take: opening a page, filling the form, reading a chart's own data, drawing."""
 
+import json
 import math
 import re
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from pages.charts.components.asset import FOLDER, bundle
 from pages.shared.text import INTERNAL_ERROR
 from tests.pages.studio_harness import Server
 
@@ -143,3 +146,13 @@ def draw_with_finger(page: Page, strokes: list[Stroke]) -> None:
             touch("touchMove", point)
         touch("touchEnd")
     session.detach()
+
+
+def use_module(page: Page, module: str, expression: str, *given: object) -> Any:
+    """What a JavaScript expression gives, in which `module` is one of the components' modules ("shared/curves") and `given` these values."""
+    source = bundle(FOLDER / f"{module}.js")
+    script = f"""async ([source, values]) => {{
+        const module = await import(URL.createObjectURL(new Blob([source], {{type: "text/javascript"}}))), given = JSON.parse(values);
+        return JSON.stringify({expression} ?? null);
+    }}"""
+    return json.loads(page.evaluate(script, [source, json.dumps(given)]))

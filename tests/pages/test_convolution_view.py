@@ -17,7 +17,7 @@ from cnn_core.explain.single_image import normalised
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.preprocessing import preprocess
 from cnn_core.lessons.glossary import read_glossary
-from pages.charts.components.convolution import TILES, TracedModel, layer_in_numbers, strip_in_numbers
+from pages.charts.components.convolution import TILES, TracedModel, describe_channel, describe_steps
 from pages.shared.image_input import UPLOAD, input_key
 from pages.shared.links import term_link
 from pages.shared.text import plain
@@ -68,7 +68,7 @@ def test_what_is_sent_of_a_convolution_adds_up_to_its_output(family):
     places = [place for place, step in enumerate(steps) if step.kind in ("convolution", "linear")]
     for place in [places[0], places[1], places[-1]]:
         channel = len(steps[place].output) - 1
-        layer = layer_in_numbers(subject_of(steps), place, channel)
+        layer = describe_channel(subject_of(steps), place, channel)
         np.testing.assert_allclose(sum_up(layer), steps[place].output[channel], atol=1e-5)
         np.testing.assert_array_equal(numbers(layer["output"], *layer["size"]), steps[place].output[channel])
 
@@ -77,7 +77,7 @@ def test_a_step_with_many_inputs_sends_the_strongest_and_the_sum_of_the_others()
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 40, 1), nn.Conv2d(40, 2, 3, padding=1)).eval()
     steps = follow(model, torch.randn(1, 3, 96, 96))
-    layer = layer_in_numbers(subject_of(steps, 96), 2, 1)
+    layer = describe_channel(subject_of(steps, 96), 2, 1)
     assert layer["total"] == 40 and len(layer["inputs"]) == 28 and "rest" in layer
     assert len(json.dumps(layer)) < 2_000_000
     np.testing.assert_allclose(sum_up(layer), steps[2].output[1], atol=1e-5)
@@ -87,9 +87,9 @@ def test_a_step_with_many_inputs_sends_the_strongest_and_the_sum_of_the_others()
 def test_every_step_can_be_sent_and_all_of_them_are_small(family):
     steps = follow(network(family), pictures(1))
     subject = subject_of(steps)
-    assert len(json.dumps(strip_in_numbers(subject))) < 400_000
+    assert len(json.dumps(describe_steps(subject))) < 400_000
     for place, step in enumerate(steps):
-        layer = layer_in_numbers(subject, place, len(step.output) - 1)
+        layer = describe_channel(subject, place, len(step.output) - 1)
         assert layer["tiles"]["count"] == min(TILES, len(step.output)) and layer["size"] == list(step.output.shape[1:])
         if "scale" in layer:
             own = numbers(layer["maps"], *layer["inSize"])
@@ -99,10 +99,10 @@ def test_every_step_can_be_sent_and_all_of_them_are_small(family):
 
 
 def test_the_steps_after_a_convolution_are_sent_up_to_its_activation():
-    after = layer_in_numbers(subject_of(follow(network("speed"), pictures(1))), 3, 0)["after"]
+    after = describe_channel(subject_of(follow(network("speed"), pictures(1))), 3, 0)["after"]
     assert [step["kind"] for step in after] == ["pooling", "norm", "activation"]
     last = follow(network("simple"), pictures(1))
-    assert [step["kind"] for step in layer_in_numbers(subject_of(last), len(last) - 2, 0)["after"]] == ["softmax"]
+    assert [step["kind"] for step in describe_channel(subject_of(last), len(last) - 2, 0)["after"]] == ["softmax"]
 
 
 def test_the_first_convolution_of_a_test_image_is_shown(trained, open_page):
@@ -111,7 +111,7 @@ def test_the_first_convolution_of_a_test_image_is_shown(trained, open_page):
     data = data_of(at)
     assert [row["kind"] for row in data["strip"]][:4] == ["image", "convolution", "pooling", "activation"]
     assert data["strip"][-1]["kind"] == "softmax" and data["layer"]["step"] == 1
-    url = data["strip"][0]["picture"].partition(",")[2]
+    url = data["strip"][0]["image"].partition(",")[2]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url))))[..., None]
     with torch.no_grad():
         expected = classifier.model.features[0][0](normalised(pixels, classifier.card))[0]

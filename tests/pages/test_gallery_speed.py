@@ -6,7 +6,7 @@ import numpy as np
 
 from cnn_core.data.source import ImageSet
 from cnn_core.metrics.evaluation import Evaluation
-from pages.charts.components.picker import GridImage, _card
+from pages.charts.components.picker import GridImage, describe
 from pages.views.gallery.browse import ImageFilter
 
 
@@ -25,7 +25,7 @@ def test_a_choice_among_100_000_images_and_a_page_of_them_take_at_most_a_third_o
         begun = time.process_time()
         page = choice.apply(evaluation)[2400:2424]
         pictures = [GridImage(int(index), pixels, "", "") for index, pixels in zip(page, images[page], strict=True)]
-        assert len([_card(picture) for picture in pictures]) == 24
+        assert len([describe(picture) for picture in pictures]) == 24
         return time.process_time() - begun
 
     assert min(seconds() for _ in range(5)) <= 0.3

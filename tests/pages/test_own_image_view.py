@@ -12,7 +12,7 @@ from cnn_core.data.decoder import MAX_SIDE, read_reduced
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
-from pages.charts.components.paste import _decode
+from pages.charts.components.paste import decode_file
 from pages.shared.choice import number_message
 from pages.shared.data_set_image import SPLIT_LABEL
 from pages.shared.image_input import UPLOAD, input_key
@@ -133,9 +133,9 @@ def test_pasted_pictures_are_answered_and_can_be_taken_away(classifier, digits, 
 
 def test_what_is_pasted_is_a_data_url_or_nothing():
     url = "data:image/png;base64," + base64.b64encode(b"pixels").decode()
-    assert _decode({"name": "image.png", "image": url}) == ("image.png", b"pixels")
+    assert decode_file({"name": "image.png", "image": url}) == ("image.png", b"pixels")
     for sent in ({}, {"name": "x", "image": "nothing like that"[:7] + "!"}, {"name": "x", "image": None}, None):
-        assert not (_decode(sent) or ("", b""))[1]
+        assert not (decode_file(sent) or ("", b""))[1]
 
 
 def test_a_large_photograph_is_reduced_and_says_so():

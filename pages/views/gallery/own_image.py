@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnn_core.data.decoder import DecodedImage
 from cnn_core.runs.run import Run
-from pages.charts.components.canvas import say_answered
+from pages.charts.components.canvas import mark_answered
 from pages.charts.components.paste import take_pasted
 from pages.shared.data_set_image import choose_data_set_image
 from pages.shared.image_input import CAMERA, DRAW, UPLOAD, canvas_key, choose_input, draw, input_key, photograph, show_image
@@ -40,7 +40,7 @@ def show_own_image(run: Run) -> None:
         elif not files:  # the error of a single file is shown beside it
             st.info(EMPTY_TEXT, icon=":material/gesture:")
         if source == DRAW:
-            say_answered(canvas_key(classifier.card, KEY))
+            mark_answered(canvas_key(classifier.card, KEY))
 
 
 def _read_image(source: str, run: Run, classifier: "Classifier", files: list[UploadedImage]) -> DecodedImage | None:

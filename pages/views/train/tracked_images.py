@@ -14,6 +14,7 @@ from cnn_core.home import saved_epochs
 from cnn_core.runs.history import History
 from cnn_core.runs.run import Run
 from cnn_core.training.tracked_images import (
+    MAX_IMAGES,
     TrackedImage,
     read_tracked_images,
     remove_tracked_image,

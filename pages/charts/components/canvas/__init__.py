@@ -19,7 +19,7 @@ def drawing_canvas(key: str, *, is_ink: bool, is_live: bool = False) -> bytes | 
     """Show the canvas. Return the drawing as PNG bytes, or None while it is empty.
 
     is_ink: draw white on black, as digits are; else in colours on white. is_live: send the drawing during a stroke too, each time after
-    `say_answered` was called for the one before. The drawing stays in the session, so that another page can be visited meanwhile.
+    `mark_answered` was called for the one before. The drawing stays in the session, so that another page can be visited meanwhile.
     """
     drawing = _drawing(key)
     result = _canvas(
@@ -40,8 +40,8 @@ def drawing_canvas(key: str, *, is_ink: bool, is_live: bool = False) -> bytes | 
         return None
 
 
-def say_answered(key: str) -> None:
-    """Tell the live canvas of that key that the page above shows the answer to its last drawing."""
+def mark_answered(key: str) -> None:
+    """Let the live canvas of that key send its next drawing: the page above shows the prediction for the last one."""
     st.html(f'<i class="draw-answered" data-turn="{int(_drawing(key).get("turn", 0))}" hidden></i>')
 
 

@@ -4,7 +4,7 @@
 
 import { mount } from "../shared/component.js";
 
-const PAUSE = 250, LOOK_AGAIN = 40; // milliseconds
+const PAUSE = 250, RETRY = 40; // milliseconds
 const PEN_ERASER = 5; // the button that a pen's other end presses
 
 class Canvas {
@@ -116,13 +116,13 @@ class Canvas {
 
   sendSoon() {
     if (!this.isLive || this.timer) return;
-    const look = () => {
+    const trySend = () => {
       this.timer = null;
       if (!this.stroke) return;
       if (this.isAnswered()) this.send();
-      else this.timer = setTimeout(look, LOOK_AGAIN);
+      else this.timer = setTimeout(trySend, RETRY);
     };
-    this.timer = setTimeout(look, Math.max(0, PAUSE - (performance.now() - this.sentAt)));
+    this.timer = setTimeout(trySend, Math.max(0, PAUSE - (performance.now() - this.sentAt)));
   }
 
   isAnswered() {

@@ -24,7 +24,7 @@ const STATUS = {
 };
 const ACTIVE = ["queued", "running", "paused"];
 
-// Return a promise that is kept when the browser has painted what was drawn; in a hidden tab, which paints nothing, soon.
+// Return a promise that resolves when the browser has painted what was drawn. A hidden tab paints nothing: there it resolves soon.
 const painted = () => new Promise((resolve) => {
   requestAnimationFrame(() => setTimeout(resolve));
   setTimeout(resolve, 200);

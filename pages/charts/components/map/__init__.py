@@ -1,4 +1,4 @@
-"""Images as points in a plane, with a thumbnail at the pointer. A click or a lasso around points tells the page which they are."""
+"""Images as points in a plane, with a thumbnail at the pointer. A click or a lasso around points sends their rows to the page."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-// One view for each node. A rerun of the page gives new data to the view that is there, so that zoom, focus and connections are kept.
+// One view for each node. A rerun of the page gives new data to the existing view, so that zoom, focus and connections survive it.
 
 // Return the function that Streamlit calls at every rerun. `create(element, component)` makes the view of the node that `selector` finds. A view has
 // `show(data, component)`, called at every rerun, and may have `close()`, called once its node is gone.

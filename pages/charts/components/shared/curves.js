@@ -49,7 +49,7 @@ export function smooth(values, factor) {
   return values.map((value) => mean.add(value));
 }
 
-// Return the factor with which a running mean looks back a tenth of an epoch, within limits.
+// Return the factor with which a running mean averages over about a tenth of an epoch, within limits.
 export function smoothingFactor(stepsPerEpoch) {
   return 1 - 1 / Math.min(MOST_STEPS, Math.max(FEWEST_STEPS, SMOOTHED_EPOCHS * stepsPerEpoch));
 }

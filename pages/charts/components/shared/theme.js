@@ -1,6 +1,6 @@
-// The colours and the font of the page's theme. Streamlit changes its theme without telling components, so whoever draws with it has to look.
+// The colours and the font of the page's theme. Streamlit does not notify components when the theme changes, so `watchTheme` compares it regularly.
 
-const INTERVAL = 1000; // milliseconds between two looks
+const INTERVAL = 1000; // milliseconds
 
 // Return the theme as it is at `element`. Colours are CSS colours.
 export function readTheme(element) {
@@ -15,10 +15,10 @@ export function readTheme(element) {
 
 // Call `onChange` whenever the theme at `element` has changed. Return a function that ends this.
 export function watchTheme(element, onChange) {
-  const look = () => JSON.stringify(readTheme(element));
-  let known = look();
+  const read = () => JSON.stringify(readTheme(element));
+  let known = read();
   const timer = setInterval(() => {
-    const now = look();
+    const now = read();
     if (now === known) return;
     known = now;
     onChange();
