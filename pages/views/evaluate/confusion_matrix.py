@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.charts.components.matrix import Shown, Table, show_table
-from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
+from pages.charts.components.matrix import CellSelection, MatrixTable, show_matrix_table
+from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
@@ -103,19 +103,19 @@ def _show_cells(subject: EvaluationSubject, evaluation: "Evaluation", chosen: np
     others = tuple(np.setdiff1d(np.arange(len(evaluation.classes)), chosen).tolist())
     groups: list[Group] = [(int(label),) for label in chosen] + ([others] if others else [])
     names = [evaluation.classes[label] for label in chosen] + (["all others"] if others else [])
-    shown = Shown(state["turn"])
+    selection = CellSelection(state["turn"])
     if state["cell"]:
         place = tuple(groups.index(side) if side in groups else None for side in state["cell"])
         in_table = None if None in place else place
-        shown = Shown(state["turn"], in_table, _heading(evaluation, state["cell"]), f"matrix-images-{state['turn']}")
-    show_table(
+        selection = CellSelection(state["turn"], in_table, _heading(evaluation, state["cell"]), f"matrix-images-{state['turn']}")
+    show_matrix_table(
         f"matrix-table-{subject.name}",
-        Table(names, gather(evaluation.confusion, chosen), [len(group) == 1 for group in groups], measure),
-        shown,
+        MatrixTable(names, gather(evaluation.confusion, chosen), [len(group) == 1 for group in groups], measure),
+        selection,
         lambda row, column: _turn_to(state, (groups[row], groups[column])),
     )
     if not evaluation.per_class.support.all():
-        st.caption(f"A class without {SPLITS[subject.split]} images has a row of zeros.")
+        st.caption(f"A class without {PARTS[subject.part]} images has a row of zeros.")
 
 
 def _show_pairs(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:
