@@ -7,9 +7,9 @@ import streamlit as st
 from pages.shared.evaluation_subject import EvaluationSubject, choose_subject
 from pages.shared.tabs import choose_view
 from pages.views.evaluate.calibration import show_calibration
-from pages.views.evaluate.comparison import show_compare
-from pages.views.evaluate.confusion_matrix import show_matrix
-from pages.views.evaluate.embedding.view import show_map
+from pages.views.evaluate.comparison import show_comparison
+from pages.views.evaluate.confusion_matrix import show_confusion_matrix
+from pages.views.evaluate.embedding.view import show_embedding
 from pages.views.evaluate.explain.view import show_explain
 from pages.views.evaluate.export import show_export
 from pages.views.evaluate.metrics import show_metrics
@@ -19,14 +19,14 @@ from pages.views.evaluate.training_dynamics import show_training_dynamics
 
 VIEWS: dict[str, Callable[[EvaluationSubject], None]] = {
     "Figures": show_metrics,
-    "Confusion matrix": show_matrix,
+    "Confusion matrix": show_confusion_matrix,
     "Mistakes": show_mistakes,
     "Trust": show_calibration,
     "Robustness": show_robustness,
     "Inside": show_explain,
-    "Map": show_map,
+    "Map": show_embedding,
     "Learning": show_training_dynamics,
-    "Compare": show_compare,
+    "Compare": show_comparison,
     "Take along": show_export,
 }
 

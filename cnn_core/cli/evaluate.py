@@ -13,6 +13,7 @@ from cnn_core.cli.console import follow
 from cnn_core.data.source import PARTS, Part
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
+from cnn_core.metrics.evaluation import SPLIT_NAMES
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
@@ -34,7 +35,7 @@ def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> tu
     from cnn_core.metrics.evaluation import evaluate_run
     from cnn_core.metrics.test_set_usage import record_usage
 
-    evaluation = follow(evaluate_run(run.id, run.config, store.home, part=args.part, epoch=args.epoch))
+    evaluation = follow(evaluate_run(run.id, run.config, store.home, split=args.part, epoch=args.epoch))
     if args.part == "test":
         record_usage(store.home, run.config.data, run.id, args.epoch)
     files = _write_files(args, store, run, evaluation)
@@ -59,12 +60,11 @@ def _figures(run: str, evaluation: "Evaluation", part: Part, epoch: int | None) 
 
 
 def _in_words(result: dict[str, Any], part: Part) -> str:
-    from cnn_core.metrics.evaluation import PART_NAMES
 
     network = f" after epoch {result['epoch']}" if result["epoch"] is not None else ""
     lines = [
         f"{result['run']}{network}: accuracy {result[f'{part}_accuracy']:.2%}, loss {result[f'{part}_loss']:.4f} "
-        f"on {result['images']:,} {PART_NAMES[part]} images",
+        f"on {result['images']:,} {SPLIT_NAMES[part]} images",
         "",
         f"{'class':<20} precision  recall      F1  images",
     ]
@@ -81,17 +81,17 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
         return {}
     from cnn_core.data.imported import image_names
     from cnn_core.data.open import open_source
-    from cnn_core.metrics.evaluation import load_part
+    from cnn_core.metrics.evaluation import load_split
     from cnn_core.metrics.prediction_table import write_predictions
     from cnn_core.report.run_report import report_run
 
     source = open_source(run.config.data, store.home)
-    images = follow(load_part(source, run.config, args.part))
+    images = follow(load_split(source, run.config, args.part))
     if args.csv:
         names = image_names(source, images)
         _write(args.csv, "--csv", lambda file: follow(write_predictions(evaluation, names, file)))
     if args.report:
-        text = follow(report_run(store, run, evaluation, images, part=args.part, epoch=args.epoch))
+        text = follow(report_run(store, run, evaluation, images, split=args.part, epoch=args.epoch))
         _write(args.report, "--report", lambda file: file.write(text.encode()))
     return {name: str(file) for name, file in (("csv", args.csv), ("report", args.report)) if file}
 

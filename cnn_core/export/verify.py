@@ -14,7 +14,7 @@ from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.export.apart import chunks
 from cnn_core.inference.classifier import Classifier
-from cnn_core.metrics.evaluation import PART_NAMES, check_classes, load_part
+from cnn_core.metrics.evaluation import SPLIT_NAMES, check_classes, load_split
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
@@ -46,7 +46,7 @@ class Checked:
     def __str__(self) -> str:
         tied = f" (two classes tie in {self.ties:,})" if self.ties else ""
         far = f"within {self.largest:.0e}" if self.largest else "the same to the last digit"
-        return f"Checked on {self.images:,} {PART_NAMES[self.part]} images: same class in all{tied}, probabilities {far}."
+        return f"Checked on {self.images:,} {SPLIT_NAMES[self.part]} images: same class in all{tied}, probabilities {far}."
 
 
 def ask_app(store: Store, run: Run, most: int = MOST_IMAGES) -> Generator[Progress, None, Asked]:
@@ -54,9 +54,9 @@ def ask_app(store: Store, run: Run, most: int = MOST_IMAGES) -> Generator[Progre
     others. Raises RunError or DataError."""
     folder, source = store.home.run_folder(run.id), open_source(run.config.data, store.home)
     check_classes(folder, source)
-    part, images = "test", (yield from load_part(source, run.config, "test"))
+    part, images = "test", (yield from load_split(source, run.config, "test"))
     if not len(images):
-        part, images = "val", (yield from load_part(source, run.config, "val"))
+        part, images = "val", (yield from load_split(source, run.config, "val"))
     if not len(images):
         raise StudioError("The run has neither test nor validation images to check a file on. Add some to its data set.")
     return (yield from ask_about(Classifier(folder), spread(images, most), part))

@@ -27,9 +27,9 @@ def draw_curves(epochs: Sequence[Epoch], marked: int | None) -> Html:
 def _chart(title: str, unit: str, epochs: Sequence[Epoch], name: str, marked: int | None) -> Html:
     numbers = [epoch.epoch for epoch in epochs]
     scale = 100 if name == "accuracy" else 1
-    lines = {part: [scale * getattr(epoch, f"{part}_{name}") for epoch in epochs] for part in ("train", "val")}
+    lines = {split: [scale * getattr(epoch, f"{split}_{name}") for epoch in epochs] for split in ("train", "val")}
     known = [value for values in lines.values() for value in values if math.isfinite(value)] or [0.0]
-    ticks = round_numbers(min(known), max(known))
+    ticks = round_ticks(min(known), max(known))
     frame = _Frame(numbers[0], max(numbers[-1], numbers[0] + 1), ticks[0], ticks[-1])
     return tag(
         "svg",
@@ -37,7 +37,7 @@ def _chart(title: str, unit: str, epochs: Sequence[Epoch], name: str, marked: in
         tag("desc", _in_words(title, numbers, lines)),
         *_axes(frame, ticks, unit),
         *_mark(frame, marked),
-        *(piece for part, values in lines.items() for piece in _line(frame, numbers, values, part)),
+        *(piece for split, values in lines.items() for piece in _line(frame, numbers, values, split)),
         *_legend(title),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
@@ -57,7 +57,7 @@ class _Frame:
         return round(HEIGHT - BOTTOM - (value - self.low) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def round_numbers(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """About TICKS evenly spaced round numbers from at or below `low` to at or above `high`; two at least."""
     rough = max(high - low, 0.02 * max(1.0, abs(high))) / TICKS
     power = 10 ** math.floor(math.log10(rough))
@@ -71,7 +71,7 @@ def _axes(frame: _Frame, ticks: list[float], unit: str) -> list[Html]:
     for tick in ticks:
         drawn.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=frame.y(tick), y2=frame.y(tick), class_="grid"))
         drawn.append(tag("text", f"{tick:.4g}", x=LEFT - 6, y=frame.y(tick) + 5, text_anchor="end"))
-    whole = [number for number in round_numbers(frame.first, frame.last) if number == int(number)]
+    whole = [number for number in round_ticks(frame.first, frame.last) if number == int(number)]
     for number in {int(number) for number in whole if frame.first <= number <= frame.last} | {int(frame.first)}:
         drawn.append(tag("text", number, x=frame.x(number), y=HEIGHT - BOTTOM + 18, text_anchor="middle"))
     middle = (TOP + HEIGHT - BOTTOM) / 2
@@ -87,7 +87,7 @@ def _mark(frame: _Frame, epoch: int | None) -> list[Html]:
     return [tag("line", x1=x, x2=x, y1=TOP, y2=HEIGHT - BOTTOM, class_="mark")]
 
 
-def _line(frame: _Frame, numbers: list[int], values: list[float], part: str) -> list[Html]:
+def _line(frame: _Frame, numbers: list[int], values: list[float], split: str) -> list[Html]:
     """The curve, broken where a value is no number."""
     pieces: list[list[str]] = [[]]
     for number, value in zip(numbers, values, strict=True):
@@ -95,17 +95,17 @@ def _line(frame: _Frame, numbers: list[int], values: list[float], part: str) -> 
             pieces[-1].append(f"{frame.x(number)},{frame.y(value)}")
         elif pieces[-1]:
             pieces.append([])
-    drawn = [tag("polyline", points=" ".join(piece), class_=f"{part} curve") for piece in pieces if piece]
+    drawn = [tag("polyline", points=" ".join(piece), class_=f"{split} curve") for piece in pieces if piece]
     if len(numbers) <= DOTS:
         places = [place.split(",") for piece in pieces for place in piece]
-        drawn += [tag("circle", cx=x, cy=y, r=3, class_=f"{part} dot") for x, y in places]
+        drawn += [tag("circle", cx=x, cy=y, r=3, class_=f"{split} dot") for x, y in places]
     return drawn
 
 
 def _legend(title: str) -> list[Html]:
     drawn = [tag("text", title, x=LEFT, y=20, class_="name")]
-    for part, name, x in (("train", "training", 175), ("val", "validation", 270), ("mark", "this network", 378)):
-        drawn.append(tag("line", x1=x - 24, x2=x - 6, y1=15, y2=15, class_="mark" if part == "mark" else f"{part} curve"))
+    for split, name, x in (("train", "training", 175), ("val", "validation", 270), ("mark", "this network", 378)):
+        drawn.append(tag("line", x1=x - 24, x2=x - 6, y1=15, y2=15, class_="mark" if split == "mark" else f"{split} curve"))
         drawn.append(tag("text", name, x=x, y=20))
     return drawn
 

@@ -16,9 +16,9 @@ from cnn_core.data.source import DataInfo, ImageSet, Part
 from cnn_core.events import Changed, Epoch, Progress
 from cnn_core.inference.confidence import NEUTRAL, Calibration
 from cnn_core.metrics.classification import choose_k, top_k_accuracy
-from cnn_core.metrics.evaluation import PART_NAMES, Evaluation
+from cnn_core.metrics.evaluation import SPLIT_NAMES, Evaluation
 from cnn_core.metrics.intervals import wilson_interval
-from cnn_core.metrics.prediction_table import Names
+from cnn_core.metrics.prediction_table import FileNames
 from cnn_core.metrics.test_set_usage import MANY
 from cnn_core.models.registry import find_family
 from cnn_core.report.curve_svg import draw_curves
@@ -58,14 +58,14 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class EvaluationFacts:
-    """What was looked at: the best network (epoch None) or that after a kept `epoch`, on `images` of one part of the set `info`, as the
+    """What was looked at: the best network (epoch None) or that after a kept `epoch`, on `images` of one split of the set `info`, as the
     evaluation has them. `names`: the files of some images by their indices; "" where there is none. `looks`: networks that these test
     images were looked at for, 0 for other images."""
 
     evaluation: Evaluation
     images: ImageSet
-    names: Names
-    part: Part
+    names: FileNames
+    split: Part
     epoch: int | None
     info: DataInfo
     calibration: Calibration = NEUTRAL
@@ -82,16 +82,16 @@ def write_report(run: RunFacts, looked: EvaluationFacts) -> Generator[Progress, 
         lambda: _show_training(run, looked),
         lambda: show_classes(looked.evaluation),
         lambda: show_confusion(looked.evaluation),
-        lambda: show_mistakes(looked.evaluation, looked.images, looked.names, PART_NAMES[looked.part]),
+        lambda: show_mistakes(looked.evaluation, looked.images, looked.names, SPLIT_NAMES[looked.split]),
         lambda: show_calibration(looked.evaluation, looked.calibration),
         lambda: show_reproduction(run.config, run.changes, run.parent, run.parent_epoch),
         lambda: _show_foot(run),
     )
     written: list[Html] = []
-    for done, part in enumerate(parts):
+    for done, split in enumerate(parts):
         yield Progress("Writing the report", done, len(parts))
-        written.append(part())
-    title = join([f"{run.name or run.id} · {PART_NAMES[looked.part]} images"])
+        written.append(split())
+    title = join([f"{run.name or run.id} · {SPLIT_NAMES[looked.split]} images"])
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(title=title, body=join(written))
 
 
@@ -107,11 +107,11 @@ def _show_head(run: RunFacts, looked: EvaluationFacts) -> Html:
 
 
 def _show_figures(run: RunFacts, looked: EvaluationFacts) -> Html:
-    evaluation, part = looked.evaluation, PART_NAMES[looked.part]
-    low, high = wilson_interval(int(evaluation.is_right.sum()), len(evaluation))
+    evaluation, split = looked.evaluation, SPLIT_NAMES[looked.split]
+    low, high = wilson_interval(int(evaluation.is_correct.sum()), len(evaluation))
     figures: list[tuple[str, object]] = [
         (
-            f"{part.capitalize()} accuracy",
+            f"{split.capitalize()} accuracy",
             join([percent(evaluation.accuracy, 2), tag("small", f"95 %: {percent(low)} to {percent(high)}")]),
         )
     ]
@@ -119,16 +119,16 @@ def _show_figures(run: RunFacts, looked: EvaluationFacts) -> Html:
         figures.append((f"Top-{k} accuracy", percent(top_k_accuracy(evaluation.scores.rank, k), 2)))
     loss = evaluation.loss
     figures += [
-        (f"{part.capitalize()} loss", join([f"{loss:.4f}" if loss == loss else "–", tag("small", "mean cross-entropy, nats")])),
-        (f"{part.capitalize()} images", f"{len(evaluation):,}"),
+        (f"{split.capitalize()} loss", join([f"{loss:.4f}" if loss == loss else "–", tag("small", "mean cross-entropy, nats")])),
+        (f"{split.capitalize()} images", f"{len(evaluation):,}"),
         ("Network", join([f"epoch {number}" if (number := _epoch(run, looked)) else "best", tag("small", _why(run, looked))])),
     ]
     about = (
-        f"{NEWNESS[looked.part]} The interval is Wilson’s: how far chance in the choice of these images may move the accuracy."
+        f"{NEWNESS[looked.split]} The interval is Wilson’s: how far chance in the choice of these images may move the accuracy."
     )
     if looked.looks >= MANY:
         about += (
-            f" These images were looked at for {looked.looks:,} networks: of the best of so many, part of the accuracy is luck."
+            f" These images were looked at for {looked.looks:,} networks: of the best of so many, split of the accuracy is luck."
         )
     cards = tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in figures), class_="figures")
     return tag("section", cards, tag("p", about, class_="hint"))

@@ -10,10 +10,10 @@ from PIL import Image
 from cnn_core.data.source import ImageSet
 from cnn_core.inference.confidence import Calibration
 from cnn_core.metrics.calibration import reliability_of
-from cnn_core.metrics.confusion import confused_pairs, gather, most_confused_classes
+from cnn_core.metrics.confusion import confused_pairs, merge_classes, most_confused_classes
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.mistakes import highest_loss
-from cnn_core.metrics.prediction_table import Names
+from cnn_core.metrics.prediction_table import FileNames
 from cnn_core.report.markup import Html, facts, join, percent, scrolling, section, table, tag
 
 WHOLE_MATRIX, SOME_CLASSES = 30, 15  # more classes than the first: only the most confused ones, and the others together
@@ -47,7 +47,7 @@ def show_confusion(evaluation: Evaluation) -> Html:
     if len(names) > WHOLE_MATRIX:
         chosen = most_confused_classes(confusion, SOME_CLASSES)
         confusion, names = (
-            gather(confusion, chosen),
+            merge_classes(confusion, chosen),
             [*(names[label] for label in chosen), f"{len(names) - len(chosen):,} others"],
         )
         about += f" Of {len(evaluation.classes):,} classes the {len(chosen)} that are confused most."
@@ -62,7 +62,7 @@ def _matrix(confusion: np.ndarray, names: Sequence[str], about: str) -> Html:
         tag(
             "tr",
             tag("th", name, scope="row", title=name),
-            *(_cell(count, count / totals[true], is_right=true == said) for said, count in enumerate(confusion[true].tolist())),
+            *(_cell(count, count / totals[true], is_correct=true == said) for said, count in enumerate(confusion[true].tolist())),
         )
         for true, name in enumerate(names)
     ]
@@ -75,10 +75,10 @@ def _column_head(name: str) -> Html:
     return tag("th", tag("span", name, title=name), scope="col", class_="short" if len(name) <= SHORT_NAME else None)
 
 
-def _cell(count: int, share: float, *, is_right: bool) -> Html:
+def _cell(count: int, share: float, *, is_correct: bool) -> Html:
     if not count:
         return tag("td", "0", class_="none")
-    return tag("td", f"{count:,}", class_="right" if is_right else "wrong", style=f"--share: {share:.3f}", title=percent(share))
+    return tag("td", f"{count:,}", class_="right" if is_correct else "wrong", style=f"--share: {share:.3f}", title=percent(share))
 
 
 def _pairs(evaluation: Evaluation) -> Html | str:
@@ -87,40 +87,40 @@ def _pairs(evaluation: Evaluation) -> Html | str:
         return ""
     rows = [
         (evaluation.classes[true], evaluation.classes[said], f"{count:,}", percent(share))
-        for true, said, count, share in zip(found.true, found.predicted, found.count, found.share, strict=True)
+        for true, said, count, share in zip(found.true, found.predicted, found.count, found.fraction, strict=True)
     ]
     return table("Confused most often", ("True class", "Predicted", "Images", "Of the class"), rows, words=2)
 
 
-def show_mistakes(evaluation: Evaluation, images: ImageSet, names: Names, part: str) -> Html:
-    wrong = evaluation.select(is_right=False)
+def show_mistakes(evaluation: Evaluation, images: ImageSet, names: FileNames, split: str) -> Html:
+    wrong = evaluation.select(is_correct=False)
     if not len(wrong):
-        return section("Worst mistakes", tag("p", f"All {len(evaluation):,} {part} images are classified right."))
+        return section("Worst mistakes", tag("p", f"All {len(evaluation):,} {split} images are classified right."))
     worst = highest_loss(evaluation, wrong)[:MISTAKES]
     shots = [
-        _shot(pixels, evaluation, index, name, part)
+        _shot(pixels, evaluation, index, name, split)
         for pixels, index, name in zip(images[worst], worst.tolist(), names(worst), strict=True)
     ]
     about = (
-        f"{len(wrong):,} of {len(evaluation):,} {part} images are classified wrong; "
+        f"{len(wrong):,} of {len(evaluation):,} {split} images are classified wrong; "
         f"{'these are' if len(wrong) > len(worst) else 'here are'} the {len(worst):,} whose true class was held least probable."
         if len(wrong) > 1
-        else f"One of {len(evaluation):,} {part} images is classified wrong."
+        else f"One of {len(evaluation):,} {split} images is classified wrong."
     )
     return section("Worst mistakes", tag("p", about, class_="hint"), tag("div", *shots, class_="shots"))
 
 
-def _shot(pixels: np.ndarray, evaluation: Evaluation, index: int, name: str, part: str) -> Html:
+def _shot(pixels: np.ndarray, evaluation: Evaluation, index: int, name: str, split: str) -> Html:
     """An image (H, W, C) uint8 with what was said of it."""
     scores = evaluation.scores
     said, truth = evaluation.classes[scores.predicted[index]], evaluation.classes[evaluation.labels[index]]
-    called = f"{part.capitalize()} image {index}"
+    called = f"{split.capitalize()} image {index}"
     caption = join(
         [
             tag("b", said),
             f" {percent(scores.confidence[index])}",
             Html("<br>"),
-            f"is {truth} {percent(scores.truth[index])}",
+            f"is {truth} {percent(scores.true_probability[index])}",
             tag("small", f"{called}: {name}" if name else called),
         ]
     )

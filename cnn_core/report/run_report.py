@@ -1,4 +1,4 @@
-"""A run of the store as a report (see `analysis.report`): gathers what the store and the run's folder tell. In: a run and what was looked at.
+"""A run of the store as a report (see `report`): gathers what the store and the run's folder tell. In: a run and what was looked at.
 Out: the report's text, with Progress on the way."""
 
 import platform
@@ -23,20 +23,20 @@ from cnn_core.runs.store import Store
 
 
 def report_run(
-    store: Store, run: Run, evaluation: Evaluation, images: ImageSet, *, part: Part = "test", epoch: int | None = None
+    store: Store, run: Run, evaluation: Evaluation, images: ImageSet, *, split: Part = "test", epoch: int | None = None
 ) -> Generator[Progress, None, str]:
-    """The report on `run`: its best network or that after a kept `epoch`, evaluated on the `images` of `part`. Raises StudioError."""
+    """The report on `run`: its best network or that after a kept `epoch`, evaluated on the `images` of `split`. Raises StudioError."""
     yield Progress("Reading the run", 0, 1)
     source = open_source(run.config.data, store.home)
     looked = EvaluationFacts(
         evaluation,
         images,
         image_names(source, images),
-        part,
+        split,
         epoch,
         source.info,
         calibration_of(store.home.run_folder(run.id)) if epoch is None else NEUTRAL,
-        count_models(store.home, run.config.data, run.id, epoch) if part == "test" else 0,
+        count_models(store.home, run.config.data, run.id, epoch) if split == "test" else 0,
     )
     return (yield from write_report(gather_facts(store, run), looked))
 

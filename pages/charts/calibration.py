@@ -85,7 +85,7 @@ def coverage_chart(curve: "Abstention", at: "Abstention") -> go.Figure:
         customdata=curve.thresholds,
         hovertemplate="threshold %{customdata:.1%}<br>answers %{x:.1%} of the images<br>right in %{y:.1%}<extra></extra>",
     )
-    if at.answered[0]:
+    if at.predicted[0]:
         figure.add_scatter(
             x=at.coverage,
             y=at.accuracy,

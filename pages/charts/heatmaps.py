@@ -19,23 +19,23 @@ GRID_STYLE = """<style>
 </style>"""
 
 
-def heat_over(image: np.ndarray, heat: np.ndarray, opacity: float) -> np.ndarray:
+def overlay_heatmap(image: np.ndarray, heat: np.ndarray, opacity: float) -> np.ndarray:
     """Heat (H, W) in 0..1 laid over an image (H, W, C) uint8, which is grey below it: (H, W, 3) uint8.
 
     opacity: how much of the image the strongest heat covers, 0..1; less heat covers less of it.
     """
     grey = np.repeat(image.mean(2, keepdims=True), 3, 2)
     cover = opacity * heat[..., None]
-    return (grey * (1 - cover) + heat_colours(heat) * cover).round().astype(np.uint8)
+    return (grey * (1 - cover) + heatmap_colours(heat) * cover).round().astype(np.uint8)
 
 
-def heat_colours(heat: np.ndarray) -> np.ndarray:
+def heatmap_colours(heat: np.ndarray) -> np.ndarray:
     """Colours (H, W, 3) in 0..255 for heat (H, W) in 0..1."""
     steps = np.linspace(0, 1, len(HEAT))
     return np.stack([np.interp(heat, steps, HEAT[:, colour]) for colour in range(3)], 2)
 
 
-def show_grid(count: int, what: str, draw: Callable[[range], Sequence[tuple[np.ndarray, str]]], key: str) -> None:
+def show_map_grid(count: int, what: str, draw: Callable[[range], Sequence[tuple[np.ndarray, str]]], key: str) -> None:
     """`count` pictures called `what` ("channel"), by their numbers: `draw` gives pixels and a caption for those that are asked for."""
     pages = -(-count // PAGE)
     page = st.pagination(pages, key=key) if pages > 1 else 1

@@ -19,7 +19,7 @@ GRID_STYLE = """<style>
 </style>"""
 
 
-def picture_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> str:
+def image_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> str:
     """A picture, or pixels (H, W, C) uint8, at most `width` CSS pixels wide."""
     style = f"width: 100%; max-width: {width}px; border-radius: 0.5rem; border: 1px solid var(--st-border-color); display: block;"
     small = max(image.size if isinstance(image, Image.Image) else image.shape[:2]) < width

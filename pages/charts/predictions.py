@@ -10,7 +10,7 @@ from pages.charts.figures import THEME_COLOURS
 RANKED = 5  # classes
 
 
-def together_bars(tables: Mapping[str, Mapping[str, float]]) -> go.Figure:
+def compare_predictions_chart(tables: Mapping[str, Mapping[str, float]]) -> go.Figure:
     """Probabilities by class of every run, side by side: the RANKED classes most probable for any of them, the most probable on top.
 
     tables: for every run's name, the probability of every class; all know the same classes.

@@ -33,7 +33,7 @@ def robustness_chart(found: "Robustness", classes: int) -> go.Figure:
     figure = go.Figure()
     for place, (corruption, line) in enumerate(zip(CORRUPTIONS, accuracy, strict=True)):
         symbol, dash = LOOKS[place]
-        words = ["as they are", *map(corruption.in_words, corruption.strengths)]
+        words = ["as they are", *map(corruption.describe, corruption.strengths)]
         figure.add_scatter(
             x=list(range(len(line))),
             y=line,

@@ -6,35 +6,35 @@ import numpy as np
 import plotly.graph_objects as go
 
 if TYPE_CHECKING:
-    from cnn_core.metrics.threshold_curves import Thresholds
+    from cnn_core.metrics.threshold_curves import ThresholdCounts
 
 HEIGHT = 320
 
 
-def precision_recall_chart(curve: "Thresholds") -> go.Figure:
+def precision_recall_chart(curve: "ThresholdCounts") -> go.Figure:
     """Precision over recall in steps, as average precision counts them; dashed, what guessing would reach: the class's share."""
-    from cnn_core.metrics.threshold_curves import spread_points
+    from cnn_core.metrics.threshold_curves import select_points
 
     across, up = np.concatenate([[0.0], curve.recall]), np.concatenate([curve.precision[:1], curve.precision])
-    kept = spread_points(across, up)
+    kept = select_points(across, up)
     told = "recall %{x:.1%}, precision %{y:.1%}<br>threshold %{customdata:.3g}<extra></extra>"
     line = _line(across[kept], up[kept], _with_start(curve)[kept], told, shape="vh")
     share = curve.positives / (curve.positives + curve.negatives)
     return _figure(line, _guess([0, 1], [share, share]), "recall", "precision")
 
 
-def roc_chart(curve: "Thresholds") -> go.Figure:
+def roc_chart(curve: "ThresholdCounts") -> go.Figure:
     """True over false positive rate; dashed, what guessing would reach: the diagonal."""
-    from cnn_core.metrics.threshold_curves import spread_points
+    from cnn_core.metrics.threshold_curves import select_points
 
     across, up = (np.concatenate([[0.0], values]) for values in (curve.false_positive_rate, curve.recall))
-    kept = spread_points(across, up)
+    kept = select_points(across, up)
     told = "false positive rate %{x:.1%}, recall %{y:.1%}<br>threshold %{customdata:.3g}<extra></extra>"
     line = _line(across[kept], up[kept], _with_start(curve)[kept], told, shape="linear")
     return _figure(line, _guess([0, 1], [0, 1]), "false positive rate", "true positive rate (recall)")
 
 
-def _with_start(curve: "Thresholds") -> np.ndarray:
+def _with_start(curve: "ThresholdCounts") -> np.ndarray:
     """The thresholds with one before them that nothing reaches."""
     return np.concatenate([[np.inf], curve.thresholds])
 

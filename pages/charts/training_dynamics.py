@@ -12,8 +12,6 @@ from pages.charts.figures import THEME_COLOURS
 if TYPE_CHECKING:
     from cnn_core.metrics.training_dynamics import TrainingDynamics
 
-    pass
-
 # Colours are the theme's, which colour-blind readers tell apart.
 RIGHT, WRONG = THEME_COLOURS[:2]
 PAPER = "#000038"  # what Streamlit's chart theme puts the page's background in the place of
@@ -36,7 +34,7 @@ def learned_chart(history: "TrainingDynamics") -> go.Figure:
     )
     figure.add_scatter(
         x=epochs,
-        y=history.right_in,
+        y=history.correct_per_epoch,
         name="right in this epoch",
         mode="lines+markers" if len(epochs) <= MARKED else "lines",
         line={"color": WRONG, "width": 2},
@@ -48,7 +46,7 @@ def learned_chart(history: "TrainingDynamics") -> go.Figure:
 
 def forgetting_chart(history: "TrainingDynamics") -> go.Figure:
     """How many of the images that were ever right were forgotten how often; the last bar holds all that were even more often."""
-    times = np.minimum(history.forgotten[~history.is_never_learned], MOST_TIMES)
+    times = np.minimum(history.forgetting_events[~history.is_never_learned], MOST_TIMES)
     counts = np.bincount(times, minlength=1)
     names = [f"{number}+" if number == MOST_TIMES else str(number) for number in range(len(counts))]
     figure = go.Figure()
@@ -65,13 +63,13 @@ def forgetting_chart(history: "TrainingDynamics") -> go.Figure:
 
 def epochs_chart(history: "TrainingDynamics", indices: Sequence[int], names: Sequence[str]) -> go.Figure:
     """A row of epochs for each image at `indices`, called `names`: blue with ✓ where it was right, orange with ✗ where it was wrong."""
-    is_right = np.stack([history.of_image(index) for index in indices])
-    marks = np.where(is_right, "✓", "✗")
+    is_correct = np.stack([history.image_history(index) for index in indices])
+    marks = np.where(is_correct, "✓", "✗")
     figure = go.Figure(
         go.Heatmap(
             x=history.epochs,
             y=[html.escape(name) for name in names],
-            z=is_right.astype(int),
+            z=is_correct.astype(int),
             zmin=0,
             zmax=1,
             colorscale=[[0, WRONG], [0.5, WRONG], [0.5, RIGHT], [1, RIGHT]],

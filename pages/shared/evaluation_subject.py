@@ -1,4 +1,4 @@
-"""What the Evaluate page is about: a run, its best network or that of a kept epoch, and one part of its images."""
+"""What the Evaluate page is about: a run, its best network or that of a kept epoch, and one split of its images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
     from cnn_core.models.saving import ModelCard
 
-PARTS: dict[Part, str] = {"test": "test", "val": "validation", "train": "training"}
+SPLITS: dict[Part, str] = {"test": "test", "val": "validation", "train": "training"}
 
 
 @dataclass(frozen=True)
 class EvaluationSubject:
-    """A run's network, the best (epoch None) or that after a kept `epoch`, on the images of `part`."""
+    """A run's network, the best (epoch None) or that after a kept `epoch`, on the images of `split`."""
 
     run: Run
     epoch: int | None
-    part: Part
+    split: Part
 
     @property
     def folder(self) -> Path:
@@ -41,15 +41,15 @@ class EvaluationSubject:
         """The data set as it is now. Raises DataError."""
         return open_source(self.run.config.data, get_store().home)
 
-    def evaluation(self, part: Part | None = None) -> "Evaluation":
-        """On the images of its part or another one; computed with progress where it is not kept. Raises StudioError."""
-        return evaluate_with_progress(self.run, part or self.part, self.epoch)
+    def evaluation(self, split: Part | None = None) -> "Evaluation":
+        """On the images of its split or another one; computed with progress where it is not kept. Raises StudioError."""
+        return evaluate_with_progress(self.run, split or self.split, self.epoch)
 
-    def images(self, part: Part | None = None) -> ImageSet:
+    def images(self, split: Part | None = None) -> ImageSet:
         """The images in the order of the evaluation. Raises DataError."""
-        return images_of(self.run, part or self.part)
+        return images_of(self.run, split or self.split)
 
-    def network(self) -> "tuple[nn.Module, ModelCard]":
+    def model(self) -> "tuple[nn.Module, ModelCard]":
         """The network on the CPU in evaluation mode, shared by all sessions: whoever changes it puts it back. Raises RunError."""
         path = self.folder / WEIGHTS if self.epoch is None else epoch_file(self.folder, self.epoch)
         return _network(self.folder, self.epoch, path.stat().st_mtime_ns)
@@ -57,16 +57,16 @@ class EvaluationSubject:
     @property
     def name(self) -> str:
         """For keys of widgets and caches: another one for every subject."""
-        return f"{self.run.id}-{self.epoch}-{self.part}"
+        return f"{self.run.id}-{self.epoch}-{self.split}"
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the model…")
 def _network(folder: Path, epoch: int | None, version: int) -> "tuple[nn.Module, ModelCard]":
     import torch
 
-    from cnn_core.metrics.evaluation import open_network
+    from cnn_core.metrics.evaluation import load_evaluated_model
 
-    return open_network(folder, epoch, torch.device("cpu"))
+    return load_evaluated_model(folder, epoch, torch.device("cpu"))
 
 
 def choose_subject() -> EvaluationSubject | None:
@@ -87,15 +87,15 @@ def choose_subject() -> EvaluationSubject | None:
             width=180,
             help="The best network by validation accuracy, or the one after any epoch whose state was kept.",
         )
-        part = st.segmented_control(
+        split = st.segmented_control(
             "Images",
-            list(PARTS),
+            list(SPLITS),
             default="test",
             required=True,
-            format_func=PARTS.__getitem__,
+            format_func=SPLITS.__getitem__,
             key="evaluate-part",
             help="Test images were never used for training. Validation images chose the best epoch; training images are what it learned from.",
         )
-    if part == "test":
+    if split == "test":
         show_test_set_usage(run, epoch)
-    return EvaluationSubject(run, epoch, part)
+    return EvaluationSubject(run, epoch, split)

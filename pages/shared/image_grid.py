@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.components.picker import GridImage, pick_images
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -67,5 +67,5 @@ def _in_words(
     verdict = "✓" if said == truth else f"✗ is {evaluation.classes[truth]}"
     ranked = np.argsort(-shares, kind="stable")[:TOLD]
     told = ", ".join(f"{evaluation.classes[label]} {shares[label]:.1%}" for label in ranked)
-    about = f"{PARTS[subject.part].capitalize()} image {index}, true class {evaluation.classes[truth]}: {told}"
+    about = f"{SPLITS[subject.split].capitalize()} image {index}, true class {evaluation.classes[truth]}: {told}"
     return caption(index) if caption else f"{evaluation.classes[said]} {shares[said]:.0%} {verdict}", about

@@ -9,7 +9,7 @@ import streamlit as st
 from cnn_core.data.decoder import SUFFIXES, DecodedImage, read_image, read_reduced
 from cnn_core.errors import ImageError
 from pages.charts.components.canvas import drawing_canvas
-from pages.charts.images import picture_html
+from pages.charts.images import image_html
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -91,6 +91,6 @@ def _read(data: bytes, name: str, shown_as: str | None) -> DecodedImage | None:
 
 def show_own_image(picture: DecodedImage, name: str) -> None:
     """The picture, as large as is useful, with what was converted on the way."""
-    st.html(picture_html(picture.image, name, width=280))
+    st.html(image_html(picture.image, name, width=280))
     for note in picture.notes:
         st.caption(note)

@@ -74,7 +74,7 @@ def evaluate_with_progress(run: Run, part: Part = "test", epoch: int | None = No
         from cnn_core.metrics.evaluation import evaluate_run
         from cnn_core.metrics.test_set_usage import record_usage
     home = get_store().home
-    evaluation = watch(evaluate_run(run.id, run.config, home, part=part, epoch=epoch), f"evaluation-{run.id}-{part}-{epoch}")
+    evaluation = watch(evaluate_run(run.id, run.config, home, split=part, epoch=epoch), f"evaluation-{run.id}-{part}-{epoch}")
     if part == "test":
         record_usage(home, run.config.data, run.id, epoch)
     return _shared(home.run_folder(run.id), evaluation.key, evaluation)
@@ -118,9 +118,9 @@ def images_of(run: Run, part: Part = "test") -> ImageSet:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images…")
 def _images_of(data: str, fingerprint: str, part: Part, split: tuple[float, ...], _config: TrainConfig) -> ImageSet:
-    from cnn_core.metrics.evaluation import load_part
+    from cnn_core.metrics.evaluation import load_split
 
-    return finish(load_part(open_source(data, get_store().home), _config, part))
+    return finish(load_split(open_source(data, get_store().home), _config, part))
 
 
 def status_badge(run: Run) -> None:

@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
-from cnn_core.explain.single_image import normalised
+from cnn_core.explain.single_image import to_model_input
 from cnn_core.inference.classifier import Classifier
-from cnn_core.metrics.evaluation import load_part
+from cnn_core.metrics.evaluation import load_split
 from tests.browser.pilot import assert_sound, visit
 from tests.pages.studio_harness import ROOT
 
@@ -22,13 +22,13 @@ RUN = "0001-digits"
 def outputs(store):
     """Of the view's first image: what each convolution of the network gives, (channels, H, W)."""
     config = store.run(RUN).config
-    images = finish(load_part(open_source(config.data, store.home), config, "test"))
+    images = finish(load_split(open_source(config.data, store.home), config, "test"))
     pixels = images[int((images.labels == 0).nonzero()[0][0])]
     classifier, found = Classifier(store.home.run_folder(RUN)), []
     for layer in classifier.model.modules():
         if isinstance(layer, torch.nn.Conv2d):
             layer.register_forward_hook(lambda layer, inputs, outputs: found.append(outputs[0].detach().clone()))
-    classifier.model(normalised(pixels, classifier.card))
+    classifier.model(to_model_input(pixels, classifier.card))
     return [maps.numpy() for maps in found]
 
 

@@ -17,13 +17,13 @@ PHONE = {"width": 390, "height": 844}
 def mixed_up(store):
     """The run's evaluation on validation images, made up so that there are mistakes, and kept as if its network had made them."""
     config = store.run(RUN).config
-    real = finish(evaluate_run(RUN, config, store.home, part="val"))
+    real = finish(evaluate_run(RUN, config, store.home, split="val"))
     rng = np.random.default_rng(0)
     logits = (2 * rng.standard_normal(real.logits.shape)).astype(np.float32)
     logits[np.arange(len(real)), real.labels] += 3
     folder = store.home.run_folder(RUN)
     save_evaluation(folder, real.key, type(real)(real.classes, logits, real.labels))
-    return finish(evaluate_run(RUN, config, store.home, part="val"))
+    return finish(evaluate_run(RUN, config, store.home, split="val"))
 
 
 def shown(page):

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
-from cnn_core.metrics.evaluation import evaluate_run, load_part
+from cnn_core.metrics.evaluation import evaluate_run, load_split
 from tests.browser.pilot import assert_sound, settle, visit
 
 RUN = "0001-digits"
@@ -58,7 +58,7 @@ def shown(page):
 def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page, server, store):
     config = store.run(RUN).config
     evaluation = finish(evaluate_run(RUN, config, store.home))
-    images = finish(load_part(open_source(config.data, store.home), config, "test"))
+    images = finish(load_split(open_source(config.data, store.home), config, "test"))
     visit(page, server, "evaluate", f"?run={RUN}&view=Map")
     page.wait_for_function(DRAWN)
     page.locator(".map").evaluate("e => e.scrollIntoView({ block: 'center' })")
@@ -74,7 +74,7 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     said, verdict, name = tip.inner_text().splitlines()
     assert said.startswith(f"{evaluation.classes[evaluation.predicted[row]]} ") and name == f"Test image {row}"
     assert float(said.split()[1]) / 100 == pytest.approx(evaluation.scores.confidence[row], abs=0.006)
-    assert verdict == ("✓ right" if evaluation.is_right[row] else f"✗ is {evaluation.classes[evaluation.labels[row]]}")
+    assert verdict == ("✓ right" if evaluation.is_correct[row] else f"✗ is {evaluation.classes[evaluation.labels[row]]}")
     expected = images[row].squeeze().astype(int)
     seen = np.asarray(Image.open(io.BytesIO(page.locator(".map-thumb").screenshot())).convert("L")).astype(int)
     side = seen.shape[0] / len(expected)
@@ -107,7 +107,7 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     expect(page.locator(".map-note")).to_have_text("")
 
     page.get_by_label("only mistakes").check()
-    wrong = np.flatnonzero(~evaluation.is_right).tolist()
+    wrong = np.flatnonzero(~evaluation.is_correct).tolist()
     page.wait_for_function(
         f"document.querySelector('.map-chart').data.slice(0, -1).flatMap(t => t.customdata).length === {len(wrong)}"
     )

@@ -24,7 +24,7 @@ def answer(capsys, *arguments):
 
 @pytest.mark.parametrize(("part", "images"), [("test", 12), ("val", 6), ("train", 42)])
 def test_every_part_can_be_measured(colours_copy: Trained, capsys, part, images):
-    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, part=part))
+    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, split=part))
     result = answer(capsys, "evaluate", "latest", "--part", part)
     assert result["part"] == part and result["epoch"] is None and result["images"] == len(expected) == images
     assert result[f"{part}_accuracy"] == (expected.logits.argmax(1) == expected.labels).mean()

@@ -99,7 +99,7 @@ def test_a_run_has_the_same_tracked_images_and_calibration(earlier: Store, run: 
 @pytest.mark.parametrize(("run", "expected"), EVALUATED, ids=lambda value: value if isinstance(value, str) else value["split"])
 def test_a_model_gives_the_same_predictions(earlier: Store, copy: Store, run: str, expected: dict[str, Any]) -> None:
     config, folder = earlier.run(run).config, copy.home.run_folder(run)
-    chosen = {"part": expected["split"], "epoch": expected["epoch"]}
+    chosen = {"split": expected["split"], "epoch": expected["epoch"]}
     shutil.rmtree(folder / EVALUATIONS, ignore_errors=True)
     computed = finish(evaluate_run(run, config, copy.home, **chosen))
     assert computed.confusion.tolist() == expected["confusion"]

@@ -25,17 +25,17 @@ def made_up(seed: int, *, heat: float = 1.0, count: int = 4000, classes: int = 6
 def test_bins_hold_what_a_loop_over_images_finds(bins: int):
     rng = np.random.default_rng(bins)
     confidence = np.concatenate((rng.random(300), np.arange(bins + 1) / bins))  # edges too: they belong to the bin below
-    is_right = rng.random(len(confidence)) < confidence
-    found = measure_reliability(confidence, is_right, bins)
+    is_correct = rng.random(len(confidence)) < confidence
+    found = measure_reliability(confidence, is_correct, bins)
     expected, largest = 0.0, 0.0
     for place in range(bins):
         low, high = found.edges[place], found.edges[place + 1]
         inside = (confidence > low) & (confidence <= high) if place else confidence <= high
         assert found.count[place] == inside.sum()
         if inside.any():
-            assert found.accuracy[place] == pytest.approx(is_right[inside].mean())
+            assert found.accuracy[place] == pytest.approx(is_correct[inside].mean())
             assert found.confidence[place] == pytest.approx(confidence[inside].mean())
-            gap = abs(is_right[inside].mean() - confidence[inside].mean())
+            gap = abs(is_correct[inside].mean() - confidence[inside].mean())
             expected, largest = expected + gap * inside.sum() / len(confidence), max(largest, gap)
     assert found.expected_error == pytest.approx(expected) and found.largest_error == pytest.approx(largest)
 

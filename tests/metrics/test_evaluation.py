@@ -18,7 +18,7 @@ from cnn_core.errors import DataError, RunError
 from cnn_core.events import Epoch
 from cnn_core.home import EVALUATIONS
 from cnn_core.metrics import scores
-from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, load_part, read_evaluation
+from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, load_split, read_evaluation
 from cnn_core.models.saving import load_model, save_weights
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, tiny_config
@@ -64,7 +64,7 @@ def test_accuracy_loss_and_confusion_equal_scikit_learns(seed: int):
 
 def test_a_loss_stays_finite_where_the_truth_was_held_impossible():
     sure = Evaluation(("a", "b"), np.array([[1000, 0]], np.float32), np.array([1]))
-    assert sure.loss == 1000 and sure.accuracy == 0 and sure.scores.truth.tolist() == [0.0]
+    assert sure.loss == 1000 and sure.accuracy == 0 and sure.scores.true_probability.tolist() == [0.0]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -78,8 +78,8 @@ def test_scores_of_every_image_are_those_of_its_probabilities(temperature: float
     assert np.array_equal(found.rank, (shares > own[:, None]).sum(1))
     for column, expected in (
         (found.confidence, ranked[:, -1]),
-        (found.runner_up, ranked[:, -2]),
-        (found.truth, own),
+        (found.second_confidence, ranked[:, -2]),
+        (found.true_probability, own),
         (found.loss, -np.log(own)),
         (evaluation.class_probability(2), shares[:, 2]),
     ):
@@ -88,16 +88,16 @@ def test_scores_of_every_image_are_those_of_its_probabilities(temperature: float
 
 
 @pytest.mark.parametrize("true_class", [None, 0, 3])
-@pytest.mark.parametrize("is_right", [None, True, False])
-def test_images_are_selected_by_true_class_and_by_right_or_wrong(true_class: int | None, is_right: bool | None):
+@pytest.mark.parametrize("is_correct", [None, True, False])
+def test_images_are_selected_by_true_class_and_by_right_or_wrong(true_class: int | None, is_correct: bool | None):
     evaluation = random_evaluation(1)
     expected = [
         index
         for index, (row, label) in enumerate(zip(evaluation.logits, evaluation.labels, strict=True))
-        if true_class in (None, label) and is_right in (None, bool(row.argmax() == label))
+        if true_class in (None, label) and is_correct in (None, bool(row.argmax() == label))
     ]
     assert expected
-    assert evaluation.select(true_class=true_class, is_right=is_right).tolist() == expected
+    assert evaluation.select(true_class=true_class, is_correct=is_correct).tolist() == expected
 
 
 @pytest.mark.parametrize("confidence", [(0.0, 1.0), (0.4, 1.0), (0.0, 0.7), (0.5, 0.6)])
@@ -157,7 +157,7 @@ def test_other_weights_are_evaluated_anew_and_kept_from_then_on(digits_copy: Tra
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_a_kept_epoch_is_evaluated_as_training_validated_it(digits_copy: Trained, epoch: int):
     told = [stored.event for stored in digits_copy.store.log.read(digits_copy.id, kinds=[Epoch])]
-    steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, part="val", epoch=epoch)
+    steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, split="val", epoch=epoch)
     evaluation = finish(steps)
     assert evaluation.accuracy == pytest.approx(told[epoch - 1].val_accuracy, abs=1e-6)
     assert evaluation.loss == pytest.approx(told[epoch - 1].val_loss, rel=1e-5)
@@ -168,9 +168,9 @@ def test_training_and_validation_images_are_those_that_the_run_split(digits_copy
     whole = finish(source.load("train"))
     rest, kept = stratified_split(whole.labels, config.validation_share, config.seed)
     for part, rows in (("train", rest), ("val", kept)):
-        evaluation = finish(evaluate_run(digits_copy.id, config, digits_copy.home, part=part))
+        evaluation = finish(evaluate_run(digits_copy.id, config, digits_copy.home, split=part))
         assert np.array_equal(evaluation.labels, whole.labels[rows])
-        assert np.array_equal(finish(load_part(source, config, part)).images, whole.images[rows])
+        assert np.array_equal(finish(load_split(source, config, part)).images, whole.images[rows])
     assert len(list((digits_copy.folder / EVALUATIONS).glob("*.labels.npy"))) == 3
 
 

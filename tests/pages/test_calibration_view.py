@@ -13,7 +13,7 @@ from cnn_core.data.source import finish
 from cnn_core.home import CALIBRATION, WEIGHTS
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, calibration_of, read_calibration, save_calibration
-from cnn_core.metrics.abstention import abstain
+from cnn_core.metrics.abstention import measure_abstention
 from cnn_core.metrics.calibration import fit_temperature, reliability_of
 from cnn_core.metrics.evaluation import evaluate_run
 
@@ -21,7 +21,7 @@ RUN = "0001-digits"
 
 
 def evaluation_of(store, part="test", epoch=None):
-    return finish(evaluate_run(RUN, store.run(RUN).config, store.home, part=part, epoch=epoch))
+    return finish(evaluate_run(RUN, store.run(RUN).config, store.home, split=part, epoch=epoch))
 
 
 def folder_of(store):
@@ -85,10 +85,10 @@ def test_a_threshold_is_told_in_figures_kept_and_reset(own_trained, open_page):
     evaluation = evaluation_of(own_trained)
     at = open_trust(open_page)
     at.slider[0].set_value(95.0).run()
-    expected = abstain(evaluation.scores.confidence, evaluation.is_right, np.array([0.95]))
+    expected = measure_abstention(evaluation.scores.confidence, evaluation.is_correct, np.array([0.95]))
     (said,) = [text.value for text in at.markdown if text.value.startswith("It answers")]
-    assert f"**{expected.coverage[0]:.1%}** of the test images ({expected.answered[0]} of 359)" in said
-    assert f"**{expected.accuracy[0]:.1%}**" in said and f"keeps {expected.kept[0]:.1%}" in said
+    assert f"**{expected.coverage[0]:.1%}** of the test images ({expected.predicted[0]} of 359)" in said
+    assert f"**{expected.accuracy[0]:.1%}**" in said and f"keeps {expected.correct_fraction[0]:.1%}" in said
     assert charts(at)[1]["data"][1]["name"] == "threshold 95%"
     at = press(at, "Use this threshold in the Gallery")
     assert calibration_of(folder_of(own_trained)).threshold == 0.95

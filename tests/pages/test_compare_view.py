@@ -27,7 +27,7 @@ RUN, SECOND = "0001-digits", "0002-digits"
 
 
 def evaluation_of(store, run, part="test", epoch=None):
-    return finish(evaluate_run(run, store.run(run).config, store.home, part=part, epoch=epoch))
+    return finish(evaluate_run(run, store.run(run).config, store.home, split=part, epoch=epoch))
 
 
 def open_compare(open_page, **query):
@@ -74,7 +74,7 @@ def test_two_runs_are_compared_on_the_same_images(two, open_page):
         "Right with B only": str(len(comparison.gained)),
         "Right with A only": str(len(comparison.lost)),
     }
-    for side, indices in (("Right with A only", comparison.lost), ("Both wrong, otherwise", comparison.wrong_otherwise)):
+    for side, indices in (("Right with A only", comparison.lost), ("Both wrong, otherwise", comparison.both_wrong_differently)):
         at.selectbox(key="compare-list").set_value(side).run()
         key = f"compare-{RUN}-None-test-{SECOND}-None-test-{side}-None-picked"
         assert len(indices) and at.session_state[key]["shown"] == indices[:PAGE].tolist()

@@ -11,7 +11,7 @@ from PIL import Image
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.confidence import Calibration, save_calibration
-from cnn_core.metrics.evaluation import evaluate_run, load_part
+from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.runs.organizer import RunOrganizer
 from pages.views.evaluate.export import MADE
 
@@ -68,8 +68,8 @@ def test_the_report_is_the_runs_own_and_offered_for_download(own_trained, open_p
 @pytest.mark.parametrize("part", ["test", "val"])
 def test_the_table_has_a_row_for_every_image_of_the_chosen_part(trained, open_page, part):
     config = trained.run(RUN).config
-    evaluation = finish(evaluate_run(RUN, config, trained.home, part=part))
-    images = finish(load_part(open_source("digits", trained.home), config, part))
+    evaluation = finish(evaluate_run(RUN, config, trained.home, split=part))
+    images = finish(load_split(open_source("digits", trained.home), config, part))
     at = press(choose_part(open_view(open_page), part), "Make the table")
     rows = list(csv.DictReader(io.StringIO(content(at, "Table").decode("utf-8-sig"), newline="")))
     assert [int(row["true"]) for row in rows] == images.labels.tolist()

@@ -11,14 +11,14 @@ from sklearn import metrics as sk
 from cnn_core.data.source import finish
 from cnn_core.home import EVALUATIONS
 from cnn_core.metrics.evaluation import evaluate_run
-from cnn_core.metrics.threshold_curves import thresholds
+from cnn_core.metrics.threshold_curves import count_at_thresholds
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
 
 RUN = "0001-digits"
 
 
 def evaluation_of(store, part="test"):
-    return finish(evaluate_run(RUN, store.run(RUN).config, store.home, part=part))
+    return finish(evaluate_run(RUN, store.run(RUN).config, store.home, split=part))
 
 
 def is_class_of(evaluation):
@@ -49,7 +49,7 @@ def test_the_figures_are_those_of_the_engine_and_accuracy_has_its_interval(train
         "Test images": "359",
         "Best validation": f"{summary['best_val_accuracy']:.2%}",
     }
-    ends = scipy.stats.binomtest(int(evaluation.is_right.sum()), 359).proportion_ci(method="wilson")
+    ends = scipy.stats.binomtest(int(evaluation.is_correct.sum()), 359).proportion_ci(method="wilson")
     assert at.metric[0].delta == f"95 %: {ends.low:.1%} to {ends.high:.1%}"
     assert evaluation.accuracy == summary["test_accuracy"]
     assert not at.exception
@@ -134,7 +134,7 @@ def test_where_all_images_are_of_one_class_nothing_can_be_told_apart(own_trained
 def test_long_curves_are_drawn_with_few_points_from_end_to_end():
     rng = np.random.default_rng(0)
     probability = rng.random(20_000)
-    curve = thresholds(rng.random(20_000) < probability, probability)
+    curve = count_at_thresholds(rng.random(20_000) < probability, probability)
     for figure, start in ((precision_recall_chart(curve), (0, curve.precision[0])), (roc_chart(curve), (0, 0))):
         line = figure.data[0]
         assert len(line.x) <= 400 and (line.x[0], line.y[0]) == start and line.x[-1] == 1

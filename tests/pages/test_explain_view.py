@@ -8,16 +8,16 @@ from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
-from cnn_core.explain.feature_maps import find_dead
-from cnn_core.explain.surgery import operate
+from cnn_core.explain.ablation import measure_ablation
+from cnn_core.explain.feature_maps import find_dead_channels
 from cnn_core.home import WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.mistakes import most_confidently_wrong
 from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.models.saving import load_model
-from pages.charts.heatmaps import PAGE, heat_over
-from pages.charts.surgery import answer_bars, change_bars, order_by_change
-from pages.views.evaluate.explain.sample import sample_of
+from pages.charts.ablation import change_bars, order_by_change, prediction_bars
+from pages.charts.heatmaps import PAGE, overlay_heatmap
+from pages.views.evaluate.explain.sample import choose_sample
 from tests.helpers import tiny_config, write_pictures
 from tests.pages.form import drawn_bar
 
@@ -66,7 +66,7 @@ def pictures_in(at) -> str:
 
 def test_the_image_in_the_address_is_shown_with_what_the_network_says(trained, open_page):
     evaluation = evaluation_of(trained)
-    index = int(np.flatnonzero(evaluation.is_right)[5])
+    index = int(np.flatnonzero(evaluation.is_correct)[5])
     at = open_inside(open_page, image=str(index))
     assert f"Test image {index}, true class {evaluation.classes[evaluation.labels[index]]}" in words(at)
     said = evaluation.classes[evaluation.predicted[index]]
@@ -119,10 +119,10 @@ def test_no_heat_leaves_the_image_grey_and_full_opacity_covers_it():
     image = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
     heat = np.linspace(0, 1, 20).reshape(5, 4)
     grey = image.mean(2).round()
-    np.testing.assert_array_equal(heat_over(image, heat, 0), np.repeat(grey[..., None], 3, 2))
-    over = heat_over(image, heat, 1)
+    np.testing.assert_array_equal(overlay_heatmap(image, heat, 0), np.repeat(grey[..., None], 3, 2))
+    over = overlay_heatmap(image, heat, 1)
     assert (over[0, 0] == grey[0, 0]).all() and over[-1, -1].tolist() == [252, 255, 164]
-    assert heat_over(image[..., :1], heat, 0.5).shape == (5, 4, 3)
+    assert overlay_heatmap(image[..., :1], heat, 0.5).shape == (5, 4, 3)
 
 
 def test_dead_channels_are_the_engines(trained, open_page):
@@ -130,7 +130,7 @@ def test_dead_channels_are_the_engines(trained, open_page):
     if "were never positive" not in words(at):  # another session of this process may have found them already
         at = press(at, "Find dead channels")
     images = finish(open_source("digits", trained.home).load("test"))
-    found = finish(find_dead(*load_model(trained.home.run_folder(RUN), torch.device("cpu")), images))
+    found = finish(find_dead_channels(*load_model(trained.home.run_folder(RUN), torch.device("cpu")), images))
     dead, channels = sum(len(row.dead) for row in found), sum(row.channels for row in found)
     assert f"**{dead:,} of {channels:,}** channels" in words(at)
     assert at.dataframe[-1].value["Dead"].tolist() == [len(row.dead) for row in found]
@@ -144,11 +144,11 @@ def test_surgery_tells_which_classes_fell_and_leaves_the_network_as_it_is(own_tr
     at = press(at.multiselect[0].set_value(list(off)).run(), "Switch off")
     model, card = load_model(own_trained.home.run_folder(RUN), torch.device("cpu"))
     images = finish(open_source("digits", own_trained.home).load("test"))
-    expected = finish(operate(model, card, images, "features.0.0", off))
+    expected = finish(measure_ablation(model, card, images, "features.0.0", off))
     figures = {metric.label: metric.value for metric in at.metric}
     assert figures["Accuracy before"] == f"{evaluation_of(own_trained).accuracy:.2%}"
     assert figures["Accuracy now"] == f"{expected.accuracy_after:.2%}" and expected.accuracy_after < expected.accuracy_before
-    assert figures["Answers that changed"] == str(len(expected.flipped))
+    assert figures["Answers that changed"] == str(len(expected.changed))
     table = next(frame.value for frame in at.dataframe if "Change, points" in frame.value)
     order = order_by_change(expected.class_change)
     assert table["Class"].tolist() == [card.classes[label] for label in order]
@@ -158,7 +158,7 @@ def test_surgery_tells_which_classes_fell_and_leaves_the_network_as_it_is(own_tr
     at = press(at, "Switch all on again")
     assert "Choose channels, then press" in words(at) and at.multiselect[0].value == []
     assert weights.read_bytes() == saved
-    assert f"It says **{card.classes[expected.said_before[7]]}**" in words(at)
+    assert f"It says **{card.classes[expected.predicted_before[7]]}**" in words(at)
 
 
 def test_charts_of_surgery_escape_names_and_put_the_largest_falls_first():
@@ -167,7 +167,7 @@ def test_charts_of_surgery_escape_names_and_put_the_largest_falls_first():
     assert list(bar.y) == ["c", "d", "&lt;b&gt;a&lt;/b&gt;"] and list(bar.x) == pytest.approx([-40, 0, 10])
     many = np.linspace(-1, 1, 60)
     assert len(change_bars(many, [str(number) for number in range(60)]).data[0].x) == 20
-    before, now = answer_bars(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.9, 0.0, 0.1, 0.0]), names).data
+    before, now = prediction_bars(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.9, 0.0, 0.1, 0.0]), names).data
     assert list(before.y) == list(now.y) == ["&lt;b&gt;a&lt;/b&gt;", "d", "c", "b"] and list(now.x) == [0.9, 0.0, 0.1, 0.0]
 
 
@@ -225,7 +225,7 @@ class Described:
 @pytest.mark.parametrize(("side", "count"), [(32, 1000), (64, 1000), (96, 444), (224, 200)])
 def test_fewer_images_are_tried_where_they_are_large(side, count):
     evaluation = type("Labelled", (), {"labels": np.arange(3000) % 7})
-    chosen = sample_of(Described(side), evaluation)
+    chosen = choose_sample(Described(side), evaluation)
     np.testing.assert_array_equal(chosen, spread_over_classes(evaluation.labels, count))
 
 

@@ -15,7 +15,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.digits import read_digits
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
-from cnn_core.explain.nearest_images import PREFIX, features_of, open_feature_bank
+from cnn_core.explain.nearest_images import PREFIX, compute_image_features, open_feature_bank
 from cnn_core.home import CONFIG, EVALUATIONS, WEIGHTS
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
@@ -23,7 +23,7 @@ from cnn_core.inference.preprocessing import received
 from cnn_core.inference.tta import classify_averaged
 from cnn_core.models.saving import load_model, save_weights
 from cnn_core.runs.store import Store
-from pages.charts.predictions import together_bars
+from pages.charts.predictions import compare_predictions_chart
 from pages.shared.progress import CANCELLED
 from tests.helpers import tiny_config, write_pictures
 
@@ -121,7 +121,7 @@ def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are
     folder = own_trained.home.run_folder(RUN)
     bank = finish(open_feature_bank(RUN, own_trained.run(RUN).config, own_trained.home))
     model, card = load_model(folder, torch.device("cpu"))
-    rows, cosines = bank.nearest(features_of(model, card, received(zero(), card)), 6)
+    rows, cosines = bank.nearest(compute_image_features(model, card, received(zero(), card)), 6)
     shown = pictures(at)
     assert shown.count("<figcaption") == 6
     for row, cosine in zip(rows, cosines, strict=True):
@@ -203,7 +203,7 @@ def test_a_blank_picture_is_a_sentence_whatever_was_asked_for(trained: Store, sh
 
 
 def test_names_of_classes_and_runs_are_letters_in_the_chart_of_several_runs():
-    chart = together_bars({"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}})
+    chart = compare_predictions_chart({"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}})
     assert [bar.name for bar in chart.data] == ["&lt;b&gt;mine&lt;/b&gt;", "other"]
     assert [tuple(bar.y) for bar in chart.data] == [("&lt;i&gt;a&lt;/i&gt;", "b")] * 2
     np.testing.assert_allclose([bar.x for bar in chart.data], [(0.2, 0.8), (0.9, 0.1)])

@@ -17,11 +17,11 @@ from cnn_core.data.source import ImageSet, finish
 from cnn_core.execution.in_process import execute
 from cnn_core.explain.embedding import compute_features
 from cnn_core.home import WEIGHTS
-from cnn_core.metrics.evaluation import evaluate_run, load_part
+from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model
 from pages.charts.image_sheets import MOST, Sheet, make_sheet, offer, send_sheet
 from pages.shared.text import percent
-from pages.views.evaluate.embedding.colours import PREDICTED, TRUTH, VERDICT, colour
+from pages.views.evaluate.embedding.colours import CORRECTNESS, PREDICTED, TRUTH, colour_points
 from tests.helpers import drain
 
 RUN = "0001-digits"
@@ -74,7 +74,7 @@ def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network
 
 def digits_of(store):
     config = store.run(RUN).config
-    return finish(load_part(open_source(config.data, store.home), config, "test"))
+    return finish(load_split(open_source(config.data, store.home), config, "test"))
 
 
 def test_a_pinned_image_is_shown_with_its_nearest_ones_and_leads_inside(trained, open_page):
@@ -94,8 +94,8 @@ def test_a_pinned_image_is_shown_with_its_nearest_ones_and_leads_inside(trained,
 
 def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_page):
     evaluation = evaluation_of(trained)
-    wrong = np.flatnonzero(~evaluation.is_right)[:1].tolist()
-    right = np.flatnonzero(evaluation.is_right)[:4].tolist()
+    wrong = np.flatnonzero(~evaluation.is_correct)[:1].tolist()
+    right = np.flatnonzero(evaluation.is_correct)[:4].tolist()
     at = open_map(open_page)
     state_of(at).update(chosen=right + wrong, turn=1)
     at.run()
@@ -144,9 +144,9 @@ def test_colours_follow_what_is_asked(trained, open_page):
     at = open_map(open_page)
     assert [name for name, _ in chart(at)["groups"]] == [str(digit) for digit in range(10)]
     assert chart(at)["group"] == evaluation.labels.tolist()
-    at.button_group(key=f"map-colours-{RUN}").set_value(VERDICT).run()
+    at.button_group(key=f"map-colours-{RUN}").set_value(CORRECTNESS).run()
     assert chart(at)["groups"] == [["right", 0], ["wrong", 1]]
-    assert chart(at)["group"] == (~evaluation.is_right).astype(int).tolist()
+    assert chart(at)["group"] == (~evaluation.is_correct).astype(int).tolist()
     assert not at.exception
 
 
@@ -190,10 +190,10 @@ def test_of_many_classes_those_with_most_mistakes_have_colours():
     truth = rng.integers(0, 50, 3000)
     said = np.where((truth < 20) & (rng.random(3000) < 0.5), 49, truth)
     names = [f"class {label}" for label in range(1000)]
-    found = colour(TRUTH, truth, said, names)
+    found = colour_points(TRUTH, truth, said, names)
     assert found.groups == [*((f"class {label}", label) for label in range(20)), ("30 other classes", -1)]
     assert found.group.tolist() == np.minimum(truth, 20).tolist()
-    by_said = colour(PREDICTED, truth, said, names)
+    by_said = colour_points(PREDICTED, truth, said, names)
     shares = np.bincount(by_said.group)
     assert ("class 49", 19) in by_said.groups and shares.sum() == 3000 and shares[19] == (said == 49).sum()
 

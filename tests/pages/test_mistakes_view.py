@@ -22,7 +22,7 @@ DOUBTS = "Probable label errors"
 
 
 def evaluation_of(store, part="test", run=RUN) -> Evaluation:
-    return finish(evaluate_run(run, store.run(run).config, store.home, part=part))
+    return finish(evaluate_run(run, store.run(run).config, store.home, split=part))
 
 
 def digits_of(store) -> ImportedSource:

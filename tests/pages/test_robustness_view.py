@@ -10,9 +10,9 @@ import torch
 from cnn_core.data.source import finish
 from cnn_core.events import Progress
 from cnn_core.home import EVALUATIONS, WEIGHTS
-from cnn_core.metrics.corruptions import CORRUPTIONS, LEVELS
+from cnn_core.metrics.corruptions import CORRUPTIONS, STRENGTHS
 from cnn_core.metrics.evaluation import evaluate_run
-from cnn_core.metrics.robustness import Robustness, draw_sample, read_robustness, save_robustness
+from cnn_core.metrics.robustness import Robustness, draw_indices, read_robustness, save_robustness
 from pages.charts.robustness import robustness_chart
 from pages.shared.progress import CANCELLED, TimeLeft
 from pages.views.evaluate import robustness
@@ -50,16 +50,16 @@ def strip(at):
 def made_up(count=359, plain=340, worst=1):
     """`worst` loses 40 images a strength, all others 10."""
     right = [
-        [plain - (40 if kind == worst else 10) * level for level in range(1, 1 + LEVELS)] for kind in range(len(CORRUPTIONS))
+        [plain - (40 if kind == worst else 10) * level for level in range(1, 1 + STRENGTHS)] for kind in range(len(CORRUPTIONS))
     ]
-    return Robustness(count=count, plain=plain, right=right)
+    return Robustness(count=count, uncorrupted=plain, corrupted=right)
 
 
 def test_before_a_measurement_the_view_says_what_to_press_and_shows_what_strengths_look_like(trained, open_page):
     at = open_view(open_page)
     assert any("Not measured yet on all 359 test images. Press “Measure”" in info.value for info in at.info)
     assert any("Hendrycks" in caption.value and "our own" in caption.value for caption in at.caption)
-    assert charts(at) == [] and strip(at).count("<img") == 1 + LEVELS
+    assert charts(at) == [] and strip(at).count("<img") == 1 + STRENGTHS
     assert not at.exception
 
 
@@ -68,10 +68,10 @@ def test_measuring_keeps_the_result_and_shows_it_in_other_sessions_without_measu
     evaluation = evaluation_of(own_trained)
     at = press(open_view(open_page), "Measure")
     found = read_robustness(folder_of(own_trained), evaluation.key, 40)
-    assert found.plain == evaluation.is_right[draw_sample(359, 40)].sum()
+    assert found.uncorrupted == evaluation.is_correct[draw_indices(359, 40)].sum()
     (chart,) = charts(at)
     assert [trace["name"] for trace in chart["data"]] == NAMES
-    assert chart["data"][0]["x"] == list(range(1 + LEVELS))
+    assert chart["data"][0]["x"] == list(range(1 + STRENGTHS))
     assert not at.exception
 
     save_robustness(folder_of(own_trained), evaluation.key, made_up())
@@ -100,7 +100,7 @@ def test_what_was_measured_of_other_weights_is_not_shown(own_trained, open_page)
 def test_a_larger_sample_that_is_kept_is_chosen_at_first_and_a_smaller_one_is_its_own(own_trained, open_page, monkeypatch):
     monkeypatch.setattr(robustness, "SIZES", (20, 100))
     key = evaluation_of(own_trained).key
-    kept = Robustness(count=100, plain=98, right=[[5] * LEVELS] * len(CORRUPTIONS))
+    kept = Robustness(count=100, uncorrupted=98, corrupted=[[5] * STRENGTHS] * len(CORRUPTIONS))
     save_robustness(folder_of(own_trained), key, kept)
     at = open_view(open_page)
     size = at.button_group(key=f"robustness-size-{RUN}-None-test")
@@ -134,7 +134,7 @@ def test_the_strip_shows_one_image_at_every_strength_of_the_chosen_corruption(tr
     at = open_view(open_page)
     at.selectbox(key=f"robustness-kind-{RUN}-None-test").set_value("rotation").run()
     assert re.findall(r'alt="Strength (\d): ([^.]*)\. ', strip(at))[::5] == [("0", "as it is"), ("5", "rotation by 45°")]
-    assert len(set(re.findall(r'src="([^"]*)"', strip(at)))) == 1 + LEVELS
+    assert len(set(re.findall(r'src="([^"]*)"', strip(at)))) == 1 + STRENGTHS
     before = strip(at)
     for _ in range(3):  # the same one could be drawn again
         press(at, "Another image")
@@ -169,7 +169,7 @@ def test_the_axis_ends_near_the_lines_and_shows_guessing_where_it_lies_between(p
 
 
 def test_where_nothing_is_lost_the_sentence_says_so():
-    even = Robustness(count=100, plain=60, right=[[60] * LEVELS] * len(CORRUPTIONS))
+    even = Robustness(count=100, uncorrupted=60, corrupted=[[60] * STRENGTHS] * len(CORRUPTIONS))
     assert (
         robustness._in_words(even)
         == "No corruption costs it anything: as they are, **60.0%** of the images are classified right."

@@ -20,7 +20,7 @@ from cnn_core.events import Changed, Epoch
 from cnn_core.inference.confidence import Calibration
 from cnn_core.metrics.calibration import reliability_of
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.report.curve_svg import round_numbers
+from cnn_core.report.curve_svg import round_ticks
 from cnn_core.report.document import EvaluationFacts, RunFacts, write_report
 from cnn_core.report.settings import chosen_settings, command_line
 
@@ -133,7 +133,7 @@ def facts_of(config: TrainConfig | None = None, epochs: int = 3, **chosen) -> Ru
 
 def looked_at(evaluation: Evaluation, images: ImageSet | None = None, **chosen) -> EvaluationFacts:
     info = DataInfo("digits", evaluation.classes, 8, 3, 1000, 200, "abc")
-    usual = {"names": lambda indices: [f"cats/{index}.png" for index in indices], "part": "test", "epoch": None, "info": info}
+    usual = {"names": lambda indices: [f"cats/{index}.png" for index in indices], "split": "test", "epoch": None, "info": info}
     return EvaluationFacts(evaluation, images or pictures_of(evaluation), **(usual | chosen))
 
 
@@ -289,7 +289,7 @@ def test_a_network_that_diverged_is_reported_without_its_numbers():
 
 
 def test_another_part_and_epoch_are_named():
-    _, read = report(part="train", epoch=2)
+    _, read = report(split="train", epoch=2)
     assert read.figures["Network"].startswith("epoch 2") and "Training accuracy" in read.figures
     assert "learned from the training images" in read.text
 
@@ -355,7 +355,7 @@ def test_where_it_began_and_what_was_changed_on_the_way_is_told():
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.1, 2.37), (61.4, 99.2), (100, 100), (0, 0), (2.302, 2.304), (-3, 5e6)])
 def test_axes_have_few_round_numbers_that_hold_all_values(low: float, high: float):
-    ticks = round_numbers(low, high)
+    ticks = round_ticks(low, high)
     assert 2 <= len(ticks) <= 7 and ticks[0] <= low + 1e-9 and ticks[-1] >= high - 1e-9
     steps = np.diff(ticks)
     assert np.allclose(steps, steps[0]) and f"{steps[0]:e}"[0] in "125"

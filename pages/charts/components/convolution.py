@@ -15,8 +15,8 @@ from pages.charts.components.asset import declare
 from pages.charts.images import data_url
 
 if TYPE_CHECKING:
-    from cnn_core.explain.arithmetic import Reach, Weighing
-    from cnn_core.explain.forward_trace import Step
+    from cnn_core.explain.arithmetic import WeightedSum, Windows
+    from cnn_core.explain.forward_trace import TraceStep
 
 _convolution = declare("convolution", "maps", "convolution_layer", "convolution_words", "convolution_strip")
 
@@ -33,7 +33,7 @@ class TracedModel:
     """An image's `steps` through a network, and its `pixels` (H, W, C) uint8, of which `mean` and `std` of each channel make what goes in."""
 
     name: str
-    steps: "Sequence[Step]"
+    steps: "Sequence[TraceStep]"
     pixels: np.ndarray
     mean: Sequence[float]
     std: Sequence[float]
@@ -90,36 +90,36 @@ def layer_in_numbers(subject: TracedModel, number: int, channel: int) -> dict[st
 
 
 def _operation(subject: TracedModel, number: int, channel: int) -> dict[str, Any]:
-    from cnn_core.explain.arithmetic import Affine, Pooling, Softmax, Weighing
+    from cnn_core.explain.arithmetic import Affine, Pooling, Softmax, WeightedSum
 
     step, steps = subject.steps[number], subject.steps
     if step.operation is None:
         pixels = subject.pixels[..., channel][None] / 255
         return _maps(pixels, [channel]) | {"mean": subject.mean[channel], "std": subject.std[channel]}
     inputs = [steps[source].output for source in step.sources]
-    if isinstance(step.operation, Weighing):
+    if isinstance(step.operation, WeightedSum):
         return _weighing(step.operation, inputs[0], channel)
     if isinstance(step.operation, Softmax):
         return _maps(inputs[0], range(len(inputs[0])))
     same = [np.broadcast_to(maps[min(channel, len(maps) - 1)], _shape(step, maps)) for maps in inputs]
     data = _maps(np.stack(same), [channel] * len(same))
     if isinstance(step.operation, Pooling):
-        data |= _reach(step.operation.reach) | {"isMax": step.operation.is_max}
+        data |= _reach(step.operation.windows) | {"isMax": step.operation.is_max}
     elif isinstance(step.operation, Affine):
         data |= _affine(step, channel)
     return data
 
 
-def _shape(step: "Step", maps: np.ndarray) -> tuple[int, ...]:
+def _shape(step: "TraceStep", maps: np.ndarray) -> tuple[int, ...]:
     """That of a step's output where several inputs meet, of which one may have a single pixel; else that of its input."""
     return step.output.shape[1:] if len(step.sources) > 1 else maps.shape[1:]
 
 
-def _weighing(operation: "Weighing", inputs: np.ndarray, channel: int) -> dict[str, Any]:
+def _weighing(operation: "WeightedSum", inputs: np.ndarray, channel: int) -> dict[str, Any]:
     """The input maps and kernels of an output channel: all of them, or those that weigh most and the sum of the others."""
-    members, kernels = np.array(operation.inputs_of(channel)), operation.weights[channel]
+    members, kernels = np.array(operation.input_channels(channel)), operation.weights[channel]
     _, height, width = inputs.shape
-    data = _reach(operation.reach) | {"bias": float(operation.bias[channel]), "total": len(members)}
+    data = _reach(operation.windows) | {"bias": float(operation.bias[channel]), "total": len(members)}
     most = max(1, MOST // (height * width))
     chosen = np.arange(len(members))
     if len(members) > most:
@@ -129,14 +129,14 @@ def _weighing(operation: "Weighing", inputs: np.ndarray, channel: int) -> dict[s
     return data | _maps(inputs[members[chosen]], members[chosen]) | {"kernels": _encode(kernels[chosen])}
 
 
-def _affine(step: "Step", channel: int) -> dict[str, str]:
+def _affine(step: "TraceStep", channel: int) -> dict[str, str]:
     """Scale and shift of a channel: one number each, or one for every pixel."""
     values = {"scale": step.operation.scale, "shift": step.operation.shift}
     own = {name: np.broadcast_to(value, step.output.shape)[channel] for name, value in values.items()}
     return {name: _encode(value if values[name].size > len(step.output) else value[:1, :1]) for name, value in own.items()}
 
 
-def _afterwards(steps: "Sequence[Step]", number: int, channel: int) -> list[dict[str, Any]]:
+def _afterwards(steps: "Sequence[TraceStep]", number: int, channel: int) -> list[dict[str, Any]]:
     """What becomes of the number: steps that take it alone, up to the activation."""
     told: list[dict[str, Any]] = []
     for _ in range(AFTERWARDS):
@@ -148,7 +148,7 @@ def _afterwards(steps: "Sequence[Step]", number: int, channel: int) -> list[dict
         row = {"kind": step.kind, "word": step.word, "name": step.name, "size": list(step.output.shape[1:])}
         row["output"] = _encode(step.output[channel])
         if step.kind == "pooling":
-            row |= _reach(step.operation.reach)
+            row |= _reach(step.operation.windows)
         elif step.kind in ("norm", "factor"):
             row |= _affine(step, channel)
         told.append(row)
@@ -161,7 +161,7 @@ def _is_answer(subject: TracedModel, number: int) -> bool:
     return number >= last and len(subject.steps[number].output) == len(subject.classes)
 
 
-def _called(step: "Step") -> str:
+def _called(step: "TraceStep") -> str:
     return f"{step.word} {step.name}".strip()
 
 
@@ -169,7 +169,7 @@ def _maps(maps: np.ndarray, channels: Sequence[int] | np.ndarray) -> dict[str, A
     return {"inSize": list(maps.shape[1:]), "inputs": [int(channel) for channel in channels], "maps": _encode(maps)}
 
 
-def _reach(reach: "Reach") -> dict[str, Any]:
+def _reach(reach: "Windows") -> dict[str, Any]:
     return {"rows": reach.rows, "columns": reach.columns}
 
 

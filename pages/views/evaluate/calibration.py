@@ -7,7 +7,7 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.inference.confidence import NEUTRAL, Calibration, calibration_of, read_calibration, save_calibration
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change, say_whose
 from pages.shared.progress import CANCELLED
 from pages.shared.run_selection import with_temperature
@@ -32,8 +32,8 @@ def show_calibration(subject: EvaluationSubject) -> None:
     """The view."""
     evaluation = subject.evaluation()
     calibration = calibration_of(subject.folder) if subject.epoch is None else NEUTRAL
-    if subject.part in SEEN:
-        st.info(SEEN[subject.part], icon=":material/info:")
+    if subject.split in SEEN:
+        st.info(SEEN[subject.split], icon=":material/info:")
     used = with_temperature(subject.run, evaluation, calibration.temperature)
     _show_reliability(subject, evaluation, used if calibration.is_fitted else None)
     if subject.epoch is None:
@@ -52,7 +52,7 @@ def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "
     mended = reliability_of(after) if after else None
     figures = st.grid(4, min_column_width=210)
     figures.metric(
-        "Accuracy", f"{before.accuracy:.1%}", border=True, help=f"Share of the {PARTS[subject.part]} images that is right."
+        "Accuracy", f"{before.accuracy:.1%}", border=True, help=f"Share of the {SPLITS[subject.split]} images that is right."
     )
     mean = float(np.nan_to_num(before.scores.confidence).mean())
     figures.metric(
@@ -150,7 +150,7 @@ def _fit(subject: EvaluationSubject, calibration: Calibration) -> None:
 
 @st.fragment
 def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibration: Calibration) -> None:
-    from cnn_core.metrics.abstention import abstain, abstention_curve
+    from cnn_core.metrics.abstention import abstention_curve, measure_abstention
     from pages.charts.calibration import coverage_chart
 
     st.caption("Below the threshold no answer is given. A higher one gives fewer answers, of which more are right.")
@@ -165,11 +165,11 @@ def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibr
         help="The least probability of the most probable class at which the network answers. 0 answers always.",
     )
     threshold = round(percent / 100, 4)
-    confidence, is_right = evaluation.scores.confidence, evaluation.is_right
-    at = abstain(confidence, is_right, np.array([threshold]))
-    st.markdown(_answers_in_words(at, PARTS[subject.part]))
+    confidence, is_correct = evaluation.scores.confidence, evaluation.is_correct
+    at = measure_abstention(confidence, is_correct, np.array([threshold]))
+    st.markdown(_answers_in_words(at, SPLITS[subject.split]))
     st.plotly_chart(
-        coverage_chart(abstention_curve(confidence, is_right), at),
+        coverage_chart(abstention_curve(confidence, is_correct), at),
         config={"displayModeBar": False},
         alt="Share of right answers by the share of images that are answered, with the chosen threshold marked",
     )
@@ -178,18 +178,18 @@ def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibr
 
 
 def _answers_in_words(at: "Abstention", images: str) -> str:
-    if not at.answered[0]:
+    if not at.predicted[0]:
         return f"It would answer none of the {at.count:,} {images} images: lower the threshold."
     low, high = at.accuracy_interval()
-    lost = at.all_right - int(at.right[0])
+    lost = at.all_correct - int(at.correct[0])
     lines = (
-        f"It answers **{at.coverage[0]:.1%}** of the {images} images ({at.answered[0]:,} of {at.count:,}) and is right in "
+        f"It answers **{at.coverage[0]:.1%}** of the {images} images ({at.predicted[0]:,} of {at.count:,}) and is right in "
         f"**{at.accuracy[0]:.1%}** of its answers (with 95 % confidence between {low:.1%} and {high:.1%})."
     )
-    if not at.all_right:
+    if not at.all_correct:
         return lines
-    wrong = at.count - at.all_right - int(at.answered[0] - at.right[0])
-    return f"{lines} Of its right answers it keeps {at.kept[0]:.1%}: {lost:,} are lost, and {wrong:,} wrong ones are withheld."
+    wrong = at.count - at.all_correct - int(at.predicted[0] - at.correct[0])
+    return f"{lines} Of its right answers it keeps {at.correct_fraction[0]:.1%}: {lost:,} are lost, and {wrong:,} wrong ones are withheld."
 
 
 def _show_saving(subject: EvaluationSubject, threshold: float, calibration: Calibration) -> None:

@@ -9,7 +9,7 @@ from cnn_core.home import kept_epochs
 from cnn_core.runs.run import Run
 from pages.charts.comparison import MOST, changes_chart
 from pages.shared.choice import choose_class
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.links import page_file
 from pages.shared.server import get_store
@@ -26,12 +26,14 @@ SIDES = {
 TALLEST = 720  # pixels of the table of classes
 
 
-def show_compare(subject: EvaluationSubject) -> None:
+def show_comparison(subject: EvaluationSubject) -> None:
     """The view."""
     other = _choose_other(subject)
     if other is None:
         return
-    st.caption(f"A: {plain(_named(subject))}, chosen above. B: {plain(_named(other))}. On the same {PARTS[subject.part]} images.")
+    st.caption(
+        f"A: {plain(_named(subject))}, chosen above. B: {plain(_named(other))}. On the same {SPLITS[subject.split]} images."
+    )
     _tell_changed_data(subject, other)
     from cnn_core.metrics.model_comparison import compare
 
@@ -50,8 +52,8 @@ def _choose_other(subject: EvaluationSubject) -> EvaluationSubject | None:
     choices = _others(subject)
     if not choices:
         st.info(
-            f"There is no other network to compare on these {PARTS[subject.part]} images: that takes another trained run of the same data"
-            f"{'' if subject.part == 'test' else ', with the same validation share and seed'}. Train one with other settings.",
+            f"There is no other network to compare on these {SPLITS[subject.split]} images: that takes another trained run of the same data"
+            f"{'' if subject.split == 'test' else ', with the same validation share and seed'}. Train one with other settings.",
             icon=":material/compare_arrows:",
         )
         st.page_link(page_file("configure"), label="Choose settings", icon=":material/tune:")
@@ -76,7 +78,7 @@ def _choose_other(subject: EvaluationSubject) -> EvaluationSubject | None:
             key=f"compare-epoch-{chosen}-{subject.name}",
             width=180,
         )
-    return EvaluationSubject(by_id[chosen], epoch or None, subject.part)
+    return EvaluationSubject(by_id[chosen], epoch or None, subject.split)
 
 
 def _others(subject: EvaluationSubject) -> list[Run]:
@@ -90,7 +92,7 @@ def _has_same_images(subject: EvaluationSubject, run: Run) -> bool:
     mine, theirs = subject.run.config, run.config
     if mine.data != theirs.data:
         return False
-    is_split = subject.part != "test" and not subject.source.info.val_count
+    is_split = subject.split != "test" and not subject.source.info.val_count
     return not is_split or (mine.validation_share, mine.seed) == (theirs.validation_share, theirs.seed)
 
 
@@ -128,9 +130,9 @@ def _show_verdict(subject: EvaluationSubject, comparison: "Comparison") -> None:
     )
     low, high = comparison.interval
     figures = st.grid(4, min_column_width=150)
-    figures.metric(f"A: {PARTS[subject.part]} accuracy", f"{comparison.first.accuracy:.2%}", border=True)
+    figures.metric(f"A: {SPLITS[subject.split]} accuracy", f"{comparison.first.accuracy:.2%}", border=True)
     figures.metric(
-        f"B: {PARTS[subject.part]} accuracy",
+        f"B: {SPLITS[subject.split]} accuracy",
         f"{comparison.second.accuracy:.2%}",
         delta=f"95 %: {100 * low:+.1f} to {100 * high:+.1f}",
         delta_color="off",
@@ -184,7 +186,7 @@ def _show_classes(comparison: "Comparison") -> None:
 @st.fragment
 def _show_images(subject: EvaluationSubject, other: EvaluationSubject, comparison: "Comparison") -> None:
     st.subheader("Images that changed")
-    lists = dict(zip(SIDES, (comparison.gained, comparison.lost, comparison.wrong_otherwise), strict=True))
+    lists = dict(zip(SIDES, (comparison.gained, comparison.lost, comparison.both_wrong_differently), strict=True))
     evaluation = comparison.second
     with st.container(horizontal=True, vertical_alignment="bottom"):
         side = st.selectbox(
@@ -206,7 +208,7 @@ def _in_short(comparison: "Comparison", index: int) -> str:
     said = []
     for letter, evaluation in (("A", comparison.first), ("B", comparison.second)):
         name, share = evaluation.classes[evaluation.predicted[index]], evaluation.scores.confidence[index]
-        said.append(f"{letter}: {name} ({share:.0%}) {'✓' if evaluation.is_right[index] else '✗'}")
-    is_known = comparison.first.is_right[index] or comparison.second.is_right[index]
+        said.append(f"{letter}: {name} ({share:.0%}) {'✓' if evaluation.is_correct[index] else '✗'}")
+    is_known = comparison.first.is_correct[index] or comparison.second.is_correct[index]
     truth = "" if is_known else f", is {comparison.first.classes[comparison.first.labels[index]]}"
     return " · ".join(said) + truth

@@ -7,12 +7,12 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.components.matrix import Shown, Table, show_table
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
-    from cnn_core.metrics.confusion import Pairs
+    from cnn_core.metrics.confusion import ConfusedPairs
     from cnn_core.metrics.evaluation import Evaluation
 
 SINGLY = 30  # classes that have a row of their own; of more, the most confused ones
@@ -23,7 +23,7 @@ Group = tuple[int, ...]  # the classes of one row or column
 Cell = tuple[Group, Group]  # true, predicted
 
 
-def show_matrix(subject: EvaluationSubject) -> None:
+def show_confusion_matrix(subject: EvaluationSubject) -> None:
     """The view."""
     _show(subject, subject.evaluation())
 
@@ -88,7 +88,7 @@ def _choose_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> np.
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _confusions(folder: Path, key: str, _evaluation: "Evaluation") -> "tuple[Pairs, list[int]]":
+def _confusions(folder: Path, key: str, _evaluation: "Evaluation") -> "tuple[ConfusedPairs, list[int]]":
     """The most confused pairs and classes of an evaluation."""
     from cnn_core.metrics.confusion import confused_pairs, most_confused_classes
 
@@ -98,7 +98,7 @@ def _confusions(folder: Path, key: str, _evaluation: "Evaluation") -> "tuple[Pai
 
 def _show_cells(subject: EvaluationSubject, evaluation: "Evaluation", chosen: np.ndarray, measure: str, state: dict) -> None:
     """The matrix of the `chosen` classes, and of all others together where there are any."""
-    from cnn_core.metrics.confusion import gather
+    from cnn_core.metrics.confusion import merge_classes
 
     others = tuple(np.setdiff1d(np.arange(len(evaluation.classes)), chosen).tolist())
     groups: list[Group] = [(int(label),) for label in chosen] + ([others] if others else [])
@@ -110,12 +110,12 @@ def _show_cells(subject: EvaluationSubject, evaluation: "Evaluation", chosen: np
         shown = Shown(state["turn"], in_table, _heading(evaluation, state["cell"]), f"matrix-images-{state['turn']}")
     show_table(
         f"matrix-table-{subject.name}",
-        Table(names, gather(evaluation.confusion, chosen), [len(group) == 1 for group in groups], measure),
+        Table(names, merge_classes(evaluation.confusion, chosen), [len(group) == 1 for group in groups], measure),
         shown,
         lambda row, column: _turn_to(state, (groups[row], groups[column])),
     )
     if not evaluation.per_class.support.all():
-        st.caption(f"A class without {PARTS[subject.part]} images has a row of zeros.")
+        st.caption(f"A class without {SPLITS[subject.split]} images has a row of zeros.")
 
 
 def _show_pairs(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:
@@ -132,7 +132,7 @@ def _show_pairs(subject: EvaluationSubject, evaluation: "Evaluation", state: dic
             "True class": [evaluation.classes[label] for label in pairs.true],
             "Called": [evaluation.classes[label] for label in pairs.predicted],
             "Images": pairs.count,
-            "Share": pairs.share,
+            "Share": pairs.fraction,
         },
         hide_index=True,
         column_config={
@@ -151,13 +151,13 @@ def _show_pairs(subject: EvaluationSubject, evaluation: "Evaluation", state: dic
 
 def _show_images(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:
     """The images of the chosen cell, with the way back."""
-    from cnn_core.metrics.confusion import images_of_cell
+    from cnn_core.metrics.confusion import find_cell_images
 
     true, predicted = state["cell"]
     with st.container(key=f"matrix-images-{state['turn']}"):
         st.subheader(plain(_heading(evaluation, state["cell"])))
         st.button("Back to the matrix", icon=":material/arrow_upward:", on_click=_turn_to, args=(state, None), key="matrix-back")
-        indices = images_of_cell(evaluation, np.array(true), np.array(predicted))
+        indices = find_cell_images(evaluation, np.array(true), np.array(predicted))
         if len(indices) > 1:
             st.caption("Those of which the network was surest come first.")
         show_image_grid(subject, evaluation, indices, f"matrix-{subject.name}-{hash(state['cell']):x}")

@@ -17,7 +17,7 @@ from pages.shared.settings_files import fill_form
 MADE = "evaluate-corrections"  # a sentence on the correction that was just made
 
 
-def editable(subject: EvaluationSubject) -> ImportedSource | None:
+def editable_source(subject: EvaluationSubject) -> ImportedSource | None:
     """The set whose index corrections go into; None while it is not in the studio home."""
     source = subject.source
     if isinstance(source, OnDemandSource):
@@ -25,7 +25,7 @@ def editable(subject: EvaluationSubject) -> ImportedSource | None:
     return source if isinstance(source, ImportedSource) else None
 
 
-def correct(source: ImportedSource, rows: list[int], field: str, new: int | list[int], ticks: str = "") -> None:
+def correct_images(source: ImportedSource, rows: list[int], field: str, new: int | list[int], ticks: str = "") -> None:
     """Change images of the set; the ticks kept under `ticks` go. To be called on a click."""
     changed = source.index.edit(rows, field, new)
     what = "class was changed" if field == "label" else "image was excluded" if new else "image was taken back in"
@@ -36,7 +36,7 @@ def correct(source: ImportedSource, rows: list[int], field: str, new: int | list
 
 def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, suggested: Mapping[int, int] | None = None) -> None:
     """What can be done with the ticked images: exclude them, or give them another class, for suspects the `suggested` one of each."""
-    source = editable(subject)
+    source = editable_source(subject)
     if source is None:
         st.caption(
             "These images cannot be corrected here: their data set is not in the studio. Look at it on the Data page first."
@@ -55,17 +55,22 @@ def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, sugg
                 f"Relabel {len(picked)} to the suggested class",
                 type="primary",
                 icon=":material/auto_fix_high:",
-                on_click=correct,
+                on_click=correct_images,
                 args=(source, rows, "label", [int(suggested[index]) for index in picked], ticks),
             )
         st.button(
-            f"Exclude {len(picked)}", icon=":material/block:", on_click=correct, args=(source, rows, "is_excluded", 1, ticks)
+            f"Exclude {len(picked)}",
+            icon=":material/block:",
+            on_click=correct_images,
+            args=(source, rows, "is_excluded", 1, ticks),
         )
         label = st.selectbox("Right class", range(len(classes)), format_func=classes.__getitem__, width=200, key=f"{ticks}-class")
-        st.button(f"Relabel {len(picked)}", icon=":material/label:", on_click=correct, args=(source, rows, "label", label, ticks))
+        st.button(
+            f"Relabel {len(picked)}", icon=":material/label:", on_click=correct_images, args=(source, rows, "label", label, ticks)
+        )
 
 
-def show_change(subject: EvaluationSubject) -> None:
+def show_data_change(subject: EvaluationSubject) -> None:
     """Where the data is no longer what the run was trained on: that, what it means for what is shown, and a way to train again."""
     from cnn_core.models.saving import read_card
 
@@ -74,7 +79,7 @@ def show_change(subject: EvaluationSubject) -> None:
         return
     split = (
         " Which of them are for validation was drawn anew, so this network has seen some of those that are shown as validation images."
-        if subject.part != "test" and not subject.source.info.val_count
+        if subject.split != "test" and not subject.source.info.val_count
         else ""
     )
     with st.container(border=True):
@@ -90,7 +95,7 @@ def show_change(subject: EvaluationSubject) -> None:
             ):
                 fill_form(get_store().config_in_force(subject.run.id))
                 st.switch_page(page_file("configure"))
-            if source := editable(subject):
+            if source := editable_source(subject):
                 st.page_link(
                     page_file("data"),
                     label="Look at the corrections, or undo them",
@@ -101,7 +106,7 @@ def show_change(subject: EvaluationSubject) -> None:
 
 def _in_all(subject: EvaluationSubject) -> str:
     """What of the corrections since the run was made still holds, in a sentence; an image that was taken back in as well is none."""
-    source = editable(subject)
+    source = editable_source(subject)
     before: dict[tuple[int, str], int] = {}
     after: dict[tuple[int, str], int] = {}
     for edit in reversed(source.index.edits(-1) if source else []):

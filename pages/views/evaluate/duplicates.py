@@ -6,18 +6,18 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import Item
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import PARTS as ORDER
-from pages.charts.images import picture_html
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.charts.images import image_html
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change
 from pages.shared.text import plain
-from pages.views.evaluate.corrections import correct, editable
+from pages.views.evaluate.corrections import correct_images, editable_source
 
 PAGE = 8
 
 
 def show_split_duplicates(subject: EvaluationSubject) -> None:
     """Pairs across parts, each of which can be taken apart."""
-    source = editable(subject)
+    source = editable_source(subject)
     if source is None:
         st.info("The data set is not in the studio. Look at it on the Data page first.", icon=":material/photo_library:")
         return
@@ -42,16 +42,16 @@ def _show_pair(source: ImportedSource, pair: tuple[Item, Item], is_same: bool) -
     pool, classes = source.pool, source.info.classes
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         for item in pair:
-            part = PARTS[ORDER[item.part]]
+            split = SPLITS[ORDER[item.part]]
             with st.container(width=190):
-                about = f"{part.capitalize()} image, {classes[item.label]}"
-                st.html(picture_html(pool[item.row], about, width=96))
+                about = f"{split.capitalize()} image, {classes[item.label]}"
+                st.html(image_html(pool[item.row], about, width=96))
                 st.caption(plain(f"{about} · {item.path}"))
                 if may_change(owner_of(source.folder)):
                     st.button(
-                        f"Exclude the {part} one",
+                        f"Exclude the {split} one",
                         key=f"twin-{pair[0].row}-{pair[1].row}-{item.row}",
-                        on_click=correct,
+                        on_click=correct_images,
                         args=(source, [item.row], "is_excluded", 1),
                     )
         with st.container(width="stretch"):

@@ -13,7 +13,7 @@ import streamlit as st
 from cnn_core.data.imported import image_names
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import read_calibration
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.made_files import make_or_offer
 from pages.shared.server import get_store
 from pages.shared.text import size_in_words
@@ -42,7 +42,7 @@ def show_export(subject: EvaluationSubject) -> None:
     evaluation = subject.evaluation()
     network = "the best network" if subject.epoch is None else f"the network after epoch {subject.epoch}"
     st.caption(
-        f"Of {network} on the {len(evaluation):,} {PARTS[subject.part]} images, as chosen above. The files need neither this program nor the internet."
+        f"Of {network} on the {len(evaluation):,} {SPLITS[subject.split]} images, as chosen above. The files need neither this program nor the internet."
     )
     places = st.grid(len(CARDS), min_column_width=280)
     for card in CARDS:
@@ -76,14 +76,14 @@ def _offer(subject: EvaluationSubject, card: EvaluationDownload, content: bytes)
 
 def _file_name(subject: EvaluationSubject, card: EvaluationDownload) -> str:
     network = "" if subject.epoch is None else f"-epoch{subject.epoch}"
-    return f"{subject.run.id}{network}-{PARTS[subject.part]}-{card.file}"
+    return f"{subject.run.id}{network}-{SPLITS[subject.split]}-{card.file}"
 
 
 def _make_report(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     from cnn_core.report.run_report import report_run
 
     run = get_store().run(subject.run.id)
-    text = yield from report_run(get_store(), run, evaluation, subject.images(), part=subject.part, epoch=subject.epoch)
+    text = yield from report_run(get_store(), run, evaluation, subject.images(), split=subject.split, epoch=subject.epoch)
     return text.encode()
 
 
@@ -100,7 +100,7 @@ def _make_picture(subject: EvaluationSubject, evaluation: "Evaluation") -> Makin
     from cnn_core.training.figures import paint_predictions
 
     file = io.BytesIO()
-    paint_predictions(subject.images(), evaluation, file, f"{PARTS[subject.part].capitalize()} accuracy")
+    paint_predictions(subject.images(), evaluation, file, f"{SPLITS[subject.split].capitalize()} accuracy")
     return file.getvalue()
 
 

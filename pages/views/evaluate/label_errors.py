@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cnn_core.data.source import ImageSet, finish
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from cnn_core.data.source import ImageSet, Part, finish
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.progress import watch
 from pages.shared.server import get_store
-from pages.views.evaluate.corrections import editable, show_actions
+from pages.views.evaluate.corrections import editable_source, show_actions
 
 if TYPE_CHECKING:
     from cnn_core.config.schema import TrainConfig
@@ -50,13 +50,13 @@ def _may_have_seen(subject: EvaluationSubject) -> bool:
 
     info = subject.source.info
     is_as_it_was = bool(info.val_count) or read_card(subject.folder).fingerprint == info.fingerprint
-    return subject.part == "train" or (subject.part == "val" and not is_as_it_was)
+    return subject.split == "train" or (subject.split == "val" and not is_as_it_was)
 
 
 def _of_unseen(subject: EvaluationSubject) -> FoundLabelErrors:
     evaluation = subject.evaluation()
     st.caption(
-        f"This run did not learn from its {PARTS[subject.part]} images, so its own network is asked: nothing has to be trained."
+        f"This run did not learn from its {SPLITS[subject.split]} images, so its own network is asked: nothing has to be trained."
     )
     return _examine_evaluation(subject.folder, evaluation.key, evaluation)
 
@@ -70,7 +70,7 @@ def _examine_evaluation(folder: Path, key: str, _evaluation: "Evaluation") -> Fo
 
 def _of_seen(subject: EvaluationSubject) -> FoundLabelErrors | None:
     """By cross-validation, from what is kept of one; without, None and the button that starts it."""
-    source = editable(subject)
+    source = editable_source(subject)
     if source is None:
         st.info("The data set is not in the studio. Look at it on the Data page first.", icon=":material/photo_library:")
         return None
@@ -95,18 +95,18 @@ def _of_seen(subject: EvaluationSubject) -> FoundLabelErrors | None:
         "Four networks were trained for this, each without a quarter of the images, and asked about that quarter only. Their answers are "
         "kept with the run and stay valid when you correct labels: the list follows at once."
     )
-    return _examine_unseen(subject.folder, found.key, source.version, subject.part, found, learned, subject.images())
+    return _examine_unseen(subject.folder, found.key, source.version, subject.split, found, learned, subject.images())
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing labels with probabilities…")
 def _examine_unseen(
-    folder: Path, key: str, version: str, part: str, _found: "OutOfFoldPredictions", _learned: ImageSet, _part: ImageSet
+    folder: Path, key: str, version: str, split: Part, _found: "OutOfFoldPredictions", _learned: ImageSet, _shown: ImageSet
 ) -> FoundLabelErrors:
     from cnn_core.metrics.label_errors import find_label_errors
 
-    to = np.searchsorted(_part.rows, _learned.rows).clip(max=len(_part) - 1)
-    to[_part.rows[to] != _learned.rows] = -1
-    return FoundLabelErrors(_found.of(_part), find_label_errors(_found.of(_learned)).moved(to))
+    to = np.searchsorted(_shown.rows, _learned.rows).clip(max=len(_shown) - 1)
+    to[_shown.rows[to] != _learned.rows] = -1
+    return FoundLabelErrors(_found.of(_shown), find_label_errors(_found.of(_learned)).reindex(to))
 
 
 def _ask(subject: EvaluationSubject, recipes: "dict[str, TrainConfig]", count: int) -> "TrainConfig | None":
@@ -143,7 +143,7 @@ def _show(subject: EvaluationSubject, doubts: FoundLabelErrors, true_class: int 
     figures.metric("Suspects", f"{len(indices):,}", border=True, help="Shown below, the most doubtful first.")
     figures.metric(
         "Wrong labels, estimated",
-        f"{errors.estimated / total:.1%} of {total:,.0f}" if evaluation.accuracy >= GOOD_ENOUGH else "–",
+        f"{errors.estimated_count / total:.1%} of {total:,.0f}" if evaluation.accuracy >= GOOD_ENOUGH else "–",
         border=True,
         help="From how often images of each class are confidently taken for another one. Networks mix classes up by themselves too, so the truth is rather lower.",
     )

@@ -7,12 +7,12 @@ import streamlit as st
 
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
 from pages.shared.evaluation_cache import keep
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
-    from cnn_core.metrics.threshold_curves import Areas
+    from cnn_core.metrics.threshold_curves import ClassAreas
 
 NAMED = 5  # classes without images that are called by name
 TALLEST = 720  # pixels of the table of classes
@@ -35,18 +35,18 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     from cnn_core.metrics.classification import choose_k, top_k_accuracy
     from cnn_core.metrics.intervals import wilson_interval
 
-    part, best = PARTS[subject.part], subject.run.summary.get("best_val_accuracy")
-    low, high = wilson_interval(int(evaluation.is_right.sum()), len(evaluation))
+    split, best = SPLITS[subject.split], subject.run.summary.get("best_val_accuracy")
+    low, high = wilson_interval(int(evaluation.is_correct.sum()), len(evaluation))
     k = choose_k(len(evaluation.classes))
     figures = st.grid(5 if k else 4, min_column_width=150)
     figures.metric(
-        f"{part.capitalize()} accuracy",
+        f"{split.capitalize()} accuracy",
         f"{evaluation.accuracy:.2%}",
         delta=f"95 %: {low:.1%} to {high:.1%}",
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help=f"Share of the {part} images whose most probable class is the true one. Below it Wilson's 95 % interval: how far chance in "
+        help=f"Share of the {split} images whose most probable class is the true one. Below it Wilson's 95 % interval: how far chance in "
         f"the choice of {len(evaluation):,} images may move the figure.",
     )
     if k:
@@ -54,15 +54,15 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
             f"Top-{k} accuracy",
             f"{top_k_accuracy(evaluation.scores.rank, k):.2%}",
             border=True,
-            help=f"Share of the {part} images whose true class is among the {k} most probable ones.",
+            help=f"Share of the {split} images whose true class is among the {k} most probable ones.",
         )
     figures.metric(
-        f"{part.capitalize()} loss",
+        f"{split.capitalize()} loss",
         f"{evaluation.loss:.4f}",
         border=True,
-        help=f"Mean cross-entropy per {part} image, in nats; lower is better.",
+        help=f"Mean cross-entropy per {split} image, in nats; lower is better.",
     )
-    figures.metric(f"{part.capitalize()} images", f"{len(evaluation):,}", border=True, help=NEWNESS[subject.part])
+    figures.metric(f"{split.capitalize()} images", f"{len(evaluation):,}", border=True, help=NEWNESS[subject.split])
     figures.metric(
         "Best validation",
         f"{best:.2%}" if best is not None else "–",
@@ -114,19 +114,19 @@ def _tell_missing(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         return
     more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
     st.info(
-        f"There is no {PARTS[subject.part]} image of {', '.join(map(plain, missing[:NAMED]))}{more}: how well such images are found "
+        f"There is no {SPLITS[subject.split]} image of {', '.join(map(plain, missing[:NAMED]))}{more}: how well such images are found "
         "cannot be said, so those figures are left empty and out of the means of AP and AUC. Choose other images, or add some to the data set.",
         icon=":material/info:",
     )
 
 
-def _areas_of(subject: EvaluationSubject, evaluation: "Evaluation") -> "Areas | None":
+def _areas_of(subject: EvaluationSubject, evaluation: "Evaluation") -> "ClassAreas | None":
     """Of every class, computed with progress once for all sessions; None where there are too many classes for that."""
-    from cnn_core.metrics.threshold_curves import MOST_CLASSES, class_areas
+    from cnn_core.metrics.threshold_curves import MOST_CLASSES, compute_class_areas
 
     if len(evaluation.classes) > MOST_CLASSES:
         return None
-    return keep(subject, evaluation, f"areas-{evaluation.temperature}", lambda: class_areas(evaluation))
+    return keep(subject, evaluation, f"areas-{evaluation.temperature}", lambda: compute_class_areas(evaluation))
 
 
 @st.fragment
@@ -159,9 +159,9 @@ def _show_curves(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
 
 
 def _why_no_curve(subject: EvaluationSubject, evaluation: "Evaluation", label: int) -> str:
-    part, name, support = PARTS[subject.part], plain(evaluation.classes[label]), evaluation.per_class.support
+    split, name, support = SPLITS[subject.split], plain(evaluation.classes[label]), evaluation.per_class.support
     if not support[label]:
-        return f"There is no {part} image of {name}, so it has no curve here. Choose another class, or other images."
+        return f"There is no {split} image of {name}, so it has no curve here. Choose another class, or other images."
     if support[label] == len(evaluation):
-        return f"Every {part} image is of {name}: there is nothing to tell it from. Choose other images."
+        return f"Every {split} image is of {name}: there is nothing to tell it from. Choose other images."
     return "The network diverged: its probabilities are no numbers. Choose another epoch or run."

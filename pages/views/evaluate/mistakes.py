@@ -3,9 +3,9 @@
 import streamlit as st
 
 from pages.shared.choice import choose_class
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
-from pages.views.evaluate.corrections import show_actions, show_change
+from pages.views.evaluate.corrections import show_actions, show_data_change
 from pages.views.evaluate.duplicates import show_split_duplicates
 from pages.views.evaluate.label_errors import show_label_errors
 
@@ -20,7 +20,7 @@ DOUBTS, TWINS = "Probable label errors", "Duplicates"
 
 def show_mistakes(subject: EvaluationSubject) -> None:
     """The view."""
-    show_change(subject)
+    show_data_change(subject)
     names = [*HELP, DOUBTS, TWINS]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         asked = st.query_params.get("list")
@@ -44,7 +44,7 @@ def _show_ordering(subject: EvaluationSubject, name: str, true_class: int | None
     evaluation = subject.evaluation()
     indices = ORDERINGS[name.lower()](evaluation, evaluation.select(true_class=true_class))
     st.caption(
-        f"{HELP[name]} {len(indices):,} {PARTS[subject.part]} images. Below each: what the network says and how sure it is, then the "
+        f"{HELP[name]} {len(indices):,} {SPLITS[subject.split]} images. Below each: what the network says and how sure it is, then the "
         "true class where that is another one."
     )
     key = f"mistakes-{subject.name}-{name}-{true_class}"

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.robustness import robustness_chart
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.progress import CANCELLED, watch
 from pages.views.evaluate.robustness_examples import show_examples
 
@@ -59,7 +59,7 @@ def _choose_size(subject: EvaluationSubject, evaluation: "Evaluation") -> int:
         required=True,
         format_func=lambda size: f"all {size:,}" if size == total else f"{size:,}",
         key=f"robustness-size-{subject.name}",
-        help=f"Drawn at random from the {PARTS[subject.part]} images, the same ones every time. More take longer, and their figures are surer.",
+        help=f"Drawn at random from the {SPLITS[subject.split]} images, the same ones every time. More take longer, and their figures are surer.",
     )
 
 
@@ -71,7 +71,7 @@ def _read(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> "
 
 def _measure(subject: EvaluationSubject, evaluation: "Evaluation", most: int) -> "Robustness | None":
     """With progress once the button was pressed; before, None, and what to do."""
-    from cnn_core.metrics.robustness import robustness_of
+    from cnn_core.metrics.robustness import evaluate_robustness
 
     name = f"robustness-{evaluation.key}-{most}-{subject.run.id}"
     if st.session_state.get(ASKED) != name:
@@ -82,7 +82,7 @@ def _measure(subject: EvaluationSubject, evaluation: "Evaluation", most: int) ->
             icon=":material/info:",
         )
         return None
-    found = watch(robustness_of(subject.folder, subject.epoch, evaluation.key, subject.images(), most), name)
+    found = watch(evaluate_robustness(subject.folder, subject.epoch, evaluation.key, subject.images(), most), name)
     st.session_state.pop(ASKED, None)
     return found
 
@@ -93,8 +93,8 @@ def _ask(name: str) -> None:
 
 
 def _sample(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> str:
-    part, total = PARTS[subject.part], len(evaluation)
-    return f"all {total:,} {part} images" if count == total else f"{count:,} of the {total:,} {part} images"
+    split, total = SPLITS[subject.split], len(evaluation)
+    return f"all {total:,} {split} images" if count == total else f"{count:,} of the {total:,} {split} images"
 
 
 def _show(subject: EvaluationSubject, evaluation: "Evaluation", found: "Robustness") -> None:
@@ -112,7 +112,7 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation", found: "Robustne
             f"Measured on {_sample(subject, evaluation, found.count)}. By chance in their choice, an accuracy may be off by up to "
             f"{50 * (high - low):.1f} percentage points (95 % interval)."
         )
-    if subject.part == "train":
+    if subject.split == "train":
         st.caption("The network learned from these images as they are: on test images all lines lie lower.")
 
 

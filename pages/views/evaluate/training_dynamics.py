@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from cnn_core.data.source import Part
 from cnn_core.errors import RunError
 from cnn_core.home import LEARNING
 from pages.charts.training_dynamics import epochs_chart, forgetting_chart, learned_chart
 from pages.shared.choice import choose_class
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
@@ -32,7 +33,7 @@ LISTS = {
 
 def show_training_dynamics(subject: EvaluationSubject) -> None:
     """The view."""
-    if subject.part == "test":
+    if subject.split == "test":
         st.info(
             "A run looks at its test images once, when it is done, so they have no history. Choose training or validation images above.",
             icon=":material/history:",
@@ -44,7 +45,7 @@ def show_training_dynamics(subject: EvaluationSubject) -> None:
     except RunError as error:
         st.info(plain(error), icon=":material/history:")
         return
-    st.caption(f"{JUDGED[subject.part]} Of all epochs of the run, whichever network is chosen above.")
+    st.caption(f"{JUDGED[subject.split]} Of all epochs of the run, whichever network is chosen above.")
     for note in history.notes:
         st.warning(note, icon=":material/warning:")
     _show_metrics(subject, history)
@@ -57,26 +58,26 @@ def _history_of(subject: EvaluationSubject, count: int) -> "TrainingDynamics":
     folder = subject.folder
     version = (folder / LEARNING).stat().st_mtime_ns if (folder / LEARNING).exists() else 0
     done = int(subject.run.summary.get("epochs") or 0)
-    return _read(folder, subject.part, count, subject.source.info.fingerprint, done, version)
+    return _read(folder, subject.split, count, subject.source.info.fingerprint, done, version)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading what was right when…")
-def _read(folder: Path, part: str, count: int, fingerprint: str, done: int, version: int) -> "TrainingDynamics":
+def _read(folder: Path, split: Part, count: int, fingerprint: str, done: int, version: int) -> "TrainingDynamics":
     from cnn_core.metrics.training_dynamics import read_dynamics
 
-    return read_dynamics(folder, part, count, fingerprint, done)
+    return read_dynamics(folder, split, count, fingerprint, done)
 
 
 def _show_metrics(subject: EvaluationSubject, history: "TrainingDynamics") -> None:
     never, kept = int(history.is_never_learned.sum()), int(history.is_unforgettable.sum())
-    often = int((history.forgotten > 0).sum())
+    often = int((history.forgetting_events > 0).sum())
     last = f"in epoch {history.epochs[-1]}"
     figures = st.grid(4, min_column_width=150)
     for name, count, told in (
         ("Never forgotten", kept, "Right once, and in every epoch after it."),
         ("Forgotten at least once", often, "Right in an epoch and wrong in the next one: a forgetting event."),
         ("Never learned", never, f"Wrong in all {len(history.epochs):,} epochs."),
-        (f"Right {last}", int(history.is_right_at_end.sum()), "In the last epoch that is known."),
+        (f"Right {last}", int(history.is_correct_at_end.sum()), "In the last epoch that is known."),
     ):
         figures.metric(
             name,
@@ -85,12 +86,12 @@ def _show_metrics(subject: EvaluationSubject, history: "TrainingDynamics") -> No
             delta_color="off",
             delta_arrow="off",
             border=True,
-            help=f"{told} Share of the {PARTS[subject.part]} images.",
+            help=f"{told} Share of the {SPLITS[subject.split]} images.",
         )
 
 
 def _show_charts(subject: EvaluationSubject, history: "TrainingDynamics") -> None:
-    images, left, right = PARTS[subject.part], *st.columns(2)
+    images, left, right = SPLITS[subject.split], *st.columns(2)
     for place, title, figure, alt in (
         (
             left,
@@ -124,7 +125,7 @@ def _show_images(subject: EvaluationSubject, evaluation: "Evaluation", history: 
     if true_class is not None:
         indices = indices[evaluation.labels[indices] == true_class]
     st.caption(
-        f"{LISTS[name]} {len(indices):,} {PARTS[subject.part]} {'image' if len(indices) == 1 else 'images'}. Tick some to see their epochs beside each other."
+        f"{LISTS[name]} {len(indices):,} {SPLITS[subject.split]} {'image' if len(indices) == 1 else 'images'}. Tick some to see their epochs beside each other."
     )
     key = f"learning-{subject.name}-{name}-{true_class}"
     ticked = show_image_grid(subject, evaluation, indices, key, lambda index: _in_short(evaluation, history, index))
@@ -138,7 +139,7 @@ def _listed(name: str, history: "TrainingDynamics") -> np.ndarray:
 
     match name:
         case "Most often forgotten":
-            return training_dynamics.forgotten_often(history)
+            return training_dynamics.most_often_forgotten(history)
         case "Never learned":
             return np.flatnonzero(history.is_never_learned)
         case "Learned last":
@@ -149,7 +150,11 @@ def _listed(name: str, history: "TrainingDynamics") -> np.ndarray:
 
 def _in_short(evaluation: "Evaluation", history: "TrainingDynamics", index: int) -> str:
     """What stands below an image: its true class, when it was learned, how often it was forgotten."""
-    name, first, times = evaluation.classes[evaluation.labels[index]], history.first_right[index], history.forgotten[index]
+    name, first, times = (
+        evaluation.classes[evaluation.labels[index]],
+        history.first_correct_epoch[index],
+        history.forgetting_events[index],
+    )
     if history.is_never_learned[index]:
         return f"{name}: never right"
     return f"{name}: right from epoch {first}" if not times else f"{name}: first right in epoch {first}, forgotten {times}×"
@@ -160,7 +165,7 @@ def _show_epochs(evaluation: "Evaluation", history: "TrainingDynamics", chosen: 
     st.markdown("**Epoch by epoch**")
     st.caption("Blue with ✓: right in this epoch. Orange with ✗: wrong.")
     told = "; ".join(
-        f"{name} right in {int(history.of_image(index).sum())} of {len(history.epochs)} epochs"
+        f"{name} right in {int(history.image_history(index).sum())} of {len(history.epochs)} epochs"
         for index, name in zip(chosen, names, strict=True)
     )
     st.plotly_chart(

@@ -32,7 +32,7 @@ class Choice:
 
     true_class: int | None
     predicted: int | None
-    is_right: bool | None
+    is_correct: bool | None
     sure: tuple[int, int]
     order: str
 
@@ -42,7 +42,7 @@ class Choice:
         indices = evaluation.select(
             true_class=self.true_class,
             predicted=self.predicted,
-            is_right=self.is_right,
+            is_correct=self.is_correct,
             confidence=(low / 100, high / 100),
         )
         sign = ORDERS[self.order]
@@ -105,7 +105,7 @@ def _told(calibration: Calibration) -> str:
 
 
 def _why_none(choice: Choice, evaluation: "Evaluation") -> str:
-    if choice.is_right is False and evaluation.is_right.all():
+    if choice.is_correct is False and evaluation.is_correct.all():
         return "No test image fits this choice. The network got every one of them right."
     return "No test image fits this choice. Choose any class, or a wider range."
 

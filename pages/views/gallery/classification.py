@@ -9,7 +9,7 @@ from PIL import Image
 
 from cnn_core.inference.confidence import Calibration, network_key
 from cnn_core.runs.run import Run
-from pages.charts.heatmaps import heat_over
+from pages.charts.heatmaps import overlay_heatmap
 from pages.shared.run_selection import get_classifier
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -78,18 +78,18 @@ def _views_in_words(classifier: "Classifier", views: int) -> str:
 @st.cache_data(max_entries=KEPT, show_spinner="Looking for what speaks for the class…")
 def _heat(network: str, pixels: np.ndarray, name: str, _classifier: "Classifier") -> tuple[np.ndarray | None, str]:
     """Grad-CAM of the last convolution for class `name` over the pixels, and a sentence about it."""
-    from cnn_core.explain.grad_cam import raw_grad_cam, to_heat
+    from cnn_core.explain.grad_cam import raw_grad_cam, to_heatmap
     from cnn_core.explain.layers import conv_layers
-    from cnn_core.explain.single_image import normalised
+    from cnn_core.explain.single_image import to_model_input
 
     layers = list(conv_layers(_classifier.model))
     if not layers:
         return None, "This network has no convolution, so there is no map of where it looked."
     card = _classifier.card
-    raw = raw_grad_cam(_classifier.model, layers[-1], normalised(pixels, card), [card.classes.index(name)], is_activated=True)
-    heat = to_heat(raw, pixels.shape[:2])[0]
+    raw = raw_grad_cam(_classifier.model, layers[-1], to_model_input(pixels, card), [card.classes.index(name)], is_activated=True)
+    heat = to_heatmap(raw, pixels.shape[:2])[0]
     if not heat.any():
         return None, f"Nothing that its last convolution sees speaks for {plain(name)}."
     height, width = raw.shape[1:]
     coarse = ", too few to say where" if height * width <= TOO_COARSE else ""
-    return heat_over(pixels, heat, OPACITY), f"Yellow speaks for {plain(name)}; seen as {height}×{width} positions{coarse}."
+    return overlay_heatmap(pixels, heat, OPACITY), f"Yellow speaks for {plain(name)}; seen as {height}×{width} positions{coarse}."

@@ -42,7 +42,7 @@ def show_nearest(answer: ClassificationRequest) -> None:
     st.markdown(f"**Nearest training images of {plain(answer.name)}**", help=HELP)
     names = [f"{classes[bank.images.labels[row]]} · {cosine:.2f}" for row, cosine in zip(rows, cosines, strict=True)]
     st.html(labelled_grid(bank.images[rows], names))
-    among = f"a sample of {len(bank.numbers):,} of the {bank.total:,}" if bank.is_sample else f"all {bank.total:,}"
+    among = f"a sample of {len(bank.indices):,} of the {bank.total:,}" if bank.is_sample else f"all {bank.total:,}"
     spread = ", as many of every class as there are" if bank.is_sample else ""
     st.caption(f"Class and similarity, most alike first, from {among} training images{spread}.")
 
@@ -74,6 +74,6 @@ def _shelf(folder: Path, key: str) -> "dict[str, FeatureBank]":
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _features(network: str, pixels: np.ndarray, _classifier: "Classifier") -> np.ndarray:
-    from cnn_core.explain.nearest_images import features_of
+    from cnn_core.explain.nearest_images import compute_image_features
 
-    return features_of(_classifier.model, _classifier.card, pixels)
+    return compute_image_features(_classifier.model, _classifier.card, pixels)

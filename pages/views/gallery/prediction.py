@@ -10,8 +10,8 @@ from cnn_core.errors import ImageError, StudioError
 from cnn_core.inference.confidence import Calibration
 from cnn_core.runs.run import Run
 from pages.charts.figures import probability_bars
-from pages.charts.images import picture_html
-from pages.charts.predictions import together_bars
+from pages.charts.images import image_html
+from pages.charts.predictions import compare_predictions_chart
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.gallery.classification import ClassificationRequest, classify_own_image
@@ -138,7 +138,7 @@ def _show_together(answers: list[ClassificationRequest]) -> None:
         for answer in answers
     }
     if len({frozenset(table) for table in tables.values()}) == 1:
-        chart = together_bars(tables)
+        chart = compare_predictions_chart(tables)
         st.plotly_chart(chart, config={"displayModeBar": False}, alt="The most probable classes of each run, side by side")
         return
     st.caption("These runs do not know the same classes, so each has a chart of its own.")
@@ -164,9 +164,9 @@ def _show_received(answer: ClassificationRequest) -> None:
     size, colour = len(pixels), "grey" if pixels.shape[2] == 1 else "colour"
     said = plain(answer.prediction.ranked[0][0])
     if answer.heat is None:
-        st.html(picture_html(pixels, "What the network received", width=WIDTH))
+        st.html(image_html(pixels, "What the network received", width=WIDTH))
     else:
-        st.html(picture_html(answer.heat, f"Heat over what the network received: what speaks for {said}", width=WIDTH))
+        st.html(image_html(answer.heat, f"Heat over what the network received: what speaks for {said}", width=WIDTH))
     st.caption(f"What the network received: {size}×{size} {colour}")
     if answer.heat_note:
         st.caption(answer.heat_note)

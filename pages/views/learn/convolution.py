@@ -18,7 +18,7 @@ from pages.shared.server import get_store
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
-    from cnn_core.explain.forward_trace import Step
+    from cnn_core.explain.forward_trace import TraceStep
     from cnn_core.inference.classifier import Classifier
 
 KEY, FROM_SET = "convolution", "Data set"
@@ -55,10 +55,10 @@ def show_convolution() -> None:
 
 def _make_ready(picture: DecodedImage | None, classifier: "Classifier") -> np.ndarray | None:
     """What the network receives, (S, S, C) uint8; a sentence where there is nothing yet, or nothing to use."""
-    from cnn_core.explain.single_image import is_finite
+    from cnn_core.explain.single_image import has_finite_weights
     from cnn_core.inference.preprocessing import received
 
-    if not is_finite(classifier.model):
+    if not has_finite_weights(classifier.model):
         st.warning("The network diverged: its weights are no numbers. Choose another run.", icon=":material/warning:")
     elif picture is None:
         st.info("Choose an image: its way through the network appears below.", icon=":material/gesture:")
@@ -98,14 +98,14 @@ def _show_passage(run: Run, classifier: "Classifier", pixels: np.ndarray) -> Non
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner="Following the image…")
-def _follow(network: str, pixels: np.ndarray, _classifier: "Classifier") -> "list[Step]":
-    from cnn_core.explain.forward_trace import follow
-    from cnn_core.explain.single_image import normalised
+def _follow(network: str, pixels: np.ndarray, _classifier: "Classifier") -> "list[TraceStep]":
+    from cnn_core.explain.forward_trace import trace_forward
+    from cnn_core.explain.single_image import to_model_input
 
-    return follow(_classifier.model, normalised(pixels, _classifier.card))
+    return trace_forward(_classifier.model, to_model_input(pixels, _classifier.card))
 
 
-def _first(steps: "list[Step]") -> tuple[int, int]:
+def _first(steps: "list[TraceStep]") -> tuple[int, int]:
     """The first convolution's channel with the largest number; the image's first where there is no convolution."""
     number = next((number for number, step in enumerate(steps) if step.kind == "convolution"), 0)
     return number, int(steps[number].output.max((1, 2)).argmax())

@@ -7,16 +7,16 @@ import numpy as np
 from pages.charts.components.map import Colouring
 
 CLASSES = 20  # that have a colour of their own: ten colours in two shapes
-TRUTH, PREDICTED, VERDICT = "true class", "predicted class", "right or wrong"
+TRUTH, PREDICTED, CORRECTNESS = "true class", "predicted class", "right or wrong"
 
 
-def colour(by: str, truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Colouring:
-    """The points with classes `truth` and `predicted`, both (n,) int64, coloured by TRUTH, PREDICTED or VERDICT.
+def colour_points(by: str, truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Colouring:
+    """The points with classes `truth` and `predicted`, both (n,) int64, coloured by TRUTH, PREDICTED or CORRECTNESS.
 
     Of more than CLASSES classes, those with most mistakes among the points have colours, and of these those with most points; the others share none.
     """
     is_wrong = truth != predicted
-    if by == VERDICT:
+    if by == CORRECTNESS:
         return Colouring(by, [("right", 0), ("wrong", 1)], is_wrong.astype(np.int64))
     labels = truth if by == TRUTH else predicted
     present, place = np.unique(labels, return_inverse=True)

@@ -7,8 +7,8 @@ import streamlit as st
 
 from pages.charts.components.map import Points
 from pages.charts.figures import probability_bars
-from pages.charts.images import labelled_grid, picture_html
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.charts.images import image_html, labelled_grid
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
@@ -30,13 +30,13 @@ def show_pinned(
             "Press a point to keep its image here, with those that the network sees most like it.", icon=":material/push_pin:"
         )
         return
-    part, truth = PARTS[subject.part].capitalize(), evaluation.classes[evaluation.labels[index]]
+    split, truth = SPLITS[subject.split].capitalize(), evaluation.classes[evaluation.labels[index]]
     shares = evaluation.probabilities(np.array([index]))[0]
     ranked = [(evaluation.classes[label], float(shares[label])) for label in np.argsort(-shares, kind="stable")]
-    st.html(picture_html(subject.images()[index], f"{part} image {index}, class {truth}", width=200))
-    verdict = ":green[✓ right]" if evaluation.is_right[index] else ":red[✗ wrong]"
+    st.html(image_html(subject.images()[index], f"{split} image {index}, class {truth}", width=200))
+    verdict = ":green[✓ right]" if evaluation.is_correct[index] else ":red[✗ wrong]"
     st.markdown(
-        f"{part} image {index} is **{plain(truth)}**. The network says {plain(ranked[0][0])}, {ranked[0][1]:.1%}: {verdict}"
+        f"{split} image {index} is **{plain(truth)}**. The network says {plain(ranked[0][0])}, {ranked[0][1]:.1%}: {verdict}"
     )
     st.plotly_chart(
         probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
@@ -67,16 +67,16 @@ def _show_nearest(
     st.html(labelled_grid(subject.images()[numbers[rows]], names))
 
 
-def show_chosen(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:
+def show_selection(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:
     """The chosen images, mistakes first, with the way back."""
     chosen = np.array(state["chosen"])
     with st.container(key=f"map-chosen-{state['turn']}"):
         count = len(chosen)
-        wrong = int((~evaluation.is_right[chosen]).sum())
+        wrong = int((~evaluation.is_correct[chosen]).sum())
         st.subheader(f"{count:,} chosen {'image' if count == 1 else 'images'}")
         st.caption(f"{wrong:,} of them {'is a mistake' if wrong == 1 else 'are mistakes'}. {_common(evaluation, chosen)}")
         st.button("Back to the map", icon=":material/arrow_upward:", key="map-back", on_click=_forget, args=(state,))
-    order = chosen[np.argsort(evaluation.is_right[chosen], kind="stable")]
+    order = chosen[np.argsort(evaluation.is_correct[chosen], kind="stable")]
     show_image_grid(subject, evaluation, order, f"map-{subject.name}-{state['turn']}")
 
 
@@ -116,7 +116,7 @@ def show_table(points: Points) -> None:
     )
 
 
-def take_row(points: Points, state: dict) -> None:
+def pin_selected_row(points: Points, state: dict) -> None:
     """Pin the image of the row that was chosen in the table since this was last asked. To be asked before the map is drawn."""
     rows = [row for row in st.session_state.get(_rows_key(points), NONE)["selection"]["rows"] if row < len(points.numbers)]
     if rows and rows != state.get("rows"):

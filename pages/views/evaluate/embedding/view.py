@@ -14,13 +14,13 @@ from cnn_core.metrics.sampling import spread_over_classes
 from pages.charts.components.map import Marked, Points, show_points
 from pages.charts.image_sheets import Sheet, make_sheet
 from pages.shared.evaluation_cache import is_kept, keep
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import percent, plain
-from pages.views.evaluate.embedding.colours import CLASSES, PREDICTED, TRUTH, VERDICT, colour
-from pages.views.evaluate.embedding.details import show_chosen, show_pinned, show_table, take_row
+from pages.views.evaluate.embedding.colours import CLASSES, CORRECTNESS, PREDICTED, TRUTH, colour_points
+from pages.views.evaluate.embedding.details import pin_selected_row, show_pinned, show_selection, show_table
 
 if TYPE_CHECKING:
-    from cnn_core.explain.embedding import Layout
+    from cnn_core.explain.embedding import EmbeddingLayout
     from cnn_core.metrics.evaluation import Evaluation
 
 SIZES, USUAL = (500, 2000, 5000), 2000  # images
@@ -32,7 +32,7 @@ DIVERGED = (
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class EmbeddingSample:
     """Images by their `numbers` (n,) int64 in the evaluation, with `features` (n, D) float32 and thumbnails in the same order."""
 
     numbers: np.ndarray
@@ -40,7 +40,7 @@ class Sample:
     sheet: Sheet
 
 
-def show_map(subject: EvaluationSubject) -> None:
+def show_embedding(subject: EvaluationSubject) -> None:
     """The view. What takes long is outside of the fragment: a press on Cancel in a fragment waits for its end."""
     evaluation = subject.evaluation()
     st.subheader("Map of images")
@@ -60,15 +60,15 @@ def show_map(subject: EvaluationSubject) -> None:
 
 
 @st.fragment
-def _show_layout(subject: EvaluationSubject, evaluation: "Evaluation", sample: Sample, points: Points, by: str) -> None:
+def _show_layout(subject: EvaluationSubject, evaluation: "Evaluation", sample: EmbeddingSample, points: Points, by: str) -> None:
     """The map with what is pinned and chosen in it: another choice runs this part alone."""
     state = st.session_state.setdefault(f"map-{subject.name}", {"pinned": None, "chosen": [], "turn": 0})
-    take_row(points, state)
+    pin_selected_row(points, state)
     wide, beside = st.columns([5, 2])
     with wide:
         _show_points(subject, points, by, state)
         if state["chosen"]:
-            show_chosen(subject, evaluation, state)
+            show_selection(subject, evaluation, state)
     with beside:
         show_pinned(subject, evaluation, sample.numbers, sample.features, state)
     show_table(points)
@@ -88,12 +88,12 @@ def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[int, 
             required=True,
             format_func=lambda size: f"all {size:,}" if size == total else f"{size:,}",
             key=f"map-count-{subject.name}",
-            help=f"As many of every class as of the others, of the {total:,} {PARTS[subject.part]} images; the same ones every time.",
+            help=f"As many of every class as of the others, of the {total:,} {SPLITS[subject.split]} images; the same ones every time.",
         )
         by = st.segmented_control(
             "Colours",
-            [TRUTH, PREDICTED, VERDICT],
-            default=VERDICT if are_many else TRUTH,
+            [TRUTH, PREDICTED, CORRECTNESS],
+            default=CORRECTNESS if are_many else TRUTH,
             required=True,
             key=f"map-colours-{subject.run.id}",
             help=f"Up to {CLASSES} classes have a colour, and the second ten another shape; of more, those with most mistakes here.",
@@ -109,31 +109,33 @@ def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[int, 
     return count, by, method
 
 
-def _take_sample(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> Generator[Progress, None, Sample]:
+def _take_sample(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> Generator[Progress, None, EmbeddingSample]:
     from cnn_core.explain.embedding import compute_features
 
     numbers = spread_over_classes(evaluation.labels, count)
     images: ImageSet = subject.images().take(numbers)
-    model, card = subject.network()
+    model, card = subject.model()
     features = yield from compute_features(model, card, images)
     sheet = yield from make_sheet(images)
-    return Sample(numbers, features, sheet)
+    return EmbeddingSample(numbers, features, sheet)
 
 
-def _lay_out(subject: EvaluationSubject, evaluation: "Evaluation", sample: Sample, method: str) -> "tuple[Layout | None, str]":
+def _lay_out(
+    subject: EvaluationSubject, evaluation: "Evaluation", sample: EmbeddingSample, method: str
+) -> "tuple[EmbeddingLayout | None, str]":
     """The layout and its name; no layout while t-SNE waits to be asked for, or where it fails."""
-    from cnn_core.explain.embedding import lay_out_by_pca
+    from cnn_core.explain.embedding import project_by_pca
 
     name = f"{PCA} {len(sample.numbers)}"
     if method == TSNE:
         return _lay_out_by_tsne(subject, evaluation, sample)
 
-    def steps() -> "Generator[Progress, None, Layout]":
+    def steps() -> "Generator[Progress, None, EmbeddingLayout]":
         yield Progress("Laying out images by PCA", 0, 1)
-        return lay_out_by_pca(sample.features)
+        return project_by_pca(sample.features)
 
     layout = keep(subject, evaluation, name, steps)
-    first, second = layout.shares
+    first, second = layout.explained_variance
     st.caption(
         f"PCA: across, the direction in which the features vary most ({percent(first)} of their variance), upwards the next ({percent(second)}); "
         f"the other {percent(max(0.0, 1 - first - second))} is not seen here. (K. Pearson, 1901; H. Hotelling, 1933)"
@@ -141,8 +143,10 @@ def _lay_out(subject: EvaluationSubject, evaluation: "Evaluation", sample: Sampl
     return layout, name
 
 
-def _lay_out_by_tsne(subject: EvaluationSubject, evaluation: "Evaluation", sample: Sample) -> "tuple[Layout | None, str]":
-    from cnn_core.explain.embedding import lay_out_by_tsne
+def _lay_out_by_tsne(
+    subject: EvaluationSubject, evaluation: "Evaluation", sample: EmbeddingSample
+) -> "tuple[EmbeddingLayout | None, str]":
+    from cnn_core.explain.embedding import project_by_tsne
 
     perplexity = st.segmented_control(
         "Perplexity",
@@ -170,7 +174,7 @@ def _lay_out_by_tsne(subject: EvaluationSubject, evaluation: "Evaluation", sampl
         st.caption(f"It takes about {_duration(count)} on a processor that has nothing else to do, and can be cancelled.")
         return None, name
     try:
-        return keep(subject, evaluation, name, lambda: lay_out_by_tsne(sample.features, perplexity)), name
+        return keep(subject, evaluation, name, lambda: project_by_tsne(sample.features, perplexity)), name
     except StudioError as error:
         st.session_state.pop(asked)
         st.error(plain(error), icon=":material/error:")
@@ -182,11 +186,11 @@ def _duration(count: int) -> str:
     return "3 seconds" if count <= 500 else "10 seconds" if count <= 2000 else "half a minute"
 
 
-def _points(evaluation: "Evaluation", sample: Sample, layout: "Layout", name: str) -> Points:
-    numbers, shares = sample.numbers, layout.shares
+def _points(evaluation: "Evaluation", sample: EmbeddingSample, layout: "EmbeddingLayout", name: str) -> Points:
+    numbers, shares = sample.numbers, layout.explained_variance
     return Points(
         name,
-        layout.places,
+        layout.coordinates,
         numbers,
         evaluation.labels[numbers],
         evaluation.predicted[numbers],
@@ -220,9 +224,9 @@ def _show_points(subject: EvaluationSubject, points: Points, by: str, state: dic
     )
     show_points(
         f"map-chart-{subject.name}",
-        PARTS[subject.part].capitalize(),
+        SPLITS[subject.split].capitalize(),
         points,
-        colour(by, points.truth, points.predicted, points.names),
+        colour_points(by, points.truth, points.predicted, points.names),
         marked,
         pin,
         choose,

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.charts.heatmaps import heat_over
-from pages.charts.images import picture_html
+from pages.charts.heatmaps import overlay_heatmap
+from pages.charts.images import image_html
 from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.text import plain
-from pages.views.evaluate.explain.image_choice import Seen
+from pages.views.evaluate.explain.image_choice import ChosenImage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,12 +20,13 @@ HELP = (
 
 
 @st.fragment
-def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], seen: Seen) -> None:
+def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], seen: ChosenImage) -> None:
     """A layer and a class to choose; the heat over the image."""
-    from cnn_core.explain.grad_cam import conv_layers, raw_grad_cam, to_heat
+    from cnn_core.explain.grad_cam import raw_grad_cam, to_heatmap
+    from cnn_core.explain.layers import conv_layers
 
     st.subheader("Where it looked", help=HELP)
-    model, _ = subject.network()
+    model, _ = subject.model()
     layers = conv_layers(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layer = st.selectbox(
@@ -48,7 +49,7 @@ def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], seen: Se
         )
     with st.spinner("Looking for what speaks for the class…"):  # a second or two of a large network on large images
         raw = raw_grad_cam(model, layer, seen.image, [label], is_activated=True)
-    _show_overlay(seen.pixels, to_heat(raw, seen.pixels.shape[:2])[0], raw[0], classes[label])
+    _show_overlay(seen.pixels, to_heatmap(raw, seen.pixels.shape[:2])[0], raw[0], classes[label])
 
 
 @st.fragment
@@ -64,11 +65,11 @@ def _show_overlay(pixels: "np.ndarray", heat: "np.ndarray", raw: "np.ndarray", n
     )
     with st.container(horizontal=True):
         with st.container(width=240):
-            st.html(picture_html(pixels, "The image as it is", width=220))
+            st.html(image_html(pixels, "The image as it is", width=220))
             st.caption("The image")
         with st.container(width=240):
-            over = heat_over(pixels, heat, opacity / 100)
-            st.html(picture_html(over, f"Heat over the image: where something speaks for {name}", width=220))
+            over = overlay_heatmap(pixels, heat, opacity / 100)
+            st.html(image_html(over, f"Heat over the image: where something speaks for {name}", width=220))
             st.caption(f"Heat for {plain(name)}")
     height, width = raw.shape
     st.caption(

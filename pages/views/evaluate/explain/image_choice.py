@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnn_core.errors import ImageError
 from pages.shared.choice import no_such_number
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.own_image import choose_own_image
 from pages.shared.text import plain
 
@@ -24,7 +24,7 @@ REFUSED = "inside-refused"  # a sentence on the number that was typed
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ChosenImage:
     """One image: `pixels` (H, W, C) uint8; `image` the same as the network takes it, (1, C, H, W) float32; `shares` (classes,) float64,
     the probabilities that the network gives; `label`: its true class, None where nobody said; `key`: another one for every image."""
 
@@ -40,9 +40,9 @@ class Seen:
         return int(self.shares.argmax())
 
 
-def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Seen | None:
+def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> ChosenImage | None:
     """The image that the address asks for (`?image=`), then the one that is chosen; the address follows. None: there is none yet."""
-    key = f"inside-{subject.run.config.data}-{subject.part}"  # other runs on the same data show the same image
+    key = f"inside-{subject.run.config.data}-{subject.split}"  # other runs on the same data show the same image
     index = _asked_image(key, len(evaluation))
     way = st.segmented_control(
         "Image", [ALL, CLASS, MISTAKES, OWN], default=ALL, required=True, key=f"{key}-way", help="Where the image comes from."
@@ -51,12 +51,12 @@ def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Seen |
         return _own_image(subject)
     members = _members(evaluation, way, index, key)
     if not len(members):
-        st.success(f"Not one of the {PARTS[subject.part]} images was classified wrong.", icon=":material/check_circle:")
+        st.success(f"Not one of the {SPLITS[subject.split]} images was classified wrong.", icon=":material/check_circle:")
         return None
     index = _choose_member(members, index, f"{key}-{way}", key)
     st.query_params["image"] = st.session_state[TOLD] = str(index)
     return _seen(
-        subject, subject.images()[index], f"{PARTS[subject.part]} image {index}", str(index), int(evaluation.labels[index])
+        subject, subject.images()[index], f"{SPLITS[subject.split]} image {index}", str(index), int(evaluation.labels[index])
     )
 
 
@@ -122,10 +122,10 @@ def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> in
     return int(members[place])
 
 
-def _own_image(subject: EvaluationSubject) -> Seen | None:
+def _own_image(subject: EvaluationSubject) -> ChosenImage | None:
     from cnn_core.inference.preprocessing import received
 
-    _, card = subject.network()
+    _, card = subject.model()
     picture = choose_own_image(card, "inside")
     if picture is None:
         st.info("Draw something, or upload a picture: what the network makes of it appears here.", icon=":material/gesture:")
@@ -138,9 +138,9 @@ def _own_image(subject: EvaluationSubject) -> Seen | None:
     return _seen(subject, pixels, "your picture, as the network receives it", "own")
 
 
-def _seen(subject: EvaluationSubject, pixels: np.ndarray, name: str, key: str, label: int | None = None) -> Seen:
-    from cnn_core.explain.single_image import answer, normalised
+def _seen(subject: EvaluationSubject, pixels: np.ndarray, name: str, key: str, label: int | None = None) -> ChosenImage:
+    from cnn_core.explain.single_image import predict_probabilities, to_model_input
 
-    model, card = subject.network()
-    image = normalised(pixels, card)
-    return Seen(pixels, image, answer(model, image), name, f"{subject.name}-{key}", label)
+    model, card = subject.model()
+    image = to_model_input(pixels, card)
+    return ChosenImage(pixels, image, predict_probabilities(model, image), name, f"{subject.name}-{key}", label)

@@ -7,14 +7,14 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.events import Progress
-from pages.charts.heatmaps import show_grid
+from pages.charts.heatmaps import show_map_grid
 from pages.shared.evaluation_cache import is_kept, keep
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
-from pages.views.evaluate.explain.image_choice import Seen
-from pages.views.evaluate.explain.sample import sample_of
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
+from pages.views.evaluate.explain.image_choice import ChosenImage
+from pages.views.evaluate.explain.sample import choose_sample
 
 if TYPE_CHECKING:
-    from cnn_core.explain.feature_maps import Deadness, LayerOutput
+    from cnn_core.explain.feature_maps import DeadChannels, LayerOutput
     from cnn_core.metrics.evaluation import Evaluation
 
 TOLD = 24  # numbers of dead channels that are written out
@@ -34,14 +34,14 @@ DEAD_HELP = (
 
 
 @st.fragment
-def show_maps(subject: EvaluationSubject, seen: Seen) -> None:
+def show_feature_maps(subject: EvaluationSubject, seen: ChosenImage) -> None:
     """The feature maps of a layer, which is chosen, for one image."""
-    from cnn_core.explain.feature_maps import feature_maps
+    from cnn_core.explain.feature_maps import compute_feature_maps
 
     st.subheader("Feature maps", help=MAPS_HELP)
-    model, _ = subject.network()
+    model, _ = subject.model()
     with st.spinner("Computing the maps…"):
-        layers = feature_maps(model, seen.image)
+        layers = compute_feature_maps(model, seen.image)
     names = [layer.name for layer in layers]
     first = next((place for place, layer in enumerate(layers) if layer.kind == "activation"), 0)
     chosen = st.selectbox(
@@ -57,7 +57,7 @@ def show_maps(subject: EvaluationSubject, seen: Seen) -> None:
 
 
 def _show_channels(layer: "LayerOutput", key: str) -> None:
-    from cnn_core.explain.feature_maps import to_shades
+    from cnn_core.explain.feature_maps import to_grey
 
     maps = layer.outputs[0].float().numpy()  # (channels, h, w)
     least = maps.min()
@@ -68,10 +68,10 @@ def _show_channels(layer: "LayerOutput", key: str) -> None:
     )
 
     def draw(numbers: range) -> list[tuple[np.ndarray, str]]:
-        shades = to_shades(maps[numbers.start : numbers.stop])
+        shades = to_grey(maps[numbers.start : numbers.stop])
         return [(shade, f"{number}: {maps[number].max():.2g}") for shade, number in zip(shades, numbers, strict=True)]
 
-    show_grid(len(maps), "channel", draw, key)
+    show_map_grid(len(maps), "channel", draw, key)
 
 
 def _describe(layer: "LayerOutput") -> str:
@@ -82,15 +82,15 @@ def _describe(layer: "LayerOutput") -> str:
 @st.fragment
 def show_filters(subject: EvaluationSubject) -> None:
     """The first layer's filters."""
-    from cnn_core.explain.feature_maps import first_filters
+    from cnn_core.explain.feature_maps import render_first_filters
 
     st.subheader("First filters", help=FILTERS_HELP)
-    model, card = subject.network()
-    filters = first_filters(model)
+    model, card = subject.model()
+    filters = render_first_filters(model)
     count, height, width, _ = filters.shape
     told = "computed from the training images, not learned" if card.model == "speed" else "learned from the training images"
     st.caption(f"The {count} filters of the first layer, {height}×{width} pixels each, {told}")
-    show_grid(
+    show_map_grid(
         count,
         "filter",
         lambda numbers: [(filters[number], str(number)) for number in numbers],
@@ -98,12 +98,12 @@ def show_filters(subject: EvaluationSubject) -> None:
     )
 
 
-def show_dead(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
+def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     """A table of dead channels by layer, computed when asked for."""
     st.subheader("Dead channels", help=DEAD_HELP)
-    name = PARTS[subject.part]
+    name = SPLITS[subject.split]
     asked = f"dead-asked-{subject.name}"
-    count = len(sample_of(subject, evaluation))
+    count = len(choose_sample(subject, evaluation))
     if not is_kept(subject, evaluation, "dead") and not st.session_state.get(asked):
         st.caption(f"Looks at what leaves every activation for {count:,} {name} images, spread over the classes.")
         st.button(
@@ -127,18 +127,18 @@ def show_dead(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     _show_table(rows)
 
 
-def _find(subject: EvaluationSubject, evaluation: "Evaluation") -> "Generator[Progress, None, list[Deadness]]":
-    from cnn_core.explain.feature_maps import find_dead
+def _find(subject: EvaluationSubject, evaluation: "Evaluation") -> "Generator[Progress, None, list[DeadChannels]]":
+    from cnn_core.explain.feature_maps import find_dead_channels
 
-    return find_dead(*subject.network(), subject.images().take(sample_of(subject, evaluation)))
+    return find_dead_channels(*subject.model(), subject.images().take(choose_sample(subject, evaluation)))
 
 
-def _show_table(rows: "list[Deadness]") -> None:
+def _show_table(rows: "list[DeadChannels]") -> None:
     table = {
         "Layer": [row.layer for row in rows],
         "Channels": [row.channels for row in rows],
         "Dead": [len(row.dead) for row in rows],
-        "Share": [row.share for row in rows],
+        "Share": [row.fraction for row in rows],
         "Which, counted from 0": [", ".join(map(str, row.dead[:TOLD])) + (" …" if len(row.dead) > TOLD else "") for row in rows],
     }
     share = st.column_config.NumberColumn("Share", format="percent", help="Dead channels of all channels of the layer")

@@ -13,7 +13,7 @@ MOST, FEWEST = 1000, 200  # images
 PIXELS = MOST * 64 * 64  # what some seconds suffice for
 
 
-def sample_of(subject: EvaluationSubject, evaluation: "Evaluation") -> np.ndarray:
+def choose_sample(subject: EvaluationSubject, evaluation: "Evaluation") -> np.ndarray:
     """Indices (n,) int64, ascending: the same ones for the same evaluation."""
     from cnn_core.metrics.sampling import spread_over_classes
 

@@ -6,13 +6,13 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.figures import probability_bars
-from pages.charts.images import picture_html
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.charts.images import image_html
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
+from pages.views.evaluate.explain.ablation import show_ablation
 from pages.views.evaluate.explain.grad_cam import show_grad_cam
-from pages.views.evaluate.explain.image_choice import Seen, choose_image
-from pages.views.evaluate.explain.layers import show_dead, show_filters, show_maps
-from pages.views.evaluate.explain.surgery import show_surgery
+from pages.views.evaluate.explain.image_choice import ChosenImage, choose_image
+from pages.views.evaluate.explain.layers import show_dead_channels, show_feature_maps, show_filters
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -24,20 +24,20 @@ DIVERGED = "The network diverged: its {} are no numbers, so there is nothing to 
 def show_explain(subject: EvaluationSubject) -> None:
     """The view."""
     from cnn_core.explain.layers import conv_layers
-    from cnn_core.explain.single_image import is_finite
+    from cnn_core.explain.single_image import has_finite_weights
 
     evaluation = subject.evaluation()
-    model, _ = subject.network()
+    model, _ = subject.model()
     if not len(evaluation):
-        st.info(f"This data has no {PARTS[subject.part]} images. Choose another part above.", icon=":material/search:")
-    elif not is_finite(model):
+        st.info(f"This data has no {SPLITS[subject.split]} images. Choose another part above.", icon=":material/search:")
+    elif not has_finite_weights(model):
         st.warning(DIVERGED.format("weights"), icon=":material/warning:")
     elif not conv_layers(model):
         st.info("This network has no convolution, so there are no maps to look at. Choose another run.", icon=":material/info:")
     else:
         _show_one_image(subject, evaluation)
         show_filters(subject)
-        show_dead(subject, evaluation)
+        show_dead_channels(subject, evaluation)
 
 
 def _show_one_image(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
@@ -49,17 +49,17 @@ def _show_one_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Non
     if seen:
         _show_answer(evaluation.classes, seen)
         show_grad_cam(subject, evaluation.classes, seen)
-        show_maps(subject, seen)
-    show_surgery(subject, evaluation, seen)
+        show_feature_maps(subject, seen)
+    show_ablation(subject, evaluation, seen)
 
 
-def _show_answer(classes: tuple[str, ...], seen: Seen) -> None:
+def _show_answer(classes: tuple[str, ...], seen: ChosenImage) -> None:
     """The image, what it is, and what the network says of it."""
     ranked = [(classes[label], float(seen.shares[label])) for label in np.argsort(-seen.shares, kind="stable")]
     name = f"{seen.name[0].upper()}{seen.name[1:]}" + (f", true class {classes[seen.label]}" if seen.label is not None else "")
     left, right = st.columns([1, 2])
     with left:
-        st.html(picture_html(seen.pixels, name, width=220))
+        st.html(image_html(seen.pixels, name, width=220))
         st.caption(plain(name))
     with right:
         verdict = "" if seen.label is None else ": :green[✓ right]" if seen.said == seen.label else ": :red[✗ wrong]"

@@ -40,7 +40,7 @@ def order_by_change(changes: np.ndarray) -> np.ndarray:
     return known[np.argsort(changes[known], kind="stable")]
 
 
-def answer_bars(before: np.ndarray, after: np.ndarray, classes: Sequence[str]) -> go.Figure:
+def prediction_bars(before: np.ndarray, after: np.ndarray, classes: Sequence[str]) -> go.Figure:
     """Probabilities (classes,) of one image with everything on and with channels off: the RANKED classes most probable in either."""
     shown = np.argsort(-np.maximum(before, after), kind="stable")[:RANKED]
     names = [html.escape(classes[label]) for label in shown]

@@ -7,16 +7,16 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.events import Progress
-from pages.charts.surgery import answer_bars, change_bars, order_by_change
+from pages.charts.ablation import change_bars, order_by_change, prediction_bars
 from pages.shared.evaluation_cache import keep
-from pages.shared.evaluation_subject import PARTS, EvaluationSubject
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
-from pages.views.evaluate.explain.image_choice import Seen
-from pages.views.evaluate.explain.sample import sample_of
+from pages.views.evaluate.explain.image_choice import ChosenImage
+from pages.views.evaluate.explain.sample import choose_sample
 
 if TYPE_CHECKING:
-    from cnn_core.explain.surgery import Surgery
+    from cnn_core.explain.ablation import Ablation
     from cnn_core.metrics.evaluation import Evaluation
 
 BEFORE = "surgery-before"
@@ -26,16 +26,16 @@ HELP = (
     "The chosen channels' maps are set to zero everywhere, and the network classifies the same images again. Classes that fall needed the "
     "channel. Often hardly anything changes: networks spread what they know over many channels."
 )
-Cut = tuple[str, tuple[int, ...]]  # a convolution, and its channels that are off
+AblatedChannels = tuple[str, tuple[int, ...]]  # a convolution, and its channels that are off
 
 
-def show_surgery(subject: EvaluationSubject, evaluation: "Evaluation", seen: Seen | None) -> None:
+def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", seen: ChosenImage | None) -> None:
     """Layer and channels to choose, a button, and what came of it, for the image that is `seen` too."""
     st.subheader("Filter surgery", help=HELP)
     st.caption("Switch off channels of a convolution, and see which classes needed them. The saved network stays as it is.")
     key = f"surgery-{subject.name}"
     _choose_cut(subject, key)
-    cut: Cut | None = st.session_state.get(key)
+    cut: AblatedChannels | None = st.session_state.get(key)
     if cut is None:
         st.info("Choose channels, then press “Switch off”.", icon=":material/content_cut:")
         return
@@ -48,7 +48,7 @@ def _choose_cut(subject: EvaluationSubject, key: str) -> None:
     """The boxes and buttons; what is off stands under `key` in the session."""
     from cnn_core.explain.layers import conv_layers
 
-    layers, state = conv_layers(subject.network()[0]), st.session_state
+    layers, state = conv_layers(subject.model()[0]), st.session_state
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layer = st.selectbox("Layer to operate on", list(layers), key=f"{key}-layer", width=280)
         box = f"{key}-channels-{layer}"
@@ -78,11 +78,11 @@ def _choose_cut(subject: EvaluationSubject, key: str) -> None:
         )
 
 
-def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", cut: Cut) -> None:
-    chosen = sample_of(subject, evaluation)
+def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", cut: AblatedChannels) -> None:
+    chosen = choose_sample(subject, evaluation)
     before = keep(subject, evaluation, BEFORE, lambda: _as_it_is(subject, chosen))
     surgery = keep(subject, evaluation, f"surgery-{cut}", lambda: _operate(subject, chosen, cut, before))
-    st.markdown(f"Without {_name(cut)}, on {len(chosen):,} {PARTS[subject.part]} images spread over the classes:")
+    st.markdown(f"Without {_name(cut)}, on {len(chosen):,} {SPLITS[subject.split]} images spread over the classes:")
     figures = st.grid(3, min_column_width=150)
     change = surgery.accuracy_after - surgery.accuracy_before
     figures.metric(
@@ -90,20 +90,20 @@ def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", cut: Cut
     )
     figures.metric("Accuracy now", f"{surgery.accuracy_after:.2%}", f"{change * 100:+.2f} points", border=True)
     figures.metric(
-        "Answers that changed", f"{len(surgery.flipped):,}", border=True, help="Images that are now said to be something else."
+        "Answers that changed", f"{len(surgery.changed):,}", border=True, help="Images that are now said to be something else."
     )
     _show_classes(surgery, evaluation.classes)
     _show_flipped(subject, evaluation, surgery, chosen)
 
 
-def _name(cut: Cut) -> str:
+def _name(cut: AblatedChannels) -> str:
     layer, channels = cut
     if len(channels) > TOLD:
         return f"**{len(channels):,} channels** of **{layer}**"
     return f"**channel{'s' if len(channels) > 1 else ''} {', '.join(map(str, channels))}** of **{layer}**"
 
 
-def _show_classes(surgery: "Surgery", classes: Sequence[str]) -> None:
+def _show_classes(surgery: "Ablation", classes: Sequence[str]) -> None:
     changes = surgery.class_change
     if not np.nan_to_num(changes).any():
         st.info("No class became better or worse. Switch off more channels, or some of another layer.", icon=":material/info:")
@@ -133,28 +133,28 @@ def _show_classes(surgery: "Surgery", classes: Sequence[str]) -> None:
     )
 
 
-def _show_flipped(subject: EvaluationSubject, evaluation: "Evaluation", surgery: "Surgery", chosen: np.ndarray) -> None:
+def _show_flipped(subject: EvaluationSubject, evaluation: "Evaluation", surgery: "Ablation", chosen: np.ndarray) -> None:
     """The images whose answer changed, with what was and is said of them."""
-    flipped = surgery.flipped
+    flipped = surgery.changed
     if not len(flipped):
         st.caption("Not one answer changed.")
         return
     place = {int(chosen[one]): int(one) for one in flipped}
 
     def tell(index: int) -> str:
-        before, now = (evaluation.classes[said[place[index]]] for said in (surgery.said_before, surgery.said_after))
+        before, now = (evaluation.classes[said[place[index]]] for said in (surgery.predicted_before, surgery.predicted_after))
         return f"{before} → {now}, is {evaluation.classes[evaluation.labels[index]]}"
 
     with st.expander(f"The {len(flipped):,} images whose answer changed"):
         show_image_grid(subject, evaluation, chosen[flipped], f"surgery-shots-{subject.name}-{hash(flipped.tobytes()):x}", tell)
 
 
-def _show_image(subject: EvaluationSubject, classes: Sequence[str], seen: Seen, cut: Cut) -> None:
+def _show_image(subject: EvaluationSubject, classes: Sequence[str], seen: ChosenImage, cut: AblatedChannels) -> None:
     """What the network says of the chosen image without the channels."""
-    from cnn_core.explain.single_image import answer
-    from cnn_core.explain.surgery import without_channels
+    from cnn_core.explain.ablation import ablate_channels
+    from cnn_core.explain.single_image import predict_probabilities
 
-    after = answer(without_channels(subject.network()[0], *cut), seen.image)
+    after = predict_probabilities(ablate_channels(subject.model()[0], *cut), seen.image)
     if not np.isfinite(after).all():
         st.info("Without these channels, the probabilities of the chosen image are no numbers.", icon=":material/info:")
         return
@@ -164,21 +164,21 @@ def _show_image(subject: EvaluationSubject, classes: Sequence[str], seen: Seen, 
         f"Without {_name(cut)}, of {seen.name} the network {changed}, with {after[now]:.1%}; before, {seen.shares[now]:.1%}."
     )
     st.plotly_chart(
-        answer_bars(seen.shares, after, classes),
+        prediction_bars(seen.shares, after, classes),
         config={"displayModeBar": False},
         alt="The most probable classes of the chosen image before and after the channels were switched off",
     )
 
 
 def _as_it_is(subject: EvaluationSubject, chosen: np.ndarray) -> Generator[Progress, None, np.ndarray]:
-    from cnn_core.explain.surgery import classify
+    from cnn_core.explain.ablation import compute_sample_logits
 
-    return (yield from classify(*subject.network(), subject.images().take(chosen), "The network as it is"))
+    return (yield from compute_sample_logits(*subject.model(), subject.images().take(chosen), "The network as it is"))
 
 
 def _operate(
-    subject: EvaluationSubject, chosen: np.ndarray, cut: Cut, before: np.ndarray
-) -> "Generator[Progress, None, Surgery]":
-    from cnn_core.explain.surgery import operate
+    subject: EvaluationSubject, chosen: np.ndarray, cut: AblatedChannels, before: np.ndarray
+) -> "Generator[Progress, None, Ablation]":
+    from cnn_core.explain.ablation import measure_ablation
 
-    return (yield from operate(*subject.network(), subject.images().take(chosen), *cut, before))
+    return (yield from measure_ablation(*subject.model(), subject.images().take(chosen), *cut, before))
