@@ -1,4 +1,4 @@
-"""What a network gets right and wrong, how sure it is, and why: one view of a run's network and images at a time."""
+"""The Evaluate page: one view of a run's model on one split at a time."""
 
 from collections.abc import Callable
 
@@ -18,16 +18,16 @@ from pages.views.evaluate.robustness import show_robustness
 from pages.views.evaluate.training_dynamics import show_training_dynamics
 
 VIEWS: dict[str, Callable[[EvaluationSubject], None]] = {
-    "Figures": show_metrics,
+    "Metrics": show_metrics,
     "Confusion matrix": show_confusion_matrix,
     "Mistakes": show_mistakes,
-    "Trust": show_calibration,
+    "Calibration": show_calibration,
     "Robustness": show_robustness,
-    "Inside": show_explain,
-    "Map": show_embedding,
-    "Learning": show_training_dynamics,
+    "Explain": show_explain,
+    "Embedding": show_embedding,
+    "Training dynamics": show_training_dynamics,
     "Compare": show_comparison,
-    "Take along": show_export,
+    "Export": show_export,
 }
 
 st.title("Evaluate")
