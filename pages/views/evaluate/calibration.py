@@ -53,11 +53,17 @@ def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "
     calibrated = reliability_of(after) if after else None
     columns = st.grid(4, min_column_width=210)
     columns.metric(
-        "Accuracy", f"{before.accuracy:.1%}", border=True, help=f"Fraction of the {SPLITS[subject.split]} images that are classified correctly."
+        "Accuracy",
+        f"{before.accuracy:.1%}",
+        border=True,
+        help=f"Fraction of the {SPLITS[subject.split]} images that are classified correctly.",
     )
     mean = float(np.nan_to_num(before.scores.confidence).mean())
     columns.metric(
-        "Mean confidence", f"{mean:.1%}", border=True, help="Mean probability of the predicted class, uncalibrated. It should equal the accuracy."
+        "Mean confidence",
+        f"{mean:.1%}",
+        border=True,
+        help="Mean probability of the predicted class, uncalibrated. It should equal the accuracy.",
     )
     columns.metric("ECE, uncalibrated", f"{uncalibrated.expected_error:.1%}", border=True, help=HELP)
     columns.metric("ECE, calibrated", f"{calibrated.expected_error:.1%}" if calibrated else "–", border=True, help=HELP)
@@ -117,9 +123,7 @@ def _show_fitted(calibration: Calibration) -> None:
         "The Gallery and the command line use it; the other views show uncalibrated probabilities."
     )
     if calibration.error_after >= calibration.error_before:
-        st.warning(
-            "The ECE did not improve. Remove the temperature, or fit it on more images.", icon=":material/warning:"
-        )
+        st.warning("The ECE did not improve. Remove the temperature, or fit it on more images.", icon=":material/warning:")
     if calibration.images < FEW_IMAGES:
         st.warning(
             f"{calibration.images:,} validation images are few: the temperature is uncertain. "

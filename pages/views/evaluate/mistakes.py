@@ -24,7 +24,9 @@ def show_mistakes(subject: EvaluationSubject) -> None:
     names = [*HELP, LABEL_ERRORS, DUPLICATES]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         requested = st.query_params.get("list")
-        chosen = st.selectbox("List", names, index=names.index(requested) if requested in names else 0, key="mistakes-list", width=260)
+        chosen = st.selectbox(
+            "List", names, index=names.index(requested) if requested in names else 0, key="mistakes-list", width=260
+        )
         true_class = _choose_class(subject) if chosen != DUPLICATES else None
     if chosen == LABEL_ERRORS:
         show_label_errors(subject, true_class)

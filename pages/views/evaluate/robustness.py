@@ -155,7 +155,9 @@ def _show_table(result: "Robustness") -> None:
         height="content",
         column_config={
             "Mean": share("Mean", format="%.1f%%", help="Mean accuracy over the five strengths."),
-            "Lost": share("Lost", format="%.1f", help="Difference of the mean to the accuracy without corruption, in percentage points."),
+            "Lost": share(
+                "Lost", format="%.1f", help="Difference of the mean to the accuracy without corruption, in percentage points."
+            ),
             "At 5": share("At 5", format="%.1f%%", help="Accuracy at the highest strength."),
         },
         alt="Mean accuracy under each corruption, the loss, and accuracy at strength 5",

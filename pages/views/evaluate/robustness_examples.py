@@ -28,7 +28,9 @@ def show_examples(subject: EvaluationSubject, evaluation: "Evaluation", first: s
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Corruption", names, index=names.index(first), key=f"robustness-kind-{subject.name}", width=200)
         st.button("Random image", icon=":material/shuffle:", key=f"{key}-other", on_click=_draw, args=(key, len(evaluation)))
-    index = st.session_state.setdefault(key, int(evaluation.is_correct.argmax()))  # at first an image that is classified correctly
+    index = st.session_state.setdefault(
+        key, int(evaluation.is_correct.argmax())
+    )  # at first an image that is classified correctly
     corruption = CORRUPTIONS[names.index(name)]
     st.html(_strip(subject, evaluation, index, corruption))
     small = min(subject.images()[index].shape[:2]) < TINY
@@ -56,7 +58,14 @@ def _strip(subject: EvaluationSubject, evaluation: "Evaluation", index: int, cor
         probabilities = predict_probabilities(model, to_model_input(pixels, card))
         predicted = int(probabilities.argmax())
         cards.append(
-            _card(pixels, f"{strength}: {text}", evaluation, predicted, float(probabilities[predicted]), predicted == evaluation.labels[index])
+            _card(
+                pixels,
+                f"{strength}: {text}",
+                evaluation,
+                predicted,
+                float(probabilities[predicted]),
+                predicted == evaluation.labels[index],
+            )
         )
     return GRID_STYLE + f'<div class="shots">{"".join(cards)}</div>'
 

@@ -1,4 +1,4 @@
-"""Filter surgery: switch off channels of a convolution and see which classes needed them."""
+"""Channel ablation: set channels of a convolution to zero and see how predictions change."""
 
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
@@ -19,45 +19,45 @@ if TYPE_CHECKING:
     from cnn_core.explain.ablation import Ablation
     from cnn_core.metrics.evaluation import Evaluation
 
-BEFORE = "surgery-before"
+BEFORE = "ablation-before"
 TALLEST = 320  # pixels of a table
-TOLD = 12  # numbers of channels that are written out
+LISTED = 12  # channels that are listed by index
 HELP = (
-    "The chosen channels' maps are set to zero everywhere, and the network classifies the same images again. Classes that fall needed the "
-    "channel. Often hardly anything changes: networks spread what they know over many channels."
+    "The feature maps of the chosen channels are set to zero, and the same images are classified again. Classes whose accuracy falls depend "
+    "on the channels. Often little changes, because information is spread over many channels."
 )
-AblatedChannels = tuple[str, tuple[int, ...]]  # a convolution, and its channels that are off
+AblatedChannels = tuple[str, tuple[int, ...]]  # a convolution and its ablated channels
 
 
-def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", seen: ChosenImage | None) -> None:
-    """Layer and channels to choose, a button, and what came of it, for the image that is `seen` too."""
-    st.subheader("Filter surgery", help=HELP)
-    st.caption("Switch off channels of a convolution, and see which classes needed them. The saved network stays as it is.")
-    key = f"surgery-{subject.name}"
-    _choose_cut(subject, key)
-    cut: AblatedChannels | None = st.session_state.get(key)
-    if cut is None:
-        st.info("Choose channels, then press “Switch off”.", icon=":material/content_cut:")
+def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: ChosenImage | None) -> None:
+    """Show the choice of layer and channels, and the result for the sample and the chosen image."""
+    st.subheader("Channel ablation", help=HELP)
+    st.caption("Switch off channels of a convolution and see which classes depend on them. The saved model is not changed.")
+    key = f"ablation-{subject.name}"
+    _choose_channels(subject, key)
+    ablated: AblatedChannels | None = st.session_state.get(key)
+    if ablated is None:
+        st.info("Choose channels, then press Switch off.", icon=":material/content_cut:")
         return
-    if seen:
-        _show_image(subject, evaluation.classes, seen, cut)
-    _show_outcome(subject, evaluation, cut)
+    if image:
+        _show_image(subject, evaluation.classes, image, ablated)
+    _show_outcome(subject, evaluation, ablated)
 
 
-def _choose_cut(subject: EvaluationSubject, key: str) -> None:
-    """The boxes and buttons; what is off stands under `key` in the session."""
+def _choose_channels(subject: EvaluationSubject, key: str) -> None:
+    """Show the inputs and buttons; the ablated channels are stored under `key` in the session."""
     from cnn_core.explain.layers import conv_layers
 
     layers, state = conv_layers(subject.model()[0]), st.session_state
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        layer = st.selectbox("Layer to operate on", list(layers), key=f"{key}-layer", width=280)
+        layer = st.selectbox("Convolution to change", list(layers), key=f"{key}-layer", width=280)
         box = f"{key}-channels-{layer}"
         channels = st.multiselect(
             "Channels to switch off",
             range(layers[layer].out_channels),
             key=box,
-            help="Counted from 0, as in the feature maps of this layer.",
-            placeholder="Numbers from 0",
+            help="Indices from 0, as in the feature maps of this layer.",
+            placeholder="Indices from 0",
             select_all=False,
             width=320,
         )
@@ -70,7 +70,7 @@ def _choose_cut(subject: EvaluationSubject, key: str) -> None:
 
         st.button("Switch off", icon=":material/content_cut:", key=f"{key}-go", disabled=not channels, on_click=switch_off)
         st.button(
-            "Switch all on again",
+            "Restore all",
             icon=":material/restart_alt:",
             key=f"{key}-reset",
             disabled=state.get(key) is None,
@@ -78,107 +78,112 @@ def _choose_cut(subject: EvaluationSubject, key: str) -> None:
         )
 
 
-def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", cut: AblatedChannels) -> None:
+def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", ablated: AblatedChannels) -> None:
     chosen = choose_sample(subject, evaluation)
-    before = keep(subject, evaluation, BEFORE, lambda: _as_it_is(subject, chosen))
-    surgery = keep(subject, evaluation, f"surgery-{cut}", lambda: _operate(subject, chosen, cut, before))
-    st.markdown(f"Without {_name(cut)}, on {len(chosen):,} {SPLITS[subject.split]} images spread over the classes:")
-    figures = st.grid(3, min_column_width=150)
-    change = surgery.accuracy_after - surgery.accuracy_before
-    figures.metric(
-        "Accuracy before", f"{surgery.accuracy_before:.2%}", border=True, help="Of the untouched network on the same images."
+    before = keep(subject, evaluation, BEFORE, lambda: _predict_before(subject, chosen))
+    result = keep(subject, evaluation, f"ablation-{ablated}", lambda: _measure(subject, chosen, ablated, before))
+    st.markdown(f"Without {_name(ablated)}, on {len(chosen):,} {SPLITS[subject.split]} images, balanced over the classes:")
+    metrics = st.grid(3, min_column_width=150)
+    change = result.accuracy_after - result.accuracy_before
+    metrics.metric(
+        "Accuracy before", f"{result.accuracy_before:.2%}", border=True, help="Of the unchanged model on the same images."
     )
-    figures.metric("Accuracy now", f"{surgery.accuracy_after:.2%}", f"{change * 100:+.2f} points", border=True)
-    figures.metric(
-        "Answers that changed", f"{len(surgery.changed):,}", border=True, help="Images that are now said to be something else."
+    metrics.metric("Accuracy after", f"{result.accuracy_after:.2%}", f"{change * 100:+.2f} points", border=True)
+    metrics.metric(
+        "Changed predictions", f"{len(result.changed):,}", border=True, help="Images with another predicted class."
     )
-    _show_classes(surgery, evaluation.classes)
-    _show_flipped(subject, evaluation, surgery, chosen)
+    _show_classes(result, evaluation.classes)
+    _show_changed_images(subject, evaluation, result, chosen)
 
 
-def _name(cut: AblatedChannels) -> str:
-    layer, channels = cut
-    if len(channels) > TOLD:
+def _name(ablated: AblatedChannels) -> str:
+    layer, channels = ablated
+    if len(channels) > LISTED:
         return f"**{len(channels):,} channels** of **{layer}**"
     return f"**channel{'s' if len(channels) > 1 else ''} {', '.join(map(str, channels))}** of **{layer}**"
 
 
-def _show_classes(surgery: "Ablation", classes: Sequence[str]) -> None:
-    changes = surgery.class_change
+def _show_classes(result: "Ablation", classes: Sequence[str]) -> None:
+    changes = result.class_change
     if not np.nan_to_num(changes).any():
-        st.info("No class became better or worse. Switch off more channels, or some of another layer.", icon=":material/info:")
+        st.info("No class changed. Switch off more channels, or channels of another layer.", icon=":material/info:")
         return
-    st.caption("By how many percentage points the accuracy on each class rose or fell; those that fell most come first")
+    st.caption("Change of the accuracy of each class in percentage points, largest decrease first.")
     left, right = st.columns([3, 2])
     left.plotly_chart(
         change_bars(changes, classes),
         config={"displayModeBar": False},
-        alt="Change of the accuracy on every class, in percentage points",
+        alt="Change of the accuracy of each class, in percentage points",
     )
     order = order_by_change(changes)
     table = {
         "Class": [classes[label] for label in order],
-        "Before": surgery.class_before[order],
-        "Now": surgery.class_after[order],
+        "Before": result.class_before[order],
+        "After": result.class_after[order],
         "Change, points": changes[order] * 100,
     }
-    columns = {name: st.column_config.NumberColumn(name, format="percent") for name in ("Before", "Now")}
+    columns = {name: st.column_config.NumberColumn(name, format="percent") for name in ("Before", "After")}
     columns["Change, points"] = st.column_config.NumberColumn("Change, points", format="%+.1f")
     right.dataframe(
         table,
         hide_index=True,
         column_config=columns,
         height="content" if len(order) <= 10 else TALLEST,
-        alt="Accuracy on every class before and after the channels were switched off",
+        alt="Accuracy of each class before and after the ablation",
     )
 
 
-def _show_flipped(subject: EvaluationSubject, evaluation: "Evaluation", surgery: "Ablation", chosen: np.ndarray) -> None:
-    """The images whose answer changed, with what was and is said of them."""
-    flipped = surgery.changed
-    if not len(flipped):
-        st.caption("Not one answer changed.")
+def _show_changed_images(subject: EvaluationSubject, evaluation: "Evaluation", result: "Ablation", chosen: np.ndarray) -> None:
+    """Show the images whose predicted class changed."""
+    changed = result.changed
+    if not len(changed):
+        st.caption("No prediction changed.")
         return
-    place = {int(chosen[one]): int(one) for one in flipped}
+    row_of = {int(chosen[one]): int(one) for one in changed}
 
-    def tell(index: int) -> str:
-        before, now = (evaluation.classes[said[place[index]]] for said in (surgery.predicted_before, surgery.predicted_after))
-        return f"{before} → {now}, is {evaluation.classes[evaluation.labels[index]]}"
+    def describe(index: int) -> str:
+        before, after = (
+            evaluation.classes[predicted[row_of[index]]] for predicted in (result.predicted_before, result.predicted_after)
+        )
+        return f"{before} → {after}, true: {evaluation.classes[evaluation.labels[index]]}"
 
-    with st.expander(f"The {len(flipped):,} images whose answer changed"):
-        show_image_grid(subject, evaluation, chosen[flipped], f"surgery-shots-{subject.name}-{hash(flipped.tobytes()):x}", tell)
+    with st.expander(f"Changed predictions: {len(changed):,}"):
+        show_image_grid(
+            subject, evaluation, chosen[changed], f"ablation-shots-{subject.name}-{hash(changed.tobytes()):x}", describe
+        )
 
 
-def _show_image(subject: EvaluationSubject, classes: Sequence[str], seen: ChosenImage, cut: AblatedChannels) -> None:
-    """What the network says of the chosen image without the channels."""
+def _show_image(subject: EvaluationSubject, classes: Sequence[str], image: ChosenImage, ablated: AblatedChannels) -> None:
+    """Show the prediction for the chosen image without the channels."""
     from cnn_core.explain.ablation import ablate_channels
     from cnn_core.explain.single_image import predict_probabilities
 
-    after = predict_probabilities(ablate_channels(subject.model()[0], *cut), seen.image)
+    after = predict_probabilities(ablate_channels(subject.model()[0], *ablated), image.image)
     if not np.isfinite(after).all():
-        st.info("Without these channels, the probabilities of the chosen image are no numbers.", icon=":material/info:")
+        st.info("Without these channels the probabilities of the chosen image are not finite numbers.", icon=":material/info:")
         return
     now = int(after.argmax())
-    changed = f"still says **{plain(classes[now])}**" if now == seen.said else f"now says **{plain(classes[now])}**"
+    change = "unchanged" if now == image.predicted else "changed"
     st.markdown(
-        f"Without {_name(cut)}, of {seen.name} the network {changed}, with {after[now]:.1%}; before, {seen.shares[now]:.1%}."
+        f"Without {_name(ablated)}, {image.name}: prediction {change}, **{plain(classes[now])}** with {after[now]:.1%} "
+        f"(before: {image.probabilities[now]:.1%})."
     )
     st.plotly_chart(
-        prediction_bars(seen.shares, after, classes),
+        prediction_bars(image.probabilities, after, classes),
         config={"displayModeBar": False},
-        alt="The most probable classes of the chosen image before and after the channels were switched off",
+        alt="The most probable classes of the chosen image before and after the ablation",
     )
 
 
-def _as_it_is(subject: EvaluationSubject, chosen: np.ndarray) -> Generator[Progress, None, np.ndarray]:
+def _predict_before(subject: EvaluationSubject, chosen: np.ndarray) -> Generator[Progress, None, np.ndarray]:
     from cnn_core.explain.ablation import compute_sample_logits
 
-    return (yield from compute_sample_logits(*subject.model(), subject.images().take(chosen), "The network as it is"))
+    return (yield from compute_sample_logits(*subject.model(), subject.images().take(chosen), "Predicting with all channels"))
 
 
-def _operate(
-    subject: EvaluationSubject, chosen: np.ndarray, cut: AblatedChannels, before: np.ndarray
+def _measure(
+    subject: EvaluationSubject, chosen: np.ndarray, ablated: AblatedChannels, before: np.ndarray
 ) -> "Generator[Progress, None, Ablation]":
     from cnn_core.explain.ablation import measure_ablation
 
-    return (yield from measure_ablation(*subject.model(), subject.images().take(chosen), *cut, before))
+    return (yield from measure_ablation(*subject.model(), subject.images().take(chosen), *ablated, before))
