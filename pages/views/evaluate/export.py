@@ -1,6 +1,6 @@
-"""What can be taken along of a subject: a report in one file, a table of its predictions, and a picture of them. Made when asked for.
+"""The Export view: a report in one file, a table of the predictions, and an image of them, created on request.
 
-In: a subject. Out: downloads. What was made is kept for this session until another subject, or other facts of its run, take its place.
+In: a subject. Out: downloads, cached for this session until the evaluation or its run changes.
 """
 
 import io
@@ -21,13 +21,13 @@ from pages.shared.text import size_in_words
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
-MADE = "taken-along"
+EXPORTED = "exported-evaluations"
 Making = Generator[Progress, None, bytes]
 
 
 @dataclass(frozen=True)
 class EvaluationDownload:
-    """One thing to take along: `about` is its sentence, `make` gives the file's bytes."""
+    """A file to export: `about` describes it, `make` returns its bytes."""
 
     title: str
     about: str
@@ -40,9 +40,9 @@ class EvaluationDownload:
 def show_export(subject: EvaluationSubject) -> None:
     """The view."""
     evaluation = subject.evaluation()
-    network = "the best network" if subject.epoch is None else f"the network after epoch {subject.epoch}"
+    model = "the best model" if subject.epoch is None else f"the model after epoch {subject.epoch}"
     st.caption(
-        f"Of {network} on the {len(evaluation):,} {SPLITS[subject.split]} images, as chosen above. The files need neither this program nor the internet."
+        f"For {model} on the {len(evaluation):,} {SPLITS[subject.split]} images. The files need neither this program nor the internet."
     )
     places = st.grid(len(CARDS), min_column_width=280)
     for card in CARDS:
@@ -53,11 +53,20 @@ def show_export(subject: EvaluationSubject) -> None:
 
 
 def _show_file(subject: EvaluationSubject, evaluation: "Evaluation", card: EvaluationDownload) -> None:
-    """The button that makes the file, or, where it is made, the one that gives it."""
-    asked = f"{subject.name} {evaluation.key} {subject.run} {read_calibration(subject.folder)}"
-    button = {"label": f"Make the {card.title.lower()}", "icon": card.icon, "key": f"make-{card.file}-{subject.name}"}
+    """Show the button that creates the file or, if it exists, the download button."""
+    version = f"{subject.name} {evaluation.key} {subject.run} {read_calibration(subject.folder)}"
+    button: dict[str, object] = {
+        "label": f"Create {card.title.lower()}",
+        "icon": card.icon,
+        "key": f"make-{card.file}-{subject.name}",
+    }
     make_or_offer(
-        MADE, card.title, asked, button, lambda: card.make(subject, evaluation), lambda content: _offer(subject, card, content)
+        EXPORTED,
+        card.title,
+        version,
+        button,
+        lambda: card.make(subject, evaluation),
+        lambda content: _offer(subject, card, content),
     )
 
 
@@ -70,13 +79,13 @@ def _offer(subject: EvaluationSubject, card: EvaluationDownload, content: bytes)
         icon=":material/download:",
         type="primary",
         on_click="ignore",
-        key=f"take-{card.file}",
+        key=f"download-{card.file}",
     )
 
 
 def _file_name(subject: EvaluationSubject, card: EvaluationDownload) -> str:
-    network = "" if subject.epoch is None else f"-epoch{subject.epoch}"
-    return f"{subject.run.id}{network}-{SPLITS[subject.split]}-{card.file}"
+    epoch = "" if subject.epoch is None else f"-epoch{subject.epoch}"
+    return f"{subject.run.id}{epoch}-{SPLITS[subject.split]}-{card.file}"
 
 
 def _make_report(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
@@ -95,7 +104,7 @@ def _make_table(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     return file.getvalue()
 
 
-def _make_picture(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
+def _make_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     yield Progress("Drawing the predictions", 0, 1)
     from cnn_core.training.figures import paint_predictions
 
@@ -107,8 +116,8 @@ def _make_picture(subject: EvaluationSubject, evaluation: "Evaluation") -> Makin
 CARDS = (
     EvaluationDownload(
         "Report",
-        "One page for others: figures with their interval, settings, curves, confusion matrix, the worst mistakes, and how to reproduce "
-        "the run. An HTML file that any browser opens offline and prints.",
+        "Metrics with intervals, settings, curves, confusion matrix, worst mistakes and how to reproduce the run: an HTML file that any browser "
+        "opens offline and prints.",
         "report.html",
         "text/html",
         ":material/article:",
@@ -116,18 +125,18 @@ CARDS = (
     ),
     EvaluationDownload(
         "Table",
-        "A row for every image: its file, true and predicted class, loss and probabilities. A CSV file for a spreadsheet or a program of yours.",
+        "A row for each image: file, true and predicted class, loss and probabilities. A CSV file for a spreadsheet or program.",
         "predictions.csv",
         "text/csv",
         ":material/table:",
         _make_table,
     ),
     EvaluationDownload(
-        "Picture",
-        "A grid of images from all over the set, each with what the network says of it, mistakes in colour. A PNG file for a slide.",
+        "Image",
+        "A grid of images with their predictions, mistakes in colour. A PNG file for a slide.",
         "predictions.png",
         "image/png",
         ":material/image:",
-        _make_picture,
+        _make_image,
     ),
 )

@@ -1,4 +1,4 @@
-"""Which points of the map of images share a colour: those of a class, or those that were classified right."""
+"""Colours of the points: by true class, predicted class or correctness."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from pages.charts.components.map import Colouring
 
-CLASSES = 20  # that have a colour of their own: ten colours in two shapes
-TRUTH, PREDICTED, CORRECTNESS = "true class", "predicted class", "right or wrong"
+CLASSES = 20  # with their own colour: ten colours in two shapes
+TRUTH, PREDICTED, CORRECTNESS = "true class", "predicted class", "correct or wrong"
 
 
 def colour_points(by: str, truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Colouring:
@@ -17,7 +17,7 @@ def colour_points(by: str, truth: np.ndarray, predicted: np.ndarray, names: Sequ
     """
     is_wrong = truth != predicted
     if by == CORRECTNESS:
-        return Colouring(by, [("right", 0), ("wrong", 1)], is_wrong.astype(np.int64))
+        return Colouring(by, [("correct", 0), ("wrong", 1)], is_wrong.astype(np.int64))
     labels = truth if by == TRUTH else predicted
     present, place = np.unique(labels, return_inverse=True)
     if len(present) <= CLASSES:

@@ -89,9 +89,7 @@ def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", ablated:
         "Accuracy before", f"{result.accuracy_before:.2%}", border=True, help="Of the unchanged model on the same images."
     )
     metrics.metric("Accuracy after", f"{result.accuracy_after:.2%}", f"{change * 100:+.2f} points", border=True)
-    metrics.metric(
-        "Changed predictions", f"{len(result.changed):,}", border=True, help="Images with another predicted class."
-    )
+    metrics.metric("Changed predictions", f"{len(result.changed):,}", border=True, help="Images with another predicted class.")
     _show_classes(result, evaluation.classes)
     _show_changed_images(subject, evaluation, result, chosen)
 
