@@ -1,6 +1,6 @@
-"""Thumbnails of many images in one picture, a sheet: made once, and fetched once by every browser, which shows pieces of it.
+"""Thumbnails of many images in one sheet, which a browser fetches once and shows in pieces.
 
-images --(make_sheet)--> Sheet --(offer)--> an address below the app's root --(the route)--> browsers, which keep it
+images --(make_sheet)--> Sheet --(offer)--> an address below the app's root --(the route)--> browsers, which cache it
 """
 
 import hashlib
@@ -20,10 +20,10 @@ from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
 
 SIDE = 32  # pixels of a thumbnail at most
-BLOCK = 16  # pixels whose colours WebP mixes; smaller thumbnails are kept as they are
+BLOCK = 16  # pixels of a WebP block; smaller thumbnails are stored lossless
 QUALITY = 75
 AT_A_TIME = 100  # images in memory
-MOST = 16  # sheets that are offered: about 1.5 MB for 2,000 images each
+MOST = 16  # sheets in memory: about 1.5 MB for 2,000 images each
 
 _offered: OrderedDict[str, bytes] = OrderedDict()
 _lock = Lock()
@@ -31,7 +31,7 @@ _lock = Lock()
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A WebP picture of thumbnails of `side` pixels, `columns` in a row, in their order. `name`: the same for the same picture alone."""
+    """A WebP image of thumbnails of `side` pixels, `columns` in a row, in their order. `name`: a hash of the data."""
 
     data: bytes
     side: int
@@ -40,7 +40,7 @@ class Sheet:
 
 
 def make_sheet(images: ImageSet) -> Generator[Progress, None, Sheet]:
-    """The sheet of all of `images`, of which there is at least one. Yields Progress."""
+    """Return the sheet of `images`, at least one. Yields Progress."""
     count, size = len(images), images.pool.shape[1]
     side, columns = min(SIDE, size), int(np.ceil(np.sqrt(count)))
     sheet = np.zeros((-(-count // columns) * side, columns * side, 3), np.uint8)
@@ -54,7 +54,7 @@ def make_sheet(images: ImageSet) -> Generator[Progress, None, Sheet]:
 
 
 def _thumbnail(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Pixels (H, W, C) uint8 as (side, side, 3), or (side, side, 1) of a grey image."""
+    """Return pixels (H, W, C) uint8 as (side, side, 3), or (side, side, 1) for a grey image."""
     if pixels.shape[0] == side:
         return pixels
     small = Image.fromarray(pixels.squeeze()).resize((side, side), Image.Resampling.BOX)
@@ -68,7 +68,7 @@ def _encode(sheet: np.ndarray, *, is_exact: bool) -> bytes:
 
 
 def offer(sheet: Sheet) -> str:
-    """The address, below the app's root, at which browsers get the sheet from now on, until many others were offered after it."""
+    """Return the address, below the app's root, of the sheet; it is valid until MOST others were offered."""
     with _lock:
         _offered[sheet.name] = sheet.data
         _offered.move_to_end(sheet.name)
@@ -78,10 +78,10 @@ def offer(sheet: Sheet) -> str:
 
 
 async def send_sheet(request: Request) -> Response:
-    """GET /api/sheets/{name}.webp: a sheet that a page has offered. Its name says its contents, so browsers need not ask again."""
+    """Answer GET /api/sheets/{name}.webp. The name is a hash of the content, so browsers may cache it."""
     data = _offered.get(request.path_params["name"])
     if data is None:
-        return JSONResponse({"error": "There is no such sheet of images now. Reload the page that shows it."}, status_code=404)
+        return JSONResponse({"error": "This sheet of images is no longer available. Reload the page."}, status_code=404)
     return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 

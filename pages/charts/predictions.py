@@ -1,4 +1,4 @@
-"""The answers of several networks to one picture in one chart, as a pure function."""
+"""The predictions of several models for one image in one chart."""
 
 import html
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ RANKED = 5  # classes
 
 
 def compare_predictions_chart(tables: Mapping[str, Mapping[str, float]]) -> go.Figure:
-    """Probabilities by class of every run, side by side: the RANKED classes most probable for any of them, the most probable on top.
+    """Draw the probabilities of the RANKED classes most probable for any run, side by side, most probable first.
 
-    tables: for every run's name, the probability of every class; all know the same classes.
+    tables: the probability of each class by the name of the run; all runs have the same classes.
     """
     classes = next(iter(tables.values()))
     shown = sorted(classes, key=lambda name: -max(table[name] for table in tables.values()))[:RANKED]

@@ -1,4 +1,4 @@
-"""What takes long to compute of an evaluation, kept for all sessions until other evaluations take its place."""
+"""A cache of results computed from an evaluation, shared by all sessions."""
 
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -13,27 +13,28 @@ from pages.shared.progress import watch
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
-MOST = 24  # results of one evaluation: those of 1,000 classes take 4 MB each
+MOST = 24  # results per evaluation: with 1,000 classes each takes 4 MB
 Result = TypeVar("Result")
 
 
 def keep(
     subject: EvaluationSubject, evaluation: "Evaluation", name: str, begin: Callable[[], Generator[Progress, None, Result]]
 ) -> Result:
-    """What the steps that `begin` gives come to; computed with progress and a way out where it is not kept under `name` yet."""
-    shelf = _shelf(subject.folder, evaluation.key)
-    if name in shelf:
-        return shelf[name]
-    found = shelf[name] = watch(begin(), f"{name}-{subject.name}")
-    for old in list(shelf)[:-MOST]:
-        shelf.pop(old, None)
-    return found
+    """Return the cached result `name`, or run the steps from `begin` with progress and cancellation."""
+    results: dict[str, Result] = _results(subject.folder, evaluation.key)
+    if name in results:
+        return results[name]
+    result = results[name] = watch(begin(), f"{name}-{subject.name}")
+    for oldest in list(results)[:-MOST]:
+        results.pop(oldest, None)
+    return result
 
 
 def is_kept(subject: EvaluationSubject, evaluation: "Evaluation", name: str) -> bool:
-    return name in _shelf(subject.folder, evaluation.key)
+    """Whether the result `name` is cached."""
+    return name in _results(subject.folder, evaluation.key)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _shelf(folder: Path, key: str) -> dict[str, Any]:
+def _results(folder: Path, key: str) -> dict[str, Any]:
     return {}

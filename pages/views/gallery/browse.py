@@ -69,7 +69,7 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation", calibration: Cal
         return
 
     def look(image: int) -> None:
-        st.switch_page(page_file("evaluate"), query_params={"run": subject.run.id, "view": "Inside", "image": str(image)})
+        st.switch_page(page_file("evaluate"), query_params={"run": subject.run.id, "view": "Explain", "image": str(image)})
 
     show_image_grid(
         subject, evaluation, chosen, f"browse-{subject.name}-{choice}", _verdicts(evaluation, calibration.threshold), look
