@@ -1,7 +1,5 @@
-"""Files that several processes share: written so that a crash leaves the old one or the new one, locks that die with their holder, and
-transactions."""
+"""Files that several processes share: a write that leaves the old file or the new one after a crash, and SQLite transactions."""
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -31,37 +29,6 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
-
-
-@contextmanager
-def try_lock(path: Path) -> Iterator[bool]:
-    """Whether this block has the lock on the file at `path`, which is made where it is missing; the kernel lets go of it when its
-    process dies. Raises OSError when the file cannot be used."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
-
-
-def is_locked(path: Path) -> bool:
-    """Whether some living process holds the lock of `path`."""
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 @contextmanager

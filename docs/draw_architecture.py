@@ -1,8 +1,8 @@
 """The architecture picture, drawn from the code: `python -m docs.draw_architecture` writes docs/architecture.svg.
 
-In: the source files. Out: the one-way flow from images to pages, and below it a table of every import between the packages, with a dot where
-one uses another. The packages are put in an order in which all dots lie on one side; where there is none, nothing is drawn. A test draws
-the picture anew, so it fails when a package or an import appears or goes and the picture was not drawn again.
+In: the source files. Out: the data flow from images to pages, and below it a table of all imports between packages, with a dot where one
+imports another. The packages are sorted so that all dots lie on one side; if that is impossible, nothing is drawn. A test draws the
+picture again and fails when it differs from the file.
 """
 
 import ast
@@ -15,30 +15,30 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "architecture.svg"
 COMMANDS, SETTINGS, GROUND, PAGES = "cli", "config", "foundations", "pages"
 WIDTH, FLOW_HEIGHT, MARGIN = 1200, 470, 30
-ROW, PITCH, GRID = 42, 42, 580  # pixels: a row's height, a column's width, where the columns begin
-LINE = 72  # letters of a caption's line
+ROW, PITCH, GRID = 42, 36, 560  # pixels: a row's height, a column's width, where the columns begin
+LINE = 68  # characters of a line of a caption
 
-# Where a box of the flow stands (left, top, width, height), and the words in it.
+# Boxes of the flow: left, top, width, height, text.
 BOXES = {
     "images on disk": (30, 80, 130, 56, "files, folders, zips"),
     "data": (200, 80, 130, 56, "sets and batches"),
     "training": (370, 80, 150, 56, "a generator of events"),
     "execution": (560, 80, 140, 56, "worker, device queue"),
     "runs": (740, 70, 150, 76, "run store"),
-    PAGES: (940, 70, 230, 76, ""),
-    SETTINGS: (200, 210, 130, 56, "schema, defaults, checks"),
+    PAGES: (940, 70, 230, 76, "Streamlit, one file per page"),
+    SETTINGS: (200, 210, 130, 56, "defaults, checks"),
     "models": (370, 210, 150, 56, "families by name"),
     "search": (560, 210, 140, 56, "trials"),
     "lessons": (740, 210, 150, 56, "exercises, glossary"),
     COMMANDS: (940, 210, 230, 56, "python -m cnn_core"),
     "inference": (200, 350, 130, 56, "predictions"),
-    "metrics": (370, 350, 70, 56, "figures"),
-    "explain": (450, 350, 70, 56, "reasons"),
+    "metrics": (370, 350, 70, 56, "accuracy …"),
+    "explain": (450, 350, 70, 56, "Grad-CAM …"),
     "report": (560, 350, 140, 56, "one HTML file"),
     "export": (740, 350, 150, 56, "ONNX, script, bundle"),
     "serving": (940, 350, 230, 56, "predictions over HTTP"),
 }
-# The flow's arrows, with the import that each stands for: "a > b", a imports b. The code is held to these. "" where no package is left or entered.
+# Arrows of the flow, each with the import that it stands for ("a > b": a imports b), which must exist; "" for none.
 ARROWS = [
     ("", "M160 108 H198"),
     ("training > data", "M330 108 H368"),
@@ -56,6 +56,7 @@ ARROWS = [
     ("export > runs", "M870 146 V348"),
     ("serving > inference", "M265 406 V430 H1055 V408"),
 ]
+NOTE = ("Training writes events", "to the run store, and", "pages read them there.")
 REQUESTS = ("M1055 70 V52 H850 V68", "M780 70 V52 H630 V78")
 STYLE = """
 svg { --page: #ffffff; --card: #f4f6fb; --line: #c5cede; --text: #1a1f2c; --soft: #667085; --accent: #3b5bdb; --store: #e4e9fb; }
@@ -69,7 +70,7 @@ text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fo
 
 
 def draw() -> str:
-    """The picture as SVG. Raises ValueError where the imports point in a circle, or an arrow of the flow is not true any more."""
+    """Return the picture as SVG. Raises ValueError if packages import each other in a circle, or if an arrow stands for no import any more."""
     uses = read_uses()
     order = put_in_order(uses)
     height = FLOW_HEIGHT + 150 + ROW * len(order)
@@ -90,7 +91,7 @@ def draw() -> str:
 
 
 def read_uses() -> dict[str, set[str]]:
-    """For every package of cnn_core, for the groups of its single modules and for the pages: which others its files import."""
+    """Return which packages each package of cnn_core imports; single modules are one group, the pages another."""
     uses: dict[str, set[str]] = {}
     for path in [ROOT / "app.py", *sorted((ROOT / "cnn_core").rglob("*.py")), *sorted((ROOT / "pages").rglob("*.py"))]:
         if path.parent == ROOT / "cnn_core" and path.stem == "__init__":
@@ -102,12 +103,12 @@ def read_uses() -> dict[str, set[str]]:
 
 
 def put_in_order(uses: dict[str, set[str]]) -> list[str]:
-    """The packages, each before all that it uses; of those that could stand at one place, by name."""
+    """Return the packages, each before all that it imports; equals are sorted by name. Raises ValueError for a circle."""
     order: list[str] = []
     while left := set(uses) - set(order):
         ready = [name for name in left if uses[name] <= set(order)]
         if not ready:
-            raise ValueError(f"Imports point in a circle among {', '.join(sorted(left))}. Take one of them away.")
+            raise ValueError(f"Imports form a circle among {', '.join(sorted(left))}. Remove one of them.")
         order = [*sorted(ready), *order]
     return order
 
@@ -118,7 +119,7 @@ def _package_of(path: Path) -> str:
 
 
 def _group(name: str) -> str:
-    """A package by its name; single modules as what they are together."""
+    """Return the group of a module: its package, or the one for single modules."""
     if name == "__main__":
         return COMMANDS
     return name if (ROOT / "cnn_core" / name).is_dir() else GROUND
@@ -135,20 +136,14 @@ def _imports(path: Path) -> set[str]:
 
 
 def _caption(name: str) -> str:
-    """What a package says of itself, in its first sentence; of a group, its modules; of the pages, which there are."""
+    """Return the first sentence of a package's docstring; for the group of single modules their names."""
     file = ROOT / "cnn_core" / name / "__init__.py"
     if file.is_file():
         first = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").splitlines()[0]
         return re.split(r"\. |:$", first.replace("`", "").replace("->", "→"))[0].rstrip(".") + "."
     if name == PAGES:
-        return f"app.py and the frame around {', '.join(_pages())}."
+        return "The dashboard: app.py, one file per page, their views, and what they share."
     return f"{', '.join(sorted(path.stem for path in (ROOT / 'cnn_core').glob('*.py') if _group(path.stem) == GROUND))}."
-
-
-def _pages() -> list[str]:
-    """The pages in the frame's order; every file is one of them."""
-    named = re.findall(r'page\("(\w+)"', (ROOT / "pages" / "shared" / "frame.py").read_text(encoding="utf-8"))
-    return sorted((path.stem for path in (ROOT / "pages").glob("*.py")), key=lambda name: (named + [name]).index(name))
 
 
 def _flow(uses: dict[str, set[str]]) -> list[str]:
@@ -162,10 +157,8 @@ def _flow(uses: dict[str, set[str]]) -> list[str]:
         *(f'<path class="arrow back" d="{path}"/>' for path in REQUESTS),
         *(_box(name) for name in BOXES),
         _text(835, 44, "requests: stop, pause, change the learning rate, save now", "soft middle"),
-        _text(MARGIN, 230, "The training side appends events to the store;", "soft"),
-        _text(MARGIN, 246, "the pages read them there. Training knows", "soft"),
-        _text(MARGIN, 262, "no threads, database or pages.", "soft"),
-        _text(MARGIN, 382, "What a trained model is used for", "soft"),
+        *(_text(MARGIN, 224 + 15 * row, line, "soft") for row, line in enumerate(NOTE)),
+        *(_text(MARGIN, 374 + 15 * row, line, "soft") for row, line in enumerate(("What a trained model", "is used for"))),
     ]
 
 
@@ -174,10 +167,8 @@ def _box(name: str) -> str:
     shape = (
         f'<rect class="{"store" if name == "runs" else "box"}" x="{left}" y="{top}" width="{width}" height="{height}" rx="9"/>'
     )
-    lines = textwrap.wrap(", ".join(_pages()), 36) if name == PAGES else [words]
-    middle, first = left + width / 2, top + height / 2 - 3 - 6 * (len(lines) - 1)
-    lower = [_text(middle, first + 17 + 14 * at, line, "soft middle") for at, line in enumerate(lines)]
-    return "".join([shape, _text(middle, first, name, "name middle"), *lower])
+    middle, line = left + width / 2, top + height / 2 - 3
+    return "".join([shape, _text(middle, line, name, "name middle"), _text(middle, line + 17, words, "soft middle")])
 
 
 def _table(order: list[str], uses: dict[str, set[str]]) -> list[str]:

@@ -126,8 +126,8 @@ LIGHT: Pictures = {
     "matrix": ("evaluate?run={photos}&view=Confusion+matrix", nothing),
     "runs": ("runs", tick_six),
     "search": ("search?search=rates-and-optimizers", nothing),
-    "learn": ("learn?lesson=dropout", scroll_to("text=Dropout switches off")),
-    "convolution": ("learn?view=See+a+convolution&run={digits}", point_at_a_pixel),
+    "learn": ("learn?lesson=dropout", scroll_to(".st-key-lesson")),
+    "convolution": ("learn?view=Convolution&run={digits}", point_at_a_pixel),
     "gallery": ("gallery?run={digits}", draw_five),
 }
 DARK: Pictures = {

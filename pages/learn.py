@@ -1,4 +1,4 @@
-"""Learning by doing: one view at a time of exercises to train, words to look up, and a convolution to look into."""
+"""The Learn page: exercises to train, the glossary, and a convolution step by step."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from pages.views.learn.glossary import show_glossary
 VIEWS: dict[str, Callable[[], None]] = {
     "Exercises": show_exercises,
     GLOSSARY: show_glossary,
-    "See a convolution": show_convolution,
+    "Convolution": show_convolution,
 }
 
 st.title("Learn")

@@ -37,13 +37,13 @@ assert make_config(data="kmnist").flip == "off" and len(CATALOG["kmnist"].archiv
 import torch
 from cnn_core.config.defaults import make_config
 from cnn_core.data.augmentation import Invert, View
-from cnn_core.lessons.glossary import glossary
+from cnn_core.lessons.glossary import read_glossary
 from cnn_core.training.augmentation import augmentations
 config = make_config(data="digits", crop=0, invert=1.0)
 (invert,) = augmentations(config, 32, (0.5,))
 images = torch.tensor([0, 55, 255], dtype=torch.uint8).view(3, 1, 1, 1)
 assert invert(images, View(torch.arange(3), 0, torch.Generator())).flatten().tolist() == [255, 200, 0]
-assert glossary()["invert"].title == "Negatives"
+assert read_glossary()["invert"].title == "Negatives"
 """,
     "A page": """
 from streamlit.testing.v1 import AppTest
@@ -53,11 +53,11 @@ from pathlib import Path
 assert 'page("machine", "Machine", "memory")' in Path("pages/shared/frame.py").read_text()
 """,
     "An exercise": """
-from cnn_core.lessons.cards import find_lesson
-from pages.views.learn.pictures import PICTURES
-lesson = find_lesson("batch-size")
-assert lesson.settings("A").batch_size == 128 and lesson.settings("B").batch_size == 8
-assert PICTURES["batch-size"]().images.shape == (8, 32, 32, 1)
+from cnn_core.lessons.exercises import find_exercise
+from pages.views.learn.illustrations import ILLUSTRATIONS
+exercise = find_exercise("batch-size")
+assert exercise.settings("A").batch_size == 128 and exercise.settings("B").batch_size == 8
+assert ILLUSTRATIONS["batch-size"]().images.shape == (8, 32, 32, 1)
 """,
     "A rule of the doctor": """
 from cnn_core.config.defaults import make_config

@@ -1,4 +1,4 @@
-"""Atomic writing: the new file or the old one, never a piece, and no scratch file left. Locks: one holder, and none that is dead."""
+"""Atomic writing: the new file or the old one, never a piece, and no temporary file left."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,9 +7,7 @@ from typing import BinaryIO
 
 import pytest
 
-from cnn_core.files import try_lock, write_atomically
-from cnn_core.home import Home
-from tests.helpers import start_process
+from cnn_core.files import write_atomically
 
 
 def test_a_file_is_written_and_replaced_whole(tmp_path: Path):
@@ -45,33 +43,6 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         write_atomically(path, write)
     assert path.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
-
-
-def test_a_lock_has_one_holder_at_a_time(tmp_path: Path):
-    with try_lock(tmp_path / ".lock") as first, try_lock(tmp_path / ".lock") as second:
-        assert first and not second
-    with try_lock(tmp_path / ".lock") as again:
-        assert again
-
-
-def test_a_lock_dies_with_its_process(tmp_path: Path):
-    script = "import sys, time\nfrom pathlib import Path\nfrom cnn_core.files import try_lock\n"
-    script += "with try_lock(Path(sys.argv[1])) as is_mine:\n    print(is_mine, flush=True)\n    time.sleep(300)"
-    process = start_process(Home(tmp_path), "-c", script, str(tmp_path / ".lock"))
-    try:
-        assert process.stdout and process.stdout.readline() == "True\n"
-        with try_lock(tmp_path / ".lock") as is_mine:
-            assert not is_mine
-    finally:
-        process.kill()
-        process.communicate()
-    with try_lock(tmp_path / ".lock") as is_mine:
-        assert is_mine
-
-
-def test_a_lock_where_no_file_can_be_is_an_error(tmp_path: Path):
-    with pytest.raises(OSError), try_lock(tmp_path / "gone" / ".lock"):
-        pass
 
 
 def test_threads_that_write_the_same_file_at_once_all_succeed_and_leave_a_whole_one(tmp_path: Path):

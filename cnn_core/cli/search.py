@@ -18,7 +18,7 @@ from cnn_core.cli.console import Console
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Event
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import SAMPLERS, USUAL_TRIALS, Plan
 from cnn_core.search.space import parse_space, settings_in_words

@@ -32,8 +32,8 @@ from cnn_core.data.splits import stratified_split
 from cnn_core.data.version import fingerprint
 from cnn_core.errors import BusyError, DataError, ImageError
 from cnn_core.events import Progress
-from cnn_core.files import try_lock
 from cnn_core.home import IMAGES, INDEX, Home
+from cnn_core.locks import try_lock
 
 SMALLEST, LARGEST = 16, 224
 COMMON_SIZE = 64  # pixels: images that all are squares of one side up to this keep it, all others become this

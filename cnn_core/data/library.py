@@ -7,8 +7,8 @@ from typing import Any
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import DataError
-from cnn_core.files import try_lock
 from cnn_core.home import Home
+from cnn_core.locks import try_lock
 
 PATH_PREFIX = "path-"
 SMALL_CLASS = 10  # images below which a class is hardly learned

@@ -9,7 +9,7 @@ from typing import TypeVar
 from cnn_core.device import choose_device
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
-from cnn_core.files import is_locked, try_lock
+from cnn_core.locks import is_locked, try_lock
 from cnn_core.runs.lock import is_held, worker_lock
 from cnn_core.runs.store import Store
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 
 from cnn_core.data.jobs import Jobs
 from cnn_core.errors import StudioError
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 from cnn_core.runs.lock import worker_lock
 from cnn_core.runs.store import Store
 

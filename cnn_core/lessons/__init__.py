@@ -1,1 +1,1 @@
-"""Learning by doing: exercises that train a pair of runs and say what came of it, and the words that the program uses. Light: no torch."""
+"""Exercises that train pairs of runs and measure the effect of a change, and the glossary. Importing it does not import torch."""

@@ -1,7 +1,8 @@
-"""Doing an exercise: pairs of runs through the ordinary queue, and the row in the store that remembers who tried what and expected what.
+"""Attempts at exercises: pairs of runs in the ordinary queue, and the row in the run store with the exercise and the prediction.
 
-Run A0, B0, A1, B1 …: A without and B with, the number is the seed; so a first comparison is there early. A run says where it belongs by its
-origin, "lesson/dropout/3/B0". In: a store. Out: attempts, their runs and their outcome. Importing this module does not import torch.
+The runs are A0, B0, A1, B1 …: A without the change and B with it; the number is the seed. This order gives a first comparison early. The
+origin of a run says where it belongs: "lesson/dropout/3/B0" is run B with seed 0 of attempt 3 at the exercise "dropout". In: a run store.
+Out: attempts, their runs and the effect of the change. Importing this module does not import torch.
 """
 
 import time
@@ -9,23 +10,26 @@ from dataclasses import dataclass
 
 from cnn_core.errors import StudioError
 from cnn_core.events import Epoch, Started
-from cnn_core.lessons.cards import SIDES, Side, find_lesson
-from cnn_core.lessons.measures import Measure
-from cnn_core.lessons.outcome import PREDICTIONS, Outcome, read_outcome
+from cnn_core.lessons.effect import PREDICTIONS, Effect, make_effect
+from cnn_core.lessons.exercises import VARIANTS, Variant, find_exercise
+from cnn_core.lessons.final_metrics import FinalMetric
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
-PAIRS, MOST_PAIRS = 3, 6
+DEFAULT_PAIRS, MAX_PAIRS = 3, 6
 COLUMNS = "number, lesson, data, owner, prediction, created"
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try at an exercise. `prediction`: one of PREDICTIONS; `created`: Unix seconds; `owner`: "" where nobody signs in."""
+    """One attempt at an exercise, as its row in the run store.
+
+    prediction: one of PREDICTIONS. created: Unix time in seconds. owner: "" if the server has no sign-in.
+    """
 
     number: int
-    lesson: str
+    exercise: str
     data: str
     owner: str
     prediction: str
@@ -33,13 +37,13 @@ class Attempt:
 
     @property
     def origin(self) -> str:
-        """What its runs' origins begin with."""
-        return f"lesson/{self.lesson}/{self.number}"
+        """The beginning of the origin of its runs."""
+        return f"lesson/{self.exercise}/{self.number}"
 
 
 @dataclass(frozen=True)
-class Try:
-    """An attempt with its runs as they are now, oldest first."""
+class AttemptRuns:
+    """An attempt with its runs, oldest first, as they were when they were read."""
 
     attempt: Attempt
     runs: tuple[Run, ...]
@@ -50,116 +54,123 @@ class Try:
 
     @property
     def pairs(self) -> list[tuple[Run, Run]]:
-        """A and B of every seed of which both are finished."""
-        by_place = {place_of(run): run for run in self.runs if run.status == "finished"}
-        seeds = sorted({int(place[1:]) for place in by_place})
-        return [(by_place[f"A{seed}"], by_place[f"B{seed}"]) for seed in seeds if {f"A{seed}", f"B{seed}"} <= by_place.keys()]
+        """Runs A and B of every seed for which both are finished."""
+        finished = {run_label(run): run for run in self.runs if run.status == "finished"}
+        seeds = sorted({int(label[1:]) for label in finished})
+        return [(finished[f"A{seed}"], finished[f"B{seed}"]) for seed in seeds if {f"A{seed}", f"B{seed}"} <= finished.keys()]
 
     @property
-    def is_done(self) -> bool:
-        """Whether there is something to learn from and nothing to wait for."""
+    def is_completed(self) -> bool:
+        """Whether no run is active any more and at least one pair is finished."""
         return bool(self.pairs) and not self.is_active
 
 
-def place_of(run: Run) -> str:
-    """Its place in the exercise: "B0" is run B of the pair with seed 0."""
+def run_label(run: Run) -> str:
+    """Return the variant and the seed of a run of an exercise: "B0"."""
     return run.origin.rpartition("/")[2]
 
 
-def begin(store: Store, lesson: str, data: str, prediction: str, owner: str = "", pairs: int = PAIRS) -> Attempt:
-    """Put the runs of an exercise into the queue. Gives the attempt that is under way where this owner has one of the same lesson.
+def start_attempt(
+    store: Store, exercise: str, data: str, prediction: str, owner: str = "", pairs: int = DEFAULT_PAIRS
+) -> Attempt:
+    """Add the runs of an exercise to the queue and return the attempt; return the active one if this owner has one at the same exercise.
 
-    Raises StudioError for an unknown lesson, prediction or number of pairs, where the owner's share of the server is used up, and as
-    `submit.check` does; nothing waits then.
+    Raises StudioError for an unknown exercise, prediction or number of pairs, if the owner's quota is used up, and as `submit.check` does;
+    no run is in the queue then.
     """
-    found = find_lesson(lesson)
+    found = find_exercise(exercise)
     if prediction not in PREDICTIONS:
-        raise StudioError(f"A prediction is one of: {', '.join(PREDICTIONS)}. Choose one of them.")
-    if not 1 <= pairs <= MOST_PAIRS:
-        raise StudioError(f"An exercise trains 1 to {MOST_PAIRS} pairs. Choose a number among these.")
-    if (last := last_try(store, lesson, owner)) and last.is_active:
-        return last.attempt
-    from cnn_core.runs.submit import check  # brings torch
+        raise StudioError(f"“{prediction[:40]}” is not a prediction. Choose one of: {', '.join(PREDICTIONS)}.")
+    if not 1 <= pairs <= MAX_PAIRS:
+        raise StudioError(f"{pairs} pairs cannot be trained. Choose 1 to {MAX_PAIRS} pairs.")
+    if (latest := latest_attempt(store, exercise, owner)) and latest.is_active:
+        return latest.attempt
+    from cnn_core.runs.submit import check  # imports torch
 
-    for side in SIDES:
-        check(found.settings(side, data), store)
-    store.quota.check_queue(owner, pairs * len(SIDES))
-    attempt = _note(store, lesson, data, prediction, owner)
+    for variant in VARIANTS:
+        check(found.settings(variant, data), store)
+    store.quota.check_queue(owner, pairs * len(VARIANTS))
+    attempt = _insert(store, exercise, data, prediction, owner)
     try:
         for seed in range(pairs):
-            for side in SIDES:
-                _add(store, attempt, side, seed)
-    except StudioError:  # this person's share of the disk is used up, or another tab has taken that of the queue
-        stop(store, attempt)
+            for variant in VARIANTS:
+                _submit_run(store, attempt, variant, seed)
+    except StudioError:  # the disk quota is used up, or another tab has filled the queue since the check
+        stop_attempt(store, attempt)
         raise
     return attempt
 
 
-def _add(store: Store, attempt: Attempt, side: Side, seed: int) -> None:
-    """Let one of the attempt's runs wait, under a name that says what it is."""
+def _submit_run(store: Store, attempt: Attempt, variant: Variant, seed: int) -> None:
+    """Add one run of the attempt to the queue and name it after the exercise."""
     from cnn_core.runs.submit import submit
 
-    lesson = find_lesson(attempt.lesson)
-    origin = f"{attempt.origin}/{side}{seed}"
-    run = submit(lesson.settings(side, attempt.data, seed), store, origin=origin, owner=attempt.owner)
-    RunOrganizer(store).describe(run, name=f"{lesson.title} {side}{seed}: {lesson.names[SIDES.index(side)]}")
+    exercise = find_exercise(attempt.exercise)
+    origin = f"{attempt.origin}/{variant}{seed}"
+    run = submit(exercise.settings(variant, attempt.data, seed), store, origin=origin, owner=attempt.owner)
+    RunOrganizer(store).describe(run, name=f"{exercise.title} {variant}{seed}: {exercise.variant_name(variant)}")
 
 
-def _note(store: Store, lesson: str, data: str, prediction: str, owner: str) -> Attempt:
-    values = (lesson, data, owner, prediction, time.time())
+def _insert(store: Store, exercise: str, data: str, prediction: str, owner: str) -> Attempt:
+    created = time.time()
     with store.database.connect() as db:
         number = db.execute(
-            "insert into attempts (lesson, data, owner, prediction, created) values (?, ?, ?, ?, ?)", values
+            "insert into attempts (lesson, data, owner, prediction, created) values (?, ?, ?, ?, ?)",
+            (exercise, data, owner, prediction, created),
         ).lastrowid
-    return Attempt(number, *values)
+    assert number is not None  # sqlite3 sets it after an insert
+    return Attempt(number, exercise, data, owner, prediction, created)
 
 
-def attempts(store: Store, owner: str = "") -> list[Attempt]:
-    """All of this owner's, newest first."""
+def list_attempts(store: Store, owner: str = "") -> list[Attempt]:
+    """Return all attempts of this owner, newest first."""
     with store.database.connect() as db:
         rows = db.execute(f"select {COLUMNS} from attempts where owner = ? order by number desc", (owner,)).fetchall()
     return [Attempt(*row) for row in rows]
 
 
-def look(store: Store, attempt: Attempt) -> Try:
-    """The attempt with its runs as they are now."""
-    return Try(attempt, tuple(store.created_by(attempt.origin)))
+def read_runs(store: Store, attempt: Attempt) -> AttemptRuns:
+    """Return the attempt with the current state of its runs."""
+    return AttemptRuns(attempt, tuple(store.created_by(attempt.origin)))
 
 
-def last_try(store: Store, lesson: str, owner: str = "") -> Try | None:
-    """The newest attempt at `lesson`, None where there is none."""
-    return next((look(store, attempt) for attempt in attempts(store, owner) if attempt.lesson == lesson), None)
+def latest_attempt(store: Store, exercise: str, owner: str = "") -> AttemptRuns | None:
+    """Return the newest attempt at an exercise with its runs, None if there is none."""
+    return next((read_runs(store, attempt) for attempt in list_attempts(store, owner) if attempt.exercise == exercise), None)
 
 
-def lessons_done(store: Store, owner: str = "") -> set[str]:
-    """The lessons of which some attempt is done."""
-    done: set[str] = set()
-    for attempt in attempts(store, owner):
-        if attempt.lesson not in done and look(store, attempt).is_done:
-            done.add(attempt.lesson)
-    return done
+def completed_exercises(store: Store, owner: str = "") -> set[str]:
+    """Return the names of the exercises of which this owner has completed an attempt."""
+    completed: set[str] = set()
+    for attempt in list_attempts(store, owner):
+        if attempt.exercise not in completed and read_runs(store, attempt).is_completed:
+            completed.add(attempt.exercise)
+    return completed
 
 
-def stop(store: Store, attempt: Attempt) -> None:
-    """End the attempt's runs that wait or train; those that are finished stay. From the last on, so that none begins meanwhile."""
+def stop_attempt(store: Store, attempt: Attempt) -> None:
+    """Stop the active runs of the attempt and keep the finished ones. The last run is stopped first, so that no other starts meanwhile."""
     for run in reversed(store.created_by(attempt.origin)):
         if run.is_active:
             store.requests.stop(run.id)
 
 
-def outcome(store: Store, tried: Try, measure: Measure) -> Outcome | None:
-    """B against A over the finished pairs, None while there is none."""
-    if not tried.pairs:
+def measure_effect(store: Store, attempt_runs: AttemptRuns, metric: FinalMetric) -> Effect | None:
+    """Return the effect over the finished pairs, None if there are none."""
+    if not attempt_runs.pairs:
         return None
-    figures = [tuple(measure.read(_epochs(store, run)) for run in pair) for pair in tried.pairs]
-    return read_outcome(measure, figures, validation_count(store, tried))
+    pairs = [(metric.average(_epochs(store, a)), metric.average(_epochs(store, b))) for a, b in attempt_runs.pairs]
+    return make_effect(metric, pairs, validation_count(store, attempt_runs))
 
 
-def validation_count(store: Store, tried: Try) -> int:
-    """How many images the attempt's runs were validated on; 0 while that is not known."""
-    known = [item.event.val_count for item in store.log.read(tried.runs[0].id, kinds=[Started])] if tried.runs else []
-    return known[-1] if known else 0
+def validation_count(store: Store, attempt_runs: AttemptRuns) -> int:
+    """Return the number of validation images of the attempt's runs; 0 if no run has started."""
+    if not attempt_runs.runs:
+        return 0
+    events = [item.event for item in store.log.read(attempt_runs.runs[0].id, kinds=[Started])]
+    return next((event.val_count for event in reversed(events) if isinstance(event, Started)), 0)
 
 
 def _epochs(store: Store, run: Run) -> list[Epoch]:
-    return [item.event for item in store.log.read(run.id, kinds=[Epoch])]
+    events = [item.event for item in store.log.read(run.id, kinds=[Epoch])]
+    return [event for event in events if isinstance(event, Epoch)]

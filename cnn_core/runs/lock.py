@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cnn_core.errors import RunError
-from cnn_core.files import is_locked, try_lock
 from cnn_core.home import Home
+from cnn_core.locks import is_locked, try_lock
 
 NAME = ".lock"
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from cnn_core.errors import StudioError
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 from cnn_core.runs.store import Store
 from cnn_core.search.studies import SearchStore
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

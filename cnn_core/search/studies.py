@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cnn_core.errors import SettingError, StudioError
-from cnn_core.files import is_locked, transaction
+from cnn_core.files import transaction
 from cnn_core.home import Home
+from cnn_core.locks import is_locked
 from cnn_core.search.plan import Plan
 from cnn_core.search.storage import load_optuna, open_storage, translating
 from cnn_core.search.trials import Trial, best_of, importance_of, read_trials

@@ -1,1 +1,1 @@
-"""A trained network over HTTP: pictures come in, ranked classes go out as JSON. Nothing here trains, and nothing is kept."""
+"""Predictions over HTTP: an image comes in, ranked classes go out as JSON. Nothing is trained here, and no image is stored."""

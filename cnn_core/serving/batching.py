@@ -1,6 +1,6 @@
-"""Pictures that wait are classified together: nobody waits while the network is idle, and a busy one takes all that came meanwhile.
+"""Dynamic batching: images that arrive while the network is busy are classified together in its next pass.
 
-In: pictures made ready, from coroutines of one event loop. Out: their probabilities. The network works in one thread of its own.
+In: preprocessed images, from coroutines of one event loop. Out: their probabilities. The network runs in one thread of its own.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ import torch
 
 from cnn_core.inference.classifier import Classifier
 
-LARGEST = 64  # pictures that one pass of the network takes
+LARGEST_BATCH = 64  # images
 
 
 class Batcher:
-    """Asks `classifier` for many at once. Its methods belong to one event loop; only `_compute` runs in the network's thread.
+    """Classifies images in batches. Its methods are called in one event loop; only the classifier runs in another thread.
 
-    `images`, `batches`: how many pictures were classified, in how many passes.
+    images, batches: how many images were classified, in how many passes of the network.
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -27,47 +27,47 @@ class Batcher:
         self._classifier = classifier
         self._waiting: deque[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = deque()
         self._thread = ThreadPoolExecutor(1, "network", initializer=_share_cores)
-        self._work: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Probabilities (classes,) of one picture that is ready: uint8 (S, S, C)."""
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting.append((pixels, answer))
-        if self._work is None:
-            self._work = asyncio.create_task(self._work_off())
-        return await answer
+        """Return the probabilities (classes,) of one preprocessed image, uint8 (S, S, C)."""
+        result: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
+        self._waiting.append((pixels, result))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        return await result
 
-    async def _work_off(self) -> None:
-        """Classify what waits, and what comes to wait meanwhile."""
+    async def _run(self) -> None:
+        """Classify until no image waits."""
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST))]
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_BATCH))]
                 await self._classify(batch)
         finally:
-            self._work = None
+            self._task = None
 
     async def _classify(self, batch: list[tuple[np.ndarray, asyncio.Future[np.ndarray]]]) -> None:
-        """Answer every picture of `batch`, with what went wrong where something did."""
+        """Set the result of every image in `batch`, or the exception."""
         loop = asyncio.get_running_loop()
         try:
-            pixels = np.stack([picture for picture, _ in batch])
+            pixels = np.stack([image for image, _ in batch])
             rows = await loop.run_in_executor(self._thread, self._classifier.probabilities, pixels)
-        except Exception as error:  # it belongs to those who asked, and the next batch has its own chance
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(error)
+        except Exception as error:  # the callers get it; the next batch is tried all the same
+            for _, result in batch:
+                if not result.done():
+                    result.set_exception(error)
             return
         self.batches += 1
         self.images += len(batch)
-        for (_, answer), row in zip(batch, rows, strict=True):
-            if not answer.done():  # whoever asked may have gone
-                answer.set_result(row)
+        for (_, result), row in zip(batch, rows, strict=True):
+            if not result.done():  # the client may have disconnected
+                result.set_result(row)
 
     def close(self) -> None:
-        """Let the thread end."""
+        """End the thread when its batch is done."""
         self._thread.shutdown(wait=False)
 
 
 def _share_cores() -> None:
-    """Half of the cores are left to decoding and to the connections; called in the network's thread, whose number this is."""
+    """Leave half of the cores to decoding and connections. torch counts threads per calling thread, so this runs in the network's."""
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))

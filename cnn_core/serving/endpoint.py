@@ -1,7 +1,7 @@
-"""The endpoint as an ASGI application: `POST /predict` with a picture gives its ranked classes, beside /health, /card and a page of help.
+"""The endpoint as an ASGI application: `POST /predict` with an image returns ranked classes; also /health, /card and a help page.
 
-    a request -> its body, with limits -> decoding, in a few threads -> the network, many pictures at once -> JSON
-Pictures come through the guarded decoder and are made ready as the dashboard does it, so the answers are the dashboard's too.
+    request -> body, with limits -> decoding in a few threads -> the network, in batches -> JSON
+Images are decoded by the guarded decoder and preprocessed as in the dashboard, so predictions are the same.
 """
 
 import asyncio
@@ -35,17 +35,15 @@ from cnn_core.serving.messages import (
 )
 
 DECODERS = 2  # threads
-USUAL_RANKED = 5  # classes that an answer ranks, unless asked for others
+DEFAULT_TOP = 5  # ranked classes in a response
 ROUTES = {"/": "GET", "/health": "GET", "/card": "GET", "/predict": "POST"}
-FROM_PAGES = (
-    b"origin",
-    b"sec-fetch-site",
-)  # headers of what a browser's page sends, which needs no leave for a body without a type
+# Headers that a page in a browser sends. A page of another site may send a body without a type without asking first (CORS).
+BROWSER_HEADERS = (b"origin", b"sec-fetch-site")
 
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What a request may take. `in_flight`: requests with a picture that are worked on at once; seconds: to send a body."""
+    """Limits of a request. in_flight: images that are processed at once; body_seconds: time to send a body."""
 
     most_bytes: int = 10 * 2**20
     body_seconds: float = 20.0
@@ -53,7 +51,7 @@ class RequestLimits:
 
 
 class Endpoint:
-    """Serves the best network of run `run`. `is_local`: whether only this machine can reach it; then only its own names are answered to."""
+    """Serves the best model of run `run`. is_local: whether only this machine can reach it; then only requests to localhost are answered."""
 
     def __init__(self, classifier: Classifier, run: str, limits: RequestLimits, *, is_local: bool = True) -> None:
         self.limits, self.run, self._is_local = limits, run, is_local
@@ -62,7 +60,7 @@ class Endpoint:
         self._requests = self._answered = self._refused = self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, in whichever way it can be answered."""
+        """Answer one request."""
         self._requests += 1
         is_read = False
 
@@ -79,22 +77,22 @@ class Endpoint:
         except Refusal as refusal:
             self._refused += 1
             await refuse(scope, receive, send, refusal, is_read=is_read or not _has_body(scope))
-        except Exception:  # our mistake: the details go to the terminal
+        except Exception:  # a bug: the details go to the terminal
             logging.getLogger("cnn_studio").exception("A request failed")
-            sentence = "Something in CNN Studio itself went wrong; the details are in its terminal."
+            sentence = "CNN Studio has an internal error. The details are in its terminal."
             await refuse(scope, receive, send, Refusal(500, sentence), is_read=is_read or not _has_body(scope))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or raise Refusal or Gone before anything is sent."""
+        """Answer, or raise Refusal or ClientDisconnected before anything is sent."""
         path, method = scope["path"], "GET" if scope["method"] == "HEAD" else scope["method"]
         if self._is_local and not _is_own_name(header(scope, b"host")):
             raise Refusal(421, "Only requests to localhost or 127.0.0.1 are answered.")
         if path not in ROUTES:
-            raise Refusal(404, f"There is nothing here. The addresses are {', '.join(ROUTES)}.")
+            raise Refusal(404, f"There is no such address. Use one of {', '.join(ROUTES)}.")
         if method != ROUTES[path]:
-            raise Refusal(405, f"{path} is asked with {ROUTES[path]}.", ((b"allow", ROUTES[path].encode()),))
+            raise Refusal(405, f"{path} needs the method {ROUTES[path]}.", ((b"allow", ROUTES[path].encode()),))
         if method == "GET" and _has_body(scope):
-            raise Refusal(400, f"{path} is asked without a body.")
+            raise Refusal(400, f"{path} takes no body.")
         if path == "/predict":
             await answer_json(send, await self._predict(scope, receive))
         elif path == "/":
@@ -104,11 +102,11 @@ class Endpoint:
             await answer_json(send, self.health() if path == "/health" else self._card())
 
     async def _predict(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        top = _how_many(scope)
-        _check_type(header(scope, b"content-type"), is_page=any(header(scope, name) for name in FROM_PAGES))
+        top = _top(scope)
+        _check_type(header(scope, b"content-type"), is_page=any(header(scope, name) for name in BROWSER_HEADERS))
         check_announced(scope, self.limits.most_bytes)
         if self._in_flight >= self.limits.in_flight:
-            raise Refusal(503, "Too many pictures are waiting. Try again in a second.", ((b"retry-after", b"1"),))
+            raise Refusal(503, "Too many images are waiting. Try again in a second.", ((b"retry-after", b"1"),))
         self._in_flight += 1
         try:
             content = await read_body(receive, self.limits.most_bytes, self.limits.body_seconds)
@@ -121,34 +119,34 @@ class Endpoint:
         return _as_json(prediction, top)
 
     async def _classify(self, content: bytes) -> Prediction:
-        """The answer of the network to the picture in `content`. Raises ImageError."""
+        """Return the prediction for the image in `content`. Raises ImageError."""
         pixels = await asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, content)
-        shares = await self._batcher.probabilities(pixels)
-        if not np.isfinite(shares).all():
-            raise Refusal(500, "This network diverged: it has no answer. Serve another run.")
-        return self._classifier.rank(pixels, shares)
+        probabilities = await self._batcher.probabilities(pixels)
+        if not np.isfinite(probabilities).all():
+            raise Refusal(500, "This model diverged and cannot predict. Serve another run.")
+        return self._classifier.rank(pixels, probabilities)
 
     def _decode(self, content: bytes) -> np.ndarray:
-        """What the network receives of a picture, uint8 (S, S, C); in a thread."""
-        return received(read_reduced(content, "The picture").image, self._classifier.card)
+        """Return the preprocessed image, uint8 (S, S, C); runs in a thread."""
+        return received(read_reduced(content, "The image").image, self._classifier.card)
 
     def health(self) -> dict[str, Any]:
-        """What was done so far. `images` were classified in `batches` passes of the network."""
+        """Return counts since the start; `images` were classified in `batches` passes of the network."""
         counts = {"requests": self._requests, "answered": self._answered, "refused": self._refused, "in_flight": self._in_flight}
         return {"status": "ok", "run": self.run, **counts, "images": self._batcher.images, "batches": self._batcher.batches}
 
     def _card(self) -> dict[str, Any]:
-        """What the network is, and how its probabilities are meant."""
+        """Return the model's card and its calibration."""
         calibration = self._classifier.calibration
-        meaning = {
+        fitted = {
             "is_calibrated": calibration.is_fitted,
             "temperature": calibration.temperature,
             "threshold": calibration.threshold,
         }
-        return {"run": self.run, **self._classifier.card.model_dump(mode="json"), **meaning}
+        return {"run": self.run, **self._classifier.card.model_dump(mode="json"), **fitted}
 
     def close(self) -> None:
-        """Let the threads end."""
+        """End the threads."""
         self._decoders.shutdown(wait=False)
         self._batcher.close()
 
@@ -159,23 +157,23 @@ def _as_json(prediction: Prediction, top: int) -> dict[str, Any]:
     return {"class": name, "probability": probability, "is_sure": prediction.is_sure, "ranked": ranked}
 
 
-def _how_many(scope: Scope) -> int:
-    """How many classes are asked for: `?top=3`."""
-    asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20).get("top", [str(USUAL_RANKED)])[-1]
-    if not (asked.isascii() and asked.isdigit() and len(asked) < 6 and int(asked)):
-        raise Refusal(400, "top is how many classes to rank: a whole number from 1.")
-    return int(asked)
+def _top(scope: Scope) -> int:
+    """Return how many classes to rank: `?top=3`. Raises Refusal."""
+    text = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20).get("top", [str(DEFAULT_TOP)])[-1]
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text)):
+        raise Refusal(400, "top must be the number of classes to rank, 1 or more.")
+    return int(text)
 
 
 def _check_type(kind: str, is_page: bool) -> None:
-    """Refuse what does not call itself a picture or plain bytes. A page of another site can send neither without being asked first."""
+    """Refuse bodies that are declared neither as an image nor as bytes: a page of another site can send neither without asking first (CORS)."""
     kind = kind.partition(";")[0].strip().lower()
     is_known = kind.startswith("image/") or kind == "application/octet-stream"
     if not is_known and (kind or is_page):
         raise Refusal(
             415,
-            "Send a picture's own bytes and its type, such as Content-Type: image/png (JPEG, PNG, WebP, BMP or GIF); "
-            "with curl: -H 'Content-Type: image/png' --data-binary @picture.png.",
+            "Send the bytes of an image (JPEG, PNG, WebP, BMP or GIF) with its type, such as Content-Type: image/png. "
+            "With curl: -H 'Content-Type: image/png' --data-binary @image.png.",
         )
 
 
@@ -184,13 +182,13 @@ def _has_body(scope: Scope) -> bool:
 
 
 def _is_own_name(host: str) -> bool:
-    """Whether a Host header names this machine as itself. A page that had its own name point here (DNS rebinding) names another."""
+    """Whether a Host header is a loopback name. A page that makes its own name point to this machine (DNS rebinding) sends that name."""
     name = host.rpartition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
     return is_loopback(name)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is reached from this machine only."""
+    """Whether `host` can be reached from this machine only."""
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,30 +1,30 @@
-"""The endpoint's page of help: plain text, since that is what a terminal shows and what class names cannot get out of."""
+"""The help page of the endpoint: plain text, because a terminal shows it and class names cannot add markup to it."""
 
 from cnn_core.models.saving import ModelCard
 
-SHOWN = 20  # classes that are named
+SHOWN = 20  # class names
 PAGE = """CNN Studio serves run {run}: {model}, {size}x{size} pixels, {count} classes
 ({names})
 
-POST /predict   a picture's bytes (JPEG, PNG, WebP, BMP or GIF, up to {megabytes:g} MB) with its type; gives its most probable classes:
+POST /predict   the bytes of an image (JPEG, PNG, WebP, BMP or GIF, up to {megabytes:g} MB) with its type; returns the most probable classes:
                 {{"class": "cat", "probability": 0.93, "is_sure": true, "ranked": [{{"class": "cat", "probability": 0.93}}, ...]}}
-                ?top=3 ranks three. is_sure is false where the probability is below the run's threshold.
-GET  /card      what the network is
-GET  /health    what was done so far
+                ?top=3 returns three classes. is_sure is false if the probability is below the threshold of the run.
+GET  /card      the model
+GET  /health    counts since the start
 GET  /          this page
 
-curl {address}/predict -H 'Content-Type: image/png' --data-binary @picture.png
+curl {address}/predict -H 'Content-Type: image/png' --data-binary @image.png
 
 import json, urllib.request
-request = urllib.request.Request("{address}/predict", open("picture.png", "rb").read(), {{"Content-Type": "image/png"}})
+request = urllib.request.Request("{address}/predict", open("image.png", "rb").read(), {{"Content-Type": "image/png"}})
 print(json.load(urllib.request.urlopen(request)))
 
-What goes wrong is a status from 400 on, with {{"error": "a sentence"}}. 503 means that too many pictures wait: try again.
+Errors have a status of 400 or higher, with {{"error": "a message"}}. 503 means that too many images are waiting: try again.
 """
 
 
 def help_text(run: str, card: ModelCard, most_bytes: int, host: str) -> str:
-    """How the endpoint of `run` is used and what it knows. host: what the client called it."""
+    """Return how to use the endpoint of `run`. host: the name that the client used."""
     names = ", ".join(card.classes[:SHOWN]) + (", ..." if len(card.classes) > SHOWN else "")
     return PAGE.format(
         run=run,

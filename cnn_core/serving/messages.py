@@ -1,7 +1,7 @@
-"""Requests read with limits, and answers written, in terms of ASGI (its specification 3.0): what every route of the endpoint needs.
+"""Reading requests with limits and writing responses, in terms of ASGI (specification 3.0).
 
-A refusal is a `Refusal`, raised anywhere and told as JSON with a sentence. A body that is refused is drained for a moment, since closing
-a connection on a client that still sends makes it lose the answer.
+A `Refusal` can be raised anywhere and becomes a JSON response with a message. A refused body is read for a moment longer, because a
+client that is still sending when the connection closes loses the response.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ DRAIN_SECONDS, DRAIN_BYTES = 2.0, 2**26
 
 
 class Refusal(Exception):
-    """A request that is not answered as was hoped: its HTTP status, and a sentence that says why. `headers`: more of them."""
+    """A request that cannot be answered. status: the HTTP status; sentence: the message; headers: additional headers of the response."""
 
     def __init__(self, status: int, sentence: str, headers: Headers = ()) -> None:
         super().__init__(sentence)
@@ -30,19 +30,19 @@ class ClientDisconnected(Exception):
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """A header's value, "" without it. name: in small letters."""
+    """Return the value of a header, "" without it. name: in lower case."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 def check_announced(scope: Scope, most_bytes: int) -> None:
-    """Refuse a body that says that it is too large, before any of it is read."""
+    """Refuse a body whose announced length is too large, before any of it is read."""
     announced = header(scope, b"content-length")
-    if announced and int(announced) > most_bytes:  # what is no number has been refused by the server
+    if announced and int(announced) > most_bytes:  # the server has refused what is not a number
         raise _too_large(most_bytes)
 
 
 async def read_body(receive: Receive, most_bytes: int, seconds: float) -> bytes:
-    """The whole body. Raises Refusal when it is larger or takes longer, Gone when the client leaves."""
+    """Return the whole body. Raises Refusal if it is larger or takes longer, ClientDisconnected if the client leaves."""
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
@@ -56,7 +56,9 @@ async def read_body(receive: Receive, most_bytes: int, seconds: float) -> bytes:
                 if not message.get("more_body"):
                     return bytes(body)
     except TimeoutError:
-        raise Refusal(408, f"The picture did not arrive within {seconds:g} seconds. Send it again, or a smaller one.") from None
+        raise Refusal(
+            408, f"The image did not arrive within {seconds:g} seconds. Send it again, or send a smaller one."
+        ) from None
 
 
 async def answer_json(send: Send, content: Any, status: int = 200, headers: Headers = ()) -> None:
@@ -70,14 +72,14 @@ async def answer_text(send: Send, text: str) -> None:
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal, *, is_read: bool) -> None:
-    """Tell the refusal; `is_read`: whether the request's body was read to its end, else the connection ends too."""
+    """Send the refusal. is_read: whether the body of the request was read to its end; otherwise the connection is closed too."""
     if is_read:
         await answer_json(send, {"error": str(refusal)}, refusal.status, refusal.headers)
         return
     body = json.dumps({"error": str(refusal)}).encode()
     await _start(send, refusal.status, b"application/json", body, (*refusal.headers, (b"connection", b"close")))
     await send({"type": "http.response.body", "body": body, "more_body": True})
-    if not header(scope, b"expect"):  # who waits to be asked for the body sends none
+    if not header(scope, b"expect"):  # a client that waits for 100 Continue sends no body
         await _drain(receive)
     await send({"type": "http.response.body"})
 
@@ -93,7 +95,7 @@ async def _start(send: Send, status: int, kind: bytes, body: bytes, headers: Hea
 
 
 async def _drain(receive: Receive) -> None:
-    """Read on for a moment and throw it away."""
+    """Read on for a moment and discard it."""
     left = DRAIN_BYTES
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
@@ -107,4 +109,4 @@ async def _drain(receive: Receive) -> None:
 
 
 def _too_large(most_bytes: int) -> Refusal:
-    return Refusal(413, f"The picture is larger than {most_bytes / 2**20:g} MB. Send it smaller.")
+    return Refusal(413, f"The image is larger than {most_bytes / 2**20:g} MB. Send a smaller one.")

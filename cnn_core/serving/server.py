@@ -1,6 +1,6 @@
-"""The endpoint on uvicorn: a socket, limits on what a connection may take, and an end that still answers what is under way.
+"""The endpoint on uvicorn: a socket, limits for each connection, and a shutdown that still answers requests in progress.
 
-In: an endpoint and an address. Blocks until SIGINT or SIGTERM. To be called from the main thread, which is where signals arrive.
+In: an endpoint and an address. Blocks until SIGINT or SIGTERM. Call it from the main thread, which receives the signals.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from cnn_core.errors import StudioError
 from cnn_core.serving.endpoint import Endpoint
 
-HEAD_SECONDS, HEAD_BYTES = 10, 16_384  # for a request's head: until it is there, and how long it is
-IDLE_SECONDS = 15  # for which a connection is kept between requests
+HEAD_SECONDS, HEAD_BYTES = 10, 16_384  # of the head of a request: time and length
+IDLE_SECONDS = 15  # a connection is kept open between requests
 CONNECTIONS, BACKLOG = 256, 256
-LAST_SECONDS = 30  # for requests that are under way at the end
+LAST_SECONDS = 30  # for requests in progress at shutdown
 
 
 class Connection(H11Protocol):
-    """One connection that is closed when a request's head does not come in time; uvicorn itself waits for it for ever."""
+    """A connection that is closed when the head of a request does not arrive in time; uvicorn itself waits for ever."""
 
     _closing: asyncio.TimerHandle | None = None
 
@@ -35,25 +35,25 @@ class Connection(H11Protocol):
         self._watch()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._forget()
+        self._stop_timer()
         super().connection_lost(error)
 
     def _watch(self) -> None:
-        """Count the seconds from the first byte (or the connection) until the head is complete."""
+        """Start the timer at the connection or the first byte; stop it when the head is complete."""
         is_waiting = self.conn.their_state is h11.IDLE and not self.transport.is_closing()
         if not is_waiting:
-            self._forget()
+            self._stop_timer()
         elif self._closing is None:
             self._closing = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
 
-    def _forget(self) -> None:
+    def _stop_timer(self) -> None:
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A listening address; port 0 takes a free one. Raises StudioError when it cannot be had."""
+    """Return a bound socket; port 0 takes a free port. Raises StudioError if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         found = socket.socket(family, socket.SOCK_STREAM)
@@ -61,14 +61,14 @@ def open_socket(host: str, port: int) -> socket.socket:
         found.bind((host, port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise StudioError(f"{host}:{port} cannot be listened on ({reason}). Choose another port with --port.") from None
+        raise StudioError(f"The address {host}:{port} cannot be used ({reason}). Choose another port with --port.") from None
     return found
 
 
-def serve(endpoint: Endpoint, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer requests until a signal to end. `ready` is called once they are answered."""
+def serve(endpoint: Endpoint, listener: socket.socket, ready: Callable[[], object]) -> None:
+    """Answer requests until SIGINT or SIGTERM. `ready` is called when the server listens."""
     server = _Server(_config(endpoint), ready)
-    # uvicorn raises the signal once more after its own clean end; here that is no reason to die of it.
+    # uvicorn raises the signal again after its own shutdown; the handlers ignore it.
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         server.run(sockets=[listener])
@@ -79,9 +79,9 @@ def serve(endpoint: Endpoint, listener: socket.socket, ready: Callable[[], None]
 
 
 class _Server(uvicorn.Server):
-    """Tells when it listens."""
+    """A server that calls `ready` when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
         super().__init__(config)
         self._ready = ready
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from cnn_core.errors import RunError
-from cnn_core.files import try_lock, write_atomically
+from cnn_core.files import write_atomically
 from cnn_core.home import PROBES
+from cnn_core.locks import try_lock
 
 MOST = 16
 LARGEST_FILE = 16 * 2**20  # bytes; sixteen colour images of 224×224 take 2.4 MB

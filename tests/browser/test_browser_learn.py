@@ -1,11 +1,16 @@
-"""An exercise done in a real browser: predicted, trained, watched while both curves grow, and told what came out."""
+"""An exercise in a real browser: the prediction, training with growing curves, and the result."""
 
 import re
+from dataclasses import astuple
 
 from playwright.sync_api import expect
 
-from cnn_core.lessons.attempts import attempts, begin, look
-from cnn_core.lessons.cards import LESSONS
+from cnn_core.lessons.attempts import Attempt, list_attempts, measure_effect, read_runs, start_attempt
+from cnn_core.lessons.effect import describe_effect
+from cnn_core.lessons.exercises import EXERCISES, VARIANTS
+from pages.views.learn.attempt import NO_PAIR_FINISHED, OPEN_B, RESULT
+from pages.views.learn.attempt_form import prediction_label
+from pages.views.learn.exercises import progress_text
 from tests.browser.pilot import assert_sound, settle, visit
 from tests.browser.test_browser_runs import call
 
@@ -13,65 +18,74 @@ CHART = "document.querySelector('.overlay-chart')"
 TRAINED = 120_000  # milliseconds for a pair on a busy machine
 
 
-def test_a_pair_is_predicted_trained_watched_and_told_of(page, server, store):
+def variant_labels(name):
+    return [f"{variant}, {EXERCISES[name].variant_name(variant)}" for variant in VARIANTS]
+
+
+def test_a_pair_is_predicted_and_trained_its_curves_grow_and_its_result_is_shown(page, server, store):
     visit(page, server, "learn", "?lesson=batch-norm")
-    button = page.get_by_role("button", name="Train both")
+    button = page.locator(".st-key-train-batch-norm button")
     expect(button).to_be_disabled()
-    page.get_by_text("It is higher with B").click()
+    page.get_by_text(prediction_label(EXERCISES["batch-norm"].metric, "higher"), exact=True).click()
     settle(page)
-    pairs = page.get_by_role("spinbutton", name=re.compile("Pairs"))
+    pairs = page.locator(".st-key-pairs-batch-norm input")
     pairs.fill("1")
     pairs.press("Tab")
     settle(page)
     button.click()
     page.wait_for_function(f"{CHART}?.data?.length === 2")
     page.evaluate(f"{CHART}.theVeryNode = true")
-    expect(page.get_by_text("What came out.")).to_be_visible(timeout=TRAINED)
+    expect(page.get_by_text(RESULT.strip("*"), exact=True)).to_be_visible(timeout=TRAINED)
     drawn = page.evaluate(f"{CHART}.data.map(({{name, x, line, showlegend}}) => [name, [...x], line.color, showlegend])")
     assert [(name, x, is_named) for name, x, _, is_named in drawn] == [
-        ("A, without", [1, 2, 3, 4], True),
-        ("B, batch norm", [1, 2, 3, 4], True),
+        (label, [1, 2, 3, 4], True) for label in variant_labels("batch-norm")
     ]
     assert drawn[0][2] != drawn[1][2]
-    assert page.evaluate(f"{CHART}.theVeryNode"), "the chart has grown; it was not made anew"
-    expect(page.get_by_text("one pair cannot tell this from chance")).to_have_count(2)  # the measure, and what is told besides
-    expect(page.get_by_text(f"1 of {len(LESSONS)} done")).to_be_visible()
-    (attempt,) = attempts(store)
-    assert [run.status for run in look(store, attempt).runs] == ["finished", "finished"]
+    assert page.evaluate(f"{CHART}.theVeryNode"), "the chart was extended, not created again"
+    (attempt,) = list_attempts(store)
+    finished, exercise = read_runs(store, attempt), EXERCISES["batch-norm"]
+    assert [run.status for run in finished.runs] == ["finished", "finished"]
+    for metric in (exercise.metric, *exercise.other_metrics):
+        expect(page.get_by_text(describe_effect(measure_effect(store, finished, metric)))).to_be_visible()
+    expect(page.get_by_text(progress_text(1))).to_be_visible()
+    expect(page.locator(".overlay-note")).to_be_empty()
     assert_sound(page)
 
 
-def test_two_curves_of_each_run_are_drawn_where_the_gap_is_the_point(page, server, store):
-    attempt = begin(store, "dropout", "digits", "lower", pairs=2)
+def test_two_curves_of_each_run_are_drawn_if_the_metric_is_the_gap(page, server, store):
+    attempt = start_attempt(store, "dropout", "digits", "lower", pairs=2)
     try:
         visit(page, server, "learn", "?lesson=dropout")
         page.wait_for_function(f"{CHART}?.data?.length === 8")
         drawn = page.evaluate(f"{CHART}.data.map(({{name, line, showlegend}}) => [name, line.color, line.dash, showlegend])")
         named = [trace for trace in drawn if trace[3]]
         assert [name for name, *_ in named] == [
-            f"{run}, {measure} accuracy"
-            for run in ("A, no dropout", "B, 30 % switched off")
-            for measure in ("validation", "training")
+            f"{run}, {measure} accuracy" for run in variant_labels("dropout") for measure in ("validation", "training")
         ]
         assert [dash for _, _, dash, _ in named] == ["solid", "dot"] * 2 and len({colour for _, colour, _, _ in drawn}) == 2
-        page.get_by_role("button", name="Stop").click()
-        expect(page.get_by_text("The runs ended before a pair was finished.")).to_be_visible(timeout=TRAINED)
+        page.locator(".st-key-stop-attempt").get_by_role("button").click()
+        expect(page.get_by_text(NO_PAIR_FINISHED)).to_be_visible(timeout=TRAINED)
         assert_sound(page)
     finally:
-        for run in look(store, attempt).runs:
+        for run in read_runs(store, attempt).runs:
             if run.is_active:
                 store.requests.stop(run.id)
 
 
-def test_where_nothing_was_trained_the_chart_says_so_and_the_way_back_from_the_form_leads_to_the_exercise(page, server, store):
-    for run in look(store, begin(store, "epochs", "digits", "higher", pairs=1)).runs:
-        store.set_status(run.id, "stopped")
+def test_without_trained_runs_the_chart_has_a_note_and_the_back_button_returns_from_the_form(page, server, store):
+    attempt = Attempt(1000, "epochs", "digits", "", "higher", 0.0)
+    with store.database.connect() as db:  # without a queue, so that the server's worker cannot start a run
+        db.execute(
+            "insert into attempts (number, lesson, data, owner, prediction, created) values (?, ?, ?, ?, ?, ?)", astuple(attempt)
+        )
+    for variant in VARIANTS:
+        store.create(EXERCISES["epochs"].settings(variant), "stopped", origin=f"{attempt.origin}/{variant}0")
     visit(page, server, "learn", "?lesson=epochs")
-    expect(page.locator(".overlay-note")).to_have_text("There are no curves: nothing was trained.")
     page.wait_for_function(f"{CHART}?.data?.length === 2")
+    expect(page.locator(".overlay-note")).not_to_be_empty()
     expect(page.locator(".overlay-chart .xtick, .overlay-chart .ytick")).to_have_count(0)
 
-    page.get_by_role("link", name="Open B in Configure").click()
+    page.get_by_role("link", name=OPEN_B).click()
     expect(page.get_by_role("heading", name="Configure a run")).to_be_visible()
     expect(page).to_have_url(re.compile("epochs=20"))
     settle(page)
@@ -80,7 +94,7 @@ def test_where_nothing_was_trained_the_chart_says_so_and_the_way_back_from_the_f
     assert_sound(page)
 
 
-def test_a_card_is_chosen_by_keyboard_and_a_reload_comes_back_to_it(page, server):
+def test_an_exercise_is_selected_by_keyboard_and_kept_after_a_reload(page, server):
     visit(page, server, "learn")
     page.get_by_role("radio", name=re.compile("Capacity")).or_(page.get_by_role("button", name=re.compile("Capacity"))).focus()
     page.keyboard.press("Enter")
@@ -91,7 +105,7 @@ def test_a_card_is_chosen_by_keyboard_and_a_reload_comes_back_to_it(page, server
     assert_sound(page)
 
 
-def test_where_the_gap_is_the_point_the_chart_shows_what_lies_beyond_the_steep_beginning(page):
+def test_if_the_metric_is_the_gap_the_chart_shows_the_range_after_the_steep_start(page):
     rising = {"x": [1, 2, 3, 4, 5, 6, 7, 8], "y": [0.1, 0.5, 0.9, 0.92, 0.94, 0.96, 0.98, 1.0]}
     low, high = call(page, "lateRange", [rising, {"x": [], "y": []}])
     assert abs(low - 0.895) < 1e-9 and abs(high - 1.005) < 1e-9

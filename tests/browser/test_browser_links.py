@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from pages.views.learn.glossary import OPEN_SETTING
 from tests.browser.pilot import DONE, assert_sound, fill, go_to_tab, number_field, settle, visit
 
 DROPOUT = re.compile(r"/learn\?view=Glossary&term=dropout")
@@ -66,14 +67,14 @@ def test_and_with_a_finger_on_a_phone(page, server):
     session.detach()
 
 
-def test_a_term_leads_to_its_neighbours_and_back(page, server):
+def test_a_term_links_to_related_terms_and_to_the_form(page, server):
     visit(page, server, "learn", "?view=Glossary&term=dropout")
     page.locator(".st-key-term-dropout-named").get_by_role("link", name="Overfitting").click()
     expect(page.locator("h2", has_text="Overfitting")).to_be_visible()
     expect(page).to_have_url(re.compile("term=overfitting"))
     page.go_back()
     expect(page.locator("h2", has_text="Dropout")).to_be_visible()
-    page.locator(".st-key-term-dropout-named").get_by_role("link", name="Set it in Configure").click()
+    page.locator(".st-key-term-dropout-named").get_by_role("link", name=OPEN_SETTING).click()
     expect(page.get_by_role("heading", name="Configure a run")).to_be_visible()
     assert_sound(page)
 

@@ -29,7 +29,7 @@ def test_an_address_that_others_can_reach_has_to_be_meant(run, capsys, host):
 
 
 def test_an_address_that_is_not_this_machines_is_a_sentence(run, capsys):
-    assert "cannot be listened on" in refused(capsys, run, "--host", "192.0.2.1", "--public")
+    assert "192.0.2.1:8000" in refused(capsys, run, "--host", "192.0.2.1", "--public")
 
 
 def test_a_port_that_is_taken_is_a_sentence(run, capsys):

@@ -21,12 +21,12 @@ from tests.helpers import drain, is_a_sentence, start_process
 MEASURED = """
 import json, sys, time
 from pathlib import Path
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 began, error = time.process_time(), ""
 try:
-    for _ in import_files("measured", Path(sys.argv[1]), Options(image_size=32), Home.from_environment()):
+    for _ in import_files("measured", Path(sys.argv[1]), ImportOptions(image_size=32), Home.from_environment()):
         pass
 except DataError as refusal:
     error = str(refusal)

@@ -22,7 +22,7 @@ LIMIT = 2**31  # bytes beyond what the imports take: the test fails before the m
 SCRIPT = """
 import json, re, resource, sys, time, traceback
 from pathlib import Path
-from cnn_core.data.decoder import Picture, read_picture
+from cnn_core.data.decoder import DecodedImage, read_image
 from cnn_core.errors import ImageError
 from cnn_core.inference.classifier import Classifier
 from tests.data.corrupted_files import huge_pictures, sound_pictures, spoiled_pictures
@@ -34,8 +34,8 @@ refusals, failures, read, valid = [], [], 0, 0
 def give(name, data):
     global read
     try:
-        picture = read_picture(data, "The picture")
-        assert isinstance(picture, Picture) and picture.image.mode == "RGB" and min(picture.image.size) > 0
+        picture = read_image(data, "The picture")
+        assert isinstance(picture, DecodedImage) and picture.image.mode == "RGB" and min(picture.image.size) > 0
         read += 1
         for classifier in classifiers:
             ranked = classifier.classify(picture.image).ranked

@@ -294,10 +294,10 @@ def test_an_import_whose_process_is_killed_is_gone_on_with(folder: Path, home: H
     script = """
 import os, signal, sys
 from pathlib import Path
-from cnn_core.data import decode, importer
+from cnn_core.data import importer, parallel_decoding
 from cnn_core.home import Home
-importer.MOST_ROWS, decode.ALONE = int(sys.argv[4]), int(sys.argv[3])
-for progress in importer.import_files("mine", Path(sys.argv[1]), importer.Options(), Home.from_environment()):
+importer.MOST_ROWS, parallel_decoding.ALONE = int(sys.argv[4]), int(sys.argv[3])
+for progress in importer.import_files("mine", Path(sys.argv[1]), importer.ImportOptions(), Home.from_environment()):
     if progress.stage == sys.argv[2] and progress.done >= 30 * (progress.stage == "Reading images"):
         os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -331,11 +331,11 @@ def test_of_two_processes_that_import_one_name_one_is_refused(folder: Path, home
     script = """
 import sys, time
 from pathlib import Path
-from cnn_core.data.importer import Options, import_files
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 try:
-    for progress in import_files("mine", Path(sys.argv[1]), Options(), Home.from_environment()):
+    for progress in import_files("mine", Path(sys.argv[1]), ImportOptions(), Home.from_environment()):
         time.sleep(0.1)
     print("whole")
 except DataError as refusal:

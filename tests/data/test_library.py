@@ -14,8 +14,8 @@ from cnn_core.data.library import DataQuality, check_quality, imported_sets, rem
 from cnn_core.data.source import finish
 from cnn_core.data.statistics import channel_statistics, mean_images
 from cnn_core.errors import DataError
-from cnn_core.files import try_lock
 from cnn_core.home import Home
+from cnn_core.locks import try_lock
 from tests.data.imports import encoded, good_files, noise, run_import, write_folder
 from tests.helpers import is_a_sentence
 

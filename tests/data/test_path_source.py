@@ -13,8 +13,8 @@ from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
-from cnn_core.files import try_lock
 from cnn_core.home import Home
+from cnn_core.locks import try_lock
 from tests.helpers import COLOURS, drain, is_a_sentence, write_pictures
 
 CLASSES = ("blue", "green", "red")

@@ -12,7 +12,7 @@ from cnn_core.events import Event, Progress, Steps
 from cnn_core.execution.device_queue import in_turn, take_turn
 from cnn_core.execution.in_process import execute
 from cnn_core.execution.worker import Worker
-from cnn_core.files import try_lock
+from cnn_core.locks import try_lock
 from cnn_core.runs.lock import hold, worker_lock
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store

@@ -1,4 +1,4 @@
-"""Filter surgery, against a network whose weights of the channel were set to zero, and against arithmetic."""
+"""Filter result, against a network whose weights of the channel were set to zero, and against arithmetic."""
 
 import copy
 
@@ -35,12 +35,12 @@ def test_a_channel_switched_off_is_a_channel_without_weights(family, mirrored):
     names = list(conv_layers(model))
     for layer, channels in ((names[0], [3]), (names[-1], [0, 2, 5])):
         with Unchanged(model):
-            _, surgery = drain(measure_ablation(model, card, images, layer, channels))
+            _, result = drain(measure_ablation(model, card, images, layer, channels))
         _, expected = drain(compute_sample_logits(without_weights(model, layer, channels), card, images, "reference"))
-        np.testing.assert_allclose(surgery.after, expected, atol=1e-4)
-        assert np.abs(surgery.before - surgery.after).max() > 1e-6
+        np.testing.assert_allclose(result.after, expected, atol=1e-4)
+        assert np.abs(result.before - result.after).max() > 1e-6
     _, untouched = drain(compute_sample_logits(model, card, images, "reference"))
-    np.testing.assert_array_equal(surgery.before, untouched)
+    np.testing.assert_array_equal(result.before, untouched)
 
 
 def test_what_is_known_of_the_untouched_network_is_not_computed_again():
@@ -55,13 +55,13 @@ def test_what_is_known_of_the_untouched_network_is_not_computed_again():
 def test_changes_are_counted_by_class():
     logits = np.eye(3, dtype=np.float32)
     labels = np.array([0, 0, 0, 1, 1])
-    surgery = Ablation(labels, before=logits[[0, 0, 1, 1, 0]], after=logits[[0, 2, 0, 1, 1]])
-    assert surgery.changed.tolist() == [1, 2, 4]
-    assert (surgery.accuracy_before, surgery.accuracy_after) == (3 / 5, 4 / 5)
-    np.testing.assert_allclose(surgery.class_before, [2 / 3, 1 / 2, np.nan])
-    np.testing.assert_allclose(surgery.class_after, [2 / 3, 1, np.nan])
-    np.testing.assert_allclose(surgery.class_change, [0, 1 / 2, np.nan])
-    assert surgery.predicted_before.tolist() == [0, 0, 1, 1, 0] and surgery.predicted_after.tolist() == [0, 2, 0, 1, 1]
+    result = Ablation(labels, before=logits[[0, 0, 1, 1, 0]], after=logits[[0, 2, 0, 1, 1]])
+    assert result.changed.tolist() == [1, 2, 4]
+    assert (result.accuracy_before, result.accuracy_after) == (3 / 5, 4 / 5)
+    np.testing.assert_allclose(result.class_before, [2 / 3, 1 / 2, np.nan])
+    np.testing.assert_allclose(result.class_after, [2 / 3, 1, np.nan])
+    np.testing.assert_allclose(result.class_change, [0, 1 / 2, np.nan])
+    assert result.predicted_before.tolist() == [0, 0, 1, 1, 0] and result.predicted_after.tolist() == [0, 2, 0, 1, 1]
 
 
 def test_a_cancelled_or_failed_operation_leaves_the_model_as_it_was(monkeypatch):

@@ -1,4 +1,4 @@
-"""Doing an exercise: its runs wait in the ordinary queue, pair by pair, and what came out is read from what they reported."""
+"""Attempts at exercises: their runs are queued pair by pair, and the effect is computed from the events of the runs."""
 
 import json
 import sqlite3
@@ -10,9 +10,20 @@ from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError, StudioError
 from cnn_core.execution.in_process import execute
 from cnn_core.home import Home
-from cnn_core.lessons.attempts import attempts, begin, last_try, lessons_done, look, outcome, stop, validation_count
-from cnn_core.lessons.cards import LESSONS
-from cnn_core.lessons.measures import ACCURACY, LOSS
+from cnn_core.lessons.attempts import (
+    Attempt,
+    completed_exercises,
+    latest_attempt,
+    list_attempts,
+    measure_effect,
+    read_runs,
+    run_label,
+    start_attempt,
+    stop_attempt,
+    validation_count,
+)
+from cnn_core.lessons.exercises import EXERCISES, VARIANTS
+from cnn_core.lessons.final_metrics import ACCURACY, LOSS
 from cnn_core.runs.limits import Limits
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
@@ -24,97 +35,102 @@ def store(home: Home) -> Store:
     return Store(home)
 
 
-def places(store, attempt):
-    return [run.origin.rpartition("/")[2] for run in look(store, attempt).runs]
+def test_the_runs_are_queued_pair_by_pair_with_the_settings_of_the_exercise(store):
+    attempt = start_attempt(store, "dropout", "digits", "lower", "ann@example.org")
+    found, exercise = read_runs(store, attempt), EXERCISES["dropout"]
+    assert [run_label(run) for run in found.runs] == ["A0", "B0", "A1", "B1", "A2", "B2"]
+    assert [run.id for run in found.runs] == store.queue.waiting()
+    expected = [exercise.settings(variant, "digits", seed) for seed in range(3) for variant in VARIANTS]
+    assert [run.config for run in found.runs] == expected
+    assert {run.owner for run in found.runs} == {"ann@example.org"}
+    assert found.runs[0].origin == f"lesson/dropout/{attempt.number}/A0"
+    names = [f"{exercise.title} {variant}0: {exercise.variant_name(variant)}" for variant in VARIANTS]
+    assert [run.name for run in found.runs[:2]] == names
+    assert found.is_active and not found.is_completed and found.pairs == [] and measure_effect(store, found, ACCURACY) is None
 
 
-def test_the_runs_wait_pair_by_pair_with_the_settings_of_the_card(store):
-    attempt = begin(store, "dropout", "digits", "lower", "ann@example.org")
-    tried = look(store, attempt)
-    assert places(store, attempt) == ["A0", "B0", "A1", "B1", "A2", "B2"]
-    assert [run.id for run in tried.runs] == store.queue.waiting()
-    lesson = LESSONS["dropout"]
-    assert [run.config for run in tried.runs] == [
-        lesson.settings(side, "digits", seed) for seed in range(3) for side in ("A", "B")
-    ]
-    assert {run.owner for run in tried.runs} == {"ann@example.org"} and tried.runs[
-        0
-    ].origin == f"lesson/dropout/{attempt.number}/A0"
-    assert [run.name for run in tried.runs[:2]] == ["Dropout A0: no dropout", "Dropout B0: 30 % switched off"]
-    assert tried.is_active and not tried.is_done and tried.pairs == [] and outcome(store, tried, ACCURACY) is None
+def test_attempts_and_runs_stored_by_earlier_versions_are_read(store):
+    with store.database.connect() as db:
+        db.execute(
+            "insert into attempts (number, lesson, data, owner, prediction, created) values (7, 'dropout', 'digits', 'ann', 'lower', 12.5)"
+        )
+    runs = [store.create(EXERCISES["dropout"].settings(label[0]), origin=f"lesson/dropout/7/{label}") for label in ("A0", "B0")]
+    found = latest_attempt(store, "dropout", "ann")
+    assert found.attempt == Attempt(7, "dropout", "digits", "ann", "lower", 12.5)
+    assert [(run.id, run_label(run)) for run in found.runs] == [(runs[0], "A0"), (runs[1], "B0")]
 
 
-def test_a_second_press_gives_the_attempt_that_is_under_way(store):
-    first = begin(store, "dropout", "digits", "lower")
-    assert begin(store, "dropout", "digits", "higher") == first and len(store.runs()) == 6
-    other = begin(store, "epochs", "digits", "higher", pairs=1)
+def test_a_second_start_returns_the_active_attempt(store):
+    first = start_attempt(store, "dropout", "digits", "lower")
+    assert start_attempt(store, "dropout", "digits", "higher") == first and len(store.runs()) == 6
+    other = start_attempt(store, "epochs", "digits", "higher", pairs=1)
     assert other.number != first.number and len(store.runs()) == 8
 
 
 @pytest.mark.parametrize(
-    "given",
+    "wrong",
     [
-        {"lesson": "nothing"},
+        {"exercise": "nothing"},
         {"prediction": "perhaps"},
         {"pairs": 0},
         {"pairs": 7},
         {"data": "/no/such/folder"},
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_words_and_leaves_no_trace(store, given):
+def test_what_cannot_be_trained_is_refused_and_nothing_is_queued(store, wrong):
     with pytest.raises(StudioError) as refused:
-        begin(store, **{"lesson": "dropout", "data": "digits", "prediction": "lower"} | given)
-    assert is_a_sentence(refused.value) and store.runs() == [] and attempts(store) == []
+        start_attempt(store, **{"exercise": "dropout", "data": "digits", "prediction": "lower"} | wrong)
+    assert is_a_sentence(refused.value) and store.runs() == [] and list_attempts(store) == []
 
 
-def test_where_the_queue_has_no_room_for_all_pairs_none_of_them_waits(home):
+def test_if_the_queue_has_no_room_for_all_pairs_none_is_queued(home):
     store = Store(home, Limits(queue_share=5))
     with pytest.raises(RunError) as refused:
-        begin(store, "dropout", "digits", "lower", "ann")
-    assert is_a_sentence(refused.value) and store.runs() == [] and attempts(store, "ann") == []
-    assert begin(store, "dropout", "digits", "lower", "ann", pairs=2) and len(store.queue.waiting()) == 4
+        start_attempt(store, "dropout", "digits", "lower", "ann")
+    assert is_a_sentence(refused.value) and store.runs() == [] and list_attempts(store, "ann") == []
+    assert start_attempt(store, "dropout", "digits", "lower", "ann", pairs=2) and len(store.queue.waiting()) == 4
 
 
-def test_everybody_sees_their_own_attempts(store):
-    ann, bob = (begin(store, "epochs", "digits", "higher", who, pairs=1) for who in ("ann", "bob"))
-    assert attempts(store, "ann") == [ann] and attempts(store, "bob") == [bob] and attempts(store) == []
-    assert last_try(store, "epochs", "ann").attempt == ann and last_try(store, "dropout", "ann") is None
+def test_every_owner_has_attempts_of_their_own(store):
+    ann, bob = (start_attempt(store, "epochs", "digits", "higher", who, pairs=1) for who in ("ann", "bob"))
+    assert list_attempts(store, "ann") == [ann] and list_attempts(store, "bob") == [bob] and list_attempts(store) == []
+    assert latest_attempt(store, "epochs", "ann").attempt == ann and latest_attempt(store, "dropout", "ann") is None
 
 
-def test_stopped_runs_are_no_outcome_and_the_exercise_is_not_done(store):
-    attempt = begin(store, "epochs", "digits", "higher")
-    stop(store, attempt)
-    tried = look(store, attempt)
-    assert {run.status for run in tried.runs} == {"stopped"} and not tried.is_active and not tried.is_done
-    assert outcome(store, tried, ACCURACY) is None and lessons_done(store) == set()
-    again = begin(store, "epochs", "digits", "higher")
-    assert again.number > attempt.number and [one.number for one in attempts(store)] == [again.number, attempt.number]
+def test_an_attempt_whose_runs_were_stopped_has_no_effect_and_is_not_completed(store):
+    attempt = start_attempt(store, "epochs", "digits", "higher")
+    stop_attempt(store, attempt)
+    found = read_runs(store, attempt)
+    assert {run.status for run in found.runs} == {"stopped"} and not found.is_active and not found.is_completed
+    assert measure_effect(store, found, ACCURACY) is None and completed_exercises(store) == set()
+    second = start_attempt(store, "epochs", "digits", "higher")
+    assert second.number > attempt.number and [each.number for each in list_attempts(store)] == [second.number, attempt.number]
 
 
-def test_a_pair_that_was_trained_is_read_from_what_it_reported(store):
-    attempt = begin(store, "batch-norm", "digits", "higher", pairs=1)
-    for run in look(store, attempt).runs:
+def test_the_effect_of_a_trained_pair_is_computed_from_its_events(store):
+    attempt = start_attempt(store, "batch-norm", "digits", "higher", pairs=1)
+    for run in read_runs(store, attempt).runs:
         assert execute(store, run.id) == "finished"
-    tried = look(store, attempt)
+    found = read_runs(store, attempt)
     with sqlite3.connect(store.home.database) as db:
         losses = [
             [json.loads(body)["val_loss"] for (body,) in db.execute(
                 "select body from events where run = ? and kind = 'Epoch' order by seq", (run.id,)
             )]
-            for run in tried.runs
+            for run in found.runs
         ]  # fmt: skip
     assert [len(values) for values in losses] == [4, 4]
-    assert outcome(store, tried, LOSS).pairs == (tuple(mean(values[-1:]) for values in losses),)
-    assert validation_count(store, tried) == 719 and tried.is_done and lessons_done(store) == {"batch-norm"}
-    # A later attempt that waits does not undo it, and neither does the bin.
-    begin(store, "batch-norm", "digits", "same", pairs=1)
-    for run in tried.runs:
+    assert measure_effect(store, found, LOSS).pairs == (tuple(mean(values[-1:]) for values in losses),)
+    assert validation_count(store, found) == 719 and found.is_completed and completed_exercises(store) == {"batch-norm"}
+    # The exercise stays completed when a later attempt waits and when the runs are in the bin.
+    start_attempt(store, "batch-norm", "digits", "same", pairs=1)
+    for run in found.runs:
         RunOrganizer(store).remove(run.id)
-    assert lessons_done(store) == {"batch-norm"}
+    assert completed_exercises(store) == {"batch-norm"}
 
 
-def test_a_run_without_a_lesson_belongs_to_none(store):
+def test_other_runs_do_not_belong_to_an_attempt(store):
     store.create(make_config(), origin="search/dropout/1")
     store.create(make_config())
-    attempt = begin(store, "dropout", "digits", "lower", pairs=1)
-    assert len(look(store, attempt).runs) == 2
+    attempt = start_attempt(store, "dropout", "digits", "lower", pairs=1)
+    assert len(read_runs(store, attempt).runs) == 2

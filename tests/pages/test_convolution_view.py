@@ -1,8 +1,9 @@
-"""The view of a convolution: any image goes through the run's own network, and what the browser gets adds up to what the network computed."""
+"""The convolution view: an image passes through the model of a run, and the values that the browser receives add up to those of the model."""
 
 import base64
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,10 +11,17 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cnn_core.errors import ImageError
 from cnn_core.explain.forward_trace import trace_forward
 from cnn_core.explain.single_image import to_model_input
 from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.preprocessing import received
+from cnn_core.lessons.glossary import read_glossary
 from pages.charts.components.convolution import TILES, TracedModel, layer_in_numbers, strip_in_numbers
+from pages.shared.links import term_link
+from pages.shared.own_image import UPLOAD, way_key
+from pages.shared.text import plain
+from pages.views.learn.convolution import CHOOSE_IMAGE, EXPLANATION, KEY, prediction_text
 from tests.explain.nets import CLASSES, SIDE, network, pictures
 from tests.pages.form import drawn_bar
 
@@ -21,13 +29,13 @@ RUN = "0001-digits"
 
 
 def open_view(open_page, **query):
-    at = open_page("learn", view="See a convolution", **query)
+    at = open_page("learn", view="Convolution", **query)
     assert not at.exception and not at.error
     return at
 
 
 def data_of(at):
-    """What the browser gets."""
+    """What the browser receives."""
     (part,) = (json.loads(part.proto.json) for part in at.get("bidi_component") if '"strip"' in part.proto.json)
     return part
 
@@ -43,7 +51,7 @@ def subject_of(steps, side=SIDE, channels=3, classes=CLASSES):
 
 
 def sum_up(layer):
-    """The output of a convolution, (H', W') float64, from what the browser gets of it: its loops in other words."""
+    """The output of a convolution, (H', W') float64, computed from what the browser receives, as its JavaScript does."""
     height, width = layer["inSize"]
     maps = np.pad(numbers(layer["maps"], -1, height, width), ((0, 0), (9, 9), (9, 9)))
     kernels = numbers(layer["kernels"], len(maps), len(layer["rows"][0]), len(layer["columns"][0]))
@@ -65,7 +73,7 @@ def test_what_is_sent_of_a_convolution_adds_up_to_its_output(family):
         np.testing.assert_array_equal(numbers(layer["output"], *layer["size"]), steps[place].output[channel])
 
 
-def test_of_a_wide_step_the_strongest_inputs_are_sent_and_the_sum_of_the_others():
+def test_a_step_with_many_inputs_sends_the_strongest_and_the_sum_of_the_others():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 40, 1), nn.Conv2d(40, 2, 3, padding=1)).eval()
     steps = trace_forward(model, torch.randn(1, 3, 96, 96))
@@ -76,7 +84,7 @@ def test_of_a_wide_step_the_strongest_inputs_are_sent_and_the_sum_of_the_others(
 
 
 @pytest.mark.parametrize("family", ["resnet20", "efficientnet", "convnext"])
-def test_every_step_can_be_told_and_all_of_them_in_few_bytes(family):
+def test_every_step_can_be_sent_and_all_of_them_are_small(family):
     steps = trace_forward(network(family), pictures(1))
     subject = subject_of(steps)
     assert len(json.dumps(strip_in_numbers(subject))) < 400_000
@@ -90,7 +98,7 @@ def test_every_step_can_be_told_and_all_of_them_in_few_bytes(family):
             )
 
 
-def test_what_comes_after_a_convolution_goes_up_to_its_activation():
+def test_the_steps_after_a_convolution_are_sent_up_to_its_activation():
     after = layer_in_numbers(subject_of(trace_forward(network("speed"), pictures(1))), 3, 0)["after"]
     assert [step["kind"] for step in after] == ["pooling", "norm", "activation"]
     last = trace_forward(network("simple"), pictures(1))
@@ -101,8 +109,8 @@ def test_the_first_convolution_of_a_test_image_is_shown(trained, open_page):
     at = open_view(open_page, run=RUN)
     classifier = Classifier(trained.home.run_folder(RUN))
     data = data_of(at)
-    assert [row["word"] for row in data["strip"]][:4] == ["image", "convolution", "max pooling", "ReLU"]
-    assert data["strip"][-1]["word"] == "softmax" and data["layer"]["step"] == 1
+    assert [row["kind"] for row in data["strip"]][:4] == ["image", "convolution", "pooling", "activation"]
+    assert data["strip"][-1]["kind"] == "softmax" and data["layer"]["step"] == 1
     url = data["strip"][0]["picture"].partition(",")[2]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url))))[..., None]
     with torch.no_grad():
@@ -110,48 +118,47 @@ def test_the_first_convolution_of_a_test_image_is_shown(trained, open_page):
     channel = data["layer"]["channel"]
     assert channel == int(expected.amax((1, 2)).argmax())
     np.testing.assert_allclose(numbers(data["layer"]["output"], 32, 32), expected[channel].numpy(), atol=1e-5)
-    assert "The network says **0**" in " ".join(part.value for part in at.markdown)
+    assert prediction_text("0") in " ".join(part.value for part in at.markdown)
 
 
-def test_a_picture_of_ones_own_goes_through_the_network(trained, open_page):
+def choose_upload(at):
+    (ways,) = (group for group in at.button_group if group.key == way_key(KEY))
+    return ways.set_value(UPLOAD).run()
+
+
+def test_an_uploaded_image_passes_through_the_model(trained, open_page):
     at = open_view(open_page, run=RUN)
     before = data_of(at)
-    (how,) = (group for group in at.button_group if group.key == "convolution-how")
-    at = how.set_value("Upload").run()
-    assert "Choose an image" in at.info[0].value
+    at = choose_upload(at)
+    assert at.info[0].value == CHOOSE_IMAGE
     at = at.file_uploader[0].upload("one.png", drawn_bar(), "image/png").run()
     assert not at.exception and not at.error
     data = data_of(at)
     assert data["name"] != before["name"] and data["layer"]["output"] != before["layer"]["output"]
 
 
-def test_a_blank_picture_is_a_sentence(trained, open_page):
-    at = open_view(open_page, run=RUN)
-    (how,) = (group for group in at.button_group if group.key == "convolution-how")
-    at = how.set_value("Upload").run()
-    out = io.BytesIO()
-    Image.new("L", (40, 40)).save(out, "PNG")
+def test_a_blank_image_gives_a_warning(trained, open_page):
+    blank, out = Image.new("L", (40, 40)), io.BytesIO()
+    blank.save(out, "PNG")
+    with pytest.raises(ImageError) as refused:
+        received(blank, Classifier(trained.home.run_folder(RUN)).card)
+    at = choose_upload(open_view(open_page, run=RUN))
     at = at.file_uploader[0].upload("blank.png", out.getvalue(), "image/png").run()
-    assert not at.exception and "nothing drawn to recognise" in at.warning[0].value
+    assert not at.exception and at.warning[0].value == plain(refused.value)
 
 
-def test_a_step_that_is_no_longer_there_gives_way_to_the_first_convolution(trained, open_page):
+def test_if_the_selected_step_no_longer_exists_the_first_convolution_is_shown(trained, open_page):
     at = open_view(open_page, run=RUN)
-    at.session_state[f"convolution-{RUN}"] = (99, 4)
+    at.session_state[f"{KEY}-{RUN}"] = (99, 4)
     assert data_of(at.run())["layer"]["step"] == 1 and not at.exception
 
 
-def test_without_a_run_it_says_what_a_convolution_is_and_how_to_get_one(empty, open_page):
+def test_without_a_run_the_view_explains_a_convolution_and_links_to_the_form(empty, open_page):
     at = open_view(open_page)
-    assert "no trained run yet to look into" in at.info[0].value
-    assert "learn?view=Glossary&term=kernel" in " ".join(part.value for part in at.markdown)
+    assert EXPLANATION.strip() in [part.value for part in at.markdown] and term_link("kernel", "kernel") in EXPLANATION
+    assert len(at.info) == 1 and "configure" in [link.proto.page for link in at.get("page_link")]
 
 
-def test_the_words_in_its_text_are_in_the_glossary():
-    import re
-
-    from cnn_core.lessons.glossary import glossary
-    from pages.views.learn.convolution import WORDS
-
-    terms = re.findall(r"term=(\w+)", WORDS)
-    assert len(terms) >= 4 and set(terms) <= set(glossary())
+def test_the_terms_in_its_explanation_are_in_the_glossary():
+    terms = re.findall(r"term=(\w+)", EXPLANATION)
+    assert len(terms) >= 4 and set(terms) <= set(read_glossary())

@@ -136,7 +136,7 @@ def test_dead_channels_are_the_engines(trained, open_page):
     assert at.dataframe[-1].value["Dead"].tolist() == [len(row.dead) for row in found]
 
 
-def test_surgery_tells_which_classes_fell_and_leaves_the_network_as_it_is(own_trained, open_page):
+def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_trained, open_page):
     weights = own_trained.home.run_folder(RUN) / WEIGHTS
     saved, at = weights.read_bytes(), open_inside(open_page, image="7")
     assert "Choose channels, then press" in words(at)
@@ -161,7 +161,7 @@ def test_surgery_tells_which_classes_fell_and_leaves_the_network_as_it_is(own_tr
     assert f"It says **{card.classes[expected.predicted_before[7]]}**" in words(at)
 
 
-def test_charts_of_surgery_escape_names_and_put_the_largest_falls_first():
+def test_charts_of_ablation_escape_names_and_put_the_largest_falls_first():
     changes, names = np.array([0.1, np.nan, -0.4, 0.0]), ["<b>a</b>", "b", "c", "d"]
     (bar,) = change_bars(changes, names).data
     assert list(bar.y) == ["c", "d", "&lt;b&gt;a&lt;/b&gt;"] and list(bar.x) == pytest.approx([-40, 0, 10])

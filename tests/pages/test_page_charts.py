@@ -9,7 +9,7 @@ import pytest
 from cnn_core.training.learning_rate_finder import RateCurve
 from pages.charts import figures
 from pages.charts.figures import POINTS, probability_bars, rate_chart, rate_curve
-from pages.views.learn.picture_charts import parameters_by_width
+from pages.views.learn.illustration_charts import parameters_by_width
 
 MARKUP = "<b>cat</b> <a href='http://192.0.2.1/'>x</a> &lt; "
 
@@ -75,6 +75,6 @@ def test_no_chart_has_a_colour_of_its_own_that_would_not_follow_the_theme():
     assert len(named) > 10 and {name: found for name, found in named.items() if found} == {}
 
 
-def test_the_widths_that_an_exercise_trains_are_told_without_their_colour():
+def test_the_widths_that_an_exercise_trains_have_labels_and_not_only_a_colour():
     (bars,) = parameters_by_width({0.25: 31938, 0.5: 126842, 1: 505578}, (0.25, 1)).data
     assert tuple(bars.text) == ("A 31,938", "126,842", "B 505,578")

@@ -17,7 +17,7 @@ from cnn_core.inference.confidence import Calibration
 from cnn_core.metrics.calibration import reliability_of
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.report.document import NO_EPOCHS, SPLIT_HINTS
-from tests.report.reading import epochs_of, evaluation_of, facts_of, percent, images_of, report
+from tests.report.reading import epochs_of, evaluation_of, facts_of, images_of, percent, report
 
 HOSTILE = '<script>alert(1)</script><img src="https://192.0.2.1/x"> "\'&amp; $body'
 

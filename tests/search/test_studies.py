@@ -8,8 +8,8 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
-from cnn_core.files import try_lock
 from cnn_core.home import Home
+from cnn_core.locks import try_lock
 from cnn_core.search.plan import Plan
 from cnn_core.search.sampling import sample_trial
 from cnn_core.search.space import parse_space

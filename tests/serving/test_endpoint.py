@@ -205,5 +205,5 @@ def test_a_request_that_is_under_way_is_answered_before_the_end(own_served, numb
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert answer.startswith(b"HTTP/1.1 200 ") and b'"class": "blue"' in answer
     assert own_served.process.wait(20) == 0
-    assert "Answered 1 pictures" in own_served.process.stdout.read()
+    assert "Classified 1 image," in own_served.process.stdout.read()
     assert "Traceback" not in own_served.process.stderr.read()

@@ -277,13 +277,13 @@ def test_a_stop_while_the_test_images_are_read_can_be_gone_on_from(store: Store,
 KILLED = """
 import sys, time
 from cnn_core.cli.console import Console
-from cnn_core.training import course, meter
+from cnn_core.training import meter, session
 from cnn_core.__main__ import main
-meter.REPORT_SECONDS, course.CHECKPOINT_SECONDS = -1.0, 0.0
+meter.REPORT_SECONDS, session.CHECKPOINT_SECONDS = -1.0, 0.0
 def show(self, event):
     step = getattr(event, "step", 0)
     if step == 5:
-        course.CHECKPOINT_SECONDS = 1e9
+        session.CHECKPOINT_SECONDS = 1e9
     if step == 7:
         print("here", flush=True)
         time.sleep(300)

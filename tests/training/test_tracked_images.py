@@ -19,9 +19,9 @@ from cnn_core.data.open import open_source
 from cnn_core.errors import ImageError, RunError
 from cnn_core.events import Epoch, Event, Finished, Note, Probed, Resumed, Started, Steps
 from cnn_core.execution.in_process import execute
-from cnn_core.files import try_lock
 from cnn_core.home import PROBES, WEIGHTS, Home
 from cnn_core.inference.preprocessing import received
+from cnn_core.locks import try_lock
 from cnn_core.models.checkpoint import load_epoch
 from cnn_core.models.saving import ModelCard
 from cnn_core.runs.branch import branch

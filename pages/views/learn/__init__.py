@@ -1,1 +1,1 @@
-"""The Learn page, one file or two a view."""
+"""The parts of the Learn page."""

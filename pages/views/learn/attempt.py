@@ -1,174 +1,114 @@
-"""An exercise being done: the prediction and the button, the pair live on the same axes, and what came of it."""
+"""An attempt at an exercise: the curves of its runs, their status, and the result."""
 
 import streamlit as st
 
 from cnn_core.config.settings_link import settings_query
-from cnn_core.errors import StudioError
-from cnn_core.lessons.attempts import MOST_PAIRS, PAIRS, Try, begin, look, outcome, place_of, stop, validation_count
-from cnn_core.lessons.cards import DIGITS, SIDES, Lesson
-from cnn_core.lessons.measures import PERIOD
-from cnn_core.lessons.outcome import DIRECTIONS, UNKNOWN, compare_prediction, grain_in_words, in_words
+from cnn_core.lessons.attempts import AttemptRuns, measure_effect, read_runs, run_label, stop_attempt, validation_count
+from cnn_core.lessons.effect import describe_effect, describe_resolution, describe_verdict
+from cnn_core.lessons.exercises import VARIANTS, Exercise
 from cnn_core.runs.run import Run
 from pages.charts.components.overlay import overlay_groups
 from pages.shared.links import page_file
-from pages.shared.people import check_paths, person
 from pages.shared.run_origin import LESSONS
 from pages.shared.run_selection import STATUS
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.views.learn.duration import show_duration
-from pages.views.learn.photographs import photograph_sets
 
-HELD = ("running", "paused")  # what a run is while the machine is its own
-LOOK_SECONDS = 2  # between two looks at which run trains; the curves grow by themselves
-
-
-def show_form(lesson: Lesson, *, is_again: bool) -> None:
-    """The question, what to expect, the images to train on, and the button."""
-    with st.expander("Do it again", icon=":material/replay:") if is_again else st.container():
-        st.markdown(f"**Your prediction.** {lesson.question}")
-        words = {direction: f"It is {lesson.measure.words[direction]} with B" for direction in DIRECTIONS}
-        prediction = st.radio(
-            "Prediction",
-            [*DIRECTIONS, UNKNOWN],
-            index=None,
-            format_func=lambda choice: words.get(choice, "I do not know"),
-            horizontal=True,
-            key=f"prediction-{lesson.name}",
-            label_visibility="collapsed",
-        )
-        data, pairs = _choose_images(lesson)
-        show_duration(lesson, data, pairs)
-        if st.button(
-            "Train both",
-            type="primary",
-            icon=":material/play_arrow:",
-            disabled=prediction is None,
-            key=f"train-{lesson.name}",
-        ):
-            _begin(lesson, data, prediction, pairs)
-        if prediction is None:  # not as the button's help: a finger never sees that
-            st.caption("Say first what you expect: choose one of the four answers above.")
+ON_DEVICE = ("running", "paused")  # statuses of a run that occupies the device
+REFRESH_SECONDS = 2  # of the status; the curves are updated by the event stream
+RESULT, PRELIMINARY_RESULT = "**Result.**", "**Preliminary result.**"
+NO_PAIR_FINISHED = "The runs ended before a pair was finished."
+REPEAT = "Start a new attempt below."
+OPEN_B = "Open B in Configure"
+AVERAGED = "All values are means over the last quarter of a run's epochs."
 
 
-def _choose_images(lesson: Lesson) -> tuple[str, int]:
-    """The data set, and how many pairs of runs."""
-    sets = {DIGITS: "Digits", **photograph_sets(get_store().home)}
-    left, right = st.columns(2)
-    data = left.selectbox(
-        "Images (data set)",
-        list(sets),
-        format_func=lambda name: plain(sets[name]),
-        key=f"images-{lesson.name}",
-        help="Digits are included and quick. CIFAR-10, once it is on this machine, is offered too.",
-    )
-    pairs = right.number_input(
-        f"Pairs (seeds, 1 to {MOST_PAIRS})",
-        min_value=1,
-        max_value=MOST_PAIRS,
-        value=PAIRS,
-        key=f"pairs-{lesson.name}",
-        help="A and B begin with the same seed in each pair. One pair cannot tell an effect from chance; more pairs narrow the interval.",
-    )
-    if len(sets) == 1:
-        st.page_link(
-            page_file("data"),
-            label="On photographs: get CIFAR-10",
-            icon=":material/photo_library:",
-            query_params={"set": "cifar10"},
-        )
-    return data, int(pairs)
-
-
-def _begin(lesson: Lesson, data: str, prediction: str, pairs: int) -> None:
-    try:
-        with st.spinner("Checking the settings…"):
-            check_paths(lesson.settings("B", data))
-            begin(get_store(), lesson.name, data, prediction, person(), pairs)
-    except StudioError as error:
-        st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
-        return
-    st.rerun()
-
-
-def show_attempt(lesson: Lesson, tried: Try) -> None:
-    """Both curves, the state of the runs, and the outcome so far."""
-    with st.container(key="attempt"):  # a fragment of one's own place: its length changes
-        st.fragment(_show_state, run_every=LOOK_SECONDS if tried.is_active else None)(lesson, tried)
+def show_attempt(exercise: Exercise, attempt_runs: AttemptRuns) -> None:
+    """Show the status of the runs, the result so far, and the curves of A and B."""
+    with st.container(key="attempt"):  # a fragment in a container of its own, because its height changes
+        st.fragment(_show_status, run_every=REFRESH_SECONDS if attempt_runs.is_active else None)(exercise, attempt_runs)
     groups = {
-        f"{side}, {name}": [run for run in tried.runs if place_of(run).startswith(side)]
-        for side, name in zip(SIDES, lesson.names, strict=True)
+        f"{variant}, {exercise.variant_name(variant)}": [run for run in attempt_runs.runs if run_label(run).startswith(variant)]
+        for variant in VARIANTS
     }
-    overlay_groups(groups, lesson.measure.curves)
-    if not tried.is_active:
-        _show_ways_on(lesson, tried)
+    overlay_groups(groups, exercise.metric.curves)
+    if not attempt_runs.is_active:
+        _show_links(exercise, attempt_runs)
 
 
-def _show_state(lesson: Lesson, tried: Try) -> None:
-    store = get_store()
-    now = look(store, tried.attempt)
-    if tried.is_active and not now.is_active:
-        st.rerun()  # the whole page, which then looks no more
-    if now.is_active:
+def _show_status(exercise: Exercise, shown: AttemptRuns) -> None:
+    current = read_runs(get_store(), shown.attempt)
+    if shown.is_active and not current.is_active:
+        st.rerun()  # the whole page, which no longer refreshes this fragment
+    if current.is_active:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(_progress(now))
-            if st.button("Stop", icon=":material/stop:", help="Pairs that are finished are kept."):
-                stop(store, now.attempt)
-                st.toast("Stopping. Finished pairs are kept.", icon=":material/stop_circle:")
-    _show_outcome(lesson, now)
+            st.markdown(_status_text(current))
+            if st.button("Stop", icon=":material/stop:", key="stop-attempt", help="Finished pairs are kept."):
+                stop_attempt(get_store(), current.attempt)
+                st.toast("The runs are being stopped. Finished pairs are kept.", icon=":material/stop_circle:")
+    _show_result(exercise, current)
 
 
-def _progress(now: Try) -> str:
-    """Which of the runs are done, which one trains, and how many others come before the first of them."""
-    marks = " · ".join(f"{place_of(run)} {STATUS[run.status][0]} {STATUS[run.status][2]}" for run in now.runs)
-    if any(run.status in HELD for run in now.runs):
-        return f"{marks}."
-    store, mine = get_store(), {run.id for run in now.runs}
-    before = next((place for place, run in enumerate(store.queue.waiting()) if run in mine), 0)
-    before += sum(run.status in HELD for run in store.runs())
-    return f"{marks}. {before} other {'run comes' if before == 1 else 'runs come'} before them." if before else f"{marks}."
+def _status_text(current: AttemptRuns) -> str:
+    """Return the status of every run, and the number of other runs that train first."""
+    statuses = " · ".join(f"{run_label(run)} {STATUS[run.status][0]} {STATUS[run.status][2]}" for run in current.runs)
+    return f"{statuses}. {runs_ahead(_count_runs_ahead(current))}".rstrip()
 
 
-def _show_outcome(lesson: Lesson, now: Try) -> None:
-    """What the finished pairs say; with a sentence where there are none."""
-    store, found = get_store(), outcome(get_store(), now, lesson.measure)
-    if found is None:
-        if not now.is_active:
-            reasons = {run.error for run in now.runs if run.error}
-            st.warning(
-                f"The runs ended before a pair was finished. {plain(' '.join(sorted(reasons)))} Do the exercise again below.",
-                icon=":material/warning:",
-            )
+def _count_runs_ahead(current: AttemptRuns) -> int:
+    """Return how many runs of others train before the first waiting run; 0 if one of the attempt trains."""
+    if any(run.status in ON_DEVICE for run in current.runs):
+        return 0
+    store, own = get_store(), {run.id for run in current.runs}
+    waiting_ahead = next((position for position, run in enumerate(store.queue.waiting()) if run in own), 0)
+    return waiting_ahead + sum(run.status in ON_DEVICE for run in store.runs())
+
+
+def runs_ahead(count: int) -> str:
+    """Return a sentence with the number of runs that train first, "" for 0."""
+    if not count:
+        return ""
+    return "1 other run is ahead in the queue." if count == 1 else f"{count} other runs are ahead in the queue."
+
+
+def _show_result(exercise: Exercise, current: AttemptRuns) -> None:
+    """Show the effect over the finished pairs; a warning if all runs have ended without one."""
+    store = get_store()
+    effect = measure_effect(store, current, exercise.metric)
+    if effect is None:
+        if not current.is_active:
+            reasons = " ".join(sorted({run.error for run in current.runs if run.error}))
+            st.warning(f"{NO_PAIR_FINISHED} {plain(reasons)} {REPEAT}", icon=":material/warning:")
         return
-    count = validation_count(store, now)
+    resolution = describe_resolution(effect, validation_count(store, current))
     with st.container(border=True):
-        st.markdown(
-            f"**{'So far' if now.is_active else 'What came out'}.** {plain(in_words(found))} {grain_in_words(found, count)}"
-        )
-        if now.is_active:
+        st.markdown(f"{PRELIMINARY_RESULT if current.is_active else RESULT} {plain(describe_effect(effect))} {resolution}")
+        if current.is_active:
             return
-        st.markdown(plain(compare_prediction(found, now.attempt.prediction)))
-        for other in lesson.others:
-            st.markdown(f"Besides: {plain(in_words(outcome(store, now, other)))}")
-        st.markdown(f"**Why.** {lesson.why}")
-        st.caption(f"Every figure is a {PERIOD}.")
+        st.markdown(plain(describe_verdict(effect, current.attempt.prediction)))
+        for metric in exercise.other_metrics:
+            if other := measure_effect(store, current, metric):
+                st.markdown(f"Also: {plain(describe_effect(other))}")
+        st.markdown(f"**Explanation.** {exercise.explanation}")
+        st.caption(AVERAGED)
 
 
-def _show_ways_on(lesson: Lesson, tried: Try) -> None:
-    """From the outcome to the runs themselves and to the form."""
+def _show_links(exercise: Exercise, attempt_runs: AttemptRuns) -> None:
+    """Show links to the form with the settings of B, to every run, and to all runs of exercises."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(  # a link, not a button that switches: the way back leads to this exercise again
+        st.page_link(  # a link and not a button, so that the browser's back button returns to this exercise
             page_file("configure"),
-            label="Open B in Configure",
+            label=OPEN_B,
             icon=":material/tune:",
-            query_params=settings_query(lesson.settings("B", tried.attempt.data).model_dump()),
-            help="The form with the settings of run B. Nothing is started.",
+            query_params=settings_query(exercise.settings("B", attempt_runs.attempt.data).model_dump()),
+            help="Fills in the form with the settings of run B. No run is started.",
         )
-        for run in tried.runs:
-            _link(run)
+        for run in attempt_runs.runs:
+            _show_run_link(run)
         query = {"made": LESSONS}
         st.page_link(page_file("runs"), label="All runs of exercises", icon=":material/table_rows:", query_params=query)
 
 
-def _link(run: Run) -> None:
-    st.page_link(page_file("train"), label=f"Run {place_of(run)}", icon=":material/show_chart:", query_params={"run": run.id})
+def _show_run_link(run: Run) -> None:
+    label = f"Run {run_label(run)}"
+    st.page_link(page_file("train"), label=label, icon=":material/show_chart:", query_params={"run": run.id})

@@ -1,4 +1,4 @@
-"""See a convolution: one image through a trained network, step by step, with the arithmetic of the pixel that is pointed at."""
+"""The convolution view: one image passes through a trained model layer by layer, with the computation of the pixel under the pointer."""
 
 from typing import TYPE_CHECKING
 
@@ -21,74 +21,81 @@ if TYPE_CHECKING:
     from cnn_core.explain.forward_trace import TraceStep
     from cnn_core.inference.classifier import Classifier
 
-KEY, FROM_SET = "convolution", "Data set"
-KEPT = 2  # passages of all sessions: 1 MB for SimpleCNN, 8 MB for ResNet-18 on 32×32 images, 400 MB on 224×224
-WORDS = f"""
-A convolution slides a small window over its input. At every place it multiplies the numbers in the window by those of a
-{term_link("kernel", "kernel")}, number by number, and adds them up. It adds one more number, the bias, and writes the sum into
-its output, which is large where the input looks like the kernel.
+KEY, FROM_DATA_SET = "convolution", "Data set"
+CACHED_TRACES = 2  # of all sessions; a trace takes 1 MB for SimpleCNN, 8 MB for ResNet-18 on 32×32 images, 400 MB on 224×224
+CHOOSE_IMAGE = "Choose an image to see how the model processes it."
+DIVERGED = "The weights of this model are not finite numbers, because its training diverged. Choose another run."
+EXPLANATION = f"""
+A convolution moves a small window over its input. At every position it multiplies the values in the window by the values of a
+{term_link("kernel", "kernel")} and adds up the products. It then adds a bias and writes the sum to the output. The output is large where the
+input is similar to the kernel.
 
-- A colour picture has three {term_link("channel", "channels")}. Every output channel has a kernel for each input channel, and adds up what they all give.
-- The {term_link("stride", "stride")} is how far the window moves at a time: with 2, the output has half the side.
-- {term_link("padding", "Padding")} is a border of zeros, so that the window fits there too. It is grey below, and striped in the window.
+- A colour image has three {term_link("channel", "channels")}. Every output channel has one kernel for each input channel and adds up their results.
+- The {term_link("stride", "stride")} is the number of pixels by which the window moves. With stride 2, the output has half the side length.
+- {term_link("padding", "Padding")} is a border of zeros, so that the window fits at the edge of the image.
 """
 
 
 def show_convolution() -> None:
-    """The view."""
-    run = choose_trained_run("to look into")
+    """Show the view."""
+    run = choose_trained_run("to inspect")
     if run is None:
-        st.markdown(WORDS)
+        st.markdown(EXPLANATION)
         return
     classifier = get_classifier(run)
-    left, right = st.columns([2, 3], gap="medium")  # the four ways to an image fit beside each other from 1280 px on
+    left, right = st.columns([2, 3], gap="medium")  # the four ways to choose an image fit in one row from 1280 px
     with left:
-        picture = choose_own_image(classifier.card, KEY, first={FROM_SET: lambda: choose_from_set(run)})
+        image = choose_own_image(classifier.card, KEY, first={FROM_DATA_SET: lambda: choose_from_set(run)})
     with right:
-        st.markdown(WORDS)
-        pixels = _make_ready(picture, classifier)
+        st.markdown(EXPLANATION)
+        pixels = _preprocess(image, classifier)
         if pixels is not None:
-            _show_answer(classifier, pixels)
+            _show_prediction(classifier, pixels)
     if pixels is not None:
-        _show_passage(run, classifier, pixels)
+        _show_layers(run, classifier, pixels)
 
 
-def _make_ready(picture: DecodedImage | None, classifier: "Classifier") -> np.ndarray | None:
-    """What the network receives, (S, S, C) uint8; a sentence where there is nothing yet, or nothing to use."""
+def _preprocess(image: DecodedImage | None, classifier: "Classifier") -> np.ndarray | None:
+    """Return the pixels that the model receives, (S, S, C) uint8; show a message and return None if there are none."""
     from cnn_core.explain.single_image import has_finite_weights
     from cnn_core.inference.preprocessing import received
 
     if not has_finite_weights(classifier.model):
-        st.warning("The network diverged: its weights are no numbers. Choose another run.", icon=":material/warning:")
-    elif picture is None:
-        st.info("Choose an image: its way through the network appears below.", icon=":material/gesture:")
+        st.warning(DIVERGED, icon=":material/warning:")
+    elif image is None:
+        st.info(CHOOSE_IMAGE, icon=":material/gesture:")
     else:
         try:
-            return received(picture.image, classifier.card)
+            return received(image.image, classifier.card)
         except ImageError as error:
             st.warning(plain(error), icon=":material/gesture:")
     return None
 
 
-def _show_answer(classifier: "Classifier", pixels: np.ndarray) -> None:
-    """What the network makes of it in the end."""
+def _show_prediction(classifier: "Classifier", pixels: np.ndarray) -> None:
     prediction = classifier.rank(pixels, classifier.probabilities(pixels[None])[0])
-    name, share = prediction.ranked[0]
+    name, probability = prediction.ranked[0]
     st.markdown(
-        f"The network says **{plain(name)}**, with a probability of {share:.1%}. Below are all steps to that answer. Choose a step and a "
-        "channel of it, and move over its output map: the window of that pixel is marked in the input, and the arithmetic is written out."
+        f"{prediction_text(name)}, probability {probability:.1%}. Below are all steps of this prediction. Choose a step and one of its "
+        "channels, then move the pointer over its output. The window of the pixel is marked in the input, and its computation is shown. "
+        "Padding is grey, and striped in the window."
     )
 
 
+def prediction_text(name: str) -> str:
+    """Return the predicted class as Markdown."""
+    return f"Prediction: **{plain(name)}**"
+
+
 @st.fragment
-def _show_passage(run: Run, classifier: "Classifier", pixels: np.ndarray) -> None:
-    """The steps; the chosen one stays chosen for another image."""
+def _show_layers(run: Run, classifier: "Classifier", pixels: np.ndarray) -> None:
+    """Show the steps. The selected step and channel stay selected when the image changes."""
     card, network = classifier.card, network_key(get_store().home.run_folder(run.id))
-    steps = _follow(network, pixels, classifier)
+    steps = _trace(network, pixels, classifier)
     key = f"{KEY}-{run.id}"
-    step, channel = st.session_state.setdefault(key, _first(steps))
-    if step >= len(steps) or channel >= len(steps[step].output):  # the run was trained anew meanwhile
-        step, channel = _first(steps)
+    step, channel = st.session_state.setdefault(key, _first_convolution(steps))
+    if step >= len(steps) or channel >= len(steps[step].output):  # the run was trained again in the meantime
+        step, channel = _first_convolution(steps)
 
     def choose(step: int, channel: int) -> None:
         st.session_state[key] = (step, channel)
@@ -97,15 +104,16 @@ def _show_passage(run: Run, classifier: "Classifier", pixels: np.ndarray) -> Non
     show_steps(f"{key}-steps", TracedModel(name, steps, pixels, card.mean, card.std, card.classes), (step, channel), choose)
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Following the image…")
-def _follow(network: str, pixels: np.ndarray, _classifier: "Classifier") -> "list[TraceStep]":
+@st.cache_resource(max_entries=CACHED_TRACES, show_spinner="Computing all layers…")
+def _trace(network: str, pixels: np.ndarray, _classifier: "Classifier") -> "list[TraceStep]":
+    """Return the steps of the model for one image; one list for all sessions."""
     from cnn_core.explain.forward_trace import trace_forward
     from cnn_core.explain.single_image import to_model_input
 
     return trace_forward(_classifier.model, to_model_input(pixels, _classifier.card))
 
 
-def _first(steps: "list[TraceStep]") -> tuple[int, int]:
-    """The first convolution's channel with the largest number; the image's first where there is no convolution."""
+def _first_convolution(steps: "list[TraceStep]") -> tuple[int, int]:
+    """Return the first convolution and its channel with the largest value; the image itself if there is no convolution."""
     number = next((number for number, step in enumerate(steps) if step.kind == "convolution"), 0)
     return number, int(steps[number].output.max((1, 2)).argmax())

@@ -1,75 +1,110 @@
-"""The exercises: one card per learning point, each of which trains pairs of runs that differ in one thing.
+"""The exercises view: a list of all exercises, and the selected one with its introduction, its settings, its attempt and its illustration.
 
-The address names the card that is open (`?lesson=dropout`). What is done, expected and found is read from the store, so it is the same
-in every tab and after a restart.
+The address names the selected exercise (`?lesson=dropout`). Attempts, predictions and results are read from the run store, so they are the
+same in every tab and after a restart.
 """
 
 import streamlit as st
 
-from cnn_core.lessons.attempts import last_try, lessons_done
-from cnn_core.lessons.cards import LESSONS, Lesson, find_lesson
+from cnn_core.config.schema import TrainConfig, facts, has_effect
+from cnn_core.config.setting import value_in_words
+from cnn_core.lessons.attempts import completed_exercises, latest_attempt
+from cnn_core.lessons.exercises import DIGITS, EXERCISES, Exercise, Variant, find_exercise
+from cnn_core.lessons.glossary import read_glossary
 from pages.shared.address import follow_address, tell_address
+from pages.shared.links import term_link
 from pages.shared.people import person
 from pages.shared.server import get_store
-from pages.views.learn.attempt import show_attempt, show_form
-from pages.views.learn.pictures import show_picture
-from pages.views.learn.words import differing, glossary_links
+from pages.views.learn.attempt import show_attempt
+from pages.views.learn.attempt_form import show_form
+from pages.views.learn.illustrations import show_illustration
 
 KEY = "learn-lesson"
+PARAMETER = "lesson"  # of the address; the name is from an earlier version, and links with it still work
+INTRODUCTION = "Each exercise trains a run without a change (A) and a run with it (B), and measures the difference. Predict the result before you train."
 
 
 def show_exercises() -> None:
-    """All cards by name, and the chosen one."""
-    done = lessons_done(get_store(), person())
-    st.write(
-        "Change one thing, train without it (A) and with it (B), and see the difference. Say first what you expect: "
-        "that is what makes it an experiment."
-    )
-    st.progress(len(done) / len(LESSONS), f"{len(done)} of {len(LESSONS)} done")
-    lesson = _choose(done)
+    """Show the list of exercises and the selected one."""
+    completed = completed_exercises(get_store(), person())
+    st.write(INTRODUCTION)
+    st.progress(len(completed) / len(EXERCISES), progress_text(len(completed)))
+    exercise = _choose(completed)
     with st.container(border=True, key="lesson"):
-        _show_card(lesson, lesson.name in done)
+        _show_exercise(exercise, is_completed=exercise.name in completed)
 
 
-def _choose(done: set[str]) -> Lesson:
-    """The card that is open; the first that is not done where the address names none."""
-    names = list(LESSONS)
-    first = next((name for name in names if name not in done), names[0])
-    if KEY not in st.session_state and "lesson" not in st.query_params:
-        st.session_state[KEY] = first
-    follow_address("lesson", KEY, names)
+def progress_text(completed: int) -> str:
+    """Return how many exercises are completed."""
+    return f"{completed} of {len(EXERCISES)} exercises completed"
+
+
+def _choose(completed: set[str]) -> Exercise:
+    """Return the selected exercise; at first the one in the address, else the first one that is not completed."""
+    names = list(EXERCISES)
+    if KEY not in st.session_state and PARAMETER not in st.query_params:
+        st.session_state[KEY] = next((name for name in names if name not in completed), names[0])
+    follow_address(PARAMETER, KEY, names)
     chosen = st.pills(
         "Exercise",
         names,
         key=KEY,
         required=True,
-        format_func=lambda name: _label(LESSONS[name], name in done),
-        help="A tick marks what is done. Any of them can be done again.",
+        format_func=lambda name: _label(EXERCISES[name], is_completed=name in completed),
+        help="Completed exercises have a check mark. You can repeat every exercise.",
     )
-    tell_address("lesson", KEY, chosen)
-    return find_lesson(chosen)
+    assert chosen is not None  # because one is required
+    tell_address(PARAMETER, KEY, chosen)
+    return find_exercise(chosen)
 
 
-def _label(lesson: Lesson, is_done: bool) -> str:
-    return f":material/{'check_circle' if is_done else lesson.icon}: {lesson.title}"
+def _label(exercise: Exercise, *, is_completed: bool) -> str:
+    return f":material/{'check_circle' if is_completed else exercise.icon}: {exercise.title}"
 
 
-def _show_card(lesson: Lesson, is_done: bool) -> None:
+def _show_exercise(exercise: Exercise, *, is_completed: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(lesson.title, width="content")
-        st.badge(f"{lesson.kind} of the tutorial", icon=":material/school:", color="gray")
-        if is_done:
-            st.badge("done", icon=":material/check_circle:", color="green")
-    words, picture = st.columns([3, 2], gap="large")
-    with words:
-        st.write(lesson.learn)
-        st.markdown(f"**A, {lesson.names[0]}:** {differing(lesson, 'A')}  \n**B, {lesson.names[1]}:** {differing(lesson, 'B')}")
-        st.caption(f"{lesson.source}. In the glossary: {glossary_links(lesson)}.")
-    place = picture.container()
-    tried = last_try(get_store(), lesson.name, person())
-    if tried and tried.runs:
-        show_attempt(lesson, tried)
-    if not (tried and tried.is_active):
-        show_form(lesson, is_again=bool(tried and tried.runs))
-    with place:  # last, because it has to wait for torch, and the words need not
-        show_picture(lesson)
+        st.subheader(exercise.title, width="content")
+        st.badge(f"{exercise.kind} of the tutorial", icon=":material/school:", color="gray")
+        if is_completed:
+            st.badge("completed", icon=":material/check_circle:", color="green")
+    text, illustration = st.columns([3, 2], gap="large")
+    with text:
+        st.write(exercise.introduction)
+        st.markdown(f"{_describe_variant(exercise, 'A')}  \n{_describe_variant(exercise, 'B')}")
+        st.caption(f"{exercise.source}. Glossary: {_glossary_links(exercise)}.")
+    place = illustration.container()
+    latest = latest_attempt(get_store(), exercise.name, person())
+    if latest and latest.runs:
+        show_attempt(exercise, latest)
+    if not (latest and latest.is_active):
+        show_form(exercise, is_repeated=bool(latest and latest.runs))
+    with place:  # last, because most illustrations load torch and the rest of the page need not wait for it
+        show_illustration(exercise)
+
+
+def _describe_variant(exercise: Exercise, variant: Variant) -> str:
+    return f"**{variant}, {exercise.variant_name(variant)}:** {changed_settings(exercise, variant)}"
+
+
+def changed_settings(exercise: Exercise, variant: Variant, data: str = DIGITS) -> str:
+    """Return the settings of run A or B in which the two differ, with their units: "batch norm on", "rotation 10 (± degrees)"."""
+    own, other = (exercise.settings(each, data) for each in (variant, "B" if variant == "A" else "A"))
+    named = exercise.settings_a.keys() | exercise.settings_b.keys() | exercise.photograph_settings_b.keys()
+    changed = [name for name in TrainConfig.model_fields if name in named and getattr(own, name) != getattr(other, name)]
+    shown = [name for name in changed if has_effect(name, own.model_dump())]
+    return ", ".join(
+        f"{(TrainConfig.model_fields[name].title or name).lower()} {_with_unit(name, getattr(own, name))}" for name in shown
+    )
+
+
+def _with_unit(name: str, value: bool | str | float) -> str:
+    if isinstance(value, (bool, str)):
+        return value_in_words(value)
+    unit = facts(name).unit
+    return f"{value:g} ({unit})" if unit else f"{value:g}"
+
+
+def _glossary_links(exercise: Exercise) -> str:
+    """Return Markdown links to the exercise's terms."""
+    return ", ".join(term_link(name, read_glossary()[name].title) for name in exercise.terms)

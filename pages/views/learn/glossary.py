@@ -1,62 +1,66 @@
-"""The glossary to read: a term that the address names (`?term=`), found by its first letters, by words, or by its place in the form.
+"""The glossary view: one term that the address names (`?term=`), a search, all terms from A to Z, or the terms of a topic.
 
-In: the address. Out: terms with their source, links to related ones, and a way to the form. A field of the form leads here by `term_link`.
+In: the address. Out: terms with their source, links to related terms, and a link to the form. A field of the form links here with
+`term_link`.
 """
 
 import streamlit as st
 
-from cnn_core.config.schema import GROUPS, range_in_words
-from cnn_core.lessons.glossary import FIRST, TOPICS, Term, find_terms, glossary
+from cnn_core.config.schema import range_in_words
+from cnn_core.lessons.glossary import TOPICS, Term, find_terms, read_glossary
 from pages.shared.address import follow_address, tell_address
 from pages.shared.links import glossary_query, page_file
 from pages.shared.text import plain
 
-MOST = 20  # terms that a search shows
-FORM = (FIRST, *GROUPS)
-TERM, TOPIC = "glossary-term", "glossary-topic"
+MAX_RESULTS = 20  # terms that a search shows
+QUERY, TERM, TOPIC = "glossary-words", "glossary-term", "glossary-topic"  # keys of the fields
+OPEN_SETTING, TRY_CHOICE = "Set in Configure", "Try in Configure"  # labels of the link to the form
 
 
 def show_glossary() -> None:
-    """The view."""
-    st.caption("Every word of the form and of the charts, in a few sentences, with where it comes from.")
+    """Show the view."""
+    st.caption("Short explanations of all settings and of the terms on the pages, with their sources.")
     left, right = st.columns(2)
     with left:
-        words = st.text_input(
-            "Search", placeholder="learning rate", max_chars=100, key="glossary-words", help="Looks into titles and texts."
+        query = st.text_input(
+            "Search",
+            placeholder="learning rate",
+            max_chars=100,
+            key=QUERY,
+            help="Searches the titles and the texts of all terms.",
         )
     with right:
         _choose_from_all()
-    if words.strip():
-        _show_found(words)
+    if query.strip():
+        _show_results(query)
         return
-    named = _named()
+    named = _named_term()
     if named:
         _show_term(named, is_named=True)
     topic = _choose_topic(named)
-    _show_terms([term for term in glossary().values() if term.topic == topic and term != named])
+    _show_terms([term for term in read_glossary().values() if term.topic == topic and term != named])
 
 
-def _named() -> Term | None:
-    """The term that the address names; a sentence where there is no such term."""
+def _named_term() -> Term | None:
+    """Return the term that the address names; show a warning if it does not exist."""
     name = st.query_params.get("term", "")
-    if name and name not in glossary():
+    if name and name not in read_glossary():
         st.warning(
             f"The glossary has no term “{plain(name[:80])}”. Search for it, or choose a topic.", icon=":material/search_off:"
         )
-    return glossary().get(name)
+    return read_glossary().get(name)
 
 
 def _choose_from_all() -> None:
-    """A box of all terms from A to Z; what is chosen in it goes into the address."""
-    names = sorted(glossary(), key=lambda name: glossary()[name].title.casefold())
-    st.session_state[TERM] = None  # it is a way to a term, and the address says where one is
-
+    """Show a box with all terms from A to Z. The address takes the chosen term."""
+    names = sorted(read_glossary(), key=lambda name: read_glossary()[name].title.casefold())
+    st.session_state[TERM] = None  # the box only opens a term; the address keeps it
     st.selectbox(
         "All terms, A to Z",
         names,
         index=None,
         placeholder=f"{len(names)} terms",
-        format_func=lambda name: glossary()[name].title,
+        format_func=lambda name: read_glossary()[name].title,
         key=TERM,
         on_change=_open_chosen,
     )
@@ -64,83 +68,80 @@ def _choose_from_all() -> None:
 
 def _open_chosen() -> None:
     if name := st.session_state[TERM]:
-        st.session_state["glossary-words"] = ""
-        _open(name)
-
-
-def _open(name: str) -> None:
-    st.query_params["term"] = name
-    st.query_params.pop("topic", None)
+        st.session_state[QUERY] = ""
+        st.query_params["term"] = name
+        st.query_params.pop("topic", None)
 
 
 def _choose_topic(named: Term | None) -> str:
-    """What the terms below are about: of the named one its own topic, else what the address says (`?topic=`)."""
-    if named:  # the address names one of the two: one step of the way back is one term
+    """Return the chosen topic: that of the named term, or that of the address (`?topic=`)."""
+    if named:  # the address has either a term or a topic, so that the browser's back button goes back by one term
         st.session_state[TOPIC] = named.topic
     else:
         follow_address("topic", TOPIC, TOPICS)
     topic = st.pills(
-        "Topic", TOPICS, key=TOPIC, required=True, on_change=_leave_term, help="The first ones are the groups of the form."
+        "Topic", TOPICS, key=TOPIC, required=True, on_change=_open_topic, help="The first topics are the groups of the form."
     )
+    assert topic is not None  # because one is required
     if not named:
         tell_address("topic", TOPIC, topic)
     return topic
 
 
-def _leave_term() -> None:
+def _open_topic() -> None:
     st.query_params.pop("term", None)
     st.query_params["topic"] = st.session_state[TOPIC]
 
 
-def _show_found(words: str) -> None:
-    found = find_terms(words)
+def _show_results(query: str) -> None:
+    found = find_terms(query)
     if not found:
-        st.info(f"No term has “{plain(words)}”. Try another word, or choose from all terms.", icon=":material/search_off:")
+        st.info(f"No term matches “{plain(query)}”. Try other words, or choose from all terms.", icon=":material/search_off:")
         return
-    shown = f", the first {MOST} of them here" if len(found) > MOST else ""
-    st.caption(f"{len(found)} {'term' if len(found) == 1 else 'terms'}{shown}.")
-    _show_terms(found[:MOST])
+    limit = f" The first {MAX_RESULTS} are shown." if len(found) > MAX_RESULTS else ""
+    st.caption(f"{len(found)} {'term' if len(found) == 1 else 'terms'} found.{limit}")
+    _show_terms(found[:MAX_RESULTS])
 
 
 def _show_terms(terms: list[Term]) -> None:
-    places = st.grid(2, min_column_width=330)
+    grid = st.grid(2, min_column_width=330)
     for term in terms:
-        with places.container(height="stretch"):
+        with grid.container(height="stretch"):
             _show_term(term)
 
 
 def _show_term(term: Term, *, is_named: bool = False) -> None:
-    """One term: `is_named` where it is the one that was asked for, which stands above the others."""
+    """Show one term. is_named: whether it is the term in the address, which stands above the others."""
     size = "##" if is_named else "###"
+    source = f"\n\n:small[:gray[{term.source}]]" if term.source else ""
     with st.container(border=True, key=f"term-{term.name}{'-named' if is_named else ''}", height="stretch"):
-        st.markdown(
-            f"{size} {term.title}\n{_place(term)}\n\n{term.text}" + (f"\n\n:small[:gray[{term.source}]]" if term.source else "")
-        )
+        st.markdown(f"{size} {term.title}\n:small[:gray[{describe_place(term)}]]\n\n{term.text}{source}")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             for other in term.see_also:
                 st.page_link(
-                    page_file("learn"), label=glossary()[other].title, query_params=glossary_query(other), width="content"
+                    page_file("learn"), label=read_glossary()[other].title, query_params=glossary_query(other), width="content"
                 )
             if term.setting:
-                _link_to_form(term)
+                _show_form_link(term)
 
 
-def _place(term: Term) -> str:
-    """Where the form has it, with its range: one small line; nothing for a word."""
+def describe_place(term: Term) -> str:
+    """Return the topic of a term; for a setting or a choice also its kind, and for a setting its range."""
     if not term.setting:
-        return f":small[:gray[{term.topic}]]"
-    is_setting = term.name == term.setting
-    limits = range_in_words(term.setting) if is_setting else ""
-    return f":small[:gray[{'Setting' if is_setting else 'Choice'} · {term.topic}{f' · {limits}' if limits else ''}]]"
+        return term.topic
+    if term.name != term.setting:
+        return f"Choice · {term.topic}"
+    limits = range_in_words(term.setting)
+    return f"Setting · {term.topic} · {limits}" if limits else f"Setting · {term.topic}"
 
 
-def _link_to_form(term: Term) -> None:
-    """To the form; for a choice, to the form with it chosen."""
-    value = term.name.removeprefix(f"{term.setting}-") if term.name != term.setting else ""
+def _show_form_link(term: Term) -> None:
+    """Show a link to the form, with the choice selected if the term is a choice."""
+    choice = term.name.removeprefix(f"{term.setting}-") if term.name != term.setting else ""
     st.page_link(
         page_file("configure"),
-        label="Try it in Configure" if value else "Set it in Configure",
+        label=TRY_CHOICE if choice else OPEN_SETTING,
         icon=":material/tune:",
-        query_params={term.setting: value} if value else None,
+        query_params={term.setting: choice} if choice else None,
         width="content",
     )

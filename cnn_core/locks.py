@@ -1,0 +1,47 @@
+"""Locks between processes, on files: the operating system releases a lock when its holder dies.
+
+In: a path. Out: whether the block holds the lock, or whether somebody does. Works on Linux, macOS and Windows (through filelock).
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+PROBE_SECONDS = 0.05  # `is_locked` holds a lock for a moment; whoever wants it waits that long before giving up
+
+
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold the lock on the file at `path` for the block; the value is False where somebody else holds it.
+
+    The file is created where it is missing. Raises OSError when it cannot be used.
+    """
+    if not path.parent.is_dir():  # which filelock would create
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+    lock = _lock(path)
+    try:
+        lock.acquire(timeout=PROBE_SECONDS)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock on the file at `path`. Raises OSError when the file cannot be used."""
+    if not path.is_file():
+        return False
+    with try_lock(path) as is_free:
+        return not is_free
+
+
+def _lock(path: Path) -> FileLock:
+    # The file stays: whoever deletes it while another process opens it would let both hold a lock.
+    return FileLock(path, mode=0o644, poll_interval=PROBE_SECONDS / 10, preserve_lock_file=True)

@@ -1,0 +1,167 @@
+"""The form of a new attempt at an exercise: the prediction, the data set, the number of pairs and the estimated time."""
+
+from collections.abc import Generator
+
+import streamlit as st
+
+from cnn_core.data.library import imported_sets, is_path_set, title_of
+from cnn_core.data.open import open_source
+from cnn_core.errors import StudioError
+from cnn_core.events import Progress
+from cnn_core.home import Home
+from cnn_core.lessons.attempts import DEFAULT_PAIRS, MAX_PAIRS, start_attempt
+from cnn_core.lessons.effect import DIRECTIONS, PREDICTIONS, UNKNOWN
+from cnn_core.lessons.exercises import DIGITS, VARIANTS, Exercise
+from cnn_core.lessons.final_metrics import FinalMetric
+from cnn_core.models.registry import FAMILIES
+from pages.shared.links import page_file
+from pages.shared.people import check_paths, person
+from pages.shared.server import get_store
+from pages.shared.text import plain
+from pages.shared.trial_times import in_words
+from pages.shared.tryouts import keep, kept
+
+DIGITS_TITLE = "Digits"
+PREDICTION_MISSING = "Choose your prediction first."
+GET_PHOTOGRAPHS = "Get CIFAR-10 to train on photographs"
+PHOTOGRAPHS = "cifar"  # data sets with this in their name can be chosen
+PAIR_SECONDS = 5  # of the fastest exercise on digits; the slowest takes less than three times as long (benchmarks/README.md)
+
+
+def show_form(exercise: Exercise, *, is_repeated: bool) -> None:
+    """Show the form; in an expander if the exercise has been attempted before."""
+    with st.expander("New attempt", icon=":material/replay:") if is_repeated else st.container():
+        prediction = _choose_prediction(exercise)
+        data, pairs = _choose_data(exercise)
+        show_duration(exercise, data, pairs)
+        if st.button(
+            "Train both",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=prediction is None,
+            key=f"train-{exercise.name}",
+        ):
+            _start(exercise, data, prediction or UNKNOWN, pairs)
+        if prediction is None:  # a caption, because touch screens do not show the help of a disabled button
+            st.caption(PREDICTION_MISSING)
+
+
+def _choose_prediction(exercise: Exercise) -> str | None:
+    st.markdown(f"**Your prediction.** {exercise.question}")
+    return st.radio(
+        "Prediction",
+        PREDICTIONS,
+        index=None,
+        format_func=lambda choice: prediction_label(exercise.metric, choice),
+        horizontal=True,
+        key=f"prediction-{exercise.name}",
+        label_visibility="collapsed",
+    )
+
+
+def prediction_label(metric: FinalMetric, prediction: str) -> str:
+    """Return the label of a prediction: "Smaller in B", "About the same"."""
+    if prediction == UNKNOWN:
+        return "I don't know"
+    word = next(metric.words[direction] for direction in DIRECTIONS if direction == prediction).capitalize()
+    return word if prediction == "same" else f"{word} in B"
+
+
+def _choose_data(exercise: Exercise) -> tuple[str, int]:
+    """Show the fields for the data set and the number of pairs, and return both values."""
+    sets = {DIGITS: DIGITS_TITLE, **photograph_sets(get_store().home)}
+    left, right = st.columns(2)
+    data = left.selectbox(
+        "Data set",
+        list(sets),
+        format_func=lambda name: plain(sets[name]),
+        key=f"images-{exercise.name}",
+        help="Digits are included and train fast. Import CIFAR-10 on the Data page to choose it here.",
+    )
+    pairs = right.number_input(
+        "Pairs",
+        min_value=1,
+        max_value=MAX_PAIRS,
+        value=DEFAULT_PAIRS,
+        key=f"pairs-{exercise.name}",
+        help=f"Number of seeds, 1 to {MAX_PAIRS}: runs A and B of a pair have the same seed. The result of one pair may be due to chance; "
+        "more pairs give a narrower confidence interval.",
+    )
+    if len(sets) == 1:
+        st.page_link(page_file("data"), label=GET_PHOTOGRAPHS, icon=":material/photo_library:", query_params={"set": "cifar10"})
+    return data, int(pairs)
+
+
+def photograph_sets(home: Home) -> dict[str, str]:
+    """Return the titles of the imported data sets with "cifar" in their name, by the value of the setting `data`.
+
+    They are downloaded from the catalogue, imported, or folders that somebody has trained on.
+    """
+    found: dict[str, str] = {}
+    for name in imported_sets(home):
+        title = title_of(name, home)
+        if not is_path_set(name):
+            value, shown, searched = name, title, name
+        else:  # the title is the path of the folder
+            folder = title.rstrip("/").rpartition("/")[2]
+            value, shown, searched = title, folder, folder
+        if PHOTOGRAPHS in searched.lower():
+            found[value] = shown
+    return found
+
+
+def _start(exercise: Exercise, data: str, prediction: str, pairs: int) -> None:
+    try:
+        with st.spinner("Checking the settings…"):
+            check_paths(exercise.settings("B", data))
+            start_attempt(get_store(), exercise.name, data, prediction, person(), pairs)
+    except StudioError as error:
+        st.error(f"No run was started. {plain(error)}", icon=":material/error:")
+        return
+    st.rerun()
+
+
+def show_duration(exercise: Exercise, data: str, pairs: int) -> None:
+    """Show the estimated time: measured in advance for digits, measured at the press of a button for photographs."""
+    if data == DIGITS:
+        st.caption(digits_duration(pairs))
+        return
+    key = ("lesson-seconds", exercise.name, data)
+    if st.button(
+        "Measure time",
+        icon=":material/timer:",
+        key=f"measure-{exercise.name}",
+        help="Runs a few training steps of A and B on this machine. A run that trains at the same time slows down both.",
+    ):
+        keep(key, measure_pair(exercise, data))
+    if (seconds := kept(key)) is not None:
+        st.caption(f"Estimated time: {in_words(pairs * seconds)} on this machine, without validation. You can stop at any time.")
+
+
+def digits_duration(pairs: int) -> str:
+    """Return the number of runs and their estimated time on digits."""
+    return f"{2 * pairs} runs, one after the other. Estimated time: {PAIR_SECONDS * pairs} to {3 * PAIR_SECONDS * pairs} s on two cores."
+
+
+def measure_pair(exercise: Exercise, data: str) -> Generator[Progress, None, float]:
+    """Return the seconds of all training steps of a pair. Raises StudioError if the data cannot be read or the network not be built."""
+    from cnn_core.device import choose_arithmetic, choose_device
+    from cnn_core.models.cost import measure_step_seconds
+
+    info, total = open_source(data, get_store().home).info, 0.0
+    for number, variant in enumerate(VARIANTS):
+        yield Progress(f"Measuring {variant}", number, len(VARIANTS))
+        config = exercise.settings(variant, data)
+        arithmetic = choose_arithmetic(
+            config.precision, config.channels_last, choose_device(config.device), depthwise=FAMILIES[config.model].depthwise
+        )
+        seconds = measure_step_seconds(
+            config.model,
+            **info.shape,
+            batch_size=config.batch_size,
+            arithmetic=arithmetic,
+            budget_seconds=0.5,
+            **config.model_options,
+        )
+        total += seconds * config.steps_per_epoch(info) * config.epochs
+    return total

@@ -1,0 +1,56 @@
+"""Locks: one holder at a time, and none that is dead."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from cnn_core.home import Home
+from cnn_core.locks import is_locked, try_lock
+from tests.helpers import start_process
+
+
+def test_a_lock_has_one_holder_at_a_time(tmp_path: Path):
+    with try_lock(tmp_path / ".lock") as first, try_lock(tmp_path / ".lock") as second:
+        assert first and not second
+    with try_lock(tmp_path / ".lock") as again:
+        assert again
+
+
+def test_a_lock_dies_with_its_process(tmp_path: Path):
+    script = "import sys, time\nfrom pathlib import Path\nfrom cnn_core.locks import try_lock\n"
+    script += "with try_lock(Path(sys.argv[1])) as is_mine:\n    print(is_mine, flush=True)\n    time.sleep(300)"
+    process = start_process(Home(tmp_path), "-c", script, str(tmp_path / ".lock"))
+    try:
+        assert process.stdout and process.stdout.readline() == "True\n"
+        with try_lock(tmp_path / ".lock") as is_mine:
+            assert not is_mine
+    finally:
+        process.kill()
+        process.communicate()
+    with try_lock(tmp_path / ".lock") as is_mine:
+        assert is_mine
+
+
+def test_a_lock_where_no_file_can_be_is_an_error(tmp_path: Path):
+    with pytest.raises(OSError), try_lock(tmp_path / "gone" / ".lock"):
+        pass
+
+
+def test_asking_whether_a_file_is_locked_neither_creates_it_nor_keeps_others_from_locking_it(tmp_path: Path):
+    path = tmp_path / ".lock"
+    assert not is_locked(path) and not path.exists()
+    with try_lock(path) as is_mine:
+        assert is_mine and is_locked(path)
+    assert not is_locked(path)
+
+    def ask(_: int) -> None:
+        for _ in range(200):
+            is_locked(path)
+
+    with ThreadPoolExecutor(2) as threads:
+        asking = threads.map(ask, range(2))
+        for _ in range(50):
+            with try_lock(path) as is_mine:
+                assert is_mine
+        list(asking)
