@@ -67,7 +67,7 @@ class Ablation:
     @property
     def class_change(self) -> np.ndarray:
         """Change of the accuracy of each class, (classes,) float64; NaN for a class without images."""
-        return self.class_after - self.class_before
+        return np.asarray(self.class_after - self.class_before)
 
     def _class_accuracy(self, predicted: np.ndarray) -> np.ndarray:
         classes = self.before.shape[1]

@@ -19,6 +19,7 @@ from cnn_core.explain.tsne import run_tsne
 from cnn_core.models.saving import ModelCard
 
 BATCH = 50
+FEATURES_STAGE = "Computing features of images"
 TSNE_FEATURES = 50  # principal components that t-SNE gets, as L. van der Maaten did: it is faster and less noisy
 PERPLEXITY = 30
 MIN_IMAGES = 4  # for t-SNE
@@ -50,7 +51,7 @@ def compute_features(model: nn.Module, card: ModelCard, images: ImageSet) -> Gen
         head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].float().flatten(1).cpu()))
     batches = Batches(images, batch_size=BATCH, device=next(copy.parameters()).device, mean=card.mean, std=card.std)
     for done, (batch, _) in enumerate(batches):
-        yield Progress("Computing features of images", min(done * BATCH, len(images)), len(images))
+        yield Progress(FEATURES_STAGE, min(done * BATCH, len(images)), len(images))
         with torch.inference_mode():
             logits = forward_plain(copy, batch)
         if head is None:

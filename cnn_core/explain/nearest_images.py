@@ -86,7 +86,8 @@ def feature_bank_key(folder: Path, config: TrainConfig, fingerprint: str) -> str
 
 def compute_image_features(model: nn.Module, card: ModelCard, pixels: np.ndarray) -> np.ndarray:
     """Compute the features (D,) float32 of one prepared image (S, S, C) uint8."""
-    return finish(compute_features(model, card, ImageSet(pixels[None], np.zeros(1, np.int64))))[0]
+    features = finish(compute_features(model, card, ImageSet(pixels[None], np.zeros(1, np.int64))))
+    return np.asarray(features[0])
 
 
 def normalise_features(features: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ def fit_temperature(evaluation: Evaluation) -> float:
 
     Raises RunError if there is no best temperature.
     """
-    logits, labels = _sample_logits(evaluation)
+    logits, labels = sample_logits(evaluation)
     if not torch.isfinite(logits).all():
         raise RunError(
             "Some outputs of the model are not finite numbers, so it cannot be calibrated. Train it with a lower learning rate."
@@ -91,7 +91,7 @@ def fit_temperature(evaluation: Evaluation) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-5}).x))
 
 
-def _sample_logits(evaluation: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
+def sample_logits(evaluation: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
     """Return logits (n, classes) float64 and labels (n,) int64 of all images, or of an evenly spread sample with FITTED_LOGITS."""
     limit = max(1, MAX_LOGITS // len(evaluation.classes))
     rows = np.unique(np.linspace(0, len(evaluation) - 1, min(limit, len(evaluation))).round().astype(np.int64))

@@ -153,13 +153,13 @@ def _file(key: str, count: int) -> str:
     return f"{key}.{count}.{SUFFIX}"
 
 
-@torch.inference_mode()
 def _count_correct(
     model: torch.nn.Module, normalise: Normalise, images: torch.Tensor, labels: torch.Tensor, device: torch.device
 ) -> int:
     """Return the number of correct predictions for images (N, C, H, W) uint8 with labels (N,) int64, both on the CPU."""
-    logits: torch.Tensor = model(normalise(images.to(device, memory_format=torch.channels_last)))
-    return int((logits.argmax(1).cpu() == labels).sum())
+    with torch.inference_mode():
+        logits: torch.Tensor = model(normalise(images.to(device, memory_format=torch.channels_last)))
+        return int((logits.argmax(1).cpu() == labels).sum())
 
 
 def _as_batch(pixels: np.ndarray) -> torch.Tensor:

@@ -69,7 +69,7 @@ class TrainingDynamics:
     @property
     def is_unforgettable(self) -> np.ndarray:
         """Whether each image was learned and never forgotten, (N,) bool."""
-        return ~self.is_never_learned & (self.forgetting_events == 0)
+        return np.asarray(~self.is_never_learned & (self.forgetting_events == 0))
 
     @property
     def is_correct_at_end(self) -> np.ndarray:
@@ -108,7 +108,7 @@ def learned_last(history: TrainingDynamics) -> np.ndarray:
 
 def save_dynamics(folder: Path, epoch: int, is_correct: dict[Part, np.ndarray], fingerprint: str) -> None:
     """Save which images were correct in `epoch`: for each of TRACKED_SPLITS (N,) bool, in the order of the split. Raises OSError."""
-    bits = {split: np.packbits(is_correct[split]) for split in TRACKED_SPLITS}
+    bits: dict[str, np.ndarray] = {split: np.packbits(is_correct[split]) for split in TRACKED_SPLITS}
     counts = {f"{split}_count": len(is_correct[split]) for split in TRACKED_SPLITS}
     arrays: dict[str, Any] = {"fingerprint": fingerprint, **bits, **counts}
     (folder / LEARNING).mkdir(exist_ok=True)

@@ -122,11 +122,11 @@ def test_the_process_of_tsne_ends_with_whoever_watches_it(started):
     assert process.returncode
 
 
-def test_a_process_of_tsne_that_is_cut_off_is_a_sentence(started):
+def test_a_process_of_tsne_that_is_killed_raises_an_error(started):
     steps = project_by_tsne(clusters())
     next(steps), next(steps)
     started[0].kill()
-    with pytest.raises(LayoutError, match="Try fewer images"):
+    with pytest.raises(LayoutError):
         drain(steps)
 
 

@@ -12,7 +12,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import RunError
 from cnn_core.explain import nearest_images
-from cnn_core.explain.embedding import compute_features
+from cnn_core.explain.embedding import FEATURES_STAGE, compute_features
 from cnn_core.explain.nearest_images import PREFIX, FeatureBank, compute_image_features, normalise_features, open_feature_bank
 from cnn_core.home import EVALUATIONS, WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run, load_split
@@ -21,7 +21,7 @@ from tests.conftest import Trained
 from tests.helpers import drain
 
 CPU = torch.device("cpu")
-READING = "Reading features of images"
+READING = FEATURES_STAGE
 
 
 def bank_of(features: np.ndarray) -> FeatureBank:

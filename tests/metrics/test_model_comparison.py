@@ -88,16 +88,15 @@ def test_the_verdict_says_who_is_better_only_where_there_is_evidence():
     def network(right: range) -> Evaluation:
         return evaluation(np.where(np.isin(np.arange(100), right), 0, 1), labels)
 
-    said = verdict(compare(network(range(70)), network(range(60, 100))))
-    assert said == "A is better: 70.0% against 40.0%; 30 images are right with B only and 60 with A only, p = 0.0021."
-    assert verdict(compare(network(range(50)), network(range(80)))).startswith("B is better: 80.0% against 50.0%; 30 images are")
-    assert verdict(compare(network(range(50)), network(range(80)))).endswith("and 0 with A only, p < 0.001.")
+    better = verdict(compare(network(range(70)), network(range(60, 100))))
+    assert better.startswith("A ") and all(value in better for value in ("70.0%", "40.0%", "30 images", "60", "p = 0.0021"))
+    better = verdict(compare(network(range(50)), network(range(80))))
+    assert better.startswith("B ") and all(value in better for value in ("80.0%", "50.0%", "30 images", "p < 0.001"))
     unsure = verdict(compare(network(range(50)), network(range(1, 53))))
-    assert unsure.startswith(
-        "No evidence that one is better: B 52.0% against A 50.0%; 3 images are right with B only and 1 with A"
-    )
-    assert "p = 0.62" in unsure and is_a_sentence(unsure) and compare(network(range(50)), network(range(1, 53))).p > EVIDENCE
-    assert verdict(compare(network(range(9)), network(range(9)))) == "A and B are right on the very same images: 9.0%."
+    assert not unsure.startswith(("A ", "B ")) and all(value in unsure for value in ("52.0%", "50.0%", "3 images", "p = 0.62"))
+    assert is_a_sentence(unsure) and compare(network(range(50)), network(range(1, 53))).p > EVIDENCE
+    same = verdict(compare(network(range(9)), network(range(9))))
+    assert "9.0%" in same and "p " not in same
 
 
 def test_networks_of_other_classes_or_images_are_refused(pair: tuple[Evaluation, Evaluation]):

@@ -68,7 +68,7 @@ def test_counts_are_those_of_a_loop_over_kinds_and_strengths(digits_run: Trained
         for level, strength in enumerate(corruption.strengths):
             assert found.corrupted[kind][level] == pytest.approx(count_right(corrupt(batch, corruption, strength)), abs=1)
     assert [step.done for step in seen] == list(range(PASSES - 1)) and {step.total for step in seen} == {PASSES}
-    assert seen[0].stage == "Trying noise of 4 % of full brightness"
+    assert CORRUPTIONS[0].describe(CORRUPTIONS[0].strengths[0]) in seen[0].stage
 
 
 def test_coloured_pictures_are_measured_in_several_blocks_too(colours_run: Trained, monkeypatch: pytest.MonkeyPatch):

@@ -116,7 +116,7 @@ def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Pa
     [
         ("train", COUNT + 1, DATA, "changed"),
         ("train", COUNT, DATA + "-1", "changed"),
-        ("test", COUNT, DATA, "test images"),
+        ("test", COUNT, DATA, "Test images"),
     ],
 )
 def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, part: str, count: int, data: str, told: str):

@@ -29,7 +29,7 @@ def folder_of(store):
 
 
 def open_trust(open_page):
-    return open_page("evaluate", run=RUN, view="Trust")
+    return open_page("evaluate", run=RUN, view="Calibration")
 
 
 def press(at, label):

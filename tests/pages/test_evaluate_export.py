@@ -13,14 +13,14 @@ from cnn_core.data.source import finish
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.runs.organizer import RunOrganizer
-from pages.views.evaluate.export import MADE
+from pages.views.evaluate.export import EXPORTED
 
 RUN = "0001-digits"
 BUTTONS = ["Make the report", "Make the table", "Make the picture"]
 
 
 def open_view(open_page, **query):
-    return open_page("evaluate", run=RUN, view="Take along", **query)
+    return open_page("evaluate", run=RUN, view="Export", **query)
 
 
 def offered(at):
@@ -35,7 +35,7 @@ def press(at, label):
 
 
 def content(at, title):
-    return at.session_state[MADE][title][1]
+    return at.session_state[EXPORTED][title][1]
 
 
 def choose_part(at, part):

@@ -29,7 +29,7 @@ def evaluation_of(store, run=RUN):
 
 
 def open_inside(open_page, run=RUN, **query):
-    at = open_page("evaluate", run=run, view="Inside", **query)
+    at = open_page("evaluate", run=run, view="Explain", **query)
     assert not at.exception and not at.error
     return at
 
@@ -212,7 +212,7 @@ def test_an_image_that_is_ticked_in_a_list_of_mistakes_opens_here(trained, open_
     third = at.session_state[key]["shown"][2]
     at.session_state[key] = at.session_state[key] | {"picked": [third]}
     at = press(at.run(), f"Why? Grad-CAM of image {third}")
-    assert at.query_params["view"] == "Inside" and f"Test image {third}," in words(at)
+    assert at.query_params["view"] == "Explain" and f"Test image {third}," in words(at)
 
 
 class Described:

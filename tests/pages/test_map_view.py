@@ -45,7 +45,7 @@ def state_of(at):
 
 
 def open_map(open_page):
-    return open_page("evaluate", run=RUN, view="Map")
+    return open_page("evaluate", run=RUN, view="Embedding")
 
 
 def said(at):
@@ -87,7 +87,7 @@ def test_a_pinned_image_is_shown_with_its_nearest_ones_and_leads_inside(trained,
     assert any(f"Test image 7 is **{evaluation.labels[7]}**" in text.value for text in at.markdown)
     assert "Nearest on all axes" in " ".join(text.value for text in at.markdown)
     at.button(key="map-inside").click().run()
-    assert at.query_params["view"] == "Inside" and at.query_params["image"] == "7"
+    assert at.query_params["view"] == "Explain" and at.query_params["image"] == "7"
     assert any("Test image 7" in caption.value for caption in at.caption)
     assert not at.exception
 
@@ -172,7 +172,7 @@ def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_p
             Image.fromarray(pixels).save(tmp_path / "few" / name / f"{number}.png")
     run = empty.create(make_config(data=str(tmp_path / "few"), epochs=1, batch_size=8, device="cpu"))
     assert execute(empty, run) == "finished"
-    at = open_page("evaluate", run=run, view="Map")
+    at = open_page("evaluate", run=run, view="Embedding")
     count = len(chart(at)["x"])
     assert 2 <= count <= 6 and {name for name, _ in chart(at)["groups"]} == set(STRANGE)
     at.session_state[f"map-{run}-None-test"]["pinned"] = chart(at)["number"][0]

@@ -18,7 +18,7 @@ RUN = "0001-digits"
 
 
 def open_learning(open_page, part):
-    at = open_page("evaluate", run=RUN, view="Learning")
+    at = open_page("evaluate", run=RUN, view="Training dynamics")
     at.button_group(key="evaluate-part").set_value(part).run()
     assert not at.exception and not at.error
     return at
@@ -95,7 +95,7 @@ def test_ticked_images_stand_beside_each_other_epoch_by_epoch(trained, open_page
 
 
 def test_test_images_have_no_history_and_it_is_said_what_to_choose(trained, open_page):
-    at = open_page("evaluate", run=RUN, view="Learning")
+    at = open_page("evaluate", run=RUN, view="Training dynamics")
     assert not at.exception and not at.error and not at.metric
     assert "Choose training or validation images" in at.info[0].value
 

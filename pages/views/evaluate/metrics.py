@@ -1,6 +1,6 @@
 """The Metrics view: accuracy with its interval, metrics of each class, and curves of a chosen class."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import streamlit as st
@@ -11,6 +11,8 @@ from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
+
     from cnn_core.metrics.evaluation import Evaluation
     from cnn_core.metrics.threshold_curves import ClassAreas
 
@@ -89,7 +91,7 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     if areas:
         table |= {"AP": areas.average_precision, "AUC": areas.roc_auc}
     table["Images"] = metrics.support
-    height = "content" if len(evaluation.classes) <= 20 else TALLEST
+    height: int | Literal["content"] = "content" if len(evaluation.classes) <= 20 else TALLEST
     st.dataframe(table, hide_index=True, column_config=_percent_columns(), height=height, alt="Metrics of each class")
     _show_missing_classes(subject, evaluation)
     means = {
@@ -102,7 +104,7 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     st.caption("Macro: every class has the same weight. Weighted: every image has the same weight.")
 
 
-def _percent_columns() -> dict[str, object]:
+def _percent_columns() -> "dict[str, ColumnConfig]":
     return {
         name: st.column_config.NumberColumn(name, format="percent", width="small")
         for name in ("Precision", "Recall", "F1", "AP", "AUC")

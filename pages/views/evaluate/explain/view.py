@@ -64,7 +64,7 @@ def _show_prediction(classes: tuple[str, ...], image: ChosenImage) -> None:
         st.html(image_html(image.pixels, name, width=220))
         st.caption(plain(name))
     with right:
-        verdict = "" if image.label is None else ": :green[✓ correct]" if image.said == image.label else ": :red[✗ wrong]"
+        verdict = "" if image.label is None else ": :green[✓ correct]" if image.predicted == image.label else ": :red[✗ wrong]"
         st.markdown(f"Prediction: **{plain(ranked[0][0])}**, {ranked[0][1]:.1%}{verdict}")
         st.plotly_chart(
             probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
