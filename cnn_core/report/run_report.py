@@ -6,7 +6,7 @@ from collections.abc import Generator
 from importlib.metadata import version
 
 import cnn_core
-from cnn_core.data.imported import image_names
+from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Part
 from cnn_core.events import Progress
@@ -30,6 +30,7 @@ def report_run(
     """
     yield Progress("Reading the run", 0, 1)
     source = open_source(run.config.data, store.home)
+    assert isinstance(source, ImportedSource | OnDemandSource)  # all sources are
     evaluated = EvaluationFacts(
         evaluation,
         images,

@@ -22,6 +22,7 @@ from cnn_core.models.saving import load_model
 from pages.charts.image_sheets import MOST, Sheet, make_sheet, offer, send_sheet
 from pages.shared.text import percent
 from pages.views.evaluate.embedding.colours import CORRECTNESS, PREDICTED, TRUTH, colour_points
+from pages.views.evaluate.embedding.view import DIVERGED
 from tests.helpers import drain
 
 RUN = "0001-digits"
@@ -77,16 +78,16 @@ def digits_of(store):
     return finish(load_split(open_source(config.data, store.home), config, "test"))
 
 
-def test_a_pinned_image_is_shown_with_its_nearest_ones_and_leads_inside(trained, open_page):
+def test_a_pinned_image_is_shown_with_its_nearest_ones_and_can_be_explained(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
     assert "Press a point" in at.info[0].value
     state_of(at)["pinned"] = 7
     at.run()
     assert chart(at)["pinned"] == 7
-    assert any(f"Test image 7 is **{evaluation.labels[7]}**" in text.value for text in at.markdown)
-    assert "Nearest on all axes" in " ".join(text.value for text in at.markdown)
-    at.button(key="map-inside").click().run()
+    assert any(f"Test image 7, true class **{evaluation.labels[7]}**" in text.value for text in at.markdown)
+    assert "Nearest images" in " ".join(text.value for text in at.markdown)
+    at.button(key="map-explain").click().run()
     assert at.query_params["view"] == "Explain" and at.query_params["image"] == "7"
     assert any("Test image 7" in caption.value for caption in at.caption)
     assert not at.exception
@@ -102,7 +103,7 @@ def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_pa
     assert chart(at)["chosen"] == right + wrong and chart(at)["place"] == "map-chosen-1"
     shown = [picture["id"] for data in components(at) if "pictures" in data for picture in data["pictures"]]
     assert shown == wrong + right
-    assert f"{len(shown)} chosen images" in [heading.value for heading in at.subheader]
+    assert f"Selection: {len(shown)} images" in [heading.value for heading in at.subheader]
     assert f"{len(wrong)} of them" in said(at)
     at.button(key="map-back").click().run()
     assert chart(at)["chosen"] == [] and chart(at)["place"] == "" and chart(at)["turn"] == 2
@@ -116,7 +117,7 @@ def test_a_row_of_the_table_is_pinned(trained, open_page):
     assert not at.dataframe
     at.toggle(key="map-table").set_value(True).run()
     table = at.dataframe[0]
-    assert table.value["Called"].tolist() == [str(label) for label in evaluation.predicted]
+    assert table.value["Predicted"].tolist() == [str(label) for label in evaluation.predicted]
     at.session_state[table.key] = {"selection": {"rows": [12], "columns": [], "cells": []}}
     at.run()
     assert chart(at)["pinned"] == 12
@@ -127,13 +128,13 @@ def test_tsne_waits_to_be_asked_and_then_lays_the_images_out_anew(trained, open_
     at = open_map(open_page)
     before = chart(at)
     at.button_group(key="map-method").set_value("t-SNE").run()
-    assert chart(at) is None and "van der Maaten" in said(at) and "means little" in said(at)
+    assert chart(at) is None and "van der Maaten" in said(at)
     at.button(key="map-tsne").click().run()
     data = chart(at)
     assert data["number"] == before["number"] and data["id"] != before["id"] and data["isEqual"]
     assert np.abs(np.array(data["x"]) - before["x"]).max() > 0.1
     at.button_group(key="map-perplexity").set_value(5).run()
-    assert chart(at) is None and "Lay out 359 images by t-SNE" in [button.label for button in at.button]
+    assert chart(at) is None and "Compute t-SNE of 359 images" in [button.label for button in at.button]
     at.button_group(key="map-perplexity").set_value(30).run()
     assert chart(at)["x"] == data["x"]
     assert not at.exception
@@ -145,7 +146,7 @@ def test_colours_follow_what_is_asked(trained, open_page):
     assert [name for name, _ in chart(at)["groups"]] == [str(digit) for digit in range(10)]
     assert chart(at)["group"] == evaluation.labels.tolist()
     at.button_group(key=f"map-colours-{RUN}").set_value(CORRECTNESS).run()
-    assert chart(at)["groups"] == [["right", 0], ["wrong", 1]]
+    assert chart(at)["groups"] == [["correct", 0], ["wrong", 1]]
     assert chart(at)["group"] == (~evaluation.is_correct).astype(int).tolist()
     assert not at.exception
 
@@ -159,7 +160,7 @@ def test_a_network_that_diverged_is_a_sentence(own_trained, open_page):
             value.fill_(torch.nan)
     torch.save(saved, path)
     at = open_map(open_page)
-    assert "The network diverged" in at.warning[0].value and chart(at) is None
+    assert at.warning[0].value == DIVERGED and chart(at) is None
     assert not at.exception
 
 

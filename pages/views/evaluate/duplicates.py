@@ -13,6 +13,7 @@ from pages.shared.text import plain
 from pages.views.evaluate.corrections import correct_images, editable_source
 
 PAGE = 8
+NO_DUPLICATES = "No image is in two splits."
 
 
 def show_split_duplicates(subject: EvaluationSubject) -> None:
@@ -23,7 +24,7 @@ def show_split_duplicates(subject: EvaluationSubject) -> None:
         return
     total = source.index.count_pairs()["across"]
     if not total:
-        st.success("No image is in two splits.", icon=":material/check_circle:")
+        st.success(NO_DUPLICATES, icon=":material/check_circle:")
         return
     st.caption(
         f"{total:,} {'pair is' if total == 1 else 'pairs are'} in two splits: the model is evaluated on images it was trained on. "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.data.imported import image_names
+from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import read_calibration
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
@@ -99,8 +99,9 @@ def _make_report(subject: EvaluationSubject, evaluation: "Evaluation") -> Making
 def _make_table(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     from cnn_core.metrics.prediction_table import write_predictions
 
-    file = io.BytesIO()
-    yield from write_predictions(evaluation, image_names(subject.source, subject.images()), file)
+    file, source = io.BytesIO(), subject.source
+    assert isinstance(source, ImportedSource | OnDemandSource)  # all sources are
+    yield from write_predictions(evaluation, image_names(source, subject.images()), file)
     return file.getvalue()
 
 
