@@ -16,6 +16,7 @@ from cnn_core.inference.confidence import Calibration, calibration_of, read_cali
 from cnn_core.metrics.abstention import measure_abstention
 from cnn_core.metrics.calibration import fit_temperature, reliability_of
 from cnn_core.metrics.evaluation import evaluate_run
+from pages.views.evaluate.calibration import NOTES, ONLY_BEST
 
 RUN = "0001-digits"
 
