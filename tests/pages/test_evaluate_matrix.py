@@ -86,7 +86,7 @@ def test_a_chosen_cell_shows_its_images_under_a_heading_with_a_way_back(own_trai
     at = choose(open_page("evaluate", view=VIEW), int(true), int(predicted))
     expected = np.flatnonzero((evaluation.labels == true) & (evaluation.logits.argmax(1) == predicted))
     assert sorted(shown(at)) == expected.tolist()
-    assert f"{len(expected)} images of {true} that were called {predicted}" in headings(at)
+    assert f"{len(expected)} images of {true} predicted as {predicted}" in headings(at)
     assert table(at)["chosen"] == [true, predicted] and table(at)["place"] == "matrix-images-1"
     at.button(key="matrix-back").click().run()
     assert shown(at) == [] and headings(at) == ["Confusion matrix"]
@@ -98,10 +98,10 @@ def test_headings_say_right_ones_and_single_ones_in_words(own_trained, open_page
     evaluation_of(own_trained)
     evaluation = mixed_up(own_trained)
     at = choose(open_page("evaluate", view=VIEW), 3, 3)
-    assert f"{evaluation.confusion[3, 3]} images of 3, classified right" in headings(at)
+    assert f"{evaluation.confusion[3, 3]} images of 3, classified correctly" in headings(at)
     true, predicted = next(zip(*np.nonzero(evaluation.confusion == 1), strict=True))
     choose(at, int(true), int(predicted))
-    assert f"1 image of {true} that was called {predicted}" in headings(at)
+    assert f"1 image of {true} predicted as {predicted}" in headings(at)
 
 
 def test_a_row_of_the_most_confused_pairs_shows_its_images(own_trained, open_page):
@@ -111,9 +111,9 @@ def test_a_row_of_the_most_confused_pairs_shows_its_images(own_trained, open_pag
     pairs = at.dataframe[0]
     wrong = evaluation.confusion - np.diag(evaluation.confusion.diagonal())
     assert pairs.value["Images"].tolist() == sorted(wrong[wrong > 0].tolist(), reverse=True)
-    true, predicted = (int(pairs.value[column].iloc[2]) for column in ("True class", "Called"))
+    true, predicted = (int(pairs.value[column].iloc[2]) for column in ("True class", "Predicted"))
     assert pairs.value["Images"].iloc[2] == evaluation.confusion[true, predicted]
-    assert pairs.value["Share"].iloc[2] == evaluation.confusion[true, predicted] / evaluation.confusion[true].sum()
+    assert pairs.value["Fraction"].iloc[2] == evaluation.confusion[true, predicted] / evaluation.confusion[true].sum()
     at.session_state[pairs.key] = {"selection": {"rows": [2], "columns": [], "cells": []}}
     at.run()
     expected = np.flatnonzero((evaluation.labels == true) & (evaluation.predicted == predicted))
@@ -157,7 +157,7 @@ def test_of_many_classes_the_most_confused_have_rows_and_the_others_share_one(cr
     assert small[:-1, :-1].tolist() == evaluation.confusion[np.ix_(single, single)].tolist()
     assert small.sum(1)[:-1].tolist() == evaluation.confusion.sum(1)[single].tolist()
     pairs = at.dataframe[0].value
-    assert pairs["True class"].iloc[0] in table(at)["names"] and pairs["Called"].iloc[0] in table(at)["names"]
+    assert pairs["True class"].iloc[0] in table(at)["names"] and pairs["Predicted"].iloc[0] in table(at)["names"]
     assert pairs["Images"].sum() == evaluation.confusion.sum() - np.trace(evaluation.confusion)
 
     at.multiselect[0].set_value([5, 2]).run()

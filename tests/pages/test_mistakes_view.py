@@ -16,6 +16,7 @@ from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import load_learned, read_out_of_fold
 from pages.shared.image_grid import PAGE
 from pages.views.evaluate.duplicates import NO_DUPLICATES
+from pages.views.evaluate.label_errors import OWN
 from tests.helpers import picture, tiny_config, write_pictures
 
 RUN = "0001-digits"
@@ -41,7 +42,7 @@ def open_list(open_page, name, part="test", run=RUN):
 
 def ticks(name, part="test", run=RUN, true_class=None) -> str:
     """Where the session keeps what a list shows, and what of it is ticked."""
-    return f"{'doubts' if name == DOUBTS else 'mistakes'}-{run}-None-{part}{'' if name == DOUBTS else f'-{name}'}-{true_class}-picked"
+    return f"{'label-errors' if name == DOUBTS else 'mistakes'}-{run}-None-{part}{'' if name == DOUBTS else f'-{name}'}-{true_class}-picked"
 
 
 def shown(at, key) -> list[int]:
@@ -148,7 +149,7 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     run, wrong, index = mislabelled
     at = open_list(open_page, DOUBTS, "train", run)
     assert "4-fold cross-validation" in words(at) and not at.metric
-    at.selectbox(key=f"label-errors-recipe-{run}").select("this run's own settings").run()
+    at.selectbox(key=f"label-errors-settings-{run}").select(OWN).run()
     at = press(at, "Cross-validate")
     images = finish(load_learned(open_source(empty.run(run).config.data, empty.home)))
     found = read_out_of_fold(

@@ -78,7 +78,7 @@ def test_measuring_keeps_the_result_and_shows_it_in_other_sessions_without_measu
     at = open_view(open_page)
     assert "Measure" not in [button.label for button in at.button] and len(charts(at)) == 1
     (sentence,) = [text.value for text in at.markdown if text.value.startswith("Least robust")]
-    assert f"under **blur**: from **{340 / 359:.1%}** to **{140 / 359:.1%}** at strength 5" in sentence
+    assert f"**blur**: accuracy falls from **{340 / 359:.1%}** to **{140 / 359:.1%}** at strength 5" in sentence
     assert at.selectbox(key=f"robustness-kind-{RUN}-None-test").value == "blur"
     table = at.dataframe[0].value
     assert table["Corruption"].iloc[0] == "blur" and sorted(table["Corruption"]) == sorted(NAMES)
@@ -122,7 +122,7 @@ def test_a_cancelled_measurement_keeps_nothing_and_can_be_started_again(own_trai
     key = evaluation_of(own_trained).key
     at = open_view(open_page)
     name = f"robustness-{key}-20-{RUN}"
-    at.session_state[robustness.ASKED] = at.session_state[CANCELLED] = name  # as “Cancel” leaves them
+    at.session_state[robustness.REQUESTED] = at.session_state[CANCELLED] = name  # as “Cancel” leaves them
     at.run()
     assert charts(at) == [] and any("Cancelled" in info.value for info in at.info)
     assert strip(at) and not list((folder_of(own_trained) / EVALUATIONS).glob("*.robustness.json"))
@@ -133,7 +133,7 @@ def test_a_cancelled_measurement_keeps_nothing_and_can_be_started_again(own_trai
 def test_the_strip_shows_one_image_at_every_strength_of_the_chosen_corruption(trained, open_page):
     at = open_view(open_page)
     at.selectbox(key=f"robustness-kind-{RUN}-None-test").set_value("rotation").run()
-    assert re.findall(r'alt="Strength (\d): ([^.]*)\. ', strip(at))[::5] == [("0", "as it is"), ("5", "rotation by 45°")]
+    assert re.findall(r'alt="Strength (\d): ([^.]*)\. ', strip(at))[::5] == [("0", "no corruption"), ("5", "rotation by 45°")]
     assert len(set(re.findall(r'src="([^"]*)"', strip(at)))) == 1 + STRENGTHS
     before = strip(at)
     for _ in range(3):  # the same one could be drawn again
@@ -170,10 +170,8 @@ def test_the_axis_ends_near_the_lines_and_shows_guessing_where_it_lies_between(p
 
 def test_where_nothing_is_lost_the_sentence_says_so():
     even = Robustness(count=100, uncorrupted=60, corrupted=[[60] * STRENGTHS] * len(CORRUPTIONS))
-    assert (
-        robustness._in_words(even)
-        == "No corruption costs it anything: no corruption, **60.0%** of the images are classified right."
-    )
+    sentence = robustness.summarise(even)
+    assert "60.0%" in sentence and not any(name in sentence for name in NAMES)
 
 
 def test_the_time_that_is_left_follows_from_the_steps_since_the_first_report():

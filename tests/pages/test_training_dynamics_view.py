@@ -51,7 +51,7 @@ def test_figures_and_charts_are_those_of_the_history(trained, open_page, part):
     }
     learned, forgotten = forgetting_chart(history).data[0].y, history.forgetting_events[~history.is_never_learned]
     assert learned.tolist() == [int((forgotten == times).sum()) for times in range(forgotten.max() + 1)]
-    assert [trace["name"] for trace in charts(at)[0]["data"]] == ["right for the first time", "right in this epoch"]
+    assert [trace["name"] for trace in charts(at)[0]["data"]] == ["first correct", "correct in this epoch"]
     assert len(charts(at)) == 3
 
 
@@ -88,7 +88,7 @@ def test_ticked_images_stand_beside_each_other_epoch_by_epoch(trained, open_page
     at.run()
     (alt,) = [chart.proto.alt for chart in at.get("plotly_chart") if chart.proto.alt.startswith("Epochs in which")]
     for index in chosen:
-        assert f"image {index} right in {history.image_history(index).sum()} of 3 epochs" in alt
+        assert f"image {index} correct in {history.image_history(index).sum()} of 3 epochs" in alt
     figure = epochs_chart(history, chosen, ["<b>one</b>", "other"])
     assert figure.data[0].z.tolist() == [history.image_history(index).astype(int).tolist() for index in chosen]
     assert figure.data[0].y[0] == "&lt;b&gt;one&lt;/b&gt;" and len(history.epochs) < MARKED

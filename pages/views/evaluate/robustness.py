@@ -99,7 +99,7 @@ def _describe_sample(subject: EvaluationSubject, evaluation: "Evaluation", count
 
 def _show(subject: EvaluationSubject, evaluation: "Evaluation", result: "Robustness") -> None:
     """Show the result as a sentence, a chart and a table."""
-    sentence = _summarise(result)
+    sentence = summarise(result)
     st.markdown(sentence)
     chart, table = st.columns([2, 1])
     with chart:
@@ -116,7 +116,7 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation", result: "Robustn
         st.caption("The model was trained on these images: accuracy on test images is lower.")
 
 
-def _summarise(result: "Robustness") -> str:
+def summarise(result: "Robustness") -> str:
     """Return which corruptions lower the mean accuracy most and least, in a sentence."""
     from cnn_core.metrics.corruptions import CORRUPTIONS
 
