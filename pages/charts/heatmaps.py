@@ -45,6 +45,6 @@ def show_map_grid(count: int, what: str, draw: Callable[[range], Sequence[tuple[
     st.html(GRID_STYLE + f'<div class="maps">{"".join(_figure(*card, what) for card in draw(shown))}</div>')
 
 
-def _figure(pixels: np.ndarray, caption: str, what: str) -> str:
-    alt = html.escape(f"{what} {caption}")
+def _figure(pixels: np.ndarray, caption: str, noun: str) -> str:
+    alt = html.escape(f"{noun} {caption}")
     return f'<figure><img src="{data_url(pixels)}" alt="{alt}"><figcaption>{html.escape(caption)}</figcaption></figure>'

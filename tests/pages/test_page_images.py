@@ -1,4 +1,4 @@
-"""Small images as HTML: the very pixels, with alternative text, and every name from outside as text."""
+"""Small images as HTML: exact pixels, alternative text, and names from outside as text."""
 
 import base64
 import html.parser
@@ -40,9 +40,9 @@ def pixels_of(image_tag):
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3)])
 def test_a_picture_is_shown_with_its_very_pixels(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    (image,) = Parsed(image_html(pixels, "What the network received", width=128)).all("img")
+    (image,) = Parsed(image_html(pixels, "Model input", width=128)).all("img")
     np.testing.assert_array_equal(pixels_of(image), pixels.squeeze())
-    assert image["alt"] == "What the network received"
+    assert image["alt"] == "Model input"
 
 
 def test_small_pictures_are_enlarged_in_blocks_and_large_ones_are_sent_smaller():

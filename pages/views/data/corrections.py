@@ -11,7 +11,7 @@ from cnn_core.data.source import PARTS
 from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import image_html
 from pages.shared.choice import choose_class
-from pages.shared.people import may_change, say_whose
+from pages.shared.people import may_change, show_owner
 from pages.shared.text import plain
 
 PAGE, PAIRS_PAGE = 32, 8
@@ -64,7 +64,7 @@ def _filters(source: ImportedSource) -> tuple[str, tuple[int, ...]]:
 def _actions(source: ImportedSource, picked: list[int]) -> None:
     """What can be done with the ticked images."""
     if not may_change(owner := owner_of(source.folder)):
-        say_whose(owner)
+        show_owner(owner)
         return
     if not picked:
         st.caption("Tick images to exclude them or to change their class.")

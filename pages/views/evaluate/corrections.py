@@ -11,10 +11,10 @@ from cnn_core.data.owners import owner_of
 from cnn_core.data.source import ImageSet
 from pages.charts.components.picker import untick
 from pages.shared.evaluation_subject import EvaluationSubject
+from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
-from pages.shared.people import may_change, say_whose
+from pages.shared.people import may_change, show_owner
 from pages.shared.server import get_store
-from pages.shared.settings_files import fill_form
 
 LAST = "evaluate-corrections"  # a message on the last correction
 
@@ -50,7 +50,7 @@ def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, sugg
         st.caption("These images cannot be corrected: the data set is not imported. Open it on the Data page first.")
         return
     if not may_change(owner := owner_of(source.folder)):
-        say_whose(owner)
+        show_owner(owner)
         return
     if not picked:
         st.caption("Tick images to exclude or relabel them.")

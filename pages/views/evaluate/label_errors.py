@@ -10,7 +10,7 @@ import streamlit as st
 from cnn_core.data.source import ImageSet, Part, finish
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
-from pages.shared.progress import watch
+from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.views.evaluate.corrections import editable_source, rows_of, show_actions
 
@@ -87,7 +87,7 @@ def _by_cross_validation(subject: EvaluationSubject) -> FoundLabelErrors | None:
         if recipe is None:
             return None
         steps = in_turn(get_store(), recipe.device, cross_validate_run(source, subject.folder, recipe))
-        found = watch(steps, f"cross-validation-{subject.run.id}")
+        found = run_with_progress(steps, f"cross-validation-{subject.run.id}")
         st.session_state.pop(REQUESTED, None)
     st.caption(
         "By 4-fold cross-validation: four models, each trained without a quarter of the images and evaluated on that quarter. The predictions "

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.charts.robustness import robustness_chart
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
-from pages.shared.progress import CANCELLED, watch
+from pages.shared.progress import CANCELLED, run_with_progress
 from pages.views.evaluate.robustness_examples import show_examples
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _measure(subject: EvaluationSubject, evaluation: "Evaluation", limit: int) -
             icon=":material/info:",
         )
         return None
-    result = watch(evaluate_robustness(subject.folder, subject.epoch, evaluation.key, subject.images(), limit), name)
+    result = run_with_progress(evaluate_robustness(subject.folder, subject.epoch, evaluation.key, subject.images(), limit), name)
     st.session_state.pop(REQUESTED, None)
     return result
 

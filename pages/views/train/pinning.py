@@ -15,8 +15,8 @@ from cnn_core.training.tracked_images import MOST, TrackedImage, pin
 from pages.charts.components.canvas import drawing_canvas
 from pages.charts.images import image_html
 from pages.shared.choice import choose_number
-from pages.shared.progress import watch
-from pages.shared.run_selection import images_of
+from pages.shared.progress import run_with_progress
+from pages.shared.run_models import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
@@ -81,7 +81,7 @@ def _choose(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> Non
 def _offer_reading(source: OnDemandSource) -> None:
     st.info("The images have not been read yet: that is done when the run begins.", icon=":material/info:")
     if st.button("Read them now", icon=":material/photo_library:", help="Downloads them where they are not on this machine."):
-        watch(source.load("train"))
+        run_with_progress(source.load("train"))
         st.rerun()
 
 

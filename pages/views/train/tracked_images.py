@@ -17,7 +17,7 @@ from cnn_core.training.tracked_images import MOST, TrackedImage, read_tracked_im
 from pages.charts.images import image_html
 from pages.charts.tracked_images import Answers, answers, probability_lines
 from pages.shared.people import may_change
-from pages.shared.progress import watch
+from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.train.pinning import pin_images
@@ -131,7 +131,7 @@ def _offer_past(run: str, probes: Sequence[TrackedImage]) -> None:
         try:
             with st.spinner("Opening the networks…"):
                 from cnn_core.training.tracked_predictions import ask_kept_epochs
-            _past(run).extend(watch(ask_kept_epochs(folder, lacking)))
+            _past(run).extend(run_with_progress(ask_kept_epochs(folder, lacking)))
         except StudioError as error:
             st.error(plain(error), icon=":material/error:")
             return

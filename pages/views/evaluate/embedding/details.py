@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.components.map import Points
-from pages.charts.figures import probability_bars
 from pages.charts.images import image_html, labelled_grid
+from pages.charts.predictions import probability_bars
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain

@@ -13,7 +13,7 @@ from cnn_core.events import Progress
 from cnn_core.metrics.sampling import spread_over_classes
 from pages.charts.components.map import Marked, Points, show_points
 from pages.charts.image_sheets import Sheet, make_sheet
-from pages.shared.evaluation_cache import is_kept, keep
+from pages.shared.evaluation_results import compute_once, is_computed
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import percent, plain
 from pages.views.evaluate.embedding.colours import CLASSES, CORRECTNESS, PREDICTED, TRUTH, colour_points
@@ -49,7 +49,7 @@ def show_embedding(subject: EvaluationSubject) -> None:
         "see its image, press it to pin the image, draw a loop around points to select them."
     )
     count, by, method = _choose(subject, evaluation)
-    sample = keep(subject, evaluation, f"map-sample-{count}", lambda: _take_sample(subject, evaluation, count))
+    sample = compute_once(subject, evaluation, f"map-sample-{count}", lambda: _take_sample(subject, evaluation, count))
     if not (np.isfinite(sample.features).all() and np.isfinite(evaluation.logits[sample.numbers]).all()):
         st.warning(DIVERGED, icon=":material/error:")
         return
@@ -134,7 +134,7 @@ def _compute_layout(
         yield Progress("Computing PCA", 0, 1)
         return project_by_pca(sample.features)
 
-    layout = keep(subject, evaluation, name, steps)
+    layout = compute_once(subject, evaluation, name, steps)
     assert layout.explained_variance is not None
     first, second = layout.explained_variance
     st.caption(
@@ -163,7 +163,7 @@ def _compute_tsne(
     )
     count = len(sample.numbers)
     name, requested = f"{TSNE} {count} {perplexity}", f"map-requested-{subject.name}"
-    if not is_kept(subject, evaluation, name) and st.session_state.get(requested) != name:
+    if not is_computed(subject, evaluation, name) and st.session_state.get(requested) != name:
         st.button(
             f"Compute t-SNE of {count:,} images",
             type="primary",
@@ -175,7 +175,7 @@ def _compute_tsne(
         st.caption(f"It takes about {_duration(count)} on an idle processor and can be cancelled.")
         return None, name
     try:
-        return keep(subject, evaluation, name, lambda: project_by_tsne(sample.features, perplexity)), name
+        return compute_once(subject, evaluation, name, lambda: project_by_tsne(sample.features, perplexity)), name
     except StudioError as error:
         st.session_state.pop(requested)
         st.error(plain(error), icon=":material/error:")
@@ -198,7 +198,10 @@ def _points(evaluation: "Evaluation", sample: EmbeddingSample, layout: "Embeddin
         np.nan_to_num(evaluation.scores.confidence[numbers]),
         evaluation.classes,
         sample.sheet,
-        (f"first component · {percent(shares[0])} of the variance", f"second component · {percent(shares[1])} of the variance")
+        (
+            f"first component · {percent(shares[0])} of the variance",
+            f"second component · {percent(shares[1])} of the variance",
+        )
         if shares
         else ("", ""),
         not shares,

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnn_core.events import Progress
 from pages.charts.ablation import change_bars, order_by_change, prediction_bars
-from pages.shared.evaluation_cache import keep
+from pages.shared.evaluation_results import compute_once
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
@@ -80,8 +80,8 @@ def _choose_channels(subject: EvaluationSubject, key: str) -> None:
 
 def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", ablated: AblatedChannels) -> None:
     chosen = choose_sample(subject, evaluation)
-    before = keep(subject, evaluation, BEFORE, lambda: _predict_before(subject, chosen))
-    result = keep(subject, evaluation, f"ablation-{ablated}", lambda: _measure(subject, chosen, ablated, before))
+    before = compute_once(subject, evaluation, BEFORE, lambda: _predict_before(subject, chosen))
+    result = compute_once(subject, evaluation, f"ablation-{ablated}", lambda: _measure(subject, chosen, ablated, before))
     st.markdown(f"Without {_name(ablated)}, on {len(chosen):,} {SPLITS[subject.split]} images, balanced over the classes:")
     metrics = st.grid(3, min_column_width=150)
     change = result.accuracy_after - result.accuracy_before

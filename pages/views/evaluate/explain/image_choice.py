@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.errors import ImageError
-from pages.shared.choice import no_such_number
+from pages.shared.choice import number_message
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
-from pages.shared.own_image import choose_own_image
+from pages.shared.image_input import choose_own_image
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> in
         typed, last = state[number], len(members) - 1 + first
         state[shared] = int(members[min(max(typed or first, first), last) - first])
         if typed is None or not first <= typed <= last:
-            state[REFUSED] = no_such_number(typed, first, last)
+            state[REFUSED] = number_message(typed, first, last)
 
     def take_any() -> None:
         state[shared] = int(members[secrets.randbelow(len(members))])

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnn_core.events import Progress
 from pages.charts.heatmaps import show_map_grid
-from pages.shared.evaluation_cache import is_kept, keep
+from pages.shared.evaluation_results import compute_once, is_computed
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.views.evaluate.explain.image_choice import ChosenImage
 from pages.views.evaluate.explain.sample import choose_sample
@@ -104,7 +104,7 @@ def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> 
     name = SPLITS[subject.split]
     requested = f"dead-requested-{subject.name}"
     count = len(choose_sample(subject, evaluation))
-    if not is_kept(subject, evaluation, "dead") and not st.session_state.get(requested):
+    if not is_computed(subject, evaluation, "dead") and not st.session_state.get(requested):
         st.caption(f"Checks the output of each activation layer for {count:,} {name} images, balanced over the classes.")
         st.button(
             "Find dead channels",
@@ -114,7 +114,7 @@ def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> 
             args=({requested: True},),
         )
         return
-    rows = keep(subject, evaluation, "dead", lambda: _find_dead(subject, evaluation))
+    rows = compute_once(subject, evaluation, "dead", lambda: _find_dead(subject, evaluation))
     if not rows:
         st.info("This model has no activation layers, so it has no dead channels.", icon=":material/info:")
         return

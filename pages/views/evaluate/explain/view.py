@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.charts.figures import probability_bars
 from pages.charts.images import image_html
+from pages.charts.predictions import probability_bars
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
 from pages.views.evaluate.explain.ablation import show_ablation
