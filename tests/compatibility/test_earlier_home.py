@@ -20,7 +20,7 @@ from cnn_core.events import Epoch, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.home import EVALUATIONS, Home, kept_epochs
 from cnn_core.inference.confidence import read_calibration
-from cnn_core.lessons.attempts import attempts
+from cnn_core.lessons.attempts import list_attempts
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.models.checkpoint import has_checkpoint
@@ -135,7 +135,8 @@ def test_searches_exercises_and_test_set_usage_are_the_same(earlier: Store) -> N
         assert expected["plan"].items() <= json.loads(search.plan.to_json()).items()
         assert [asdict(trial) for trial in searches.trials(name)] == expected["trials"]
         assert best is not None and best.number == expected["best"]
-    assert [asdict(attempt) for attempt in attempts(earlier)] == EXPECTED["attempts"]
+    attempts = [list(asdict(attempt).values()) for attempt in list_attempts(earlier)]
+    assert attempts == [list(attempt.values()) for attempt in EXPECTED["attempts"]]
     assert sorted(models_evaluated(earlier.home, "colours")) == EXPECTED["models_evaluated"]
 
 
