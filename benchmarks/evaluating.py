@@ -30,7 +30,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.explain.grad_cam import conv_layers, grad_cam
 from cnn_core.home import EVALUATIONS, Home
-from cnn_core.metrics.confusion import confused_pairs, gather, images_of_cell, most_confused_classes, order_by_confusion
+from cnn_core.metrics.confusion import confused_pairs, find_cell_images, merge_classes, most_confused_classes, order_by_confusion
 from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, read_evaluation, save_evaluation
 from cnn_core.models.registry import build_model
 from cnn_core.runs.store import Store
@@ -202,8 +202,8 @@ def read_all(folder: Path, key: str) -> None:
     evaluation = read_evaluation(folder, key)
     pairs, chosen = confused_pairs(evaluation.confusion, 200), most_confused_classes(evaluation.confusion, ROWS)
     chosen = chosen[order_by_confusion(evaluation.confusion[np.ix_(chosen, chosen)])]
-    assert gather(evaluation.confusion, chosen).sum() == evaluation.per_class.support.sum() == IMAGES
-    assert len(images_of_cell(evaluation, pairs.true[:1], pairs.predicted[:1])) == pairs.count[0]
+    assert merge_classes(evaluation.confusion, chosen).sum() == evaluation.per_class.support.sum() == IMAGES
+    assert len(find_cell_images(evaluation, pairs.true[:1], pairs.predicted[:1])) == pairs.count[0]
 
 
 def many_classes_on_screen(served: Dashboard, page: Page, run: str, crowd: str) -> Rows:

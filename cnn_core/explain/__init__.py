@@ -1,1 +1,1 @@
-"""Explaining a trained network: Grad-CAM, feature maps, filter surgery, the embedding, and every step of a forward pass."""
+"""Explaining a trained model: Grad-CAM, feature maps, channel ablation, the embedding, and each step of a forward pass."""

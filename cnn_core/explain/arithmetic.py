@@ -1,69 +1,70 @@
-"""What one step of a network computes, as numbers that can be written out: windows, weights, scales, shifts.
+"""The arithmetic of one step of a network: windows, weights, scale and shift.
 
-In: shapes and weights, as arrays. Out: operations that say which input numbers meet in an output number, and how; nothing here runs a network.
-V. Dumoulin, F. Visin: A guide to convolution arithmetic for deep learning, 2016.
+In: shapes and weights, as arrays. Out: operations that state which input values an output value is computed from, and how; nothing here runs a
+network. V. Dumoulin, F. Visin: A guide to convolution arithmetic for deep learning, 2016.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-Taps = tuple[tuple[int, ...], ...]
+WindowIndices = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
-class Reach:
-    """Which input rows the window of every output row covers, and which columns that of every output column.
+class Windows:
+    """The input rows in the window of each output row, and the input columns in that of each output column.
 
-    An output pixel (row, column) looks at the input pixels `rows[row]` × `columns[column]`. Numbers below 0 or beyond the input are padding.
+    The output (row, column) is computed from the inputs `rows[row]` × `columns[column]`. Indices below 0 or beyond the input are padding.
     """
 
-    rows: Taps
-    columns: Taps
+    rows: WindowIndices
+    columns: WindowIndices
 
 
 @dataclass(frozen=True, eq=False)
-class Weighing:
-    """A convolution, or a linear layer as one whose kernel covers all of its input.
+class WeightedSum:
+    """A convolution, or a linear layer as a convolution whose kernel covers its whole input.
 
     `weights` (outputs, inputs / groups, height, width) float32, `bias` (outputs,) float32.
     """
 
     weights: np.ndarray
     bias: np.ndarray
-    reach: Reach
+    windows: Windows
     groups: int = 1
 
-    def inputs_of(self, channel: int) -> range:
-        """The input channels that output `channel` looks at: those of its group."""
+    def input_channels(self, channel: int) -> range:
+        """Return the input channels of output `channel`: those of its group."""
         outputs, inputs = self.weights.shape[:2]
         group = channel // (outputs // self.groups)
         return range(group * inputs, (group + 1) * inputs)
 
     def partial_sums(self, inputs: np.ndarray, channel: int) -> np.ndarray:
-        """What every input channel adds to output `channel`: (inputs / groups, H', W') float64, for inputs (C, H, W).
+        """Return what each input channel adds to output `channel`: (inputs / groups, H', W') float64, for inputs (C, H, W).
 
-        Their sum and the bias are the layer's output.
+        Their sum plus the bias is the layer's output.
         """
-        rows, padded_rows = _within(self.reach.rows, inputs.shape[1])
-        columns, padded_columns = _within(self.reach.columns, inputs.shape[2])
-        inside = ~(padded_rows[:, None, :, None] | padded_columns[None, :, None, :])  # (H', W', height, width)
-        own = inputs[self.inputs_of(channel).start : self.inputs_of(channel).stop]
-        windows = own[:, rows[:, None, :, None], columns[None, :, None, :]] * inside  # (inputs, H', W', height, width)
-        return np.einsum("chwyx,cyx->chw", windows, self.weights[channel], dtype=np.float64)
+        rows, is_padded_row = _clip(self.windows.rows, inputs.shape[1])
+        columns, is_padded_column = _clip(self.windows.columns, inputs.shape[2])
+        is_inside = ~(is_padded_row[:, None, :, None] | is_padded_column[None, :, None, :])  # (H', W', height, width)
+        channels = self.input_channels(channel)
+        group = inputs[channels.start : channels.stop]
+        windows = group[:, rows[:, None, :, None], columns[None, :, None, :]] * is_inside  # (inputs, H', W', height, width)
+        return np.asarray(np.einsum("chwyx,cyx->chw", windows, self.weights[channel], dtype=np.float64))
 
 
 @dataclass(frozen=True)
 class Pooling:
-    """The largest number of every window, padding left out, or the mean of all its numbers."""
+    """The maximum of each window without padding, or the mean of all its values."""
 
     is_max: bool
-    reach: Reach
+    windows: Windows
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """Output = `scale` × input + `shift`, both broadcast to (C, H, W): a norm, or a factor."""
+    """Output = `scale` × input + `shift`, both broadcast to (C, H, W): a normalisation or a factor."""
 
     scale: np.ndarray
     shift: np.ndarray
@@ -71,40 +72,40 @@ class Affine:
 
 @dataclass(frozen=True)
 class Activation:
-    """A function of every single number, such as ReLU."""
+    """A function of each single value, such as ReLU."""
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """The sum or the product of two inputs, number by number; one with a single pixel counts for all."""
+class Elementwise:
+    """The elementwise sum or product of two inputs; one with a single pixel is broadcast."""
 
     is_sum: bool
 
 
 @dataclass(frozen=True)
 class Softmax:
-    """e to the power of every number, as a share of the sum of them all."""
+    """The exponential of each value, divided by the sum of all of them."""
 
 
 @dataclass(frozen=True)
 class Rearrangement:
-    """Numbers move, or are left out; none is computed."""
+    """Values are moved or dropped; none is computed."""
 
 
-Operation = Weighing | Pooling | Affine | Activation | Meeting | Softmax | Rearrangement
+Operation = WeightedSum | Pooling | Affine | Activation | Elementwise | Softmax | Rearrangement
 
 
-def sliding(outputs: int, size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Taps:
-    """A window of `size` numbers, `dilation` apart, that moves on by `stride` and begins `padding` before the input."""
-    return tuple(tuple(place * stride - padding + tap * dilation for tap in range(size)) for place in range(outputs))
+def sliding_windows(outputs: int, size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> WindowIndices:
+    """Return the indices in each window of `size` values, `dilation` apart, that moves by `stride` and begins `padding` before the input."""
+    return tuple(tuple(output * stride - padding + offset * dilation for offset in range(size)) for output in range(outputs))
 
 
-def dividing(inputs: int, outputs: int) -> Taps:
-    """Windows that divide `inputs` numbers among `outputs`, as adaptive pooling does; they overlap where that does not come out even."""
-    return tuple(tuple(range(place * inputs // outputs, -(-(place + 1) * inputs // outputs))) for place in range(outputs))
+def adaptive_windows(inputs: int, outputs: int) -> WindowIndices:
+    """Return the windows of adaptive pooling from `inputs` to `outputs` values; they overlap if the division has a remainder."""
+    return tuple(tuple(range(output * inputs // outputs, -(-(output + 1) * inputs // outputs))) for output in range(outputs))
 
 
-def _within(taps: Taps, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The taps as an index (outputs, taps) into `size` numbers, and which of them are padding."""
-    places = np.array(taps)
-    return places.clip(0, size - 1), (places < 0) | (places >= size)
+def _clip(windows: WindowIndices, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the windows as valid indices (outputs, size of the window) below `size`, and which of them are padding."""
+    indices = np.array(windows)
+    return indices.clip(0, size - 1), (indices < 0) | (indices >= size)

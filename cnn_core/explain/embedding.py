@@ -1,6 +1,6 @@
-"""Images as points in the plane: near each other where the network's last layer reads nearly the same.
+"""Features of images and their embedding in two dimensions by PCA or t-SNE.
 
-In: a model (which stays as it is) and images. Out: their features, and places in two dimensions by PCA or t-SNE.
+In: a model (not changed) and images. Out: the inputs of the model's last linear layer, and 2-D coordinates in which similar features are close.
 """
 
 from collections.abc import Generator
@@ -19,85 +19,87 @@ from cnn_core.explain.tsne import run_tsne
 from cnn_core.models.saving import ModelCard
 
 BATCH = 50
-TSNE_SIZE = 50  # numbers of an image that t-SNE is given, as L. van der Maaten did: the rest is noise to it, and time
+FEATURES_STAGE = "Computing features of images"
+TSNE_FEATURES = 50  # principal components that t-SNE gets, as L. van der Maaten did: it is faster and less noisy
 PERPLEXITY = 30
-LEAST = 4  # images, of which t-SNE can make anything
+MIN_IMAGES = 4  # for t-SNE
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """`places` (n, 2) float32. `shares`: the share of the features' variance along either axis, for PCA only."""
+class EmbeddingLayout:
+    """`coordinates` (n, 2) float32. `explained_variance`: the fraction of the features' variance along each axis, for PCA only."""
 
-    places: np.ndarray
-    shares: tuple[float, float] | None = None
+    coordinates: np.ndarray
+    explained_variance: tuple[float, float] | None = None
 
 
-def find_head(model: nn.Module) -> nn.Linear | None:
-    """The last linear layer, which is the last layer of every family of ours; None where there is none."""
+def find_last_linear(model: nn.Module) -> nn.Linear | None:
+    """Return the last linear layer, which is the last layer of each of our model families; None if there is none."""
     linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     return linear[-1] if linear else None
 
 
 def compute_features(model: nn.Module, card: ModelCard, images: ImageSet) -> Generator[Progress, None, np.ndarray]:
-    """What goes into the network's last linear layer, (n, features) float32; its logits where it has none. Yields Progress.
+    """Compute the input of the model's last linear layer, (n, features) float32; the logits if it has none. Yields Progress.
 
-    Of each image as it is, also where the card asks for an average with the mirrored image.
+    The images are not flipped, even if the model averages predictions over horizontal flips.
     """
-    own, parts = hookable_copy(model), []
-    head = find_head(own)
+    features: list[torch.Tensor] = []
+    copy = hookable_copy(model)
+    head = find_last_linear(copy)
     if head is not None:
-        head.register_forward_pre_hook(lambda _, inputs: parts.append(inputs[0].float().flatten(1).cpu()))
-    batches = Batches(images, batch_size=BATCH, device=next(own.parameters()).device, mean=card.mean, std=card.std)
-    for done, (some, _) in enumerate(batches):
-        yield Progress("Reading features of images", min(done * BATCH, len(images)), len(images))
+        head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].float().flatten(1).cpu()))
+    batches = Batches(images, batch_size=BATCH, device=next(copy.parameters()).device, mean=card.mean, std=card.std)
+    for done, (batch, _) in enumerate(batches):
+        yield Progress(FEATURES_STAGE, min(done * BATCH, len(images)), len(images))
         with torch.inference_mode():
-            logits = forward_plain(own, some)
+            logits = forward_plain(copy, batch)
         if head is None:
-            parts.append(logits.float().cpu())
-    return torch.cat(parts).numpy()
+            features.append(logits.float().cpu())
+    return torch.cat(features).numpy()
 
 
-def principal_axes(features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, D) along their `count` directions of most variance, (n, count) float64, and the share of the variance of each.
+def principal_components(features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first `count` principal components of features (n, D), (n, count) float64, and the fraction of the variance of each.
 
-    Principal component analysis (K. Pearson, 1901; H. Hotelling, 1933). A direction points to where its largest weight is positive.
-    Where there are fewer directions than asked for, the rest is zero.
+    Principal component analysis (K. Pearson, 1901; H. Hotelling, 1933). The largest weight of a direction is positive. If D < count, the
+    remaining components are zero.
     """
     centred = features.astype(np.float64) - features.mean(0, dtype=np.float64)
     size = features.shape[1]
-    wanted = [max(0, size - count), size - 1]
-    variances, directions = eigh(centred.T @ centred, subset_by_index=wanted)  # ascending; (D, k) with one direction a column
+    largest = [max(0, size - count), size - 1]
+    variances, directions = eigh(centred.T @ centred, subset_by_index=largest)  # ascending; (D, k) with one direction a column
     variances, directions = variances[::-1].clip(min=0), directions[:, ::-1]
     strongest = np.abs(directions).argmax(0)
     directions = directions * np.sign(directions[strongest, np.arange(directions.shape[1])])
-    places, shares = np.zeros((len(features), count)), np.zeros(count)
-    places[:, : directions.shape[1]] = centred @ directions
+    components, fractions = np.zeros((len(features), count)), np.zeros(count)
+    components[:, : directions.shape[1]] = centred @ directions
     total = (centred**2).sum()
-    shares[: len(variances)] = variances / total if total else 0
-    return places, shares
+    fractions[: len(variances)] = variances / total if total else 0
+    return components, fractions
 
 
-def lay_out_by_pca(features: np.ndarray) -> Layout:
-    """Features (n, D) along their two directions of most variance."""
-    places, shares = principal_axes(features, 2)
-    return Layout(places.astype(np.float32), (float(shares[0]), float(shares[1])))
+def project_by_pca(features: np.ndarray) -> EmbeddingLayout:
+    """Return the first two principal components of features (n, D)."""
+    components, fractions = principal_components(features, 2)
+    return EmbeddingLayout(components.astype(np.float32), (float(fractions[0]), float(fractions[1])))
 
 
-def lay_out_by_tsne(features: np.ndarray, perplexity: float = PERPLEXITY) -> Generator[Progress, None, Layout]:
-    """Features (n, D) so that near ones stay near, however far apart the rest falls. The same features give the same layout.
+def project_by_tsne(features: np.ndarray, perplexity: float = PERPLEXITY) -> Generator[Progress, None, EmbeddingLayout]:
+    """Return the t-SNE embedding of features (n, D). The same features give the same coordinates.
 
-    `perplexity`: roughly how many neighbours count; of few images, less of it. It can be ended at any report (see `analysis.tsne`).
-    Raises LayoutError.
+    `perplexity`: roughly the number of neighbours that matter; it is reduced for few images. The computation ends if the iteration stops (see
+    `tsne`). Yields Progress. Raises LayoutError.
     """
-    if len(features) < LEAST:
-        return Layout(lay_out_by_pca(features).places)
-    reduced, _ = principal_axes(features, min(TSNE_SIZE, features.shape[1]))
-    places = yield from run_tsne(reduced, _small(reduced[:, :2]), min(perplexity, (len(features) - 1) / 3))
-    return Layout(places)
+    if len(features) < MIN_IMAGES:
+        return EmbeddingLayout(project_by_pca(features).coordinates)
+    reduced, _ = principal_components(features, min(TSNE_FEATURES, features.shape[1]))
+    coordinates = yield from run_tsne(reduced, _start(reduced[:, :2]), min(perplexity, (len(features) - 1) / 3))
+    return EmbeddingLayout(coordinates)
 
 
 def nearest(features: np.ndarray, row: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Those `count` of features (n, D) that point most nearly where number `row` does, without itself: rows (k,) int64 and cosines (k,)."""
+    """Return the `count` rows of features (n, D) with the largest cosine similarity to row `row`, without itself: (k,) int64, and cosines (k,)."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     directions = features / np.where(lengths > 0, lengths, 1)
     cosines = directions @ directions[row]
@@ -106,9 +108,9 @@ def nearest(features: np.ndarray, row: int, count: int) -> tuple[np.ndarray, np.
     return order, cosines[order]
 
 
-def _small(places: np.ndarray) -> np.ndarray:
-    """Places (n, 2) scaled to a deviation of 0.0001, from which t-SNE unfolds best; spread on a circle where they are all the same."""
-    if places.shape[1] < 2 or not places.std(0).all():
-        angles = np.linspace(0, 2 * np.pi, len(places), endpoint=False)
-        places = np.stack((np.cos(angles), np.sin(angles)), 1)
-    return (places / places[:, 0].std() * 1e-4).astype(np.float32)
+def _start(components: np.ndarray) -> np.ndarray:
+    """Return the start (n, 2) of t-SNE: components scaled to a standard deviation of 0.0001, or points on a circle if all are the same."""
+    if components.shape[1] < 2 or not components.std(0).all():
+        angles = np.linspace(0, 2 * np.pi, len(components), endpoint=False)
+        components = np.stack((np.cos(angles), np.sin(angles)), 1)
+    return np.asarray(components / components[:, 0].std() * 1e-4, np.float32)

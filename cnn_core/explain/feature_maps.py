@@ -1,7 +1,7 @@
-"""What the layers of a network make of images: feature maps, the first layer's filters, channels that never fire.
+"""Feature maps, the filters of the first layer, and dead channels.
 
-In: a model (which stays as it is) and normalised images. Out: arrays of numbers, and pixels to be shown.
-Layers are told of at every use: a ResNet block's one activation, used twice, is two of them ("layer1.0.activation", "… (2)").
+In: a model (not changed) and normalised images. Out: arrays, and pixels to show. A layer appears once for each use: the activation of a ResNet
+block, used twice, appears as "layer1.0.activation" and "layer1.0.activation (2)".
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -28,12 +28,12 @@ KINDS: dict[type[nn.Module], str] = {
     nn.AdaptiveMaxPool2d: "pooling",
     **dict.fromkeys(ACTIVATIONS, "activation"),
 }
-BATCH, LARGEST_BATCH = 100, 100 * 64 * 64  # images, and pixels: maps of large images fill the memory
+BATCH, LARGEST_BATCH = 100, 100 * 64 * 64  # images, and pixels: feature maps of large images need much memory
 
 
 @dataclass(frozen=True, eq=False)
 class LayerOutput:
-    """What one use of a layer gave: `outputs` (n, channels, h, w), or (n, units) behind the last feature map. `kind`: a word of KINDS."""
+    """The output of one use of a layer: `outputs` (n, channels, h, w), or (n, units) after the last feature map. `kind`: a value of KINDS."""
 
     name: str
     kind: str
@@ -41,97 +41,100 @@ class LayerOutput:
 
 
 @dataclass(frozen=True, eq=False)
-class Deadness:
-    """How many channels of an activation never gave a positive number, `dead` being their numbers (n,) int64."""
+class DeadChannels:
+    """The `dead` channels (n,) int64 of an activation layer: those whose output was never positive."""
 
     layer: str
     channels: int
     dead: np.ndarray
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
+        """Dead channels divided by all channels."""
         return len(self.dead) / self.channels
 
 
-def feature_maps(model: nn.Module, image: torch.Tensor) -> list[LayerOutput]:
-    """The maps (1, channels, h, w) that one normalised image (1, C, H, W) leaves behind each layer of KINDS, in their order."""
-    own, heard = hookable_copy(model), []
+def compute_feature_maps(model: nn.Module, image: torch.Tensor) -> list[LayerOutput]:
+    """Return the feature maps (1, channels, h, w) of one normalised image (1, C, H, W) after each layer of KINDS, in their order."""
+    layers: list[LayerOutput] = []
+    copy = hookable_copy(model)
 
-    def keep(name: str, kind: str, outputs: torch.Tensor) -> None:
+    def record(name: str, kind: str, outputs: torch.Tensor) -> None:
         if outputs.ndim == 4:
-            heard.append(LayerOutput(name, kind, outputs.clone()))  # the next layer may work in its place
+            layers.append(LayerOutput(name, kind, outputs.clone()))  # the next layer may work in place
 
-    with _listening(own, keep), torch.no_grad():
-        forward_plain(own, image)
-    return heard
+    with _observe_layers(copy, record), torch.no_grad():
+        forward_plain(copy, image)
+    return layers
 
 
-def to_shades(maps: np.ndarray) -> np.ndarray:
-    """Feature maps (channels, h, w) as grey pixels uint8, each stretched over its own range together with zero.
+def to_grey(maps: np.ndarray) -> np.ndarray:
+    """Return feature maps (channels, h, w) as grey pixels uint8, each scaled over its own range including zero.
 
-    A map without a negative number, as behind a ReLU, is black where it is zero; a map that is zero everywhere is black.
+    Without negative values, as after a ReLU, zero is black; so is a map that is zero everywhere.
     """
     low, high = np.minimum(maps.min((1, 2), keepdims=True), 0), np.maximum(maps.max((1, 2), keepdims=True), 0)
     span = np.where(high > low, high - low, 1)
-    return ((maps - low) / span * 255).round().astype(np.uint8)
+    return np.asarray(((maps - low) / span * 255).round(), np.uint8)
 
 
-def first_filters(model: nn.Module) -> np.ndarray:
-    """The kernels of the first convolution as pictures (filters, h, w, C) uint8: C colours where images have three, else grey.
+def render_first_filters(model: nn.Module) -> np.ndarray:
+    """Return the kernels of the first convolution as images (filters, h, w, C) uint8.
 
-    Middle grey is zero; each is stretched until its strongest weight is quite light or dark.
+    Middle grey is zero; each kernel is scaled so that its largest absolute weight is black or fully bright.
     """
     weights = next(iter(conv_layers(model).values())).weight.detach().float().cpu().permute(0, 2, 3, 1).numpy()
     strongest = np.abs(weights).max((1, 2, 3), keepdims=True)
     return (127.5 + 127.5 * weights / np.where(strongest > 0, strongest, 1)).round().astype(np.uint8)
 
 
-def find_dead(model: nn.Module, card: ModelCard, images: ImageSet) -> Generator[Progress, None, list[Deadness]]:
-    """For every activation of the network, the channels that are positive for none of the images at any place. Yields Progress."""
-    own, fired = hookable_copy(model), {}
+def find_dead_channels(model: nn.Module, card: ModelCard, images: ImageSet) -> Generator[Progress, None, list[DeadChannels]]:
+    """Find the channels of each activation layer that are never positive, for any image at any position. Yields Progress."""
+    fired: dict[str, torch.Tensor] = {}
+    copy = hookable_copy(model)
     height, width = images.pool.shape[1:3]
     size = max(1, min(BATCH, LARGEST_BATCH // (height * width)))
-    batches = Batches(images, batch_size=size, device=next(own.parameters()).device, mean=card.mean, std=card.std)
+    batches = Batches(images, batch_size=size, device=next(copy.parameters()).device, mean=card.mean, std=card.std)
 
-    def note(name: str, kind: str, outputs: torch.Tensor) -> None:
+    def record(name: str, kind: str, outputs: torch.Tensor) -> None:
         if kind == "activation":
-            fired[name] = fired.get(name, False) | active_channels(outputs)
+            channels = active_channels(outputs)
+            fired[name] = fired[name] | channels if name in fired else channels
 
-    for done, (some, _) in enumerate(batches):
+    for done, (batch, _) in enumerate(batches):
         yield Progress("Looking for dead channels", done, len(batches))
-        with _listening(own, note), torch.inference_mode():
-            forward_plain(own, some)
-    return [Deadness(name, len(alive), torch.nonzero(~alive)[:, 0].cpu().numpy()) for name, alive in fired.items()]
+        with _observe_layers(copy, record), torch.inference_mode():
+            forward_plain(copy, batch)
+    return [DeadChannels(name, len(alive), torch.nonzero(~alive)[:, 0].cpu().numpy()) for name, alive in fired.items()]
 
 
 @contextmanager
-def _listening(own: nn.Module, tell: Callable[[str, str, torch.Tensor], None]) -> Iterator[None]:
-    """While the block lasts, tells the name, the kind and the outputs of every use of a layer of KINDS. own: a twin.
+def _observe_layers(copy: nn.Module, record: Callable[[str, str, torch.Tensor], None]) -> Iterator[None]:
+    """Call `record` with name, kind and outputs of each use of a layer of KINDS while the block lasts. copy: a hookable copy.
 
-    What is told is there for the moment: the next layer may work in its place.
-
-    ConvNeXt's blocks have channels last behind their linear layers, which is how those, and what directly follows them, are told.
+    The outputs are valid only during the call: the next layer may work in place. In ConvNeXt's blocks linear layers give maps with channels
+    last; the outputs of the layer that follows are passed with channels first.
     """
     uses: dict[str, int] = {}
-    behind_linear: list[torch.Tensor] = []  # the outputs of linear layers on whole maps: held, so that no other takes their place
+    linear_outputs: list[torch.Tensor] = []  # of linear layers on feature maps; referenced, so that their identity stays unique
 
-    def hear(name: str, kind: str, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
+    def count_use(name: str, kind: str, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
         uses[name] = uses.get(name, 0) + 1
-        has_channels_last = any(inputs is known for known in behind_linear)
-        tell(
+        has_channels_last = any(inputs is known for known in linear_outputs)
+        record(
             name if uses[name] == 1 else f"{name} ({uses[name]})",
             kind,
             outputs.movedim(-1, 1) if has_channels_last else outputs,
         )
 
     hooks = []
-    for name, layer in own.named_modules():
-        kind = next((word for known, word in KINDS.items() if isinstance(layer, known)), None)
+    for name, layer in copy.named_modules():
+        kind = next((kind for known, kind in KINDS.items() if isinstance(layer, known)), None)
         if kind:
-            own_hear = partial(hear, name, kind)
-            hooks.append(layer.register_forward_hook(lambda _, inputs, outputs, hear=own_hear: hear(inputs[0], outputs)))
+            call = partial(count_use, name, kind)
+            hooks.append(layer.register_forward_hook(lambda _, inputs, outputs, call=call: call(inputs[0], outputs)))
         elif isinstance(layer, nn.Linear):
-            hooks.append(layer.register_forward_hook(lambda _, inputs, outputs: _remember(behind_linear, outputs)))
+            hooks.append(layer.register_forward_hook(lambda _, inputs, outputs: _remember(linear_outputs, outputs)))
     try:
         yield
     finally:
@@ -139,6 +142,6 @@ def _listening(own: nn.Module, tell: Callable[[str, str, torch.Tensor], None]) -
             hook.remove()
 
 
-def _remember(behind_linear: list[torch.Tensor], outputs: torch.Tensor) -> None:
+def _remember(linear_outputs: list[torch.Tensor], outputs: torch.Tensor) -> None:
     if outputs.ndim == 4:
-        behind_linear[:] = [outputs]  # only what follows at once is asked about
+        linear_outputs[:] = [outputs]  # only the next layer compares its input with it

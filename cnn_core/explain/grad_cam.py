@@ -1,10 +1,10 @@
-"""Where in an image a network found what speaks for a class: Grad-CAM, for any of its convolutions.
+"""Grad-CAM: a heatmap of the positions in an image that support a class, for any convolution of a model.
 
 R. Selvaraju, M. Cogswell, A. Das, R. Vedantam, D. Parikh, D. Batra: Grad-CAM: Visual Explanations from Deep Networks via
 Gradient-based Localization, 2017. In: a model, normalised images, a class for each. Out: maps as NumPy arrays. The model, its
-gradients and its hooks stay as they are, no random numbers are drawn, and sessions may use one model at the same time.
+gradients and its hooks are not changed, and no random numbers are drawn, so sessions may use one model at the same time.
 
-A network whose logits are the mean over an image and its mirror image is asked about the image as it is only.
+Horizontal-flip test-time augmentation is switched off: only the image itself is explained.
 """
 
 import numpy as np
@@ -13,19 +13,20 @@ from torch import nn
 
 from cnn_core.explain.layers import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
 
-AT_ONCE = 32  # images: what the way back keeps of a large network's layers has to fit into memory
+BATCH = 32  # images: the activations stored for the backward pass have to fit into memory
 
 
 def grad_cam(model: nn.Module, layer: str, images: torch.Tensor, labels: np.ndarray | torch.Tensor) -> np.ndarray:
-    """Heat maps (N, H, W) float32 in 0..1, 1 where most speaks for the class and 0 where nothing does; a map without anything is all 0.
+    """Return heatmaps (N, H, W) float32, scaled so that the maximum of each is 1; without positive values a heatmap is 0 everywhere.
 
-    layer: a name of `conv_layers`. images: normalised, (N, C, H, W) float32. labels: the class asked about of each, (N,) int64.
+    layer: a name of `conv_layers`. images: normalised, (N, C, H, W) float32. labels: the class to explain for each image, (N,) int64.
     """
-    return to_heat(raw_grad_cam(model, layer, images, labels), images.shape[2:])
+    height, width = images.shape[2:]
+    return to_heatmap(raw_grad_cam(model, layer, images, labels), (height, width))
 
 
-def to_heat(raw: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Raw maps (N, h, w) as heat maps (N, *size) float32: cut at zero, enlarged bilinearly, the highest of each scaled to 1."""
+def to_heatmap(raw: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return raw maps (N, h, w) as heatmaps (N, *size) float32: negative values set to 0, enlarged bilinearly, maximum scaled to 1."""
     maps = nn.functional.interpolate(torch.from_numpy(raw).relu().unsqueeze(1), size, mode="bilinear", align_corners=False)
     highest = maps.amax((2, 3), keepdim=True)
     return torch.where(highest > 0, maps / highest, 0.0).squeeze(1).numpy()
@@ -34,44 +35,45 @@ def to_heat(raw: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def raw_grad_cam(
     model: nn.Module, layer: str, images: torch.Tensor, labels: np.ndarray | torch.Tensor, *, is_activated: bool = False
 ) -> np.ndarray:
-    """The same as the layer sees it, (N, h, w) float32: not yet cut at zero, enlarged or scaled. What is negative speaks against the class.
+    """Return the maps at the layer's resolution, (N, h, w) float32, before rectification. Negative values count against the class.
 
-    Every channel's map is weighted by the gradient of the class's logit, averaged over the positions (equations 1 and 2).
-    is_activated: the maps are those behind the activation that follows the convolution, as the paper takes them, where one does.
+    Each channel's map is weighted by the gradient of the class's logit, averaged over the positions (equations 1 and 2).
+    is_activated: use the maps after the activation that follows the convolution, as the paper does, if there is one.
     """
-    own = hookable_copy(model)
-    device = next(own.parameters()).device
-    parts = [
-        _weigh_channels(own, conv_layers(own)[layer], some.to(device), classes.to(device), is_activated)
-        for some, classes in zip(images.split(AT_ONCE), torch.as_tensor(labels).split(AT_ONCE), strict=True)
+    copy = hookable_copy(model)
+    device = next(copy.parameters()).device
+    batches = zip(torch.split(images, BATCH), torch.split(torch.as_tensor(labels), BATCH), strict=True)
+    maps = [
+        _weight_channels(copy, conv_layers(copy)[layer], batch.to(device), classes.to(device), is_activated)
+        for batch, classes in batches
     ]
-    return torch.cat(parts).cpu().numpy()
+    return torch.cat(maps).cpu().numpy()
 
 
-def _weigh_channels(
+def _weight_channels(
     model: nn.Module, layer: nn.Module, images: torch.Tensor, labels: torch.Tensor, is_activated: bool
 ) -> torch.Tensor:
-    """(n, h, w) float32. model: a twin, whose weights ask for no gradients, so that the way back ends at the layer."""
-    found: list[torch.Tensor] = []  # the layer's maps, then what the first activation that follows gives
+    """Return maps (n, h, w) float32. model: a hookable copy, whose weights are frozen, so the backward pass ends at the layer."""
+    outputs_of: list[torch.Tensor] = []  # of the layer, then of the first activation after it
 
-    def begin_here(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: torch.Tensor) -> torch.Tensor:
-        found.append(outputs.detach().requires_grad_())
-        return found[0].clone()  # an activation may work in the place of its input
+    def record_layer(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: torch.Tensor) -> torch.Tensor:
+        outputs_of.append(outputs.detach().requires_grad_())
+        return outputs_of[0].clone()  # an activation may work in place
 
-    def go_on(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: torch.Tensor) -> torch.Tensor | None:
-        if len(found) != 1:
+    def record_activation(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: torch.Tensor) -> torch.Tensor | None:
+        if len(outputs_of) != 1:
             return None
-        found.append(outputs)
+        outputs_of.append(outputs)
         return outputs.clone()
 
-    hooks = [layer.register_forward_hook(begin_here)]
+    hooks = [layer.register_forward_hook(record_layer)]
     if is_activated:
-        hooks += [other.register_forward_hook(go_on) for other in model.modules() if isinstance(other, ACTIVATIONS)]
+        hooks += [other.register_forward_hook(record_activation) for other in model.modules() if isinstance(other, ACTIVATIONS)]
     try:
         with torch.enable_grad():
             logits = forward_plain(model, images)
-            maps = found[-1] if _are_alike(found[0], found[-1]) else found[0]
-            chosen = logits.gather(1, labels.unsqueeze(1)).sum()  # images do not see each other in evaluation mode
+            maps = outputs_of[-1] if _has_same_channels(outputs_of[0], outputs_of[-1]) else outputs_of[0]
+            chosen = logits.gather(1, labels.unsqueeze(1)).sum()  # images are independent in evaluation mode
             (gradients,) = torch.autograd.grad(chosen, maps)  # (n, channels, h, w)
     finally:
         for hook in hooks:
@@ -79,8 +81,8 @@ def _weigh_channels(
     return (gradients.mean((2, 3), keepdim=True) * maps.detach()).sum(1)
 
 
-def _are_alike(maps: torch.Tensor, activated: torch.Tensor) -> bool:
-    """Whether both can be maps of the same channels: as many, in the same place, perhaps pooled, and made from each other."""
+def _has_same_channels(maps: torch.Tensor, activated: torch.Tensor) -> bool:
+    """Whether `activated` can be `maps` after an activation: computed from them, with the same channels and aspect ratio."""
     return (
         activated.requires_grad
         and activated.ndim == 4

@@ -1,7 +1,7 @@
-"""A network's layers by name, and a twin of it to listen to or to change. In: a model that others use too. Out: nothing of it changes.
+"""A model's layers by name, and a copy of the model for hooks and changes. In: a shared model. Out: the model itself is never changed.
 
-A network is shared by all sessions of a server, and a hook on it would be everybody's. A twin has modules of its own over the same
-numbers: made in milliseconds, without memory worth telling, and gone with whoever made it.
+A model is shared by all sessions of a server, so a hook on it would affect them all. A hookable copy has its own modules over the same
+parameters: it takes milliseconds and hardly any memory.
 """
 
 import copy
@@ -13,20 +13,21 @@ ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Hardswish, 
 
 
 def hookable_copy(model: nn.Module) -> nn.Module:
-    """The same network in evaluation mode, on the same weights, which are frozen in it: hooks and modes of one are not the other's."""
+    """Return a copy in evaluation mode that shares the weights, frozen, but not the hooks and modes."""
     shared: dict[int, object] = {id(value): value for value in model.buffers()}
     shared |= {id(value): nn.Parameter(value.detach(), requires_grad=False) for value in model.parameters()}
     return copy.deepcopy(model, shared).eval()
 
 
-def conv_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Every convolution by its dotted name, in the order of the forward pass, which is that in which our families make their layers."""
+def conv_layers(model: nn.Module) -> dict[str, nn.Conv2d]:
+    """Return the convolutions by dotted name in the order of the forward pass, in which our model families define them."""
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d)}
 
 
 def forward_plain(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Logits (n, classes) of the images (n, C, H, W) as they are: without the average over mirrored images that a card may ask for.
+    """Return the logits (n, classes) of images (n, C, H, W) without horizontal-flip test-time augmentation.
 
-    Only hooks of the network as a whole are passed over; those of its layers are called, and once.
+    Hooks of the whole model are skipped; those of its layers are called once.
     """
-    return model.forward(images)
+    logits: torch.Tensor = model.forward(images)
+    return logits

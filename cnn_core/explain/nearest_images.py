@@ -1,7 +1,7 @@
-"""The training images that a network finds most like a picture: nearest in what its last layer reads.
+"""The training images whose features are most similar to those of an image.
 
-In: a run, then a picture's features. Out: a Bank of its training images' features, and the nearest of them by cosine. They are computed once
-for a network on its data and kept in the run's `evaluations/` as float16, which is half the size and changes a cosine by less than 0.001.
+In: a run, then an image's features. Out: a FeatureBank of its training images, and the nearest of them by cosine similarity. Features are
+computed once per model and data and cached in the run's `evaluations/` as float16, which halves the size and changes a cosine by less than 0.001.
 """
 
 import contextlib
@@ -32,24 +32,25 @@ PREFIX = "neighbours-"
 
 @dataclass(frozen=True, eq=False)
 class FeatureBank:
-    """Training images and where their features point.
+    """Training images and their normalised features.
 
-    `images`: a sample of the run's training images where there are more than MOST, as many of every class as of the others; `numbers` (n,)
-    int64: their places among all `total` of them. `directions` (n, D) float32: features of length 1, or 0 where they were all 0.
+    `images`: the run's training images, or a balanced sample of MOST of them; `indices` (n,) int64: their positions among all `total`.
+    `directions` (n, D) float32: features of length 1, or all 0.
     """
 
     images: ImageSet
-    numbers: np.ndarray
+    indices: np.ndarray
     directions: np.ndarray
     total: int
 
     @property
     def is_sample(self) -> bool:
-        return len(self.numbers) < self.total
+        """Whether the images are a sample of all training images."""
+        return len(self.indices) < self.total
 
     def nearest(self, features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows (k,) int64 of the `count` images that point most nearly where `features` (D,) do, and their cosines (k,) float32."""
-        cosines = self.directions @ to_directions(features[None])[0]
+        """Return the rows (k,) int64 of the `count` images most similar to `features` (D,), and their cosines (k,) float32."""
+        cosines = self.directions @ normalise_features(features[None])[0]
         count = min(count, len(cosines))
         best = np.argpartition(-cosines, count - 1)[:count]
         order = best[np.lexsort((best, -cosines[best]))]
@@ -57,7 +58,7 @@ class FeatureBank:
 
 
 def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Progress, None, FeatureBank]:
-    """The bank of run `run`'s best network; features are computed where those that are kept belong to another network or data.
+    """Open the bank of the best model of `run`; features are computed if none are cached for this model and data.
 
     Yields Progress. Raises RunError or DataError.
     """
@@ -65,44 +66,45 @@ def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Pr
     source = open_source(config.data, home)
     check_classes(folder, source)
     path = folder / EVALUATIONS / f"{PREFIX}{feature_bank_key(folder, config, source.info.fingerprint)}.npy"
-    everything = yield from load_split(source, config, "train")
-    numbers = spread_over_classes(everything.labels, MOST)
-    images = _hold(everything, numbers)
-    kept = _read(path, len(images))
-    if kept is None:
+    training_images = yield from load_split(source, config, "train")
+    indices = spread_over_classes(training_images.labels, MOST)
+    images = _take_images(training_images, indices)
+    directions = _read(path, len(images))
+    if directions is None:
         model, card = load_model(folder, choose_device("auto"))
         features = yield from compute_features(model, card, images)
-        kept = to_directions(features).astype(np.float16).astype(np.float32)  # the same answers now as from the file
-        _keep(path, kept)
-    return FeatureBank(images, numbers, kept, len(everything))
+        directions = normalise_features(features).astype(np.float16).astype(np.float32)  # as read from the file later
+        _save(path, directions)
+    return FeatureBank(images, indices, directions, len(training_images))
 
 
 def feature_bank_key(folder: Path, config: TrainConfig, fingerprint: str) -> str:
-    """The same for the same network with the same training images. Raises RunError where there is no network."""
+    """Return the cache key of a model with its training images. Raises RunError if there is no model."""
     facts = (model_key(folder), (folder / CARD).read_bytes(), fingerprint, config.validation_share, config.seed, MOST)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def features_of(model: nn.Module, card: ModelCard, pixels: np.ndarray) -> np.ndarray:
-    """What the network's last layer reads of one picture, uint8 (S, S, C), that is ready for it: (D,) float32."""
-    return finish(compute_features(model, card, ImageSet(pixels[None], np.zeros(1, np.int64))))[0]
+def compute_image_features(model: nn.Module, card: ModelCard, pixels: np.ndarray) -> np.ndarray:
+    """Compute the features (D,) float32 of one prepared image (S, S, C) uint8."""
+    features = finish(compute_features(model, card, ImageSet(pixels[None], np.zeros(1, np.int64))))
+    return np.asarray(features[0])
 
 
-def to_directions(features: np.ndarray) -> np.ndarray:
-    """Features (n, D) scaled to length 1, float32; those of length 0, or that are no numbers, become 0."""
+def normalise_features(features: np.ndarray) -> np.ndarray:
+    """Return features (n, D) scaled to length 1, float32; those of length 0 or with NaN become 0."""
     lengths = np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
     is_usable = np.isfinite(lengths) & (lengths > 0)
-    return np.where(is_usable, features / np.where(is_usable, lengths, 1), 0).astype(np.float32)
+    return np.asarray(np.where(is_usable, features / np.where(is_usable, lengths, 1), 0), np.float32)
 
 
-def _hold(everything: ImageSet, numbers: np.ndarray) -> ImageSet:
-    """The images at `numbers`; of a set in memory a copy, so that the rest of it can go, and of a file the file."""
-    some = everything.take(numbers)
-    return some if isinstance(some.pool, np.memmap) else ImageSet(some.images, some.labels)
+def _take_images(images: ImageSet, indices: np.ndarray) -> ImageSet:
+    """Return the images at `indices`: a copy if they are in memory, so that the others can be freed; else a view of the file."""
+    sample = images.take(indices)
+    return sample if isinstance(sample.pool, np.memmap) else ImageSet(sample.images, sample.labels)
 
 
-def _keep(path: Path, directions: np.ndarray) -> None:
-    """Keep directions (n, D) in the place of those of another network or data, where anything can be written."""
+def _save(path: Path, directions: np.ndarray) -> None:
+    """Cache directions (n, D) and delete those of other weights or data. Without write access nothing is cached."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
         for old in path.parent.glob(f"{PREFIX}*.npy"):
@@ -112,11 +114,11 @@ def _keep(path: Path, directions: np.ndarray) -> None:
 
 
 def _read(path: Path, count: int) -> np.ndarray | None:
-    """Kept directions (count, D) float32; None where there are none, or they cannot be read."""
+    """Return the cached directions (count, D) float32; None if they are missing or damaged."""
     try:
-        kept = np.load(path, mmap_mode="r", allow_pickle=False)
-        if kept.dtype == np.float16 and kept.ndim == 2 and len(kept) == count:
-            return kept.astype(np.float32)
-    except Exception:  # missing, damaged, or no such file at all: it can be computed anew
+        cached = np.load(path, mmap_mode="r", allow_pickle=False)
+        if cached.dtype == np.float16 and cached.ndim == 2 and len(cached) == count:
+            return np.asarray(cached, np.float32)
+    except Exception:  # missing or damaged in any way: it can be computed again
         return None
     return None

@@ -1,1 +1,1 @@
-"""Finding out what a network got right and wrong: metrics, evaluation on the test images, and pictures of both."""
+"""Metrics of a trained model: accuracy, confusion matrix, calibration, robustness, training dynamics, comparison of two models."""

@@ -1,7 +1,7 @@
-"""What a network's answers are worth when it may say "I don't know": those below a confidence are not given (C. Chow, 1970).
+"""Selective classification: a model that abstains below a confidence threshold (C. Chow, 1970).
 
-In: confidences (N,) and which images were classified right (N,). Out: for one threshold or many, how many images are answered and how many
-of those rightly: the coverage and the accuracy of selective classification (Y. Geifman and R. El-Yaniv, 2017).
+In: confidences (N,) and which images are classified correctly (N,). Out: for one threshold or many, coverage and accuracy of the predictions
+that are made (Y. Geifman and R. El-Yaniv, 2017).
 """
 
 from dataclasses import dataclass
@@ -15,47 +15,49 @@ CURVE_POINTS = 200
 
 @dataclass(frozen=True, eq=False)
 class Abstention:
-    """For every one of `thresholds` (T,), how many of `count` images have at least that confidence: `answered` (T,) int64, and how many of
-    them are classified right: `right` (T,) int64. `all_right`: how many are, with or without an answer."""
+    """For each of `thresholds` (T,): `predicted` (T,) int64, how many of `count` images reach that confidence, and `correct` (T,) int64, how
+    many of them are classified correctly. `all_correct`: how many of all images are."""
 
     thresholds: np.ndarray
-    answered: np.ndarray
-    right: np.ndarray
+    predicted: np.ndarray
+    correct: np.ndarray
     count: int
-    all_right: int
+    all_correct: int
 
     @property
     def coverage(self) -> np.ndarray:
-        """Share of the images that are answered, (T,)."""
-        return self.answered / max(1, self.count)
+        """Fraction of the images for which a prediction is made, (T,)."""
+        return np.asarray(self.predicted / max(1, self.count))
 
     @property
     def accuracy(self) -> np.ndarray:
-        """Share of the answers that are right, (T,); NaN where none is given."""
+        """Fraction of the predictions that are correct, (T,); NaN where none is made."""
         with np.errstate(invalid="ignore"):
-            return self.right / self.answered
+            return np.asarray(self.correct / self.predicted)
 
     @property
-    def kept(self) -> np.ndarray:
-        """Share of the right answers that are still given, (T,); NaN where there are none at all."""
+    def correct_fraction(self) -> np.ndarray:
+        """Fraction of all correct predictions that are still made, (T,); NaN where there are none."""
         with np.errstate(invalid="ignore"):
-            return self.right / np.float64(self.all_right)
+            return np.asarray(self.correct / np.float64(self.all_correct))
 
-    def accuracy_interval(self, place: int = 0) -> tuple[float, float]:
-        """Between which shares the accuracy of the answers at thresholds[place] lies, with 95 % confidence."""
-        return wilson_interval(int(self.right[place]), int(self.answered[place]))
+    def accuracy_interval(self, index: int = 0) -> tuple[float, float]:
+        """Return the 95 % interval of the accuracy at thresholds[index]."""
+        return wilson_interval(int(self.correct[index]), int(self.predicted[index]))
 
 
-def abstain(confidence: np.ndarray, is_right: np.ndarray, thresholds: np.ndarray) -> Abstention:
-    """confidence (N,) float64 in 0..1, is_right (N,) bool, thresholds (T,): an image is answered from its threshold on."""
-    confidence = np.nan_to_num(confidence)  # no number, of a network that diverged, is no answer
+def measure_abstention(confidence: np.ndarray, is_correct: np.ndarray, thresholds: np.ndarray) -> Abstention:
+    """Return coverage and accuracy at `thresholds` (T,), for confidence (N,) float64 in 0..1 and is_correct (N,) bool."""
+    confidence = np.nan_to_num(confidence)  # the NaN of a diverged model counts as no confidence
     order = np.argsort(confidence)
-    first = np.searchsorted(confidence[order], thresholds, side="left")  # the first image that is answered, in that order
-    rights = np.concatenate(([0], np.cumsum(is_right[order])))
-    return Abstention(thresholds, len(order) - first, rights[-1] - rights[first], len(order), int(rights[-1]))
+    first = np.searchsorted(
+        confidence[order], thresholds, side="left"
+    )  # the first image that reaches the threshold, in that order
+    correct = np.concatenate(([0], np.cumsum(is_correct[order])))
+    return Abstention(thresholds, len(order) - first, correct[-1] - correct[first], len(order), int(correct[-1]))
 
 
-def abstention_curve(confidence: np.ndarray, is_right: np.ndarray) -> Abstention:
-    """At thresholds between which about equally many images lie, from answering all of them to answering the surest alone."""
+def abstention_curve(confidence: np.ndarray, is_correct: np.ndarray) -> Abstention:
+    """Return coverage and accuracy at quantiles of the confidence, from full coverage to the most confident image alone."""
     quantiles = np.quantile(np.nan_to_num(confidence), np.linspace(0, 1, CURVE_POINTS), method="lower")
-    return abstain(confidence, is_right, np.unique(quantiles))
+    return measure_abstention(confidence, is_correct, np.unique(quantiles))

@@ -1,8 +1,8 @@
-"""Whether a network is as often right as it is sure, and one number that mends it where it is not.
+"""Calibration: the reliability diagram with its errors, and the temperature that reduces them.
 
-In: an Evaluation, or confidences (N,) and which images were classified right (N,). Out: the reliability diagram with its errors
-(M. Naeini, G. Cooper and M. Hauskrecht, 2015), and the temperature by which logits are to be divided (C. Guo, G. Pleiss, Y. Sun and
-K. Weinberger, 2017). Which class is the most probable is never changed by it.
+In: an Evaluation, or confidences (N,) and which images are classified correctly (N,). Out: a reliability diagram with expected and maximum
+calibration error (M. Naeini, G. Cooper and M. Hauskrecht, 2015), and the temperature that logits are divided by (C. Guo, G. Pleiss, Y. Sun and
+K. Weinberger, 2017). A temperature never changes the predicted class.
 """
 
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from cnn_core.errors import RunError
 from cnn_core.metrics.evaluation import Evaluation
 
 BINS = 15  # as many as Guo and others used
-COLDEST, HOTTEST = 0.05, 50.0  # temperatures between which the fitted one is looked for
-FITTED_LOGITS = 2**23  # at most so many, of images evenly spread over the set: 64 MB in float64, and about a second
-FEW_IMAGES = 100  # a temperature fitted on fewer says little
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 50.0  # bounds of the fit
+MAX_LOGITS = 2**23  # used for the fit, of images spread evenly over the set: 64 MB in float64, about a second
+FEW_IMAGES = 100  # a temperature fitted on fewer is unreliable
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Images by their confidence, in bins of equal width: (BINS,) each. `count` int64; `accuracy` and mean `confidence` float64, 0..1, NaN
-    in a bin without images. A bin holds confidences above its lower edge and up to its upper one; `edges` (BINS + 1,)."""
+    """Images in bins of equal width by confidence, (BINS,) each: `count` int64; `accuracy` and mean `confidence` float64, 0..1, NaN in an
+    empty bin. A bin holds confidences above its lower edge and up to its upper one; `edges` (BINS + 1,)."""
 
     edges: np.ndarray
     count: np.ndarray
@@ -32,66 +32,67 @@ class Reliability:
 
     @property
     def gaps(self) -> np.ndarray:
-        """How far accuracy and mean confidence lie apart in every bin, 0..1, (BINS,); 0 in a bin without images."""
-        return np.nan_to_num(np.abs(self.accuracy - self.confidence))
+        """Absolute difference of accuracy and mean confidence in each bin, 0..1, (BINS,); 0 in an empty bin."""
+        return np.asarray(np.nan_to_num(np.abs(self.accuracy - self.confidence)))
 
     @property
     def expected_error(self) -> float:
-        """The mean gap, every image counting the same (expected calibration error, ECE), 0..1."""
+        """Expected calibration error (ECE): the gaps' mean weighted by the number of images, 0..1."""
         return float(self.gaps @ self.count / max(1, self.count.sum()))
 
     @property
     def largest_error(self) -> float:
-        """The gap of the worst bin (maximum calibration error, MCE), 0..1."""
+        """Maximum calibration error (MCE): the largest gap, 0..1."""
         return float(self.gaps.max())
 
     @property
     def is_overconfident(self) -> bool:
-        """Whether confidence is higher than accuracy over all images."""
+        """Whether mean confidence is higher than accuracy over all images."""
         return bool(np.nansum((self.confidence - self.accuracy) * self.count) > 0)
 
 
-def measure_reliability(confidence: np.ndarray, is_right: np.ndarray, bins: int = BINS) -> Reliability:
-    """confidence (N,) float64 in 0..1, is_right (N,) bool. No number (of a network that diverged) counts as no confidence."""
+def measure_reliability(confidence: np.ndarray, is_correct: np.ndarray, bins: int = BINS) -> Reliability:
+    """Return the reliability diagram for confidence (N,) float64 in 0..1 and is_correct (N,) bool. NaN counts as confidence 0."""
     confidence = np.nan_to_num(confidence)
     edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
-    count = np.bincount(place, minlength=bins)
-    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: there is nothing in that bin
-        accuracy = np.bincount(place, is_right, bins) / count
-        mean = np.bincount(place, confidence, bins) / count
+    bin_of = np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
+    count = np.bincount(bin_of, minlength=bins)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: an empty bin
+        accuracy = np.bincount(bin_of, is_correct, bins) / count
+        mean = np.bincount(bin_of, confidence, bins) / count
     return Reliability(edges, count, accuracy, mean)
 
 
 def reliability_of(evaluation: Evaluation) -> Reliability:
-    return measure_reliability(evaluation.scores.confidence, evaluation.is_right)
+    """Return the reliability diagram of an evaluation."""
+    return measure_reliability(evaluation.scores.confidence, evaluation.is_correct)
 
 
 def fit_temperature(evaluation: Evaluation) -> float:
-    """The temperature at which the evaluation's cross-entropy is lowest. Its images must not be those that the network learned from.
+    """Return the temperature at which the evaluation's cross-entropy is lowest. Its images must not be training images.
 
-    Raises RunError where no temperature is the best one.
+    Raises RunError if there is no best temperature.
     """
-    logits, labels = _some_logits(evaluation)
+    logits, labels = sample_logits(evaluation)
     if not torch.isfinite(logits).all():
         raise RunError(
-            "Some of the network's outputs are no numbers, so there is nothing to calibrate. Train it at a lower learning rate."
+            "Some outputs of the model are not finite numbers, so it cannot be calibrated. Train it with a lower learning rate."
         )
     if (logits.argmax(1) == labels).all():
         raise RunError(
-            f"All {len(labels):,} images are classified right, so there is no mistake by which confidence could be measured. "
-            "Leave the probabilities as they are, or train with a larger validation share."
+            f"All {len(labels):,} images are classified correctly, so a temperature cannot be fitted. "
+            "Use the probabilities as they are, or train with a larger validation split."
         )
 
     def loss(log_temperature: float) -> float:
         return torch.nn.functional.cross_entropy(logits / float(np.exp(log_temperature)), labels).item()
 
-    bounds = (np.log(COLDEST), np.log(HOTTEST))  # in 1/temperature the loss is convex, so there is one minimum
+    bounds = (np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE))  # the loss is convex in 1/temperature: one minimum
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-5}).x))
 
 
-def _some_logits(evaluation: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (n, classes) float64 and labels (n,) int64 of all images, or of as many, evenly spread, as make FITTED_LOGITS."""
-    most = max(1, FITTED_LOGITS // len(evaluation.classes))
-    rows = np.unique(np.linspace(0, len(evaluation) - 1, min(most, len(evaluation))).round().astype(np.int64))
+def sample_logits(evaluation: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logits (n, classes) float64 and labels (n,) int64 of all images, or of an evenly spread sample with FITTED_LOGITS."""
+    limit = max(1, MAX_LOGITS // len(evaluation.classes))
+    rows = np.unique(np.linspace(0, len(evaluation) - 1, min(limit, len(evaluation))).round().astype(np.int64))
     return torch.from_numpy(evaluation.logits[rows].astype(np.float64)), torch.from_numpy(evaluation.labels[rows])

@@ -1,6 +1,6 @@
-"""Reading a confusion matrix: the most confused pairs, an order that puts them side by side, a small matrix of a large one.
+"""Views of a confusion matrix: the most confused pairs, an order by confusion, and a smaller matrix with merged classes.
 
-In: counts (C, C) int64, row = true class, column = predicted class. Out: arrays of class numbers and counts.
+In: counts (C, C) int64, row = true class, column = predicted class. Out: arrays of class indices and counts.
 """
 
 from dataclasses import dataclass
@@ -11,72 +11,75 @@ from cnn_core.metrics.evaluation import Evaluation
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
-    """Pairs of different classes that were confused, the most often first: true and predicted class, images, share of the true class; (P,)."""
+class ConfusedPairs:
+    """Confused pairs of classes, most images first, (P,) each: true and predicted class, images, and their fraction of the true class."""
 
     true: np.ndarray
     predicted: np.ndarray
     count: np.ndarray
-    share: np.ndarray
+    fraction: np.ndarray
 
 
-def confused_pairs(confusion: np.ndarray, limit: int | None = None) -> Pairs:
-    """The `limit` pairs with most images (all without one); of equally many, the larger share of the true class first."""
+def confused_pairs(confusion: np.ndarray, limit: int | None = None) -> ConfusedPairs:
+    """Return the `limit` pairs with most images (None: all); of equal counts, the larger fraction of the true class first."""
     wrong = confusion - np.diag(confusion.diagonal())
     true, predicted = np.nonzero(wrong)
     count = wrong[true, predicted]
-    share = count / confusion.sum(1)[true]
-    order = np.lexsort((-share, -count))[:limit]
-    return Pairs(true[order], predicted[order], count[order], share[order])
+    fraction = count / confusion.sum(1)[true]
+    order = np.lexsort((-fraction, -count))[:limit]
+    return ConfusedPairs(true[order], predicted[order], count[order], fraction[order])
 
 
 def most_confused_classes(confusion: np.ndarray, limit: int) -> np.ndarray:
-    """Up to `limit` classes, those of the most confused pairs first, then the others in their order; (n,) int64."""
+    """Return up to `limit` classes, those of the most confused pairs first, then the others in their order; (n,) int64."""
     pairs = confused_pairs(confusion)
-    named = np.concatenate([np.stack([pairs.true, pairs.predicted], 1).ravel(), np.arange(len(confusion))])
-    _, first = np.unique(named, return_index=True)
-    return named[np.sort(first)][:limit]
+    classes = np.concatenate([np.stack([pairs.true, pairs.predicted], 1).ravel(), np.arange(len(confusion))])
+    _, first = np.unique(classes, return_index=True)
+    return classes[np.sort(first)][:limit]
 
 
 def order_by_confusion(confusion: np.ndarray) -> np.ndarray:
-    """All classes, (C,) int64: begins with the pair that is mixed up most (both ways counted), then always the one mixed up most with the
-    class before it, or, where there is none, the pair that is mixed up most among the rest."""
-    mixed = confusion + confusion.T
-    np.fill_diagonal(mixed, 0)
-    left = np.ones(len(mixed), bool)
+    """Return all classes, (C,) int64, so that confused ones are neighbours.
+
+    The order begins with the most confused pair (both directions counted). Each next class is the one confused most with the class before it;
+    if there is none, the most confused pair of the remaining classes follows.
+    """
+    symmetric = confusion + confusion.T
+    np.fill_diagonal(symmetric, 0)
+    is_remaining = np.ones(len(symmetric), bool)
     order: list[int] = []
-    while left.any():
-        ahead = np.where(left, mixed[order[-1]], 0) if order else np.zeros(1)
-        label = int(ahead.argmax()) if ahead.any() else _begin(mixed, left)
+    while is_remaining.any():
+        counts = np.where(is_remaining, symmetric[order[-1]], 0) if order else np.zeros(1)
+        label = int(counts.argmax()) if counts.any() else _choose_start(symmetric, is_remaining)
         order.append(label)
-        left[label] = False
+        is_remaining[label] = False
     return np.array(order, np.int64)
 
 
-def _begin(mixed: np.ndarray, left: np.ndarray) -> int:
-    """One class of the most confused pair among those `left`: the one whose partner has the stronger tie to a third."""
-    among = np.where(left[:, None] & left[None, :], mixed, 0)
-    if not among.any():
-        return int(left.argmax())
-    one, other = np.unravel_index(among.argmax(), among.shape)
-    ties = [np.delete(among[label], [one, other]).max(initial=0) for label in (one, other)]
-    return int(one if ties[1] >= ties[0] else other)
+def _choose_start(symmetric: np.ndarray, is_remaining: np.ndarray) -> int:
+    """Return the class of the most confused remaining pair whose partner is confused more with a third class."""
+    counts = np.where(is_remaining[:, None] & is_remaining[None, :], symmetric, 0)
+    if not counts.any():
+        return int(is_remaining.argmax())
+    one, other = np.unravel_index(counts.argmax(), counts.shape)
+    third = [np.delete(counts[label], [one, other]).max(initial=0) for label in (one, other)]
+    return int(one if third[1] >= third[0] else other)
 
 
-def gather(confusion: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """The matrix of the `chosen` classes (k,) in that order, and of all others together where there are any: (k + 1, k + 1), same sum."""
-    place = np.full(len(confusion), len(chosen))
-    place[chosen] = np.arange(len(chosen))
+def merge_classes(confusion: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the matrix of the `chosen` classes (k,) in that order, with all others merged into one more class: (k + 1, k + 1), same sum."""
+    target = np.full(len(confusion), len(chosen))
+    target[chosen] = np.arange(len(chosen))
     size = len(chosen) + (len(chosen) < len(confusion))
-    small = np.zeros((size, len(confusion)), confusion.dtype)
-    np.add.at(small, place, confusion)
+    rows = np.zeros((size, len(confusion)), confusion.dtype)
+    np.add.at(rows, target, confusion)
     columns = np.zeros((size, size), confusion.dtype)
-    np.add.at(columns, place, small.T)
+    np.add.at(columns, target, rows.T)
     return columns.T
 
 
-def images_of_cell(evaluation: Evaluation, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Indices of the images of one of the classes `true` that were called one of `predicted`, the surest first, (n,) int64."""
+def find_cell_images(evaluation: Evaluation, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the indices of images of the classes `true` predicted as one of `predicted`, most confident first, (n,) int64."""
     is_true, is_predicted = (np.isin(np.arange(len(evaluation.classes)), labels) for labels in (true, predicted))
-    found = np.flatnonzero(is_true[evaluation.labels] & is_predicted[evaluation.predicted])
-    return found[np.argsort(-evaluation.scores.confidence[found], kind="stable")]
+    indices = np.flatnonzero(is_true[evaluation.labels] & is_predicted[evaluation.predicted])
+    return indices[np.argsort(-evaluation.scores.confidence[indices], kind="stable")]

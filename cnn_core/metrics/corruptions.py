@@ -1,9 +1,9 @@
-"""Seven ways in which pictures are spoilt in the world, each at five strengths: functions from a batch to a batch.
+"""Seven image corruptions, each at five strengths: functions from a batch to a batch.
 
-In: images (N, C, H, W) uint8 with one or three channels, on the CPU, a strength in the kind's own unit, and what is drawn from. Out: the
-same, uint8. Measuring a classifier by kinds of corruption at five strengths each is the idea of D. Hendrycks and T. Dietterich (2019, arXiv
-1903.12261), of whose kinds noise, blur, brightness, contrast and JPEG are; rotation and shift are not among theirs. All strengths are our
-own, relative to the image's side where they are lengths, so figures cannot be compared with those of their benchmark.
+In: images (N, C, H, W) uint8 with one or three channels, on the CPU, a strength in the unit of the corruption, and a random generator. Out:
+corrupted images of the same shape, uint8. The method is that of D. Hendrycks and T. Dietterich (2019, arXiv 1903.12261): noise, blur,
+brightness, contrast and JPEG are among their corruptions, rotation and shift are not. The strengths are our own, lengths relative to the
+image's side, so results cannot be compared with their benchmark.
 """
 
 import io
@@ -16,49 +16,49 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-Spoil = Callable[[torch.Tensor, float, torch.Generator], torch.Tensor]
+CorruptionFunction = Callable[[torch.Tensor, float, torch.Generator], torch.Tensor]
 
 
 def add_noise(images: torch.Tensor, percent: float, generator: torch.Generator) -> torch.Tensor:
-    """Gaussian noise on every value, its standard deviation in percent of full brightness."""
+    """Add Gaussian noise with a standard deviation in percent of full brightness."""
     noise = torch.randn(images.shape, generator=generator)
-    return _whole(images + noise * (2.55 * percent))
+    return _to_uint8(images + noise * (2.55 * percent))
 
 
 def blur(images: torch.Tensor, percent: float, generator: torch.Generator) -> torch.Tensor:
-    """A Gaussian blur, its standard deviation in percent of the shorter side. Beyond the edge the outermost pixels go on."""
-    deviation = percent / 100 * min(images.shape[2:])
-    reach = max(1, math.ceil(3 * deviation))
-    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / deviation) ** 2)
+    """Apply a Gaussian blur with a standard deviation in percent of the shorter side; edge pixels are repeated."""
+    std = percent / 100 * min(images.shape[2:])
+    radius = max(1, math.ceil(3 * std))
+    weights = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / std) ** 2)
     weights = (weights / weights.sum()).view(1, 1, 1, -1)
-    rows = F.pad(images.flatten(0, 1).unsqueeze(1).float(), [reach] * 4, mode="replicate")  # (N * C, 1, H + 2r, W + 2r)
-    return _whole(F.conv2d(F.conv2d(rows, weights), weights.mT)).view(images.shape)
+    rows = F.pad(images.flatten(0, 1).unsqueeze(1).float(), [radius] * 4, mode="replicate")  # (N * C, 1, H + 2r, W + 2r)
+    return _to_uint8(F.conv2d(F.conv2d(rows, weights), weights.mT)).view(images.shape)
 
 
 def change_brightness(images: torch.Tensor, percent: float, generator: torch.Generator) -> torch.Tensor:
-    """Every image brighter or darker by `percent` of full brightness."""
-    return _whole(images + _signs(images, generator) * (2.55 * percent))
+    """Make each image brighter or darker by `percent` of full brightness."""
+    return _to_uint8(images + _draw_signs(images, generator) * (2.55 * percent))
 
 
 def lower_contrast(images: torch.Tensor, percent: float, generator: torch.Generator) -> torch.Tensor:
-    """`percent` of the contrast is left: values move towards the image's mean."""
+    """Reduce the contrast to `percent`: values move towards the image's mean."""
     values = images.float()
-    return _whole(torch.lerp(values.mean((1, 2, 3), keepdim=True), values, percent / 100))
+    return _to_uint8(torch.lerp(values.mean((1, 2, 3), keepdim=True), values, percent / 100))
 
 
 def rotate(images: torch.Tensor, degrees: float, generator: torch.Generator) -> torch.Tensor:
-    """Turned about the middle to either side, bilinear; what comes in from outside is black."""
-    angle = torch.deg2rad(_signs(images, generator).flatten() * degrees)
+    """Rotate about the centre in either direction, bilinear, with black outside."""
+    angle = torch.deg2rad(_draw_signs(images, generator).flatten() * degrees)
     height, width = images.shape[2:]
-    cos, sin, nothing = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    across = torch.stack((cos, sin * (height / width), nothing), 1)
-    down = torch.stack((-sin * (width / height), cos, nothing), 1)
-    grid = F.affine_grid(torch.stack((across, down), 1), list(images.shape), align_corners=False)
-    return _whole(F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False))
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    x = torch.stack((cos, sin * (height / width), zero), 1)
+    y = torch.stack((-sin * (width / height), cos, zero), 1)
+    grid = F.affine_grid(torch.stack((x, y), 1), list(images.shape), align_corners=False)
+    return _to_uint8(F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False))
 
 
 def shift(images: torch.Tensor, percent: float, generator: torch.Generator) -> torch.Tensor:
-    """Moved by `percent` of the side in any direction, to whole pixels; what comes in from outside is black."""
+    """Shift by `percent` of the side in a random direction, to whole pixels, with black outside."""
     count, _, height, width = images.shape
     angle = torch.rand(count, 1, generator=generator) * (2 * math.pi)
     from_row = torch.arange(height) - (angle.sin() * percent / 100 * height).round().long()  # (N, H)
@@ -70,21 +70,22 @@ def shift(images: torch.Tensor, percent: float, generator: torch.Generator) -> t
 
 
 def compress(images: torch.Tensor, quality: float, generator: torch.Generator) -> torch.Tensor:
-    """Written as JPEG at `quality` (1..100) and read again."""
-    return torch.stack([_through_jpeg(image, int(quality)) for image in images])
+    """Compress as JPEG at `quality` (1..100)."""
+    return torch.stack([_compress_image(image, int(quality)) for image in images])
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """A kind of spoiling with its five `strengths`, the mildest first, each in the unit that `words` puts it in."""
+    """A corruption with its five `strengths`, weakest first, in the unit that `description` names."""
 
     name: str
     strengths: tuple[float, ...]
-    words: str
-    spoil: Spoil
+    description: str
+    apply: CorruptionFunction
 
-    def in_words(self, strength: float) -> str:
-        return self.words.format(strength)
+    def describe(self, strength: float) -> str:
+        """Return the corruption at a strength in words."""
+        return self.description.format(strength)
 
 
 CORRUPTIONS = (
@@ -96,20 +97,20 @@ CORRUPTIONS = (
     Corruption("shift", (4, 8, 12, 18, 25), "shift by {:g} % of the side", shift),
     Corruption("JPEG", (60, 30, 15, 8, 4), "JPEG at quality {:g}", compress),
 )
-LEVELS = 5
+STRENGTHS = 5
 
 
-def _whole(values: torch.Tensor) -> torch.Tensor:
+def _to_uint8(values: torch.Tensor) -> torch.Tensor:
     return values.round().clamp(0, 255).to(torch.uint8)
 
 
-def _signs(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """+1 or -1 for every image, (N, 1, 1, 1) float32."""
+def _draw_signs(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Draw +1 or -1 for each image, (N, 1, 1, 1) float32."""
     return torch.randint(2, (len(images), 1, 1, 1), generator=generator) * 2.0 - 1
 
 
-def _through_jpeg(image: torch.Tensor, quality: int) -> torch.Tensor:
-    """(C, H, W) uint8."""
+def _compress_image(image: torch.Tensor, quality: int) -> torch.Tensor:
+    """Encode and decode one image (C, H, W) uint8."""
     out = io.BytesIO()
     Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(out, "JPEG", quality=quality)
     with Image.open(out, formats=("JPEG",)) as read:

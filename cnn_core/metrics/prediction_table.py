@@ -1,8 +1,8 @@
-"""What a network says of every image as a table for a spreadsheet. In: an Evaluation and the images' names. Out: CSV, a piece at a time.
+"""Predictions as a CSV table. In: an Evaluation and the images' file names. Out: CSV with a row for each image.
 
-Columns: index (the image's place in its part, from 0, as everywhere in the dashboard), image (its file in the data set), true, predicted,
-is_right, loss (cross-entropy, nats), probability_of_predicted, probability_of_true; then every class's probability, or, of more than
-ALL_CLASSES classes, the TOP most probable ones with theirs. Numbers have six significant digits; what is no number is left empty.
+Columns: index (position in the split, from 0, as everywhere in the dashboard), image (its file in the data set), true, predicted,
+is_right, loss (cross-entropy, nats), probability_of_predicted, probability_of_true; then the probability of each class or, for more than
+MOST_CLASSES classes, the TOP most probable classes with theirs. Numbers have six significant digits; NaN is left empty.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -14,20 +14,20 @@ from cnn_core.events import Progress
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.tables import csv_table
 
-FIRST = ("index", "image", "true", "predicted", "is_right", "loss", "probability_of_predicted", "probability_of_true")
-ALL_CLASSES, TOP = 20, 5
-PIECE = 2_000  # images between two signs of progress
-Names = Callable[[np.ndarray], list[str]]  # indices (n,) int64 of an evaluation's images -> their files
+COLUMNS = ("index", "image", "true", "predicted", "is_right", "loss", "probability_of_predicted", "probability_of_true")
+MOST_CLASSES, TOP = 20, 5
+BLOCK = 2_000  # images between two Progress events
+FileNames = Callable[[np.ndarray], list[str]]  # indices (n,) int64 of an evaluation's images -> their files
 
 
-def write_predictions(evaluation: Evaluation, names: Names, file: BinaryIO) -> Generator[Progress, None, None]:
-    """Write one row for every image to `file`, in the evaluation's order."""
-    has_all = len(evaluation.classes) <= ALL_CLASSES
+def write_predictions(evaluation: Evaluation, names: FileNames, file: BinaryIO) -> Generator[Progress, None, None]:
+    """Write a row for each image to `file`, in the evaluation's order. Yields Progress."""
+    has_all = len(evaluation.classes) <= MOST_CLASSES
     with csv_table(file) as write:
-        write([*FIRST, *(_class_columns(evaluation.classes) if has_all else _top_columns())])
-        for start in range(0, len(evaluation), PIECE):
+        write([*COLUMNS, *(_class_columns(evaluation.classes) if has_all else _top_columns())])
+        for start in range(0, len(evaluation), BLOCK):
             yield Progress("Writing predictions", start, len(evaluation))
-            indices = np.arange(start, min(start + PIECE, len(evaluation)))
+            indices = np.arange(start, min(start + BLOCK, len(evaluation)))
             for row in _rows(evaluation, indices, names(indices), has_all=has_all):
                 write(row)
 
@@ -37,26 +37,34 @@ def _class_columns(classes: tuple[str, ...]) -> list[str]:
 
 
 def _top_columns() -> list[str]:
-    return [title for place in range(1, TOP + 1) for title in (f"class_{place}", f"probability_{place}")]
+    return [title for rank in range(1, TOP + 1) for title in (f"class_{rank}", f"probability_{rank}")]
 
 
 def _rows(evaluation: Evaluation, indices: np.ndarray, names: list[str], *, has_all: bool) -> Iterator[list[Any]]:
-    """A row for each of the images at `indices` (n,), whose files are `names`."""
+    """Yield a row for each of the images at `indices` (n,), whose files are `names`."""
     classes, scores = evaluation.classes, evaluation.scores
-    shares = evaluation.probabilities(indices)
-    columns = [getattr(scores, name)[indices].tolist() for name in ("predicted", "loss", "confidence", "truth")]
+    probabilities = evaluation.probabilities(indices)
+    columns = [getattr(scores, name)[indices].tolist() for name in ("predicted", "loss", "confidence", "true_probability")]
     labels = evaluation.labels[indices].tolist()
-    for index, name, true, said, loss, confidence, truth, row in zip(
-        indices.tolist(), names, labels, *columns, shares, strict=True
+    for index, name, true, predicted, loss, confidence, of_true, row in zip(
+        indices.tolist(), names, labels, *columns, probabilities, strict=True
     ):
-        own = [index, name, classes[true], classes[said], said == true, _number(loss), _number(confidence), _number(truth)]
-        yield [*own, *(map(_number, row.tolist()) if has_all else _most_probable(row, classes))]
+        numbers = map(_number, (loss, confidence, of_true))
+        yield [
+            index,
+            name,
+            classes[true],
+            classes[predicted],
+            predicted == true,
+            *numbers,
+            *(map(_number, row.tolist()) if has_all else _most_probable(row, classes)),
+        ]
 
 
-def _most_probable(shares: np.ndarray, classes: tuple[str, ...]) -> list[Any]:
-    """Class and probability of the TOP classes of one image's shares (classes,)."""
-    ranked = np.argsort(-shares, kind="stable")[:TOP]
-    return [value for label in ranked for value in (classes[label], _number(float(shares[label])))]
+def _most_probable(probabilities: np.ndarray, classes: tuple[str, ...]) -> list[Any]:
+    """Return class and probability of the TOP classes of one image, whose probabilities are (classes,)."""
+    ranked = np.argsort(-probabilities, kind="stable")[:TOP]
+    return [value for label in ranked for value in (classes[label], _number(float(probabilities[label])))]
 
 
 def _number(value: float) -> float | str:

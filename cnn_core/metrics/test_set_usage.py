@@ -1,7 +1,7 @@
-"""How many networks were already looked at on a data set's test images: whoever chooses among many by them finds what they are lucky on.
+"""How many models were evaluated on a data set's test images: choosing the best of many by their test accuracy overestimates it.
 
-In: an evaluation on test images that was opened. Out: which networks that happened to, kept in the home's `looks/`, one empty file a network:
-making a file that is there already changes nothing, so any number of sessions may do it at once, and runs that are deleted still count.
+In: an evaluation on test images that a person opened. Out: the models for which that happened, stored in the home's `looks/` as one empty file
+each: creating a file twice changes nothing, so many sessions may do it at once, and deleted runs still count.
 """
 
 import contextlib
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from cnn_core.home import Home
 
-MANY = 5  # networks from which on the best one's test accuracy is no longer to be taken at its word
+MANY = 5  # models from which on the best test accuracy is clearly overestimated
 
 
 def record_usage(home: Home, data: str, run: str, epoch: int | None) -> None:
-    """The test images of `data` were looked at for the best network of `run` (epoch None) or the one after `epoch`."""
+    """Record that the best model of `run` (epoch None), or that after `epoch`, was evaluated on the test images of `data`."""
     folder = _folder(home, data)
-    with contextlib.suppress(OSError):  # a home that cannot be written to is no reason to show nothing
+    with contextlib.suppress(OSError):  # without write access the evaluation is shown all the same
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _name(run, epoch)).touch()
 
 
 def models_evaluated(home: Home, data: str) -> frozenset[str]:
-    """The networks that the test images of `data` were looked at for, by run and epoch."""
+    """Return the models that were evaluated on the test images of `data`, by run and epoch."""
     try:
         return frozenset(path.name for path in _folder(home, data).iterdir())
     except OSError:
@@ -30,13 +30,13 @@ def models_evaluated(home: Home, data: str) -> frozenset[str]:
 
 
 def count_models(home: Home, data: str, run: str, epoch: int | None) -> int:
-    """Networks that the test images of `data` were looked at for, with the one that is looked at now."""
+    """Return the number of models evaluated on the test images of `data`, including this one."""
     return len(models_evaluated(home, data) | {_name(run, epoch)})
 
 
 def _folder(home: Home, data: str) -> Path:
-    """`data` may be a path, so it is no name of a folder."""
-    return home.test_set_usage / hashlib.sha256(data.encode()).hexdigest()[:16]
+    """Return the folder of a data set. `data` may be a path, so its hash is the name."""
+    return home.looks / hashlib.sha256(data.encode()).hexdigest()[:16]
 
 
 def _name(run: str, epoch: int | None) -> str:

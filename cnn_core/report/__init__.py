@@ -1,1 +1,1 @@
-"""The report of a run as one HTML file."""
+"""The report: a run and the evaluation of its model as one HTML file."""

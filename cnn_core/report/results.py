@@ -1,8 +1,8 @@
-"""The parts of a report on what the network gets right and wrong: every class, the confusion matrix, the worst mistakes, calibration."""
+"""The report on predictions: metrics of each class, confusion matrix, worst mistakes and calibration, as values for `results.html`."""
 
 import base64
 import io
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,131 +10,106 @@ from PIL import Image
 from cnn_core.data.source import ImageSet
 from cnn_core.inference.confidence import Calibration
 from cnn_core.metrics.calibration import reliability_of
-from cnn_core.metrics.confusion import confused_pairs, gather, most_confused_classes
+from cnn_core.metrics.confusion import confused_pairs, merge_classes, most_confused_classes
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.mistakes import highest_loss
-from cnn_core.metrics.prediction_table import Names
-from cnn_core.report.markup import Html, facts, join, percent, scrolling, section, table, tag
+from cnn_core.metrics.prediction_table import FileNames
+from cnn_core.report.rendering import percent
 
-WHOLE_MATRIX, SOME_CLASSES = 30, 15  # more classes than the first: only the most confused ones, and the others together
+WHOLE_MATRIX, SOME_CLASSES = 30, 15  # above the first number of classes, only the most confused ones have their own row
 PAIRS, MISTAKES = 10, 24
-SHORT_NAME = 3  # letters
-SMALL_SIDE, LARGEST_SIDE = 64, 160  # pixels; larger pictures than the first become JPEGs of at most the second
+SMALL_SIDE, LARGEST_SIDE = 64, 160  # pixels; images above the first become JPEGs of at most the second
 
 
-def show_classes(evaluation: Evaluation) -> Html:
+def describe_classes(evaluation: Evaluation) -> dict[str, Any]:
+    """Return precision, recall and F1 of each class, and their means."""
     metrics = evaluation.per_class
-    is_said, is_there = (metrics.support + metrics.predicted) > 0, metrics.support > 0
+    occurs, has_images = (metrics.support + metrics.predicted) > 0, metrics.support > 0
     rows = [
         (
             name,
-            percent(metrics.precision[label] if is_said[label] else None),
-            percent(metrics.recall[label] if is_there[label] else None),
-            percent(metrics.f1[label] if is_there[label] else None),
+            percent(metrics.precision[label] if occurs[label] else None),
+            percent(metrics.recall[label] if has_images[label] else None),
+            percent(metrics.f1[label] if has_images[label] else None),
             f"{metrics.support[label]:,}",
         )
         for label, name in enumerate(evaluation.classes)
     ]
-    for title, means in (("Mean of the classes", metrics.macro), ("Mean weighted by images", metrics.weighted)):
-        rows.append((title, *map(percent, means), f"{len(evaluation):,}"))
-    about = "Precision: right among those predicted. Recall: found among those there. F1: their harmonic mean."
-    return section("Classes", table(about, ("Class", "Precision", "Recall", "F1", "Images"), rows))
+    for title, (precision, recall, f1) in (("Mean of the classes", metrics.macro), ("Mean weighted by images", metrics.weighted)):
+        rows.append((title, percent(precision), percent(recall), percent(f1), f"{len(evaluation):,}"))
+    caption = (
+        "Precision: fraction of the images predicted as the class that belong to it. Recall: fraction of the class's images that are found. "
+        "F1: their harmonic mean."
+    )
+    return {"caption": caption, "rows": rows}
 
 
-def show_confusion(evaluation: Evaluation) -> Html:
+def describe_confusion(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the confusion matrix, or that of the most confused classes, and the most confused pairs."""
     confusion, names = evaluation.confusion, list(evaluation.classes)
-    about = "Rows: true class. Columns: predicted class. Colour: share of the row; blue is right, orange wrong."
+    caption = "Rows: true class. Columns: predicted class. Colour: fraction of the row; blue is correct, orange wrong."
     if len(names) > WHOLE_MATRIX:
         chosen = most_confused_classes(confusion, SOME_CLASSES)
-        confusion, names = (
-            gather(confusion, chosen),
-            [*(names[label] for label in chosen), f"{len(names) - len(chosen):,} others"],
-        )
-        about += f" Of {len(evaluation.classes):,} classes the {len(chosen)} that are confused most."
-    return section("Confusion matrix", _matrix(confusion, names, about), _pairs(evaluation))
-
-
-def _matrix(confusion: np.ndarray, names: Sequence[str], about: str) -> Html:
-    """Counts (C, C), shaded by their share of the row."""
+        confusion = merge_classes(confusion, chosen)
+        caption += f" The {len(chosen)} most confused of {len(names):,} classes."
+        names = [*(names[label] for label in chosen), f"{len(names) - len(chosen):,} others"]
     totals = np.maximum(confusion.sum(1), 1)
-    head = tag("tr", tag("td", class_="none"), *map(_column_head, names))
     rows = [
-        tag(
-            "tr",
-            tag("th", name, scope="row", title=name),
-            *(_cell(count, count / totals[true], is_right=true == said) for said, count in enumerate(confusion[true].tolist())),
-        )
+        {
+            "name": name,
+            "cells": [
+                {"count": count, "fraction": count / totals[true], "is_correct": true == predicted}
+                for predicted, count in enumerate(confusion[true].tolist())
+            ],
+        }
         for true, name in enumerate(names)
     ]
-    body = tag("table", tag("caption", about), tag("thead", head), tag("tbody", *rows), class_="matrix")
-    return scrolling("Confusion matrix", body)
+    return {"caption": caption, "names": names, "rows": rows, "pairs": _describe_pairs(evaluation)}
 
 
-def _column_head(name: str) -> Html:
-    """Long names stand upright, so that columns stay narrow."""
-    return tag("th", tag("span", name, title=name), scope="col", class_="short" if len(name) <= SHORT_NAME else None)
-
-
-def _cell(count: int, share: float, *, is_right: bool) -> Html:
-    if not count:
-        return tag("td", "0", class_="none")
-    return tag("td", f"{count:,}", class_="right" if is_right else "wrong", style=f"--share: {share:.3f}", title=percent(share))
-
-
-def _pairs(evaluation: Evaluation) -> Html | str:
-    found = confused_pairs(evaluation.confusion, PAIRS)
-    if not len(found.count):
-        return ""
-    rows = [
-        (evaluation.classes[true], evaluation.classes[said], f"{count:,}", percent(share))
-        for true, said, count, share in zip(found.true, found.predicted, found.count, found.share, strict=True)
+def _describe_pairs(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    pairs = confused_pairs(evaluation.confusion, PAIRS)
+    return [
+        (evaluation.classes[true], evaluation.classes[predicted], f"{count:,}", percent(fraction))
+        for true, predicted, count, fraction in zip(pairs.true, pairs.predicted, pairs.count, pairs.fraction, strict=True)
     ]
-    return table("Confused most often", ("True class", "Predicted", "Images", "Of the class"), rows, words=2)
 
 
-def show_mistakes(evaluation: Evaluation, images: ImageSet, names: Names, split: str) -> Html:
-    wrong = evaluation.select(is_right=False)
+def describe_mistakes(evaluation: Evaluation, images: ImageSet, names: FileNames, split: str) -> dict[str, Any]:
+    """Return the misclassified images with the highest loss."""
+    wrong = evaluation.select(is_correct=False)
     if not len(wrong):
-        return section("Worst mistakes", tag("p", f"All {len(evaluation):,} {split} images are classified right."))
+        return {"images": [], "text": f"All {len(evaluation):,} {split} images are classified correctly."}
     worst = highest_loss(evaluation, wrong)[:MISTAKES]
-    shots = [
-        _shot(pixels, evaluation, index, name, split)
-        for pixels, index, name in zip(images[worst], worst.tolist(), names(worst), strict=True)
-    ]
-    about = (
-        f"{len(wrong):,} of {len(evaluation):,} {split} images are classified wrong; "
-        f"{'these are' if len(wrong) > len(worst) else 'here are'} the {len(worst):,} whose true class was held least probable."
-        if len(wrong) > 1
-        else f"One of {len(evaluation):,} {split} images is classified wrong."
-    )
-    return section("Worst mistakes", tag("p", about, class_="hint"), tag("div", *shots, class_="shots"))
+    verb = "image is" if len(wrong) == 1 else "images are"
+    return {
+        "images": [
+            _describe_image(pixels, evaluation, index, name, split)
+            for pixels, index, name in zip(images[worst], worst.tolist(), names(worst), strict=True)
+        ],
+        "text": f"{len(wrong):,} of {len(evaluation):,} {split} {verb} misclassified. Shown: the highest loss first.",
+    }
 
 
-def _shot(pixels: np.ndarray, evaluation: Evaluation, index: int, name: str, split: str) -> Html:
-    """An image (H, W, C) uint8 with what was said of it."""
+def _describe_image(pixels: np.ndarray, evaluation: Evaluation, index: int, name: str, split: str) -> dict[str, Any]:
+    """Return an image (H, W, C) uint8 with its prediction."""
     scores = evaluation.scores
-    said, truth = evaluation.classes[scores.predicted[index]], evaluation.classes[evaluation.labels[index]]
-    called = f"{split.capitalize()} image {index}"
-    caption = join(
-        [
-            tag("b", said),
-            f" {percent(scores.confidence[index])}",
-            Html("<br>"),
-            f"is {truth} {percent(scores.truth[index])}",
-            tag("small", f"{called}: {name}" if name else called),
-        ]
-    )
-    picture = tag(
-        "img",
-        src=picture_address(pixels),
-        alt=f"{called}: predicted {said}, true class {truth}",
-        class_="small" if max(pixels.shape[:2]) <= SMALL_SIDE else None,
-    )
-    return tag("figure", picture, tag("figcaption", caption))
+    predicted, true = evaluation.classes[scores.predicted[index]], evaluation.classes[evaluation.labels[index]]
+    title = f"{split.capitalize()} image {index}"
+    return {
+        "url": to_data_url(pixels),
+        "alt": f"{title}: predicted {predicted}, true class {true}",
+        "is_small": max(pixels.shape[:2]) <= SMALL_SIDE,
+        "predicted": predicted,
+        "confidence": percent(scores.confidence[index]),
+        "true": true,
+        "true_probability": percent(scores.true_probability[index]),
+        "name": f"{title}: {name}" if name else title,
+    }
 
 
-def picture_address(pixels: np.ndarray) -> str:
-    """Pixels (H, W, C) uint8 as an address that holds them: exact where they are few, else small and nearly so."""
+def to_data_url(pixels: np.ndarray) -> str:
+    """Return pixels (H, W, C) uint8 as a data URL: a PNG if the image is small, else a reduced JPEG."""
     image, out = Image.fromarray(pixels.squeeze()), io.BytesIO()
     if max(image.size) <= SMALL_SIDE:
         image.save(out, "PNG", optimize=True)
@@ -146,28 +121,25 @@ def picture_address(pixels: np.ndarray) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-def show_calibration(evaluation: Evaluation, calibration: Calibration) -> Html:
-    """How far confidence and accuracy lie apart, and what the run's kept temperature makes of it."""
-    found = reliability_of(evaluation)
+def describe_calibration(evaluation: Evaluation, calibration: Calibration) -> list[tuple[str, str]]:
+    """Return accuracy, confidence and calibration error, also with the run's saved temperature."""
+    reliability = reliability_of(evaluation)
     confidence = float(np.nan_to_num(evaluation.scores.confidence).mean())
-    pairs = [
+    bins = len(reliability.count)
+    facts = [
         ("Accuracy", percent(evaluation.accuracy)),
         ("Mean confidence", percent(confidence)),
         (
             "Calibration error",
-            f"{percent(found.expected_error)}, in the worst of {len(found.count)} groups {percent(found.largest_error)}",
+            f"{percent(reliability.expected_error)}, in the worst of {bins} bins {percent(reliability.largest_error)}",
         ),
     ]
     if calibration.is_fitted:
-        mended = reliability_of(evaluation.with_temperature(calibration.temperature))
-        pairs += [
+        calibrated = reliability_of(evaluation.with_temperature(calibration.temperature))
+        facts += [
             ("Temperature", f"{calibration.temperature:.2f}, fitted on {calibration.images:,} validation images"),
-            ("Calibration error, calibrated", percent(mended.expected_error)),
+            ("Calibration error, calibrated", percent(calibrated.expected_error)),
         ]
     if calibration.threshold:
-        pairs.append(("Answers from a probability of", percent(calibration.threshold)))
-    about = (
-        "Whether the network is as often right as it is sure: images are grouped by confidence, and in each group mean confidence and accuracy "
-        "are compared (expected calibration error, Naeini and others, 2015). 0 % is perfect."
-    )
-    return section("Calibration", tag("p", about, class_="hint"), facts(pairs))
+        facts.append(("Confidence threshold", percent(calibration.threshold)))
+    return facts

@@ -1,5 +1,4 @@
-"""A run of the store as a report (see `analysis.report`): gathers what the store and the run's folder tell. In: a run and what was looked at.
-Out: the report's text, with Progress on the way."""
+"""The report on a run of the store (see `document`): collects the facts. In: a run and its evaluation. Out: the report's text."""
 
 import platform
 import time
@@ -7,7 +6,7 @@ from collections.abc import Generator
 from importlib.metadata import version
 
 import cnn_core
-from cnn_core.data.imported import image_names
+from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Split
 from cnn_core.events import Progress
@@ -25,10 +24,14 @@ from cnn_core.runs.store import Store
 def report_run(
     store: Store, run: Run, evaluation: Evaluation, images: ImageSet, *, split: Split = "test", epoch: int | None = None
 ) -> Generator[Progress, None, str]:
-    """The report on `run`: its best network or that after a kept `epoch`, evaluated on the `images` of `part`. Raises StudioError."""
+    """Write the report on the best model of `run`, or that of a saved `epoch`, evaluated on the `images` of `split`.
+
+    Yields Progress. Raises StudioError.
+    """
     yield Progress("Reading the run", 0, 1)
     source = open_source(run.config.data, store.home)
-    looked = EvaluationFacts(
+    assert isinstance(source, ImportedSource | OnDemandSource)  # all sources are
+    evaluated = EvaluationFacts(
         evaluation,
         images,
         image_names(source, images),
@@ -38,12 +41,12 @@ def report_run(
         load_calibration(store.home.run_folder(run.id)) if epoch is None else NO_CALIBRATION,
         count_models(store.home, run.config.data, run.id, epoch) if split == "test" else 0,
     )
-    return (yield from write_report(gather_facts(store, run), looked))
+    return (yield from write_report(gather_facts(store, run), evaluated))
 
 
 def gather_facts(store: Store, run: Run) -> RunFacts:
-    """What the store tells of a run, as far as it has come."""
-    told = EventReader(store, run.id)
+    """Return the facts of a run from the store."""
+    events = EventReader(store, run.id)
     return RunFacts(
         id=run.id,
         name=run.name,
@@ -51,12 +54,12 @@ def gather_facts(store: Store, run: Run) -> RunFacts:
         tags=run.tags,
         status=run.status,
         created=run.created,
-        made=time.time(),
+        reported=time.time(),
         parent=run.parent,
         parent_epoch=run.parent_epoch,
         config=run.config,
-        changes=told.changes(),
-        epochs=told.epochs(),
+        changes=events.changes(),
+        epochs=events.epochs(),
         summary=run.summary or summarise_history(read_history(store, run.id)),
         trained_on=store.data_version(run.id),
         versions={"CNN Studio": cnn_core.__version__, "Python": platform.python_version()}

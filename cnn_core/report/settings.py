@@ -1,4 +1,4 @@
-"""The part of a report on settings: what was chosen, what differs from the defaults, and how to have the same run again."""
+"""The report on settings: all values, the difference from the defaults, and how to reproduce the run."""
 
 import json
 import shlex
@@ -9,13 +9,12 @@ from cnn_core.config.defaults import defaults
 from cnn_core.config.schema import TrainConfig, facts, has_effect
 from cnn_core.config.setting import value_in_words
 from cnn_core.events import Changed
-from cnn_core.report.markup import Html, section, table, tag
 
-CHOSEN_FIRST = ("model", "optimizer")  # on which the defaults of the others depend
+CHOSEN_FIRST = ("model", "optimizer")  # the defaults of the others depend on them
 
 
-def usual_settings(config: TrainConfig) -> dict[str, Any]:
-    """What every setting but the data would be had nobody chosen it: for this data set, and, but for themselves, this model and optimizer."""
+def default_settings(config: TrainConfig) -> dict[str, Any]:
+    """Return the default of each setting for this data set, model and optimizer."""
     fields = {name: field.default for name, field in TrainConfig.model_fields.items()}
     model = {**fields, **defaults(config.data, {})}["model"]
     optimizer = {**fields, **defaults(config.data, {"model": config.model})}["optimizer"]
@@ -24,13 +23,13 @@ def usual_settings(config: TrainConfig) -> dict[str, Any]:
 
 
 def chosen_settings(config: TrainConfig) -> dict[str, Any]:
-    """The settings that are not as usual, by name."""
-    usual = usual_settings(config)
+    """Return the settings that differ from their defaults, by name."""
+    usual = default_settings(config)
     return {name: value for name, value in config.model_dump().items() if value != usual[name]}
 
 
 def command_line(config: TrainConfig) -> str:
-    """What starts the same run in a terminal: the data and what is not as usual."""
+    """Return the command that starts the same run: the data and the settings that differ from their defaults."""
     options = [_option(name, value) for name, value in chosen_settings(config).items()]
     return " ".join(["python -m cnn_core train", _option("data", config.data), *options])
 
@@ -42,59 +41,44 @@ def _option(name: str, value: Any) -> str:
     return f"{flag}={shlex.quote(str(value))}"
 
 
-def show_settings(config: TrainConfig, changes: Sequence[Changed]) -> Html:
-    usual, given = usual_settings(config), config.model_dump()
-    shown = [name for name in given if has_effect(name, given)]
-    other = [name for name in shown if given[name] != usual[name]]
-    lead = (
-        f"{len(other)} of {len(shown)} settings differ from what this data set, model and optimizer have by default."
-        if other
-        else "All settings are as this data set, model and optimizer have them by default."
-    )
-    changed = [
-        tag(
-            "p",
-            f"Changed after step {one.step:,}: " + ", ".join(f"{_title(n)} {value_in_words(v)}" for n, v in one.settings.items()),
-        )
-        for one in changes
-    ]
-    own = [(*_row(name, given[name]), value_in_words(usual[name])) for name in other]
-    every = table("With these the run began", ("Setting", "Value", "Unit"), [_row(name, given[name]) for name in shown], words=3)
-    return section(
-        "Settings",
-        tag("p", lead, class_="hint"),
-        table("Chosen for this run", ("Setting", "Value", "Unit", "Default"), own, words=4) if own else "",
-        *changed,
-        tag("details", tag("summary", f"All {len(shown)} settings that have an effect"), every),
-    )
+def describe_settings(config: TrainConfig, changes: Sequence[Changed]) -> dict[str, Any]:
+    """Return the values of the section on settings."""
+    usual, chosen = default_settings(config), config.model_dump()
+    shown = [name for name in chosen if has_effect(name, chosen)]
+    different = [name for name in shown if chosen[name] != usual[name]]
+    return {
+        "lead": f"{len(different)} of {len(shown)} settings differ from the defaults of this data set, model and optimizer.",
+        "changed_rows": [(*_row(name, chosen[name]), value_in_words(usual[name])) for name in different],
+        "changes_in_training": [_describe_change(change) for change in changes],
+        "all_rows": [_row(name, chosen[name]) for name in shown],
+    }
+
+
+def _describe_change(change: Changed) -> str:
+    values = ", ".join(f"{_title(name)} {value_in_words(value)}" for name, value in change.settings.items())
+    return f"Changed after step {change.step:,}: {values}"
 
 
 def _row(name: str, value: Any) -> tuple[str, str, str]:
-    """Title, value and unit of a setting."""
+    """Return title, value and unit of a setting."""
     return _title(name), value_in_words(value), facts(name).unit
 
 
-def show_reproduction(config: TrainConfig, changes: Sequence[Changed], parent: str, parent_epoch: int | None) -> Html:
-    told = [tag("p", "In a terminal, with the same data set:"), tag("pre", tag("code", command_line(config)))]
+def describe_reproduction(
+    config: TrainConfig, changes: Sequence[Changed], parent: str, parent_epoch: int | None
+) -> dict[str, Any]:
+    """Return the values of the section on how to reproduce the run."""
+    notes = []
     if parent:
-        told.append(
-            tag(
-                "p", f"This run did not begin afresh: it went on from run {parent} after epoch {parent_epoch}, which comes first."
-            )
-        )
+        notes.append(f"This run is a branch of run {parent} after epoch {parent_epoch}. Train that run first.")
     if changes:
-        told.append(tag("p", "These are the settings that it began with; what was changed while it trained is listed above."))
-    told.append(
-        tag(
-            "p",
-            "The same seed gives the same random draws. On another machine or with another version of PyTorch the figures may differ a little.",
-            class_="hint",
-        )
-    )
-    file = json.dumps(config.model_dump(), indent=2, ensure_ascii=False)
-    about = "All settings as a file: keep it as settings.json, for --config or for the form"
-    return section("How to reproduce it", *told, tag("details", tag("summary", about), tag("pre", tag("code", file))))
+        notes.append("These are the settings at the start; the changes during training are listed above.")
+    return {
+        "command": command_line(config),
+        "notes": notes,
+        "settings_file": json.dumps(config.model_dump(), indent=2, ensure_ascii=False),
+    }
 
 
 def _title(name: str) -> str:
-    return TrainConfig.model_fields[name].title
+    return TrainConfig.model_fields[name].title or name

@@ -1,4 +1,4 @@
-"""The charts of the Trust view, as pure functions to Plotly figures: the reliability diagram, and coverage against accuracy."""
+"""Charts of the Calibration view: reliability diagram, and accuracy by coverage."""
 
 from typing import TYPE_CHECKING
 
@@ -12,20 +12,19 @@ if TYPE_CHECKING:
     from cnn_core.metrics.abstention import Abstention
     from cnn_core.metrics.calibration import Reliability
 
-# Colours are the theme's, which colour-blind readers tell apart; symbols and dashes differ too.
-LOOKS = ((THEME_COLOURS[0], "circle", "solid"), (THEME_COLOURS[1], "square", "dash"))
+# The theme's colours are distinguishable with colour blindness; symbols and dashes differ too.
+STYLES = ((THEME_COLOURS[0], "circle", "solid"), (THEME_COLOURS[1], "square", "dash"))
 GREY = THEME_COLOURS[8]
 
 
 def reliability_diagram(diagrams: dict[str, "Reliability"]) -> go.Figure:
-    """One or two reliability diagrams by name: above, accuracy by confidence beside the line on which both are equal; below, how many
-    images have that confidence."""
+    """Draw one or two reliability diagrams by name: above, accuracy by confidence; below, the number of images by confidence."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.06)
     line = {"color": GREY, "dash": "dot"}
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, name="as sure as right", hoverinfo="skip", row=1, col=1)
-    for (name, reliability), (colour, symbol, dash) in zip(diagrams.items(), LOOKS, strict=False):
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, name="perfectly calibrated", hoverinfo="skip", row=1, col=1)
+    for (name, reliability), (colour, symbol, dash) in zip(diagrams.items(), STYLES, strict=False):
         filled = reliability.count > 0
-        texts = [_bin_in_words(reliability, place, name) for place in range(len(reliability.count))]
+        texts = [_describe_bin(reliability, place, name) for place in range(len(reliability.count))]
         figure.add_scatter(
             x=reliability.confidence[filled],
             y=reliability.accuracy[filled],
@@ -58,23 +57,23 @@ def reliability_diagram(diagrams: dict[str, "Reliability"]) -> go.Figure:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
     figure.update_xaxes(range=[0, 1.02], tickformat=".0%")
-    figure.update_xaxes(title="confidence: probability of the answer", row=2, col=1)
+    figure.update_xaxes(title="confidence: probability of the predicted class", row=2, col=1)
     figure.update_yaxes(title="accuracy", range=[0, 1.02], tickformat=".0%", automargin=True, row=1, col=1)
     figure.update_yaxes(title="images", automargin=True, row=2, col=1)
     return figure
 
 
-def _bin_in_words(reliability: "Reliability", place: int, name: str) -> str:
+def _describe_bin(reliability: "Reliability", place: int, name: str) -> str:
     low, high = reliability.edges[place], reliability.edges[place + 1]
     head = f"{name}: {reliability.count[place]:,} images with a confidence of {low:.0%} to {high:.0%}"
     if not reliability.count[place]:
         return head
-    return f"{head}<br>mean confidence {reliability.confidence[place]:.1%}, right {reliability.accuracy[place]:.1%}"
+    return f"{head}<br>mean confidence {reliability.confidence[place]:.1%}, accuracy {reliability.accuracy[place]:.1%}"
 
 
 def coverage_chart(curve: "Abstention", at: "Abstention") -> go.Figure:
-    """Accuracy of the answers by how many images are answered, with a mark at the one threshold of `at`."""
-    colour, symbol = LOOKS[0][0], "diamond"
+    """Draw the accuracy by coverage, with a mark at the threshold of `at`."""
+    colour, symbol = STYLES[0][0], "diamond"
     figure = go.Figure()
     figure.add_scatter(
         x=curve.coverage,
@@ -83,23 +82,23 @@ def coverage_chart(curve: "Abstention", at: "Abstention") -> go.Figure:
         name="any threshold",
         line={"color": colour},
         customdata=curve.thresholds,
-        hovertemplate="threshold %{customdata:.1%}<br>answers %{x:.1%} of the images<br>right in %{y:.1%}<extra></extra>",
+        hovertemplate="threshold %{customdata:.1%}<br>coverage %{x:.1%}<br>accuracy %{y:.1%}<extra></extra>",
     )
-    if at.answered[0]:
+    if at.predicted[0]:
         figure.add_scatter(
             x=at.coverage,
             y=at.accuracy,
             mode="markers",
             name=f"threshold {100 * at.thresholds[0]:g}%",
-            marker={"symbol": symbol, "size": 13, "color": LOOKS[1][0]},
-            hovertemplate="answers %{x:.1%} of the images<br>right in %{y:.1%}<extra></extra>",
+            marker={"symbol": symbol, "size": 13, "color": STYLES[1][0]},
+            hovertemplate="coverage %{x:.1%}<br>accuracy %{y:.1%}<extra></extra>",
         )
     figure.update_layout(
         height=300, margin={"l": 10, "r": 10, "t": 10, "b": 10}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}
     )
     lowest = float(np.nanmin(np.append(curve.accuracy, 0.99)))
-    figure.update_xaxes(title="images that are answered", range=[0, 1.02], tickformat=".0%")
+    figure.update_xaxes(title="coverage", range=[0, 1.02], tickformat=".0%")
     figure.update_yaxes(
-        title="answers that are right", range=[lowest - 0.05 * (1 - lowest), 1.002], tickformat=".0%", automargin=True
+        title="accuracy of predictions made", range=[lowest - 0.05 * (1 - lowest), 1.002], tickformat=".0%", automargin=True
     )
     return figure

@@ -1,4 +1,4 @@
-"""Small images as HTML, enlarged without blurring, with caption and alternative text. Names from outside are escaped."""
+"""Small images as HTML: enlarged without smoothing, with caption and alternative text. All names are escaped."""
 
 import base64
 import html
@@ -33,7 +33,7 @@ def image_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> str:
 
 
 def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
-    """Return cards for images (N, H, W, C) uint8 with their names."""
+    """Return images (N, H, W, C) uint8 with their names as HTML."""
     cards = (
         f'<figure><img src="{data_url(image)}" alt="{html.escape(name)}"><figcaption>{html.escape(name)}</figcaption></figure>'
         for image, name in zip(images, names, strict=True)
@@ -42,7 +42,7 @@ def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
 
 
 def data_url(pixels: np.ndarray) -> str:
-    """Return pixels (H, W, C) uint8 as a PNG in a data URL."""
+    """Return pixels (H, W, C) uint8 as the data URL of a PNG."""
     out = io.BytesIO()
     Image.fromarray(pixels.squeeze()).save(out, "PNG")
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"

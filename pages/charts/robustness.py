@@ -1,4 +1,4 @@
-"""The chart of the Robustness view, as a pure function to a Plotly figure: accuracy by strength, one line for every corruption."""
+"""The chart of the Robustness view: accuracy by strength, one line for each corruption."""
 
 import math
 from typing import TYPE_CHECKING
@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 if TYPE_CHECKING:
     from cnn_core.metrics.robustness import Robustness
 
-# Colours are the theme's, which colour-blind readers tell apart; symbols and dashes differ too.
-LOOKS = (
+# The theme's colours are distinguishable with colour blindness; symbols and dashes differ too.
+STYLES = (
     ("circle", "solid"),
     ("square", "dash"),
     ("diamond", "dot"),
@@ -21,19 +21,19 @@ LOOKS = (
 MARGIN = 0.02  # of accuracy, above and below the lines
 
 
-def robustness_chart(found: "Robustness", classes: int) -> go.Figure:
-    """Accuracy (share of the images) by strength 0 to 5, and where guessing among `classes` lies if the lines come near it.
+def robustness_chart(result: "Robustness", classes: int) -> go.Figure:
+    """Draw accuracy by strength 0 to 5, with the chance level of `classes` if the lines come near it.
 
-    In the legend the corruption that is borne best comes first.
+    The legend begins with the corruption that lowers the accuracy least.
     """
     from cnn_core.metrics.corruptions import CORRUPTIONS
 
-    accuracy = found.accuracy
+    accuracy = result.accuracy
     best_first = (-accuracy.mean(1)).argsort(kind="stable").tolist()
     figure = go.Figure()
     for place, (corruption, line) in enumerate(zip(CORRUPTIONS, accuracy, strict=True)):
-        symbol, dash = LOOKS[place]
-        words = ["as they are", *map(corruption.in_words, corruption.strengths)]
+        symbol, dash = STYLES[place]
+        texts = ["no corruption", *map(corruption.describe, corruption.strengths)]
         figure.add_scatter(
             x=list(range(len(line))),
             y=line,
@@ -42,29 +42,29 @@ def robustness_chart(found: "Robustness", classes: int) -> go.Figure:
             legendrank=best_first.index(place),
             line={"dash": dash},
             marker={"symbol": symbol, "size": 9},
-            customdata=[_in_words(found, text, float(share)) for text, share in zip(words, line, strict=True)],
+            customdata=[_describe(result, text, float(value)) for text, value in zip(texts, line, strict=True)],
             hovertemplate="%{customdata}<extra></extra>",
         )
     bottom, top = _range(float(accuracy.min()), float(accuracy.max()))
     if classes and bottom < 1 / classes < top:
-        figure.add_hline(1 / classes, line={"dash": "dot", "width": 1}, annotation={"text": "guessing", "xanchor": "right"})
+        figure.add_hline(1 / classes, line={"dash": "dot", "width": 1}, annotation={"text": "chance", "xanchor": "right"})
     figure.update_layout(
         height=440,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
-    figure.update_xaxes(title="strength (0: as they are)", dtick=1, range=[-0.15, accuracy.shape[1] - 0.85])
+    figure.update_xaxes(title="strength (0: no corruption)", dtick=1, range=[-0.15, accuracy.shape[1] - 0.85])
     figure.update_yaxes(title="accuracy", range=[bottom, top], tickformat=".0%", automargin=True)
     return figure
 
 
-def _in_words(found: "Robustness", text: str, share: float) -> str:
-    low, high = found.interval(share)
-    return f"{text}<br>{share:.1%} right (95 %: {low:.1%} to {high:.1%})"
+def _describe(result: "Robustness", text: str, accuracy: float) -> str:
+    low, high = result.interval(accuracy)
+    return f"{text}<br>accuracy {accuracy:.1%} (95 %: {low:.1%} to {high:.1%})"
 
 
 def _range(lowest: float, highest: float) -> tuple[float, float]:
-    """Both ends of the axis: whole tenths around the lines, with room for their marks."""
+    """Return both ends of the axis: whole tenths around the lines, with a margin."""
     bottom = max(0.0, math.floor(10 * (lowest - MARGIN)) / 10)
     top = min(1.0, math.ceil(10 * (highest + MARGIN)) / 10)
     return bottom if bottom else -MARGIN, top + MARGIN

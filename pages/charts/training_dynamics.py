@@ -1,4 +1,4 @@
-"""The charts of the Learning view, as pure functions from a History to Plotly figures."""
+"""Charts of the Training dynamics view."""
 
 import html
 from collections.abc import Sequence
@@ -12,43 +12,41 @@ from pages.charts.theme import THEME_COLOURS
 if TYPE_CHECKING:
     from cnn_core.metrics.training_dynamics import TrainingDynamics
 
-    pass
-
-# Colours are the theme's, which colour-blind readers tell apart.
+# The theme's colours are distinguishable with colour blindness.
 RIGHT, WRONG = THEME_COLOURS[:2]
-PAPER = "#000038"  # what Streamlit's chart theme puts the page's background in the place of
+PAPER = "#000038"  # Streamlit's chart theme replaces it with the page's background
 HEIGHT, ROW = 300, 26
 MOST_TIMES = 12  # forgetting events that have a bar of their own
-MARKED = 40  # epochs in which a cell has room for a mark
+MARKED = 40  # epochs up to which a cell has room for a mark
 
 
 def learned_chart(history: "TrainingDynamics") -> go.Figure:
-    """Bars: images that were right for the first time in an epoch. Line: all that were right in it."""
+    """Draw the images that were first correct in each epoch as bars, and all that were correct in it as a line."""
     epochs = np.array(history.epochs)
     first = np.diff(history.learned_by, prepend=0)
     figure = go.Figure()
     figure.add_bar(
         x=epochs,
         y=first,
-        name="right for the first time",
+        name="first correct",
         marker={"color": RIGHT},
-        hovertemplate="epoch %{x}: %{y:,} images were right for the first time<extra></extra>",
+        hovertemplate="epoch %{x}: %{y:,} images first correct<extra></extra>",
     )
     figure.add_scatter(
         x=epochs,
-        y=history.right_in,
-        name="right in this epoch",
+        y=history.correct_per_epoch,
+        name="correct in this epoch",
         mode="lines+markers" if len(epochs) <= MARKED else "lines",
         line={"color": WRONG, "width": 2},
         marker={"symbol": "square"},
-        hovertemplate="epoch %{x}: %{y:,} images were right<extra></extra>",
+        hovertemplate="epoch %{x}: %{y:,} images correct<extra></extra>",
     )
-    return _laid_out(figure, "epoch")
+    return _finish_layout(figure, "epoch")
 
 
 def forgetting_chart(history: "TrainingDynamics") -> go.Figure:
-    """How many of the images that were ever right were forgotten how often; the last bar holds all that were even more often."""
-    times = np.minimum(history.forgotten[~history.is_never_learned], MOST_TIMES)
+    """Draw the number of learned images by forgetting events; the last bar includes higher numbers."""
+    times = np.minimum(history.forgetting_events[~history.is_never_learned], MOST_TIMES)
     counts = np.bincount(times, minlength=1)
     names = [f"{number}+" if number == MOST_TIMES else str(number) for number in range(len(counts))]
     figure = go.Figure()
@@ -56,22 +54,22 @@ def forgetting_chart(history: "TrainingDynamics") -> go.Figure:
         x=names,
         y=counts,
         marker={"color": RIGHT},
-        hovertemplate="forgotten %{x} times: %{y:,} images<extra></extra>",
+        hovertemplate="%{x} forgetting events: %{y:,} images<extra></extra>",
     )
-    figure = _laid_out(figure, "times forgotten")
+    figure = _finish_layout(figure, "forgetting events")
     figure.update_xaxes(type="category")
     return figure
 
 
 def epochs_chart(history: "TrainingDynamics", indices: Sequence[int], names: Sequence[str]) -> go.Figure:
-    """A row of epochs for each image at `indices`, called `names`: blue with ✓ where it was right, orange with ✗ where it was wrong."""
-    is_right = np.stack([history.of_image(index) for index in indices])
-    marks = np.where(is_right, "✓", "✗")
+    """Draw a row of epochs for each image at `indices` with its name: blue with ✓ if correct, orange with ✗ if wrong."""
+    is_correct = np.stack([history.image_history(index) for index in indices])
+    marks = np.where(is_correct, "✓", "✗")
     figure = go.Figure(
         go.Heatmap(
             x=history.epochs,
             y=[html.escape(name) for name in names],
-            z=is_right.astype(int),
+            z=is_correct.astype(int),
             zmin=0,
             zmax=1,
             colorscale=[[0, WRONG], [0.5, WRONG], [0.5, RIGHT], [1, RIGHT]],
@@ -90,7 +88,7 @@ def epochs_chart(history: "TrainingDynamics", indices: Sequence[int], names: Seq
     return figure
 
 
-def _laid_out(figure: go.Figure, across: str) -> go.Figure:
+def _finish_layout(figure: go.Figure, across: str) -> go.Figure:
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
@@ -103,5 +101,5 @@ def _laid_out(figure: go.Figure, across: str) -> go.Figure:
 
 
 def _whole_ticks(history: "TrainingDynamics") -> dict[str, int]:
-    """One tick an epoch while there are few: in between there is nothing."""
+    """Return one tick per epoch if there are few."""
     return {"dtick": 1} if len(history.epochs) <= 20 else {}

@@ -1,4 +1,4 @@
-"""What the Evaluate page is about: a run, its best network or that of a kept epoch, and one part of its images."""
+"""The subject of the Evaluate page: a run, its best model or that of a saved epoch, and a split."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ SPLITS: dict[Split, str] = {"test": "test", "val": "validation", "train": "train
 
 @dataclass(frozen=True)
 class EvaluationSubject:
-    """A run's network, the best (epoch None) or that after a kept `epoch`, on the images of `part`."""
+    """A run's best model (epoch None), or that of a saved `epoch`, on the images of `split`."""
 
     run: Run
     epoch: int | None
@@ -35,6 +35,7 @@ class EvaluationSubject:
 
     @property
     def folder(self) -> Path:
+        """The run's folder."""
         return get_store().home.run_folder(self.run.id)
 
     @property
@@ -43,37 +44,37 @@ class EvaluationSubject:
         return open_source(self.run.config.data, get_store().home)
 
     def evaluation(self, split: Split | None = None) -> "Evaluation":
-        """On the images of its part or another one; computed with progress where it is not kept. Raises StudioError."""
+        """Return the evaluation on its split or another one, computed with progress unless it is cached. Raises StudioError."""
         return evaluate_with_progress(self.run, split or self.split, self.epoch)
 
     def images(self, split: Split | None = None) -> ImageSet:
-        """The images in the order of the evaluation. Raises DataError."""
+        """Return the images in the order of the evaluation. Raises DataError."""
         return images_of(self.run, split or self.split)
 
-    def network(self) -> "tuple[nn.Module, ModelCard]":
-        """The network on the CPU in evaluation mode, shared by all sessions: whoever changes it puts it back. Raises RunError."""
+    def model(self) -> "tuple[nn.Module, ModelCard]":
+        """Return the model on the CPU in evaluation mode; it is shared by all sessions and must not be changed. Raises RunError."""
         path = self.folder / WEIGHTS if self.epoch is None else epoch_file(self.folder, self.epoch)
-        return _network(self.folder, self.epoch, path.stat().st_mtime_ns)
+        return _load_model(self.folder, self.epoch, path.stat().st_mtime_ns)
 
     @property
     def name(self) -> str:
-        """For keys of widgets and caches: another one for every subject."""
+        """A name for keys of widgets and caches, unique for each subject."""
         return f"{self.run.id}-{self.epoch}-{self.split}"
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the model…")
-def _network(folder: Path, epoch: int | None, version: int) -> "tuple[nn.Module, ModelCard]":
+def _load_model(folder: Path, epoch: int | None, version: int) -> "tuple[nn.Module, ModelCard]":
     import torch
 
-    from cnn_core.metrics.evaluation import open_network
+    from cnn_core.metrics.evaluation import load_evaluated_model
 
-    return open_network(folder, epoch, torch.device("cpu"))
+    return load_evaluated_model(folder, epoch, torch.device("cpu"))
 
 
 def choose_subject() -> EvaluationSubject | None:
-    """The subject that the boxes at the top of the page name; without any trained run, the empty state."""
+    """Show the inputs at the top of the page and return the subject; None, with the empty state, if there is no trained run."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.container(width=520):  # on a phone a row of its own
+        with st.container(width=520):  # a row of its own on a phone
             run = choose_trained_run("to evaluate")
         if run is None:
             return None
@@ -81,21 +82,21 @@ def choose_subject() -> EvaluationSubject | None:
         best = run.summary.get("best_epoch")
         epoch = choose_optional(
             f"best (epoch {best})" if best else "best",
-            "Network",
+            "Model",
             epochs[::-1],
             lambda number: f"after epoch {number}",
             key=f"evaluate-epoch-{run.id}",
             width=180,
-            help="The best network by validation accuracy, or the one after any epoch whose state was kept.",
+            help="The best model by validation accuracy, or that of a saved epoch.",
         )
         split = st.segmented_control(
-            "Images",
+            "Split",
             list(SPLITS),
             default="test",
             required=True,
             format_func=SPLITS.__getitem__,
             key="evaluate-part",
-            help="Test images were never used for training. Validation images chose the best epoch; training images are what it learned from.",
+            help="Test images are not used for training. Validation images choose the best epoch. The model was trained on the training images.",
         )
     if split == "test":
         show_test_set_usage(run, epoch)

@@ -1,4 +1,4 @@
-"""Images of a subject in a paged grid, each with what the network said of it: the one way in which every view shows images."""
+"""Images of a subject in a paged grid, each with its prediction. All views of Evaluate use it."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 PAGE = 24
-TOLD = 3  # classes whose probabilities are told of an image
+RANKED = 3  # classes in the description of an image
 
 
 def open_explain(image: int) -> None:
-    """The Inside view of this page, at the image of an index."""
-    st.query_params.update({"view": "Inside", "image": str(image)})
+    """Open the Explain view of this page at an image."""
+    st.query_params.update({"view": "Explain", "image": str(image)})
     st.rerun()
 
 
@@ -28,44 +28,48 @@ def show_image_grid(
     indices: np.ndarray,
     key: str,
     caption: Callable[[int], str] | None = None,
-    look: Callable[[int], None] = open_explain,
+    explain: Callable[[int], None] = open_explain,
 ) -> list[int]:
-    """The images at `indices` (int64, in the order in which they are shown), a page of them at a time; gives those that are ticked.
+    """Show the images at `indices` (int64, in this order) in pages and return the ticked ones.
 
-    `key`: of the widgets, another one for every list. `caption`: what stands below the image of an index, instead of the network's verdict.
-    `look`: goes to where one sees inside of the network at an image.
+    `key`: of the widgets, unique for each list. `caption`: returns the caption of an image instead of its prediction. `explain`: opens the
+    explanation of an image.
     """
     if not len(indices):
-        st.info("There is no such image.", icon=":material/search:")
+        st.info("No images.", icon=":material/search:")
         return []
     pages = -(-len(indices) // PAGE)
     page = st.pagination(pages, key=f"{key}-page") if pages > 1 else 1
     shown = indices[(page - 1) * PAGE : page * PAGE]
-    images, shares = subject.images()[shown], evaluation.probabilities(shown)
-    pictures = [
-        GridImage(int(index), image, *_in_words(subject, evaluation, int(index), row, caption))
-        for index, image, row in zip(shown, images, shares, strict=True)
+    images, probabilities = subject.images()[shown], evaluation.probabilities(shown)
+    grid_images = [
+        GridImage(int(index), image, *_describe(subject, evaluation, int(index), row, caption))
+        for index, image, row in zip(shown, images, probabilities, strict=True)
     ]
-    picked = pick_images(f"{key}-picked", pictures)
-    _offer_inside(picked, key, look)
+    picked = pick_images(f"{key}-picked", grid_images)
+    _offer_explanation(picked, key, explain)
     return picked
 
 
-def _offer_inside(picked: list[int], key: str, look: Callable[[int], None]) -> None:
-    """The way to see inside, about the first of the ticked images."""
+def _offer_explanation(picked: list[int], key: str, explain: Callable[[int], None]) -> None:
+    """Offer the explanation of the first ticked image."""
     if not picked:
-        st.caption("Tick an image to see where in it the network looked.")
-    elif st.button(f"Why? Grad-CAM of image {picked[0]}", icon=":material/visibility:", key=f"{key}-why"):
-        look(picked[0])
+        st.caption("Tick an image to explain its prediction with Grad-CAM.")
+    elif st.button(f"Grad-CAM of image {picked[0]}", icon=":material/visibility:", key=f"{key}-why"):
+        explain(picked[0])
 
 
-def _in_words(
-    subject: EvaluationSubject, evaluation: "Evaluation", index: int, shares: np.ndarray, caption: Callable[[int], str] | None
+def _describe(
+    subject: EvaluationSubject,
+    evaluation: "Evaluation",
+    index: int,
+    probabilities: np.ndarray,
+    caption: Callable[[int], str] | None,
 ) -> tuple[str, str]:
-    """What stands below an image, and what a screen reader or a resting pointer is told."""
-    said, truth = evaluation.predicted[index], evaluation.labels[index]
-    verdict = "✓" if said == truth else f"✗ is {evaluation.classes[truth]}"
-    ranked = np.argsort(-shares, kind="stable")[:TOLD]
-    told = ", ".join(f"{evaluation.classes[label]} {shares[label]:.1%}" for label in ranked)
-    about = f"{SPLITS[subject.split].capitalize()} image {index}, true class {evaluation.classes[truth]}: {told}"
-    return caption(index) if caption else f"{evaluation.classes[said]} {shares[said]:.0%} {verdict}", about
+    """Return the caption of an image, and its description for screen readers and tooltips."""
+    predicted, truth = evaluation.predicted[index], evaluation.labels[index]
+    verdict = "✓" if predicted == truth else f"✗ true: {evaluation.classes[truth]}"
+    ranked = np.argsort(-probabilities, kind="stable")[:RANKED]
+    ranking = ", ".join(f"{evaluation.classes[label]} {probabilities[label]:.1%}" for label in ranked)
+    about = f"{SPLITS[subject.split].capitalize()} image {index}, true class {evaluation.classes[truth]}: {ranking}"
+    return caption(index) if caption else f"{evaluation.classes[predicted]} {probabilities[predicted]:.0%} {verdict}", about

@@ -1,4 +1,4 @@
-"""How many networks were looked at on these test images: told beside the choice of images, and warned of when they are many."""
+"""How many models were evaluated on a test set: a caption, and a warning if they are many."""
 
 import streamlit as st
 
@@ -11,19 +11,19 @@ from pages.shared.text import plain
 
 
 def show_test_set_usage(run: Run, epoch: int | None) -> None:
-    """Below the choice of test images of the network after `epoch` of `run`, or its best one."""
+    """Show the number of models evaluated on the test set of `run`, including its best model (epoch None) or that of `epoch`."""
     home, data = get_store().home, run.config.data
     try:
         name = plain(open_source(data, home).info.name)
     except DataError:
-        return  # whoever reads the images says so
+        return  # the view that reads the images shows the error
     count = count_models(home, data, run.id, epoch)
-    told = f"Test images of {name} looked at for {count:,} network{'' if count == 1 else 's'}."
+    text = f"Test set of {name} used to evaluate {count:,} model{'' if count == 1 else 's'}."
     if count < MANY:
-        st.caption(told)
+        st.caption(text)
         return
     st.warning(
-        f"{told} Whoever chooses the best of so many by these images finds its accuracy too good: part of it is luck on just these images. "
-        "Choose by validation images, and look at the test images once, at the end.",
+        f"{text} The best test accuracy of many models overestimates the accuracy on new images. Choose a model by validation accuracy, and use "
+        "the test set once, at the end.",
         icon=":material/visibility:",
     )

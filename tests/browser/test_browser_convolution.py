@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
-from cnn_core.explain.single_image import normalised
+from cnn_core.explain.single_image import to_model_input
 from cnn_core.inference.classifier import Classifier
 from cnn_core.metrics.evaluation import load_split
 from tests.browser.pilot import assert_sound, use_module, visit
@@ -26,7 +26,7 @@ def outputs(store):
     for layer in classifier.model.modules():
         if isinstance(layer, torch.nn.Conv2d):
             layer.register_forward_hook(lambda layer, inputs, outputs: found.append(outputs[0].detach().clone()))
-    classifier.model(normalised(pixels, classifier.card))
+    classifier.model(to_model_input(pixels, classifier.card))
     return [maps.numpy() for maps in found]
 
 

@@ -94,8 +94,8 @@ def test_on_a_phone_the_matrix_scrolls_in_its_frame_and_the_names_stay(page, ser
 
 
 def test_every_choice_of_a_view_holds_and_the_address_follows_and_leads_back(page, server):
-    visit(page, server, "evaluate", f"?run={RUN}&view=Trust")
-    for name, address in (("Figures", "Figures"), ("Mistakes", "Mistakes"), ("Take along", "Take+along"), ("Compare", "Compare")):
+    visit(page, server, "evaluate", f"?run={RUN}&view=Calibration")
+    for name, address in (("Metrics", "Metrics"), ("Mistakes", "Mistakes"), ("Export", "Export"), ("Compare", "Compare")):
         choice = page.get_by_role("radio", name=name, exact=True)
         choice.click()
         settle(page)
@@ -113,7 +113,7 @@ def test_long_work_shows_its_progress_stops_at_cancel_and_can_be_started_again_w
     cancel = page.get_by_role("button", name="Cancel")
     cancel.wait_for()
     other = open_tab()
-    visit(other, server, "evaluate", f"?run={RUN}&view=Trust")
+    visit(other, server, "evaluate", f"?run={RUN}&view=Calibration")
     other.get_by_text("When to say").wait_for()
     expect(cancel).to_be_visible()
     cancel.click()

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_core.explain.arithmetic import dividing, sliding
-from cnn_core.explain.forward_trace import follow
+from cnn_core.explain.arithmetic import adaptive_windows, sliding_windows
+from cnn_core.explain.forward_trace import trace_forward
 
 
 def step_of(layer, image):
     """What `follow` says of a network that is that layer alone."""
-    return follow(nn.Sequential(layer).eval(), image)[1]
+    return trace_forward(nn.Sequential(layer).eval(), image)[1]
 
 
 def random_image(channels, height=9, width=11):
@@ -38,7 +38,7 @@ def test_one_pixel_written_out_by_hand():
     """Products of window and kernel, number by number, at a pixel whose window begins in the padding."""
     layer, image = nn.Conv2d(2, 3, 3, stride=2, padding=1), random_image(2)
     operation = step_of(layer, image).operation
-    rows, columns = operation.reach.rows[0], operation.reach.columns[2]
+    rows, columns = operation.windows.rows[0], operation.windows.columns[2]
     assert (rows, columns) == ((-1, 0, 1), (3, 4, 5))
     total = layer.bias[1].item()
     for channel in range(2):
@@ -51,18 +51,18 @@ def test_one_pixel_written_out_by_hand():
 
 def test_an_output_channel_looks_at_its_own_group():
     operation = step_of(nn.Conv2d(6, 4, 1, groups=2), random_image(6)).operation
-    assert [list(operation.inputs_of(channel)) for channel in range(4)] == [[0, 1, 2], [0, 1, 2], [3, 4, 5], [3, 4, 5]]
+    assert [list(operation.input_channels(channel)) for channel in range(4)] == [[0, 1, 2], [0, 1, 2], [3, 4, 5], [3, 4, 5]]
 
 
 def test_a_window_slides_by_its_stride_and_begins_in_the_padding():
-    assert sliding(3, 3, stride=2, padding=1, dilation=2) == ((-1, 1, 3), (1, 3, 5), (3, 5, 7))
+    assert sliding_windows(3, 3, stride=2, padding=1, dilation=2) == ((-1, 1, 3), (1, 3, 5), (3, 5, 7))
 
 
 def test_divided_windows_are_those_of_adaptive_pooling():
     for inputs, outputs in ((8, 1), (7, 3), (6, 4), (5, 5)):
         values = torch.arange(inputs, dtype=torch.float32) ** 2
         expected = nn.functional.adaptive_avg_pool1d(values[None], outputs)[0].tolist()
-        assert [float(values[list(taps)].mean()) for taps in dividing(inputs, outputs)] == pytest.approx(expected)
+        assert [float(values[list(taps)].mean()) for taps in adaptive_windows(inputs, outputs)] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("layer", [nn.MaxPool2d(3, 2, 1), nn.MaxPool2d(2), nn.AdaptiveMaxPool2d((2, 3))])
@@ -71,7 +71,7 @@ def test_max_pooling_is_the_largest_number_of_its_window(layer):
     step = step_of(layer, image)
     assert step.operation.is_max
     expected, maps = layer(image)[0].numpy(), image[0].numpy()
-    for row, rows in enumerate(step.operation.reach.rows):
-        for column, columns in enumerate(step.operation.reach.columns):
+    for row, rows in enumerate(step.operation.windows.rows):
+        for column, columns in enumerate(step.operation.windows.columns):
             inside = [maps[:, y, x] for y in rows for x in columns if 0 <= y < 9 and 0 <= x < 11]
             np.testing.assert_array_equal(np.max(inside, 0), expected[:, row, column])

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from cnn_core.data.source import ImageSet
-from cnn_core.explain.feature_maps import feature_maps, find_dead, first_filters, to_shades
+from cnn_core.explain.feature_maps import compute_feature_maps, find_dead_channels, render_first_filters, to_grey
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import ModelCard
 from tests.explain.nets import CLASSES, SIDE, Unchanged, network, pictures
@@ -35,7 +35,7 @@ def random_images(count, channels=3, side=SIDE):
 def test_maps_are_what_the_layers_give_and_nothing_is_changed(family):
     model, image = network(family), pictures(1)
     with Unchanged(model):
-        maps = feature_maps(model, image)
+        maps = compute_feature_maps(model, image)
     given = {}
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d):
@@ -50,7 +50,7 @@ def test_maps_are_what_the_layers_give_and_nothing_is_changed(family):
 
 
 def test_every_use_of_an_activation_is_told():
-    maps = {output.name: output.outputs for output in feature_maps(network("resnet20"), pictures(1))}
+    maps = {output.name: output.outputs for output in compute_feature_maps(network("resnet20"), pictures(1))}
     names = [name for name in maps if name.startswith("layer1.0.")]
     assert names == ["layer1.0.conv1", "layer1.0.activation", "layer1.0.conv2", "layer1.0.activation (2)"]
     assert not torch.equal(maps["layer1.0.activation"], maps["layer1.0.activation (2)"])
@@ -58,7 +58,7 @@ def test_every_use_of_an_activation_is_told():
 
 def test_convnexts_maps_have_their_channels_in_front():
     model = network("convnext")
-    maps = {output.name: output.outputs for output in feature_maps(model, pictures(1))}
+    maps = {output.name: output.outputs for output in compute_feature_maps(model, pictures(1))}
     first = maps["features.1.0.block.0"]
     block = model.features[1][0].block
     expected = block[4](block[3](block[2](first.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2)
@@ -68,7 +68,7 @@ def test_convnexts_maps_have_their_channels_in_front():
 def test_shades_put_zero_at_black_where_nothing_is_negative():
     maps = np.array([[[0.0, 2.0], [1.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]], [[-1.0, 0.0], [1.0, 3.0]], [[2.0, 2.0], [2.0, 2.0]]])
     expected = [[[0, 128], [64, 255]], [[0, 0], [0, 0]], [[0, 64], [128, 255]], [[255, 255], [255, 255]]]
-    np.testing.assert_array_equal(to_shades(maps), expected)
+    np.testing.assert_array_equal(to_grey(maps), expected)
 
 
 def test_filters_are_pictures_with_zero_in_the_middle():
@@ -77,7 +77,7 @@ def test_filters_are_pictures_with_zero_in_the_middle():
         model[0].weight.zero_()
         model[0].weight[0, 0, 0, 1] = -0.5  # of the first filter the first colour, top right
         model[0].weight[0, 2, 1, 0] = 0.25
-    filters = first_filters(model)
+    filters = render_first_filters(model)
     assert filters.shape == (2, 2, 2, 3) and filters.dtype == np.uint8
     assert filters[0, 0, 1].tolist() == [0, 128, 128] and filters[0, 1, 0].tolist() == [128, 128, 191]
     assert (filters[1] == 128).all()
@@ -86,7 +86,7 @@ def test_filters_are_pictures_with_zero_in_the_middle():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_speednets_first_filters_are_its_whitening(channels):
     model = network("speed", channels=channels)
-    assert first_filters(model).shape == (8 * channels, 2, 2, channels)
+    assert render_first_filters(model).shape == (8 * channels, 2, 2, channels)
 
 
 @pytest.mark.parametrize("family", ["simple", "resnet20", "speed"])
@@ -96,7 +96,7 @@ def test_dead_channels_are_those_that_never_give_a_positive_number(family):
         kind = nn.Conv2d if family == "simple" else nn.BatchNorm2d
         next(layer for layer in model.modules() if isinstance(layer, kind)).bias[[1, 5]] = -1e6
     with Unchanged(model):
-        seen, dead = drain(find_dead(model, card_of(family), images))
+        seen, dead = drain(find_dead_channels(model, card_of(family), images))
     assert [(stage.done, stage.total) for stage in seen] == [(0, 2), (1, 2)]
     found = next(row for row in dead if {1, 5} <= set(row.dead.tolist()))
     assert found is dead[1 if family == "speed" else 0]
@@ -104,7 +104,7 @@ def test_dead_channels_are_those_that_never_give_a_positive_number(family):
     assert {row.layer: row.dead.tolist() for row in dead} == {
         name: np.flatnonzero(values <= 0).tolist() for name, values in highest.items()
     }
-    assert all(row.share == len(row.dead) / row.channels for row in dead)
+    assert all(row.fraction == len(row.dead) / row.channels for row in dead)
 
 
 def highest_outputs(model, images):
@@ -124,11 +124,11 @@ def highest_outputs(model, images):
 
 
 def test_a_network_without_activations_has_no_dead_channels():
-    _, dead = drain(find_dead(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten()), card_of(), random_images(3)))
+    _, dead = drain(find_dead_channels(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten()), card_of(), random_images(3)))
     assert dead == []
 
 
 def test_large_images_are_looked_at_a_few_at_a_time():
     images = random_images(20, side=256)
-    seen, dead = drain(find_dead(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU()), card_of(), images))
+    seen, dead = drain(find_dead_channels(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU()), card_of(), images))
     assert len(seen) == 4 and [(row.layer, row.channels) for row in dead] == [("1", 2)]  # 100 of 64×64 are 6 of 256×256

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cnn_core.explain.arithmetic import Activation, Affine, Meeting, Pooling, Rearrangement, Softmax, Weighing
-from cnn_core.explain.forward_trace import follow
+from cnn_core.explain.arithmetic import Activation, Affine, Elementwise, Pooling, Rearrangement, Softmax, WeightedSum
+from cnn_core.explain.forward_trace import trace_forward
 from cnn_core.models.registry import FAMILIES
 from tests.explain.nets import Unchanged, network, pictures
 
@@ -25,18 +25,18 @@ FUNCTIONS = {
 def compute(step, inputs):
     """The step's output by its operation alone, in float64, or None where it computes nothing. Of many channels a few are computed."""
     operation, first = step.operation, inputs[0].astype(np.float64)
-    if isinstance(operation, Weighing):
+    if isinstance(operation, WeightedSum):
         sums = [operation.partial_sums(first, channel).sum(0) for channel in channels_of(step)]
         return np.stack(sums) + operation.bias[channels_of(step), None, None]
     if isinstance(operation, Pooling):
         take = np.max if operation.is_max else np.mean
-        rows, columns = operation.reach.rows, operation.reach.columns
+        rows, columns = operation.windows.rows, operation.windows.columns
         return np.stack([[take(first[:, ys][:, :, xs], (1, 2)) for xs in columns] for ys in rows]).transpose(2, 0, 1)
     if isinstance(operation, Affine):
         return operation.scale * first + operation.shift
     if isinstance(operation, Activation):
         return FUNCTIONS[step.word](first)
-    if isinstance(operation, Meeting):
+    if isinstance(operation, Elementwise):
         return first + inputs[1] if operation.is_sum else first * inputs[1]
     if isinstance(operation, Softmax):
         return np.exp(first) / np.exp(first).sum()
@@ -45,17 +45,17 @@ def compute(step, inputs):
 
 
 def channels_of(step):
-    return range(0, len(step.output), max(1, len(step.output) // 3)) if isinstance(step.operation, Weighing) else slice(None)
+    return range(0, len(step.output), max(1, len(step.output) // 3)) if isinstance(step.operation, WeightedSum) else slice(None)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_step_is_its_operation_on_what_went_in(family):
-    steps = follow(network(family), pictures(1))
+    steps = trace_forward(network(family), pictures(1))
     for number, step in enumerate(steps[1:], 1):
         assert all(source < number for source in step.sources)
         expected = compute(step, [steps[source].output for source in step.sources])
         if expected is not None:
-            shown = step.output[list(channels_of(step))] if isinstance(step.operation, Weighing) else step.output
+            shown = step.output[list(channels_of(step))] if isinstance(step.operation, WeightedSum) else step.output
             np.testing.assert_allclose(
                 shown, expected, rtol=1e-4, atol=1e-5, err_msg=f"{family} {number} {step.name} {step.word}"
             )
@@ -65,14 +65,14 @@ def test_every_step_is_its_operation_on_what_went_in(family):
 def test_the_passage_begins_with_the_image_and_ends_with_the_networks_answer(family):
     model, image = network(family), pictures(1)
     with Unchanged(model):
-        steps = follow(model, image)
+        steps = trace_forward(model, image)
     np.testing.assert_array_equal(steps[0].output, image[0].numpy())
     with torch.no_grad():
         np.testing.assert_allclose(steps[-1].output.ravel(), model(image).softmax(1)[0].numpy(), atol=1e-6)
 
 
 def test_steps_have_the_names_of_their_modules_and_shortcuts_know_what_is_added():
-    steps = follow(network("resnet20"), pictures(1))
+    steps = trace_forward(network("resnet20"), pictures(1))
     block = [(step.name, step.kind) for step in steps if step.name.startswith("layer1.0")]
     assert block == [
         ("layer1.0.conv1", "convolution"),
@@ -89,11 +89,11 @@ def test_steps_have_the_names_of_their_modules_and_shortcuts_know_what_is_added(
 
 
 def test_a_linear_layer_behind_maps_has_a_kernel_that_covers_them():
-    steps = follow(network("simple"), pictures(1))
+    steps = trace_forward(network("simple"), pictures(1))
     first = next(step for step in steps if step.kind == "linear")
     maps = steps[first.sources[0]].output
     assert first.operation.weights.shape == (len(first.output), *maps.shape) and maps.shape[1:] == (4, 4)
-    assert first.operation.reach.rows == ((0, 1, 2, 3),)
+    assert first.operation.windows.rows == ((0, 1, 2, 3),)
 
 
 def test_a_passage_hears_its_own_thread_only():
@@ -101,9 +101,9 @@ def test_a_passage_hears_its_own_thread_only():
     from concurrent.futures import ThreadPoolExecutor
 
     models = [network("simple", seed=seed) for seed in (1, 2)]
-    alone = [follow(model, pictures(1)) for model in models]
+    alone = [trace_forward(model, pictures(1)) for model in models]
     with ThreadPoolExecutor(2) as threads:
-        together = list(threads.map(lambda model: follow(model, pictures(1)), models * 5))
+        together = list(threads.map(lambda model: trace_forward(model, pictures(1)), models * 5))
     for number, steps in enumerate(together):
         assert len(steps) == len(alone[number % 2])
         np.testing.assert_array_equal(steps[-1].output, alone[number % 2][-1].output)

@@ -12,8 +12,8 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import RunError
 from cnn_core.explain import nearest_images
-from cnn_core.explain.embedding import compute_features
-from cnn_core.explain.nearest_images import PREFIX, FeatureBank, features_of, open_feature_bank, to_directions
+from cnn_core.explain.embedding import FEATURES_STAGE, compute_features
+from cnn_core.explain.nearest_images import PREFIX, FeatureBank, compute_image_features, normalise_features, open_feature_bank
 from cnn_core.home import EVALUATIONS, WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model, save_weights
@@ -21,12 +21,12 @@ from tests.conftest import Trained
 from tests.helpers import drain
 
 CPU = torch.device("cpu")
-READING = "Reading features of images"
+READING = FEATURES_STAGE
 
 
 def bank_of(features: np.ndarray) -> FeatureBank:
     nothing = ImageSet(np.zeros((len(features), 1, 1, 1), np.uint8), np.zeros(len(features), np.int64))
-    return FeatureBank(nothing, np.arange(len(features)), to_directions(features), len(features))
+    return FeatureBank(nothing, np.arange(len(features)), normalise_features(features), len(features))
 
 
 def open_(trained: Trained) -> tuple[list[str], FeatureBank]:
@@ -61,8 +61,8 @@ def test_the_bank_holds_what_the_network_reads_of_its_own_training_images(digits
     features = finish(compute_features(model, card, images))
     assert READING in stages and not bank.is_sample and bank.total == len(images)
     np.testing.assert_array_equal(bank.images.images, images.images)
-    np.testing.assert_allclose(bank.directions, to_directions(features), atol=1e-3)
-    asked = features_of(model, card, finish(open_source("digits", digits_copy.home).load("test")).images[3])
+    np.testing.assert_allclose(bank.directions, normalise_features(features), atol=1e-3)
+    asked = compute_image_features(model, card, finish(open_source("digits", digits_copy.home).load("test")).images[3])
     rows, cosines = bank.nearest(asked, 6)
     expected = cosine_similarity(asked[None], features)[0]
     np.testing.assert_allclose(cosines, np.sort(expected)[::-1][:6], atol=1e-3)
@@ -72,10 +72,13 @@ def test_the_bank_holds_what_the_network_reads_of_its_own_training_images(digits
 def test_a_training_image_is_nearest_to_itself_and_digits_are_among_their_like(digits_copy: Trained):
     _, bank = open_(digits_copy)
     model, card = load_model(digits_copy.folder, CPU)
-    rows, cosines = bank.nearest(features_of(model, card, bank.images[17]), 6)
+    rows, cosines = bank.nearest(compute_image_features(model, card, bank.images[17]), 6)
     assert rows[0] == 17 and cosines[0] == pytest.approx(1, abs=1e-3)
     test = finish(open_source("digits", digits_copy.home).load("test"))
-    alike = [bank.images.labels[bank.nearest(features_of(model, card, test[row]), 6)[0]] == test.labels[row] for row in range(40)]
+    alike = [
+        bank.images.labels[bank.nearest(compute_image_features(model, card, test[row]), 6)[0]] == test.labels[row]
+        for row in range(40)
+    ]
     assert np.mean(alike) > 0.9
 
 
@@ -118,9 +121,9 @@ def test_of_many_images_a_sample_is_taken_with_as_many_of_every_class(digits_cop
     monkeypatch.setattr(nearest_images, "MOST", 200)
     _, bank = open_(digits_copy)
     images = finish(load_split(open_source("digits", digits_copy.home), digits_copy.run.config, "train"))
-    assert bank.is_sample and len(bank.numbers) == len(bank.images) == 200 and bank.total == len(images)
+    assert bank.is_sample and len(bank.indices) == len(bank.images) == 200 and bank.total == len(images)
     assert np.bincount(bank.images.labels).tolist() == [20] * 10
-    np.testing.assert_array_equal(bank.images.images, images[bank.numbers])
+    np.testing.assert_array_equal(bank.images.images, images[bank.indices])
 
 
 def test_without_a_network_there_is_a_sentence(digits_copy: Trained):

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torchvision.transforms.v2 import functional as reference
 
-from cnn_core.metrics.corruptions import CORRUPTIONS, LEVELS, Corruption
+from cnn_core.metrics.corruptions import CORRUPTIONS, STRENGTHS, Corruption
 from cnn_core.metrics.robustness import corrupt
 
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
@@ -34,7 +34,7 @@ def test_a_stronger_corruption_changes_pictures_more_and_draws_the_same_every_ti
     images = batch(channels, softness=0.5)
     before = images.clone()
     spoilt = [corrupt(images, corruption, strength) for strength in corruption.strengths]
-    assert len(spoilt) == LEVELS and torch.equal(images, before)
+    assert len(spoilt) == STRENGTHS and torch.equal(images, before)
     for strength, some in zip(corruption.strengths, spoilt, strict=True):
         assert some.shape == images.shape and some.dtype == torch.uint8
         assert torch.equal(some, corrupt(images, corruption, strength))
@@ -113,8 +113,8 @@ def test_jpeg_is_pillows(channels: int):
 
 
 def test_strengths_are_told_in_their_unit():
-    assert BY_NAME["rotation"].in_words(20) == "rotation by 20°"
-    assert [corruption.in_words(corruption.strengths[0]) for corruption in CORRUPTIONS][:2] == [
+    assert BY_NAME["rotation"].describe(20) == "rotation by 20°"
+    assert [corruption.describe(corruption.strengths[0]) for corruption in CORRUPTIONS][:2] == [
         "noise of 4 % of full brightness",
         "blur over 1.5 % of the side",
     ]

@@ -64,7 +64,7 @@ def test_accuracy_loss_and_confusion_equal_scikit_learns(seed: int):
 
 def test_a_loss_stays_finite_where_the_truth_was_held_impossible():
     sure = Evaluation(("a", "b"), np.array([[1000, 0]], np.float32), np.array([1]))
-    assert sure.loss == 1000 and sure.accuracy == 0 and sure.scores.truth.tolist() == [0.0]
+    assert sure.loss == 1000 and sure.accuracy == 0 and sure.scores.true_probability.tolist() == [0.0]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -78,8 +78,8 @@ def test_scores_of_every_image_are_those_of_its_probabilities(temperature: float
     assert np.array_equal(found.rank, (shares > own[:, None]).sum(1))
     for column, expected in (
         (found.confidence, ranked[:, -1]),
-        (found.runner_up, ranked[:, -2]),
-        (found.truth, own),
+        (found.second_confidence, ranked[:, -2]),
+        (found.true_probability, own),
         (found.loss, -np.log(own)),
         (evaluation.class_probability(2), shares[:, 2]),
     ):
@@ -88,16 +88,16 @@ def test_scores_of_every_image_are_those_of_its_probabilities(temperature: float
 
 
 @pytest.mark.parametrize("true_class", [None, 0, 3])
-@pytest.mark.parametrize("is_right", [None, True, False])
-def test_images_are_selected_by_true_class_and_by_right_or_wrong(true_class: int | None, is_right: bool | None):
+@pytest.mark.parametrize("is_correct", [None, True, False])
+def test_images_are_selected_by_true_class_and_by_right_or_wrong(true_class: int | None, is_correct: bool | None):
     evaluation = random_evaluation(1)
     expected = [
         index
         for index, (row, label) in enumerate(zip(evaluation.logits, evaluation.labels, strict=True))
-        if true_class in (None, label) and is_right in (None, bool(row.argmax() == label))
+        if true_class in (None, label) and is_correct in (None, bool(row.argmax() == label))
     ]
     assert expected
-    assert evaluation.select(true_class=true_class, is_right=is_right).tolist() == expected
+    assert evaluation.select(true_class=true_class, is_correct=is_correct).tolist() == expected
 
 
 @pytest.mark.parametrize("confidence", [(0.0, 1.0), (0.4, 1.0), (0.0, 0.7), (0.5, 0.6)])
@@ -175,7 +175,7 @@ def test_training_and_validation_images_are_those_that_the_run_split(digits_copy
 
 
 def test_an_epoch_that_was_not_kept_is_refused_in_words(digits_copy: Trained):
-    with pytest.raises(RunError, match="after epoch 99 was not kept") as refusal:
+    with pytest.raises(RunError, match="99") as refusal:
         finish(evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, epoch=99))
     assert is_a_sentence(refusal.value)
 

@@ -6,7 +6,7 @@ import scipy.special
 
 from cnn_core.metrics import label_errors
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.metrics.label_errors import calibrate, class_thresholds, find_label_errors
+from cnn_core.metrics.label_errors import calibrate_joint, find_label_errors, mean_class_probabilities
 
 
 def noisy_evaluation(seed: int, count: int = 400, classes: int = 5, noise: float = 0.1) -> tuple[Evaluation, np.ndarray]:
@@ -46,7 +46,7 @@ def test_suspects_are_those_of_the_papers_definitions(seed: int, temperature: fl
     shares = scipy.special.softmax(evaluation.logits.astype(np.float64) / temperature, 1)
     thresholds, counts, suspects = plainly(shares, evaluation.labels)
     found = find_label_errors(evaluation)
-    np.testing.assert_allclose(class_thresholds(evaluation), thresholds, rtol=1e-12)
+    np.testing.assert_allclose(mean_class_probabilities(evaluation), thresholds, rtol=1e-12)
     assert dict(zip(found.indices.tolist(), found.suggested.tolist(), strict=True)) == suspects
     expected = counts / counts.sum(1, keepdims=True) * np.bincount(evaluation.labels)[:, None]
     np.testing.assert_allclose(found.joint, expected)
@@ -62,7 +62,7 @@ def test_labels_that_were_flipped_are_found_named_and_counted():
     hits = np.isin(found.indices, wrong)
     assert hits.sum() > 0.6 * len(wrong) and hits.mean() > 0.6
     assert (found.suggested[hits] == true[found.indices[hits]]).mean() > 0.95
-    assert len(wrong) * 0.8 < found.estimated < len(wrong) * 2
+    assert len(wrong) * 0.8 < found.estimated_count < len(wrong) * 2
     first = found.indices[: len(wrong) // 2]
     assert np.isin(first, wrong).mean() > 0.95  # the most doubtful ones stand in front
 
@@ -71,13 +71,13 @@ def test_labels_that_all_agree_are_not_doubted():
     labels = np.arange(60) % 3
     evaluation = Evaluation(("a", "b", "c"), 5 * np.eye(3, dtype=np.float32)[labels], labels)
     found = find_label_errors(evaluation)
-    assert len(found.indices) == 0 and found.estimated == pytest.approx(0)
+    assert len(found.indices) == 0 and found.estimated_count == pytest.approx(0)
 
 
 def test_rows_of_the_joint_count_the_images_labelled_so_also_where_nothing_is_confident():
     counts, labels = np.array([[3, 1, 0], [0, 0, 0], [2, 0, 2]]), np.repeat([0, 1, 2], [8, 5, 6])
     expected = [[6, 2, 0], [0, 5, 0], [3, 0, 3]]
-    np.testing.assert_allclose(calibrate(counts, labels), expected)
+    np.testing.assert_allclose(calibrate_joint(counts, labels), expected)
 
 
 def test_a_class_without_images_is_suggested_to_nobody():
@@ -92,8 +92,8 @@ def test_suspects_can_be_numbered_as_the_images_of_a_part():
     found = find_label_errors(noisy_evaluation(1)[0])
     to = np.full(400, -1)
     to[100:300] = np.arange(200)
-    moved = found.moved(to)
+    moved = found.reindex(to)
     inside = (found.indices >= 100) & (found.indices < 300)
     assert 0 < inside.sum() < len(inside)
     assert np.array_equal(moved.indices, found.indices[inside] - 100) and np.array_equal(moved.suggested, found.suggested[inside])
-    assert moved.estimated == found.estimated
+    assert moved.estimated_count == found.estimated_count

@@ -7,7 +7,7 @@ import pytest
 import scipy.special
 
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.metrics.mistakes import ORDERINGS, easiest, highest_loss, least_sure, most_confidently_wrong
+from cnn_core.metrics.mistakes import ORDERINGS, highest_loss, lowest_loss, most_confidently_wrong, smallest_margin
 
 
 def random_evaluation(seed: int = 0, count: int = 300, classes: int = 6) -> Evaluation:
@@ -28,15 +28,15 @@ def test_orderings_follow_the_probabilities(seed: int, among: np.ndarray | None)
     top = np.sort(shares, 1)
     wrong = [index for index in chosen if shares[index].argmax() != evaluation.labels[index]]
     assert highest_loss(evaluation, among).tolist() == sorted(chosen, key=lambda index: truth[index])
-    assert easiest(evaluation, among).tolist() == sorted(chosen, key=lambda index: -truth[index])
+    assert lowest_loss(evaluation, among).tolist() == sorted(chosen, key=lambda index: -truth[index])
     assert most_confidently_wrong(evaluation, among).tolist() == sorted(wrong, key=lambda index: -top[index, -1])
-    assert least_sure(evaluation, among).tolist() == sorted(chosen, key=lambda index: top[index, -1] - top[index, -2])
+    assert smallest_margin(evaluation, among).tolist() == sorted(chosen, key=lambda index: top[index, -1] - top[index, -2])
     assert 0 < len(wrong) < len(chosen)
 
 
 def test_images_that_are_alike_stay_in_their_order():
     evaluation = Evaluation(("a", "b"), np.zeros((5, 2), np.float32), np.array([0, 1, 0, 1, 0]))
-    assert [order(evaluation, None).tolist() for order in (highest_loss, easiest, least_sure)] == [[0, 1, 2, 3, 4]] * 3
+    assert [order(evaluation, None).tolist() for order in (highest_loss, lowest_loss, smallest_margin)] == [[0, 1, 2, 3, 4]] * 3
     assert most_confidently_wrong(evaluation).tolist() == [1, 3]
 
 
@@ -47,4 +47,4 @@ def test_a_hundred_thousand_images_of_a_thousand_classes_are_ordered_from_number
     begun = time.perf_counter()
     orders = {name: order(few, None) for name, order in ORDERINGS.items()}
     assert time.perf_counter() - begun < 2
-    assert np.array_equal(orders["easiest"][:5], np.argsort(few.scores.loss)[:5])
+    assert np.array_equal(orders["lowest loss"][:5], np.argsort(few.scores.loss)[:5])

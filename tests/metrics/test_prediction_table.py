@@ -9,7 +9,7 @@ import pytest
 
 from cnn_core.data.source import finish
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.metrics.prediction_table import PIECE, write_predictions
+from cnn_core.metrics.prediction_table import BLOCK, write_predictions
 from tests.helpers import drain
 
 
@@ -36,11 +36,11 @@ def written(evaluation: Evaluation, names=named) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("classes", [2, 20])
 def test_a_row_says_of_its_image_what_the_network_says(classes: int):
-    evaluation = evaluation_of(classes, PIECE + 7)
+    evaluation = evaluation_of(classes, BLOCK + 7)
     shares, said = softmax(evaluation), evaluation.logits.argmax(1)
     rows = written(evaluation)
-    assert [int(row["index"]) for row in rows] == list(range(PIECE + 7))
-    assert [row["image"] for row in rows] == named(np.arange(PIECE + 7))
+    assert [int(row["index"]) for row in rows] == list(range(BLOCK + 7))
+    assert [row["image"] for row in rows] == named(np.arange(BLOCK + 7))
     assert [row["true"] for row in rows] == [f"c{label}" for label in evaluation.labels]
     assert [row["predicted"] for row in rows] == [f"c{label}" for label in said]
     assert [row["is_right"] for row in rows] == [str(bool(right)) for right in said == evaluation.labels]
@@ -86,4 +86,4 @@ def test_ten_thousand_rows_take_less_than_a_second_and_are_told_on_the_way():
     begun = time.process_time()
     seen, _ = drain(write_predictions(evaluation, named, io.BytesIO()))
     assert time.process_time() - begun < 1
-    assert [(step.done, step.total) for step in seen] == [(start, 10_000) for start in range(0, 10_000, PIECE)]
+    assert [(step.done, step.total) for step in seen] == [(start, 10_000) for start in range(0, 10_000, BLOCK)]

@@ -7,7 +7,13 @@ from sklearn import metrics as sk
 
 from cnn_core.data.source import finish
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.metrics.threshold_curves import Areas, class_areas, class_thresholds, spread_points, thresholds
+from cnn_core.metrics.threshold_curves import (
+    ClassAreas,
+    class_thresholds,
+    compute_class_areas,
+    count_at_thresholds,
+    select_points,
+)
 from tests.helpers import drain
 
 
@@ -29,7 +35,7 @@ def test_curves_and_the_areas_below_them_equal_scikit_learns(seed: int):
     probability = rng.random(count) if seed % 2 else rng.integers(0, 8, count) / 8
     is_class = rng.random(count) < probability
     is_class[:2] = True, False
-    mine = thresholds(is_class, probability)
+    mine = count_at_thresholds(is_class, probability)
     precision, recall, at = sk.precision_recall_curve(is_class, probability)
     np.testing.assert_allclose(mine.precision[::-1], precision[:-1], rtol=0, atol=1e-12)
     np.testing.assert_allclose(mine.recall[::-1], recall[:-1], rtol=0, atol=1e-12)
@@ -49,7 +55,7 @@ def test_the_areas_of_all_classes_and_their_means_equal_scikit_learns(seed: int,
     labels = evaluation.labels
     shares = np.stack([evaluation.class_probability(label) for label in range(classes)], 1)
     np.testing.assert_allclose(shares, scipy.special.softmax(evaluation.logits.astype(np.float64) / 1.7, 1), rtol=0, atol=1e-12)
-    areas = finish(class_areas(evaluation))
+    areas = finish(compute_class_areas(evaluation))
     is_class = labels[:, None] == np.arange(classes)
     np.testing.assert_allclose(
         areas.average_precision, sk.average_precision_score(is_class, shares, average=None), rtol=0, atol=1e-9
@@ -65,7 +71,7 @@ def test_the_areas_of_all_classes_and_their_means_equal_scikit_learns(seed: int,
 
 def test_a_class_without_images_has_no_area_and_is_left_out_of_the_means():
     evaluation = random_evaluation(0, 4, missing=2)
-    areas = finish(class_areas(evaluation))
+    areas = finish(compute_class_areas(evaluation))
     for values, mean in ((areas.average_precision, areas.macro()[0]), (areas.roc_auc, areas.macro()[1])):
         assert np.isnan(values).tolist() == [False, False, True, False]
         assert mean == pytest.approx(np.delete(values, 2).mean())
@@ -74,21 +80,21 @@ def test_a_class_without_images_has_no_area_and_is_left_out_of_the_means():
 
 
 def test_the_only_class_there_is_can_be_found_but_not_told_apart():
-    curve = thresholds(np.ones(3, bool), np.array([0.2, 0.5, 0.9]))
+    curve = count_at_thresholds(np.ones(3, bool), np.array([0.2, 0.5, 0.9]))
     assert curve.average_precision == 1 and np.isnan(curve.roc_auc)
     assert np.isnan(curve.false_positive_rate).all()
 
 
 def test_without_images_and_of_a_network_that_diverged_there_is_no_curve_and_no_area():
     diverged = Evaluation(("a", "b"), np.full((4, 2), np.nan, np.float32), np.array([0, 1, 0, 1]))
-    for curve in (thresholds(np.zeros(0, bool), np.zeros(0)), class_thresholds(diverged, 0)):
+    for curve in (count_at_thresholds(np.zeros(0, bool), np.zeros(0)), class_thresholds(diverged, 0)):
         assert len(curve.thresholds) == len(curve.precision) == len(curve.recall) == 0
         assert np.isnan(curve.average_precision) and np.isnan(curve.roc_auc)
-    assert np.isnan(Areas(np.full(2, np.nan), np.full(2, np.nan)).macro()).all()
+    assert np.isnan(ClassAreas(np.full(2, np.nan), np.full(2, np.nan)).macro()).all()
 
 
 def test_the_areas_are_watched_class_by_class():
-    seen, _ = drain(class_areas(random_evaluation(1, 5)))
+    seen, _ = drain(compute_class_areas(random_evaluation(1, 5)))
     assert [(stage.done, stage.total) for stage in seen] == [(label, 5) for label in range(5)]
 
 
@@ -96,7 +102,7 @@ def test_the_areas_are_watched_class_by_class():
 def test_a_long_curve_is_drawn_with_few_points_that_lie_on_it_and_near_all_of_it(count: int):
     rng = np.random.default_rng(count)
     across, up = (np.sort(rng.random(count)) ** power for power in (1, 5))
-    kept = spread_points(across, up, 400)
+    kept = select_points(across, up, 400)
     assert len(kept) <= 400 and kept[0] == 0 and kept[-1] == count - 1 and (np.diff(kept) > 0).all()
     gaps = np.abs(np.diff(across[kept])) + np.abs(np.diff(up[kept]))
     largest = (np.abs(np.diff(across)) + np.abs(np.diff(up))).max(initial=0)

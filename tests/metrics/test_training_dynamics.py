@@ -10,9 +10,9 @@ from cnn_core.home import TRAINING_DYNAMICS
 from cnn_core.metrics.training_dynamics import (
     NEVER,
     drop_dynamics_after,
-    forgotten_often,
     learned_first,
     learned_last,
+    most_often_forgotten,
     read_dynamics,
     save_dynamics,
 )
@@ -50,30 +50,34 @@ def by_hand(column: np.ndarray, epochs: list[int]) -> tuple[int, int]:
 def test_every_image_is_counted_as_by_hand(table: np.ndarray, tmp_path: Path):
     history = read_dynamics(tmp_path, "train", COUNT, DATA, EPOCHS)
     expected = [by_hand(column, list(range(1, EPOCHS + 1))) for column in table.T]
-    assert list(zip(history.first_right.tolist(), history.forgotten.tolist(), strict=True)) == expected
+    assert list(zip(history.first_correct_epoch.tolist(), history.forgetting_events.tolist(), strict=True)) == expected
     assert history.is_never_learned.tolist() == (~table.any(0)).tolist() and history.is_never_learned[-1]
-    assert history.is_right_at_end.tolist() == table[-1].tolist()
+    assert history.is_correct_at_end.tolist() == table[-1].tolist()
     assert history.is_unforgettable.tolist() == [first != NEVER and not times for first, times in expected]
     assert history.learned_by.tolist() == [int(table[: epoch + 1].any(0).sum()) for epoch in range(EPOCHS)]
-    assert history.right_in.tolist() == table.sum(1).tolist()
+    assert history.correct_per_epoch.tolist() == table.sum(1).tolist()
     assert history.epochs == tuple(range(1, EPOCHS + 1)) and not history.notes
     for index in (0, 7, 8, COUNT - 1):
-        assert history.of_image(index).tolist() == table[:, index].tolist()
+        assert history.image_history(index).tolist() == table[:, index].tolist()
 
 
 def test_each_part_has_its_own_images(table: np.ndarray, tmp_path: Path):
     history = read_dynamics(tmp_path, "val", 9, DATA)
-    assert history.count == 9 and history.right_in.tolist() == table[:, :9].sum(1).tolist()
+    assert history.count == 9 and history.correct_per_epoch.tolist() == table[:, :9].sum(1).tolist()
 
 
 def test_lists_begin_with_the_image_to_look_at_first(table: np.ndarray, tmp_path: Path):
     history = read_dynamics(tmp_path, "train", COUNT, DATA)
-    often = history.forgotten[forgotten_often(history)]
-    assert (np.diff(often) <= 0).all() and often.min() >= 1 and len(often) == (history.forgotten > 0).sum()
+    often = history.forgetting_events[most_often_forgotten(history)]
+    assert (np.diff(often) <= 0).all() and often.min() >= 1 and len(often) == (history.forgetting_events > 0).sum()
     first = learned_first(history)
-    assert first[0] == 0 and (np.diff(history.first_right[first]) >= 0).all() and len(first) == history.is_unforgettable.sum()
+    assert (
+        first[0] == 0
+        and (np.diff(history.first_correct_epoch[first]) >= 0).all()
+        and len(first) == history.is_unforgettable.sum()
+    )
     last = learned_last(history)
-    assert (np.diff(history.first_right[last]) <= 0).all() and len(last) == COUNT - history.is_never_learned.sum()
+    assert (np.diff(history.first_correct_epoch[last]) <= 0).all() and len(last) == COUNT - history.is_never_learned.sum()
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "no such file at all", "of another length"])
@@ -93,7 +97,7 @@ def test_a_damaged_epoch_is_left_out_and_told(table: np.ndarray, tmp_path: Path,
     assert history.epochs == tuple(rest) and len(history.notes) == 1
     assert "Epoch 3" in history.notes[0] and is_a_sentence(history.notes[0])
     expected = [by_hand(column, rest) for column in np.delete(table, 2, 0).T]
-    assert list(zip(history.first_right.tolist(), history.forgotten.tolist(), strict=True)) == expected
+    assert list(zip(history.first_correct_epoch.tolist(), history.forgetting_events.tolist(), strict=True)) == expected
 
 
 def test_epochs_that_are_missing_at_the_end_are_told(table: np.ndarray, tmp_path: Path):
@@ -112,7 +116,7 @@ def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Pa
     [
         ("train", COUNT + 1, DATA, "changed"),
         ("train", COUNT, DATA + "-1", "changed"),
-        ("test", COUNT, DATA, "test images"),
+        ("test", COUNT, DATA, "Test images"),
     ],
 )
 def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, split: str, count: int, data: str, told: str):

@@ -13,9 +13,10 @@ from cnn_core.data.source import finish
 from cnn_core.home import CALIBRATION, WEIGHTS
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, load_calibration, read_calibration, save_calibration
-from cnn_core.metrics.abstention import abstain
+from cnn_core.metrics.abstention import measure_abstention
 from cnn_core.metrics.calibration import fit_temperature, reliability_of
 from cnn_core.metrics.evaluation import evaluate_run
+from pages.views.evaluate.calibration import NOTES, ONLY_BEST
 
 RUN = "0001-digits"
 
@@ -29,7 +30,7 @@ def folder_of(store):
 
 
 def open_trust(open_page):
-    return open_page("evaluate", run=RUN, view="Trust")
+    return open_page("evaluate", run=RUN, view="Calibration")
 
 
 def press(at, label):
@@ -55,29 +56,29 @@ def test_without_a_calibration_the_network_is_shown_as_it_was_trained(trained, o
     assert metrics(at) == {
         "Accuracy": f"{evaluation.accuracy:.1%}",
         "Mean confidence": f"{evaluation.scores.confidence.mean():.1%}",
-        "Calibration error, as trained": f"{reliability_of(evaluation).expected_error:.1%}",
-        "Calibration error, calibrated": "–",
+        "ECE, uncalibrated": f"{reliability_of(evaluation).expected_error:.1%}",
+        "ECE, calibrated": "–",
     }
     reliability, coverage = charts(at)
-    assert [trace["name"] for trace in reliability["data"]] == ["as sure as right", "as trained", "as trained"]
-    assert "Fit on the validation images" in labels(at) and "Remove the temperature" not in labels(at)
+    assert [trace["name"] for trace in reliability["data"]] == ["perfectly calibrated", "uncalibrated", "uncalibrated"]
+    assert "Fit temperature" in labels(at) and "Remove temperature" not in labels(at)
     assert not at.exception
 
 
 def test_fitting_keeps_the_temperature_of_the_validation_images_and_shows_both_and_it_can_be_removed(own_trained, open_page):
     validation, test = evaluation_of(own_trained, "val"), evaluation_of(own_trained)
-    at = press(open_trust(open_page), "Fit on the validation images")
+    at = press(open_trust(open_page), "Fit temperature")
     kept = load_calibration(folder_of(own_trained))
     assert kept.temperature == pytest.approx(fit_temperature(validation)) and kept.images == len(validation) == 216
     assert kept.error_before == pytest.approx(reliability_of(validation).expected_error)
     cooled = test.with_temperature(kept.temperature)
     assert kept.error_after == pytest.approx(reliability_of(validation.with_temperature(kept.temperature)).expected_error)
-    assert metrics(at)["Calibration error, calibrated"] == f"{reliability_of(cooled).expected_error:.1%}"
+    assert metrics(at)["ECE, calibrated"] == f"{reliability_of(cooled).expected_error:.1%}"
     assert len(charts(at)[0]["data"]) == 5
     assert any(f"**{kept.temperature:.2f}**" in text.value for text in at.markdown)
-    at = press(at, "Remove the temperature")
+    at = press(at, "Remove temperature")
     assert not (folder_of(own_trained) / CALIBRATION).exists()
-    assert metrics(at)["Calibration error, calibrated"] == "–"
+    assert metrics(at)["ECE, calibrated"] == "–"
     assert not at.exception
 
 
@@ -85,25 +86,25 @@ def test_a_threshold_is_told_in_figures_kept_and_reset(own_trained, open_page):
     evaluation = evaluation_of(own_trained)
     at = open_trust(open_page)
     at.slider[0].set_value(95.0).run()
-    expected = abstain(evaluation.scores.confidence, evaluation.is_right, np.array([0.95]))
-    (said,) = [text.value for text in at.markdown if text.value.startswith("It answers")]
-    assert f"**{expected.coverage[0]:.1%}** of the test images ({expected.answered[0]} of 359)" in said
-    assert f"**{expected.accuracy[0]:.1%}**" in said and f"keeps {expected.kept[0]:.1%}" in said
+    expected = measure_abstention(evaluation.scores.confidence, evaluation.is_correct, np.array([0.95]))
+    (said,) = [text.value for text in at.markdown if text.value.startswith("Coverage")]
+    assert f"**{expected.coverage[0]:.1%}** of the test images ({expected.predicted[0]} of 359)" in said
+    assert f"**{expected.accuracy[0]:.1%}**" in said and f"{expected.correct_fraction[0]:.1%} of the correct" in said
     assert charts(at)[1]["data"][1]["name"] == "threshold 95%"
-    at = press(at, "Use this threshold in the Gallery")
+    at = press(at, "Save threshold")
     assert load_calibration(folder_of(own_trained)).threshold == 0.95
-    assert at.slider[0].value == 95.0 and "The Gallery says “I don’t know” below 95%." in [text.value for text in at.caption]
-    at = press(at, "Answer always")
+    assert at.slider[0].value == 95.0 and any("95%" in text.value for text in at.caption)
+    at = press(at, "Remove threshold")
     assert load_calibration(folder_of(own_trained)).threshold == 0 and at.slider[0].value == 0.0
     assert not at.exception
 
 
 def test_a_temperature_and_a_threshold_do_not_displace_each_other(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(threshold=0.7))
-    at = press(open_trust(open_page), "Fit on the validation images")
+    at = press(open_trust(open_page), "Fit temperature")
     kept = load_calibration(folder_of(own_trained))
     assert kept.threshold == 0.7 and kept.is_fitted
-    press(at, "Remove the temperature")
+    press(at, "Remove temperature")
     assert load_calibration(folder_of(own_trained)).threshold == 0.7
 
 
@@ -112,9 +113,9 @@ def test_a_calibration_of_other_weights_is_told_and_not_used(own_trained, open_p
     weights = folder_of(own_trained) / WEIGHTS
     weights.write_bytes(weights.read_bytes() + b"\0")
     at = open_trust(open_page)
-    assert any("temperature 3.00" in text.value and "made for other weights" in text.value for text in at.warning)
-    assert metrics(at)["Calibration error, calibrated"] == "–"
-    press(at, "Fit on the validation images")
+    assert any("3.00" in text.value for text in at.warning)
+    assert metrics(at)["ECE, calibrated"] == "–"
+    press(at, "Fit temperature")
     assert load_calibration(folder_of(own_trained)).is_fitted
 
 
@@ -128,10 +129,10 @@ def test_another_epoch_and_other_images_say_what_that_means(own_trained, open_pa
     at = open_trust(open_page)
     at.selectbox[1].set_value(1).run()
     assert metrics(at)["Accuracy"] == f"{evaluation_of(own_trained, epoch=1).accuracy:.1%}"
-    assert any("uses the best network only" in text.value for text in at.caption)
-    assert not {"Fit again", "Use this threshold in the Gallery"} & set(labels(at)) and at.slider[0].value == 0
+    assert ONLY_BEST in [text.value for text in at.caption]
+    assert not {"Fit again", "Save threshold"} & set(labels(at)) and at.slider[0].value == 0
     at.button_group[0].set_value("train").run()
-    assert any("learned from these images" in text.value for text in at.info)
+    assert NOTES["train"] in [text.value for text in at.info]
     assert not at.exception
 
 
@@ -187,5 +188,5 @@ def test_test_images_in_the_gallery_get_the_probabilities_of_own_pictures(own_tr
 def test_a_damaged_calibration_is_as_none_everywhere(own_trained, open_page):
     (folder_of(own_trained) / CALIBRATION).write_text('{"temperature": "hot"}')
     assert read_calibration(folder_of(own_trained)) is None
-    assert metrics(open_trust(open_page))["Calibration error, calibrated"] == "–"
+    assert metrics(open_trust(open_page))["ECE, calibrated"] == "–"
     assert [metric.value for metric in upload(open_page, digit()).metric] == ["0"]

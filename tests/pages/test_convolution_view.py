@@ -12,8 +12,8 @@ from PIL import Image
 from torch import nn
 
 from cnn_core.errors import ImageError
-from cnn_core.explain.forward_trace import follow
-from cnn_core.explain.single_image import normalised
+from cnn_core.explain.forward_trace import trace_forward
+from cnn_core.explain.single_image import to_model_input
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.preprocessing import preprocess
 from cnn_core.lessons.glossary import read_glossary
@@ -64,7 +64,7 @@ def sum_up(layer):
 
 @pytest.mark.parametrize("family", ["simple", "speed", "mobilenet"])
 def test_what_is_sent_of_a_convolution_adds_up_to_its_output(family):
-    steps = follow(network(family), pictures(1))
+    steps = trace_forward(network(family), pictures(1))
     places = [place for place, step in enumerate(steps) if step.kind in ("convolution", "linear")]
     for place in [places[0], places[1], places[-1]]:
         channel = len(steps[place].output) - 1
@@ -76,7 +76,7 @@ def test_what_is_sent_of_a_convolution_adds_up_to_its_output(family):
 def test_a_step_with_many_inputs_sends_the_strongest_and_the_sum_of_the_others():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 40, 1), nn.Conv2d(40, 2, 3, padding=1)).eval()
-    steps = follow(model, torch.randn(1, 3, 96, 96))
+    steps = trace_forward(model, torch.randn(1, 3, 96, 96))
     layer = describe_channel(subject_of(steps, 96), 2, 1)
     assert layer["total"] == 40 and len(layer["inputs"]) == 28 and "rest" in layer
     assert len(json.dumps(layer)) < 2_000_000
@@ -85,7 +85,7 @@ def test_a_step_with_many_inputs_sends_the_strongest_and_the_sum_of_the_others()
 
 @pytest.mark.parametrize("family", ["resnet20", "efficientnet", "convnext"])
 def test_every_step_can_be_sent_and_all_of_them_are_small(family):
-    steps = follow(network(family), pictures(1))
+    steps = trace_forward(network(family), pictures(1))
     subject = subject_of(steps)
     assert len(json.dumps(describe_steps(subject))) < 400_000
     for place, step in enumerate(steps):
@@ -99,9 +99,9 @@ def test_every_step_can_be_sent_and_all_of_them_are_small(family):
 
 
 def test_the_steps_after_a_convolution_are_sent_up_to_its_activation():
-    after = describe_channel(subject_of(follow(network("speed"), pictures(1))), 3, 0)["after"]
+    after = describe_channel(subject_of(trace_forward(network("speed"), pictures(1))), 3, 0)["after"]
     assert [step["kind"] for step in after] == ["pooling", "norm", "activation"]
-    last = follow(network("simple"), pictures(1))
+    last = trace_forward(network("simple"), pictures(1))
     assert [step["kind"] for step in describe_channel(subject_of(last), len(last) - 2, 0)["after"]] == ["softmax"]
 
 
@@ -114,7 +114,7 @@ def test_the_first_convolution_of_a_test_image_is_shown(trained, open_page):
     url = data["strip"][0]["image"].partition(",")[2]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url))))[..., None]
     with torch.no_grad():
-        expected = classifier.model.features[0][0](normalised(pixels, classifier.card))[0]
+        expected = classifier.model.features[0][0](to_model_input(pixels, classifier.card))[0]
     channel = data["layer"]["channel"]
     assert channel == int(expected.amax((1, 2)).argmax())
     np.testing.assert_allclose(numbers(data["layer"]["output"], 32, 32), expected[channel].numpy(), atol=1e-5)

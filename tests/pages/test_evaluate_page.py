@@ -131,7 +131,7 @@ def test_a_data_set_that_is_gone_is_a_sentence(empty, open_page, tmp_path):
         assert str(folder) in error.value
 
 
-@pytest.mark.parametrize("page, view", [("evaluate", "Figures"), ("evaluate", "Inside"), ("gallery", "Test images")])
+@pytest.mark.parametrize("page, view", [("evaluate", "Metrics"), ("evaluate", "Explain"), ("gallery", "Test images")])
 def test_a_set_without_any_test_image_left_is_a_sentence(own_trained, open_page, page, view):
     source = open_source("digits", own_trained.home)
     finish(source.ensure_imported())

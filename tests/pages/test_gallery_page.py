@@ -248,7 +248,7 @@ def test_a_ticked_image_leads_to_where_the_network_looked(trained, open_page):
     button.click().run()
     assert not at.exception and not at.error
     assert at.title[0].value == "Evaluate"
-    assert at.query_params["view"] in ("Inside", ["Inside"]) and at.query_params["image"] in (str(image), [str(image)])
+    assert at.query_params["view"] in ("Explain", ["Explain"]) and at.query_params["image"] in (str(image), [str(image)])
 
 
 def test_a_filter_that_leaves_nothing_says_why(own_trained, open_page):

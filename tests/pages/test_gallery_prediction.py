@@ -15,7 +15,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.digits import read_digits
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
-from cnn_core.explain.nearest_images import PREFIX, features_of, open_feature_bank
+from cnn_core.explain.nearest_images import PREFIX, compute_image_features, open_feature_bank
 from cnn_core.home import CONFIG, EVALUATIONS, WEIGHTS
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
@@ -123,7 +123,7 @@ def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are
     folder = own_trained.home.run_folder(RUN)
     bank = finish(open_feature_bank(RUN, own_trained.run(RUN).config, own_trained.home))
     model, card = load_model(folder, torch.device("cpu"))
-    rows, cosines = bank.nearest(features_of(model, card, preprocess(zero(), card)), 6)
+    rows, cosines = bank.nearest(compute_image_features(model, card, preprocess(zero(), card)), 6)
     shown = pictures(at)
     assert shown.count("<figcaption") == 6
     for row, cosine in zip(rows, cosines, strict=True):

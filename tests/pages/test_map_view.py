@@ -21,7 +21,8 @@ from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model
 from pages.charts.image_sheets import MAX_SHEETS, Sheet, make_sheet, offer, send_sheet
 from pages.shared.text import percent
-from pages.views.evaluate.embedding.colours import PREDICTED, TRUTH, VERDICT, colour
+from pages.views.evaluate.embedding.colours import CORRECTNESS, PREDICTED, TRUTH, colour_points
+from pages.views.evaluate.embedding.view import DIVERGED
 from tests.helpers import drain
 
 RUN = "0001-digits"
@@ -45,7 +46,7 @@ def state_of(at):
 
 
 def open_map(open_page):
-    return open_page("evaluate", run=RUN, view="Map")
+    return open_page("evaluate", run=RUN, view="Embedding")
 
 
 def said(at):
@@ -68,7 +69,7 @@ def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network
     theirs /= np.abs(theirs).max()
     np.testing.assert_allclose(ours, theirs * np.sign((ours * theirs).sum(0)), atol=2e-4)
     for share in reference.explained_variance_ratio_:
-        assert f"({share:.0%}" in said(at) or f"{share:.0%})" in said(at)
+        assert f"{share:.0%}" in said(at)
     assert not at.exception
 
 
@@ -77,32 +78,32 @@ def digits_of(store):
     return finish(load_split(open_source(config.data, store.home), config, "test"))
 
 
-def test_a_pinned_image_is_shown_with_its_nearest_ones_and_leads_inside(trained, open_page):
+def test_a_pinned_image_is_shown_with_its_nearest_ones_and_can_be_explained(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
     assert "Press a point" in at.info[0].value
     state_of(at)["pinned"] = 7
     at.run()
     assert chart(at)["pinned"] == 7
-    assert any(f"Test image 7 is **{evaluation.labels[7]}**" in text.value for text in at.markdown)
-    assert "Nearest on all axes" in " ".join(text.value for text in at.markdown)
-    at.button(key="map-inside").click().run()
-    assert at.query_params["view"] == "Inside" and at.query_params["image"] == "7"
+    assert any(f"Test image 7, true class **{evaluation.labels[7]}**" in text.value for text in at.markdown)
+    assert "Nearest images" in " ".join(text.value for text in at.markdown)
+    at.button(key="map-explain").click().run()
+    assert at.query_params["view"] == "Explain" and at.query_params["image"] == "7"
     assert any("Test image 7" in caption.value for caption in at.caption)
     assert not at.exception
 
 
 def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_page):
     evaluation = evaluation_of(trained)
-    wrong = np.flatnonzero(~evaluation.is_right)[:1].tolist()
-    right = np.flatnonzero(evaluation.is_right)[:4].tolist()
+    wrong = np.flatnonzero(~evaluation.is_correct)[:1].tolist()
+    right = np.flatnonzero(evaluation.is_correct)[:4].tolist()
     at = open_map(open_page)
     state_of(at).update(chosen=right + wrong, turn=1)
     at.run()
     assert chart(at)["chosen"] == right + wrong and chart(at)["container"] == "map-chosen-1"
     shown = [image["id"] for data in components(at) if "images" in data for image in data["images"]]
     assert shown == wrong + right
-    assert f"{len(shown)} chosen images" in [heading.value for heading in at.subheader]
+    assert f"Selection: {len(shown)} images" in [heading.value for heading in at.subheader]
     assert f"{len(wrong)} of them" in said(at)
     at.button(key="map-back").click().run()
     assert chart(at)["chosen"] == [] and chart(at)["container"] == "" and chart(at)["turn"] == 2
@@ -116,7 +117,7 @@ def test_a_row_of_the_table_is_pinned(trained, open_page):
     assert not at.dataframe
     at.toggle(key="map-table").set_value(True).run()
     table = at.dataframe[0]
-    assert table.value["Called"].tolist() == [str(label) for label in evaluation.predicted]
+    assert table.value["Predicted"].tolist() == [str(label) for label in evaluation.predicted]
     at.session_state[table.key] = {"selection": {"rows": [12], "columns": [], "cells": []}}
     at.run()
     assert chart(at)["pinned"] == 12
@@ -127,13 +128,13 @@ def test_tsne_waits_to_be_asked_and_then_lays_the_images_out_anew(trained, open_
     at = open_map(open_page)
     before = chart(at)
     at.button_group(key="map-method").set_value("t-SNE").run()
-    assert chart(at) is None and "van der Maaten" in said(at) and "means little" in said(at)
+    assert chart(at) is None and "van der Maaten" in said(at)
     at.button(key="map-tsne").click().run()
     data = chart(at)
     assert data["number"] == before["number"] and data["id"] != before["id"] and data["isEqual"]
     assert np.abs(np.array(data["x"]) - before["x"]).max() > 0.1
     at.button_group(key="map-perplexity").set_value(5).run()
-    assert chart(at) is None and "Lay out 359 images by t-SNE" in [button.label for button in at.button]
+    assert chart(at) is None and "Compute t-SNE of 359 images" in [button.label for button in at.button]
     at.button_group(key="map-perplexity").set_value(30).run()
     assert chart(at)["x"] == data["x"]
     assert not at.exception
@@ -144,9 +145,9 @@ def test_colours_follow_what_is_asked(trained, open_page):
     at = open_map(open_page)
     assert [name for name, _ in chart(at)["groups"]] == [str(digit) for digit in range(10)]
     assert chart(at)["group"] == evaluation.labels.tolist()
-    at.button_group(key=f"map-colours-{RUN}").set_value(VERDICT).run()
-    assert chart(at)["groups"] == [["right", 0], ["wrong", 1]]
-    assert chart(at)["group"] == (~evaluation.is_right).astype(int).tolist()
+    at.button_group(key=f"map-colours-{RUN}").set_value(CORRECTNESS).run()
+    assert chart(at)["groups"] == [["correct", 0], ["wrong", 1]]
+    assert chart(at)["group"] == (~evaluation.is_correct).astype(int).tolist()
     assert not at.exception
 
 
@@ -159,7 +160,7 @@ def test_a_network_that_diverged_is_a_sentence(own_trained, open_page):
             value.fill_(torch.nan)
     torch.save(saved, path)
     at = open_map(open_page)
-    assert "The network diverged" in at.warning[0].value and chart(at) is None
+    assert at.warning[0].value == DIVERGED and chart(at) is None
     assert not at.exception
 
 
@@ -172,7 +173,7 @@ def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_p
             Image.fromarray(pixels).save(tmp_path / "few" / name / f"{number}.png")
     run = empty.create(make_config(data=str(tmp_path / "few"), epochs=1, batch_size=8, device="cpu"))
     assert execute(empty, run) == "finished"
-    at = open_page("evaluate", run=run, view="Map")
+    at = open_page("evaluate", run=run, view="Embedding")
     count = len(chart(at)["x"])
     assert 2 <= count <= 6 and {name for name, _ in chart(at)["groups"]} == set(STRANGE)
     at.session_state[f"map-{run}-None-test"]["pinned"] = chart(at)["number"][0]
@@ -190,10 +191,10 @@ def test_of_many_classes_those_with_most_mistakes_have_colours():
     truth = rng.integers(0, 50, 3000)
     said = np.where((truth < 20) & (rng.random(3000) < 0.5), 49, truth)
     names = [f"class {label}" for label in range(1000)]
-    found = colour(TRUTH, truth, said, names)
+    found = colour_points(TRUTH, truth, said, names)
     assert found.groups == [*((f"class {label}", label) for label in range(20)), ("30 other classes", -1)]
     assert found.group.tolist() == np.minimum(truth, 20).tolist()
-    by_said = colour(PREDICTED, truth, said, names)
+    by_said = colour_points(PREDICTED, truth, said, names)
     shares = np.bincount(by_said.group)
     assert ("class 49", 19) in by_said.groups and shares.sum() == 3000 and shares[19] == (said == 49).sum()
 

@@ -15,6 +15,8 @@ from cnn_core.metrics.mistakes import ORDERINGS
 from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import load_all_training_images, read_out_of_fold
 from pages.shared.image_grid import PAGE
+from pages.views.evaluate.duplicates import NO_DUPLICATES
+from pages.views.evaluate.label_errors import OWN
 from tests.helpers import picture, tiny_config, write_pictures
 
 RUN = "0001-digits"
@@ -40,7 +42,7 @@ def open_list(open_page, name, split="test", run=RUN):
 
 def ticks(name, split="test", run=RUN, true_class=None) -> str:
     """Where the session keeps what a list shows, and what of it is ticked."""
-    return f"{'doubts' if name == DOUBTS else 'mistakes'}-{run}-None-{split}{'' if name == DOUBTS else f'-{name}'}-{true_class}-picked"
+    return f"{'label-errors' if name == DOUBTS else 'mistakes'}-{run}-None-{split}{'' if name == DOUBTS else f'-{name}'}-{true_class}-picked"
 
 
 def shown(at, key) -> list[int]:
@@ -65,7 +67,7 @@ def words(at) -> str:
     return " ".join(element.value for kind in kinds for element in kind)
 
 
-@pytest.mark.parametrize("name", ["Highest loss", "Most confidently wrong", "Least sure", "Easiest"])
+@pytest.mark.parametrize("name", ["Highest loss", "Most confidently wrong", "Smallest margin", "Lowest loss"])
 def test_a_list_shows_the_engines_first_images(trained, open_page, name):
     expected = ORDERINGS[name.lower()](evaluation_of(trained), None)
     at = open_list(open_page, name)
@@ -91,17 +93,17 @@ def test_an_excluded_image_leaves_the_list_and_the_page_says_what_that_means(own
     first = shown(at, key)[0]
     at = press(tick(at, key, [first]), "Exclude 1")
     assert rows[first] not in digits_of(own_trained).index.used_rows("test")[0]
-    assert "The data was corrected since this run was trained" in words(at) and "1 × image was excluded" in words(at)
+    assert "The data was corrected" in words(at) and "1 image was excluded" in words(at)
     assert f"{len(rows) - 1:,} test images" in words(at) and len(evaluation_of(own_trained)) == len(rows) - 1
 
 
 def test_ticked_images_are_given_another_class(own_trained, open_page):
     rows, labels = digits_of(own_trained).index.used_rows("test")
-    at = open_list(open_page, "Easiest")
-    key = ticks("Easiest")
+    at = open_list(open_page, "Lowest loss")
+    key = ticks("Lowest loss")
     two = shown(at, key)[:2]
     at = tick(at, key, two)
-    (box,) = (box for box in at.selectbox if box.label == "Right class")
+    (box,) = (box for box in at.selectbox if box.label == "New class")
     other = next(label for label in range(10) if label not in labels[two])
     press(box.select(other).run(), "Relabel 2")
     edits = digits_of(own_trained).index.corrections.latest()
@@ -112,7 +114,7 @@ def test_training_again_opens_the_form_with_this_runs_settings(own_trained, open
     at = open_list(open_page, "Highest loss")
     key = ticks("Highest loss")
     at = press(tick(at, key, shown(at, key)[:1]), "Exclude 1")
-    at = press(at, "Train again on the corrected data")
+    at = press(at, "Train again")
     assert at.title[0].value == "Configure a run"
     (epochs,) = (box for box in at.number_input if box.label.startswith("Epochs"))
     assert epochs.value == own_trained.run(RUN).config.epochs
@@ -122,7 +124,7 @@ def test_test_images_are_doubted_by_the_runs_own_network(trained, open_page):
     errors = find_label_errors(evaluation_of(trained))
     at = open_list(open_page, DOUBTS)
     assert at.metric[0].value == f"{len(errors.indices):,}"
-    assert "nothing has to be trained" in words(at)
+    assert "cross-validation" not in words(at).lower() and at.metric
     if len(errors.indices):
         assert shown(at, ticks(DOUBTS)) == errors.indices[:PAGE].tolist()
 
@@ -146,22 +148,22 @@ def mislabelled(empty, tmp_path):
 def test_wrong_training_labels_are_found_and_put_right_without_training_twice(empty, mislabelled, open_page, monkeypatch):
     run, wrong, index = mislabelled
     at = open_list(open_page, DOUBTS, "train", run)
-    assert "The run learned from these images" in words(at) and not at.metric
-    at.selectbox(key=f"doubts-recipe-{run}").select("this run's own settings").run()
-    at = press(at, "Train four networks")
+    assert "4-fold cross-validation" in words(at) and not at.metric
+    at.selectbox(key=f"label-errors-settings-{run}").select(OWN).run()
+    at = press(at, "Cross-validate")
     images = finish(load_all_training_images(open_source(empty.run(run).config.data, empty.home)))
     found = read_out_of_fold(
         empty.home.run_folder(run), open_source(empty.run(run).config.data, empty.home).info, empty.run(run).config
     )
-    errors = find_label_errors(found.evaluate(images))
+    errors = find_label_errors(found.of(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
     listed = shown(at, key := ticks(DOUBTS, "train", run))
-    monkeypatch.setattr(cross_validation, "make_trainer", None)  # nothing may be trained from here on
-    at = press(tick(at, key, listed), f"Relabel {len(listed)} to the suggested class")
+    monkeypatch.setattr(cross_validation, "prepare", None)  # nothing may be trained from here on
+    at = press(tick(at, key, listed), f"Relabel {len(listed)} as suggested")
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     put_right = [row for row, label in wrong.items() if labels[row] == label]
     assert len(put_right) >= 2  # the third may be among the validation images
-    assert "Their answers are kept" in words(at)
+    assert "predictions are saved" in words(at)
     assert len(index.corrections.undo()) >= 2 and not [
         row for row, label in wrong.items() if index.records("row = ?", values=(row,))[0].label == label
     ]
@@ -180,15 +182,15 @@ def test_a_picture_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
     run = empty.create(tiny_config(tmp_path / "twins", epochs=1, batch_size=4))
     assert execute(empty, run) == "finished"
     at = open_list(open_page, "Duplicates", run=run)
-    assert "1 pair stands in two parts" in words(at)
-    at = press(at, "Exclude the training one")
-    assert "No picture stands in two parts" in words(at) and "The data was corrected" in words(at)
+    assert "1 pair is in two splits" in words(at)
+    at = press(at, "Exclude training image")
+    assert NO_DUPLICATES in words(at) and "The data was corrected" in words(at)
     index = ImportedSource(open_source(str(tmp_path / "twins"), empty.home).folder).index
     assert [re.sub(r".*/", "", edit.path) for edit in index.corrections.latest()] == ["3.png"]
 
 
 def test_a_set_without_duplicates_says_so(trained, open_page):
-    assert "No picture stands in two parts" in words(open_list(open_page, "Duplicates"))
+    assert NO_DUPLICATES in words(open_list(open_page, "Duplicates"))
 
 
 def test_the_banner_counts_all_corrections_that_still_hold_and_its_link_leads_to_them(own_trained, open_page):
@@ -199,6 +201,6 @@ def test_the_banner_counts_all_corrections_that_still_hold_and_its_link_leads_to
     digits.index.corrections.apply([third], "is_excluded", 0)
     digits.index.corrections.apply([third], "label", int(labels[2] + 1) % 10)
     at = open_list(open_page, "Highest loss")
-    assert "Since then, in all: 2 images were excluded, 1 image was given another class." in words(at)
+    assert "2 images were excluded, 1 image was relabelled." in words(at)
     at = open_page("data", set="digits", view="Corrections")
     assert "Undo the last correction" in [button.label for button in at.button] and not at.exception

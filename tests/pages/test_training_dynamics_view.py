@@ -10,7 +10,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.home import TRAINING_DYNAMICS
 from cnn_core.metrics.evaluation import evaluate_run
-from cnn_core.metrics.training_dynamics import forgotten_often, learned_first, learned_last, read_dynamics
+from cnn_core.metrics.training_dynamics import REMEDY, learned_first, learned_last, most_often_forgotten, read_dynamics
 from pages.charts.training_dynamics import MARKED, epochs_chart, forgetting_chart
 from pages.shared.image_grid import PAGE
 
@@ -18,7 +18,7 @@ RUN = "0001-digits"
 
 
 def open_learning(open_page, split):
-    at = open_page("evaluate", run=RUN, view="Learning")
+    at = open_page("evaluate", run=RUN, view="Training dynamics")
     at.button_group(key="evaluate-part").set_value(split).run()
     assert not at.exception and not at.error
     return at
@@ -45,13 +45,13 @@ def test_figures_and_charts_are_those_of_the_history(trained, open_page, split):
     count = history.count
     assert {metric.label: metric.value for metric in at.metric} == {
         "Never forgotten": f"{history.is_unforgettable.sum() / count:.1%}",
-        "Forgotten at least once": f"{(history.forgotten > 0).sum() / count:.1%}",
+        "Forgotten at least once": f"{(history.forgetting_events > 0).sum() / count:.1%}",
         "Never learned": f"{history.is_never_learned.sum() / count:.1%}",
-        "Right in epoch 3": f"{history.is_right(2).sum() / count:.1%}",
+        "Correct in epoch 3": f"{history.is_correct(2).sum() / count:.1%}",
     }
-    learned, forgotten = forgetting_chart(history).data[0].y, history.forgotten[~history.is_never_learned]
+    learned, forgotten = forgetting_chart(history).data[0].y, history.forgetting_events[~history.is_never_learned]
     assert learned.tolist() == [int((forgotten == times).sum()) for times in range(forgotten.max() + 1)]
-    assert [trace["name"] for trace in charts(at)[0]["data"]] == ["right for the first time", "right in this epoch"]
+    assert [trace["name"] for trace in charts(at)[0]["data"]] == ["first correct", "correct in this epoch"]
     assert len(charts(at)) == 3
 
 
@@ -59,15 +59,15 @@ def test_each_list_shows_its_images_and_the_first_ones_line_of_epochs(trained, o
     history, evaluation = history_of(trained, "train")
     at = open_learning(open_page, "train")
     expected = {
-        "Most often forgotten": forgotten_often(history),
+        "Most often forgotten": most_often_forgotten(history),
         "Learned last": learned_last(history),
         "Never forgotten": learned_first(history),
-        "Never learned": np.flatnonzero(history.first_right == 0),
+        "Never learned": np.flatnonzero(history.first_correct_epoch == 0),
     }
     for name, indices in expected.items():
         at.selectbox(key="learning-list").set_value(name).run()
         if not len(indices):
-            assert "There is no such image." in [message.value for message in at.info] and len(charts(at)) == 2
+            assert len(at.info) == 1 and len(charts(at)) == 2
             continue
         assert shown(at, name) == indices[:PAGE].tolist()
         line = charts(at)[2]["data"][0]
@@ -82,28 +82,28 @@ def test_each_list_shows_its_images_and_the_first_ones_line_of_epochs(trained, o
 def test_ticked_images_stand_beside_each_other_epoch_by_epoch(trained, open_page):
     history, _ = history_of(trained, "train")
     at = open_learning(open_page, "train")
-    chosen = forgotten_often(history)[[1, 0]].tolist()
+    chosen = most_often_forgotten(history)[[1, 0]].tolist()
     key = f"learning-{RUN}-None-train-Most often forgotten-None-picked"
     at.session_state[key] = at.session_state[key] | {"picked": chosen}
     at.run()
     (alt,) = [chart.proto.alt for chart in at.get("plotly_chart") if chart.proto.alt.startswith("Epochs in which")]
     for index in chosen:
-        assert f"image {index} right in {history.of_image(index).sum()} of 3 epochs" in alt
+        assert f"image {index} correct in {history.image_history(index).sum()} of 3 epochs" in alt
     figure = epochs_chart(history, chosen, ["<b>one</b>", "other"])
-    assert figure.data[0].z.tolist() == [history.of_image(index).astype(int).tolist() for index in chosen]
+    assert figure.data[0].z.tolist() == [history.image_history(index).astype(int).tolist() for index in chosen]
     assert figure.data[0].y[0] == "&lt;b&gt;one&lt;/b&gt;" and len(history.epochs) < MARKED
 
 
 def test_test_images_have_no_history_and_it_is_said_what_to_choose(trained, open_page):
-    at = open_page("evaluate", run=RUN, view="Learning")
+    at = open_page("evaluate", run=RUN, view="Training dynamics")
     assert not at.exception and not at.error and not at.metric
-    assert "Choose training or validation images" in at.info[0].value
+    assert len(at.info) == 1 and not at.metric
 
 
 def test_a_run_of_an_earlier_version_says_what_to_do(own_trained, open_page):
     shutil.rmtree(own_trained.home.run_folder(RUN) / TRAINING_DYNAMICS)
     at = open_learning(open_page, "train")
-    assert not at.metric and "Train a new run to have it." in at.info[0].value
+    assert not at.metric and REMEDY in at.info[0].value
 
 
 def test_an_epoch_that_is_lost_is_told_and_the_rest_shown(own_trained, open_page):

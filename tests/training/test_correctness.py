@@ -88,10 +88,12 @@ def test_what_is_written_agrees_with_the_accuracies_of_every_epoch_and_class(
     validation = read_dynamics(tmp_path / "run", "val", VALIDATED, source.info.fingerprint)
     epochs = [event for event in events if isinstance(event, Epoch)]
     assert training.epochs == validation.epochs == tuple(range(1, EPOCHS + 1))
-    np.testing.assert_allclose(training.right_in / training.count, [epoch.train_accuracy for epoch in epochs], atol=1e-6)
-    np.testing.assert_allclose(validation.right_in / validation.count, [epoch.val_accuracy for epoch in epochs], atol=1e-6)
+    np.testing.assert_allclose(training.correct_per_epoch / training.count, [epoch.train_accuracy for epoch in epochs], atol=1e-6)
+    np.testing.assert_allclose(
+        validation.correct_per_epoch / validation.count, [epoch.val_accuracy for epoch in epochs], atol=1e-6
+    )
     for place, epoch in enumerate(epochs):  # one validation image of each class, by label
-        assert sum(validation.is_right(place)) == sum(epoch.class_accuracy)
+        assert sum(validation.is_correct(place)) == sum(epoch.class_accuracy)
 
 
 class Listening(nn.Module):

@@ -1,4 +1,4 @@
-"""The Compare view: two networks on the same images, which is better, in which classes, and which images changed sides."""
+"""The Compare view: two models on the same images, their difference in accuracy, by class, and the images that changed."""
 
 from typing import TYPE_CHECKING
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from cnn_core.metrics.model_comparison import Comparison
 
 SIDES = {
-    "Right with B only": "A had them wrong, B has them right.",
-    "Right with A only": "A had them right, B has them wrong.",
-    "Both wrong, otherwise": "Both are wrong, each with another class.",
+    "Correct only with B": "Misclassified by A, correct with B.",
+    "Correct only with A": "Correct with A, misclassified by B.",
+    "Both wrong": "Misclassified by both, as different classes.",
 }
 TALLEST = 720  # pixels of the table of classes
 
 
-def show_compare(subject: EvaluationSubject) -> None:
+def show_comparison(subject: EvaluationSubject) -> None:
     """The view."""
     other = _choose_other(subject)
     if other is None:
         return
     st.caption(
-        f"A: {plain(_named(subject))}, chosen above. B: {plain(_named(other))}. On the same {SPLITS[subject.split]} images."
+        f"A: {plain(_describe_model(subject))}, chosen above. B: {plain(_describe_model(other))}. On the same {SPLITS[subject.split]} images."
     )
-    _tell_changed_data(subject, other)
+    _warn_of_changed_data(subject, other)
     from cnn_core.metrics.model_comparison import compare
 
     try:
@@ -48,32 +48,32 @@ def show_compare(subject: EvaluationSubject) -> None:
 
 
 def _choose_other(subject: EvaluationSubject) -> EvaluationSubject | None:
-    """Network B; without any that saw the same images, what to do."""
+    """Return model B; without any on the same images, say what to do."""
     choices = _others(subject)
     if not choices:
         st.info(
-            f"There is no other network to compare on these {SPLITS[subject.split]} images: that takes another trained run of the same data"
-            f"{'' if subject.split == 'test' else ', with the same validation share and seed'}. Train one with other settings.",
+            f"There is no other model to compare on these {SPLITS[subject.split]} images. Train another run on the same data"
+            f"{'' if subject.split == 'test' else ', with the same validation split and seed'}.",
             icon=":material/compare_arrows:",
         )
         st.page_link(page_file("configure"), label="Choose settings", icon=":material/tune:")
         return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by_id = {run.id: run for run in choices}
-        asked = st.query_params.get("with")
+        requested = st.query_params.get("with")
         chosen = st.selectbox(
             "Compare with run",
             list(by_id),
-            index=list(by_id).index(asked) if asked in by_id else 0,
+            index=list(by_id).index(requested) if requested in by_id else 0,
             format_func=lambda run: by_id[run].name or run,
             key=f"compare-run-{subject.name}",
             width=300,
-            help="Trained runs of the same data, so that both networks can be asked about the very same images.",
+            help="Trained runs on the same data.",
         )
         st.query_params["with"] = chosen
         epoch = st.selectbox(
-            "Its network",
-            [number or 0 for number in _networks(by_id[chosen], subject)],
+            "Model",
+            [number or 0 for number in _models(by_id[chosen], subject)],
             format_func=lambda number: f"after epoch {number}" if number else "best",
             key=f"compare-epoch-{chosen}-{subject.name}",
             width=180,
@@ -82,9 +82,9 @@ def _choose_other(subject: EvaluationSubject) -> EvaluationSubject | None:
 
 
 def _others(subject: EvaluationSubject) -> list[Run]:
-    """Runs with a network to compare on the same images, those of other runs first."""
+    """Return the runs with a model to compare on the same images; the subject's own run is last."""
     store = get_store()
-    runs = [run for run in store.runs() if store.has_model(run.id) and _has_same_images(subject, run) and _networks(run, subject)]
+    runs = [run for run in store.runs() if store.has_model(run.id) and _has_same_images(subject, run) and _models(run, subject)]
     return sorted(runs, key=lambda run: run.id == subject.run.id)
 
 
@@ -96,26 +96,26 @@ def _has_same_images(subject: EvaluationSubject, run: Run) -> bool:
     return not is_split or (mine.validation_share, mine.seed) == (theirs.validation_share, theirs.seed)
 
 
-def _networks(run: Run, subject: EvaluationSubject) -> list[int | None]:
-    """The best one and kept epochs, without the subject's own."""
-    known = [None, *reversed(saved_epochs(get_store().home.run_folder(run.id)))]
+def _models(run: Run, subject: EvaluationSubject) -> list[int | None]:
+    """Return the best model (None) and the saved epochs, without the subject's own."""
+    models: list[int | None] = [None, *reversed(saved_epochs(get_store().home.run_folder(run.id)))]
     if run.id != subject.run.id:
-        return known
-    best = run.summary.get("best_epoch")  # the best network is that of an epoch
-    return [epoch for epoch in known if (epoch or best) != (subject.epoch or best)]
+        return models
+    best = run.summary.get("best_epoch")  # the best model is that of an epoch
+    return [epoch for epoch in models if (epoch or best) != (subject.epoch or best)]
 
 
-def _named(subject: EvaluationSubject) -> str:
-    return f"{subject.run.name or subject.run.id}, {'best network' if subject.epoch is None else f'after epoch {subject.epoch}'}"
+def _describe_model(subject: EvaluationSubject) -> str:
+    return f"{subject.run.name or subject.run.id}, {'best model' if subject.epoch is None else f'after epoch {subject.epoch}'}"
 
 
-def _tell_changed_data(subject: EvaluationSubject, other: EvaluationSubject) -> None:
+def _warn_of_changed_data(subject: EvaluationSubject, other: EvaluationSubject) -> None:
     from cnn_core.models.saving import read_card
 
     if read_card(subject.folder).fingerprint != read_card(other.folder).fingerprint:
         st.warning(
-            "The data was changed between the training of A and of B: one of them may have learned from images that are shown here, which would "
-            "flatter it. Train both on the data as it is now for a fair comparison.",
+            "The data was changed between the training of A and of B: one of them may have been trained on images that are evaluated here. "
+            "Train both on the current data.",
             icon=":material/warning:",
         )
 
@@ -129,22 +129,22 @@ def _show_verdict(subject: EvaluationSubject, comparison: "Comparison") -> None:
         verdict(comparison), icon=":material/balance:" if is_evident else ":material/drag_handle:"
     )
     low, high = comparison.interval
-    figures = st.grid(4, min_column_width=150)
-    figures.metric(f"A: {SPLITS[subject.split]} accuracy", f"{comparison.first.accuracy:.2%}", border=True)
-    figures.metric(
+    metrics = st.grid(4, min_column_width=150)
+    metrics.metric(f"A: {SPLITS[subject.split]} accuracy", f"{comparison.first.accuracy:.2%}", border=True)
+    metrics.metric(
         f"B: {SPLITS[subject.split]} accuracy",
         f"{comparison.second.accuracy:.2%}",
         delta=f"95 %: {100 * low:+.1f} to {100 * high:+.1f}",
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help="Below it, by how many percentage points B may differ from A: the interval of Agresti and Min (2005) for two networks on the same images.",
+        help="Below it the 95 % interval of the difference B − A in percentage points (Agresti and Min, 2005).",
     )
-    figures.metric("Right with B only", f"{len(comparison.gained):,}", border=True, help="Images that got better from A to B.")
-    figures.metric("Right with A only", f"{len(comparison.lost):,}", border=True, help="Images that got worse from A to B.")
+    metrics.metric("Correct only with B", f"{len(comparison.gained):,}", border=True, help="Misclassified by A, correct with B.")
+    metrics.metric("Correct only with A", f"{len(comparison.lost):,}", border=True, help="Correct with A, misclassified by B.")
     st.caption(
-        "p: how probable it is that equally good networks differ so much on these images, by McNemar's exact test; below 0.05 is called "
-        "evidence. It speaks of these two networks. Whether the settings of one are better takes several seeds of both: compare them on the Runs page."
+        "p: the probability of such a difference between equally good models (McNemar's exact test); below 0.05 counts as evidence. The test is "
+        "about these two models. To compare their settings, train several seeds of both and compare them on the Runs page."
     )
 
 
@@ -154,14 +154,13 @@ def _show_classes(comparison: "Comparison") -> None:
     st.plotly_chart(
         changes_chart(changes, classes),
         config={"displayModeBar": False},
-        alt="Change of each class's accuracy from A to B with 95 % intervals",
+        alt="Change of the accuracy of each class from A to B with 95 % intervals",
     )
     more = f"The {MOST} classes that changed most; the table has all. " if (changes.count > 0).sum() > MOST else ""
     st.caption(
-        f"{more}Bars: 95 % intervals of each class alone. Evidence: p below 0.05 after Holm's correction (1979), because among many classes some "
-        "seem changed by chance alone."
+        f"{more}Bars: 95 % intervals of single classes. Evidence: p below 0.05 after Holm's correction (1979) for multiple tests."
     )
-    with st.expander("Table of the classes"):
+    with st.expander("All classes"):
         st.dataframe(
             {
                 "Class": classes,
@@ -186,7 +185,7 @@ def _show_classes(comparison: "Comparison") -> None:
 @st.fragment
 def _show_images(subject: EvaluationSubject, other: EvaluationSubject, comparison: "Comparison") -> None:
     st.subheader("Images that changed")
-    lists = dict(zip(SIDES, (comparison.gained, comparison.lost, comparison.wrong_otherwise), strict=True))
+    lists = dict(zip(SIDES, (comparison.gained, comparison.lost, comparison.both_wrong_differently), strict=True))
     evaluation = comparison.second
     with st.container(horizontal=True, vertical_alignment="bottom"):
         side = st.selectbox(
@@ -197,18 +196,18 @@ def _show_images(subject: EvaluationSubject, other: EvaluationSubject, compariso
     if true_class is not None:
         indices = indices[evaluation.labels[indices] == true_class]
     st.caption(
-        f"{SIDES[side]} {len(indices):,} {'image' if len(indices) == 1 else 'images'}. Below each: what A and B say and how sure they are, and the true class where neither is right."
+        f"{SIDES[side]} {len(indices):,} {'image' if len(indices) == 1 else 'images'}. Below each: the predictions of A and B with their probabilities, and the true class if both are wrong."
     )
     key = f"compare-{subject.name}-{other.name}-{side}-{true_class}"
-    show_image_grid(subject, comparison.first, indices, key, lambda index: _in_short(comparison, index))
+    show_image_grid(subject, comparison.first, indices, key, lambda index: _describe_image(comparison, index))
 
 
-def _in_short(comparison: "Comparison", index: int) -> str:
-    """What both say of an image, such as "A: cat (60%) ✗ · B: dog (81%) ✓"."""
-    said = []
+def _describe_image(comparison: "Comparison", index: int) -> str:
+    """Return the predictions of both, such as "A: cat (60%) ✗ · B: dog (81%) ✓"."""
+    predictions = []
     for letter, evaluation in (("A", comparison.first), ("B", comparison.second)):
-        name, share = evaluation.classes[evaluation.predicted[index]], evaluation.scores.confidence[index]
-        said.append(f"{letter}: {name} ({share:.0%}) {'✓' if evaluation.is_right[index] else '✗'}")
-    is_known = comparison.first.is_right[index] or comparison.second.is_right[index]
-    truth = "" if is_known else f", is {comparison.first.classes[comparison.first.labels[index]]}"
-    return " · ".join(said) + truth
+        name, confidence = evaluation.classes[evaluation.predicted[index]], evaluation.scores.confidence[index]
+        predictions.append(f"{letter}: {name} ({confidence:.0%}) {'✓' if evaluation.is_correct[index] else '✗'}")
+    is_any_correct = comparison.first.is_correct[index] or comparison.second.is_correct[index]
+    truth = "" if is_any_correct else f", true: {comparison.first.classes[comparison.first.labels[index]]}"
+    return " · ".join(predictions) + truth

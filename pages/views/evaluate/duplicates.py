@@ -1,4 +1,4 @@
-"""Pictures that stand in two parts of the data: the network is tested on what it has seen, which flatters every figure."""
+"""Duplicates across splits: the model is evaluated on images that it was trained on, which makes every metric too good."""
 
 import streamlit as st
 
@@ -10,31 +10,32 @@ from pages.charts.images import image_html
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change
 from pages.shared.text import plain
-from pages.views.evaluate.corrections import correct, editable
+from pages.views.evaluate.corrections import correct_images, editable_source
 
 PAGE = 8
+NO_DUPLICATES = "No image is in two splits."
 
 
 def show_split_duplicates(subject: EvaluationSubject) -> None:
-    """Pairs across parts, each of which can be taken apart."""
-    source = editable(subject)
+    """Show the pairs across splits, with buttons to exclude an image."""
+    source = editable_source(subject)
     if source is None:
-        st.info("The data set is not in the studio. Look at it on the Data page first.", icon=":material/photo_library:")
+        st.info("The data set is not imported. Open it on the Data page first.", icon=":material/photo_library:")
         return
     total = source.index.duplicates.counts()["across"]
     if not total:
-        st.success("No picture stands in two parts of this data.", icon=":material/check_circle:")
+        st.success(NO_DUPLICATES, icon=":material/check_circle:")
         return
     st.caption(
-        f"{total:,} {'pair stands' if total == 1 else 'pairs stand'} in two parts: the network is tested on pictures that it learned from. "
-        "Excluding the training image of a pair, and training again, keeps the test as it is."
+        f"{total:,} {'pair is' if total == 1 else 'pairs are'} in two splits: the model is evaluated on images it was trained on. "
+        "Exclude the training image of each pair and train again; the test images then stay the same."
     )
     pages = -(-total // PAGE)
-    page = st.pagination(pages, key=f"twins-page-{subject.run.id}") if pages > 1 else 1
+    page = st.pagination(pages, key=f"duplicates-page-{subject.run.id}") if pages > 1 else 1
     start = (page - 1) * PAGE
     for first, second, is_same in source.index.duplicates.pairs(
         limit=min(PAGE, total - start), offset=start
-    ):  # those across parts come first
+    ):  # pairs across splits come first
         _show_pair(source, (first, second), is_same)
 
 
@@ -49,12 +50,12 @@ def _show_pair(source: ImportedSource, pair: tuple[ImageRecord, ImageRecord], is
                 st.caption(plain(f"{about} · {item.path}"))
                 if may_change(owner_of(source.folder)):
                     st.button(
-                        f"Exclude the {split} one",
-                        key=f"twin-{pair[0].row}-{pair[1].row}-{item.row}",
-                        on_click=correct,
+                        f"Exclude {split} image",
+                        key=f"duplicate-{pair[0].row}-{pair[1].row}-{item.row}",
+                        on_click=correct_images,
                         args=(source, [item.row], "is_excluded", 1),
                     )
         with st.container(width="stretch"):
-            st.badge("same file" if is_same else "nearly the same picture", color="orange")
+            st.badge("same file" if is_same else "nearly the same image", color="orange")
             if pair[0].label != pair[1].label:
-                st.badge("two classes: one is wrong", color="red")
+                st.badge("two classes: one label is wrong", color="red")

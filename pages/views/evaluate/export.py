@@ -1,6 +1,6 @@
-"""What can be taken along of a subject: a report in one file, a table of its predictions, and a picture of them. Made when asked for.
+"""The Export view: a report in one file, a table of the predictions, and an image of them, created on request.
 
-In: a subject. Out: downloads. What was made is kept for this session until another subject, or other facts of its run, take its place.
+In: a subject. Out: downloads, cached for this session until the evaluation or its run changes.
 """
 
 import io
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.data.imported import image_names
+from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import read_calibration
 from pages.shared import cache
@@ -27,7 +27,7 @@ Making = Generator[Progress, None, bytes]
 
 @dataclass(frozen=True)
 class EvaluationDownload:
-    """One thing to take along: `about` is its sentence, `make` gives the file's bytes."""
+    """A file to export: `about` describes it, `make` returns its bytes."""
 
     title: str
     about: str
@@ -40,9 +40,9 @@ class EvaluationDownload:
 def show_export(subject: EvaluationSubject) -> None:
     """The view."""
     evaluation = subject.evaluation()
-    network = "the best network" if subject.epoch is None else f"the network after epoch {subject.epoch}"
+    model = "the best model" if subject.epoch is None else f"the model after epoch {subject.epoch}"
     st.caption(
-        f"Of {network} on the {len(evaluation):,} {SPLITS[subject.split]} images, as chosen above. The files need neither this program nor the internet."
+        f"For {model} on the {len(evaluation):,} {SPLITS[subject.split]} images. The files need neither this program nor the internet."
     )
     places = st.grid(len(CARDS), min_column_width=280)
     for card in CARDS:
@@ -53,13 +53,13 @@ def show_export(subject: EvaluationSubject) -> None:
 
 
 def _show_file(subject: EvaluationSubject, evaluation: "Evaluation", card: EvaluationDownload) -> None:
-    """The button that makes the file, or, where it is made, the one that gives it."""
-    asked = f"{subject.name} {evaluation.key} {subject.run} {read_calibration(subject.folder)}"
-    button = partial(st.button, f"Make the {card.title.lower()}", icon=card.icon, key=f"make-{card.file}-{subject.name}")
+    """Show the button that creates the file or, if it exists, the download button."""
+    version = f"{subject.name} {evaluation.key} {subject.run} {read_calibration(subject.folder)}"
+    button = partial(st.button, f"Create {card.title.lower()}", icon=card.icon, key=f"make-{card.file}-{subject.name}")
     cache.compute_or_offer(
         cache.EVALUATION_FILES,
         card.title,
-        asked,
+        version,
         button,
         lambda: card.make(subject, evaluation),
         lambda content: _offer(subject, card, content),
@@ -75,13 +75,13 @@ def _offer(subject: EvaluationSubject, card: EvaluationDownload, content: bytes)
         icon=":material/download:",
         type="primary",
         on_click="ignore",
-        key=f"take-{card.file}",
+        key=f"download-{card.file}",
     )
 
 
 def _file_name(subject: EvaluationSubject, card: EvaluationDownload) -> str:
-    network = "" if subject.epoch is None else f"-epoch{subject.epoch}"
-    return f"{subject.run.id}{network}-{SPLITS[subject.split]}-{card.file}"
+    epoch = "" if subject.epoch is None else f"-epoch{subject.epoch}"
+    return f"{subject.run.id}{epoch}-{SPLITS[subject.split]}-{card.file}"
 
 
 def _make_report(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
@@ -95,12 +95,13 @@ def _make_report(subject: EvaluationSubject, evaluation: "Evaluation") -> Making
 def _make_table(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     from cnn_core.metrics.prediction_table import write_predictions
 
-    file = io.BytesIO()
-    yield from write_predictions(evaluation, image_names(subject.source, subject.images()), file)
+    file, source = io.BytesIO(), subject.source
+    assert isinstance(source, ImportedSource | OnDemandSource)  # all sources are
+    yield from write_predictions(evaluation, image_names(source, subject.images()), file)
     return file.getvalue()
 
 
-def _make_picture(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
+def _make_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     yield Progress("Drawing the predictions", 0, 1)
     from cnn_core.training.figures import write_predictions_png
 
@@ -112,8 +113,8 @@ def _make_picture(subject: EvaluationSubject, evaluation: "Evaluation") -> Makin
 CARDS = (
     EvaluationDownload(
         "Report",
-        "One page for others: figures with their interval, settings, curves, confusion matrix, the worst mistakes, and how to reproduce "
-        "the run. An HTML file that any browser opens offline and prints.",
+        "Metrics with intervals, settings, curves, confusion matrix, worst mistakes and how to reproduce the run: an HTML file that any browser "
+        "opens offline and prints.",
         "report.html",
         "text/html",
         ":material/article:",
@@ -121,18 +122,18 @@ CARDS = (
     ),
     EvaluationDownload(
         "Table",
-        "A row for every image: its file, true and predicted class, loss and probabilities. A CSV file for a spreadsheet or a program of yours.",
+        "A row for each image: file, true and predicted class, loss and probabilities. A CSV file for a spreadsheet or program.",
         "predictions.csv",
         "text/csv",
         ":material/table:",
         _make_table,
     ),
     EvaluationDownload(
-        "Picture",
-        "A grid of images from all over the set, each with what the network says of it, mistakes in colour. A PNG file for a slide.",
+        "Image",
+        "A grid of images with their predictions, mistakes in colour. A PNG file for a slide.",
         "predictions.png",
         "image/png",
         ":material/image:",
-        _make_picture,
+        _make_image,
     ),
 )

@@ -1,6 +1,6 @@
-"""Accuracy with its interval and the other figures of one part, every class's own, and the curves of a chosen class."""
+"""The Metrics view: accuracy with its interval, metrics of each class, and curves of a chosen class."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import streamlit as st
@@ -11,15 +11,17 @@ from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
-    from cnn_core.metrics.evaluation import Evaluation
-    from cnn_core.metrics.threshold_curves import Areas
+    from streamlit.elements.lib.column_types import ColumnConfig
 
-NAMED = 5  # classes without images that are called by name
+    from cnn_core.metrics.evaluation import Evaluation
+    from cnn_core.metrics.threshold_curves import ClassAreas
+
+NAMED = 5  # classes without images that are listed by name
 TALLEST = 720  # pixels of the table of classes
-NEWNESS = {
-    "test": "They were never used for training or for choosing the best epoch.",
-    "val": "The network did not learn from them, but they chose its best epoch: on new images it may do a little worse.",
-    "train": "The network learned from them, so new images are harder: look at the test images to know how it does on those.",
+SPLIT_HELP = {
+    "test": "Test images are not used for training or for choosing the best epoch.",
+    "val": "Validation images are not used for training but for choosing the best epoch: accuracy on new images may be slightly lower.",
+    "train": "The model was trained on these images: accuracy on new images is lower. Choose test images to see it.",
 }
 
 
@@ -36,47 +38,48 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     from cnn_core.metrics.intervals import wilson_interval
 
     split, best = SPLITS[subject.split], subject.run.summary.get("best_val_accuracy")
-    low, high = wilson_interval(int(evaluation.is_right.sum()), len(evaluation))
+    low, high = wilson_interval(int(evaluation.is_correct.sum()), len(evaluation))
     k = choose_k(len(evaluation.classes))
-    figures = st.grid(5 if k else 4, min_column_width=150)
-    figures.metric(
+    columns = st.grid(5 if k else 4, min_column_width=150)
+    columns.metric(
         f"{split.capitalize()} accuracy",
         f"{evaluation.accuracy:.2%}",
         delta=f"95 %: {low:.1%} to {high:.1%}",
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help=f"Share of the {split} images whose most probable class is the true one. Below it Wilson's 95 % interval: how far chance in "
-        f"the choice of {len(evaluation):,} images may move the figure.",
+        help=f"Fraction of the {split} images that are classified correctly. Below it the 95 % interval (Wilson) for "
+        f"{len(evaluation):,} images.",
     )
     if k:
-        figures.metric(
+        columns.metric(
             f"Top-{k} accuracy",
             f"{top_k_accuracy(evaluation.scores.rank, k):.2%}",
             border=True,
-            help=f"Share of the {split} images whose true class is among the {k} most probable ones.",
+            help=f"Fraction of the {split} images whose true class is among the {k} most probable classes.",
         )
-    figures.metric(
+    columns.metric(
         f"{split.capitalize()} loss",
         f"{evaluation.loss:.4f}",
         border=True,
         help=f"Mean cross-entropy per {split} image, in nats; lower is better.",
     )
-    figures.metric(f"{split.capitalize()} images", f"{len(evaluation):,}", border=True, help=NEWNESS[subject.split])
-    figures.metric(
+    columns.metric(f"{split.capitalize()} images", f"{len(evaluation):,}", border=True, help=SPLIT_HELP[subject.split])
+    columns.metric(
         "Best validation",
         f"{best:.2%}" if best is not None else "–",
         border=True,
-        help="Accuracy on the validation images, of the epoch whose weights were kept as the best ones.",
+        help="Validation accuracy of the best epoch, whose weights were saved.",
     )
 
 
 def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
-    metrics, areas = evaluation.per_class, _areas_of(subject, evaluation)
+    metrics, areas = evaluation.per_class, _get_areas(subject, evaluation)
     st.subheader("Classes")
     st.caption(
-        "Precision: right among those predicted. Recall: found among those there. F1: their harmonic mean. AP: the area below the "
-        "precision-recall curve. AUC: that below the ROC curve; 50 % is guessing. Click a column's head to sort by it."
+        "Precision: fraction of the images predicted as the class that belong to it. Recall: fraction of the class's images that are found. "
+        "F1: their harmonic mean. AP: area under the precision-recall curve. AUC: area under the ROC curve; 50 % is chance. Click a column "
+        "header to sort."
     )
     is_there = metrics.support > 0
     table = {
@@ -88,45 +91,45 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     if areas:
         table |= {"AP": areas.average_precision, "AUC": areas.roc_auc}
     table["Images"] = metrics.support
-    height = "content" if len(evaluation.classes) <= 20 else TALLEST
-    st.dataframe(table, hide_index=True, column_config=_shares(), height=height, alt="Figures of every class")
-    _tell_missing(subject, evaluation)
+    height: int | Literal["content"] = "content" if len(evaluation.classes) <= 20 else TALLEST
+    st.dataframe(table, hide_index=True, column_config=_percent_columns(), height=height, alt="Metrics of each class")
+    _show_missing_classes(subject, evaluation)
     means = {
         "Mean": ["macro", "weighted"],
         **dict(zip(("Precision", "Recall", "F1"), zip(metrics.macro, metrics.weighted, strict=True), strict=True)),
     }
     if areas:
         means |= dict(zip(("AP", "AUC"), zip(areas.macro(), areas.weighted(metrics.support), strict=True), strict=True))
-    st.dataframe(means, hide_index=True, column_config=_shares(), alt="Means over the classes")
-    st.caption("Macro: every class counts the same. Weighted: every image counts the same, so large classes count more.")
+    st.dataframe(means, hide_index=True, column_config=_percent_columns(), alt="Means over the classes")
+    st.caption("Macro: every class has the same weight. Weighted: every image has the same weight.")
 
 
-def _shares() -> dict[str, object]:
+def _percent_columns() -> "dict[str, ColumnConfig]":
     return {
         name: st.column_config.NumberColumn(name, format="percent", width="small")
         for name in ("Precision", "Recall", "F1", "AP", "AUC")
     }
 
 
-def _tell_missing(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
+def _show_missing_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     missing = [name for name, count in zip(evaluation.classes, evaluation.per_class.support, strict=True) if not count]
     if not missing:
         return
     more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
     st.info(
-        f"There is no {SPLITS[subject.split]} image of {', '.join(map(plain, missing[:NAMED]))}{more}: how well such images are found "
-        "cannot be said, so those figures are left empty and out of the means of AP and AUC. Choose other images, or add some to the data set.",
+        f"There is no {SPLITS[subject.split]} image of {', '.join(map(plain, missing[:NAMED]))}{more}: their "
+        "metrics are empty and do not count in the means of AP and AUC. Choose another split, or add images to the data set.",
         icon=":material/info:",
     )
 
 
-def _areas_of(subject: EvaluationSubject, evaluation: "Evaluation") -> "Areas | None":
-    """Of every class, computed with progress once for all sessions; None where there are too many classes for that."""
-    from cnn_core.metrics.threshold_curves import MOST_CLASSES, class_areas
+def _get_areas(subject: EvaluationSubject, evaluation: "Evaluation") -> "ClassAreas | None":
+    """Return AP and AUC of each class, computed once for all sessions; None above MOST_CLASSES classes."""
+    from cnn_core.metrics.threshold_curves import MOST_CLASSES, compute_class_areas
 
     if len(evaluation.classes) > MOST_CLASSES:
         return None
-    return compute_once(subject, evaluation, f"areas-{evaluation.temperature}", lambda: class_areas(evaluation))
+    return compute_once(subject, evaluation, f"areas-{evaluation.temperature}", lambda: compute_class_areas(evaluation))
 
 
 @st.fragment
@@ -139,7 +142,7 @@ def _show_curves(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         range(len(evaluation.classes)),
         format_func=evaluation.classes.__getitem__,
         key=f"curves-class-{subject.run.id}",
-        help="An image is called this class wherever its probability reaches a threshold. A lower one finds more and errs more often.",
+        help="An image is predicted as this class if its probability reaches a threshold. A lower threshold finds more images, with more errors.",
         width=320,
     )
     curve, name = class_thresholds(evaluation, label), evaluation.classes[label]
@@ -155,13 +158,13 @@ def _show_curves(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
             st.markdown(f"{title} **{value:.2%}**")
             alt = f"{title.partition(':')[0]} of class {name} at every threshold"
             st.plotly_chart(figure, config={"displayModeBar": False}, alt=alt)
-    st.caption("Dashed: what guessing would reach.")
+    st.caption("Dashed: chance level.")
 
 
 def _why_no_curve(subject: EvaluationSubject, evaluation: "Evaluation", label: int) -> str:
     split, name, support = SPLITS[subject.split], plain(evaluation.classes[label]), evaluation.per_class.support
     if not support[label]:
-        return f"There is no {split} image of {name}, so it has no curve here. Choose another class, or other images."
+        return f"There is no {split} image of {name}, so it has no curve. Choose another class or split."
     if support[label] == len(evaluation):
-        return f"Every {split} image is of {name}: there is nothing to tell it from. Choose other images."
-    return "The network diverged: its probabilities are no numbers. Choose another epoch or run."
+        return f"Every {split} image is of {name}, so there is no curve. Choose another split."
+    return "The model diverged: its probabilities are not finite numbers. Choose another epoch or run."

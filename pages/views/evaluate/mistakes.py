@@ -1,34 +1,36 @@
-"""Which images to look at: the worst mistakes, the doubtful and the easy ones, labels that are probably wrong, pictures that are there twice."""
+"""The Mistakes view: images by loss, confidence or margin, probable label errors, and duplicates."""
 
 import streamlit as st
 
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
-from pages.views.evaluate.corrections import show_actions, show_change
+from pages.views.evaluate.corrections import show_actions, show_data_change
 from pages.views.evaluate.duplicates import show_split_duplicates
 from pages.views.evaluate.label_errors import show_label_errors
 
 HELP = {
-    "Highest loss": "Where the true class was held least probable: mistakes, and labels that are wrong.",
-    "Most confidently wrong": "Only images that were classified wrong, the surest mistakes first.",
-    "Least sure": "The smallest gap between the two most probable classes first: where a little more would have turned the answer.",
-    "Easiest": "The lowest loss first: what a typical image of a class looks like to the network.",
+    "Highest loss": "The true class has the lowest probability: mistakes and wrong labels.",
+    "Most confidently wrong": "Only misclassified images, highest confidence first.",
+    "Smallest margin": "The smallest gap between the two most probable classes first.",
+    "Lowest loss": "The lowest loss first: typical images of their class.",
 }
-DOUBTS, TWINS = "Probable label errors", "Duplicates"
+LABEL_ERRORS, DUPLICATES = "Probable label errors", "Duplicates"
 
 
 def show_mistakes(subject: EvaluationSubject) -> None:
     """The view."""
-    show_change(subject)
-    names = [*HELP, DOUBTS, TWINS]
+    show_data_change(subject)
+    names = [*HELP, LABEL_ERRORS, DUPLICATES]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        asked = st.query_params.get("list")
-        chosen = st.selectbox("List", names, index=names.index(asked) if asked in names else 0, key="mistakes-list", width=260)
-        true_class = _choose_class(subject) if chosen != TWINS else None
-    if chosen == DOUBTS:
+        requested = st.query_params.get("list")
+        chosen = st.selectbox(
+            "List", names, index=names.index(requested) if requested in names else 0, key="mistakes-list", width=260
+        )
+        true_class = _choose_class(subject) if chosen != DUPLICATES else None
+    if chosen == LABEL_ERRORS:
         show_label_errors(subject, true_class)
-    elif chosen == TWINS:
+    elif chosen == DUPLICATES:
         show_split_duplicates(subject)
     else:
         _show_ordering(subject, chosen, true_class)
@@ -44,8 +46,8 @@ def _show_ordering(subject: EvaluationSubject, name: str, true_class: int | None
     evaluation = subject.evaluation()
     indices = ORDERINGS[name.lower()](evaluation, evaluation.select(true_class=true_class))
     st.caption(
-        f"{HELP[name]} {len(indices):,} {SPLITS[subject.split]} images. Below each: what the network says and how sure it is, then the "
-        "true class where that is another one."
+        f"{HELP[name]} {len(indices):,} {SPLITS[subject.split]} images. Below each: the predicted class and its probability, then the "
+        "true class if it differs."
     )
     key = f"mistakes-{subject.name}-{name}-{true_class}"
     show_actions(subject, show_image_grid(subject, evaluation, indices, key), f"{key}-picked")

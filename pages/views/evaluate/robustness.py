@@ -1,4 +1,4 @@
-"""What the network still gets right when its images are spoilt: measured on request, kept with the run, shown as lines by strength."""
+"""The Robustness view: accuracy on corrupted images, measured on request and cached with the run."""
 
 from typing import TYPE_CHECKING
 
@@ -15,51 +15,51 @@ if TYPE_CHECKING:
     from cnn_core.metrics.robustness import Robustness
 
 SIZES = (500, 2000)  # images; of 32×32 a SimpleCNN takes 5.6 and 22 s of processor time, so half of that on two free cores
-ASKED = "robustness-asked"
+REQUESTED = "robustness-requested"
 ABOUT = (
-    "Pictures in the world are noisy, blurred, dark or tilted. Here the same images are classified again after seven corruptions at five "
-    "strengths each. The idea is that of D. Hendrycks and T. Dietterich (2019); the strengths, and rotation and shift, are our own, so "
-    "figures cannot be compared with those of their benchmark. A network that was trained with such changes (augmentation) bears them better."
+    "The same images are classified again under seven corruptions at five strengths each (after D. Hendrycks and T. Dietterich, 2019). "
+    "The strengths, rotation and shift are our own, so results cannot be compared with their benchmark. Training with similar augmentation "
+    "improves robustness."
 )
 
 
 def show_robustness(subject: EvaluationSubject) -> None:
     """The view."""
-    st.subheader("Accuracy on spoilt images")
+    st.subheader("Accuracy on corrupted images")
     st.caption(ABOUT)
     evaluation = subject.evaluation()
     if np.isnan(evaluation.scores.confidence).all():
         st.info(
-            "The network diverged: its outputs are no numbers, so no corruption can make it worse. Choose another network or run.",
+            "The model diverged: its outputs are not finite numbers, so robustness cannot be measured. Choose another epoch or run.",
             icon=":material/trending_up:",
         )
         return
-    most = _choose_size(subject, evaluation)
+    limit = _choose_size(subject, evaluation)
     measured, examples = st.container(), st.container()
-    found = _read(subject, evaluation, most)
-    with examples:  # the first: a measurement takes its time
-        show_examples(subject, evaluation, _weakest(found) if found else "blur")
+    result = _read(subject, evaluation, limit)
+    with examples:  # drawn first: a measurement takes a while
+        show_examples(subject, evaluation, _least_robust(result) if result else "blur")
     with measured:
-        found = found or _measure(subject, evaluation, most)
-        if found:
-            _show(subject, evaluation, found)
+        result = result or _measure(subject, evaluation, limit)
+        if result:
+            _show(subject, evaluation, result)
 
 
 def _choose_size(subject: EvaluationSubject, evaluation: "Evaluation") -> int:
-    """On how many images; at first the largest number that was measured already, else the smallest."""
+    """Return the number of images to measure on; at first the largest that is cached, else the smallest."""
     total = len(evaluation)
     sizes = [size for size in SIZES if size < total] + [total]
     if len(sizes) == 1:
         return total
-    kept = [size for size in sizes if _read(subject, evaluation, size)]
+    cached = [size for size in sizes if _read(subject, evaluation, size)]
     return st.segmented_control(
-        "Images to measure on",
+        "Images",
         sizes,
-        default=kept[-1] if kept else sizes[0],
+        default=cached[-1] if cached else sizes[0],
         required=True,
         format_func=lambda size: f"all {size:,}" if size == total else f"{size:,}",
         key=f"robustness-size-{subject.name}",
-        help=f"Drawn at random from the {SPLITS[subject.split]} images, the same ones every time. More take longer, and their figures are surer.",
+        help=f"Drawn at random from the {SPLITS[subject.split]} images, always the same ones. More images take longer and give narrower intervals.",
     )
 
 
@@ -69,78 +69,78 @@ def _read(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> "
     return read_robustness(subject.folder, evaluation.key, count)
 
 
-def _measure(subject: EvaluationSubject, evaluation: "Evaluation", most: int) -> "Robustness | None":
-    """With progress once the button was pressed; before, None, and what to do."""
-    from cnn_core.metrics.robustness import robustness_of
+def _measure(subject: EvaluationSubject, evaluation: "Evaluation", limit: int) -> "Robustness | None":
+    """Measure with progress once the button was pressed; before, show it and return None."""
+    from cnn_core.metrics.robustness import evaluate_robustness
 
-    name = f"robustness-{evaluation.key}-{most}-{subject.run.id}"
-    if st.session_state.get(ASKED) != name:
-        st.button("Measure", type="primary", icon=":material/play_arrow:", on_click=_ask, args=(name,))
+    name = f"robustness-{evaluation.key}-{limit}-{subject.run.id}"
+    if st.session_state.get(REQUESTED) != name:
+        st.button("Measure", type="primary", icon=":material/play_arrow:", on_click=_request, args=(name,))
         st.info(
-            f"Not measured yet on {_sample(subject, evaluation, most)}. Press “Measure”: the time that is left is told, "
-            "and what was measured is kept with the run.",
+            f"Not measured yet on {_describe_sample(subject, evaluation, limit)}. Press Measure. The result is saved "
+            "with the run.",
             icon=":material/info:",
         )
         return None
-    found = run_with_progress(robustness_of(subject.folder, subject.epoch, evaluation.key, subject.images(), most), name)
-    st.session_state.pop(ASKED, None)
-    return found
+    result = run_with_progress(evaluate_robustness(subject.folder, subject.epoch, evaluation.key, subject.images(), limit), name)
+    st.session_state.pop(REQUESTED, None)
+    return result
 
 
-def _ask(name: str) -> None:
-    st.session_state[ASKED] = name
+def _request(name: str) -> None:
+    st.session_state[REQUESTED] = name
     st.session_state.pop(CANCELLED, None)
 
 
-def _sample(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> str:
+def _describe_sample(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> str:
     split, total = SPLITS[subject.split], len(evaluation)
     return f"all {total:,} {split} images" if count == total else f"{count:,} of the {total:,} {split} images"
 
 
-def _show(subject: EvaluationSubject, evaluation: "Evaluation", found: "Robustness") -> None:
-    """In a sentence, as lines, and as a table."""
-    sentence = _in_words(found)
+def _show(subject: EvaluationSubject, evaluation: "Evaluation", result: "Robustness") -> None:
+    """Show the result as a sentence, a chart and a table."""
+    sentence = summarise(result)
     st.markdown(sentence)
     chart, table = st.columns([2, 1])
     with chart:
         alt = f"Accuracy by strength for seven corruptions. {sentence.replace('**', '')}"
-        st.plotly_chart(robustness_chart(found, len(evaluation.classes)), config={"displayModeBar": False}, alt=alt)
+        st.plotly_chart(robustness_chart(result, len(evaluation.classes)), config={"displayModeBar": False}, alt=alt)
     with table:
-        _show_table(found)
-        low, high = found.interval(0.5)
+        _show_table(result)
+        low, high = result.interval(0.5)
         st.caption(
-            f"Measured on {_sample(subject, evaluation, found.count)}. By chance in their choice, an accuracy may be off by up to "
-            f"{50 * (high - low):.1f} percentage points (95 % interval)."
+            f"Measured on {_describe_sample(subject, evaluation, result.count)}. The 95 % interval of an accuracy is at most "
+            f"±{50 * (high - low):.1f} percentage points."
         )
     if subject.split == "train":
-        st.caption("The network learned from these images as they are: on test images all lines lie lower.")
+        st.caption("The model was trained on these images: accuracy on test images is lower.")
 
 
-def _in_words(found: "Robustness") -> str:
-    """Which corruption costs most and which least, by the mean over the strengths."""
+def summarise(result: "Robustness") -> str:
+    """Return which corruptions lower the mean accuracy most and least, in a sentence."""
     from cnn_core.metrics.corruptions import CORRUPTIONS
 
-    accuracy, worst = found.accuracy, found.worst
-    plain, best = float(accuracy[0, 0]), int(accuracy[:, 1:].mean(1).argmax())
-    if accuracy[worst, 1:].mean() >= plain:
-        return f"No corruption costs it anything: as they are, **{plain:.1%}** of the images are classified right."
+    accuracy, worst = result.accuracy, result.worst
+    clean, best = float(accuracy[0, 0]), int(accuracy[:, 1:].mean(1).argmax())
+    if accuracy[worst, 1:].mean() >= clean:
+        return f"No corruption lowers the accuracy of **{clean:.1%}**."
     return (
-        f"It loses most under **{CORRUPTIONS[worst].name}**: from **{plain:.1%}** to **{accuracy[worst, -1]:.1%}** at strength 5. "
-        f"It bears **{CORRUPTIONS[best].name}** best: {accuracy[best, -1]:.1%} at strength 5."
+        f"Least robust to **{CORRUPTIONS[worst].name}**: accuracy falls from **{clean:.1%}** to **{accuracy[worst, -1]:.1%}** at strength 5. "
+        f"Most robust to **{CORRUPTIONS[best].name}**: {accuracy[best, -1]:.1%} at strength 5."
     )
 
 
-def _weakest(found: "Robustness") -> str:
+def _least_robust(result: "Robustness") -> str:
     from cnn_core.metrics.corruptions import CORRUPTIONS
 
-    return CORRUPTIONS[found.worst].name
+    return CORRUPTIONS[result.worst].name
 
 
-def _show_table(found: "Robustness") -> None:
-    """The corruption that costs most comes first."""
+def _show_table(result: "Robustness") -> None:
+    """Show the corruptions as a table, lowest mean accuracy first."""
     from cnn_core.metrics.corruptions import CORRUPTIONS
 
-    accuracy = found.accuracy
+    accuracy = result.accuracy
     means = accuracy[:, 1:].mean(1)
     order = means.argsort(kind="stable")
     share = st.column_config.NumberColumn
@@ -154,9 +154,11 @@ def _show_table(found: "Robustness") -> None:
         hide_index=True,
         height="content",
         column_config={
-            "Mean": share("Mean", format="%.1f%%", help="Accuracy, mean over the five strengths."),
-            "Lost": share("Lost", format="%.1f", help="Percentage points by which the mean lies below the accuracy as they are."),
+            "Mean": share("Mean", format="%.1f%%", help="Mean accuracy over the five strengths."),
+            "Lost": share(
+                "Lost", format="%.1f", help="Difference of the mean to the accuracy without corruption, in percentage points."
+            ),
             "At 5": share("At 5", format="%.1f%%", help="Accuracy at the highest strength."),
         },
-        alt="Mean accuracy under every corruption, what it lost, and accuracy at strength 5",
+        alt="Mean accuracy under each corruption, the loss, and accuracy at strength 5",
     )

@@ -1,4 +1,4 @@
-"""What the strengths of a corruption look like: one image as it is and at every strength, and what the network says of each."""
+"""Examples of a corruption: one image at each strength, with the prediction for each."""
 
 import html
 import secrets
@@ -20,22 +20,24 @@ TINY = 16  # pixels of a side below which the mildest blur and shift are less th
 
 @st.fragment
 def show_examples(subject: EvaluationSubject, evaluation: "Evaluation", first: str) -> None:
-    """The strip for a chosen corruption, at the beginning the one called `first`; another one runs this part alone."""
+    """Show one image under the chosen corruption, at first `first`. A new choice reruns this fragment only."""
     from cnn_core.metrics.corruptions import CORRUPTIONS
 
-    st.subheader("What the strengths look like")
+    st.subheader("Examples")
     key, names = f"robustness-image-{subject.name}", [corruption.name for corruption in CORRUPTIONS]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Corruption", names, index=names.index(first), key=f"robustness-kind-{subject.name}", width=200)
-        st.button("Another image", icon=":material/shuffle:", key=f"{key}-other", on_click=_draw, args=(key, len(evaluation)))
-    index = st.session_state.setdefault(key, int(evaluation.is_right.argmax()))  # the first that it knows as it is
+        st.button("Random image", icon=":material/shuffle:", key=f"{key}-other", on_click=_draw, args=(key, len(evaluation)))
+    index = st.session_state.setdefault(
+        key, int(evaluation.is_correct.argmax())
+    )  # at first an image that is classified correctly
     corruption = CORRUPTIONS[names.index(name)]
     st.html(_strip(subject, evaluation, index, corruption))
     small = min(subject.images()[index].shape[:2]) < TINY
     st.caption(
         f"{SPLITS[subject.split].capitalize()} image {index}, true class {plain(evaluation.classes[evaluation.labels[index]])}. "
-        "Below each: what the network says of it, and how sure it is."
-        + (" On images as small as these the mildest blur and shift hardly change a pixel." if small else "")
+        "Below each: the predicted class and its probability."
+        + (" On images this small the weakest blur and shift hardly change a pixel." if small else "")
     )
 
 
@@ -44,26 +46,35 @@ def _draw(key: str, count: int) -> None:
 
 
 def _strip(subject: EvaluationSubject, evaluation: "Evaluation", index: int, corruption: "Corruption") -> str:
-    """A card for strength 0 and one for each other strength, as HTML."""
-    from cnn_core.explain.single_image import answer, normalised
-    from cnn_core.metrics.robustness import at_all_strengths
+    """Return a card for strength 0 and each other strength, as HTML."""
+    from cnn_core.explain.single_image import predict_probabilities, to_model_input
+    from cnn_core.metrics.robustness import corrupt_at_all_strengths
 
-    model, card = subject.network()
-    words, cards = ["as it is", *map(corruption.in_words, corruption.strengths)], []
-    for strength, (pixels, text) in enumerate(zip(at_all_strengths(subject.images()[index], corruption), words, strict=True)):
-        shares = answer(model, normalised(pixels, card))
-        said = int(shares.argmax())
+    model, card = subject.model()
+    titles, cards = ["no corruption", *map(corruption.describe, corruption.strengths)], []
+    for strength, (pixels, text) in enumerate(
+        zip(corrupt_at_all_strengths(subject.images()[index], corruption), titles, strict=True)
+    ):
+        probabilities = predict_probabilities(model, to_model_input(pixels, card))
+        predicted = int(probabilities.argmax())
         cards.append(
-            _card(pixels, f"{strength}: {text}", evaluation, said, float(shares[said]), said == evaluation.labels[index])
+            _card(
+                pixels,
+                f"{strength}: {text}",
+                evaluation,
+                predicted,
+                float(probabilities[predicted]),
+                predicted == evaluation.labels[index],
+            )
         )
     return GRID_STYLE + f'<div class="shots">{"".join(cards)}</div>'
 
 
-def _card(pixels: np.ndarray, title: str, evaluation: "Evaluation", said: int, share: float, is_right: bool) -> str:
-    name, verdict = html.escape(evaluation.classes[said]), "✓ right" if is_right else "✗ wrong"
-    alt = f"Strength {html.escape(title)}. The network says {name}, {verdict[2:]}"
-    caption = f"<small>{html.escape(title)}</small><br><b>{name}</b> {share:.0%}<br><small>{verdict}</small>"
+def _card(pixels: np.ndarray, title: str, evaluation: "Evaluation", predicted: int, probability: float, is_correct: bool) -> str:
+    name, verdict = html.escape(evaluation.classes[predicted]), "✓ correct" if is_correct else "✗ wrong"
+    alt = f"Strength {html.escape(title)}. Prediction: {name}, {verdict[2:]}"
+    caption = f"<small>{html.escape(title)}</small><br><b>{name}</b> {probability:.0%}<br><small>{verdict}</small>"
     return (
-        f'<figure class="{"right" if is_right else "wrong"}"><img src="{data_url(pixels)}" alt="{alt}">'
+        f'<figure class="{"right" if is_correct else "wrong"}"><img src="{data_url(pixels)}" alt="{alt}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )

@@ -42,7 +42,7 @@ class ImageFilter:
 
     true_class: int | None
     predicted: int | None
-    is_right: bool | None
+    is_correct: bool | None
     probability: tuple[int, int]
     order: str
 
@@ -52,7 +52,7 @@ class ImageFilter:
         indices = evaluation.select(
             true_class=self.true_class,
             predicted=self.predicted,
-            is_right=self.is_right,
+            is_correct=self.is_correct,
             confidence=(low / 100, high / 100),
         )
         sign = ORDERS[self.order]
@@ -75,12 +75,12 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation", calibration: Cal
     if note := describe_probabilities(calibration):
         st.caption(note)
     if not len(indices):
-        is_flawless = image_filter.is_right is False and evaluation.is_right.all()
+        is_flawless = image_filter.is_correct is False and evaluation.is_correct.all()
         st.info(ALL_CORRECT if is_flawless else NO_MATCH, icon=":material/search:")
         return
 
     def open_explain(image: int) -> None:
-        st.switch_page(page_file("evaluate"), query_params={"run": subject.run.id, "view": "Inside", "image": str(image)})
+        st.switch_page(page_file("evaluate"), query_params={"run": subject.run.id, "view": "Explain", "image": str(image)})
 
     show_image_grid(
         subject, evaluation, indices, grid_key(subject, image_filter), captions(evaluation, calibration.threshold), open_explain

@@ -93,17 +93,17 @@ def _describe_views(classifier: "Classifier", views: int) -> str:
 @st.cache_data(max_entries=cache.PREDICTIONS.max_entries, show_spinner="Computing Grad-CAM…")
 def _heatmap(weights_key: str, pixels: np.ndarray, name: str, _classifier: "Classifier") -> tuple[np.ndarray | None, str]:
     """Return Grad-CAM of the last convolution for class `name` over pixels (S, S, C) uint8, and a note about it."""
-    from cnn_core.explain.grad_cam import raw_grad_cam, to_heat
+    from cnn_core.explain.grad_cam import raw_grad_cam, to_heatmap
     from cnn_core.explain.layers import conv_layers
-    from cnn_core.explain.single_image import normalised
+    from cnn_core.explain.single_image import to_model_input
 
     layers = list(conv_layers(_classifier.model))
     if not layers:
         return None, NO_CONVOLUTION
     card = _classifier.card
     target = np.array([card.classes.index(name)])
-    raw = raw_grad_cam(_classifier.model, layers[-1], normalised(pixels, card), target, is_activated=True)
-    heat = to_heat(raw, pixels.shape[:2])[0]
+    raw = raw_grad_cam(_classifier.model, layers[-1], to_model_input(pixels, card), target, is_activated=True)
+    heat = to_heatmap(raw, pixels.shape[:2])[0]
     if not heat.any():
         return None, f"Grad-CAM is zero everywhere: no output of the last convolution layer raises the score of {plain(name)}."
     height, width = raw.shape[1:]

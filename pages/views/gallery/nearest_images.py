@@ -45,7 +45,7 @@ def show_nearest_images(classification: ImageClassification) -> None:
     st.markdown(f"**Nearest training images of {plain(classification.name)}**", help=HELP)
     names = [f"{classes[bank.images.labels[row]]} · {cosine:.2f}" for row, cosine in zip(rows, cosines, strict=True)]
     st.html(labelled_grid(bank.images[rows], names))
-    among = f"a class-balanced sample of {len(bank.numbers):,} of the {bank.total:,}" if bank.is_sample else f"all {bank.total:,}"
+    among = f"a class-balanced sample of {len(bank.indices):,} of the {bank.total:,}" if bank.is_sample else f"all {bank.total:,}"
     st.caption(f"Class and cosine similarity, most similar first, from {among} training images.")
 
 
@@ -73,6 +73,6 @@ def work_name(run: str) -> str:
 
 @st.cache_data(max_entries=cache.PREDICTIONS.max_entries, show_spinner=False)
 def _features(weights_key: str, pixels: np.ndarray, _classifier: "Classifier") -> np.ndarray:
-    from cnn_core.explain.nearest_images import features_of
+    from cnn_core.explain.nearest_images import compute_image_features
 
-    return features_of(_classifier.model, _classifier.card, pixels)
+    return compute_image_features(_classifier.model, _classifier.card, pixels)

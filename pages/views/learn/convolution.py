@@ -19,7 +19,7 @@ from pages.shared.server import get_store
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
-    from cnn_core.explain.forward_trace import Step
+    from cnn_core.explain.forward_trace import TraceStep
     from cnn_core.inference.classifier import Classifier
 
 KEY, FROM_DATA_SET = "convolution", "Data set"
@@ -58,10 +58,10 @@ def show_convolution() -> None:
 
 def _preprocess(image: DecodedImage | None, classifier: "Classifier") -> np.ndarray | None:
     """Return the pixels that the model receives, (S, S, C) uint8; show a message and return None if there are none."""
-    from cnn_core.explain.single_image import is_finite
+    from cnn_core.explain.single_image import has_finite_weights
     from cnn_core.inference.preprocessing import preprocess
 
-    if not is_finite(classifier.model):
+    if not has_finite_weights(classifier.model):
         st.warning(DIVERGED, icon=":material/warning:")
     elif image is None:
         st.info(CHOOSE_IMAGE, icon=":material/gesture:")
@@ -106,15 +106,15 @@ def _show_layers(run: Run, classifier: "Classifier", pixels: np.ndarray) -> None
 
 
 @st.cache_resource(max_entries=CACHED_TRACES, show_spinner="Computing all layers…")
-def _trace(network: str, pixels: np.ndarray, _classifier: "Classifier") -> "list[Step]":
+def _trace(network: str, pixels: np.ndarray, _classifier: "Classifier") -> "list[TraceStep]":
     """Return the steps of the model for one image; one list for all sessions."""
-    from cnn_core.explain.forward_trace import follow
-    from cnn_core.explain.single_image import normalised
+    from cnn_core.explain.forward_trace import trace_forward
+    from cnn_core.explain.single_image import to_model_input
 
-    return follow(_classifier.model, normalised(pixels, _classifier.card))
+    return trace_forward(_classifier.model, to_model_input(pixels, _classifier.card))
 
 
-def _first_convolution(steps: "list[Step]") -> tuple[int, int]:
+def _first_convolution(steps: "list[TraceStep]") -> tuple[int, int]:
     """Return the first convolution and its channel with the largest value; the image itself if there is no convolution."""
     number = next((number for number, step in enumerate(steps) if step.kind == "convolution"), 0)
     return number, int(steps[number].output.max((1, 2)).argmax())

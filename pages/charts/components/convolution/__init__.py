@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from cnn_core.explain.arithmetic import Affine, Pooling, Reach, Softmax, Weighing
+from cnn_core.explain.arithmetic import Affine, Pooling, Softmax, WeightedSum, Windows
 from pages.charts.components.asset import declare
 from pages.charts.images import data_url
 
 if TYPE_CHECKING:  # it loads torch
-    from cnn_core.explain.forward_trace import Step
+    from cnn_core.explain.forward_trace import TraceStep
 
 _convolution = declare("convolution")
 
@@ -34,7 +34,7 @@ class TracedModel:
     """The `steps` of an image through a network. `pixels`: the image, (H, W, C) uint8, normalised with `mean` and `std` of each channel."""
 
     name: str
-    steps: "Sequence[Step]"
+    steps: "Sequence[TraceStep]"
     pixels: np.ndarray
     mean: Sequence[float]
     std: Sequence[float]
@@ -93,7 +93,7 @@ def _describe_operation(traced: TracedModel, number: int, channel: int) -> dict[
         }
     inputs = [traced.steps[source].output for source in step.sources]
     match step.operation:
-        case Weighing():
+        case WeightedSum():
             return _describe_weights(step.operation, inputs[0], channel)
         case Softmax():
             return _maps(inputs[0], range(len(inputs[0])))
@@ -105,7 +105,7 @@ def _describe_operation(traced: TracedModel, number: int, channel: int) -> dict[
             return _same_channel(step, inputs, channel)
 
 
-def _same_channel(step: "Step", inputs: list[np.ndarray], channel: int) -> dict[str, Any]:
+def _same_channel(step: "TraceStep", inputs: list[np.ndarray], channel: int) -> dict[str, Any]:
     """Return the maps of the same channel of all inputs. Where several meet, one may have a single pixel, which counts for all."""
     maps = [own[min(channel, len(own) - 1)] for own in inputs]
     if len(maps) > 1:
@@ -113,7 +113,7 @@ def _same_channel(step: "Step", inputs: list[np.ndarray], channel: int) -> dict[
     return _maps(np.stack(maps), [channel] * len(maps))
 
 
-def _describe_weights(operation: Weighing, inputs: np.ndarray, channel: int) -> dict[str, Any]:
+def _describe_weights(operation: WeightedSum, inputs: np.ndarray, channel: int) -> dict[str, Any]:
     """Return input maps and kernels of an output channel: all of them, or those that contribute most and the sum of the others."""
     members, kernels = np.array(operation.inputs_of(channel)), operation.weights[channel]
     _, height, width = inputs.shape
@@ -136,7 +136,7 @@ def _scale_and_shift(operation: Affine, output: np.ndarray, channel: int) -> dic
     return data
 
 
-def _following(steps: "Sequence[Step]", number: int, channel: int) -> list[dict[str, Any]]:
+def _following(steps: "Sequence[TraceStep]", number: int, channel: int) -> list[dict[str, Any]]:
     """Return the steps that take the output of step `number` alone, up to the activation."""
     rows: list[dict[str, Any]] = []
     for _ in range(MAX_FOLLOWING):
@@ -166,7 +166,7 @@ def _maps(maps: np.ndarray, channels: Sequence[int] | np.ndarray) -> dict[str, A
     return {"inSize": list(maps.shape[1:]), "inputs": [int(channel) for channel in channels], "maps": _encode(maps)}
 
 
-def _windows(reach: Reach) -> dict[str, Any]:
+def _windows(reach: Windows) -> dict[str, Any]:
     return {"rows": reach.rows, "columns": reach.columns}
 
 

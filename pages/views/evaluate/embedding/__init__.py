@@ -1,1 +1,1 @@
-"""The Embedding view: a map of the images."""
+"""The Embedding view: images as points in two dimensions."""

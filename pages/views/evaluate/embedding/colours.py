@@ -1,4 +1,4 @@
-"""Which points of the map of images share a colour: those of a class, or those that were classified right."""
+"""Colours of the points: by true class, predicted class or correctness."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,18 @@ import numpy as np
 
 from pages.charts.components.map import Colouring
 
-CLASSES = 20  # that have a colour of their own: ten colours in two shapes
-TRUTH, PREDICTED, VERDICT = "true class", "predicted class", "right or wrong"
+CLASSES = 20  # with their own colour: ten colours in two shapes
+TRUTH, PREDICTED, CORRECTNESS = "true class", "predicted class", "correct or wrong"
 
 
-def colour(by: str, truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Colouring:
-    """The points with classes `truth` and `predicted`, both (n,) int64, coloured by TRUTH, PREDICTED or VERDICT.
+def colour_points(by: str, truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Colouring:
+    """The points with classes `truth` and `predicted`, both (n,) int64, coloured by TRUTH, PREDICTED or CORRECTNESS.
 
     Of more than CLASSES classes, those with most mistakes among the points have colours, and of these those with most points; the others share none.
     """
     is_wrong = truth != predicted
-    if by == VERDICT:
-        return Colouring(by, [("right", 0), ("wrong", 1)], is_wrong.astype(np.int64))
+    if by == CORRECTNESS:
+        return Colouring(by, [("correct", 0), ("wrong", 1)], is_wrong.astype(np.int64))
     labels = truth if by == TRUTH else predicted
     present, place = np.unique(labels, return_inverse=True)
     if len(present) <= CLASSES:

@@ -1,6 +1,6 @@
-"""What is shown beside and below the map of images: the pinned image with its nearest ones, those that were chosen, and all as a table."""
+"""Details of the embedding: the pinned image with its nearest images, the selection, and all points as a table."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -17,32 +17,30 @@ if TYPE_CHECKING:
 
 RANKED = 3  # classes whose probabilities are drawn
 NEAREST = 6
-NONE = {"selection": {"rows": []}}
+NO_SELECTION: dict[str, Any] = {"selection": {"rows": []}}
 
 
 def show_pinned(
-    subject: EvaluationSubject, evaluation: "Evaluation", numbers: np.ndarray, features: np.ndarray, state: dict
+    subject: EvaluationSubject, evaluation: "Evaluation", numbers: np.ndarray, features: np.ndarray, state: dict[str, Any]
 ) -> None:
-    """The pinned image, what the network says of it, and which of the images `numbers` (n,) its `features` (n, D) are nearest to."""
+    """Show the pinned image, its prediction, and the nearest of the images `numbers` (n,) with `features` (n, D)."""
     index = state["pinned"]
     if index is None:
-        st.info(
-            "Press a point to keep its image here, with those that the network sees most like it.", icon=":material/push_pin:"
-        )
+        st.info("Press a point to pin its image here, with the most similar images.", icon=":material/push_pin:")
         return
     split, truth = SPLITS[subject.split].capitalize(), evaluation.classes[evaluation.labels[index]]
-    shares = evaluation.probabilities(np.array([index]))[0]
-    ranked = [(evaluation.classes[label], float(shares[label])) for label in np.argsort(-shares, kind="stable")]
+    probabilities = evaluation.probabilities(np.array([index]))[0]
+    ranked = [(evaluation.classes[label], float(probabilities[label])) for label in np.argsort(-probabilities, kind="stable")]
     st.html(image_html(subject.images()[index], f"{split} image {index}, class {truth}", width=200))
-    verdict = ":green[✓ right]" if evaluation.is_right[index] else ":red[✗ wrong]"
+    verdict = ":green[✓ correct]" if evaluation.is_correct[index] else ":red[✗ wrong]"
     st.markdown(
-        f"{split} image {index} is **{plain(truth)}**. The network says {plain(ranked[0][0])}, {ranked[0][1]:.1%}: {verdict}"
+        f"{split} image {index}, true class **{plain(truth)}**. Prediction: {plain(ranked[0][0])}, {ranked[0][1]:.1%}: {verdict}"
     )
     st.plotly_chart(
         probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
     )
-    if st.button("See inside: where it looked", icon=":material/visibility:", key="map-inside"):
-        st.query_params.update({"view": "Inside", "image": str(index)})
+    if st.button("Explain", icon=":material/visibility:", key="map-explain"):
+        st.query_params.update({"view": "Explain", "image": str(index)})
         st.rerun()
     if index in numbers:
         _show_nearest(subject, evaluation, numbers, features, int(np.searchsorted(numbers, index)))
@@ -57,8 +55,8 @@ def _show_nearest(
     if not len(rows):
         return
     st.markdown(
-        "**Nearest on all axes**",
-        help="Of the images on the map, those whose features point most nearly the same way. The number is the cosine between them: 1 is the same direction.",
+        "**Nearest images**",
+        help="Images on the map with the highest cosine similarity of all features; 1 is the same direction.",
     )
     names = [
         f"{evaluation.classes[evaluation.labels[index]]} · {cosine:.2f}"
@@ -67,25 +65,27 @@ def _show_nearest(
     st.html(labelled_grid(subject.images()[numbers[rows]], names))
 
 
-def show_chosen(subject: EvaluationSubject, evaluation: "Evaluation", state: dict) -> None:
-    """The chosen images, mistakes first, with the way back."""
+def show_selection(subject: EvaluationSubject, evaluation: "Evaluation", state: dict[str, Any]) -> None:
+    """Show the selected images, mistakes first, and a button back to the map."""
     chosen = np.array(state["chosen"])
     with st.container(key=f"map-chosen-{state['turn']}"):
         count = len(chosen)
-        wrong = int((~evaluation.is_right[chosen]).sum())
-        st.subheader(f"{count:,} chosen {'image' if count == 1 else 'images'}")
-        st.caption(f"{wrong:,} of them {'is a mistake' if wrong == 1 else 'are mistakes'}. {_common(evaluation, chosen)}")
-        st.button("Back to the map", icon=":material/arrow_upward:", key="map-back", on_click=_forget, args=(state,))
-    order = chosen[np.argsort(evaluation.is_right[chosen], kind="stable")]
+        wrong = int((~evaluation.is_correct[chosen]).sum())
+        st.subheader(f"Selection: {count:,} {'image' if count == 1 else 'images'}")
+        st.caption(
+            f"{wrong:,} of them {'is a mistake' if wrong == 1 else 'are mistakes'}. {_describe_classes(evaluation, chosen)}"
+        )
+        st.button("Back to the map", icon=":material/arrow_upward:", key="map-back", on_click=_clear_selection, args=(state,))
+    order = chosen[np.argsort(evaluation.is_correct[chosen], kind="stable")]
     show_image_grid(subject, evaluation, order, f"map-{subject.name}-{state['turn']}")
 
 
-def _forget(state: dict) -> None:
+def _clear_selection(state: dict[str, Any]) -> None:
     state |= {"chosen": [], "turn": state["turn"] + 1}
 
 
-def _common(evaluation: "Evaluation", chosen: np.ndarray) -> str:
-    """Which classes most of them are of."""
+def _describe_classes(evaluation: "Evaluation", chosen: np.ndarray) -> str:
+    """Return the three most frequent true classes."""
     labels, counts = np.unique(evaluation.labels[chosen], return_counts=True)
     most = np.argsort(-counts, kind="stable")[:3]
     return "True classes: " + ", ".join(f"{plain(evaluation.classes[labels[at]])} ({counts[at]:,})" for at in most) + "."
@@ -93,32 +93,34 @@ def _common(evaluation: "Evaluation", chosen: np.ndarray) -> str:
 
 def show_table(points: Points) -> None:
     """The points as rows, when asked for: for whoever does not see the map, or has no mouse. A chosen row is pinned (see `take_row`)."""
-    if not st.toggle("The points as a table", key="map-table", help="Choose a row to keep its image above, beside the map."):
+    if not st.toggle("Show table", key="map-table", help="Choose a row to pin its image beside the map."):
         return
     st.dataframe(
         {
             "Image": points.numbers,
             "True class": [points.classes[label] for label in points.labels],
-            "Called": [points.classes[label] for label in points.predicted],
+            "Predicted": [points.classes[label] for label in points.predicted],
             "Probability": points.probabilities,
-            "Across": points.places[:, 0],
-            "Upwards": points.places[:, 1],
+            "x": points.places[:, 0],
+            "y": points.places[:, 1],
         },
         hide_index=True,
         column_config={
-            "Probability": st.column_config.NumberColumn("Probability", format="percent", help="Of the class that it was called.")
+            "Probability": st.column_config.NumberColumn("Probability", format="percent", help="Of the predicted class.")
         },
         height=380,
         on_select="rerun",
         selection_mode="single-row",
         key=_rows_key(points),
-        alt="The images on the map: true class, predicted class, its probability, and place",
+        alt="The images on the map: true class, predicted class, its probability, and coordinates",
     )
 
 
-def take_row(points: Points, state: dict) -> None:
-    """Pin the image of the row that was chosen in the table since this was last asked. To be asked before the map is drawn."""
-    rows = [row for row in st.session_state.get(_rows_key(points), NONE)["selection"]["rows"] if row < len(points.numbers)]
+def pin_selected_row(points: Points, state: dict[str, Any]) -> None:
+    """Pin the image of a row newly chosen in the table. Call it before the map is drawn."""
+    rows = [
+        row for row in st.session_state.get(_rows_key(points), NO_SELECTION)["selection"]["rows"] if row < len(points.numbers)
+    ]
     if rows and rows != state.get("rows"):
         state["pinned"] = int(points.numbers[rows[0]])
     state["rows"] = rows

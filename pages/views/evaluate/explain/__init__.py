@@ -1,1 +1,1 @@
-"""The Explain view: Grad-CAM, layers and filter surgery for one image."""
+"""The Explain view: Grad-CAM, feature maps, dead channels and channel ablation."""

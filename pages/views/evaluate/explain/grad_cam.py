@@ -1,31 +1,28 @@
-"""Where in an image the network found what speaks for a class: Grad-CAM over the image, for any convolution and class."""
+"""Grad-CAM for a chosen convolution and class, as a heatmap over the image."""
 
-from typing import TYPE_CHECKING
-
+import numpy as np
 import streamlit as st
 
 from pages.charts.heatmaps import overlay_heatmap
 from pages.charts.images import image_html
 from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.text import plain
-from pages.views.evaluate.explain.image_choice import Seen
-
-if TYPE_CHECKING:
-    import numpy as np
+from pages.views.evaluate.explain.image_choice import ChosenImage
 
 HELP = (
-    "Grad-CAM (Selvaraju and others, 2017). Every channel of the layer is a map of where its pattern is, taken behind its activation where it has one. The maps are added up, each "
-    "weighted by how much the class's score would rise with it. Early layers see edges at fine detail, late layers whole things coarsely."
+    "Grad-CAM (Selvaraju and others, 2017): the sum of the layer's feature maps, after the activation if there is one, each weighted by the "
+    "gradient of the class's logit. Early layers show fine detail such as edges, late layers whole objects at low resolution."
 )
 
 
 @st.fragment
-def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], seen: Seen) -> None:
-    """A layer and a class to choose; the heat over the image."""
-    from cnn_core.explain.grad_cam import conv_layers, raw_grad_cam, to_heat
+def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], chosen: ChosenImage) -> None:
+    """Show the choice of layer and class, and the heatmap over the image."""
+    from cnn_core.explain.grad_cam import raw_grad_cam, to_heatmap
+    from cnn_core.explain.layers import conv_layers
 
-    st.subheader("Where it looked", help=HELP)
-    model, _ = subject.network()
+    st.subheader("Grad-CAM", help=HELP)
+    model, _ = subject.model()
     layers = conv_layers(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layer = st.selectbox(
@@ -33,46 +30,54 @@ def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], seen: Se
             list(layers),
             index=len(layers) - 1,
             format_func=lambda name: f"{name} · {layers[name].out_channels} channels",
-            key=f"heat-layer-{subject.name}",
-            help="From the first layer to the last, in which the network's answer is nearly made.",
+            key=f"grad-cam-layer-{subject.name}",
+            help="In the order of the forward pass. The last convolution is closest to the prediction.",
             width=280,
         )
         label = st.selectbox(
-            "What speaks for class",
+            "Class to explain",
             range(len(classes)),
-            index=seen.said,
+            index=chosen.predicted,
             format_func=classes.__getitem__,
-            key=f"heat-class-{seen.key}-{seen.said}",
-            help="At first the class that the network says. Ask about another one: where is there something of that?",
+            key=f"grad-cam-class-{chosen.key}-{chosen.predicted}",
+            help="At first the predicted class. Choose another one to see which positions support it.",
             width=240,
         )
-    with st.spinner("Looking for what speaks for the class…"):  # a second or two of a large network on large images
-        raw = raw_grad_cam(model, layer, seen.image, [label], is_activated=True)
-    _show_overlay(seen.pixels, to_heat(raw, seen.pixels.shape[:2])[0], raw[0], classes[label])
+    with st.spinner("Computing Grad-CAM…"):  # a large model on large images takes a second or two
+        raw = raw_grad_cam(model, layer, chosen.image, np.array([label]), is_activated=True)
+    _show_overlay(chosen.pixels, to_heatmap(raw, chosen.pixels.shape[:2])[0], raw[0], classes[label])
 
 
 @st.fragment
-def _show_overlay(pixels: "np.ndarray", heat: "np.ndarray", raw: "np.ndarray", name: str) -> None:
-    if not heat.any():
+def _show_overlay(pixels: np.ndarray, heatmap: np.ndarray, raw: np.ndarray, name: str) -> None:
+    if not heatmap.any():
         st.info(
-            f"Nothing that this layer sees in the image speaks for {plain(name)}. Choose another class or layer.",
+            f"No position in this layer supports {plain(name)}. Choose another class or layer.",
             icon=":material/search:",
         )
         return
     opacity = st.slider(
-        "Opacity of the heat", 0, 100, 70, 5, format="%d %%", key="heat-opacity", width=280, help="0 % is the image, in grey."
+        "Heatmap opacity",
+        0,
+        100,
+        70,
+        5,
+        format="%d %%",
+        key="grad-cam-opacity",
+        width=280,
+        help="0 % shows only the image, in grey.",
     )
     with st.container(horizontal=True):
         with st.container(width=240):
-            st.html(image_html(pixels, "The image as it is", width=220))
+            st.html(image_html(pixels, "The image", width=220))
             st.caption("The image")
         with st.container(width=240):
-            over = overlay_heatmap(pixels, heat, opacity / 100)
-            st.html(image_html(over, f"Heat over the image: where something speaks for {name}", width=220))
-            st.caption(f"Heat for {plain(name)}")
+            overlay = overlay_heatmap(pixels, heatmap, opacity / 100)
+            st.html(image_html(overlay, f"Heatmap over the image for class {name}", width=220))
+            st.caption(f"Heatmap for {plain(name)}")
     height, width = raw.shape
     st.caption(
-        f"Yellow: what speaks most for {plain(name)}. Grey, as the image shows: nothing there speaks for it. The brightest place always "
-        f"has the same colour, so compare places, not images. This layer sees the image as {height}×{width} positions"
-        + ("; with so few the heat says little about where." if height * width <= 4 else ".")
+        f"Yellow: strongest support for {plain(name)}. Grey: none. Each heatmap is scaled to its own maximum, so compare positions, not "
+        f"images. The layer has {height}×{width} positions"
+        + (", too few for a precise location." if height * width <= 4 else ".")
     )

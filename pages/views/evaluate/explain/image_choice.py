@@ -1,4 +1,4 @@
-"""Which image is looked at: one of the part, by its index, its class or as a mistake, or a picture of one's own."""
+"""The choice of an image to explain: by index, by class, among the mistakes, or an image of one's own."""
 
 import secrets
 from dataclasses import dataclass
@@ -19,66 +19,67 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 ALL, CLASS, MISTAKES, OWN = "Any image", "Of a class", "Mistakes", "Your own"
-TOLD = "inside-told"  # what this page itself wrote into the address
-REFUSED = "inside-refused"  # a sentence on the number that was typed
+WRITTEN = "explain-address"  # what this page itself wrote into the address
+REFUSED = "explain-refused"  # a message on the number that was typed
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """One image: `pixels` (H, W, C) uint8; `image` the same as the network takes it, (1, C, H, W) float32; `shares` (classes,) float64,
-    the probabilities that the network gives; `label`: its true class, None where nobody said; `key`: another one for every image."""
+class ChosenImage:
+    """One image: `pixels` (H, W, C) uint8; `image`, the model's input, (1, C, H, W) float32; `probabilities` (classes,) float64; `label`: its
+    true class, None if unknown; `key`: unique for each image."""
 
     pixels: np.ndarray
     image: "torch.Tensor"
-    shares: np.ndarray
+    probabilities: np.ndarray
     name: str
     key: str
     label: int | None = None
 
     @property
-    def said(self) -> int:
-        return int(self.shares.argmax())
+    def predicted(self) -> int:
+        """The most probable class."""
+        return int(self.probabilities.argmax())
 
 
-def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Seen | None:
-    """The image that the address asks for (`?image=`), then the one that is chosen; the address follows. None: there is none yet."""
-    key = f"inside-{subject.run.config.data}-{subject.split}"  # other runs on the same data show the same image
-    index = _asked_image(key, len(evaluation))
-    way = st.segmented_control(
-        "Image", [ALL, CLASS, MISTAKES, OWN], default=ALL, required=True, key=f"{key}-way", help="Where the image comes from."
+def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> ChosenImage | None:
+    """Return the image that the address names (`?image=`) or that is chosen; the address follows. None if there is none yet."""
+    key = f"explain-{subject.run.config.data}-{subject.split}"  # other runs on the same data show the same image
+    index = _requested_image(key, len(evaluation))
+    source = st.segmented_control(
+        "Image", [ALL, CLASS, MISTAKES, OWN], default=ALL, required=True, key=f"{key}-way", help="How to choose the image."
     )
-    if way == OWN:
+    if source == OWN:
         return _own_image(subject)
-    members = _members(evaluation, way, index, key)
+    members = _members(evaluation, source, index, key)
     if not len(members):
-        st.success(f"Not one of the {SPLITS[subject.split]} images was classified wrong.", icon=":material/check_circle:")
+        st.success(f"No {SPLITS[subject.split]} image is misclassified.", icon=":material/check_circle:")
         return None
-    index = _choose_member(members, index, f"{key}-{way}", key)
-    st.query_params["image"] = st.session_state[TOLD] = str(index)
-    return _seen(
+    index = _choose_member(members, index, f"{key}-{source}", key)
+    st.query_params["image"] = st.session_state[WRITTEN] = str(index)
+    return _make_choice(
         subject, subject.images()[index], f"{SPLITS[subject.split]} image {index}", str(index), int(evaluation.labels[index])
     )
 
 
-def _asked_image(key: str, count: int) -> int:
-    """The index of the image to show; what the address says counts where this page has not written it there itself."""
-    asked, state = st.query_params.get("image"), st.session_state
-    if asked is not None and asked != state.get(TOLD):
-        state[TOLD] = asked
-        if asked.isascii() and asked.isdecimal() and len(asked) < 10 and int(asked) < count:
-            state[key], state[f"{key}-way"] = int(asked), ALL
+def _requested_image(key: str, count: int) -> int:
+    """Return the index of the image to show; the address counts unless this page wrote it."""
+    requested, state = st.query_params.get("image"), st.session_state
+    if requested is not None and requested != state.get(WRITTEN):
+        state[WRITTEN] = requested
+        if requested.isascii() and requested.isdecimal() and len(requested) < 10 and int(requested) < count:
+            state[key], state[f"{key}-way"] = int(requested), ALL
         else:
-            st.warning(f"There is no image “{plain(asked[:20])}” here: they are numbered 0 to {count - 1:,}. Choose one below.")
-    return min(state.setdefault(key, 0), count - 1)
+            st.warning(f"There is no image “{plain(requested[:20])}”: indices are 0 to {count - 1:,}. Choose an image below.")
+    return int(min(state.setdefault(key, 0), count - 1))
 
 
-def _members(evaluation: "Evaluation", way: str, index: int, key: str) -> np.ndarray:
-    """Indices (n,) int64 of the images to choose from, in their order."""
-    if way == MISTAKES:
+def _members(evaluation: "Evaluation", source: str, index: int, key: str) -> np.ndarray:
+    """Return the indices (n,) int64 of the images to choose from, in their order."""
+    if source == MISTAKES:
         from cnn_core.metrics.mistakes import most_confidently_wrong
 
         return most_confidently_wrong(evaluation)
-    if way == ALL:
+    if source == ALL:
         return np.arange(len(evaluation))
     present, own = np.unique(evaluation.labels).tolist(), int(evaluation.labels[index])
     name = f"{key}-class"
@@ -89,19 +90,19 @@ def _members(evaluation: "Evaluation", way: str, index: int, key: str) -> np.nda
 
 
 def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> int:
-    """The index of the chosen one of `members`; the present one, where it is among them."""
-    found, state, number = np.flatnonzero(members == index), st.session_state, f"{key}-number"
-    place = int(found[0]) if len(found) else 0
-    state[shared] = int(members[place])
+    """Return the index of the chosen image of `members`; the current one if it is among them."""
+    matches, state, number = np.flatnonzero(members == index), st.session_state, f"{key}-number"
+    position = int(matches[0]) if len(matches) else 0
+    state[shared] = int(members[position])
     is_all = key.endswith(ALL)
     first = 0 if is_all else 1  # any image goes by its index
-    state[number] = place + first
+    state[number] = position + first
 
     def take_number() -> None:
-        given, last = state[number], len(members) - 1 + first
-        state[shared] = int(members[min(max(given or first, first), last) - first])
-        if given is None or not first <= given <= last:
-            state[REFUSED] = number_message(given, first, last)
+        typed, last = state[number], len(members) - 1 + first
+        state[shared] = int(members[min(max(typed or first, first), last) - first])
+        if typed is None or not first <= typed <= last:
+            state[REFUSED] = number_message(typed, first, last)
 
     def take_any() -> None:
         state[shared] = int(members[secrets.randbelow(len(members))])
@@ -119,28 +120,28 @@ def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> in
         st.button("Random", icon=":material/shuffle:", key=f"{key}-random", on_click=take_any, disabled=len(members) < 2)
     if refused := state.pop(REFUSED, ""):
         st.caption(f":red[{refused} The nearest is shown.]")
-    return int(members[place])
+    return int(members[position])
 
 
-def _own_image(subject: EvaluationSubject) -> Seen | None:
+def _own_image(subject: EvaluationSubject) -> ChosenImage | None:
     from cnn_core.inference.preprocessing import preprocess
 
-    _, card = subject.network()
-    picture = choose_own_image(card, "inside")
-    if picture is None:
-        st.info("Draw something, or upload a picture: what the network makes of it appears here.", icon=":material/gesture:")
+    _, card = subject.model()
+    own = choose_own_image(card, "explain")
+    if own is None:
+        st.info("Draw or upload an image.", icon=":material/gesture:")
         return None
     try:
-        pixels = preprocess(picture.image, card)
+        pixels = preprocess(own.image, card)
     except ImageError as error:
         st.warning(plain(error), icon=":material/gesture:")
         return None
-    return _seen(subject, pixels, "your picture, as the network receives it", "own")
+    return _make_choice(subject, pixels, "your image, as the model receives it", "own")
 
 
-def _seen(subject: EvaluationSubject, pixels: np.ndarray, name: str, key: str, label: int | None = None) -> Seen:
-    from cnn_core.explain.single_image import answer, normalised
+def _make_choice(subject: EvaluationSubject, pixels: np.ndarray, name: str, key: str, label: int | None = None) -> ChosenImage:
+    from cnn_core.explain.single_image import predict_probabilities, to_model_input
 
-    model, card = subject.network()
-    image = normalised(pixels, card)
-    return Seen(pixels, image, answer(model, image), name, f"{subject.name}-{key}", label)
+    model, card = subject.model()
+    image = to_model_input(pixels, card)
+    return ChosenImage(pixels, image, predict_probabilities(model, image), name, f"{subject.name}-{key}", label)

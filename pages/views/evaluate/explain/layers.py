@@ -1,4 +1,4 @@
-"""What the layers make of an image, the filters that the first one looks through, and the channels that never say anything."""
+"""Feature maps of a layer, the filters of the first layer, and dead channels."""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING
@@ -10,38 +10,38 @@ from cnn_core.events import Progress
 from pages.charts.heatmaps import show_map_grid
 from pages.shared.evaluation_results import compute_once, is_computed
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
-from pages.views.evaluate.explain.image_choice import Seen
-from pages.views.evaluate.explain.sample import sample_of
+from pages.views.evaluate.explain.image_choice import ChosenImage
+from pages.views.evaluate.explain.sample import choose_sample
 
 if TYPE_CHECKING:
-    from cnn_core.explain.feature_maps import Deadness, LayerOutput
+    from cnn_core.explain.feature_maps import DeadChannels, LayerOutput
     from cnn_core.metrics.evaluation import Evaluation
 
-TOLD = 24  # numbers of dead channels that are written out
+LISTED = 24  # dead channels that are listed by index
 MAPS_HELP = (
-    "A feature map shows where in the image one channel of a layer found its pattern, and how strongly. A layer has one map per channel. "
-    "Early maps look like the image; later ones are coarse and answer to larger things. Each picture is stretched over its own range."
+    "A feature map is the output of one channel of a layer: where in the image its pattern is, and how strong. Early maps look like the "
+    "image; later ones are coarse and respond to larger structures. Each map is scaled over its own range."
 )
 FILTERS_HELP = (
-    "The first convolution slides these small pictures over the image; a channel's map is bright where the image looks like its filter. "
-    "Middle grey is no weight. Only the first layer's filters can be shown as pictures: later ones look at maps, not at colours."
+    "The first convolution slides these kernels over the image; a channel's map is bright where the image matches its filter. Middle grey is "
+    "a weight of 0. Filters of later layers have many input channels and cannot be shown as images."
 )
 DEAD_HELP = (
-    "A channel is called dead when what leaves its activation was never positive, for any of the images, at any place. Behind a ReLU it is "
-    "then always zero: it adds nothing to the answer and learns nothing more. A few are normal; many mean wasted capacity, often from a "
-    "learning rate that was too high. GELU, SiLU and leaky ReLU let a little through below zero, so such a channel can come back."
+    "A channel is dead if the output of its activation is never positive, for any image at any position. After a ReLU it is then always zero "
+    "and gets no gradient. A few are normal; many mean unused capacity, often from a learning rate that is too high. GELU, SiLU and leaky "
+    "ReLU have a small gradient below zero, so such a channel can recover."
 )
 
 
 @st.fragment
-def show_maps(subject: EvaluationSubject, seen: Seen) -> None:
-    """The feature maps of a layer, which is chosen, for one image."""
-    from cnn_core.explain.feature_maps import feature_maps
+def show_feature_maps(subject: EvaluationSubject, image: ChosenImage) -> None:
+    """Show the feature maps of a chosen layer for one image."""
+    from cnn_core.explain.feature_maps import compute_feature_maps
 
     st.subheader("Feature maps", help=MAPS_HELP)
-    model, _ = subject.network()
+    model, _ = subject.model()
     with st.spinner("Computing the maps…"):
-        layers = feature_maps(model, seen.image)
+        layers = compute_feature_maps(model, image.image)
     names = [layer.name for layer in layers]
     first = next((place for place, layer in enumerate(layers) if layer.kind == "activation"), 0)
     chosen = st.selectbox(
@@ -50,25 +50,25 @@ def show_maps(subject: EvaluationSubject, seen: Seen) -> None:
         index=first,
         format_func=lambda name: _describe(layers[names.index(name)]),
         key=f"maps-layer-{subject.name}",
-        help="Convolutions give positive and negative numbers; activations keep the positive ones; pooling makes maps smaller.",
+        help="Convolutions give positive and negative values; ReLU keeps the positive ones; pooling reduces the resolution.",
         width=420,
     )
     _show_channels(layers[names.index(chosen)], f"maps-page-{subject.name}-{chosen}")
 
 
 def _show_channels(layer: "LayerOutput", key: str) -> None:
-    from cnn_core.explain.feature_maps import to_shades
+    from cnn_core.explain.feature_maps import to_grey
 
     maps = layer.outputs[0].float().numpy()  # (channels, h, w)
     least = maps.min()
     st.caption(
-        "Black is zero, white the largest number of that channel, which stands below it."
+        "Black is 0, white the maximum of the channel, which is given below."
         if least >= 0
-        else "White is the largest number of that channel, which stands below it, black its most negative one."
+        else "White is the maximum of the channel, which is given below, black its minimum."
     )
 
     def draw(numbers: range) -> list[tuple[np.ndarray, str]]:
-        shades = to_shades(maps[numbers.start : numbers.stop])
+        shades = to_grey(maps[numbers.start : numbers.stop])
         return [(shade, f"{number}: {maps[number].max():.2g}") for shade, number in zip(shades, numbers, strict=True)]
 
     show_map_grid(len(maps), "channel", draw, key)
@@ -81,15 +81,15 @@ def _describe(layer: "LayerOutput") -> str:
 
 @st.fragment
 def show_filters(subject: EvaluationSubject) -> None:
-    """The first layer's filters."""
-    from cnn_core.explain.feature_maps import first_filters
+    """Show the filters of the first layer."""
+    from cnn_core.explain.feature_maps import render_first_filters
 
     st.subheader("First filters", help=FILTERS_HELP)
-    model, card = subject.network()
-    filters = first_filters(model)
+    model, card = subject.model()
+    filters = render_first_filters(model)
     count, height, width, _ = filters.shape
-    told = "computed from the training images, not learned" if card.model == "speed" else "learned from the training images"
-    st.caption(f"The {count} filters of the first layer, {height}×{width} pixels each, {told}")
+    origin = "computed from the training images (whitening)" if card.model == "speed" else "learned"
+    st.caption(f"{count} filters of {height}×{width} pixels, {origin}.")
     show_map_grid(
         count,
         "filter",
@@ -98,48 +98,50 @@ def show_filters(subject: EvaluationSubject) -> None:
     )
 
 
-def show_dead(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
-    """A table of dead channels by layer, computed when asked for."""
+def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
+    """Show dead channels by layer, computed on request."""
     st.subheader("Dead channels", help=DEAD_HELP)
     name = SPLITS[subject.split]
-    asked = f"dead-asked-{subject.name}"
-    count = len(sample_of(subject, evaluation))
-    if not is_computed(subject, evaluation, "dead") and not st.session_state.get(asked):
-        st.caption(f"Looks at what leaves every activation for {count:,} {name} images, spread over the classes.")
+    requested = f"dead-requested-{subject.name}"
+    count = len(choose_sample(subject, evaluation))
+    if not is_computed(subject, evaluation, "dead") and not st.session_state.get(requested):
+        st.caption(f"Checks the output of each activation layer for {count:,} {name} images, balanced over the classes.")
         st.button(
             "Find dead channels",
             icon=":material/search:",
-            key=f"{asked}-button",
+            key=f"{requested}-button",
             on_click=st.session_state.update,
-            args=({asked: True},),
+            args=({requested: True},),
         )
         return
-    rows = compute_once(subject, evaluation, "dead", lambda: _find(subject, evaluation))
+    rows = compute_once(subject, evaluation, "dead", lambda: _find_dead(subject, evaluation))
     if not rows:
-        st.info("This network has no activation layers, so no channel of it can be dead.", icon=":material/info:")
+        st.info("This model has no activation layers, so it has no dead channels.", icon=":material/info:")
         return
     dead, channels = sum(len(row.dead) for row in rows), sum(row.channels for row in rows)
-    st.markdown(f"**{dead:,} of {channels:,}** channels and units were never positive for any of {count:,} {name} images.")
+    st.markdown(f"**{dead:,} of {channels:,}** channels are never positive for {count:,} {name} images.")
     st.caption(
-        "Behind a ReLU such a channel is always zero: it adds nothing to the answer and learns nothing more. A few are normal; where many "
-        "are, a narrower network would do as well, or the learning rate was too high."
+        "After a ReLU such a channel is always zero and gets no gradient. A few are normal. If there are many, choose a smaller width or a "
+        "lower learning rate."
     )
     _show_table(rows)
 
 
-def _find(subject: EvaluationSubject, evaluation: "Evaluation") -> "Generator[Progress, None, list[Deadness]]":
-    from cnn_core.explain.feature_maps import find_dead
+def _find_dead(subject: EvaluationSubject, evaluation: "Evaluation") -> "Generator[Progress, None, list[DeadChannels]]":
+    from cnn_core.explain.feature_maps import find_dead_channels
 
-    return find_dead(*subject.network(), subject.images().take(sample_of(subject, evaluation)))
+    return find_dead_channels(*subject.model(), subject.images().take(choose_sample(subject, evaluation)))
 
 
-def _show_table(rows: "list[Deadness]") -> None:
+def _show_table(rows: "list[DeadChannels]") -> None:
     table = {
         "Layer": [row.layer for row in rows],
         "Channels": [row.channels for row in rows],
         "Dead": [len(row.dead) for row in rows],
-        "Share": [row.share for row in rows],
-        "Which, counted from 0": [", ".join(map(str, row.dead[:TOLD])) + (" …" if len(row.dead) > TOLD else "") for row in rows],
+        "Fraction": [row.fraction for row in rows],
+        "Indices (from 0)": [", ".join(map(str, row.dead[:LISTED])) + (" …" if len(row.dead) > LISTED else "") for row in rows],
     }
-    share = st.column_config.NumberColumn("Share", format="percent", help="Dead channels of all channels of the layer")
-    st.dataframe(table, hide_index=True, column_config={"Share": share})
+    fraction = st.column_config.NumberColumn(
+        "Fraction", format="percent", help="Dead channels divided by all channels of the layer."
+    )
+    st.dataframe(table, hide_index=True, column_config={"Fraction": fraction})

@@ -1,4 +1,4 @@
-"""On how many images a network is tried: some of them, spread over the classes, fewer where they are large."""
+"""The sample of images on which a model is examined: balanced over the classes, smaller if the images are large."""
 
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 MOST, FEWEST = 1000, 200  # images
-PIXELS = MOST * 64 * 64  # what some seconds suffice for
+PIXELS = MOST * 64 * 64  # take some seconds
 
 
-def sample_of(subject: EvaluationSubject, evaluation: "Evaluation") -> np.ndarray:
-    """Indices (n,) int64, ascending: the same ones for the same evaluation."""
+def choose_sample(subject: EvaluationSubject, evaluation: "Evaluation") -> np.ndarray:
+    """Return indices (n,) int64, ascending: always the same for an evaluation."""
     from cnn_core.metrics.sampling import spread_over_classes
 
     side = subject.source.info.image_size

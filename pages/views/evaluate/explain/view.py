@@ -1,4 +1,4 @@
-"""See inside: where the network looked in an image, what its layers make of it, and what its parts are good for."""
+"""The Explain view: prediction, Grad-CAM, feature maps, filters, dead channels and channel ablation."""
 
 from typing import TYPE_CHECKING
 
@@ -9,61 +9,63 @@ from pages.charts.images import image_html
 from pages.charts.predictions import probability_bars
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
+from pages.views.evaluate.explain.ablation import show_ablation
 from pages.views.evaluate.explain.grad_cam import show_grad_cam
-from pages.views.evaluate.explain.image_choice import Seen, choose_image
-from pages.views.evaluate.explain.layers import show_dead, show_filters, show_maps
-from pages.views.evaluate.explain.surgery import show_surgery
+from pages.views.evaluate.explain.image_choice import ChosenImage, choose_image
+from pages.views.evaluate.explain.layers import show_dead_channels, show_feature_maps, show_filters
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 RANKED = 5  # classes whose probabilities are drawn
-DIVERGED = "The network diverged: its {} are no numbers, so there is nothing to see in it. Choose another epoch or run."
+DIVERGED = "The model diverged: its {} are not finite numbers, so it cannot be explained. Choose another epoch or run."
 
 
 def show_explain(subject: EvaluationSubject) -> None:
     """The view."""
     from cnn_core.explain.layers import conv_layers
-    from cnn_core.explain.single_image import is_finite
+    from cnn_core.explain.single_image import has_finite_weights
 
     evaluation = subject.evaluation()
-    model, _ = subject.network()
+    model, _ = subject.model()
     if not len(evaluation):
-        st.info(f"This data has no {SPLITS[subject.split]} images. Choose another part above.", icon=":material/search:")
-    elif not is_finite(model):
+        st.info(f"This data set has no {SPLITS[subject.split]} images. Choose another split above.", icon=":material/search:")
+    elif not has_finite_weights(model):
         st.warning(DIVERGED.format("weights"), icon=":material/warning:")
     elif not conv_layers(model):
-        st.info("This network has no convolution, so there are no maps to look at. Choose another run.", icon=":material/info:")
+        st.info("This model has no convolution, so there are no feature maps. Choose another run.", icon=":material/info:")
     else:
         _show_one_image(subject, evaluation)
         show_filters(subject)
-        show_dead(subject, evaluation)
+        show_dead_channels(subject, evaluation)
 
 
 def _show_one_image(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
-    """Everything about one image."""
-    seen = choose_image(subject, evaluation)
-    if seen and not np.isfinite(seen.shares).all():
+    """Show everything about one image."""
+    image = choose_image(subject, evaluation)
+    if image and not np.isfinite(image.probabilities).all():
         st.warning(DIVERGED.format("probabilities"), icon=":material/warning:")
-        seen = None
-    if seen:
-        _show_answer(evaluation.classes, seen)
-        show_grad_cam(subject, evaluation.classes, seen)
-        show_maps(subject, seen)
-    show_surgery(subject, evaluation, seen)
+        image = None
+    if image:
+        _show_prediction(evaluation.classes, image)
+        show_grad_cam(subject, evaluation.classes, image)
+        show_feature_maps(subject, image)
+    show_ablation(subject, evaluation, image)
 
 
-def _show_answer(classes: tuple[str, ...], seen: Seen) -> None:
-    """The image, what it is, and what the network says of it."""
-    ranked = [(classes[label], float(seen.shares[label])) for label in np.argsort(-seen.shares, kind="stable")]
-    name = f"{seen.name[0].upper()}{seen.name[1:]}" + (f", true class {classes[seen.label]}" if seen.label is not None else "")
+def _show_prediction(classes: tuple[str, ...], image: ChosenImage) -> None:
+    """Show the image, its true class and the prediction."""
+    ranked = [(classes[label], float(image.probabilities[label])) for label in np.argsort(-image.probabilities, kind="stable")]
+    name = f"{image.name[0].upper()}{image.name[1:]}" + (
+        f", true class {classes[image.label]}" if image.label is not None else ""
+    )
     left, right = st.columns([1, 2])
     with left:
-        st.html(image_html(seen.pixels, name, width=220))
+        st.html(image_html(image.pixels, name, width=220))
         st.caption(plain(name))
     with right:
-        verdict = "" if seen.label is None else ": :green[✓ right]" if seen.said == seen.label else ": :red[✗ wrong]"
-        st.markdown(f"It says **{plain(ranked[0][0])}** with a probability of {ranked[0][1]:.1%}{verdict}")
+        verdict = "" if image.label is None else ": :green[✓ correct]" if image.predicted == image.label else ": :red[✗ wrong]"
+        st.markdown(f"Prediction: **{plain(ranked[0][0])}**, {ranked[0][1]:.1%}{verdict}")
         st.plotly_chart(
             probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
         )

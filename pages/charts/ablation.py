@@ -1,4 +1,4 @@
-"""Charts of filter surgery, as pure functions: how every class fared, and how one image's answer changed."""
+"""Charts of channel ablation: the change of each class, and the prediction for one image before and after."""
 
 import html
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ SHOWN_CLASSES, RANKED = 20, 5
 
 
 def change_bars(changes: np.ndarray, classes: Sequence[str]) -> go.Figure:
-    """Changes of accuracy (classes,) in shares, NaN where unknown, in percentage points: the largest SHOWN_CLASSES, falls first."""
+    """Draw the SHOWN_CLASSES largest changes of accuracy, decreases first. changes (classes,): fractions, NaN if unknown."""
     shown = order_by_change(changes)
     shown = shown[np.sort(np.argsort(-np.abs(changes[shown]), kind="stable")[:SHOWN_CLASSES])]
     points = changes[shown] * 100
     bar = go.Bar(
         x=points,
-        y=[html.escape(classes[label]) for label in shown],  # Plotly reads its texts as HTML, and class names come from folders
+        y=[html.escape(classes[label]) for label in shown],  # Plotly reads texts as HTML
         orientation="h",
         text=[f"{value:+.1f}" for value in points],
         textposition="outside",
@@ -27,35 +27,35 @@ def change_bars(changes: np.ndarray, classes: Sequence[str]) -> go.Figure:
         hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
     )
     figure = go.Figure(bar)
-    reach = max(1.0, np.abs(points).max(initial=0)) * 1.25
+    limit = max(1.0, np.abs(points).max(initial=0)) * 1.25
     figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=70 + 28 * len(shown), bargap=0.25)
-    figure.update_xaxes(title="change of accuracy, percentage points", range=[-reach, reach], zeroline=True)
+    figure.update_xaxes(title="change of accuracy, percentage points", range=[-limit, limit], zeroline=True)
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
     return figure
 
 
 def order_by_change(changes: np.ndarray) -> np.ndarray:
-    """The classes whose change (classes,) is known, those that fell most first: (n,) int64."""
+    """Return the classes whose change (classes,) is known, largest decrease first: (n,) int64."""
     known = np.flatnonzero(~np.isnan(changes))
     return known[np.argsort(changes[known], kind="stable")]
 
 
-def answer_bars(before: np.ndarray, after: np.ndarray, classes: Sequence[str]) -> go.Figure:
-    """Probabilities (classes,) of one image with everything on and with channels off: the RANKED classes most probable in either."""
+def prediction_bars(before: np.ndarray, after: np.ndarray, classes: Sequence[str]) -> go.Figure:
+    """Draw the probabilities (classes,) of one image before and after the ablation, for the RANKED classes most probable in either."""
     shown = np.argsort(-np.maximum(before, after), kind="stable")[:RANKED]
     names = [html.escape(classes[label]) for label in shown]
     figure = go.Figure()
-    for word, shares, colour in (("before", before, THEME_COLOURS[0]), ("now", after, THEME_COLOURS[1])):
+    for name, probabilities, colour in (("before", before, THEME_COLOURS[0]), ("after", after, THEME_COLOURS[1])):
         figure.add_bar(
-            x=shares[shown],
+            x=probabilities[shown],
             y=names,
             orientation="h",
-            name=word,
-            text=[f"{share:.1%}" for share in shares[shown]],
+            name=name,
+            text=[f"{probability:.1%}" for probability in probabilities[shown]],
             textposition="outside",
             cliponaxis=False,
             marker_color=colour,
-            hovertemplate="%{y}, " + word + ": %{x:.2%}<extra></extra>",
+            hovertemplate="%{y}, " + name + ": %{x:.2%}<extra></extra>",
         )
     figure.update_layout(
         margin={"l": 10, "r": 50, "t": 10, "b": 10},

@@ -1,4 +1,4 @@
-"""Filter surgery, against a network whose weights of the channel were set to zero, and against arithmetic."""
+"""Filter result, against a network whose weights of the channel were set to zero, and against arithmetic."""
 
 import copy
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from cnn_core.explain.ablation import Ablation, compute_sample_logits, measure_ablation
 from cnn_core.explain.layers import conv_layers
-from cnn_core.explain.surgery import Surgery, classify, operate
 from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import _average_with_mirrored
@@ -35,19 +35,19 @@ def test_a_channel_switched_off_is_a_channel_without_weights(family, mirrored):
     names = list(conv_layers(model))
     for layer, channels in ((names[0], [3]), (names[-1], [0, 2, 5])):
         with Unchanged(model):
-            _, surgery = drain(operate(model, card, images, layer, channels))
-        _, expected = drain(classify(without_weights(model, layer, channels), card, images, "reference"))
-        np.testing.assert_allclose(surgery.after, expected, atol=1e-4)
-        assert np.abs(surgery.before - surgery.after).max() > 1e-6
-    _, untouched = drain(classify(model, card, images, "reference"))
-    np.testing.assert_array_equal(surgery.before, untouched)
+            _, result = drain(measure_ablation(model, card, images, layer, channels))
+        _, expected = drain(compute_sample_logits(without_weights(model, layer, channels), card, images, "reference"))
+        np.testing.assert_allclose(result.after, expected, atol=1e-4)
+        assert np.abs(result.before - result.after).max() > 1e-6
+    _, untouched = drain(compute_sample_logits(model, card, images, "reference"))
+    np.testing.assert_array_equal(result.before, untouched)
 
 
 def test_what_is_known_of_the_untouched_network_is_not_computed_again():
     model, images, card = network("simple"), random_images(60), card_of()
-    _, first = drain(operate(model, card, images, "features.0.0", [0]))
+    _, first = drain(measure_ablation(model, card, images, "features.0.0", [0]))
     marked = first.before + 1
-    _, second = drain(operate(model, card, images, "features.0.0", [0], marked))
+    _, second = drain(measure_ablation(model, card, images, "features.0.0", [0], marked))
     assert second.before is marked
     np.testing.assert_array_equal(second.after, first.after)
 
@@ -55,27 +55,27 @@ def test_what_is_known_of_the_untouched_network_is_not_computed_again():
 def test_changes_are_counted_by_class():
     logits = np.eye(3, dtype=np.float32)
     labels = np.array([0, 0, 0, 1, 1])
-    surgery = Surgery(labels, before=logits[[0, 0, 1, 1, 0]], after=logits[[0, 2, 0, 1, 1]])
-    assert surgery.flipped.tolist() == [1, 2, 4]
-    assert (surgery.accuracy_before, surgery.accuracy_after) == (3 / 5, 4 / 5)
-    np.testing.assert_allclose(surgery.class_before, [2 / 3, 1 / 2, np.nan])
-    np.testing.assert_allclose(surgery.class_after, [2 / 3, 1, np.nan])
-    np.testing.assert_allclose(surgery.class_change, [0, 1 / 2, np.nan])
-    assert surgery.said_before.tolist() == [0, 0, 1, 1, 0] and surgery.said_after.tolist() == [0, 2, 0, 1, 1]
+    result = Ablation(labels, before=logits[[0, 0, 1, 1, 0]], after=logits[[0, 2, 0, 1, 1]])
+    assert result.changed.tolist() == [1, 2, 4]
+    assert (result.accuracy_before, result.accuracy_after) == (3 / 5, 4 / 5)
+    np.testing.assert_allclose(result.class_before, [2 / 3, 1 / 2, np.nan])
+    np.testing.assert_allclose(result.class_after, [2 / 3, 1, np.nan])
+    np.testing.assert_allclose(result.class_change, [0, 1 / 2, np.nan])
+    assert result.predicted_before.tolist() == [0, 0, 1, 1, 0] and result.predicted_after.tolist() == [0, 2, 0, 1, 1]
 
 
 def test_a_cancelled_or_failed_operation_leaves_the_model_as_it_was(monkeypatch):
     model, images, card = network("simple"), random_images(200), card_of()
     monkeypatch.setattr("cnn_core.inference.logits.REPORT_SECONDS", -1.0)  # a report after every batch
     with Unchanged(model):
-        steps = operate(model, card, images, "features.0.0", [0])
+        steps = measure_ablation(model, card, images, "features.0.0", [0])
         stages = [next(steps).stage for _ in range(6)]
         assert stages[0] != stages[-1], "it is cancelled in the midst of the second part"
         steps.close()
     with Unchanged(model), pytest.raises(RuntimeError):
-        drain(operate(model, card, random_images(10, side=16), "features.0.0", [0]))
+        drain(measure_ablation(model, card, random_images(10, side=16), "features.0.0", [0]))
     with Unchanged(model), pytest.raises(IndexError):
-        drain(operate(model, card, images, "features.0.0", [10_000]))
+        drain(measure_ablation(model, card, images, "features.0.0", [10_000]))
 
 
 def test_a_sample_has_as_many_of_every_class_as_it_can():

@@ -1,0 +1,187 @@
+"""Channel ablation: set channels of a convolution to zero and see how predictions change."""
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from cnn_core.events import Progress
+from pages.charts.ablation import change_bars, order_by_change, prediction_bars
+from pages.shared.evaluation_results import compute_once
+from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
+from pages.shared.image_grid import show_image_grid
+from pages.shared.text import plain
+from pages.views.evaluate.explain.image_choice import ChosenImage
+from pages.views.evaluate.explain.sample import choose_sample
+
+if TYPE_CHECKING:
+    from cnn_core.explain.ablation import Ablation
+    from cnn_core.metrics.evaluation import Evaluation
+
+BEFORE = "ablation-before"
+TALLEST = 320  # pixels of a table
+LISTED = 12  # channels that are listed by index
+HELP = (
+    "The feature maps of the chosen channels are set to zero, and the same images are classified again. Classes whose accuracy falls depend "
+    "on the channels. Often little changes, because information is spread over many channels."
+)
+AblatedChannels = tuple[str, tuple[int, ...]]  # a convolution and its ablated channels
+
+
+def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: ChosenImage | None) -> None:
+    """Show the choice of layer and channels, and the result for the sample and the chosen image."""
+    st.subheader("Channel ablation", help=HELP)
+    st.caption("Switch off channels of a convolution and see which classes depend on them. The saved model is not changed.")
+    key = f"ablation-{subject.name}"
+    _choose_channels(subject, key)
+    ablated: AblatedChannels | None = st.session_state.get(key)
+    if ablated is None:
+        st.info("Choose channels, then press Switch off.", icon=":material/content_cut:")
+        return
+    if image:
+        _show_image(subject, evaluation.classes, image, ablated)
+    _show_outcome(subject, evaluation, ablated)
+
+
+def _choose_channels(subject: EvaluationSubject, key: str) -> None:
+    """Show the inputs and buttons; the ablated channels are stored under `key` in the session."""
+    from cnn_core.explain.layers import conv_layers
+
+    layers, state = conv_layers(subject.model()[0]), st.session_state
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        layer = st.selectbox("Convolution to change", list(layers), key=f"{key}-layer", width=280)
+        box = f"{key}-channels-{layer}"
+        channels = st.multiselect(
+            "Channels to switch off",
+            range(layers[layer].out_channels),
+            key=box,
+            help="Indices from 0, as in the feature maps of this layer.",
+            placeholder="Indices from 0",
+            select_all=False,
+            width=320,
+        )
+
+        def switch_off() -> None:
+            state[key] = (layer, tuple(sorted(channels)))
+
+        def switch_on() -> None:
+            state[key], state[box] = None, []
+
+        st.button("Switch off", icon=":material/content_cut:", key=f"{key}-go", disabled=not channels, on_click=switch_off)
+        st.button(
+            "Restore all",
+            icon=":material/restart_alt:",
+            key=f"{key}-reset",
+            disabled=state.get(key) is None,
+            on_click=switch_on,
+        )
+
+
+def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", ablated: AblatedChannels) -> None:
+    chosen = choose_sample(subject, evaluation)
+    before = compute_once(subject, evaluation, BEFORE, lambda: _predict_before(subject, chosen))
+    result = compute_once(subject, evaluation, f"ablation-{ablated}", lambda: _measure(subject, chosen, ablated, before))
+    st.markdown(f"Without {_name(ablated)}, on {len(chosen):,} {SPLITS[subject.split]} images, balanced over the classes:")
+    metrics = st.grid(3, min_column_width=150)
+    change = result.accuracy_after - result.accuracy_before
+    metrics.metric(
+        "Accuracy before", f"{result.accuracy_before:.2%}", border=True, help="Of the unchanged model on the same images."
+    )
+    metrics.metric("Accuracy after", f"{result.accuracy_after:.2%}", f"{change * 100:+.2f} points", border=True)
+    metrics.metric("Changed predictions", f"{len(result.changed):,}", border=True, help="Images with another predicted class.")
+    _show_classes(result, evaluation.classes)
+    _show_changed_images(subject, evaluation, result, chosen)
+
+
+def _name(ablated: AblatedChannels) -> str:
+    layer, channels = ablated
+    if len(channels) > LISTED:
+        return f"**{len(channels):,} channels** of **{layer}**"
+    return f"**channel{'s' if len(channels) > 1 else ''} {', '.join(map(str, channels))}** of **{layer}**"
+
+
+def _show_classes(result: "Ablation", classes: Sequence[str]) -> None:
+    changes = result.class_change
+    if not np.nan_to_num(changes).any():
+        st.info("No class changed. Switch off more channels, or channels of another layer.", icon=":material/info:")
+        return
+    st.caption("Change of the accuracy of each class in percentage points, largest decrease first.")
+    left, right = st.columns([3, 2])
+    left.plotly_chart(
+        change_bars(changes, classes),
+        config={"displayModeBar": False},
+        alt="Change of the accuracy of each class, in percentage points",
+    )
+    order = order_by_change(changes)
+    table = {
+        "Class": [classes[label] for label in order],
+        "Before": result.class_before[order],
+        "After": result.class_after[order],
+        "Change, points": changes[order] * 100,
+    }
+    columns = {name: st.column_config.NumberColumn(name, format="percent") for name in ("Before", "After")}
+    columns["Change, points"] = st.column_config.NumberColumn("Change, points", format="%+.1f")
+    right.dataframe(
+        table,
+        hide_index=True,
+        column_config=columns,
+        height="content" if len(order) <= 10 else TALLEST,
+        alt="Accuracy of each class before and after the ablation",
+    )
+
+
+def _show_changed_images(subject: EvaluationSubject, evaluation: "Evaluation", result: "Ablation", chosen: np.ndarray) -> None:
+    """Show the images whose predicted class changed."""
+    changed = result.changed
+    if not len(changed):
+        st.caption("No prediction changed.")
+        return
+    row_of = {int(chosen[one]): int(one) for one in changed}
+
+    def describe(index: int) -> str:
+        before, after = (
+            evaluation.classes[predicted[row_of[index]]] for predicted in (result.predicted_before, result.predicted_after)
+        )
+        return f"{before} → {after}, true: {evaluation.classes[evaluation.labels[index]]}"
+
+    with st.expander(f"Changed predictions: {len(changed):,}"):
+        show_image_grid(
+            subject, evaluation, chosen[changed], f"ablation-shots-{subject.name}-{hash(changed.tobytes()):x}", describe
+        )
+
+
+def _show_image(subject: EvaluationSubject, classes: Sequence[str], image: ChosenImage, ablated: AblatedChannels) -> None:
+    """Show the prediction for the chosen image without the channels."""
+    from cnn_core.explain.ablation import ablate_channels
+    from cnn_core.explain.single_image import predict_probabilities
+
+    after = predict_probabilities(ablate_channels(subject.model()[0], *ablated), image.image)
+    if not np.isfinite(after).all():
+        st.info("Without these channels the probabilities of the chosen image are not finite numbers.", icon=":material/info:")
+        return
+    now = int(after.argmax())
+    change = "unchanged" if now == image.predicted else "changed"
+    st.markdown(
+        f"Without {_name(ablated)}, {image.name}: prediction {change}, **{plain(classes[now])}** with {after[now]:.1%} "
+        f"(before: {image.probabilities[now]:.1%})."
+    )
+    st.plotly_chart(
+        prediction_bars(image.probabilities, after, classes),
+        config={"displayModeBar": False},
+        alt="The most probable classes of the chosen image before and after the ablation",
+    )
+
+
+def _predict_before(subject: EvaluationSubject, chosen: np.ndarray) -> Generator[Progress, None, np.ndarray]:
+    from cnn_core.explain.ablation import compute_sample_logits
+
+    return (yield from compute_sample_logits(*subject.model(), subject.images().take(chosen), "Predicting with all channels"))
+
+
+def _measure(
+    subject: EvaluationSubject, chosen: np.ndarray, ablated: AblatedChannels, before: np.ndarray
+) -> "Generator[Progress, None, Ablation]":
+    from cnn_core.explain.ablation import measure_ablation
+
+    return (yield from measure_ablation(*subject.model(), subject.images().take(chosen), *ablated, before))

@@ -1,0 +1,1 @@
+"""Studio homes made by earlier versions: today's code opens them."""
