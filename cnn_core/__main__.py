@@ -38,7 +38,7 @@ from cnn_core.runs.store import Store
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; gives the exit status: 0, or 2 when something was refused or failed (with a sentence that says what to do)."""
-    args = _parser().parse_args(arguments)
+    args = make_parser().parse_args(arguments)
     try:
         return args.command(args)
     except StudioError as error:
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cnn_core", description="Train, evaluate and use image classifiers without a browser."
     )
