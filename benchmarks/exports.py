@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.evaluating import Rows, train
-from benchmarks.machine import print_table
+from benchmarks.evaluating import import_and_train
+from benchmarks.machine import Rows, print_table
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import StudioError
@@ -41,7 +41,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Home(Path(folder)))
-        run = train(store.home, args.folder, "cifar")
+        run = import_and_train(store.home, args.folder, "cifar")
         rows = trained(store, run) + drawn(store, run, args.families)
     print_table("Exports: CIFAR-10, every file loaded back and compared with the app", rows)
 
