@@ -1,8 +1,8 @@
-"""Exported files against the app, and what making them takes. `python -m benchmarks.exports FOLDER`
+"""Compare exported files with the app, and measure the time of the exports. `python -m benchmarks.exports FOLDER [--families NAME ...]`
 
-FOLDER is CIFAR-10 as class folders: it is imported, and the default network learns from it for one epoch. Every file answers 1,000 of its test
-images, spread over all of them, as the app does or not. The other families are there with drawn weights and 100 images: what is measured of
-them is the file, not what they learned. `--families NAME ...` measures these alone (default: all).
+FOLDER is CIFAR-10 as class folders: it is imported, and the default network is trained on it for one epoch. Every exported file classifies 1,000
+evenly spaced test images, and its predictions are compared with the app's. The other families are exported with random weights and compared on
+100 images (default: all families).
 """
 
 import argparse
@@ -18,10 +18,11 @@ from benchmarks.machine import Rows, print_table
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import StudioError
-from cnn_core.export.bundle import export_bundle
-from cnn_core.export.card import ExportCard, Options
-from cnn_core.export.forms import GRAPHS, SUFFIXES, Exported, export_checked, export_model
-from cnn_core.export.verify import ask_about, spread
+from cnn_core.export.card import ExportCard, NetworkOptions
+from cnn_core.export.exporter import export_run
+from cnn_core.export.formats import GRAPH_FORMATS, MODEL_FORMATS
+from cnn_core.export.model_file import ExportedFile, export_verified
+from cnn_core.export.verification import predict_with_classifier, spread
 from cnn_core.home import Home
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import network_key
@@ -29,9 +30,9 @@ from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import ModelCard, read_card, save_card, save_weights
 from cnn_core.runs.store import Store
 
-FEW = 100
-DRAWN = "9999-drawn"
-ASKED = "100 % same class, within 1e-4"
+FEW_IMAGES = 100
+RANDOM = "9999-random"
+TARGET = "100 % same class, within 1e-4"
 
 
 def main() -> None:
@@ -42,65 +43,62 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Home(Path(folder)))
         run = import_and_train(store.home, args.folder, "cifar")
-        rows = trained(store, run) + drawn(store, run, args.families)
-    print_table("Exports: CIFAR-10, every file loaded back and compared with the app", rows)
+        rows = measure_formats(store, run) + measure_families(store, run, args.families)
+    print_table("Exports: CIFAR-10, every file loaded and compared with the app", rows)
 
 
-def trained(store: Store, run: str) -> Rows:
-    """Every form of a trained network."""
+def measure_formats(store: Store, run: str) -> Rows:
+    """Return a row for every export format of the trained network."""
     rows = []
-    for form in SUFFIXES:
-        begun = time.perf_counter()
-        rows.append(row(f"{form}, default network", finish(export_model(store, store.run(run), form)), begun))
-    begun = time.perf_counter()
-    return [
-        *rows,
-        row("bundle with ONNX and safetensors", finish(export_bundle(store, store.run(run), ("onnx", "safetensors"))), begun),
-    ]
+    for name in (*MODEL_FORMATS, "bundle"):
+        start = time.perf_counter()
+        exported = finish(export_run(store, store.run(run), name, ("onnx", "safetensors")))
+        rows.append(make_row(f"{name}, default network", exported, start))
+    return rows
 
 
-def drawn(store: Store, run: str, families: Sequence[str]) -> Rows:
-    """Both graphs of families whose weights were drawn, and whose batch norms have seen images."""
-    images = spread(finish(open_source(store.run(run).config.data, store.home).load("test")), FEW)
-    seen, rows = read_card(store.home.run_folder(run)), []
+def measure_families(store: Store, run: str, families: Sequence[str]) -> Rows:
+    """Return the rows for the graph formats of families with random weights, whose batch norms have statistics of real images."""
+    images = spread(finish(open_source(store.run(run).config.data, store.home).load("test")), FEW_IMAGES)
+    trained_card, rows = read_card(store.home.run_folder(run)), []
     for family in families:
-        card = draw(store, seen, family, images)
-        asked = finish(ask_about(Classifier(store.home.run_folder(DRAWN)), images, "test"))
-        for form in GRAPHS:
-            begun = time.perf_counter()
+        card = save_random(store, trained_card, family, images)
+        reference = finish(predict_with_classifier(Classifier(store.home.run_folder(RANDOM)), images, "test"))
+        for name in GRAPH_FORMATS:
+            start = time.perf_counter()
             try:
-                rows.append(row(f"{form}, {family}", finish(export_checked(store, card, form, asked)), begun))
+                rows.append(make_row(f"{name}, {family}", finish(export_verified(store, card, name, reference)), start))
             except StudioError as error:
-                rows.append((f"{form}, {family}", ASKED, str(error)))
+                rows.append((f"{name}, {family}", TARGET, str(error)))
             print(rows[-1], flush=True)
     return rows
 
 
-def draw(store: Store, seen: ModelCard, family: str, images: ImageSet) -> ExportCard:
-    """A network with mirroring, in the place of the one before; the card to export it with."""
-    folder = store.home.run_folder(DRAWN)
+def save_random(store: Store, trained_card: ModelCard, family: str, images: ImageSet) -> ExportCard:
+    """Save a network with random weights and horizontal-flip test-time augmentation; return the card to export it."""
+    folder = store.home.run_folder(RANDOM)
     folder.mkdir(exist_ok=True)
-    card = seen.model_copy(update={"model": family, "options": {}, "mirror": True})
+    card = trained_card.model_copy(update={"model": family, "options": {}, "mirror": True})
     torch.manual_seed(0)
     model = card.build()
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.momentum = 1.0  # what they see once is what they know
+            layer.momentum = 1.0  # the running means are those of these images
     with torch.no_grad():
         model.train()(torch.from_numpy(images[:]).permute(0, 3, 1, 2) / 128 - 1)
     save_card(folder, card)
     save_weights(folder, model)
     facts = {name: value for name, value in card if name != "options"}
-    return ExportCard(run=DRAWN, network=network_key(folder), options=Options(), **facts)
+    return ExportCard(run=RANDOM, network=network_key(folder), options=NetworkOptions(), **facts)
 
 
-def row(what: str, exported: Exported, begun: float) -> tuple[str, str, str]:
-    seconds, checked = time.perf_counter() - begun, exported.checked
-    tied = f", {checked.ties} ties" if checked.ties else ""
-    said = (
-        f"100 % of {checked.images:,}{tied}, within {checked.largest:.0e}; {seconds:.1f} s, {len(exported.content) / 1e6:.1f} MB"
-    )
-    return what, ASKED, said
+def make_row(name: str, exported: ExportedFile, start: float) -> tuple[str, str, str]:
+    """Return the table row of an export that began at `start`."""
+    seconds, verification = time.perf_counter() - start, exported.verification
+    assert verification
+    ties = f", {verification.ties} ties" if verification.ties else ""
+    result = f"100 % of {verification.images:,}{ties}, within {verification.largest_difference:.0e}"
+    return name, TARGET, f"{result}; {seconds:.1f} s, {len(exported.content) / 1e6:.1f} MB"
 
 
 if __name__ == "__main__":

@@ -80,15 +80,15 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (resume, evaluate, predict, export, serve, doctor):
         command.add_argument("run", help="a run's name (0007-digits), or latest")
     add_predict_options(predict)
-    brought = commands.add_parser("import-model", help="make a run of weights (safetensors) and a card that were taken along")
-    add_import_options(brought)
-    brought.set_defaults(command=_import_model)
+    imported = commands.add_parser("import-model", help="import an exported model: weights (safetensors) and their card")
+    add_import_options(imported)
+    imported.set_defaults(command=_import_model)
     runs = commands.add_parser("runs", help="list the runs, newest first, or write them to a file")
     runs.add_argument("names", nargs="*", metavar="run", help="runs to write (all where none is named)")
     runs.add_argument("--export", choices=tuple(FORMS), help="write the runs as tables, as JSON or for TensorBoard")
     runs.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (default runs-<form>.zip)")
     runs.set_defaults(command=_runs)
-    for command in (train, search, resume, evaluate, predict, export, serve, doctor, brought, runs):
+    for command in (train, search, resume, evaluate, predict, export, serve, doctor, imported, runs):
         command.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     add_data_command(commands)
     commands.choices["data"].set_defaults(command=_data)

@@ -19,11 +19,42 @@ FOLDERS = ("cnn_core", "pages", "tests")
 CHECKS = {
     "A network": """
 import torch
-from cnn_core.export.written_network import THIN
+from cnn_core.config.defaults import make_config
 from cnn_core.models.registry import build_model, count_parameters
+from tests.export.scripts import card_of, executed
 model = build_model("resnet44", channels=3, image_size=32, classes=10)
-assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10) and THIN["resnet44"] == 7
+assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+config = make_config(model="resnet44")
+exported = executed(config, card_of(config, classes=map(str, range(10))))["build_model"]()
+exported.load_state_dict(model.state_dict())
 assert 0.65e6 < count_parameters("resnet44", channels=3, image_size=32, classes=10) < 0.67e6
+""",
+    "A schedule": """
+from cnn_core.config.defaults import make_config
+from cnn_core.lessons.glossary import read_glossary
+from cnn_core.training.schedule import make_schedule
+from tests.export.scripts import card_of, executed
+config = make_config(schedule="exponential", warmup=0, learning_rate=1.0)
+own, exported = make_schedule(config, 5), executed(config, card_of(config))["make_schedule"](config.epochs * 5)
+assert own(0) == 1.0 and abs(own(config.epochs * 5) - 0.01) < 1e-12
+assert [own(step) for step in range(100)] == [exported(step) for step in range(100)]
+assert read_glossary()["schedule-exponential"].setting == "schedule"
+""",
+    "An export format": """
+import io
+import numpy as np
+from pathlib import Path
+from cnn_core.data.source import finish
+from cnn_core.execution.in_process import execute
+from cnn_core.export.exporter import export_run
+from cnn_core.home import Home
+from cnn_core.runs.store import Store
+from tests.helpers import tiny_config, write_pictures
+store = Store(Home(Path("studio")))
+run = store.create(tiny_config(write_pictures(Path("pictures"), count=6).resolve(), epochs=1))
+assert execute(store, run) == "finished"
+exported = finish(export_run(store, store.run(run), "numpy"))
+assert exported.verification.images > 0 and "classifier.1.weight" in np.load(io.BytesIO(exported.content)).files
 """,
     "A data set": """
 from cnn_core.config.defaults import make_config

@@ -1,4 +1,4 @@
-"""`python -m cnn_core import-model WEIGHTS.safetensors [CARD.json]`: a model that was taken along, or comes from others, becomes a run."""
+"""`python -m cnn_core import-model WEIGHTS.safetensors [CARD.json]`: an exported model, or one of somebody else's, becomes a run."""
 
 import argparse
 from pathlib import Path
@@ -15,30 +15,28 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
         "weights", type=Path, metavar="WEIGHTS", help="weights as safetensors; a pickle (.pth, .pt, .bin) is refused"
     )
     parser.add_argument(
-        "card", type=Path, nargs="?", metavar="CARD", help="the card that goes with them (default: the one inside)"
+        "card", type=Path, nargs="?", metavar="CARD", help="their card as JSON (default: the card inside the weights file)"
     )
 
 
 def run_import_command(args: argparse.Namespace) -> tuple[Any, str]:
-    """Do it; gives the answer for --json, and in words. Raises StudioError; then no run was made."""
-    from cnn_core.export.bring_back import MOST_BYTES, bring_back, refuse_pickle
-    from cnn_core.export.card import MOST_BYTES as LARGEST_CARD
+    """Import, and return the result for --json and in words. Raises StudioError, and then no run was made."""
+    from cnn_core.export.card import MAX_CARD_BYTES
+    from cnn_core.export.model_import import MAX_WEIGHTS_BYTES, import_model, refuse_pickle
 
     refuse_pickle(args.weights.name)
-    weights = _read(args.weights, MOST_BYTES)
-    card = _read(args.card, LARGEST_CARD) if args.card else None
+    weights = _read(args.weights, MAX_WEIGHTS_BYTES)
+    card = _read(args.card, MAX_CARD_BYTES) if args.card else None
     store = Store(Home.from_environment())
-    run = follow(bring_back(store, weights, card, args.weights.name))
-    return {
-        "run": run,
-        "folder": str(store.home.run_folder(run)),
-    }, f"{run} was brought back: python -m cnn_core predict {run} IMAGE"
+    run = follow(import_model(store, weights, card, args.weights.name))
+    result = {"run": run, "folder": str(store.home.run_folder(run))}
+    return result, f"The model was imported as run {run}. Try it: python -m cnn_core predict {run} IMAGE"
 
 
-def _read(path: Path, most: int) -> bytes:
-    """The file's content, and of one that is too large a byte more than is allowed, which is refused later. Raises RunError."""
+def _read(path: Path, limit: int) -> bytes:
+    """The file's content; of a file that is too large one byte more than the limit, so that it is refused later. Raises RunError."""
     try:
         with path.open("rb") as file:
-            return file.read(most + 1)
+            return file.read(limit + 1)
     except OSError as error:
         raise RunError(f"{path} cannot be read ({error.strerror or error}). Check the path.") from None

@@ -1,1 +1,1 @@
-"""A trained model taken along: its weights with a card, graphs that other programs run, and a bundle that checks itself."""
+"""Export and import of trained models: files for other programs, which are verified before they are offered, and training scripts."""

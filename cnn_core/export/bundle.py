@@ -1,14 +1,13 @@
-"""A bundle: one zip with model files, their card, ten test images, what the app says of them, and a script that checks it is so.
+"""A bundle: a zip with model files, their card, ten test images, what the program predicts for them, and a script that compares both.
 
-In: a run and the forms wanted. Out: a zip that anybody unpacks and tries with `python check.py`, without this program.
+In: a run and the formats to include. Out: a zip that anybody unpacks and tries with `python check.py`, without this program.
 """
 
 import io
 import json
 import zipfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -16,61 +15,57 @@ from PIL import Image
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.export.card import ExportCard, make_card
-from cnn_core.export.forms import GRAPHS, SUFFIXES, Exported, export_checked
-from cnn_core.export.graph import in_words
-from cnn_core.export.verify import NEAR, Asked, Checked, ask_app
+from cnn_core.export.formats import FORMATS, GRAPH_FORMATS
+from cnn_core.export.graph import describe_graph
+from cnn_core.export.model_file import ExportedFile, export_verified
+from cnn_core.export.source_code import merge_imports, source_of
+from cnn_core.export.templating import Code, render_code, render_text
+from cnn_core.export.verification import TOLERANCE, ReferencePredictions, Verification, predict_reference
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
-PICTURES = 10
-CHECK, README = (Path(__file__).with_name(name) for name in ("check.py.txt", "readme.txt"))
-USES = {
-    "safetensors": "model.safetensors  weights, with card.json in its header: CNN Studio takes both back",
-    "onnx": "model.onnx         a graph for ONNX Runtime:  pip install onnxruntime",
-    "torch-export": 'model.pt2          a graph for PyTorch:       torch.export.load("model.pt2").module()',
-    "pth": 'model.pth          the state dict:            torch.load("model.pth", weights_only=True)',
-}
+IMAGE_COUNT = 10
+NO_GRAPH = "A bundle needs a file that predicts without this program. Choose {graphs} too."
 
 
-def export_bundle(store: Store, run: Run, forms: Sequence[str]) -> Generator[Progress, None, Exported]:
-    """The zip of the run's best network in `forms`, out of SUFFIXES and at least one graph. Raises StudioError."""
-    if not set(forms) & set(GRAPHS):
-        raise StudioError("A bundle needs a file that answers by itself. Choose ONNX or torch.export too.")
+def export_bundle(store: Store, run: Run, names: Sequence[str]) -> Generator[Progress, None, ExportedFile]:
+    """The zip of the run's best network in the formats `names`, at least one of them a graph. Raises StudioError."""
+    if not set(names) & set(GRAPH_FORMATS):
+        raise StudioError(NO_GRAPH.format(graphs=" or ".join(graph.title for graph in GRAPH_FORMATS.values())))
     card, files = make_card(store, run), {}
-    asked = yield from ask_app(store, run)
-    for form in forms:
-        files[form] = yield from export_checked(store, card, form, asked)
+    reference = yield from predict_reference(store, run)
+    for name in names:
+        files[name] = yield from export_verified(store, card, name, reference)
     yield Progress("Packing", 0, 1)
-    worst = max((file.checked for file in files.values()), key=lambda checked: checked.largest)
-    ties = max(file.checked.ties for file in files.values())
-    checked = Checked(worst.part, worst.images, ties, worst.largest)
-    return Exported("bundle", pack(card, asked, files, checked), card, checked)
+    verification = _worst([file.verification for file in files.values() if file.verification])
+    content = pack(card, reference, {name: file.content for name, file in files.items()}, verification)
+    return ExportedFile("bundle", content, str(verification), card, verification)
 
 
-def pack(card: ExportCard, asked: Asked, files: dict[str, Exported], checked: Checked) -> bytes:
-    """The zip's bytes."""
-    chosen = choose_pictures(asked)
-    names = [f"images/{number:02d}.png" for number in range(1, len(chosen) + 1)]
-    packed, models = io.BytesIO(), {f"model{SUFFIXES[form]}": file.content for form, file in files.items()}
+def pack(card: ExportCard, reference: ReferencePredictions, files: Mapping[str, bytes], verification: Verification) -> bytes:
+    """The zip's bytes. `files`: contents by format."""
+    chosen = choose_images(reference)
+    images = {f"images/{number:02d}.png": int(index) for number, index in enumerate(chosen, start=1)}
+    models, packed = {f"model{FORMATS[name].suffix}": content for name, content in files.items()}, io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, content in models.items():
             bundle.writestr(name, content, zipfile.ZIP_STORED)  # weights hardly get smaller
         bundle.writestr("card.json", card.to_json())
-        for name, index in zip(names, chosen, strict=True):
-            bundle.writestr(name, to_png(asked.images[index]), zipfile.ZIP_STORED)
-        bundle.writestr("expected.json", _expected(card, asked, dict(zip(names, chosen, strict=True)), models))
-        bundle.writestr("check.py", CHECK.read_bytes())
-        bundle.writestr("README.txt", _read_me(card, files, checked))
+        for name, index in images.items():
+            bundle.writestr(name, to_png(reference.images[index]), zipfile.ZIP_STORED)
+        bundle.writestr("expected.json", _expected(card, reference, images, models))
+        bundle.writestr("check.py", check_script())
+        bundle.writestr("README.txt", _read_me(card, files, verification))
     return packed.getvalue()
 
 
-def choose_pictures(asked: Asked, count: int = PICTURES) -> np.ndarray:
-    """Up to `count` indices of images, going round the classes: first one of each, then a second of each."""
-    rounds = np.zeros(len(asked.labels), np.int64)
-    for label in np.unique(asked.labels):
-        of_class = asked.labels == label
+def choose_images(reference: ReferencePredictions, count: int = IMAGE_COUNT) -> np.ndarray:
+    """Up to `count` indices of images: the first of each class, then the second of each, and so on."""
+    rounds = np.zeros(len(reference.labels), np.int64)
+    for label in np.unique(reference.labels):
+        of_class = reference.labels == label
         rounds[of_class] = np.arange(of_class.sum())
-    return np.lexsort((asked.labels, rounds))[:count]
+    return np.lexsort((reference.labels, rounds))[:count]
 
 
 def to_png(pixels: np.ndarray) -> bytes:
@@ -80,34 +75,42 @@ def to_png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _expected(card: ExportCard, asked: Asked, pictures: dict[str, int], models: dict[str, bytes]) -> str:
-    """What check.py compares with: the app's answers to the images, and the digests of the files."""
-    answers = [
+def check_script() -> str:
+    """check.py, which contains the code that loads each graph format."""
+    loaders = {f"model{graph.suffix}": (graph.package, Code(graph.load.partition(":")[2])) for graph in GRAPH_FORMATS.values()}
+    code = source_of(*(graph.load for graph in GRAPH_FORMATS.values()))
+    packages = Code(" or ".join(graph.package for graph in GRAPH_FORMATS.values()))
+    return merge_imports(render_code("check.py.jinja", code=code, loaders=loaders, packages=packages))
+
+
+def _worst(verifications: Sequence[Verification]) -> Verification:
+    """One for all files: the most ties and the largest difference."""
+    first = verifications[0]
+    ties, largest = max(v.ties for v in verifications), max(v.largest_difference for v in verifications)
+    return Verification(first.split, first.images, ties, largest)
+
+
+def _expected(card: ExportCard, reference: ReferencePredictions, images: Mapping[str, int], models: Mapping[str, bytes]) -> str:
+    """What check.py compares with: the program's predictions for the images, and the digests of the files."""
+    predictions = [
         {
             "file": name,
-            "label": card.classes[asked.labels[index]],
-            "answer": card.classes[int(asked.expected[index].argmax())],
-            "probabilities": [float(p) for p in asked.expected[index]],
+            "label": card.classes[reference.labels[index]],
+            "answer": card.classes[int(reference.probabilities[index].argmax())],
+            "probabilities": [float(p) for p in reference.probabilities[index]],
         }
-        for name, index in pictures.items()
+        for name, index in images.items()
     ]
     digests = {name: sha256(content).hexdigest() for name, content in models.items()}
-    return json.dumps({"tolerance": NEAR, "images": answers, "sha256": digests}, indent=2)
+    return json.dumps({"tolerance": TOLERANCE, "images": predictions, "sha256": digests}, indent=2)
 
 
-def _read_me(card: ExportCard, files: dict[str, Exported], checked: Checked) -> str:
-    text = README.read_text(encoding="utf-8")
-    listed = "\n".join(f"  {USES[form]}" for form in files)
-    accuracy = card.metrics.test_accuracy
-    return text.format(
-        run=card.run,
-        model=card.model,
-        side=card.image_size,
-        classes=len(card.classes),
-        accuracy=f"Accuracy on test images: {accuracy:.1%}."
-        if accuracy is not None
-        else "Its accuracy on test images was not measured.",
-        files=listed,
-        takes=in_words(card),
-        checked=checked,
+def _read_me(card: ExportCard, names: Mapping[str, bytes], verification: Verification) -> str:
+    return render_text(
+        "readme.txt.jinja",
+        card=card,
+        files=[(f"model{FORMATS[name].suffix}", FORMATS[name].usage) for name in names],
+        graphs=list(GRAPH_FORMATS.values()),
+        input_and_output=describe_graph(card),
+        verification=verification,
     )

@@ -1,7 +1,8 @@
-"""The card that goes with weights: JSON that says all that is needed to use them, and where they come from.
+"""The export card (card.json): all that is needed to use exported weights, and where they come from, as JSON.
 
-In: a run with a model. Out: an ExportCard, and its JSON. A card may come back from a stranger: what it says is checked against bounds
-before anything is built from it, and nothing in it names a file of this machine.
+In: a run with a model. Out: an ExportCard, and its JSON. It contains what a run's folder keeps as ModelCard (model.json), and calibration,
+metrics and origin. A card may come from a stranger, so everything in it is checked against bounds before anything is built from it, and
+nothing in it names a file of this machine.
 """
 
 import math
@@ -26,20 +27,24 @@ from cnn_core.runs.history import summarise
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
-FORMAT, VERSION = "cnn-studio-model", 1
-MOST_BYTES = 2**22  # of a file that may be a card
-MOST_CLASSES, LONGEST_NAME, LARGEST_SIDE = 10_000, 1000, 1024
+MAX_CARD_BYTES = 2**22
+MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE = 10_000, 1000, 1024
 PACKAGES = ("torch", "torchvision", "numpy")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+INK_SIDES = {"uci": 32, "mnist": 28}  # pixels: the size of digits of each kind
+CHOOSE_EXPORTED = "Choose the card.json that was exported."
+CARD_TOO_LARGE = "The card is larger than {limit} MB, so it is not a card. " + CHOOSE_EXPORTED
+NOT_A_CARD = "The file is not a card: it cannot be read as JSON. " + CHOOSE_EXPORTED
+UNUSABLE = "This card cannot be used ({reason}). " + CHOOSE_EXPORTED
+UNWRITABLE = "The card of run {run} cannot be written ({reason}). Correct the data set and train again."
 
-INK_SIDES = {"uci": 32, "mnist": 28}
-Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
 
 
-class Options(BaseModel):
-    """A network's own settings, as its family takes them; None for those that the family chooses itself, or has not."""
+class NetworkOptions(BaseModel):
+    """A network's settings; None for those that its family does not take or whose default was used."""
 
     model_config = STRICT
 
@@ -51,49 +56,48 @@ class Options(BaseModel):
 
 
 class Metrics(BaseModel):
-    """How good the network was where it was trained; None for what was not measured. Accuracies are shares, `test_loss` is in nats."""
+    """The model's metrics where it was trained; None if not measured. Accuracies are fractions, `test_loss` is in nats."""
 
     model_config = STRICT
 
     best_epoch: Count | None = None
-    best_val_accuracy: Share | None = None
-    test_accuracy: Share | None = None
+    best_val_accuracy: Fraction | None = None
+    test_accuracy: Fraction | None = None
     test_loss: Annotated[float, Field(ge=0)] | None = None
     parameters: Count | None = None
 
 
 class ExportCard(BaseModel):
-    """What turns weights into the classifier that they were.
+    """All that is needed to use exported weights, with calibration, metrics and origin.
 
-    `network`: of the weights, the same for the same best network. `model`, `options`: the family and its settings. `classes` to `mirror`: see
-    ModelCard; mean and std are in units of full brightness. `temperature`: logits are divided by it before they become probabilities, and
-    below a probability of `threshold` the answer is "I don't know"; `calibration_images`: how many it was fitted on, with the expected
-    calibration error without and with it. `data`, `fingerprint`: the set it was trained on, and its version; `validation_share`, `seed`: which
-    of its images were kept apart. `versions`: of the programs that
-    wrote this, by name.
+    `network`: a digest that is the same for the same best network. `model`, `options`: the network's family and settings. `classes` to
+    `mirror`: as in ModelCard; mean and std are in units of full brightness. `temperature`: divides the logits before softmax; below a
+    probability of `threshold` the answer is "I don't know". `calibration_images`: how many were used to fit the temperature, with the
+    expected calibration error before and after it. `data`, `fingerprint`: the data set and its version; `validation_share`, `seed`: its
+    validation split. `versions`: of the programs that wrote the card, by name.
     """
 
     model_config = STRICT
 
-    format: Literal["cnn-studio-model"] = FORMAT
-    version: Literal[1] = VERSION
+    format: Literal["cnn-studio-model"] = "cnn-studio-model"
+    version: Literal[1] = 1
     run: Annotated[str, Field(max_length=100)]
     network: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     model: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,60}$")]
-    options: Options = Options()
-    classes: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MOST_CLASSES)]
+    options: NetworkOptions = NetworkOptions()
+    classes: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_CLASSES)]
     channels: Literal[1, 3]
-    image_size: Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+    image_size: Annotated[int, Field(ge=1, le=MAX_SIDE)]
     mean: Annotated[tuple[Annotated[float, Field(ge=-100, le=100)], ...], Field(min_length=1, max_length=3)]
     std: Annotated[tuple[Annotated[float, Field(ge=1e-4, le=100)], ...], Field(min_length=1, max_length=3)]
     fit: Fit = "crop"
     ink: Ink = ""
     mirror: bool = False
     temperature: Annotated[float, Field(ge=1e-3, le=1e6)] = 1.0
-    threshold: Share = 0.0
+    threshold: Fraction = 0.0
     calibration_images: Count = 0
-    error_before: Share = 0.0
-    error_after: Share = 0.0
+    error_before: Fraction = 0.0
+    error_after: Fraction = 0.0
     metrics: Metrics = Metrics()
     data: Annotated[str, Field(max_length=255)] = ""
     fingerprint: Annotated[str, Field(max_length=200)] = ""
@@ -111,18 +115,18 @@ class ExportCard(BaseModel):
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError("mean and std need one number for each channel")
         if self.ink and (self.channels, self.image_size) != (1, INK_SIDES[self.ink]):
-            raise ValueError("digits of that kind have another size")
+            raise ValueError("digits of this kind have another size")
         if not all(map(is_printable, (*self.classes, self.run, self.data))):
-            raise ValueError("a name holds characters that cannot be written")
+            raise ValueError("a name contains characters that cannot be printed")
         return self
 
     def model_card(self) -> ModelCard:
-        """The card that a run's folder keeps of such a network."""
+        """What a run's folder keeps of such a model."""
         names = ("model", "classes", "channels", "image_size", "mean", "std", "ink", "fit", "mirror", "fingerprint")
         return ModelCard(options=self.options.model_dump(exclude_none=True), **{name: getattr(self, name) for name in names})
 
     def calibration(self) -> Calibration:
-        """How sure its answers are and have to be, as a run's folder keeps it (`save_calibration` names the network)."""
+        """Temperature and threshold, as a run's folder keeps them (`save_calibration` adds the network)."""
         return Calibration(
             temperature=self.temperature,
             threshold=self.threshold,
@@ -132,35 +136,33 @@ class ExportCard(BaseModel):
         )
 
     def to_json(self) -> str:
-        """As it is written to a file, for people to read too."""
+        """The card as JSON that people can read too."""
         return self.model_dump_json(indent=2)
 
 
 def make_card(store: Store, run: Run) -> ExportCard:
-    """The card of the run's best network as it lies there now. Raises RunError where there is none."""
+    """The card of the run's best network as it is now. Raises RunError if there is none."""
     folder = store.home.run_folder(run.id)
     saved, calibration = read_card(folder), calibration_of(folder)
     summary = run.summary or summarise(read_history(store, run.id))
     try:
         return _fill(run, saved, calibration, network_key(folder), summary)
     except ValidationError as error:
-        raise RunError(
-            f"The card of run {run.id} cannot be written ({_first(error)}). Correct the data set, and train again."
-        ) from None
+        raise RunError(UNWRITABLE.format(run=run.id, reason=_first(error))) from None
 
 
 def _fill(run: Run, saved: ModelCard, calibration: Calibration, network: str, summary: Mapping[str, Any]) -> ExportCard:
     return ExportCard(
         run=run.id,
         network=network,
-        options=Options(**saved.options),
+        options=NetworkOptions(**saved.options),
         temperature=calibration.temperature,
         threshold=calibration.threshold,
         calibration_images=calibration.images,
         error_before=calibration.error_before,
         error_after=calibration.error_after,
         metrics=Metrics(**{name: _finite(summary.get(name)) for name in Metrics.model_fields}),
-        data=PurePath(run.config.data).name[:255],  # of a folder its name alone: where it lies is nobody else's business
+        data=PurePath(run.config.data).name[:255],  # of a folder only its name: its path is private
         validation_share=run.config.validation_share,
         seed=run.config.seed,
         epochs=summary.get("epochs", 0),
@@ -170,23 +172,19 @@ def _fill(run: Run, saved: ModelCard, calibration: Calibration, network: str, su
 
 
 def read_export_card(content: bytes) -> ExportCard:
-    """The card in a file of anybody's. Raises RunError, which says what is wrong with it."""
-    if len(content) > MOST_BYTES:
-        raise RunError(
-            f"The card is larger than {MOST_BYTES // 2**20} MB, so it is none. Choose the card.json that was exported."
-        )
+    """The card in a file of unknown origin. Raises RunError, which says what is wrong with it."""
+    if len(content) > MAX_CARD_BYTES:
+        raise RunError(CARD_TOO_LARGE.format(limit=MAX_CARD_BYTES // 2**20))
     try:
         return ExportCard.model_validate_json(content)
     except ValidationError as error:
-        raise RunError(
-            f"This is not a card that can be used ({_first(error)}). Choose the card.json that was exported."
-        ) from None
+        raise RunError(UNUSABLE.format(reason=_first(error))) from None
     except (ValueError, RecursionError):
-        raise RunError("This is not a card: it cannot be read as JSON. Choose the card.json that was exported.") from None
+        raise RunError(NOT_A_CARD) from None
 
 
 def _first(error: ValidationError) -> str:
-    """What is wrong, in a few words; the offending value is not repeated."""
+    """The first problem, in a few words; the value itself is not repeated."""
     found: Mapping[str, Any] = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in found["loc"])[:80]
     message = str(found["msg"])[:160].rstrip(".")

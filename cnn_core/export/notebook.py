@@ -1,4 +1,7 @@
-"""A run as a Jupyter notebook: the training script's cells, as they are (nbformat 4, written without the package of that name)."""
+"""A run as a Jupyter notebook: the cells of the training script (nbformat 4.5, written without the package of that name).
+
+In: a run's settings and the card of its network. Out: the notebook's JSON.
+"""
 
 import json
 from collections.abc import Sequence
@@ -8,27 +11,27 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.export.script import training_script
 from cnn_core.models.saving import ModelCard
 
-CELL, TEXT = "# %%", "# %% [markdown]"
+CODE_CELL, TEXT_CELL = "# %%", "# %% [markdown]"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 
 
-def training_notebook(config: TrainConfig, card: ModelCard, run: str = "", notes: Sequence[str] = ()) -> bytes:
-    """The notebook's file. `run` and `notes` as of `training_script`."""
+def training_notebook(config: TrainConfig, card: ModelCard, run: str = "", notes: Sequence[str] = ()) -> str:
+    """The notebook. `run` and `notes` as of `training_script`."""
     script = training_script(config, card, run, notes, is_notebook=True)
-    cells = [_cell(number, *cell) for number, cell in enumerate(cut(script))]
+    cells = [_cell(number, *cell) for number, cell in enumerate(split_cells(script))]
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": METADATA, "cells": cells}
-    return json.dumps(notebook, indent=1, ensure_ascii=True).encode()
+    return json.dumps(notebook, indent=1, ensure_ascii=True)
 
 
-def cut(script: str) -> list[tuple[str, list[str]]]:
+def split_cells(script: str) -> list[tuple[str, list[str]]]:
     """The cells of a script: ("markdown" or "code", lines), text without its comment signs."""
     cells: list[tuple[str, list[str]]] = []
     for line in script.splitlines():
-        if line in (CELL, TEXT):
-            cells.append(("code" if line == CELL else "markdown", []))
+        if line in (CODE_CELL, TEXT_CELL):
+            cells.append(("code" if line == CODE_CELL else "markdown", []))
         else:
             kind, lines = cells[-1]
             lines.append(line.removeprefix("#").removeprefix(" ") if kind == "markdown" else line)

@@ -1,6 +1,6 @@
 """A run's training as a file to read, change and run elsewhere: a Python script or a Jupyter notebook.
 
-In: a run with a model. Out: the file's bytes, made of the settings in force at its end.
+In: a run with a model. Out: the file's bytes, made from the settings in force at its end.
 """
 
 from pathlib import Path
@@ -8,36 +8,37 @@ from pathlib import Path
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import StudioError
-from cnn_core.export.notebook import training_notebook
-from cnn_core.export.script import training_script
+from cnn_core.export.formats import FORMATS, find_function
 from cnn_core.home import SET_NAME, Home
 from cnn_core.models.saving import read_card
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
+CHANGED = "Settings that were changed while the run trained are used from the first step here."
+CONTINUED = "The run continued from the state of run {parent}; here training starts from the beginning."
 
-def training_file(store: Store, run: Run, form: str) -> bytes:
-    """The file of `form`, script or notebook. Raises RunError where the run has no model yet."""
+
+def training_file(store: Store, run: Run, name: str) -> bytes:
+    """The file in the format `name`, script or notebook. Raises RunError if the run has no model yet."""
     card, config = read_card(store.home.run_folder(run.id)), store.config_in_force(run.id)
     notes = _notes(run, config)
-    config = config.model_copy(update={"data": _where_images_are(config.data, store.home)})
-    if form == "notebook":
-        return training_notebook(config, card, run.id, notes)
-    return training_script(config, card, run.id, notes).encode()
+    config = config.model_copy(update={"data": _find_images(config.data, store.home)})
+    text: str = find_function(FORMATS[name].write)(config, card, run.id, notes)
+    return text.encode()
 
 
 def _notes(run: Run, config: TrainConfig) -> list[str]:
-    """What no settings tell of the run."""
+    """What differs from the run besides what the settings tell."""
     notes = []
     if config != run.config:
-        notes.append("Settings that were changed while the run trained hold from the beginning here.")
+        notes.append(CHANGED)
     if run.parent:
-        notes.append(f"The run went on from the state of run {run.parent}; here training begins anew.")
+        notes.append(CONTINUED.format(parent=run.parent))
     return notes
 
 
-def _where_images_are(data: str, home: Home) -> str:
-    """The folder that an imported set was made of, where it is still there; else `data` as it is."""
+def _find_images(data: str, home: Home) -> str:
+    """The folder that an imported set was made of, if it still exists; else `data` unchanged."""
     try:
         if SET_NAME.fullmatch(data) and home.set_folder(data).is_dir():
             source = ImportedSource(home.set_folder(data)).facts.get("source", "")

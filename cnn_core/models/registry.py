@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEPTHS, WIDTHS = (1, 6), (0.25, 4.0)  # the ranges of the settings `depth` and `width`
 RESNET = ("width", "activation", "dropout")
-BORROWED = ("dropout", "weights")
+TORCHVISION = ("dropout", "weights")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Family:
     target: "module:callable" that builds it. smallest: least image side in pixels that its strides leave something of.
     options: settings it takes, out of width, depth, activation, batch_norm, dropout, weights. defaults: settings of a run that
     it wants where nobody chose otherwise, by their names in TrainConfig. takes_any_side: whether the network, once built, also takes
-    images of another side. depthwise: whether its work is mostly convolutions of single channels.
+    images of another side. depthwise: whether its work is mostly convolutions of single channels. published: torchvision's name for
+    its pretrained weights, of families with the option "weights".
     """
 
     name: str
@@ -38,6 +39,7 @@ class Family:
     defaults: dict[str, Any] = field(default_factory=dict)
     takes_any_side: bool = True
     depthwise: bool = False
+    published: str = ""
 
 
 FAMILIES = {
@@ -113,9 +115,10 @@ FAMILIES = {
             help="Made for phones: 1.5 million parameters and very little work. Can start from ImageNet weights.",
             target="cnn_core.models.torchvision_nets:mobilenet",
             smallest=16,
-            options=BORROWED,
+            options=TORCHVISION,
             defaults={"dropout": 0.2},
             depthwise=True,
+            published="MobileNet_V3_Small_Weights.DEFAULT",
         ),
         Family(
             name="efficientnet",
@@ -123,9 +126,10 @@ FAMILIES = {
             help="Much accuracy for its 4 million parameters, once it has trained long. Can start from ImageNet weights.",
             target="cnn_core.models.torchvision_nets:efficientnet",
             smallest=16,
-            options=BORROWED,
+            options=TORCHVISION,
             defaults={"dropout": 0.2},
             depthwise=True,
+            published="EfficientNet_B0_Weights.DEFAULT",
         ),
         Family(
             name="convnext",
@@ -133,8 +137,9 @@ FAMILIES = {
             help="A modern network of 28 million parameters: for large pictures, a GPU and, best, ImageNet weights to start from.",
             target="cnn_core.models.torchvision_nets:convnext",
             smallest=16,
-            options=BORROWED,
+            options=TORCHVISION,
             defaults={"dropout": 0.0},
+            published="ConvNeXt_Tiny_Weights.DEFAULT",
         ),
     )
 }
@@ -165,9 +170,17 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
     images too small for the family or the chosen depth, or starting weights that cannot be had.
     """
     family, taken = find_family(name), pick_options(name, options)
+    weights = taken.pop("weights", "scratch")
     _check(family, image_size, taken)
+    if weights not in ("scratch", "pretrained"):
+        find_weights(Path(weights).expanduser())
     module, _, builder = family.target.partition(":")
-    return getattr(import_module(module), builder)(channels=channels, image_size=image_size, classes=classes, **taken)
+    model = getattr(import_module(module), builder)(channels=channels, image_size=image_size, classes=classes, **taken)
+    if weights == "scratch":
+        return model
+    from cnn_core.models.starting_weights import load_starting_weights  # loads torchvision
+
+    return load_starting_weights(model, weights, family.published)
 
 
 def count_parameters(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> int:

@@ -1,9 +1,12 @@
-"""The optimizers by name, over parameters sorted into groups: what decays, what does not, and what Muon leaves to AdamW.
+"""The optimizers by name, over parameters in groups: with weight decay, without it, and those that Muon leaves to AdamW.
 
-In: a TrainConfig and a model. Out: one Optimizer-like value whose groups carry `rate`, their share of the schedule's learning rate.
+In: a TrainConfig and a model. Out: Optimizers, whose groups carry `rate`, their fraction of the schedule's learning rate. To add an
+optimizer, write a function of the model and of settings by their names in TrainConfig, and add it to OPTIMIZERS. The exported
+training script contains the function's code.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from inspect import signature
 from typing import Any
 
 import torch
@@ -15,7 +18,7 @@ from cnn_core.device import multiplies_bfloat16
 
 
 class Optimizers:
-    """Several torch optimizers as one. `set_rate` is called before every step; `gradients` are what clipping looks at."""
+    """One or several torch optimizers as one. `set_rate` is called before every step."""
 
     def __init__(self, parts: Iterable[Optimizer]) -> None:
         self.parts = tuple(parts)
@@ -29,7 +32,7 @@ class Optimizers:
             group["lr"] = learning_rate * group.get("rate", 1.0)
 
     def set_weight_decay(self, weight_decay: float) -> None:
-        """Let those groups that are meant to decay do so by `weight_decay`."""
+        """Change the weight decay of the groups that have one."""
         for group in self.param_groups:
             if group.get("decays", True):
                 group["weight_decay"] = weight_decay
@@ -39,9 +42,9 @@ class Optimizers:
             part.zero_grad()
 
     def gather_gradients(self) -> None:
-        """To be called after a backward pass when somebody else, like a loss scaler, looks at the parts' gradients before `step`."""
+        """Call after a backward pass where the parts' gradients are read before `step`, as a loss scaler does. ConvMuon needs it."""
         for part in self.parts:
-            if isinstance(part, ConvMuon):
+            if hasattr(part, "gather_gradients"):
                 part.gather_gradients()
 
     def step(self) -> None:
@@ -57,10 +60,10 @@ class Optimizers:
 
 
 class ConvMuon(Muon):
-    """Muon (Jordan et al., 2024) for convolutions too: each kernel (O, I, H, W) is seen as the matrix (O, H·W·I).
+    """Muon (Jordan et al., 2024) for convolutions too: each kernel (O, I, H, W) is viewed as the matrix (O, H·W·I).
 
-    The parameters it is given stay what they are; torch's own Muon, which takes matrices only, works on views of their storage. It
-    orthogonalises in bfloat16. On a CPU that must imitate it (1,669 ms for a 256×2,304 matrix) the same step is taken in float32.
+    torch's own Muon takes matrices only and orthogonalises in bfloat16, so it works on views of the parameters. On a CPU without
+    bfloat16 instructions (1,669 ms for a 256×2,304 matrix) the same step is computed in float32.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], **options: Any) -> None:
@@ -73,31 +76,35 @@ class ConvMuon(Muon):
             parameter.grad = None
 
     def gather_gradients(self) -> None:
-        """Give the matrices their gradients, as views of the parameters' own, which autograd lays out as the parameters are."""
+        """Set the matrices' gradients: views of the parameters' gradients, which have the parameters' memory layout."""
         for matrix, parameter in zip(self.param_groups[0]["params"], self._originals, strict=True):
             matrix.grad = None if parameter.grad is None else _as_matrix(parameter.grad, like=parameter)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         (group,) = self.param_groups
         self.gather_gradients()
         if all(multiplies_bfloat16(matrix.device) for matrix in group["params"]):
-            super().step()
+            super().step()  # type: ignore[no-untyped-call]  # torch's Muon has no types
         else:
             self._step_in_float32(group)
 
     def _step_in_float32(self, group: dict[str, Any]) -> None:
-        matrices, gradients, averages = [], [], []
-        self._init_group(group, matrices, gradients, averages)
-        for matrix, gradient, average in zip(matrices, gradients, averages, strict=True):
-            average.lerp_(gradient, 1 - group["momentum"])
-            step = gradient.lerp(average, group["momentum"]) if group["nesterov"] else average
+        for matrix in group["params"]:
+            if matrix.grad is None:
+                continue
+            average = self.state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix.grad))
+            average.lerp_(matrix.grad, 1 - group["momentum"])
+            step = matrix.grad.lerp(average, group["momentum"]) if group["nesterov"] else average
             matrix.mul_(1 - group["lr"] * group["weight_decay"])
             matrix.add_(orthogonalised(step), alpha=-group["lr"] * max(1, matrix.shape[0] / matrix.shape[1]) ** 0.5)
 
 
 def orthogonalised(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """About U·Vᵀ of `matrix` (A, B) = U·S·Vᵀ, by Newton-Schulz iterations with Jordan's (2024) coefficients; singular values come to 0.7..1.2."""
+    """About U·Vᵀ of `matrix` (A, B) = U·S·Vᵀ, by Newton-Schulz iterations with the coefficients of Jordan et al. (2024).
+
+    Its singular values are 0.7 to 1.2 instead of 1.
+    """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp(min=1e-7)
     for _ in range(steps):
@@ -106,59 +113,104 @@ def orthogonalised(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 
 
+def adam(model: nn.Module, *, learning_rate: float, weight_decay: float, decay_all: bool) -> Optimizers:
+    """Adam (Kingma and Ba, 2015)."""
+    trained = _trained(model)
+    return Optimizers([Adam(_groups(trained, weight_decay, decay_all), lr=learning_rate, fused=_can_fuse(trained.values()))])
+
+
+def adamw(model: nn.Module, *, learning_rate: float, weight_decay: float, decay_all: bool) -> Optimizers:
+    """AdamW (Loshchilov and Hutter, 2019)."""
+    trained = _trained(model)
+    return Optimizers([AdamW(_groups(trained, weight_decay, decay_all), lr=learning_rate, fused=_can_fuse(trained.values()))])
+
+
+def sgd(
+    model: nn.Module, *, learning_rate: float, momentum: float, nesterov: bool, weight_decay: float, decay_all: bool
+) -> Optimizers:
+    """Stochastic gradient descent with momentum (Sutskever et al., 2013)."""
+    trained = _trained(model)
+    groups, fused = _groups(trained, weight_decay, decay_all), _can_fuse(trained.values())
+    return Optimizers([SGD(groups, lr=learning_rate, momentum=momentum, nesterov=nesterov and momentum > 0, fused=fused)])
+
+
+def rmsprop(model: nn.Module, *, learning_rate: float, momentum: float, weight_decay: float, decay_all: bool) -> Optimizers:
+    """RMSprop (Hinton, 2012) with momentum."""
+    return Optimizers([RMSprop(_groups(_trained(model), weight_decay, decay_all), lr=learning_rate, momentum=momentum)])
+
+
+def muon(
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+    adam_rate: float,
+    weight_decay: float,
+    decay_all: bool,
+) -> Optimizers:
+    """Muon (Jordan et al., 2024) for the matrices and kernels between the first and the last layer, AdamW for everything else."""
+    matrices = _between_first_and_last(model)
+    rest = {name: p for name, p in _trained(model).items() if name not in matrices}
+    groups = _groups(rest, weight_decay, decay_all, rate=adam_rate)
+    adamw = AdamW(groups, lr=learning_rate, fused=_can_fuse(rest.values()))
+    if not matrices:
+        return Optimizers([adamw])
+    options = {"momentum": momentum, "nesterov": nesterov and momentum > 0, "weight_decay": weight_decay}
+    return Optimizers([ConvMuon(matrices.values(), lr=learning_rate, **options), adamw])
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizers]] = {
+    "adam": adam,
+    "adamw": adamw,
+    "sgd": sgd,
+    "rmsprop": rmsprop,
+    "muon": muon,
+}
+
+
 def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizers:
-    """The optimizer that `config` asks for, fused into one kernel where torch can.
-
-    adam: Kingma and Ba, 2015. adamw: Loshchilov and Hutter, 2019. sgd: with momentum as in Sutskever et al., 2013. rmsprop: Hinton,
-    2012. muon: Jordan et al., 2024, on the matrices between first and last layer, and AdamW on the rest.
-    """
-    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    decay = config.weight_decay
-    nesterov = config.nesterov and config.momentum > 0
-    if config.optimizer == "muon":
-        matrices = _between_first_and_last(model)
-        rest = {name: p for name, p in trained.items() if name not in matrices}
-        aside = AdamW(_groups(rest, config, rate=config.adam_rate), lr=config.learning_rate, fused=_can_fuse(rest.values()))
-        if not matrices:
-            return Optimizers([aside])
-        muon = ConvMuon(
-            matrices.values(), lr=config.learning_rate, momentum=config.momentum, nesterov=nesterov, weight_decay=decay
-        )
-        return Optimizers([muon, aside])
-    groups, fused = _groups(trained, config), _can_fuse(trained.values())
-    if config.optimizer == "sgd":
-        return Optimizers([SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=nesterov, fused=fused)])
-    if config.optimizer == "rmsprop":
-        return Optimizers([RMSprop(groups, lr=config.learning_rate, momentum=config.momentum)])
-    return Optimizers([{"adam": Adam, "adamw": AdamW}[config.optimizer](groups, lr=config.learning_rate, fused=fused)])
+    """The optimizer of `config`, fused into one kernel where torch can."""
+    return OPTIMIZERS[config.optimizer](model, **optimizer_settings(config))
 
 
-def _groups(parameters: dict[str, nn.Parameter], config: TrainConfig, rate: float = 1.0) -> list[dict[str, Any]]:
-    """Parameters that decay (matrices and kernels) and those that do not (norms, biases), unless all are asked to."""
-    decays = [p for p in parameters.values() if config.decay_all or _is_matrix(p)]
-    others = [p for p in parameters.values() if not (config.decay_all or _is_matrix(p))]
-    sorted_groups = ((decays, True), (others, False))
+def optimizer_settings(config: TrainConfig) -> dict[str, Any]:
+    """The settings of `config` that its optimizer takes, by name."""
+    names = list(signature(OPTIMIZERS[config.optimizer]).parameters)[1:]
+    return {name: getattr(config, name) for name in names}
+
+
+def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _groups(parameters: dict[str, nn.Parameter], weight_decay: float, decay_all: bool, rate: float = 1.0) -> list[dict[str, Any]]:
+    """Kernels and matrices, which decay, and norms and biases, which decay only with `decay_all`."""
+    decays = [p for p in parameters.values() if decay_all or _is_matrix(p)]
+    others = [p for p in parameters.values() if not (decay_all or _is_matrix(p))]
     return [
-        {"params": params, "weight_decay": config.weight_decay if decay else 0.0, "decays": decay, "rate": rate}
-        for params, decay in sorted_groups
+        {"params": params, "weight_decay": weight_decay if decay else 0.0, "decays": decay, "rate": rate}
+        for params, decay in ((decays, True), (others, False))
         if params
     ]
 
 
 def _between_first_and_last(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Trained kernels and matrices but for the network's first and last, whose inputs or outputs are pixels and classes, not features."""
+    """Trained kernels and matrices except the network's first and last, whose inputs or outputs are pixels or classes, not features."""
     matrices = {name: p for name, p in model.named_parameters() if _is_matrix(p)}
     return {name: matrices[name] for name in list(matrices)[1:-1] if matrices[name].requires_grad}
 
 
 def _is_matrix(parameter: nn.Parameter) -> bool:
-    """Kernels and linear layers, but not a scale for every channel, which ConvNeXt keeps as (C, 1, 1)."""
+    """Kernels and linear layers, but not the scale of each channel, which ConvNeXt stores as (C, 1, 1)."""
     return parameter.ndim in (2, 4)
 
 
 def _as_matrix(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """(O, ...) as (O, rest), a view where `tensor` lies in memory as `like` does. A channels-last kernel's rest is in the order it
-    has in memory: Muon does not mind which column is which, as long as weights and gradients agree."""
+    """(O, ...) as (O, rest): a view, if `tensor` has the memory layout of `like`.
+
+    The columns of a channels-last kernel keep their order in memory. For Muon any order will do if weights and gradients agree.
+    """
     if like.ndim == 4 and not like.is_contiguous() and like.is_contiguous(memory_format=torch.channels_last):
         return tensor.permute(0, 2, 3, 1).flatten(1)
     return tensor.flatten(1)

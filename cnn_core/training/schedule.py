@@ -1,7 +1,7 @@
 """Schedules: small values that are called with a step (from 0) and give the learning rate, or the images' side, of that step.
 
-They can be printed, drawn before training, and know nothing of optimizers. One of them, Plateau, also watches the validation loss.
-Importing this module does not import torch.
+They can be printed, drawn before training, and know nothing of optimizers. The exported training script contains their code, so a
+schedule is a class that needs nothing but numbers. Importing this module does not import torch.
 """
 
 import math
@@ -11,14 +11,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.config.setting import Knots, parse_knots, parse_milestones
+from cnn_core.config.setting import parse_knots, parse_milestones
 from cnn_core.models.registry import FAMILIES
 
-Schedule = Callable[[int], float]
+
+class Schedule:
+    """Called with a step (from 0) of the training, gives the learning rate of that step.
+
+    A schedule that adapts to the validation loss is told it after every epoch (`observe`); a resumed run hands it its `state`.
+    """
+
+    def __call__(self, step: int) -> float:
+        raise NotImplementedError
+
+    def observe(self, val_loss: float) -> None:
+        """Take note of an epoch's validation loss."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Schedule):
     """One learning rate for all steps."""
 
     peak: float
@@ -28,7 +46,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Schedule):
     """Half a cosine from `peak` down to zero at `steps` (Loshchilov and Hutter, 2017)."""
 
     peak: float
@@ -39,20 +57,20 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class StepDrops:
-    """Multiplied by `factor` at each of `places`, shares of `steps` (He et al., 2015, section 4.2: at half and three quarters)."""
+class StepDrops(Schedule):
+    """Multiplied by `factor` at each of `milestones`, fractions of `steps` (He et al., 2015, section 4.2: at 0.5 and 0.75)."""
 
     peak: float
     steps: int
-    places: tuple[float, ...]
+    milestones: tuple[float, ...]
     factor: float
 
     def __call__(self, step: int) -> float:
-        return self.peak * self.factor ** bisect_right(self.places, step / self.steps)
+        return self.peak * self.factor ** bisect_right(self.milestones, step / self.steps)
 
 
 @dataclass(frozen=True)
-class OneCycle:
+class OneCycle(Schedule):
     """Up a cosine from peak/25 over the first 30 %, then down a cosine to peak/250,000 (Smith and Topin, 2018; numbers as in torch)."""
 
     peak: float
@@ -69,26 +87,26 @@ class OneCycle:
 
 
 @dataclass(frozen=True)
-class PiecewiseLinear:
-    """Straight lines between `knots`: places in the training (0..1) and shares of `peak` (0..1)."""
+class PiecewiseLinear(Schedule):
+    """Straight lines between `knots`: pairs of a fraction of the training (0..1) and a fraction of `peak` (0..1)."""
 
     peak: float
     steps: int
-    knots: Knots
+    knots: tuple[tuple[float, float], ...]
 
     def __call__(self, step: int) -> float:
-        place = step / self.steps
+        time = step / self.steps
         for (left, low), (right, high) in zip(self.knots, self.knots[1:], strict=False):
-            if place <= right:
-                return self.peak * (low + (high - low) * (place - left) / (right - left))
+            if time <= right:
+                return self.peak * (low + (high - low) * (time - left) / (right - left))
         return self.peak * self.knots[-1][1]
 
 
 @dataclass
-class Plateau:
+class Plateau(Schedule):
     """Multiplied by `factor` whenever the validation loss has not fallen by a ten-thousandth for more than `patience` epochs.
 
-    The only schedule with a memory: `observe` is told every epoch's validation loss; `state` is what a resumed run needs.
+    The only schedule that adapts to the validation loss.
     """
 
     peak: float
@@ -118,7 +136,7 @@ class Plateau:
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(Schedule):
     """A linear rise over the first `steps` steps, multiplied onto another schedule (Goyal et al., 2017, section 2.2)."""
 
     then: Schedule
@@ -128,22 +146,18 @@ class WarmUp:
         return self.then(step) * min(1.0, (step + 1) / (self.steps + 1))
 
     def observe(self, val_loss: float) -> None:
-        """To be told every epoch's validation loss; only Plateau listens."""
-        if isinstance(self.then, Plateau):
-            self.then.observe(val_loss)
+        self.then.observe(val_loss)
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the schedule remembers; empty for all but Plateau."""
-        return self.then.state if isinstance(self.then, Plateau) else {}
+        return self.then.state
 
     def load_state(self, state: dict[str, Any]) -> None:
-        if isinstance(self.then, Plateau):
-            self.then.load_state(state)
+        self.then.load_state(state)
 
 
 def make_schedule(config: TrainConfig, steps_per_epoch: int) -> WarmUp:
-    """The schedule that `config` asks for, over all its optimizer steps, with its warm-up."""
+    """The schedule of `config` over all its optimizer steps, with its warm-up."""
     peak, steps = config.learning_rate, config.epochs * steps_per_epoch
     makers: dict[str, Callable[[], Schedule]] = {
         "constant": lambda: Constant(peak),
@@ -173,7 +187,7 @@ class GrowingSide:
 
 
 def make_side(config: TrainConfig, steps_per_epoch: int, image_size: int) -> GrowingSide | None:
-    """How the images of `config`'s training grow; None where they keep their size all along."""
+    """How the training images of `config` grow; None where their size does not change."""
     family = FAMILIES[config.model]
     start = max(family.smallest, round(config.start_side * image_size))
     if not family.takes_any_side or start >= image_size:
@@ -181,5 +195,6 @@ def make_side(config: TrainConfig, steps_per_epoch: int, image_size: int) -> Gro
     return GrowingSide(image_size, start, config.epochs * steps_per_epoch)
 
 
-def _cosine_between(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+def _cosine_between(start: float, end: float, time: float) -> float:
+    """Half a cosine from `start` at time 0 to `end` at time 1."""
+    return end + (start - end) * (1 + math.cos(math.pi * time)) / 2

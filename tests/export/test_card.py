@@ -1,4 +1,4 @@
-"""The card that goes with weights: it says what the run's own files say, comes back as it was, and a stranger's card is bounded."""
+"""The export card: it contains what the run's own files contain, survives a round trip, and a stranger's card is checked against bounds."""
 
 import json
 
@@ -7,18 +7,18 @@ import torch
 from safetensors import safe_open
 
 from cnn_core.errors import RunError
-from cnn_core.export.card import Options, make_card, read_export_card
-from cnn_core.export.weights import card_inside, read_safetensors, write_safetensors
+from cnn_core.export.card import NetworkOptions, make_card, read_export_card
+from cnn_core.export.weights import card_inside, read_safetensors, read_saved_weights, write_safetensors
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.confidence import Calibration, save_calibration
-from cnn_core.models.saving import ModelCard, build_saved, load_model, read_card
+from cnn_core.models.saving import ModelCard, build_saved, read_card
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 
 CPU = torch.device("cpu")
 
 
-def test_the_card_says_what_the_run_s_own_files_say(colours_copy: Trained):
+def test_the_card_contains_what_the_run_s_own_files_contain(colours_copy: Trained):
     save_calibration(
         colours_copy.folder, Calibration(temperature=1.5, threshold=0.4, images=6, error_before=0.2, error_after=0.1)
     )
@@ -34,7 +34,7 @@ def test_the_card_names_no_file_of_this_machine(colours_run: Trained):
     assert str(colours_run.home.root) not in text and json.loads(text)["data"] == "pictures"
 
 
-def test_a_card_comes_back_from_its_json_as_it_was(colours_run: Trained):
+def test_a_card_survives_a_round_trip_through_json(colours_run: Trained):
     card = make_card(colours_run.store, colours_run.run)
     assert read_export_card(card.to_json().encode()) == card
     assert (
@@ -56,7 +56,7 @@ WRONG = {
     "too many classes": {"classes": [str(number) for number in range(10_001)]},
     "an endless class name": {"classes": ["a", "b" * 10_000]},
     "fewer means than channels": {"mean": [0.5]},
-    "a deviation of zero": {"std": [0.0, 0.1, 0.1]},
+    "a standard deviation of zero": {"std": [0.0, 0.1, 0.1]},
     "a temperature of zero": {"temperature": 0.0},
     "a number as text": {"image_size": "16"},
     "no number at all": {"temperature": float("nan")},
@@ -64,7 +64,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_stranger_s_card_is_refused_in_words(colours_run: Trained, what: str):
+def test_a_stranger_s_card_is_refused_with_a_sentence(colours_run: Trained, what: str):
     good = json.loads(make_card(colours_run.store, colours_run.run).to_json())
     with pytest.raises(RunError) as refused:
         read_export_card(json.dumps(good | WRONG[what]).encode())
@@ -74,25 +74,26 @@ def test_a_stranger_s_card_is_refused_in_words(colours_run: Trained, what: str):
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe", b"[]", b"[" * 100_000, b'{"format": "cnn-studio-model"}', b" " * 5_000_000]
 )
-def test_what_is_no_card_is_refused_in_words(content: bytes):
+def test_what_is_not_a_card_is_refused_with_a_sentence(content: bytes):
     with pytest.raises(RunError) as refused:
         read_export_card(content)
     assert is_a_sentence(refused.value)
 
 
 @pytest.mark.parametrize("options", [{}, {"width": 0.5, "activation": "silu", "dropout": 0.5}])
-def test_options_that_were_not_chosen_stay_the_family_s_own_after_a_round_trip(colours_run: Trained, options: dict):
-    card = make_card(colours_run.store, colours_run.run).model_copy(update={"model": "speed", "options": Options(**options)})
+def test_options_that_were_not_chosen_stay_the_family_s_defaults_after_a_round_trip(colours_run: Trained, options: dict):
+    card = make_card(colours_run.store, colours_run.run).model_copy(
+        update={"model": "speed", "options": NetworkOptions(**options)}
+    )
     original = ModelCard(**{**read_card(colours_run.folder).model_dump(), "model": "speed", "options": options})
     returned = read_export_card(card.to_json().encode()).model_card()
     assert returned == original and str(returned.build()) == str(original.build())
 
 
-def test_safetensors_hold_every_bit_of_the_weights_and_the_card_in_their_header(colours_run: Trained, tmp_path):
-    model, _ = load_model(colours_run.folder, CPU)
+def test_safetensors_contain_every_bit_of_the_weights_and_the_card_in_their_header(colours_run: Trained, tmp_path):
     card = make_card(colours_run.store, colours_run.run)
     path = tmp_path / "model.safetensors"
-    path.write_bytes(write_safetensors(model.state_dict(), card))
+    path.write_bytes(write_safetensors(read_saved_weights(colours_run.folder, card)))
     with safe_open(path, "pt") as file:
         assert json.loads(file.metadata()["card"]) == json.loads(card.to_json())
     state, original = read_safetensors(path.read_bytes()), torch.load(colours_run.folder / WEIGHTS, weights_only=True)
@@ -110,7 +111,7 @@ NO_WEIGHTS = {
 
 
 @pytest.mark.parametrize("content", NO_WEIGHTS.values(), ids=NO_WEIGHTS)
-def test_what_is_no_safetensors_file_is_refused_in_words(content: bytes):
+def test_what_is_not_a_safetensors_file_is_refused_with_a_sentence(content: bytes):
     for read in (read_safetensors, card_inside):
         with pytest.raises(RunError) as refused:
             read(content)

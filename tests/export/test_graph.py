@@ -1,17 +1,17 @@
-"""Every family as a graph: the file, loaded back, answers as the app's classifier does, for one image and for several."""
+"""Every family as a graph: the file, loaded back, predicts what the program's classifier predicts, for one image and for several."""
 
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 
-from cnn_core.export.card import ExportCard, Options
-from cnn_core.export.graph import answer, build_answering, in_words, to_input, to_onnx, to_torch_export, trace
+from cnn_core.export.card import ExportCard, NetworkOptions
+from cnn_core.export.formats import GRAPH_FORMATS, find_function
+from cnn_core.export.graph import build_exportable, describe_graph, predictor, to_input, trace
+from cnn_core.export.onnx_graph import write_onnx
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, network_key, save_calibration
 from cnn_core.models.registry import FAMILIES
@@ -49,7 +49,7 @@ def make(folder: Path, family: str) -> tuple[Classifier, ExportCard]:
     save_calibration(folder, Calibration(temperature=temperature, images=3))
     facts = {name: value for name, value in card if name != "options"}
     return Classifier(folder), ExportCard(
-        run="0001-x", network=network_key(folder), options=Options(**card.options), temperature=temperature, **facts
+        run="0001-x", network=network_key(folder), options=NetworkOptions(**card.options), temperature=temperature, **facts
     )
 
 
@@ -59,41 +59,41 @@ def spread_of(model: torch.nn.Module, channels: int, side: int) -> float:
     return model.eval()(torch.randn(8, channels, side, side)).std().item()
 
 
-def pictures(card: ExportCard) -> np.ndarray:
+def draw_images(card: ExportCard) -> np.ndarray:
     shape = (5, card.image_size, card.image_size, card.channels)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
 @pytest.mark.parametrize("family", TRACED)
-def test_the_graph_of_a_family_answers_as_the_app_does(tmp_path: Path, family: str):
+def test_the_graph_of_a_family_predicts_what_the_program_predicts(tmp_path: Path, family: str):
     classifier, card = make(tmp_path, family)
-    images, program = pictures(card), trace(card, build_answering(card, classifier.model.state_dict()))
+    images, program = draw_images(card), trace(card, build_exportable(card, classifier.model.state_dict()))
     expected = classifier.probabilities(images)
-    assert np.ptp(expected, axis=0).max() > 2e-4, "images that all get the same answer would show nothing"
+    assert np.ptp(expected, axis=0).max() > 2e-4, "images with the same probabilities would prove nothing"
     for some in (slice(0, 5), slice(0, 1), slice(2, 4)):
-        np.testing.assert_allclose(answer(program.module(), images[some]), expected[some], atol=1e-5)
+        np.testing.assert_allclose(predictor(program.module())(to_input(images[some])), expected[some], atol=1e-5)
 
 
 @pytest.mark.parametrize("family", WRITTEN)
-def test_its_files_loaded_back_answer_as_the_app_does(tmp_path: Path, family: str):
+def test_its_files_loaded_back_predict_what_the_program_predicts(tmp_path: Path, family: str):
     classifier, card = make(tmp_path, family)
-    images, program = pictures(card), trace(card, build_answering(card, classifier.model.state_dict()))
-    network = torch.export.load(io.BytesIO(to_torch_export(program, card))).module()
-    session = onnxruntime.InferenceSession(to_onnx(program, card), providers=["CPUExecutionProvider"])
+    images, program = draw_images(card), trace(card, build_exportable(card, classifier.model.state_dict()))
     expected = classifier.probabilities(images)
-    for some in (slice(0, 5), slice(0, 1), slice(2, 4)):
-        (answers,) = session.run(["probabilities"], {"images": to_input(images[some])})
-        np.testing.assert_allclose(answers, expected[some], atol=1e-5)
-        np.testing.assert_allclose(answer(network, images[some]), expected[some], atol=1e-5)
+    for graph in GRAPH_FORMATS.values():
+        path = tmp_path / f"model{graph.suffix}"
+        path.write_bytes(find_function(graph.write)(program, card))
+        predict = find_function(graph.load)(path)
+        for some in (slice(0, 5), slice(0, 1), slice(2, 4)):
+            np.testing.assert_allclose(predict(to_input(images[some])), expected[some], atol=1e-5)
 
 
 def test_a_network_in_float32_with_all_its_preparation_inside_is_what_a_graph_holds(tmp_path: Path):
     classifier, card = make(tmp_path, "simple")
-    program = trace(card, build_answering(card, classifier.model.state_dict()))
-    model = onnx.load_model_from_string(to_onnx(program, card))
+    program = trace(card, build_exportable(card, classifier.model.state_dict()))
+    model = onnx.load_model_from_string(write_onnx(program, card))
     told = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(told["card"]) == json.loads(card.to_json()) and json.loads(told["classes"]) == list(card.classes)
-    assert model.doc_string == in_words(card) and "brightness 0 to 255" in model.doc_string
+    assert model.doc_string == describe_graph(card) and "brightness 0 to 255" in model.doc_string
     (taken,), (given,) = model.graph.input, model.graph.output
     assert (taken.name, given.name) == ("images", "probabilities")
     sizes = [size.dim_param or size.dim_value for size in taken.type.tensor_type.shape.dim]

@@ -13,7 +13,7 @@ from torchvision import models
 
 from cnn_core.errors import SettingError
 from cnn_core.models.registry import build_model, count_parameters
-from cnn_core.models.torchvision_nets import take_fitting
+from cnn_core.models.starting_weights import copy_fitting
 from tests.helpers import is_a_sentence
 
 ORIGINALS = {"mobilenet": models.mobilenet_v3_small, "efficientnet": models.efficientnet_b0, "convnext": models.convnext_tiny}
@@ -146,7 +146,7 @@ def test_tensors_of_odd_kinds_are_passed_over(tmp_path: Path):
         torch.ones(shape, dtype=torch.complex64),
         torch.ones(shape, dtype=torch.long),
     ):
-        assert take_fitting(model, {"features.0.0.weight": odd}) == 0
+        assert copy_fitting(model, {"features.0.0.weight": odd}) == 0
     assert torch.equal(model.features[0][0].weight, before)
 
 

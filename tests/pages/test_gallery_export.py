@@ -3,14 +3,15 @@
 import pytest
 import torch
 
+from cnn_core.export.formats import FORMATS
 from cnn_core.export.training_file import training_file
 from cnn_core.export.weights import card_inside, read_safetensors
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.confidence import Calibration, save_calibration
-from pages.views.gallery.export import CARDS, MADE
+from pages.views.gallery.export import GRAPHS, MADE, button_of
 
 RUN = "0001-digits"
-FORMS = {card.title: card.form for card in CARDS}
+NAMES = {entry.title: entry.name for entry in FORMATS.values()}
 
 
 def open_view(open_page):
@@ -30,9 +31,9 @@ def offered(at):
 
 def test_every_form_says_what_it_is_for_and_needs_and_nothing_is_made_unasked(trained, open_page):
     at = open_view(open_page)
-    assert offered(at)[: len(CARDS)] == [card.button for card in CARDS] and not at.success
+    assert offered(at)[: len(FORMATS)] == list(map(button_of, FORMATS.values())) and not at.success
     captions = [caption.value for caption in at.caption]
-    assert all(card.needs in captions for card in CARDS) and not at.exception
+    assert all(entry.needs in captions for entry in FORMATS.values()) and not at.exception
 
 
 @pytest.mark.parametrize("title", ["Safetensors", "State dict"])
@@ -42,7 +43,7 @@ def test_a_file_is_checked_on_the_test_images_and_then_offered_with_its_card(tra
     assert said.value.startswith("Checked on 359 test images: same class in all, probabilities ")
     labels = [button.proto.label for button in at.get("download_button") if button.proto.label.startswith(("Download", "Its"))]
     assert labels[1] == "Its card" and labels[0].startswith("Download (") and f"Make the {title.lower()}" not in offered(at)
-    content = at.session_state[MADE][FORMS[title]][1].content
+    content = at.session_state[MADE][NAMES[title]][1].content
     if title == "State dict":
         assert content == (trained.home.run_folder(RUN) / WEIGHTS).read_bytes()
     else:
@@ -73,14 +74,14 @@ def test_a_bundle_without_a_graph_cannot_be_made_and_says_why(trained, open_page
     (files,) = [control for control in at.get("button_group") if control.label == "Model files in the bundle"]
     at = files.set_value(["safetensors"]).run()
     (button,) = [button for button in at.button if button.label == "Make the bundle"]
-    assert button.disabled and any("Choose ONNX or torch.export too" in caption.value for caption in at.caption)
+    assert button.disabled and any(f"Choose {GRAPHS} too" in caption.value for caption in at.caption)
 
 
 @pytest.mark.parametrize("title", ["Training script", "Notebook"])
 def test_the_training_is_offered_as_the_code_that_the_engine_writes(trained, open_page, title):
     at = press(open_view(open_page), f"Make the {title.lower()}")
-    content = at.session_state[MADE][FORMS[title]][1].content
-    assert content == training_file(trained, trained.run(RUN), FORMS[title])
+    content = at.session_state[MADE][NAMES[title]][1].content
+    assert content == training_file(trained, trained.run(RUN), NAMES[title])
     (label,) = [button.proto.label for button in at.get("download_button") if button.proto.label.startswith("Download")]
     assert label.startswith("Download (") and not at.success and not at.error
 

@@ -45,6 +45,6 @@ def show_model_import() -> None:
 def _bring(files: dict[str, bytes]) -> str:
     """The run that `files` (content by name) become. Raises StudioError."""
     with st.spinner("Opening the file…"):
-        from cnn_core.export.bring_back import bring_back, choose_files
+        from cnn_core.export.model_import import choose_files, import_model
 
-    return watch(bring_back(get_store(), *choose_files(files), owner=person()))
+    return watch(import_model(get_store(), *choose_files(files), owner=person()))

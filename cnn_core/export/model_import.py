@@ -1,0 +1,220 @@
+"""Import of a model: weights as safetensors and their card become a completed run. Neither file is trusted, and no code in them is run.
+
+    card and weights -> the network that the card describes, as shapes -> the same names, shapes and types, or none -> finite numbers ->
+    a prediction -> a run
+Pickles (.pth, .pt, .bin, .pkl) are never opened: reading one can run code of whoever wrote it.
+"""
+
+import json
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+import torch
+
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import MODEL_OPTIONS, TrainConfig
+from cnn_core.data.batches import Normalise
+from cnn_core.data.catalog import CATALOG
+from cnn_core.data.open import open_source
+from cnn_core.errors import DataError, RunError, StudioError
+from cnn_core.events import Progress
+from cnn_core.export.card import ExportCard, read_export_card
+from cnn_core.export.weights import NOT_SAFETENSORS, card_inside, read_safetensors
+from cnn_core.home import SET_NAME
+from cnn_core.inference.confidence import save_calibration
+from cnn_core.models.saving import build_saved, save_card, save_state
+from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.runs.store import Store
+
+MAX_WEIGHTS_BYTES = 200 * 2**20
+MAX_HEADER_BYTES = 8 * 2**20  # of a safetensors file: names and shapes, and a card
+NOT_DOWNLOADED = ""  # the fingerprint of a catalogue set before it is downloaded: as it was published
+MAX_EPOCHS = 1000  # in a run's settings
+TAG = "imported"  # of the run
+UNKNOWN_DATA = "unknown data"  # of a run whose data set is not on this machine; no set can have this name
+DTYPES = {torch.float32: "F32", torch.int64: "I64", torch.float16: "F16", torch.bfloat16: "BF16", torch.bool: "BOOL"}
+PICKLES = (".pth", ".pt", ".bin", ".pkl", ".pickle", ".ckpt")
+TensorShape = tuple[str, tuple[int, ...]]  # type and shape
+
+PICKLE = (
+    "“{name}” is a pickle, and reading a pickle can run code of whoever wrote it, so pickles are never opened here. "
+    "Export the model as safetensors and import that file."
+)
+ARCHIVE = (
+    "“{name}” contains several files. Unpack a bundle and choose its weights (.safetensors) and its card (.json); "
+    "from other formats, export the model as safetensors."
+)
+WEIGHTS_TOO_LARGE = "“{name}” is larger than {limit} MB. Models of this size cannot be imported."
+NO_CARD = "The file contains no card, so it is unknown which network the weights belong to. Choose the card (JSON) too."
+NOT_A_NETWORK = "The card describes a network that cannot be built. Choose the card that was exported."
+MISFIT = "The weights do not fit the card: {reason}. Choose the two files that were exported together."
+MISSING = "{name} is missing (missing tensors: {count:,} of {total:,})"
+EXTRA = "the network does not have the tensor “{name}” (such tensors: {count:,})"
+OTHER_TENSOR = "{name} is {given} and should be {wanted}"
+NOT_FINITE = "The weights are damaged: {name} contains numbers that are not finite. Export the model again."
+NO_PREDICTION = "The network does not predict finite numbers, so it was not imported. Export the model again."
+UNKNOWN_FILE = "“{name}” is neither weights nor a card. Choose the weights (safetensors) and their card (JSON)."
+NOT_ONE_EACH = (
+    "Weights files chosen: {weights}, cards chosen: {cards}. Choose one weights file (safetensors) and its card (JSON)."
+)
+
+
+def refuse_pickle(name: str, content: bytes = b"") -> None:
+    """Raise RunError for a file with the name, or the first bytes, of what Python's pickle or torch.save writes."""
+    if name.lower().endswith((".zip", ".pt2")):
+        raise RunError(ARCHIVE.format(name=name[:100]))
+    begins = content.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")) and content[8:9] != b"{"
+    if name.lower().endswith(PICKLES) or begins:
+        raise RunError(PICKLE.format(name=name[:100]))
+
+
+def import_model(
+    store: Store, weights: bytes, card: bytes | None, name: str = "The file", *, owner: str = ""
+) -> Generator[Progress, None, str]:
+    """Make a run of `owner` from `weights` (a safetensors file called `name`) and `card` (JSON; None: the one in the file's header).
+
+    Returns the run's name. Raises StudioError, and then no run was made.
+    """
+    yield Progress("Checking the card", 0, 1)
+    refuse_pickle(name, weights)
+    if len(weights) > MAX_WEIGHTS_BYTES:
+        raise RunError(WEIGHTS_TOO_LARGE.format(name=name[:100], limit=MAX_WEIGHTS_BYTES // 2**20))
+    header = _read_header(weights)
+    export_card = read_export_card(card) if card is not None else _read_inside(weights)
+    config = _settings(export_card, store)
+    _check_tensors(_expected(export_card), header)
+    state = read_safetensors(weights)
+    yield from _check_numbers(state)
+    yield Progress("Saving the model", 0, 1)
+    _check_prediction(export_card, state)
+    run = store.create(config, "finished", owner=owner, prepare=lambda run, folder: _save(folder, export_card, state))
+    _describe(store, run, export_card)
+    return run
+
+
+def _read_header(content: bytes) -> dict[str, TensorShape]:
+    """Types and shapes of the tensors in a safetensors file by name, before any of them is read. Raises RunError."""
+    size = int.from_bytes(content[:8], "little")
+    try:
+        if len(content) < 10 or not 2 <= size <= min(MAX_HEADER_BYTES, len(content) - 8):
+            raise ValueError
+        header = json.loads(content[8 : 8 + size])
+        header.pop("__metadata__", None)
+        json.dumps(header, ensure_ascii=False).encode()  # names that are not Unicode could not be shown
+        return {str(name): (str(tensor["dtype"]), tuple(tensor["shape"])) for name, tensor in header.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise RunError(NOT_SAFETENSORS) from None
+
+
+def _read_inside(content: bytes) -> ExportCard:
+    card = card_inside(content)
+    if card is None:
+        raise RunError(NO_CARD)
+    return card
+
+
+def _settings(card: ExportCard, store: Store) -> TrainConfig:
+    """The settings that the model was trained with, as far as the card says. Raises StudioError if they are impossible."""
+    options = {name: value for name, value in card.model_card().options.items() if name in MODEL_OPTIONS}
+    config = make_config(model=card.model, epochs=min(max(card.epochs, 1), MAX_EPOCHS), mirror=card.mirror, **options)
+    data = _find_data(card, store)
+    is_split_known = None not in (card.validation_share, card.seed)
+    split = {"validation_share": card.validation_share, "seed": card.seed} if is_split_known else {}
+    return config.model_copy(update={"data": data, **split})
+
+
+def _find_data(card: ExportCard, store: Store) -> str:
+    """The data set on the card, if this studio has the same version of it and its split is known. A card never names a folder of this machine."""
+    if card.data not in CATALOG and not (SET_NAME.fullmatch(card.data) and store.home.set_folder(card.data).is_dir()):
+        return UNKNOWN_DATA
+    try:
+        info = open_source(card.data, store.home).info
+    except DataError:
+        return UNKNOWN_DATA
+    is_same = info.classes == card.classes and (info.image_size, info.channels) == (card.image_size, card.channels)
+    is_split_known = info.val_count or None not in (card.validation_share, card.seed)
+    return card.data if is_same and info.fingerprint in (card.fingerprint, NOT_DOWNLOADED) and is_split_known else UNKNOWN_DATA
+
+
+def _expected(card: ExportCard) -> dict[str, TensorShape]:
+    """Types and shapes of the tensors of the card's network by name; nothing is allocated. Raises StudioError if it cannot be built."""
+    try:
+        with torch.device("meta"):
+            state = card.model_card().build().state_dict()
+    except StudioError:
+        raise
+    except Exception:  # with settings that nobody would choose a builder may raise anything
+        raise RunError(NOT_A_NETWORK) from None
+    return {name: (DTYPES.get(value.dtype, str(value.dtype)), tuple(value.shape)) for name, value in state.items()}
+
+
+def _check_tensors(expected: Mapping[str, TensorShape], given: Mapping[str, TensorShape]) -> None:
+    """Refuse weights that are not exactly those of the network. Raises RunError."""
+    missing, extra = [name for name in expected if name not in given], [name for name in given if name not in expected]
+    if missing:
+        reason = MISSING.format(count=len(missing), total=len(expected), name=missing[0])
+    elif extra:
+        reason = EXTRA.format(count=len(extra), name=extra[0][:80])
+    elif others := [name for name, wanted in expected.items() if given[name] != wanted]:
+        name = others[0]
+        reason = OTHER_TENSOR.format(name=name, given=_in_words(given[name]), wanted=_in_words(expected[name]))
+    else:
+        return
+    raise RunError(MISFIT.format(reason=reason))
+
+
+def _in_words(tensor: TensorShape) -> str:
+    """ "F32 64×3×3×3", or "F32 scalar"."""
+    return f"{tensor[0][:20]} {'×'.join(str(side)[:12] for side in tensor[1][:6]) or 'scalar'}"
+
+
+def _check_numbers(state: Mapping[str, torch.Tensor]) -> Generator[Progress, None, None]:
+    """Refuse weights that are not finite. Raises RunError."""
+    for done, (name, value) in enumerate(state.items()):
+        yield Progress("Checking the weights", done, len(state))
+        if value.is_floating_point() and not value.isfinite().all():
+            raise RunError(NOT_FINITE.format(name=name))
+
+
+def _save(folder: Path, card: ExportCard, state: Mapping[str, torch.Tensor]) -> None:
+    save_card(folder, card.model_card())
+    save_state(folder, state)
+    save_calibration(folder, card.calibration())
+
+
+def _check_prediction(card: ExportCard, state: Mapping[str, torch.Tensor]) -> None:
+    """Let the network classify a black image. Raises RunError if it cannot."""
+    saved, cpu = card.model_card(), torch.device("cpu")
+    model = build_saved(Path(card.run or "imported"), saved, state, cpu)
+    black = torch.zeros(1, saved.channels, saved.image_size, saved.image_size, dtype=torch.uint8)
+    try:
+        with torch.inference_mode():
+            can_predict = bool(model(Normalise(saved.mean, saved.std, cpu)(black)).isfinite().all())
+    except (RuntimeError, ValueError):
+        can_predict = False
+    if not can_predict:
+        raise RunError(NO_PREDICTION)
+
+
+def _describe(store: Store, run: str, card: ExportCard) -> None:
+    """Record where the model comes from, and the metrics on its card."""
+    unknown = {"train_seconds": 0.0, "images_per_second": None, "device": None}
+    store.set_status(run, "finished", summary={"epochs": card.epochs, **unknown, **card.metrics.model_dump()})
+    origin = f" from run {card.run}" if card.run else ""
+    data = f" It was trained on {card.data}, its card says." if card.data else ""
+    RunOrganizer(store).describe(
+        run, notes=f"Imported{origin}, from weights and a card.{data} Accuracies are those on the card.", tags=[TAG]
+    )
+
+
+def choose_files(files: Mapping[str, bytes]) -> tuple[bytes, bytes | None, str]:
+    """Weights, card and the weights' name among `files` (content by name), as `import_model` takes them. Raises RunError."""
+    for name, content in files.items():
+        refuse_pickle(name, content)
+    weights = [name for name in files if name.lower().endswith(".safetensors")]
+    cards = [name for name in files if name.lower().endswith(".json")]
+    if others := [name for name in files if name not in (*weights, *cards)]:
+        raise RunError(UNKNOWN_FILE.format(name=others[0][:100]))
+    if len(weights) != 1 or len(cards) > 1:
+        raise RunError(NOT_ONE_EACH.format(weights=len(weights), cards=len(cards)))
+    return files[weights[0]], files[cards[0]] if cards else None, weights[0]

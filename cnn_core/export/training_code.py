@@ -1,0 +1,130 @@
+"""The parts of a training script that differ from run to run: this program's own code, and calls of it with the run's settings.
+
+In: a run's settings and the card of its network. Out: values for the templates, all code as Code. Nothing here knows a network, a schedule,
+an optimizer or an augmentation by name: they are classes and functions whose source is taken over.
+"""
+
+from collections.abc import Collection, Mapping
+from inspect import getdoc
+from typing import Any
+
+from cnn_core.config.schema import TrainConfig, label
+from cnn_core.data.augmentation import RandomDraws
+from cnn_core.data.batches import Normalise
+from cnn_core.data.splits import stratified_split
+from cnn_core.export.source_code import source_of, target_of
+from cnn_core.export.templating import Code, comment, constructor, pyrepr
+from cnn_core.models.registry import build_on_meta, find_family, pick_options
+from cnn_core.models.saving import ModelCard
+from cnn_core.models.starting_weights import load_starting_weights
+from cnn_core.training.augmentation import augmentations
+from cnn_core.training.optimizer import OPTIMIZERS, optimizer_settings
+from cnn_core.training.recipe import PREPARATION_IMAGES
+from cnn_core.training.schedule import GrowingSide, Schedule, WarmUp, make_schedule, make_side
+
+DTYPES = {"auto": "torch.bfloat16", "bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": ""}
+ALWAYS = ("validation_share", "seed", "epochs", "batch_size", "label_smoothing")  # constants of every script
+IF_ON = ("warmup", "clip_norm", "ema", "patience")  # constants of scripts that use them
+
+
+def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
+    """All values."""
+    return {
+        "constants": _constants(config, card),
+        "split_code": source_of(target_of(stratified_split)),
+        **_augmentation(config, card),
+        **_network(config, card),
+        **_optimizer(config),
+        **_schedule(config, card),
+        "dtype": Code(DTYPES[config.precision]),
+        "forward": Code("forward" if config.compile == "on" else "model"),
+        "measured": Code("measured" if config.ema else "model"),
+    }
+
+
+def _constants(config: TrainConfig, card: ModelCard) -> list[Code]:
+    """Lines such as "EMA = 0.99  # Weight averaging"."""
+    side = make_side(config, 1, card.image_size)
+    names = [*ALWAYS, *(name for name in IF_ON if getattr(config, name)), *_numbers(config)]
+    lines = [f"{name.upper()} = {pyrepr(getattr(config, name))}{_explanation(name)}" for name in names]
+    if side:
+        lines.append(f"START_SIDE = {pyrepr(side.start)}  # pixels: the side of the training images at the start")
+    if config.model_options.get("weights", "scratch") != "scratch":
+        lines.append(f"WEIGHTS = {pyrepr(config.model_options['weights'])}  # the starting weights")
+    return [Code(line) for line in lines]
+
+
+def _explanation(name: str) -> str:
+    """A comment with the setting's label, unless the name says the same."""
+    text = comment(label(name))
+    return "" if text.casefold() == name.replace("_", " ") else f"  # {text}"
+
+
+def _numbers(config: TrainConfig) -> list[str]:
+    """The settings of the optimizer that are numbers."""
+    return [name for name, value in optimizer_settings(config).items() if isinstance(value, float)]
+
+
+def _arguments(values: Mapping[str, Any], constants: Collection[str] = ()) -> list[Code]:
+    """ "momentum=MOMENTUM", "nesterov=True": a constant of the script where there is one, else a literal."""
+    return [Code(f"{name}={name.upper() if name in constants else pyrepr(value)}") for name, value in values.items()]
+
+
+def _augmentation(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
+    chosen = augmentations(config, card.image_size, card.mean)
+    targets = [target_of(Normalise), *(target_of(type(augmentation)) for augmentation in chosen)]
+    alphas = {"MixUp": config.mixup, "CutMix": config.cutmix}
+    return {
+        "positions": Code("positions" if chosen else "_"),
+        "augmentation_code": source_of(*targets, *([target_of(RandomDraws)] if chosen else [])),
+        "augmentations": [constructor(augmentation, seed="SEED") for augmentation in chosen],
+        # torchvision's: this program's own need scipy
+        "mixes": [Code(f"v2.{name}(alpha={alpha:g}, num_classes=len(CLASSES))") for name, alpha in alphas.items() if alpha],
+    }
+
+
+def _network(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
+    family = find_family(config.model)
+    options = pick_options(config.model, {**config.model_options, **card.options})
+    weights = options.pop("weights", "scratch")
+    targets = [family.target] if weights == "scratch" else [family.target, target_of(load_starting_weights)]
+    shape = {"channels": card.channels, "image_size": card.image_size, "classes": len(card.classes)}
+    return {
+        "network_code": source_of(*targets),
+        "builder": Code(family.target.partition(":")[2]),
+        "network_arguments": _arguments(options),
+        "weights": weights,
+        "has_prepare": hasattr(build_on_meta(config.model, **shape, **options), "prepare"),
+        "preparation_images": PREPARATION_IMAGES,
+    }
+
+
+def _optimizer(config: TrainConfig) -> dict[str, Any]:
+    build = OPTIMIZERS[config.optimizer]
+    return {
+        "optimizer": Code(build.__name__),
+        "optimizer_code": source_of(target_of(build)),
+        "optimizer_help": _first_line(build),
+        "optimizer_arguments": _arguments(optimizer_settings(config), _numbers(config)),
+    }
+
+
+def _schedule(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
+    """The schedule is built with one step for an epoch, and its number of steps replaced by what the script counts."""
+    schedule, side = make_schedule(config, 1).then, make_side(config, 1, card.image_size)
+    code = constructor(schedule, peak="LEARNING_RATE", steps="steps")
+    if config.warmup:
+        code = Code(f"WarmUp({code}, steps=round(WARMUP * steps))")
+    kinds = [type(schedule), *([WarmUp] if config.warmup else []), *([GrowingSide] if side else [])]
+    return {
+        "schedule": code,
+        "schedule_code": source_of(*map(target_of, kinds)),
+        "schedule_help": _first_line(type(schedule)),
+        "adapts": type(schedule).observe is not Schedule.observe,
+        "side": constructor(side, full="SIZE", start="START_SIDE", steps="steps") if side else None,
+    }
+
+
+def _first_line(definition: Any) -> str:
+    """Of its docstring: what it is."""
+    return (getdoc(definition) or "").partition("\n")[0]
