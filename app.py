@@ -1,7 +1,7 @@
-"""CNN Studio's entry: `streamlit run app.py` serves the dashboard.
+"""The entry point of CNN Studio: `streamlit run app.py` serves the dashboard.
 
-It joins three things and does none of their work: the frame (the pages), the streaming route beside it, and the worker's
-lifespan. torch is not imported here, so that the first page is painted before it is loaded.
+It joins the frame (the pages), the routes beside the pages, and the start and end of the background worker. torch is not imported here, so
+that the first page is shown before torch is loaded.
 """
 
 import logging
@@ -10,11 +10,11 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-# Read when torch is loaded. Its threads spin while they wait for each other, and a browser on the same machine wants those cores:
-# beside one busy program, training on two cores ran at 400 images/s with endless spinning and at 760 with little (alone: 1,400, 1,200).
+# torch reads this when it is loaded. Its threads spin while they wait for each other, and take the cores from a browser on the same machine:
+# beside one busy program, training on two cores ran at 400 images/s with endless spinning and at 760 with little (alone: 1,400 and 1,200).
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-import pandas  # noqa: F401  (imported before the worker's thread may need it: two threads importing it at once trip over each other)
+import pandas  # noqa: F401  (imported before the worker's thread starts: two threads that import pandas at once fail)
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -22,10 +22,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from cnn_core.errors import StudioError
 from pages.charts import image_sheets
 from pages.shared import stream
-from pages.shared.guard import UploadGuard, guarded
+from pages.shared.guard import UploadGuard, guard_routes
 from pages.shared.identity import check_sign_in
 from pages.shared.server import get_worker
 from pages.shared.stream import ended_by_signals
+from pages.shared.text import INTERNAL_ERROR
 
 try:
     check_sign_in()
@@ -36,7 +37,7 @@ except StudioError as error:
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
-    """The worker lives as long as the server; a signal to end also ends the open streams."""
+    """Run the worker as long as the server; a signal that ends the server also ends the open streams."""
     worker.start()
     try:
         with ended_by_signals():
@@ -45,19 +46,19 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
         worker.stop()
 
 
-def say_sorry(error: Exception) -> bool:
-    """What a person sees of a mistake of ours: a sentence; the details go to the terminal."""
+def show_internal_error(error: Exception) -> bool:
+    """Show a message for an error in the program itself; the details go to the terminal."""
     logging.getLogger("cnn_studio").error("A page failed", exc_info=error)
-    st.error("Something in CNN Studio itself went wrong; your runs are safe. Reload the page. The details are in the terminal.")
+    st.error(INTERNAL_ERROR)
     return True
 
 
 app = st.App(
     "pages/shared/frame.py",
     lifespan=lifespan,
-    on_script_error=say_sorry,
-    routes=guarded([*stream.routes, *image_sheets.routes], st.get_option("server.baseUrlPath")),
-    # Streamlit checks the Host header of its own websocket only; this guards every route against DNS rebinding.
+    on_script_error=show_internal_error,
+    routes=guard_routes([*stream.routes, *image_sheets.routes], st.get_option("server.baseUrlPath")),
+    # Streamlit checks the Host header of its own websocket only; this protects every route from DNS rebinding.
     middleware=[
         Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"]),
         Middleware(UploadGuard),

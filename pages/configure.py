@@ -1,4 +1,6 @@
-"""The settings of a run: choose the data and the model, see what that means, change what you like, start."""
+"""The Configure page: choose data and model, change settings, see their effect before training, and start the run."""
+
+from collections.abc import Mapping
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -7,28 +9,28 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
-from pages.shared.data_and_model import choose_task
-from pages.shared.form_link import follow_link, link_control, tell_link
+from pages.shared.data_and_model import choose_data_and_model
+from pages.shared.form_link import fill_form_from_address, show_link, write_form_to_address
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths
-from pages.shared.run_selection import start_run
-from pages.shared.settings_files import save_buttons, search_button, settings_file
+from pages.shared.start_run import start_run
 from pages.shared.text import plain
-from pages.shared.tryouts import batch_preview, rate_finder, schedule_chart
-from pages.views.configure.costs import model_table, reserve_cost, show_cost
+from pages.views.configure.costs import compare_models, reserve_model_cost, show_model_cost
+from pages.views.configure.previews import show_first_batch, show_learning_rate_finder, show_schedule
+from pages.views.configure.settings_files import save_buttons, search_button, upload_settings
 
 
 def configure(data: str, model: str, info: DataInfo) -> None:
-    """The settings, what they mean before anything is trained, and Start."""
-    costs = reserve_cost()
+    """Show the settings, their effect before training, and the Start button."""
+    costs = reserve_model_cost()
     with st.container(border=True):
         chosen, tabs = settings_tabs(data, model)
-        tell_link(chosen)
+        write_form_to_address(chosen)
         buttons = st.container(horizontal=True)
         start = buttons.button("Start training", type="primary", icon=":material/play_arrow:")
     try:
         config = make_config(**chosen)
-        check_paths(config)  # not at the start alone: trying out a learning rate opens files too
+        check_paths(config)  # not only at the start: the previews open files too
     except StudioError as error:
         st.error(f"{'Nothing was started. ' if start else ''}{plain(error)}", icon=":material/error:")
         return
@@ -37,30 +39,30 @@ def configure(data: str, model: str, info: DataInfo) -> None:
     with buttons:
         search_button(config)
         save_buttons(config)
-        link_control(chosen)
-    show_consequences(tabs, config, info)
-    # Last, because these have to wait for torch, and the form need not.
+        show_link(chosen)
+    show_previews(tabs, config, info)
+    # Last, because the costs need torch, and the form does not.
     try:
-        show_cost(costs, config, info)
+        show_model_cost(costs, config, info)
     except StudioError as error:
-        if not start:  # which has said so
+        if not start:  # start_run has shown the error
             st.error(plain(error), icon=":material/error:")
     with tabs["Network"]:
-        model_table(config, info)
+        compare_models(config, info)
 
 
-def show_consequences(tabs: dict[str, DeltaGenerator], config: TrainConfig, info: DataInfo) -> None:
-    """What the settings lead to, beside the fields that decide it."""
+def show_previews(tabs: Mapping[str, DeltaGenerator], config: TrainConfig, info: DataInfo) -> None:
+    """Show in each tab what its settings lead to."""
     with tabs["Schedule"]:
-        schedule_chart(config, info)
+        show_schedule(config, info)
     with tabs["Training"]:
-        rate_finder(config)
+        show_learning_rate_finder(config)
     with tabs["Augmentation"]:
-        batch_preview(config)
+        show_first_batch(config)
 
 
 st.title("Configure a run")
-follow_link()
-settings_file()
-if task := choose_task():
-    configure(*task)
+fill_form_from_address()
+upload_settings()
+if chosen := choose_data_and_model():
+    configure(*chosen)

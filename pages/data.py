@@ -5,7 +5,7 @@ import streamlit as st
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, title_of
 from cnn_core.data.open import open_source
-from pages.shared.progress import watch
+from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.data.add import add_images
@@ -41,7 +41,7 @@ if way == ADD:
 else:
     name = choose_set()
     if name in CATALOG and not CATALOG[name].archives:  # included: there is nothing to wait for
-        watch(open_source(name, get_store().home).obtain())
+        run_with_progress(open_source(name, get_store().home).obtain())
     if name in imported_sets(get_store().home):
         show_set(name)
     else:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from pages.shared.address import choose_view
 from pages.shared.evaluation_subject import EvaluationSubject, choose_subject
-from pages.shared.tabs import choose_view
 from pages.views.evaluate.calibration import show_calibration
 from pages.views.evaluate.comparison import show_compare
 from pages.views.evaluate.confusion_matrix import show_matrix

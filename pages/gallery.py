@@ -1,23 +1,20 @@
-"""The network at work: on a picture of your own, and on the test images. One view at a time."""
+"""The Gallery page: a trained model classifies your own images and the test images, and is exported or imported. One view at a time."""
 
 from collections.abc import Callable
 
 import streamlit as st
 
 from cnn_core.runs.run import Run
+from pages.shared.address import choose_view
 from pages.shared.run_selection import choose_trained_run
-from pages.shared.tabs import choose_view
-from pages.views.gallery.browse import show_test_images
-from pages.views.gallery.export import show_export
-from pages.views.gallery.many_images import show_many
+from pages.views.gallery import browse, export, many_images, own_image
 from pages.views.gallery.model_import import show_model_import
-from pages.views.gallery.own_image import show_own
 
 VIEWS: dict[str, Callable[[Run], None]] = {
-    "Your own picture": show_own,
-    "Many pictures": show_many,
-    "Test images": show_test_images,
-    "Take it along": show_export,
+    own_image.TITLE: own_image.show_own_image,
+    many_images.TITLE: many_images.show_many_images,
+    browse.TITLE: browse.show_test_images,
+    export.TITLE: export.show_export,
 }
 
 st.title("Gallery")

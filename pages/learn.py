@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from pages.shared.address import choose_view
 from pages.shared.links import GLOSSARY
-from pages.shared.tabs import choose_view
 from pages.views.learn.convolution import show_convolution
 from pages.views.learn.exercises import show_exercises
 from pages.views.learn.glossary import show_glossary

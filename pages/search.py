@@ -3,7 +3,7 @@ cancelled and gone on with here."""
 
 import streamlit as st
 
-from pages.shared.address import follow_address, tell_address
+from pages.shared.address import read_address, write_address
 from pages.shared.server import get_searches
 from pages.views.search.new_search_form import ask_for_search
 from pages.views.search.status import show_search
@@ -18,10 +18,10 @@ def choose_search(names: list[str]) -> str:
     """
     state = st.session_state
     if KEY not in state and KEY not in st.query_params:
-        state[KEY] = state.get(f"{KEY}-told") or next(iter(get_searches().active()), NEW)
-    follow_address("search", KEY, [NEW, *names])
+        state[KEY] = state.get(f"{KEY}-written") or next(iter(get_searches().active()), NEW)
+    read_address("search", KEY, [NEW, *names])
     chosen = st.selectbox("Search", [NEW, *names], key=KEY, format_func=lambda name: name or "A new search")
-    tell_address("search", KEY, chosen)
+    write_address("search", KEY, chosen)
     return chosen
 
 

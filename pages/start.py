@@ -1,48 +1,49 @@
-"""The first screen: what to do first, one click to a useful training, and the runs so far."""
+"""The Start page: one click to a first training, links to the other pages, and the latest runs."""
 
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
 from pages.shared.links import page_file
 from pages.shared.run_origin import listed
-from pages.shared.run_selection import start_run, status_badge
+from pages.shared.run_selection import status_badge
 from pages.shared.server import get_store
+from pages.shared.start_run import start_run
 
-RECENT = 6
+MAX_RUNS = 6
 
 st.title("Train an image classifier and watch it learn")
 st.write(
-    "CNN Studio trains a convolutional network on this machine. You set it up in a form, see loss and accuracy draw themselves, "
-    "find out what it gets right and wrong, and then draw or upload a picture and see it classified."
+    "CNN Studio trains a convolutional network on this machine. Choose the settings in a form, follow loss and accuracy while the model is "
+    "trained, see which images it classifies wrongly, and then draw or upload an image and have it classified."
 )
 
 first, second, third, fourth = st.columns(4, border=True)
 with first:
     st.subheader("1 · Train")
-    st.write("1,797 handwritten digits. Nothing to download, about half a minute on two CPU cores.")
+    st.write("1,797 handwritten digits, no download. It takes about half a minute on two CPU cores.")
     if st.button("Train on digits now", type="primary", icon=":material/play_arrow:", width="stretch"):
         start_run(make_config())
 with second:
     st.subheader("2 · Understand")
-    st.write("Accuracy on pictures it never saw, which classes it mixes up, and every single mistake.")
+    st.write("Accuracy on images that were not used for training, the confusion matrix, and every misclassified image.")
     st.page_link(page_file("evaluate"), label="Evaluate a run", icon=":material/fact_check:")
 with third:
     st.subheader("3 · Try it")
-    st.write("Draw a digit with mouse or finger, or upload a picture, and see what the network sees and says.")
+    st.write("Draw a digit with mouse or finger, or upload an image, and see what the model receives and predicts.")
     st.page_link(page_file("gallery"), label="Open the gallery", icon=":material/gesture:")
 with fourth:
     st.subheader("4 · Learn")
-    st.write("Change one thing, say what you expect, train both, and see. What each word means is explained too.")
+    st.write("Change one setting, predict the effect, train both models, and compare. The glossary explains every term.")
     st.page_link(page_file("learn"), label="Do an exercise", icon=":material/school:")
 
-st.page_link(page_file("configure"), label="Choose data, model and settings yourself", icon=":material/tune:")
+st.page_link(page_file("configure"), label="Choose data, model and settings", icon=":material/tune:")
 
 runs = listed(get_store().runs())
 if runs:
     st.subheader("Recent runs")
-for run in runs[:RECENT]:
+for run in runs[:MAX_RUNS]:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.page_link(page_file("train"), label=f"**{run.id}**", query_params={"run": run.id})
         status_badge(run)
-        accuracy = run.summary.get("test_accuracy")
-        st.caption(f"{accuracy:.1%} test accuracy" if accuracy is not None else f"{run.config.epochs} epochs planned")
+        accuracy = run.summary.get("best_val_accuracy")
+        st.caption(f"{accuracy:.1%} validation accuracy" if accuracy is not None else f"{run.config.epochs} epochs planned")

@@ -5,9 +5,10 @@ import streamlit as st
 from cnn_core.config.schema import TrainConfig
 from cnn_core.runs.run import Run
 from pages.charts.components.live import live_panel
-from pages.shared.form_link import link_control
-from pages.shared.run_selection import choose_run, forget_press, no_runs_yet
+from pages.shared.form_link import show_link
+from pages.shared.run_selection import choose_run, no_runs_yet
 from pages.shared.server import get_store
+from pages.shared.start_run import clear_submission_key
 from pages.shared.text import plain
 from pages.views.train.controls import branch_from, show_controls, show_family
 from pages.views.train.diagnostics import show_diagnostics
@@ -19,12 +20,12 @@ def show_settings(run: Run) -> None:
     with st.expander("Settings of this run"):
         rows = {field.title: getattr(config, name) for name, field in TrainConfig.model_fields.items()}
         rows["Data version"] = get_store().data_version(run.id) or "known when it begins"
-        link_control(config.model_dump(), "Link to these settings")
+        show_link(config.model_dump(), "Link to these settings")
         st.table({"Setting": list(rows), "Value": [plain(value) for value in rows.values()]})
 
 
 st.title("Train")
-forget_press()
+clear_submission_key()
 runs = get_store().runs()
 if not runs:
     no_runs_yet("to watch")

@@ -1,4 +1,4 @@
-"""Changes: which settings can be changed while a run trains, and which of them in a branch.
+"""Which settings can be changed while a run trains, and which when a new run continues from another run's state.
 
 In: a TrainConfig and new values. Out: another TrainConfig, or a SettingError. Importing this module does not import torch.
 """
@@ -11,7 +11,7 @@ from cnn_core.config.groups import augmentation
 from cnn_core.config.schema import FIELDS, TrainConfig, facts
 from cnn_core.errors import SettingError
 
-# What can be changed while a run trains: the state it has reached stays valid whatever these become.
+# Settings that can be changed while a run trains: weights and optimizer state stay valid.
 STEERABLE = (
     "learning_rate",
     "weight_decay",
@@ -19,8 +19,7 @@ STEERABLE = (
     *(name for name in FIELDS if facts(name).group == augmentation.GROUP),
 )
 
-
-# What a run that goes on from another one's state may have otherwise: the network, its optimizer and its images must stay.
+# Settings that a run may change when it continues from another run's state: network, optimizer and images must stay the same.
 BRANCHABLE = (
     *STEERABLE,
     "dropout",
@@ -38,7 +37,7 @@ BRANCHABLE = (
 
 
 def change_config(config: TrainConfig, changes: Mapping[str, Any], allowed: Collection[str] = STEERABLE) -> TrainConfig:
-    """`config` with `changes`, checked as a whole. Raises SettingError, also for a setting that is not among the `allowed`."""
+    """Return `config` with `changes`, checked as a whole. Raises SettingError, also for a setting that is not `allowed` to change."""
     for name in changes:
         if name in FIELDS and name not in allowed:
             raise SettingError(f"{FIELDS[name].title} cannot be changed while a run trains. Start a new run with it.", name)

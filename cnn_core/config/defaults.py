@@ -1,6 +1,6 @@
-"""Defaults: the value of every setting that nobody chose, from the data set, the network and the optimizer.
+"""Default values of settings; they depend on the data set, the model and the optimizer.
 
-In: what was chosen. Out: a checked TrainConfig, or a SettingError that names the field. Importing this module does not import torch.
+In: the chosen settings. Out: a checked TrainConfig, or a SettingError that names the field. Importing this module does not import torch.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from cnn_core.data.catalog import defaults_for
 from cnn_core.data.names import canonical_name
 from cnn_core.models.registry import FAMILIES
 
-# What each optimizer wants by default where the data set and the network's own recipe say nothing.
+# Defaults of each optimizer; those of the data set and of the model take precedence.
 OPTIMIZER_DEFAULTS: dict[str, dict[str, Any]] = {
     "adam": {},
     "adamw": {"weight_decay": 0.01},
@@ -36,9 +36,9 @@ BELONGS_TO_OPTIMIZER = (
 
 
 def make_config(**chosen: Any) -> TrainConfig:
-    """A TrainConfig from what was chosen, and for the rest from the defaults of the data set, the network and the optimizer.
+    """Return a TrainConfig of the chosen settings, with defaults for the others.
 
-    Values may be text (as from a command line). Raises SettingError naming the first field that is refused.
+    Values may be text, as on a command line. Raises SettingError for the first setting that is refused.
     """
     data = canonical_name(str(chosen.get("data", FIELDS["data"].default)))
     try:
@@ -50,11 +50,11 @@ def make_config(**chosen: Any) -> TrainConfig:
 
 
 def defaults(data: str, chosen: dict[str, Any]) -> dict[str, Any]:
-    """What settings are where nobody chose them: the data set's wishes before the network's before the optimizer's."""
+    """Return the defaults for the chosen data set, model and optimizer. The data set's take precedence over the model's, these over the optimizer's."""
     model = str(chosen.get("model", defaults_for(data).get("model", FIELDS["model"].default)))
-    wanted = dict(FAMILIES[model].defaults) if model in FAMILIES else {}
-    usual = FIELDS["optimizer"].default
-    optimizer = chosen.get("optimizer", wanted.get("optimizer", usual))
-    if optimizer != wanted.get("optimizer", usual):  # the network's recipe was made for another one
-        wanted = {name: value for name, value in wanted.items() if name not in BELONGS_TO_OPTIMIZER}
-    return {**OPTIMIZER_DEFAULTS.get(str(optimizer), {}), **wanted, **defaults_for(data)}
+    recipe = dict(FAMILIES[model].defaults) if model in FAMILIES else {}
+    recipe_optimizer = recipe.get("optimizer", FIELDS["optimizer"].default)
+    optimizer = chosen.get("optimizer", recipe_optimizer)
+    if optimizer != recipe_optimizer:
+        recipe = {name: value for name, value in recipe.items() if name not in BELONGS_TO_OPTIMIZER}
+    return {**OPTIMIZER_DEFAULTS.get(str(optimizer), {}), **recipe, **defaults_for(data)}

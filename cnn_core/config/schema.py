@@ -1,8 +1,8 @@
-"""The schema: every setting of a run with its name, range and help, and what can be asked of a setting.
+"""The schema: every setting of a run with its name, range and help, and functions that look these up.
 
-The form, the command line, settings files, links and `config.json` are made from these fields. In: values that a person chose. Out: a frozen
-`TrainConfig`; pydantic's ValidationError where a value is refused (`defaults.make_config` turns it into a sentence). Importing
-this module does not import torch.
+The form, the command line, settings files, links and `config.json` are derived from these fields. In: chosen values. Out: a frozen
+`TrainConfig`, or pydantic's ValidationError, which `defaults.make_config` turns into a SettingError. Importing this module does not
+import torch.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, reg
 
 
 class DataAndModelSettings(BaseModel):
-    """The two choices that bring defaults for all others."""
+    """The two settings on which the defaults of the others depend."""
 
     data: str = setting(
         "digits",
@@ -42,62 +42,62 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     training.TrainingSettings,
     DataAndModelSettings,
 ):
-    """Everything that decides a training run. Two runs with equal settings on one machine see the same batches."""
+    """All settings of a run. On one machine, two runs with equal settings are trained on the same batches."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("model")
     @classmethod
-    def is_known_model(cls, name: str) -> str:
+    def check_model(cls, name: str) -> str:
         if name not in FAMILIES:
             raise ValueError(f"must be one of: {', '.join(FAMILIES)}")
         return name
 
     @field_validator("knots", "drop_at")
     @classmethod
-    def can_be_parsed(cls, text: str, info: Any) -> str:
+    def check_text(cls, text: str, info: Any) -> str:
         (parse_knots if info.field_name == "knots" else parse_milestones)(text)
         return text
 
     @field_validator("*", mode="before")
     @classmethod
-    def is_no_yes_for_a_number(cls, value: Any, info: Any) -> Any:
-        """Python counts true as 1, a person does not."""
+    def refuse_switch_for_number(cls, value: Any, info: Any) -> Any:
+        """Refuse true and false for a number; pydantic would read them as 1 and 0."""
         if isinstance(value, bool) and info.field_name != "crop" and cls.model_fields[info.field_name].annotation in (int, float):
             raise ValueError("must be a number")
         return value
 
     @field_validator("crop", "flip", mode="before")
     @classmethod
-    def was_once_a_switch(cls, value: Any, info: Any) -> Any:
-        """Runs of the first version recorded crop and flip as true or false."""
+    def read_first_version(cls, value: Any, info: Any) -> Any:
+        """Read crop and flip as true or false, as runs of the first version recorded them."""
         if not isinstance(value, bool):
             return value
         return (0.125 if value else 0.0) if info.field_name == "crop" else ("random" if value else "off")
 
     @field_validator("drop_at", mode="before")
     @classmethod
-    def may_be_one_number(cls, value: Any) -> Any:
-        """A YAML file's `drop_at: 0.5` is a number."""
+    def read_single_milestone(cls, value: Any) -> Any:
+        """Read a single number, as in the line `drop_at: 0.5` of a YAML file."""
         return str(value) if isinstance(value, float) else value
 
     @field_validator("channels_last", "compile", mode="before")
     @classmethod
-    def is_a_yes_or_no_in_yaml(cls, value: Any) -> Any:
-        """A YAML file's bare on and off are true and false."""
+    def read_yaml_switch(cls, value: Any) -> Any:
+        """Read true and false, which YAML makes of on and off without quotes."""
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
     @property
     def model_options(self) -> dict[str, Any]:
-        """The settings that the model's family takes, by name."""
+        """The settings that the model takes, by name."""
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
 
     def images_left(self, info: DataInfo) -> int:
-        """About how many of the training images are trained on; unless the set has validation images of its own, a share is kept for that."""
+        """Return about how many images are trained on: without a validation split of its own, the data set gives a fraction for validation."""
         return info.train_count if info.val_count else round(info.train_count * (1 - self.validation_share))
 
     def steps_per_epoch(self, info: DataInfo) -> int:
-        """About how many optimizer steps one pass over what is trained on takes, before the images are split."""
+        """Return about how many optimizer steps an epoch takes, before the images are split."""
         return -(-self.images_left(info) // self.batch_size)
 
 

@@ -1,7 +1,7 @@
-"""How a setting is declared, and how its range and a refused value are put into words.
+"""Declaring a setting, and describing its range and a refused value.
 
-In: pydantic models whose fields are made with `setting`. Out: labels, ranges and sentences for the form, the command line and the
-errors. This module knows no setting by name, and importing it does not import torch.
+In: pydantic models whose fields are made with `setting`. Out: labels, ranges and messages for the form, the command line and errors. This
+module contains no setting itself, and importing it does not import torch.
 """
 
 from functools import cache
@@ -16,7 +16,7 @@ Conditions = dict[str, tuple[Any, ...]]
 
 
 class SettingFacts(NamedTuple):
-    """What a field says of itself beside its title and help; see `setting`."""
+    """Unit, group and conditions of a field; see `setting`."""
 
     unit: str
     group: str
@@ -73,35 +73,35 @@ def _schema(settings: type[BaseModel]) -> dict[str, Any]:
 
 
 def refusal(settings: type[BaseModel], error: ValidationError) -> SettingError:
-    """Return the first refusal of a pydantic error as one sentence with the field's title, its range and the value that was given."""
+    """Return the first error in a ValidationError as a SettingError with the field's title, its range and the refused value."""
     first = error.errors()[0]
-    field, given = str(first["loc"][0]), _shown(first["input"])
+    field, value = str(first["loc"][0]), _shown(first["input"])
     if first["type"] == "extra_forbidden":
         return SettingError(f"There is no setting called “{field}”. Settings are: {', '.join(settings.model_fields)}.", field)
-    wanted = first["ctx"]["error"] if first["type"] == "value_error" else f"must be {_wanted(settings, field)}"
-    return SettingError(f"{settings.model_fields[field].title} {wanted}. “{given}” was given.", field)
+    rule = first["ctx"]["error"] if first["type"] == "value_error" else f"must be {_allowed(settings, field)}"
+    return SettingError(f"{settings.model_fields[field].title} {rule}. “{value}” was given.", field)
 
 
-def _wanted(settings: type[BaseModel], field: str) -> str:
-    """Return what a field takes: "a whole number, 1 to 1,000", "adam, adamw or sgd", "on or off"."""
+def _allowed(settings: type[BaseModel], field: str) -> str:
+    """Return the allowed values of a field: "a whole number, 1 to 1,000", "adam, adamw or sgd", "on or off"."""
     kind = settings.model_fields[field].annotation
     if kind is str:
         most = _schema(settings)[field].get("maxLength", 100)
-        return f"a text of 1 to {most:,} letters"
+        return f"a text of 1 to {most:,} characters"
     prefix = "a whole number, " if kind is int else "a number, " if kind is float else "on or off" if kind is bool else ""
     return prefix + range_in_words(settings, field)
 
 
 def _shown(value: Any) -> str:
-    """Return the beginning of a given value as text that can be printed."""
+    """Return the first 80 characters of a value as text that can be printed."""
     try:
         return str(value)[:80].encode("utf-8", "replace").decode()
     except ValueError:  # Python does not write out whole numbers of more than 4,300 digits
-        return "a number of thousands of digits"
+        return "a number with thousands of digits"
 
 
 def value_in_words(value: Any) -> str:
-    """Return a value as links, command lines, tables and charts show it: on and off for a switch, a number so that it can be read back exactly."""
+    """Return a value as text for links, command lines, tables and charts: on or off for a switch, a number that is read back exactly."""
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
@@ -114,13 +114,13 @@ def parse_knots(text: str) -> Knots:
     Raises ValueError, whose message follows a field's title.
     """
     try:
-        knots = tuple((float(place), float(share)) for place, share in (pair.split(":") for pair in text.split(",")))
+        knots = tuple((float(time), float(factor)) for time, factor in (pair.split(":") for pair in text.split(",")))
     except ValueError:
         raise ValueError("must be pairs “time:factor” separated by commas, like 0:0.1, 0.3:1, 1:0") from None
-    places, shares = zip(*knots, strict=True)
-    if len(knots) < 2 or places[0] != 0 or places[-1] != 1 or any(a >= b for a, b in zip(places, places[1:], strict=False)):
+    times, factors = zip(*knots, strict=True)
+    if len(knots) < 2 or times[0] != 0 or times[-1] != 1 or any(a >= b for a, b in zip(times, times[1:], strict=False)):
         raise ValueError("must have times that rise from 0 to 1, like 0:0.1, 0.3:1, 1:0")
-    if not all(0 <= share <= 1 for share in shares) or not any(shares):
+    if not all(0 <= factor <= 1 for factor in factors) or not any(factors):
         raise ValueError("must have factors of 0 to 1, not all of them 0, like 0:0.1, 0.3:1, 1:0")
     return knots
 
@@ -128,10 +128,10 @@ def parse_knots(text: str) -> Knots:
 def parse_milestones(text: str) -> tuple[float, ...]:
     """Read "0.5, 0.75" as (0.5, 0.75): rising fractions of the training. Raises ValueError as `parse_knots` does."""
     try:
-        milestones = tuple(float(place) for place in text.split(","))
+        milestones = tuple(float(time) for time in text.split(","))
     except ValueError:
         milestones = ()
     is_rising = all(a < b for a, b in zip(milestones, milestones[1:], strict=False))
-    if not milestones or not all(0 < place < 1 for place in milestones) or not is_rising:
+    if not milestones or not all(0 < time < 1 for time in milestones) or not is_rising:
         raise ValueError("must be rising numbers between 0 and 1 separated by commas, like 0.5, 0.75")
     return milestones

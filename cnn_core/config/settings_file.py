@@ -1,35 +1,35 @@
-"""Settings as a file: JSON or YAML, a mapping from setting to value. A run's own `config.json` is such a file.
+"""Settings files: JSON or YAML, a mapping from setting to value. A run's `config.json` is one.
 
-In: a path, or the bytes of an upload. Out: what was chosen, not yet checked (make_config does that), or a SettingError. And the way back.
+In: a path, or the bytes of an upload. Out: settings that are not yet checked (`make_config` does that), or a SettingError. And the reverse.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from cnn_core.errors import SettingError
 
-LARGEST = 100_000  # bytes; a file of settings has about two thousand
+MAX_BYTES = 100_000  # a settings file has about 2,000
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in the file at `path`. Raises SettingError when it cannot be read or holds something else."""
+    """Return the settings in the file at `path`. Raises SettingError when it cannot be read or holds something else."""
     try:
         with path.open("rb") as file:
-            return parse_settings(file.read(LARGEST + 1), str(path))
+            return parse_settings(file.read(MAX_BYTES + 1), str(path))
     except OSError as error:
         raise SettingError(f"Settings file “{path}” cannot be read ({error.strerror}). Check its path.", "config") from None
 
 
 def parse_settings(content: bytes, name: str) -> dict[str, Any]:
-    """The settings in `content`, the bytes of a JSON or YAML file called `name`. Raises SettingError."""
-    if len(content) > LARGEST:
-        raise SettingError(f"Settings file “{name}” is larger than {LARGEST:,} bytes. Choose a file of settings.", "config")
+    """Return the settings in `content`, the bytes of a JSON or YAML file called `name`. Raises SettingError."""
+    if len(content) > MAX_BYTES:
+        raise SettingError(f"Settings file “{name}” is larger than {MAX_BYTES:,} bytes. Choose another file.", "config")
     try:
-        chosen = yaml.load(content, Loader=_Plain)  # JSON is YAML too
-    except Exception:  # beside YAMLError, what constructing a hostile value raises is anybody's guess
+        chosen = yaml.load(content, Loader=_Loader)  # JSON is YAML too
+    except Exception:  # a hostile file can raise more than YAMLError
         raise SettingError(
             f"Settings file “{name}” is neither JSON nor YAML. Correct it, or choose another file.", "config"
         ) from None
@@ -42,12 +42,12 @@ def parse_settings(content: bytes, name: str) -> dict[str, Any]:
 
 
 def write_yaml(settings: Mapping[str, Any]) -> str:
-    """The settings as YAML, one a line in their own order, as `parse_settings` reads them."""
-    return yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
+    """Return the settings as YAML, one per line in their own order, as `parse_settings` reads them."""
+    return cast(str, yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True))
 
 
-class _Plain(yaml.SafeLoader):
-    """Without references: a few lines of them can stand for more than any memory holds, and settings need none."""
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
+    """Refuses references: a few lines of them can expand beyond any memory, and settings need none."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):

@@ -1,7 +1,7 @@
-"""Settings as the query of a link: data set, model, and whatever is not as these bring it. A link is short, and can be read.
+"""Settings as the query of a link: data set, model, and the settings that differ from their defaults. A link is short and readable.
 
-In: settings, or the parameters of a link, which anybody may have written. Out: parameters, or what they ask for with a sentence for each
-that is refused. Importing this module does not import torch.
+In: settings, or the parameters of a link, which anybody may have written. Out: parameters, or settings with a message for each parameter
+that was refused. Importing this module does not import torch.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,26 @@ from cnn_core.errors import SettingError
 from cnn_core.home import SET_NAME
 
 FIELDS = TrainConfig.model_fields
-FIRST = ("data", "model", "optimizer")  # which bring defaults for the others, in this order
+FIRST = ("data", "model", "optimizer")  # the defaults of the others depend on these, in this order
 ORDER = (*FIRST, *(name for name in FIELDS if name not in FIRST))
-LONGEST = 4096  # letters of a value; no setting takes more
-MOST_SAID = 5  # refusals that are told one by one
+MAX_LENGTH = 4096  # characters of a value; no setting takes more
+MAX_MESSAGES = 5  # refusals that have a message each
 
 
 @dataclass(frozen=True)
 class LinkSettings:
-    """What a link asks for: settings that are allowed one by one, and a sentence for every parameter that was refused."""
+    """Settings of a link, each of them allowed by itself, and a message for every parameter that was refused."""
 
     settings: dict[str, Any]
     refused: tuple[str, ...] = ()
 
 
 def settings_query(chosen: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of a link to settings that were `chosen`, checked or not: data set, model, and what differs from their defaults."""
-    usual = make_config(**{name: chosen[name] for name in FIRST if name in chosen})
-    plain = make_config(data=chosen["data"], model=chosen["model"])
-    told = {name: plain if name == "optimizer" else usual for name in chosen if name in FIELDS}
-    differs = [name for name in ORDER if name in told and chosen[name] != getattr(told[name], name)]
+    """Return the parameters of a link to the `chosen` settings, checked or not: data set, model, and what differs from the defaults."""
+    defaults = make_config(**{name: chosen[name] for name in FIRST if name in chosen})
+    defaults_without_optimizer = make_config(data=chosen["data"], model=chosen["model"])
+    base = {name: defaults_without_optimizer if name == "optimizer" else defaults for name in chosen if name in FIELDS}
+    differs = [name for name in ORDER if name in base and chosen[name] != getattr(base[name], name)]
     return {
         name: value_in_words(chosen[name])
         for name in ("data", "model", *(name for name in differs if name not in ("data", "model")))
@@ -43,7 +43,7 @@ def settings_query(chosen: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_link(parameters: Mapping[str, str]) -> LinkSettings:
-    """What the `parameters` of a link ask for. Those that name no setting, or give it a value it cannot have, are refused by name."""
+    """Return the settings in the `parameters` of a link. Unknown names and values that are not allowed are refused with a message."""
     settings: dict[str, Any] = {}
     refused = []
     for name in sorted(parameters, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
@@ -51,23 +51,25 @@ def read_link(parameters: Mapping[str, str]) -> LinkSettings:
             settings[name] = _read(name, parameters[name], settings)
         except SettingError as error:
             refused.append(str(error))
-    if len(refused) > MOST_SAID:
-        more = len(refused) - MOST_SAID
-        refused[MOST_SAID:] = [
+    if len(refused) > MAX_MESSAGES:
+        more = len(refused) - MAX_MESSAGES
+        refused[MAX_MESSAGES:] = [
             f"{more} more {'parameter' if more == 1 else 'parameters'} of the link {'was' if more == 1 else 'were'} refused."
         ]
     return LinkSettings(settings, tuple(refused))
 
 
 def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:
-    """The value of one parameter beside what was read `before` it. Raises SettingError."""
+    """Return the value of one parameter, given the settings that were read `before` it. Raises SettingError."""
     if name not in FIELDS:
         raise SettingError(
-            f"There is no setting called “{_beginning(name)}”. Names are those of a settings file.", _beginning(name)
+            f"There is no setting called “{_beginning(name)}”. Use the names of a settings file.", _beginning(name)
         )
-    if len(text) > LONGEST:
-        raise SettingError(f"{FIELDS[name].title} has {len(text):,} letters in the link. At most {LONGEST:,} are read.", name)
-    if name == "data" and SET_NAME.fullmatch(text) and canonical_name(text) != text:  # which would be taken for a folder
+    if len(text) > MAX_LENGTH:
+        raise SettingError(
+            f"{FIELDS[name].title} has {len(text):,} characters in the link. At most {MAX_LENGTH:,} are allowed.", name
+        )
+    if name == "data" and SET_NAME.fullmatch(text) and canonical_name(text) != text:  # it would be taken for a folder
         raise SettingError(f"There is no data set “{text}” here. Import it under that name on the Data page.", name)
     base = {other: before[other] for other in FIRST if other in before}
     return getattr(make_config(**{**base, name: text}), name)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from pages.charts.figures import THEME_COLOURS
+from pages.charts.theme import THEME_COLOURS
 
 if TYPE_CHECKING:
     from cnn_core.metrics.abstention import Abstention

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.charts.figures import THEME_COLOURS
+from pages.charts.theme import THEME_COLOURS
 
 if TYPE_CHECKING:
     from cnn_core.metrics.model_comparison import ClassChanges

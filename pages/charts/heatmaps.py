@@ -1,4 +1,4 @@
-"""Pictures of what goes on inside a network: heat over an image, and many small maps in a grid, a page of them at a time."""
+"""Heatmaps over images, and grids of many small maps, a page at a time."""
 
 import html
 from collections.abc import Callable, Sequence
@@ -8,8 +8,8 @@ import streamlit as st
 
 from pages.charts.images import data_url
 
-PAGE = 64  # small pictures at a time
-# Black, violet, orange, yellow at equal steps: a part of matplotlib's "inferno", whose brightness rises for every reader.
+PAGE = 64  # maps
+# Black, violet, orange and yellow at equal steps, from matplotlib's "inferno": brightness rises also for colour-blind readers.
 HEAT = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], np.float64)
 GRID_STYLE = """<style>
 .maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(68px, 1fr)); gap: 0.5rem; }
@@ -19,32 +19,32 @@ GRID_STYLE = """<style>
 </style>"""
 
 
-def heat_over(image: np.ndarray, heat: np.ndarray, opacity: float) -> np.ndarray:
-    """Heat (H, W) in 0..1 laid over an image (H, W, C) uint8, which is grey below it: (H, W, 3) uint8.
+def overlay_heatmap(image: np.ndarray, heat: np.ndarray, opacity: float) -> np.ndarray:
+    """Return a heatmap (H, W) in 0..1 over the greyscale of an image (H, W, C) uint8, as (H, W, 3) uint8.
 
-    opacity: how much of the image the strongest heat covers, 0..1; less heat covers less of it.
+    opacity: of the heatmap where it is 1; it is proportionally lower elsewhere. 0..1.
     """
     grey = np.repeat(image.mean(2, keepdims=True), 3, 2)
     cover = opacity * heat[..., None]
-    return (grey * (1 - cover) + heat_colours(heat) * cover).round().astype(np.uint8)
+    return (grey * (1 - cover) + heatmap_colours(heat) * cover).round().astype(np.uint8)
 
 
-def heat_colours(heat: np.ndarray) -> np.ndarray:
-    """Colours (H, W, 3) in 0..255 for heat (H, W) in 0..1."""
+def heatmap_colours(heat: np.ndarray) -> np.ndarray:
+    """Return colours (H, W, 3) in 0..255 for a heatmap (H, W) in 0..1."""
     steps = np.linspace(0, 1, len(HEAT))
     return np.stack([np.interp(heat, steps, HEAT[:, colour]) for colour in range(3)], 2)
 
 
-def show_grid(count: int, what: str, draw: Callable[[range], Sequence[tuple[np.ndarray, str]]], key: str) -> None:
-    """`count` pictures called `what` ("channel"), by their numbers: `draw` gives pixels and a caption for those that are asked for."""
+def show_map_grid(count: int, noun: str, draw: Callable[[range], Sequence[tuple[np.ndarray, str]]], key: str) -> None:
+    """Show `count` maps, each a `noun` ("channel"), a page at a time. draw: gives pixels and captions for a range of indices."""
     pages = -(-count // PAGE)
     page = st.pagination(pages, key=key) if pages > 1 else 1
     shown = range((page - 1) * PAGE, min(page * PAGE, count))
     if pages > 1:
-        st.caption(f"{what.capitalize()}s {shown.start:,} to {shown.stop - 1:,} of {count:,}, counted from 0")
-    st.html(GRID_STYLE + f'<div class="maps">{"".join(_figure(*card, what) for card in draw(shown))}</div>')
+        st.caption(f"{noun.capitalize()}s {shown.start:,} to {shown.stop - 1:,} of {count:,}, counted from 0")
+    st.html(GRID_STYLE + f'<div class="maps">{"".join(_figure(*card, noun) for card in draw(shown))}</div>')
 
 
-def _figure(pixels: np.ndarray, caption: str, what: str) -> str:
-    alt = html.escape(f"{what} {caption}")
+def _figure(pixels: np.ndarray, caption: str, noun: str) -> str:
+    alt = html.escape(f"{noun} {caption}")
     return f'<figure><img src="{data_url(pixels)}" alt="{alt}"><figcaption>{html.escape(caption)}</figcaption></figure>'

@@ -1,4 +1,4 @@
-"""Small images as HTML: enlarged without blurring, with a caption and alternative text. Names from outside are escaped."""
+"""Small images as HTML, enlarged without blurring, with caption and alternative text. Names from outside are escaped."""
 
 import base64
 import html
@@ -19,8 +19,8 @@ GRID_STYLE = """<style>
 </style>"""
 
 
-def picture_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> str:
-    """A picture, or pixels (H, W, C) uint8, at most `width` CSS pixels wide."""
+def image_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> str:
+    """Return an image, or pixels (H, W, C) uint8, as HTML at most `width` CSS pixels wide."""
     style = f"width: 100%; max-width: {width}px; border-radius: 0.5rem; border: 1px solid var(--st-border-color); display: block;"
     small = max(image.size if isinstance(image, Image.Image) else image.shape[:2]) < width
     if isinstance(image, Image.Image):
@@ -33,7 +33,7 @@ def picture_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> st
 
 
 def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
-    """Cards for images (N, H, W, C), each with its name."""
+    """Return cards for images (N, H, W, C) uint8 with their names."""
     cards = (
         f'<figure><img src="{data_url(image)}" alt="{html.escape(name)}"><figcaption>{html.escape(name)}</figcaption></figure>'
         for image, name in zip(images, names, strict=True)
@@ -42,7 +42,7 @@ def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
 
 
 def data_url(pixels: np.ndarray) -> str:
-    """Pixels (H, W, C) uint8 as a PNG in an address."""
+    """Return pixels (H, W, C) uint8 as a PNG in a data URL."""
     out = io.BytesIO()
     Image.fromarray(pixels.squeeze()).save(out, "PNG")
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"

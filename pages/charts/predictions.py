@@ -1,24 +1,42 @@
-"""The answers of several networks to one picture in one chart, as a pure function."""
+"""Charts of class probabilities, of one model and of several: pure functions that return Plotly figures."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from pages.charts.figures import THEME_COLOURS
+from pages.charts.theme import THEME_COLOURS
 
-RANKED = 5  # classes
+COMPARED_CLASSES = 5
 
 
-def together_bars(tables: Mapping[str, Mapping[str, float]]) -> go.Figure:
-    """Probabilities by class of every run, side by side: the RANKED classes most probable for any of them, the most probable on top.
+def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go.Figure:
+    """Return the most probable classes as horizontal bars, the most probable on top. ranked: class and probability (0..1), highest first."""
+    shown = ranked[:limit]
+    figure = go.Figure(
+        go.Bar(
+            x=[probability for _, probability in shown],
+            y=[html.escape(name) for name, _ in shown],
+            orientation="h",
+            text=[f"{probability:.1%}" for _, probability in shown],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:.2%}<extra></extra>",
+        )
+    )
+    figure.update_layout(margin={"l": 10, "r": 50, "t": 10, "b": 10}, height=60 + 28 * len(shown), bargap=0.25)
+    return _with_axes(figure)
 
-    tables: for every run's name, the probability of every class; all know the same classes.
+
+def compared_probability_bars(tables: Mapping[str, Mapping[str, float]]) -> go.Figure:
+    """Return the probabilities of several runs side by side, for the COMPARED_CLASSES classes most probable in any of them.
+
+    tables: for every run's name, the probability (0..1) of every class; all have the same classes.
     """
     classes = next(iter(tables.values()))
-    shown = sorted(classes, key=lambda name: -max(table[name] for table in tables.values()))[:RANKED]
+    shown = sorted(classes, key=lambda name: -max(table[name] for table in tables.values()))[:COMPARED_CLASSES]
     figure = go.Figure()
-    for place, (run, table) in enumerate(tables.items()):
+    for position, (run, table) in enumerate(tables.items()):
         figure.add_bar(
             x=[table[name] for name in shown],
             y=[html.escape(name) for name in shown],
@@ -27,7 +45,7 @@ def together_bars(tables: Mapping[str, Mapping[str, float]]) -> go.Figure:
             text=[f"{table[name]:.1%}" for name in shown],
             textposition="outside",
             cliponaxis=False,
-            marker_color=THEME_COLOURS[place],
+            marker_color=THEME_COLOURS[position],
             hovertemplate="%{y}, " + html.escape(run) + ": %{x:.2%}<extra></extra>",
         )
     figure.update_layout(
@@ -36,6 +54,10 @@ def together_bars(tables: Mapping[str, Mapping[str, float]]) -> go.Figure:
         bargap=0.25,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
     )
+    return _with_axes(figure)
+
+
+def _with_axes(figure: go.Figure) -> go.Figure:
     figure.update_xaxes(title="probability", range=[0, 1], tickformat=".0%")
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
     return figure

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.search.trials import Trial
-from pages.charts.figures import THEME_COLOURS
+from pages.charts.theme import THEME_COLOURS
 
 FEW = 6  # trials, for which there is room at least
 LEAST_ROOM = 0.01  # of accuracy, above and below the points

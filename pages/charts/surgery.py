@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.charts.figures import THEME_COLOURS
+from pages.charts.theme import THEME_COLOURS
 
 SHOWN_CLASSES, RANKED = 20, 5
 

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cnn_core.events import Probed
-from pages.charts.figures import THEME_COLOURS
+from pages.charts.theme import THEME_COLOURS
 
 SHOWN_CLASSES = 5
 LONGEST_NAME = 24

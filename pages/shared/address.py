@@ -1,20 +1,38 @@
-"""Controls that follow the page's address, and that the address follows: so a link, a reload and the browser's way back lead to the same place.
+"""Controls that follow the page's address and change it: a link, a reload and the browser's Back button then show the same thing.
 
-A control whose default followed the address would be another control after every choice, and forget the next one: so its state is set.
+The state of a control is set from the address. If only its default were, a new default would make a new control, which forgets its value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 
-def follow_address(parameter: str, key: str, options: Sequence[str]) -> None:
-    """Before the control `key` is drawn: put it to what the address names, unless that is what the page itself wrote there."""
-    state, asked = st.session_state, st.query_params.get(parameter)
-    if state.get(key) not in options or asked != state.get(f"{key}-told"):
-        state[key] = asked if asked in options else state[key] if state.get(key) in options else options[0]
+def read_address(parameter: str, key: str, options: Sequence[str]) -> None:
+    """Set the control `key` to the address's value of `parameter`; call it before the control is drawn.
+
+    A value that `write_address` itself wrote changes nothing; an unknown value gives the first of `options`.
+    """
+    state, value = st.session_state, st.query_params.get(parameter)
+    if state.get(key) not in options or value != state.get(f"{key}-written"):
+        state[key] = value if value in options else state[key] if state.get(key) in options else options[0]
 
 
-def tell_address(parameter: str, key: str, chosen: str) -> None:
-    """After it is drawn: name what is `chosen` in the address."""
-    st.query_params[parameter] = st.session_state[f"{key}-told"] = chosen
+def write_address(parameter: str, key: str, value: str) -> None:
+    """Write the control's `value` into the address; call it after the control is drawn."""
+    st.query_params[parameter] = st.session_state[f"{key}-written"] = value
+
+
+def choose_view(page: str, names: Sequence[str], describe: Callable[[str], str] = str) -> str:
+    """Show the control that chooses a view of `page`, and return the chosen one of `names`; the address names it (`?view=`).
+
+    describe: the text on a view's button.
+    """
+    key = f"{page}-view"
+    read_address("view", key, names)
+    view = (
+        st.segmented_control("View", names, key=key, required=True, label_visibility="collapsed", format_func=describe)
+        or names[0]
+    )
+    write_address("view", key, view)
+    return view

@@ -1,38 +1,58 @@
-"""Boxes in which one of several things is chosen, or all of them or none in particular."""
+"""Boxes that choose one of several things, or none in particular, and a box for a number in a range."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import streamlit as st
 
-ALL = ""  # a value of None would be "nothing chosen" to Streamlit, which then offers to clear the box
+ALL = ""  # Streamlit takes None for "nothing chosen", and then offers to clear the box
 
 
-def choose_or(otherwise: str, label: str, options: Sequence[int], name: Callable[[int], str], **more: object) -> int | None:
-    """One of `options` by its `name`, or None: what is called `otherwise`, and stands first. `more`: as for `st.selectbox`."""
-    chosen = st.selectbox(label, [ALL, *options], format_func=lambda option: otherwise if option == ALL else name(option), **more)
-    return None if chosen == ALL else chosen
+def choose_optional(
+    all_label: str,
+    label: str,
+    options: Sequence[int],
+    describe: Callable[[int], str],
+    *,
+    key: str | None = None,
+    width: int | None = None,
+    help: str | None = None,
+) -> int | None:
+    """Return one of `options`, or None for the first entry, which is labelled `all_label`."""
+    chosen = st.selectbox(
+        label,
+        [ALL, *options],
+        format_func=lambda option: all_label if option == ALL else describe(option),
+        key=key,
+        width=width or "stretch",
+        help=help,
+    )
+    return None if chosen == ALL else cast(int, chosen)
 
 
-def choose_class(label: str, classes: Sequence[str], otherwise: str = "All classes", **more: object) -> int | None:
-    """A class's number, or None for all of them."""
-    return choose_or(otherwise, label, range(len(classes)), classes.__getitem__, **more)
+def choose_class(
+    label: str, classes: Sequence[str], all_label: str = "All classes", *, key: str | None = None, width: int | None = None
+) -> int | None:
+    """Return the index of a class, or None for all classes."""
+    return choose_optional(all_label, label, range(len(classes)), classes.__getitem__, key=key, width=width)
 
 
-def choose_number(label: str, first: int, last: int, key: str, **more: object) -> int:
-    """A whole number from `first` to `last`. Another one is left to be corrected, told in a sentence, and the nearest is taken.
+def choose_number(label: str, first: int, last: int, key: str, *, step: int = 1, width: int | None = None) -> int:
+    """Return a whole number from `first` to `last`: the one in the box, or the nearest, with a message where it is out of range.
 
-    The box has no limits of its own: a browser then only turns it red and silently keeps the old number. `more`: as for `st.number_input`.
+    The box has no limits of its own: a browser would only turn it red and silently keep the old number.
     """
     st.session_state.setdefault(key, first)
-    with st.container(width=more.pop("width", "stretch")):
-        given = st.number_input(f"{label} ({first} to {last:,})", value=None, key=key, **({"step": 1} | more))
-        number = min(max(first if given is None else given, first), last)
-        if given != number:
-            st.caption(f":red[{no_such_number(given, first, last)}]")
+    with st.container(width=width or "stretch"):
+        typed = st.number_input(label, value=None, step=step, key=key, placeholder=f"{first} to {last:,}")
+        number = min(max(first if typed is None else typed, first), last)
+        if typed != number:
+            st.caption(f":red[{number_message(typed, first, last)}]")
     return number
 
 
-def no_such_number(given: int | None, first: int, last: int) -> str:
-    """Why a number is not one of those from `first` to `last`."""
-    wrong = "Type a number" if given is None else f"There is no number {given:,} here: choose one"
-    return f"{wrong} from {first} to {last:,}."
+def number_message(typed: int | None, first: int, last: int) -> str:
+    """Return why `typed` is not a number from `first` to `last`, and what to do."""
+    if typed is None:
+        return f"Type a number from {first} to {last:,}."
+    return f"{typed:,} is out of range. Type a number from {first} to {last:,}."

@@ -1,4 +1,4 @@
-"""What is learned by what: the boxes in which data set and model are chosen, with what they say of themselves. Shared by Configure and Search."""
+"""The boxes that choose data set and model, with a description of each; shown on the Configure and the Search page."""
 
 from pathlib import Path
 
@@ -11,34 +11,35 @@ from cnn_core.data.names import canonical_name
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.models.registry import FAMILIES
-from pages.shared.forms import explain
+from pages.shared.forms import help_text
 from pages.shared.links import page_file
 from pages.shared.people import may_read_paths
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-FOLDER = "folder"
-NAMED_BY_LINK = "folder-named-by-link"
+FOLDER, FOLDER_TITLE = "folder", "A folder or zip archive on this machine"
+FOLDER_FROM_LINK = "folder-from-link"  # where the session keeps the folder that a link named and nobody has allowed yet
+OPEN_FOLDER = "Open the folder"
 
 
-def choose_task() -> tuple[str, str, DataInfo] | None:
-    """Data set, model and the data's facts; None while no folder is typed, which is said. Raises DataError for data that cannot be used."""
+def choose_data_and_model() -> tuple[str, str, DataInfo] | None:
+    """Return data set, model and the data's facts, or None while no folder is typed. Raises DataError for data that cannot be used."""
     left, right = st.columns(2)
     with left:
         data = choose_data()
     with right:
         model = st.selectbox(
-            label("model"), list(FAMILIES), format_func=lambda name: FAMILIES[name].title, key="model", help=explain("model")
+            label("model"), list(FAMILIES), format_func=lambda name: FAMILIES[name].title, key="model", help=help_text("model")
         )
         st.caption(FAMILIES[model].help)
     if not data:
         st.info(
-            "Type the path of a folder that has one sub-folder of images per class, or of a zip archive of one.",
+            "Type the path of a folder with one sub-folder of images per class, or of a zip archive of such a folder.",
             icon=":material/folder:",
         )
         return None
-    if _is_named_by_link() and not is_known(data):
-        _ask_to_open()
+    if _is_from_link() and not is_imported(data):
+        _ask_before_opening()
         return None
     info = open_source(data, get_store().home).info
     with left:
@@ -46,58 +47,58 @@ def choose_task() -> tuple[str, str, DataInfo] | None:
     return data, model, info
 
 
-def _is_named_by_link() -> bool:
-    """Whether the folder in the box is still what a link has put there, to the letter: paths that differ may lead to the same folder."""
+def _is_from_link() -> bool:
+    """Whether the box still holds, letter by letter, the folder that a link named: different paths may lead to the same folder."""
     state = st.session_state
-    return state["data"] == FOLDER and state["folder"] == state.get(NAMED_BY_LINK)
+    return bool(state["data"] == FOLDER and state["folder"] == state.get(FOLDER_FROM_LINK))
 
 
-def is_known(folder: str) -> bool:
-    """Whether the images of the folder or archive were taken into the studio before."""
+def is_imported(folder: str) -> bool:
+    """Whether the images of the folder or archive have been imported before."""
     from cnn_core.data.path_source import set_name
 
     return get_store().home.set_folder(set_name(Path(folder))).is_dir()
 
 
-def _ask_to_open() -> None:
-    """Anybody can write a link: the server's folders are not looked into because of one."""
-    st.info("A link has named this folder. It is not looked into before you say so.", icon=":material/folder:")
-    st.button("Open the folder", icon=":material/folder_open:", on_click=st.session_state.pop, args=(NAMED_BY_LINK,))
+def _ask_before_opening() -> None:
+    """Anybody can write a link, so the server does not read a folder only because a link names it."""
+    st.info("A link names this folder. It is read only after you open it.", icon=":material/folder:")
+    st.button(OPEN_FOLDER, icon=":material/folder_open:", on_click=st.session_state.pop, args=(FOLDER_FROM_LINK,))
 
 
 def choose_data() -> str:
-    """The data set's name, or the folder that was typed ("" while nothing is)."""
+    """Return the data set's name, or the typed folder ("" while none is typed)."""
     home = get_store().home
     own = [name for name in imported_sets(home) if name not in CATALOG and not is_path_set(name)]
     names = [*CATALOG, *own, *([FOLDER] if may_read_paths() else [])]
-    if st.session_state.get("data") not in names:  # a link or a file of settings named a path that is not for everybody
+    if st.session_state.get("data") not in names:  # a link or a settings file named a path that this person may not read
         st.session_state.pop("data", None)
     chosen = st.selectbox(
         label("data"),
         names,
-        format_func=lambda name: "A folder or zip archive on this machine" if name == FOLDER else title_of(name, home),
+        format_func=lambda name: FOLDER_TITLE if name == FOLDER else title_of(name, home),
         key="data",
-        help=explain("data"),
+        help=help_text("data"),
     )
     if chosen in CATALOG:
         st.caption(CATALOG[chosen].help)
         return chosen
     if chosen != FOLDER:
-        st.page_link(page_file("data"), label="Look at it", icon=":material/photo_library:", query_params={"set": chosen})
+        st.page_link(page_file("data"), label="Show the images", icon=":material/photo_library:", query_params={"set": chosen})
         return chosen
     folder = st.text_input(
-        "Folder or zip archive (path on the machine that runs the dashboard)",
+        "Folder or zip archive",
         key="folder",
-        placeholder="/home/me/pictures",
-        help="One sub-folder per class with the images in it; train/ and test/ above them are used when they are there.",
+        placeholder="/home/me/images",
+        help="A path on the machine that runs the dashboard, with one sub-folder of images per class. Sub-folders train/ and test/ above them are used as splits.",
     )
     return canonical_name(folder.strip())
 
 
 def show_facts(info: DataInfo) -> None:
-    """What this data is, in one line; the classes' names are behind its question mark."""
-    seen = f"{info.image_size}×{info.image_size} {'grey' if info.channels == 1 else 'colour'}"
+    """Show size, classes and image format of the data in one line; its help lists the names of the classes."""
+    image = f"{info.image_size}×{info.image_size} {'grey' if info.channels == 1 else 'colour'}"
     st.caption(
-        f"{info.train_count:,} training images · {info.test_count:,} for testing · {len(info.classes)} classes · {seen}",
+        f"{info.train_count:,} training images · {info.test_count:,} test images · {len(info.classes)} classes · {image}",
         help=plain(", ".join(info.classes[:30])),
     )

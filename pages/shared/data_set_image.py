@@ -1,4 +1,4 @@
-"""An image of the run's data set, by its part, class and number, or any at random."""
+"""Choosing an image of the run's data set by split, class and number, or at random."""
 
 import secrets
 
@@ -13,42 +13,45 @@ from cnn_core.data.source import ImageSet, Part
 from cnn_core.errors import DataError
 from cnn_core.runs.run import Run
 from pages.shared.choice import choose_number
+from pages.shared.image_input import show_image
 from pages.shared.links import page_file
-from pages.shared.own_image import show_own_image
-from pages.shared.run_selection import images_of
+from pages.shared.run_models import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-PARTS: dict[str, Part] = {"Test": "test", "Validation": "val", "Training": "train"}
+SPLITS: dict[str, Part] = {"Test": "test", "Validation": "val", "Training": "train"}
+SPLIT_LABEL = "Split"
+SPLIT_HELP = "The model was trained on the training images, so it knows them better than any others."
 
 
-def choose_from_set(run: Run) -> DecodedImage | None:
-    """The chosen image, with what it is; None where there is none to choose."""
+def choose_data_set_image(run: Run) -> DecodedImage | None:
+    """Show and return the chosen image; None where there are none."""
     try:
         source = open_source(run.config.data, get_store().home)
     except DataError as error:
         st.error(plain(error), icon=":material/error:")
         return None
     if isinstance(source, OnDemandSource) and not source.is_imported:
-        st.info("The images of this data set are not on this machine. Read them on the Data page.", icon=":material/info:")
+        st.info("The images of this data set are not on this machine. Import them on the Data page.", icon=":material/info:")
         st.page_link(page_file("data"), label="Open the Data page", icon=":material/photo_library:")
         return None
-    name = st.segmented_control("Part", list(PARTS), default="Test", required=True, key=f"gallery-part-{run.id}", help=PART_HELP)
-    images, key = images_of(run, PARTS[name]), f"gallery-set-{run.id}-{name}"
+    options = list(SPLITS)
+    name = st.segmented_control(
+        SPLIT_LABEL, options, default=options[0], required=True, key=f"gallery-part-{run.id}", help=SPLIT_HELP
+    )
+    split = name or options[0]
+    images = images_of(run, SPLITS[split])
     if not len(images.labels):
-        st.info(f"This data set has no {name.lower()} images. Choose another part.", icon=":material/search:")
+        st.info(f"This data set has no {split.lower()} images. Choose another split.", icon=":material/search:")
         return None
-    return _choose(source.info.classes, images, name, key)
+    return _choose(source.info.classes, images, split, f"gallery-set-{run.id}-{split}")
 
 
-PART_HELP = "Training images are those that the network learned from: it knows them better than any other."
+def _choose(classes: tuple[str, ...], images: ImageSet, split: str, key: str) -> DecodedImage:
+    """Choose by class and by number within the class; the button takes any image of the split."""
+    state, class_key, number_key, previous_key = st.session_state, f"{key}-class", f"{key}-number", f"{key}-previous"
 
-
-def _choose(classes: tuple[str, ...], images: ImageSet, part: str, key: str) -> DecodedImage:
-    """By class and by number within the class; the button takes any image of the part."""
-    state, class_key, number_key = st.session_state, f"{key}-class", f"{key}-number"
-
-    def take_any() -> None:
+    def choose_random() -> None:
         index = secrets.randbelow(len(images.labels))
         label = int(images.labels[index])
         state[class_key] = label
@@ -58,18 +61,19 @@ def _choose(classes: tuple[str, ...], images: ImageSet, part: str, key: str) -> 
         present = np.unique(images.labels).tolist()
         label = st.selectbox("True class", present, format_func=classes.__getitem__, key=class_key, width=160)
         members = np.flatnonzero(images.labels == label)
-        if state.get(f"{key}-seen", label) != label:
-            state[number_key] = min(state.get(number_key) or 1, len(members))  # another class may have fewer
-        state[f"{key}-seen"] = label
+        if state.get(previous_key, label) != label:
+            state[number_key] = min(state.get(number_key) or 1, len(members))  # this class may have fewer images
+        state[previous_key] = label
         number = choose_number("Image", 1, len(members), number_key, width=150)
-        st.button("Random", icon=":material/casino:", on_click=take_any, help="Any image of this part.", key=f"{key}-any")
-    picture = _picture(images[int(members[number - 1])])
-    show_own_image(picture, f"{part} image {members[number - 1]}, true class {classes[label]}")
-    st.caption(f"{part} image {members[number - 1]:,}, true class **{plain(classes[label])}**")
-    return picture
+        st.button("Random", icon=":material/casino:", on_click=choose_random, help="Any image of this split.", key=f"{key}-any")
+    index = int(members[number - 1])
+    image = _decoded(images[index])
+    show_image(image, f"{split} image {index}, true class {classes[label]}")
+    st.caption(f"{split} image {index:,}, true class **{plain(classes[label])}**")
+    return image
 
 
-def _picture(pixels: np.ndarray) -> DecodedImage:
-    """pixels: uint8 (S, S, C)."""
+def _decoded(pixels: np.ndarray) -> DecodedImage:
+    """Return pixels (S, S, C) uint8 as an image like one that was uploaded."""
     height, width, channels = pixels.shape
     return DecodedImage(Image.fromarray(pixels.squeeze()).convert("RGB"), (), (width, height), channels == 1)

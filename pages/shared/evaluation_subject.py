@@ -10,8 +10,9 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Part
 from cnn_core.home import WEIGHTS, epoch_file, kept_epochs
 from cnn_core.runs.run import Run
-from pages.shared.choice import choose_or
-from pages.shared.run_selection import choose_trained_run, evaluate_with_progress, images_of
+from pages.shared.choice import choose_optional
+from pages.shared.run_models import evaluate_with_progress, images_of
+from pages.shared.run_selection import choose_trained_run
 from pages.shared.server import get_store
 from pages.shared.test_set_usage import show_test_set_usage
 
@@ -78,7 +79,7 @@ def choose_subject() -> EvaluationSubject | None:
             return None
         epochs = kept_epochs(get_store().home.run_folder(run.id))
         best = run.summary.get("best_epoch")
-        epoch = choose_or(
+        epoch = choose_optional(
             f"best (epoch {best})" if best else "best",
             "Network",
             epochs[::-1],

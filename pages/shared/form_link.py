@@ -1,6 +1,6 @@
-"""The form and the page's address, each following the other; and links to settings, which anybody can be handed.
+"""The form and the page's address, which follow each other, and links to settings.
 
-In: an address that anybody may have written. Out: a filled form, and a sentence for each parameter that was refused. A link starts nothing.
+In: an address, which anybody may have written. Out: a filled form, and a message for each parameter that was refused. A link starts nothing.
 """
 
 import time
@@ -13,71 +13,70 @@ import streamlit as st
 from cnn_core.config.defaults import make_config
 from cnn_core.config.settings_link import FIELDS, FIRST, read_link, settings_query
 from pages.charts.components.copy import copy_button
-from pages.shared.settings_files import put_settings
+from pages.shared.form_values import fill_fields
 from pages.shared.text import plain
 
-TOLD, AT = "form-told", "form-told-at"  # what the page itself wrote into the address last, and when
-LAST = "form-last"  # the same of when the page was shown before
-REFUSED, FILLED = "form-refused", "form-filled"  # sentences on the link that filled the form; whether it has just done so
+WRITTEN, WRITTEN_AT = "form-written", "form-written-at"  # the query that the page itself wrote last, and when
+PREVIOUS = "form-previous"  # the query that the page wrote when it was shown before
+REFUSED, FILLED = "form-refused", "form-filled"  # messages about the link that filled the form; whether it has just done so
 LATE_SECONDS = 3
 
 
-def follow_link() -> None:
-    """First of all on the page: fill the form as the address asks, unless that is what the page itself wrote there.
+def fill_form_from_address() -> None:
+    """Fill the form from the address, unless the page itself wrote it; call it before anything else on the page.
 
-    A browser sends the address with every press, and may not have heard yet of the one that the page wrote a moment ago: then the form is right.
+    A browser sends the address with every click, and may not yet know the one that the page wrote a moment ago: then the form is right.
     """
-    asked, state = st.query_params.to_dict(), st.session_state
-    was_away = TOLD not in state
-    is_late = time.monotonic() - state.get(AT, 0.0) < LATE_SECONDS
-    if was_away:
+    query, state = st.query_params.to_dict(), st.session_state
+    is_new_visit = WRITTEN not in state
+    is_late = time.monotonic() - state.get(WRITTEN_AT, 0.0) < LATE_SECONDS
+    if is_new_visit:
         state.pop(REFUSED, None)
-        if (
-            not asked.keys() & FIELDS.keys()
-        ):  # on its way to a run, Streamlit leaves this page with that page's parameters in the history
-            asked = asked and state.get(LAST, asked)
-    if asked and (was_away or (asked != state.get(TOLD) and not is_late)):
-        _fill(asked)
+        # When the page is left for a run, Streamlit puts this page with the other page's parameters into the browser's history.
+        if not query.keys() & FIELDS.keys():
+            query = query and state.get(PREVIOUS, query)
+    if query and (is_new_visit or (query != state.get(WRITTEN) and not is_late)):
+        _fill(query)
     if refused := state.get(REFUSED):
-        said = " ".join(map(plain, refused))
-        st.warning(f"Not all of the link was taken; the rest of the form is filled. {said}", icon=":material/link_off:")
+        messages = " ".join(map(plain, refused))
+        st.warning(f"Part of the link was refused; the rest fills the form. {messages}", icon=":material/link_off:")
 
 
 def leave_form() -> None:
-    """Another page is shown: the form's fields forget what they hold, and the address alone knows it."""
-    if TOLD in st.session_state:
-        st.session_state[LAST] = st.session_state.pop(TOLD)
+    """Note that another page is shown: the form's fields lose their values, and only the address keeps them."""
+    if WRITTEN in st.session_state:
+        st.session_state[PREVIOUS] = st.session_state.pop(WRITTEN)
 
 
-def _fill(asked: Mapping[str, str]) -> None:
-    """Put what a link asks for into the form, and defaults into the other fields."""
-    link, state = read_link(asked), st.session_state
+def _fill(query: Mapping[str, str]) -> None:
+    """Write the settings of a link into the form, and defaults into the other fields."""
+    link, state = read_link(query), st.session_state
     first = {name: link.settings[name] for name in FIRST if name in link.settings}
-    put_settings({**make_config(**first).model_dump(), **link.settings}, is_from_link=True)
-    state[TOLD], state[REFUSED], state[FILLED] = dict(asked), link.refused, True
+    fill_fields({**make_config(**first).model_dump(), **link.settings}, is_from_link=True)
+    state[WRITTEN], state[REFUSED], state[FILLED] = dict(query), link.refused, True
 
 
-def tell_link(chosen: Mapping[str, Any]) -> None:
-    """After the form is drawn: put what was `chosen` in it, checked or not, into the address."""
+def write_form_to_address(chosen: Mapping[str, Any]) -> None:
+    """Write the form's values, checked or not, into the address; call it after the form is drawn."""
     query, state = settings_query(chosen), st.session_state
-    if not state.pop(FILLED, False) and query != state.get(TOLD):
+    if not state.pop(FILLED, False) and query != state.get(WRITTEN):
         state.pop(REFUSED, None)  # the form was changed by hand
     if query != st.query_params.to_dict():
         st.query_params.from_dict(query)
-        state[AT] = time.monotonic()
-    state[TOLD] = query
+        state[WRITTEN_AT] = time.monotonic()
+    state[WRITTEN] = query
 
 
-def link_control(chosen: Mapping[str, Any], label: str = "Copy link") -> None:
-    """A link to the form with the settings `chosen`: to copy, and to see."""
-    with st.popover(label, icon=":material/link:", help="To this form with these settings."):
+def show_link(chosen: Mapping[str, Any], label: str = "Copy link") -> None:
+    """Show a button that opens and copies a link to the form with these settings."""
+    with st.popover(label, icon=":material/link:", help="A link to this form with these settings."):
         address = link_to(chosen)
         copy_button(address)
         st.code(address, language=None, wrap_lines=True)
-        st.caption("It opens the form with these settings, in another studio too, and starts nothing.")
+        st.caption("The link opens the form with these settings, also in another CNN Studio. It starts nothing.")
 
 
 def link_to(chosen: Mapping[str, Any]) -> str:
-    """The address of the form with the settings `chosen`, below the same base as the page that is shown."""
+    """Return the address of the form with these settings, below the same base as the current page."""
     base = (st.context.url or "").rstrip("/").rpartition("/")[0]
     return f"{base}{'/' if base else ''}configure?{urlencode(settings_query(chosen))}"

@@ -17,23 +17,23 @@ COLUMNS = 3
 STEPS = {"width": 0.25, "clip_norm": 0.5, "weight_decay": 0.0005, "ema": 0.01, "rotation": 1.0, "shear": 1.0}
 
 
-@cache  # all of them together take 0.3 s, and every rerun asks
-def explain(name: str) -> str:
+@cache  # all fields together take 0.3 s, and every rerun draws them
+def help_text(name: str) -> str:
     """Return the help of a field: what the setting does, its range, and a link into the glossary."""
-    return " ".join(part for part in (FIELDS[name].description, _range_sentence(name), term_link(name)) if part)
+    return " ".join(sentence for sentence in (FIELDS[name].description, _range_sentence(name), term_link(name)) if sentence)
 
 
 def field_key(name: str, chosen: Mapping[str, Any]) -> str:
-    """The widget's name. It belongs to the data set and the model, and where the optimizer brings its own default, to that too:
-    what was changed for one is not carried to another."""
+    """Return the key of a setting's widget. It contains data set and model, and the optimizer where the optimizer sets the default: a value
+    that was changed for one is not carried over to another."""
     optimizer = chosen.get("optimizer", "") if name in BELONGS_TO_OPTIMIZER and name != "optimizer" else ""
-    return "-".join(part for part in (chosen["data"], chosen["model"], optimizer, name) if part)
+    return "-".join(key for key in (chosen["data"], chosen["model"], optimizer, name) if key)
 
 
-def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], dict[str, DeltaGenerator]]:
-    """All settings beyond data and model, grouped into tabs, at first the defaults of data, model and optimizer.
+def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], Mapping[str, DeltaGenerator]]:
+    """Draw all settings except data and model in tabs by group, with the defaults of data, model and optimizer.
 
-    Gives what was chosen, not yet checked, and the tabs by group for what else belongs there. Settings without effect are not shown.
+    Return the values, not yet checked, and the tabs by group, to which a page can add. Settings without effect are not shown.
     """
     reach_tooltips()
     chosen: dict[str, Any] = {"data": data, "model": model}
@@ -41,39 +41,39 @@ def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], dict[str, Delt
     for group, tab in tabs.items():
         with tab:
             _fill_tab([name for name in FIELDS if facts(name).group == group], chosen)
-            # Also for keyboards, which open the question marks but do not reach the links in them.
+            # Also for keyboards, which open the tooltips but cannot reach the links in them.
             st.page_link(page_file("learn"), label="What these settings mean", icon=":material/menu_book:", query_params=glossary_topic(group))  # fmt: skip
     return chosen, tabs
 
 
 def augmentation_inputs(data: str) -> dict[str, Any]:
-    """The fields of the Augmentation tab that change single images; gives what was chosen, not yet checked."""
+    """Draw the fields of the Augmentation tab that change single images, and return their values, not yet checked."""
     chosen: dict[str, Any] = {"data": data, "model": TrainConfig.model_fields["model"].default}
     _fill_tab([name for name in FIELDS if facts(name).group == "Augmentation" and name not in ("mixup", "cutmix")], chosen)
     return chosen
 
 
 def _fill_tab(names: list[str], chosen: dict[str, Any]) -> None:
-    """Those of the fields that have an effect, side by side in rows, switches last; what they hold is put into `chosen`."""
+    """Draw the fields that have an effect side by side in rows, switches last, and put their values into `chosen`."""
     row: list[DeltaGenerator] = []
     for name in sorted(names, key=lambda name: FIELDS[name].annotation is bool):
         if has_effect(name, chosen):
-            row = row or st.columns(COLUMNS, vertical_alignment="bottom")
+            row = row or list(st.columns(COLUMNS, vertical_alignment="bottom"))
             with row.pop(0):
                 chosen[name] = setting_input(name, chosen)
 
 
 def setting_input(name: str, chosen: Mapping[str, Any]) -> Any:
-    """The widget for setting `name` beside what was `chosen` so far; gives its value, not yet checked.
+    """Draw the widget for setting `name` beside the values `chosen` so far, and return its value, not yet checked.
 
-    Number fields carry no limits of their own: a browser silently keeps the old number when a new one is out of range. The settings
-    refuse it by name instead.
+    Number fields have no limits of their own: a browser silently keeps the old number when a new one is out of range. `make_config`
+    refuses it with a message instead.
     """
-    return _widget(name, default_of(name, chosen), field_key(name, chosen))
+    return _widget(name, default_value(name, chosen), field_key(name, chosen))
 
 
 def changed_inputs(config: TrainConfig, names: Iterable[str], key: str) -> dict[str, Any]:
-    """Fields for settings `names` that hold what they are in `config`; gives those that were given another value, not yet checked."""
+    """Draw fields for settings `names` with the values of `config`, and return the values that were changed, not yet checked."""
     shown = [name for name in names if has_effect(name, config.model_dump())]
     columns = st.columns(2, vertical_alignment="bottom")
     chosen = {}
@@ -84,21 +84,20 @@ def changed_inputs(config: TrainConfig, names: Iterable[str], key: str) -> dict[
 
 
 def _widget(name: str, value: Any, key: str) -> Any:
-    field = FIELDS[name]
-    shared = {"help": explain(name), "key": key}
-    if field.annotation is bool:
-        return st.toggle(label(name), value=value, wrap=True, **shared)
+    kind, title, about = FIELDS[name].annotation, label(name), help_text(name)
+    if kind is bool:
+        return st.toggle(title, value=value, wrap=True, help=about, key=key)
     if options := choices(name):
-        return st.selectbox(label(name), options, index=options.index(value), **shared)
-    if field.annotation is str:
-        return st.text_input(label(name), value=value, **shared)
-    if field.annotation is int:
-        return st.number_input(label(name), value=value, step=1, **shared)
-    return st.number_input(label(name), value=value, step=_step(name, value), format="%g", **shared)
+        return st.selectbox(title, options, index=options.index(value), help=about, key=key)
+    if kind is str:
+        return st.text_input(title, value=value, help=about, key=key)
+    if kind is int:
+        return st.number_input(title, value=int(value), step=1, help=about, key=key)
+    return st.number_input(title, value=float(value), step=_step(name, value), format="%g", help=about, key=key)
 
 
-def default_of(name: str, chosen: Mapping[str, Any]) -> Any:
-    """What setting `name` is where nobody chose it, with this data set, model and optimizer."""
+def default_value(name: str, chosen: Mapping[str, Any]) -> Any:
+    """Return the default of setting `name` for the chosen data set, model and optimizer."""
     return getattr(make_config(**{key: chosen[key] for key in ("data", "model", "optimizer") if key in chosen}), name)
 
 
@@ -109,5 +108,5 @@ def _range_sentence(name: str) -> str:
 
 
 def _step(name: str, value: float) -> float:
-    """What one press of + or − changes: 0.05 of a share, 0.0005 of a small value."""
+    """Return what one press of + or − changes: 0.0005 for a small value, else 0.05, unless STEPS names another step."""
     return STEPS.get(name, 0.0005 if 0 < value < 0.05 else 0.05)

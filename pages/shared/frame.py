@@ -1,7 +1,7 @@
-"""The frame around every page, and the dashboard's table of contents.
+"""The frame around every page, with the navigation.
 
-`app.py` names this file as its script. Pages are given by path, so that a deep link shows the frame too; a mistake of the
-person's that a page lets through is shown here, in words. Where people sign in, nobody else is shown a page.
+`app.py` names this file as its script. Pages are given by path, so that a link to a page also shows the frame. Errors that a page does
+not handle are shown here as messages. Where people sign in, nobody else sees a page.
 """
 
 import streamlit as st
@@ -10,11 +10,12 @@ from cnn_core.errors import StudioError
 from pages.shared.form_link import leave_form
 from pages.shared.links import PAGES
 from pages.shared.server import get_worker
-from pages.shared.sign_in import ask_to_sign_in, is_let_in, show_person
+from pages.shared.sign_in import is_admitted, show_person, show_sign_in
 from pages.shared.text import plain
 
 
-def page(name: str, title: str, icon: str, *, default: bool = False) -> object:
+def page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
+    """Return the page in `pages/{name}.py`."""
     return st.Page(
         PAGES / f"{name}.py", title=title, icon=f":material/{icon}:", url_path=None if default else name, default=default
     )
@@ -36,18 +37,19 @@ chosen = st.navigation(
         "Understand": [page("evaluate", "Evaluate", "fact_check"), page("gallery", "Gallery", "gesture")],
         "Learn": [page("learn", "Learn", "school")],
     },
-    position="sidebar" if is_let_in() else "hidden",
+    position="sidebar" if is_admitted() else "hidden",
 )
-if title := getattr(chosen, "title", ""):  # none in a helper process of the server, which runs this file anew and shows nothing
-    st.set_page_config(page_title=f"{title} · CNN Studio")  # which tab, window or bookmark is which
+# A helper process of the server also runs this file; there is no title and nothing is shown.
+if title := getattr(chosen, "title", ""):
+    st.set_page_config(page_title=f"{title} · CNN Studio")  # tells tabs, windows and bookmarks apart
 if chosen is not configure:
     leave_form()
 try:
-    if is_let_in():
+    if is_admitted():
         show_person()
         chosen.run()
     else:
-        ask_to_sign_in()
+        show_sign_in()
 except StudioError as error:
     st.error(plain(error), icon=":material/error:")
 get_worker().warm_up()

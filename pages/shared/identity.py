@@ -1,7 +1,9 @@
-"""Who a request comes from, read as Streamlit reads it: the signed cookie that its sign-in sets. Streamlit offers this only inside a
-page; the routes beside the pages need it too. The one module that uses functions of Streamlit's which are not public (1.67).
+"""Who sends a request: the claims in the signed cookie that Streamlit's sign-in sets.
 
-cookies of a request --(signature, age, origin)--> claims of the person, {} for a stranger
+cookies of a request --(signature, age, origin)--> claims of the person, {} for anybody else
+
+Streamlit (1.67) offers the claims only inside a page, and our own routes need them too; so this module, and no other, uses functions of
+Streamlit that are not public.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ from streamlit.auth_util import (
 )
 from streamlit.errors import StreamlitAuthError
 from streamlit.runtime.secrets import secrets_singleton
-from streamlit.web.server.starlette.starlette_websocket import (
+from streamlit.web.server.starlette.starlette_websocket import (  # type: ignore[attr-defined]  # it re-exports the cookie's name silently
     USER_COOKIE_NAME,
     _get_signed_cookie_with_chunks,
     _parse_decoded_user_cookie,
@@ -26,28 +28,26 @@ from streamlit.web.server.starlette.starlette_websocket import (
 
 from cnn_core.errors import StudioError
 
-DEFAULT = "default"  # how Streamlit calls a provider that stands in [auth] itself
+DEFAULT = "default"  # Streamlit's name for a provider that is set up in [auth] itself
 
 
-@cache  # a file of secrets that is spoilt while the server runs must not open it
+@cache  # if the secrets file is damaged while the server runs, the server must stay closed
 def is_sign_in_on() -> bool:
-    """Whether people have to sign in: there was a table [auth] among the server's secrets when it was started."""
-    return (
-        secrets_singleton.load_if_toml_exists() and "auth" in secrets_singleton
-    )  # also an empty one, which is refused at the start
+    """Whether people have to sign in: the server's secrets had a table [auth] when it was started."""
+    return secrets_singleton.load_if_toml_exists() and "auth" in secrets_singleton  # an empty table is refused by check_sign_in
 
 
 def providers() -> list[str]:
-    """Where people can sign in, as `st.login` names them."""
+    """Return the names of the sign-in providers, as `st.login` takes them."""
     section = get_secrets_auth_section()
     named = [name for name, value in section.items() if isinstance(value, Mapping) and name != "client_kwargs"]
     return named or [DEFAULT]
 
 
 def check_sign_in() -> None:
-    """Refuse a sign-in that could not work, before anybody is there. Raises StudioError."""
+    """Check the sign-in's set-up when the server starts. Raises StudioError."""
     if not secrets_singleton.load_if_toml_exists() and any(Path(path).exists() for path in st.get_option("secrets.files")):
-        raise StudioError("The file of secrets cannot be read. Correct it, or remove it: .streamlit/secrets.toml.")
+        raise StudioError("The secrets file .streamlit/secrets.toml cannot be read. Correct or remove it.")
     if not is_sign_in_on():
         return
     if not is_authlib_installed():
@@ -60,6 +60,6 @@ def check_sign_in() -> None:
 
 
 def claims_of(cookies: Mapping[str, str]) -> dict[str, Any]:
-    """What the provider said of the person whose browser sends these cookies; {} unless they are signed, fresh and for this address."""
+    """Return the provider's claims about the person whose browser sends these cookies; {} unless they are signed, fresh and for this address."""
     cookie = _get_signed_cookie_with_chunks(dict(cookies), USER_COOKIE_NAME)
     return _parse_decoded_user_cookie(cookie, get_origin_from_redirect_uri() or "") if cookie else {}

@@ -1,27 +1,27 @@
-"""Where the pages are, for navigation and links between them (Streamlit wants a file; a relative one would start at the frame)."""
+"""Links between pages. Streamlit wants a page's file; a relative path would start at the frame."""
 
 from pathlib import Path
 from urllib.parse import urlencode
 
 PAGES = Path(__file__).parent.parent
-GLOSSARY = "Glossary"  # the view of the page "learn"
+GLOSSARY = "Glossary"  # a view of the Learn page
 
 
 def page_file(name: str) -> Path:
-    """The file of the page called `name` ("train")."""
+    """Return the file of the page called `name` ("train")."""
     return PAGES / f"{name}.py"
 
 
 def glossary_query(term: str) -> dict[str, str]:
-    """What the address of the page "learn" says where the glossary is open at `term`."""
+    """Return the query of the Learn page's address that opens the glossary at `term`."""
     return {"view": GLOSSARY, "term": term}
 
 
 def glossary_topic(topic: str) -> dict[str, str]:
-    """The same where it is open at a topic, as the groups of the form are."""
+    """Return the query that opens the glossary at a topic; topics are named like the groups of the form."""
     return {"view": GLOSSARY, "topic": topic}
 
 
 def term_link(term: str, label: str = "In the glossary") -> str:
-    """A link called `label` to a term as Markdown. It is relative to the page that shows it, so that it holds below any base path."""
+    """Return a Markdown link to a term. It is relative to the page that shows it, so it also works below a base path."""
     return f"[{label}](learn?{urlencode(glossary_query(term))})"

@@ -1,10 +1,9 @@
-"""Who is there, and what is theirs to change: the person who has signed in, "" where the server asks nobody to.
+"""The person who has signed in, and what they may change; "" where nobody signs in.
 
-claims of the provider --(name_of)--> one lasting name a person: the owner of what they start and bring
+claims of the provider --(person_name)--> one permanent name per person: the owner of the runs they start and the images they import
 
-Everybody may look at everything, compare it and use it. Where people sign in, only the owner of a run or a data set and the teachers change
-it, what belongs to nobody in particular (the catalogue's sets, what was started in a terminal) is the teachers', and only they read files of
-the server by their path.
+Everybody may see and use everything. Where people sign in, a run or a data set is changed only by its owner and by teachers; what has no
+owner (the catalogue's sets, runs from a terminal) only by teachers; and only teachers may name files of the server by their path.
 """
 
 from collections.abc import Mapping
@@ -24,31 +23,36 @@ WEIGHTS_BY_NAME = ("scratch", "pretrained")
 
 
 def person() -> str:
-    """The e-mail address of the person who looks at this page, else the provider's lasting name for them; "" where nobody signs in."""
-    return name_of(st.user.to_dict()) if is_sign_in_on() else ""
+    """Return the e-mail address of the person at this page, else the provider's permanent name for them; "" where nobody signs in."""
+    return person_name(st.user.to_dict()) if is_sign_in_on() else ""
 
 
-def name_of(claims: Mapping[str, Any]) -> str:
-    """The lasting name in a provider's claims; "" for a stranger. An address that the provider says is unproven is not believed."""
+def person_name(claims: Mapping[str, Any]) -> str:
+    """Return the permanent name in a provider's claims; "" without a sign-in. An address that the provider marks as unverified is ignored."""
     if not claims.get("is_logged_in"):
         return ""
-    is_unproven = str(claims.get("email_verified")).lower() == "false"  # some providers write it as text
-    email = "" if is_unproven else str(claims.get("email") or "")
+    is_unverified = str(claims.get("email_verified")).lower() == "false"  # some providers write it as text
+    email = "" if is_unverified else str(claims.get("email") or "")
     return email.strip().lower() or str(claims.get("sub") or "")
 
 
 def may_change(owner: str) -> bool:
-    """Whether the person may stop, change or remove what is `owner`'s."""
+    """Whether the person may stop, change or remove what belongs to `owner`."""
     return not is_sign_in_on() or is_teacher() or (person() != "" and person() == owner)
 
 
 def is_teacher() -> bool:
+    """Whether the person is among the server's teachers."""
     return get_store().quota.limits.is_teacher(person())
 
 
-def say_whose(owner: str) -> None:
-    """In place of the controls of what is somebody else's: whose it is, and what can be done with it."""
-    st.caption(f"This is {plain(owner)}’s: you can look at it and use it." if owner else "Only a teacher can change this.")
+def show_owner(owner: str) -> None:
+    """Show the owner in place of the controls that only the owner may use."""
+    st.caption(
+        f"This belongs to {plain(owner)}. You can view and use it, but not change it."
+        if owner
+        else "Only a teacher can change this."
+    )
 
 
 def may_read_paths() -> bool:
@@ -57,10 +61,10 @@ def may_read_paths() -> bool:
 
 
 def check_paths(config: TrainConfig) -> None:
-    """Raise RunError where `config` names files of the server by a path and the person may not."""
+    """Check that the person may use the files that `config` names by their path. Raises RunError."""
     home, weights = get_store().home, config.model_options.get("weights", "scratch")
     has_path = config.data not in (*CATALOG, *imported_sets(home)) or weights not in WEIGHTS_BY_NAME
     if has_path and not may_read_paths():
         raise RunError(
-            "Only a teacher may use files of the server by their path. Choose a data set by its name, or import your own images."
+            "Only teachers may use files of the server by their path. Choose a data set by its name, or import your own images."
         )

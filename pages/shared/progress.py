@@ -1,8 +1,8 @@
-"""Progress on anything that takes longer than a second: a generator of Progress, watched to its end or cancelled."""
+"""The one way to show progress: a generator of Progress runs to its end under a bar, or is cancelled."""
 
 import time
 from collections.abc import Generator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -10,59 +10,60 @@ from streamlit.delta_generator import DeltaGenerator
 from cnn_core.events import Progress
 
 Result = TypeVar("Result")
-SURE_AFTER = 1.5  # seconds of a stage after which it can be told how long it will take
-CANCELLED = "cancelled-work"
+ESTIMATE_AFTER = 1.5  # seconds of a stage after which the time left is estimated
+CANCELLED = "cancelled-work"  # where the session keeps the name of the work that was cancelled last
+CANCELLED_TEXT = "Cancelled. Nothing was changed. Press “Start again” to compute it."
 
 
-def watch(steps: Generator[Progress, None, Result], name: str = "") -> Result:
-    """Run `steps` to its end under a progress bar, which goes when it is done or an error ends it, and give its value.
+def run_with_progress(steps: Generator[Progress, None, Result], name: str = "") -> Result:
+    """Run `steps` to the end under a progress bar and return their value. The bar disappears at the end and at an error.
 
-    Work with a `name`, different for different work, can be cancelled: the page then says so and ends here, with a button to start it again.
-    Such work does not belong into a fragment: a press in one waits for what is running.
+    Work with a `name`, different for different work, can be cancelled: the page then says so and stops here, with a button to start again.
+    Do not use such work in a fragment: there a press on Cancel waits until the fragment is done.
     """
     if name and st.session_state.get(CANCELLED) == name:
-        _offer_again(name)
+        _offer_restart(name)
     place, bar, left = st.empty(), None, TimeLeft()
     try:
         while True:
             stage = next(steps)
-            bar = bar or _open_bar(place, name)  # not before: work whose result is kept has nothing to show
-            bar.progress(min(1.0, stage.done / max(stage.total, 1)), _in_words(stage) + left.in_words(stage, time.monotonic()))
+            bar = bar or _open_bar(place, name)  # not earlier: a stored result needs no bar
+            bar.progress(min(1.0, stage.done / max(stage.total, 1)), _describe(stage) + left.estimate(stage, time.monotonic()))
     except StopIteration as end:
-        return end.value
+        return cast(Result, end.value)
     finally:
         steps.close()
         place.empty()
 
 
 def _open_bar(place: DeltaGenerator, name: str) -> DeltaGenerator:
-    """An empty bar in `place`, and below it the way out of work with a `name`."""
+    """Return an empty bar in `place`, with a Cancel button below it for work with a `name`."""
     with place.container():
         bar = st.empty()
-        if name:  # a press runs the page again, which ends this run at its next report
+        if name:  # a press reruns the page, which ends this run at its next report
             st.button("Cancel", key=f"cancel-{name}", icon=":material/close:", on_click=_cancel, args=(name,))
     return bar
 
 
 class TimeLeft:
-    """How long the work will still take, if it goes on as fast as since its first report of so many steps in all."""
+    """The estimated time left, from the mean speed since the stage's first report."""
 
     def __init__(self) -> None:
         self._total, self._first, self._last, self._begun = -1, 0, 0, 0.0
 
-    def in_words(self, stage: Progress, now: float) -> str:
-        """ ", about 12 s left"; nothing at the beginning and where there are no steps to count. `now`: seconds of a clock."""
+    def estimate(self, stage: Progress, now: float) -> str:
+        """Return ", about 12 s left"; nothing at the beginning and for stages without steps. now: seconds of a clock."""
         if stage.total != self._total or stage.done < self._last:
             self._total, self._first, self._begun = stage.total, stage.done, now
         self._last = stage.done
-        gone, done = now - self._begun, stage.done - self._first
-        if gone < SURE_AFTER or done <= 0:
+        elapsed, done = now - self._begun, stage.done - self._first
+        if elapsed < ESTIMATE_AFTER or done <= 0:
             return ""
-        seconds = gone * max(0, stage.total - stage.done) / done
+        seconds = elapsed * max(0, stage.total - stage.done) / done
         return f", about {seconds:.0f} s left" if seconds < 100 else f", about {seconds / 60:.0f} min left"
 
 
-def _in_words(stage: Progress) -> str:
+def _describe(stage: Progress) -> str:
     return f"{stage.stage}: {stage.done:,} of {stage.total:,}" if stage.total > 1 else stage.stage
 
 
@@ -70,7 +71,7 @@ def _cancel(name: str) -> None:
     st.session_state[CANCELLED] = name
 
 
-def _offer_again(name: str) -> None:
-    st.info("Cancelled: nothing was lost, and nothing is shown here until it is computed.", icon=":material/close:")
+def _offer_restart(name: str) -> None:
+    st.info(CANCELLED_TEXT, icon=":material/close:")
     st.button("Start again", key=f"again-{name}", icon=":material/replay:", on_click=st.session_state.pop, args=(CANCELLED, None))
     st.stop()

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import streamlit as st
 
 from cnn_core.runs.run import Run
-from pages.shared.address import follow_address, tell_address
+from pages.shared.address import read_address, write_address
 from pages.shared.searches import names_by_token
 
 PEOPLE, LESSONS, SEARCHES, ALL = "people", "exercises", "searches", "all"
@@ -36,7 +36,7 @@ def choose_maker(runs: Sequence[Run]) -> list[Run]:
         return list(runs)
     options = [name for name in (PEOPLE, LESSONS, SEARCHES) if name in there]
     options.insert(len(options) if PEOPLE in there else 0, ALL)
-    follow_address("made", BOX, options)
+    read_address("made", BOX, options)
     chosen = st.selectbox(
         "Made by",
         options,
@@ -45,7 +45,7 @@ def choose_maker(runs: Sequence[Run]) -> list[Run]:
         help="Exercises and searches start many runs by themselves. They are ordinary runs, kept out of the way here at first.",
         width=190,
     )
-    tell_address("made", BOX, chosen)
+    write_address("made", BOX, chosen)
     return [run for run in runs if chosen in (ALL, maker(run))]
 
 

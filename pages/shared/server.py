@@ -1,4 +1,4 @@
-"""The store, the imports, the searches and the worker of this server, one each for a studio home."""
+"""The server's run store, import jobs, searches and background worker; there is one of each per studio home."""
 
 import os
 from functools import cache, partial
@@ -34,20 +34,20 @@ def _worker(home: Home) -> Worker:
 
 
 def get_store() -> Store:
-    """The run store, with what one person may take here. Raises StudioError when the studio home or a limit cannot be used."""
+    """Return the run store with its limits per person. Raises StudioError when the studio home or a limit cannot be used."""
     return _store(Home.from_environment())
 
 
 def get_jobs() -> Jobs:
-    """The imports that are under way or were asked for."""
+    """Return the import jobs."""
     return _jobs(Home.from_environment())
 
 
 def get_searches() -> SearchStore:
-    """The searches."""
+    """Return the store of searches."""
     return _studies(Home.from_environment())
 
 
 def get_worker() -> Worker:
-    """The background worker; the server's lifespan starts and stops it."""
+    """Return the background worker, which the server's lifespan starts and stops."""
     return _worker(Home.from_environment())

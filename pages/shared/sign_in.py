@@ -1,5 +1,5 @@
-"""The door of a server that many share: whoever has not signed in sees this page and no other; whoever has sees who they are, the disk
-space that is theirs, and Sign out. Where nobody signs in there is no door, and nothing of this is shown."""
+"""The sign-in of a shared server: people who have not signed in see only this page; in the sidebar the others see their name, their disk
+space and Sign out. Where nobody signs in, nothing of this is shown."""
 
 from pathlib import Path
 
@@ -11,22 +11,22 @@ from pages.shared.people import is_teacher, person
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-COUNTED_SECONDS = 20  # for so long a person's disk space is not counted again for this display
+DISK_SPACE_SECONDS = 20  # the displayed disk space is at most this old
 
 
-def is_let_in() -> bool:
+def is_admitted() -> bool:
     """Whether the person may see the dashboard."""
     return not is_sign_in_on() or (person() != "" and get_store().quota.limits.may_come_in(person()))
 
 
-def ask_to_sign_in() -> None:
-    """What is shown in place of every page."""
+def show_sign_in() -> None:
+    """Show the sign-in in place of every page."""
     st.title("CNN Studio")
     if who := person():
-        st.warning(f"You have signed in as {plain(who)}, who is not on this server's list. Ask its teacher to add you.")
+        st.warning(f"You have signed in as {plain(who)}, but this name is not on the server's list. Ask the teacher to add you.")
         _offer_sign_out()
         return
-    st.write("Train image classifiers and watch them learn, together with the others on this server. Sign in to begin.")
+    st.write("Train image classifiers and watch them learn. Sign in to begin.")
     for provider in providers():
         label = "Sign in" if provider == DEFAULT else f"Sign in with {plain(provider.capitalize())}"
         if st.button(label, type="primary", icon=":material/login:"):
@@ -34,18 +34,18 @@ def ask_to_sign_in() -> None:
 
 
 def show_person() -> None:
-    """In the sidebar: who has signed in, the disk space that is theirs, and Sign out."""
+    """Show in the sidebar who has signed in, their disk space, and Sign out."""
     who, quota = person(), get_store().quota.limits.disk_quota
     if not who and quota is None:
         return
     with st.sidebar:
         if who:
-            st.text(f"{who}{', teacher' if is_teacher() else ''}")  # a caption would make a link of an address
+            st.text(f"{who}{', teacher' if is_teacher() else ''}")  # a caption would turn an e-mail address into a link
         if quota is not None:
             used = _used(get_store().home.root, who)
             st.caption(
                 f"Disk: {space_in_words(used)} of {space_in_words(quota)}",
-                help="Space that your runs, those in the bin among them, and your images take.",
+                help="Disk space of your runs, also of those in the bin, and of your images.",
             )
             st.progress(min(1.0, used / quota))
         if who:
@@ -57,6 +57,6 @@ def _offer_sign_out() -> None:
         st.logout()
 
 
-@st.cache_data(ttl=COUNTED_SECONDS, show_spinner=False)
+@st.cache_data(ttl=DISK_SPACE_SECONDS, show_spinner=False)
 def _used(root: Path, who: str) -> int:
     return get_store().quota.used_bytes(who)

@@ -1,24 +1,27 @@
-"""Words on a page: names from outside (files, folders, classes, runs) shown as they are, never as links or pictures; sizes of files."""
+"""Text on a page: names from outside (files, folders, classes, runs) shown literally, never as links or images; percentages and sizes of files."""
 
 import re
 
-# What Markdown gives a meaning; an underscore or a colon within a word has none of its own but for ":red", a colour.
+# Characters that have a meaning in Markdown; an underscore or a colon within a word has none, except in ":red".
 MARKS = re.compile(r"[\\\[\]<`$&*~]|(?<![^\W_])_|_(?![^\W_])|:(?=[A-Za-z])")
-# Addresses and icons are found after marks are undone: only a letter that has no width keeps them apart.
-FOUND_LATER = re.compile(r"(?<=:)(?=//|material/)|(?<=www)(?=\.)", re.IGNORECASE)
+# Streamlit finds addresses and icons after it has resolved escapes, so only an invisible character prevents them.
+AUTOLINKS = re.compile(r"(?<=:)(?=//|material/)|(?<=www)(?=\.)", re.IGNORECASE)
 WORD_JOINER = "\u2060"
+INTERNAL_ERROR = (
+    "This page failed because of an error in CNN Studio. Your runs are safe. Reload the page; the terminal shows the details."
+)
 
 
 def plain(text: object) -> str:
-    """`text` as Markdown without links, pictures, code, formulas or colours. (A picture's address in a run's name would otherwise be fetched.)"""
-    return FOUND_LATER.sub(WORD_JOINER, MARKS.sub(r"\\\g<0>", str(text)))
+    """Return Markdown that shows `text` literally. (Else an image's address in a run's name would be fetched.)"""
+    return AUTOLINKS.sub(WORD_JOINER, MARKS.sub(r"\\\g<0>", str(text)))
 
 
-def percent(share: float) -> str:
-    """A share of 0 to 1 in whole percent: "12%"; "under 1%" of what is there but is less, for 0% would say that it is not."""
-    return "under 1%" if 0 < share < 0.005 else f"{share:.0%}"
+def percent(fraction: float) -> str:
+    """Return a fraction of 0 to 1 as a whole percentage: "12%"; "under 1%" for a small one that is not 0."""
+    return "under 1%" if 0 < fraction < 0.005 else f"{fraction:.0%}"
 
 
-def size_in_words(count: int) -> str:
-    """So many bytes: "6.6 MB", "12 kB"."""
+def format_size(count: int) -> str:
+    """Return a number of bytes as "6.6 MB" or "12 kB"."""
     return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(1, count // 1000)} kB"

@@ -5,6 +5,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from pages.shared.text import INTERNAL_ERROR
 from tests.pages.studio_harness import Server
 
 Stroke = list[tuple[float, float]]
@@ -26,7 +27,7 @@ def assert_sound(page: Page) -> None:
     expect(page.locator("[data-testid=stException]")).to_have_count(0)
     shown = page.locator("body").inner_text()
     assert "Traceback" not in shown
-    assert "CNN Studio itself went wrong" not in shown
+    assert INTERNAL_ERROR not in shown
 
 
 def go_to_tab(page: Page, group: str) -> None:
@@ -48,7 +49,7 @@ def fill(page: Page, title: str, value: object) -> None:
 
 def pick(page: Page, title: str, choice: str) -> None:
     """Choose from the box called `title`."""
-    page.get_by_role("combobox", name=re.compile(rf"{re.escape(title)} \(")).click()
+    page.get_by_role("combobox", name=re.compile(rf"{re.escape(title)}( \(|$)")).click()
     page.get_by_role("option", name=choice, exact=True).click()
     settle(page)
 

@@ -59,7 +59,7 @@ def test_a_learning_rate_is_found_with_its_progress_shown_and_taken_with_the_key
     use.wait_for()
     found = use.inner_text().split()[-1]
     page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
-    assert f"proposed {found}" in page.locator("[data-testid=stPlotlyChart]:visible").text_content()
+    assert f"suggested: {found}" in page.locator("[data-testid=stPlotlyChart]:visible").text_content()
     use.focus()
     page.keyboard.press("Enter")
     expect(number_field(page, "Learning rate")).to_have_value(found)
@@ -79,7 +79,7 @@ def test_settings_saved_as_a_file_come_back_from_it(page, server, tmp_path):
     assert json.loads(saved.read_text()) == make_config(optimizer="muon", epochs=7, schedule="linear").model_dump()
     visit(page, server, "configure")
     expect(number_field(page, "Epochs")).to_have_value("25")
-    page.get_by_text("Take settings from a file").click()
+    page.get_by_text("Load settings").click()
     page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(saved)
     expect(number_field(page, "Epochs")).to_have_value("7")
     expect(page.get_by_role("combobox", name="Optimizer")).to_have_value("muon")

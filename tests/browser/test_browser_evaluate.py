@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from cnn_core.data.source import finish
 from cnn_core.metrics.evaluation import evaluate_run, save_evaluation
+from pages.shared.progress import CANCELLED_TEXT
 from tests.browser.pilot import assert_sound, settle, visit
 
 RUN = "0001-digits"
@@ -116,9 +117,9 @@ def test_long_work_shows_its_progress_stops_at_cancel_and_can_be_started_again_w
     other.get_by_text("When to say").wait_for()
     expect(cancel).to_be_visible()
     cancel.click()
-    page.get_by_text("Cancelled: nothing was lost").wait_for(timeout=10_000)
+    page.get_by_text(CANCELLED_TEXT).wait_for(timeout=10_000)
     page.get_by_role("button", name="Start again").click()
     cancel.wait_for()
     cancel.click()
-    page.get_by_text("Cancelled: nothing was lost").wait_for(timeout=10_000)
+    page.get_by_text(CANCELLED_TEXT).wait_for(timeout=10_000)
     assert_sound(page)

@@ -1,4 +1,4 @@
-"""The gallery in a browser: what is drawn with mouse or finger, or uploaded, is recognised."""
+"""The Gallery in a browser: digits drawn with mouse or finger, uploaded or pasted are classified."""
 
 import io
 
@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from cnn_core.config.defaults import make_config
 from cnn_core.data.digits import read_digits
 from cnn_core.execution.in_process import execute
+from pages.views.gallery.own_image import EMPTY_TEXT
 from tests.browser.pilot import DIGITS, assert_sound, await_answered, canvas_points, draw_with_finger, draw_with_mouse, visit
 
 RUN = "?run=0001-digits"
@@ -76,10 +77,10 @@ def test_strokes_are_taken_back_and_brought_back_and_rubbed_out(page, server):
     assert said(page) == "1"
     page.get_by_role("button", name="Clear").click()
     assert not is_white(page, (0.52, 0.7))
-    expect(page.get_by_text("Draw something, or upload a picture")).to_be_visible()
+    expect(page.get_by_text(EMPTY_TEXT)).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     assert is_white(page, (0.52, 0.7))
-    expect(page.get_by_text("What the network received: 32×32 grey")).to_be_visible()
+    expect(page.get_by_text("Model input: 32×32 grey")).to_be_visible()
     expect(page.locator("[data-testid=stPlotlyChart] .main-svg").first).to_be_visible()
     assert_sound(page)
 
@@ -112,7 +113,7 @@ def test_a_picture_pasted_anywhere_on_the_page_is_read_right(page, server, tmp_p
         }""",
         list(out.getvalue()),
     )
-    expect(page.get_by_alt_text("Uploaded picture pasted 1 (image.png)")).to_be_visible()
+    expect(page.get_by_alt_text("Uploaded image pasted 1 (image.png)")).to_be_visible()
     expect(answer(page)).to_have_text("0")
     assert_sound(page)
 
@@ -156,10 +157,10 @@ def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_picture_gets
     page.get_by_role("radio", name="Upload").click()
     give(page, "zero.png", out.getvalue())
     expect(answer(page)).to_have_text("0")
-    expect(page.get_by_alt_text("Uploaded picture zero.png")).to_be_visible()
+    expect(page.get_by_alt_text("Uploaded image zero.png")).to_be_visible()
     give(page, "notes.png", b"these are no pixels")
-    expect(page.get_by_text("“notes.png” is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF.")).to_be_visible()
-    expect(page.get_by_alt_text("What the network received of zero.png")).to_be_visible()
+    expect(page.locator("[data-testid=stAlert]").filter(has_text="“notes.png”")).to_be_visible()
+    expect(page.get_by_alt_text("Model input of zero.png")).to_be_visible()
     assert_sound(page)
 
 

@@ -191,7 +191,7 @@ def test_a_stopped_run_goes_on_in_the_same_chart_to_its_end_without_a_gap_or_a_d
 def test_the_form_refuses_by_name_shows_what_it_will_use_and_brings_each_data_sets_defaults(page, server, store):
     before = store.runs()
     visit(page, server, "configure")
-    epochs, flip = number_field(page, "Epochs"), page.get_by_role("combobox", name="Flip (left to right)")
+    epochs, flip = number_field(page, "Epochs"), page.get_by_role("combobox", name="Horizontal flip")
     fill(page, "Epochs", 0)
     expect(page.locator("[data-testid=stAlert]")).to_contain_text("Epochs must be")
     page.get_by_role("button", name="Start training").click()

@@ -38,7 +38,7 @@ def test_ranges_and_refusals_are_told_in_words():
     assert refused(heat=0) == ("Heat must be a number, above 0, at most 2,000. “0” was given.", "heat")
     assert refused(cups="many") == ("Cups must be a whole number, 1 to 1,500. “many” was given.", "cups")
     assert refused(lid="ajar") == ("Lid must be on or off. “ajar” was given.", "lid")
-    assert refused(label="")[0] == "Label must be a text of 1 to 1,234 letters. “” was given."
+    assert refused(label="")[0] == "Label must be a text of 1 to 1,234 characters. “” was given."
     assert refused(spout=1) == ("There is no setting called “spout”. Settings are: heat, cups, label, lid.", "spout")
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
-from cnn_core.config.settings_file import LARGEST, parse_settings, read_settings
+from cnn_core.config.settings_file import MAX_BYTES, parse_settings, read_settings
 from cnn_core.errors import SettingError
 from cnn_core.home import CONFIG
 from cnn_core.runs.store import Store
@@ -114,8 +114,8 @@ def test_a_few_lines_that_stand_for_more_than_memory_holds_are_refused_at_once()
 
 
 def test_a_file_far_too_large_is_refused_without_being_read_whole(tmp_path: Path):
-    assert parse_settings(b"epochs: 3" + b" " * (LARGEST - 9), "x") == {"epochs": 3}
-    assert f"larger than {LARGEST:,} bytes" in str(refusal_of(b"epochs: 3" + b" " * LARGEST))
+    assert parse_settings(b"epochs: 3" + b" " * (MAX_BYTES - 9), "x") == {"epochs": 3}
+    assert f"larger than {MAX_BYTES:,} bytes" in str(refusal_of(b"epochs: 3" + b" " * MAX_BYTES))
     with (tmp_path / "huge").open("wb") as file:
         file.truncate(2**40)  # a hole of a terabyte
     with pytest.raises(SettingError, match="larger than"):

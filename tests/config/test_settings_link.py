@@ -5,7 +5,7 @@ import pytest
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig, choices
 from cnn_core.config.settings_file import parse_settings, write_yaml
-from cnn_core.config.settings_link import LONGEST, read_link, settings_query
+from cnn_core.config.settings_link import MAX_LENGTH, read_link, settings_query
 from cnn_core.models.registry import FAMILIES
 
 FIELDS = TrainConfig.model_fields
@@ -80,7 +80,7 @@ def test_a_form_with_a_refused_value_has_a_link_too_which_says_so_when_it_is_rea
         ("learning_rate", "nan", "Learning rate must be"),
         ("learning_rate", "inf", "Learning rate must be"),
         ("seed", "9" * 4000, "Seed must be"),
-        ("seed", "9" * (LONGEST + 1), "Seed has 4,097 letters in the link"),
+        ("seed", "9" * (MAX_LENGTH + 1), "Seed has 4,097 characters in the link"),
         ("dropout", "", "Dropout must be a number"),
         ("dropout", "0.5; drop table runs", "Dropout must be a number"),
         ("optimizer", "sgd\x00", "Optimizer must be"),

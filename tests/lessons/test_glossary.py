@@ -8,15 +8,7 @@ import torch
 
 from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts
 from cnn_core.lessons import glossary
-from cnn_core.lessons.glossary import (
-    ARCHITECTURES,
-    DATA_AND_MODEL,
-    SHARED_CHOICES,
-    TOPICS,
-    find_terms,
-    read_glossary,
-    term_name,
-)
+from cnn_core.lessons.glossary import ARCHITECTURES, DATA_AND_MODEL, SHARED_CHOICES, TOPICS, find_terms, read_glossary, term_name
 from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.models.registry import FAMILIES
 

@@ -1,4 +1,4 @@
-"""The configure page's form as a person works it: fields by the title they carry, buttons by their words, folders of pictures."""
+"""Working with the Configure page's form: fields by their label, buttons by theirs; folders of images."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cnn_core.config.schema import TrainConfig
+from cnn_core.config.schema import TrainConfig, label
 from cnn_core.models.registry import build_model
 
 FIELDS = TrainConfig.model_fields
@@ -20,20 +20,19 @@ def drawn_bar():
     return out.getvalue()
 
 
-def found(at, name):
-    """The widgets of setting `name`: those whose label starts with the setting's title."""
-    title = FIELDS[name].title
+def widgets_of(at, name):
+    """The widgets of setting `name`, found by its label."""
     widgets = [*at.number_input, *at.selectbox, *at.toggle, *at.text_input]
-    return [widget for widget in widgets if widget.label == title or widget.label.startswith(f"{title} (")]
+    return [widget for widget in widgets if widget.label == label(name)]
 
 
 def field(at, name):
-    (widget,) = found(at, name)
+    (widget,) = widgets_of(at, name)
     return widget
 
 
 def fill(at, **chosen):
-    """Choose settings one after the other, as a person does: some bring others."""
+    """Choose settings one after the other: some change which fields are shown."""
     for name, value in chosen.items():
         field(at, name).set_value(value).run()
     return at
@@ -43,8 +42,8 @@ def buttons(at):
     return {button.label: button for button in at.button}
 
 
-def press(at, label):
-    return buttons(at)[label].click().run()
+def press(at, text):
+    return buttons(at)[text].click().run()
 
 
 def press_start(at):
@@ -52,7 +51,7 @@ def press_start(at):
 
 
 def shown(at):
-    """The figures of the chosen network, by their labels."""
+    """The figures of the chosen model by their labels."""
     return {metric.label: metric.value for metric in at.metric}
 
 
@@ -71,7 +70,7 @@ def make_folder(root, *classes, images=10, size=16):
 
 
 def parameters(name, side=32, channels=1, classes=10, **options):
-    """The trainable numbers of the very network, counted one by one."""
+    """The number of trainable values of the model, counted one by one."""
     with torch.device("meta"):
         model = build_model(name, channels=channels, image_size=side, classes=classes, **options)
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

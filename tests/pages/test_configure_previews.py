@@ -1,5 +1,4 @@
-"""What can be tried on the configure page before training: the rate's way, the rate finder, the first batch, the models' costs; and
-settings from a file."""
+"""Previews on the Configure page: schedule, learning-rate finder, first batch, costs of the models; and settings from a file."""
 
 import base64
 import json
@@ -14,19 +13,22 @@ from cnn_core.data.source import finish
 from cnn_core.models.registry import FAMILIES
 from cnn_core.training.recipe import prepare
 from cnn_core.training.schedule import make_schedule
-from tests.helpers import write_pictures
+from pages.views.configure.costs import MEASURE
+from pages.views.configure.previews import FIND, PLATEAU_NOTE, SHOW_BATCH
+from pages.views.configure.settings_files import UNCHANGED
+from tests.helpers import is_a_sentence, write_pictures
 from tests.pages.form import (
     FIELDS,
     buttons,
     choose_folder,
     field,
     fill,
-    found,
     make_folder,
     parameters,
     press,
     press_start,
     shown,
+    widgets_of,
 )
 from tests.pages.test_page_images import Parsed, pixels_of
 
@@ -66,26 +68,26 @@ def upload(at, content, name="settings.json"):
 )
 def test_the_chart_of_the_learning_rate_is_the_schedules_own_and_follows_the_fields(empty, open_page, chosen):
     at = fill(open_page("configure"), **chosen)
-    (line,) = charts(at)["epochs done"]
+    (line,) = charts(at)["epoch"]
     steps_per_epoch = -(-1222 // chosen.get("batch_size", 64))
     schedule = make_schedule(make_config(**chosen), steps_per_epoch)
     steps = (numbers(line["x"]) * steps_per_epoch).round().astype(int)
     assert (steps[0], steps[-1]) == (0, steps_per_epoch * chosen.get("epochs", 25) - 1)
     np.testing.assert_allclose(numbers(line["y"]), [schedule(int(step)) for step in steps])
-    says_that_drops_are_missing = any("Shown without drops" in caption.value for caption in at.caption)
+    says_that_drops_are_missing = PLATEAU_NOTE in [caption.value for caption in at.caption]
     assert says_that_drops_are_missing == (chosen["schedule"] == "plateau")
 
 
 def test_a_short_training_is_drawn_step_by_step(empty, open_page):
     at = fill(open_page("configure"), epochs=2)
-    (line,) = charts(at)["epochs done"]
+    (line,) = charts(at)["epoch"]
     np.testing.assert_allclose(numbers(line["x"]), np.arange(2 * STEPS) / STEPS)
 
 
 def test_the_found_learning_rate_is_a_tenth_of_the_best_one_and_is_put_into_the_field_and_the_run(empty, open_page, tmp_path):
     at = fill(choose_folder(open_page, write_pictures(tmp_path / "pictures", count=20)), batch_size=8, optimizer="sgd")
     assert "learning rate" not in charts(at)
-    press(at, "Find a learning rate")
+    press(at, FIND)
     curve, mark = charts(at)["learning rate"]
     rates, losses = numbers(curve["x"]), numbers(curve["y"])
     best = float(f"{rates[losses.argmin()] / 10:.1g}")
@@ -103,7 +105,7 @@ def test_the_found_learning_rate_is_a_tenth_of_the_best_one_and_is_put_into_the_
 
 def test_the_found_curve_goes_when_settings_change_that_it_depends_on(empty, open_page, tmp_path):
     at = fill(choose_folder(open_page, write_pictures(tmp_path / "pictures", count=20)), batch_size=8)
-    press(at, "Find a learning rate")
+    press(at, FIND)
     assert "learning rate" in charts(at)
     fill(at, batch_size=4)
     assert "learning rate" not in charts(at)
@@ -111,14 +113,14 @@ def test_the_found_curve_goes_when_settings_change_that_it_depends_on(empty, ope
 
 
 def test_a_finder_that_cannot_begin_says_why(empty, open_page):
-    at = press(fill(open_page("configure"), batch_size=1400), "Find a learning rate")
-    assert any(error.value.startswith("Batch size is 1,400") for error in at.error)
+    at = press(fill(open_page("configure"), batch_size=1400), FIND)
+    assert any("1,400" in error.value for error in at.error)
     assert not at.exception
 
 
 @pytest.mark.parametrize("chosen", [{}, {"mixup": 1.0, "seed": 3, "rotation": 15.0}], ids=["plain", "mixed"])
 def test_the_preview_is_the_runs_very_first_batch_with_the_shares_of_mixed_images(empty, open_page, chosen):
-    at = press(fill(open_page("configure"), **chosen), "Show the first batch")
+    at = press(fill(open_page("configure"), **chosen), SHOW_BATCH)
     (grid,) = at.main.get("html")
     cards = Parsed(grid.proto.body).all("img")
     config = make_config(**chosen)
@@ -139,7 +141,7 @@ def test_the_preview_is_the_runs_very_first_batch_with_the_shares_of_mixed_image
 
 
 def test_the_preview_goes_when_an_augmentation_changes(empty, open_page):
-    at = press(open_page("configure"), "Show the first batch")
+    at = press(open_page("configure"), SHOW_BATCH)
     assert at.main.get("html")
     assert not fill(at, rotation=20.0).main.get("html")
 
@@ -161,7 +163,7 @@ def test_the_time_of_an_epoch_is_measured_on_request_for_every_model_that_can_be
     at = choose_folder(open_page, make_folder(tmp_path / "small", "a", "b"))
     at.session_state["compare"] = True
     fill(at, depth=5, batch_size=2)
-    press(at, "Measure the time of an epoch")
+    press(at, MEASURE)
     table = at.dataframe[0].value.set_index("Model")
     unfit = {"SimpleCNN"}  # 16 pixels cannot be halved five times
     assert set(table.index[table["Multiply-adds"] == "images too small"]) == unfit
@@ -175,7 +177,7 @@ def test_the_time_of_an_epoch_is_measured_on_request_for_every_model_that_can_be
 def test_images_too_small_for_the_network_are_a_sentence_and_the_form_stays(empty, open_page, tmp_path):
     at = fill(choose_folder(open_page, make_folder(tmp_path / "small", "a", "b")), depth=5)
     (error,) = at.error
-    assert "5 blocks needs images of at least 32×32 pixels; these are 16×16. Choose a depth of at most 4." in error.value
+    assert all(named in error.value for named in ("5", "32×32", "16×16", "at most 4")) and is_a_sentence(error.value)
     assert set(shown(at).values()) == {"–"}
     assert not fill(at, depth=4).error
     assert shown(at)["Parameters"] == f"{parameters('simple', 16, 3, 2, depth=4):,}"
@@ -186,7 +188,7 @@ def test_a_settings_file_fills_the_form(empty, open_page):
     at = upload(open_page("configure"), chosen | {"drop_at": "0.4", "width": 2, "flip": "alternating"})
     config = make_config(**chosen, drop_at="0.4", width=2, flip="alternating")
     for name in FIELDS:
-        if name != "data" and found(at, name):
+        if name != "data" and widgets_of(at, name):
             assert field(at, name).value == getattr(config, name), name
     assert not at.error and not at.exception
     fill(at, epochs=8)
@@ -214,22 +216,22 @@ def test_a_settings_file_in_yaml_may_name_a_folder_as_its_data(empty, open_page,
 
 
 @pytest.mark.parametrize(
-    "content, said",
+    "content, named",
     [
-        (b'{"epochs": 0}', "Epochs must be a whole number"),
-        (b'{"colour": "red"}', "There is no setting called"),
-        (b'{"model": "![x](http://192.0.2.1/x.png)"}', r"Model must be one of"),
-        (b"[1, 2]", "does not hold settings"),
-        (b"{", "neither JSON nor YAML"),
-        (b"\xff\xfe\x00", "neither JSON nor YAML"),
-        (b"", "does not hold settings"),
-        (b" " * 200_000, "larger than"),
+        (b'{"epochs": 0}', "Epochs"),
+        (b'{"colour": "red"}', "colour"),
+        (b'{"model": "![x](http://192.0.2.1/x.png)"}', "Model"),
+        (b"[1, 2]", "settings.json"),
+        (b"{", "settings.json"),
+        (b"\xff\xfe\x00", "settings.json"),
+        (b"", "settings.json"),
+        (b" " * 200_000, "100,000"),
     ],
 )
-def test_a_settings_file_that_is_no_good_is_refused_in_words_and_the_form_is_left_as_it_was(empty, open_page, content, said):
+def test_a_wrong_settings_file_is_refused_and_the_form_is_unchanged(empty, open_page, content, named):
     at = upload(fill(open_page("configure"), epochs=7), content)
     (error,) = at.error
-    assert error.value.startswith("The form was left as it is. ") and said in error.value
+    assert error.value.startswith(UNCHANGED) and named in error.value and is_a_sentence(error.value)
     assert "![" not in error.value
     assert field(at, "epochs").value == 7
     assert not at.exception

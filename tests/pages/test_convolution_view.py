@@ -18,8 +18,8 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.preprocessing import received
 from cnn_core.lessons.glossary import read_glossary
 from pages.charts.components.convolution import TILES, TracedModel, layer_in_numbers, strip_in_numbers
+from pages.shared.image_input import UPLOAD, input_key
 from pages.shared.links import term_link
-from pages.shared.own_image import UPLOAD, way_key
 from pages.shared.text import plain
 from pages.views.learn.convolution import CHOOSE_IMAGE, EXPLANATION, KEY, prediction_text
 from tests.explain.nets import CLASSES, SIDE, network, pictures
@@ -122,7 +122,7 @@ def test_the_first_convolution_of_a_test_image_is_shown(trained, open_page):
 
 
 def choose_upload(at):
-    (ways,) = (group for group in at.button_group if group.key == way_key(KEY))
+    (ways,) = (group for group in at.button_group if group.key == input_key(KEY))
     return ways.set_value(UPLOAD).run()
 
 

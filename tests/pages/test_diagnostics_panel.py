@@ -9,7 +9,7 @@ from cnn_core.runs.history import History
 from cnn_core.runs.lock import hold
 from pages.views.train.diagnostics import LOOK_SECONDS
 from tests.helpers import write_pictures
-from tests.pages.form import FIELDS, buttons, field, found, press, press_start
+from tests.pages.form import FIELDS, buttons, field, press, press_start, widgets_of
 
 CLASSES = tuple("abcdefghij")
 CHOSEN = {
@@ -65,7 +65,7 @@ def test_the_button_opens_the_form_with_the_change_and_everything_else_as_it_was
     at = press(open_page("train", run=run), OFFER)
     assert at.title[0].value == "Configure a run" and not at.exception and not at.error
     expected = make_config(**CHOSEN | {"learning_rate": 0.02})
-    shown = [name for name in FIELDS if found(at, name)]
+    shown = [name for name in FIELDS if widgets_of(at, name)]
     assert {name: field(at, name).value for name in shown} == {name: getattr(expected, name) for name in shown}
     assert set(CHOSEN) <= set(shown)
     assert len(empty.runs()) == 1, "nothing is started by looking"

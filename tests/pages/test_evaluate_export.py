@@ -13,7 +13,7 @@ from cnn_core.data.source import finish
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.metrics.evaluation import evaluate_run, load_part
 from cnn_core.runs.organizer import RunOrganizer
-from pages.views.evaluate.export import MADE
+from pages.shared.cache import EVALUATION_FILES
 
 RUN = "0001-digits"
 BUTTONS = ["Make the report", "Make the table", "Make the picture"]
@@ -35,7 +35,7 @@ def press(at, label):
 
 
 def content(at, title):
-    return at.session_state[MADE][title][1]
+    return at.session_state[EVALUATION_FILES.key][title][1]
 
 
 def choose_part(at, part):

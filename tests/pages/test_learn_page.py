@@ -16,13 +16,7 @@ from pages.shared.links import term_link
 from pages.shared.run_selection import STATUS
 from pages.shared.text import plain
 from pages.views.learn.attempt import NO_PAIR_FINISHED, OPEN_B, PRELIMINARY_RESULT, REPEAT, RESULT, runs_ahead
-from pages.views.learn.attempt_form import (
-    DIGITS_TITLE,
-    GET_PHOTOGRAPHS,
-    PREDICTION_MISSING,
-    digits_duration,
-    measure_pair,
-)
+from pages.views.learn.attempt_form import DIGITS_TITLE, GET_PHOTOGRAPHS, PREDICTION_MISSING, digits_duration, measure_pair
 from pages.views.learn.exercises import changed_settings, progress_text
 from pages.views.learn.illustrations import DIGIT_VERSIONS, ILLUSTRATIONS
 from tests.helpers import drain, write_pictures

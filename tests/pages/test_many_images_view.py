@@ -1,4 +1,4 @@
-"""Many pictures in the Gallery: counts and a table as the engine has them, refusals in words, nothing left behind, names stay text."""
+"""Many images in the Gallery: counts and a table as the classifier gives them, messages for refusals, no files left, names stay text."""
 
 import csv
 import gc
@@ -14,7 +14,8 @@ from sklearn.datasets import load_digits
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from pages.shared.progress import CANCELLED
-from pages.views.gallery.many_images import DONE
+from pages.views.gallery import many_images, many_results
+from pages.views.gallery.many_images import RESULT
 from tests.helpers import is_a_sentence
 
 RUN = "0001-digits"
@@ -47,15 +48,14 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 def upload(at, content: bytes, name: str = "digits.zip"):
     at.file_uploader[0].upload(name, content, "application/zip").run()
-    (button,) = [button for button in at.button if button.label == "Classify all"]
-    return button.click().run()
+    return at.button(key="classify-all").click().run()
 
 
 def view(open_page):
-    return open_page("gallery", run=RUN, view="Many pictures")
+    return open_page("gallery", run=RUN, view=many_images.TITLE)
 
 
-def told(at) -> dict[str, str]:
+def metrics(at) -> dict[str, str]:
     return {metric.label: metric.value for metric in at.metric}
 
 
@@ -67,8 +67,8 @@ def left_behind(store) -> list[Path]:
 
 def test_at_first_the_view_says_what_to_do(trained, open_page):
     at = view(open_page)
-    assert "Choose a zip archive" in at.info[0].value
-    assert [button.disabled for button in at.button if button.label == "Classify all"] == [True]
+    assert at.info[0].value == many_images.EMPTY_TEXT
+    assert at.button(key="classify-all").disabled
     assert not at.exception
 
 
@@ -86,11 +86,11 @@ def test_a_zip_is_answered_as_its_pictures_are_one_by_one(own_trained, open_page
             assert row["predicted"] == ranked[0][0] and float(row["probability"]) == pytest.approx(ranked[0][1], abs=1e-5)
     answered = {name: row for name, row in rows.items() if row["predicted"]}
     right = sum(name.split("/")[0] == row["predicted"] for name, row in answered.items())
-    assert told(at) == {
-        "Pictures answered": "31",
-        "“I don’t know”": str(sum(float(row["probability"]) < 0.9 for row in answered.values())),
-        "Files without an answer": "2",
-        "Accuracy on 30 in class folders": f"{right / 30:.1%}",
+    assert metrics(at) == {
+        many_results.CLASSIFIED: "31",
+        many_results.UNSURE: str(sum(float(row["probability"]) < 0.9 for row in answered.values())),
+        many_results.FAILED: "2",
+        "Accuracy (30 images)": f"{right / 30:.1%}",
     }
     assert len(at.get("plotly_chart")) == 1 and len(at.get("download_button")) == 1
 
@@ -103,22 +103,22 @@ def test_the_least_sure_pictures_come_first_and_names_stay_text(own_trained, ope
     assert shown.count("<figure") == 24 and at.get("pagination")[0].num_pages == 2
     least = min(rows, key=lambda row: float(row["probability"]))["file"]
     assert shown.index(f"<small>{html.escape(least)}</small>") == shown.index("<small>")
-    next(group for group in at.button_group if "First" in group.options).set_value("First").run()
+    at.button_group(key="many-order").set_value(many_results.FIRST).run()
     first = at.main.get("html")[0].value
     assert f"<small>{html.escape(rows[0]['file'])}</small>" in first
     assert "<img src=x" not in shown + first and html.escape(MARKUP) in first
     assert set(at.dataframe[0].value["File"]) == {"blank.png", "3/notes.png"}
-    assert all(map(is_a_sentence, at.dataframe[0].value["Why"]))
+    assert all(map(is_a_sentence, at.dataframe[0].value["Reason"]))
 
 
 def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leaves_none(own_trained, open_page):
     at = upload(view(open_page), zipped(files(5)))
     (before,) = left_behind(own_trained)
     upload(at, zipped(files(3)))
-    assert told(at)["Pictures answered"] == "4"
+    assert metrics(at)[many_results.CLASSIFIED] == "4"
     (after,) = left_behind(own_trained)
     assert after != before and not before.parent.exists()
-    del at.session_state[DONE]
+    del at.session_state[RESULT]
     assert left_behind(own_trained) == []
 
 
@@ -141,14 +141,14 @@ def test_a_path_on_the_server_is_classified_and_left_as_it_was(own_trained, open
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_bytes(files(1)["0/000.png"])
     at = view(open_page)
-    next(group for group in at.button_group if "Path on the server" in group.options).set_value("Path on the server").run()
-    for path, error in ((str(tmp_path / "nowhere"), "neither a folder nor a zip"), ("~nobody-here/a", "Nothing was classified")):
+    at.button_group(key="many-source").set_value(many_images.PATH).run()
+    for path, error in ((str(tmp_path / "nowhere"), "neither a folder nor a zip"), ("~nobody-here/a", many_images.REFUSED)):
         at.text_input(key="many-path").set_value(path).run()
-        next(button for button in at.button if button.label == "Classify all").click().run()
+        at.button(key="classify-all").click().run()
         assert error in at.error[0].value and not at.exception
     at.text_input(key="many-path").set_value(str(tmp_path / "in")).run()
-    next(button for button in at.button if button.label == "Classify all").click().run()
-    assert told(at)["Pictures answered"] == "1" and not at.error
+    at.button(key="classify-all").click().run()
+    assert metrics(at)[many_results.CLASSIFIED] == "1" and not at.error
     assert (tmp_path / "in" / "a.png").exists()
 
 
@@ -157,14 +157,13 @@ def test_a_cancelled_start_says_so_and_leaves_nothing(own_trained, open_page):
     at.file_uploader[0].upload("digits.zip", zipped(files()), "application/zip").run()
     at.session_state[CANCELLED] = f"many-{RUN}"  # what a press on Cancel leaves
     at.run()
-    assert any("Cancelled: nothing was kept" in info.value for info in at.info)
-    next(button for button in at.button if button.label == "Classify all").click().run()
-    assert told(at)["Pictures answered"] == "31" and not any("Cancelled" in info.value for info in at.info)
+    assert many_images.CANCELLED_TEXT in [info.value for info in at.info]
+    at.button(key="classify-all").click().run()
+    assert metrics(at)[many_results.CLASSIFIED] == "31" and not any("Cancelled" in info.value for info in at.info)
 
 
 def test_work_that_is_broken_off_leaves_nothing(own_trained, tmp_path, monkeypatch):
-    """As Streamlit breaks off a page that was left or pressed Cancel on: by an error that is no Exception, from the bar."""
-    from pages.views.gallery import many_images
+    """Streamlit ends a page that is left or cancelled by an exception outside Exception, raised at the progress bar."""
 
     class Left(BaseException):
         pass
@@ -175,8 +174,8 @@ def test_work_that_is_broken_off_leaves_nothing(own_trained, tmp_path, monkeypat
         raise Left
 
     monkeypatch.setenv("CNN_STUDIO_HOME", str(own_trained.home.root))
-    monkeypatch.setattr(many_images, "watch", leave)
+    monkeypatch.setattr(many_images, "run_with_progress", leave)
     (tmp_path / "in.zip").write_bytes(zipped(files()))
     with pytest.raises(Left):
-        many_images._watch(own_trained.run(RUN), Classifier(own_trained.home.run_folder(RUN)), tmp_path / "in.zip")
+        many_images.classify_path(own_trained.run(RUN), Classifier(own_trained.home.run_folder(RUN)), tmp_path / "in.zip")
     assert left_behind(own_trained) == []

@@ -1,4 +1,4 @@
-"""Small images as HTML: the very pixels, with alternative text, and every name from outside as text."""
+"""Small images as HTML: exact pixels, alternative text, and names from outside as text."""
 
 import base64
 import html.parser
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.charts.images import labelled_grid, picture_html
+from pages.charts.images import image_html, labelled_grid
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror="alert(2)">'
 
@@ -40,27 +40,27 @@ def pixels_of(image_tag):
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3)])
 def test_a_picture_is_shown_with_its_very_pixels(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    (image,) = Parsed(picture_html(pixels, "What the network received", width=128)).all("img")
+    (image,) = Parsed(image_html(pixels, "Model input", width=128)).all("img")
     np.testing.assert_array_equal(pixels_of(image), pixels.squeeze())
-    assert image["alt"] == "What the network received"
+    assert image["alt"] == "Model input"
 
 
 def test_small_pictures_are_enlarged_in_blocks_and_large_ones_are_sent_smaller():
-    small = picture_html(np.zeros((8, 8, 3), np.uint8), "", width=128)
+    small = image_html(np.zeros((8, 8, 3), np.uint8), "", width=128)
     assert "image-rendering: pixelated" in small
-    large = picture_html(Image.new("RGB", (4000, 1000)), "", width=280)
+    large = image_html(Image.new("RGB", (4000, 1000)), "", width=280)
     assert "pixelated" not in large
     assert pixels_of(Parsed(large).all("img")[0]).shape == (140, 560, 3)
 
 
 def test_showing_a_picture_leaves_the_picture_as_it_was():
     picture = Image.new("RGB", (4000, 1000))
-    picture_html(picture, "", width=280)
+    image_html(picture, "", width=280)
     assert picture.size == (4000, 1000)
 
 
 def test_alternative_text_cannot_break_out_of_its_attribute():
-    parsed = Parsed(picture_html(np.zeros((8, 8, 3), np.uint8), HOSTILE, width=128))
+    parsed = Parsed(image_html(np.zeros((8, 8, 3), np.uint8), HOSTILE, width=128))
     assert [tag for tag, _ in parsed.tags] == ["img"]
     assert parsed.all("img")[0]["alt"] == HOSTILE
 

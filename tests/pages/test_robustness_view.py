@@ -178,10 +178,10 @@ def test_where_nothing_is_lost_the_sentence_says_so():
 
 def test_the_time_that_is_left_follows_from_the_steps_since_the_first_report():
     left = TimeLeft()
-    said = [left.in_words(Progress("Trying", done, 40), now) for done, now in ((0, 100.0), (1, 101.0), (10, 105.0), (30, 120.0))]
+    said = [left.estimate(Progress("Trying", done, 40), now) for done, now in ((0, 100.0), (1, 101.0), (10, 105.0), (30, 120.0))]
     assert said == ["", "", ", about 15 s left", ", about 7 s left"]
     assert (
-        left.in_words(Progress("Another stage", 0, 900), 121.0) == ""
-        and left.in_words(Progress("Another stage", 0, 900), 200.0) == ""
+        left.estimate(Progress("Another stage", 0, 900), 121.0) == ""
+        and left.estimate(Progress("Another stage", 0, 900), 200.0) == ""
     )
-    assert left.in_words(Progress("Another stage", 90, 900), 221.0) == ", about 15 min left"
+    assert left.estimate(Progress("Another stage", 90, 900), 221.0) == ", about 15 min left"

@@ -1,4 +1,4 @@
-"""The start page: says what to do first, starts a useful run with one click, and lists the runs so far."""
+"""The Start page: one button starts a first run, and the latest runs are listed."""
 
 import pytest
 
@@ -29,14 +29,14 @@ def test_showing_the_new_run_again_starts_no_second_one(empty, open_page):
     assert len(empty.runs()) == 1
 
 
-def test_the_start_page_lists_runs_newest_first_with_status_and_test_accuracy(own_trained, open_page):
+def test_the_start_page_lists_runs_newest_first_with_status_and_validation_accuracy(own_trained, open_page):
     waiting = own_trained.create(make_config())
     at = open_page("start")
-    accuracy = own_trained.run("0001-digits").summary["test_accuracy"]
+    accuracy = own_trained.run("0001-digits").summary["best_val_accuracy"]
     links = [link.label for link in at.get("page_link") if "digits**" in link.label]
     assert links == [f"**{waiting}**", "**0001-digits**"]
     captions = [caption.value for caption in at.caption]
-    assert captions == [f"{make_config().epochs} epochs planned", f"{accuracy:.1%} test accuracy"]
+    assert captions == [f"{make_config().epochs} epochs planned", f"{accuracy:.1%} validation accuracy"]
     assert not at.exception
 
 

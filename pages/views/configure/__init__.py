@@ -1,1 +1,1 @@
-"""The parts of the Configure page."""
+"""The views of the Configure page."""

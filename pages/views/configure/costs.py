@@ -1,6 +1,6 @@
-"""What networks cost before they are trained: the chosen one's figures, and all of them beside each other.
+"""What models cost before they are trained: the figures of the chosen model, and a table of all models.
 
-Times are measured at the press of a button: real training steps on this machine.
+Times are measured at the press of a button, by real training steps on this machine.
 """
 
 import sys
@@ -16,67 +16,68 @@ from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.models.registry import FAMILIES
-from pages.shared.forms import default_of
-from pages.shared.tryouts import keep, kept
+from pages.shared import cache
+from pages.shared.forms import default_value
 
 if TYPE_CHECKING:
     from cnn_core.models.cost import Cost
 
 FIGURES = {
-    "Parameters": "Trainable numbers of the network.",
-    "Multiply-adds": "Of one image's way through the network; training takes three times that.",
-    "Memory": "Of training at this batch size, about: weights, their steps, and what the way back needs.",
+    "Parameters": "Number of trainable values of the model.",
+    "Multiply-adds": "For the forward pass of one image; a training step takes three times as many.",
+    "Memory": "Estimate for training with this batch size: weights, gradients, optimizer state and activations.",
 }
-NOT_YET, NONE = ("…",) * len(FIGURES), ("–",) * len(FIGURES)
-LAST = "last-cost"
+PENDING, UNKNOWN = ("…",) * len(FIGURES), ("–",) * len(FIGURES)
+PREVIOUS = "previous-cost"
 PAINT_SECONDS = 0.15  # loading torch holds the interpreter for seconds: in this time the form is sent to the browser first
-MEASURED_SECONDS = 0.5  # for each network; a slow one takes two steps, however long
+MEASURED_SECONDS = 0.5  # for each model; a slow model takes two steps, however long
+MEASURE = "Measure the time of an epoch"
 
 
-def reserve_cost() -> list[DeltaGenerator]:
-    """The place of the chosen network's figures: "…", or those of the last rerun, until `show_cost` knows better."""
+def reserve_model_cost() -> list[DeltaGenerator]:
+    """Draw the figures of the last rerun, or "…", and return their places for `show_model_cost`."""
     grid = st.grid(len(FIGURES), min_column_width=150)
     places = [grid.empty() for _ in FIGURES]
-    _draw(places, st.session_state.get(LAST, NOT_YET))
+    _draw(places, st.session_state.get(PREVIOUS, PENDING))
     return places
 
 
-def show_cost(places: list[DeltaGenerator], config: TrainConfig, info: DataInfo) -> None:
-    """What the chosen network asks for. Raises SettingError when it cannot be built for these images."""
-    figures = NONE
+def show_model_cost(places: list[DeltaGenerator], config: TrainConfig, info: DataInfo) -> None:
+    """Draw the cost of the chosen model. Raises SettingError when it cannot be built for these images."""
+    figures: Sequence[str] = UNKNOWN
     if "torch" not in sys.modules:
         time.sleep(PAINT_SECONDS)
     try:
         cost = _cost(config.model, info, config.batch_size, config.model_options)
         figures = (f"{cost.parameters:,}", _short(cost.multiply_adds), f"{cost.memory_bytes / 1e6:,.0f} MB")
     finally:
-        st.session_state[LAST] = figures
+        st.session_state[PREVIOUS] = figures
         _draw(places, figures)
 
 
-def model_table(config: TrainConfig, info: DataInfo) -> None:
-    """Every family beside the others, at this data's shape and this batch size; the times are measured on request."""
+def compare_models(config: TrainConfig, info: DataInfo) -> None:
+    """Show a table of every model for this data and batch size; times are measured at the press of a button."""
     table = st.expander("Compare the models", icon=":material/table_chart:", key="compare", on_change="rerun")
     if not table.open:
         return
     with table:
         options = tuple(config.model_options.values())
-        key = ("times", info, config.validation_share, config.batch_size, config.device, config.model, options)
+        version = (info, config.validation_share, config.batch_size, config.device, config.model, options)
         if st.button(
-            "Measure the time of an epoch",
+            MEASURE,
             icon=":material/timer:",
-            help="Takes a few real training steps with each network on this machine. A training that runs meanwhile slows both.",
+            help="Takes a few real training steps with each model on this machine. A run that trains at the same time slows both down.",
         ):
-            keep(key, _measure(config, info))
-        times = kept(key) or {}
-        rows = [_row(name, config, info, times.get(name)) for name in FAMILIES]
+            cache.compute(cache.EPOCH_TIMES, "seconds", version, _measure(config, info))
+        seconds = cache.load(cache.EPOCH_TIMES, "seconds", version) or {}
+        rows = [_row(name, config, info, seconds.get(name)) for name in FAMILIES]
         st.dataframe(
             rows,
             hide_index=True,
             height="content",
             column_config={"Parameters": st.column_config.NumberColumn(format="localized")},
             placeholder="–",
-            alt="What every model costs",
+            alt="Parameters, computation, memory and time of every model",
         )
 
 
@@ -100,14 +101,14 @@ def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) 
 
 
 def _options(name: str, config: TrainConfig) -> dict[str, Any]:
-    """The chosen network's options as set in the form; those of the others at their defaults."""
+    """Return the chosen model's options from the form, and the defaults of any other model."""
     if name == config.model:
         return config.model_options
-    return {option: default_of(option, {"data": config.data, "model": name}) for option in FAMILIES[name].options}
+    return {option: default_value(option, {"data": config.data, "model": name}) for option in FAMILIES[name].options}
 
 
 def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, dict[str, float]]:
-    """Seconds per epoch of every family."""
+    """Return the seconds per epoch of every model that fits these images."""
     from cnn_core.device import choose_arithmetic, choose_device
     from cnn_core.models.cost import measure_step_seconds
 
@@ -139,5 +140,5 @@ def _cost(name: str, info: DataInfo, batch_size: int, options: dict[str, Any]) -
 
 
 def _short(number: int) -> str:
-    """123,400,000 as "123 M"."""
+    """Return a large number in millions or billions: "123.4 M", "1.23 G"."""
     return f"{number / 1e9:.2f} G" if number >= 1e9 else f"{number / 1e6:.1f} M"

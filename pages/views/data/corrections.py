@@ -9,9 +9,9 @@ from cnn_core.data.index import USED, Item
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import PARTS
 from pages.charts.components.picker import GridImage, pick_images, untick
-from pages.charts.images import picture_html
+from pages.charts.images import image_html
 from pages.shared.choice import choose_class
-from pages.shared.people import may_change, say_whose
+from pages.shared.people import may_change, show_owner
 from pages.shared.text import plain
 
 PAGE, PAIRS_PAGE = 32, 8
@@ -64,7 +64,7 @@ def _filters(source: ImportedSource) -> tuple[str, tuple[int, ...]]:
 def _actions(source: ImportedSource, picked: list[int]) -> None:
     """What can be done with the ticked images."""
     if not may_change(owner := owner_of(source.folder)):
-        say_whose(owner)
+        show_owner(owner)
         return
     if not picked:
         st.caption("Tick images to exclude them or to change their class.")
@@ -103,7 +103,7 @@ def show_duplicates(source: ImportedSource) -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             for item in (first, second):
                 with st.container(width=190):
-                    st.html(picture_html(pool[item.row], _alt(item, classes), width=96))
+                    st.html(image_html(pool[item.row], _alt(item, classes), width=96))
                     st.caption(plain(_about(item, classes)))
             with st.container(width="stretch"):
                 st.badge(

@@ -9,10 +9,10 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.library import DataQuality, check_quality, remove_set
 from cnn_core.data.owners import owner_of
 from cnn_core.errors import StudioError
+from pages.shared.address import choose_view
 from pages.shared.links import page_file
-from pages.shared.people import may_change, say_whose
+from pages.shared.people import may_change, show_owner
 from pages.shared.server import get_store
-from pages.shared.tabs import choose_view
 from pages.shared.text import plain
 from pages.views.data.augmentation import show_augmentations
 from pages.views.data.corrections import EDITED, show_corrections, show_duplicates, show_images
@@ -84,7 +84,7 @@ def _offer_more(name: str, source: ImportedSource) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(page_file("configure"), label="Train on it", icon=":material/tune:", query_params={"data": name})
         if not may_change(owner := owner_of(source.folder)):
-            say_whose(owner)
+            show_owner(owner)
             return
         with st.popover("Remove this data set", icon=":material/delete:"):
             st.write(

@@ -8,9 +8,9 @@ import streamlit as st
 from cnn_core.errors import StudioError
 from cnn_core.inference.confidence import NEUTRAL, Calibration, calibration_of, read_calibration, save_calibration
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
-from pages.shared.people import may_change, say_whose
+from pages.shared.people import may_change, show_owner
 from pages.shared.progress import CANCELLED
-from pages.shared.run_selection import with_temperature
+from pages.shared.run_models import with_temperature
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _show_fitting(subject: EvaluationSubject, calibration: Calibration) -> None:
     if calibration.is_fitted:
         _tell_fitted(calibration)
     if not may_change(subject.run.owner):
-        say_whose(subject.run.owner)
+        show_owner(subject.run.owner)
         return
     with st.container(horizontal=True):
         is_asked = st.button(

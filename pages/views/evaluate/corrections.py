@@ -9,10 +9,10 @@ from cnn_core.data.imported import ImportedSource, OnDemandSource
 from cnn_core.data.owners import owner_of
 from pages.charts.components.picker import untick
 from pages.shared.evaluation_subject import EvaluationSubject
+from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
-from pages.shared.people import may_change, say_whose
+from pages.shared.people import may_change, show_owner
 from pages.shared.server import get_store
-from pages.shared.settings_files import fill_form
 
 MADE = "evaluate-corrections"  # a sentence on the correction that was just made
 
@@ -43,7 +43,7 @@ def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, sugg
         )
         return
     if not may_change(owner := owner_of(source.folder)):
-        say_whose(owner)
+        show_owner(owner)
         return
     if not picked:
         st.caption("Tick images to exclude them from the data or to correct their class.")

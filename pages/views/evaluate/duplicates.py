@@ -6,7 +6,7 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index import Item
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import PARTS as ORDER
-from pages.charts.images import picture_html
+from pages.charts.images import image_html
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.people import may_change
 from pages.shared.text import plain
@@ -45,7 +45,7 @@ def _show_pair(source: ImportedSource, pair: tuple[Item, Item], is_same: bool) -
             part = PARTS[ORDER[item.part]]
             with st.container(width=190):
                 about = f"{part.capitalize()} image, {classes[item.label]}"
-                st.html(picture_html(pool[item.row], about, width=96))
+                st.html(image_html(pool[item.row], about, width=96))
                 st.caption(plain(f"{about} · {item.path}"))
                 if may_change(owner_of(source.folder)):
                     st.button(

@@ -6,6 +6,7 @@ In: a subject. Out: downloads. What was made is kept for this session until anot
 import io
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,15 +14,14 @@ import streamlit as st
 from cnn_core.data.imported import image_names
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import read_calibration
+from pages.shared import cache
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
-from pages.shared.made_files import make_or_offer
 from pages.shared.server import get_store
-from pages.shared.text import size_in_words
+from pages.shared.text import format_size
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
-MADE = "taken-along"
 Making = Generator[Progress, None, bytes]
 
 
@@ -55,15 +55,20 @@ def show_export(subject: EvaluationSubject) -> None:
 def _show_file(subject: EvaluationSubject, evaluation: "Evaluation", card: EvaluationDownload) -> None:
     """The button that makes the file, or, where it is made, the one that gives it."""
     asked = f"{subject.name} {evaluation.key} {subject.run} {read_calibration(subject.folder)}"
-    button = {"label": f"Make the {card.title.lower()}", "icon": card.icon, "key": f"make-{card.file}-{subject.name}"}
-    make_or_offer(
-        MADE, card.title, asked, button, lambda: card.make(subject, evaluation), lambda content: _offer(subject, card, content)
+    button = partial(st.button, f"Make the {card.title.lower()}", icon=card.icon, key=f"make-{card.file}-{subject.name}")
+    cache.compute_or_offer(
+        cache.EVALUATION_FILES,
+        card.title,
+        asked,
+        button,
+        lambda: card.make(subject, evaluation),
+        lambda content: _offer(subject, card, content),
     )
 
 
 def _offer(subject: EvaluationSubject, card: EvaluationDownload, content: bytes) -> None:
     st.download_button(
-        f"Download ({size_in_words(len(content))})",
+        f"Download ({format_size(len(content))})",
         content,
         file_name=_file_name(subject, card),
         mime=card.mime,

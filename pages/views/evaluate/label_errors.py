@@ -10,7 +10,7 @@ import streamlit as st
 from cnn_core.data.source import ImageSet, finish
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
-from pages.shared.progress import watch
+from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.views.evaluate.corrections import editable, show_actions
 
@@ -89,7 +89,7 @@ def _of_seen(subject: EvaluationSubject) -> FoundLabelErrors | None:
         if recipe is None:
             return None
         steps = in_turn(get_store(), recipe.device, cross_validate_run(source, subject.folder, recipe))
-        found = watch(steps, f"cross-validation-{subject.run.id}")
+        found = run_with_progress(steps, f"cross-validation-{subject.run.id}")
         st.session_state.pop(ASKED, None)
     st.caption(
         "Four networks were trained for this, each without a quarter of the images, and asked about that quarter only. Their answers are "

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
-from pages.shared.evaluation_cache import keep
+from pages.shared.evaluation_results import compute_once
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.text import plain
 
@@ -126,7 +126,7 @@ def _areas_of(subject: EvaluationSubject, evaluation: "Evaluation") -> "Areas | 
 
     if len(evaluation.classes) > MOST_CLASSES:
         return None
-    return keep(subject, evaluation, f"areas-{evaluation.temperature}", lambda: class_areas(evaluation))
+    return compute_once(subject, evaluation, f"areas-{evaluation.temperature}", lambda: class_areas(evaluation))
 
 
 @st.fragment

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.charts.robustness import robustness_chart
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
-from pages.shared.progress import CANCELLED, watch
+from pages.shared.progress import CANCELLED, run_with_progress
 from pages.views.evaluate.robustness_examples import show_examples
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _measure(subject: EvaluationSubject, evaluation: "Evaluation", most: int) ->
             icon=":material/info:",
         )
         return None
-    found = watch(robustness_of(subject.folder, subject.epoch, evaluation.key, subject.images(), most), name)
+    found = run_with_progress(robustness_of(subject.folder, subject.epoch, evaluation.key, subject.images(), most), name)
     st.session_state.pop(ASKED, None)
     return found
 

@@ -1,4 +1,4 @@
-"""The test images, each with what the network said of it: by class and answer, right or wrong, by how sure it was, in several orders."""
+"""The test images with their predictions, filtered by class, correctness and probability, in several orders."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,36 +9,46 @@ import streamlit as st
 
 from cnn_core.inference.confidence import Calibration, calibration_of
 from cnn_core.runs.run import Run
+from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.links import page_file
-from pages.shared.run_selection import evaluate_with_progress, with_temperature
+from pages.shared.run_models import evaluate_with_progress, with_temperature
 from pages.shared.server import get_store
-from pages.views.gallery.prediction import UNSURE, calibrated_in_words
+from pages.views.gallery.prediction import UNSURE, describe_calibration
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
-ORDERS: dict[str, int] = {"As in the set": 0, "Surest first": -1, "Least sure first": 1}  # the sign of confidence to sort by
-SURE = "How sure (probability, %)"
-SURE_HELP = (
-    "Only images whose answer the network holds this probable: look at those of which it is sure and wrong, or right and unsure."
+TITLE = "Test images"
+ORDERS: dict[str, int] = {
+    "As in the set": 0,
+    "Most probable first": -1,
+    "Least probable first": 1,
+}  # the sign of the probability to sort by
+CORRECTNESS: dict[str, bool | None] = {"All": None, "Correct": True, "Wrong": False}
+PROBABILITY = "Probability (%)"
+PROBABILITY_HELP = (
+    "Shows only images whose predicted class has a probability in this range. Look at wrong predictions with a high probability and at correct ones "
+    "with a low probability."
 )
+ALL_CORRECT = "No test image matches this filter: all predictions are correct."
+NO_MATCH = "No test image matches this filter. Choose all classes or a wider range."
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which images, in which order. Classes by number, None for all; `sure`: closed range of the answer's probability, percent."""
+class ImageFilter:
+    """Which images in which order. Classes by index, None for all; probability: closed range in percent, of the predicted class."""
 
     true_class: int | None
     predicted: int | None
     is_right: bool | None
-    sure: tuple[int, int]
+    probability: tuple[int, int]
     order: str
 
-    def of(self, evaluation: "Evaluation") -> np.ndarray:
-        """Indices of the images, int64, in their order."""
-        low, high = self.sure
+    def apply(self, evaluation: "Evaluation") -> np.ndarray:
+        """Return the indices of the images, int64, in their order."""
+        low, high = self.probability
         indices = evaluation.select(
             true_class=self.true_class,
             predicted=self.predicted,
@@ -50,7 +60,7 @@ class Choice:
 
 
 def show_test_images(run: Run) -> None:
-    """The view."""
+    """Show the view."""
     calibration = calibration_of(get_store().home.run_folder(run.id))
     evaluation = with_temperature(run, evaluate_with_progress(run), calibration.temperature)
     _show(EvaluationSubject(run, None, "test"), evaluation, calibration)
@@ -58,65 +68,64 @@ def show_test_images(run: Run) -> None:
 
 @st.fragment
 def _show(subject: EvaluationSubject, evaluation: "Evaluation", calibration: Calibration) -> None:
-    """The chosen images a page at a time, with the probabilities that own pictures get."""
-    choice = _choose(subject, evaluation)
-    chosen = choice.of(evaluation)
-    st.caption(f"{len(chosen):,} of {len(evaluation):,} test images")
-    if told := _told(calibration):
-        st.caption(told)
-    if not len(chosen):
-        st.info(_why_none(choice, evaluation), icon=":material/search:")
+    """Show the filtered images a page at a time, with the probabilities that own images get too."""
+    image_filter = _choose(subject, evaluation)
+    indices = image_filter.apply(evaluation)
+    st.caption(f"{len(indices):,} of {len(evaluation):,} test images")
+    if note := describe_probabilities(calibration):
+        st.caption(note)
+    if not len(indices):
+        is_flawless = image_filter.is_right is False and evaluation.is_right.all()
+        st.info(ALL_CORRECT if is_flawless else NO_MATCH, icon=":material/search:")
         return
 
-    def look(image: int) -> None:
+    def open_explain(image: int) -> None:
         st.switch_page(page_file("evaluate"), query_params={"run": subject.run.id, "view": "Inside", "image": str(image)})
 
     show_image_grid(
-        subject, evaluation, chosen, f"browse-{subject.name}-{choice}", _verdicts(evaluation, calibration.threshold), look
+        subject, evaluation, indices, grid_key(subject, image_filter), captions(evaluation, calibration.threshold), open_explain
     )
 
 
-def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> Choice:
-    """The filters at the top; they stay as they are until another run is chosen."""
-    key, labels = f"browse-{subject.run.id}", [None, *range(len(evaluation.classes))]
+def grid_key(subject: EvaluationSubject, image_filter: ImageFilter) -> str:
+    """Return the key of the grid's widgets: every filter has its own selection."""
+    return f"browse-{subject.name}-{image_filter}"
 
-    def name(label: int | None) -> str:
-        return "Any class" if label is None else evaluation.classes[label]
 
+def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> ImageFilter:
+    """Draw the filters; they keep their values until another run is chosen."""
+    key, classes = f"browse-{subject.run.id}", evaluation.classes
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        true_class = st.selectbox("True class", labels, format_func=name, key=f"{key}-true", width=150)
-        predicted = st.selectbox("Predicted class", labels, format_func=name, key=f"{key}-said", width=150)
-        verdict = st.segmented_control(
-            "Prediction", ["All", "Right", "Wrong"], default="All", required=True, key=f"{key}-verdict"
+        true_class = choose_class("True class", classes, key=f"{key}-true", width=150)
+        predicted = choose_class("Predicted class", classes, key=f"{key}-predicted", width=150)
+        correctness = st.segmented_control(
+            "Prediction", list(CORRECTNESS), default="All", required=True, key=f"{key}-correctness"
         )
-        sure = st.slider(SURE, 0, 100, (0, 100), format="%d%%", key=f"{key}-sure", width=230, help=SURE_HELP)
-        order = st.selectbox("Order", list(ORDERS), key=f"{key}-order", width=165)
-    return Choice(true_class, predicted, None if verdict == "All" else verdict == "Right", sure, order)
+        probability = st.slider(
+            PROBABILITY, 0, 100, (0, 100), format="%d%%", key=f"{key}-probability", width=230, help=PROBABILITY_HELP
+        )
+        order = st.selectbox("Order", list(ORDERS), key=f"{key}-order", width=185)
+    return ImageFilter(true_class, predicted, CORRECTNESS[correctness or "All"], probability, order)
 
 
-def _told(calibration: Calibration) -> str:
-    """What the probabilities are, and below which of them no answer is given; nothing where the run says neither."""
-    told = []
+def describe_probabilities(calibration: Calibration) -> str:
+    """Return whether the probabilities are calibrated, and the threshold; "" where the run has neither."""
+    sentences = []
     if calibration.is_fitted:
-        told.append(f"Probabilities are those that your own pictures get {calibrated_in_words(calibration)}.")
+        sentences.append(f"The probabilities are the same as for your own images {describe_calibration(calibration)}.")
     if calibration.threshold:
-        told.append(f"Below {100 * calibration.threshold:g}% the network says that it does not know.")
-    return " ".join(told)
+        sentences.append(f"Below {100 * calibration.threshold:g}% the prediction is “{UNSURE}”.")
+    return " ".join(sentences)
 
 
-def _why_none(choice: Choice, evaluation: "Evaluation") -> str:
-    if choice.is_right is False and evaluation.is_right.all():
-        return "No test image fits this choice. The network got every one of them right."
-    return "No test image fits this choice. Choose any class, or a wider range."
+def captions(evaluation: "Evaluation", threshold: float) -> Callable[[int], str]:
+    """Return a function from an image's index to its caption: prediction, probability and truth; below `threshold` also UNSURE."""
 
-
-def _verdicts(evaluation: "Evaluation", threshold: float) -> Callable[[int], str]:
-    """What stands below the image of an index: the answer, how sure it is, and the truth; below `threshold`, that there is no answer."""
-
-    def verdict(index: int) -> str:
-        said, truth = evaluation.predicted[index], evaluation.labels[index]
+    def caption(index: int) -> str:
+        predicted, truth = evaluation.predicted[index], evaluation.labels[index]
         confidence = evaluation.scores.confidence[index]
-        answer = f"{evaluation.classes[said]} {confidence:.0%} {'✓' if said == truth else f'✗ is {evaluation.classes[truth]}'}"
-        return answer if confidence >= threshold else f"{UNSURE} ({answer})"
+        mark = "✓" if predicted == truth else f"✗ is {evaluation.classes[truth]}"
+        text = f"{evaluation.classes[predicted]} {confidence:.0%} {mark}"
+        return text if confidence >= threshold else f"{UNSURE} ({text})"
 
-    return verdict
+    return caption

@@ -1,4 +1,4 @@
-"""One network asked about one picture: the answer with the extras that were wished for, each kept as long as nothing it depends on changes."""
+"""Classifying one image with one run's model, with test-time augmentation and Grad-CAM where they are switched on. Results are cached."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,8 +9,9 @@ from PIL import Image
 
 from cnn_core.inference.confidence import Calibration, network_key
 from cnn_core.runs.run import Run
-from pages.charts.heatmaps import heat_over
-from pages.shared.run_selection import get_classifier
+from pages.charts.heatmaps import overlay_heatmap
+from pages.shared import cache
+from pages.shared.run_models import get_classifier
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
@@ -18,46 +19,60 @@ if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier, Prediction
     from cnn_core.inference.tta import AveragedPrediction
 
-KEPT = 64  # answers of all sessions: less than 1 MB each
-OPACITY = 0.7
-TOO_COARSE = 4  # positions: with so few a map says little about where
+OPACITY = 0.7  # of the heatmap
+TOO_COARSE = 4  # positions; with so few a map says little about the place
+NO_CONVOLUTION = "This model has no convolution layer, so there is no Grad-CAM."
 
 
 @dataclass(frozen=True, eq=False)
-class ClassificationRequest:
-    """What run `run` says. `views`: over how many looks its answer is the mean, with a sentence. `heat`: pixels (S, S, 3) uint8 of Grad-CAM over
-    what it received, None where that was not asked for or there is none, with a sentence. `network`: another one for other weights."""
+class ImageClassification:
+    """The prediction of run `run`.
+
+    weights_key: changes with the weights. views: over how many augmented views the prediction is averaged, with a note. heatmap: Grad-CAM over
+    the model's input, pixels (S, S, 3) uint8, None where it was not requested or there is none, with a note.
+    """
 
     run: Run
-    network: str
+    weights_key: str
     calibration: Calibration
     prediction: "Prediction"
     views: int = 1
     views_note: str = ""
-    heat: np.ndarray | None = None
-    heat_note: str = ""
+    heatmap: np.ndarray | None = None
+    heatmap_note: str = ""
 
     @property
     def name(self) -> str:
+        """The run's name, else its id."""
         return self.run.name or self.run.id
 
 
-def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_heat: bool) -> ClassificationRequest:
-    """The best model of `run` on an RGB picture. Raises ImageError when there is nothing to recognise in it, and RunError without a model."""
+def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_heatmap: bool) -> ImageClassification:
+    """Classify an RGB image with the best model of `run`. Raises ImageError for a blank image, and RunError without a model."""
     from cnn_core.inference.preprocessing import received
 
     classifier = get_classifier(run)
-    network = network_key(get_store().home.run_folder(run.id))
+    weights_key = network_key(get_store().home.run_folder(run.id))
     pixels, may_mirror = received(image, classifier.card), run.config.flip != "off"
-    answer = _classify(network, repr(classifier.card), repr(classifier.calibration), pixels, is_averaged, may_mirror, classifier)
-    heat, note = _heat(network, pixels, answer.prediction.ranked[0][0], classifier) if has_heat else (None, "")
-    views_note = _views_in_words(classifier, answer.views) if is_averaged else ""
-    return ClassificationRequest(run, network, classifier.calibration, answer.prediction, answer.views, views_note, heat, note)
+    result = _classify(
+        weights_key, repr(classifier.card), repr(classifier.calibration), pixels, is_averaged, may_mirror, classifier
+    )
+    heatmap, note = _heatmap(weights_key, pixels, result.prediction.ranked[0][0], classifier) if has_heatmap else (None, "")
+    views_note = _describe_views(classifier, result.views) if is_averaged else ""
+    return ImageClassification(
+        run, weights_key, classifier.calibration, result.prediction, result.views, views_note, heatmap, note
+    )
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False)
+@st.cache_data(max_entries=cache.PREDICTIONS.max_entries, show_spinner=False)
 def _classify(
-    network: str, card: str, calibration: str, pixels: np.ndarray, is_averaged: bool, may_mirror: bool, _classifier: "Classifier"
+    weights_key: str,
+    card: str,
+    calibration: str,
+    pixels: np.ndarray,
+    is_averaged: bool,
+    may_mirror: bool,
+    _classifier: "Classifier",
 ) -> "AveragedPrediction":
     from cnn_core.inference.tta import AveragedPrediction, average_views
 
@@ -66,30 +81,33 @@ def _classify(
     return AveragedPrediction(_classifier.rank(pixels, _classifier.probabilities(pixels[None])[0]), 1)
 
 
-def _views_in_words(classifier: "Classifier", views: int) -> str:
+def _describe_views(classifier: "Classifier", views: int) -> str:
     from cnn_core.inference.tta import shift_of
 
-    card, far = classifier.card, shift_of(classifier.card)
-    ways = "up, down, left and right" if card.ink else "to each corner"
-    mirrored = "" if views == 5 else ", each also mirrored"
-    return f"Mean of {views} views: as it is, and moved by {far} pixel{'s' * (far > 1)} {ways}{mirrored}."
+    card, shift = classifier.card, shift_of(classifier.card)
+    directions = "up, down, left and right" if card.ink else "to each corner"
+    flipped = "" if views == 5 else ", each also flipped"
+    return f"Mean of {views} views: the image, and the image shifted by {shift} pixel{'s' * (shift > 1)} {directions}{flipped}."
 
 
-@st.cache_data(max_entries=KEPT, show_spinner="Looking for what speaks for the class…")
-def _heat(network: str, pixels: np.ndarray, name: str, _classifier: "Classifier") -> tuple[np.ndarray | None, str]:
-    """Grad-CAM of the last convolution for class `name` over the pixels, and a sentence about it."""
+@st.cache_data(max_entries=cache.PREDICTIONS.max_entries, show_spinner="Computing Grad-CAM…")
+def _heatmap(weights_key: str, pixels: np.ndarray, name: str, _classifier: "Classifier") -> tuple[np.ndarray | None, str]:
+    """Return Grad-CAM of the last convolution for class `name` over pixels (S, S, C) uint8, and a note about it."""
     from cnn_core.explain.grad_cam import raw_grad_cam, to_heat
     from cnn_core.explain.layers import conv_layers
     from cnn_core.explain.single_image import normalised
 
     layers = list(conv_layers(_classifier.model))
     if not layers:
-        return None, "This network has no convolution, so there is no map of where it looked."
+        return None, NO_CONVOLUTION
     card = _classifier.card
-    raw = raw_grad_cam(_classifier.model, layers[-1], normalised(pixels, card), [card.classes.index(name)], is_activated=True)
+    target = np.array([card.classes.index(name)])
+    raw = raw_grad_cam(_classifier.model, layers[-1], normalised(pixels, card), target, is_activated=True)
     heat = to_heat(raw, pixels.shape[:2])[0]
     if not heat.any():
-        return None, f"Nothing that its last convolution sees speaks for {plain(name)}."
+        return None, f"Grad-CAM is zero everywhere: no output of the last convolution layer raises the score of {plain(name)}."
     height, width = raw.shape[1:]
-    coarse = ", too few to say where" if height * width <= TOO_COARSE else ""
-    return heat_over(pixels, heat, OPACITY), f"Yellow speaks for {plain(name)}; seen as {height}×{width} positions{coarse}."
+    coarse = ", too few to show the place" if height * width <= TOO_COARSE else ""
+    return overlay_heatmap(
+        pixels, heat, OPACITY
+    ), f"Yellow raises the score of {plain(name)}. Resolution: {height}×{width} positions{coarse}."

@@ -1,9 +1,11 @@
-"""The run's model as files for other programs: made when a button is pressed, and offered only if they predict what this page predicts.
+"""Exporting the run's model for other programs: files are made at the press of a button, and offered only if they predict what this page
+predicts.
 
-In: a run. Out: downloads. A file is kept for this session until the network, its calibration, or the run's summary changes.
+In: a run. Out: downloads. A file is kept for this session until the weights, their calibration or the run's summary change.
 """
 
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,22 +14,24 @@ from cnn_core.events import Progress
 from cnn_core.export.formats import FORMATS, GRAPH_FORMATS, MODEL_FORMATS, ExportFormat
 from cnn_core.inference.confidence import calibration_of, network_key
 from cnn_core.runs.run import Run
-from pages.shared.made_files import make_or_offer
+from pages.shared import cache
 from pages.shared.server import get_store
-from pages.shared.text import plain, size_in_words
+from pages.shared.text import format_size, plain
 
 if TYPE_CHECKING:
     from cnn_core.export.model_file import ExportedFile
 
-MADE = "exported-models"
+TITLE = "Export"
 DEFAULT_BUNDLE = ["onnx", "safetensors"]
 GRAPHS = " or ".join(graph.title for graph in GRAPH_FORMATS.values())
+BUNDLE_FILES, MODEL_CARD = "Model files in the bundle", "Model card"
+GRAPH_MISSING = f"Add {GRAPHS}: check.py needs a file that predicts without this program."
 
 
 def show_export(run: Run) -> None:
-    """The view."""
+    """Show the view."""
     st.caption(
-        "The best network of this run for other programs. Before a model file is offered, it is loaded back: its predictions for up to 1,000 "
+        "The best model of this run for other programs. Before a model file is offered, it is loaded back: its predictions for up to 1,000 "
         "images must equal those of this page."
     )
     columns = st.grid(min(3, len(FORMATS)), min_column_width=300)
@@ -40,14 +44,14 @@ def show_export(run: Run) -> None:
 
 
 def button_of(chosen: ExportFormat) -> str:
-    """The label of its button: "Make the bundle", "Make ONNX"."""
+    """Return the label of a format's button: "Make the bundle", "Make ONNX"."""
     return f"Make {chosen.title}" if chosen.kind == "graph" else f"Make the {chosen.title.lower()}"
 
 
 def _choose_files() -> tuple[str, ...]:
-    """The model files that go into the bundle."""
+    """Return the model files that go into the bundle."""
     chosen = st.pills(
-        "Model files in the bundle",
+        BUNDLE_FILES,
         list(MODEL_FORMATS),
         selection_mode="multi",
         default=DEFAULT_BUNDLE,
@@ -58,28 +62,29 @@ def _choose_files() -> tuple[str, ...]:
 
 
 def _show_file(run: Run, chosen: ExportFormat, bundled: tuple[str, ...]) -> None:
-    """The button that makes the file, or, once it is made, those that download it."""
+    """Show the button that makes the file, or, once it is made, those that download it."""
     is_enough = chosen.kind != "bundle" or any(name in GRAPH_FORMATS for name in bundled)
     if not is_enough:
-        st.caption(f"Choose {GRAPHS} too: check.py needs a file that predicts without this program.")
-    button = {
-        "label": button_of(chosen),
-        "icon": f":material/{chosen.icon}:",
-        "key": f"make-{chosen.name}-{run.id}",
-        "disabled": not is_enough,
-    }
-    make_or_offer(
-        MADE,
+        st.caption(GRAPH_MISSING)
+    button = partial(
+        st.button,
+        button_of(chosen),
+        icon=f":material/{chosen.icon}:",
+        key=f"make-{chosen.name}-{run.id}",
+        disabled=not is_enough,
+    )
+    cache.compute_or_offer(
+        cache.MODEL_FILES,
         chosen.name,
-        _key(run, bundled),
+        _version(run, bundled),
         button,
         lambda: _export(run, chosen, bundled),
         lambda exported: _offer(run, chosen, exported),
     )
 
 
-def _key(run: Run, bundled: tuple[str, ...]) -> str:
-    """The same for the same file: of this network, so calibrated, with this summary of its run."""
+def _version(run: Run, bundled: tuple[str, ...]) -> str:
+    """Return what the file's content depends on: weights, calibration, summary of the run, files of the bundle."""
     folder = get_store().home.run_folder(run.id)
     return f"{run.id} {network_key(folder)} {calibration_of(folder)} {run.summary} {bundled}"
 
@@ -95,10 +100,10 @@ def _offer(run: Run, chosen: ExportFormat, exported: "ExportedFile") -> None:
     if exported.verification:
         st.success(plain(exported.note), icon=":material/verified:")
     with st.container(horizontal=True):
-        name, size = f"{run.id}{chosen.suffix}", size_in_words(len(exported.content))
+        name, size = f"{run.id}{chosen.suffix}", format_size(len(exported.content))
         _download(chosen, f"Download ({size})", exported.content, name, chosen.mime)
         if exported.card and chosen.kind == "weights":
-            _download(chosen, "Its card", exported.card.to_json(), f"{run.id}.json", "application/json", is_first=False)
+            _download(chosen, MODEL_CARD, exported.card.to_json(), f"{run.id}.json", "application/json", is_first=False)
 
 
 def _download(chosen: ExportFormat, label: str, content: bytes | str, name: str, mime: str, is_first: bool = True) -> None:

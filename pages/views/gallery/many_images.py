@@ -1,7 +1,7 @@
-"""Many pictures at once: a zip, or a folder or zip on the server, classified under a bar; then what came of it, and a table to take along.
+"""The view of many images: a zip archive, or a folder or archive on the server, is classified with progress; then results and a table.
 
-The table lies in a folder of its own below the home's uploads. It goes with the session, when other pictures are classified, and when nothing
-was classified after all; what a server that died has left there is removed by a later upload.
+The table is a file in a folder of its own among the home's uploads. It is removed with the session and when other images are classified;
+what is left of a server that crashed is removed by a later upload.
 """
 
 import shutil
@@ -18,8 +18,8 @@ from cnn_core.data.archive import show_name
 from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
 from pages.shared.people import may_read_paths, person
-from pages.shared.progress import CANCELLED, watch
-from pages.shared.run_selection import get_classifier
+from pages.shared.progress import CANCELLED, run_with_progress
+from pages.shared.run_models import get_classifier
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.gallery.many_results import show_results
@@ -28,13 +28,19 @@ if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
     from cnn_core.inference.predictions import Tally
 
-DONE, UPLOADED = "many-done", "many-uploaded"
-Find = Callable[[], tuple[Path, bool]]  # the source, and whether it is an upload's own copy
+TITLE = "Many images"
+RESULT, UPLOADER_NUMBER = "many-result", "many-uploader-number"
+ZIP, PATH = "Zip archive", "Path on the server"
+CLASSIFY = "Classify all"
+EMPTY_TEXT = "Choose a zip archive or a folder on the server, then press “Classify all”."
+CANCELLED_TEXT = "Cancelled. No results were saved. Press “Classify all” to start again."
+REFUSED = "Nothing was classified."
+Source = Callable[[], tuple[Path, bool]]  # gives the path, and whether it is a copy of an upload
 
 
 @dataclass(eq=False)
-class Done:
-    """What was classified: by which run, from where, and the folder with the table, which is removed with this value."""
+class BatchClassification:
+    """Results of run `run` on the images of `title`, and the folder with the table, which is removed together with this object."""
 
     run: str
     title: str
@@ -46,91 +52,95 @@ class Done:
 
     @property
     def table(self) -> Path:
-        return self.folder / "answers.csv"
+        """The CSV file."""
+        return self.folder / "predictions.csv"
 
 
-def show_many(run: Run) -> None:
-    """The view."""
+def show_many_images(run: Run) -> None:
+    """Show the view."""
     classifier = get_classifier(run)
     st.caption(
-        "All pictures of a zip archive or a folder, each classified as a single one is. Sub-folders are read too; what cannot be read is listed by "
-        "name with the reason. Stay on this page until it is done."
+        "Classifies all images of a zip archive or a folder, with its sub-folders. Files that cannot be read are listed with the reason. Stay on this "
+        "page until it is done."
     )
-    find = _choose()
-    is_asked = st.button(
-        "Classify all",
+    source = _choose()
+    is_requested = st.button(
+        CLASSIFY,
         type="primary",
         icon=":material/play_arrow:",
-        disabled=find is None,
+        disabled=source is None,
         on_click=st.session_state.pop,
         args=(CANCELLED, None),
+        key="classify-all",
     )
-    if is_asked:
-        _classify(run, classifier, find)
-    elif st.session_state.get(CANCELLED) == _work(run):
-        st.info("Cancelled: nothing was kept. Press “Classify all” to start from the beginning.", icon=":material/close:")
-    done = st.session_state.get(DONE)
-    if done and done.run == run.id and done.table.exists():
-        show_results(done.title, done.tally, classifier.calibration, done.table)
+    if is_requested and source:
+        _classify(run, classifier, source)
+    elif st.session_state.get(CANCELLED) == work_name(run):
+        st.info(CANCELLED_TEXT, icon=":material/close:")
+    result = st.session_state.get(RESULT)
+    if result and result.run == run.id and result.table.exists():
+        show_results(result.title, result.tally, classifier.calibration, result.table)
 
 
-def _choose() -> Find | None:
-    """Where the pictures are; None until that is said."""
-    ways = {"Zip archive": _zip, **({"Path on the server": _path} if may_read_paths() else {})}
-    way = st.segmented_control("Where the pictures are", list(ways), default="Zip archive", required=True, key="many-way")
-    find = ways[way]()
-    if find is None and DONE not in st.session_state:
-        st.info(
-            "Choose a zip archive, or name a folder on the server: then classify all of its pictures.",
-            icon=":material/photo_library:",
-        )
-    return find
+def _choose() -> Source | None:
+    """Return where the images are; None until it is chosen."""
+    inputs = {ZIP: _zip, **({PATH: _path} if may_read_paths() else {})}
+    chosen = st.segmented_control("Source", list(inputs), default=ZIP, required=True, key="many-source")
+    source = inputs[chosen or ZIP]()
+    if source is None and RESULT not in st.session_state:
+        st.info(EMPTY_TEXT, icon=":material/photo_library:")
+    return source
 
 
-def _zip() -> Find | None:
-    key = f"many-zip-{st.session_state.get(UPLOADED, 0)}"
-    file = st.file_uploader("Zip archive of pictures (up to 1 GB and 100,000 files)", type="zip", max_upload_size=1024, key=key)
+def _zip() -> Source | None:
+    key = f"many-zip-{st.session_state.get(UPLOADER_NUMBER, 0)}"
+    file = st.file_uploader(ZIP, type="zip", max_upload_size=1024, key=key, help="Up to 1 GB and 100,000 files.")
     return (lambda: (uploads.keep_zip(file, file.name, get_store().home, person()), True)) if file else None
 
 
-def _path() -> Find | None:
+def _path() -> Source | None:
     path = st.text_input(
-        "Folder or zip archive, on the machine that runs the dashboard", placeholder="/home/me/pictures", key="many-path"
+        "Folder or zip archive",
+        placeholder="/home/me/images",
+        key="many-path",
+        help="A path on the machine that runs the dashboard.",
     ).strip()
     return (lambda: (Path(path).expanduser().absolute(), False)) if path else None
 
 
-def _classify(run: Run, classifier: "Classifier", find: Find) -> None:
-    """Classify all, in place of what was classified before; a refusal becomes a sentence."""
-    copy: list[Path] = []
+def _classify(run: Run, classifier: "Classifier", source: Source) -> None:
+    """Classify all images and replace the previous results; show a message where the source is refused."""
+    copies: list[Path] = []
     try:
-        with st.spinner("Taking the files…"):
-            source, is_upload = find()
-        copy += [source.parent] if is_upload else []
-        st.session_state.pop(DONE, None)  # not before: a path that is refused takes nothing away
-        st.session_state[DONE] = _watch(run, classifier, source)
-    except (StudioError, RuntimeError) as error:  # RuntimeError: a home directory that cannot be told (~nobody)
-        st.error(f"Nothing was classified. {plain(error)}", icon=":material/error:")
+        with st.spinner("Reading the files…"):
+            path, is_upload = source()
+        copies += [path.parent] if is_upload else []
+        st.session_state.pop(RESULT, None)  # not earlier: a path that is refused removes no results
+        st.session_state[RESULT] = classify_path(run, classifier, path)
+    except (StudioError, RuntimeError) as error:  # RuntimeError: a home directory that does not exist (~nobody)
+        st.error(f"{REFUSED} {plain(error)}", icon=":material/error:")
         return
     finally:
-        for folder in copy:
+        for folder in copies:
             shutil.rmtree(folder, ignore_errors=True)
-    if copy:  # the uploaded file lies in memory until its box is another one
-        st.session_state[UPLOADED] = st.session_state.get(UPLOADED, 0) + 1
+    if copies:  # a new uploader frees the memory of the uploaded file
+        st.session_state[UPLOADER_NUMBER] = st.session_state.get(UPLOADER_NUMBER, 0) + 1
     st.rerun()
 
 
-def _watch(run: Run, classifier: "Classifier", source: Path) -> Done:
+def classify_path(run: Run, classifier: "Classifier", path: Path) -> BatchClassification:
+    """Classify the images at `path` with progress. Raises StudioError; whatever ends it early, no file is left."""
     from cnn_core.inference.many_images import classify_many
 
     folder = uploads.new_folder(get_store().home, person())
     try:
-        tally = watch(classify_many(source, classifier, folder / "answers.csv"), _work(run))
-    except BaseException:  # a press on Cancel is no Exception
+        tally = run_with_progress(classify_many(path, classifier, folder / "predictions.csv"), work_name(run))
+    except BaseException:  # Cancel is not an Exception
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Done(run.id, show_name(source.name), tally, folder)
+    return BatchClassification(run.id, show_name(path.name), tally, folder)
 
 
-def _work(run: Run) -> str:
+def work_name(run: Run) -> str:
+    """Return the name under which the classification is cancelled."""
     return f"many-{run.id}"

@@ -1,6 +1,5 @@
-"""The training images that a network finds most like a picture, shown below its answer."""
+"""The training images that are most similar to an image in the model's feature space, shown below the prediction."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,11 +9,12 @@ from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
 from pages.charts.images import labelled_grid
-from pages.shared.progress import CANCELLED, watch
-from pages.shared.run_selection import get_classifier
+from pages.shared import cache
+from pages.shared.progress import CANCELLED
+from pages.shared.run_models import get_classifier
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.views.gallery.classification import ClassificationRequest
+from pages.views.gallery.classification import ImageClassification
 
 if TYPE_CHECKING:
     from cnn_core.explain.nearest_images import FeatureBank
@@ -22,58 +22,57 @@ if TYPE_CHECKING:
 
 NEAREST = 6
 HELP = (
-    "Those whose features point most nearly the same way. Features are what goes into the network's last layer, and the number is the cosine "
-    "between them: 1 is the same direction. Where they are of other classes or far away, the answer rests on little."
+    "The training images with the highest cosine similarity of features; features are the input of the model's last layer, and 1 is the highest "
+    "similarity. If the nearest images have other classes or a low similarity, do not rely on the prediction."
 )
+CANCELLED_TEXT = "Cancelled. The training images were not read; the prediction stays valid."
+ERROR_TEXT = "The training images cannot be shown."
 
 
-def show_nearest(answer: ClassificationRequest) -> None:
-    """The nearest training images, each with its class and similarity; what stands in the way as a sentence."""
+def show_nearest_images(classification: ImageClassification) -> None:
+    """Show the nearest training images with class and similarity, or a message where they cannot be read."""
+    run = classification.run
     try:
-        bank = _open(answer.run)
+        bank = _open(run)
     except StudioError as error:
-        st.info(f"The training images cannot be shown. {plain(error)}", icon=":material/info:")
+        st.info(f"{ERROR_TEXT} {plain(error)}", icon=":material/info:")
         return
     if bank is None:
         return
-    classifier = get_classifier(answer.run)
-    rows, cosines = bank.nearest(_features(answer.network, answer.prediction.pixels, classifier), NEAREST)
+    classifier = get_classifier(run)
+    rows, cosines = bank.nearest(_features(classification.weights_key, classification.prediction.pixels, classifier), NEAREST)
     classes = classifier.card.classes
-    st.markdown(f"**Nearest training images of {plain(answer.name)}**", help=HELP)
+    st.markdown(f"**Nearest training images of {plain(classification.name)}**", help=HELP)
     names = [f"{classes[bank.images.labels[row]]} · {cosine:.2f}" for row, cosine in zip(rows, cosines, strict=True)]
     st.html(labelled_grid(bank.images[rows], names))
-    among = f"a sample of {len(bank.numbers):,} of the {bank.total:,}" if bank.is_sample else f"all {bank.total:,}"
-    spread = ", as many of every class as there are" if bank.is_sample else ""
-    st.caption(f"Class and similarity, most alike first, from {among} training images{spread}.")
+    among = f"a class-balanced sample of {len(bank.numbers):,} of the {bank.total:,}" if bank.is_sample else f"all {bank.total:,}"
+    st.caption(f"Class and cosine similarity, most similar first, from {among} training images.")
 
 
 def _open(run: Run) -> "FeatureBank | None":
-    """The bank of the run's network on its data; with progress and a way out where it is not open yet. None: cancelled. Raises StudioError."""
+    """Return the features of the run's training images, computed with a progress bar; None after Cancel. Raises StudioError."""
     with st.spinner("Opening the training images…"):
         from cnn_core.explain.nearest_images import feature_bank_key, open_feature_bank
     home = get_store().home
     folder = home.run_folder(run.id)
-    shelf = _shelf(folder, feature_bank_key(folder, run.config, open_source(run.config.data, home).info.fingerprint))
-    name = f"neighbours-{run.id}"
-    if "bank" not in shelf and st.session_state.get(CANCELLED) == name:  # the page goes on: the answer above stands
-        st.info("Cancelled: the training images were not read, and the answer stands without them.", icon=":material/close:")
+    version = (folder, feature_bank_key(folder, run.config, open_source(run.config.data, home).info.fingerprint))
+    work = work_name(run.id)
+    if not cache.is_stored(cache.FEATURE_BANKS, run.id, version) and st.session_state.get(CANCELLED) == work:
+        st.info(CANCELLED_TEXT, icon=":material/close:")  # the page goes on: the prediction above is complete
         st.button(
-            "Read them", key=f"again-{name}", icon=":material/replay:", on_click=st.session_state.pop, args=(CANCELLED, None)
+            "Read them", key=f"again-{work}", icon=":material/replay:", on_click=st.session_state.pop, args=(CANCELLED, None)
         )
         return None
-    if "bank" not in shelf:
-        shelf["bank"] = watch(open_feature_bank(run.id, run.config, home), name)
-    return shelf["bank"]
+    return cache.compute_once(cache.FEATURE_BANKS, run.id, version, lambda: open_feature_bank(run.id, run.config, home), work)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _shelf(folder: Path, key: str) -> "dict[str, FeatureBank]":
-    """Where the bank of that key is put when it is open: for all sessions."""
-    return {}
+def work_name(run: str) -> str:
+    """Return the name under which reading the training images of `run` is cancelled."""
+    return f"neighbours-{run}"
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _features(network: str, pixels: np.ndarray, _classifier: "Classifier") -> np.ndarray:
+@st.cache_data(max_entries=cache.PREDICTIONS.max_entries, show_spinner=False)
+def _features(weights_key: str, pixels: np.ndarray, _classifier: "Classifier") -> np.ndarray:
     from cnn_core.explain.nearest_images import features_of
 
     return features_of(_classifier.model, _classifier.card, pixels)

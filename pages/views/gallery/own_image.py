@@ -1,4 +1,4 @@
-"""Your own picture, classified at once: drawn or brought on the left, the answer on the right."""
+"""The view of your own image: input on the left, the prediction on the right."""
 
 from typing import TYPE_CHECKING
 
@@ -8,69 +8,75 @@ from cnn_core.data.decoder import DecodedImage
 from cnn_core.runs.run import Run
 from pages.charts.components.canvas import say_answered
 from pages.charts.components.paste import take_pasted
-from pages.shared.data_set_image import choose_from_set
-from pages.shared.own_image import CAMERA, DRAW, UPLOAD, canvas_key, choose_way, draw, photograph, show_own_image, way_key
-from pages.shared.run_selection import get_classifier
-from pages.views.gallery.prediction import show_answer
-from pages.views.gallery.uploads import UploadedImage, bring_files, keep_pasted, read_one, show_grid
+from pages.shared.data_set_image import choose_data_set_image
+from pages.shared.image_input import CAMERA, DRAW, UPLOAD, canvas_key, choose_input, draw, input_key, photograph, show_image
+from pages.shared.run_models import get_classifier
+from pages.views.gallery.prediction import show_prediction
+from pages.views.gallery.uploads import UploadedImage, add_pasted, choose_files, read_file, show_prediction_grid
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
 
+TITLE = "Your own image"
 KEY, FROM_SET = "gallery", "Data set"
+EMPTY_TEXT = "Draw something or upload an image. The prediction appears here."
+CHOOSE_ONE = "One image in full"
 
 
-def show_own(run: Run) -> None:
-    """The view."""
+def show_own_image(run: Run) -> None:
+    """Show the view."""
     classifier = get_classifier(run)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        way = choose_way(KEY, [DRAW, UPLOAD, CAMERA, FROM_SET])
-        files = bring_files() if way == UPLOAD else []
-        picture = _take(way, run, classifier, files)
+        source = choose_input(KEY, [DRAW, UPLOAD, CAMERA, FROM_SET])
+        files = choose_files() if source == UPLOAD else []
+        image = _read_image(source, run, classifier, files)
         take_pasted(f"{KEY}-paste", _take_pasted)
     with right:
         if len(files) > 1:
-            _answer_many(run, classifier, files)
-        elif picture:
-            show_answer(run, picture)
-        elif not files:  # what is wrong with a file is said beside it
-            st.info("Draw something, or upload a picture: the answer appears here.", icon=":material/gesture:")
-        if way == DRAW:
+            _classify_several(run, classifier, files)
+        elif image:
+            show_prediction(run, image)
+        elif not files:  # the error of a single file is shown beside it
+            st.info(EMPTY_TEXT, icon=":material/gesture:")
+        if source == DRAW:
             say_answered(canvas_key(classifier.card, KEY))
 
 
-def _take(way: str, run: Run, classifier: "Classifier", files: list[UploadedImage]) -> DecodedImage | None:
-    """The one picture that is asked about; None until there is one, and where there are several."""
-    if way == DRAW:
+def _read_image(source: str, run: Run, classifier: "Classifier", files: list[UploadedImage]) -> DecodedImage | None:
+    """Return the image to classify; None until there is one, and for several uploaded files."""
+    if source == DRAW:
         return draw(classifier.card, KEY, is_live=True)
-    if way == CAMERA:
+    if source == CAMERA:
         return photograph(KEY)
-    if way == FROM_SET:
-        return choose_from_set(run)
-    picture = read_one(files[0]) if len(files) == 1 else None
-    if picture:
-        show_own_image(picture, f"Uploaded picture {files[0].name}")
-    return picture
+    if source == FROM_SET:
+        return choose_data_set_image(run)
+    image = read_file(files[0]) if len(files) == 1 else None
+    if image:
+        show_image(image, f"Uploaded image {files[0].name}")
+    return image
 
 
 def _take_pasted(files: list[tuple[str, bytes]]) -> None:
-    """Keep what was pasted, and show it, whatever was shown."""
-    keep_pasted(files)
-    st.session_state[way_key(KEY)] = UPLOAD
+    """Add pasted files to the uploads, and show the uploads."""
+    add_pasted(files)
+    st.session_state[input_key(KEY)] = UPLOAD
 
 
-def _answer_many(run: Run, classifier: "Classifier", files: list[UploadedImage]) -> None:
-    """All of them side by side, and the one that is chosen in full."""
-    answered = {file.id: file for file in show_grid(classifier, files)}
-    if not answered:
+def _classify_several(run: Run, classifier: "Classifier", files: list[UploadedImage]) -> None:
+    """Show all predictions in a grid, and one of them in full."""
+    classified = {file.id: file for file in show_prediction_grid(classifier, files)}
+    if not classified:
         return
     chosen = st.selectbox(
-        "One of them in full",
-        [None, *answered],
-        format_func=lambda file: answered[file].name if file else "Choose a picture",
+        CHOOSE_ONE,
+        [None, *classified],
+        format_func=lambda file: classified[file].name if file else "Choose an image",
+        key=f"{KEY}-one",
     )
-    picture = read_one(answered[chosen]) if chosen else None
-    if picture:
-        show_own_image(picture, f"Uploaded picture {answered[chosen].name}")
-        show_answer(run, picture)
+    if chosen is None:
+        return
+    image = read_file(classified[chosen])
+    if image:
+        show_image(image, f"Uploaded image {classified[chosen].name}")
+        show_prediction(run, image)

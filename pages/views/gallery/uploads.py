@@ -1,4 +1,4 @@
-"""Pictures that were brought, as files or from the clipboard: each is read once; several are answered in a grid."""
+"""Uploaded and pasted images: each file is read once; several are classified in a grid."""
 
 import html
 from collections.abc import Generator, Sequence
@@ -13,23 +13,28 @@ from cnn_core.data.decoder import DecodedImage, read_reduced
 from cnn_core.errors import ImageError
 from cnn_core.events import Progress
 from pages.charts.images import GRID_STYLE, data_url
-from pages.shared.own_image import LARGEST_FILE, TYPES
-from pages.shared.progress import watch
+from pages.shared.image_input import FORMATS, MAX_FILE_MB, TYPES
+from pages.shared.progress import run_with_progress
 from pages.shared.text import plain
+from pages.views.gallery.prediction import UNSURE
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier, Prediction
 
-MOST = 24  # pictures that are answered at once
-MOST_KEPT = 128 * 2**20  # bytes of pictures that a session keeps when their view is left
-UPLOADER, ANSWERED = "gallery-file", "gallery-answered"
-KEPT, READ = "gallery-kept", "gallery-read"  # files that were pasted or brought before; those that could be read, by id
+MAX_FILES = 24  # images that are classified at once
+MAX_STORED_BYTES = 128 * 2**20  # of images that a session keeps while another view is shown
+UPLOADER, RESULTS = "gallery-file", "gallery-results"
+STORED, READABLE = (
+    "gallery-stored",
+    "gallery-readable",
+)  # files that were pasted or uploaded earlier; the readable ones among all, by id
+REMOVE = "remove-stored"
 THUMBNAIL = 208  # pixels
 
 
 @dataclass(frozen=True)
 class UploadedImage:
-    """A file that was brought. `id`: another one for every file."""
+    """An uploaded or pasted file; every file has another `id`."""
 
     id: str
     name: str
@@ -37,123 +42,137 @@ class UploadedImage:
 
 
 @dataclass(frozen=True)
-class Answered:
-    """A file's picture, small, and what the network said of it; or why there is no answer."""
+class ClassifiedUpload:
+    """A file's image as a thumbnail (H, W, 3) uint8, and its prediction."""
 
     file: UploadedImage
-    small: np.ndarray | None = None
-    prediction: "Prediction | None" = None
-    refusal: str = ""
+    thumbnail: np.ndarray
+    prediction: "Prediction"
 
 
-def bring_files() -> list[UploadedImage]:
-    """The files in the uploader and what was pasted, the first MOST of them."""
-    if UPLOADER not in st.session_state:  # its view was left, and it has forgotten its files
-        _take_up_again()
-    given = st.file_uploader(
-        f"Pictures (JPEG, PNG, WebP, BMP or GIF, up to {LARGEST_FILE} MB each)",
+@dataclass(frozen=True)
+class RefusedUpload:
+    """Why a file has no prediction."""
+
+    file: UploadedImage
+    message: str
+
+
+UploadResult = ClassifiedUpload | RefusedUpload
+
+
+def choose_files() -> list[UploadedImage]:
+    """Return the files in the uploader and the stored ones, at most MAX_FILES."""
+    if UPLOADER not in st.session_state:  # another view was shown, and the uploader has forgotten its files
+        restore_uploads()
+    uploaded = st.file_uploader(
+        "Images",
         type=TYPES,
-        max_upload_size=LARGEST_FILE,
+        max_upload_size=MAX_FILE_MB,
         accept_multiple_files=True,
         key=UPLOADER,
-        help=f"One is answered in full, up to {MOST} side by side. They are kept until this tab is closed or reloaded, and nowhere else.",
+        help=f"{FORMATS} each. One image is shown in full, up to {MAX_FILES} in a grid. They are kept only in this browser tab, until it is closed or "
+        "reloaded.",
     )
-    kept = st.session_state.get(KEPT, [])
-    if kept and st.button(f"Take away what was brought before ({len(kept)})", icon=":material/close:"):
-        kept = st.session_state[KEPT] = []
-    files = [UploadedImage(file.file_id, file.name, file.getvalue()) for file in given] + kept
-    if len(files) > MOST:
-        st.warning(f"{MOST} pictures are answered at once. Of {len(files)}, the first {MOST} are.", icon=":material/info:")
-    here = {file.id for file in files}
-    st.session_state[READ] = {name: file for name, file in st.session_state.get(READ, {}).items() if name in here}
-    return files[:MOST]
+    stored: list[UploadedImage] = st.session_state.get(STORED, [])
+    if stored and st.button(f"Remove earlier images ({len(stored)})", icon=":material/close:", key=REMOVE):
+        stored = st.session_state[STORED] = []
+    files = [UploadedImage(file.file_id, file.name, file.getvalue()) for file in uploaded] + stored
+    if len(files) > MAX_FILES:
+        st.warning(
+            f"Only the first {MAX_FILES} of {len(files)} images are classified. Use the view Many images for more.",
+            icon=":material/info:",
+        )
+    ids = {file.id for file in files}
+    st.session_state[READABLE] = {name: file for name, file in st.session_state.get(READABLE, {}).items() if name in ids}
+    return files[:MAX_FILES]
 
 
-def keep_pasted(files: list[tuple[str, bytes]]) -> None:
-    """Put pasted files to those that were brought."""
-    kept = st.session_state.setdefault(KEPT, [])
+def add_pasted(files: list[tuple[str, bytes]]) -> None:
+    """Store pasted files, name and content."""
+    stored = st.session_state.setdefault(STORED, [])
     for name, content in files:
-        count = st.session_state[f"{KEPT}-count"] = st.session_state.get(f"{KEPT}-count", 0) + 1
-        kept.append(UploadedImage(f"pasted-{count}", f"pasted {count} ({name})", content))
-    del kept[MOST:]
+        count = st.session_state[f"{STORED}-count"] = st.session_state.get(f"{STORED}-count", 0) + 1
+        stored.append(UploadedImage(f"pasted-{count}", f"pasted {count} ({name})", content))
+    del stored[MAX_FILES:]
 
 
-def _note_read(file: UploadedImage) -> None:
-    """The file is a picture: it may be taken up again."""
-    st.session_state.setdefault(READ, {})[file.id] = file
+def _note_readable(file: UploadedImage) -> None:
+    """Note that the file can be read, so that it is stored when the view is left."""
+    st.session_state.setdefault(READABLE, {})[file.id] = file
 
 
-def _take_up_again() -> None:
-    """Keep the uploaded files that could be read, up to MOST files and MOST_KEPT bytes in all."""
-    kept = st.session_state.setdefault(KEPT, [])
-    for file in st.session_state.pop(READ, {}).values():
-        room = MOST_KEPT - sum(len(other.content) for other in kept)
-        if file not in kept and len(file.content) <= room and len(kept) < MOST:
-            kept.append(file)
+def restore_uploads() -> None:
+    """Store the readable uploaded files, at most MAX_FILES files and MAX_STORED_BYTES bytes."""
+    stored = st.session_state.setdefault(STORED, [])
+    for file in st.session_state.pop(READABLE, {}).values():
+        room = MAX_STORED_BYTES - sum(len(other.content) for other in stored)
+        if file not in stored and len(file.content) <= room and len(stored) < MAX_FILES:
+            stored.append(file)
 
 
-def read_one(file: UploadedImage) -> DecodedImage | None:
-    """The file's picture; a sentence where it cannot be used."""
+def read_file(file: UploadedImage) -> DecodedImage | None:
+    """Return the file's image; show a message where it cannot be used."""
     try:
-        picture = read_reduced(file.content, f"“{file.name}”")
+        image = read_reduced(file.content, f"“{file.name}”")
     except ImageError as error:
         st.error(plain(error), icon=":material/error:")
         return None
-    _note_read(file)
-    return picture
+    _note_readable(file)
+    return image
 
 
-def show_grid(classifier: "Classifier", files: Sequence[UploadedImage]) -> list[UploadedImage]:
-    """A card for every picture, a sentence for every file without an answer; the files that have one."""
-    known = _known(classifier)
+def show_prediction_grid(classifier: "Classifier", files: Sequence[UploadedImage]) -> list[UploadedImage]:
+    """Show a card for every image and a message for every refused file; return the files that were classified."""
+    known = _known_results(classifier)
     missing = [file for file in files if file.id not in known]
     if missing:
-        watch(_answer_all(classifier, missing, known), "gallery-brought")
-    for gone in known.keys() - {file.id for file in files}:
-        del known[gone]
-    answers = [known[file.id] for file in files]
-    for answer in answers:
-        if answer.refusal:
-            st.error(plain(answer.refusal), icon=":material/error:")
-    answered = [answer for answer in answers if answer.prediction]
-    for answer in answered:
-        _note_read(answer.file)
-    st.html(grid_html(answered))
-    return [answer.file for answer in answered]
+        run_with_progress(_classify_all(classifier, missing, known), "gallery-uploads")
+    for removed in known.keys() - {file.id for file in files}:
+        del known[removed]
+    results = [known[file.id] for file in files]
+    classified = [result for result in results if isinstance(result, ClassifiedUpload)]
+    for result in results:
+        if isinstance(result, RefusedUpload):
+            st.error(plain(result.message), icon=":material/error:")
+        else:
+            _note_readable(result.file)
+    st.html(grid_html(classified))
+    return [result.file for result in classified]
 
 
-def _known(classifier: "Classifier") -> dict[str, Answered]:
-    """This session's answers of that classifier, by the file's id; those of another one are forgotten."""
-    kept = st.session_state.get(ANSWERED)
-    if kept is None or kept[0] is not classifier:
-        kept = st.session_state[ANSWERED] = (classifier, {})
-    return kept[1]
+def _known_results(classifier: "Classifier") -> dict[str, UploadResult]:
+    """Return this session's results of that classifier by the file's id; those of another classifier are forgotten."""
+    stored: tuple[Classifier, dict[str, UploadResult]] | None = st.session_state.get(RESULTS)
+    if stored is None or stored[0] is not classifier:
+        stored = st.session_state[RESULTS] = (classifier, {})
+    return stored[1]
 
 
-def _answer_all(
-    classifier: "Classifier", files: Sequence[UploadedImage], known: dict[str, Answered]
+def _classify_all(
+    classifier: "Classifier", files: Sequence[UploadedImage], known: dict[str, UploadResult]
 ) -> Generator[Progress, None, None]:
     for done, file in enumerate(files):
-        yield Progress("Reading pictures", done, len(files))
-        known[file.id] = answer_file(classifier, file)
+        yield Progress("Classifying images", done, len(files))
+        known[file.id] = classify_file(classifier, file)
 
 
-def answer_file(classifier: "Classifier", file: UploadedImage) -> Answered:
-    """Read one file and ask the network."""
+def classify_file(classifier: "Classifier", file: UploadedImage) -> UploadResult:
+    """Read and classify one file."""
     try:
-        picture = read_reduced(file.content, f"“{file.name}”")
-        prediction = classifier.classify(picture.image)
+        image = read_reduced(file.content, f"“{file.name}”")
+        prediction = classifier.classify(image.image)
     except ImageError as error:
-        said = str(error)
-        return Answered(file, refusal=said if file.name in said else f"“{file.name}”: {said}")
-    small = picture.image.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
-    return Answered(file, np.asarray(small), prediction)
+        message = str(error)
+        return RefusedUpload(file, message if file.name in message else f"“{file.name}”: {message}")
+    thumbnail = image.image.copy()
+    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
+    return ClassifiedUpload(file, np.asarray(thumbnail), prediction)
 
 
-def grid_html(answers: Sequence[Answered]) -> str:
-    """Cards: the picture, what the network received, and what it says."""
-    return f'{GRID_STYLE}{STYLE}<div class="shots pairs">{"".join(_card(answer) for answer in answers)}</div>'
+def grid_html(results: Sequence[ClassifiedUpload]) -> str:
+    """Return cards with the image, the model's input and the prediction."""
+    return f'{GRID_STYLE}{STYLE}<div class="shots pairs">{"".join(_card(result) for result in results)}</div>'
 
 
 STYLE = """<style>
@@ -163,14 +182,14 @@ STYLE = """<style>
 </style>"""
 
 
-def _card(answer: Answered) -> str:
-    name, probability = answer.prediction.ranked[0]
-    said, file = html.escape(name), html.escape(answer.file.name)
-    caption = f"<b>{said}</b> {probability:.1%}"
-    if not answer.prediction.is_sure:
-        caption = f"<b>I don’t know</b><br><small>most probable: {said} {probability:.1%}</small>"
+def _card(result: ClassifiedUpload) -> str:
+    name, probability = result.prediction.ranked[0]
+    label, file = html.escape(name), html.escape(result.file.name)
+    caption = f"<b>{label}</b> {probability:.1%}"
+    if not result.prediction.is_sure:
+        caption = f"<b>{UNSURE}</b><br><small>most probable: {label} {probability:.1%}</small>"
     images = (
-        f'<img src="{data_url(answer.small)}" alt="{file}">'
-        f'<img src="{data_url(answer.prediction.pixels)}" alt="What the network received of {file}" title="What the network received">'
+        f'<img src="{data_url(result.thumbnail)}" alt="{file}">'
+        f'<img src="{data_url(result.prediction.pixels)}" alt="Model input of {file}" title="Model input">'
     )
     return f"<figure><div>{images}</div><figcaption>{caption}<br><small>{file}</small></figcaption></figure>"

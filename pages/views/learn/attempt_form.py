@@ -14,12 +14,12 @@ from cnn_core.lessons.effect import DIRECTIONS, PREDICTIONS, UNKNOWN
 from cnn_core.lessons.exercises import DIGITS, VARIANTS, Exercise
 from cnn_core.lessons.final_metrics import FinalMetric
 from cnn_core.models.registry import FAMILIES
+from pages.shared import cache
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.shared.trial_times import in_words
-from pages.shared.tryouts import keep, kept
 
 DIGITS_TITLE = "Digits"
 PREDICTION_MISSING = "Choose your prediction first."
@@ -126,15 +126,15 @@ def show_duration(exercise: Exercise, data: str, pairs: int) -> None:
     if data == DIGITS:
         st.caption(digits_duration(pairs))
         return
-    key = ("lesson-seconds", exercise.name, data)
+    version = (exercise.name, data)
     if st.button(
         "Measure time",
         icon=":material/timer:",
         key=f"measure-{exercise.name}",
         help="Runs a few training steps of A and B on this machine. A run that trains at the same time slows down both.",
     ):
-        keep(key, measure_pair(exercise, data))
-    if (seconds := kept(key)) is not None:
+        cache.compute(cache.EXERCISE_TIMES, "pair", version, measure_pair(exercise, data))
+    if (seconds := cache.load(cache.EXERCISE_TIMES, "pair", version)) is not None:
         st.caption(f"Estimated time: {in_words(pairs * seconds)} on this machine, without validation. You can stop at any time.")
 
 

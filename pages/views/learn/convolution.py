@@ -10,10 +10,11 @@ from cnn_core.errors import ImageError
 from cnn_core.inference.confidence import network_key
 from cnn_core.runs.run import Run
 from pages.charts.components.convolution import TracedModel, show_steps
-from pages.shared.data_set_image import choose_from_set
+from pages.shared.data_set_image import choose_data_set_image
+from pages.shared.image_input import choose_own_image
 from pages.shared.links import term_link
-from pages.shared.own_image import choose_own_image
-from pages.shared.run_selection import choose_trained_run, get_classifier
+from pages.shared.run_models import get_classifier
+from pages.shared.run_selection import choose_trained_run
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
@@ -45,7 +46,7 @@ def show_convolution() -> None:
     classifier = get_classifier(run)
     left, right = st.columns([2, 3], gap="medium")  # the four ways to choose an image fit in one row from 1280 px
     with left:
-        image = choose_own_image(classifier.card, KEY, first={FROM_DATA_SET: lambda: choose_from_set(run)})
+        image = choose_own_image(classifier.card, KEY, first={FROM_DATA_SET: lambda: choose_data_set_image(run)})
     with right:
         st.markdown(EXPLANATION)
         pixels = _preprocess(image, classifier)

@@ -11,7 +11,7 @@ from cnn_core.config.setting import value_in_words
 from cnn_core.lessons.attempts import completed_exercises, latest_attempt
 from cnn_core.lessons.exercises import DIGITS, EXERCISES, Exercise, Variant, find_exercise
 from cnn_core.lessons.glossary import read_glossary
-from pages.shared.address import follow_address, tell_address
+from pages.shared.address import read_address, write_address
 from pages.shared.links import term_link
 from pages.shared.people import person
 from pages.shared.server import get_store
@@ -44,7 +44,7 @@ def _choose(completed: set[str]) -> Exercise:
     names = list(EXERCISES)
     if KEY not in st.session_state and PARAMETER not in st.query_params:
         st.session_state[KEY] = next((name for name in names if name not in completed), names[0])
-    follow_address(PARAMETER, KEY, names)
+    read_address(PARAMETER, KEY, names)
     chosen = st.pills(
         "Exercise",
         names,
@@ -54,7 +54,7 @@ def _choose(completed: set[str]) -> Exercise:
         help="Completed exercises have a check mark. You can repeat every exercise.",
     )
     assert chosen is not None  # because one is required
-    tell_address(PARAMETER, KEY, chosen)
+    write_address(PARAMETER, KEY, chosen)
     return find_exercise(chosen)
 
 

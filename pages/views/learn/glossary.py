@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnn_core.config.schema import range_in_words
 from cnn_core.lessons.glossary import TOPICS, Term, find_terms, read_glossary
-from pages.shared.address import follow_address, tell_address
+from pages.shared.address import read_address, write_address
 from pages.shared.links import glossary_query, page_file
 from pages.shared.text import plain
 
@@ -78,13 +78,13 @@ def _choose_topic(named: Term | None) -> str:
     if named:  # the address has either a term or a topic, so that the browser's back button goes back by one term
         st.session_state[TOPIC] = named.topic
     else:
-        follow_address("topic", TOPIC, TOPICS)
+        read_address("topic", TOPIC, TOPICS)
     topic = st.pills(
         "Topic", TOPICS, key=TOPIC, required=True, on_change=_open_topic, help="The first topics are the groups of the form."
     )
     assert topic is not None  # because one is required
     if not named:
-        tell_address("topic", TOPIC, topic)
+        write_address("topic", TOPIC, topic)
     return topic
 
 

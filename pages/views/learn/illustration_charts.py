@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.charts.figures import THEME_COLOURS
+from pages.charts.theme import THEME_COLOURS
 
 HEIGHT = 260
 MARGIN = {"l": 10, "r": 10, "t": 30, "b": 10}

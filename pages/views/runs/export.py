@@ -1,61 +1,68 @@
-"""Taking runs along: the ticked runs as one zip, made when it is asked for. In: rows of the store. Out: a download."""
+"""Exporting the ticked runs as one zip, which is made at the press of a button. In: rows of the store. Out: a download."""
 
 import io
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import streamlit as st
 
-from cnn_core.errors import StudioError
+from cnn_core.events import Progress
 from cnn_core.runs.history_export import FORMS, export_runs
 from cnn_core.runs.run import Run
-from pages.shared.progress import watch
+from pages.shared import cache
 from pages.shared.server import get_store
-from pages.shared.text import plain, size_in_words
+from pages.shared.text import format_size
 
-READY = "exported-runs"
 NAMES = {"csv": "CSV", "json": "JSON", "tensorboard": "TensorBoard"}
 ABOUT = {
-    "csv": "Tables for a spreadsheet: settings and figures of all runs, and each run's epochs, reports and steps.",
-    "json": "Everything for a program: one file a run.",
-    "tensorboard": "Event files: unpack them, and `tensorboard --logdir` on that folder shows the curves.",
+    "csv": "Tables for a spreadsheet: settings and metrics of all runs, and each run's epochs, reports and steps.",
+    "json": "Everything for a program: one file per run.",
+    "tensorboard": "Event files: unpack them, and show the curves with `tensorboard --logdir` and the folder.",
 }
 
 
+class RunsFile(NamedTuple):
+    """The zip, and the time of day at which it was made."""
+
+    content: bytes
+    time: str
+
+
 def show_export(runs: Sequence[Run]) -> None:
-    """Choose a form, make the zip, download it. One that was made is kept until other runs or another form are asked for."""
-    form = st.segmented_control("Form", tuple(FORMS), default="csv", required=True, key="export-form", format_func=NAMES.get)
+    """Choose a format, make the zip and download it. It stays until other runs or another format are chosen."""
+    form = st.segmented_control(
+        "Format", tuple(FORMS), default="csv", required=True, key="export-form", format_func=NAMES.__getitem__
+    )
+    form = form or "csv"
     st.caption(ABOUT[form])
-    asked = (form, *((run.id, run.status, run.name, run.notes, run.tags) for run in runs))
-    made = st.session_state.get(READY)
-    if not made or made[0] != asked:
-        st.session_state.pop(READY, None)
-        if st.button(f"Make the file of {len(runs)}", icon=":material/folder_zip:"):
-            _make(asked, runs, form)
-        return
+    version = (form, *((run.id, run.status, run.name, run.notes, run.tags) for run in runs))
+    button = partial(st.button, f"Make the file of {len(runs)}", icon=":material/folder_zip:", key="make-runs-file")
+    cache.compute_or_offer(
+        cache.RUN_FILES, "zip", version, button, lambda: _export(runs, form), lambda file: _offer(file, version, runs, form)
+    )
+
+
+def _offer(file: RunsFile, version: tuple[object, ...], runs: Sequence[Run], form: str) -> None:
     st.download_button(
-        f"Download ({size_in_words(len(made[1]))})",
-        made[1],
+        f"Download ({format_size(len(file.content))})",
+        file.content,
         file_name=f"runs-{form}.zip",
         mime="application/zip",
         icon=":material/download:",
         type="primary",
         on_click="ignore",
     )
-
     if any(run.is_active for run in runs):
-        st.caption(f"As it was at {made[2]}; some of these runs have gone on since.")
-        if st.button("Make it again", icon=":material/refresh:"):
-            _make(asked, runs, form)
+        st.caption(f"Made at {file.time}; some of these runs have continued since.")
+        if st.button("Make it again", icon=":material/refresh:") and cache.compute(
+            cache.RUN_FILES, "zip", version, _export(runs, form)
+        ):
+            st.rerun()
 
 
-def _make(asked: tuple[Any, ...], runs: Sequence[Run], form: str) -> None:
+def _export(runs: Sequence[Run], form: str) -> Generator[Progress, None, RunsFile]:
     file, now = io.BytesIO(), time.strftime("%H:%M:%S")
-    try:
-        watch(export_runs(get_store(), runs, form, file))
-    except StudioError as error:
-        st.error(plain(error), icon=":material/error:")
-        return
-    st.session_state[READY] = (asked, file.getvalue(), now)
-    st.rerun()
+    yield from export_runs(get_store(), runs, form, file)
+    return RunsFile(file.getvalue(), now)

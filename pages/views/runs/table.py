@@ -12,7 +12,7 @@ from cnn_core.runs.organizer import LONGEST_NAME, LONGEST_NOTES, RunOrganizer
 from cnn_core.runs.run import Run
 from pages.shared.identity import is_sign_in_on
 from pages.shared.links import page_file
-from pages.shared.people import is_teacher, may_change, person, say_whose
+from pages.shared.people import is_teacher, may_change, person, show_owner
 from pages.shared.run_origin import choose_maker, made_in_words
 from pages.shared.run_selection import STATUS
 from pages.shared.server import get_store
@@ -87,7 +87,7 @@ def show_queue(waiting: Sequence[str]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(page_file("train"), label=f"{number}. {run}", query_params={"run": run})
             if not may_change(owner):
-                say_whose(owner)
+                show_owner(owner)
                 continue
             for label, icon, to in (("Earlier", "arrow_upward", place - 1), ("Later", "arrow_downward", place + 1)):
                 st.button(

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnn_core.runs.branch_tree import Node, family_trees
 from cnn_core.runs.run import Run
-from pages.charts.figures import THEME_COLOURS
+from pages.charts.theme import THEME_COLOURS
 from pages.shared.links import page_file
 from pages.shared.run_selection import STATUS
 

@@ -12,7 +12,7 @@ from cnn_core.errors import SettingError, StudioError
 from cnn_core.runs.run import Run
 from cnn_core.search.plan import MOST_TRIALS, SAMPLERS, USUAL_TRIALS, Plan
 from cnn_core.search.space import Space, space_size
-from pages.shared.data_and_model import choose_task
+from pages.shared.data_and_model import choose_data_and_model
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths, person
 from pages.shared.server import get_searches, get_store
@@ -29,7 +29,7 @@ def ask_for_search() -> str | None:
         "A search trains the same network again and again with other settings and finds those with the best validation accuracy."
         " Its trials are ordinary runs in the one queue. Test images choose nothing."
     )
-    if task := choose_task():
+    if task := choose_data_and_model():
         return _ask(*task[:2])
     return None
 

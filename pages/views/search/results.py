@@ -16,9 +16,9 @@ from cnn_core.search.studies import Search
 from cnn_core.search.trials import FEWEST, Trial, best_of
 from pages.charts.parallel_coordinates import LEAST, draw_parallel
 from pages.charts.search import best_so_far, importance_bars
+from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
 from pages.shared.searches import importance_of
-from pages.shared.settings_files import fill_form
 from pages.shared.text import plain
 
 SURE = 20  # trials, below which the shares still change with every one

@@ -15,7 +15,7 @@ from cnn_core.search.studies import Search
 from cnn_core.search.trials import Trial, best_of
 from pages.charts.components.overlay import overlay
 from pages.shared.links import page_file
-from pages.shared.people import may_change, person, say_whose
+from pages.shared.people import may_change, person, show_owner
 from pages.shared.searches import LOOK_SECONDS, trials_of
 from pages.shared.server import get_searches, get_store
 from pages.shared.stream import MOST_TOGETHER
@@ -92,7 +92,7 @@ def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
     """What can be asked of the search as it stands, by those whose it is; its trials among all runs; what it varies."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if not may_change(search.plan.owner):
-            say_whose(search.plan.owner)
+            show_owner(search.plan.owner)
         elif search.status == "searching":
             st.button(
                 "Cancel",

@@ -8,9 +8,10 @@ from cnn_core.home import kept_epochs
 from cnn_core.runs.run import TRAINING, Run
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
-from pages.shared.people import may_change, person, say_whose
-from pages.shared.run_selection import press, status_badge
+from pages.shared.people import may_change, person, show_owner
+from pages.shared.run_selection import status_badge
 from pages.shared.server import get_store
+from pages.shared.start_run import submission_key
 from pages.shared.text import plain
 
 
@@ -38,7 +39,7 @@ def show_controls(run: Run) -> None:
                 page_file("gallery"), label="Try it in the gallery", icon=":material/gesture:", query_params={"run": run.id}
             )
     if not is_mine:
-        say_whose(run.owner)
+        show_owner(run.owner)
 
 
 def _steer(run: Run) -> None:
@@ -99,7 +100,7 @@ def _branch(run: Run, kept: list[int], key: str = "branch") -> None:
             with st.spinner("Copying the state…"):
                 from cnn_core.runs.branch import branch
 
-                child = branch(get_store(), run.id, epoch, changes, press=press(), owner=person())
+                child = branch(get_store(), run.id, epoch, changes, press=submission_key(), owner=person())
         except StudioError as error:
             st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
             return

@@ -10,9 +10,9 @@ from cnn_core.runs.history import History
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.runs.suggestions import changed, in_words
+from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
 from pages.shared.server import get_store
-from pages.shared.settings_files import fill_form
 from pages.shared.text import plain
 
 LOOK_SECONDS = 20  # while it trains; what the rules see does not change faster, and every session looks for itself

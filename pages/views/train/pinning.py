@@ -13,10 +13,10 @@ from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
 from cnn_core.training.tracked_images import MOST, TrackedImage, pin
 from pages.charts.components.canvas import drawing_canvas
-from pages.charts.images import picture_html
+from pages.charts.images import image_html
 from pages.shared.choice import choose_number
-from pages.shared.progress import watch
-from pages.shared.run_selection import images_of
+from pages.shared.progress import run_with_progress
+from pages.shared.run_models import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
@@ -73,7 +73,7 @@ def _choose(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> Non
         st.info("This class has no image in this part. Choose another class or part.", icon=":material/search:")
         return
     chosen = _probe(images, part, int(places[number - 1]))
-    st.html(picture_html(chosen.pixels, f"{chosen.label}, as the network receives it", width=96))
+    st.html(image_html(chosen.pixels, f"{chosen.label}, as the network receives it", width=96))
     if st.button("Pin it", type="primary", icon=":material/push_pin:"):
         _pin(run, [chosen])
 
@@ -81,7 +81,7 @@ def _choose(run: Run, source: DataSource, probes: Sequence[TrackedImage]) -> Non
 def _offer_reading(source: OnDemandSource) -> None:
     st.info("The images have not been read yet: that is done when the run begins.", icon=":material/info:")
     if st.button("Read them now", icon=":material/photo_library:", help="Downloads them where they are not on this machine."):
-        watch(source.load("train"))
+        run_with_progress(source.load("train"))
         st.rerun()
 
 
@@ -112,7 +112,7 @@ def _offer(run: Run, info: DataInfo, picture: DecodedImage, label: str, origin: 
         from cnn_core.inference.preprocessing import received
 
         pixels = received(picture.image, info)
-    st.html(picture_html(pixels, f"{label}, as the network receives it", width=96))
+    st.html(image_html(pixels, f"{label}, as the network receives it", width=96))
     truth = st.selectbox(
         "True class",
         [-1, *range(len(info.classes))],

@@ -14,10 +14,10 @@ from cnn_core.home import kept_epochs
 from cnn_core.runs.history import History
 from cnn_core.runs.run import Run
 from cnn_core.training.tracked_images import MOST, TrackedImage, read_tracked_images, unpin, unpin_all
-from pages.charts.images import picture_html
+from pages.charts.images import image_html
 from pages.charts.tracked_images import Answers, answers, probability_lines
 from pages.shared.people import may_change
-from pages.shared.progress import watch
+from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.train.pinning import pin_images
@@ -76,7 +76,7 @@ def _show_cards(run: str, was_active: bool) -> None:
 def _show_card(run: str, probe: TrackedImage, said: Answers, classes: Sequence[str]) -> None:
     seen, answer = st.columns([1, 4])
     with seen:
-        st.html(picture_html(probe.pixels, f"{probe.label}, as the network receives it", width=96))
+        st.html(image_html(probe.pixels, f"{probe.label}, as the network receives it", width=96))
         if may_change(get_store().run(run).owner) and st.button(
             "Remove", key=f"unpin-{run}-{probe.name}", type="tertiary", icon=":material/close:", help="Unpins it."
         ):
@@ -131,7 +131,7 @@ def _offer_past(run: str, probes: Sequence[TrackedImage]) -> None:
         try:
             with st.spinner("Opening the networks…"):
                 from cnn_core.training.tracked_predictions import ask_kept_epochs
-            _past(run).extend(watch(ask_kept_epochs(folder, lacking)))
+            _past(run).extend(run_with_progress(ask_kept_epochs(folder, lacking)))
         except StudioError as error:
             st.error(plain(error), icon=":material/error:")
             return

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.components.map import Points
-from pages.charts.figures import probability_bars
-from pages.charts.images import labelled_grid, picture_html
+from pages.charts.images import image_html, labelled_grid
+from pages.charts.predictions import probability_bars
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
@@ -33,7 +33,7 @@ def show_pinned(
     part, truth = PARTS[subject.part].capitalize(), evaluation.classes[evaluation.labels[index]]
     shares = evaluation.probabilities(np.array([index]))[0]
     ranked = [(evaluation.classes[label], float(shares[label])) for label in np.argsort(-shares, kind="stable")]
-    st.html(picture_html(subject.images()[index], f"{part} image {index}, class {truth}", width=200))
+    st.html(image_html(subject.images()[index], f"{part} image {index}, class {truth}", width=200))
     verdict = ":green[✓ right]" if evaluation.is_right[index] else ":red[✗ wrong]"
     st.markdown(
         f"{part} image {index} is **{plain(truth)}**. The network says {plain(ranked[0][0])}, {ranked[0][1]:.1%}: {verdict}"

@@ -13,7 +13,7 @@ from cnn_core.events import Progress
 from cnn_core.metrics.sampling import spread_over_classes
 from pages.charts.components.map import Marked, Points, show_points
 from pages.charts.image_sheets import Sheet, make_sheet
-from pages.shared.evaluation_cache import is_kept, keep
+from pages.shared.evaluation_results import compute_once, is_computed
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.text import percent, plain
 from pages.views.evaluate.embedding.colours import CLASSES, PREDICTED, TRUTH, VERDICT, colour
@@ -49,7 +49,7 @@ def show_map(subject: EvaluationSubject) -> None:
         "out in the plane. A cross is a mistake. Rest on a point to see its image, press it to keep it, draw a loop around several to see them all."
     )
     count, by, method = _choose(subject, evaluation)
-    sample = keep(subject, evaluation, f"map-sample-{count}", lambda: _take_sample(subject, evaluation, count))
+    sample = compute_once(subject, evaluation, f"map-sample-{count}", lambda: _take_sample(subject, evaluation, count))
     if not (np.isfinite(sample.features).all() and np.isfinite(evaluation.logits[sample.numbers]).all()):
         st.warning(DIVERGED, icon=":material/error:")
         return
@@ -132,7 +132,7 @@ def _lay_out(subject: EvaluationSubject, evaluation: "Evaluation", sample: Sampl
         yield Progress("Laying out images by PCA", 0, 1)
         return lay_out_by_pca(sample.features)
 
-    layout = keep(subject, evaluation, name, steps)
+    layout = compute_once(subject, evaluation, name, steps)
     first, second = layout.shares
     st.caption(
         f"PCA: across, the direction in which the features vary most ({percent(first)} of their variance), upwards the next ({percent(second)}); "
@@ -158,7 +158,7 @@ def _lay_out_by_tsne(subject: EvaluationSubject, evaluation: "Evaluation", sampl
     )
     count = len(sample.numbers)
     name, asked = f"{TSNE} {count} {perplexity}", f"map-asked-{subject.name}"
-    if not is_kept(subject, evaluation, name) and st.session_state.get(asked) != name:
+    if not is_computed(subject, evaluation, name) and st.session_state.get(asked) != name:
         st.button(
             f"Lay out {count:,} images by t-SNE",
             type="primary",
@@ -170,7 +170,7 @@ def _lay_out_by_tsne(subject: EvaluationSubject, evaluation: "Evaluation", sampl
         st.caption(f"It takes about {_duration(count)} on a processor that has nothing else to do, and can be cancelled.")
         return None, name
     try:
-        return keep(subject, evaluation, name, lambda: lay_out_by_tsne(sample.features, perplexity)), name
+        return compute_once(subject, evaluation, name, lambda: lay_out_by_tsne(sample.features, perplexity)), name
     except StudioError as error:
         st.session_state.pop(asked)
         st.error(plain(error), icon=":material/error:")

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.charts.heatmaps import heat_over
-from pages.charts.images import picture_html
+from pages.charts.heatmaps import overlay_heatmap
+from pages.charts.images import image_html
 from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.text import plain
 from pages.views.evaluate.explain.image_choice import Seen
@@ -64,11 +64,11 @@ def _show_overlay(pixels: "np.ndarray", heat: "np.ndarray", raw: "np.ndarray", n
     )
     with st.container(horizontal=True):
         with st.container(width=240):
-            st.html(picture_html(pixels, "The image as it is", width=220))
+            st.html(image_html(pixels, "The image as it is", width=220))
             st.caption("The image")
         with st.container(width=240):
-            over = heat_over(pixels, heat, opacity / 100)
-            st.html(picture_html(over, f"Heat over the image: where something speaks for {name}", width=220))
+            over = overlay_heatmap(pixels, heat, opacity / 100)
+            st.html(image_html(over, f"Heat over the image: where something speaks for {name}", width=220))
             st.caption(f"Heat for {plain(name)}")
     height, width = raw.shape
     st.caption(

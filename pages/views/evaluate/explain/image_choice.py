@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.errors import ImageError
-from pages.shared.choice import no_such_number
+from pages.shared.choice import number_message
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
-from pages.shared.own_image import choose_own_image
+from pages.shared.image_input import choose_own_image
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> in
         given, last = state[number], len(members) - 1 + first
         state[shared] = int(members[min(max(given or first, first), last) - first])
         if given is None or not first <= given <= last:
-            state[REFUSED] = no_such_number(given, first, last)
+            state[REFUSED] = number_message(given, first, last)
 
     def take_any() -> None:
         state[shared] = int(members[secrets.randbelow(len(members))])

@@ -7,8 +7,8 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.events import Progress
-from pages.charts.heatmaps import show_grid
-from pages.shared.evaluation_cache import is_kept, keep
+from pages.charts.heatmaps import show_map_grid
+from pages.shared.evaluation_results import compute_once, is_computed
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.views.evaluate.explain.image_choice import Seen
 from pages.views.evaluate.explain.sample import sample_of
@@ -71,7 +71,7 @@ def _show_channels(layer: "LayerOutput", key: str) -> None:
         shades = to_shades(maps[numbers.start : numbers.stop])
         return [(shade, f"{number}: {maps[number].max():.2g}") for shade, number in zip(shades, numbers, strict=True)]
 
-    show_grid(len(maps), "channel", draw, key)
+    show_map_grid(len(maps), "channel", draw, key)
 
 
 def _describe(layer: "LayerOutput") -> str:
@@ -90,7 +90,7 @@ def show_filters(subject: EvaluationSubject) -> None:
     count, height, width, _ = filters.shape
     told = "computed from the training images, not learned" if card.model == "speed" else "learned from the training images"
     st.caption(f"The {count} filters of the first layer, {height}×{width} pixels each, {told}")
-    show_grid(
+    show_map_grid(
         count,
         "filter",
         lambda numbers: [(filters[number], str(number)) for number in numbers],
@@ -104,7 +104,7 @@ def show_dead(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     name = PARTS[subject.part]
     asked = f"dead-asked-{subject.name}"
     count = len(sample_of(subject, evaluation))
-    if not is_kept(subject, evaluation, "dead") and not st.session_state.get(asked):
+    if not is_computed(subject, evaluation, "dead") and not st.session_state.get(asked):
         st.caption(f"Looks at what leaves every activation for {count:,} {name} images, spread over the classes.")
         st.button(
             "Find dead channels",
@@ -114,7 +114,7 @@ def show_dead(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
             args=({asked: True},),
         )
         return
-    rows = keep(subject, evaluation, "dead", lambda: _find(subject, evaluation))
+    rows = compute_once(subject, evaluation, "dead", lambda: _find(subject, evaluation))
     if not rows:
         st.info("This network has no activation layers, so no channel of it can be dead.", icon=":material/info:")
         return

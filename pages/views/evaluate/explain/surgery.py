@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnn_core.events import Progress
 from pages.charts.surgery import answer_bars, change_bars, order_by_change
-from pages.shared.evaluation_cache import keep
+from pages.shared.evaluation_results import compute_once
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
@@ -80,8 +80,8 @@ def _choose_cut(subject: EvaluationSubject, key: str) -> None:
 
 def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", cut: Cut) -> None:
     chosen = sample_of(subject, evaluation)
-    before = keep(subject, evaluation, BEFORE, lambda: _as_it_is(subject, chosen))
-    surgery = keep(subject, evaluation, f"surgery-{cut}", lambda: _operate(subject, chosen, cut, before))
+    before = compute_once(subject, evaluation, BEFORE, lambda: _as_it_is(subject, chosen))
+    surgery = compute_once(subject, evaluation, f"surgery-{cut}", lambda: _operate(subject, chosen, cut, before))
     st.markdown(f"Without {_name(cut)}, on {len(chosen):,} {PARTS[subject.part]} images spread over the classes:")
     figures = st.grid(3, min_column_width=150)
     change = surgery.accuracy_after - surgery.accuracy_before

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.charts.figures import probability_bars
-from pages.charts.images import picture_html
+from pages.charts.images import image_html
+from pages.charts.predictions import probability_bars
 from pages.shared.evaluation_subject import PARTS, EvaluationSubject
 from pages.shared.text import plain
 from pages.views.evaluate.explain.grad_cam import show_grad_cam
@@ -59,7 +59,7 @@ def _show_answer(classes: tuple[str, ...], seen: Seen) -> None:
     name = f"{seen.name[0].upper()}{seen.name[1:]}" + (f", true class {classes[seen.label]}" if seen.label is not None else "")
     left, right = st.columns([1, 2])
     with left:
-        st.html(picture_html(seen.pixels, name, width=220))
+        st.html(image_html(seen.pixels, name, width=220))
         st.caption(plain(name))
     with right:
         verdict = "" if seen.label is None else ": :green[✓ right]" if seen.said == seen.label else ": :red[✗ wrong]"

@@ -1,0 +1,30 @@
+"""Writing settings into the form's fields: from a settings file, a link, a run, or a trial of a search."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from cnn_core.config.schema import TrainConfig
+from cnn_core.data.catalog import CATALOG
+from cnn_core.data.library import imported_sets, is_path_set
+from pages.shared.data_and_model import FOLDER, FOLDER_FROM_LINK
+from pages.shared.forms import field_key
+from pages.shared.server import get_store
+
+
+def fill_form(config: TrainConfig) -> None:
+    """Write the settings into the form's fields; call it before the form is drawn."""
+    fill_fields(config.model_dump())
+
+
+def fill_fields(values: Mapping[str, Any], *, is_from_link: bool = False) -> None:
+    """Write a value for every setting into the form's fields. A folder that only a link names is not opened until a person allows it."""
+    home, data = get_store().home, values["data"]
+    has_name = data in CATALOG or (data in imported_sets(home) and not is_path_set(data))
+    st.session_state["data"], st.session_state["model"] = data if has_name else FOLDER, values["model"]
+    if not has_name:
+        st.session_state["folder"] = data
+    st.session_state[FOLDER_FROM_LINK] = data if is_from_link and not has_name else ""
+    for name in values.keys() - {"data", "model"}:
+        st.session_state[field_key(name, values)] = values[name]

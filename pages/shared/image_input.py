@@ -1,0 +1,96 @@
+"""A person's own image, drawn, uploaded or photographed, on every page that classifies one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnn_core.data.decoder import SUFFIXES, DecodedImage, read_image, read_reduced
+from cnn_core.errors import ImageError
+from pages.charts.components.canvas import drawing_canvas
+from pages.charts.images import image_html
+from pages.shared.text import plain
+
+if TYPE_CHECKING:
+    from cnn_core.models.saving import ModelCard
+
+DRAW, UPLOAD, CAMERA = "Draw", "Upload", "Camera"
+TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
+MAX_FILE_MB = 64
+FORMATS = f"JPEG, PNG, WebP, BMP or GIF, up to {MAX_FILE_MB} MB"
+CAMERA_HELP = (
+    "The browser asks for permission. It gives the camera only to pages on this computer (localhost) and to https:// addresses."
+)
+HINTS = {"uci": "Draw one large digit. The training images write 7 with a bar.", "mnist": "Draw one large digit."}
+
+
+def choose_own_image(
+    card: "ModelCard", key: str, first: Mapping[str, Callable[[], DecodedImage | None]] = MappingProxyType({})
+) -> DecodedImage | None:
+    """Return a drawn, uploaded or photographed image, or None until there is one.
+
+    key: prefix of the widgets' keys, different on every page. first: other inputs by name, offered before these.
+    """
+    inputs: dict[str, Callable[[], DecodedImage | None]] = {
+        **first,
+        DRAW: lambda: draw(card, key),
+        UPLOAD: lambda: _upload(key),
+        CAMERA: lambda: photograph(key),
+    }
+    return inputs[choose_input(key, list(inputs))]()
+
+
+def choose_input(key: str, inputs: Sequence[str]) -> str:
+    """Return the chosen one of `inputs`, at first the first."""
+    chosen = st.segmented_control(
+        "Input", inputs, default=inputs[0], required=True, label_visibility="collapsed", key=input_key(key)
+    )
+    return chosen or inputs[0]
+
+
+def input_key(key: str) -> str:
+    """Return where the session keeps the choice of `choose_input`."""
+    return f"{key}-how"
+
+
+def draw(card: "ModelCard", key: str, *, is_live: bool = False) -> DecodedImage | None:
+    """Return the drawing, white on black for a model of digits, or None while the canvas is empty. is_live: send every stroke."""
+    st.caption(HINTS.get(card.ink, "Draw something of the classes that the model knows."))
+    data = drawing_canvas(canvas_key(card, key), is_ink=bool(card.ink), is_live=is_live)
+    return read_image(data, "The drawing") if data else None
+
+
+def canvas_key(card: "ModelCard", key: str) -> str:
+    """Return the key of a page's canvas: digits and colour drawings have one each."""
+    return f"{key}-ink" if card.ink else f"{key}-colour"
+
+
+def photograph(key: str) -> DecodedImage | None:
+    """Return a photograph from the camera."""
+    photo = st.camera_input("Photograph", key=f"{key}-camera", help=CAMERA_HELP)
+    return _read(photo.getvalue(), "The photograph", None) if photo else None
+
+
+def _upload(key: str) -> DecodedImage | None:
+    file = st.file_uploader("Image", type=TYPES, max_upload_size=MAX_FILE_MB, key=f"{key}-file", help=f"{FORMATS}.")
+    return _read(file.getvalue(), f"“{file.name}”", f"Uploaded image {file.name}") if file else None
+
+
+def _read(data: bytes, name: str, title: str | None) -> DecodedImage | None:
+    """Return the image and show it under `title` (None: it is shown elsewhere); show a message where it cannot be used."""
+    try:
+        image = read_reduced(data, name)
+    except ImageError as error:
+        st.error(plain(error), icon=":material/error:")
+        return None
+    if title:
+        show_image(image, title)
+    return image
+
+
+def show_image(image: DecodedImage, title: str) -> None:
+    """Show the image with notes on what was converted. title: its alternative text."""
+    st.html(image_html(image.image, title, width=280))
+    for note in image.notes:
+        st.caption(note)

@@ -1,0 +1,71 @@
+"""A run's trained model, its images and its evaluation: loaded or computed once, and shared by all sessions."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnn_core.config.schema import TrainConfig
+from cnn_core.data.open import open_source
+from cnn_core.data.source import ImageSet, Part, finish
+from cnn_core.home import WEIGHTS
+from cnn_core.inference.confidence import Calibration, read_calibration
+from cnn_core.runs.run import Run
+from pages.shared import cache
+from pages.shared.progress import run_with_progress
+from pages.shared.server import get_store
+
+if TYPE_CHECKING:
+    from cnn_core.inference.classifier import Classifier
+    from cnn_core.metrics.evaluation import Evaluation
+
+
+def evaluate_with_progress(run: Run, part: Part = "test", epoch: int | None = None) -> "Evaluation":
+    """Return the run's evaluation on a split, computed with a progress bar that can be cancelled. Raises StudioError."""
+    with st.spinner("Opening the model…"):
+        from cnn_core.metrics.evaluation import evaluate_run
+        from cnn_core.metrics.test_set_usage import record_usage
+    home, name = get_store().home, f"{run.id}-{part}-{epoch}"
+    evaluation = run_with_progress(evaluate_run(run.id, run.config, home, part=part, epoch=epoch), f"evaluation-{name}")
+    if part == "test":
+        record_usage(home, run.config.data, run.id, epoch)
+    return _share(run, evaluation)
+
+
+def with_temperature(run: Run, evaluation: "Evaluation", temperature: float) -> "Evaluation":
+    """Return the run's evaluation with another temperature."""
+    return evaluation if temperature == evaluation.temperature else _share(run, evaluation.with_temperature(temperature))
+
+
+def _share(run: Run, evaluation: "Evaluation") -> "Evaluation":
+    """Return the first equal evaluation that any session has made: what was computed from it since comes with it."""
+    version = (get_store().home.run_folder(run.id), evaluation.key, evaluation.temperature)
+    stored: Evaluation | None = cache.load(cache.EVALUATIONS, version, version)
+    return stored or cache.store(cache.EVALUATIONS, version, version, evaluation)
+
+
+def get_classifier(run: Run) -> "Classifier":
+    """Return the run's best model, ready to classify; loaded again when its weights or its calibration change. Raises RunError."""
+    folder = get_store().home.run_folder(run.id)
+    return _load_classifier(run.id, (folder / WEIGHTS).stat().st_mtime_ns, read_calibration(folder))
+
+
+@st.cache_resource(max_entries=cache.MODELS.max_entries, show_spinner="Opening the model…", hash_funcs={Calibration: repr})
+def _load_classifier(run: str, version: int, calibration: Calibration | None) -> "Classifier":
+    from cnn_core.inference.classifier import Classifier
+
+    return Classifier(get_store().home.run_folder(run))
+
+
+def images_of(run: Run, part: Part = "test") -> ImageSet:
+    """Return the run's images of a split, in the order of its evaluation. Raises DataError."""
+    config = run.config
+    fingerprint = open_source(config.data, get_store().home).info.fingerprint
+    split = (config.validation_share, config.seed) if part != "test" else ()
+    return _load_images(config.data, fingerprint, part, split, config)
+
+
+@st.cache_resource(max_entries=cache.IMAGE_SETS.max_entries, show_spinner="Reading the images…")
+def _load_images(data: str, fingerprint: str, part: Part, split: tuple[float, ...], _config: TrainConfig) -> ImageSet:
+    from cnn_core.metrics.evaluation import load_part
+
+    return finish(load_part(open_source(data, get_store().home), _config, part))

@@ -1,0 +1,39 @@
+"""Starting a run: the settings are checked and the run joins the queue; a second click on the same button starts no second run."""
+
+import secrets
+from typing import cast
+
+import streamlit as st
+
+from cnn_core.config.schema import TrainConfig
+from cnn_core.errors import StudioError
+from pages.shared.links import page_file
+from pages.shared.people import check_paths, person
+from pages.shared.server import get_store
+from pages.shared.text import plain
+
+SUBMISSION = "submission-key"
+
+
+def start_run(config: TrainConfig) -> None:
+    """Add a run to the queue and open the Train page; where it is refused, show why and start nothing."""
+    with st.spinner("Checking the settings…"):
+        try:
+            from cnn_core.runs.submit import submit
+
+            check_paths(config)
+            run = submit(config, get_store(), press=submission_key(), owner=person())
+        except StudioError as error:
+            st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
+            return
+    st.switch_page(page_file("train"), query_params={"run": run})
+
+
+def submission_key() -> str:
+    """Return a key for this submission: the same for a second click that comes before the run is shown."""
+    return cast(str, st.session_state.setdefault(SUBMISSION, secrets.token_hex(16)))
+
+
+def clear_submission_key() -> None:
+    """Forget the key once the run is shown: the next click starts another run."""
+    st.session_state.pop(SUBMISSION, None)

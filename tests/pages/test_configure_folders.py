@@ -1,0 +1,51 @@
+"""Folders of images on the Configure page: their facts, their errors, and a run on them."""
+
+from tests.helpers import is_a_sentence
+from tests.pages.form import buttons, choose_folder, fill, make_folder, press_start
+
+
+def test_a_folder_is_asked_for_before_anything_can_start(empty, open_page):
+    at = fill(open_page("configure"), data="folder")
+    assert len(at.info) == 1 and not buttons(at)
+    assert not at.exception
+
+
+def test_a_folder_that_is_not_there_is_a_sentence_and_offers_no_start(empty, open_page):
+    at = choose_folder(open_page, "/nowhere/at/all")
+    for typed in ("/nowhere/at/all", "x" * 5000, "~nobody-of-that-name/pictures", "http://192.0.2.1/pictures", "with\0zero"):
+        at.text_input[0].set_value(typed).run()
+        (error,) = at.error
+        assert is_a_sentence(error.value)
+        assert not at.button and not at.exception
+
+
+def test_an_empty_folder_a_single_class_and_a_class_without_images_are_sentences(empty, open_page, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    make_folder(tmp_path / "lonely", "cats")
+    make_folder(tmp_path / "gap", "cats")
+    (tmp_path / "gap" / "dogs").mkdir()
+    for name, named in (("nothing", "nothing"), ("lonely", "lonely"), ("gap", "dogs")):
+        at = choose_folder(open_page, tmp_path / name)
+        (error,) = at.error
+        assert named in error.value and is_a_sentence(error.value)
+        assert not at.button and not at.exception
+
+
+def test_a_folder_of_images_shows_its_facts_and_trains_under_its_full_path(empty, open_page, tmp_path):
+    folder = make_folder(tmp_path / "pets", "cats", "dogs", "mice")
+    at = choose_folder(open_page, f"{folder}/../pets/")
+    (facts,) = [caption for caption in at.caption if "training images" in caption.value]
+    assert all(fact in facts.value for fact in ("24 ", "6 ", "3 classes", "16×16 colour"))
+    assert facts.proto.help == "cats, dogs, mice"
+    press_start(fill(at, batch_size=4))
+    (run,) = empty.runs()
+    assert run.config.data == str(folder)
+    assert run.id == "0001-pets"
+    assert not at.exception
+
+
+def test_names_of_class_folders_are_shown_as_they_are(empty, open_page, tmp_path):
+    folder = make_folder(tmp_path / "odd", "![x](http:%2F%2F192.0.2.1)", "b`c`", images=5)
+    at = choose_folder(open_page, folder)
+    (facts,) = [caption for caption in at.caption if "training images" in caption.value]
+    assert r"\[x\]" in facts.proto.help and r"\`c\`" in facts.proto.help
