@@ -1,6 +1,7 @@
-# make run      install what is needed (once) and serve the dashboard on http://localhost:8501
-# make test     lint, then every test, the browser tests included
-# make clean    remove the virtual environment and the caches
+# make run      install the packages (once) and serve the dashboard on http://localhost:8501
+# make test     run the linter, the type checker and all tests, browser tests included
+# make lint     run the linter and the type checker
+# make clean    delete the virtual environment and the caches
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -16,6 +17,7 @@ test: .venv/installed-dev lint
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("CNN Studio needs Python 3.11 or newer." if sys.version_info < (3, 11) else 0)'
@@ -30,4 +32,4 @@ lint: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache

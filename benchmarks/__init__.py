@@ -1,1 +1,1 @@
-"""What is measured, against what: one command each, a table each. Results are kept in README.md beside this file."""
+"""Benchmarks of the program: `python -m benchmarks.<name>` measures figures and prints them as a Markdown table."""

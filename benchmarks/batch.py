@@ -1,8 +1,7 @@
-"""Many pictures from a zip into a table. `python -m benchmarks.batch FOLDER`
+"""Measure the classification of 10,000 images in a zip archive into a table. `python -m benchmarks.batch FOLDER`
 
-FOLDER holds at least 10,000 JPEG files, CIFAR-10's test part for instance. They are zipped, and SimpleCNN at 32×32 (as the weights are first drawn: what
-they are takes no time) classifies all of them, from the listing of the zip to the last row of the CSV file. What other programs take of the
-machine counts as ours in images a second, and not in processor time.
+FOLDER holds at least 10,000 JPEG files, for example CIFAR-10's test split. They are zipped, and an untrained SimpleCNN (32×32) classifies all of them; the
+time runs from listing the archive to the last row of the CSV file. Other programs on the machine lower the images per second but not the CPU time.
 """
 
 import csv
@@ -18,7 +17,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from benchmarks.importing import Memory
-from benchmarks.machine import print_table
+from benchmarks.machine import percentile, print_table
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.many_images import classify_many
@@ -31,45 +30,46 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         classifier = make_classifier(folder / "0001-cifar")
-        archive, table = zip_pictures(Path(sys.argv[1]), folder / "pictures.zip"), folder / "answers.csv"
-        with Memory() as memory:  # in a pass of its own, which also warms up: looking takes time of the processor
+        archive, table = zip_images(Path(sys.argv[1]), folder / "images.zip"), folder / "predictions.csv"
+        with Memory() as memory:  # a separate pass, which also warms up, because sampling the memory takes CPU time
             finish(classify_many(archive, classifier, table))
-        times = [timed(archive, classifier, table) for _ in range(PASSES)]
+        passes = [measure_pass(archive, classifier, table) for _ in range(PASSES)]
         with table.open(encoding="utf-8-sig", newline="") as file:
             assert sum(1 for row in csv.DictReader(file) if row["predicted"]) == IMAGES
-    speeds = [IMAGES / seconds for seconds, _, _ in times]
-    load, busy, cores = os.getloadavg()[0], statistics.median(busy for _, busy, _ in times), os.cpu_count() or 1
+    speeds = [IMAGES / seconds for seconds, _, _ in passes]
+    load, cpu_seconds, cores = os.getloadavg()[0], percentile([cpu for _, cpu, _ in passes], 50), os.cpu_count() or 1
     print_table(
-        f"{IMAGES:,} JPEG files of 32×32 in a zip, through SimpleCNN, into a table (load of the machine: {load:.0f})",
+        f"{IMAGES:,} JPEG files of 32×32 in a zip archive, classified by SimpleCNN into a CSV file (load average {load:.0f})",
         [
             (
-                "unzip, decode, classify, write",
+                "images per second (read, decode, classify, write)",
                 "≥ 1,500 images/s",
                 f"median {statistics.median(speeds):,.0f} images/s ({min(speeds):,.0f} to {max(speeds):,.0f}, n = {PASSES})",
             ),
             (
-                "processor time",
+                "CPU time",
                 "",
-                f"{busy:.2f} s, so at most {IMAGES * cores / busy:,.0f} images/s with {cores} idle cores",
+                f"{cpu_seconds:.2f} s, so at most {IMAGES * cores / cpu_seconds:,.0f} images/s with {cores} idle cores",
             ),
-            ("longest wait between two signs of progress", "≤ 1 s", f"{max(wait for _, _, wait in times):.2f} s"),
-            ("peak memory of the process", "", f"{memory.peak / 1e6:.0f} MB"),
+            ("longest time between two progress updates", "≤ 1 s", f"{max(wait for _, _, wait in passes):.2f} s"),
+            ("peak memory of the process, with library files", "", f"{memory.peak / 1e6:.0f} MB"),
         ],
     )
 
 
-def timed(archive: Path, classifier: Classifier, table: Path) -> tuple[float, float, float]:
-    """Seconds, seconds of the processor, and the longest wait for a sign of progress."""
-    begun, busy, waits = time.perf_counter(), time.process_time(), [time.perf_counter()]
+def measure_pass(archive: Path, classifier: Classifier, table: Path) -> tuple[float, float, float]:
+    """Classify all images; return the seconds, the CPU seconds, and the longest time between two progress updates."""
+    start, cpu_start = time.perf_counter(), time.process_time()
+    updates = [start]
     for _ in classify_many(archive, classifier, table):
-        waits.append(time.perf_counter())
+        updates.append(time.perf_counter())
     end = time.perf_counter()
-    longest = max(later - earlier for earlier, later in zip(waits, [*waits[1:], end], strict=True))
-    return end - begun, time.process_time() - busy, longest
+    longest = max(later - earlier for earlier, later in zip(updates, [*updates[1:], end], strict=True))
+    return end - start, time.process_time() - cpu_start, longest
 
 
 def make_classifier(folder: Path) -> Classifier:
-    """SimpleCNN for CIFAR-10's shape, as a run keeps it in `folder`."""
+    """Return an untrained SimpleCNN for CIFAR-10, saved in `folder` as a run saves its model."""
     folder.mkdir()
     classes = tuple(f"class {number}" for number in range(10))
     card = ModelCard(
@@ -81,11 +81,12 @@ def make_classifier(folder: Path) -> Classifier:
     return Classifier(folder)
 
 
-def zip_pictures(folder: Path, archive: Path) -> Path:
+def zip_images(folder: Path, archive: Path) -> Path:
+    """Write the first IMAGES JPEG files below `folder` to the zip archive and return its path."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
-        pictures = list(islice(sorted(folder.rglob("*.jp*g")), IMAGES))
-        assert len(pictures) == IMAGES, f"{folder} has only {len(pictures):,} JPEG files"
-        for path in pictures:
+        images = list(islice(sorted(folder.rglob("*.jp*g")), IMAGES))
+        assert len(images) == IMAGES, f"{folder} has only {len(images):,} JPEG files"
+        for path in images:
             out.write(path, path.relative_to(folder))
     return archive
 

@@ -1,15 +1,12 @@
-"""How soon the Gallery answers a picture, in Chromium. `python -m benchmarks.drawing`
+"""Measure how soon the Gallery shows a prediction, in Chromium. `python -m benchmarks.drawing`
 
-A network learns the digits for a few epochs. Then strokes are drawn with the mouse, which also brings answers while the pen is down, and
-test digits are uploaded one at a time. Times are taken in the page: from the pen's lifting, or the file's choice, until the frame after
-the answer to it is there.
+A network is trained on the digits for a few epochs. Then digits are drawn with the mouse, which also causes predictions while the pen is down, and
+test images are uploaded one at a time. Times are measured in the page: from lifting the pen, or choosing the file, to the frame after
+its prediction is shown.
 """
 
 import io
-import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
-from benchmarks.dashboard import ROOT, dashboard
+from benchmarks.dashboard import dashboard, train_model
 from benchmarks.evaluating import browser_page
 from benchmarks.machine import percentile, print_table
 from cnn_core.data.digits import read_digits
@@ -25,102 +22,94 @@ from cnn_core.home import Home
 from tests.browser.pilot import DIGITS, draw_with_mouse
 
 COUNT = 30
-LIFT_AIM, UPLOAD_AIM = 0.3, 0.4  # seconds
-ANSWER = "document.querySelector('[data-testid=stMetricValue]')"
+LIFT_TARGET, UPLOAD_TARGET = 0.3, 0.4  # seconds
+PREDICTION = "document.querySelector('[data-testid=stMetricValue]')"
 
-# `took` becomes the milliseconds from EVENT to the frame after IS_THERE.
-WATCH = """() => {
-  window.took = null;
+# Sets window.measured to the milliseconds from EVENT to the frame after IS_SHOWN becomes true.
+TIMER = """() => {
+  window.measured = null;
   document.addEventListener("EVENT", () => {
-    const begun = performance.now(), isThere = () => IS_THERE;
-    const look = () => {
-      if (!isThere()) return setTimeout(look, 4);
-      requestAnimationFrame(() => setTimeout(() => { window.took = performance.now() - begun; }));
+    const start = performance.now(), isShown = () => IS_SHOWN;
+    const poll = () => {
+      if (!isShown()) return setTimeout(poll, 4);
+      requestAnimationFrame(() => setTimeout(() => { window.measured = performance.now() - start; }));
     };
-    look();
+    poll();
   }, { once: true });
 }"""
-LIFTED = f"""{ANSWER} && Number(document.querySelector(".draw-answered")?.dataset.turn) >= Number(document.querySelector(".draw-paper").dataset.turn)"""
+IS_CLASSIFIED = f"""{PREDICTION} && Number(document.querySelector(".draw-answered")?.dataset.turn) >= Number(document.querySelector(".draw-paper").dataset.turn)"""
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
-        run = train(home)
+        run = train_model(home.root, "digits", "--epochs", "5")["run"]
         with dashboard(home=home.root) as served, browser_page() as page:
             page.goto(f"{served.url}/gallery?run={run}")
             page.locator(".draw-paper").wait_for()
-            lifts, turns = draw(page)
+            lifts, predictions = draw(page)
             uploads = upload(page, home)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     rows = [
-        ("pen lift → answer painted", f"p95 ≤ {LIFT_AIM:g} s", spread(lifts)),
-        ("answers while one digit is drawn", "", f"median {percentile(turns, 50):.0f}"),
-        ("one picture uploaded → answer painted", f"p95 ≤ {UPLOAD_AIM:g} s", spread(uploads)),
-        ("load of the machine over 1, 5, 15 minutes", "", load),
+        ("lifting the pen to prediction", f"p95 ≤ {LIFT_TARGET:g} s", spread(lifts)),
+        ("predictions while one digit is drawn", "", f"median {percentile(predictions, 50):.0f}"),
+        ("upload of one image to prediction", f"p95 ≤ {UPLOAD_TARGET:g} s", spread(uploads)),
+        ("load average over 1, 5 and 15 minutes", "", load),
     ]
-    print_table("A picture of one's own: from the pen or the file to the answer", rows)
-
-
-def train(home: Home) -> str:
-    """A network that has learned the digits for five epochs, by the command line; the run's name."""
-    command = [sys.executable, "-m", "cnn_core", "train", "--data", "digits", "--epochs", "5", "--json"]
-    environment = {**os.environ, "CNN_STUDIO_HOME": str(home.root)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])["run"]
+    print_table("Predictions on the Gallery page", rows)
 
 
 def draw(page: Page) -> tuple[list[float], list[int]]:
-    """Seconds from each last lift, and how many drawings were sent before it."""
-    seconds, turns = [], []
+    """Draw digits; return the seconds from each last lift of the pen to its prediction, and the number of predictions of each digit."""
+    seconds, predictions = [], []
     for number in range(COUNT + 1):
-        *before, last = list(DIGITS.values())[number % len(DIGITS)]
-        first_turn = turn(page)
-        draw_with_mouse(page, before)
-        watch(page, "pointerup", LIFTED)
+        *first_strokes, last = list(DIGITS.values())[number % len(DIGITS)]
+        first_turn = read_turn(page)
+        draw_with_mouse(page, first_strokes)
+        start_timer(page, "pointerup", IS_CLASSIFIED)
         draw_with_mouse(page, [last])
-        seconds.append(took(page))
-        turns.append(turn(page) - first_turn)
+        seconds.append(read_timer(page))
+        predictions.append(read_turn(page) - first_turn)
         page.get_by_role("button", name="Clear").click()
-        page.wait_for_function(f"!{ANSWER}")
+        page.wait_for_function(f"!{PREDICTION}")
         page.wait_for_timeout(300)
-    return seconds[1:], turns[1:]  # the first one opens the model
+    return seconds[1:], predictions[1:]  # the first one loads the model
 
 
 def upload(page: Page, home: Home) -> list[float]:
-    """Seconds from each choice of a file, with none before it, until it and its answer are there."""
+    """Upload images one at a time; return the seconds from choosing each file until the image and its prediction are shown."""
     images, _ = read_digits(home.data)["test"]
     page.get_by_role("radio", name="Upload").click()
     seconds = []
     for number in range(COUNT + 1):
         name, out = f"digit-{number}.png", io.BytesIO()
         Image.fromarray(images[number].squeeze()).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
-        shown = f"document.querySelector('img[alt=\"Uploaded picture {name}\"]')?.complete && {ANSWER}"
+        shown = f"document.querySelector('img[alt=\"Uploaded picture {name}\"]')?.complete && {PREDICTION}"
         chooser = page.locator(".st-key-gallery-file [data-testid=stFileUploaderDropzoneInput]")
         chooser.wait_for(state="attached")
-        watch(page, "change", shown)
+        start_timer(page, "change", shown)
         chooser.set_input_files({"name": name, "mimeType": "image/png", "buffer": out.getvalue()})
-        seconds.append(took(page))
+        seconds.append(read_timer(page))
         page.locator(".st-key-gallery-file [data-testid=stFileChipDeleteBtn]").first.click()
-        page.wait_for_function(f"!{ANSWER}")
+        page.wait_for_function(f"!{PREDICTION}")
         page.wait_for_timeout(300)
     return seconds[1:]
 
 
-def watch(page: Page, event: str, is_there: str) -> None:
-    """Take the time from the next `event` on."""
-    page.evaluate(WATCH.replace("EVENT", event).replace("IS_THERE", is_there))
+def start_timer(page: Page, event: str, is_shown: str) -> None:
+    """Measure the time from the next `event` until the JavaScript expression `is_shown` is true."""
+    page.evaluate(TIMER.replace("EVENT", event).replace("IS_SHOWN", is_shown))
 
 
-def turn(page: Page) -> int:
+def read_turn(page: Page) -> int:
+    """Return the number of drawings that the page has sent."""
     return int(page.locator(".draw-paper").get_attribute("data-turn") or 0)
 
 
-def took(page: Page) -> float:
-    page.wait_for_function("window.took !== null")
-    return page.evaluate("window.took") / 1000
+def read_timer(page: Page) -> float:
+    """Wait for the measurement and return it in seconds."""
+    page.wait_for_function("window.measured !== null")
+    return float(page.evaluate("window.measured")) / 1000
 
 
 def spread(seconds: Sequence[float]) -> str:

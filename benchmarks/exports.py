@@ -1,8 +1,8 @@
-"""Exported files compared with the program, and the time that exporting takes. `python -m benchmarks.exports FOLDER`
+"""Compare exported files with the app, and measure the time of the exports. `python -m benchmarks.exports FOLDER [--families NAME ...]`
 
-FOLDER is CIFAR-10 as class folders: it is imported, and the default network learns from it for one epoch. Every file predicts 1,000 of its test
-images, from all over them. The other families have random weights and predict 100 images: only the file is measured, not what they
-learned. `--families NAME ...` measures these alone (default: all).
+FOLDER is CIFAR-10 as class folders: it is imported, and the default network is trained on it for one epoch. Every exported file classifies 1,000
+evenly spaced test images, and its predictions are compared with the app's. The other families are exported with random weights and compared on
+100 images (default: all families).
 """
 
 import argparse
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.evaluating import Rows, train
-from benchmarks.machine import print_table
+from benchmarks.evaluating import import_and_train
+from benchmarks.machine import Rows, print_table
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import StudioError
@@ -30,7 +30,7 @@ from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import ModelCard, read_card, save_card, save_weights
 from cnn_core.runs.store import Store
 
-FEW = 100
+FEW_IMAGES = 100
 RANDOM = "9999-random"
 TARGET = "100 % same class, within 1e-4"
 
@@ -42,24 +42,24 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Home(Path(folder)))
-        run = train(store.home, args.folder, "cifar")
-        rows = trained(store, run) + untrained(store, run, args.families)
-    print_table("Exports: CIFAR-10, every file loaded back and compared with the program", rows)
+        run = import_and_train(store.home, args.folder, "cifar")
+        rows = measure_formats(store, run) + measure_families(store, run, args.families)
+    print_table("Exports: CIFAR-10, every file loaded and compared with the app", rows)
 
 
-def trained(store: Store, run: str) -> Rows:
-    """Every format of a trained network."""
+def measure_formats(store: Store, run: str) -> Rows:
+    """Return a row for every export format of the trained network."""
     rows = []
     for name in (*MODEL_FORMATS, "bundle"):
         start = time.perf_counter()
         exported = finish(export_run(store, store.run(run), name, ("onnx", "safetensors")))
-        rows.append(row(f"{name}, default network", exported, start))
+        rows.append(make_row(f"{name}, default network", exported, start))
     return rows
 
 
-def untrained(store: Store, run: str, families: Sequence[str]) -> Rows:
-    """The graphs of families with random weights, whose batch norms have seen images."""
-    images = spread(finish(open_source(store.run(run).config.data, store.home).load("test")), FEW)
+def measure_families(store: Store, run: str, families: Sequence[str]) -> Rows:
+    """Return the rows for the graph formats of families with random weights, whose batch norms have statistics of real images."""
+    images = spread(finish(open_source(store.run(run).config.data, store.home).load("test")), FEW_IMAGES)
     trained_card, rows = read_card(store.home.run_folder(run)), []
     for family in families:
         card = save_random(store, trained_card, family, images)
@@ -67,7 +67,7 @@ def untrained(store: Store, run: str, families: Sequence[str]) -> Rows:
         for name in GRAPH_FORMATS:
             start = time.perf_counter()
             try:
-                rows.append(row(f"{name}, {family}", finish(export_verified(store, card, name, reference)), start))
+                rows.append(make_row(f"{name}, {family}", finish(export_verified(store, card, name, reference)), start))
             except StudioError as error:
                 rows.append((f"{name}, {family}", TARGET, str(error)))
             print(rows[-1], flush=True)
@@ -75,7 +75,7 @@ def untrained(store: Store, run: str, families: Sequence[str]) -> Rows:
 
 
 def save_random(store: Store, trained_card: ModelCard, family: str, images: ImageSet) -> ExportCard:
-    """Save a network with random weights and mirroring, and return the card to export it with."""
+    """Save a network with random weights and horizontal-flip test-time augmentation; return the card to export it."""
     folder = store.home.run_folder(RANDOM)
     folder.mkdir(exist_ok=True)
     card = trained_card.model_copy(update={"model": family, "options": {}, "mirror": True})
@@ -92,12 +92,13 @@ def save_random(store: Store, trained_card: ModelCard, family: str, images: Imag
     return ExportCard(run=RANDOM, network=model_key(folder), options=NetworkOptions(), **facts)
 
 
-def row(what: str, exported: ExportedFile, start: float) -> tuple[str, str, str]:
+def make_row(name: str, exported: ExportedFile, start: float) -> tuple[str, str, str]:
+    """Return the table row of an export that began at `start`."""
     seconds, verification = time.perf_counter() - start, exported.verification
     assert verification
-    tied = f", {verification.ties} ties" if verification.ties else ""
-    result = f"100 % of {verification.images:,}{tied}, within {verification.largest_difference:.0e}"
-    return what, TARGET, f"{result}; {seconds:.1f} s, {len(exported.content) / 1e6:.1f} MB"
+    ties = f", {verification.ties} ties" if verification.ties else ""
+    result = f"100 % of {verification.images:,}{ties}, within {verification.largest_difference:.0e}"
+    return name, TARGET, f"{result}; {seconds:.1f} s, {len(exported.content) / 1e6:.1f} MB"
 
 
 if __name__ == "__main__":

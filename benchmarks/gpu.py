@@ -1,10 +1,10 @@
-"""The speed recipe beside the two fastest known scripts, on one NVIDIA GPU.
+"""Compare recipes with SpeedNet with the two fastest known scripts, on one NVIDIA GPU.
 
 `python -m benchmarks.gpu FOLDER airbench94_muon.py cifar10_speedrun.py [RUNS]`. FOLDER is CIFAR-10 as class folders; the two scripts are
-copies that the user has (benchmarks/rivals.py says from where). Each of the three runs once to warm up and compile, then RUNS times
-(20 unless told). Training seconds are as airbench counts them: the images already lie in memory, and what happens before the first
-step is left out, except that the scripts count their first layer's whitening, which for our recipe is in the column beside it.
-The scripts' accuracies are averages over mirrored and shifted views of every test image, ours are of the plain image.
+your own copies (benchmarks/external_scripts.py names their repositories). Each script and each recipe runs once to warm up and compile, then RUNS times
+(default 20). Training seconds are counted as in airbench: the images are already in memory, and preparation before the first
+step does not count. The scripts do count the whitening of their first layer, which our recipes report as preparation.
+The scripts' accuracies use test-time augmentation (flips and shifts), those of our recipes do not.
 """
 
 import statistics
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.external_scripts import run_script
 from benchmarks.machine import print_table
-from benchmarks.rivals import run_script
 from benchmarks.target import train
 from cnn_core.config.defaults import make_config
 from cnn_core.data.open import open_source
@@ -29,32 +29,34 @@ RECIPES = (
 
 def main() -> None:
     if not torch.cuda.is_available():
-        sys.exit("This benchmark needs an NVIDIA GPU that torch can use, and there is none here.")
+        sys.exit("This benchmark needs an NVIDIA GPU, and torch finds none.")
     folder, scripts = sys.argv[1], [Path(name) for name in sys.argv[2:4]]
     runs = int(sys.argv[4]) if len(sys.argv) > 4 else 20
     source = open_source(folder)
     images, test = finish(source.load("train")), finish(source.load("test"))
-    rows = [_rival_row(script, images, test, runs) for script in scripts]
+    rows = [_script_row(script, images, test, runs) for script in scripts]
     for recipe in RECIPES:
         configs = [make_config(data=folder, seed=seed, validation_share=0.02, **recipe) for seed in range(runs + 1)]
-        results = [train(config, source.info, images, test, "cuda") for config in configs][1:]  # the first warms up
-        preparing = statistics.median(result.preparing for result in results)
+        results = [train(config, source.info, images, test, "cuda") for config in configs][1:]  # the first run is the warm-up
+        preparation = statistics.median(result.preparation for result in results)
         name = ", ".join(f"{key} {value}" for key, value in recipe.items())
-        rows.append(_row(name, [r.accuracy for r in results], [r.training for r in results], f"; preparing {preparing:.2f} s"))
+        rows.append(
+            _row(name, [r.accuracy for r in results], [r.training for r in results], f"; preparation {preparation:.2f} s")
+        )
     print_table(f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}, {runs} runs each", rows)
 
 
-def _rival_row(script: Path, images: ImageSet, test: ImageSet, runs: int) -> tuple[str, str, str]:
+def _script_row(script: Path, images: ImageSet, test: ImageSet, runs: int) -> tuple[str, str, str]:
     ends = [row for row in run_script(script, images, test, runs) if row.epoch == "eval"]
-    return _row(script.name, [row.tta_accuracy for row in ends], [row.seconds for row in ends])
+    return _row(script.name, [row.tta_accuracy or 0.0 for row in ends], [row.seconds for row in ends])
 
 
-def _row(name: str, accuracies: list[float], seconds: list[float], more: str = "") -> tuple[str, str, str]:
+def _row(name: str, accuracies: list[float], seconds: list[float], note: str = "") -> tuple[str, str, str]:
     accuracy = f"{statistics.mean(accuracies):.2%} ± {statistics.stdev(accuracies):.2%}"
     return (
         name,
         "no slower than the faster script at its accuracy",
-        f"{accuracy}, median {statistics.median(seconds):.2f} s{more}",
+        f"{accuracy}, median {statistics.median(seconds):.2f} s{note}",
     )
 
 

@@ -1,9 +1,9 @@
-"""Importing against reading every time. `python -m benchmarks.importing FOLDER` and `python -m benchmarks.importing million`
+"""Measure imports and compare them with ImageFolder. `python -m benchmarks.importing FOLDER` or `python -m benchmarks.importing million`
 
-FOLDER is CIFAR-10 as class folders: import into an empty home, with the memory of the process and its helpers; then one pass over the set
-through torchvision's ImageFolder and a DataLoader with two workers, and one over our batches. `million` makes a set of 1,000,000 images of
-32×32 in 100 classes as BMP files (8 GB of disk for a while, the map included), imports it, looks at it, and trains SimpleCNN at a quarter of its width on it for one
-epoch, saying how large the process was; the page is opened in Chromium.
+FOLDER is CIFAR-10 as class folders. It is imported into an empty studio home, with the memory of the process and its worker processes. Then one pass over
+the images with torchvision's ImageFolder and a DataLoader with two workers is compared with one pass over the imported batches. `million` creates 1,000,000
+images of 32×32 in 100 classes as BMP files (it needs 8 GB of disk), imports them, trains SimpleCNN at a quarter of its width for one
+epoch, and opens the Data page in Chromium.
 """
 
 import io
@@ -12,14 +12,14 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.machine import print_table
+from benchmarks.machine import measure_seconds, median_and_worst, print_table
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
@@ -33,67 +33,82 @@ SAMPLE_SECONDS = 0.1
 def main() -> None:
     with TemporaryDirectory() as folder:
         if sys.argv[1] == "million":
-            million(Path(folder))
+            measure_million(Path(folder))
         else:
-            cifar(Path(sys.argv[1]), Home(Path(folder)))
+            measure_cifar(Path(sys.argv[1]), Home(Path(folder)))
 
 
-def cifar(source: Path, home: Home) -> None:
-    imports, theirs, ours = [], [], []
-    with Memory() as memory:  # once by itself: torch comes with the passes
-        finish(import_files("first", source, ImportOptions(), home))
+def measure_cifar(source: Path, home: Home) -> None:
+    """Measure the import of CIFAR-10 and passes over it, and print the table."""
+
+    def import_set(name: str) -> None:
+        finish(import_files(name, source, ImportOptions(), home))
+
+    imports, folder_passes, batch_passes = [], [], []
+    with Memory() as memory:  # before the passes, which load torch
+        import_set("first")
     for number in range(PASSES):
         name = f"cifar{number}"
-        imports.append(timed(lambda name=name: finish(import_files(name, source, ImportOptions(), home))))
-        theirs.append(timed(lambda: read_through_image_folder(source / "train")))
-        ours.append(timed(lambda name=name: read_through_batches(home, name)))
+        imports.append(measure_seconds(partial(import_set, name)))
+        folder_passes.append(measure_seconds(lambda: iterate_image_folder(source / "train")))
+        batch_passes.append(measure_seconds(partial(iterate_batches, home, name)))
     count = ImportedSource(home.set_folder("cifar0")).index.count()
     speeds = [count / seconds for seconds in imports]
-    per_image = statistics.median(theirs) / 50_000
+    folder_speed = 50_000 / statistics.median(folder_passes)
     print_table(
         "CIFAR-10 as 60,000 JPEG files",
         [
             (
                 "import",
                 "≥ 4,000 images/s",
-                f"median {statistics.median(speeds):,.0f} images/s ({min(speeds):,.0f} to {max(speeds):,.0f}, n = {PASSES}), duplicates looked for",
+                f"median {statistics.median(speeds):,.0f} images/s ({min(speeds):,.0f} to {max(speeds):,.0f}, n = {PASSES}), with the search for duplicates",
             ),
-            ("peak memory, helpers included", "≤ 700 MB", f"{memory.peak / 1e6:.0f} MB"),
+            ("peak memory, with worker processes", "≤ 700 MB", f"{memory.peak / 1e6:.0f} MB"),
             (
-                "ImageFolder + DataLoader, one pass",
+                "ImageFolder + DataLoader with 2 workers, one pass",
                 "slower than the import",
-                f"{1 / per_image:,.0f} images/s (median of {PASSES} passes over the training part, alternating with the imports)",
+                f"{folder_speed:,.0f} images/s (median of {PASSES} passes over the training split, alternating with the imports)",
             ),
-            ("our second pass", "≥ 10 times as fast", f"{statistics.median(theirs) / statistics.median(ours):.0f} times as fast"),
+            (
+                "second pass over the imported set",
+                "≥ 10 times as fast",
+                f"{statistics.median(folder_passes) / statistics.median(batch_passes):.0f} times as fast",
+            ),
         ],
     )
 
 
-def million(folder: Path) -> None:
+def measure_million(folder: Path) -> None:
+    """Measure the import of a million images, a training on them and the Data page, and print the table."""
     home, source = Home(folder / "studio"), folder / "source"
-    print("making the files …", flush=True)
+    print("Creating the files …", flush=True)
     make_files(source)
     with Memory() as importing:
-        seconds = timed(lambda: finish(import_files("million", source, ImportOptions(), home)))
+        seconds = measure_seconds(lambda: finish(import_files("million", source, ImportOptions(), home)))
     with Memory() as training:
-        trained = timed(lambda: train_one_epoch(home))
-    page = open_page(home)
+        train_seconds = measure_seconds(lambda: train_one_epoch(home))
+    page_seconds = measure_page(home)
     print_table(
         f"{MILLION:,} images of 32×32 in {CLASSES} classes",
         [
             ("import", "", f"{MILLION / seconds:,.0f} images/s ({seconds:.0f} s)"),
-            ("peak memory of the import, helpers included", "≤ 2 GB", f"{importing.peak / 1e9:.2f} GB"),
-            ("peak memory of training one epoch", "≤ 2 GB", f"{training.peak / 1e9:.2f} GB ({MILLION / trained:,.0f} images/s)"),
+            ("peak memory of the import, with worker processes", "≤ 2 GB", f"{importing.peak / 1e9:.2f} GB"),
             (
-                "opening the Data page on it, in Chromium",
+                "peak memory of training one epoch",
+                "≤ 2 GB",
+                f"{training.peak / 1e9:.2f} GB ({MILLION / train_seconds:,.0f} images/s)",
+            ),
+            (
+                "opening the Data page, until its images are shown",
                 "≤ 1 s",
-                f"median {statistics.median(page):.2f} s ({max(page):.2f} at worst, n = {len(page)})",
+                median_and_worst(page_seconds),
             ),
         ],
     )
 
 
-def read_through_image_folder(folder: Path) -> None:
+def iterate_image_folder(folder: Path) -> None:
+    """Read all images once with torchvision and a DataLoader."""
     from torch.utils.data import DataLoader
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
@@ -102,7 +117,8 @@ def read_through_image_folder(folder: Path) -> None:
         pass
 
 
-def read_through_batches(home: Home, name: str) -> None:
+def iterate_batches(home: Home, name: str) -> None:
+    """Read all training images of an imported set once in batches."""
     import torch
 
     from cnn_core.data.batches import Batches
@@ -113,6 +129,7 @@ def read_through_batches(home: Home, name: str) -> None:
 
 
 def train_one_epoch(home: Home) -> None:
+    """Train a small SimpleCNN on the million images until its first Epoch event."""
     from cnn_core.config.defaults import make_config
     from cnn_core.events import Epoch
     from cnn_core.training.recipe import train_run
@@ -121,20 +138,17 @@ def train_one_epoch(home: Home) -> None:
     config = make_config(data="million", epochs=1, width=0.25, batch_size=512, validation_share=0.02)
     run = home.run_folder("0001-million")
     run.mkdir(parents=True)
-    events = train_run(config, run, home)
-    next(event for event in events if isinstance(event, Epoch))
-    events.close()
+    for event in train_run(config, run, home):
+        if isinstance(event, Epoch):
+            return
 
 
-def open_page(home: Home, times: int = 5) -> list[float]:
-    """Seconds from asking for the Data page on the million, in a browser that has shown another page, until its images stand there."""
-    from playwright.sync_api import sync_playwright
-
-    from benchmarks.dashboard import CHROMIUM_FLAGS, dashboard, find_chromium
+def measure_page(home: Home, times: int = 5) -> list[float]:
+    """Open the Data page on the million images from another page; return the seconds until its images are shown."""
+    from benchmarks.dashboard import chromium, dashboard
 
     seconds = []
-    with dashboard(home=home.root) as served, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
+    with dashboard(home=home.root) as served, chromium() as browser:
         page = browser.new_page()
         page.goto(f"{served.url}/data?set=million")
         page.get_by_text(f"{MILLION:,} images").wait_for()
@@ -142,43 +156,36 @@ def open_page(home: Home, times: int = 5) -> list[float]:
             page.get_by_role("link", name="Train", exact=True).click()
             page.get_by_role("heading", name="Train").wait_for()
             page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-            begun = time.perf_counter()
+            start = time.perf_counter()
             page.get_by_role("link", name="Data").click()
             page.get_by_text(f"{MILLION:,} images").wait_for()
             page.locator(".picker img").first.wait_for()
-            seconds.append(time.perf_counter() - begun)
-        browser.close()
+            seconds.append(time.perf_counter() - start)
     return seconds
 
 
 def make_files(folder: Path) -> None:
-    """The images, as BMP files: blocks of colour under noise, no two alike."""
+    """Write the images as BMP files: blocks of colour with noise, all different."""
     rng = np.random.default_rng(0)
     sample = io.BytesIO()
     Image.new("RGB", (32, 32)).save(sample, "BMP")
     header = sample.getvalue()[: -32 * 32 * 3]
     for label in range(CLASSES):
-        place = folder / f"class{label:03}"
-        place.mkdir(parents=True)
+        class_folder = folder / f"class{label:03}"
+        class_folder.mkdir(parents=True)
         coarse = rng.integers(32, 224, (MILLION // CLASSES, 4, 4, 3), dtype=np.uint8)
         pixels = coarse.repeat(8, axis=1).repeat(8, axis=2) + rng.integers(0, 32, (len(coarse), 32, 32, 3), dtype=np.uint8)
         for number, image in enumerate(pixels):
-            with open(place / f"{number:05}.bmp", "wb", buffering=0) as file:
+            with open(class_folder / f"{number:05}.bmp", "wb", buffering=0) as file:
                 file.write(header + image.tobytes())
 
 
-def timed(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
 class Memory:
-    """While in its block, notes the largest memory of this process and its children, shared pages counted by share (Linux), bytes."""
+    """Measures the peak memory of this process and its children within a block, in bytes; shared pages count in proportion (PSS, Linux)."""
 
     def __enter__(self) -> "Memory":
         self.peak, self._done = 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
+        self._thread = threading.Thread(target=self._sample)
         self._thread.start()
         return self
 
@@ -186,16 +193,16 @@ class Memory:
         self._done.set()
         self._thread.join()
 
-    def _watch(self) -> None:
+    def _sample(self) -> None:
         while not self._done.wait(SAMPLE_SECONDS):
-            self.peak = max(self.peak, sum(map(self._of, [os.getpid(), *self._children()])))
+            self.peak = max(self.peak, sum(map(self._proportional_set_size, [os.getpid(), *self._children()])))
 
     @staticmethod
     def _children() -> list[int]:
         return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
     @staticmethod
-    def _of(process: int) -> int:
+    def _proportional_set_size(process: int) -> int:
         try:
             lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
         except OSError:

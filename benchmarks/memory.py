@@ -1,8 +1,7 @@
-"""Memory of a training beyond its data and its model, on the CPU. `python -m benchmarks.memory FOLDER`
+"""Measure the memory of a training beyond its data and model, on the CPU. `python -m benchmarks.memory FOLDER`
 
-FOLDER is CIFAR-10 as class folders; default settings. Measured while it trains its first steps, minus the images and the weights:
-the process's own memory (anonymous pages), and for comparison its whole resident set, in which the pages of torch's library files
-count too, though they are the file cache's and shared by all processes.
+FOLDER is CIFAR-10 as class folders; default settings. Measured during the first steps, minus the images and the weights: the process's anonymous
+memory, and for comparison its resident set, which includes the pages of torch's library files that all processes share.
 """
 
 import sys
@@ -22,40 +21,43 @@ def main() -> None:
 
     from cnn_core.training.recipe import train_run
 
-    imported = memory()
+    after_imports = read_memory()
     with TemporaryDirectory() as folder:
         config = make_config(data=sys.argv[1])
-        info, peak, seen, started = open_source(config.data).info, (0.0, 0.0), 0, None
+        info, peak, reports = open_source(config.data).info, (0.0, 0.0), 0
+        started: Started | None = None
         for event in train_run(config, Path(folder), Home(Path(folder))):
             started = event if isinstance(event, Started) else started
             if isinstance(event, Steps):
-                peak, seen = max(peak, memory()), seen + 1
-            if seen == REPORTS:
+                peak, reports = max(peak, read_memory()), reports + 1
+            if reports == REPORTS:
                 break
+    assert started
     data = (started.train_count + started.val_count) * info.image_size**2 * info.channels / 1e6
     model = started.parameters * 4 / 1e6
     print_table(
         "Memory while training CIFAR-10",
         [
             (
-                "own memory beyond data and model",
+                "memory beyond data and model",
                 "≤ 600 MB",
-                f"{peak[0] - data - model:.0f} MB (after the imports alone: {imported[0]:.0f} MB)",
+                f"{peak[0] - data - model:.0f} MB (after the imports: {after_imports[0]:.0f} MB)",
             ),
             (
-                "resident set beyond data and model",
+                "resident set with library files, beyond data and model",
                 "",
-                f"{peak[1] - data - model:.0f} MB (after the imports alone: {imported[1]:.0f} MB)",
+                f"{peak[1] - data - model:.0f} MB (after the imports: {after_imports[1]:.0f} MB)",
             ),
             ("data, model", "", f"{data:.0f} MB, {model:.0f} MB"),
         ],
     )
 
 
-def memory() -> tuple[float, float]:
-    """Megabytes of this process now: its own (anonymous) and all that is resident (Linux)."""
+def read_memory() -> tuple[float, float]:
+    """Return this process's anonymous memory and resident set in megabytes (Linux)."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return tuple(int(lines[name].split()[0]) * 1024 / 1e6 for name in ("RssAnon", "VmRSS"))
+    anonymous, resident = (int(lines[name].split()[0]) * 1024 / 1e6 for name in ("RssAnon", "VmRSS"))
+    return anonymous, resident
 
 
 if __name__ == "__main__":

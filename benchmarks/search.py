@@ -1,17 +1,16 @@
-"""A search that is killed, and what pruning saves. `python -m benchmarks.search kill [KILLS]` or `… search pruning [SEEDS]`
+"""Measure a search that is killed, and the time that pruning saves. `python -m benchmarks.search kill [KILLS]` or `… search pruning [SEEDS]`
 
-kill     20 trials on the digits by the command line; its process gets a SIGKILL in the middle of a trial (KILLS times, default once, spread
-         over the search) and another one goes on.
-pruning  the same 20 trials (drawn at random by the same seed, so that both ways try the very same settings) with and without pruning,
-         one after the other in this process, alternately which comes first; SEEDS times (default 3). `--sampler tpe` lets the
-         results steer the draws; then the two ways try different settings, and chance has its part in the best value.
+kill     20 trials on the digits with the command line. The process gets a SIGKILL in the middle of a trial (KILLS times, default 1, spread
+         over the search), and another process resumes the search.
+pruning  20 trials with and without pruning, one search after the other in this process, alternating which is first; SEEDS times (default 3).
+         Both sample at random with the same seed, so they try the same settings. With `--sampler tpe` the results
+         influence the samples, so both try different settings, and the best values differ by chance.
 
 `--epochs N` (default 8) and `--trials N` (default 20) make it smaller.
 """
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.dashboard import ROOT
+from benchmarks.dashboard import ROOT, environment
 from benchmarks.machine import print_table
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch, Resumed
@@ -33,12 +32,12 @@ from cnn_core.search.space import parse_space
 
 SPACE = ("learning_rate=0.0001..0.1 log", "optimizer=adam,sgd", "dropout=0..0.6", "batch_norm=on,off", "depth=2..4")
 WIDTH = 0.5
-NAME = "measured"
+NAME = "benchmark"
 
 
 @dataclass(frozen=True)
-class Searched:
-    """One search that was worked off. `seconds`: wall seconds from its beginning to its end; `epochs`: trained in all trials."""
+class SearchResult:
+    """The result of one search. `best`: the best validation accuracy; `epochs`: trained in all trials; `pruned`: the number of pruned trials."""
 
     seconds: float
     best: float
@@ -47,17 +46,18 @@ class Searched:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("kill", "pruning"))
-    parser.add_argument("count", nargs="?", type=int)
+    parser = argparse.ArgumentParser(description="Measure a search that is killed, and the time that pruning saves.")
+    parser.add_argument("benchmark", choices=("kill", "pruning"))
+    parser.add_argument("count", nargs="?", type=int, help="kills (default 1) or seeds (default 3)")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--sampler", default="random")
     args = parser.parse_args()
-    (measure_kills if args.what == "kill" else measure_pruning)(args)
+    (measure_kills if args.benchmark == "kill" else measure_pruning)(args)
 
 
 def measure_kills(args: argparse.Namespace) -> None:
+    """Kill and resume one search, check its trials, and print the table."""
     kills = args.count or 1
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
@@ -68,79 +68,84 @@ def measure_kills(args: argparse.Namespace) -> None:
             killed.append(_kill(process, home, (kill + 1) * args.trials // (kills + 1)))
             process = _start(home, "--resume", "--json")
         out, _ = process.communicate()
-        answer, store = json.loads(out.splitlines()[-1]), Store(home)
+        result, store = json.loads(out.splitlines()[-1]), Store(home)
         runs = store.runs()
         resumed = {run.id for run in runs if store.log.read(run.id, kinds=(Resumed,))}
-        told = [[epoch.epoch for epoch in _epochs(store, run.id)] for run in runs]
-    trials, of = answer["trials"], f"of {args.trials}"
-    settings_of = {json.dumps(trial["settings"], sort_keys=True) for trial in trials if trial["state"] == "complete"}
+        epochs_of_runs = [[epoch.epoch for epoch in _epochs(store, run.id)] for run in runs]
+    trials, of = result["trials"], f"of {args.trials}"
+    completed = {json.dumps(trial["settings"], sort_keys=True) for trial in trials if trial["state"] == "complete"}
     print_table(
-        f"A search of {args.trials} trials on the digits, {args.epochs} epochs each; SIGKILL in the middle of trial {', '.join(killed_at for killed_at, _ in killed)}",
+        f"A search of {args.trials} trials on the digits, {args.epochs} epochs each; SIGKILL in the middle of trial {', '.join(trial for trial, _ in killed)}",
         [
-            ("trials that finished, with different settings", f"all {of}", f"{len(settings_of)} {of}"),
-            ("runs in the store, all of its trials", f"{args.trials}", f"{len(runs)}"),
+            ("completed trials with different settings", f"all {of}", f"{len(completed)} {of}"),
+            ("runs in the store", f"{args.trials}", f"{len(runs)}"),
             (
-                "killed trials that went on from their checkpoint",
+                "killed trials that continued from their checkpoint",
                 f"{kills} of {kills}",
                 f"{len(resumed & {run for _, run in killed})} of {kills}",
             ),
             (
-                f"runs that hold each of {args.epochs} epochs once",
+                f"runs with each of the {args.epochs} epochs once",
                 f"all {of}",
-                f"{sum(epochs == list(range(1, args.epochs + 1)) for epochs in told)} {of}",
+                f"{sum(epochs == list(range(1, args.epochs + 1)) for epochs in epochs_of_runs)} {of}",
             ),
-            ("the search is", "done", answer["status"]),
+            ("status of the search", "done", result["status"]),
         ],
     )
 
 
 def measure_pruning(args: argparse.Namespace) -> None:
+    """Compare searches with and without pruning and print the table."""
     pairs = []
     for seed in range(args.count or 3):
         order = (True, False) if seed % 2 else (False, True)
-        ways = {prune: work_off(args, seed, prune) for prune in order}
-        pairs.append((ways[False], ways[True]))
-    saved = [1 - pruned.seconds / whole.seconds for whole, pruned in pairs]
+        results = {prune: run_one_search(args, seed, prune) for prune in order}
+        pairs.append((results[False], results[True]))
+    saved = [1 - pruned.seconds / full.seconds for full, pruned in pairs]
     rows = [
         (
             f"seed {seed}: without and with pruning",
-            "≥ 30 % saved, best no worse",
-            f"{whole.seconds:.0f} s and {pruned.seconds:.0f} s ({share:.0%} saved; {whole.epochs} and {pruned.epochs} epochs, {pruned.pruned} of {args.trials} pruned); "
-            f"best {whole.best:.2%} and {pruned.best:.2%}",
+            "≥ 30 % of the time saved, best no worse",
+            f"{full.seconds:.0f} s and {pruned.seconds:.0f} s ({fraction:.0%} saved; {full.epochs} and {pruned.epochs} epochs, {pruned.pruned} of {args.trials} pruned); "
+            f"best trial {full.best:.2%} and {pruned.best:.2%}",
         )
-        for seed, ((whole, pruned), share) in enumerate(zip(pairs, saved, strict=True))
+        for seed, ((full, pruned), fraction) in enumerate(zip(pairs, saved, strict=True))
     ]
-    total = 1 - sum(pruned.seconds for _, pruned in pairs) / sum(whole.seconds for whole, _ in pairs)
-    worse = sum(pruned.best < whole.best for whole, pruned in pairs)
-    rows.append(("all together", "≥ 30 %", f"{total:.0%} saved (median {statistics.median(saved):.0%}); best worse in {worse}"))
-    print_table(f"{args.trials} trials on the digits, {args.epochs} epochs each, drawn by {args.sampler}", rows)
+    total = 1 - sum(pruned.seconds for _, pruned in pairs) / sum(full.seconds for full, _ in pairs)
+    worse = sum(pruned.best < full.best for full, pruned in pairs)
+    rows.append(
+        ("all seeds", "≥ 30 %", f"{total:.0%} saved (median {statistics.median(saved):.0%}); best trial worse in {worse}")
+    )
+    print_table(f"{args.trials} trials on the digits, {args.epochs} epochs each, sampler {args.sampler}", rows)
 
 
-def work_off(args: argparse.Namespace, seed: int, prune: bool) -> Searched:
-    """One search from its beginning to its end, in this process."""
+def run_one_search(args: argparse.Namespace, seed: int, prune: bool) -> SearchResult:
+    """Run one search in this process and return its result."""
     from cnn_core.search.runner import run_search
 
     with tempfile.TemporaryDirectory() as folder:
         store, studies = Store(Home(Path(folder))), SearchStore(Home(Path(folder)))
         base = make_config(epochs=args.epochs, width=WIDTH, seed=seed)
         studies.create(SearchPlan(NAME, base, parse_space(SPACE), args.trials, args.sampler, prune, seed))
-        begun = time.perf_counter()
+        start = time.perf_counter()
         run_search(studies, store, NAME, should_end=lambda: False, wait=lambda: time.sleep(0.01))
-        seconds, trials = time.perf_counter() - begun, studies.trials(NAME)
+        seconds, trials = time.perf_counter() - start, studies.trials(NAME)
         epochs = sum(len(_epochs(store, trial.run)) for trial in trials)
-        found = Searched(seconds, studies.best(NAME).value, epochs, sum(trial.state == "pruned" for trial in trials))
-    print(f"seed {seed}, {'with' if prune else 'without'} pruning: {found}", file=sys.stderr, flush=True)
-    return found
+        best = studies.best(NAME)
+        assert best and best.value is not None
+        result = SearchResult(seconds, best.value, epochs, sum(trial.state == "pruned" for trial in trials))
+    print(f"seed {seed}, {'with' if prune else 'without'} pruning: {result}", file=sys.stderr, flush=True)
+    return result
 
 
 def _start(home: Home, *arguments: str) -> subprocess.Popen[str]:
+    """Start or resume the search in a process of its own."""
     command = [sys.executable, "-m", "cnn_core", "search", NAME, *arguments]
-    environment = {**os.environ, "CNN_STUDIO_HOME": str(home.root)}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, env=environment(home.root), stdout=subprocess.PIPE, text=True)
 
 
 def _kill(process: subprocess.Popen[str], home: Home, after: int) -> tuple[str, str]:
-    """SIGKILL the process in the middle of the first trial after so many have ended; gives the trial's number and run."""
+    """Kill the process in the middle of the first trial after `after` trials have ended; return the trial's number and its run."""
     store = Store(home)
     while True:
         assert process.poll() is None, "the search ended before it could be killed"
@@ -158,7 +163,7 @@ def _is_in_the_middle(store: Store, run: str) -> bool:
 
 
 def _epochs(store: Store, run: str) -> list[Epoch]:
-    """What the run told of its epochs, without what a resumption took back."""
+    """Return the Epoch events of the run, without those after the checkpoint from which it was resumed."""
     return EventReader(store, run).epochs()
 
 

@@ -1,8 +1,8 @@
-"""The endpoint under load: requests a second, how long they take, and what it refuses. `python -m benchmarks.serving [--seconds 10]`
+"""Measure the HTTP endpoint under load: requests per second, latency, and refused requests. `python -m benchmarks.serving [--seconds 10]`
 
-The server is `python -m cnn_core serve` in a process of its own; the load is another one, with CONNECTIONS kept open, each of which sends
-its next picture when the last was answered. Pictures are 32×32 PNG files. The colour network is the tutorial's SimpleCNN as it begins:
-what it knows makes no difference to its pace. The digits are made ready as drawings are, which is more work than a colour picture's.
+The server is `python -m cnn_core serve` in a process of its own. The load comes from another process with CONNECTIONS keep-alive connections, each of which
+sends its next image when it has received the response. Images are 32×32 PNG files. The networks are untrained SimpleCNNs, because the
+weights do not affect the speed. Digits are preprocessed like drawings, which takes longer than for colour images.
 """
 
 import argparse
@@ -19,47 +19,55 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.dashboard import ROOT
-from benchmarks.machine import percentile, print_table
+from benchmarks.dashboard import ROOT, environment
+from benchmarks.machine import Rows, percentile, print_table
 from cnn_core.config.defaults import make_config
 from cnn_core.data.catalog import CATALOG
 from cnn_core.home import Home
 from cnn_core.models.saving import ModelCard, save_card, save_weights
 from cnn_core.runs.store import Store
 
-CONNECTIONS, PICTURES, WARM_SECONDS = 16, 64, 2.0
+CONNECTIONS, IMAGES, WARM_UP_SECONDS = 16, 64, 2.0
 DATA = {"cifar10": "colour", "digits": "digits"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The endpoint under load.")
-    parser.add_argument("--seconds", type=float, default=10, help="of load for each network (default 10)")
-    parser.add_argument("--load", type=int, nargs=2, metavar=("PORT", "CHANNELS"), help="be the load on a server that runs")
+    parser = argparse.ArgumentParser(description="Measure the HTTP endpoint under load.")
+    parser.add_argument("--seconds", type=float, default=10, help="seconds of load for each network (default 10)")
+    parser.add_argument(
+        "--load",
+        type=int,
+        nargs=2,
+        metavar=("PORT", "CHANNELS"),
+        help="put load on a running server (used by the benchmark itself)",
+    )
     args = parser.parse_args()
     if args.load:
-        print(json.dumps(asyncio.run(load(args.load[0], pictures(args.load[1]), args.seconds))))
+        print(json.dumps(asyncio.run(send_load(args.load[0], make_requests(args.load[1]), args.seconds))))
     else:
         measure_all(args.seconds)
 
 
 def measure_all(seconds: float) -> None:
-    rows = []
+    """Measure both networks and print the table."""
+    rows: Rows = []
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Home(Path(folder)))
         for data, name in DATA.items():
-            with served(store, make_run(store, data)) as (port, process):
-                rows += measure(port, process, name, CATALOG[data].info.channels, seconds)
-                rows += refusals(port) if data == "cifar10" else []
-    print_table(f"Serving single 32×32 pictures on {CONNECTIONS} connections (load {os.getloadavg()[0]:.1f})", rows)
+            with serve(store, make_run(store, data)) as (port, process):
+                rows += measure_load(port, process, name, CATALOG[data].info.channels, seconds)
+                rows += measure_refusals(port) if data == "cifar10" else []
+    print_table(f"`serve`, single 32×32 images on {CONNECTIONS} connections (load average {os.getloadavg()[0]:.1f})", rows)
 
 
 def make_run(store: Store, data: str) -> str:
-    """A finished run with a SimpleCNN for the set's pictures, as it begins."""
+    """Create a finished run with an untrained SimpleCNN for the images of a data set; return its name."""
     info, config = CATALOG[data].info, make_config(data=data)
     card = ModelCard(
         model=config.model,
@@ -83,16 +91,17 @@ def make_run(store: Store, data: str) -> str:
 
 
 @contextmanager
-def served(store: Store, run: str) -> Iterator[tuple[int, int]]:
-    """The run served for the block; gives the port and the process's id."""
+def serve(store: Store, run: str) -> Iterator[tuple[int, int]]:
+    """Serve the run within the block; yield the port and the id of the server's process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "cnn_core", "serve", run, "--port", "0"],
         cwd=ROOT,
-        env={**os.environ, "CNN_STUDIO_HOME": str(store.home.root)},
+        env=environment(store.home.root),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
     )
+    assert process.stderr
     try:
         line = process.stderr.readline()
         if "http://" not in line:
@@ -103,57 +112,60 @@ def served(store: Store, run: str) -> Iterator[tuple[int, int]]:
         process.wait(60)
 
 
-def measure(port: int, process: int, name: str, channels: int, seconds: float) -> list[tuple[str, str, str]]:
-    """The table's rows for one network."""
-    before, command = (
-        cpu_seconds(process),
-        [sys.executable, "-m", "benchmarks.serving", "--load", str(port), str(channels), "--seconds", str(seconds)],
-    )
+def measure_load(port: int, process: int, name: str, channels: int, seconds: float) -> Rows:
+    """Return the rows for one network."""
+    command = [sys.executable, "-m", "benchmarks.serving", "--load", str(port), str(channels), "--seconds", str(seconds)]
+    before = cpu_seconds(process)
     out = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=20 * seconds + 120).stdout
-    took, errors, elapsed = json.loads(out)
-    health = ask(port, "GET", "/health")[1]
-    work = (cpu_seconds(process) - before) / health["answered"]
-    together = health["images"] / max(1, health["batches"])
+    latencies, errors, elapsed = json.loads(out)
+    health = send(port, "GET", "/health")[1]
+    cpu_per_request = (cpu_seconds(process) - before) / health["answered"]
+    batch_size = health["images"] / max(1, health["batches"])
     return [
-        (f"{name}: requests a second", "≥ 200", f"{len(took) / elapsed:,.0f} ({errors} errors, {together:.1f} pictures at once)"),
         (
-            f"{name}: p50, p99 of a request",
-            "p99 ≤ 100 ms",
-            f"{percentile(took, 50) * 1000:.0f} ms, {percentile(took, 99) * 1000:.0f} ms",
+            f"{name}: requests per second",
+            "≥ 200",
+            f"{len(latencies) / elapsed:,.0f} ({errors} errors, mean batch size {batch_size:.1f})",
         ),
-        (f"{name}: work of the server", "", f"{work * 1000:.1f} ms of a core for a request"),
+        (
+            f"{name}: latency of a request, p50 and p99",
+            "p99 ≤ 100 ms",
+            f"{percentile(latencies, 50) * 1000:.0f} ms, {percentile(latencies, 99) * 1000:.0f} ms",
+        ),
+        (f"{name}: CPU time of the server per request", "", f"{cpu_per_request * 1000:.1f} ms"),
     ]
 
 
-async def load(port: int, requests: list[bytes], seconds: float) -> tuple[list[float], int, float]:
-    """Seconds that every request took, how many were not answered with 200, and the seconds of it all."""
-    await asyncio.gather(*(_client(port, requests, number, WARM_SECONDS) for number in range(CONNECTIONS)))
-    begun = time.perf_counter()
-    found = await asyncio.gather(*(_client(port, requests, number, seconds) for number in range(CONNECTIONS)))
-    took = [second for times, _ in found for second in times]
-    return took, sum(errors for _, errors in found), time.perf_counter() - begun
+async def send_load(port: int, requests: list[bytes], seconds: float) -> tuple[list[float], int, float]:
+    """Send requests on all connections; return their latencies in seconds, the number without status 200, and the seconds in all."""
+    await asyncio.gather(*(_send_requests(port, requests, number, WARM_UP_SECONDS) for number in range(CONNECTIONS)))
+    start = time.perf_counter()
+    results = await asyncio.gather(*(_send_requests(port, requests, number, seconds) for number in range(CONNECTIONS)))
+    latencies = [latency for times, _ in results for latency in times]
+    return latencies, sum(errors for _, errors in results), time.perf_counter() - start
 
 
-async def _client(port: int, requests: list[bytes], number: int, seconds: float) -> tuple[list[float], int]:
-    """One connection that is kept open."""
+async def _send_requests(port: int, requests: list[bytes], number: int, seconds: float) -> tuple[list[float], int]:
+    """Send requests on one keep-alive connection; return their latencies in seconds and the number without status 200."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    took, errors, end = [], 0, time.perf_counter() + seconds
-    while (begun := time.perf_counter()) < end:
-        writer.write(requests[(number + len(took)) % len(requests)])
+    latencies: list[float] = []
+    errors, end = 0, time.perf_counter() + seconds
+    while (start := time.perf_counter()) < end:
+        writer.write(requests[(number + len(latencies)) % len(requests)])
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         await reader.readexactly(length)
-        took.append(time.perf_counter() - begun)
+        latencies.append(time.perf_counter() - start)
         errors += not head.startswith(b"HTTP/1.1 200")
     writer.close()
-    return took, errors
+    return latencies, errors
 
 
-def pictures(channels: int) -> list[bytes]:
-    """Requests with 32×32 pictures that differ: noise, or one thick stroke."""
+def make_requests(channels: int) -> list[bytes]:
+    """Return requests with different 32×32 images: noise in colour, or one thick stroke."""
     rng = np.random.default_rng(0)
-    found = []
-    for number in range(PICTURES):
+    requests = []
+    for number in range(IMAGES):
         pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
         if channels == 1:
             pixels = np.zeros((32, 32), np.uint8)
@@ -162,37 +174,37 @@ def pictures(channels: int) -> list[bytes]:
         Image.fromarray(pixels).save(out, "PNG")
         body = out.getvalue()
         head = f"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: {len(body)}\r\n\r\n"
-        found.append(head.encode() + body)
-    return found
+        requests.append(head.encode() + body)
+    return requests
 
 
 def cpu_seconds(process: int) -> float:
-    """Processor time that a process has used so far."""
+    """Return the CPU seconds that a process has used so far (Linux)."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def refusals(port: int) -> list[tuple[str, str, str]]:
-    """Rows for what is no picture or too large, and that the server goes on after it."""
+def measure_refusals(port: int) -> Rows:
+    """Return the rows for malformed and oversized bodies, after which the server must keep running."""
     rng = np.random.default_rng(1)
-    statuses = [ask(port, "POST", "/predict", rng.bytes(int(rng.integers(0, 4096))))[0] for _ in range(200)]
-    begun = time.perf_counter()
-    oversized = ask(port, "POST", "/predict", bytes(20 * 2**20))[0]
-    took = time.perf_counter() - begun
-    alive = ask(port, "GET", "/health")[0]
+    statuses = [send(port, "POST", "/predict", rng.bytes(int(rng.integers(0, 4096))))[0] for _ in range(200)]
+    start = time.perf_counter()
+    oversized = send(port, "POST", "/predict", bytes(20 * 2**20))[0]
+    seconds = time.perf_counter() - start
+    health = send(port, "GET", "/health")[0]
     return [
-        ("200 malformed bodies", "422, no crash", f"statuses {sorted(set(statuses))}, then /health {alive}"),
-        ("20 MB at once", "413", f"{oversized} after {took * 1000:.0f} ms"),
+        ("200 malformed bodies", "status 422 each", f"statuses {sorted(set(statuses))}, then {health} from /health"),
+        ("a body of 20 MB", "status 413", f"status {oversized} after {seconds * 1000:.0f} ms"),
     ]
 
 
-def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict]:
-    """Status and JSON of one request."""
+def send(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
+    """Send one request; return the status and the JSON of its response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, body, {"Content-Type": "image/png"} if body is not None else {})
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
     finally:
         connection.close()
 

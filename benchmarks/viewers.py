@@ -1,7 +1,7 @@
-"""Training speed with five live viewers against none, alternating within one run. `python -m benchmarks.viewers`
+"""Measure the training speed with five live viewers and without, alternating within one run. `python -m benchmarks.viewers`
 
-A viewer is what a browser is to the server, without a browser's own work: a Streamlit session on its websocket that has run
-the Train page, and the event stream that the page's chart opens. The viewers live in a process of their own.
+A viewer is a protocol client, so that drawing in a browser costs nothing: a Streamlit session on a WebSocket that has run
+the Train page, and the event stream of the page's chart. The viewers run in another process.
 """
 
 import asyncio
@@ -14,14 +14,17 @@ from multiprocessing.synchronize import Event
 from typing import Any
 from urllib.parse import urlsplit
 
+from websockets.asyncio.client import connect
+from websockets.typing import Origin, Subprotocol
+
 from benchmarks.dashboard import dashboard
 from benchmarks.machine import print_table
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Steps
 from cnn_core.runs.store import Store
 
-VIEWERS, PAIRS, WINDOW, SETTLE = 5, 10, 8.0, 2.0
-LONGEST = 2**24  # bytes of one message
+VIEWERS, PAIRS, WINDOW_SECONDS, SETTLE_SECONDS = 5, 10, 8.0, 2.0
+MAX_MESSAGE_BYTES = 2**24
 
 
 def main() -> None:
@@ -29,47 +32,47 @@ def main() -> None:
         run = served.store.create(make_config(data="digits", epochs=1000, batch_size=64))
         while not served.store.log.read(run, since=20):
             time.sleep(0.2)
-        ratios, speeds, messages = [], {False: [], True: []}, 0
+        without, watched_speeds, message_count = [], [], 0
         for _ in range(PAIRS):
-            pair = {}
-            for is_watched in (False, True):
-                pair[is_watched], seen = _measure(served.store, run, served.url, is_watched)
-                speeds[is_watched].append(pair[is_watched])
-                messages += seen
-            ratios.append(pair[True] / pair[False])
+            without.append(_measure(served.store, run, served.url, 0)[0])
+            speed, count = _measure(served.store, run, served.url, VIEWERS)
+            watched_speeds.append(speed)
+            message_count += count
         served.store.requests.stop(run)
         while served.store.run(run).is_active:
             time.sleep(0.1)
-    measured = f"median {statistics.median(ratios):.3f} (min {min(ratios):.3f}, max {max(ratios):.3f}, n = {PAIRS} pairs of {WINDOW:.0f} s)"
-    pace = f"{statistics.median(speeds[True]):,.0f} against {statistics.median(speeds[False]):,.0f} images/s; {messages:,} messages received"
+    ratios = [one / other for one, other in zip(watched_speeds, without, strict=True)]
+    ratio = f"median {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}, n = {PAIRS} pairs of {WINDOW_SECONDS:.0f} s)"
+    speeds = f"{statistics.median(watched_speeds):,.0f} and {statistics.median(without):,.0f} images/s; {message_count:,} messages received"
     print_table(
-        f"Training speed with {VIEWERS} viewers / with none",
-        [("ratio of images/s", "≥ 0.95", measured), ("median speeds", "", pace)],
+        f"Training speed with {VIEWERS} viewers / without",
+        [("ratio of images/s", "≥ 0.95", ratio), ("median speeds with viewers, without", "", speeds)],
     )
 
 
-def _measure(store: Store, run: str, url: str, viewers: bool) -> tuple[float, int]:
-    """Images per second of training over one window, with or without the viewers, and the messages they got."""
-    with watched(url, run, VIEWERS if viewers else 0) as count:
-        time.sleep(SETTLE)
-        begin = time.time()
-        time.sleep(WINDOW)
+def _measure(store: Store, run: str, url: str, viewers: int) -> tuple[float, int]:
+    """Return the images per second of the training over one window with `viewers` viewers, and the number of messages they received."""
+    with watched(url, run, viewers) as count:
+        time.sleep(SETTLE_SECONDS)
+        start = time.time()
+        time.sleep(WINDOW_SECONDS)
         end = time.time()
-    return pace(store, run, begin, end), count.value
+    return training_speed(store, run, start, end), count.value
 
 
-def pace(store: Store, run: str, begin: float, end: float) -> float:
-    """Images per second of training alone between two Unix times."""
-    reports = [item.event for item in store.log.read(run, kinds=(Steps,)) if begin <= item.event.at <= end]
+def training_speed(store: Store, run: str, start: float, end: float) -> float:
+    """Return the images per second of training time between two Unix times."""
+    events = (item.event for item in store.log.read(run, kinds=(Steps,)))
+    reports = [event for event in events if isinstance(event, Steps) and start <= event.at <= end]
     return (reports[-1].images - reports[0].images) / (reports[-1].train_seconds - reports[0].train_seconds)
 
 
 @contextmanager
 def watched(url: str, run: str, viewers: int) -> Iterator[Any]:
-    """In the block, so many viewers watch `run`; gives the shared count of messages they got."""
+    """Let `viewers` viewers watch `run` within the block; yield the shared counter of the messages they received."""
     context = multiprocessing.get_context("spawn")
     ready, done, count = context.Event(), context.Event(), context.Value("i", 0)
-    process = context.Process(target=_view, args=(url, run, viewers, ready, done, count))
+    process = context.Process(target=_watch, args=(url, run, viewers, ready, done, count))
     if viewers:
         process.start()
         ready.wait(60)
@@ -79,42 +82,45 @@ def watched(url: str, run: str, viewers: int) -> Iterator[Any]:
         process.join(30)
 
 
-def _view(url: str, run: str, viewers: int, ready: Event, done: Event, count: Any) -> None:
-    asyncio.run(_view_all(url, run, viewers, ready, done, count))
+def _watch(url: str, run: str, viewers: int, ready: Event, done: Event, count: Any) -> None:
+    """Watch `run` until `done`: the viewers' process."""
+    asyncio.run(_watch_all(url, run, viewers, ready, done, count))
 
 
-async def _view_all(url: str, run: str, count_of_viewers: int, ready: Event, done: Event, count: Any) -> None:
-    viewers = [
-        asyncio.create_task(part) for _ in range(count_of_viewers) for part in (_session(url, run), _stream(url, run, count))
-    ]
+async def _watch_all(url: str, run: str, viewers: int, ready: Event, done: Event, count: Any) -> None:
+    tasks = [asyncio.create_task(client) for _ in range(viewers) for client in (_session(url, run), _stream(url, run, count))]
     await asyncio.sleep(3)
-    for viewer in viewers:
-        if viewer.done():
-            viewer.result()  # raises what ended it: a viewer that is not there must not be counted
+    for task in tasks:
+        if task.done():
+            task.result()  # raises the error that ended it: a viewer without a connection must not be counted
     ready.set()
     while not done.is_set():
         await asyncio.sleep(0.2)
-    for viewer in viewers:
-        viewer.cancel()
+    for task in tasks:
+        task.cancel()
 
 
 async def _session(url: str, run: str) -> None:
-    """A Streamlit session that has run the Train page and stays open."""
+    """Run the Train page in a Streamlit session and keep it open."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
-    from websockets.asyncio.client import connect
 
     message = BackMsg()
     message.rerun_script.query_string = f"run={run}"
     message.rerun_script.page_name = "train"
-    address = f"{url.replace('http', 'ws')}/_stcore/stream"
-    async with connect(address, origin=url, subprotocols=["streamlit"], max_size=None) as socket:
+    async with connect_session(url) as socket:
         await socket.send(message.SerializeToString())
         async for _ in socket:
             pass
 
 
+def connect_session(url: str) -> connect:
+    """Return the connection to a new Streamlit session of the dashboard at `url`, an asynchronous context manager."""
+    address = f"{url.replace('http', 'ws')}/_stcore/stream"
+    return connect(address, origin=Origin(url), subprotocols=[Subprotocol("streamlit")], max_size=None)
+
+
 async def _stream(url: str, run: str, count: Any) -> None:
-    """The event stream of the page's chart, read as it comes."""
+    """Read the event stream of the page's chart and count its messages."""
     async for _ in messages(url, run):
         with count.get_lock():
             count.value += 1
@@ -122,9 +128,9 @@ async def _stream(url: str, run: str, count: Any) -> None:
 
 
 async def messages(url: str, run: str) -> AsyncIterator[bytes]:
-    """What the event stream of `run` brings, message by message, as JSON."""
+    """Yield the messages of the event stream of `run` as JSON."""
     address = urlsplit(f"{url}/api/runs/{run}/events")
-    reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=LONGEST)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=MAX_MESSAGE_BYTES)
     writer.write(f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAccept: text/event-stream\r\n\r\n".encode())
     while line := await reader.readline():
         if line.startswith(b"data:"):

@@ -1,4 +1,4 @@
-"""Fixtures for every test: a studio home of its own, a small picture folder, and two runs that are trained once per session."""
+"""Fixtures of all tests: a new studio home, a small image folder, and two runs that are trained once per session."""
 
 import os
 import shutil
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-# Read when torch is loaded: waiting threads then sleep instead of spinning, which on two busy cores is several times faster.
+# Must be set before torch is loaded. Waiting threads then sleep instead of spinning, which is several times faster on two busy cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each of the processes that share the tests
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each test process
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from cnn_core.home import Home
@@ -20,7 +20,7 @@ from tests.helpers import start_process, tiny_config, write_pictures
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run in a home of its own; `out` and `err` are what the command line printed, where that trained it."""
+    """A finished run in a studio home of its own. `out` and `err`: the output of the command line that trained it."""
 
     home: Home
     id: str
@@ -42,7 +42,7 @@ class Trained:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """An empty studio home, which `CNN_STUDIO_HOME` names."""
+    """Return a new studio home and set `CNN_STUDIO_HOME` to it."""
     monkeypatch.setenv("CNN_STUDIO_HOME", str(tmp_path / "studio"))
     return Home(tmp_path / "studio")
 
@@ -54,14 +54,13 @@ def store(home: Home) -> Store:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """A folder of 30 small pictures in three classes."""
+    """Return a folder with 30 small images in three classes."""
     return write_pictures(tmp_path / "pictures")
 
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A finished run on the digits, good enough to recognise them, trained as a person would: by the command line in a process of
-    its own. Not to be changed by a test: see `digits_copy`."""
+    """Return a finished run on the digits with a good accuracy, trained with the command line. Tests that change it use `digits_copy`."""
     home = Home(tmp_path_factory.mktemp("digits"))
     settings = (
         "--data",
@@ -85,7 +84,7 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture(scope="session")
 def colours_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A finished run on a picture folder, trained in this process. Not to be changed by a test: see `colours_copy`."""
+    """Return a finished run on an image folder, trained in this process. Tests that change it use `colours_copy`."""
     from cnn_core.execution.in_process import execute
 
     root = tmp_path_factory.mktemp("colours")
@@ -103,13 +102,13 @@ def digits_copy(digits_run: Trained, home: Home) -> Trained:
 
 @pytest.fixture
 def colours_copy(colours_run: Trained, home: Home) -> Trained:
-    """A copy of the run; its settings still name the original's pictures."""
+    """Return a copy of the run, whose settings still name the original image folder."""
     shutil.copytree(colours_run.home.root, home.root)
     return Trained(home, colours_run.id)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The figures that tests took beside their checks, at the end of the suite."""
+    """Print the figures that tests have measured, at the end of the suite."""
     for report in terminalreporter.getreports("passed"):
         for figure, value in report.user_properties if report.when == "call" else ():
             terminalreporter.write_line(f"{figure}: {value}")

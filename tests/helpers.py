@@ -1,4 +1,4 @@
-"""What several tests need: small picture folders that can be learned, generators run to their end, processes of their own."""
+"""Helpers of several tests: small image folders, settings of a fast training, generators run to their end, processes."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ COLOURS = {"blue": (40, 60, 200), "green": (40, 190, 60), "red": (200, 50, 40), 
 
 
 def picture(colour: tuple[int, int, int], size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    """One colour under strong noise: no two are alike, and a network can tell the colours apart."""
+    """Return an image of one colour with strong noise: all images differ, and a network can learn the colours."""
     width, height = size
     noise = rng.integers(-35, 36, (height, width, 3))
     return Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
@@ -34,7 +34,7 @@ def write_pictures(
     size: tuple[int, int] = (16, 16),
     seed: int = 0,
 ) -> Path:
-    """A folder with `count` real PNG and JPEG files for each class, named after its colour; gives the folder."""
+    """Write `count` PNG and JPEG files for each class, which is named after its colour; return the folder."""
     rng = np.random.default_rng(seed)
     for name in classes:
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -45,33 +45,34 @@ def write_pictures(
 
 
 def tiny_config(folder: Path, **chosen: Any) -> TrainConfig:
-    """Settings that train on a small picture folder within a second, in the arithmetic that references are computed in."""
+    """Return settings that train on a small image folder within a second, in float32 like the references."""
     usual = {"epochs": 2, "batch_size": 8, "device": "cpu", "learning_rate": 0.003, "precision": "float32"}
     return make_config(**{"data": str(folder), **usual, **chosen})
 
 
 def drain(steps: Generator[Any, None, Any]) -> tuple[list[Any], Any]:
-    """Everything a generator yields, and its return value."""
-    seen = []
+    """Return all that a generator yields, and its return value."""
+    items = []
     while True:
         try:
-            seen.append(next(steps))
+            items.append(next(steps))
         except StopIteration as end:
-            return seen, end.value
+            return items, end.value
 
 
 def is_a_sentence(error: StudioError | str) -> bool:
-    """Whether a message reads as one: it ends in a full stop and has no gap where a word should be."""
+    """Whether a message is a complete sentence: it ends in a full stop and no value in it is empty."""
     text = str(error)
     return len(text) > 20 and text.endswith(".") and " ." not in text and "  " not in text
 
 
 def environment(home: Home) -> dict[str, str]:
+    """Return the environment of a process that uses `home`."""
     return {**os.environ, "CNN_STUDIO_HOME": str(home.root), "PYTHONPATH": str(ROOT)}
 
 
 def start_process(home: Home, *arguments: str) -> subprocess.Popen[str]:
-    """A Python process at the repository's root, working in `home`."""
+    """Start Python in the repository's root with `home` as its studio home."""
     return subprocess.Popen(
         [sys.executable, *arguments], cwd=ROOT, env=environment(home), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

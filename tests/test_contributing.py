@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is true: the files that it names are there, and each change that it shows works in a copy of the program."""
+"""The files that CONTRIBUTING.md names exist, and each diff that it shows works in a copy of the program."""
 
 import os
 import re
@@ -13,10 +13,10 @@ from tests.helpers import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 CHANGES = re.findall(r"^## (.+?)\n(?:(?!^## ).*\n)*?```diff\n((?:.*\n)*?)```", TEXT, re.MULTILINE)
-PARTS = ("cnn_core", "pages", "tests")
+FOLDERS = ("cnn_core", "pages", "tests")
 
-# What a person would do with each of them, in one process: torch is loaded once.
-TRIED = {
+# A check of each diff. All run in one process, which loads torch once.
+CHECKS = {
     "A network": """
 import torch
 from cnn_core.config.defaults import make_config
@@ -105,38 +105,38 @@ assert found(1000) == [("Few steps", {"batch_size": 125})] and found(64) == []
 }
 
 
-def apply(change: str, root: Path) -> None:
-    """Carry out a change below `root`. Where a hunk belongs is told by its own lines, which have to be there once; line numbers would grow old."""
-    for old, name, hunks in re.findall(r"^--- (.+)\n\+\+\+ b/(.+)\n((?:(?!--- ).*\n)*)", change, re.MULTILINE):
+def apply(diff: str, root: Path) -> None:
+    """Apply a diff to the files below `root`. Its hunks have no line numbers: the old lines of each must occur exactly once."""
+    for old, name, hunks in re.findall(r"^--- (.+)\n\+\+\+ b/(.+)\n((?:(?!--- ).*\n)*)", diff, re.MULTILINE):
         file = root / name
         text = "" if old == "/dev/null" else file.read_text(encoding="utf-8")
         for hunk in hunks.split("@@\n")[1:]:
             lines = hunk.splitlines()
             before = "".join(f"{line[1:]}\n" for line in lines if line[:1] != "+")
             after = "".join(f"{line[1:]}\n" for line in lines if line[:1] != "-")
-            assert text.count(before) == 1 or not text, f"CONTRIBUTING.md: {name} does not have these lines once:\n{before}"
+            assert text.count(before) == 1 or not text, f"CONTRIBUTING.md: these lines are not exactly once in {name}:\n{before}"
             text = text.replace(before, after) if text else after
         file.write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the program with all the changes."""
+    """Return a copy of the program with all diffs applied."""
     copy = tmp_path_factory.mktemp("changed")
-    for part in PARTS:
-        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
     for _, change in CHANGES:
         apply(change, copy)
     return copy
 
 
-def test_there_is_a_change_for_every_kind_of_addition():
-    assert [title for title, _ in CHANGES] == list(TRIED)
+def test_every_diff_has_a_check():
+    assert [title for title, _ in CHANGES] == list(CHECKS)
 
 
-def test_the_changes_work(changed: Path):
-    script = "\n".join(f"print({title!r})\n{tried}" for title, tried in TRIED.items())
+def test_the_diffs_work(changed: Path):
+    script = "\n".join(f"print({title!r})\n{check}" for title, check in CHECKS.items())
     environment = {**os.environ, "CNN_STUDIO_HOME": str(changed / "studio"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(changed)}
     process = subprocess.run(
         [sys.executable, "-c", script], cwd=changed, env=environment, capture_output=True, text=True, timeout=120
@@ -144,7 +144,7 @@ def test_the_changes_work(changed: Path):
     assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
 
 
-def test_the_changes_are_written_as_the_formatter_writes(changed: Path):
+def test_the_diffs_pass_the_linter_and_the_formatter(changed: Path):
     files = {name for _, change in CHANGES for name in re.findall(r"^\+\+\+ b/(.+\.py)$", change, re.MULTILINE)}
     for command in (["check"], ["format", "--check"]):
         process = subprocess.run(
@@ -153,19 +153,19 @@ def test_the_changes_are_written_as_the_formatter_writes(changed: Path):
         assert process.returncode == 0, process.stdout
 
 
-def test_the_files_that_it_names_are_there():
+def test_the_named_files_exist():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("#")]
     paths = re.findall(r"(?:pytest -q|python -m) ((?:tests/\S+ ?)+)", TEXT)
-    named = [*links, *(path for found in paths for path in found.split())]
-    assert len(named) > 15 and not [name for name in named if not (ROOT / name).exists()]
+    names = [*links, *(path for line in paths for path in line.split())]
+    assert len(names) > 15 and not [name for name in names if not (ROOT / name).exists()]
 
 
-def test_links_within_it_lead_to_its_headings():
+def test_links_to_headings_are_right():
     headings = {re.sub(r"[^\w ]", "", title).lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", TEXT, re.MULTILINE)}
     assert {link[1:] for link in re.findall(r"\]\((#[^)]+)\)", TEXT)} <= headings
 
 
-def test_the_modules_that_it_runs_can_be_run():
+def test_the_named_modules_can_be_run():
     modules = re.findall(r"\.venv/bin/python -m ([\w.]+)", TEXT)
     assert modules and all(
         (ROOT / f"{name.replace('.', '/')}.py").is_file() or (ROOT / name / "__main__.py").is_file() for name in modules

@@ -1,4 +1,4 @@
-"""Locks: one holder at a time, and none that is dead."""
+"""Locks have one holder at a time and are released when their process ends."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +17,7 @@ def test_a_lock_has_one_holder_at_a_time(tmp_path: Path):
         assert again
 
 
-def test_a_lock_dies_with_its_process(tmp_path: Path):
+def test_a_lock_is_released_when_its_process_is_killed(tmp_path: Path):
     script = "import sys, time\nfrom pathlib import Path\nfrom cnn_core.locks import try_lock\n"
     script += "with try_lock(Path(sys.argv[1])) as is_mine:\n    print(is_mine, flush=True)\n    time.sleep(300)"
     process = start_process(Home(tmp_path), "-c", script, str(tmp_path / ".lock"))
@@ -32,25 +32,25 @@ def test_a_lock_dies_with_its_process(tmp_path: Path):
         assert is_mine
 
 
-def test_a_lock_where_no_file_can_be_is_an_error(tmp_path: Path):
-    with pytest.raises(OSError), try_lock(tmp_path / "gone" / ".lock"):
+def test_a_lock_in_a_missing_folder_is_an_error(tmp_path: Path):
+    with pytest.raises(OSError), try_lock(tmp_path / "missing" / ".lock"):
         pass
 
 
-def test_asking_whether_a_file_is_locked_neither_creates_it_nor_keeps_others_from_locking_it(tmp_path: Path):
+def test_is_locked_neither_creates_the_file_nor_blocks_other_holders(tmp_path: Path):
     path = tmp_path / ".lock"
     assert not is_locked(path) and not path.exists()
     with try_lock(path) as is_mine:
         assert is_mine and is_locked(path)
     assert not is_locked(path)
 
-    def ask(_: int) -> None:
+    def poll(_: int) -> None:
         for _ in range(200):
             is_locked(path)
 
     with ThreadPoolExecutor(2) as threads:
-        asking = threads.map(ask, range(2))
+        polls = threads.map(poll, range(2))
         for _ in range(50):
             with try_lock(path) as is_mine:
                 assert is_mine
-        list(asking)
+        list(polls)

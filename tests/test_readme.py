@@ -1,34 +1,48 @@
-"""README.md is true: the files and pictures that it names are there, its commands exist, and the changes that it shows are tried."""
+"""The files, commands and benchmarks that README.md and docs/ name exist, and docs/command-line.md shows every command."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from cnn_core.__main__ import make_parser
 from tests.helpers import ROOT
-from tests.test_contributing import TEXT as CONTRIBUTING
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-LINKED = re.findall(r"\]\((?!https?://)([^)#]+)\)", TEXT)
-COMMANDS = re.findall(r"^ +\.venv/bin/python -m cnn_core ([a-z-]+)", TEXT, re.MULTILINE)
-BENCHMARKS = sorted(set(re.findall(r"python -m (benchmarks\.\w+)", TEXT)))
-CHANGES = re.findall(r"```diff\n(?:.*\n)*?```", TEXT)
+DOCUMENTS = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("path", sorted(set(LINKED)))
-def test_what_the_readme_links_to_is_there(path: str):
-    assert (ROOT / path).exists()
+def text_of(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
 
 
-def test_every_command_of_the_command_line_is_shown_and_no_other():
-    actions = next(action for action in make_parser()._actions if action.choices)
-    assert set(COMMANDS) == set(actions.choices)
+def shown_commands(document: Path) -> set[str]:
+    """Return the commands of the command line that a document shows."""
+    return set(re.findall(r"^ +\.venv/bin/python -m cnn_core ([a-z-]+)", text_of(document), re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
-def test_every_command_that_takes_a_figure_is_there(name: str):
-    assert (ROOT / f"{name.replace('.', '/')}.py").is_file()
+def is_command(name: str) -> bool:
+    """Whether the command line has a command of this name: its --help ends with status 0."""
+    with pytest.raises(SystemExit) as end:
+        make_parser().parse_args([name, "--help"])
+    return end.value.code == 0
 
 
-def test_the_changes_that_the_readme_shows_are_those_that_are_tried_in_a_copy():
-    assert len(CHANGES) == 3 and all(change in CONTRIBUTING for change in CHANGES)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_links_of_a_document_lead_to_files(document: Path):
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", text_of(document))
+    assert not [link for link in links if not (document.parent / link).exists()]
+
+
+def test_the_named_benchmarks_exist():
+    names = {name for document in DOCUMENTS for name in re.findall(r"python -m (benchmarks\.\w+)", text_of(document))}
+    assert len(names) > 20 and not [name for name in names if not (ROOT / f"{name.replace('.', '/')}.py").is_file()]
+
+
+def test_the_shown_commands_exist():
+    assert all(is_command(name) for document in DOCUMENTS for name in shown_commands(document))
+
+
+def test_the_command_line_page_shows_every_command():
+    usage = make_parser().format_help()
+    commands = set(re.findall(r"^ {4}([a-z-]+)(?: |$)", usage, re.MULTILINE))
+    assert commands and commands == shown_commands(ROOT / "docs" / "command-line.md")

@@ -1,4 +1,4 @@
-"""Counts with their noun."""
+"""Counts are written with their noun."""
 
 from cnn_core.text import counted
 

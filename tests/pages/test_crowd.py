@@ -30,11 +30,11 @@ async def reaches(url: str, run: str, step: int) -> None:
 def test_a_crowd_sees_what_comes_and_no_error(server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
-        with crowd(server.url, run, CLIENTS) as seen:
+        with crowd(server.url, run, CLIENTS) as log:
             for step in range(11, 11 + REPORTS):
                 store.log.append(run, [steps(step, step, epoch=2)])
                 time.sleep(0.3)
             asyncio.run(asyncio.wait_for(reaches(server.url, run, step), 60))
             time.sleep(2)  # the others are told at the same moment
-    assert seen.errors == [] and seen.streams == seen.pages == CLIENTS
-    assert len(seen.refreshes) >= CLIENTS and min(seen.refreshes) >= 0
+    assert log.errors == [] and log.streams == log.pages == CLIENTS
+    assert len(log.delays) >= CLIENTS and min(log.delays) >= 0

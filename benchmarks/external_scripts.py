@@ -1,9 +1,9 @@
-"""Other people's CIFAR-10 speed scripts, run as they are, on our images. In: a script's file. Out: what each of its runs reports.
+"""Run the published CIFAR-10 speed scripts on our images. In: a script's file. Out: the rows of its log.
 
-Scripts are read from a copy that the user has (they are not ours to hand on): `airbench94_muon.py` of github.com/KellerJordan/cifar10-airbench
-and `cifar10_speedrun.py` of github.com/hiverge/cifar10-speedrun. Each is a process of its own in a temporary folder, where it
-finds the images in the files that it would otherwise make from a download. On a CPU the same script runs uncompiled,
-in float32, or where the processor multiplies bfloat16 itself, in that with float32 weights (autocast), as the engine does.
+You need your own copies of the scripts: `airbench94_muon.py` from github.com/KellerJordan/cifar10-airbench
+and `cifar10_speedrun.py` from github.com/hiverge/cifar10-speedrun. Each runs in a process of its own in a temporary folder with the
+image files that it would otherwise make from a download. On a CPU the script runs uncompiled, in float32, or in bfloat16 with float32 weights
+(autocast) where the processor supports bfloat16, as the engine does.
 """
 
 import subprocess
@@ -33,33 +33,34 @@ torch.nn.Module.half = torch.nn.Module.float
 torch.Tensor.half = torch.Tensor.float
 """
 IN_FLOAT32 = "torch.Tensor.bfloat16 = torch.Tensor.float\n"
-# One autocast around the whole script: it must keep no copies of the weights, which it would hold until its end, never trained.
+# One autocast around the whole script must not cache copies of the weights: they would never be updated, and the network would not learn.
 IN_BFLOAT16 = 'torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False).__enter__()\n'
 WHITENING = "    def init_whiten("
 IN_FULL_PRECISION = (
-    '    @torch.autocast("cpu", enabled=False)\n'  # or small eigenvalues turn negative, and their roots are no numbers
+    '    @torch.autocast("cpu", enabled=False)\n'  # in bfloat16 small eigenvalues become negative and their roots NaN
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a script's log: epochs have a number, the end of a run is called "eval". Accuracies are shares of the test images."""
+    """A row of a script's log. `epoch` is the epoch's number, or "eval" at the end of a run. Accuracies are on the test images, between 0 and 1."""
 
     epoch: str
     accuracy: float | None
-    tta_accuracy: float | None  # averaged over mirrored and shifted views
-    seconds: float  # of training so far, as the script itself counts them
+    tta_accuracy: float | None  # with test-time augmentation: flips and shifts
+    seconds: float  # of training so far, as the script counts them
 
 
 def run_script(script: Path, training: ImageSet, test: ImageSet, runs: int, device: str = "cuda") -> Iterator[Row]:
-    """The log of `runs` runs, line by line as they come. Closing the iterator ends the script; RuntimeError when it fails."""
+    """Run the script `runs` times and yield the rows of its log. Closing the iterator ends it. Raises RuntimeError when the script fails."""
     with TemporaryDirectory() as folder:
         _write_images(Path(folder), training, test)
         (Path(folder) / script.name).write_text(_adapt(script.read_text(), runs, device))
         command = [sys.executable, "-u", script.name]
         with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
             try:
-                yield from _rows(process.stdout)
+                yield from _read_rows(process.stdout)
             except GeneratorExit:
                 process.terminate()
                 raise
@@ -67,8 +68,8 @@ def run_script(script: Path, training: ImageSet, test: ImageSet, runs: int, devi
             raise RuntimeError(f"{script.name} ended with status {process.returncode}.")
 
 
-def _rows(lines: Iterable[str]) -> Iterator[Row]:
-    """The rows of a log, those of a warm-up run left out. Cells: run (once a run), epoch, training accuracy, accuracy, with views, seconds."""
+def _read_rows(lines: Iterable[str]) -> Iterator[Row]:
+    """Yield the rows of a log without the warm-up run. Cells: run (in its first row), epoch, training accuracy, test accuracy, TTA accuracy, seconds."""
     run = ""
     for line in lines:
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
@@ -76,14 +77,16 @@ def _rows(lines: Iterable[str]) -> Iterator[Row]:
             continue
         run = cells[0] or run
         if run != "warmup":
-            yield Row(cells[1], *(float(cell) if cell else None for cell in cells[3:5]), seconds=float(cells[5]))
+            accuracy, tta_accuracy = (float(cell) if cell else None for cell in cells[3:5])
+            yield Row(cells[1], accuracy, tta_accuracy, float(cells[5]))
 
 
 def _adapt(code: str, runs: int, device: str) -> str:
+    """Return the script's code for this number of runs and this device."""
     if SCRIPT_RUNS not in code:
         raise RuntimeError(f"This version of the script has no “{SCRIPT_RUNS}”, so the number of runs cannot be set.")
     code = code.replace(SCRIPT_RUNS, f"range({runs})")
-    if device == "cpu":  # the warm-up run serves the compiler only
+    if device == "cpu":  # the warm-up run is only for the compiler
         code = code.replace(WHITENING, IN_FULL_PRECISION + WHITENING)
         arithmetic = IN_BFLOAT16 if multiplies_bfloat16(torch.device("cpu")) else IN_FLOAT32
         code = (
@@ -95,8 +98,9 @@ def _adapt(code: str, runs: int, device: str) -> str:
 
 
 def _write_images(folder: Path, training: ImageSet, test: ImageSet) -> None:
-    place = folder / "cifar10"
-    place.mkdir()
+    """Write the images as the files that the scripts read."""
+    data_folder = folder / "cifar10"
+    data_folder.mkdir()
     for images, name in ((training, "train.pt"), (test, "test.pt")):
         content = {"images": torch.from_numpy(images.images), "labels": torch.from_numpy(images.labels).long()}
-        torch.save(content | {"classes": [str(number) for number in range(10)]}, place / name)
+        torch.save(content | {"classes": [str(number) for number in range(10)]}, data_folder / name)
