@@ -132,11 +132,11 @@ def train(home: Path, run: str, log: Path) -> None:
     import torch
 
     from cnn_core.execution.in_process import execute
-    from cnn_core.runs import digest
+    from cnn_core.runs import history_cache
     from cnn_core.training import session
 
     torch.set_num_threads(1)  # the network is small
-    session.CHECKPOINT_SECONDS, digest.EVERY = 0.0, 10
+    session.CHECKPOINT_SECONDS, history_cache.SAVE_EVERY = 0.0, 10
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(file, b"\n")  # the training has begun
 

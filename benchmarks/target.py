@@ -102,7 +102,7 @@ def train(config: TrainConfig, info: DataInfo, images: ImageSet, test: ImageSet,
     for _ in trainer:
         pass
     trained = time.perf_counter()
-    accuracy = finish(evaluate(trainer.measured, card, test, torch.device(device))).accuracy
+    accuracy = finish(evaluate(trainer.validated_model, card, test, torch.device(device))).accuracy
     print(f"seed {config.seed}: {accuracy:.2%} in {prepared - start:.1f} + {trained - prepared:.1f} s", flush=True)
     return Result(accuracy, prepared - start, trained - prepared)
 

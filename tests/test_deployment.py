@@ -46,8 +46,8 @@ def test_the_page_names_every_limit_with_its_default():
         assert f"| `{name}` |" in PAGE
     defaults = read_limits({}, is_shared=True)
     rows = {row.split("`")[1]: row for row in PAGE.splitlines() if row.startswith("| `CNN_STUDIO_")}
-    assert f"| {defaults.queue_share} " in rows[limits.QUEUE_LIMIT]
-    assert f"| {limits.space_in_words(defaults.disk_quota or 0).replace('.0', '')} " in rows[limits.DISK_QUOTA]
+    assert f"| {defaults.queue_limit} " in rows[limits.QUEUE_LIMIT]
+    assert f"| {limits.format_bytes(defaults.disk_quota or 0).replace('.0', '')} " in rows[limits.DISK_QUOTA]
 
 
 def test_every_named_file_exists():

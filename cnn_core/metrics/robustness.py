@@ -168,4 +168,4 @@ def _as_batch(pixels: np.ndarray) -> torch.Tensor:
 
 
 def _block_size(images: ImageSet) -> int:
-    return max(1, min(BLOCK_IMAGES, BLOCK_VALUES // images.pool[0].size))
+    return max(1, min(BLOCK_IMAGES, BLOCK_VALUES // int(images.pool[0].size)))

@@ -36,7 +36,7 @@ def count_models(home: Home, data: str, run: str, epoch: int | None) -> int:
 
 def _folder(home: Home, data: str) -> Path:
     """Return the folder of a data set. `data` may be a path, so its hash is the name."""
-    return home.looks / hashlib.sha256(data.encode()).hexdigest()[:16]
+    return home.test_set_usage / hashlib.sha256(data.encode()).hexdigest()[:16]
 
 
 def _name(run: str, epoch: int | None) -> str:

@@ -47,7 +47,7 @@ def _is_admitted(request: Request) -> bool:
     if not is_sign_in_on():
         return True
     name = person_name(claims_of(request.cookies))
-    return name != "" and get_store().quota.limits.may_come_in(name)
+    return name != "" and get_store().quota.limits.is_allowed(name)
 
 
 def _refuse() -> Response:

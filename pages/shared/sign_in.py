@@ -16,7 +16,7 @@ DISK_SPACE_SECONDS = 20  # the displayed disk space is at most this old
 
 def is_admitted() -> bool:
     """Whether the person may see the dashboard."""
-    return not is_sign_in_on() or (person() != "" and get_store().quota.limits.may_come_in(person()))
+    return not is_sign_in_on() or (person() != "" and get_store().quota.limits.is_allowed(person()))
 
 
 def show_sign_in() -> None:

@@ -56,7 +56,7 @@ def test_test_accuracies_are_listed_and_counted_only_with_the_option(digits_copy
     assert main(["runs"]) == 0
     assert "test" not in capsys.readouterr().out
     before = models_evaluated(store.home, "digits") - {f"{run.id}.best"}
-    shutil.rmtree(store.home.looks, ignore_errors=True)
+    shutil.rmtree(store.home.test_set_usage, ignore_errors=True)
     assert main(["runs"]) == 0 and not models_evaluated(store.home, "digits") and not before
     (with_test,) = answer(capsys, "runs", "--test")
     assert with_test.items() >= run.summary.items() and models_evaluated(store.home, "digits") == {f"{run.id}.best"}

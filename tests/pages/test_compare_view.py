@@ -128,7 +128,7 @@ def test_the_chart_has_the_classes_that_changed_most_with_their_intervals(traine
 
 def test_looks_at_test_images_are_counted_once_a_network_and_many_are_warned_of(own_trained, open_page):
     home = own_trained.home
-    shutil.rmtree(home.looks, ignore_errors=True)
+    shutil.rmtree(home.test_set_usage, ignore_errors=True)
     at = open_page("evaluate", run=RUN)
     name = open_source("digits", home).info.name
     assert any(name in caption.value and "1 model" in caption.value for caption in at.caption)

@@ -155,7 +155,7 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     found = read_out_of_fold(
         empty.home.run_folder(run), open_source(empty.run(run).config.data, empty.home).info, empty.run(run).config
     )
-    errors = find_label_errors(found.of(images))
+    errors = find_label_errors(found.evaluate(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
     listed = shown(at, key := ticks(DOUBTS, "train", run))
     monkeypatch.setattr(cross_validation, "prepare", None)  # nothing may be trained from here on

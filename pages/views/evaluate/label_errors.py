@@ -109,7 +109,7 @@ def _examine_unseen(
 
     to = np.searchsorted(rows_of(_shown), rows_of(_learned)).clip(max=len(_shown) - 1)
     to[rows_of(_shown)[to] != rows_of(_learned)] = -1
-    return FoundLabelErrors(_found.of(_shown), find_label_errors(_found.of(_learned)).reindex(to))
+    return FoundLabelErrors(_found.evaluate(_shown), find_label_errors(_found.evaluate(_learned)).reindex(to))
 
 
 def _choose_settings(subject: EvaluationSubject, recipes: "dict[str, TrainConfig]", count: int) -> "TrainConfig | None":

@@ -58,9 +58,9 @@ def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_h
         weights_key, repr(classifier.card), repr(classifier.calibration), pixels, is_averaged, may_mirror, classifier
     )
     heatmap, note = _heatmap(weights_key, pixels, result.prediction.ranked[0][0], classifier) if has_heatmap else (None, "")
-    views_note = _describe_views(classifier, result.views) if is_averaged else ""
+    views_note = _describe_views(classifier, result.copies) if is_averaged else ""
     return ImageClassification(
-        run, weights_key, classifier.calibration, result.prediction, result.views, views_note, heatmap, note
+        run, weights_key, classifier.calibration, result.prediction, result.copies, views_note, heatmap, note
     )
 
 

@@ -115,9 +115,9 @@ def _same_channel(step: "TraceStep", inputs: list[np.ndarray], channel: int) -> 
 
 def _describe_weights(operation: WeightedSum, inputs: np.ndarray, channel: int) -> dict[str, Any]:
     """Return input maps and kernels of an output channel: all of them, or those that contribute most and the sum of the others."""
-    members, kernels = np.array(operation.inputs_of(channel)), operation.weights[channel]
+    members, kernels = np.array(operation.input_channels(channel)), operation.weights[channel]
     _, height, width = inputs.shape
-    data = _windows(operation.reach) | {"bias": float(operation.bias[channel]), "total": len(members)}
+    data = _windows(operation.windows) | {"bias": float(operation.bias[channel]), "total": len(members)}
     most = max(1, MAX_VALUES // (height * width))
     chosen = np.arange(len(members))
     if len(members) > most:
