@@ -47,7 +47,11 @@ def main() -> None:
             ("recall of the label-error list", "≥ 60 %", f"{hits.sum() / is_changed.sum():.1%}"),
             ("precision of the list", "≥ 50 %", f"{hits.mean():.1%} of {len(hits):,} images"),
             ("changed labels in the list for which the right class is proposed", "", f"{is_corrected.mean():.1%}"),
-            ("estimated fraction of label errors", "", f"{errors.estimated_count / len(images):.1%} (true: {is_changed.mean():.1%})"),
+            (
+                "estimated fraction of label errors",
+                "",
+                f"{errors.estimated_count / len(images):.1%} (true: {is_changed.mean():.1%})",
+            ),
             ("out-of-fold accuracy of the networks", "", f"{(evaluation.predicted == images.labels).mean():.1%}"),
             ("time of the cross-validation", "", f"{training_seconds:,.0f} s"),
             ("time of making the list", "", f"{search_seconds:.2f} s"),

@@ -67,14 +67,16 @@ assert make_config(data="kmnist").flip == "off" and len(CATALOG["kmnist"].archiv
     "A setting": """
 import torch
 from cnn_core.config.defaults import make_config
-from cnn_core.data.augmentation import Invert, View
+from cnn_core.data.random_draws import RandomDraws
 from cnn_core.lessons.glossary import read_glossary
-from cnn_core.training.batch_transforms import make_augmentations
+from cnn_core.training.augmentation import make_augmentations
+from tests.export.scripts import card_of, executed
 config = make_config(data="digits", crop=0, invert=1.0)
 (invert,) = make_augmentations(config, 32, (0.5,))
 images = torch.tensor([0, 55, 255], dtype=torch.uint8).view(3, 1, 1, 1)
-assert invert(images, View(torch.arange(3), 0, torch.Generator())).flatten().tolist() == [255, 200, 0]
-assert read_glossary()["invert"].title == "Negatives"
+assert invert(images, RandomDraws(torch.arange(3), 0, torch.Generator())).flatten().tolist() == [255, 200, 0]
+assert read_glossary()["invert"].title == "Inversion"
+assert executed(config, card_of(config))["Invert"](1.0)(images, RandomDraws(torch.arange(3), 0, torch.Generator())).max() == 255
 """,
     "A page": """
 from streamlit.testing.v1 import AppTest
@@ -104,6 +106,20 @@ assert found(1000) == [("Few steps", {"batch_size": 125})] and found(64) == []
 """,
 }
 
+# Files that an addition may touch, its test included.
+MOST_FILES = {"A network": 3, "A schedule": 3, "A setting": 3, "A page": 2, "An export format": 3}
+# The pages and the modules that the diffs touch; the registries and tables bring the additions into these tests.
+TOUCHED = (
+    "tests/config/test_schema.py",
+    "tests/lessons/test_glossary.py",
+    "tests/models/test_registry.py",
+    "tests/pages/test_configure_page.py",
+    "tests/pages/test_search_page.py",
+    "tests/runs/test_diagnostics.py",
+    "tests/training/test_augmentation_settings.py",
+    "tests/training/test_schedule.py",
+)
+
 
 def apply(diff: str, root: Path) -> None:
     """Apply a diff to the files below `root`. Its hunks have no line numbers: the old lines of each must occur exactly once."""
@@ -125,7 +141,9 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("changed")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", copy)
+    shutil.copytree(ROOT / ".streamlit", copy / ".streamlit", ignore=shutil.ignore_patterns("secrets.toml"))
+    for file in ("app.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, copy)
     for _, change in CHANGES:
         apply(change, copy)
     return copy
@@ -142,6 +160,18 @@ def test_the_diffs_work(changed: Path):
         [sys.executable, "-c", script], cwd=changed, env=environment, capture_output=True, text=True, timeout=120
     )
     assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
+
+
+def test_an_addition_touches_few_files():
+    counts = {title: len(re.findall(r"^\+\+\+ ", change, re.MULTILINE)) for title, change in CHANGES}
+    assert not {title: counts[title] for title, most in MOST_FILES.items() if counts[title] > most}
+
+
+def test_the_tests_of_all_that_the_diffs_touch_pass(changed: Path):
+    for arguments in (TOUCHED, ("tests/browser/test_browser_look.py", "-k", "machine")):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments]
+        process = subprocess.run(command, cwd=changed, capture_output=True, text=True, timeout=600)
+        assert process.returncode == 0, process.stdout[-5000:]
 
 
 def test_the_diffs_pass_the_linter_and_the_formatter(changed: Path):

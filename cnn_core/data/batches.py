@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch.utils.dlpack import from_dlpack
 
-from cnn_core.data.augmentation import Augmentation, RandomDraws
 from cnn_core.data.mixing import Mix
+from cnn_core.data.random_draws import Augmentation, RandomDraws
 from cnn_core.data.source import ImageSet
 from cnn_core.data.streaming import fits_on_device, prefetch
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.special import betaincinv
 
-from cnn_core.data.augmentation import RandomDraws, box
+from cnn_core.data.random_draws import RandomDraws, box
 
 Mixed = tuple[torch.Tensor, torch.Tensor]
 Mix = Callable[[torch.Tensor, torch.Tensor, RandomDraws], Mixed]

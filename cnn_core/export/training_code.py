@@ -9,15 +9,15 @@ from inspect import getdoc
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig, label
-from cnn_core.data.augmentation import RandomDraws
 from cnn_core.data.batches import Normalise
+from cnn_core.data.random_draws import RandomDraws
 from cnn_core.data.splits import stratified_split
 from cnn_core.export.source_code import source_of, target_of
 from cnn_core.export.templating import Code, comment, constructor, pyrepr
 from cnn_core.models.registry import build_on_meta, find_family, pick_options
 from cnn_core.models.saving import ModelCard
 from cnn_core.models.starting_weights import load_starting_weights
-from cnn_core.training.batch_transforms import make_augmentations
+from cnn_core.training.augmentation import make_augmentations
 from cnn_core.training.optimizer import OPTIMIZERS, optimizer_settings
 from cnn_core.training.recipe import PREPARATION_IMAGES
 from cnn_core.training.schedule import GrowingSide, Schedule, WarmUp, make_schedule, make_side

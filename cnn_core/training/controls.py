@@ -9,7 +9,7 @@ from typing import Any
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
-from cnn_core.training.batch_transforms import make_augmentations, make_mixing
+from cnn_core.training.augmentation import make_augmentations, make_mixing
 from cnn_core.training.loop import Trainer
 from cnn_core.training.schedule import make_schedule, make_side
 

@@ -25,7 +25,7 @@ from cnn_core.models.checkpoint import drop_checkpoints
 from cnn_core.models.layers import PreparedModel
 from cnn_core.models.registry import count_trainable, find_family
 from cnn_core.models.saving import ModelCard, load_model, save_card
-from cnn_core.training.batch_transforms import make_augmentations, make_mixing
+from cnn_core.training.augmentation import make_augmentations, make_mixing
 from cnn_core.training.compilation import CompiledModel
 from cnn_core.training.controls import TrainingControls
 from cnn_core.training.figures import draw_predictions, draw_training_curves

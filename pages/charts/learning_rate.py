@@ -35,7 +35,10 @@ def schedule_chart(schedule: Callable[[int], float], steps_per_epoch: int, epoch
 def finder_curve(result: "LearningRateCurve") -> go.Figure:
     """Return the smoothed loss at rising learning rates, with a mark at the suggested one."""
     curve = go.Scatter(
-        x=result.learning_rates, y=result.losses, mode="lines", hovertemplate="learning rate %{x:.2g}: loss %{y:.3f}<extra></extra>"
+        x=result.learning_rates,
+        y=result.losses,
+        mode="lines",
+        hovertemplate="learning rate %{x:.2g}: loss %{y:.3f}<extra></extra>",
     )
     mark = go.Scatter(
         x=[result.proposal] * 2,

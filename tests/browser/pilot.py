@@ -9,11 +9,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from pages.charts.components.asset import FOLDER, bundle
 from pages.shared.text import INTERNAL_ERROR
+from tests.helpers import ROOT
 from tests.pages.studio_harness import Server
 
 Stroke = list[tuple[float, float]]
 
-PAGES = ("start", "data", "configure", "train", "runs", "search", "evaluate", "gallery", "learn")
+PAGES = re.findall(r'page\("(\w+)"', (ROOT / "pages" / "shared" / "frame.py").read_text(encoding="utf-8"))
 LOSS = "document.querySelector('[data-chart=loss]')"
 DONE = "[data-testid=stApp][data-test-script-state=notRunning]"
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from cnn_core.data.augmentation import AlternatingFlip, Augmentation, Contrast, Cutout, RandomAffine, RandomCrop, RandomFlip
 from cnn_core.data.batches import Batches
 from cnn_core.data.mixing import CutMix, MixEither, MixUp
+from cnn_core.data.random_draws import Augmentation
 from cnn_core.data.source import ImageSet
+from cnn_core.training.augmentation import AlternatingFlip, Contrast, Cutout, RandomAffine, RandomCrop, RandomFlip
 
 CPU = torch.device("cpu")
 

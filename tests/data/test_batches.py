@@ -10,10 +10,11 @@ import torch
 from torchvision.transforms.functional import normalize
 
 from cnn_core.data import source
-from cnn_core.data.augmentation import RandomCrop, RandomDraws, RandomFlip
 from cnn_core.data.batches import Batches, Normalise
+from cnn_core.data.random_draws import RandomDraws
 from cnn_core.data.source import ImageSet
 from cnn_core.data.statistics import channel_statistics
+from cnn_core.training.augmentation import RandomCrop, RandomFlip
 from tests.data.batch_helpers import CPU, are_equal, busy, numbered, order, passes, plain
 
 

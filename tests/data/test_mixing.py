@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import stats
 
-from cnn_core.data.augmentation import RandomDraws
 from cnn_core.data.mixing import CutMix, Mix, MixEither, MixUp, draw_beta, draw_partners
+from cnn_core.data.random_draws import RandomDraws
 
 EITHER = MixEither((MixUp(1.0, 500), CutMix(1.0, 500)))
 MIXES = pytest.mark.parametrize("mix", [MixUp(0.4, 500), CutMix(1.0, 500), EITHER], ids=repr)

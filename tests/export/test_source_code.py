@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from cnn_core.data.augmentation import AlternatingFlip, Cutout
 from cnn_core.export.source_code import merge_imports, source_of, target_of
 from cnn_core.export.templating import Code, comment, constructor, pyrepr, render_code
 from cnn_core.models import simple
+from cnn_core.training.augmentation import AlternatingFlip, Cutout
 from cnn_core.training.schedule import OneCycle, PiecewiseLinear
 
 

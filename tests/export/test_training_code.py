@@ -7,9 +7,9 @@ import torch
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import choices
-from cnn_core.data.augmentation import RandomDraws
+from cnn_core.data.random_draws import RandomDraws
 from cnn_core.models.registry import FAMILIES
-from cnn_core.training.batch_transforms import make_augmentations
+from cnn_core.training.augmentation import make_augmentations
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.schedule import make_schedule, make_side
 from tests.export.scripts import card_of, executed

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from cnn_core.config.defaults import make_config
-from cnn_core.data.augmentation import RandomCrop, RandomFlip
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.device import Arithmetic
 from cnn_core.events import Steps
 from cnn_core.models.simple import SimpleCNN
+from cnn_core.training.augmentation import RandomCrop, RandomFlip
 from cnn_core.training.loop import Report, Trainer
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.schedule import make_schedule

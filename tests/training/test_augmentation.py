@@ -10,18 +10,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms import functional as torchvision
 
-from cnn_core.data.augmentation import (
-    AlternatingFlip,
-    Augmentation,
-    Brightness,
-    Contrast,
-    Cutout,
-    RandomAffine,
-    RandomCrop,
-    RandomDraws,
-    RandomFlip,
-)
 from cnn_core.data.mixing import CutMix, MixEither, MixUp
+from cnn_core.data.random_draws import Augmentation, RandomDraws
+from cnn_core.training.augmentation import AlternatingFlip, Brightness, Contrast, Cutout, RandomAffine, RandomCrop, RandomFlip
 
 GREY = (120.5, 110.25, 100.0)
 MOVING = [RandomCrop(3), RandomCrop(3, "reflect"), RandomFlip()]

@@ -1,11 +1,10 @@
-"""Augmentation: functions from a batch to a batch, with other random numbers for each image, on the device of the batch.
+"""Augmentation: functions from a batch to a batch, with random numbers for every image, on the device of the batch; and which a run uses.
 
 In: images (N, C, H, W) uint8 or float32, 0..255, and RandomDraws. Out: images of the same shape; uint8 stays uint8 if pixels only move,
 and becomes float32 if they are blended or change their values. Each is a few tensor operations on the whole batch that never wait for
-the device. A strength of 0 leaves the batch unchanged. Exported training scripts contain the code of the classes that they use.
+the device. A strength of 0 leaves the batch as it is.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -13,32 +12,34 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 
-
-@dataclass(frozen=True, eq=False)
-class RandomDraws:
-    """The random numbers for a batch: its images' indices in the set (N,) int64, the epoch (from 0), and a generator.
-
-    `indices` and `generator` are on the batch's device.
-    """
-
-    indices: torch.Tensor
-    epoch: int
-    generator: torch.Generator
-
-    def rand(self, *shape: int) -> torch.Tensor:
-        """Uniform in [0, 1), float32."""
-        return torch.rand(shape, generator=self.generator, device=self.generator.device)
-
-    def randint(self, end: int, *shape: int) -> torch.Tensor:
-        """Uniform whole numbers from 0 to `end` - 1, int64."""
-        return torch.randint(end, shape, generator=self.generator, device=self.generator.device)
-
-    def spread(self, *shape: int) -> torch.Tensor:
-        """Uniform in [-1, 1), float32."""
-        return self.rand(*shape) * 2 - 1
+from cnn_core.config.schema import TrainConfig
+from cnn_core.data.mixing import CutMix, Mix, MixEither, MixUp
+from cnn_core.data.random_draws import Augmentation, RandomDraws, box
 
 
-Augmentation = Callable[[torch.Tensor, RandomDraws], torch.Tensor]
+def make_augmentations(config: TrainConfig, image_size: int, mean: tuple[float, ...]) -> tuple[Augmentation, ...]:
+    """Return the augmentations in use for images of `image_size` pixels. `mean` (0..1 per channel) fills the holes of cutout."""
+    padding = round(config.crop * image_size)
+    is_on: dict[Augmentation, bool] = {
+        RandomAffine(config.rotation, config.scale, config.shear): bool(config.rotation or config.scale or config.shear),
+        RandomCrop(padding, config.crop_fill): padding > 0,
+        RandomFlip(): config.flip == "random",
+        AlternatingFlip(config.seed): config.flip == "alternating",
+        Brightness(config.brightness): config.brightness > 0,
+        Contrast(config.contrast): config.contrast > 0,
+        Cutout(config.cutout, tuple(255 * value for value in mean)): config.cutout > 0,
+    }
+    return tuple(augmentation for augmentation in is_on if is_on[augmentation])
+
+
+def make_mixing(config: TrainConfig, classes: int) -> Mix | None:
+    """Return Mixup or CutMix, the random choice between both where both are on, or None."""
+    mixes: list[Mix] = []
+    if config.mixup:
+        mixes.append(MixUp(config.mixup, classes))
+    if config.cutmix:
+        mixes.append(CutMix(config.cutmix, classes))
+    return MixEither(tuple(mixes)) if len(mixes) == 2 else mixes[0] if mixes else None
 
 
 @dataclass(frozen=True)
@@ -171,13 +172,6 @@ class RandomAffine:
         down = torch.stack((-sin / factor * (width / height), cos / factor, zero), 1)
         grid = F.affine_grid(torch.stack((across, down), 1), list(images.shape), align_corners=False)
         return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-
-
-def box(centres: torch.Tensor, sides: torch.Tensor | int, length: int) -> torch.Tensor:
-    """Which pixels of an axis of `length` pixels a box covers: (N, length) bool. centres: (N, 1), sides: (N, 1) or one for all, pixels."""
-    first = centres - sides // 2
-    pixel = torch.arange(length, device=centres.device)
-    return (pixel >= first) & (pixel < first + sides)
 
 
 def scramble(numbers: torch.Tensor) -> torch.Tensor:

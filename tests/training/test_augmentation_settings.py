@@ -5,9 +5,18 @@ from typing import Any
 
 import pytest
 
-from cnn_core.data.augmentation import AlternatingFlip, Brightness, Contrast, Cutout, RandomAffine, RandomCrop, RandomFlip
 from cnn_core.data.mixing import CutMix, MixEither, MixUp
-from cnn_core.training.batch_transforms import make_augmentations, make_mixing
+from cnn_core.training.augmentation import (
+    AlternatingFlip,
+    Brightness,
+    Contrast,
+    Cutout,
+    RandomAffine,
+    RandomCrop,
+    RandomFlip,
+    make_augmentations,
+    make_mixing,
+)
 from tests.helpers import tiny_config
 
 MEAN = (0.5, 0.25, 1.0)
