@@ -18,7 +18,7 @@ def choose_search(names: list[str]) -> str:
     """
     state = st.session_state
     if KEY not in state and KEY not in st.query_params:
-        state[KEY] = state.get(f"{KEY}-told") or next(iter(get_searches().active()), NEW)
+        state[KEY] = state.get(f"{KEY}-written") or next(iter(get_searches().active()), NEW)
     read_address("search", KEY, [NEW, *names])
     chosen = st.selectbox("Search", [NEW, *names], key=KEY, format_func=lambda name: name or "New search")
     write_address("search", KEY, chosen)

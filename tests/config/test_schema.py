@@ -35,7 +35,6 @@ RANGES = {
     "validation_share": "0.02 to 0.5",
     "seed": "0 to 2,147,483,647",
     "optimizer": "adam, adamw, sgd, rmsprop or muon",
-    "schedule": "cosine, constant, step, onecycle, linear or plateau",
     "crop_fill": "black or reflect",
     "flip": "off, random or alternating",
     "device": "auto, cpu, cuda or mps",

@@ -215,7 +215,7 @@ def test_the_best_settings_are_taken_to_the_form_with_what_all_trials_share(sear
 def test_the_settings_of_the_form_are_taken_to_a_new_search(searched, open_page):
     at = open_page("configure")
     fill(at, model="resnet9", optimizer="sgd", learning_rate=0.25, epochs=3)
-    press(at, "Search around these")
+    press(at, "Tune these settings")
     assert at.title[0].value == "Hyperparameter search" and not at.exception
     assert (field(at, "model").value, field(at, "optimizer").value, field(at, "epochs").value) == ("resnet9", "sgd", 3)
     assert named(at.number_input, "Learning rate from").value == 0.025
