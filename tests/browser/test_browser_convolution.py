@@ -51,7 +51,7 @@ def await_step(page, step, channel=None):
 
 
 def test_the_sum_at_a_pixel_is_the_networks_own(page, server, outputs):
-    visit(page, server, "learn", f"?run={RUN}&view=See+a+convolution")
+    visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     channel = int(page.locator(".conv-channel").input_value())
     for row, column in ((0, 0), (10, 17), (31, 31)):  # corners have padding in their windows
@@ -74,7 +74,7 @@ def test_the_sum_at_a_pixel_is_the_networks_own(page, server, outputs):
 
 
 def test_a_step_is_chosen_and_a_pixel_moved_from_the_keyboard(page, server, outputs):
-    visit(page, server, "learn", f"?run={RUN}&view=See+a+convolution")
+    visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     page.locator(".conv-strip [aria-current=true]").focus()
     for _ in range(3):
@@ -102,7 +102,7 @@ def test_a_step_is_chosen_and_a_pixel_moved_from_the_keyboard(page, server, outp
 
 def test_the_window_slides_by_itself_and_it_fits_a_phone(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
-    visit(page, server, "learn", f"?run={RUN}&view=See+a+convolution")
+    visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     page.locator(".conv-play").click()
     page.wait_for_function(
@@ -120,7 +120,7 @@ def test_the_window_slides_by_itself_and_it_fits_a_phone(page, server):
 
 
 def test_a_layer_of_plain_numbers_has_inputs_and_units(page, server):
-    visit(page, server, "learn", f"?run={RUN}&view=See+a+convolution")
+    visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     page.locator(".conv-strip button", has_text="classifier.4").click()
     expect(page.locator(".conv-title")).to_have_text(re.compile("192 numbers → 96 numbers · classifier.4$"))

@@ -71,10 +71,12 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     tip = page.locator(".map-tip")
     expect(tip).to_be_visible()
     expect(tip).to_have_attribute("data-number", str(row))
-    said, verdict, name = tip.inner_text().splitlines()
-    assert said.startswith(f"{evaluation.classes[evaluation.predicted[row]]} ") and name == f"Test image {row}"
-    assert float(said.split()[1]) / 100 == pytest.approx(evaluation.scores.confidence[row], abs=0.006)
-    assert verdict == ("✓ right" if evaluation.is_correct[row] else f"✗ is {evaluation.classes[evaluation.labels[row]]}")
+    prediction, verdict, name = tip.inner_text().splitlines()
+    assert prediction.startswith(f"{evaluation.classes[evaluation.predicted[row]]} ") and name.endswith(f" {row}")
+    assert float(prediction.split()[1]) / 100 == pytest.approx(evaluation.scores.confidence[row], abs=0.006)
+    expect(tip).to_have_attribute("data-correct", str(bool(evaluation.is_correct[row])).lower())
+    if not evaluation.is_correct[row]:
+        assert verdict.endswith(f" {evaluation.classes[evaluation.labels[row]]}")
     expected = images[row].squeeze().astype(int)
     seen = np.asarray(Image.open(io.BytesIO(page.locator(".map-thumb").screenshot())).convert("L")).astype(int)
     side = seen.shape[0] / len(expected)
@@ -83,10 +85,10 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     assert np.abs(seen[np.ix_(middles, middles)] - expected)[inner, inner].mean() < 12
 
     page.mouse.click(*places[alone])
-    expect(page.get_by_role("img", name=re.compile(f"^Test image {row}, class"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile(rf"\bimage {row}, "))).to_be_visible()
     page.wait_for_function("document.querySelector('.map-chart').data.at(-1).x.length === 1")
 
-    page.get_by_role("radio", name="Box").click()
+    page.locator("[data-tool=select]").click()
     page.locator(".map").evaluate("e => e.scrollIntoView({ block: 'center' })")
     rows, places = places_of(page)
     corner, other = ([gap(values, share) for values in places.T] for share in (0.28, 0.45))
@@ -97,22 +99,22 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     page.mouse.move(*np.mean((corner, other), axis=0))
     page.mouse.move(*other)
     page.mouse.up()
-    heading = page.get_by_role("heading", name=re.compile(rf"^{len(inside)} chosen image"))
+    heading = page.locator("[class*=st-key-map-chosen-]").get_by_role("heading", name=re.compile(rf"\b{len(inside)}\b"))
     expect(heading).to_be_in_viewport()
     expect(page.locator(".picker img")).to_have_count(len(inside))
     assert shown(page) == inside
-    page.get_by_role("button", name="Back to the map").click()
+    page.locator(".st-key-map-back button").click()
     expect(heading).to_have_count(0)
     expect(page.locator(".map-tools")).to_be_in_viewport()
     expect(page.locator(".map-note")).to_have_text("")
 
-    page.get_by_label("only mistakes").check()
+    page.locator(".map-wrong").check()
     wrong = np.flatnonzero(~evaluation.is_correct).tolist()
     page.wait_for_function(
         f"document.querySelector('.map-chart').data.slice(0, -1).flatMap(t => t.customdata).length === {len(wrong)}"
     )
     assert sorted(places_of(page)[0]) == wrong
-    page.get_by_label("only mistakes").uncheck()
+    page.locator(".map-wrong").uncheck()
     zeros = page.locator(".map-legend button").first
     zeros.click()
     expect(zeros).to_have_attribute("aria-pressed", "false")

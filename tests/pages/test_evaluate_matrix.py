@@ -30,7 +30,7 @@ def table(at):
 
 def shown(at):
     """The numbers of the images in the grid."""
-    return [picture["id"] for data in components(at) if "pictures" in data for picture in data["pictures"]]
+    return [image["id"] for data in components(at) if "images" in data for image in data["images"]]
 
 
 def choose(at, true, predicted, run=RUN):
@@ -58,7 +58,7 @@ def test_the_matrix_holds_the_counts_in_the_data_sets_order(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_page("evaluate", view=VIEW)
     assert table(at)["counts"] == evaluation.confusion.tolist() and sum(map(sum, table(at)["counts"])) == 359
-    assert table(at)["names"] == list(evaluation.classes) and table(at)["rightly"] == [True] * 10
+    assert table(at)["classes"] == list(evaluation.classes) and table(at)["isSingle"] == [True] * 10
     assert table(at)["measure"] == "counts" and table(at)["chosen"] is None
     at.button_group(key="matrix-measure").set_value("shares").run()
     assert table(at)["measure"] == "shares"
@@ -70,7 +70,7 @@ def test_sorted_by_confusion_the_pair_that_is_mixed_up_most_comes_first(own_trai
     evaluation = mixed_up(own_trained)
     at = open_page("evaluate", view=VIEW)
     at.button_group(key="matrix-order").set_value("confusion").run()
-    order = [evaluation.classes.index(name) for name in table(at)["names"]]
+    order = [evaluation.classes.index(name) for name in table(at)["classes"]]
     assert sorted(order) == list(range(10)) != order
     assert table(at)["counts"] == evaluation.confusion[np.ix_(order, order)].tolist()
     both = evaluation.confusion + evaluation.confusion.T - 2 * np.diag(evaluation.confusion.diagonal())
@@ -87,10 +87,10 @@ def test_a_chosen_cell_shows_its_images_under_a_heading_with_a_way_back(own_trai
     expected = np.flatnonzero((evaluation.labels == true) & (evaluation.logits.argmax(1) == predicted))
     assert sorted(shown(at)) == expected.tolist()
     assert f"{len(expected)} images of {true} predicted as {predicted}" in headings(at)
-    assert table(at)["chosen"] == [true, predicted] and table(at)["place"] == "matrix-images-1"
+    assert table(at)["chosen"] == [true, predicted] and table(at)["container"] == "matrix-images-1"
     at.button(key="matrix-back").click().run()
     assert shown(at) == [] and headings(at) == ["Confusion matrix"]
-    assert table(at)["chosen"] is None and table(at)["place"] == "" and table(at)["turn"] == 2
+    assert table(at)["chosen"] is None and table(at)["container"] == "" and table(at)["turn"] == 2
     assert not at.exception
 
 
@@ -151,17 +151,17 @@ def test_of_many_classes_the_most_confused_have_rows_and_the_others_share_one(cr
     evaluation = mixed_up(store, run)
     at = open_page("evaluate", view=VIEW, run=run)
     small = np.array(table(at)["counts"])
-    assert small.shape == (16, 16) and table(at)["names"][-1] == "all others" and table(at)["rightly"] == [True] * 15 + [False]
+    assert small.shape == (16, 16) and table(at)["classes"][-1] == "all others" and table(at)["isSingle"] == [True] * 15 + [False]
     assert small.sum() == len(evaluation.labels)
-    single = [evaluation.classes.index(name) for name in table(at)["names"][:-1]]
+    single = [evaluation.classes.index(name) for name in table(at)["classes"][:-1]]
     assert small[:-1, :-1].tolist() == evaluation.confusion[np.ix_(single, single)].tolist()
     assert small.sum(1)[:-1].tolist() == evaluation.confusion.sum(1)[single].tolist()
     pairs = at.dataframe[0].value
-    assert pairs["True class"].iloc[0] in table(at)["names"] and pairs["Predicted"].iloc[0] in table(at)["names"]
+    assert pairs["True class"].iloc[0] in table(at)["classes"] and pairs["Predicted"].iloc[0] in table(at)["classes"]
     assert pairs["Images"].sum() == evaluation.confusion.sum() - np.trace(evaluation.confusion)
 
     at.multiselect[0].set_value([5, 2]).run()
-    assert table(at)["names"] == ["class 02", "class 05", "all others"]
+    assert table(at)["classes"] == ["class 02", "class 05", "all others"]
     others = tuple(label for label in range(34) if label not in (2, 5))
     at.session_state[f"matrix-{run}-None-test"] = {"cell": (others, (2,)), "turn": 1, "list": 0, "rows": []}
     at.run()
