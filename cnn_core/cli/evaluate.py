@@ -1,6 +1,6 @@
 """`python -m cnn_core evaluate RUN`: evaluate a run's model on one split of its images; print, export and report the metrics.
 
---part   test (the default), val or train              --csv     a row for every image (see `metrics.prediction_table`)
+--split  test (the default), val or train              --csv     a row for every image (see `metrics.prediction_table`)
 --epoch  the model after a saved epoch, not the best   --report  one HTML file (see `report.run_report`)
 """
 
@@ -25,7 +25,7 @@ METRICS = ("class", "precision", "recall", "f1", "support")
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`."""
-    parser.add_argument("--part", choices=SPLITS, default="test", help="the split to evaluate on (default test)")
+    parser.add_argument("--split", "--part", choices=SPLITS, default="test", help="the split to evaluate on (default test)")
     parser.add_argument("--epoch", type=int, metavar="N", help="the model after this saved epoch (default: the best model)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the prediction for every image as a table")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a report: one self-contained HTML file")

@@ -16,7 +16,7 @@ from typing import Any
 
 from cnn_core.errors import StudioError
 from cnn_core.runs.curve import Curve
-from cnn_core.runs.event_log import EVENT_TYPES, to_event
+from cnn_core.runs.event_log import EVENT_TYPES, event_kind, to_event
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
 
@@ -97,7 +97,7 @@ def _to_plain(value: Any, numbers: list[bytes]) -> Any:
         case list():
             return [_to_plain(item, numbers) for item in value]
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return {"event": type(value).__name__, "body": asdict(value)}
+            return {"event": event_kind(type(value)), "body": asdict(value)}
     assert value is None or isinstance(value, (str, int, float)), value
     return value
 
