@@ -57,3 +57,13 @@ def drawn(messages, name="loss"):
     for _, payload in messages:
         x = payload["steps"][name]["x"] if payload["reset"] else x + payload["steps"][name]["x"]
     return x
+
+
+class TogetherViewer(Viewer):
+    """One connection to several runs' stream: an iterator of (run, payload)."""
+
+    label = b"event: "
+
+    def __init__(self, url, *runs):
+        query = urllib.parse.urlencode([("run", run) for run in runs])
+        self.response = urllib.request.urlopen(f"{url}/api/events?{query}", timeout=SECONDS)

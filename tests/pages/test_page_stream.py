@@ -3,9 +3,6 @@
 import asyncio
 import json
 import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 from dataclasses import replace
 
 import pytest
@@ -269,13 +266,3 @@ def test_patience_and_what_is_left_of_it_are_told(server, store):
         with Viewer(server.url, run) as viewer:
             _, payload = next(viewer)
     assert (payload["waited"], payload["patience"]) == (1, 5)
-
-
-class TogetherViewer(Viewer):
-    """One connection to several runs' stream: an iterator of (run, payload)."""
-
-    label = b"event: "
-
-    def __init__(self, url, *runs):
-        query = urllib.parse.urlencode([("run", run) for run in runs])
-        self.response = urllib.request.urlopen(f"{url}/api/events?{query}", timeout=SECONDS)

@@ -20,7 +20,7 @@ from cnn_core.runs.store import Store
 from pages.shared import run_channel, stream
 from pages.shared.run_channel import Channel
 from tests.pages.hand_fed import started, steps, trained_here
-from tests.pages.stream_viewer import SECONDS, Viewer, drawn
+from tests.pages.stream_viewer import SECONDS, TogetherViewer, Viewer, drawn
 from tests.pages.studio_harness import free_port
 
 

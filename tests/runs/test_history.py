@@ -5,14 +5,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from cnn_core.events import Changed, Event, Finished, Note, Progress, Resumed, Started
+from cnn_core.events import Changed, Event, Finished, Note, Progress, Resumed
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History, HistoryPosition, summarise_history
-from tests.runs.histories import epoch, history_of, long_run, steps
-
-STARTED = Started(
-    parameters=506_154, device="CPU, 2 threads", train_count=900, val_count=100, test_count=200, steps_per_epoch=10, epochs=5
-)
+from tests.runs.histories import STARTED, epoch, history_of, long_run, steps
 
 
 def test_events_added_one_by_one_or_all_at_once_give_the_same_history():

@@ -10,7 +10,7 @@ from cnn_core.events import Steps
 from cnn_core.runs.curve import decimate
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import SNAPSHOT_POINTS, UPDATE_POINTS, History
-from tests.runs.histories import envelope_the_slow_way, history_of, long_run, steps
+from tests.runs.histories import STARTED, envelope_the_slow_way, history_of, long_run, steps
 
 
 @pytest.mark.parametrize("seed", range(6))
