@@ -1,4 +1,4 @@
-"""The nearest training images of a picture, against scikit-learn, and what is kept of them between two questions."""
+"""The nearest training images of a given image, against scikit-learn, and what is kept of them between two questions."""
 
 import time
 
