@@ -49,9 +49,9 @@ from cnn_core.execution.in_process import execute
 from cnn_core.export.exporter import export_run
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from tests.helpers import tiny_config, write_pictures
+from tests.helpers import tiny_config, write_images
 store = Store(Home(Path("studio")))
-run = store.create(tiny_config(write_pictures(Path("pictures"), count=6).resolve(), epochs=1))
+run = store.create(tiny_config(write_images(Path("pictures"), count=6).resolve(), epochs=1))
 assert execute(store, run) == "finished"
 exported = finish(export_run(store, store.run(run), "numpy"))
 assert exported.verification.images > 0 and "classifier.1.weight" in np.load(io.BytesIO(exported.content)).files

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from pages.views.data.jobs import IMPORT_IMAGES
 from pages.views.data.overview import CORRECTIONS, SKIPPED
 from tests.browser.pilot import DONE, assert_sound, visit
-from tests.helpers import write_pictures
+from tests.helpers import write_images
 
 
 def zipped(folder: Path) -> bytes:
@@ -21,7 +21,7 @@ def zipped(folder: Path) -> bytes:
 
 
 def test_a_zip_is_dropped_imported_corrected_and_offered_for_training(page, server, tmp_path):
-    content = zipped(write_pictures(tmp_path / "pictures"))
+    content = zipped(write_images(tmp_path / "pictures"))
     visit(page, server, "data")
     page.get_by_role("radio", name=IMPORT_IMAGES).click()
     page.wait_for_selector(DONE)
@@ -51,7 +51,7 @@ def test_a_zip_is_dropped_imported_corrected_and_offered_for_training(page, serv
 
 
 def test_a_zip_that_leads_out_of_itself_is_cleaned_and_says_so(page, server, tmp_path):
-    out = io.BytesIO(zipped(write_pictures(tmp_path / "pictures")))
+    out = io.BytesIO(zipped(write_images(tmp_path / "pictures")))
     with zipfile.ZipFile(out, "a") as archive:
         archive.writestr("../../evil.png", b"x")
     visit(page, server, "data")

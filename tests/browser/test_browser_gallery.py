@@ -99,10 +99,10 @@ def test_the_answer_comes_while_the_pen_is_down(page, server):
     assert_sound(page)
 
 
-def test_a_picture_pasted_anywhere_on_the_page_is_read_right(page, server, tmp_path):
+def test_an_image_pasted_anywhere_on_the_page_is_read_right(page, server, tmp_path):
     images, labels = read_digits(tmp_path)["test"]
-    picture, out = images[labels == 0][0].squeeze(), io.BytesIO()
-    Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
+    zero, out = images[labels == 0][0].squeeze(), io.BytesIO()
+    Image.fromarray(zero).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
     visit(page, server, "gallery", RUN)
     page.locator(".paste").wait_for()
     page.evaluate(
@@ -149,10 +149,10 @@ def test_a_drawing_is_still_there_after_a_visit_to_another_page(page, server):
     assert_sound(page)
 
 
-def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_picture_gets_a_sentence(page, server, tmp_path):
+def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_image_gets_a_sentence(page, server, tmp_path):
     images, labels = read_digits(tmp_path)["test"]
-    picture, out = images[labels == 0][0].squeeze(), io.BytesIO()
-    Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
+    zero, out = images[labels == 0][0].squeeze(), io.BytesIO()
+    Image.fromarray(zero).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
     visit(page, server, "gallery", RUN)
     page.get_by_role("radio", name="Upload").click()
     give(page, "zero.png", out.getvalue())

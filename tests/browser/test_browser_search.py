@@ -10,7 +10,7 @@ from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
 from tests.browser.conftest import PATIENCE
 from tests.browser.pilot import assert_sound, fill, number_field, pick, settle, visit
-from tests.helpers import tiny_config, write_pictures
+from tests.helpers import tiny_config, write_images
 
 WIDE = "document.querySelector('.wide-chart')"
 BADGE = ".st-key-search-look .stMarkdownBadge"
@@ -18,17 +18,17 @@ PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return write_pictures(tmp_path_factory.mktemp("search") / "pictures")
+def image_folder(tmp_path_factory):
+    return write_images(tmp_path_factory.mktemp("search") / "pictures")
 
 
 def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_settings_fill_the_form(
-    page, server, store, pictures
+    page, server, store, image_folder
 ):
     visit(page, server, "search")
     pick(page, "Data set", "A folder or zip archive on this machine")
     folder = page.get_by_role("textbox", name="Folder or zip archive")
-    folder.fill(str(pictures))
+    folder.fill(str(image_folder))
     folder.press("Tab")
     settle(page)
     page.get_by_role("combobox", name="Settings to search").click()
@@ -58,10 +58,10 @@ def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_s
     assert_sound(page)
 
 
-def test_a_search_is_cancelled_goes_on_and_its_chart_is_moved_sideways_on_a_phone(page, server, store, pictures):
+def test_a_search_is_cancelled_goes_on_and_its_chart_is_moved_sideways_on_a_phone(page, server, store, image_folder):
     studies = SearchStore(store.home)
     space = parse_space(["learning_rate=0.0001..0.05 log", "dropout=0..0.5", "batch_norm=on,off"])
-    studies.create(SearchPlan("many", tiny_config(pictures, epochs=1), space, trials=50, prune=False))
+    studies.create(SearchPlan("many", tiny_config(image_folder, epochs=1), space, trials=50, prune=False))
     page.set_viewport_size(PHONE)
     visit(page, server, "search", "?search=many")
     page.wait_for_function(f"{WIDE}?.data?.[0].dimensions[0].values.length >= 3")

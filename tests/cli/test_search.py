@@ -33,9 +33,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err.removeprefix("Error: ").strip()
 
 
-def test_a_search_is_begun_told_listed_and_removed(home: Home, pictures: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_search_is_begun_told_listed_and_removed(home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]):
     vary = ("--vary", "optimizer=adam,sgd", "--sampler", "grid", "--trials", "9", "--seed", "3")
-    answer = search(capsys, "two", *vary, "--data", str(pictures), *BASE)
+    answer = search(capsys, "two", *vary, "--data", str(image_folder), *BASE)
     assert (answer["search"], answer["status"], len(answer["trials"])) == ("two", "done", 2)
     assert sorted(trial["settings"]["optimizer"] for trial in answer["trials"]) == ["adam", "sgd"]
     assert answer["best"]["value"] == max(trial["value"] for trial in answer["trials"])
@@ -48,9 +48,9 @@ def test_a_search_is_begun_told_listed_and_removed(home: Home, pictures: Path, c
     assert len(Store(home).runs()) == 2
 
 
-def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, pictures: Path):
+def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, image_folder: Path):
     vary = ("--vary", "learning_rate=0.001..0.01 log", "--trials", "1", "--epochs", "500")
-    process = start_process(home, "-m", "cnn_core", "search", "long", *vary, "--data", str(pictures), *BASE[2:])
+    process = start_process(home, "-m", "cnn_core", "search", "long", *vary, "--data", str(image_folder), *BASE[2:])
     store, until = Store(home), time.monotonic() + 90
     while not ((runs := store.runs()) and store.log.read(runs[0].id, kinds=(Epoch,))):
         assert time.monotonic() < until and process.poll() is None, "the search did not begin"
@@ -93,9 +93,11 @@ def test_a_batch_size_that_no_trial_takes_is_not_asked_of_the_images(home: Home)
     assert start.batch_size == 8 and check_can_start(start, Store(home)).name == "digits"
 
 
-def test_a_search_that_is_done_is_neither_joined_nor_gone_on_with(home: Home, pictures: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_search_that_is_done_is_neither_joined_nor_gone_on_with(
+    home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]
+):
     vary = ("--vary", "cutmix=0.5,1", "--schedule", "plateau")  # impossible together: nothing is trained
-    assert search(capsys, "none", *vary, "--data", str(pictures), *BASE)["status"] == "done"
+    assert search(capsys, "none", *vary, "--data", str(image_folder), *BASE)["status"] == "done"
     assert "is done" in refused(capsys, "none", "--join")
     assert "every combination was tried" in refused(capsys, "none", "--resume")
     assert "already" in refused(capsys, "none", *vary)

@@ -1,4 +1,4 @@
-"""Pictures of every format that is read, and seeded ways to spoil them: bits turned, ends cut off, bytes put in, wrong headers, false sizes."""
+"""Images of every format that is read, and seeded ways to spoil them: bits turned, ends cut off, bytes put in, wrong headers, false sizes."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ WHOLE = (7000, 7071, 5000)  # sides that are within the limit, and large
 
 
 @cache
-def sound_pictures() -> dict[str, bytes]:
+def valid_files() -> dict[str, bytes]:
     """One valid file of every kind, by name."""
     rng = np.random.default_rng(0)
     grey = Image.fromarray(rng.integers(0, 256, (SIDE, SIDE), np.uint8))
@@ -52,9 +52,9 @@ def sound_pictures() -> dict[str, bytes]:
     return files
 
 
-def spoiled_pictures(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+def corrupted_files(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
     """`count` files, each a valid one spoiled in one to three ways, with a name that says which. The same seed gives the same files."""
-    rng, sound = np.random.default_rng(seed), sound_pictures()
+    rng, sound = np.random.default_rng(seed), valid_files()
     names, ways = list(sound), list(SPOILERS)
     for number in range(count):
         name = names[number % len(names)]
@@ -67,9 +67,9 @@ def spoiled_pictures(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
         yield f"{number} {name}: {', '.join(chosen)}", data
 
 
-def huge_pictures() -> Iterator[tuple[str, bytes]]:
+def oversized_files() -> Iterator[tuple[str, bytes]]:
     """Every kind with a header that claims a large size within the limit, beyond it, or none at all."""
-    for name, data in sound_pictures().items():
+    for name, data in valid_files().items():
         for width, height in ((7071, 7071), (5000, 4000), (1, 65_000), (65_535, 65_535), (0, 0)):
             yield f"{name} as {width}×{height}", claim_size(data, width, height)
 
@@ -147,7 +147,7 @@ def _repeat(data: bytes, rng: np.random.Generator) -> bytes:
 
 def _wrong_header(data: bytes, rng: np.random.Generator) -> bytes:
     """The beginning of a file of another kind."""
-    others = list(sound_pictures().values())
+    others = list(valid_files().values())
     length = int(rng.integers(3, 60))
     return others[int(rng.integers(len(others)))][:length] + data[length:]
 

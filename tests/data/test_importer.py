@@ -114,7 +114,7 @@ def test_worker_processes_read_what_one_process_reads(
     alone = run_import(home, folder, "alone")
     monkeypatch.setattr(parallel_decoding, "MAX_IN_PROCESS", 10)
     assert are_same(alone, run_import(home, folder, "helped"))
-    archive = write_zip(folder.parent / "pictures.zip", good_files(40) | {"cat/broken.png": b"no picture"})
+    archive = write_zip(folder.parent / "pictures.zip", good_files(40) | {"cat/broken.png": b"no image"})
     assert are_same(alone, run_import(home, archive, "zipped"))
 
 

@@ -128,7 +128,7 @@ def test_the_same_files_have_the_same_fingerprint_under_another_name_and_place(
         {"cat/new.png": encoded(noise(999))},
         {"fox/1.png": encoded(noise(999)), "fox/2.png": encoded(noise(998))},
     ],
-    ids=["another picture", "one more picture", "one more class"],
+    ids=["another image", "one more image", "one more class"],
 )
 def test_other_files_have_another_fingerprint(change: dict[str, bytes], source: ImportedSource, home: Home, tmp_path: Path):
     other = run_import(home, write_folder(tmp_path / "elsewhere", good_files(10) | change), "other")

@@ -16,7 +16,7 @@ from cnn_core.data.index.schema import CHECK_DISK
 from cnn_core.errors import DataError
 from cnn_core.home import INDEX, Home
 from tests.data.imports import CHUNK, are_same, good_files, imported_names, refused_import, run_import, skipped_files, write_zip
-from tests.helpers import drain, is_a_sentence, start_process, write_pictures
+from tests.helpers import drain, is_a_sentence, start_process, write_images
 
 
 def test_an_import_that_is_interrupted_anywhere_is_gone_on_with(folder: Path, home: Home, small_chunks: None):
@@ -53,12 +53,12 @@ def test_what_was_read_is_not_opened_again(folder: Path, home: Home, small_chunk
 
 
 def test_files_that_came_while_an_import_was_interrupted_are_read_too(home: Home, tmp_path: Path):
-    folder = write_pictures(tmp_path / "mine", count=20)
+    folder = write_images(tmp_path / "mine", count=20)
     importing = import_files("mine", folder, ImportOptions(), home)
     while next(importing).stage != "Reading images":
         pass
     importing.close()
-    write_pictures(tmp_path / "more", ["red"], count=5, seed=3)
+    write_images(tmp_path / "more", ["red"], count=5, seed=3)
     for path in (tmp_path / "more" / "red").iterdir():
         path.rename(folder / "red" / f"new-{path.name}")
     info = run_import(home, folder).info

@@ -23,7 +23,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
-from tests.helpers import drain, is_a_sentence, tiny_config, write_pictures
+from tests.helpers import drain, is_a_sentence, tiny_config, write_images
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def hard_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     root = tmp_path_factory.mktemp("hard")
     store = Store(Home(root))
     chosen = {"model": "speed", "width": 0.25, "precision": "bfloat16", "flip": "random", "mirror": True}
-    run = store.create(tiny_config(write_pictures(root / "pictures", count=20), **chosen))
+    run = store.create(tiny_config(write_images(root / "pictures", count=20), **chosen))
     assert execute(store, run) == "finished", store.run(run).error
     save_calibration(store.home.run_folder(run), Calibration(temperature=0.6, threshold=0.5, images=6))
     return Trained(store.home, run)

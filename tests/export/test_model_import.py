@@ -27,7 +27,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, load_calibration, save_calibration
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
-from tests.helpers import COLOURS, is_a_sentence, picture
+from tests.helpers import COLOURS, is_a_sentence, noisy_image
 
 MARKUP = '<img src=x onerror="alert(1)">'
 
@@ -55,7 +55,7 @@ def test_an_imported_model_predicts_exactly_what_it_did_before(colours_copy: Tra
     run = finish(import_model(other, *exported(colours_copy)))
     before, after = Classifier(colours_copy.folder), classifier(other, run)
     for seed, colour in enumerate(("red", "green", "blue")):
-        image = picture(COLOURS[colour], (20, 24), np.random.default_rng(seed))
+        image = noisy_image(COLOURS[colour], (20, 24), np.random.default_rng(seed))
         there, here = before.classify(image), after.classify(image)
         assert here.ranked == there.ranked and here.is_sure == there.is_sure and (here.pixels == there.pixels).all()
     kept = load_calibration(other.home.run_folder(run))
@@ -67,7 +67,7 @@ def test_an_imported_model_is_a_finished_run_that_says_where_it_comes_from(store
     assert run.status == "finished" and run.tags == (TAG,) and colours_run.id in run.notes
     assert run.summary["test_accuracy"] == colours_run.run.summary["test_accuracy"]
     assert run.config.model == colours_run.run.config.model
-    assert not Path(run.config.data).is_absolute()  # the pictures' folder is private
+    assert not Path(run.config.data).is_absolute()  # the images' folder is private
 
 
 def test_a_data_set_that_is_here_too_is_the_run_s_own_again(digits_run: Trained, store: Store):
@@ -228,14 +228,14 @@ def test_weights_beyond_the_limit_are_not_read(files, store: Store, monkeypatch)
 def test_class_names_with_markup_stay_as_they_are(files, store: Store):
     weights, card = with_card(classes=[MARKUP, "b", "c"], run=MARKUP, data="/etc")(*files)
     run = finish(import_model(store, weights, card))
-    image = read_picture_of("red")
+    image = read_noisy_image("red")
     assert MARKUP in [name for name, _ in classifier(store, run).classify(image).ranked]
     assert store.run(run).config.data == UNKNOWN_DATA  # never a folder named by a stranger
 
 
-def read_picture_of(colour: str):
+def read_noisy_image(colour: str):
     out = io.BytesIO()
-    picture(COLOURS[colour], (16, 16), np.random.default_rng(0)).save(out, "PNG")
+    noisy_image(COLOURS[colour], (16, 16), np.random.default_rng(0)).save(out, "PNG")
     return read_image(out.getvalue(), "it").image
 
 

@@ -15,7 +15,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import NO_CALIBRATION, Calibration, load_calibration, read_calibration, save_calibration
 from cnn_core.models.saving import load_model, save_weights
 from tests.conftest import Trained
-from tests.helpers import COLOURS, is_a_sentence, picture
+from tests.helpers import COLOURS, is_a_sentence, noisy_image
 
 CPU = torch.device("cpu")
 FITTED = Calibration(temperature=1.5, threshold=0.8, images=144, error_before=0.06, error_after=0.02)
@@ -92,7 +92,7 @@ def test_a_classifiers_probabilities_are_those_of_the_divided_logits(digits_copy
 
 
 def test_a_classifier_is_sure_from_the_threshold_on(colours_copy: Trained):
-    image = picture(COLOURS["grey"], (20, 20), np.random.default_rng(0))
+    image = noisy_image(COLOURS["grey"], (20, 20), np.random.default_rng(0))
     plain = Classifier(colours_copy.folder, CPU).classify(image)
     probability = plain.ranked[0][1]
     assert plain.is_sure
@@ -111,5 +111,5 @@ def test_a_classifier_of_other_weights_is_as_it_was_trained(colours_copy: Traine
     save_weights(colours_copy.folder, plain.model)
     again = Classifier(colours_copy.folder, CPU)
     assert again.calibration == NO_CALIBRATION
-    image = picture(COLOURS["grey"], (20, 20), np.random.default_rng(0))
+    image = noisy_image(COLOURS["grey"], (20, 20), np.random.default_rng(0))
     assert dict(again.classify(image).ranked) == pytest.approx(dict(plain.classify(image).ranked), abs=1e-6)

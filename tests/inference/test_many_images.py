@@ -34,7 +34,7 @@ from cnn_core.inference.preprocessing import BLANK
 from cnn_core.models.saving import save_state
 from tests.conftest import Trained
 from tests.data.imports import Entry, craft_zip, encoded, noise, write_folder, write_zip
-from tests.helpers import COLOURS, drain, is_a_sentence, picture, start_process
+from tests.helpers import COLOURS, drain, is_a_sentence, noisy_image, start_process
 
 MEASURED = """
 import json, sys
@@ -55,11 +55,11 @@ except StopIteration as end:
 
 
 def colours(count: int = 4) -> dict[str, bytes]:
-    """Pictures of many sizes and kinds, some in folders named like classes."""
+    """Images of many sizes and kinds, some in folders named like classes."""
     rng = np.random.default_rng(7)
     sizes = [(16, 16), (40, 30), (9, 50), (200, 120)]
     return {
-        f"{folder}{name}{number}.{kind.lower()}": encoded(picture(colour, sizes[number % 4], rng), kind)
+        f"{folder}{name}{number}.{kind.lower()}": encoded(noisy_image(colour, sizes[number % 4], rng), kind)
         for folder in ("red/", "green/deep/", "")
         for name, colour in COLOURS.items()
         for number, kind in zip(range(count), ("PNG", "JPEG", "WEBP", "BMP"), strict=False)
@@ -257,7 +257,7 @@ def test_the_first_and_the_least_sure_images_are_remembered_and_no_others():
         tally.add(ImagePrediction(f"{number}", batch[0], np.array([share, 1 - share]), True, None))
     assert [one.file for one in tally.first] == [str(number) for number in range(SHOWN)]
     assert [int(one.file) for one in tally.least_sure] == np.argsort(shares, kind="stable")[:SHOWN].tolist()
-    assert all(one.pixels.base is None for one in (*tally.first, *tally.least_sure)), "no batch is kept for one of its pictures"
+    assert all(one.pixels.base is None for one in (*tally.first, *tally.least_sure)), "no batch is kept for one of its images"
 
 
 def test_the_memory_does_not_grow_with_the_images(colours_run: Trained, tmp_path: Path):

@@ -197,7 +197,7 @@ def test_an_image_that_was_edited_in_its_place_is_evaluated_anew(colours_copy: T
     shutil.copytree(colours_copy.run.config.data, data)
     config = tiny_config(data)
     before = finish(evaluate_run(colours_copy.id, config, colours_copy.home))
-    for path in (data / "red").iterdir():  # red pictures turn blue
+    for path in (data / "red").iterdir():  # red images turn blue
         path.write_bytes((data / "blue" / path.name).read_bytes() + b"\0")
     after = finish(evaluate_run(colours_copy.id, config, colours_copy.home))
     assert before.confusion[2, 2] > 2 and after.confusion[2, 2] == 0

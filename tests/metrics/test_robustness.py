@@ -71,7 +71,7 @@ def test_counts_are_those_of_a_loop_over_kinds_and_strengths(digits_run: Trained
     assert CORRUPTIONS[0].describe(CORRUPTIONS[0].strengths[0]) in seen[0].stage
 
 
-def test_coloured_pictures_are_measured_in_several_blocks_too(colours_run: Trained, monkeypatch: pytest.MonkeyPatch):
+def test_coloured_images_are_measured_in_several_blocks_too(colours_run: Trained, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(robustness, "BLOCK_IMAGES", 5)
     model, card = load_model(colours_run.folder, CPU)
     images = test_images(colours_run)

@@ -171,7 +171,7 @@ def test_below_the_threshold_the_gallery_does_not_know_and_names_the_most_probab
     assert not at.exception
 
 
-def test_test_images_in_the_gallery_get_the_probabilities_of_own_pictures(own_trained, open_page):
+def test_test_images_in_the_gallery_get_the_probabilities_of_own_images(own_trained, open_page):
     evaluation = evaluation_of(own_trained)
     save_calibration(folder_of(own_trained), Calibration(temperature=6, images=144, threshold=0.5))
     cooled = evaluation.with_temperature(6)

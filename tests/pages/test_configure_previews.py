@@ -16,7 +16,7 @@ from cnn_core.training.schedule import make_schedule
 from pages.views.configure.costs import MEASURE
 from pages.views.configure.previews import FIND, PLATEAU_NOTE, SHOW_BATCH
 from pages.views.configure.settings_files import UNCHANGED
-from tests.helpers import is_a_sentence, write_pictures
+from tests.helpers import is_a_sentence, write_images
 from tests.pages.form import (
     FIELDS,
     buttons,
@@ -85,7 +85,7 @@ def test_a_short_training_is_drawn_step_by_step(empty, open_page):
 
 
 def test_the_found_learning_rate_is_a_tenth_of_the_best_one_and_is_put_into_the_field_and_the_run(empty, open_page, tmp_path):
-    at = fill(choose_folder(open_page, write_pictures(tmp_path / "pictures", count=20)), batch_size=8, optimizer="sgd")
+    at = fill(choose_folder(open_page, write_images(tmp_path / "pictures", count=20)), batch_size=8, optimizer="sgd")
     assert "learning rate" not in charts(at)
     press(at, FIND)
     curve, mark = charts(at)["learning rate"]
@@ -104,7 +104,7 @@ def test_the_found_learning_rate_is_a_tenth_of_the_best_one_and_is_put_into_the_
 
 
 def test_the_found_curve_goes_when_settings_change_that_it_depends_on(empty, open_page, tmp_path):
-    at = fill(choose_folder(open_page, write_pictures(tmp_path / "pictures", count=20)), batch_size=8)
+    at = fill(choose_folder(open_page, write_images(tmp_path / "pictures", count=20)), batch_size=8)
     press(at, FIND)
     assert "learning rate" in charts(at)
     fill(at, batch_size=4)

@@ -8,7 +8,7 @@ from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.history import History
 from cnn_core.runs.lock import hold
 from pages.views.train.diagnostics import POLL_SECONDS
-from tests.helpers import write_pictures
+from tests.helpers import write_images
 from tests.pages.form import FIELDS, buttons, field, press, press_start, widgets_of
 
 CLASSES = tuple("abcdefghij")
@@ -83,13 +83,13 @@ def test_what_was_changed_while_the_run_trained_is_in_the_form_too(empty, open_p
 
 
 def test_a_folder_is_found_again_in_the_form(empty, open_page, tmp_path):
-    folder = write_pictures(tmp_path / "pictures")
+    folder = write_images(tmp_path / "pictures")
     at = press(open_page("train", run=leapt(empty, data=str(folder))), OFFER)
     assert (field(at, "data").value, at.text_input[0].value) == ("folder", str(folder)) and not at.exception
 
 
 def test_an_imported_set_is_found_again_in_the_form_by_its_name(empty, open_page, tmp_path):
-    finish(import_files("flowers", write_pictures(tmp_path / "pictures"), ImportOptions(), empty.home))
+    finish(import_files("flowers", write_images(tmp_path / "pictures"), ImportOptions(), empty.home))
     at = press(open_page("train", run=leapt(empty, data="flowers")), OFFER)
     assert field(at, "data").value == "flowers" and not at.exception and not at.error
 

@@ -78,7 +78,7 @@ def test_the_table_has_a_row_for_every_image_of_the_chosen_part(trained, open_pa
     assert all(row["image"].startswith("test/" if split == "test" else "train/") for row in rows)
 
 
-def test_the_picture_shows_the_images_of_the_chosen_part(trained, open_page):
+def test_the_image_shows_the_images_of_the_chosen_part(trained, open_page):
     at = press(open_view(open_page), "Create image")
     with Image.open(io.BytesIO(content(at, "Image")), formats=["PNG"]) as image:
         pixels = np.asarray(image.convert("L"))

@@ -19,7 +19,7 @@ from pages.charts.ablation import change_bars, order_by_change, prediction_bars
 from pages.charts.heatmaps import PAGE, overlay_heatmap
 from pages.views.evaluate.explain.sample import choose_sample
 from pages.views.evaluate.explain.view import DIVERGED
-from tests.helpers import tiny_config, write_pictures
+from tests.helpers import tiny_config, write_images
 from tests.pages.form import drawn_bar
 
 RUN = "0001-digits"
@@ -61,7 +61,7 @@ def words(at) -> str:
     return " ".join(element.value for kind in kinds for element in kind)
 
 
-def pictures_in(at) -> str:
+def html_texts(at) -> str:
     return " ".join(element.proto.body for element in at.main.get("html"))
 
 
@@ -72,7 +72,7 @@ def test_the_image_in_the_address_is_shown_with_what_the_network_says(trained, o
     assert f"Test image {index}, true class {evaluation.classes[evaluation.labels[index]]}" in words(at)
     said = evaluation.classes[evaluation.predicted[index]]
     assert f"Prediction: **{said}**, {evaluation.scores.confidence[index]:.1%}" in words(at)
-    assert f"for class {said}" in pictures_in(at)
+    assert f"for class {said}" in html_texts(at)
     at.number_input[0].set_value(9).run()
     assert at.query_params["image"] == "9" and "Test image 9," in words(at)
     at.query_params["image"] = "11"  # a link from elsewhere
@@ -97,7 +97,7 @@ def test_images_are_found_by_class_and_as_mistakes(trained, open_page):
     assert int(at.query_params["image"]) in wrong
 
 
-def test_a_picture_of_ones_own_is_looked_into(trained, open_page):
+def test_an_image_of_ones_own_is_looked_into(trained, open_page):
     at = take_from(open_explain_view(open_page), "Your own")
     assert "Prediction: **" not in words(at)
     (how,) = (group for group in at.button_group if group.key == "explain-how")
@@ -113,7 +113,7 @@ def test_the_heat_can_be_asked_of_any_layer_about_any_class(trained, open_page):
     (layers,) = (box for box in at.selectbox if box.label == "Convolution")
     assert [option.partition(" ")[0] for option in layers.options] == ["features.0.0", "features.1.0", "features.2.0"]
     at = choose(choose(at, "Convolution", "features.0.0"), "Class to explain", 4)
-    assert "for class 4" in pictures_in(at) or "supports 4" in words(at)
+    assert "for class 4" in html_texts(at) or "supports 4" in words(at)
 
 
 def test_no_heat_leaves_the_image_grey_and_full_opacity_covers_it():
@@ -188,17 +188,17 @@ def open_trained_on(data, empty, open_page, **chosen):
 
 
 def test_layers_of_512_channels_are_shown_in_pages(empty, open_page, tmp_path):
-    folder = write_pictures(tmp_path / "small", ("blue", "red"), count=8)
+    folder = write_images(tmp_path / "small", ("blue", "red"), count=8)
     at = open_trained_on(folder, empty, open_page, model="resnet18")
     (box,) = (box for box in at.selectbox if box.label == "Layer")
     wide = next(option for option in box.options if "· 512 maps" in option)
     at = choose(at, "Layer", wide.partition(" ·")[0])
     assert f"Channels 0 to {PAGE - 1} of 512" in words(at)
-    assert pictures_in(at).count('alt="channel ') == PAGE
+    assert html_texts(at).count('alt="channel ') == PAGE
 
 
 def test_colour_images_of_224_pixels_are_looked_into(empty, open_page, tmp_path):
-    folder = write_pictures(tmp_path / "large", ("blue", "red"), count=8, size=(224, 224))
+    folder = write_images(tmp_path / "large", ("blue", "red"), count=8, size=(224, 224))
     finish(import_files("large", folder, ImportOptions(image_size=224), empty.home))
     at = open_trained_on("large", empty, open_page, width=0.25, depth=2)
     assert "8 maps of 224×224" in " ".join(option for box in at.selectbox for option in box.options)

@@ -137,7 +137,7 @@ def transparent_digit():
 
 
 @pytest.mark.parametrize("kind", UNUSUAL)
-def test_an_unusual_picture_is_answered_with_a_note_of_what_was_converted(trained, open_page, kind):
+def test_an_unusual_image_is_answered_with_a_note_of_what_was_converted(trained, open_page, kind):
     name, content, note = UNUSUAL[kind]
     at = upload(open_page, name, content())
     assert [metric.value for metric in at.metric] == ["0"]
@@ -145,7 +145,7 @@ def test_an_unusual_picture_is_answered_with_a_note_of_what_was_converted(traine
     assert not at.error and not at.exception
 
 
-def test_a_picture_that_lies_on_its_side_is_turned_upright_first(trained, open_page):
+def test_an_image_that_lies_on_its_side_is_turned_upright_first(trained, open_page):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter, clockwise
     lying = digit().transpose(Image.Transpose.ROTATE_90)

@@ -27,7 +27,7 @@ from pages.charts.predictions import compared_probability_bars
 from pages.shared.progress import CANCELLED
 from pages.views.gallery.nearest_images import CANCELLED_TEXT, ERROR_TEXT, work_name
 from pages.views.gallery.prediction import NO_COMMON_CLASSES, UNSURE
-from tests.helpers import tiny_config, write_pictures
+from tests.helpers import tiny_config, write_images
 
 RUN = "0001-digits"
 Show = Callable[..., AppTest]
@@ -41,7 +41,7 @@ def script(run: str, path: str) -> None:
     from pages.shared.server import get_store
     from pages.views.gallery.prediction import show_prediction
 
-    show_prediction(get_store().run(run), read_image(Path(path), "The picture"))
+    show_prediction(get_store().run(run), read_image(Path(path), "The image"))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def toggle(at: AppTest, name: str) -> AppTest:
     return at.toggle(key=f"answer-{name}").set_value(True).run()
 
 
-def pictures(at: AppTest) -> str:
+def html_texts(at: AppTest) -> str:
     return "".join(element.value for element in at.main.get("html"))
 
 
@@ -97,7 +97,7 @@ def test_without_extras_nothing_but_the_answer_is_computed_and_no_other_run_is_o
     assert [metric.value for metric in at.metric] == [name] == ["0"]
     assert f"{probability:.1%}" in captions(at)
     assert [switch.value for switch in at.toggle] == [False] * 3 and not at.multiselect
-    assert pictures(at).count("<img") == 1 and not list((folder / EVALUATIONS).glob(f"{PREFIX}*"))
+    assert html_texts(at).count("<img") == 1 and not list((folder / EVALUATIONS).glob(f"{PREFIX}*"))
     assert not at.exception
 
 
@@ -111,9 +111,9 @@ def test_an_average_over_views_is_the_engines_and_says_how_many_views(trained: S
 
 def test_the_heat_lies_over_what_the_network_received(trained: Store, show: Show):
     at = show(zero())
-    before = pictures(at)
+    before = html_texts(at)
     toggle(at, "heat")
-    assert pictures(at) != before and "Grad-CAM for 0 over the model input" in pictures(at)
+    assert html_texts(at) != before and "Grad-CAM for 0 over the model input" in html_texts(at)
     assert "score of 0" in captions(at)
     assert not at.exception
 
@@ -124,7 +124,7 @@ def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are
     bank = finish(open_feature_bank(RUN, own_trained.run(RUN).config, own_trained.home))
     model, card = load_model(folder, torch.device("cpu"))
     rows, cosines = bank.nearest(compute_image_features(model, card, preprocess(zero(), card)), 6)
-    shown = pictures(at)
+    shown = html_texts(at)
     assert shown.count("<figcaption") == 6
     for row, cosine in zip(rows, cosines, strict=True):
         assert f"<figcaption>{bank.images.labels[row]} · {cosine:.2f}</figcaption>" in shown
@@ -140,12 +140,12 @@ def test_reading_the_training_images_can_be_cancelled_and_taken_up_again_and_the
     assert [metric.value for metric in at.metric] == ["0"] and at.info[0].value == CANCELLED_TEXT
     assert not list((own_trained.home.run_folder(RUN) / EVALUATIONS).glob(f"{PREFIX}*"))
     at.button(key=f"again-{work_name(RUN)}").click().run()
-    assert pictures(at).count("<figcaption") == 6 and not at.info
+    assert html_texts(at).count("<figcaption") == 6 and not at.info
     assert not at.exception
 
 
 def test_training_images_that_are_gone_take_nothing_from_the_answer(empty: Store, show: Show, tmp_path: Path):
-    run = empty.create(tiny_config(write_pictures(tmp_path / "pictures")))
+    run = empty.create(tiny_config(write_images(tmp_path / "pictures")))
     assert execute(empty, run) == "finished"
     shutil.rmtree(tmp_path / "pictures")
     shutil.rmtree(empty.home.data)
@@ -169,10 +169,10 @@ def test_runs_of_the_same_classes_answer_side_by_side_in_one_chart_each_calibrat
     assert not at.exception
 
 
-def test_an_ink_and_a_colour_run_get_the_same_picture_each_made_ready_in_its_own_way(
+def test_an_ink_and_a_colour_run_get_the_same_image_each_made_ready_in_its_own_way(
     own_trained: Store, show: Show, tmp_path: Path
 ):
-    colours = own_trained.create(tiny_config(write_pictures(tmp_path / "pictures"), epochs=1))
+    colours = own_trained.create(tiny_config(write_images(tmp_path / "pictures"), epochs=1))
     assert execute(own_trained, colours) == "finished"
     at = show(zero())
     at.multiselect[0].set_value([colours]).run()
@@ -196,7 +196,7 @@ def test_a_run_that_cannot_answer_is_a_sentence_and_the_others_answer(own_traine
     assert not at.exception
 
 
-def test_a_blank_picture_is_a_sentence_whatever_was_asked_for(trained: Store, show: Show):
+def test_a_blank_image_is_a_sentence_whatever_was_asked_for(trained: Store, show: Show):
     at = show(Image.new("RGB", (60, 60)))
     for name in ("average", "heat", "nearest"):
         toggle(at, name)

@@ -23,13 +23,13 @@ MARKUP = "!<img src=x onerror=alert(1)>.png"  # the first of them all
 
 
 def files(count: int = 30) -> dict[str, bytes]:
-    """Large handwritten digits in folders named after them, one that says nothing, one that is no picture, one in no class's folder."""
+    """Large handwritten digits in folders named after them, one that says nothing, one that is no image, one in no class's folder."""
     digits = load_digits()
     found = {
         f"{digits.target[n]}/{n:03}.png": encoded(Image.fromarray((digits.images[n] * 15).astype("uint8"))) for n in range(count)
     }
     blank = encoded(Image.new("L", (40, 40)))
-    return found | {"blank.png": blank, "3/notes.png": b"no picture", MARKUP: found["0/000.png"]}
+    return found | {"blank.png": blank, "3/notes.png": b"no image", MARKUP: found["0/000.png"]}
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -72,7 +72,7 @@ def test_at_first_the_view_says_what_to_do(trained, open_page):
     assert not at.exception
 
 
-def test_a_zip_is_answered_as_its_pictures_are_one_by_one(own_trained, open_page):
+def test_a_zip_is_answered_as_its_images_are_one_by_one(own_trained, open_page):
     save_calibration(own_trained.home.run_folder(RUN), Calibration(threshold=0.9))
     at = upload(view(open_page), zipped(files()))
     assert not at.exception and not at.error
@@ -95,7 +95,7 @@ def test_a_zip_is_answered_as_its_pictures_are_one_by_one(own_trained, open_page
     assert len(at.get("plotly_chart")) == 1 and len(at.get("download_button")) == 1
 
 
-def test_the_least_sure_pictures_come_first_and_names_stay_text(own_trained, open_page):
+def test_the_least_sure_images_come_first_and_names_stay_text(own_trained, open_page):
     at = upload(view(open_page), zipped(files()))
     (table,) = left_behind(own_trained)
     rows = [row for row in csv.DictReader(table.open(encoding="utf-8-sig", newline="")) if row["predicted"]]
@@ -126,10 +126,10 @@ def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leav
     ("content", "said"),
     [
         (b"no archive", "not a zip archive"),
-        (zipped({"a.txt": b"a"}), "has no pictures"),
+        (zipped({"a.txt": b"a"}), "has no images"),
         (zipped({"a/../../a.png": b"a"}), "leads out"),
     ],
-    ids=["no zip", "no pictures", "outside"],
+    ids=["no zip", "no images", "outside"],
 )
 def test_an_archive_that_cannot_be_used_is_refused_in_words_and_leaves_nothing(own_trained, open_page, content, said):
     at = upload(view(open_page), content)

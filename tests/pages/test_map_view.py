@@ -205,12 +205,12 @@ def test_every_thumbnail_lies_in_its_place_on_the_sheet(side, channels):
     tones = rng.integers(0, 256, (7, channels), np.uint8)
     pool = np.ascontiguousarray(np.broadcast_to(tones[:, None, None], (7, side, side, channels)))
     seen, sheet = drain(make_sheet(ImageSet(pool, np.zeros(7, np.int64))))
-    picture = np.asarray(Image.open(io.BytesIO(sheet.data)).convert("RGB")).astype(int)
-    assert sheet.side == min(side, 32) and sheet.columns == 3 and picture.shape == (3 * sheet.side, 3 * sheet.side, 3)
+    shown = np.asarray(Image.open(io.BytesIO(sheet.data)).convert("RGB")).astype(int)
+    assert sheet.side == min(side, 32) and sheet.columns == 3 and shown.shape == (3 * sheet.side, 3 * sheet.side, 3)
     assert [(stage.done, stage.total) for stage in seen] == [(0, 7)]
     for row, tone in enumerate(tones):
         top, left = (at * sheet.side + sheet.side // 2 for at in divmod(row, 3))
-        assert np.abs(picture[top, left] - tone).max() <= (0 if side < 16 else 12)
+        assert np.abs(shown[top, left] - tone).max() <= (0 if side < 16 else 12)
 
 
 def test_a_sheet_keeps_within_a_few_hundred_bytes_an_image():

@@ -17,7 +17,7 @@ from cnn_core.training.cross_validation import load_all_training_images, read_ou
 from pages.shared.image_grid import PAGE
 from pages.views.evaluate.duplicates import NO_DUPLICATES
 from pages.views.evaluate.label_errors import OWN
-from tests.helpers import picture, tiny_config, write_pictures
+from tests.helpers import noisy_image, tiny_config, write_images
 
 RUN = "0001-digits"
 DOUBTS = "Probable label errors"
@@ -131,8 +131,8 @@ def test_test_images_are_doubted_by_the_runs_own_network(trained, open_page):
 
 @pytest.fixture
 def mislabelled(empty, tmp_path):
-    """A run on small pictures, three of whose training labels are wrong: the run, and the rows and right classes of those."""
-    folder = write_pictures(tmp_path / "colours", count=30)
+    """A run on small images, three of whose training labels are wrong: the run, and the rows and right classes of those."""
+    folder = write_images(tmp_path / "colours", count=30)
     source = open_source(str(folder), empty.home)
     finish(source.ensure_imported())
     index = ImportedSource(source.folder).index
@@ -169,14 +169,14 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     ]
 
 
-def test_a_picture_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
+def test_an_image_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
     rng = np.random.default_rng(0)
     for split, count in (("train", 8), ("test", 4)):
         for colour, name in (((200, 50, 40), "red"), ((40, 60, 200), "blue")):
             folder = tmp_path / "twins" / split / name
             folder.mkdir(parents=True)
             for number in range(count):
-                picture(colour, (16, 16), rng).save(folder / f"{number}.png")
+                noisy_image(colour, (16, 16), rng).save(folder / f"{number}.png")
     twin = (tmp_path / "twins" / "train" / "red" / "3.png").read_bytes()
     (tmp_path / "twins" / "test" / "red" / "twin.png").write_bytes(twin)
     run = empty.create(tiny_config(tmp_path / "twins", epochs=1, batch_size=4))

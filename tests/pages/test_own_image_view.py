@@ -56,7 +56,7 @@ def cards(at):
     ]
 
 
-def test_several_pictures_are_answered_side_by_side_and_a_refused_file_gets_a_sentence(classifier, digits, open_page):
+def test_several_images_are_answered_side_by_side_and_a_refused_file_gets_a_sentence(classifier, digits, open_page):
     files = [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(5)]
     blank = png(np.zeros((32, 32), np.uint8))
     at = take(open_page, "Upload")
@@ -72,7 +72,7 @@ def test_several_pictures_are_answered_side_by_side_and_a_refused_file_gets_a_se
     assert [metric.value for metric in at.metric] == [cards(at)[2][0]]
 
 
-def test_more_pictures_than_are_answered_at_once_are_counted(trained, digits, open_page):
+def test_more_images_than_are_answered_at_once_are_counted(trained, digits, open_page):
     at = take(open_page, "Upload")
     at.file_uploader[0].set_value(
         [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(MAX_FILES + 2)]
@@ -119,7 +119,7 @@ def test_a_photograph_from_the_camera_is_answered(classifier, digits, open_page)
     assert [metric.value for metric in at.metric] == [expected]
 
 
-def test_pasted_pictures_are_answered_and_can_be_taken_away(classifier, digits, open_page):
+def test_pasted_images_are_answered_and_can_be_taken_away(classifier, digits, open_page):
     content = png(digits.images[8])
     at = take(open_page, "Upload")
     at.session_state[STORED] = [UploadedImage("pasted-1", "pasted 1 (image.png)", content)]
@@ -141,14 +141,14 @@ def test_what_is_pasted_is_a_data_url_or_nothing():
 def test_a_large_photograph_is_reduced_and_says_so():
     out = io.BytesIO()
     Image.new("RGB", (4000, 3000), (200, 40, 40)).save(out, "JPEG")
-    picture = read_reduced(out.getvalue(), "it")
-    assert picture.size == (4000, 3000) and max(picture.image.size) <= MAX_SIDE
-    assert picture.image.width * 3 == picture.image.height * 4
-    assert "4,000 × 3,000" in picture.notes[-1]
-    assert np.allclose(np.asarray(picture.image).mean((0, 1)), (200, 40, 40), atol=3)
+    decoded = read_reduced(out.getvalue(), "it")
+    assert decoded.size == (4000, 3000) and max(decoded.image.size) <= MAX_SIDE
+    assert decoded.image.width * 3 == decoded.image.height * 4
+    assert "4,000 × 3,000" in decoded.notes[-1]
+    assert np.allclose(np.asarray(decoded.image).mean((0, 1)), (200, 40, 40), atol=3)
 
 
-def test_uploaded_pictures_are_there_again_when_their_view_is_come_back_to_and_files_that_are_none_are_not(
+def test_uploaded_images_are_there_again_when_their_view_is_come_back_to_and_files_that_are_none_are_not(
     classifier, digits, open_page
 ):
     content = png(digits.images[8])
@@ -165,7 +165,7 @@ def test_uploaded_pictures_are_there_again_when_their_view_is_come_back_to_and_f
     assert not at.metric and not at.exception
 
 
-def test_no_more_pictures_are_kept_than_there_is_room_for(monkeypatch):
+def test_no_more_images_are_kept_than_there_is_room_for(monkeypatch):
     session = {READABLE: {str(number): UploadedImage(str(number), "a.png", bytes(MAX_STORED_BYTES // 3)) for number in range(5)}}
     monkeypatch.setattr("pages.views.gallery.uploads.st.session_state", session)
     restore_uploads()

@@ -126,9 +126,9 @@ def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
     assert set(boxes[TEACHER]) - set(boxes[ANN]) == {"A folder or zip archive on this machine"}
 
 
-def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(shared: Store, open_as: Opener, pictures: Path):
-    at = open_as(ANN, "configure", data=str(pictures))
-    assert str(pictures) not in str(at.text_input) and at.selectbox(key="data").value == "digits"
+def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(shared: Store, open_as: Opener, image_folder: Path):
+    at = open_as(ANN, "configure", data=str(image_folder))
+    assert str(image_folder) not in str(at.text_input) and at.selectbox(key="data").value == "digits"
     assert at.session_state["data"] == "digits"
 
 

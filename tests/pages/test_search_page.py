@@ -20,7 +20,7 @@ from pages.views.search.results import IMPORTANCE
 from pages.views.search.space_form import BOX
 from pages.views.search.status import NEXT_TRIAL
 from pages.views.search.suggestions import suggest_range, suggest_values
-from tests.helpers import is_a_sentence, tiny_config, write_pictures
+from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.pages.form import choose_folder, field, fill, press
 from tests.pages.test_runs_page import named, overlaid, told, wide_charts
 
@@ -29,10 +29,10 @@ SPACE = ("learning_rate=0.0001..0.05 log", "optimizer=adam,sgd", "momentum=0.5,0
 
 @pytest.fixture(scope="module")
 def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A studio home in which the search “colours” was worked off: six trials on a picture folder."""
+    """A studio home in which the search “colours” was worked off: six trials on an image folder."""
     root = tmp_path_factory.mktemp("searched")
     home = Home(root / "studio")
-    base = tiny_config(write_pictures(root / "pictures"), epochs=1)
+    base = tiny_config(write_images(root / "pictures"), epochs=1)
     studies = SearchStore(home)
     studies.create(SearchPlan("colours", base, parse_space(SPACE), trials=6, prune=False))
     run_search(studies, Store(home), "colours", should_end=lambda: False, wait=lambda: time.sleep(0.01))
@@ -144,7 +144,7 @@ def test_a_list_that_cannot_be_read_and_choices_of_one_are_refused(open_page, st
 
 
 def test_settings_that_suit_no_image_are_refused_at_the_start(studies, open_page, tmp_path):
-    at = choose_folder(open_page, write_pictures(tmp_path / "few", count=3), "search")
+    at = choose_folder(open_page, write_images(tmp_path / "few", count=3), "search")
     field(at, "batch_size").set_value(4000).run()
     at.button(key="start-search").click().run()
     assert "Batch size is 4,000" in at.error[0].value and studies.names() == []

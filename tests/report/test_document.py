@@ -78,7 +78,7 @@ def test_a_class_without_images_has_no_figures():
     assert read.table("Precision")[2] == ["c", "–", "–", "–", "0"]
 
 
-def test_the_worst_mistakes_are_the_very_pictures_in_the_order_of_their_loss():
+def test_the_worst_mistakes_are_the_very_images_in_the_order_of_their_loss():
     evaluation = evaluation_of()
     images, said = images_of(evaluation), evaluation.logits.argmax(1)
     odds = np.exp(evaluation.logits.astype(np.float64))
@@ -86,8 +86,8 @@ def test_the_worst_mistakes_are_the_very_pictures_in_the_order_of_their_loss():
     wrong = np.flatnonzero(said != evaluation.labels)
     worst = wrong[np.argsort(shares[wrong, evaluation.labels[wrong]], kind="stable")][:24]
     _, read = report(evaluation, images=images)
-    assert len(read.pictures) == len(worst) == 24
-    for (address, alt), caption, index in zip(read.pictures, read.captions, worst, strict=True):
+    assert len(read.images) == len(worst) == 24
+    for (address, alt), caption, index in zip(read.images, read.captions, worst, strict=True):
         with Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/png;base64,")))) as image:
             assert np.array_equal(np.asarray(image), images.images[index])
         true = evaluation.labels[index]
@@ -100,7 +100,7 @@ def test_the_worst_mistakes_are_the_very_pictures_in_the_order_of_their_loss():
 def test_without_a_mistake_it_says_so():
     evaluation = Evaluation(("a", "b"), np.eye(2, dtype=np.float32)[[0, 1]] * 9, np.array([0, 1]))
     _, read = report(evaluation)
-    assert not read.pictures and not read.captions
+    assert not read.images and not read.captions
 
 
 def test_whatever_comes_from_outside_stays_text():
@@ -122,14 +122,14 @@ def test_the_file_asks_for_nothing_and_forbids_it():
     assert not {"script", "iframe", "object", "embed", "form", "audio", "video"} & set(read.tags)
 
 
-def test_it_stays_below_two_megabytes_with_a_thousand_classes_and_large_pictures():
+def test_it_stays_below_two_megabytes_with_a_thousand_classes_and_large_images():
     evaluation = evaluation_of(classes=1000, count=2000)
     pool = np.random.default_rng(1).integers(0, 256, (24, 224, 224, 3), dtype=np.uint8)
     images = ImageSet(pool, evaluation.labels, rows=np.arange(2000) % 24)
     text, read = report(evaluation, facts_of(epochs=1000), images=images)
     assert len(text.encode()) < 2_000_000
-    assert len(read.pictures) == 24 and read.pictures[0][0].startswith("data:image/jpeg")
-    address = read.pictures[0][0].partition("base64,")[2]
+    assert len(read.images) == 24 and read.images[0][0].startswith("data:image/jpeg")
+    address = read.images[0][0].partition("base64,")[2]
     with Image.open(io.BytesIO(base64.b64decode(address))) as image:
         assert image.size == (160, 160)
 

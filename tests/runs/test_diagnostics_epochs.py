@@ -17,7 +17,7 @@ from cnn_core.runs.signals import find_loss_jump
 from cnn_core.runs.store import Store
 from cnn_core.runs.suggestions import describe_changes
 from tests.conftest import Trained
-from tests.helpers import start_process, tiny_config, write_pictures
+from tests.helpers import start_process, tiny_config, write_images
 from tests.runs.diagnostic_histories import (
     CONFIG,
     CONSTANT,
@@ -148,7 +148,7 @@ def test_every_rule_has_a_sentence_that_says_what_it_sees():
 
 
 def test_a_real_training_at_an_absurd_rate_is_recognised(store: Store, tmp_path):
-    config = tiny_config(write_pictures(tmp_path / "pictures", count=40), batch_size=16, epochs=8, learning_rate=3.0)
+    config = tiny_config(write_images(tmp_path / "pictures", count=40), batch_size=16, epochs=8, learning_rate=3.0)
     run = store.create(config)
     execute(store, run)
     history = History()
@@ -158,8 +158,8 @@ def test_a_real_training_at_an_absurd_rate_is_recognised(store: Store, tmp_path)
     assert finding.changes == {"learning_rate": 0.001}, "what this network usually gets"
 
 
-def test_a_real_training_that_diverges_is_recognised_by_its_sentence(store: Store, pictures):
-    config = tiny_config(pictures, epochs=20, optimizer="sgd", learning_rate=10)
+def test_a_real_training_that_diverges_is_recognised_by_its_sentence(store: Store, image_folder):
+    config = tiny_config(image_folder, epochs=20, optimizer="sgd", learning_rate=10)
     run = store.create(config)
     assert execute(store, run) == "failed"
     history = History()

@@ -134,10 +134,10 @@ def test_a_store_that_cannot_be_written_is_still_read(store: Store):
 
 
 def test_a_run_that_is_trained_keeps_its_digest_as_it_goes_and_at_its_end(
-    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(history_cache, "SAVE_EVERY", 10)
-    run, seen = store.create(tiny_config(pictures, epochs=20)), []
+    run, seen = store.create(tiny_config(image_folder, epochs=20)), []
 
     def watch(event: Event) -> None:
         kept = content(store, run)

@@ -29,8 +29,8 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
         time.sleep(0.02)
 
 
-def test_a_search_survives_the_sigkill_of_a_process_that_shares_it(home: Home, pictures: Path):
-    first = start_process(home, "-m", "cnn_core", "search", "shared", *BEGIN, "--data", str(pictures), *BASE)
+def test_a_search_survives_the_sigkill_of_a_process_that_shares_it(home: Home, image_folder: Path):
+    first = start_process(home, "-m", "cnn_core", "search", "shared", *BEGIN, "--data", str(image_folder), *BASE)
     store, studies = Store(home), SearchStore(home)
     wait_until(lambda: bool(store.runs()) and len(epochs_of(store, store.runs()[0].id)) >= 2, first)
     middle = store.runs()[0].id

@@ -128,8 +128,8 @@ def test_who_adds_images_while_another_one_does_is_reported_to_try_again(tmp_pat
     add_tracked_images(tmp_path, noise_images(1))
 
 
-def test_an_upload_becomes_what_the_model_receives_or_is_refused(home: Home, pictures: Path):
-    info = open_source(str(pictures), home).info
+def test_an_upload_becomes_what_the_model_receives_or_is_refused(home: Home, image_folder: Path):
+    info = open_source(str(image_folder), home).info
     out = io.BytesIO()
     Image.new("CMYK", (300, 200), (0, 90, 90, 0)).save(out, "JPEG")
     pixels = preprocess(read_image(out.getvalue(), "print.jpg").image, info)
