@@ -18,7 +18,7 @@ def answer(page: Page):
     return page.locator("[data-testid=stMetricValue]")
 
 
-def give(page: Page, name: str, content: bytes) -> None:
+def upload(page: Page, name: str, content: bytes) -> None:
     page.locator(".st-key-gallery-file [data-testid=stFileUploaderDropzoneInput]").set_input_files(
         {"name": name, "mimeType": "image/png", "buffer": content}
     )
@@ -35,7 +35,7 @@ def is_white(page: Page, share: tuple[float, float]) -> bool:
     )
 
 
-def said(page: Page) -> str:
+def predicted_class(page: Page) -> str:
     await_answered(page)
     return answer(page).inner_text()
 
@@ -45,13 +45,13 @@ def test_at_least_nine_of_the_ten_digits_drawn_with_the_mouse_are_read_right_and
     read = {}
     for digit, strokes in DIGITS.items():
         draw_with_mouse(page, strokes)
-        read[digit] = said(page)
+        read[digit] = predicted_class(page)
         page.get_by_role("button", name="Clear").click()
         expect(answer(page)).to_have_count(0)
     assert sum(digit == name for digit, name in read.items()) >= 9, read
     for digit in "025":
         draw_with_finger(page, DIGITS[digit])
-        assert said(page) == digit
+        assert predicted_class(page) == digit
         page.get_by_role("button", name="Clear").click()
         expect(answer(page)).to_have_count(0)
     assert_sound(page)
@@ -63,7 +63,7 @@ def test_strokes_are_taken_back_and_brought_back_and_rubbed_out(page, server):
     assert is_white(page, (0.8, 0.5))
     page.get_by_role("button", name="Undo").click()
     assert not is_white(page, (0.8, 0.5)) and is_white(page, (0.52, 0.7))
-    assert said(page) == "1"
+    assert predicted_class(page) == "1"
     page.get_by_role("button", name="Redo").click()
     assert is_white(page, (0.8, 0.5))
     page.locator(".draw-paper").focus()
@@ -74,7 +74,7 @@ def test_strokes_are_taken_back_and_brought_back_and_rubbed_out(page, server):
     page.get_by_role("button", name="Eraser").click()
     draw_with_mouse(page, [[(0.7, 0.5), (0.95, 0.5)], [(0.1, 0.5), (0.4, 0.5)]])
     assert not is_white(page, (0.8, 0.5)) and is_white(page, (0.52, 0.7))
-    assert said(page) == "1"
+    assert predicted_class(page) == "1"
     page.get_by_role("button", name="Clear").click()
     assert not is_white(page, (0.52, 0.7))
     expect(page.get_by_text(EMPTY_TEXT)).to_be_visible()
@@ -95,7 +95,7 @@ def test_the_answer_comes_while_the_pen_is_down(page, server):
     expect(answer(page)).to_have_text("0")
     assert page.evaluate("Number(document.querySelector('.draw-paper').dataset.turn)") >= 1
     page.mouse.up()
-    assert said(page) == "0"
+    assert predicted_class(page) == "0"
     assert_sound(page)
 
 
@@ -155,10 +155,10 @@ def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_image_gets_a
     Image.fromarray(zero).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
     visit(page, server, "gallery", RUN)
     page.get_by_role("radio", name="Upload").click()
-    give(page, "zero.png", out.getvalue())
+    upload(page, "zero.png", out.getvalue())
     expect(answer(page)).to_have_text("0")
     expect(page.get_by_alt_text("Uploaded image zero.png")).to_be_visible()
-    give(page, "notes.png", b"these are no pixels")
+    upload(page, "notes.png", b"these are no pixels")
     expect(page.locator("[data-testid=stAlert]").filter(has_text="“notes.png”")).to_be_visible()
     expect(page.get_by_alt_text("Model input of zero.png")).to_be_visible()
     assert_sound(page)
@@ -177,7 +177,7 @@ def test_class_names_that_look_like_markup_are_shown_letter_by_letter(page, serv
     page.get_by_role("radio", name="Upload").click()
     out = io.BytesIO()
     Image.new("RGB", (64, 64), (120, 40, 0)).save(out, "PNG")
-    give(page, "brown.png", out.getvalue())
+    upload(page, "brown.png", out.getvalue())
     answer(page).wait_for()
     assert answer(page).inner_text() in names
     labels = page.locator("[data-testid=stPlotlyChart] .ytick text")

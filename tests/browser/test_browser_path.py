@@ -153,11 +153,11 @@ def test_a_run_started_in_a_terminal_appears_live_in_the_dashboard(page, server,
         await_points(page, 5)
         await_points(page, len(points(page)) + 5)
         page.get_by_role("button", name="Stop").click()
-        said, _ = terminal.communicate(timeout=30)
+        out, _ = terminal.communicate(timeout=30)
     finally:
         terminal.kill()
         terminal.wait()
-    assert f'"run": "{run}", "status": "stopped"' in said
+    assert f'"run": "{run}", "status": "stopped"' in out
     expect(page.locator(".live")).to_have_attribute("data-status", "stopped")
     assert points(page) == list(range(1, len(points(page)) + 1))
     assert_sound(page)

@@ -15,9 +15,9 @@ def test_a_report_is_downloaded_and_opens_from_the_disk_without_asking_for_anyth
     download.value.save_as(report)
     assert_sound(page)
 
-    tab, asked, complaints = chromium.new_page(), [], []
+    tab, requested, complaints = chromium.new_page(), [], []
     try:
-        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("request", lambda request: requested.append(request.url))
         tab.on("console", lambda message: complaints.append(message.text))
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         for scheme in ("light", "dark"):
@@ -33,7 +33,7 @@ def test_a_report_is_downloaded_and_opens_from_the_disk_without_asking_for_anyth
         assert tab.locator("details[open] table").first.is_visible()
     finally:
         tab.close()
-    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()] * 2
+    assert [url for url in requested if not url.startswith("data:")] == [report.as_uri()] * 2
     assert complaints == []
     watched.urls.remove(report.as_uri())  # the file itself, which no host gives
     watched.urls.remove(report.as_uri())

@@ -63,8 +63,8 @@ def test_the_table_and_the_report_say_what_the_command_says(colours_copy: Traine
     assert f"{100 * result['train_accuracy']:.2f}\u00a0%" in text
     assert "Grün &amp; &lt;b&gt;rot&lt;/b&gt;" in text and "Café" in text
     assert f"--data={colours_copy.run.config.data}" in text
-    told = [f'<td class="number">{epoch.val_loss:.4f}</td>' for epoch in _epochs(colours_copy)]
-    assert len(told) == 8 and all(cell in text for cell in told)
+    cells = [f'<td class="number">{epoch.val_loss:.4f}</td>' for epoch in _epochs(colours_copy)]
+    assert len(cells) == 8 and all(cell in text for cell in cells)
 
 
 def _epochs(trained: Trained):

@@ -142,8 +142,8 @@ def test_a_folder_of_images_is_trained_and_used_from_the_command_line_with_text_
     text, progress = capsys.readouterr()
     assert [f"epoch   {number} " in progress for number in range(1, 8)] == [True] * 6 + [False]
     assert "0001-pictures finished after 6 epochs" in text and "test accuracy" in text and str(home.root) in text
-    kept = Store(home).run("0001-pictures").config
-    assert (kept.epochs, kept.flip, kept.crop, kept.data) == (6, "off", 0.0, str(image_folder.resolve()))
+    stored = Store(home).run("0001-pictures").config
+    assert (stored.epochs, stored.flip, stored.crop, stored.data) == (6, "off", 0.0, str(image_folder.resolve()))
     assert answer(capsys, "predict", "latest", image_folder / "red" / "000.jpg")[0]["class"] == "red"
 
 

@@ -26,7 +26,7 @@ def test_a_folder_is_answered_into_a_table_as_its_images_are_one_by_one(
     colours_copy: Trained, image_folder: Path, capsys, tmp_path
 ):
     table = tmp_path / "answers.csv"
-    told = json.loads(answer(capsys, image_folder, "--csv", table, "--json").out)
+    summary = json.loads(answer(capsys, image_folder, "--csv", table, "--json").out)
     files = sorted(str(path.relative_to(image_folder)) for path in image_folder.rglob("*.*"))
     singly = json.loads(answer(capsys, *(image_folder / file for file in files), "--json").out)
     rows = rows_of(table)
@@ -35,7 +35,7 @@ def test_a_folder_is_answered_into_a_table_as_its_images_are_one_by_one(
     assert [float(row["probability"]) for row in rows] == pytest.approx([one["probability"] for one in singly], abs=1e-5)
     assert {row["verdict"] for row in rows} == {""}, "no threshold was set"
     right = sum(row["predicted"] == row["file"].split("/")[0] for row in rows)
-    assert told == {
+    assert summary == {
         "csv": str(table),
         "answered": 30,
         "unsure": 0,
@@ -48,9 +48,9 @@ def test_a_folder_is_answered_into_a_table_as_its_images_are_one_by_one(
 
 def test_what_has_no_answer_is_told_and_stands_in_the_table(colours_copy: Trained, capsys, tmp_path):
     source = write_zip(tmp_path / "in.zip", {"a.png": encoded(noise(1)), "b.png": b"no image", "../c.png": encoded(noise(2))})
-    said = answer(capsys, source, "--csv", tmp_path / "out.csv", status=2)
-    assert "1 images" not in said.out and "1 image classified" in said.out
-    error = said.err.splitlines()[-1]
+    output = answer(capsys, source, "--csv", tmp_path / "out.csv", status=2)
+    assert "1 images" not in output.out and "1 image classified" in output.out
+    error = output.err.splitlines()[-1]
     assert error.startswith("Error: 2 of 3 files") and "problem" in error and is_a_sentence(error)
     assert [bool(row["problem"]) for row in rows_of(tmp_path / "out.csv")] == [True, False, True]
     assert not (tmp_path.parent / "c.png").exists()

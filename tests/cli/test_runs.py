@@ -31,8 +31,10 @@ def test_diagnose_reports_findings_with_the_options_that_may_help_under_its_old_
     assert [finding] == answer(capsys, "doctor", run)
     assert finding["rule"] == "Learning rate too high" and finding["changes"] == {"learning_rate": 0.001}
     assert main(["diagnose", "latest"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith(f"{finding['rule']}: {finding['seen']} {finding['remedy']}") and "Try --learning-rate 0.001" in said
+    printed = capsys.readouterr().out
+    assert (
+        printed.startswith(f"{finding['rule']}: {finding['seen']} {finding['remedy']}") and "Try --learning-rate 0.001" in printed
+    )
     assert "There is no run" in refusal(capsys, "diagnose", "0099-digits")
 
 

@@ -42,8 +42,8 @@ def test_a_search_is_begun_told_listed_and_removed(home: Home, image_folder: Pat
     assert {run.config.seed for run in Store(home).runs()} == {SearchStore(home).plan("two").seed} == {3}
     assert search(capsys, "two") == answer and search(capsys, "--list") == [answer]
     assert main(["search", "two"]) == 0
-    told = capsys.readouterr().out
-    assert "two: done, 2 of 2 trials (2 complete)" in told and answer["best"]["run"] in told
+    printed = capsys.readouterr().out
+    assert "two: done, 2 of 2 trials (2 complete)" in printed and answer["best"]["run"] in printed
     assert search(capsys, "two", "--remove")["status"] == "removed" and search(capsys, "--list") == []
     assert len(Store(home).runs()) == 2
 
@@ -62,7 +62,7 @@ def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, image_folder: Path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "expected"),
     [
         ((), "Name the search"),
         (("x",), "no search “x”"),
@@ -81,10 +81,10 @@ def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, image_folder: Path):
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
-    home: Home, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+    home: Home, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], expected: str
 ):
-    said = refused(capsys, *arguments)
-    assert says in said and is_a_sentence(said)
+    message = refused(capsys, *arguments)
+    assert expected in message and is_a_sentence(message)
     assert SearchStore(home).names() == []
 
 

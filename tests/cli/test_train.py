@@ -112,7 +112,7 @@ def test_a_training_that_fails_ends_with_status_2_a_sentence_and_its_json(home: 
     assert sorted(failed) == sorted(KEYS) and failed["status"] == "failed" and failed["test_accuracy"] is None
 
 
-def kept(home: Home) -> Any:
+def stored_config(home: Home) -> Any:
     return Store(home).runs()[0].config
 
 
@@ -143,12 +143,12 @@ def test_settings_come_from_a_file_and_options_win_over_it(
     (tmp_path / "settings").write_text(write(chosen))
     answered = answer(capsys, "train", "--config", tmp_path / "settings", "--momentum", "0.7", "--no-nesterov")
     assert (answered["status"], answered["epochs"]) == ("finished", 1)
-    assert kept(home) == make_config(**{**chosen, "momentum": 0.7, "nesterov": False})
+    assert stored_config(home) == make_config(**{**chosen, "momentum": 0.7, "nesterov": False})
 
 
 def test_a_runs_own_settings_train_the_same_run_again(colours_copy: Trained, capsys: Capture):
     answer(capsys, "train", "--config", colours_copy.folder / CONFIG, "--epochs", "1")
-    assert kept(colours_copy.home) == colours_copy.run.config.model_copy(update={"epochs": 1})
+    assert stored_config(colours_copy.home) == colours_copy.run.config.model_copy(update={"epochs": 1})
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_file_that_the_person_has_is_taken_by_its_checksum_whatever_its_name(
     source.add_archive(mine)
     assert source.missing_archives == ()
     assert len(finish(source.load("train"))) == 5 * PER_FILE
-    assert server.asked == [] and mine.read_bytes() == made.content
+    assert server.ranges == [] and mine.read_bytes() == made.content
 
 
 def test_a_file_that_is_another_one_or_is_not_there_is_refused_in_words(

@@ -45,8 +45,8 @@ def others(count: int = 40) -> dict[str, bytes]:
     }
 
 
-def brute_force(rows: np.ndarray, looks: np.ndarray) -> set[tuple[int, int]]:
-    apart = np.bitwise_count(looks[:, None] ^ looks[None, :])
+def brute_force(rows: np.ndarray, hashes: np.ndarray) -> set[tuple[int, int]]:
+    apart = np.bitwise_count(hashes[:, None] ^ hashes[None, :])
     one, other = np.nonzero(apart <= BITS)
     return {tuple(sorted((int(rows[i]), int(rows[j])))) for i, j in zip(one, other, strict=True) if i < j}
 
@@ -143,13 +143,13 @@ def test_no_near_pair_is_made_of_two_photographs_of_their_own():
 @pytest.mark.parametrize("seed", range(4))
 def test_candidates_are_the_pairs_that_comparing_all_with_all_finds(seed: int):
     rng = np.random.default_rng(seed)
-    looks = rng.integers(0, 2**64, 300, dtype=np.uint64)
+    hashes = rng.integers(0, 2**64, 300, dtype=np.uint64)
     flips = np.uint64(1) << rng.integers(0, 64, (300, 5), dtype=np.uint64)
-    near = [looks[number] ^ np.bitwise_xor.reduce(flips[number, : number % 6]) for number in range(300)]
-    looks = rng.permutation(np.concatenate((looks, np.array(near, np.uint64), looks[:20])))
-    rows = np.sort(rng.choice(5000, len(looks), replace=False))
-    pairs = candidate_pairs(rows, looks)
-    assert len(pairs) > 200 and {(int(one), int(other)) for one, other in pairs} == brute_force(rows, looks)
+    near = [hashes[number] ^ np.bitwise_xor.reduce(flips[number, : number % 6]) for number in range(300)]
+    hashes = rng.permutation(np.concatenate((hashes, np.array(near, np.uint64), hashes[:20])))
+    rows = np.sort(rng.choice(5000, len(hashes), replace=False))
+    pairs = candidate_pairs(rows, hashes)
+    assert len(pairs) > 200 and {(int(one), int(other)) for one, other in pairs} == brute_force(rows, hashes)
     assert (pairs[:, 0] < pairs[:, 1]).all()
 
 

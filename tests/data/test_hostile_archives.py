@@ -251,9 +251,9 @@ def directory() -> bytes:
     )
 
 
-@pytest.mark.parametrize("told", [MEMBERS, 3, 0])
-def test_a_million_members_are_refused_whatever_the_end_record_says(told: int, directory: bytes, home: Home, tmp_path: Path):
-    (tmp_path / "many.zip").write_bytes(directory + end(told, len(directory), 0))
+@pytest.mark.parametrize("claimed", [MEMBERS, 3, 0])
+def test_a_million_members_are_refused_whatever_the_end_record_says(claimed: int, directory: bytes, home: Home, tmp_path: Path):
+    (tmp_path / "many.zip").write_bytes(directory + end(claimed, len(directory), 0))
     assert f"more than {MAX_MEMBERS:,} members" in measured_import(home, tmp_path / "many.zip").error
 
 

@@ -75,7 +75,7 @@ def network(folder: Path, **chosen: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a process of its own told after it was given all of them; `left`: the files in its folder for temporary ones."""
     root = tmp_path_factory.mktemp("spoiled")
     (root / "temporary").mkdir()
@@ -94,22 +94,22 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {**json.loads(process.stdout.splitlines()[-1]), "errors": process.stderr, "left": left}
 
 
-def test_every_one_is_an_image_or_a_sentence_and_none_a_traceback(told: dict[str, Any]):
-    assert told["total"] == COUNT + 5 * len(valid_files()) == 1000
-    assert told["failures"] == [] and "Traceback" not in told["errors"]
-    assert all(map(is_a_sentence, told["refusals"]))
+def test_every_one_is_an_image_or_a_sentence_and_none_a_traceback(report: dict[str, Any]):
+    assert report["total"] == COUNT + 5 * len(valid_files()) == 1000
+    assert report["failures"] == [] and "Traceback" not in report["errors"]
+    assert all(map(is_a_sentence, report["refusals"]))
 
 
-def test_the_valid_ones_are_all_read_and_of_the_spoiled_ones_some_are_and_most_are_refused(told: dict[str, Any]):
-    assert told["valid"] == len(valid_files())
-    assert 100 < told["read"] < 700
-    for said in (UNREADABLE, DAMAGED, "50 million pixels", "20 million pixels"):
-        assert any(said in refusal for refusal in told["refusals"]), said
+def test_the_valid_ones_are_all_read_and_of_the_spoiled_ones_some_are_and_most_are_refused(report: dict[str, Any]):
+    assert report["valid"] == len(valid_files())
+    assert 100 < report["read"] < 700
+    for text in (UNREADABLE, DAMAGED, "50 million pixels", "20 million pixels"):
+        assert any(text in refusal for refusal in report["refusals"]), text
 
 
-def test_they_take_at_most_half_a_gigabyte_beyond_the_imports_and_leave_nothing_behind(told: dict[str, Any]):
-    assert told["megabytes"] <= 512, told["highest"]
-    assert told["left"] == []
+def test_they_take_at_most_half_a_gigabyte_beyond_the_imports_and_leave_nothing_behind(report: dict[str, Any]):
+    assert report["megabytes"] <= 512, report["highest"]
+    assert report["left"] == []
 
 
 def test_the_same_seed_spoils_in_the_same_way():

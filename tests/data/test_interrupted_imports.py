@@ -32,8 +32,8 @@ def test_an_import_that_is_interrupted_anywhere_is_gone_on_with(folder: Path, ho
         assert name not in imported_names(home)
         index = Index(home.staging_folder(name) / INDEX)
         read = index.count("is_read") if index.path.exists() else 0
-        told, _ = drain(import_files(name, folder, ImportOptions(), home))
-        again = [progress.done for progress in told if progress.stage == "Reading images"]
+        reports, _ = drain(import_files(name, folder, ImportOptions(), home))
+        again = [progress.done for progress in reports if progress.stage == "Reading images"]
         assert len(again) == -(-(81 - read) // CHUNK) and (not again or again[0] == read + CHUNK or again == [81])
         assert are_same(whole, ImportedSource(home.set_folder(name))), stop
         assert not home.staging_folder(name).exists()
@@ -103,8 +103,8 @@ for progress in importer.import_files("mine", Path(sys.argv[1]), importer.Import
         assert process.returncode == -signal.SIGKILL and imported_names(home) == ["whole"]
         read = Index(home.staging_folder("mine") / INDEX).count("is_read")
         assert read >= 30
-        told, _ = drain(import_files("mine", folder, ImportOptions(), home))
-        assert sum(progress.stage == "Reading images" for progress in told) == -(-(81 - read) // CHUNK)
+        reports, _ = drain(import_files("mine", folder, ImportOptions(), home))
+        assert sum(progress.stage == "Reading images" for progress in reports) == -(-(81 - read) // CHUNK)
         assert are_same(whole, ImportedSource(home.set_folder("mine")))
         shutil.rmtree(home.set_folder("mine"))
 

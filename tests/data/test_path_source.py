@@ -33,10 +33,10 @@ def test_what_is_promised_of_a_folder_is_what_is_loaded(image_folder: Path, home
     for path in (image_folder, tmp_path / "parts", pack(image_folder, tmp_path / "packed.zip")):
         promised = PathSource(path, home).info
         load(path, home)
-        kept = PathSource(path, home).info
-        assert kept.fingerprint != promised.fingerprint
-        assert [getattr(kept, name) for name in vars(kept) if name != "fingerprint"] == [
-            getattr(promised, name) for name in vars(kept) if name != "fingerprint"
+        stored = PathSource(path, home).info
+        assert stored.fingerprint != promised.fingerprint
+        assert [getattr(stored, name) for name in vars(stored) if name != "fingerprint"] == [
+            getattr(promised, name) for name in vars(stored) if name != "fingerprint"
         ]
 
 

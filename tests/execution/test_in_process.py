@@ -220,21 +220,21 @@ def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is
 
 
 def test_a_change_requested_of_a_running_run_is_made_recorded_and_drawn_into_its_history(store: Store, image_folder: Path):
-    run, asked = store.create(tiny_config(image_folder, epochs=200)), []
+    run, changed_after = store.create(tiny_config(image_folder, epochs=200)), []
 
     def watch(event: Event) -> None:
-        if isinstance(event, Epoch) and not asked:
-            asked.append(event.epoch)
+        if isinstance(event, Epoch) and not changed_after:
+            changed_after.append(event.epoch)
             store.requests.add(run, "change", epochs=event.epoch + 3, learning_rate=0.0001)
 
     assert execute(store, run, watch=watch) == "finished"
     events = [stored.event for stored in store.log.read(run)]
     (changed,) = [event for event in events if isinstance(event, Changed)]
-    assert changed.settings == {"epochs": asked[0] + 3, "learning_rate": 0.0001}
-    assert store.run(run).summary["epochs"] == asked[0] + 3
+    assert changed.settings == {"epochs": changed_after[0] + 3, "learning_rate": 0.0001}
+    assert store.run(run).summary["epochs"] == changed_after[0] + 3
     history = History()
     history.add(store.log.read(run))
-    assert history.snapshot()["epochs_total"] == asked[0] + 3
+    assert history.snapshot()["epochs_total"] == changed_after[0] + 3
 
 
 def test_a_paused_run_says_so_waits_and_continues_or_is_stopped(store: Store, image_folder: Path):

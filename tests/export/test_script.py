@@ -240,9 +240,9 @@ def test_what_settings_do_not_tell_of_a_run_stands_at_the_beginning(colours_copy
     plain = training_file(store, run, "script").decode()
     assert CHANGED not in plain and CONTINUED.partition("{")[0] not in plain
     child = replace(run, parent="0009-mine", config=run.config.model_copy(update={"learning_rate": 0.5}))
-    told = training_file(store, child, "script").decode()
-    assert f"# - {CHANGED}\n" in told and f"# - {CONTINUED.format(parent='0009-mine')}\n" in told
-    assert f"LEARNING_RATE = {run.config.learning_rate}\n" in told, "the settings in force are those of the store"
+    script = training_file(store, child, "script").decode()
+    assert f"# - {CHANGED}\n" in script and f"# - {CONTINUED.format(parent='0009-mine')}\n" in script
+    assert f"LEARNING_RATE = {run.config.learning_rate}\n" in script, "the settings in force are those of the store"
 
 
 def test_the_data_of_an_imported_set_is_the_folder_it_came_from(tmp_path, colours_copy: Trained):

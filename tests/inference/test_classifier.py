@@ -23,10 +23,10 @@ CPU = torch.device("cpu")
 
 def test_probabilities_equal_those_of_the_runs_evaluation(digits_run: Trained):
     classifier = Classifier(digits_run.folder, CPU)
-    kept = finish(evaluate_run(digits_run.id, digits_run.run.config, digits_run.home))
+    evaluation = finish(evaluate_run(digits_run.id, digits_run.run.config, digits_run.home))
     test = finish(open_source("digits", digits_run.home).load("test"))
-    assert kept is not None
-    np.testing.assert_allclose(classifier.probabilities(test.images), kept.probabilities(), atol=1e-5)
+    assert evaluation is not None
+    np.testing.assert_allclose(classifier.probabilities(test.images), evaluation.probabilities(), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["blue", "green", "red"])

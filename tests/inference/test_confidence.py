@@ -31,18 +31,18 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_was_saved_is_read_and_holds_for_that_model_in_any_folder(folder: Path, tmp_path: Path):
     save_calibration(folder, FITTED)
-    kept = load_calibration(folder)
-    assert kept == FITTED.model_copy(update={"network": kept.network}) and kept.belongs_to(folder)
+    calibration = load_calibration(folder)
+    assert calibration == FITTED.model_copy(update={"network": calibration.network}) and calibration.belongs_to(folder)
     shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)  # with other times
-    assert load_calibration(tmp_path / "copy") == kept
+    assert load_calibration(tmp_path / "copy") == calibration
     assert [path.name for path in sorted(folder.iterdir())] == [WEIGHTS, CALIBRATION]
 
 
 def test_for_other_weights_it_is_reported_but_not_used(folder: Path):
     save_calibration(folder, FITTED)
     (folder / WEIGHTS).write_bytes(b"others!")  # of the same length
-    kept = read_calibration(folder)
-    assert kept and kept.temperature == 1.5 and not kept.belongs_to(folder)
+    calibration = read_calibration(folder)
+    assert calibration and calibration.temperature == 1.5 and not calibration.belongs_to(folder)
     assert load_calibration(folder) == NO_CALIBRATION
 
 

@@ -33,12 +33,12 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
 def test_a_stronger_corruption_changes_images_more_and_draws_the_same_every_time(corruption: Corruption, channels: int):
     images = batch(channels, softness=0.5)
     before = images.clone()
-    spoilt = [corrupt(images, corruption, strength) for strength in corruption.strengths]
-    assert len(spoilt) == STRENGTHS and torch.equal(images, before)
-    for strength, some in zip(corruption.strengths, spoilt, strict=True):
+    corrupted = [corrupt(images, corruption, strength) for strength in corruption.strengths]
+    assert len(corrupted) == STRENGTHS and torch.equal(images, before)
+    for strength, some in zip(corruption.strengths, corrupted, strict=True):
         assert some.shape == images.shape and some.dtype == torch.uint8
         assert torch.equal(some, corrupt(images, corruption, strength))
-    distances = [distance(some, images) for some in spoilt]
+    distances = [distance(some, images) for some in corrupted]
     assert distances == sorted(distances) and distances[0] > 0.5
 
 

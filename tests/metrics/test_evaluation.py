@@ -156,18 +156,18 @@ def test_other_weights_are_evaluated_anew_and_kept_from_then_on(digits_copy: Tra
 
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_a_kept_epoch_is_evaluated_as_training_validated_it(digits_copy: Trained, epoch: int):
-    told = [stored.event for stored in digits_copy.store.log.read(digits_copy.id, kinds=[Epoch])]
+    epochs = [stored.event for stored in digits_copy.store.log.read(digits_copy.id, kinds=[Epoch])]
     steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, split="val", epoch=epoch)
     evaluation = finish(steps)
-    assert evaluation.accuracy == pytest.approx(told[epoch - 1].val_accuracy, abs=1e-6)
-    assert evaluation.loss == pytest.approx(told[epoch - 1].val_loss, rel=1e-5)
+    assert evaluation.accuracy == pytest.approx(epochs[epoch - 1].val_accuracy, abs=1e-6)
+    assert evaluation.loss == pytest.approx(epochs[epoch - 1].val_loss, rel=1e-5)
 
 
 def test_training_and_validation_images_are_those_that_the_run_split(digits_copy: Trained):
     config, source = digits_copy.run.config, open_source("digits", digits_copy.home)
     whole = finish(source.load("train"))
-    rest, kept = stratified_split(whole.labels, config.validation_share, config.seed)
-    for split, rows in (("train", rest), ("val", kept)):
+    rest, validation = stratified_split(whole.labels, config.validation_share, config.seed)
+    for split, rows in (("train", rest), ("val", validation)):
         evaluation = finish(evaluate_run(digits_copy.id, config, digits_copy.home, split=split))
         assert np.array_equal(evaluation.labels, whole.labels[rows])
         assert np.array_equal(finish(load_split(source, config, split)).images, whole.images[rows])
@@ -243,9 +243,9 @@ def test_a_kept_evaluation_with_any_damage_is_ignored_or_read_and_nothing_else(d
             for _ in range(rng.choice([1, 3, 40])):
                 data[rng.choice([rng.randrange(len(data)), rng.randrange(128)])] = rng.randrange(256)
             path.write_bytes(data)
-            kept = read_evaluation(digits_copy.folder, key)
-            ignored += kept is None
-            assert kept is None or (kept.logits.shape == (359, 10) and kept.labels.shape == (359,))
+            saved = read_evaluation(digits_copy.folder, key)
+            ignored += saved is None
+            assert saved is None or (saved.logits.shape == (359, 10) and saved.labels.shape == (359,))
         path.write_bytes(whole)
     assert ignored > 100 and read_evaluation(digits_copy.folder, key)
 
@@ -265,9 +265,9 @@ def test_evaluating_can_be_watched_and_left(digits_copy: Trained):
 
 def test_where_nothing_can_be_written_an_evaluation_is_given_and_not_kept(colours_copy: Trained):
     folder, run = colours_copy.folder, colours_copy.run
-    kept = finish(evaluate_run(run.id, run.config, colours_copy.home))
+    saved = finish(evaluate_run(run.id, run.config, colours_copy.home))
     shutil.rmtree(folder / EVALUATIONS)
     (folder / EVALUATIONS).write_bytes(b"")  # no folder can be made there, whoever asks
     again = finish(evaluate_run(run.id, run.config, colours_copy.home))
-    np.testing.assert_array_equal(again.logits, kept.logits)
+    np.testing.assert_array_equal(again.logits, saved.logits)
     assert (folder / EVALUATIONS).is_file()

@@ -115,8 +115,8 @@ def test_it_is_kept_beside_other_samples_and_in_the_place_of_older_ones_of_that_
     for key, count in (("best-test-00", 100), ("best-val-00", 100), ("0003-test-00", 100), (KEY, 100), (KEY, 200)):
         save_robustness(tmp_path, key, made_up(count=count))
     names = sorted(path.name for path in (tmp_path / EVALUATIONS).iterdir())
-    kept = ("best-val-00.100", "0003-test-00.100", f"{KEY}.100", f"{KEY}.200")
-    assert names == sorted(f"{key}.robustness.json" for key in kept)
+    keys = ("best-val-00.100", "0003-test-00.100", f"{KEY}.100", f"{KEY}.200")
+    assert names == sorted(f"{key}.robustness.json" for key in keys)
     assert read_robustness(tmp_path, KEY, 100) == made_up() and read_robustness(tmp_path, KEY, 200) == made_up(count=200)
     assert read_robustness(tmp_path, "best-test-00", 100) is None and read_robustness(tmp_path, KEY, 300) is None
 

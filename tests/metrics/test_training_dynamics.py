@@ -112,15 +112,15 @@ def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("split", "count", "data", "told"),
+    ("split", "count", "data", "message"),
     [
         ("train", COUNT + 1, DATA, "changed"),
         ("train", COUNT, DATA + "-1", "changed"),
         ("test", COUNT, DATA, "Test images"),
     ],
 )
-def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, split: str, count: int, data: str, told: str):
-    with pytest.raises(RunError, match=told) as refusal:
+def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, split: str, count: int, data: str, message: str):
+    with pytest.raises(RunError, match=message) as refusal:
         read_dynamics(tmp_path, split, count, data)
     assert is_a_sentence(refusal.value)
 

@@ -34,20 +34,20 @@ class Provider:
             "id_token_signing_alg_values_supported": ["RS256"],
         }
 
-    def authorize(self, asked: dict[str, list[str]]) -> str:
+    def authorize(self, parameters: dict[str, list[str]]) -> str:
         """Where the browser goes next: back, with a code that stands for the person."""
         code = f"code-{len(self.nonces)}"
-        self.nonces[code] = asked["nonce"][0]
-        return f"{asked['redirect_uri'][0]}?{urlencode({'code': code, 'state': asked['state'][0]})}"
+        self.nonces[code] = parameters["nonce"][0]
+        return f"{parameters['redirect_uri'][0]}?{urlencode({'code': code, 'state': parameters['state'][0]})}"
 
-    def token(self, asked: dict[str, list[str]]) -> dict[str, object]:
+    def token(self, parameters: dict[str, list[str]]) -> dict[str, object]:
         now = int(time.time())
         claims = {
             "iss": self.url,
             "aud": CLIENT,
             "iat": now,
             "exp": now + 600,
-            "nonce": self.nonces[asked["code"][0]],
+            "nonce": self.nonces[parameters["code"][0]],
             **self.person,
         }
         return {

@@ -55,8 +55,10 @@ def texts(at):
 
 def test_a_finding_is_shown_with_its_numbers_and_an_offer(empty, open_page):
     at = open_page("train", run=leapt(empty))
-    said = texts(at)
-    assert "**Learning rate too high**" in said and "from 2.3 around step 10 to 9 around step 29" in said and "up to 0.9" in said
+    shown = texts(at)
+    assert (
+        "**Learning rate too high**" in shown and "from 2.3 around step 10 to 9 around step 29" in shown and "up to 0.9" in shown
+    )
     assert OFFER in buttons(at) and at.subheader[0].value == "Diagnostics" and not at.exception
 
 
@@ -140,8 +142,8 @@ def test_a_class_name_from_outside_is_shown_as_it_is(empty, open_page):
     name = "![x](http://192.0.2.1/x.png)"
     empty.log.append(run, [Started(1, "CPU", 1010, 100, 100, 20, 5, classes=(name, "b"), class_counts=(1000, 10))])
     empty.set_status(run, "stopped")
-    said = texts(open_page("train", run=run))
-    assert "Class imbalance" in said and "![x]" not in said and "1,000 training images" in said
+    shown = texts(open_page("train", run=run))
+    assert "Class imbalance" in shown and "![x]" not in shown and "1,000 training images" in shown
 
 
 def test_diagnostics_are_not_updated_more_often_than_every_few_seconds():

@@ -102,9 +102,9 @@ def test_the_curves_are_those_of_the_chosen_class(trained, open_page):
     np.testing.assert_allclose(numbers(roc[0]["x"]), false_positive)
     np.testing.assert_allclose(numbers(roc[0]["y"]), true_positive)
     np.testing.assert_allclose(numbers(precision_recall[1]["y"]), [is_class.mean()] * 2)
-    told = "\n".join(text.value for text in at.markdown)
-    assert f"**{sk.roc_auc_score(is_class, probability):.2%}**" in told
-    assert f"**{sk.average_precision_score(is_class, probability):.2%}**" in told
+    shown = "\n".join(text.value for text in at.markdown)
+    assert f"**{sk.roc_auc_score(is_class, probability):.2%}**" in shown
+    assert f"**{sk.average_precision_score(is_class, probability):.2%}**" in shown
     assert not at.exception
 
 

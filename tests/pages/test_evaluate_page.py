@@ -41,8 +41,8 @@ def test_a_lost_evaluation_is_computed_again(own_trained, open_page):
 @pytest.mark.parametrize("page", ["evaluate", "gallery"])
 def test_an_unknown_run_is_a_sentence_and_another_one_is_shown(trained, open_page, page):
     at = open_page(page)
-    for asked in ("0099-digits", "nonsense", "../.."):
-        at.query_params["run"] = asked
+    for name in ("0099-digits", "nonsense", "../.."):
+        at.query_params["run"] = name
         at.run()
         (warning,) = at.warning
         assert "There is no run" in warning.value

@@ -70,18 +70,18 @@ def test_the_image_in_the_address_is_shown_with_what_the_network_says(trained, o
     index = int(np.flatnonzero(evaluation.is_correct)[5])
     at = open_explain_view(open_page, image=str(index))
     assert f"Test image {index}, true class {evaluation.classes[evaluation.labels[index]]}" in words(at)
-    said = evaluation.classes[evaluation.predicted[index]]
-    assert f"Prediction: **{said}**, {evaluation.scores.confidence[index]:.1%}" in words(at)
-    assert f"for class {said}" in html_texts(at)
+    predicted_class = evaluation.classes[evaluation.predicted[index]]
+    assert f"Prediction: **{predicted_class}**, {evaluation.scores.confidence[index]:.1%}" in words(at)
+    assert f"for class {predicted_class}" in html_texts(at)
     at.number_input[0].set_value(9).run()
     assert at.query_params["image"] == "9" and "Test image 9," in words(at)
     at.query_params["image"] = "11"  # a link from elsewhere
     assert "Test image 11," in words(at.run())
 
 
-@pytest.mark.parametrize("asked", ["359", "-1", "nonsense", "²"])
-def test_an_address_that_names_no_image_is_a_sentence(trained, open_page, asked):
-    at = open_explain_view(open_page, image=asked)
+@pytest.mark.parametrize("number", ["359", "-1", "nonsense", "²"])
+def test_an_address_that_names_no_image_is_a_sentence(trained, open_page, number):
+    at = open_explain_view(open_page, image=number)
     assert "There is no image" in at.warning[0].value and "Test image 0," in words(at)
 
 

@@ -166,11 +166,11 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_file_that_cannot_be_used_is_a_sentence(trained, open_page, kind):
-    name, content, said = REFUSED[kind]
+    name, content, predicted = REFUSED[kind]
     at = upload(open_page, name, content())
     assert not at.exception
     (alert,) = [*at.error, *at.warning]
-    assert said in alert.value
+    assert predicted in alert.value
     assert not at.metric
 
 
@@ -206,13 +206,13 @@ CHOICES = [
 def test_the_filtered_images_are_shown_in_the_chosen_order(trained, open_page, choice):
     evaluation = evaluation_of(trained)
     shares = softmax(evaluation.logits.astype(np.float64), 1)
-    said, sure = shares.argmax(1), shares.max(1)
+    predicted, sure = shares.argmax(1), shares.max(1)
     low, high = choice.get("probability", (0, 100))
     keep = (sure >= low / 100) & ((sure <= high / 100) | (high == 100))
     keep &= [choice.get("true", str(label)) == str(label) for label in evaluation.labels]
-    keep &= [choice.get("predicted", str(label)) == str(label) for label in said]
+    keep &= [choice.get("predicted", str(label)) == str(label) for label in predicted]
     if "correct" in choice:
-        keep &= (said == evaluation.labels) == (choice["correct"] == "Correct")
+        keep &= (predicted == evaluation.labels) == (choice["correct"] == "Correct")
     expected = np.flatnonzero(keep)
     order = {"Most probable first": -1, "Least probable first": 1}.get(choice.get("order"), 0)
     expected = sorted(expected, key=lambda index: order * sure[index])
@@ -230,8 +230,8 @@ def test_below_the_threshold_the_network_says_that_it_does_not_know(own_trained,
     caption = captions(evaluation, 0.8)
     sure = softmax(evaluation.logits.astype(np.float64) / 2, 1).max(1)
     doubtful, certain = int(sure.argmin()), int(sure.argmax())
-    said = evaluation.logits[doubtful].argmax()
-    assert caption(doubtful).startswith(f"{UNSURE} ({said} {sure[doubtful]:.0%} ")
+    predicted = evaluation.logits[doubtful].argmax()
+    assert caption(doubtful).startswith(f"{UNSURE} ({predicted} {sure[doubtful]:.0%} ")
     assert UNSURE not in caption(certain) and caption(certain).endswith("✓")
     at = choose(browse(open_page), probability=(0, 80))
     assert counted(at) == ((sure <= 0.8).sum(), 359)

@@ -123,7 +123,7 @@ def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leav
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (b"no archive", "not a zip archive"),
         (zipped({"a.txt": b"a"}), "has no images"),
@@ -131,9 +131,9 @@ def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leav
     ],
     ids=["no zip", "no images", "outside"],
 )
-def test_an_archive_that_cannot_be_used_is_refused_in_words_and_leaves_nothing(own_trained, open_page, content, said):
+def test_an_archive_that_cannot_be_used_is_refused_in_words_and_leaves_nothing(own_trained, open_page, content, expected):
     at = upload(view(open_page), content)
-    assert said in at.error[0].value and is_a_sentence(at.error[0].value)
+    assert expected in at.error[0].value and is_a_sentence(at.error[0].value)
     assert not at.metric and not at.exception and left_behind(own_trained) == []
 
 

@@ -49,7 +49,7 @@ def open_map(open_page):
     return open_page("evaluate", run=RUN, view="Embedding")
 
 
-def said(at):
+def page_text(at):
     return " ".join(caption.value for caption in at.caption)
 
 
@@ -69,7 +69,7 @@ def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network
     theirs /= np.abs(theirs).max()
     np.testing.assert_allclose(ours, theirs * np.sign((ours * theirs).sum(0)), atol=2e-4)
     for share in reference.explained_variance_ratio_:
-        assert f"{share:.0%}" in said(at)
+        assert f"{share:.0%}" in page_text(at)
     assert not at.exception
 
 
@@ -104,7 +104,7 @@ def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_pa
     shown = [image["id"] for data in components(at) if "images" in data for image in data["images"]]
     assert shown == wrong + right
     assert f"Selection: {len(shown)} images" in [heading.value for heading in at.subheader]
-    assert f"{len(wrong)} of them" in said(at)
+    assert f"{len(wrong)} of them" in page_text(at)
     at.button(key="map-back").click().run()
     assert chart(at)["chosen"] == [] and chart(at)["container"] == "" and chart(at)["turn"] == 2
     assert not [data for data in components(at) if "images" in data]
@@ -128,7 +128,7 @@ def test_tsne_waits_to_be_asked_and_then_lays_the_images_out_anew(trained, open_
     at = open_map(open_page)
     before = chart(at)
     at.button_group(key="map-method").set_value("t-SNE").run()
-    assert chart(at) is None and "van der Maaten" in said(at)
+    assert chart(at) is None and "van der Maaten" in page_text(at)
     at.button(key="map-tsne").click().run()
     data = chart(at)
     assert data["number"] == before["number"] and data["id"] != before["id"] and data["isEqual"]
@@ -189,14 +189,14 @@ def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_p
 def test_of_many_classes_those_with_most_mistakes_have_colours():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 50, 3000)
-    said = np.where((truth < 20) & (rng.random(3000) < 0.5), 49, truth)
+    predicted = np.where((truth < 20) & (rng.random(3000) < 0.5), 49, truth)
     names = [f"class {label}" for label in range(1000)]
-    found = colour_points(TRUTH, truth, said, names)
+    found = colour_points(TRUTH, truth, predicted, names)
     assert found.groups == [*((f"class {label}", label) for label in range(20)), ("30 other classes", -1)]
     assert found.group.tolist() == np.minimum(truth, 20).tolist()
-    by_said = colour_points(PREDICTED, truth, said, names)
-    shares = np.bincount(by_said.group)
-    assert ("class 49", 19) in by_said.groups and shares.sum() == 3000 and shares[19] == (said == 49).sum()
+    by_predicted = colour_points(PREDICTED, truth, predicted, names)
+    shares = np.bincount(by_predicted.group)
+    assert ("class 49", 19) in by_predicted.groups and shares.sum() == 3000 and shares[19] == (predicted == 49).sum()
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (32, 3), (100, 3)], ids=["small and grey", "as it is", "large"])
@@ -239,5 +239,5 @@ def test_a_sheet_is_sent_as_long_as_it_is_offered():
 @pytest.mark.parametrize(
     "share, said", [(0, "0%"), (0.0001, "under 1%"), (0.004999, "under 1%"), (0.0051, "1%"), (0.424, "42%"), (1, "100%")]
 )
-def test_a_small_share_is_not_told_as_none(share, said):
-    assert percent(share) == said
+def test_a_small_share_is_not_told_as_none(share, expected):
+    assert percent(share) == expected

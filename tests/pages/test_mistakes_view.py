@@ -177,8 +177,8 @@ def test_an_image_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
             folder.mkdir(parents=True)
             for number in range(count):
                 noisy_image(colour, (16, 16), rng).save(folder / f"{number}.png")
-    twin = (tmp_path / "twins" / "train" / "red" / "3.png").read_bytes()
-    (tmp_path / "twins" / "test" / "red" / "twin.png").write_bytes(twin)
+    duplicate = (tmp_path / "twins" / "train" / "red" / "3.png").read_bytes()
+    (tmp_path / "twins" / "test" / "red" / "twin.png").write_bytes(duplicate)
     run = empty.create(tiny_config(tmp_path / "twins", epochs=1, batch_size=4))
     assert execute(empty, run) == "finished"
     at = open_list(open_page, "Duplicates", run=run)

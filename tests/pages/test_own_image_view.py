@@ -65,8 +65,13 @@ def test_several_images_are_answered_side_by_side_and_a_refused_file_gets_a_sent
     assert cards(at) == [
         (classifier.classify(read_reduced(content, name).image).ranked[0][0], name) for name, content, _ in files
     ]
-    said = [error.value for error in at.error]
-    assert len(said) == 2 and "“notes.png” is not an image" in said[0] and "blank.png" in said[1] and "nothing drawn" in said[1]
+    messages = [error.value for error in at.error]
+    assert (
+        len(messages) == 2
+        and "“notes.png” is not an image" in messages[0]
+        and "blank.png" in messages[1]
+        and "nothing drawn" in messages[1]
+    )
     (box,) = (box for box in at.selectbox if box.label == CHOOSE_ONE)
     box.select_index(3).run()
     assert [metric.value for metric in at.metric] == [cards(at)[2][0]]

@@ -22,7 +22,7 @@ from pages.shared.guard import guard_routes
 from pages.shared.identity import claims_of, is_sign_in_on
 from pages.views.search.status import NEXT_TRIAL
 from tests.helpers import is_a_sentence
-from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, said, signed, start, tick
+from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, page_text, signed, start, tick
 
 
 def test_one_person_alone_sees_no_door_no_name_no_quota_and_owns_nothing(empty: Store, open_page: Opener):
@@ -38,14 +38,14 @@ def test_a_stranger_sees_the_door_and_no_page(shared: Store, open_as: Opener):
     for name in ("start", "train", "runs"):
         at = open_as("", name, run=run)
         assert buttons(at) == {"Sign in"} and [title.value for title in at.title] == ["CNN Studio"]
-        assert run not in said(at)
+        assert run not in page_text(at)
 
 
 def test_who_is_not_on_the_list_is_told_so_and_sees_no_page(shared: Store, open_as: Opener, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(ALLOWED_PEOPLE, "@school.example")
     server._store.cache_clear()  # a server reads its limits once
     at = open_as("eve@mail.example", "runs")
-    assert buttons(at) == {"Sign out"} and "eve@mail.example, who is not on this server" in said(at)
+    assert buttons(at) == {"Sign out"} and "eve@mail.example, who is not on this server" in page_text(at)
     assert "Sign out" in buttons(open_as(ANN, "runs")) and [title.value for title in open_as(ANN, "runs").title] == ["Runs"]
 
 
@@ -60,7 +60,7 @@ def test_a_run_belongs_to_who_started_it_and_the_sidebar_says_who_is_there(share
 def test_a_foreign_run_is_watched_but_not_stopped_and_its_owner_and_a_teacher_may(shared: Store, open_as: Opener):
     run = start(shared, ANN)
     at = open_as(BEN, "train", run=run)
-    assert not buttons(at) & {"Stop", "Pause", "Resume"} and f"This is {ANN}’s" in said(at)
+    assert not buttons(at) & {"Stop", "Pause", "Resume"} and f"This is {ANN}’s" in page_text(at)
     for person in (ANN, TEACHER):
         assert "Stop" in buttons(open_as(person, "train", run=run))
     at = open_as(TEACHER, "train", run=run)
@@ -135,17 +135,17 @@ def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(sh
 def test_a_file_of_weights_is_not_opened_before_the_start_either_for_who_is_no_teacher(shared: Store, open_as: Opener):
     link = {"model": "mobilenet", "weights": "/srv/exam.safetensors"}
     at = open_as(ANN, "configure", **link)
-    assert "Only a teacher may use files" in said(at) and "Find a learning rate" not in buttons(at)
+    assert "Only a teacher may use files" in page_text(at) and "Find a learning rate" not in buttons(at)
     assert "Find a learning rate" in buttons(open_as(TEACHER, "configure", **link))
 
 
 def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, open_as: Opener):
     SearchStore(shared.home).create(SearchPlan("rates", make_config(), parse_space(["depth=1..2"]), owner=ANN))
-    assert NEXT_TRIAL in said(open_as(ANN, "search", search="rates"))
+    assert NEXT_TRIAL in page_text(open_as(ANN, "search", search="rates"))
     for _ in range(2):
         start(shared, ANN)
-    assert "2 waiting runs" in said(open_as(ANN, "search", search="rates"))
-    assert "its owner" in said(open_as(BEN, "search", search="rates"))
+    assert "2 waiting runs" in page_text(open_as(ANN, "search", search="rates"))
+    assert "its owner" in page_text(open_as(BEN, "search", search="rates"))
 
 
 def test_a_file_of_secrets_that_is_spoilt_while_the_server_runs_does_not_open_it(secrets: Path, shared: Store, open_as: Opener):
@@ -190,7 +190,7 @@ def test_space_is_freed_of_ones_own_runs_only(shared: Store, open_as: Opener):
         (states / "0001.bin").write_bytes(bytes(3 * 10**6))
     at = open_as(ANN, "runs")
     tick(at, 0, 1)
-    assert "3 MB of the 3 MB" in said(at)
+    assert "3 MB of the 3 MB" in page_text(at)
     next(button for button in at.button if button.label == "Delete saved epochs").click().run()
     assert [(shared.home.run_folder(run) / "epochs").exists() for run in (mine, theirs)] == [False, True]
 

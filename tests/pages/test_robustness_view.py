@@ -100,8 +100,8 @@ def test_what_was_measured_of_other_weights_is_not_shown(own_trained, open_page)
 def test_a_larger_sample_that_is_kept_is_chosen_at_first_and_a_smaller_one_is_its_own(own_trained, open_page, monkeypatch):
     monkeypatch.setattr(robustness, "SIZES", (20, 100))
     key = evaluation_of(own_trained).key
-    kept = Robustness(count=100, uncorrupted=98, corrupted=[[5] * STRENGTHS] * len(CORRUPTIONS))
-    save_robustness(folder_of(own_trained), key, kept)
+    measured = Robustness(count=100, uncorrupted=98, corrupted=[[5] * STRENGTHS] * len(CORRUPTIONS))
+    save_robustness(folder_of(own_trained), key, measured)
     at = open_view(open_page)
     size = at.button_group(key=f"robustness-size-{RUN}-None-test")
     assert size.value == 100 and len(charts(at)) == 1
@@ -176,8 +176,10 @@ def test_where_nothing_is_lost_the_sentence_says_so():
 
 def test_the_time_that_is_left_follows_from_the_steps_since_the_first_report():
     left = TimeLeft()
-    said = [left.estimate(Progress("Trying", done, 40), now) for done, now in ((0, 100.0), (1, 101.0), (10, 105.0), (30, 120.0))]
-    assert said == ["", "", ", about 15 s left", ", about 7 s left"]
+    estimates = [
+        left.estimate(Progress("Trying", done, 40), now) for done, now in ((0, 100.0), (1, 101.0), (10, 105.0), (30, 120.0))
+    ]
+    assert estimates == ["", "", ", about 15 s left", ", about 7 s left"]
     assert (
         left.estimate(Progress("Another stage", 0, 900), 121.0) == ""
         and left.estimate(Progress("Another stage", 0, 900), 200.0) == ""

@@ -53,7 +53,7 @@ def tick(at, *rows):
     return at.run()
 
 
-def told(at):
+def page_text(at):
     kinds = (at.caption, at.error, at.info, at.success, at.warning, at.markdown)
     return "\n".join(element.value for kind in kinds for element in kind)
 
@@ -89,7 +89,7 @@ def test_test_accuracies_are_shown_and_counted_only_after_the_person_asks_for_th
     first, second = finished(empty), finished(empty, model="speed")
     empty.create(make_config())
     at = open_page("runs")
-    everything = told(at) + table(at).to_string() + "".join(figure.proto.spec for figure in at.get("plotly_chart"))
+    everything = page_text(at) + table(at).to_string() + "".join(figure.proto.spec for figure in at.get("plotly_chart"))
     assert "Test" not in table(at).columns and "43.21" not in everything and not models_evaluated(empty.home, "digits")
     at.toggle(key=SHOW_TEST).set_value(True).run()
     assert table(at)["Test"].tolist()[1:] == pytest.approx([43.21, 43.21]) and not at.exception
@@ -100,7 +100,7 @@ def test_a_comparison_neither_shows_nor_counts_test_accuracies(empty, open_page)
     for seed in range(4):
         finished(empty, 0.9 + seed / 100, seed=seed, epochs=3)
     at = tick(open_page("runs"), *range(4))
-    drawn = json.dumps(components(at)) + told(at) + "".join(table.value.to_string() for table in at.table)
+    drawn = json.dumps(components(at)) + page_text(at) + "".join(table.value.to_string() for table in at.table)
     assert "43.2" not in drawn and "0.4321" not in drawn and not models_evaluated(empty.home, "digits") and not at.exception
 
 
@@ -159,7 +159,7 @@ def test_removed_runs_go_into_the_bin_and_come_back(empty, open_page):
     runs = [finished(empty) for _ in range(3)]
     at = tick(open_page("runs"), 0, 2)
     at.button(key="remove-runs").click().run()
-    assert table(at)["Run"].tolist() == [runs[1]] and TICK_RUNS in told(at)  # no tick is carried over to another row
+    assert table(at)["Run"].tolist() == [runs[1]] and TICK_RUNS in page_text(at)  # no tick is carried over to another row
     at.button(key=f"back-{runs[0]}").click().run()
     assert table(at)["Run"].tolist() == [runs[1], runs[0]] and [row.id for row in RunOrganizer(empty).removed()] == [runs[2]]
     at.button(key="empty-bin").click().run()
@@ -196,7 +196,7 @@ def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict
     assert set(differing["Setting"]) == {"Learning rate", "Seed"}
     groups = at.table[1].value
     assert groups["Validation accuracy"].tolist() == ["80.10% ± 0.10 points (n = 3)", "90.10% ± 0.10 points (n = 3)"]
-    assert "B is better than A by 10.0 points: evidence" in told(at) and not at.exception
+    assert "B is better than A by 10.0 points: evidence" in page_text(at) and not at.exception
     at.slider[0].set_value(0.6).run()
     assert overlaid(at)["smoothing"] == 0.6
 

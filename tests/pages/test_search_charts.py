@@ -7,7 +7,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.search.trials import Trial
 from pages.charts.search import best_so_far, importance_bars
 from pages.shared.trial_times import format_duration, seconds_left, trial_seconds
-from tests.pages.test_runs_page import finished, told
+from tests.pages.test_runs_page import finished, page_text
 
 
 def trial(number, state, value=None, seconds=None):
@@ -57,4 +57,4 @@ def test_the_time_of_a_trial_is_that_of_the_latest_runs_that_are_alike(empty, op
     empty.set_status(run, "finished", summary={**summary, "train_seconds": 6.0})
     assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(20)
     assert trial_seconds(make_config(model="speed"), empty.runs()) is None
-    assert "about 50 s, all of them 17 min" in told(open_page("search"))
+    assert "about 50 s, all of them 17 min" in page_text(open_page("search"))

@@ -22,7 +22,7 @@ from pages.views.search.status import NEXT_TRIAL
 from pages.views.search.suggestions import suggest_range, suggest_values
 from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.pages.form import choose_folder, field, fill, press
-from tests.pages.test_runs_page import named, overlaid, told, wide_charts
+from tests.pages.test_runs_page import named, overlaid, page_text, wide_charts
 
 SPACE = ("learning_rate=0.0001..0.05 log", "optimizer=adam,sgd", "momentum=0.5,0.9")
 
@@ -73,13 +73,13 @@ def test_a_studio_without_searches_offers_one_over_the_learning_rate_a_decade_ei
     at = open_page("search")
     assert not at.exception and not at.error
     assert at.multiselect(key=BOX).value == ["learning_rate"]
-    assert "; 20 trials." in told(at)
+    assert "; 20 trials." in page_text(at)
     at.button(key="start-search").click().run()
     plan = studies.plan("digits 1")
     rate = make_config().learning_rate
     assert plan.space == (Range("learning_rate", rate / 10, rate * 10, log=True),) and plan.base == make_config()
     assert (plan.trials, plan.sampler, plan.prune, plan.seed) == (20, "tpe", True, 0)
-    assert at.query_params["search"] == "digits 1" and "0 of 20 trials" in told(at) and not at.exception
+    assert at.query_params["search"] == "digits 1" and "0 of 20 trials" in page_text(at) and not at.exception
 
 
 def test_ranges_lists_and_choices_of_the_rows_become_the_space(studies, open_page):
@@ -112,7 +112,7 @@ def test_a_grid_asks_for_lists_and_tries_every_combination(studies, open_page):
     at = search_in(open_page("search"), "learning_rate", "batch_norm", "depth")
     at.segmented_control(key="search-method").set_value("grid").run()
     assert named(at.text_input, "Learning rate: values").value == "0.0001, 0.001, 0.01"
-    assert "24 combinations; 24 trials." in told(at)  # 3 rates, on and off, depths 1 to 4
+    assert "24 combinations; 24 trials." in page_text(at)  # 3 rates, on and off, depths 1 to 4
     at.button(key="start-search").click().run()
     assert studies.plan("digits 1").goal == 24 and not at.exception
 
@@ -154,7 +154,7 @@ def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused
     at = open_page("search")
     studies.create(SearchPlan("digits 1", make_config(), (Range("learning_rate", 0.0001, 0.01, True),)))
     at.button(key="start-search").click().run()
-    assert not at.error and studies.names() == ["digits 1"] and "0 of 20 trials" in told(at)
+    assert not at.error and studies.names() == ["digits 1"] and "0 of 20 trials" in page_text(at)
     other = open_page("search", search="")
     search_name(other).set_value("digits 1").run()
     number(other, "Trials", 5)
@@ -183,7 +183,7 @@ def test_a_search_that_is_done_shows_its_best_trial_every_trial_and_what_they_ha
     at = open_page("search", search="colours")
     trials = searched.trials("colours")
     best = searched.best("colours")
-    assert not at.exception and "6 of 6 trials" in told(at)
+    assert not at.exception and "6 of 6 trials" in page_text(at)
     assert at.metric[0].value == f"{best.value:.2%}"
     shown = at.dataframe[0].value
     assert shown["Run"].tolist() == [trial.run for trial in trials] and shown["Trial"].tolist() == [1, 2, 3, 4, 5, 6]
@@ -226,7 +226,7 @@ def test_a_ticked_trial_leads_to_its_run(searched, open_page):
     at.session_state[f"trials-{searched.search('colours').token}"] = {"selection": {"rows": [4], "columns": [], "cells": []}}
     at.run()
     trial = searched.trials("colours")[4]
-    assert "**Trial 5**" in told(at) and at.button(key=f"use-row-{trial.number}")
+    assert "**Trial 5**" in page_text(at) and at.button(key=f"use-row-{trial.number}")
     links = [link.proto for link in at.get("page_link") if link.proto.label == "Open run"]
     assert [trial.run in link.query_string for link in links][-1] and not at.exception
 
@@ -237,7 +237,7 @@ def test_a_search_goes_on_with_more_trials_is_cancelled_and_removed(searched, op
     number(at, "Total trials", 8)
     at.button(key="search-resume").click().run()
     assert searched.status("colours") == "searching" and searched.plan("colours").trials == 8
-    assert "6 of 8 trials" in told(at) and NEXT_TRIAL in told(at)
+    assert "6 of 8 trials" in page_text(at) and NEXT_TRIAL in page_text(at)
     press(at, "Cancel")
     assert searched.status("colours") == "cancelled"
     at.button(key="search-remove").click().run()
@@ -258,24 +258,24 @@ def test_the_trial_that_trains_is_drawn_beside_the_best_one(searched, open_page)
     searched.resume("colours", 7)
     seen = []
 
-    def look(run, event):
+    def watch(run, event):
         if not seen:
             at = open_page("search", search="colours")
-            seen.append((run, overlaid(at)["runs"], told(at), at.exception))
+            seen.append((run, overlaid(at)["runs"], page_text(at), at.exception))
 
-    run_search(searched, store, search.name, should_end=lambda: False, wait=lambda: None, watch=look)
-    ((run, drawn, said, exception),) = seen
+    run_search(searched, store, search.name, should_end=lambda: False, wait=lambda: None, watch=watch)
+    ((run, drawn, text, exception),) = seen
     best = searched.best("colours")
     assert drawn[0]["id"] == run and drawn[0]["name"] == "trial 7" and len(drawn) == 2
     assert drawn[1]["name"].endswith(", the best") and (best.run in (run, drawn[1]["id"]))
-    assert "6 of 7 trials" in said and "left" in said and not exception
+    assert "6 of 7 trials" in text and "left" in text and not exception
 
 
 def test_a_search_behind_another_one_says_what_it_waits_for(searched, open_page):
     searched.create(SearchPlan("first", make_config(), (Choices("batch_norm", (True, False)),)))
     searched.create(SearchPlan("second", make_config(), (Choices("batch_norm", (True, False)),)))
-    assert "“first”" in told(open_page("search", search="second"))
-    assert NEXT_TRIAL in told(open_page("search", search="first"))
+    assert "“first”" in page_text(open_page("search", search="second"))
+    assert NEXT_TRIAL in page_text(open_page("search", search="first"))
 
 
 def test_the_address_names_the_search_and_nonsense_in_it_opens_the_form(searched, open_page):

@@ -103,10 +103,10 @@ def test_a_validation_image_is_pinned_by_class_and_number_to_a_run_that_still_wa
     next(box for box in at.number_input if box.label.startswith("Image (1 to")).set_value(3).run()
     press(at, "Pin")
     training = finish(open_source("digits", own_trained.home).load("train"))
-    kept = training.take(stratified_split(training.labels, config.validation_share, config.seed)[1])
-    place = np.flatnonzero(kept.labels == 7)[2]
+    validation = training.take(stratified_split(training.labels, config.validation_share, config.seed)[1])
+    place = np.flatnonzero(validation.labels == 7)[2]
     (image,) = read_tracked_images(folder(own_trained, run))
-    assert np.array_equal(image.pixels, kept[place]) and (image.truth, image.origin) == (7, "set")
+    assert np.array_equal(image.pixels, validation[place]) and (image.truth, image.origin) == (7, "set")
     assert image.label == f"validation image {place}"
     assert f"{image.label}, from the data set" in captions(at) and NO_PREDICTION in captions(at)
 
@@ -198,9 +198,9 @@ def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now
         lines = [{line["name"]: line["y"] for line in chart["data"]} for chart in charts(at)]
         assert lines[0] == {"<b>&lt;b&gt;cat&lt;/b&gt;</b>": [0.25, 0.8], "dog": [0.7, 0.1], "`bird`": [0.05, 0.1]}
         assert lines[1]["<b>dog</b>"] == [0.2, 0.2]
-        said = " ".join(text.value for text in at.markdown)
-        assert r"**\<b>cat\</b>** (80.0%) after epoch 2" in said and r"**\`bird\`** (70.0%) after epoch 2" in said
-        assert "right" in said and "wrong, true class dog" in said and MARKUP not in said and not at.exception
+        shown_text = " ".join(text.value for text in at.markdown)
+        assert r"**\<b>cat\</b>** (80.0%) after epoch 2" in shown_text and r"**\`bird\`** (70.0%) after epoch 2" in shown_text
+        assert "right" in shown_text and "wrong, true class dog" in shown_text and MARKUP not in shown_text and not at.exception
 
 
 def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page):
@@ -208,11 +208,13 @@ def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page
     at = open_page("train", run=RUN)
     assert not charts(at)
     press(at, "Fill in 3 earlier epochs")
-    _, told = drain(predict_saved_epochs(folder(own_trained), [1, 2, 3]))
+    _, predictions = drain(predict_saved_epochs(folder(own_trained), [1, 2, 3]))
     for position, chart in enumerate(charts(at)):
         assert all(line["x"] == [1, 2, 3] for line in chart["data"])
         top = max(chart["data"], key=lambda line: line["y"][-1])
-        assert top["y"] == [event.probabilities[position][int(np.argmax(told[-1].probabilities[position]))] for event in told]
+        assert top["y"] == [
+            event.probabilities[position][int(np.argmax(predictions[-1].probabilities[position]))] for event in predictions
+        ]
     assert len(charts(at)) == 2 and not any(label.startswith("Fill in") for label in labels(at))
     assert not any(isinstance(stored.event, TrackedPredictions) for stored in own_trained.log.read(RUN)), (
         "only who trains tells events"
@@ -259,21 +261,21 @@ def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty,
 
 
 def test_answers_are_found_by_the_image_however_many_were_pinned_meanwhile():
-    told = [
+    predictions = [
         TrackedPredictions(1, 3, ("a",), ((0.1, 0.9),)),
         TrackedPredictions(2, 6, ("b", "a"), ((1.0, 0.0), (0.3, 0.7))),
         TrackedPredictions(3, 9, ("b",), ((0.5, 0.5),)),
     ]
-    assert predictions_of(told, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and predictions_of(told, "c") == {}
+    assert predictions_of(predictions, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and predictions_of(predictions, "c") == {}
 
 
 def test_the_true_class_the_present_answer_and_what_was_ever_most_probable_are_drawn():
     rng = np.random.default_rng(0)
-    said = {number: tuple(rng.dirichlet(np.ones(200) / 20)) for number in range(1, 6)}
-    rarest = int(np.argmin(np.max(list(said.values()), 0)))
-    shown = shown_classes(said, rarest)
-    assert len(shown) == MAX_CLASSES and {rarest, int(np.argmax(said[5]))} <= set(shown)
-    assert shown == sorted(shown, key=lambda number: -said[5][number])
+    shown_text = {number: tuple(rng.dirichlet(np.ones(200) / 20)) for number in range(1, 6)}
+    rarest = int(np.argmin(np.max(list(shown_text.values()), 0)))
+    shown = shown_classes(shown_text, rarest)
+    assert len(shown) == MAX_CLASSES and {rarest, int(np.argmax(shown_text[5]))} <= set(shown)
+    assert shown == sorted(shown, key=lambda number: -shown_text[5][number])
 
 
 def test_classes_keep_their_colour_in_every_chart_and_no_two_lines_share_one():

@@ -48,8 +48,17 @@ def test_choosing_another_run_shows_it_and_changes_the_address(own_trained, open
 
 def test_an_unknown_run_is_a_sentence_and_another_one_is_shown(trained, open_page):
     at = open_page("train")
-    for asked in ("0099-digits", "nonsense", "../../etc/passwd", "..%2f..", "<b>bold</b>", "ü" * 200, "'; drop table runs", "\0"):
-        at.query_params["run"] = asked
+    for requests_of in (
+        "0099-digits",
+        "nonsense",
+        "../../etc/passwd",
+        "..%2f..",
+        "<b>bold</b>",
+        "ü" * 200,
+        "'; drop table runs",
+        "\0",
+    ):
+        at.query_params["run"] = requests_of
         at.run()
         (warning,) = at.warning
         assert "There is no run" in warning.value and "Choose from the list" in warning.value
@@ -178,7 +187,7 @@ def labels(at):
     return [button.label for button in at.button]
 
 
-def asked(store, run):
+def requests_of(store, run):
     return [(request.kind, request.body) for request in store.requests.take(run)]
 
 
@@ -189,12 +198,12 @@ def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty
         assert "Continue" not in labels(at) and "Resume" not in labels(at)
         named(at.button, "Pause").click().run()
         named(at.button, "Save now").click().run()
-        assert asked(empty, run) == [("pause", {}), ("save", {})]
+        assert requests_of(empty, run) == [("pause", {}), ("save", {})]
         empty.set_status(run, "paused")
         at.run()
         assert "paused" in badges(at) and "Pause" not in labels(at) and "Stop" in labels(at)
         named(at.button, "Continue").click().run()
-        assert asked(empty, run) == [("continue", {})] and not at.exception
+        assert requests_of(empty, run) == [("continue", {})] and not at.exception
 
 
 @pytest.mark.parametrize("status", ["queued", "finished", "stopped", "failed"])
@@ -213,7 +222,7 @@ def test_settings_are_changed_while_a_run_trains_and_only_those_that_were_given_
         named(at.number_input, "Epochs").set_value(40)
         named(at.number_input, "Learning rate").set_value(0.002).run()
         named(at.button, apply).click().run()
-        assert asked(empty, run) == [("change", {"epochs": 40, "learning_rate": 0.002})]
+        assert requests_of(empty, run) == [("change", {"epochs": 40, "learning_rate": 0.002})]
         empty.log.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
         at.run()
         assert named(at.number_input, "Epochs").value == 40 and named(at.button, apply).disabled
@@ -226,7 +235,7 @@ def test_a_change_that_cannot_be_is_refused_in_words_and_nothing_is_asked(empty,
         at = open_page("train", run=run)
         named(at.number_input, "Epochs").set_value(0).run()
         named(at.button, "Apply").click().run()
-        assert "Epochs" in at.error[0].value and asked(empty, run) == [] and not at.exception
+        assert "Epochs" in at.error[0].value and requests_of(empty, run) == [] and not at.exception
 
 
 def test_a_run_is_branched_from_one_of_its_epochs_with_other_settings_and_both_show_their_kinship(own_trained, open_page):

@@ -24,11 +24,11 @@ HOSTILE = '<script>alert(1)</script><img src="https://192.0.2.1/x"> "\'&amp; $bo
 
 def test_the_figures_are_the_evaluations_own():
     evaluation = evaluation_of()
-    labels, said = evaluation.labels, evaluation.logits.argmax(1)
+    labels, predicted = evaluation.labels, evaluation.logits.argmax(1)
     odds = np.exp(evaluation.logits.astype(np.float64))
     shares = odds / odds.sum(1, keepdims=True)
     _, read = report(evaluation)
-    assert read.figures["Test accuracy"].startswith(percent(accuracy_score(labels, said), 2))
+    assert read.figures["Test accuracy"].startswith(percent(accuracy_score(labels, predicted), 2))
     assert read.figures["Top-3 accuracy"] == percent(top_k_accuracy_score(labels, shares, k=3), 2)
     assert read.figures["Test loss"].startswith(f"{log_loss(labels, shares, labels=range(5)):.4f}")
     assert read.figures["Test images"] == "200"
@@ -47,19 +47,19 @@ def test_the_interval_is_wilsons():
 
 def test_every_class_and_every_cell_is_told():
     evaluation = evaluation_of()
-    labels, said = evaluation.labels, evaluation.logits.argmax(1)
+    labels, predicted = evaluation.labels, evaluation.logits.argmax(1)
     _, read = report(evaluation)
-    figures = zip(*precision_recall_fscore_support(labels, said), strict=True)
+    figures = zip(*precision_recall_fscore_support(labels, predicted), strict=True)
     expected = [[f"class{label}", *map(percent, shares), str(support)] for label, (*shares, support) in enumerate(figures)]
-    macro = precision_recall_fscore_support(labels, said, average="macro")[:3]
-    weighted = precision_recall_fscore_support(labels, said, average="weighted")[:3]
+    macro = precision_recall_fscore_support(labels, predicted, average="macro")[:3]
+    weighted = precision_recall_fscore_support(labels, predicted, average="weighted")[:3]
     *rows, of_classes, of_images = read.table("Precision")
     assert rows == expected
     assert of_classes[1:4] == list(map(percent, macro)) and of_images[1:4] == list(map(percent, weighted))
     matrix = read.table("Rows: true class")
     assert [row[0] for row in matrix] == list(evaluation.classes)
-    assert np.array([row[1:] for row in matrix], int).tolist() == confusion_matrix(labels, said).tolist()
-    wrong = confusion_matrix(labels, said) * (1 - np.eye(5, dtype=int))
+    assert np.array([row[1:] for row in matrix], int).tolist() == confusion_matrix(labels, predicted).tolist()
+    wrong = confusion_matrix(labels, predicted) * (1 - np.eye(5, dtype=int))
     assert [int(row[2]) for row in read.table("Most confused pairs")] == sorted(wrong.ravel()[wrong.ravel() > 0])[::-1][:10]
 
 
@@ -80,10 +80,10 @@ def test_a_class_without_images_has_no_figures():
 
 def test_the_worst_mistakes_are_the_very_images_in_the_order_of_their_loss():
     evaluation = evaluation_of()
-    images, said = images_of(evaluation), evaluation.logits.argmax(1)
+    images, predicted = images_of(evaluation), evaluation.logits.argmax(1)
     odds = np.exp(evaluation.logits.astype(np.float64))
     shares = odds / odds.sum(1, keepdims=True)
-    wrong = np.flatnonzero(said != evaluation.labels)
+    wrong = np.flatnonzero(predicted != evaluation.labels)
     worst = wrong[np.argsort(shares[wrong, evaluation.labels[wrong]], kind="stable")][:24]
     _, read = report(evaluation, images=images)
     assert len(read.images) == len(worst) == 24
@@ -91,8 +91,8 @@ def test_the_worst_mistakes_are_the_very_images_in_the_order_of_their_loss():
         with Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/png;base64,")))) as image:
             assert np.array_equal(np.asarray(image), images.images[index])
         true = evaluation.labels[index]
-        assert alt == f"Test image {index}: predicted class{said[index]}, true class class{true}"
-        assert caption.startswith(f"class{said[index]} {percent(shares[index].max())}")
+        assert alt == f"Test image {index}: predicted class{predicted[index]}, true class class{true}"
+        assert caption.startswith(f"class{predicted[index]} {percent(shares[index].max())}")
         assert f"class{true} {percent(shares[index, true])}Test image" in caption
         assert caption.endswith(f"Test image {index}: cats/{index}.png")
 

@@ -142,8 +142,8 @@ def test_changes_are_told_in_words_move_the_last_epoch_and_are_taken_back_by_a_r
     facts = history_of(events).snapshot()
     assert facts["changes"] == [{"step": 10, "text": "Learning rate 0.01, epochs 9"}]
     assert (facts["epochs_total"], facts["steps_total"]) == (9, 90)
-    kept, lost = (history_of([*events, STARTED, Resumed(step, step // 10)]).snapshot() for step in (10, 9))
-    assert (kept["epochs_total"], len(kept["changes"])) == (9, 1)
+    before, lost = (history_of([*events, STARTED, Resumed(step, step // 10)]).snapshot() for step in (10, 9))
+    assert (before["epochs_total"], len(before["changes"])) == (9, 1)
     assert (lost["epochs_total"], len(lost["changes"])) == (5, 0)
 
 

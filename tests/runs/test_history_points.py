@@ -25,10 +25,10 @@ def test_decimation_keeps_the_lowest_and_highest_point_of_every_stretch(seed: in
     assert (np.diff(xs) > 0).all()
     assert set(zip(xs.tolist(), ys.tolist(), strict=True)) <= set(zip(x.tolist(), y.tolist(), strict=True))
     whole = envelope_the_slow_way(x.tolist(), y.tolist(), limit // 2)
-    kept: dict[int, list[float]] = {}
+    envelope: dict[int, list[float]] = {}
     for px, py in zip(xs.tolist(), ys.tolist(), strict=True):
-        kept.setdefault(int((px - x[0]) * (limit // 2) // (x[-1] - x[0] + 1)), []).append(py)
-    assert {stretch: (min(values), max(values)) for stretch, values in kept.items()} == whole
+        envelope.setdefault(int((px - x[0]) * (limit // 2) // (x[-1] - x[0] + 1)), []).append(py)
+    assert {stretch: (min(values), max(values)) for stretch, values in envelope.items()} == whole
 
 
 def test_a_single_spike_among_a_hundred_thousand_points_survives():

@@ -151,12 +151,12 @@ def test_a_person_of_a_hundred_runs_is_counted_in_a_moment(home: Home):
 
 
 def test_the_states_after_epochs_are_dropped_and_all_else_of_the_run_stays(home: Home):
-    shelf = RunOrganizer(shared(home))
-    run = shelf.store.create(make_config())
+    organizer = RunOrganizer(shared(home))
+    run = organizer.store.create(make_config())
     fill(home.run_folder(run) / "epochs", 5000)
     fill(home.run_folder(run), 70)
     with pytest.raises(RunError, match="Stop it first"):
-        shelf.drop_epochs(run)
-    shelf.store.set_status(run, "finished")
-    assert shelf.drop_epochs(run) == 5000 and shelf.drop_epochs(run) == 0
+        organizer.drop_epochs(run)
+    organizer.store.set_status(run, "finished")
+    assert organizer.drop_epochs(run) == 5000 and organizer.drop_epochs(run) == 0
     assert {path.name for path in home.run_folder(run).iterdir()} == {"config.json", "weights.bin"}

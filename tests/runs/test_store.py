@@ -96,14 +96,14 @@ def test_whoever_sees_a_run_finds_its_folder_too(store: Store):
     """A worker that polls takes a run the moment it is in the queue; without its folder it could not lock it."""
     done, without_folder, seen = threading.Event(), [], set()
 
-    def look() -> None:
+    def read_repeatedly() -> None:
         while not done.is_set():
             for run in store.queue.waiting():
                 if run not in seen and not store.home.run_folder(run).is_dir():
                     without_folder.append(run)
                 seen.add(run)
 
-    looking = threading.Thread(target=look)
+    looking = threading.Thread(target=read_repeatedly)
     looking.start()
     try:
         for _ in range(150):

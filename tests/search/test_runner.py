@@ -60,8 +60,8 @@ def seen(store: Store, run: str, kind: type) -> list[Any]:
 
 
 def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: SearchStore, store: Store, image_folder: Path):
-    plan, told = ask_for(studies, image_folder, "learning_rate=0.001..0.01 log", "optimizer=adam,sgd"), []
-    work_off(studies, store, announce=told.append)
+    plan, announced = ask_for(studies, image_folder, "learning_rate=0.001..0.01 log", "optimizer=adam,sgd"), []
+    work_off(studies, store, announce=announced.append)
     trials, runs = studies.trials("it"), runs_of(studies, store)
     assert studies.status("it") == "done" and studies.active() == []
     assert [trial.state for trial in trials] == ["complete", "complete"] and trials[0].settings != trials[1].settings
@@ -70,7 +70,12 @@ def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: SearchStore, 
         assert run.config == plan.trial_config(trial.settings) and run.origin == f"{studies.search('it').origin}/{trial.number}"
         assert trial.value == max(epoch.val_accuracy for epoch in seen(store, run.id, Epoch))
         assert trial.seconds == run.summary["train_seconds"]
-    assert [(trial.number, trial.state) for trial in told] == [(0, "running"), (0, "complete"), (1, "running"), (1, "complete")]
+    assert [(trial.number, trial.state) for trial in announced] == [
+        (0, "running"),
+        (0, "complete"),
+        (1, "running"),
+        (1, "complete"),
+    ]
 
 
 def test_a_hopeless_trial_is_ended_early_and_its_run_says_so(studies: SearchStore, store: Store, image_folder: Path):

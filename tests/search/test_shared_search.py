@@ -44,8 +44,8 @@ def test_a_search_survives_the_sigkill_of_a_process_that_shares_it(home: Home, i
     out, err = second.communicate(timeout=300)
     assert second.returncode == 0, err
 
-    told, trials, runs = json.loads(out), studies.trials("shared"), store.runs()
-    assert told["status"] == studies.status("shared") == "done" and len(told["trials"]) == len(trials) == TRIALS
+    result, trials, runs = json.loads(out), studies.trials("shared"), store.runs()
+    assert result["status"] == studies.status("shared") == "done" and len(result["trials"]) == len(trials) == TRIALS
     assert {trial.state for trial in trials} == {"complete"} and len({str(trial.settings) for trial in trials}) == TRIALS
     assert sorted(trial.run for trial in trials) == sorted(run.id for run in runs) and len(runs) == TRIALS
     for trial in trials:

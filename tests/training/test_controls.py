@@ -201,11 +201,11 @@ def test_a_paused_training_takes_no_step_but_saves_and_changes_and_the_pause_cou
             steering.is_paused = len(waits) < 5
 
     events = train(tiny_config(image_folder, epochs=3), tmp_path, home, ask)
-    told = [event for event in events if isinstance(event, (Steps, Paused, Saved, Changed, Continued))]
-    names = [type(event).__name__ for event in told if event.step == 4]
+    reported = [event for event in events if isinstance(event, (Steps, Paused, Saved, Changed, Continued))]
+    names = [type(event).__name__ for event in reported if event.step == 4]
     assert names == ["Steps", "Paused", "Saved", "Changed", "Continued"] and waits == [4] * 5
     assert steps(events) == list(range(1, 4 * STEPS_PER_EPOCH + 1))
-    fourth, fifth = (event.seconds for event in told if isinstance(event, Steps) and event.step in (4, 5))
+    fourth, fifth = (event.seconds for event in reported if isinstance(event, Steps) and event.step in (4, 5))
     assert fifth - fourth < 1.5 < 5 * 0.4
 
 

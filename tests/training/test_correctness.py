@@ -52,11 +52,11 @@ def train(config: Any, folder: Path, home: Home, until: Callable[[Event], bool] 
 
 def files(folder: Path) -> dict[str, list[np.ndarray]]:
     """What the run's learning files hold, by their names."""
-    kept = {}
+    contents = {}
     for path in sorted((folder / TRAINING_DYNAMICS).iterdir()):
         with np.load(path) as columns:
-            kept[path.name] = [columns[name] for name in sorted(columns)]
-    return kept
+            contents[path.name] = [columns[name] for name in sorted(columns)]
+    return contents
 
 
 def assert_same_files(one: Path, other: Path) -> None:
@@ -69,12 +69,12 @@ def assert_same_files(one: Path, other: Path) -> None:
 def test_every_image_gets_its_own_prediction_whatever_the_order(monkeypatch: pytest.MonkeyPatch, most: int):
     monkeypatch.setattr(correctness, "MAX_TENSORS", most)
     truth, order = torch.rand(100) < 0.5, torch.randperm(100)
-    kept = CorrectnessTracker()
+    tracker = CorrectnessTracker()
     for batch in order.split(7):
-        assert kept.by_image(order) is None
-        kept.record(truth[batch])
-        assert len(kept._batches) <= most + 1
-    assert torch.equal(kept.by_image(order), truth)
+        assert tracker.by_image(order) is None
+        tracker.record(truth[batch])
+        assert len(tracker._batches) <= most + 1
+    assert torch.equal(tracker.by_image(order), truth)
 
 
 @pytest.mark.parametrize("chosen", [{}, {"mixup": 0.5, "flip": "alternating"}, {"model": "speed", "ema": 0.9, "batch_size": 20}])
@@ -174,8 +174,13 @@ def test_a_checkpoint_of_an_earlier_version_continues_and_leaves_its_broken_epoc
     save_checkpoint(folder, state)
     train(config, folder, home, resume=True)
     source = open_source(config.data, home)
-    kept = read_dynamics(folder, "train", TRAINED - VALIDATED, source.info.fingerprint)
-    assert kept.epochs == (1, 3) and len(kept.notes) == 1 and is_a_sentence(kept.notes[0]) and "Epoch 2" in kept.notes[0]
+    dynamics = read_dynamics(folder, "train", TRAINED - VALIDATED, source.info.fingerprint)
+    assert (
+        dynamics.epochs == (1, 3)
+        and len(dynamics.notes) == 1
+        and is_a_sentence(dynamics.notes[0])
+        and "Epoch 2" in dynamics.notes[0]
+    )
     mine, theirs = (torch.load(place / WEIGHTS, weights_only=True) for place in (folder, tmp_path / "whole"))
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
@@ -215,9 +220,9 @@ def test_a_branch_begins_with_what_its_parent_had_learned_until_then(store: Stor
 
 
 def test_an_epoch_that_was_noted_is_not_carried_in_the_states_after_it(home: Home, image_folder: Path, tmp_path: Path):
-    kept = CorrectnessTracker()
-    kept.record(torch.tensor([True, False]))
-    assert kept.state_dict()["shown"].tolist() == [True, False]
-    kept.validation = torch.tensor([True])
-    assert kept.state_dict() == {"shown": None}
-    assert replace(kept).state_dict() == {"shown": None}
+    tracker = CorrectnessTracker()
+    tracker.record(torch.tensor([True, False]))
+    assert tracker.state_dict()["shown"].tolist() == [True, False]
+    tracker.validation = torch.tensor([True])
+    assert tracker.state_dict() == {"shown": None}
+    assert replace(tracker).state_dict() == {"shown": None}

@@ -151,8 +151,8 @@ def test_corrected_labels_and_excluded_images_need_no_new_training(
     assert len(watched.learned) == trained and np.array_equal(after.logits, before.logits)
     images = finish(load_all_training_images(source))
     evaluation = after.evaluate(images)
-    kept = np.flatnonzero(rows != rows[5])
-    assert np.array_equal(evaluation.logits, before.logits[kept]) and np.array_equal(evaluation.labels, images.labels)
+    remaining = np.flatnonzero(rows != rows[5])
+    assert np.array_equal(evaluation.logits, before.logits[remaining]) and np.array_equal(evaluation.labels, images.labels)
     assert evaluation.labels[2] != labels[2]
     assert evaluation.key != before.evaluate(images.take(np.arange(5))).key
 

@@ -127,13 +127,13 @@ def test_a_run_that_diverges_names_a_lower_learning_rate_and_keeps_the_best_of_e
     (tmp_path / "run").mkdir()
     late = {"schedule": "linear", "knots": "0:0.0001, 0.5:0.0001, 0.51:1, 1:1", "warmup": 0}  # calm for half of the epochs
     config = tiny_config(image_folder, epochs=8, optimizer="sgd", learning_rate=rate, momentum=0.9, **late)
-    seen, kept = [], b""
+    seen, saved = [], b""
     with pytest.raises(DivergedError, match=words) as problem:
         for event in train_run(config, tmp_path / "run", home):
             seen.append(event)
             if isinstance(event, Epoch) and event.is_best:
-                kept = (tmp_path / "run" / WEIGHTS).read_bytes()
-    assert is_a_sentence(problem.value) and kept == (tmp_path / "run" / WEIGHTS).read_bytes() != b""
+                saved = (tmp_path / "run" / WEIGHTS).read_bytes()
+    assert is_a_sentence(problem.value) and saved == (tmp_path / "run" / WEIGHTS).read_bytes() != b""
     assert all(np.isfinite(event.loss).all() for event in seen if isinstance(event, Steps))
     figures = [(event.val_accuracy, -event.val_loss) for event in seen if isinstance(event, Epoch)]
     loss, accuracy = validation_figures(config, tmp_path / "run", home)
