@@ -51,7 +51,7 @@ def test_the_form_is_painted_before_the_costs_are_known_and_does_not_move_when_t
     raise AssertionError(f"the form waited for the costs {TRIES} times")
 
 
-def test_a_learning_rate_is_found_with_its_progress_shown_and_taken_with_the_keyboard(page, server):
+def test_the_learning_rate_finder_shows_progress_and_its_result_is_applied_by_keyboard(page, server):
     visit(page, server, "configure")
     page.get_by_role("button", name="Find a learning rate").click()
     expect(page.get_by_text("Trying learning rates")).to_be_visible()
@@ -66,7 +66,7 @@ def test_a_learning_rate_is_found_with_its_progress_shown_and_taken_with_the_key
     assert_sound(page)
 
 
-def test_settings_saved_as_a_file_come_back_from_it(page, server, tmp_path):
+def test_settings_are_saved_to_a_file_and_loaded_from_it(page, server, tmp_path):
     visit(page, server, "configure")
     pick(page, "Optimizer", "muon")
     fill(page, "Epochs", 7)
@@ -89,7 +89,7 @@ def test_settings_saved_as_a_file_come_back_from_it(page, server, tmp_path):
     assert_sound(page)
 
 
-def test_every_tab_fits_a_phone_is_reached_by_the_keyboard_and_every_control_says_what_it_is(page, server):
+def test_every_tab_fits_a_phone_works_by_keyboard_and_names_its_controls(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, server, "configure")
     first, below = (page.get_by_role("button", name=name).bounding_box() for name in ("Start training", "Save settings"))

@@ -50,7 +50,7 @@ def await_step(page, step, channel=None):
         expect(page.locator(".conv-channel")).to_have_value(str(channel))
 
 
-def test_the_sum_at_a_pixel_is_the_networks_own(page, server, outputs):
+def test_the_sum_at_a_pixel_equals_the_output_of_the_model(page, server, outputs):
     visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     channel = int(page.locator(".conv-channel").input_value())
@@ -73,7 +73,7 @@ def test_the_sum_at_a_pixel_is_the_networks_own(page, server, outputs):
     assert float(after.rpartition("= ")[2].rstrip(".").replace("−", "-")) == pytest.approx(pooled, abs=1e-4)
 
 
-def test_a_step_is_chosen_and_a_pixel_moved_from_the_keyboard(page, server, outputs):
+def test_a_step_and_a_pixel_are_chosen_by_keyboard(page, server, outputs):
     visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     page.locator(".conv-strip [aria-current=true]").focus()
@@ -100,7 +100,7 @@ def test_a_step_is_chosen_and_a_pixel_moved_from_the_keyboard(page, server, outp
     assert_sound(page)
 
 
-def test_the_window_slides_by_itself_and_it_fits_a_phone(page, server):
+def test_the_window_slides_automatically_and_the_view_fits_a_phone(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
@@ -119,7 +119,7 @@ def test_the_window_slides_by_itself_and_it_fits_a_phone(page, server):
     assert_sound(page)
 
 
-def test_a_layer_of_plain_numbers_has_inputs_and_units(page, server):
+def test_a_linear_layer_has_inputs_and_units(page, server):
     visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     page.locator(".conv-strip button", has_text="classifier.4").click()
@@ -137,7 +137,7 @@ def write(page, layer):
     return use_module(page, "convolution/sentences", f"module.writeStep({layer}, [0, 0], 0).lines")
 
 
-def test_where_there_is_no_bias_none_is_added_and_a_norm_is_explained(page):
+def test_no_bias_is_added_where_there_is_none_and_a_norm_is_explained(page):
     weighted = "{ hasKernels: true, inputs: [0], total: 1, inSize: [1, 1], contributions: () => [6], valuesIn: () => [[2]], kernel: () => [[3]], bias: 0 }"
     norm = "{ kind: 'norm', scale: [2], shift: [1], maps: [3], valueAt: (values) => values[0] }"
     assert write(page, weighted) == ["The products 6.0000, no bias = 6.0000"]

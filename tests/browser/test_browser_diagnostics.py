@@ -19,7 +19,7 @@ def report(losses: list[float], last: int) -> Steps:
     return Steps(1, last, 64 * last, tuple(losses), (0.1,) * len(losses), 0.9, 1000.0, 0.01 * last, 0.01 * last, 1.0)
 
 
-def test_a_finding_appears_while_the_run_trains_and_its_button_opens_the_form_with_the_change(
+def test_a_finding_appears_during_training_and_its_button_opens_the_form_with_the_change(
     page: Page, server: Server, store: Store
 ):
     run = store.create(make_config(learning_rate=0.9, epochs=33), status="running")

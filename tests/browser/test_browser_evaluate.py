@@ -39,7 +39,7 @@ def cell(page, true, predicted):
     return page.locator(f".matrix button[data-cell='{true}-{predicted}']")
 
 
-def test_a_press_on_a_cell_shows_its_very_images_and_leads_back_and_the_table_stays(page, server, store):
+def test_a_click_on_a_cell_shows_its_images_and_the_table_stays(page, server, store):
     evaluation = mixed_up(store)
     wrong = evaluation.confusion - np.diag(evaluation.confusion.diagonal())
     (true, predicted), count = np.unravel_index(wrong.argmax(), wrong.shape), int(wrong.max())
@@ -78,7 +78,7 @@ def test_a_press_on_a_cell_shows_its_very_images_and_leads_back_and_the_table_st
     assert_sound(page)
 
 
-def test_on_a_phone_the_matrix_scrolls_in_its_frame_and_the_names_stay(page, server, store):
+def test_on_a_phone_the_matrix_scrolls_and_the_class_names_stay(page, server, store):
     page.set_viewport_size(PHONE)
     visit(page, server, "evaluate", ADDRESS)
     frame, head = page.locator(".matrix-frame"), page.locator(".matrix tbody th").first
@@ -93,7 +93,7 @@ def test_on_a_phone_the_matrix_scrolls_in_its_frame_and_the_names_stay(page, ser
     assert_sound(page)
 
 
-def test_every_choice_of_a_view_holds_and_the_address_follows_and_leads_back(page, server):
+def test_every_view_can_be_chosen_and_is_in_the_address(page, server):
     visit(page, server, "evaluate", f"?run={RUN}&view=Calibration")
     for name, address in (("Metrics", "Metrics"), ("Mistakes", "Mistakes"), ("Export", "Export"), ("Compare", "Compare")):
         choice = page.get_by_role("radio", name=name, exact=True)
@@ -105,7 +105,7 @@ def test_every_choice_of_a_view_holds_and_the_address_follows_and_leads_back(pag
     expect(page.get_by_role("radio", name="Compare", exact=True)).to_be_checked()
 
 
-def test_long_work_shows_its_progress_stops_at_cancel_and_can_be_started_again_while_others_read_on(page, server, open_tab):
+def test_long_work_can_be_cancelled_and_restarted_while_another_tab_is_used(page, server, open_tab):
     visit(page, server, "evaluate", f"?run={RUN}&view=Mistakes&list=Probable+label+errors")
     page.get_by_role("radio", name="training").click()
     settle(page)

@@ -5,7 +5,7 @@ from tests.browser.pilot import assert_sound
 from tests.pages.studio_harness import Server
 
 
-def test_one_button_and_one_drawing_lead_from_nothing_to_a_digit_that_is_read_right(page, tmp_path, record_property):
+def test_one_click_and_one_drawing_lead_to_a_digit_that_is_classified_correctly(page, tmp_path, record_property):
     server = Server(tmp_path)
     try:
         happened = play_first_minutes(page, server.url)

@@ -40,7 +40,7 @@ def predicted_class(page: Page) -> str:
     return answer(page).inner_text()
 
 
-def test_at_least_nine_of_the_ten_digits_drawn_with_the_mouse_are_read_right_and_those_drawn_with_a_finger(page, server):
+def test_digits_drawn_with_mouse_or_finger_are_classified_correctly(page, server):
     visit(page, server, "gallery", RUN)
     read = {}
     for digit, strokes in DIGITS.items():
@@ -57,7 +57,7 @@ def test_at_least_nine_of_the_ten_digits_drawn_with_the_mouse_are_read_right_and
     assert_sound(page)
 
 
-def test_strokes_are_taken_back_and_brought_back_and_rubbed_out(page, server):
+def test_strokes_are_undone_redone_and_erased(page, server):
     visit(page, server, "gallery", RUN)
     draw_with_mouse(page, [*DIGITS["1"], [(0.1, 0.5), (0.9, 0.5)]])
     assert is_white(page, (0.8, 0.5))
@@ -85,7 +85,7 @@ def test_strokes_are_taken_back_and_brought_back_and_rubbed_out(page, server):
     assert_sound(page)
 
 
-def test_the_answer_comes_while_the_pen_is_down(page, server):
+def test_the_prediction_appears_while_the_pen_is_down(page, server):
     visit(page, server, "gallery", RUN)
     first, *others = canvas_points(page, DIGITS["0"][0])
     page.mouse.move(*first)
@@ -99,7 +99,7 @@ def test_the_answer_comes_while_the_pen_is_down(page, server):
     assert_sound(page)
 
 
-def test_an_image_pasted_anywhere_on_the_page_is_read_right(page, server, tmp_path):
+def test_an_image_pasted_anywhere_on_the_page_is_classified_correctly(page, server, tmp_path):
     images, labels = read_digits(tmp_path)["test"]
     zero, out = images[labels == 0][0].squeeze(), io.BytesIO()
     Image.fromarray(zero).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
@@ -118,7 +118,7 @@ def test_an_image_pasted_anywhere_on_the_page_is_read_right(page, server, tmp_pa
     assert_sound(page)
 
 
-def test_a_digit_drawn_with_a_finger_on_a_phone_is_read_right_and_does_not_scroll_the_page(page, server):
+def test_a_digit_drawn_with_a_finger_on_a_phone_is_classified_correctly_and_does_not_scroll_the_page(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, server, "gallery", RUN)
     canvas_points(page, [(0, 0)])
@@ -149,7 +149,7 @@ def test_a_drawing_is_still_there_after_a_visit_to_another_page(page, server):
     assert_sound(page)
 
 
-def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_image_gets_a_sentence(page, server, tmp_path):
+def test_an_uploaded_digit_is_classified_correctly_and_a_file_that_is_no_image_is_refused(page, server, tmp_path):
     images, labels = read_digits(tmp_path)["test"]
     zero, out = images[labels == 0][0].squeeze(), io.BytesIO()
     Image.fromarray(zero).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")

@@ -16,7 +16,7 @@ IS_MARKED = f"{LOSS}.theVeryNode === true"
 RANGES = f"[...{LOSS}.layout.xaxis.range, ...{LOSS}.layout.yaxis.range]"
 
 
-def test_points_epochs_and_the_best_epochs_star_appear_as_they_happen_without_a_rerun(page, server, store):
+def test_steps_epochs_and_the_star_of_the_best_epoch_appear_live_without_a_rerun(page, server, store):
     with trained_here(store) as run:
         store.log.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started(), steps(1, 4)])
         visit(page, server, "train", f"?run={run}")
@@ -72,7 +72,7 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
         assert points(page) == list(range(1, 111))
 
 
-def test_a_reloaded_tab_and_a_second_tab_show_the_same_run_going_on(page, open_tab, server, store):
+def test_a_reloaded_tab_and_a_second_tab_show_the_same_live_run(page, open_tab, server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(1000, 1), steps(1, 50)])
         visit(page, server, "train", f"?run={run}")
@@ -90,7 +90,7 @@ def test_a_reloaded_tab_and_a_second_tab_show_the_same_run_going_on(page, open_t
             assert f"run={run}" in tab.url
 
 
-def test_points_missed_while_the_connection_was_gone_arrive_when_it_is_back(page, server, store):
+def test_points_missed_while_offline_arrive_after_reconnection(page, server, store):
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
 
@@ -114,7 +114,7 @@ def test_points_missed_while_the_connection_was_gone_arrive_when_it_is_back(page
         assert page.evaluate(IS_MARKED)
 
 
-def test_a_long_run_stays_a_bounded_number_of_points_with_its_envelope(page, server, store):
+def test_a_long_run_is_drawn_with_a_bounded_number_of_points_and_its_envelope(page, server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(5000, 1), steps(1, 1000)])
         visit(page, server, "train", f"?run={run}")
@@ -128,7 +128,7 @@ def test_a_long_run_stays_a_bounded_number_of_points_with_its_envelope(page, ser
     assert (max(y), min(y)) == (loss(1), loss(5000))
 
 
-def test_the_end_of_a_run_is_shown_by_itself(page, server, store):
+def test_the_end_of_a_run_is_shown_without_a_rerun(page, server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(10, 1), steps(1, 10), epoch(1, 10)])
         visit(page, server, "train", f"?run={run}")
@@ -211,7 +211,7 @@ def running_means(values, factor):
     return [np.average(values[: len(weight)], weights=weight) for weight in weights]
 
 
-def test_the_smoothed_curve_is_the_bias_corrected_running_mean_of_all_steps_however_they_came(page):
+def test_the_smoothed_curve_is_the_bias_corrected_running_mean_in_any_batching(page):
     values = np.random.default_rng(0).random(70)
     for cuts in ([], [1, 30], range(1, 70)):
         ends = [0, *cuts, 70]
@@ -248,7 +248,7 @@ def test_a_page_that_opens_a_long_run_draws_its_smoothed_curve_from_the_means(pa
     assert longer[: len(x)] == x and longer[len(x) :] == list(range(10_001, 10_101))
 
 
-def test_a_run_that_is_paused_while_it_validates_is_called_paused(page, server, store):
+def test_a_run_that_is_paused_during_validation_is_shown_as_paused(page, server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(), steps(1, 10), Progress("Validating", 1, 2)])
         visit(page, server, "train", f"?run={run}")

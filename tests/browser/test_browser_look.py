@@ -34,9 +34,7 @@ FAINT = """() => {
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_on_a_phone_and_asked_for_nonsense_a_page_is_sound_legible_needs_no_sideways_scrolling_and_asks_no_other_host(
-    page, server, watched, name
-):
+def test_a_page_with_a_nonsense_address_works_on_a_phone_in_both_themes(page, server, watched, name):
     page.set_viewport_size(PHONE)
     visit(page, server, name, NONSENSE)
     assert_sound(page)
@@ -58,7 +56,7 @@ def test_on_a_phone_and_asked_for_nonsense_a_page_is_sound_legible_needs_no_side
     assert watched.foreign == []
 
 
-def test_a_walk_through_every_page_asks_nobody_but_this_machine(page, server, watched):
+def test_no_page_sends_requests_to_another_host(page, server, watched):
     visit(page, server, "start")
     for name in PAGES[1:]:
         page.locator("[data-testid=stSidebarNavLink]").get_by_text(name.title(), exact=True).click()
@@ -75,7 +73,7 @@ def test_a_walk_through_every_page_asks_nobody_but_this_machine(page, server, wa
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_a_link_gives_is_shown_letter_for_letter_and_leads_nowhere(page, server, text):
+def test_text_from_a_link_is_shown_literally(page, server, text):
     visit(page, server, "configure", "?data=digits&epochs=" + quote(text))
     refusal = page.locator("[data-testid=stAlert]").filter(has_text="was given")
     expect(refusal).to_be_visible()
@@ -84,7 +82,7 @@ def test_what_a_link_gives_is_shown_letter_for_letter_and_leads_nowhere(page, se
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-def test_what_stands_below_a_runs_live_panel_does_not_jump_when_the_panel_is_there(page, server, width):
+def test_the_page_does_not_jump_when_the_live_panel_appears(page, server, width):
     page.add_init_script("""window.heights = []; (function look() {
         const place = document.querySelector("[class*=st-key-live-]");
         if (place && !place.querySelector(".live")) window.heights.push(place.getBoundingClientRect().height);
@@ -98,7 +96,7 @@ def test_what_stands_below_a_runs_live_panel_does_not_jump_when_the_panel_is_the
     assert before == pytest.approx(panel, rel=0.15)
 
 
-def test_a_link_that_the_keyboard_reaches_is_ringed(page, server):
+def test_a_link_with_keyboard_focus_has_an_outline(page, server):
     visit(page, server, "start")
     page.get_by_role("button", name="Train on digits now").focus()
     for _ in range(2):  # past the card's heading

@@ -55,7 +55,7 @@ def shown(page):
     )
 
 
-def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page, server, store):
+def test_a_point_shows_its_thumbnail_and_a_box_shows_the_images_in_it(page, server, store):
     config = store.run(RUN).config
     evaluation = finish(evaluate_run(RUN, config, store.home))
     images = finish(load_split(open_source(config.data, store.home), config, "test"))

@@ -19,7 +19,7 @@ from tests.pages.studio_harness import ENDS_WITHIN, ONE_THREAD, ROOT, Server
 STOPS_WITHIN = 2.0  # seconds from the click to the stored status
 
 
-def test_the_first_page_is_painted_before_torch_is_loaded_and_one_click_trains_until_the_server_is_told_to_end(page, tmp_path):
+def test_the_first_page_is_painted_without_torch_and_one_click_trains_until_the_server_is_stopped(page, tmp_path):
     server = Server(tmp_path)
     try:
         store = Store(Home(tmp_path))
@@ -163,7 +163,7 @@ def test_a_run_started_in_a_terminal_appears_live_in_the_dashboard(page, server,
     assert_sound(page)
 
 
-def test_a_stopped_run_goes_on_in_the_same_chart_to_its_end_without_a_gap_or_a_double_point(page, server, store):
+def test_a_stopped_run_is_resumed_in_the_same_chart_without_a_gap_or_a_double_point(page, server, store):
     run = store.create(make_config(epochs=6, patience=6))
     visit(page, server, "train", f"?run={run}")
     page.wait_for_function(f"({LOSS}?.data?.[3].x.length ?? 0) === 1", timeout=60_000)
@@ -188,7 +188,7 @@ def test_a_stopped_run_goes_on_in_the_same_chart_to_its_end_without_a_gap_or_a_d
     assert_sound(page)
 
 
-def test_the_form_refuses_by_name_shows_what_it_will_use_and_brings_each_data_sets_defaults(page, server, store):
+def test_the_form_names_a_wrong_field_and_applies_the_defaults_of_each_data_set(page, server, store):
     before = store.runs()
     visit(page, server, "configure")
     epochs, flip = number_field(page, "Epochs"), page.get_by_role("combobox", name="Horizontal flip")

@@ -5,7 +5,7 @@ from tests.browser.pilot import assert_sound, visit
 RUN = "0001-digits"
 
 
-def test_a_report_is_downloaded_and_opens_from_the_disk_without_asking_for_anything(page, chromium, server, watched, tmp_path):
+def test_a_report_is_downloaded_and_opens_from_disk_without_further_requests(page, chromium, server, watched, tmp_path):
     visit(page, server, "evaluate", f"?run={RUN}&view=Export")
     page.get_by_role("button", name="Make the report").click()
     with page.expect_download() as download:

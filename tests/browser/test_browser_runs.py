@@ -66,7 +66,7 @@ def test_a_click_on_a_run_in_the_tree_opens_it(page, server, store):
     assert_sound(page)
 
 
-def test_ticked_runs_are_downloaded_as_a_zip_of_tables(page, server, store):
+def test_selected_runs_are_downloaded_as_a_zip_of_tables(page, server, store):
     run = store.create(make_config(), status="finished")
     store.log.append(run, [started(), steps(1, 10)])
     visit(page, server, "runs")

@@ -22,9 +22,7 @@ def image_folder(tmp_path_factory):
     return write_images(tmp_path_factory.mktemp("search") / "pictures")
 
 
-def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_settings_fill_the_form(
-    page, server, store, image_folder
-):
+def test_a_search_of_three_trials_runs_to_its_end_and_its_best_settings_fill_the_form(page, server, store, image_folder):
     visit(page, server, "search")
     pick(page, "Data set", "A folder or zip archive on this machine")
     folder = page.get_by_role("textbox", name="Folder or zip archive")
@@ -58,7 +56,7 @@ def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_s
     assert_sound(page)
 
 
-def test_a_search_is_cancelled_goes_on_and_its_chart_is_moved_sideways_on_a_phone(page, server, store, image_folder):
+def test_a_search_is_cancelled_and_resumed_and_its_chart_scrolls_on_a_phone(page, server, store, image_folder):
     studies = SearchStore(store.home)
     space = parse_space(["learning_rate=0.0001..0.05 log", "dropout=0..0.5", "batch_norm=on,off"])
     studies.create(SearchPlan("many", tiny_config(image_folder, epochs=1), space, trials=50, prune=False))

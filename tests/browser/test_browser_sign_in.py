@@ -52,7 +52,7 @@ UPLOAD = "/_stcore/upload_file/session/file"
 OWN_ROUTES = ("/api/runs/0001-digits/events", "/api/events?run=0001-digits", "/api/plotly.min.js")
 
 
-def test_strangers_get_the_door_and_no_stream(page: Page, shared: Server):
+def test_strangers_see_the_sign_in_page_and_get_no_stream(page: Page, shared: Server):
     visit(page, shared, "train", "?run=0001-digits")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(page.get_by_test_id("stSidebarNavLink")).to_have_count(0)
@@ -62,7 +62,7 @@ def test_strangers_get_the_door_and_no_stream(page: Page, shared: Server):
     assert answer(shared, UPLOAD, cookies_of(page.context), "PUT") == 401
 
 
-def test_through_the_provider_in_and_out_again(page: Page, shared: Server, provider: Provider):
+def test_a_person_signs_in_and_out_through_the_provider(page: Page, shared: Server, provider: Provider):
     provider.person = {"sub": "7", "email": ANN, "email_verified": True}
     visit(page, shared, "start")
     page.get_by_role("button", name="Sign in").click()
@@ -94,7 +94,7 @@ def test_through_the_provider_in_and_out_again(page: Page, shared: Server, provi
     assert answer(shared, OWN_ROUTES[0], cookies_of(page.context)) == 401
 
 
-def test_a_teacher_comes_in_as_such(page: Page, shared: Server, provider: Provider):
+def test_a_teacher_signs_in_as_a_teacher(page: Page, shared: Server, provider: Provider):
     provider.person = {"sub": "8", "email": TEACHER}
     visit(page, shared, "start")
     page.get_by_role("button", name="Sign in").click()

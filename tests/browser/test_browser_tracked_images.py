@@ -25,7 +25,7 @@ def epoch_events(number: int, name: str, probability: float) -> list[object]:
     ]
 
 
-def test_a_chart_grows_with_every_epoch_and_is_left_alone_between_them(page, server, store):
+def test_a_chart_grows_with_every_epoch_and_is_not_redrawn_between_them(page, server, store):
     tracked = TrackedImage(np.full((32, 32, 1), 200, np.uint8), MARKUP, 0)
     with trained_here(store) as run:
         add_tracked_images(store.home.run_folder(run), [tracked])

@@ -31,7 +31,7 @@ def test_every_part_can_be_measured(colours_copy: Trained, capsys, split, images
     assert np.array(result["confusion"]).sum() == images
 
 
-def test_the_network_after_a_kept_epoch_can_be_measured_and_one_that_was_not_kept_is_refused(colours_copy: Trained, capsys):
+def test_the_network_after_a_saved_epoch_can_be_measured_and_one_that_was_not_saved_is_refused(colours_copy: Trained, capsys):
     (epoch, *_) = saved_epochs(colours_copy.folder)
     expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, epoch=epoch))
     result = answer(capsys, "evaluate", colours_copy.id, "--epoch", epoch)

@@ -19,7 +19,7 @@ from tests.conftest import Trained
 from tests.helpers import is_a_sentence, start_process, tiny_config
 
 
-def test_evaluate_predict_and_runs_agree_with_what_training_said(
+def test_evaluate_predict_and_runs_agree_with_training(
     digits_copy: Trained, digits_run: Trained, capsys: Capture, digit_files: list[Path]
 ):
     trained = json.loads(digits_run.out)
@@ -108,7 +108,9 @@ def test_an_image_whose_file_name_is_no_text_is_classified_too(digits_copy: Trai
     assert re.search(r"caf.*\.png: \d ", capsys.readouterr().out)
 
 
-def test_what_was_converted_in_an_image_is_told_beside_the_answer(digits_copy: Trained, capsys: Capture, digit_files: list[Path]):
+def test_the_conversion_of_an_image_is_reported_beside_the_prediction(
+    digits_copy: Trained, capsys: Capture, digit_files: list[Path]
+):
     with Image.open(digit_files[1]) as image:
         image.convert("RGBA").save(digit_files[1])
     capsys.readouterr()

@@ -22,7 +22,7 @@ def rows_of(table: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(table.open(encoding="utf-8-sig", newline="")))
 
 
-def test_a_folder_is_answered_into_a_table_as_its_images_are_one_by_one(
+def test_a_folder_gets_the_predictions_of_its_single_images_in_a_table(
     colours_copy: Trained, image_folder: Path, capsys, tmp_path
 ):
     table = tmp_path / "answers.csv"
@@ -46,7 +46,7 @@ def test_a_folder_is_answered_into_a_table_as_its_images_are_one_by_one(
     }
 
 
-def test_what_has_no_answer_is_told_and_stands_in_the_table(colours_copy: Trained, capsys, tmp_path):
+def test_images_without_a_prediction_are_reported_and_in_the_table(colours_copy: Trained, capsys, tmp_path):
     source = write_zip(tmp_path / "in.zip", {"a.png": encoded(noise(1)), "b.png": b"no image", "../c.png": encoded(noise(2))})
     output = answer(capsys, source, "--csv", tmp_path / "out.csv", status=2)
     assert "1 images" not in output.out and "1 image classified" in output.out

@@ -16,7 +16,7 @@ from tests.conftest import Trained
 from tests.helpers import tiny_config
 
 
-def test_no_runs_yet_is_said_and_listed_as_nothing(home: Home, capsys: Capture):
+def test_an_empty_store_gives_a_message_and_an_empty_list(home: Home, capsys: Capture):
     assert main(["runs"]) == 0
     assert NO_RUNS in capsys.readouterr().out
     assert answer(capsys, "runs") == []

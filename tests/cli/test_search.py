@@ -33,7 +33,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err.removeprefix("Error: ").strip()
 
 
-def test_a_search_is_begun_told_listed_and_removed(home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_search_is_started_shown_listed_and_removed(home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]):
     vary = ("--vary", "optimizer=adam,sgd", "--sampler", "grid", "--trials", "9", "--seed", "3")
     answer = search(capsys, "two", *vary, "--data", str(image_folder), *BASE)
     assert (answer["search"], answer["status"], len(answer["trials"])) == ("two", "done", 2)
@@ -80,7 +80,7 @@ def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, image_folder: Path):
         (("x", "--vary", "batch_size=2000,4000", "--data", "digits"), "Batch size is 2,000"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence(
+def test_what_cannot_be_done_is_refused_with_a_message(
     home: Home, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], expected: str
 ):
     message = refused(capsys, *arguments)
@@ -88,14 +88,12 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     assert SearchStore(home).names() == []
 
 
-def test_a_batch_size_that_no_trial_takes_is_not_asked_of_the_images(home: Home):
+def test_only_batch_sizes_of_the_trials_are_checked_against_the_images(home: Home):
     (start,) = SearchPlan("x", make_config(batch_size=4000), parse_space(["batch_size=8..16"])).configs_to_check()
     assert start.batch_size == 8 and check_can_start(start, Store(home)).name == "digits"
 
 
-def test_a_search_that_is_done_is_neither_joined_nor_gone_on_with(
-    home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_a_completed_search_is_neither_joined_nor_resumed(home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]):
     vary = ("--vary", "cutmix=0.5,1", "--schedule", "plateau")  # impossible together: nothing is trained
     assert search(capsys, "none", *vary, "--data", str(image_folder), *BASE)["status"] == "done"
     assert "is done" in refused(capsys, "none", "--join")

@@ -103,7 +103,7 @@ def test_help_explains_every_setting(capsys: Capture):
     assert "1 to 1,000" in text and "--no-nesterov" in text and "off, random or alternating" in text
 
 
-def test_a_training_that_fails_ends_with_status_2_a_sentence_and_its_json(home: Home, capsys: Capture, image_folder: Path):
+def test_a_training_that_fails_ends_with_status_2_a_message_and_its_json(home: Home, capsys: Capture, image_folder: Path):
     settings = ["--batch-size", "8", "--optimizer", "sgd", "--learning-rate", "10", "--schedule", "constant", "--epochs", "50"]
     assert main(["train", "--data", str(image_folder), "--device", "cpu", *settings, "--json"]) == 2
     captured = capsys.readouterr()
@@ -170,7 +170,7 @@ def test_a_settings_file_that_cannot_be_used_is_refused(
     assert Store(home).runs() == []
 
 
-def test_what_cannot_be_resumed_is_refused_in_words(colours_copy: Trained, capsys: Capture):
+def test_what_cannot_be_resumed_is_refused_with_a_message(colours_copy: Trained, capsys: Capture):
     waiting = colours_copy.store.create(make_config())
     assert f"Run {colours_copy.id} is finished. Only a run" in refusal(capsys, "resume", colours_copy.id)
     assert f"Run {waiting} is queued" in refusal(capsys, "resume", "latest")

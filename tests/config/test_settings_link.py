@@ -103,7 +103,7 @@ def test_what_a_setting_cannot_be_is_refused_by_name_and_the_rest_is_taken(name,
     assert sentence.startswith(expected) and len(sentence) < 400 and sentence.encode()
 
 
-def test_of_many_refusals_the_first_are_told():
+def test_of_many_refusals_the_first_are_reported():
     read = read_link({f"x{number}": "1" for number in range(1000)})
     assert len(read.refused) == 6 and read.refused[-1] == "995 more parameters of the link were refused."
     assert read_link({f"x{number}": "1" for number in range(6)}).refused[-1] == "1 more parameter of the link was refused."

@@ -90,13 +90,13 @@ def test_a_name_is_recorded_as_it_is_and_a_folder_by_its_absolute_path(tmp_path:
 
 
 @pytest.mark.parametrize("name", ["didgits", "/no/such/folder", "", "a\0b", "~nobody-of-that-name/x", "x" * 5000])
-def test_what_is_neither_a_name_nor_a_folder_is_refused_in_words(name: str):
+def test_what_is_neither_a_name_nor_a_folder_is_refused_with_a_message(name: str):
     with pytest.raises(DataError) as refusal:
         open_source(name)
     assert is_a_sentence(refusal.value) and "digits, cifar10" in str(refusal.value) and len(str(refusal.value)) < 600
 
 
-def test_a_file_that_is_no_zip_is_refused_in_words():
+def test_a_file_that_is_no_zip_is_refused_with_a_message():
     with pytest.raises(DataError, match="test_catalog.py") as refusal:
         open_source(__file__)
     assert is_a_sentence(refusal.value)

@@ -116,14 +116,14 @@ def test_stopping_in_mid_download_keeps_what_came_and_makes_no_archive(source: C
     assert left_behind(downloads) == [f"{NAME}.part"] and not source.is_imported and source.missing_archives == (NAME,)
 
 
-def test_without_a_server_it_is_refused_in_words(server: Server, source: CatalogSource, downloads: Path):
+def test_without_a_server_it_is_refused_with_a_message(server: Server, source: CatalogSource, downloads: Path):
     server.close()
     message = refused(source)
     assert source.entry.title in message and NAME in message and "digits" in message and SAVED not in message
     assert left_behind(downloads) == []
 
 
-def test_a_server_that_has_no_such_file_is_refused_in_words(server: Server, source: CatalogSource, downloads: Path):
+def test_a_server_that_has_no_such_file_is_refused_with_a_message(server: Server, source: CatalogSource, downloads: Path):
     server.status = 404
     assert NAME in refused(source)
     assert left_behind(downloads) == []
@@ -132,7 +132,7 @@ def test_a_server_that_has_no_such_file_is_refused_in_words(server: Server, sour
 @pytest.mark.parametrize(
     "answer", [b"220 mail.example ESMTP\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno\r\n"]
 )
-def test_an_answer_that_makes_no_sense_is_refused_in_words(made: Made, home: Home, downloads: Path, answer: bytes):
+def test_an_answer_that_makes_no_sense_is_refused_with_a_message(made: Made, home: Home, downloads: Path, answer: bytes):
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def reply() -> None:

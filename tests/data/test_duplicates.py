@@ -154,7 +154,7 @@ def test_candidates_are_the_pairs_that_comparing_all_with_all_finds(seed: int):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_few_looks_have_few_pairs(count: int):
+def test_few_hashes_have_few_pairs(count: int):
     pairs = candidate_pairs(np.arange(count), np.zeros(count, np.uint64))
     assert pairs.shape == (max(0, count - 1), 2)
 
@@ -164,7 +164,7 @@ def test_of_many_plain_images_only_neighbours_are_compared():
     assert len(pairs) <= 3000 * MAX_IN_BAND and (np.diff(pairs, axis=1) < MAX_IN_BAND).all()
 
 
-def test_a_million_looks_take_seconds_and_little_memory():
+def test_a_million_hashes_take_seconds_and_little_memory():
     script = """
 import time, numpy as np
 from cnn_core.data.duplicates import candidate_pairs

@@ -94,13 +94,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {**json.loads(process.stdout.splitlines()[-1]), "errors": process.stderr, "left": left}
 
 
-def test_every_one_is_an_image_or_a_sentence_and_none_a_traceback(report: dict[str, Any]):
+def test_every_file_is_read_or_refused_and_none_raises_another_error(report: dict[str, Any]):
     assert report["total"] == COUNT + 5 * len(valid_files()) == 1000
     assert report["failures"] == [] and "Traceback" not in report["errors"]
     assert all(map(is_a_sentence, report["refusals"]))
 
 
-def test_the_valid_ones_are_all_read_and_of_the_spoiled_ones_some_are_and_most_are_refused(report: dict[str, Any]):
+def test_valid_files_are_all_read_and_most_corrupted_files_are_refused(report: dict[str, Any]):
     assert report["valid"] == len(valid_files())
     assert 100 < report["read"] < 700
     for text in (UNREADABLE, DAMAGED, "50 million pixels", "20 million pixels"):
@@ -112,7 +112,7 @@ def test_they_take_at_most_half_a_gigabyte_beyond_the_imports_and_leave_nothing_
     assert report["left"] == []
 
 
-def test_the_same_seed_spoils_in_the_same_way():
+def test_the_same_seed_corrupts_in_the_same_way():
     first, second = (dict(corrupted_files(40, SEED)) for _ in range(2))
     assert first == second and len(set(first.values())) > 35
     assert len(set(dict(oversized_files()).values())) > 80

@@ -92,7 +92,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> ImportedSource:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_skipped_files_by_name_with_a_sentence(name: str, imported: ImportedSource):
+def test_a_bad_file_is_skipped_and_named_with_a_message(name: str, imported: ImportedSource):
     sentence = skipped_files(imported)[f"cat/{name}"]
     assert is_a_sentence(sentence) and f"cat/{name}" in sentence
 

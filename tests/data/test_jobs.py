@@ -204,7 +204,7 @@ def test_only_ended_jobs_can_be_forgotten(jobs: Jobs, folder: Path):
     assert jobs.all() == []
 
 
-def test_a_list_that_cannot_be_used_is_refused_with_a_sentence(jobs: Jobs, folder: Path, home: Home):
+def test_a_list_that_cannot_be_used_is_refused_with_a_message(jobs: Jobs, folder: Path, home: Home):
     jobs.add("mine", str(folder))
     shutil.rmtree(home.data)
     home.data.write_text("no folder")

@@ -49,7 +49,7 @@ def test_targets_are_the_fractions_of_the_mixed_images(mix: Mix):
     torch.testing.assert_close(mixed.mean((1, 2, 3)), targets @ labels.float(), rtol=0, atol=2e-3)
 
 
-def test_mixup_blends_every_pixel_alike_with_a_share_of_its_own():
+def test_mixup_blends_all_pixels_of_an_image_with_one_coefficient():
     images, labels = numbered(500)
     mixed, targets = MixUp(1.0, 500)(images, labels, draws(500))
     assert torch.equal(mixed, mixed[:, :1, :1, :1].expand_as(mixed))

@@ -187,7 +187,7 @@ def test_a_zip_gives_the_same_images_as_the_folder_that_was_packed(image_folder:
     assert PathSource(archive, home).info.fingerprint == PathSource(image_folder, home).info.fingerprint
 
 
-def test_a_file_that_is_no_zip_is_refused_in_words(home: Home, tmp_path: Path):
+def test_a_file_that_is_no_zip_is_refused_with_a_message(home: Home, tmp_path: Path):
     (tmp_path / "notes.zip").write_text("no archive at all")
     assert "notes.zip" in refused(tmp_path / "notes.zip", home)
 
@@ -201,7 +201,7 @@ def test_who_comes_while_another_process_imports_the_same_folder_waits_for_it(im
     assert len(finish(loading)) == 24
 
 
-def test_loading_reports_how_far_it_is_and_goes_on_from_there_when_it_was_left(image_folder: Path, home: Home):
+def test_loading_reports_how_far_it_is_and_continues_from_there_when_it_was_left(image_folder: Path, home: Home):
     for path in (image_folder / "red").glob("*.png"):
         for copy in range(300):
             os.link(path, path.with_name(f"{path.stem}-{copy}.png"))

@@ -47,7 +47,7 @@ def test_a_test_class_that_training_lacks_is_refused_by_name(tmp_path: Path, hom
     assert "“grey”" in refused(tmp_path / "data", home)
 
 
-def test_an_empty_test_folder_is_named_and_a_part_of_the_training_images_kept_for_testing(tmp_path: Path, home: Home):
+def test_an_empty_test_folder_is_reported_and_replaced_by_a_split_of_the_training_images(tmp_path: Path, home: Home):
     data = write_images(tmp_path / "data" / "train", count=5).parent
     for name in CLASSES:
         (data / "test" / name).mkdir(parents=True)
@@ -56,18 +56,18 @@ def test_an_empty_test_folder_is_named_and_a_part_of_the_training_images_kept_fo
     assert sorted(train.notes) == [f"{SKIPPED} test/{name}: {EMPTY_FOLDER}." for name in CLASSES]
 
 
-def test_a_class_name_that_is_no_text_is_refused_in_words(image_folder: Path, home: Home):
+def test_a_class_name_that_is_no_text_is_refused_with_a_message(image_folder: Path, home: Home):
     os.rename(image_folder / "red", os.fsencode(image_folder) + b"/caf\xe9")  # as an old archive leaves it
     refused(image_folder, home)
 
 
-def test_a_file_whose_name_is_no_text_is_left_out_and_named_and_the_rest_goes_on(image_folder: Path, home: Home):
+def test_a_file_whose_name_is_no_text_is_left_out_and_named_and_the_rest_continues(image_folder: Path, home: Home):
     os.rename(image_folder / "red" / "001.png", os.fsencode(image_folder) + b"/red/caf\xe9.png")
     train, test = load(image_folder, home)
     assert len(train) + len(test) == 29 and len(train.notes) == 1 and "red/caf?.png" in train.notes[0]
 
 
-def test_unreadable_files_are_left_out_and_named_and_the_rest_goes_on(image_folder: Path, home: Home):
+def test_unreadable_files_are_left_out_and_named_and_the_rest_continues(image_folder: Path, home: Home):
     (image_folder / "red" / "diary.jpg").write_text("no image")
     (image_folder / "blue" / "cut.png").write_bytes((image_folder / "blue" / "001.png").read_bytes()[:300])
     (image_folder / "blue" / "void.gif").write_bytes(b"")

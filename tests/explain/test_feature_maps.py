@@ -49,7 +49,7 @@ def test_maps_are_what_the_layers_give_and_nothing_is_changed(family):
     assert {output.kind for output in maps} >= {"convolution", "activation"}
 
 
-def test_every_use_of_an_activation_is_told():
+def test_every_use_of_an_activation_is_reported():
     maps = {output.name: output.outputs for output in compute_feature_maps(network("resnet20"), random_images(1))}
     names = [name for name in maps if name.startswith("layer1.0.")]
     assert names == ["layer1.0.conv1", "layer1.0.activation", "layer1.0.conv2", "layer1.0.activation (2)"]
@@ -128,7 +128,7 @@ def test_a_network_without_activations_has_no_dead_channels():
     assert dead == []
 
 
-def test_large_images_are_looked_at_a_few_at_a_time():
+def test_large_images_are_processed_in_small_batches():
     images = random_image_set(20, side=256)
     seen, dead = drain(find_dead_channels(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU()), card_of(), images))
     assert len(seen) == 4 and [(row.layer, row.channels) for row in dead] == [("1", 2)]  # 100 of 64×64 are 6 of 256×256

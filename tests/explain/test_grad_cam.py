@@ -68,7 +68,7 @@ def test_maps_behind_the_activation_are_captums_of_what_gives_them(family, convo
     assert np.abs(theirs).max() > 0
 
 
-def test_heat_maps_are_the_raw_ones_cut_at_zero_enlarged_and_scaled():
+def test_heatmaps_are_the_raw_ones_clipped_at_zero_enlarged_and_scaled():
     model, images, labels = network("resnet20"), random_images(4), np.array([0, 1, 2, 3])
     for name in picked(conv_layers(model)):
         heat, raw = grad_cam(model, name, images, labels), raw_grad_cam(model, name, images, labels)
@@ -103,7 +103,7 @@ def test_a_map_in_which_nothing_speaks_for_the_class_stays_zero():
     np.testing.assert_array_equal(grad_cam(by_hand(), "0", image, [1]), np.zeros((1, 2, 2)))
 
 
-def test_a_network_that_averages_over_mirrored_images_is_asked_about_the_image_as_it_is():
+def test_a_model_with_flip_averaging_is_explained_for_the_unflipped_image():
     model, images, labels = network("simple"), random_images(2), torch.tensor([1, 2])
     expected = {name: raw_grad_cam(model, name, images, labels) for name in conv_layers(model)}
     model.register_forward_hook(average_with_flipped)
@@ -165,7 +165,7 @@ def test_one_image_takes_less_than_a_second(family):
     assert min(seconds) < 1
 
 
-def test_a_twin_shares_the_numbers_and_nothing_else():
+def test_a_hookable_copy_shares_the_weights_and_nothing_else():
     model = network("simple").train()
     other = hookable_copy(model)
     assert not any(layer.training for layer in other.modules()) and model.training

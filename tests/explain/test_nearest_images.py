@@ -126,7 +126,7 @@ def test_of_many_images_a_sample_is_taken_with_as_many_of_every_class(digits_cop
     np.testing.assert_array_equal(bank.images.images, images[bank.indices])
 
 
-def test_without_a_network_there_is_a_sentence(digits_copy: Trained):
+def test_without_a_network_there_is_a_message(digits_copy: Trained):
     (digits_copy.folder / WEIGHTS).unlink()
     with pytest.raises(RunError, match="no model yet"):
         open_(digits_copy)

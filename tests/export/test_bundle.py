@@ -97,7 +97,7 @@ def test_a_truncated_model_is_a_line_and_no_traceback(copy: Path):
     assert done.returncode == 1 and "model.onnx: WRONG, it cannot be used" in done.stdout and "Traceback" not in done.stderr
 
 
-def test_a_bundle_of_weights_alone_is_refused_with_a_sentence(colours_run: Trained):
+def test_a_bundle_of_weights_alone_is_refused_with_a_message(colours_run: Trained):
     with pytest.raises(StudioError) as refused:
         finish(export_bundle(colours_run.store, colours_run.run, ("safetensors", "pth")))
     assert is_a_sentence(refused.value) and all(graph.title in str(refused.value) for graph in GRAPH_FORMATS.values())

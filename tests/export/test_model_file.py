@@ -95,7 +95,7 @@ def test_closing_the_generator_ends_its_process(hard_run: Trained, tmp_path: Pat
     assert child.poll() == -signal.SIGKILL and child.stdout.closed
 
 
-def test_a_network_that_cannot_be_exported_is_refused_with_a_sentence(tmp_path: Path):
+def test_a_network_that_cannot_be_exported_is_refused_with_a_message(tmp_path: Path):
     (tmp_path / subprocess_export.WEIGHTS_FILE).write_bytes(b"damaged")
     with pytest.raises(StudioError) as refused:
         finish(subprocess_export.export_in_subprocess("onnx", tmp_path))
@@ -115,7 +115,7 @@ def test_weights_that_changed_while_they_were_written_are_not_offered(hard_run: 
 
 
 @pytest.mark.parametrize("corrupt", [Path.unlink, lambda path: path.write_bytes(b"damaged")], ids=["missing", "damaged"])
-def test_a_run_with_missing_or_damaged_weights_is_refused_with_a_sentence(colours_copy: Trained, corrupt):
+def test_a_run_with_missing_or_damaged_weights_is_refused_with_a_message(colours_copy: Trained, corrupt):
     corrupt(colours_copy.folder / WEIGHTS)
     with pytest.raises(RunError) as refused:
         finish(export_model(colours_copy.store, colours_copy.run, "safetensors"))

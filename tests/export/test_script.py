@@ -163,7 +163,7 @@ def test_folders_for_training_validation_and_test_stay_separate(tmp_path, home):
     assert [len(part) for part in names["open_data"]()] == [15, 6, 8]
 
 
-def test_a_folder_that_does_not_exist_ends_the_script_with_a_sentence(tmp_path):
+def test_a_folder_that_does_not_exist_ends_the_script_with_a_message(tmp_path):
     config = make_config(data="flowers-that-i-had")
     names = executed(config, card_of(config))
     with pytest.raises(SystemExit) as ended:

@@ -25,7 +25,7 @@ def random_confusion(seed: int, classes: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 5, (classes, classes))
 
 
-def test_pairs_are_listed_from_the_most_confused_down_with_their_share_of_the_true_class():
+def test_pairs_are_listed_by_confusion_with_their_fraction_of_the_true_class():
     pairs = confused_pairs(ANIMALS)
     listed = list(zip(pairs.true, pairs.predicted, pairs.count, strict=True))
     assert listed[:4] == [(CAT, DOG, 9), (DOG, CAT, 6), (DOG, WOLF, 4), (CAR, BUS, 3)]

@@ -43,7 +43,7 @@ def test_a_stronger_corruption_changes_images_more_and_draws_the_same_every_time
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
-def test_a_single_image_that_is_not_square_can_be_spoilt(corruption: Corruption):
+def test_a_single_image_that_is_not_square_can_be_corrupted(corruption: Corruption):
     image = batch()[:1, :, :13]
     for strength in corruption.strengths:
         assert corrupt(image, corruption, strength).shape == image.shape
@@ -112,7 +112,7 @@ def test_jpeg_is_pillows(channels: int):
         assert torch.equal(reference.pil_to_tensor(Image.open(out)), expected)
 
 
-def test_strengths_are_told_in_their_unit():
+def test_strengths_are_reported_in_their_unit():
     assert BY_NAME["rotation"].describe(20) == "rotation by 20°"
     assert [corruption.describe(corruption.strengths[0]) for corruption in CORRUPTIONS][:2] == [
         "noise of 4 % of full brightness",

@@ -80,7 +80,7 @@ def test_what_is_no_number_is_left_empty():
     assert row["loss"] == row["probability_of_true"] == row["probability of b"] == ""
 
 
-def test_ten_thousand_rows_take_less_than_a_second_and_are_told_on_the_way():
+def test_ten_thousand_rows_take_less_than_a_second_and_are_reported_on_the_way():
     evaluation = evaluation_of(10, 10_000)
     assert evaluation.scores.loss.shape == (10_000,)
     begun = time.process_time()

@@ -111,7 +111,7 @@ def test_a_run_is_measured_once_for_a_network_on_a_sample(digits_copy: Trained):
     assert finish(evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home)).key == key
 
 
-def test_it_is_kept_beside_other_samples_and_in_the_place_of_older_ones_of_that_network_and_part(tmp_path: Path):
+def test_a_measurement_is_saved_beside_other_samples_and_replaces_older_ones_of_the_model_and_split(tmp_path: Path):
     for key, count in (("best-test-00", 100), ("best-val-00", 100), ("0003-test-00", 100), (KEY, 100), (KEY, 200)):
         save_robustness(tmp_path, key, made_up(count=count))
     names = sorted(path.name for path in (tmp_path / EVALUATIONS).iterdir())

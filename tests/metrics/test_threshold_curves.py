@@ -79,7 +79,7 @@ def test_a_class_without_images_has_no_area_and_is_left_out_of_the_means():
     assert areas.weighted(weights)[1] == pytest.approx(np.average(areas.roc_auc[[0, 1, 3]], weights=weights[[0, 1, 3]]))
 
 
-def test_the_only_class_there_is_can_be_found_but_not_told_apart():
+def test_a_single_class_has_recall_but_no_curve():
     curve = count_at_thresholds(np.ones(3, bool), np.array([0.2, 0.5, 0.9]))
     assert curve.average_precision == 1 and np.isnan(curve.roc_auc)
     assert np.isnan(curve.false_positive_rate).all()

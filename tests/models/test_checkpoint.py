@@ -58,7 +58,7 @@ def corrupt(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["cut off", "a bit flipped", "empty", "short", "something else"])
-def test_a_damaged_one_is_not_used_and_said_to_be_so(folder: Path, how: str):
+def test_a_damaged_calibration_is_not_used_and_reported(folder: Path, how: str):
     corrupt(folder / CHECKPOINT, how)
     found, note = number_in(folder)
     assert found == 1 and CHECKPOINT in note and "damaged" in note and is_a_sentence(note)

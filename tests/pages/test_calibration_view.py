@@ -65,7 +65,7 @@ def test_without_a_calibration_the_network_is_shown_as_it_was_trained(trained, o
     assert not at.exception
 
 
-def test_fitting_keeps_the_temperature_of_the_validation_images_and_shows_both_and_it_can_be_removed(own_trained, open_page):
+def test_a_temperature_is_fitted_on_the_validation_images_saved_shown_and_removed(own_trained, open_page):
     validation, test = evaluation_of(own_trained, "val"), evaluation_of(own_trained)
     at = press(open_trust(open_page), "Fit temperature")
     calibration = load_calibration(folder_of(own_trained))
@@ -84,7 +84,7 @@ def test_fitting_keeps_the_temperature_of_the_validation_images_and_shows_both_a
     assert not at.exception
 
 
-def test_a_threshold_is_told_in_figures_kept_and_reset(own_trained, open_page):
+def test_a_threshold_shows_its_figures_and_is_saved_and_reset(own_trained, open_page):
     evaluation = evaluation_of(own_trained)
     at = open_trust(open_page)
     at.slider[0].set_value(95.0).run()
@@ -110,7 +110,7 @@ def test_a_temperature_and_a_threshold_do_not_displace_each_other(own_trained, o
     assert load_calibration(folder_of(own_trained)).threshold == 0.7
 
 
-def test_a_calibration_of_other_weights_is_told_and_not_used(own_trained, open_page):
+def test_a_calibration_of_other_weights_is_reported_and_not_used(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(temperature=3, images=144))
     weights = folder_of(own_trained) / WEIGHTS
     weights.write_bytes(weights.read_bytes() + b"\0")
@@ -121,12 +121,12 @@ def test_a_calibration_of_other_weights_is_told_and_not_used(own_trained, open_p
     assert load_calibration(folder_of(own_trained)).is_fitted
 
 
-def test_few_validation_images_are_warned_of(own_trained, open_page):
+def test_few_validation_images_give_a_warning(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(temperature=1.2, images=14))
     assert any(text.value.startswith("14 validation images are few") for text in open_trust(open_page).warning)
 
 
-def test_another_epoch_and_other_images_say_what_that_means(own_trained, open_page):
+def test_another_epoch_and_another_split_are_explained(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(temperature=1.2, images=144, threshold=0.5))
     at = open_trust(open_page)
     at.selectbox[1].set_value(1).run()
@@ -164,7 +164,7 @@ def test_the_gallery_shows_calibrated_probabilities_and_says_so(own_trained, ope
     assert [metric.value for metric in at.metric] == ["0"]
 
 
-def test_below_the_threshold_the_gallery_does_not_know_and_names_the_most_probable(own_trained, open_page):
+def test_below_the_threshold_the_gallery_shows_unknown_and_the_most_probable_class(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(temperature=50, images=144, threshold=0.6))
     at = upload(open_page, digit())
     assert [metric.value for metric in at.metric] == ["I don’t know"]

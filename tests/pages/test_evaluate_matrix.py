@@ -94,7 +94,7 @@ def test_a_chosen_cell_shows_its_images_under_a_heading_with_a_way_back(own_trai
     assert not at.exception
 
 
-def test_headings_say_right_ones_and_single_ones_in_words(own_trained, open_page):
+def test_headings_name_correct_and_single_images(own_trained, open_page):
     evaluation_of(own_trained)
     evaluation = mixed_up(own_trained)
     at = choose(open_page("evaluate", view=VIEW), 3, 3)

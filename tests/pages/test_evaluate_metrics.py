@@ -39,7 +39,7 @@ def relabel(store, was, becomes):
     np.save(path, labels)
 
 
-def test_the_figures_are_those_of_the_engine_and_accuracy_has_its_interval(trained, open_page):
+def test_metrics_equal_those_of_cnn_core_and_accuracy_has_an_interval(trained, open_page):
     evaluation, summary = evaluation_of(trained), trained.run(RUN).summary
     at = open_page("evaluate")
     top = sk.top_k_accuracy_score(evaluation.labels, evaluation.logits, k=3, labels=range(10))
@@ -57,7 +57,7 @@ def test_the_figures_are_those_of_the_engine_and_accuracy_has_its_interval(train
 
 
 @pytest.mark.parametrize("split, word", [("val", "validation"), ("train", "training")])
-def test_the_words_fit_the_chosen_images(own_trained, open_page, split, word):
+def test_the_texts_name_the_chosen_split(own_trained, open_page, split, word):
     at = open_page("evaluate")
     at.button_group(key="evaluate-part").set_value(split).run()
     evaluation = evaluation_of(own_trained, split)
@@ -108,7 +108,7 @@ def test_the_curves_are_those_of_the_chosen_class(trained, open_page):
     assert not at.exception
 
 
-def test_a_class_without_images_gets_a_sentence_and_no_figures(own_trained, open_page):
+def test_a_class_without_images_gets_a_message_and_no_figures(own_trained, open_page):
     evaluation_of(own_trained)
     relabel(own_trained, [3], 4)
     at = open_page("evaluate")
@@ -121,7 +121,7 @@ def test_a_class_without_images_gets_a_sentence_and_no_figures(own_trained, open
     assert not at.exception
 
 
-def test_where_all_images_are_of_one_class_nothing_can_be_told_apart(own_trained, open_page):
+def test_curves_need_images_of_more_than_one_class(own_trained, open_page):
     evaluation_of(own_trained)
     relabel(own_trained, range(10), 0)
     at = open_page("evaluate")

@@ -65,7 +65,7 @@ def html_texts(at) -> str:
     return " ".join(element.proto.body for element in at.main.get("html"))
 
 
-def test_the_image_in_the_address_is_shown_with_what_the_network_says(trained, open_page):
+def test_the_image_in_the_address_is_shown_with_its_prediction(trained, open_page):
     evaluation = evaluation_of(trained)
     index = int(np.flatnonzero(evaluation.is_correct)[5])
     at = open_explain_view(open_page, image=str(index))
@@ -80,12 +80,12 @@ def test_the_image_in_the_address_is_shown_with_what_the_network_says(trained, o
 
 
 @pytest.mark.parametrize("number", ["359", "-1", "nonsense", "²"])
-def test_an_address_that_names_no_image_is_a_sentence(trained, open_page, number):
+def test_an_address_that_names_no_image_gives_a_message(trained, open_page, number):
     at = open_explain_view(open_page, image=number)
     assert "There is no image" in at.warning[0].value and "Test image 0," in words(at)
 
 
-def test_images_are_found_by_class_and_as_mistakes(trained, open_page):
+def test_images_are_selected_by_class_and_as_mistakes(trained, open_page):
     evaluation = evaluation_of(trained)
     at = choose(take_from(open_explain_view(open_page), "Of a class"), "True class", 8)
     at = at.number_input[0].set_value(3).run()
@@ -97,7 +97,7 @@ def test_images_are_found_by_class_and_as_mistakes(trained, open_page):
     assert int(at.query_params["image"]) in wrong
 
 
-def test_an_image_of_ones_own_is_looked_into(trained, open_page):
+def test_an_uploaded_image_is_explained(trained, open_page):
     at = take_from(open_explain_view(open_page), "Your own")
     assert "Prediction: **" not in words(at)
     (how,) = (group for group in at.button_group if group.key == "explain-how")
@@ -108,7 +108,7 @@ def test_an_image_of_ones_own_is_looked_into(trained, open_page):
     assert "true class" not in words(at)
 
 
-def test_the_heat_can_be_asked_of_any_layer_about_any_class(trained, open_page):
+def test_a_heatmap_can_be_computed_for_any_layer_and_any_class(trained, open_page):
     at = open_explain_view(open_page)
     (layers,) = (box for box in at.selectbox if box.label == "Convolution")
     assert [option.partition(" ")[0] for option in layers.options] == ["features.0.0", "features.1.0", "features.2.0"]
@@ -116,7 +116,7 @@ def test_the_heat_can_be_asked_of_any_layer_about_any_class(trained, open_page):
     assert "for class 4" in html_texts(at) or "supports 4" in words(at)
 
 
-def test_no_heat_leaves_the_image_grey_and_full_opacity_covers_it():
+def test_opacity_0_shows_the_grey_image_and_opacity_1_the_heatmap_alone():
     image = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
     heat = np.linspace(0, 1, 20).reshape(5, 4)
     grey = image.mean(2).round()
@@ -126,7 +126,7 @@ def test_no_heat_leaves_the_image_grey_and_full_opacity_covers_it():
     assert overlay_heatmap(image[..., :1], heat, 0.5).shape == (5, 4, 3)
 
 
-def test_dead_channels_are_the_engines(trained, open_page):
+def test_dead_channels_are_those_of_cnn_core(trained, open_page):
     at = open_explain_view(open_page)
     if "are never positive" not in words(at):  # another session of this process may have found them already
         at = press(at, "Find dead channels")
@@ -172,7 +172,7 @@ def test_charts_of_ablation_escape_names_and_put_the_largest_falls_first():
     assert list(before.y) == list(now.y) == ["&lt;b&gt;a&lt;/b&gt;", "d", "c", "b"] and list(now.x) == [0.9, 0.0, 0.1, 0.0]
 
 
-def test_a_network_that_diverged_is_a_sentence(own_trained, open_page):
+def test_a_network_that_diverged_gives_a_message(own_trained, open_page):
     folder = own_trained.home.run_folder(RUN)
     state = torch.load(folder / WEIGHTS, weights_only=True)
     next(iter(state.values())).fill_(float("nan"))
@@ -197,7 +197,7 @@ def test_layers_of_512_channels_are_shown_in_pages(empty, open_page, tmp_path):
     assert html_texts(at).count('alt="channel ') == PAGE
 
 
-def test_colour_images_of_224_pixels_are_looked_into(empty, open_page, tmp_path):
+def test_colour_images_of_224_pixels_are_explained(empty, open_page, tmp_path):
     folder = write_images(tmp_path / "large", ("blue", "red"), count=8, size=(224, 224))
     finish(import_files("large", folder, ImportOptions(image_size=224), empty.home))
     at = open_trained_on("large", empty, open_page, width=0.25, depth=2)
@@ -207,7 +207,7 @@ def test_colour_images_of_224_pixels_are_looked_into(empty, open_page, tmp_path)
     assert "Without **channels 0, 1**" in words(at) and "are never positive" in words(at)
 
 
-def test_an_image_that_is_ticked_in_a_list_of_mistakes_opens_here(trained, open_page):
+def test_an_image_selected_in_a_list_of_mistakes_opens_here(trained, open_page):
     at = open_page("evaluate", run=RUN, view="Mistakes")
     key = f"mistakes-{RUN}-None-test-Highest loss-None-picked"
     third = at.session_state[key]["shown"][2]
@@ -230,7 +230,7 @@ def test_fewer_images_are_tried_where_they_are_large(side, count):
     np.testing.assert_array_equal(chosen, spread_over_classes(evaluation.labels, count))
 
 
-def test_an_index_that_no_image_has_is_told_in_a_sentence_and_the_nearest_is_shown(trained, open_page):
+def test_an_index_that_no_image_has_is_reported_and_the_nearest_is_shown(trained, open_page):
     at = open_explain_view(open_page)
     at.number_input[0].set_value(9999).run()
     assert any("There is no number 9,999 here: choose one from 0 to 358. The nearest" in caption.value for caption in at.caption)

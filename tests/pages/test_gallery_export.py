@@ -30,7 +30,7 @@ def offered(at):
     return [button.label for button in at.button if button.label.startswith("Make ")]
 
 
-def test_every_form_says_what_it_is_for_and_needs_and_nothing_is_made_unasked(trained, open_page):
+def test_every_format_shows_its_use_and_needs_and_nothing_is_created_unasked(trained, open_page):
     at = open_view(open_page)
     assert offered(at)[: len(FORMATS)] == list(map(button_of, FORMATS.values())) and not at.success
     captions = [caption.value for caption in at.caption]
@@ -53,7 +53,7 @@ def test_a_file_is_checked_on_the_test_images_and_then_offered_with_its_card(tra
         assert card_inside(content).run == RUN
 
 
-def test_a_file_of_a_network_that_is_calibrated_anew_is_no_longer_offered(own_trained, open_page):
+def test_a_file_is_no_longer_offered_after_a_new_calibration(own_trained, open_page):
     at = press(open_view(open_page), "Make the safetensors")
     assert at.run().success, "it is kept"
     save_calibration(own_trained.home.run_folder(RUN), Calibration(temperature=1.5, images=100))
@@ -63,7 +63,7 @@ def test_a_file_of_a_network_that_is_calibrated_anew_is_no_longer_offered(own_tr
     assert card_inside(at.session_state[MODEL_FILES.key]["safetensors"][1].content).temperature == 1.5
 
 
-def test_images_that_cannot_be_read_are_a_sentence_and_no_file(own_trained, open_page):
+def test_images_that_cannot_be_read_give_a_message_and_no_file(own_trained, open_page):
     at = open_view(open_page)
     (own_trained.home.set_folder("digits") / "images.npy").write_bytes(b"damaged")
     at = press(at, "Make the safetensors")
@@ -87,7 +87,7 @@ def test_the_training_is_offered_as_the_code_that_the_engine_writes(trained, ope
     assert label.startswith("Download (") and not at.success and not at.error
 
 
-def test_two_forms_that_have_a_card_are_offered_side_by_side(trained, open_page):
+def test_two_formats_that_have_a_card_are_offered_side_by_side(trained, open_page):
     at = press(press(open_view(open_page), "Make the safetensors"), "Make the state dict")
     labels = [button.proto.label for button in at.get("download_button")]
     assert labels.count(MODEL_CARD) == 2 and not at.exception

@@ -92,7 +92,7 @@ LABELS = {
 }
 
 
-def test_an_empty_studio_says_what_to_do_first(empty, open_page):
+def test_an_empty_studio_shows_the_first_step(empty, open_page):
     at = open_page("gallery")
     assert len(at.info) == 1
     assert [button.label for button in at.button] == ["Train on digits"]
@@ -137,7 +137,7 @@ def transparent_digit():
 
 
 @pytest.mark.parametrize("kind", UNUSUAL)
-def test_an_unusual_image_is_answered_with_a_note_of_what_was_converted(trained, open_page, kind):
+def test_an_unusual_image_is_classified_with_a_note_on_its_conversion(trained, open_page, kind):
     name, content, note = UNUSUAL[kind]
     at = upload(open_page, name, content())
     assert [metric.value for metric in at.metric] == ["0"]
@@ -165,7 +165,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_a_file_that_cannot_be_used_is_a_sentence(trained, open_page, kind):
+def test_a_file_that_cannot_be_used_gives_a_message(trained, open_page, kind):
     name, content, predicted = REFUSED[kind]
     at = upload(open_page, name, content())
     assert not at.exception
@@ -223,7 +223,7 @@ def test_the_filtered_images_are_shown_in_the_chosen_order(trained, open_page, c
     assert set(shown(at)) <= set(expected)
 
 
-def test_below_the_threshold_the_network_says_that_it_does_not_know(own_trained, open_page):
+def test_below_the_threshold_the_prediction_is_unknown(own_trained, open_page):
     folder = own_trained.home.run_folder(RUN)
     save_calibration(folder, Calibration(threshold=0.8, temperature=2.0, images=10))
     evaluation = evaluation_of(own_trained, 2.0)
@@ -239,7 +239,7 @@ def test_below_the_threshold_the_network_says_that_it_does_not_know(own_trained,
     assert "80%" in note and "2.00" in note
 
 
-def test_a_ticked_image_leads_to_where_the_network_looked(trained, open_page):
+def test_a_selected_image_opens_its_explanation(trained, open_page):
     at = choose(browse(open_page), correct="Wrong")
     image, key = shown(at)[0], grid_state(at)
     at.session_state[key] = at.session_state[key] | {"picked": [image]}

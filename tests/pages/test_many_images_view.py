@@ -72,7 +72,7 @@ def test_at_first_the_view_says_what_to_do(trained, open_page):
     assert not at.exception
 
 
-def test_a_zip_is_answered_as_its_images_are_one_by_one(own_trained, open_page):
+def test_a_zip_gets_the_predictions_of_its_single_images(own_trained, open_page):
     save_calibration(own_trained.home.run_folder(RUN), Calibration(threshold=0.9))
     at = upload(view(open_page), zipped(files()))
     assert not at.exception and not at.error
@@ -95,7 +95,7 @@ def test_a_zip_is_answered_as_its_images_are_one_by_one(own_trained, open_page):
     assert len(at.get("plotly_chart")) == 1 and len(at.get("download_button")) == 1
 
 
-def test_the_least_sure_images_come_first_and_names_stay_text(own_trained, open_page):
+def test_the_least_confident_images_come_first_and_names_are_escaped(own_trained, open_page):
     at = upload(view(open_page), zipped(files()))
     (table,) = left_behind(own_trained)
     rows = [row for row in csv.DictReader(table.open(encoding="utf-8-sig", newline="")) if row["predicted"]]
@@ -111,7 +111,7 @@ def test_the_least_sure_images_come_first_and_names_stay_text(own_trained, open_
     assert all(map(is_a_sentence, at.dataframe[0].value["Reason"]))
 
 
-def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leaves_none(own_trained, open_page):
+def test_another_run_replaces_the_table_and_a_lost_session_leaves_none(own_trained, open_page):
     at = upload(view(open_page), zipped(files(5)))
     (before,) = left_behind(own_trained)
     upload(at, zipped(files(3)))
@@ -131,7 +131,7 @@ def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leav
     ],
     ids=["no zip", "no images", "outside"],
 )
-def test_an_archive_that_cannot_be_used_is_refused_in_words_and_leaves_nothing(own_trained, open_page, content, expected):
+def test_an_archive_that_cannot_be_used_is_refused_with_a_message_and_leaves_nothing(own_trained, open_page, content, expected):
     at = upload(view(open_page), content)
     assert expected in at.error[0].value and is_a_sentence(at.error[0].value)
     assert not at.metric and not at.exception and left_behind(own_trained) == []
@@ -162,7 +162,7 @@ def test_a_cancelled_start_says_so_and_leaves_nothing(own_trained, open_page):
     assert metrics(at)[many_results.CLASSIFIED] == "31" and not any("Cancelled" in info.value for info in at.info)
 
 
-def test_work_that_is_broken_off_leaves_nothing(own_trained, tmp_path, monkeypatch):
+def test_interrupted_work_leaves_nothing(own_trained, tmp_path, monkeypatch):
     """Streamlit ends a page that is left or cancelled by an exception outside Exception, raised at the progress bar."""
 
     class Left(BaseException):

@@ -53,7 +53,7 @@ def page_text(at):
     return " ".join(caption.value for caption in at.caption)
 
 
-def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network_said(trained, open_page):
+def test_points_are_at_the_pca_of_their_features_and_show_their_prediction(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
     data = chart(at)
@@ -124,7 +124,7 @@ def test_a_row_of_the_table_is_pinned(trained, open_page):
     assert not at.exception
 
 
-def test_tsne_waits_to_be_asked_and_then_lays_the_images_out_anew(trained, open_page):
+def test_tsne_runs_on_request_and_computes_a_new_layout(trained, open_page):
     at = open_map(open_page)
     before = chart(at)
     at.button_group(key="map-method").set_value("t-SNE").run()
@@ -140,7 +140,7 @@ def test_tsne_waits_to_be_asked_and_then_lays_the_images_out_anew(trained, open_
     assert not at.exception
 
 
-def test_colours_follow_what_is_asked(trained, open_page):
+def test_colours_follow_the_chosen_option(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
     assert [name for name, _ in chart(at)["groups"]] == [str(digit) for digit in range(10)]
@@ -151,7 +151,7 @@ def test_colours_follow_what_is_asked(trained, open_page):
     assert not at.exception
 
 
-def test_a_network_that_diverged_is_a_sentence(own_trained, open_page):
+def test_a_network_that_diverged_gives_a_message(own_trained, open_page):
     path = own_trained.home.run_folder(RUN) / WEIGHTS
     saved = torch.load(path, weights_only=True)
     weights = saved.get("model", saved)
@@ -186,7 +186,7 @@ def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_p
     assert not at.exception
 
 
-def test_of_many_classes_those_with_most_mistakes_have_colours():
+def test_of_many_classes_those_with_the_most_mistakes_have_colours():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 50, 3000)
     predicted = np.where((truth < 20) & (rng.random(3000) < 0.5), 49, truth)
@@ -200,7 +200,7 @@ def test_of_many_classes_those_with_most_mistakes_have_colours():
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (32, 3), (100, 3)], ids=["small and grey", "as it is", "large"])
-def test_every_thumbnail_lies_in_its_place_on_the_sheet(side, channels):
+def test_every_thumbnail_is_at_its_position_on_the_sheet(side, channels):
     rng = np.random.default_rng(0)
     tones = rng.integers(0, 256, (7, channels), np.uint8)
     pool = np.ascontiguousarray(np.broadcast_to(tones[:, None, None], (7, side, side, channels)))
@@ -219,7 +219,7 @@ def test_a_sheet_keeps_within_a_few_hundred_bytes_an_image():
     assert len(finish(make_sheet(ImageSet(smooth, np.zeros(400, np.int64)))).data) < 400 * 1000
 
 
-def test_a_sheet_is_sent_as_long_as_it_is_offered():
+def test_a_sheet_is_served_as_long_as_it_is_offered():
     def send(name):
         return asyncio.run(send_sheet(Request({"type": "http", "path_params": {"name": name}})))
 
@@ -239,5 +239,5 @@ def test_a_sheet_is_sent_as_long_as_it_is_offered():
 @pytest.mark.parametrize(
     "share, said", [(0, "0%"), (0.0001, "under 1%"), (0.004999, "under 1%"), (0.0051, "1%"), (0.424, "42%"), (1, "100%")]
 )
-def test_a_small_share_is_not_told_as_none(share, expected):
+def test_a_small_percentage_is_not_shown_as_zero(share, expected):
     assert percent(share) == expected

@@ -97,7 +97,7 @@ def test_an_excluded_image_leaves_the_list_and_the_page_says_what_that_means(own
     assert f"{len(rows) - 1:,} test images" in words(at) and len(evaluation_of(own_trained)) == len(rows) - 1
 
 
-def test_ticked_images_are_given_another_class(own_trained, open_page):
+def test_selected_images_get_another_class(own_trained, open_page):
     rows, labels = digits_of(own_trained).index.used_rows("test")
     at = open_list(open_page, "Lowest loss")
     key = ticks("Lowest loss")
@@ -120,7 +120,7 @@ def test_training_again_opens_the_form_with_this_runs_settings(own_trained, open
     assert epochs.value == own_trained.run(RUN).config.epochs
 
 
-def test_test_images_are_doubted_by_the_runs_own_network(trained, open_page):
+def test_label_errors_of_test_images_are_found_with_the_model_of_the_run(trained, open_page):
     errors = find_label_errors(evaluation_of(trained))
     at = open_list(open_page, DOUBTS)
     assert at.metric[0].value == f"{len(errors.indices):,}"
@@ -145,7 +145,7 @@ def mislabelled(empty, tmp_path):
     return run, dict(zip(rows[chosen].tolist(), labels[chosen].tolist(), strict=True)), index
 
 
-def test_wrong_training_labels_are_found_and_put_right_without_training_twice(empty, mislabelled, open_page, monkeypatch):
+def test_wrong_training_labels_are_found_and_corrected_without_training_twice(empty, mislabelled, open_page, monkeypatch):
     run, wrong, index = mislabelled
     at = open_list(open_page, DOUBTS, "train", run)
     assert "4-fold cross-validation" in words(at) and not at.metric
@@ -169,7 +169,7 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     ]
 
 
-def test_an_image_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
+def test_an_image_in_two_splits_is_excluded_from_one(empty, tmp_path, open_page):
     rng = np.random.default_rng(0)
     for split, count in (("train", 8), ("test", 4)):
         for colour, name in (((200, 50, 40), "red"), ((40, 60, 200), "blue")):
@@ -193,7 +193,7 @@ def test_a_set_without_duplicates_says_so(trained, open_page):
     assert NO_DUPLICATES in words(open_list(open_page, "Duplicates"))
 
 
-def test_the_banner_counts_all_corrections_that_still_hold_and_its_link_leads_to_them(own_trained, open_page):
+def test_the_banner_counts_all_corrections_in_force_and_links_to_them(own_trained, open_page):
     digits = digits_of(own_trained)
     rows, labels = digits.index.used_rows("test")
     first, second, third = rows[:3].tolist()

@@ -56,7 +56,7 @@ def cards(at):
     ]
 
 
-def test_several_images_are_answered_side_by_side_and_a_refused_file_gets_a_sentence(classifier, digits, open_page):
+def test_several_images_are_classified_side_by_side_and_a_refused_file_gives_a_message(classifier, digits, open_page):
     files = [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(5)]
     blank = png(np.zeros((32, 32), np.uint8))
     at = take(open_page, "Upload")
@@ -77,7 +77,7 @@ def test_several_images_are_answered_side_by_side_and_a_refused_file_gets_a_sent
     assert [metric.value for metric in at.metric] == [cards(at)[2][0]]
 
 
-def test_more_images_than_are_answered_at_once_are_counted(trained, digits, open_page):
+def test_images_beyond_the_limit_are_counted(trained, digits, open_page):
     at = take(open_page, "Upload")
     at.file_uploader[0].set_value(
         [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(MAX_FILES + 2)]
@@ -86,7 +86,7 @@ def test_more_images_than_are_answered_at_once_are_counted(trained, digits, open
     assert f"{MAX_FILES} of {MAX_FILES + 2} " in at.warning[0].value
 
 
-def test_an_image_of_the_data_set_gets_the_answer_that_its_own_pixels_get(classifier, digits, open_page):
+def test_an_image_of_the_data_set_is_classified_from_its_own_pixels(classifier, digits, open_page):
     at = take(open_page, "Data set")
     (label,) = (box for box in at.selectbox if box.label == "True class")
     label.set_value(7).run()
@@ -113,7 +113,7 @@ def test_random_shows_an_image_of_any_class_of_the_split(trained, open_page, spl
     assert len(seen) > 1
 
 
-def test_a_photograph_from_the_camera_is_answered(classifier, digits, open_page):
+def test_a_photograph_from_the_camera_is_classified(classifier, digits, open_page):
     out = io.BytesIO()
     Image.fromarray(digits.images[4].squeeze()).resize((320, 320)).save(out, "JPEG", quality=95)
     at = take(open_page, "Camera")
@@ -124,7 +124,7 @@ def test_a_photograph_from_the_camera_is_answered(classifier, digits, open_page)
     assert [metric.value for metric in at.metric] == [expected]
 
 
-def test_pasted_images_are_answered_and_can_be_taken_away(classifier, digits, open_page):
+def test_pasted_images_are_classified_and_can_be_removed(classifier, digits, open_page):
     content = png(digits.images[8])
     at = take(open_page, "Upload")
     at.session_state[STORED] = [UploadedImage("pasted-1", "pasted 1 (image.png)", content)]
@@ -153,9 +153,7 @@ def test_a_large_photograph_is_reduced_and_says_so():
     assert np.allclose(np.asarray(decoded.image).mean((0, 1)), (200, 40, 40), atol=3)
 
 
-def test_uploaded_images_are_there_again_when_their_view_is_come_back_to_and_files_that_are_none_are_not(
-    classifier, digits, open_page
-):
+def test_uploaded_images_are_restored_when_their_view_is_reopened_and_other_files_are_not(classifier, digits, open_page):
     content = png(digits.images[8])
     at = take(open_page, "Upload")
     at.file_uploader[0].set_value([("eight.png", content, "image/png"), ("text.png", b"this is text", "image/png")]).run()
@@ -170,7 +168,7 @@ def test_uploaded_images_are_there_again_when_their_view_is_come_back_to_and_fil
     assert not at.metric and not at.exception
 
 
-def test_no_more_images_are_kept_than_there_is_room_for(monkeypatch):
+def test_the_number_of_stored_images_is_limited(monkeypatch):
     session = {READABLE: {str(number): UploadedImage(str(number), "a.png", bytes(MAX_STORED_BYTES // 3)) for number in range(5)}}
     monkeypatch.setattr("pages.views.gallery.uploads.st.session_state", session)
     restore_uploads()
@@ -180,7 +178,7 @@ def test_no_more_images_are_kept_than_there_is_room_for(monkeypatch):
     assert len(session[STORED]) == MAX_FILES
 
 
-def test_a_number_that_no_image_has_is_told_in_a_sentence_and_the_nearest_is_shown(trained, open_page):
+def test_a_number_that_no_image_has_is_reported_and_the_nearest_is_shown(trained, open_page):
     at = take(open_page, "Data set")
     last = int(re.search(r"to (\d+)", at.number_input[0].placeholder)[1])
     for given in (9999, 0, -5):

@@ -38,7 +38,7 @@ def pixels_of(image_tag):
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3)])
-def test_an_image_is_shown_with_its_very_pixels(shape):
+def test_an_image_is_shown_with_its_exact_pixels(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     (image,) = Parsed(image_html(pixels, "Model input", width=128)).all("img")
     np.testing.assert_array_equal(pixels_of(image), pixels.squeeze())
@@ -66,7 +66,7 @@ def test_alternative_text_cannot_break_out_of_its_attribute():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_labelled_images_are_cards_with_their_very_pixels_and_their_name_as_text_and_alternative(channels):
+def test_labelled_images_are_cards_with_exact_pixels_and_their_name_as_text_and_alternative_text(channels):
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, channels), np.uint8)
     parsed = Parsed(labelled_grid(images, ("cat", HOSTILE)))
     assert [image["alt"] for image in parsed.all("img")] == ["cat", HOSTILE]

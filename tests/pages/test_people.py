@@ -25,7 +25,7 @@ from tests.helpers import is_a_sentence
 from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, page_text, signed, start, tick
 
 
-def test_one_person_alone_sees_no_door_no_name_no_quota_and_owns_nothing(empty: Store, open_page: Opener):
+def test_without_sign_in_there_is_no_name_no_quota_and_no_owner(empty: Store, open_page: Opener):
     at = open_page("start")
     at.button[0].click().run()
     (run,) = empty.runs()
@@ -33,7 +33,7 @@ def test_one_person_alone_sees_no_door_no_name_no_quota_and_owns_nothing(empty: 
     assert "Stop" in buttons(open_page("train", run=run.id))
 
 
-def test_a_stranger_sees_the_door_and_no_page(shared: Store, open_as: Opener):
+def test_a_stranger_sees_only_the_sign_in_page(shared: Store, open_as: Opener):
     run = start(shared, ANN)
     for name in ("start", "train", "runs"):
         at = open_as("", name, run=run)
@@ -41,7 +41,9 @@ def test_a_stranger_sees_the_door_and_no_page(shared: Store, open_as: Opener):
         assert run not in page_text(at)
 
 
-def test_who_is_not_on_the_list_is_told_so_and_sees_no_page(shared: Store, open_as: Opener, monkeypatch: pytest.MonkeyPatch):
+def test_a_person_who_is_not_on_the_list_gets_a_message_and_sees_no_page(
+    shared: Store, open_as: Opener, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv(ALLOWED_PEOPLE, "@school.example")
     server._store.cache_clear()  # a server reads its limits once
     at = open_as("eve@mail.example", "runs")
@@ -49,7 +51,7 @@ def test_who_is_not_on_the_list_is_told_so_and_sees_no_page(shared: Store, open_
     assert "Sign out" in buttons(open_as(ANN, "runs")) and [title.value for title in open_as(ANN, "runs").title] == ["Runs"]
 
 
-def test_a_run_belongs_to_who_started_it_and_the_sidebar_says_who_is_there(shared: Store, open_as: Opener):
+def test_a_run_belongs_to_its_starter_and_the_sidebar_names_the_person(shared: Store, open_as: Opener):
     at = open_as(ANN, "start")
     assert ANN in [text.value for text in at.sidebar.text] and "Sign out" in buttons(at)
     next(button for button in at.button if "Train on digits" in button.label).click().run()
@@ -57,7 +59,7 @@ def test_a_run_belongs_to_who_started_it_and_the_sidebar_says_who_is_there(share
     assert run.owner == ANN
 
 
-def test_a_foreign_run_is_watched_but_not_stopped_and_its_owner_and_a_teacher_may(shared: Store, open_as: Opener):
+def test_a_run_of_another_person_is_stopped_only_by_its_owner_or_a_teacher(shared: Store, open_as: Opener):
     run = start(shared, ANN)
     at = open_as(BEN, "train", run=run)
     assert not buttons(at) & {"Stop", "Pause", "Resume"} and f"This is {ANN}’s" in page_text(at)
@@ -68,12 +70,12 @@ def test_a_foreign_run_is_watched_but_not_stopped_and_its_owner_and_a_teacher_ma
     assert shared.run(run).status == "stopped"
 
 
-def test_a_run_of_nobody_in_particular_is_the_teachers(shared: Store, open_as: Opener):
+def test_a_run_without_an_owner_belongs_to_teachers(shared: Store, open_as: Opener):
     run = start(shared, "")
     assert "Stop" not in buttons(open_as(ANN, "train", run=run)) and "Stop" in buttons(open_as(TEACHER, "train", run=run))
 
 
-def test_foreign_runs_are_listed_with_their_owner_and_cannot_be_moved_or_taken_from_the_bin(shared: Store, open_as: Opener):
+def test_runs_of_others_are_listed_with_their_owner_and_cannot_be_moved_or_restored(shared: Store, open_as: Opener):
     mine, other, theirs, binned = start(shared, ANN), start(shared, ANN), start(shared, BEN), start(shared, BEN, "finished")
     RunOrganizer(shared).remove(binned)
     at = open_as(ANN, "runs")
@@ -96,7 +98,7 @@ def test_the_bin_that_a_person_empties_is_their_own(shared: Store, open_as: Open
     assert RunOrganizer(shared).removed() == []
 
 
-def test_one_run_more_than_may_wait_is_refused_on_the_page_in_words(shared: Store, open_as: Opener):
+def test_one_run_too_many_in_the_queue_is_refused_with_a_message(shared: Store, open_as: Opener):
     runs = [start(shared, ANN) for _ in range(2)]
     at = open_as(ANN, "start")
     next(button for button in at.button if "Train on digits" in button.label).click().run()
@@ -105,7 +107,7 @@ def test_one_run_more_than_may_wait_is_refused_on_the_page_in_words(shared: Stor
     assert "2 waiting runs" in error.value and is_a_sentence(error.value)
 
 
-def test_a_full_share_of_the_disk_is_shown_and_refuses_a_run_with_what_to_delete(shared: Store, open_as: Opener):
+def test_an_exceeded_disk_quota_is_shown_and_refuses_a_run(shared: Store, open_as: Opener):
     run = start(shared, ANN, "finished")
     (shared.home.run_folder(run) / "weights.bin").write_bytes(bytes(11 * 10**6))
     at = open_as(ANN, "start")
@@ -116,7 +118,7 @@ def test_a_full_share_of_the_disk_is_shown_and_refuses_a_run_with_what_to_delete
     assert not open_as(BEN, "start").error
 
 
-def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
+def test_only_teachers_may_use_files_of_the_server(shared: Store, open_as: Opener):
     def ways(person: str) -> str:
         at = open_as(person, "data")
         return str(at.segmented_control(key="data-way").set_value("Bring your own images").run())
@@ -126,13 +128,13 @@ def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
     assert set(boxes[TEACHER]) - set(boxes[ANN]) == {"A folder or zip archive on this machine"}
 
 
-def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(shared: Store, open_as: Opener, image_folder: Path):
+def test_a_link_to_a_folder_of_the_server_opens_only_for_teachers(shared: Store, open_as: Opener, image_folder: Path):
     at = open_as(ANN, "configure", data=str(image_folder))
     assert str(image_folder) not in str(at.text_input) and at.selectbox(key="data").value == "digits"
     assert at.session_state["data"] == "digits"
 
 
-def test_a_file_of_weights_is_not_opened_before_the_start_either_for_who_is_no_teacher(shared: Store, open_as: Opener):
+def test_a_file_of_weights_is_opened_only_for_teachers(shared: Store, open_as: Opener):
     link = {"model": "mobilenet", "weights": "/srv/exam.safetensors"}
     at = open_as(ANN, "configure", **link)
     assert "Only a teacher may use files" in page_text(at) and "Find a learning rate" not in buttons(at)
@@ -148,16 +150,14 @@ def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, ope
     assert "its owner" in page_text(open_as(BEN, "search", search="rates"))
 
 
-def test_a_file_of_secrets_that_is_spoilt_while_the_server_runs_does_not_open_it(secrets: Path, shared: Store, open_as: Opener):
+def test_a_corrupted_file_of_secrets_does_not_open_a_running_server(secrets: Path, shared: Store, open_as: Opener):
     assert buttons(open_as("", "runs")) == {"Sign in"}
     secrets.write_text("[auth")
     secrets_singleton._reset()
     assert not open_as("", "runs").dataframe and is_sign_in_on() and claims_of({}) == {}
 
 
-def test_routes_of_our_own_lie_below_the_base_path_and_are_closed_to_strangers_only_where_people_sign_in(
-    shared: Store, monkeypatch: pytest.MonkeyPatch
-):
+def test_added_routes_are_below_the_base_path_and_need_a_sign_in_if_there_is_one(shared: Store, monkeypatch: pytest.MonkeyPatch):
     async def hello(request: Request) -> Response:
         return PlainTextResponse("hello")
 
@@ -182,7 +182,7 @@ def test_routes_of_our_own_lie_below_the_base_path_and_are_closed_to_strangers_o
     assert ask({}) == 200
 
 
-def test_space_is_freed_of_ones_own_runs_only(shared: Store, open_as: Opener):
+def test_only_own_runs_can_be_deleted_to_free_space(shared: Store, open_as: Opener):
     mine, theirs = start(shared, ANN, "finished"), start(shared, BEN, "finished")
     for run in (mine, theirs):
         states = shared.home.run_folder(run) / "epochs"
@@ -195,7 +195,7 @@ def test_space_is_freed_of_ones_own_runs_only(shared: Store, open_as: Opener):
     assert [(shared.home.run_folder(run) / "epochs").exists() for run in (mine, theirs)] == [False, True]
 
 
-def test_without_a_quota_nothing_is_said_of_space(trained: Store, open_page: Opener):
+def test_without_a_quota_no_disk_use_is_shown(trained: Store, open_page: Opener):
     at = open_page("runs")
     tick(at, 0)
     assert "Delete saved epochs" not in buttons(at)

@@ -72,7 +72,7 @@ def finished(store: Store, accuracy: float = 0.9, epochs: int = 3, **chosen) -> 
     return run
 
 
-def test_an_empty_studio_says_what_to_do_first(empty, open_page):
+def test_an_empty_studio_shows_the_first_step(empty, open_page):
     at = open_page("runs")
     assert len(at.info) == 1 and not at.dataframe and not at.exception
 
@@ -112,7 +112,7 @@ def test_an_export_counts_the_test_accuracies_in_its_file(empty, open_page):
     assert models_evaluated(empty.home, "digits") == {f"{first}.best"} and not at.exception
 
 
-def test_words_status_and_tags_narrow_the_table(empty, open_page):
+def test_the_table_is_filtered_by_words_status_and_tags(empty, open_page):
     first, second, third = finished(empty), finished(empty, model="speed"), empty.create(make_config())
     RunOrganizer(empty).describe(first, name="Baseline", tags=["good"])
     RunOrganizer(empty).describe(second, notes="tried a whitened layer", tags=["good", "fast"])
@@ -135,7 +135,7 @@ def test_words_status_and_tags_narrow_the_table(empty, open_page):
     assert table(at)["Run"].tolist() == [third] and not at.exception
 
 
-def test_a_run_is_given_a_name_tags_and_notes(empty, open_page):
+def test_a_run_gets_a_name_tags_and_notes(empty, open_page):
     run = finished(empty)
     at = tick(open_page("runs"), 0)
     named(at.text_input, "Name").set_value("My best")
@@ -147,7 +147,7 @@ def test_a_run_is_given_a_name_tags_and_notes(empty, open_page):
     assert table(at)["Name"].tolist() == ["My best"]
 
 
-def test_a_name_that_is_too_long_is_refused_in_words(empty, open_page):
+def test_a_name_that_is_too_long_is_refused_with_a_message(empty, open_page):
     run = finished(empty)
     at = tick(open_page("runs"), 0)
     named(at.text_input, "Name").set_value("x" * 81)
@@ -155,7 +155,7 @@ def test_a_name_that_is_too_long_is_refused_in_words(empty, open_page):
     assert "80" in at.error[0].value and empty.run(run).name == ""
 
 
-def test_removed_runs_go_into_the_bin_and_come_back(empty, open_page):
+def test_removed_runs_are_moved_to_the_bin_and_restored(empty, open_page):
     runs = [finished(empty) for _ in range(3)]
     at = tick(open_page("runs"), 0, 2)
     at.button(key="remove-runs").click().run()
@@ -219,7 +219,7 @@ def figure(at, kind):
     return next(spec for spec in specs if kind in (spec["data"][0]["type"], spec["data"][-1]["type"]))
 
 
-def test_ticked_runs_are_made_into_a_file_and_offered_for_download(empty, open_page):
+def test_selected_runs_are_exported_and_offered_for_download(empty, open_page):
     runs = [finished(empty) for _ in range(3)]
     at = tick(open_page("runs"), 0, 1)
     assert not at.get("download_button")
@@ -261,7 +261,7 @@ def test_every_status_has_a_colour_in_the_tree_and_names_are_shown_as_they_are()
     assert points[0].text[0].startswith("&lt;b&gt;bold &amp; long&lt;/b&gt;") and points[0].text[0].endswith("…")
 
 
-def test_a_file_that_was_made_of_a_run_that_trains_says_so_and_can_be_made_again(empty, open_page):
+def test_an_export_of_a_training_run_says_so_and_can_be_repeated(empty, open_page):
     with trained_here(empty) as run:
         empty.log.append(run, [started(), steps(1, 10)])
         at = tick(open_page("runs"), 0)

@@ -14,7 +14,7 @@ def trial(number, state, value=None, seconds=None):
     return Trial(number, state, {"dropout": 0.1 * number}, f"{number:04d}-x", value, seconds)
 
 
-def test_the_line_of_the_best_so_far_is_the_running_maximum_and_states_have_marks_of_their_own():
+def test_the_line_of_the_best_value_is_the_running_maximum_and_each_state_has_a_marker():
     trials = [
         trial(0, "complete", 0.5),
         trial(2, "failed"),
@@ -38,7 +38,7 @@ def test_a_search_in_which_all_failed_has_a_chart_without_a_line():
     assert list(marks.x) == [1] and marks.name == "failed"
 
 
-def test_shares_are_bars_with_the_settings_titles():
+def test_importances_are_bars_with_the_titles_of_the_settings():
     (bars,) = importance_bars({"learning_rate": 0.8, "batch_norm": 0.2}).data
     assert list(bars.y) == ["Learning rate", "Batch norm"] and list(bars.x) == [0.8, 0.2] and list(bars.text) == ["80%", "20%"]
 
@@ -49,7 +49,7 @@ def test_the_time_left_is_that_of_the_trials_to_come_at_the_mean_so_far():
     assert [format_duration(seconds) for seconds in (0.2, 12, 240, 9000)] == ["1 s", "12 s", "4 min", "2.5 h"]
 
 
-def test_the_time_of_a_trial_is_that_of_the_latest_runs_that_are_alike(empty, open_page):
+def test_the_time_of_a_trial_is_that_of_the_latest_similar_runs(empty, open_page):
     finished(empty, epochs=3, batch_size=16)  # 30 s an epoch, but of another batch size
     assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(300)
     run = finished(empty, epochs=3)

@@ -108,7 +108,7 @@ def test_ranges_lists_and_choices_of_the_rows_become_the_space(studies, open_pag
     assert (plan.trials, plan.sampler, plan.prune, plan.seed) == (7, "random", False, 3)
 
 
-def test_a_grid_asks_for_lists_and_tries_every_combination(studies, open_page):
+def test_a_grid_needs_lists_and_tries_every_combination(studies, open_page):
     at = search_in(open_page("search"), "learning_rate", "batch_norm", "depth")
     at.segmented_control(key="search-method").set_value("grid").run()
     assert named(at.text_input, "Learning rate: values").value == "0.0001, 0.001, 0.01"
@@ -117,7 +117,7 @@ def test_a_grid_asks_for_lists_and_tries_every_combination(studies, open_page):
     assert studies.plan("digits 1").goal == 24 and not at.exception
 
 
-def test_what_cannot_be_searched_is_refused_in_words_and_nothing_starts(studies, open_page):
+def test_what_cannot_be_searched_is_refused_with_a_message_and_nothing_starts(studies, open_page):
     at = search_in(open_page("search"))
     assert len(at.error) == 1 and "start-search" not in keys(at)
     at = search_in(at, "learning_rate")
@@ -143,7 +143,7 @@ def test_a_list_that_cannot_be_read_and_choices_of_one_are_refused(open_page, st
     assert title("flip") in at.error[0].value and not at.exception
 
 
-def test_settings_that_suit_no_image_are_refused_at_the_start(studies, open_page, tmp_path):
+def test_settings_that_do_not_fit_the_images_are_refused_at_the_start(studies, open_page, tmp_path):
     at = choose_folder(open_page, write_images(tmp_path / "few", count=3), "search")
     field(at, "batch_size").set_value(4000).run()
     at.button(key="start-search").click().run()
@@ -163,7 +163,7 @@ def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused
 
 
 @pytest.mark.parametrize("name", SEARCHABLE)
-def test_what_the_rows_hold_at_first_can_be_searched(name):
+def test_the_initial_rows_can_be_searched(name):
     family = next(family.name for family in FAMILIES.values() if name not in MODEL_OPTIONS or name in family.options)
     needed = {other: values[0] for other, values in facts(name).only.items()}
     base = make_config(**{"model": family, "optimizer": "muon"} | needed)
@@ -172,7 +172,7 @@ def test_what_the_rows_hold_at_first_can_be_searched(name):
         check_space(base, (suggest_range(name, base.model_dump()),))
 
 
-def test_ranges_around_what_the_form_holds_stay_within_what_the_setting_takes():
+def test_ranges_around_the_values_of_the_form_stay_within_the_limits_of_the_setting():
     base = make_config(learning_rate=4, batch_size=2, epochs=1).model_dump()
     assert suggest_range("learning_rate", base) == Range("learning_rate", 0.4, 10, log=True)
     assert suggest_range("batch_size", base) == Range("batch_size", 1, 8, log=True)
@@ -202,7 +202,7 @@ def test_a_search_that_is_done_shows_its_best_trial_every_trial_and_what_they_ha
     )
 
 
-def test_the_best_settings_are_taken_to_the_form_with_what_all_trials_share(searched, open_page):
+def test_the_best_settings_open_in_the_form_with_the_settings_of_all_trials(searched, open_page):
     at = open_page("search", search="colours")
     best, base = searched.best("colours"), searched.plan("colours").base
     at.button(key="use-best").click().run()
@@ -212,7 +212,7 @@ def test_the_best_settings_are_taken_to_the_form_with_what_all_trials_share(sear
     assert field(at, "batch_size").value == base.batch_size and at.text_input[0].value == base.data
 
 
-def test_the_settings_of_the_form_are_taken_to_a_new_search(searched, open_page):
+def test_the_settings_of_the_form_open_in_a_new_search(searched, open_page):
     at = open_page("configure")
     fill(at, model="resnet9", optimizer="sgd", learning_rate=0.25, epochs=3)
     press(at, "Tune these settings")
@@ -221,7 +221,7 @@ def test_the_settings_of_the_form_are_taken_to_a_new_search(searched, open_page)
     assert named(at.number_input, "Learning rate from").value == 0.025
 
 
-def test_a_ticked_trial_leads_to_its_run(searched, open_page):
+def test_a_selected_trial_links_to_its_run(searched, open_page):
     at = open_page("search", search="colours")
     at.session_state[f"trials-{searched.search('colours').token}"] = {"selection": {"rows": [4], "columns": [], "cells": []}}
     at.run()
@@ -231,7 +231,7 @@ def test_a_ticked_trial_leads_to_its_run(searched, open_page):
     assert [trial.run in link.query_string for link in links][-1] and not at.exception
 
 
-def test_a_search_goes_on_with_more_trials_is_cancelled_and_removed(searched, open_page):
+def test_a_search_is_resumed_with_more_trials_cancelled_and_removed(searched, open_page):
     at = open_page("search", search="colours")
     assert named(at.number_input, "Total trials").value == 16
     number(at, "Total trials", 8)
@@ -246,7 +246,7 @@ def test_a_search_goes_on_with_more_trials_is_cancelled_and_removed(searched, op
     assert "start-search" in keys(at) and len(Store(searched.home).runs()) == 6
 
 
-def test_a_search_that_has_nothing_left_to_do_says_so_when_it_is_to_go_on(searched, open_page):
+def test_resuming_a_search_with_no_trials_left_gives_a_message(searched, open_page):
     at = open_page("search", search="colours")
     number(at, "Total trials", 3)
     at.button(key="search-resume").click().run()
@@ -271,7 +271,7 @@ def test_the_trial_that_trains_is_drawn_beside_the_best_one(searched, open_page)
     assert "6 of 7 trials" in text and "left" in text and not exception
 
 
-def test_a_search_behind_another_one_says_what_it_waits_for(searched, open_page):
+def test_a_waiting_search_names_the_search_before_it(searched, open_page):
     searched.create(SearchPlan("first", make_config(), (Choices("batch_norm", (True, False)),)))
     searched.create(SearchPlan("second", make_config(), (Choices("batch_norm", (True, False)),)))
     assert "“first”" in page_text(open_page("search", search="second"))
@@ -286,7 +286,7 @@ def test_the_address_names_the_search_and_nonsense_in_it_opens_the_form(searched
     assert named(open_page("search").selectbox, "Search").value == "colours"  # the one that is worked off
 
 
-def test_the_way_back_from_the_form_by_an_address_without_a_name_leads_to_the_search_shown_last(searched, open_page):
+def test_an_address_without_a_name_shows_the_search_that_was_shown_last(searched, open_page):
     at = open_page("search", search="colours")
     at.button(key="use-best").click().run()
     assert at.title[0].value == "Configure a run"

@@ -186,7 +186,7 @@ def test_several_runs_arrive_in_one_stream_each_under_its_name_until_the_last_ha
 
 
 @pytest.mark.parametrize(("query", "status"), [("", 400), ("run=0999-nobody", 404), ("run=..%2Fx", 404), ("run=a&" * 13, 404)])
-def test_runs_that_cannot_be_shown_together_are_refused_in_words(server, query, status):
+def test_runs_that_cannot_be_shown_together_are_refused_with_a_message(server, query, status):
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(f"{server.url}/api/events?{query}", timeout=SECONDS)
     assert refusal.value.code == status and json.loads(refusal.value.read())["error"].endswith(".")

@@ -85,7 +85,7 @@ def upload(at, name, content):
     return at
 
 
-def test_before_anything_is_pinned_the_page_says_what_probes_are_for_and_offers_three_ways(own_trained, open_page):
+def test_before_anything_is_pinned_the_page_says_what_tracked_images_are_for_and_offers_three_ways(own_trained, open_page):
     run = own_trained.create(make_config())
     at = open_page("train", run=run)
     assert f"Pin up to {MAX_IMAGES} images" in captions(at)
@@ -120,7 +120,7 @@ def test_a_test_image_is_pinned_too(own_trained, open_page):
     assert np.array_equal(image.pixels, images[np.flatnonzero(images.labels == 0)[0]]) and image.label.startswith("test image ")
 
 
-def test_a_random_handful_is_five_images_of_five_classes_until_sixteen_are_pinned(own_trained, open_page):
+def test_a_random_choice_pins_five_images_of_five_classes_up_to_sixteen(own_trained, open_page):
     at = choose(open_page("train", run=RUN), "From the data set")
     for expected in (5, 10, 15, 16):
         before = len(read_tracked_images(folder(own_trained)))
@@ -157,7 +157,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_an_upload_that_cannot_be_used_is_refused_in_words_and_nothing_is_pinned(own_trained, open_page, kind):
+def test_an_upload_that_cannot_be_used_is_refused_with_a_message_and_nothing_is_pinned(own_trained, open_page, kind):
     at = upload(open_page("train", run=RUN), "it.png", HOSTILE[kind])
     assert len(at.error) == 1 and at.error[0].value.endswith(".") and "Pin" not in labels(at)
     assert read_tracked_images(folder(own_trained)) == []
@@ -177,7 +177,7 @@ def test_a_drawing_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     assert (image.label, image.truth, image.origin) == ("drawing 1", -1, "drawing")
 
 
-def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now(own_trained, open_page):
+def test_during_training_the_predictions_of_every_epoch_are_drawn(own_trained, open_page):
     run = own_trained.create(make_config(), status="running")
     right, wrong = random_images(2)
     add_tracked_images(folder(own_trained, run), [right, wrong])
@@ -203,7 +203,7 @@ def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now
         assert "right" in shown_text and "wrong, true class dog" in shown_text and MARKUP not in shown_text and not at.exception
 
 
-def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page):
+def test_a_finished_run_adds_the_predictions_of_its_saved_epochs(own_trained, open_page):
     add_tracked_images(folder(own_trained), random_images(2))
     at = open_page("train", run=RUN)
     assert not charts(at)
@@ -221,7 +221,7 @@ def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page
     )
 
 
-def test_a_probe_is_removed_and_the_others_stay(own_trained, open_page):
+def test_a_tracked_image_is_removed_and_the_others_stay(own_trained, open_page):
     add_tracked_images(folder(own_trained), random_images(3))
     at = open_page("train", run=RUN)
     [button for button in at.button if button.label == "Remove"][1].click().run()
@@ -229,14 +229,14 @@ def test_a_probe_is_removed_and_the_others_stay(own_trained, open_page):
     assert labels(at).count("Remove") == 2 and not at.exception
 
 
-def test_where_all_places_are_taken_the_page_says_so(own_trained, open_page):
+def test_at_the_limit_of_tracked_images_the_page_says_so(own_trained, open_page):
     add_tracked_images(folder(own_trained), random_images(MAX_IMAGES))
     at = open_page("train", run=RUN)
     assert f"{MAX_IMAGES} images are pinned" in captions(at)
     assert labels(at).count("Remove") == MAX_IMAGES and not at.exception
 
 
-def test_a_damaged_file_is_a_sentence_and_can_be_removed(own_trained, open_page):
+def test_a_damaged_file_gives_a_message_and_can_be_removed(own_trained, open_page):
     (folder(own_trained) / TRACKED_IMAGES).write_bytes(b"damaged")
     at = open_page("train", run=RUN)
     assert "probes.npz is damaged" in at.error[0].value
@@ -251,7 +251,7 @@ def test_images_of_a_set_that_has_changed_are_not_offered(own_trained, open_page
     assert len(at.info) == 1 and "Pin" not in labels(at)
 
 
-def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty, open_page):
+def test_images_are_read_on_request(empty, open_page):
     run = empty.create(make_config())
     at = choose(open_page("train", run=run), "From the data set")
     assert "have not been read yet" in at.info[0].value
@@ -260,7 +260,7 @@ def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty,
     assert len(read_tracked_images(folder(empty, run))) == 1
 
 
-def test_answers_are_found_by_the_image_however_many_were_pinned_meanwhile():
+def test_predictions_are_matched_by_image_after_more_images_were_pinned():
     predictions = [
         TrackedPredictions(1, 3, ("a",), ((0.1, 0.9),)),
         TrackedPredictions(2, 6, ("b", "a"), ((1.0, 0.0), (0.3, 0.7))),
@@ -269,7 +269,7 @@ def test_answers_are_found_by_the_image_however_many_were_pinned_meanwhile():
     assert predictions_of(predictions, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and predictions_of(predictions, "c") == {}
 
 
-def test_the_true_class_the_present_answer_and_what_was_ever_most_probable_are_drawn():
+def test_the_true_class_the_current_prediction_and_earlier_predictions_are_drawn():
     rng = np.random.default_rng(0)
     shown_text = {number: tuple(rng.dirichlet(np.ones(200) / 20)) for number in range(1, 6)}
     rarest = int(np.argmin(np.max(list(shown_text.values()), 0)))

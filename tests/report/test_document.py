@@ -45,7 +45,7 @@ def test_the_interval_is_wilsons():
     assert read.figures["Test accuracy"].endswith(f"95 %: {percent(centre - half)} to {percent(centre + half)}")
 
 
-def test_every_class_and_every_cell_is_told():
+def test_every_class_and_every_cell_is_shown():
     evaluation = evaluation_of()
     labels, predicted = evaluation.labels, evaluation.logits.argmax(1)
     _, read = report(evaluation)
@@ -174,7 +174,7 @@ def test_the_use_of_test_images_for_many_models_is_shown(count: int, is_shown: b
     assert (f"{count} models" in read.text) == is_shown
 
 
-def test_the_kept_temperature_is_told_with_what_it_mends():
+def test_the_saved_temperature_is_shown_with_its_improvement():
     evaluation = evaluation_of()
     error = [reliability_of(evaluation.with_temperature(t)).expected_error for t in (1.0, 2.5)]
     _, read = report(evaluation, calibration=Calibration(temperature=2.5, images=321, threshold=0.4))
@@ -189,7 +189,7 @@ def test_data_that_was_corrected_since_training_is_named():
     assert report()[1].figures["Data version"] == "abc"
 
 
-def test_where_it_began_and_what_was_changed_on_the_way_is_told():
+def test_the_parent_run_and_changes_during_training_are_shown():
     run = facts_of(parent="0003-digits", parent_epoch=4, changes=(Changed(120, {"learning_rate": 0.0005}),))
     _, read = report(run=run)
     assert read.figures["Branch of"] == "0003-digits after epoch 4"

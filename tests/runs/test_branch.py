@@ -97,7 +97,7 @@ def test_what_the_state_belongs_to_cannot_be_other_in_a_branch(store: Store, fin
     assert refusal.value.field == name and is_a_sentence(refusal.value) and len(store.runs()) == 1
 
 
-def test_too_few_epochs_an_epoch_that_was_not_kept_and_an_unknown_run_are_refused_in_words(store: Store, finished: str):
+def test_too_few_epochs_an_epoch_that_was_not_saved_and_an_unknown_run_are_refused_with_a_message(store: Store, finished: str):
     for parent, epoch, changes, kind in (
         (finished, 1, {"epochs": 1}, SettingError),
         (finished, 2, {}, SettingError),  # the last one: there is nothing left to train

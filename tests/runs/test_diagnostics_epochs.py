@@ -59,7 +59,7 @@ def test_losses_before_and_after_other_images_are_not_compared():
     assert rules(history_of(started(), *before, Changed(before[-1].step, {"cutout": 0.3}), *after)) == []
 
 
-def test_many_dead_channels_are_told_and_leaky_relu_is_offered_where_the_network_takes_it():
+def test_many_dead_channels_are_reported_and_leaky_relu_is_offered_where_the_network_takes_it():
     finding = only(history_of(started(), *epochs(RISING[:2], dead=0.81)))
     assert (
         finding.rule == "Dead activations" and "81%" in finding.observation and "5,000 validation images" in finding.observation
@@ -140,7 +140,7 @@ def test_a_change_that_is_impossible_beside_the_other_settings_is_not_offered():
     assert finding.rule == "Dead activations" and finding.changes == {}
 
 
-def test_every_rule_has_a_sentence_that_says_what_it_sees():
+def test_every_rule_describes_its_finding():
     assert all(rule.__doc__ and re.fullmatch(r"[A-Z].+\.", rule.__doc__) for rule in RULES)
     assert (
         describe_changes({"activation": "leaky_relu", "weight_decay": 0.0005}) == "activation leaky relu and weight decay 0.0005"

@@ -66,7 +66,7 @@ def content(store: Store, run: str) -> bytes | None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_history_that_goes_on_from_a_digest_anywhere_is_the_history_of_all_events(seed: int):
+def test_a_history_continued_from_any_digest_equals_that_of_all_events(seed: int):
     events = eventful(seed)
     whole = folded(events)
     assert whole.resumed and whole.probed and whole.last.step > 2 * NEWEST
@@ -189,7 +189,7 @@ def test_a_history_that_only_draws_does_not_grow_with_its_steps():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_rules_see_the_first_and_the_newest_steps_as_they_were_told(monkeypatch: pytest.MonkeyPatch, seed: int):
+def test_rules_see_the_first_and_the_newest_steps_as_they_were_reported(monkeypatch: pytest.MonkeyPatch, seed: int):
     monkeypatch.setattr(history_module, "DIAGNOSED_STEPS", 100)
     rng, history, losses, norms, most = np.random.default_rng(seed), History(), [], {}, 0
     for _ in range(400):

@@ -217,13 +217,13 @@ def test_runs_of_any_state_are_exported_those_that_never_began_too(store: Store)
         assert any(name.startswith(run) for name in exported(store, form, run).namelist())
 
 
-def test_progress_is_told_run_by_run(store: Store):
+def test_progress_is_reported_run_by_run(store: Store):
     runs = [store.run(trained(store)) for _ in range(3)]
     reports = list(export_runs(store, runs, "csv", io.BytesIO()))
     assert [(stage.done, stage.total) for stage in reports] == [(0, 3), (1, 3), (2, 3)]
 
 
-def test_what_was_taken_back_again_and_again_is_told_once(store: Store):
+def test_steps_discarded_repeatedly_are_exported_once(store: Store):
     """Against a plain account: a list that is cut at every resumption."""
     rng = np.random.default_rng(1)
     run, events, account, step = store.create(make_config()), [started(50, 100)], [], 0

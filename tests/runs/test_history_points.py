@@ -61,7 +61,7 @@ def test_a_snapshot_of_a_hundred_thousand_steps_is_bounded():
     assert [e["epoch"] for e in snapshot["epochs"]] == list(range(1, 101))
 
 
-def test_a_snapshot_stays_bounded_with_as_many_epochs_as_can_be_asked_for():
+def test_a_snapshot_stays_bounded_with_the_maximum_of_epochs():
     snapshot = history_of(long_run(100_000, per_report=100, per_epoch=100)).snapshot()
     assert len(snapshot["epochs"]) == 1000
     assert len(json.dumps(snapshot)) <= 400_000

@@ -65,5 +65,5 @@ def test_a_list_of_people_lets_in_addresses_domains_and_teachers_and_nobody_else
 @pytest.mark.parametrize(
     ("count", "words"), [(0, "0 MB"), (410_000_000, "410 MB"), (994_000_000, "994 MB"), (1_200_000_000, "1.2 GB")]
 )
-def test_sizes_are_said_as_a_person_says_them(count: int, words: str):
+def test_sizes_are_formatted_for_people(count: int, words: str):
     assert format_bytes(count) == words

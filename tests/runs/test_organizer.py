@@ -40,7 +40,7 @@ def test_a_run_is_given_a_name_notes_and_tags_and_keeps_what_is_not_given_anew(o
     [{"name": "x" * 81}, {"notes": "x" * 4001}, {"tags": ["x" * 31]}, {"tags": [str(n) for n in range(13)]}],
     ids=lambda given: next(iter(given)),
 )
-def test_what_is_too_long_is_refused_in_words_and_changes_nothing(organizer: RunOrganizer, given: dict):
+def test_what_is_too_long_is_refused_with_a_message_and_changes_nothing(organizer: RunOrganizer, given: dict):
     run = ended(organizer.store)
     organizer.describe(run, name="kept", notes="kept", tags=["kept"])
     with pytest.raises(RunError) as refusal:

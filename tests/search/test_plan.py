@@ -40,7 +40,7 @@ def test_a_plan_survives_being_written_down():
         ({"space": (Choices("depth", (1, 7)),)}, "depth", "1 to 6"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_sentence(wrong: dict[str, Any], field: str, expected: str):
+def test_what_makes_no_sense_is_refused_with_a_message(wrong: dict[str, Any], field: str, expected: str):
     with pytest.raises(SettingError, match=expected) as refused:
         plan(**wrong)
     assert is_a_sentence(refused.value) and refused.value.field == field

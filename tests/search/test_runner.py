@@ -98,7 +98,7 @@ def test_a_hopeless_trial_is_ended_early_and_its_run_says_so(studies: SearchStor
     assert f"ended this trial after epoch {len(epochs)}" in seen(store, run.id, Note)[-1].text
 
 
-def test_a_cancelled_search_stops_its_trial_and_goes_on_with_it(studies: SearchStore, store: Store, image_folder: Path):
+def test_a_cancelled_search_stops_its_trial_and_resumes_it(studies: SearchStore, store: Store, image_folder: Path):
     ask_for(studies, image_folder, epochs=3, trials=1)
     work_off(studies, store, watch=at_first_epoch(lambda run: studies.cancel("it")))
     (run,) = runs_of(studies, store)
@@ -126,7 +126,7 @@ def test_a_trial_that_lost_its_process_before_it_had_a_run_gets_one(studies: Sea
     assert [(trial.number, trial.state) for trial in studies.trials("it")] == [(0, "complete")]
 
 
-def test_a_result_that_nobody_told_is_told_without_training_again(studies: SearchStore, store: Store, image_folder: Path):
+def test_an_unreported_result_is_reported_without_training_again(studies: SearchStore, store: Store, image_folder: Path):
     plan = ask_for(studies, image_folder, epochs=1, trials=1)
     trial = sample_trial(studies.study("it"), plan)
     run = store.create(
@@ -138,9 +138,7 @@ def test_a_result_that_nobody_told_is_told_without_training_again(studies: Searc
     assert studies.trials("it")[0].value == store.run(run).summary["best_val_accuracy"] and store.log.read(run) == events
 
 
-def test_a_result_that_another_process_tells_at_the_same_moment_is_told_once(
-    studies: SearchStore, store: Store, image_folder: Path
-):
+def test_a_result_reported_by_two_processes_at_once_counts_once(studies: SearchStore, store: Store, image_folder: Path):
     plan, study = ask_for(studies, image_folder, epochs=1), studies.study("it")
     for trial in (sample_trial(study, plan) for _ in range(2)):
         origin = f"{studies.search('it').origin}/{trial.number}"
@@ -181,9 +179,7 @@ def test_a_search_whose_images_are_gone_is_cancelled_and_says_why(studies: Searc
     assert [trial.number for trial in studies.trials("it")] == [0] and studies.status("it") == "done"
 
 
-def test_a_server_works_searches_off_and_the_next_one_goes_on_where_it_ended(
-    studies: SearchStore, store: Store, image_folder: Path
-):
+def test_a_server_runs_searches_and_the_next_server_continues_them(studies: SearchStore, store: Store, image_folder: Path):
     ask_for(studies, image_folder, epochs=6, trials=1)
     for ends_early in (True, False):
         worker = Worker(store, {"searcher": lambda should_end: work_on_searches(studies, store, should_end)})

@@ -67,7 +67,7 @@ def test_the_answer_is_the_one_that_the_dashboard_gives(served, classifier, kind
     assert answer["probability"] == answer["ranked"][0]["probability"]
 
 
-def test_as_many_classes_are_ranked_as_were_asked_for(served):
+def test_the_requested_number_of_classes_is_ranked(served):
     assert len(ask(served, "POST", "/predict?top=2", encoded())[2]["ranked"]) == 2
     for wrong in ("0", "-1", "x", "1e3", "9999999", ""):
         status, _, answer = ask(served, "POST", f"/predict?top={wrong}&b", encoded())
@@ -139,7 +139,7 @@ def test_a_body_that_does_not_arrive_is_given_up(served):
     assert SECONDS <= time.monotonic() - begun < 10
 
 
-def test_more_images_than_are_worked_on_at_once_are_told_to_come_again(own_served):
+def test_too_many_images_at_once_are_refused_with_retry_later(own_served):
     head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: 500\r\n\r\n"
     slow = [socket.create_connection(("127.0.0.1", own_served.port)) for _ in range(IN_FLIGHT)]
     for connection in slow:
@@ -170,7 +170,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_cannot_be_answered_is_a_sentence(served, what):
+def test_what_cannot_be_answered_gives_a_message(served, what):
     method, path, body, headers, expected = WRONG[what]
     status, _, answer = ask(served, method, path, body, headers)
     assert status == expected and is_a_sentence(answer["error"])

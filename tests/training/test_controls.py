@@ -169,7 +169,7 @@ def test_a_change_out_of_range_or_unknown_is_refused(name: str, value: float):
     assert refusal.value.field == name and is_a_sentence(refusal.value)
 
 
-def test_a_checkpoint_that_was_requested_is_written_at_once_and_told(
+def test_a_requested_checkpoint_is_written_at_once_and_reported(
     home: Home, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)

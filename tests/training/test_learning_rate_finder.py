@@ -71,7 +71,7 @@ def test_test_images_play_no_part(home: Home, tmp_path: Path):
     assert curves[0] == curves[1]
 
 
-def test_where_no_rate_makes_the_loss_fall_that_is_said(home: Home, image_folder: Path):
+def test_a_finder_without_a_falling_loss_says_so(home: Home, image_folder: Path):
     config = tiny_config(image_folder, optimizer="sgd", clip_norm=1e-12, dropout=0)  # no step leads anywhere
     with pytest.raises(SettingError, match="did not fall at any learning rate") as refusal:
         finish(find_learning_rate(config, home))

@@ -74,14 +74,14 @@ def test_a_set_with_validation_images_of_its_own_is_validated_on_these_and_train
     assert (best.val_loss, best.val_accuracy) == (pytest.approx(loss, rel=1e-4), pytest.approx(accuracy, abs=1e-6))
 
 
-def test_the_validation_share_plays_no_part_where_the_set_has_validation_images(home: Home, three_parts: Path, tmp_path: Path):
+def test_the_validation_fraction_has_no_effect_where_the_set_has_validation_images(home: Home, three_parts: Path, tmp_path: Path):
     shares = (0.1, 0.4)
     epochs = [train_all_epochs(tiny_config(three_parts, validation_share=share), tmp_path / str(share), home) for share in shares]
     assert [(e.train_loss, e.val_loss) for e in epochs[0]] == [(e.train_loss, e.val_loss) for e in epochs[1]]
     assert are_equal(*(weights(tmp_path / str(share)) for share in shares))
 
 
-def test_images_kept_as_a_fraction_are_those_that_a_folder_of_their_own_would_hold(home: Home, image_folder: Path):
+def test_a_validation_fraction_equals_a_validation_folder_with_the_same_images(home: Home, image_folder: Path):
     images = finish(open_source(str(image_folder), home).load("train"))
     config = tiny_config(image_folder)
     training, held_out = split_validation(images, config)
