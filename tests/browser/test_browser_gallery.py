@@ -9,7 +9,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.digits import read_digits
 from cnn_core.execution.in_process import execute
 from pages.views.gallery.own_image import EMPTY_TEXT
-from tests.browser.pilot import DIGITS, assert_sound, await_answered, canvas_points, draw_with_finger, draw_with_mouse, visit
+from tests.browser.pilot import DIGITS, assert_sound, await_classified, canvas_points, draw_with_finger, draw_with_mouse, visit
 
 RUN = "?run=0001-digits"
 
@@ -36,7 +36,7 @@ def is_white(page: Page, share: tuple[float, float]) -> bool:
 
 
 def predicted_class(page: Page) -> str:
-    await_answered(page)
+    await_classified(page)
     return answer(page).inner_text()
 
 

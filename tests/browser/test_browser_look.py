@@ -34,7 +34,7 @@ FAINT = """() => {
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_with_a_nonsense_address_works_on_a_phone_in_both_themes(page, server, watched, name):
+def test_a_page_with_a_nonsense_address_works_on_a_phone_in_both_themes(page, server, traffic, name):
     page.set_viewport_size(PHONE)
     visit(page, server, name, NONSENSE)
     assert_sound(page)
@@ -53,10 +53,10 @@ def test_a_page_with_a_nonsense_address_works_on_a_phone_in_both_themes(page, se
         faint = {text: found for text, found in page.evaluate(FAINT).items() if found < LEGIBLE}
         assert faint == {}, scheme
     expect(page.locator("[data-testid=stMain] img[src*='192.0.2.1']")).to_have_count(0)
-    assert watched.foreign == []
+    assert traffic.foreign == []
 
 
-def test_no_page_sends_requests_to_another_host(page, server, watched):
+def test_no_page_sends_requests_to_another_host(page, server, traffic):
     visit(page, server, "start")
     for name in PAGES[1:]:
         page.locator("[data-testid=stSidebarNavLink]").get_by_text(name.title(), exact=True).click()
@@ -68,8 +68,8 @@ def test_no_page_sends_requests_to_another_host(page, server, watched):
             page.get_by_text("Test images", exact=True).click()
             page.locator(".picker img").first.wait_for()
         assert_sound(page)
-    assert any("/api/runs/" in url for url in watched.urls) and any("plotly" in url for url in watched.urls)
-    assert watched.foreign == []
+    assert any("/api/runs/" in url for url in traffic.urls) and any("plotly" in url for url in traffic.urls)
+    assert traffic.foreign == []
 
 
 @pytest.mark.parametrize("text", HOSTILE)

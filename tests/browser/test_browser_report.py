@@ -5,7 +5,7 @@ from tests.browser.pilot import assert_sound, visit
 RUN = "0001-digits"
 
 
-def test_a_report_is_downloaded_and_opens_from_disk_without_further_requests(page, chromium, server, watched, tmp_path):
+def test_a_report_is_downloaded_and_opens_from_disk_without_further_requests(page, chromium, server, traffic, tmp_path):
     visit(page, server, "evaluate", f"?run={RUN}&view=Export")
     page.get_by_role("button", name="Make the report").click()
     with page.expect_download() as download:
@@ -35,8 +35,8 @@ def test_a_report_is_downloaded_and_opens_from_disk_without_further_requests(pag
         tab.close()
     assert [url for url in requested if not url.startswith("data:")] == [report.as_uri()] * 2
     assert complaints == []
-    watched.urls.remove(report.as_uri())  # the file itself, which no host gives
-    watched.urls.remove(report.as_uri())
+    traffic.urls.remove(report.as_uri())  # the file itself, which no host gives
+    traffic.urls.remove(report.as_uri())
 
 
 def brightness(colour: str) -> float:

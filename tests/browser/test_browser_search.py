@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import TIMEOUT
 from tests.browser.pilot import assert_sound, fill, number_field, pick, settle, visit
 from tests.helpers import tiny_config, write_images
 
@@ -40,7 +40,7 @@ def test_a_search_of_three_trials_runs_to_its_end_and_its_best_settings_fill_the
     fill(page, "Trials", 3)
     page.get_by_role("button", name="Start search").click()
     page.wait_for_url("**/search?search=pictures+1")
-    expect(page.get_by_text(re.compile(r"^3 of 3 trials"))).to_be_visible(timeout=2 * PATIENCE)
+    expect(page.get_by_text(re.compile(r"^3 of 3 trials"))).to_be_visible(timeout=2 * TIMEOUT)
     studies = SearchStore(store.home)
     expect(page.locator(BADGE)).to_contain_text("done")
     page.wait_for_function(f"{WIDE}?.data?.[0].dimensions.length === 3")
@@ -83,6 +83,6 @@ def test_a_search_is_cancelled_and_resumed_and_its_chart_scrolls_on_a_phone(page
     total.press("Tab")
     settle(page)
     page.get_by_role("button", name="Resume").last.click()
-    expect(page.get_by_text(re.compile(rf"^{tried + 1} of {tried + 1} trials"))).to_be_visible(timeout=2 * PATIENCE)
+    expect(page.get_by_text(re.compile(rf"^{tried + 1} of {tried + 1} trials"))).to_be_visible(timeout=2 * TIMEOUT)
     expect(page.locator(BADGE)).to_contain_text("done")
     assert_sound(page)
