@@ -21,6 +21,8 @@ from pages.shared.text import plain
 
 WEIGHTS_BY_NAME = ("scratch", "pretrained")
 
+TEACHERS_ONLY = "Only a teacher can change this."
+
 
 def person() -> str:
     """Return the e-mail address of the person at this page, else the provider's permanent name for them; "" where nobody signs in."""
@@ -48,11 +50,7 @@ def is_teacher() -> bool:
 
 def show_owner(owner: str) -> None:
     """Show the owner in place of the controls that only the owner may use."""
-    st.caption(
-        f"This belongs to {plain(owner)}. You can view and use it, but not change it."
-        if owner
-        else "Only a teacher can change this."
-    )
+    st.caption(f"This belongs to {plain(owner)}. You can view and use it, but not change it." if owner else TEACHERS_ONLY)
 
 
 def may_read_paths() -> bool:

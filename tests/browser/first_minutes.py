@@ -4,7 +4,7 @@ import time
 
 from playwright.sync_api import Page
 
-from tests.browser.pilot import DIGITS, LOSS, await_classified, draw_with_mouse
+from tests.browser.pilot import DIGITS, LOSS, await_classified, draw_with_mouse, page_link
 
 TRAINED_WITHIN = 300_000  # milliseconds; beside other tests, on one thread, it takes a minute or two
 PREDICTION = "[data-testid=stMetricValue]"
@@ -14,7 +14,7 @@ CLASSIFIED = "a drawn digit that is classified correctly"
 def play_first_minutes(page: Page, url: str) -> dict[str, float]:
     """Return the seconds from the first page to each step, in order; the last step is CLASSIFIED."""
     page.goto(url)
-    page.get_by_role("heading", name="Train an image classifier").wait_for()
+    page.locator("h1").wait_for()
     start, seconds = time.perf_counter(), {}
 
     def note(step: str) -> None:
@@ -25,7 +25,7 @@ def play_first_minutes(page: Page, url: str) -> dict[str, float]:
     note("the first point of the curve")
     page.locator(".live[data-status=finished]").wait_for(timeout=TRAINED_WITHIN)
     note("the end of training")
-    page.get_by_role("link", name="Try it in the gallery").click()
+    page_link(page, "gallery").click()
     page.locator(".draw-paper").wait_for()
     note("the drawing canvas")
     for digit, strokes in DIGITS.items():

@@ -64,6 +64,19 @@ def settle(page: Page) -> None:
     page.wait_for_selector(DONE)
 
 
+def await_reruns(page: Page, count: int) -> None:
+    """Wait until the page, or a fragment of it, has been rerun `count` more times."""
+    page.evaluate(
+        """() => {
+            const app = document.querySelector("[data-testid=stApp]");
+            window.reruns = 0;
+            new MutationObserver(() => { window.reruns += app.dataset.testScriptState === "notRunning"; })
+                .observe(app, { attributeFilter: ["data-test-script-state"] });
+        }"""
+    )
+    page.wait_for_function("count => window.reruns >= count", arg=count)
+
+
 def points(page: Page) -> list[int]:
     """Return the x values of the step losses, from the data of the chart."""
     return page.evaluate(f"Array.from({LOSS}.data?.[0].x ?? [])")
@@ -77,6 +90,11 @@ def await_points(page: Page, count: int) -> None:
 def await_drawn(page: Page, step: int) -> None:
     """Wait until the curve of the loss chart ends at `step`."""
     page.wait_for_function(f"step => {LOSS}?.data?.[0].x.at(-1) === step", arg=step)
+
+
+def page_link(page: Page, name: str) -> Locator:
+    """Return the link to another page in the main area, which is not the navigation."""
+    return page.locator(f"[data-testid=stMain] [data-testid=stPageLink-NavLink][href*='{name}']")
 
 
 def figure(page: Page, name: str) -> str:

@@ -1,6 +1,7 @@
 """The Gallery in a browser: digits drawn with mouse or finger, uploaded or pasted are classified."""
 
 import io
+import re
 
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -14,7 +15,7 @@ from tests.browser.pilot import DIGITS, assert_sound, await_classified, canvas_p
 RUN = "?run=0001-digits"
 
 
-def answer(page: Page):
+def prediction(page: Page):
     return page.locator("[data-testid=stMetricValue]")
 
 
@@ -24,20 +25,20 @@ def upload(page: Page, name: str, content: bytes) -> None:
     )
 
 
-def is_white(page: Page, share: tuple[float, float]) -> bool:
-    """Whether there is ink at this place of the drawing."""
+def is_white(page: Page, place: tuple[float, float]) -> bool:
+    """Whether there is ink at this place, in fractions of the canvas."""
     return page.evaluate(
         """([x, y]) => {
             const canvas = document.querySelector(".draw-paper");
             return canvas.getContext("2d").getImageData(x * canvas.width, y * canvas.height, 1, 1).data[0] > 128;
         }""",
-        list(share),
+        list(place),
     )
 
 
 def predicted_class(page: Page) -> str:
     await_classified(page)
-    return answer(page).inner_text()
+    return prediction(page).inner_text()
 
 
 def test_digits_drawn_with_mouse_or_finger_are_classified_correctly(page, server):
@@ -47,13 +48,13 @@ def test_digits_drawn_with_mouse_or_finger_are_classified_correctly(page, server
         draw_with_mouse(page, strokes)
         read[digit] = predicted_class(page)
         page.get_by_role("button", name="Clear").click()
-        expect(answer(page)).to_have_count(0)
+        expect(prediction(page)).to_have_count(0)
     assert sum(digit == name for digit, name in read.items()) >= 9, read
     for digit in "025":
         draw_with_finger(page, DIGITS[digit])
         assert predicted_class(page) == digit
         page.get_by_role("button", name="Clear").click()
-        expect(answer(page)).to_have_count(0)
+        expect(prediction(page)).to_have_count(0)
     assert_sound(page)
 
 
@@ -80,7 +81,7 @@ def test_strokes_are_undone_redone_and_erased(page, server):
     expect(page.get_by_text(EMPTY_TEXT)).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     assert is_white(page, (0.52, 0.7))
-    expect(page.get_by_text("Model input: 32×32 grey")).to_be_visible()
+    expect(page.get_by_text(re.compile("32×32"))).to_be_visible()
     expect(page.locator("[data-testid=stPlotlyChart] .main-svg").first).to_be_visible()
     assert_sound(page)
 
@@ -92,7 +93,7 @@ def test_the_prediction_appears_while_the_pen_is_down(page, server):
     page.mouse.down()
     for point in others:
         page.mouse.move(*point)
-    expect(answer(page)).to_have_text("0")
+    expect(prediction(page)).to_have_text("0")
     assert page.evaluate("Number(document.querySelector('.draw-paper').dataset.turn)") >= 1
     page.mouse.up()
     assert predicted_class(page) == "0"
@@ -113,8 +114,8 @@ def test_an_image_pasted_anywhere_on_the_page_is_classified_correctly(page, serv
         }""",
         list(out.getvalue()),
     )
-    expect(page.get_by_alt_text("Uploaded image pasted 1 (image.png)")).to_be_visible()
-    expect(answer(page)).to_have_text("0")
+    expect(page.get_by_alt_text(re.compile(r"pasted 1 \(image\.png\)$"))).to_be_visible()
+    expect(prediction(page)).to_have_text("0")
     assert_sound(page)
 
 
@@ -125,7 +126,7 @@ def test_a_digit_drawn_with_a_finger_on_a_phone_is_classified_correctly_and_does
     top = "document.querySelector('.draw-paper').getBoundingClientRect().top"
     before = page.evaluate(top)
     draw_with_finger(page, DIGITS["7"])
-    expect(answer(page)).to_have_text("7")
+    expect(prediction(page)).to_have_text("7")
     assert is_white(page, (0.5, 0.2))
     assert abs(page.evaluate(top) - before) < 2
     assert_sound(page)
@@ -134,7 +135,7 @@ def test_a_digit_drawn_with_a_finger_on_a_phone_is_classified_correctly_and_does
 def test_a_drawing_is_still_there_after_a_visit_to_another_page(page, server):
     visit(page, server, "gallery", RUN)
     draw_with_mouse(page, DIGITS["7"])
-    expect(answer(page)).to_have_text("7")
+    expect(prediction(page)).to_have_text("7")
     page.get_by_role("link", name="Evaluate").first.click()
     page.get_by_role("heading", name="Evaluate").wait_for()
     page.get_by_role("link", name="Gallery").first.click()
@@ -145,7 +146,7 @@ def test_a_drawing_is_still_there_after_a_visit_to_another_page(page, server):
             return canvas.getContext("2d").getImageData(0.5 * canvas.width, 0.2 * canvas.height, 1, 1).data[0] > 128;
         }"""
     )
-    expect(answer(page)).to_have_text("7")
+    expect(prediction(page)).to_have_text("7")
     assert_sound(page)
 
 
@@ -156,8 +157,8 @@ def test_an_uploaded_digit_is_classified_correctly_and_a_file_that_is_no_image_i
     visit(page, server, "gallery", RUN)
     page.get_by_role("radio", name="Upload").click()
     upload(page, "zero.png", out.getvalue())
-    expect(answer(page)).to_have_text("0")
-    expect(page.get_by_alt_text("Uploaded image zero.png")).to_be_visible()
+    expect(prediction(page)).to_have_text("0")
+    expect(page.get_by_alt_text(re.compile(r"\bzero\.png$")).first).to_be_visible()
     upload(page, "notes.png", b"these are no pixels")
     expect(page.locator("[data-testid=stAlert]").filter(has_text="“notes.png”")).to_be_visible()
     expect(page.get_by_alt_text("Model input of zero.png")).to_be_visible()
@@ -178,8 +179,8 @@ def test_class_names_that_look_like_markup_are_shown_letter_by_letter(page, serv
     out = io.BytesIO()
     Image.new("RGB", (64, 64), (120, 40, 0)).save(out, "PNG")
     upload(page, "brown.png", out.getvalue())
-    answer(page).wait_for()
-    assert answer(page).inner_text() in names
+    prediction(page).wait_for()
+    assert prediction(page).inner_text() in names
     labels = page.locator("[data-testid=stPlotlyChart] .ytick text")
     labels.first.wait_for()
     assert set(labels.all_text_contents()) == set(names)

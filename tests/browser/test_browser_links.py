@@ -1,4 +1,4 @@
-"""Links in a browser: from a field to its term, whatever one has for hands; and a form that its address brings back."""
+"""Links in a browser: from a field to its glossary term by mouse, keyboard and touch, and a form restored from its address."""
 
 import re
 
@@ -50,9 +50,9 @@ def test_the_help_of_a_field_leads_to_its_term_by_touch(page, server):
     visit(page, server, "configure")
     go_to_tab(page, "Regularisation")
 
-    def tap(place) -> None:
-        place.scroll_into_view_if_needed()
-        box = place.evaluate("element => element.getClientRects()[0].toJSON()")  # the first line of a link that goes over two
+    def tap(target) -> None:
+        target.scroll_into_view_if_needed()
+        box = target.evaluate("element => element.getClientRects()[0].toJSON()")  # the first line of a link that goes over two
         at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "id": 1}
         session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
@@ -121,7 +121,7 @@ def test_a_change_made_just_before_start_is_in_the_run(page, server, store):
     number_field(page, "Epochs").fill("1")
     page.get_by_role("button", name="Start training").click()
     expect(page).to_have_url(re.compile("/train.run="))
-    expect(page.get_by_text("Settings of this run")).to_be_visible()
+    expect(page.locator(".live")).to_be_visible()
     settle(page)
     run = store.runs()[0]
     assert (run.config.epochs, run.config.dropout) == (1, 0.1)

@@ -128,7 +128,12 @@ def _choose_settings(subject: EvaluationSubject, recipes: "dict[str, TrainConfig
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.selectbox("Settings", list(recipes), width=260, key=f"label-errors-settings-{subject.run.id}")
             st.button(
-                "Cross-validate", type="primary", icon=":material/play_arrow:", on_click=_start, args=(subject.run.id, name)
+                "Cross-validate",
+                type="primary",
+                icon=":material/play_arrow:",
+                on_click=_start,
+                args=(subject.run.id, name),
+                key="cross-validate",
             )
     return None
 

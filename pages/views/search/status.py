@@ -36,7 +36,7 @@ MORE_TRIALS = 10  # trials that Resume offers beyond those of the plan
 def show_search(name: str) -> None:
     """Show the search called `name`, updated while it runs."""
     is_active = _is_active(get_searches().search(name))
-    with st.container(key="search-look"):  # a fragment of varying length needs a container of its own
+    with st.container(key="search-status"):  # a fragment of varying length needs a container of its own
         st.fragment(_show, run_every=POLL_SECONDS if is_active else None)(name, is_active)
 
 
