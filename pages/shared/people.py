@@ -19,9 +19,13 @@ from pages.shared.identity import is_sign_in_on
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-WEIGHTS_BY_NAME = ("scratch", "pretrained")
+OWNED_BY_NOBODY = "Only a teacher can change this."
+OWNED_BY_OTHER = "This belongs to {owner}. You can view and use it, but not change it."
+ONLY_TEACHERS = (
+    "Only teachers may use files of the server by their path. Choose a data set by its name, or import your own images."
+)
 
-TEACHERS_ONLY = "Only a teacher can change this."
+WEIGHTS_BY_NAME = ("scratch", "pretrained")
 
 
 def person() -> str:
@@ -50,7 +54,7 @@ def is_teacher() -> bool:
 
 def show_owner(owner: str) -> None:
     """Show the owner in place of the controls that only the owner may use."""
-    st.caption(f"This belongs to {plain(owner)}. You can view and use it, but not change it." if owner else TEACHERS_ONLY)
+    st.caption(OWNED_BY_OTHER.format(owner=plain(owner)) if owner else OWNED_BY_NOBODY)
 
 
 def may_read_paths() -> bool:
@@ -63,6 +67,4 @@ def check_paths(config: TrainConfig) -> None:
     home, weights = get_store().home, config.model_options.get("weights", "scratch")
     has_path = config.data not in (*CATALOG, *imported_sets(home)) or weights not in WEIGHTS_BY_NAME
     if has_path and not may_read_paths():
-        raise RunError(
-            "Only teachers may use files of the server by their path. Choose a data set by its name, or import your own images."
-        )
+        raise RunError(ONLY_TEACHERS)

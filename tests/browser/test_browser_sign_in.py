@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from cnn_core.home import Home
 from cnn_core.runs.limits import TEACHERS
 from cnn_core.runs.store import Store
-from pages.shared.people import TEACHERS_ONLY
+from pages.shared.people import OWNED_BY_NOBODY
 from tests.browser.pilot import assert_sound, settle, visit
 from tests.pages.oidc_provider import Provider, serving, write_secrets
 from tests.pages.studio_harness import Server, copy_trained_home
@@ -81,7 +81,7 @@ def test_a_person_signs_in_and_out_through_the_provider(page: Page, shared: Serv
 
     visit(page, shared, "train", "?run=0001-digits")
     page.wait_for_function("(document.querySelector('[data-chart=loss]')?.data?.[0].x.length ?? 0) > 0")
-    expect(page.locator("body")).to_contain_text(TEACHERS_ONLY)
+    expect(page.locator("body")).to_contain_text(OWNED_BY_NOBODY)
     assert_sound(page)
 
     visit(page, shared, "start")
