@@ -1,4 +1,4 @@
-"""Importing images in a browser: a zip is dropped, imported in the background, viewed, corrected and offered for training."""
+"""Importing images in a browser: a zip is uploaded, imported in the background, corrected and offered for training."""
 
 import io
 import zipfile
@@ -47,7 +47,7 @@ def test_a_zip_is_imported_corrected_and_offered_for_training(page, server, tmp_
     expect(page.get_by_role("combobox", name="Data set")).to_have_value("dropped")
     assert_sound(page)
     page.get_by_role("link", name="Data", exact=True).click()
-    expect(page.get_by_text("29 images", exact=True)).to_be_visible()  # the set that was last looked at
+    expect(page.get_by_text("29 images", exact=True)).to_be_visible()  # the data set that was shown last
 
 
 def test_a_zip_with_unsafe_paths_is_imported_without_them_and_reports_it(page, server, tmp_path):

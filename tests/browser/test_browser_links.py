@@ -52,7 +52,7 @@ def test_the_help_of_a_field_leads_to_its_term_by_touch(page, server):
 
     def tap(target) -> None:
         target.scroll_into_view_if_needed()
-        box = target.evaluate("element => element.getClientRects()[0].toJSON()")  # the first line of a link that goes over two
+        box = target.evaluate("element => element.getClientRects()[0].toJSON()")  # the first line of a link on two lines
         at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "id": 1}
         session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
@@ -126,7 +126,7 @@ def test_a_change_made_just_before_start_is_in_the_run(page, server, store):
     run = store.runs()[0]
     assert (run.config.epochs, run.config.dropout) == (1, 0.1)
     page.locator(".live[data-status=finished]").wait_for()
-    settle(page)  # the page that shows it runs once more when its run has ended
+    settle(page)  # the page is rerun once when its run has ended
     page.go_back()
     expect(number_field(page, "Epochs")).to_have_value("1")
     store.requests.stop(run.id)

@@ -1,4 +1,4 @@
-"""The train page while a run goes on: the chart is fed and never rebuilt, survives what happens to it, and tells the truth."""
+"""The live panel of a running run in a browser: points are added to the same chart, which survives reruns, reloads and themes."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from cnn_core.events import Note, Paused, Progress
 from cnn_core.runs.curve import decimate
 from tests.browser.pilot import LOSS, assert_sound, await_drawn, await_points, figure, points, use_module, visit
-from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
+from tests.pages.manual_run import epoch, loss, started, steps, trained_here
 
 MARK = f"{LOSS}.theVeryNode = true"
 IS_MARKED = f"{LOSS}.theVeryNode === true"
@@ -60,7 +60,7 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
             store.log.append(run, [steps(last - 9, last)])
             await_points(page, last)
         page.locator("[data-testid=stExpander] summary").first.click()
-        page.keyboard.press("r")  # Streamlit's own key for "run the page again"
+        page.keyboard.press("r")  # Streamlit's key to rerun the page
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
         light = page.evaluate(f"{LOSS}.layout.font.color")
         page.emulate_media(color_scheme="dark")
@@ -106,7 +106,7 @@ def test_points_missed_while_offline_arrive_after_reconnection(page, server, sto
         connect(False)
         for last in range(30, 101, 10):
             store.log.append(run, [steps(last - 9, last)])
-        page.wait_for_timeout(1000)  # long enough for a connection that was not cut to bring them
+        page.wait_for_timeout(1000)  # in this time an open connection would bring them
         connect(True)
         store.log.append(run, [steps(101, 110)])
         await_points(page, 110)
@@ -158,7 +158,7 @@ def test_changing_to_another_run_shows_that_runs_points_only(page, server, store
 
 
 def decimated(page, x, y, limit):
-    """What the page's own `decimate` keeps, run in the browser."""
+    """Return the points that `decimate` of the page keeps, run in the browser."""
     return use_module(page, "shared/curves", "module.decimate(...given)", x, y, limit)
 
 
@@ -201,12 +201,12 @@ SMOOTHED = """given.slice(1).reduce(([mean, x, y], points) => {
 
 
 def smoothed(page, steps_per_epoch, *messages):
-    """The smoothed curve of points that came in these messages, each (x, y)."""
+    """Return the smoothed curve of the points in these messages, each (x, y)."""
     return use_module(page, "shared/curves", SMOOTHED, steps_per_epoch, *({"x": x, "y": y} for x, y in messages))
 
 
 def running_means(values, factor):
-    """The bias-corrected running mean after each of the values."""
+    """Return the bias-corrected running mean after each of the values."""
     weights = [factor ** np.arange(count)[::-1] for count in range(1, len(values) + 1)]
     return [np.average(values[: len(weight)], weights=weight) for weight in weights]
 
@@ -244,7 +244,7 @@ def test_a_page_that_opens_a_long_run_draws_its_smoothed_curve_from_the_means(pa
     late = np.array(x) > 1000
     np.testing.assert_allclose(
         np.array(y)[late], [loss(step - 49) for step in np.array(x)[late]], atol=1e-4
-    )  # the mean age of a step in it is 49
+    )  # the steps in it are 49 steps old on average
     assert longer[: len(x)] == x and longer[len(x) :] == list(range(10_001, 10_101))
 
 

@@ -76,7 +76,7 @@ def test_a_person_signs_in_and_out_through_the_provider(page: Page, shared: Serv
     for path in OWN_ROUTES:
         assert status_of(shared, path, cookies) == 200
     assert status_of(shared, "/api/sheets/none.webp", cookies) == 404
-    assert status_of(shared, UPLOAD, cookies, "PUT") not in (200, 204, 401)  # Streamlit's own: there is no such session
+    assert status_of(shared, UPLOAD, cookies, "PUT") not in (200, 204, 401)  # a route of Streamlit: there is no such session
     assert status_of(shared, OWN_ROUTES[0], cookies.replace("_streamlit_user=", "_streamlit_user=x")) == 401
 
     visit(page, shared, "train", "?run=0001-digits")

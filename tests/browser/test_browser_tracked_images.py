@@ -11,7 +11,7 @@ from cnn_core.events import Started, TrackedPredictions
 from cnn_core.training.tracked_images import TrackedImage, add_tracked_images, read_tracked_images
 from pages.views.train.tracked_images import ORIGINS
 from tests.browser.pilot import DONE, assert_sound, await_reruns, settle, visit
-from tests.pages.hand_fed import epoch, steps, trained_here
+from tests.pages.manual_run import epoch, steps, trained_here
 
 FIRST = "document.querySelector('[data-testid=stPlotlyChart] .js-plotly-plot')"
 MARKUP = "<b>cat</b>"

@@ -10,7 +10,7 @@ from benchmarks.crowd import crowd
 from benchmarks.viewers import messages
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from tests.pages.hand_fed import epoch, started, steps, trained_here
+from tests.pages.manual_run import epoch, started, steps, trained_here
 
 CLIENTS, REPORTS = 8, 20  # `python -m benchmarks.crowd` takes fifty for five minutes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
 from tests.helpers import start_process
-from tests.pages.hand_fed import trained_here
+from tests.pages.manual_run import trained_here
 from tests.pages.studio_harness import ENDS_WITHIN, ROOT, Server
 
 SETTINGS = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())

@@ -14,8 +14,8 @@ from cnn_core.runs.history import UPDATE_POINTS
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
 from pages.shared.run_channel import LARGEST_GAP, Channel
-from tests.pages.hand_fed import accuracy, epoch, loss, started, steps, trained_here
-from tests.pages.stream_viewer import SECONDS, Viewer, drawn
+from tests.pages.manual_run import accuracy, epoch, loss, started, steps, trained_here
+from tests.pages.stream_viewer import TIMEOUT, Viewer, drawn
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_viewer_slower_than_the_training_misses_nothing(tmp_path):
         watching = channel.watch(None)
         while not messages or messages[-1][1]["active"]:
             try:
-                text = await asyncio.wait_for(anext(watching), SECONDS / 2)
+                text = await asyncio.wait_for(anext(watching), TIMEOUT / 2)
             except (TimeoutError, StopAsyncIteration):
                 break  # nothing more comes
             name, data = (line.partition(": ")[2] for line in text.strip().split("\n"))

@@ -16,7 +16,7 @@ from cnn_core.runs.store import Store
 from pages.shared.run_selection import STATUS
 from pages.views.runs.table import SHOW_TEST, TICK_RUNS
 from pages.views.runs.tree import tree_figure
-from tests.pages.hand_fed import epoch, started, steps, trained_here
+from tests.pages.manual_run import epoch, started, steps, trained_here
 
 TEST_ACCURACY = 0.4321
 

@@ -22,7 +22,7 @@ from cnn_core.training.tracked_predictions import predict_saved_epochs
 from pages.charts.tracked_images import MAX_CLASSES, THEME_COLOURS, predictions_of, probability_lines, shown_classes
 from pages.views.train.tracked_images import NO_PREDICTION
 from tests.helpers import drain, is_a_sentence
-from tests.pages.hand_fed import epoch, steps
+from tests.pages.manual_run import epoch, steps
 
 RUN = "0001-digits"
 MARKUP = "<b>cat</b>"

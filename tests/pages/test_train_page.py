@@ -12,7 +12,7 @@ from cnn_core.events import Changed
 from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.runs.lock import hold
 from tests.helpers import is_a_sentence
-from tests.pages.hand_fed import epoch, started, steps
+from tests.pages.manual_run import epoch, started, steps
 
 
 def badges(at):

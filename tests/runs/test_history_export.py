@@ -17,7 +17,7 @@ from cnn_core.runs.event_reader import EventReader
 from cnn_core.runs.history_export import export_runs
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
-from tests.pages.hand_fed import epoch, loss, started, steps
+from tests.pages.manual_run import epoch, loss, started, steps
 
 
 @pytest.fixture
