@@ -27,6 +27,7 @@ HELP = (
     "on the channels. Often little changes, because information is spread over many channels."
 )
 AblatedChannels = tuple[str, tuple[int, ...]]  # a convolution and its ablated channels
+CHOOSE_CHANNELS = "Choose channels, then press Switch off."
 
 
 def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: ChosenImage | None) -> None:
@@ -37,7 +38,7 @@ def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: C
     _choose_channels(subject, key)
     ablated: AblatedChannels | None = st.session_state.get(key)
     if ablated is None:
-        st.info("Choose channels, then press Switch off.", icon=":material/content_cut:")
+        st.info(CHOOSE_CHANNELS, icon=":material/content_cut:")
         return
     if image:
         _show_image(subject, evaluation.classes, image, ablated)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 ALL, CLASS, MISTAKES, OWN = "Any image", "Of a class", "Mistakes", "Your own"
+OWN_NAME = "your image, as the model receives it"
 WRITTEN = "explain-address"  # what this page itself wrote into the address
 REFUSED = "explain-refused"  # a message on the number that was typed
 
@@ -136,7 +137,7 @@ def _own_image(subject: EvaluationSubject) -> ChosenImage | None:
     except ImageError as error:
         st.warning(plain(error), icon=":material/gesture:")
         return None
-    return _make_choice(subject, pixels, "your image, as the model receives it", "own")
+    return _make_choice(subject, pixels, OWN_NAME, "own")
 
 
 def _make_choice(subject: EvaluationSubject, pixels: np.ndarray, name: str, key: str, label: int | None = None) -> ChosenImage:
