@@ -32,7 +32,7 @@ def test_a_finding_appears_during_training_and_its_button_opens_the_form_with_th
         assert_sound(page)
         store.set_status(run, "stopped")
         expect(page.get_by_role("button", name="Stop")).to_have_count(0)
-    page.locator("[class*=st-key-diagnostics-] button").click()
+    page.locator("[class*=st-key-diagnostics-]").get_by_role("button").first.click()
     page.wait_for_url("**/configure*")
     settle(page)
     expect(number_field(page, "Learning rate")).to_have_value("0.001")

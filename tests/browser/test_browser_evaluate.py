@@ -107,7 +107,7 @@ def test_every_view_can_be_chosen_and_is_in_the_address(page, server):
 
 def test_long_work_can_be_cancelled_and_restarted_while_another_tab_is_used(page, server, open_tab):
     visit(page, server, "evaluate", f"?run={RUN}&view=Mistakes&list=Probable+label+errors")
-    page.get_by_role("radio", name="training").click()
+    page.get_by_role("radio", name="training", exact=True).click()
     settle(page)
     page.locator(".st-key-cross-validate button").click()
     cancel = page.get_by_role("button", name="Cancel")

@@ -63,7 +63,7 @@ def test_an_upload_is_pinned_by_clicks_while_a_run_trains(page, server, store):
         page.wait_for_selector(DONE)
         (tracked,) = read_tracked_images(store.home.run_folder(run))
         assert (tracked.label, tracked.origin, tracked.pixels.shape) == ("one.png", "upload", (32, 32, 1))
-        page.locator("[class*=st-key-unpin-] button").click()
+        page.locator("[class*=st-key-unpin-]").get_by_role("button").first.click()
         expect(page.get_by_text(f"one.png, {ORIGINS['upload']}")).to_have_count(0)
         assert read_tracked_images(store.home.run_folder(run)) == []
         assert_sound(page)

@@ -123,14 +123,20 @@ def _show_resume_form(search: Search, started: int) -> None:
     """Show the new total number of trials and the button."""
     plan = search.plan
     default = plan.trials if search.status == "cancelled" else min(plan.trials + MORE_TRIALS, MAX_TRIALS)
-    trials = st.number_input(
+    key = f"more-{search.token}-{default}"
+    st.number_input(
         "Total trials",
         value=default,
         step=1,
         help=f"1 to {MAX_TRIALS:,}; {started:,} were started so far.",
-        key=f"more-{search.token}-{default}",
+        key=key,
     )
-    st.button("Resume", key="search-resume", type="primary", on_click=_call, args=("resume", search.name, int(trials)))
+    st.button("Resume", key="search-resume", type="primary", on_click=_resume, args=(search.name, key))
+
+
+def _resume(name: str, key: str) -> None:
+    """Resume a search with the total in the field `key`, as it is now: its last edit may not have rerun the page yet."""
+    _call("resume", name, int(st.session_state[key]))
 
 
 def _call(action: str, name: str, *more: int) -> None:
