@@ -29,7 +29,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path, home: Home):
         load(tmp_path / "gone", home)
 
 
-def test_a_class_folder_without_images_is_no_class_and_is_named_as_set_aside(image_folder: Path, home: Home):
+def test_a_class_folder_without_images_is_no_class_and_is_named_as_skipped(image_folder: Path, home: Home):
     (image_folder / "grey").mkdir()
     (image_folder / "white").mkdir()
     (image_folder / "white" / "notes.txt").write_text("nothing to see")

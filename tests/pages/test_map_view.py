@@ -237,7 +237,7 @@ def test_a_sheet_is_served_as_long_as_it_is_offered():
 
 
 @pytest.mark.parametrize(
-    "share, said", [(0, "0%"), (0.0001, "under 1%"), (0.004999, "under 1%"), (0.0051, "1%"), (0.424, "42%"), (1, "100%")]
+    ("share", "expected"), [(0, "0%"), (0.0001, "under 1%"), (0.004999, "under 1%"), (0.0051, "1%"), (0.424, "42%"), (1, "100%")]
 )
 def test_a_small_percentage_is_not_shown_as_zero(share, expected):
     assert percent(share) == expected
