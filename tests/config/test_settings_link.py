@@ -73,7 +73,7 @@ def test_a_form_with_a_refused_value_has_a_link_too_which_says_so_when_it_is_rea
 
 
 @pytest.mark.parametrize(
-    "name, text, said",
+    "name, text, expected",
     [
         ("epochs", "many", "Epochs must be a whole number"),
         ("epochs", "1e999", "Epochs must be"),
