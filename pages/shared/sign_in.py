@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cnn_core.runs.limits import format_bytes
+from cnn_core.text import format_bytes
 from pages.shared.identity import DEFAULT, is_sign_in_on, providers
 from pages.shared.people import is_teacher, person
 from pages.shared.server import get_store

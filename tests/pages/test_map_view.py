@@ -20,7 +20,6 @@ from cnn_core.home import WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model
 from pages.charts.image_sheets import MAX_SHEETS, Sheet, make_sheet, offer, send_sheet
-from pages.shared.text import percent
 from pages.views.evaluate.embedding.colours import CORRECTNESS, PREDICTED, TRUTH, colour_points
 from pages.views.evaluate.embedding.view import DIVERGED
 from tests.helpers import drain
@@ -234,10 +233,3 @@ def test_a_sheet_is_sent_as_long_as_it_is_offered():
     )
     gone = send("test-0")
     assert gone.status_code == 404 and b"Reload the page" in gone.body
-
-
-@pytest.mark.parametrize(
-    "share, said", [(0, "0%"), (0.0001, "under 1%"), (0.004999, "under 1%"), (0.0051, "1%"), (0.424, "42%"), (1, "100%")]
-)
-def test_a_small_share_is_not_told_as_none(share, said):
-    assert percent(share) == said

@@ -6,7 +6,7 @@ import pytest
 from cnn_core.config.defaults import make_config
 from cnn_core.search.trials import Trial
 from pages.charts.search import best_so_far, importance_bars
-from pages.shared.trial_times import format_duration, seconds_left, trial_seconds
+from pages.shared.trial_times import seconds_left, trial_seconds
 from tests.pages.test_runs_page import finished, told
 
 
@@ -46,7 +46,6 @@ def test_shares_are_bars_with_the_settings_titles():
 def test_the_time_left_is_that_of_the_trials_to_come_at_the_mean_so_far():
     trials = [trial(0, "complete", 0.5, 10.0), trial(1, "pruned", 0.4, 4.0), trial(2, "failed"), trial(3, "running", 0.1)]
     assert seconds_left(trials, 10) == pytest.approx(7 * np.mean([10, 4])) and seconds_left(trials[2:], 10) is None
-    assert [format_duration(seconds) for seconds in (0.2, 12, 240, 9000)] == ["1 s", "12 s", "4 min", "2.5 h"]
 
 
 def test_the_time_of_a_trial_is_that_of_the_latest_runs_that_are_alike(empty, open_page):

@@ -6,10 +6,10 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.home import EPOCHS
-from cnn_core.runs.limits import format_bytes
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.quota import folder_bytes
 from cnn_core.runs.run import Run
+from cnn_core.text import format_bytes
 from pages.shared.people import may_change
 from pages.shared.server import get_store
 from pages.shared.text import plain
