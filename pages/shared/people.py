@@ -49,7 +49,7 @@ def is_teacher() -> bool:
 def show_owner(owner: str) -> None:
     """Show the owner in place of the controls that only the owner may use."""
     st.caption(
-        f"This belongs to {plain(owner)}. You can view and use it, but not change it."
+        f"This belongs to {plain(owner)}. You can view and use it, but only {plain(owner)} or a teacher can change it."
         if owner
         else "Only a teacher can change this."
     )

@@ -13,5 +13,5 @@ INTERNAL_ERROR = (
 
 
 def plain(text: object) -> str:
-    """Return Markdown that shows `text` literally. (Else an image's address in a run's name would be fetched.)"""
+    """Return Markdown that shows `text` literally, so that an image's address in the name of a run is not fetched."""
     return AUTOLINKS.sub(WORD_JOINER, MARKS.sub(r"\\\g<0>", str(text)))

@@ -7,10 +7,8 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.runs.run import Run
 from cnn_core.search.trials import Trial
 
-SIMILAR_BY = (
-    ("data", "model", "width", "depth", "batch_size"),
-    ("data", "model"),
-)  # settings that the time of an epoch depends on; a rough estimate is better than none
+# Settings that the time of an epoch depends on, all of them or the two that matter most: a rough estimate is better than none.
+SIMILAR_BY = (("data", "model", "width", "depth", "batch_size"), ("data", "model"))
 LATEST_RUNS = 5
 
 

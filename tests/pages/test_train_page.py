@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import TrainConfig, title
+from cnn_core.config.schema import TrainConfig, title, value_text
 from cnn_core.events import Changed
 from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.runs.lock import hold
@@ -115,7 +115,7 @@ def test_every_setting_of_the_run_can_be_read_again(trained, open_page):
     table = open_page("train").table[0].value
     shown = dict(zip(table["Setting"], table["Value"], strict=True))
     config = trained.run("0001-digits").config
-    expected = {title(name): str(getattr(config, name)) for name in TrainConfig.model_fields}
+    expected = {title(name): value_text(name, getattr(config, name)) for name in TrainConfig.model_fields}
     assert shown == expected | {"Data version": trained.data_version("0001-digits")}
 
 
