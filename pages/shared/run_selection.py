@@ -25,6 +25,8 @@ STATUS: dict[str, tuple[str, Colour, str]] = {  # icon, colour and label
     "interrupted": (":material/power_off:", "orange", "interrupted"),
 }
 
+NO_RUN = "There is no run {purpose} yet. Train one on handwritten digits with one click; it takes about half a minute."
+
 
 def choose_run(runs: list[Run], label: str = "Run") -> Run:
     """Return the run that the address names (`?run=`), else the first of `runs`; a box chooses another. `runs` is not empty."""
@@ -61,7 +63,7 @@ def choose_trained_run(purpose: str) -> Run | None:
 def no_runs_yet(purpose: str) -> None:
     """Show the empty state of a page that needs a trained run."""
     st.info(
-        f"There is no run {purpose} yet. Train one on handwritten digits with one click; it takes about half a minute.",
+        NO_RUN.format(purpose=purpose),
         icon=":material/info:",
     )
     if st.button("Train on digits", type="primary", icon=":material/play_arrow:"):

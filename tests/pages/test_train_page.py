@@ -11,6 +11,7 @@ from cnn_core.config.schema import TrainConfig, title, value_text
 from cnn_core.events import Changed
 from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.runs.lock import hold
+from pages.shared.run_selection import NO_RUN
 from tests.helpers import is_a_sentence
 from tests.pages.hand_fed import epoch, started, steps
 
@@ -26,7 +27,7 @@ def live_data(at):
 
 def test_an_empty_studio_says_what_to_do_first(empty, open_page):
     at = open_page("train")
-    assert "no trained run yet" in at.info[0].value
+    assert at.info[0].value == NO_RUN.format(purpose="to watch")
     at.button[0].click().run()
     assert [run.config for run in empty.runs()] == [make_config()]
     assert not at.exception

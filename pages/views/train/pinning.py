@@ -22,6 +22,7 @@ from pages.shared.text import plain
 
 RANDOM_IMAGES = 5
 VALIDATION, TEST = "Validation images", "Test images"
+NOT_IMPORTED = "The images have not been imported yet. They are imported when the run starts."
 IMPORT_NOW = "Import now"
 NAMES = {VALIDATION: "validation image", TEST: "test image"}
 
@@ -80,7 +81,7 @@ def _choose(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> No
 
 
 def _show_read_button(source: OnDemandSource) -> None:
-    st.info("The images have not been imported yet. They are imported when the run starts.", icon=":material/info:")
+    st.info(NOT_IMPORTED, icon=":material/info:")
     if st.button(IMPORT_NOW, icon=":material/photo_library:", help="Downloads the images if they are not on this machine."):
         run_with_progress(source.load("train"))
         st.rerun()

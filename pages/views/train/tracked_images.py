@@ -34,6 +34,7 @@ EVENT_KINDS = (Started, Resumed, Epoch, TrackedPredictions)
 HISTORY_KEY = "tracked-history"
 NO_PREDICTION = "There is no prediction yet. It is computed after the next epoch."
 ENDED = "There is no prediction: this image was pinned after the training."
+CORRECT = "correct"
 ORIGINS = {"set": "from the data set", "upload": "uploaded", "drawing": "drawn"}
 
 
@@ -102,7 +103,7 @@ def _show_prediction(run: str, image: TrackedImage, predictions: PredictionsByEp
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Prediction: **{plain(classes[top])}** ({predictions[epoch][top]:.1%}) after epoch {epoch}", width="content")
         if image.truth == top:
-            st.badge("correct", icon=":material/check:", color="green")
+            st.badge(CORRECT, icon=":material/check:", color="green")
         elif image.truth >= 0:
             st.badge(f"wrong, true class {plain(classes[image.truth])}", icon=":material/close:", color="red")
     st.plotly_chart(
