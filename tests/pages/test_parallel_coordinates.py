@@ -22,7 +22,7 @@ def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_
     assert set(axes) >= {"Model", "Learning rate (log)", "accuracy"} and "Seed" not in axes
     assert axes["Learning rate (log)"]["ticktext"] == ["0.0001", "0.001", "0.03"]
     assert axes["Learning rate (log)"]["values"] == pytest.approx([-1.5229, -3, -4], abs=1e-4)
-    assert axes["Model"]["ticktext"] == ["resnet9", "simple"] and axes["Model"]["values"] == [1, 0, 1]
+    assert axes["Model"]["ticktext"] == ["ResNet-9", "SimpleCNN"] and axes["Model"]["values"] == [1, 0, 1]
     assert drawn["dimensions"][-1]["values"] == drawn["line"]["color"] == pytest.approx([0.9, 0.8, 0.7])
     empty.create(make_config(batch_size=16))
     assert "1 of the 4 selected runs" in told(tick(open_page("runs"), 0, 1, 2, 3))

@@ -32,6 +32,7 @@ PREVIOUS = "previous-cost"
 PAINT_SECONDS = 0.15  # loading torch holds the interpreter for seconds: in this time the form is sent to the browser first
 MEASURED_SECONDS = 0.5  # for each model; a slow model takes two steps, however long
 MEASURE = "Measure epoch time"
+TOO_SMALL = "images too small for this model"
 
 
 def reserve_model_cost() -> list[DeltaGenerator]:
@@ -93,7 +94,7 @@ def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) 
     except StudioError:
         return row | {
             "Parameters": None,
-            "Multiply-adds": "images too small for this model",
+            "Multiply-adds": TOO_SMALL,
             "Memory (MB)": None,
             "Time per epoch (s)": None,
         }
