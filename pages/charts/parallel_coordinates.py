@@ -27,6 +27,8 @@ MAX_VALUE_LENGTH = 16  # characters of a value beside its axis
 MAX_TITLE_LENGTH = 22  # characters of an axis's name
 AXIS_PIXELS = 135  # from axis to axis: the width of such a name
 
+LEFT_OUT = " Selected runs without an accuracy, which are not shown: {count}."
+
 
 def show_runs_in_parallel(runs: Sequence[Run]) -> None:
     """Show the chart, where enough runs differ and have an accuracy."""
@@ -37,7 +39,7 @@ def show_runs_in_parallel(runs: Sequence[Run]) -> None:
         return
     st.subheader("Settings and accuracy")
     left_out = len(runs) - len(measured)
-    some = f" Selected runs without an accuracy, which are not shown: {left_out}." if left_out else ""
+    some = LEFT_OUT.format(count=left_out) if left_out else ""
     names = [name for name in differing if name != SEED or len(differing) == 1]
     show_parallel_coordinates({name: differing[name] for name in names}, list(accuracies.values()), "run", more=some)
 
