@@ -1,4 +1,4 @@
-"""Numbers in sentences: counts with their noun, fractions as percentages, bytes as MB and GB.
+"""Numbers in sentences: counts with their noun, fractions as percentages, bytes and durations with their unit.
 
 In: numbers. Out: text for messages, tables and charts. Importing this module imports nothing else.
 """
@@ -7,3 +7,24 @@ In: numbers. Out: text for messages, tables and charts. Importing this module im
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: "1 image", "1,200 images", "2 classes" (with `plural`)."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction of 0 to 1 as a whole percentage: "12%"; "under 1%" for a small one that is not 0."""
+    return "under 1%" if 0 < fraction < 0.005 else f"{fraction:.0%}"
+
+
+def format_bytes(count: float) -> str:
+    """Return a number of bytes as "12 kB", "6.6 MB", "410 MB" or "1.2 GB"; "1 kB" for fewer than 1,000 bytes, "0 MB" for none."""
+    if count >= 0.995 * 10**9:
+        return f"{count / 10**9:.1f} GB"
+    if 0 < count < 10**6:
+        return f"{max(1, count // 1000):.0f} kB"
+    return f"{count / 10**6:.1f} MB" if 0 < count < 9.95 * 10**6 else f"{count / 10**6:.0f} MB"
+
+
+def format_duration(seconds: float) -> str:
+    """Return "12 s", "4 min" or "2.5 h"; at least "1 s"."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""The Data page: choose or import a data set, look at it, check its quality and correct it before training."""
+"""The Data page: choose or import a data set, view its images, check its quality, and correct it before training."""
 
 import streamlit as st
 

@@ -1,7 +1,8 @@
-"""Runs: a table to search, filter and sort; names, tags, notes and a bin; the queue; comparison and export; the tree of branches."""
+"""The Runs page: a table to search, filter and sort; names, tags, notes and a bin; the queue; comparison and export; the tree of branches."""
 
 import streamlit as st
 
+from cnn_core.text import counted
 from pages.shared.run_selection import no_runs_yet
 from pages.shared.server import get_store
 from pages.views.runs.comparison import show_comparison
@@ -20,13 +21,13 @@ else:
     if not shown:
         st.info(NO_MATCH, icon=":material/search:")
     else:
-        st.caption(f"{len(shown):,} of {len(runs):,} runs")
+        st.caption(f"{len(shown):,} of {counted(len(runs), 'run')}")
         chosen = choose_runs(shown)
         show_actions(chosen)
         if len(chosen) > 1:
             show_comparison(chosen)
     show_tree(runs)
 if waiting := store.queue.waiting():
-    st.subheader("Waiting")
+    st.subheader("Queue")
     show_queue(waiting)
 show_bin()

@@ -1,4 +1,4 @@
-"""Search: hyperparameter search for the settings with the best validation accuracy. A search is created, watched, cancelled and resumed here."""
+"""The Search page: hyperparameter search for the settings with the best validation accuracy. Searches are created, watched, cancelled and resumed here."""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ NEW, KEY = "", "search"
 def choose_search(names: list[str]) -> str:
     """Show the choice of a search and return its name; NEW for the form of a new one.
 
-    The default is the search in the address (`?search=`), else the one shown last, else the running one. An address without a name occurs where the
+    The default is the search in the address (`?search=`), else the one shown last, else the running one. The address has no name when the
     browser's Back button returns from another page.
     """
     state = st.session_state

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
+from cnn_core.text import counted
 from pages.shared.links import page_file
 from pages.shared.run_origin import listed_runs
 from pages.shared.run_selection import status_badge
@@ -20,7 +21,7 @@ st.write(
 first, second, third, fourth = st.columns(4, border=True)
 with first:
     st.subheader("1 · Train")
-    st.write("1,797 handwritten digits, no download. It takes about half a minute on two CPU cores.")
+    st.write("Train on 1,797 handwritten digits, without a download. It takes about half a minute on two CPU cores.")
     if st.button("Train on digits now", type="primary", icon=":material/play_arrow:", width="stretch"):
         start_run(make_config())
 with second:
@@ -28,7 +29,7 @@ with second:
     st.write("Accuracy on images that were not used for training, the confusion matrix, and every misclassified image.")
     st.page_link(page_file("evaluate"), label="Evaluate a run", icon=":material/fact_check:")
 with third:
-    st.subheader("3 · Try it")
+    st.subheader("3 · Classify")
     st.write("Draw a digit with mouse or finger, or upload an image, and see what the model receives and predicts.")
     st.page_link(page_file("gallery"), label="Open the gallery", icon=":material/gesture:")
 with fourth:
@@ -46,4 +47,6 @@ for run in runs[:MAX_RUNS]:
         st.page_link(page_file("train"), label=f"**{run.id}**", query_params={"run": run.id})
         status_badge(run)
         accuracy = run.summary.get("best_val_accuracy")
-        st.caption(f"{accuracy:.1%} validation accuracy" if accuracy is not None else f"{run.config.epochs} epochs planned")
+        st.caption(
+            f"{accuracy:.1%} validation accuracy" if accuracy is not None else f"{counted(run.config.epochs, 'epoch')} planned"
+        )

@@ -1,8 +1,8 @@
-"""Train: one run live, with its curves, controls, diagnostics, tracked images and settings."""
+"""The Train page: one run live, with its curves, controls, diagnostics, tracked images and settings."""
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, title
+from cnn_core.config.schema import TrainConfig, title, value_text
 from cnn_core.runs.run import Run
 from pages.charts.components.live import live_panel
 from pages.shared.form_link import show_link
@@ -19,13 +19,13 @@ def show_settings(run: Run) -> None:
     """Show the current settings of the run and a link to them."""
     config = get_store().config_in_force(run.id)
     with st.expander("Settings"):
-        rows = {title(name): getattr(config, name) for name in TrainConfig.model_fields}
-        rows["Data version"] = get_store().data_version(run.id) or "known once the run has started"
+        rows = {title(name): value_text(name, getattr(config, name)) for name in TrainConfig.model_fields}
+        rows["Data version"] = get_store().data_version(run.id) or "unknown until the run starts"
         show_link(config.model_dump(), "Link to these settings")
         st.table({"Setting": list(rows), "Value": [plain(value) for value in rows.values()]})
 
 
-INTERRUPTED = "The process that trained this run ended early. Its best model so far can be used. To continue from the last checkpoint, choose Resume."
+INTERRUPTED = "The process that trained this run ended unexpectedly. Choose Resume to continue from the last checkpoint. The best model so far is saved."
 
 st.title("Train")
 clear_submission_key()

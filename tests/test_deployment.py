@@ -18,6 +18,7 @@ from cnn_core.runs.store import Store
 from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
+from cnn_core.text import format_bytes
 from pages.shared.run_channel import HEARTBEAT_SECONDS
 from tests.helpers import ROOT
 
@@ -47,7 +48,7 @@ def test_the_page_names_every_limit_with_its_default():
     defaults = read_limits({}, is_shared=True)
     rows = {row.split("`")[1]: row for row in PAGE.splitlines() if row.startswith("| `CNN_STUDIO_")}
     assert f"| {defaults.queue_limit} " in rows[limits.QUEUE_LIMIT]
-    assert f"| {limits.format_bytes(defaults.disk_quota or 0).replace('.0', '')} " in rows[limits.DISK_QUOTA]
+    assert f"| {format_bytes(defaults.disk_quota or 0).replace('.0', '')} " in rows[limits.DISK_QUOTA]
 
 
 def test_every_named_file_exists():

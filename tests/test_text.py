@@ -1,8 +1,39 @@
-"""Counts are written with their noun."""
+"""Numbers in sentences: counts, percentages, bytes and durations."""
 
-from cnn_core.text import counted
+import pytest
+
+from cnn_core.text import counted, format_bytes, format_duration, percent
 
 
 def test_a_count_is_written_with_singular_or_plural_and_thousands_separators():
     assert [counted(count, "image") for count in (0, 1, 2, 1200)] == ["0 images", "1 image", "2 images", "1,200 images"]
     assert [counted(count, "class", "classes") for count in (1, 2)] == ["1 class", "2 classes"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 MB"),
+        (1, "1 kB"),
+        (12_345, "12 kB"),
+        (999_999, "999 kB"),
+        (6_600_000, "6.6 MB"),
+        (9_960_000, "10 MB"),
+        (410_000_000, "410 MB"),
+        (994_000_000, "994 MB"),
+        (1_200_000_000, "1.2 GB"),
+    ],
+)
+def test_bytes_are_written_with_the_unit_that_suits_them(count: int, text: str):
+    assert format_bytes(count) == text
+
+
+def test_durations_are_written_in_seconds_minutes_or_hours():
+    assert [format_duration(seconds) for seconds in (0.2, 12, 240, 9000)] == ["1 s", "12 s", "4 min", "2.5 h"]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"), [(0, "0%"), (0.0001, "under 1%"), (0.004999, "under 1%"), (0.0051, "1%"), (0.424, "42%"), (1, "100%")]
+)
+def test_a_small_fraction_is_not_shown_as_zero(fraction: float, text: str):
+    assert percent(fraction) == text

@@ -19,6 +19,7 @@ from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.runs.test_accuracy import reveal_test_accuracy, validation_summary
+from cnn_core.text import counted
 
 NO_RUNS = "No runs yet. Start one with `python -m cnn_core train`."
 
@@ -62,7 +63,7 @@ def _export(args: argparse.Namespace, store: Store, runs: list[Run]) -> CommandR
         write_atomically(path, lambda file: finish(export_runs(store, runs, args.export, file)))
     except OSError as error:
         raise StudioError(f"{path} cannot be written ({error.strerror or error}). Choose another file with --out.") from None
-    text = f"Exported {len(runs):,} run{'' if len(runs) == 1 else 's'} to {path}."
+    text = f"Exported {counted(len(runs), 'run')} to {path}."
     return CommandResult({"file": str(path), "runs": [run.id for run in runs]}, text)
 
 

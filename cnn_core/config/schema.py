@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from cnn_core.config import setting as settings
 from cnn_core.config.groups import augmentation, hardware, network, regularisation, schedule, training
-from cnn_core.config.setting import SettingFacts, facts_of, label_of, parse_knots, parse_milestones, setting
+from cnn_core.config.setting import SettingFacts, facts_of, label_of, parse_knots, parse_milestones, setting, value_in_words
 from cnn_core.data.source import DataInfo
 from cnn_core.models.registry import FAMILIES
 
@@ -118,6 +118,15 @@ def title(name: str) -> str:
 def label(name: str) -> str:
     """Return the label of setting `name`, with its unit where it has one."""
     return label_of(FIELDS[name])
+
+
+def value_text(name: str, value: Any) -> str:
+    """Return a value of setting `name` as tables and charts show it: the title of a model, on or off, at most six digits, "–" for None."""
+    if value is None:
+        return "–"
+    if name == "model":
+        return FAMILIES[value].title
+    return f"{value:.6g}" if isinstance(value, float) else value_in_words(value)
 
 
 def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from cnn_core.config.setting import value_in_words
 from cnn_core.data.names import canonical_name
 from cnn_core.errors import SettingError
 from cnn_core.home import SET_NAME
+from cnn_core.text import counted
 
 FIELDS = TrainConfig.model_fields
 FIRST = ("data", "model", "optimizer")  # the defaults of the others depend on these, in this order
@@ -54,7 +55,7 @@ def read_link(parameters: Mapping[str, str]) -> LinkSettings:
     if len(refused) > MAX_MESSAGES:
         more = len(refused) - MAX_MESSAGES
         refused[MAX_MESSAGES:] = [
-            f"{more} more {'parameter' if more == 1 else 'parameters'} of the link {'was' if more == 1 else 'were'} refused."
+            f"{counted(more, 'more parameter of the link was', 'more parameters of the link were')} refused."
         ]
     return LinkSettings(settings, tuple(refused))
 

@@ -9,6 +9,7 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 from cnn_core.locks import try_lock
+from cnn_core.text import counted
 
 PATH_PREFIX = "path-"
 SMALL_CLASS = 10  # images; a smaller class is hardly learned
@@ -119,4 +120,4 @@ def _name_classes(names: list[str]) -> str:
 
 
 def _count_pairs(count: int) -> str:
-    return "1 pair of duplicates is" if count == 1 else f"{count:,} pairs of duplicates are"
+    return counted(count, "pair of duplicates is", "pairs of duplicates are")

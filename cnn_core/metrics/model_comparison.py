@@ -15,6 +15,7 @@ from scipy.stats import binom
 from cnn_core.errors import RunError
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.intervals import EVIDENCE
+from cnn_core.text import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,7 @@ def verdict(comparison: Comparison) -> str:
     """Return the result in a sentence."""
     a, b = comparison.first.accuracy, comparison.second.accuracy
     gained, lost, p = len(comparison.gained), len(comparison.lost), comparison.p
-    changed = f"{gained:,} {'image is' if gained == 1 else 'images are'} correct only with B and {lost:,} only with A"
+    changed = f"{counted(gained, 'image is', 'images are')} correct only with B and {lost:,} only with A"
     if not gained + lost:
         return f"A and B classify the same images correctly: {a:.1%}."
     if p >= EVIDENCE:

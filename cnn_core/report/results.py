@@ -81,13 +81,12 @@ def describe_mistakes(evaluation: Evaluation, images: ImageSet, names: FileNames
     if not len(wrong):
         return {"images": [], "text": f"All {len(evaluation):,} {split} images are classified correctly."}
     worst = highest_loss(evaluation, wrong)[:MISTAKES]
-    verb = "image is" if len(wrong) == 1 else "images are"
     return {
         "images": [
             _describe_image(pixels, evaluation, index, name, split)
             for pixels, index, name in zip(images[worst], worst.tolist(), names(worst), strict=True)
         ],
-        "text": f"{len(wrong):,} of {len(evaluation):,} {split} {verb} misclassified. Shown: the highest loss first.",
+        "text": f"Misclassified: {len(wrong):,} of {len(evaluation):,} {split} images, the highest loss first.",
     }
 
 

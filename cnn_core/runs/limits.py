@@ -55,11 +55,6 @@ def read_limits(environment: Mapping[str, str], *, is_shared: bool) -> Limits:
     )
 
 
-def format_bytes(count: float) -> str:
-    """Return bytes as text: "410 MB", "1.2 GB"."""
-    return f"{count / 10**9:.1f} GB" if count >= 0.995 * 10**9 else f"{count / 10**6:.0f} MB"
-
-
 def _queue_limit(text: str, default: int | None) -> int | None:
     if not text:
         return default

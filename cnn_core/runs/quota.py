@@ -10,7 +10,8 @@ from pathlib import Path
 from cnn_core.data.owners import folders_of
 from cnn_core.errors import RunError
 from cnn_core.runs.database import RunDatabase
-from cnn_core.runs.limits import Limits, format_bytes
+from cnn_core.runs.limits import Limits
+from cnn_core.text import counted, format_bytes
 
 LARGEST_LISTED = 3
 
@@ -42,8 +43,7 @@ class Quota:
                 f"These are {more} runs. Each person may have at most {limit:,} waiting runs, and you have {count:,}. "
                 "Choose fewer, or wait until some of them train."
             )
-        waiting = "1 waiting run" if count == 1 else f"{count:,} waiting runs"
-        raise RunError(f"You have {waiting}, the most that is allowed. Wait until one of them trains, or stop one.")
+        raise RunError(f"You have {counted(count, 'waiting run')}, the maximum. Wait until one of them trains, or stop one.")
 
     def check_disk(self, owner: str, more: int = 0) -> None:
         """Raise RunError when the files of `owner` and `more` bytes to come exceed the disk quota."""

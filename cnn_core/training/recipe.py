@@ -156,7 +156,7 @@ def _remedy(config: TrainConfig) -> str:
     """Return the sentence that says what to change when training diverges."""
     if config.precision == "float16":
         return f"Choose precision float32, or a learning rate below {config.learning_rate:g}, and start again."
-    return f"Choose a learning rate below {config.learning_rate:g}, for example {config.learning_rate / 10:g}, and start again."
+    return f"Choose a learning rate below {config.learning_rate:g}, and start again."
 
 
 def load_training_images(source: DataSource) -> Generator[Progress, None, tuple[ImageSet, ImageSet | None]]:

@@ -24,12 +24,12 @@ def change_bars(changes: np.ndarray, classes: Sequence[str]) -> go.Figure:
         textposition="outside",
         cliponaxis=False,
         marker_color=[THEME_COLOURS[1] if value < 0 else THEME_COLOURS[0] for value in points],
-        hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
+        hovertemplate="%{y}: %{x:+.2f} percentage points<extra></extra>",
     )
     figure = go.Figure(bar)
     limit = max(1.0, np.abs(points).max(initial=0)) * 1.25
     figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=70 + 28 * len(shown), bargap=0.25)
-    figure.update_xaxes(title="change of accuracy, percentage points", range=[-limit, limit], zeroline=True)
+    figure.update_xaxes(title="change of accuracy (percentage points)", range=[-limit, limit], zeroline=True)
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
     return figure
 

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from cnn_core.text import counted
 from pages.charts.theme import THEME_COLOURS
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def reliability_diagram(diagrams: dict[str, "Reliability"]) -> go.Figure:
 
 def _describe_bin(reliability: "Reliability", place: int, name: str) -> str:
     low, high = reliability.edges[place], reliability.edges[place + 1]
-    head = f"{name}: {reliability.count[place]:,} images with a confidence of {low:.0%} to {high:.0%}"
+    head = f"{name}: {counted(int(reliability.count[place]), 'image')} with a confidence of {low:.0%} to {high:.0%}"
     if not reliability.count[place]:
         return head
     return f"{head}<br>mean confidence {reliability.confidence[place]:.1%}, accuracy {reliability.accuracy[place]:.1%}"

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.charts.images import data_url
 
 PAGE = 64  # maps per page
-# Black, violet, orange, yellow at equal steps: a part of matplotlib's "inferno", whose brightness rises monotonically.
+# Black, violet, orange, yellow at equal steps: five colours of matplotlib's "inferno", whose brightness rises monotonically.
 HEAT = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], np.float64)
 GRID_STYLE = """<style>
 .maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(68px, 1fr)); gap: 0.5rem; }
@@ -41,7 +41,7 @@ def show_map_grid(count: int, what: str, draw: Callable[[range], Sequence[tuple[
     page = st.pagination(pages, key=key) if pages > 1 else 1
     shown = range((page - 1) * PAGE, min(page * PAGE, count))
     if pages > 1:
-        st.caption(f"{what.capitalize()}s {shown.start:,} to {shown.stop - 1:,} of {count:,}, from 0")
+        st.caption(f"{what.capitalize()}s {shown.start:,} to {shown.stop - 1:,} of {count:,}, numbered from 0")
     st.html(GRID_STYLE + f'<div class="maps">{"".join(_figure(*card, what) for card in draw(shown))}</div>')
 
 

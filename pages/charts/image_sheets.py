@@ -1,4 +1,4 @@
-"""Thumbnails of many images on one sheet: made once, and loaded once by every browser, which shows pieces of it.
+"""Thumbnails of many images on one sheet: created once, and loaded once by every browser, which shows crops of it.
 
 images --(make_sheet)--> Sheet --(offer)--> an address below the app's root --(route)--> browsers, which cache it
 """
@@ -45,7 +45,7 @@ def make_sheet(images: ImageSet) -> Generator[Progress, None, Sheet]:
     side, columns = min(SIDE, size), int(np.ceil(np.sqrt(count)))
     sheet = np.zeros((-(-count // columns) * side, columns * side, 3), np.uint8)
     for start in range(0, count, CHUNK):
-        yield Progress("Making thumbnails", start, count)
+        yield Progress("Creating thumbnails", start, count)
         for index, pixels in enumerate(images[start : start + CHUNK], start):
             top, left = (side * place for place in divmod(index, columns))
             sheet[top : top + side, left : left + side] = _thumbnail(pixels, side)

@@ -1,4 +1,4 @@
-"""Small images as HTML: enlarged without smoothing, with caption and alternative text. All names are escaped."""
+"""Small images as HTML: enlarged without interpolation, with caption and alternative text. All names are escaped."""
 
 import base64
 import html

@@ -9,8 +9,6 @@ import plotly.graph_objects as go
 if TYPE_CHECKING:
     from cnn_core.training.learning_rate_finder import LearningRateCurve
 
-    pass
-
 POINTS = 400
 
 

@@ -11,8 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from cnn_core.config.schema import title
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.schema import title, value_text
 from cnn_core.runs.comparison import SEED, differing_settings
 from cnn_core.runs.run import Run
 from pages.charts.components.wide import wide_chart
@@ -21,12 +20,14 @@ MIN_RUNS = 3  # runs; for fewer the table of differences is enough
 MAX_AXES = 7
 LOG_RATIO = 100.0  # highest divided by lowest value from which an axis is logarithmic
 MAX_TICKS = 8
-ENDS_AND_MIDDLE = 5  # ticks of an axis that also has a place for "no value", so much of its length below the lowest one
-NO_VALUE_OFFSET = 0.15
+ENDS_AND_MIDDLE = 5  # ticks of an axis that also has a position for "no value"
+NO_VALUE_OFFSET = 0.15  # of the axis's length: how far that position is below the lowest value
 MIN_TICK_DISTANCE = 0.05  # of the axis's length, between two ticks
-MAX_VALUE_LENGTH = 16  # letters of a value beside its axis
-MAX_TITLE_LENGTH = 22  # letters of an axis's name
-AXIS_PIXELS = 135  # pixels from axis to axis, in which such a name has its place
+MAX_VALUE_LENGTH = 16  # characters of a value beside its axis
+MAX_TITLE_LENGTH = 22  # characters of an axis's name
+AXIS_PIXELS = 135  # from axis to axis: the width of such a name
+
+LEFT_OUT = " Selected runs without an accuracy, which are not shown: {count}."
 
 
 def show_runs_in_parallel(runs: Sequence[Run]) -> None:
@@ -38,7 +39,7 @@ def show_runs_in_parallel(runs: Sequence[Run]) -> None:
         return
     st.subheader("Settings and accuracy")
     left_out = len(runs) - len(measured)
-    some = f" {left_out} of the {len(runs)} selected runs have no accuracy yet and are left out." if left_out else ""
+    some = LEFT_OUT.format(count=left_out) if left_out else ""
     names = [name for name in differing if name != SEED or len(differing) == 1]
     show_parallel_coordinates({name: differing[name] for name in names}, list(accuracies.values()), "run", more=some)
 
@@ -48,11 +49,11 @@ def show_parallel_coordinates(
 ) -> None:
     """Show a line for each `noun` ("run"): its value of each setting in `columns`, and its validation accuracy (0..1).
 
-    logs: the settings with a logarithmic axis; others get one where their values lie far apart. more: text below the chart.
+    logs: the settings with a logarithmic axis; others get one where the ratio of their values is at least LOG_RATIO. more: text below the chart.
     """
     st.caption(
-        f"One line for each {noun}, coloured by its validation accuracy, the last axis (%)."
-        f" Drag along an axis to select the lines that cross it there; drag the name of an axis to move it.{more}"
+        f"One line for each {noun}. The colour and the last axis show its validation accuracy."
+        f" Drag along an axis to select lines. Drag the name of an axis to move it.{more}"
     )
     figure = parallel_coordinates(columns, accuracies, logs)
     alt = f"Parallel coordinates of {len(accuracies)} {noun}s: {', '.join(axis.label for axis in figure.data[0].dimensions)}"
@@ -82,7 +83,7 @@ def _axis(name: str, values: Sequence[Any], should_be_log: bool) -> dict[str, An
         "label": label,
         "values": [categories.index(value) for value in values],
         "tickvals": list(range(len(categories))),
-        "ticktext": [_format(value) for value in categories],
+        "ticktext": [_format(name, value) for value in categories],
         "range": [-0.2, len(categories) - 0.8],
     }
 
@@ -116,16 +117,16 @@ def _ticks(values: Sequence[float]) -> list[float]:
 def _without_overlap(ticks: Sequence[float]) -> list[float]:
     """Return those of the ascending ticks whose labels do not overlap on a logarithmic axis; both ends stay."""
     closest = math.log10(ticks[-1] / ticks[0]) * MIN_TICK_DISTANCE
-    kept = [ticks[0]]
+    chosen = [ticks[0]]
     for tick in ticks[1:-1]:
-        if math.log10(tick / kept[-1]) >= closest and math.log10(ticks[-1] / tick) >= closest:
-            kept.append(tick)
-    return [*kept, ticks[-1]] if ticks[-1] > ticks[0] else kept
+        if math.log10(tick / chosen[-1]) >= closest and math.log10(ticks[-1] / tick) >= closest:
+            chosen.append(tick)
+    return [*chosen, ticks[-1]] if ticks[-1] > ticks[0] else chosen
 
 
-def _format(value: Any) -> str:
-    text = "–" if value is None else value_in_words(value)
-    return text if len(text) <= MAX_VALUE_LENGTH else f"…{text[-MAX_VALUE_LENGTH:]}"  # these axes show text as it is, not as HTML
+def _format(name: str, value: Any) -> str:
+    text = value_text(name, value)
+    return text if len(text) <= MAX_VALUE_LENGTH else f"…{text[-MAX_VALUE_LENGTH:]}"  # these axes do not read text as HTML
 
 
 def _short(title: str) -> str:

@@ -47,7 +47,7 @@ def robustness_chart(result: "Robustness", classes: int) -> go.Figure:
         )
     bottom, top = _range(float(accuracy.min()), float(accuracy.max()))
     if classes and bottom < 1 / classes < top:
-        figure.add_hline(1 / classes, line={"dash": "dot", "width": 1}, annotation={"text": "chance", "xanchor": "right"})
+        figure.add_hline(1 / classes, line={"dash": "dot", "width": 1}, annotation={"text": "chance level", "xanchor": "right"})
     figure.update_layout(
         height=440,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
@@ -60,7 +60,7 @@ def robustness_chart(result: "Robustness", classes: int) -> go.Figure:
 
 def _describe(result: "Robustness", text: str, accuracy: float) -> str:
     low, high = result.interval(accuracy)
-    return f"{text}<br>accuracy {accuracy:.1%} (95 %: {low:.1%} to {high:.1%})"
+    return f"{text}<br>accuracy {accuracy:.1%} (95 % interval: {low:.1%} to {high:.1%})"
 
 
 def _range(lowest: float, highest: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The predictions for one tracked image by epoch as a Plotly figure: pure functions."""
+"""Charts of the predictions for a tracked image by epoch: pure functions that return Plotly figures."""
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,13 +15,13 @@ MAX_NAME_LENGTH = 24
 PredictionsByEpoch = dict[int, tuple[float, ...]]  # the probability of every class, by epoch
 
 
-def predictions_of(probed: Iterable[TrackedPredictions], name: str) -> PredictionsByEpoch:
+def predictions_of(events: Iterable[TrackedPredictions], name: str) -> PredictionsByEpoch:
     """Return the predictions for the tracked image `name`."""
-    return {event.epoch: event.probabilities[event.names.index(name)] for event in probed if name in event.names}
+    return {event.epoch: event.probabilities[event.names.index(name)] for event in events if name in event.names}
 
 
 def shown_classes(predictions: Mapping[int, Sequence[float]], truth: int = -1, limit: int = MAX_CLASSES) -> list[int]:
-    """Return at most `limit` classes, most probable now first: the true class, the predicted one, and those with the highest probabilities."""
+    """Return at most `limit` classes, sorted by their latest probability: the true class, the predicted one, and those with the highest probabilities."""
     table = np.array([predictions[epoch] for epoch in sorted(predictions)])  # (epochs, classes)
     order = np.argsort(-table.max(0), kind="stable").tolist()
     first = dict.fromkeys([*([truth] if truth >= 0 else []), int(table[-1].argmax()), *order])

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 RIGHT, WRONG = THEME_COLOURS[:2]
 PAPER = "#000038"  # Streamlit's chart theme replaces it with the page's background
 HEIGHT, ROW = 300, 26
-MOST_TIMES = 12  # forgetting events that have a bar of their own
-MARKED = 40  # epochs up to which a cell has room for a mark
+MOST_TIMES = 12  # forgetting events; the last bar counts the images with this many or more
+MARKED = 40  # epochs up to which a cell is wide enough for a mark
 
 
 def learned_chart(history: "TrainingDynamics") -> go.Figure:
@@ -30,7 +30,7 @@ def learned_chart(history: "TrainingDynamics") -> go.Figure:
         y=first,
         name="first correct",
         marker={"color": RIGHT},
-        hovertemplate="epoch %{x}: %{y:,} images first correct<extra></extra>",
+        hovertemplate="epoch %{x}<br>images first correct: %{y:,}<extra></extra>",
     )
     figure.add_scatter(
         x=epochs,
@@ -39,7 +39,7 @@ def learned_chart(history: "TrainingDynamics") -> go.Figure:
         mode="lines+markers" if len(epochs) <= MARKED else "lines",
         line={"color": WRONG, "width": 2},
         marker={"symbol": "square"},
-        hovertemplate="epoch %{x}: %{y:,} images correct<extra></extra>",
+        hovertemplate="epoch %{x}<br>images correct: %{y:,}<extra></extra>",
     )
     return _finish_layout(figure, "epoch")
 
@@ -54,7 +54,7 @@ def forgetting_chart(history: "TrainingDynamics") -> go.Figure:
         x=names,
         y=counts,
         marker={"color": RIGHT},
-        hovertemplate="%{x} forgetting events: %{y:,} images<extra></extra>",
+        hovertemplate="forgetting events: %{x}<br>images: %{y:,}<extra></extra>",
     )
     figure = _finish_layout(figure, "forgetting events")
     figure.update_xaxes(type="category")

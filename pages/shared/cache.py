@@ -1,6 +1,6 @@
-"""The one cache: results that take long to compute are computed once, kept, and offered again.
+"""The cache: results that take long to compute are computed once, stored, and used again.
 
-    compute_once, compute_or_offer --> kinds (what is kept, where, how many) --> this session, or all sessions of the server
+    compute_once, compute_or_offer --> kinds (what is stored, where, how many) --> this session, or all sessions of the server
 
 An entry has a name (what it is) and a version (what it was computed from: weights, data, settings). A new version replaces the old one;
 beyond `max_entries` of a kind the entry that was used least recently is removed. Functions without progress are cached by Streamlit's own
@@ -33,9 +33,8 @@ class Kind:
 
 
 # Results that are computed with progress.
-EVALUATIONS = Kind(
-    "evaluations", 6
-)  # a run's predictions on a split; version: weights and data. 40 MB for 10,000 images of 1,000 classes
+# A run's predictions on a split; version: weights and data. 40 MB for 10,000 images of 1,000 classes.
+EVALUATIONS = Kind("evaluations", 6)
 EVALUATION_RESULTS = Kind("evaluation-results", 144)  # computed from an evaluation; up to 4 MB each with 1,000 classes
 FEATURE_BANKS = Kind("feature-banks", 2)  # features of a run's training images; version: weights and data. Up to some 100 MB
 LEARNING_RATES = Kind("learning-rates", 1, "session")  # the learning-rate finder's curve; version: settings
@@ -123,7 +122,7 @@ def compute_or_offer(
 
 
 def _find(kind: Kind, name: Hashable, version: Hashable) -> tuple[Hashable, Any] | None:
-    """Return version and value, and note that the entry was used; None for another version."""
+    """Return version and value, and mark the entry as used; None for another version."""
     with _lock:
         entries = _entries(kind)
         entry = entries.pop(name, None)

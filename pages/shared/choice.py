@@ -1,4 +1,4 @@
-"""Boxes that choose one of several things, or none in particular, and a box for a number in a range."""
+"""Select boxes with an entry for all options, and an input for a number in a range."""
 
 from collections.abc import Callable, Sequence
 from typing import cast

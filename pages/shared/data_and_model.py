@@ -1,4 +1,4 @@
-"""The boxes that choose data set and model, with a description of each; shown on the Configure and the Search page."""
+"""The select boxes for data set and model, with a description of each; shown on the Configure and the Search page."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from pages.shared.people import may_read_paths
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-FOLDER, FOLDER_TITLE = "folder", "A folder or zip archive on this machine"
-FOLDER_FROM_LINK = "folder-from-link"  # where the session keeps the folder that a link named and nobody has allowed yet
+FOLDER, FOLDER_TITLE = "folder", "Folder or zip archive on this machine"
+FOLDER_FROM_LINK = "folder-from-link"  # session key of a folder that a link named and that the person has not opened yet
 OPEN_FOLDER = "Open the folder"
 
 
@@ -48,7 +48,7 @@ def choose_data_and_model() -> tuple[str, str, DataInfo] | None:
 
 
 def _is_from_link() -> bool:
-    """Whether the box still holds, letter by letter, the folder that a link named: different paths may lead to the same folder."""
+    """Whether the field still contains exactly the folder that a link named: different paths may lead to the same folder."""
     state = st.session_state
     return bool(state["data"] == FOLDER and state["folder"] == state.get(FOLDER_FROM_LINK))
 
@@ -61,8 +61,11 @@ def is_imported(folder: str) -> bool:
 
 
 def _ask_before_opening() -> None:
-    """Anybody can write a link, so the server does not read a folder only because a link names it."""
-    st.info("A link names this folder. It is read only after you open it.", icon=":material/folder:")
+    """Show the button that allows reading the folder: a link may come from anyone, so the server does not open its folder unasked."""
+    st.info(
+        "This folder comes from a link. It is not read until you open it. Open it only if you trust the link.",
+        icon=":material/folder:",
+    )
     st.button(OPEN_FOLDER, icon=":material/folder_open:", on_click=st.session_state.pop, args=(FOLDER_FROM_LINK,))
 
 
@@ -90,7 +93,7 @@ def choose_data() -> str:
         "Folder or zip archive",
         key="folder",
         placeholder="/home/me/images",
-        help="A path on the machine that runs the dashboard, with one sub-folder of images per class. Sub-folders train/ and test/ above them are used as splits.",
+        help="A path on the machine that runs the dashboard, with one sub-folder of images per class. Folders called train, val and test above them are used as splits.",
     )
     return canonical_name(folder.strip())
 

@@ -21,7 +21,7 @@ from pages.shared.text import plain
 
 SPLITS: dict[str, Split] = {"Test": "test", "Validation": "val", "Training": "train"}
 SPLIT_LABEL = "Split"
-SPLIT_HELP = "The model was trained on the training images, so it knows them better than any others."
+SPLIT_HELP = "The model was trained on the training images, so its predictions for them are better than for new images."
 
 
 def choose_data_set_image(run: Run) -> DecodedImage | None:

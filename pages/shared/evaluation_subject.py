@@ -96,7 +96,7 @@ def choose_subject() -> EvaluationSubject | None:
             required=True,
             format_func=SPLITS.__getitem__,
             key="evaluate-part",
-            help="Test images are not used for training. Validation images choose the best epoch. The model was trained on the training images.",
+            help="The model was trained on the training images. The validation images were used to choose the best epoch, the test images for neither.",
         )
     if split == "test":
         show_test_set_usage(run, epoch)

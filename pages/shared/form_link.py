@@ -1,6 +1,6 @@
 """The form and the page's address, which follow each other, and links to settings.
 
-In: an address, which anybody may have written. Out: a filled form, and a message for each parameter that was refused. A link starts nothing.
+In: an address, which may come from anyone. Out: a filled form, and a message for each parameter that was refused. A link starts nothing.
 """
 
 import time
@@ -39,11 +39,14 @@ def fill_form_from_address() -> None:
         _fill(query)
     if refused := state.get(REFUSED):
         messages = " ".join(map(plain, refused))
-        st.warning(f"Part of the link was refused; the rest fills the form. {messages}", icon=":material/link_off:")
+        st.warning(
+            f"Some settings of the link were ignored, because they are not valid. The others are in the form. {messages}",
+            icon=":material/link_off:",
+        )
 
 
 def leave_form() -> None:
-    """Note that another page is shown: the form's fields lose their values, and only the address keeps them."""
+    """Remember the address of the form when another page is shown: the fields lose their values, only the address has them."""
     if WRITTEN in st.session_state:
         st.session_state[PREVIOUS] = st.session_state.pop(WRITTEN)
 

@@ -102,7 +102,7 @@ def default_value(name: str, chosen: Mapping[str, Any]) -> Any:
 
 
 def _range_sentence(name: str) -> str:
-    """Return the range of a number as a sentence; a box of choices shows its own."""
+    """Return the range of a number as a sentence; "" for a select box, which shows its options."""
     allowed = "" if choices(name) else range_in_words(name)
     return f"Range: {allowed}." if allowed else ""
 

@@ -41,7 +41,7 @@ chosen = st.navigation(
 )
 # A helper process of the server also runs this file; there is no title and nothing is shown.
 if title := getattr(chosen, "title", ""):
-    st.set_page_config(page_title=f"{title} · CNN Studio")  # tells tabs, windows and bookmarks apart
+    st.set_page_config(page_title=f"{title} · CNN Studio")  # so that tabs, windows and bookmarks differ
 if chosen is not configure:
     leave_form()
 try:

@@ -1,5 +1,5 @@
 """Access control for what is not a page, where people sign in: our own routes, and Streamlit's route for uploads, which otherwise takes files
-into memory from anybody who has opened any page, the sign-in page too.
+into memory from everyone who has opened a page, even the sign-in page.
 
 our routes --(guard_routes)--> the same routes below the server's base path, for admitted people only
 """
@@ -20,7 +20,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def guard_routes(routes: Iterable[Route], base: str) -> list[Route]:
-    """Return `routes` below the path `base` ("" for none); each first checks who asks."""
+    """Return `routes` below the path `base` ("" for none); each first checks whether the person is admitted."""
     below = f"/{base.strip('/')}" if base.strip("/") else ""
     return [Route(f"{below}{route.path}", _guard(route.endpoint)) for route in routes]
 

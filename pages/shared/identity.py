@@ -1,6 +1,6 @@
 """Who sends a request: the claims in the signed cookie that Streamlit's sign-in sets.
 
-cookies of a request --(signature, age, origin)--> claims of the person, {} for anybody else
+cookies of a request --(signature, age, origin)--> claims of the person, {} if one of them is wrong
 
 Streamlit (1.67) offers the claims only inside a page, and our own routes need them too; so this module, and no other, uses functions of
 Streamlit that are not public.

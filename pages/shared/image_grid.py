@@ -36,7 +36,7 @@ def show_image_grid(
     explanation of an image.
     """
     if not len(indices):
-        st.info("No images.", icon=":material/search:")
+        st.info("There are no images in this list.", icon=":material/search:")
         return []
     pages = -(-len(indices) // PAGE)
     page = st.pagination(pages, key=f"{key}-page") if pages > 1 else 1

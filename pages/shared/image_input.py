@@ -19,10 +19,8 @@ DRAW, UPLOAD, CAMERA = "Draw", "Upload", "Camera"
 TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 MAX_FILE_MB = 64
 FORMATS = f"JPEG, PNG, WebP, BMP or GIF, up to {MAX_FILE_MB} MB"
-CAMERA_HELP = (
-    "The browser asks for permission. It gives the camera only to pages on this computer (localhost) and to https:// addresses."
-)
-HINTS = {"uci": "Draw one large digit. The training images write 7 with a bar.", "mnist": "Draw one large digit."}
+CAMERA_HELP = "The browser asks for permission. It allows the camera only on https:// addresses and on this computer (localhost)."
+HINTS = {"uci": "Draw one large digit. In the training images, 7 has a horizontal bar.", "mnist": "Draw one large digit."}
 
 
 def choose_own_image(
@@ -42,7 +40,7 @@ def choose_own_image(
 
 
 def choose_input(key: str, inputs: Sequence[str]) -> str:
-    """Return the chosen one of `inputs`, at first the first."""
+    """Return the chosen one of `inputs`; the default is the first."""
     chosen = st.segmented_control(
         "Input", inputs, default=inputs[0], required=True, label_visibility="collapsed", key=input_key(key)
     )
@@ -50,13 +48,13 @@ def choose_input(key: str, inputs: Sequence[str]) -> str:
 
 
 def input_key(key: str) -> str:
-    """Return where the session keeps the choice of `choose_input`."""
+    """Return the session key of `choose_input`."""
     return f"{key}-how"
 
 
 def draw(card: "ModelCard", key: str, *, is_live: bool = False) -> DecodedImage | None:
     """Return the drawing, white on black for a model of digits, or None while the canvas is empty. is_live: send every stroke."""
-    st.caption(HINTS.get(card.ink, "Draw something of the classes that the model knows."))
+    st.caption(HINTS.get(card.ink, "Draw an object of one of the classes."))
     data = drawing_canvas(canvas_key(card, key), is_ink=bool(card.ink), is_live=is_live)
     return read_image(data, "The drawing") if data else None
 

@@ -1,4 +1,4 @@
-"""Links between pages. Streamlit wants a page's file; a relative path would start at the frame."""
+"""Links between pages. Streamlit takes the file of a page; a relative path would begin at the frame's folder."""
 
 from pathlib import Path
 from urllib.parse import urlencode

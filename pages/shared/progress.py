@@ -1,4 +1,4 @@
-"""The one way to show progress: a generator of Progress runs to its end under a bar, or is cancelled."""
+"""Progress bars: run a generator of Progress to its end under a bar, with a button that cancels it."""
 
 import time
 from collections.abc import Generator
@@ -8,17 +8,18 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.events import Progress
+from cnn_core.text import format_duration
 
 Result = TypeVar("Result")
 ESTIMATE_AFTER = 1.5  # seconds of a stage after which the time left is estimated
-CANCELLED = "cancelled-work"  # where the session keeps the name of the work that was cancelled last
-CANCELLED_TEXT = "Cancelled. Nothing was changed. Press “Start again” to compute it."
+CANCELLED = "cancelled-work"  # session key: the name of the work that was cancelled last
+CANCELLED_TEXT = "The computation was cancelled. Choose “Start again” to repeat it."
 
 
 def run_with_progress(steps: Generator[Progress, None, Result], name: str = "") -> Result:
     """Run `steps` to the end under a progress bar and return their value. The bar disappears at the end and at an error.
 
-    Work with a `name`, different for different work, can be cancelled: the page then says so and stops here, with a button to start again.
+    Work with a `name`, different for different work, can be cancelled: the page then shows a message with a button to start again, and nothing below it.
     Do not use such work in a fragment: there a press on Cancel waits until the fragment is done.
     """
     if name and st.session_state.get(CANCELLED) == name:
@@ -60,7 +61,7 @@ class TimeLeft:
         if elapsed < ESTIMATE_AFTER or done <= 0:
             return ""
         seconds = elapsed * max(0, stage.total - stage.done) / done
-        return f", about {seconds:.0f} s left" if seconds < 100 else f", about {seconds / 60:.0f} min left"
+        return f", about {format_duration(seconds)} left"
 
 
 def _describe(stage: Progress) -> str:

@@ -1,9 +1,9 @@
-"""One run as all its viewers see it: new events from the run store as Server-Sent Events, each encoded once for all viewers.
+"""The live channel of a run: new events from the run store as Server-Sent Events, each encoded once for all viewers.
 
     run store --(one reader for each watched run)--> Channel --(messages)--> the connections of stream.py
 
-A message's id is the position that it reaches ("events.steps.epochs"). A browser that lost its connection sends the id back and gets what it
-missed. Everything runs on the server's event loop; only reading the store happens on a helper thread.
+A message's id is the position that it reaches ("events.steps.epochs"). A browser that lost its connection sends the id back and gets the
+events after it. Everything runs on the server's event loop; only reading the store happens on a helper thread.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ LARGEST_GAP = 4 * UPDATE_POINTS  # steps; a larger gap is filled by a snapshot, 
 
 
 class Channel:
-    """The history of one run, read from the store while anybody watches."""
+    """The history of one run, read from the store while it has viewers."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         self.viewers = 0
@@ -42,7 +42,7 @@ class Channel:
         self._is_closed = False
 
     async def watch(self, since: HistoryPosition | None) -> AsyncGenerator[str, None]:
-        """Yield the messages for one viewer: what it lacks after `since`, then what comes, until the run has ended."""
+        """Yield the messages for one viewer: the events after `since`, then new ones, until the run has ended."""
         self.viewers += 1
         if self._reader is None:
             self._reader = asyncio.create_task(self._follow())
@@ -58,7 +58,7 @@ class Channel:
                         continue
                 if self._is_closed or not self._run:
                     return
-                # All of this before the message is sent: the channel goes on reading meanwhile.
+                # All of this before the message is sent: the channel continues to read meanwhile.
                 message, is_last = self._message(self._run, since), not self._run.is_active
                 since, sent = self._history.position(), self.position
                 yield message
@@ -72,7 +72,7 @@ class Channel:
 
     @property
     def position(self) -> tuple[int, str] | None:
-        """The number of the last event and the run's status; None before the first look at the store."""
+        """The number of the last event and the run's status; None before the store was read."""
         return (self._history.seq, self._run.status) if self._run else None
 
     @property
@@ -89,15 +89,15 @@ class Channel:
     async def _follow(self) -> None:
         while True:
             try:
-                run = await self._look()
-            except StudioError:  # the store is busy or its disk is full: the next look reads what was missed
+                run = await self._poll()
+            except StudioError:  # the store is busy or its disk is full: the next poll reads these events
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if not run.is_active:
                 return
             await asyncio.sleep(min(LONGEST_POLL_SECONDS, max(POLL_SECONDS, POLL_SECONDS_PER_VIEWER * self.viewers)))
 
-    async def _look(self) -> Run:
+    async def _poll(self) -> Run:
         run, history, events = await run_in_threadpool(self._read)
         if events or run != self._run:
             async with self._changed:
@@ -124,7 +124,7 @@ class Channel:
 
 
 class Channels:
-    """The channels of the watched runs, one for each run. A channel goes with its last viewer."""
+    """The channels of the watched runs, one for each run. A channel is removed with its last viewer."""
 
     def __init__(self) -> None:
         self._by_run: dict[str, Channel] = {}

@@ -37,7 +37,7 @@ def with_temperature(run: Run, evaluation: "Evaluation", temperature: float) -> 
 
 
 def _share(run: Run, evaluation: "Evaluation") -> "Evaluation":
-    """Return the first equal evaluation that any session has made: what was computed from it since comes with it."""
+    """Return the first equal evaluation of all sessions, so that they share what is computed from it."""
     version = (get_store().home.run_folder(run.id), evaluation.key, evaluation.temperature)
     stored: Evaluation | None = cache.load(cache.EVALUATIONS, version, version)
     return stored or cache.store(cache.EVALUATIONS, version, version, evaluation)

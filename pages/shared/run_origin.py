@@ -1,4 +1,4 @@
-"""The origin of a run: a person, an exercise of the Learn page, or a search. Runs of the last two are many and hidden in lists at first.
+"""The origin of a run: a person, an exercise of the Learn page, or a search. The last two create many runs, which lists hide at first.
 
 In: runs. Out: the runs that a list shows, and their origin as text.
 """
@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 import streamlit as st
 
 from cnn_core.runs.run import Run
+from cnn_core.text import counted
 from pages.shared.address import read_address, write_address
 from pages.shared.searches import names_by_token
 
@@ -42,7 +43,7 @@ def choose_origin(runs: Sequence[Run]) -> list[Run]:
         options,
         key=BOX,
         format_func=lambda name: f"{name} ({sum(name in (ALL, origin_kind(run)) for run in runs):,})",
-        help="Exercises and searches create many runs, which are hidden at first.",
+        help="Exercises and searches create many runs. Choose “all” to show them too.",
         width=190,
     )
     write_address("made", BOX, chosen)
@@ -61,4 +62,4 @@ def show_all_toggle(runs: Sequence[Run], shown: Sequence[Run]) -> None:
     """Show the toggle where it makes a difference; it keeps its value across pages."""
     hidden = sum(origin_kind(run) != PEOPLE for run in runs) if st.session_state.get(LISTED) else len(runs) - len(shown)
     if hidden:
-        st.toggle(f"List {hidden:,} more from exercises and searches", key=LISTED, persist_state="session")
+        st.toggle(f"Show {counted(hidden, 'run')} of exercises and searches", key=LISTED, persist_state="session")

@@ -1,4 +1,4 @@
-"""Choosing a run: the box of runs, a run's status, and what a page shows while there is no run."""
+"""Choosing a run: the select box of runs, a run's status, and the empty state of pages without a run."""
 
 from typing import Literal
 
@@ -25,6 +25,8 @@ STATUS: dict[str, tuple[str, Colour, str]] = {  # icon, colour and label
     "interrupted": (":material/power_off:", "orange", "interrupted"),
 }
 
+NO_RUN = "There is no run {purpose} yet. Train one on handwritten digits with one click; it takes about half a minute."
+
 
 def choose_run(runs: list[Run], label: str = "Run") -> Run:
     """Return the run that the address names (`?run=`), else the first of `runs`; a box chooses another. `runs` is not empty."""
@@ -33,7 +35,9 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
     if requested and requested not in by_id:
         try:
             other = get_store().run(requested)
-            st.warning(f"Run {other.id} has no saved model, so another run is shown. Let it train for at least one epoch.")
+            st.warning(
+                f"Run {other.id} has no saved model yet, so another run is shown. Its model is saved after the first epoch."
+            )
         except RunError:
             st.warning(f"There is no run “{plain(requested[:80])}”, so another run is shown. Choose one from the list.")
     key = f"run-{label}"
@@ -47,7 +51,7 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
 
 
 def choose_trained_run(purpose: str) -> Run | None:
-    """Return one of the runs that have a saved model; without any, show how to train one. purpose: "to evaluate"."""
+    """Return one of the runs that have a saved model; if there is none, show how to train one. purpose: "to evaluate"."""
     store = get_store()
     runs = [run for run in store.runs() if store.has_model(run.id)]
     if not runs:
@@ -59,7 +63,7 @@ def choose_trained_run(purpose: str) -> Run | None:
 def no_runs_yet(purpose: str) -> None:
     """Show the empty state of a page that needs a trained run."""
     st.info(
-        f"There is no trained run yet {purpose}. Train one on handwritten digits with one click; it takes about half a minute.",
+        NO_RUN.format(purpose=purpose),
         icon=":material/info:",
     )
     if st.button("Train on digits", type="primary", icon=":material/play_arrow:"):
@@ -75,7 +79,7 @@ def status_badge(run: Run) -> None:
 
 def _describe(run: Run) -> str:
     accuracy = run.summary.get("best_val_accuracy")
-    made = f" · {describe_origin(run)}" if run.origin else ""
-    return f"{run.id}{made} · {STATUS[run.status][2]}" + (
+    origin = f" · {describe_origin(run)}" if run.origin else ""
+    return f"{run.id}{origin} · {STATUS[run.status][2]}" + (
         f" · {accuracy:.1%} validation accuracy" if accuracy is not None else ""
     )

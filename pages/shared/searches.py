@@ -17,7 +17,7 @@ def names_by_token() -> dict[str, str]:
     return _names_by_token(str(get_store().home.root))
 
 
-@st.cache_resource(ttl=POLL_SECONDS, max_entries=4, show_spinner=False)  # read for every row of the table of runs
+@st.cache_resource(ttl=POLL_SECONDS, max_entries=4, show_spinner=False)  # used in every row of the table of runs
 def _names_by_token(home: str) -> dict[str, str]:
     names = {}
     for name in get_searches().names():

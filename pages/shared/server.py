@@ -24,13 +24,13 @@ def _jobs(home: Home) -> Jobs:
 
 
 @cache
-def _studies(home: Home) -> SearchStore:
+def _searches(home: Home) -> SearchStore:
     return SearchStore(home)
 
 
 @cache
 def _worker(home: Home) -> Worker:
-    return Worker(_store(home), {"searcher": partial(work_on_searches, _studies(home), _store(home))})
+    return Worker(_store(home), {"searcher": partial(work_on_searches, _searches(home), _store(home))})
 
 
 def get_store() -> Store:
@@ -45,7 +45,7 @@ def get_jobs() -> Jobs:
 
 def get_searches() -> SearchStore:
     """Return the store of searches."""
-    return _studies(Home.from_environment())
+    return _searches(Home.from_environment())
 
 
 def get_worker() -> Worker:

@@ -1,11 +1,11 @@
-"""The sign-in of a shared server: people who have not signed in see only this page; in the sidebar the others see their name, their disk
-space and Sign out. Where nobody signs in, nothing of this is shown."""
+"""The sign-in of a shared server: people who have not signed in see only this page; the sidebar shows the others their name, their disk
+space and Sign out. On a server without sign-in nothing of this is shown."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from cnn_core.runs.limits import format_bytes
+from cnn_core.text import format_bytes
 from pages.shared.identity import DEFAULT, is_sign_in_on, providers
 from pages.shared.people import is_teacher, person
 from pages.shared.server import get_store
@@ -23,7 +23,7 @@ def show_sign_in() -> None:
     """Show the sign-in in place of every page."""
     st.title("CNN Studio")
     if who := person():
-        st.warning(f"You have signed in as {plain(who)}, but this name is not on the server's list. Ask the teacher to add you.")
+        st.warning(f"You are signed in as {plain(who)}, but this name is not on the server's list. Ask your teacher to add you.")
         _offer_sign_out()
         return
     st.write("Train image classifiers and watch them learn. Sign in to begin.")
@@ -45,7 +45,7 @@ def show_person() -> None:
             used = _used(get_store().home.root, who)
             st.caption(
                 f"Disk: {format_bytes(used)} of {format_bytes(quota)}",
-                help="Disk space of your runs, also of those in the bin, and of your images.",
+                help="Disk space of your runs, including those in the bin, and of your images.",
             )
             st.progress(min(1.0, used / quota))
         if who:

@@ -19,7 +19,7 @@ from cnn_core.errors import StudioError
 from pages.shared.run_channel import Channels, parse_position
 from pages.shared.server import get_store
 
-MOST_TOGETHER = 12  # runs in one stream: more curves can hardly be told apart
+MOST_TOGETHER = 12  # runs in one stream: more curves are hard to distinguish
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 channels = Channels()
@@ -41,7 +41,7 @@ async def send_runs(request: Request) -> Response:
     """
     runs = dict.fromkeys(request.query_params.getlist("run"))
     if not 0 < len(runs) <= MOST_TOGETHER:
-        return JSONResponse({"error": f"Name 1 to {MOST_TOGETHER} runs."}, status_code=400)
+        return JSONResponse({"error": f"The request must name 1 to {MOST_TOGETHER} runs."}, status_code=400)
     try:
         return _stream(_merge({run: await channels.watch(get_store(), run, None) for run in runs}))
     except StudioError as error:
@@ -49,7 +49,7 @@ async def send_runs(request: Request) -> Response:
 
 
 async def send_plotly(request: Request) -> Response:
-    """GET /api/plotly.min.js: the chart library from the plotly package, so that no other host is asked."""
+    """GET /api/plotly.min.js: the chart library from the plotly package, so that the browser needs no other host."""
     return FileResponse(PLOTLY_JS, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
 
 

@@ -6,6 +6,7 @@ from cnn_core.data.open import open_source
 from cnn_core.errors import DataError
 from cnn_core.metrics.test_set_usage import MANY, count_models
 from cnn_core.runs.run import Run
+from cnn_core.text import counted
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
@@ -18,7 +19,7 @@ def show_test_set_usage(run: Run, epoch: int | None) -> None:
     except DataError:
         return  # the view that reads the images shows the error
     count = count_models(home, data, run.id, epoch)
-    text = f"Test set of {name} used to evaluate {count:,} model{'' if count == 1 else 's'}."
+    text = f"Test set of {name} used to evaluate {counted(count, 'model')}."
     if count < MANY:
         st.caption(text)
         return

@@ -1,4 +1,4 @@
-"""Text on a page: names from outside (files, folders, classes, runs) shown literally, never as links or images; percentages and sizes of files."""
+"""Text on a page: names from outside (files, folders, classes, runs) shown literally, never as links or images."""
 
 import re
 
@@ -13,15 +13,5 @@ INTERNAL_ERROR = (
 
 
 def plain(text: object) -> str:
-    """Return Markdown that shows `text` literally. (Else an image's address in a run's name would be fetched.)"""
+    """Return Markdown that shows `text` literally, so that an image's address in the name of a run is not fetched."""
     return AUTOLINKS.sub(WORD_JOINER, MARKS.sub(r"\\\g<0>", str(text)))
-
-
-def percent(fraction: float) -> str:
-    """Return a fraction of 0 to 1 as a whole percentage: "12%"; "under 1%" for a small one that is not 0."""
-    return "under 1%" if 0 < fraction < 0.005 else f"{fraction:.0%}"
-
-
-def format_size(count: int) -> str:
-    """Return a number of bytes as "6.6 MB" or "12 kB"."""
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(1, count // 1000)} kB"

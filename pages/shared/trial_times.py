@@ -1,4 +1,4 @@
-"""Durations of trials: estimated from earlier runs before a search, and from its own trials while it runs. In: runs, trials. Out: seconds, text."""
+"""Durations of trials: estimated from earlier runs before a search, and from its own trials while it runs. In: runs, trials. Out: seconds."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -7,10 +7,8 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.runs.run import Run
 from cnn_core.search.trials import Trial
 
-SIMILAR_BY = (
-    ("data", "model", "width", "depth", "batch_size"),
-    ("data", "model"),
-)  # settings that the time of an epoch depends on; a rough estimate is better than none
+# Settings that the time of an epoch depends on, all of them or the two that matter most: a rough estimate is better than none.
+SIMILAR_BY = (("data", "model", "width", "depth", "batch_size"), ("data", "model"))
 LATEST_RUNS = 5
 
 
@@ -30,10 +28,3 @@ def seconds_left(trials: Sequence[Trial], goal: int) -> float | None:
     known = [trial.seconds for trial in trials if trial.state != "running" and trial.seconds]
     ended = sum(trial.state != "running" for trial in trials)
     return (goal - ended) * sum(known) / len(known) if known else None
-
-
-def format_duration(seconds: float) -> str:
-    """Return "12 s", "4 min" or "2.5 h"."""
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -13,7 +13,7 @@ from cnn_core.data.source import finish
 from cnn_core.models.registry import FAMILIES
 from cnn_core.training.recipe import make_trainer
 from cnn_core.training.schedule import make_schedule
-from pages.views.configure.costs import MEASURE
+from pages.views.configure.costs import MEASURE, TOO_SMALL
 from pages.views.configure.previews import FIND, PLATEAU_NOTE, SHOW_BATCH
 from pages.views.configure.settings_files import UNCHANGED
 from tests.helpers import is_a_sentence, write_images
@@ -156,7 +156,7 @@ def test_the_models_are_compared_by_their_own_parameters_at_the_data_sets_shape(
     for name, family in FAMILIES.items():
         assert table["Parameters"][family.title] == parameters(name)
     assert f"{table['Parameters']['SimpleCNN']:,}" == shown(at)["Parameters"]
-    assert table["Time per epoch, s"].isna().all()
+    assert table["Time per epoch (s)"].isna().all()
 
 
 def test_the_time_of_an_epoch_is_measured_on_request_for_every_model_that_can_be_built(empty, open_page, tmp_path):
@@ -166,11 +166,11 @@ def test_the_time_of_an_epoch_is_measured_on_request_for_every_model_that_can_be
     press(at, MEASURE)
     table = at.dataframe[0].value.set_index("Model")
     unfit = {"SimpleCNN"}  # 16 pixels cannot be halved five times
-    assert set(table.index[table["Multiply-adds"] == "images too small"]) == unfit
-    assert set(table.index[table["Time per epoch, s"].isna()]) == unfit
+    assert set(table.index[table["Multiply-adds"] == TOO_SMALL]) == unfit
+    assert set(table.index[table["Time per epoch (s)"].isna()]) == unfit
     fill(at, learning_rate=0.01)
-    assert at.dataframe[0].value["Time per epoch, s"].notna().any(), "another rate takes no other time"
-    assert fill(at, batch_size=4).dataframe[0].value["Time per epoch, s"].isna().all()
+    assert at.dataframe[0].value["Time per epoch (s)"].notna().any(), "another rate takes no other time"
+    assert fill(at, batch_size=4).dataframe[0].value["Time per epoch (s)"].isna().all()
     assert not at.exception
 
 

@@ -20,7 +20,6 @@ from cnn_core.home import WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model
 from pages.charts.image_sheets import MAX_SHEETS, Sheet, make_sheet, offer, send_sheet
-from pages.shared.text import percent
 from pages.views.evaluate.embedding.colours import CORRECTNESS, PREDICTED, TRUTH, colour_points
 from pages.views.evaluate.embedding.view import DIVERGED
 from tests.helpers import drain
@@ -234,10 +233,3 @@ def test_a_sheet_is_served_as_long_as_it_is_offered():
     )
     gone = send("test-0")
     assert gone.status_code == 404 and b"Reload the page" in gone.body
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"), [(0, "0%"), (0.0001, "under 1%"), (0.004999, "under 1%"), (0.0051, "1%"), (0.424, "42%"), (1, "100%")]
-)
-def test_a_small_percentage_is_not_shown_as_zero(share, expected):
-    assert percent(share) == expected

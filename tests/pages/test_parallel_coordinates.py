@@ -6,7 +6,7 @@ import pytest
 from cnn_core.config.defaults import make_config
 from cnn_core.runs.comparison import differing_settings
 from cnn_core.runs.run import Run
-from pages.charts.parallel_coordinates import parallel_coordinates
+from pages.charts.parallel_coordinates import LEFT_OUT, parallel_coordinates
 from tests.pages.test_runs_page import finished, page_text, tick, wide_charts
 
 
@@ -22,10 +22,10 @@ def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_
     assert set(axes) >= {"Model", "Learning rate (log)", "accuracy"} and "Seed" not in axes
     assert axes["Learning rate (log)"]["ticktext"] == ["0.0001", "0.001", "0.03"]
     assert axes["Learning rate (log)"]["values"] == pytest.approx([-1.5229, -3, -4], abs=1e-4)
-    assert axes["Model"]["ticktext"] == ["resnet9", "simple"] and axes["Model"]["values"] == [1, 0, 1]
+    assert axes["Model"]["ticktext"] == ["ResNet-9", "SimpleCNN"] and axes["Model"]["values"] == [1, 0, 1]
     assert drawn["dimensions"][-1]["values"] == drawn["line"]["color"] == pytest.approx([0.9, 0.8, 0.7])
     empty.create(make_config(batch_size=16))
-    assert "1 of the 4 selected runs" in page_text(tick(open_page("runs"), 0, 1, 2, 3))
+    assert LEFT_OUT.format(count=1) in page_text(tick(open_page("runs"), 0, 1, 2, 3))
 
 
 def parallel_axes(configs):

@@ -14,7 +14,7 @@ from cnn_core.metrics.corruptions import CORRUPTIONS, STRENGTHS
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.robustness import Robustness, draw_indices, read_robustness, save_robustness
 from pages.charts.robustness import robustness_chart
-from pages.shared.progress import CANCELLED, TimeLeft
+from pages.shared.progress import CANCELLED, CANCELLED_TEXT, TimeLeft
 from pages.views.evaluate import robustness
 
 RUN = "0001-digits"
@@ -124,7 +124,7 @@ def test_a_cancelled_measurement_saves_nothing_and_can_be_restarted(own_trained,
     name = f"robustness-{key}-20-{RUN}"
     at.session_state[robustness.REQUESTED] = at.session_state[CANCELLED] = name  # as “Cancel” leaves them
     at.run()
-    assert charts(at) == [] and any("Cancelled" in info.value for info in at.info)
+    assert charts(at) == [] and any(info.value == CANCELLED_TEXT for info in at.info)
     assert strip(at) and not list((folder_of(own_trained) / EVALUATIONS).glob("*.robustness.json"))
     at = press(at, "Start again")
     assert len(charts(at)) == 1 and not at.exception

@@ -55,7 +55,8 @@ def test_the_box_of_runs_lists_trials_only_if_they_train_are_named_or_are_reques
 
     at = open_page("train")
     assert offered(at) == [waiting, "0001-digits"]
-    assert named(at.toggle, "List 4 more").value is False
+    toggle = at.toggle(key=LISTED)
+    assert toggle.value is False and "4 runs" in toggle.label
     assert offered(open_page("train", run="0004-digits")) == [waiting, "0004-digits", "0001-digits"]
     at.toggle(key=LISTED).set_value(True).run()
     assert offered(at) == [run.id for run in mixed.runs()] and not at.exception

@@ -9,6 +9,7 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.metrics.test_set_usage import models_evaluated
+from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.branch_tree import Node
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
@@ -81,7 +82,7 @@ def test_the_table_has_a_row_for_every_run_newest_first_with_its_figures(empty, 
     first, second = finished(empty, 0.91), finished(empty, 0.88, model="speed", seed=4)
     shown = table(open_page("runs"))
     assert shown["Run"].tolist() == [second, first] and shown["Validation"].tolist() == pytest.approx([88.0, 91.0])
-    assert shown["Model"].tolist() == ["speed", "simple"] and shown["Seed"].tolist() == [4, 0]
+    assert shown["Model"].tolist() == [FAMILIES["speed"].title, FAMILIES["simple"].title] and shown["Seed"].tolist() == [4, 0]
     assert shown["Minutes"].tolist() == [1.5, 1.5] and shown["Status"].tolist() == ["completed", "completed"]
 
 
@@ -245,7 +246,10 @@ def test_branches_are_drawn_as_a_tree_and_runs_without_any_are_not(empty, open_p
         "completed": [first],
         "waiting": [child, other],
     }
-    assert points["completed"]["text"] == [f"{first}<br>90.0% validation"] and points["waiting"]["text"] == [child, other]
+    assert points["completed"]["text"] == [f"{first}<br>90.0% validation accuracy"] and points["waiting"]["text"] == [
+        child,
+        other,
+    ]
     assert points["completed"]["marker"]["color"] != points["waiting"]["marker"]["color"]
     lines = [(trace["x"], trace["y"]) for trace in drawn["data"] if trace["mode"] == "lines"]
     assert lines == [([0, 1], [0, 0]), ([0, 1], [0, 1])] and not at.exception

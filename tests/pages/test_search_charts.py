@@ -6,7 +6,7 @@ import pytest
 from cnn_core.config.defaults import make_config
 from cnn_core.search.trials import Trial
 from pages.charts.search import best_so_far, importance_bars
-from pages.shared.trial_times import format_duration, seconds_left, trial_seconds
+from pages.shared.trial_times import seconds_left, trial_seconds
 from tests.pages.test_runs_page import finished, page_text
 
 
@@ -46,7 +46,6 @@ def test_importances_are_bars_with_the_titles_of_the_settings():
 def test_the_time_left_is_that_of_the_trials_to_come_at_the_mean_so_far():
     trials = [trial(0, "complete", 0.5, 10.0), trial(1, "pruned", 0.4, 4.0), trial(2, "failed"), trial(3, "running", 0.1)]
     assert seconds_left(trials, 10) == pytest.approx(7 * np.mean([10, 4])) and seconds_left(trials[2:], 10) is None
-    assert [format_duration(seconds) for seconds in (0.2, 12, 240, 9000)] == ["1 s", "12 s", "4 min", "2.5 h"]
 
 
 def test_the_time_of_a_trial_is_that_of_the_latest_similar_runs(empty, open_page):
@@ -57,4 +56,5 @@ def test_the_time_of_a_trial_is_that_of_the_latest_similar_runs(empty, open_page
     empty.set_status(run, "finished", summary={**summary, "train_seconds": 6.0})
     assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(20)
     assert trial_seconds(make_config(model="speed"), empty.runs()) is None
-    assert "about 50 s, all of them 17 min" in page_text(open_page("search"))
+    text = page_text(open_page("search"))
+    assert "about 50 s" in text and "about 17 min" in text

@@ -267,7 +267,7 @@ def test_the_trial_that_trains_is_drawn_beside_the_best_one(searched, open_page)
     ((run, drawn, text, exception),) = seen
     best = searched.best("colours")
     assert drawn[0]["id"] == run and drawn[0]["name"] == "trial 7" and len(drawn) == 2
-    assert drawn[1]["name"].endswith(", the best") and (best.run in (run, drawn[1]["id"]))
+    assert drawn[1]["name"].endswith(" (best)") and (best.run in (run, drawn[1]["id"]))
     assert "6 of 7 trials" in text and "left" in text and not exception
 
 

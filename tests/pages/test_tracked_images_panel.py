@@ -20,7 +20,8 @@ from cnn_core.runs.lock import hold
 from cnn_core.training.tracked_images import MAX_IMAGES, TrackedImage, add_tracked_images, read_tracked_images
 from cnn_core.training.tracked_predictions import predict_saved_epochs
 from pages.charts.tracked_images import MAX_CLASSES, THEME_COLOURS, predictions_of, probability_lines, shown_classes
-from pages.views.train.tracked_images import NO_PREDICTION
+from pages.views.train.pinning import IMPORT_NOW, NOT_IMPORTED
+from pages.views.train.tracked_images import CORRECT, NO_PREDICTION
 from tests.helpers import drain, is_a_sentence
 from tests.pages.manual_run import epoch, steps
 
@@ -200,14 +201,16 @@ def test_during_training_the_predictions_of_every_epoch_are_drawn(own_trained, o
         assert lines[1]["<b>dog</b>"] == [0.2, 0.2]
         shown_text = " ".join(text.value for text in at.markdown)
         assert r"**\<b>cat\</b>** (80.0%) after epoch 2" in shown_text and r"**\`bird\`** (70.0%) after epoch 2" in shown_text
-        assert "right" in shown_text and "wrong, true class dog" in shown_text and MARKUP not in shown_text and not at.exception
+        assert CORRECT in shown_text and "wrong, true class dog" in shown_text and MARKUP not in shown_text and not at.exception
 
 
 def test_a_finished_run_adds_the_predictions_of_its_saved_epochs(own_trained, open_page):
     add_tracked_images(folder(own_trained), random_images(2))
     at = open_page("train", run=RUN)
     assert not charts(at)
-    press(at, "Fill in 3 earlier epochs")
+    (fill,) = [button for button in at.button if button.key == f"tracked-fill-{RUN}"]
+    assert "3" in fill.label
+    fill.click().run()
     _, predictions = drain(predict_saved_epochs(folder(own_trained), [1, 2, 3]))
     for position, chart in enumerate(charts(at)):
         assert all(line["x"] == [1, 2, 3] for line in chart["data"])
@@ -215,7 +218,7 @@ def test_a_finished_run_adds_the_predictions_of_its_saved_epochs(own_trained, op
         assert top["y"] == [
             event.probabilities[position][int(np.argmax(predictions[-1].probabilities[position]))] for event in predictions
         ]
-    assert len(charts(at)) == 2 and not any(label.startswith("Fill in") for label in labels(at))
+    assert len(charts(at)) == 2 and not any(button.key == f"tracked-fill-{RUN}" for button in at.button)
     assert not any(isinstance(stored.event, TrackedPredictions) for stored in own_trained.log.read(RUN)), (
         "only who trains tells events"
     )
@@ -254,8 +257,8 @@ def test_images_of_a_set_that_has_changed_are_not_offered(own_trained, open_page
 def test_images_are_read_on_request(empty, open_page):
     run = empty.create(make_config())
     at = choose(open_page("train", run=run), "From the data set")
-    assert "have not been read yet" in at.info[0].value
-    press(at, "Read now")
+    assert at.info[0].value == NOT_IMPORTED
+    press(at, IMPORT_NOW)
     press(at, "Pin")
     assert len(read_tracked_images(folder(empty, run))) == 1
 

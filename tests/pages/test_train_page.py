@@ -7,10 +7,11 @@ import sqlite3
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import TrainConfig, title
+from cnn_core.config.schema import TrainConfig, title, value_text
 from cnn_core.events import Changed
 from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.runs.lock import hold
+from pages.shared.run_selection import NO_RUN
 from tests.helpers import is_a_sentence
 from tests.pages.manual_run import epoch, started, steps
 
@@ -26,7 +27,7 @@ def live_data(at):
 
 def test_an_empty_studio_shows_the_first_step(empty, open_page):
     at = open_page("train")
-    assert "no trained run yet" in at.info[0].value
+    assert at.info[0].value == NO_RUN.format(purpose="to watch")
     at.button[0].click().run()
     assert [run.config for run in empty.runs()] == [make_config()]
     assert not at.exception
@@ -126,7 +127,7 @@ def test_every_setting_of_the_run_is_shown(trained, open_page):
     table = open_page("train").table[0].value
     shown = dict(zip(table["Setting"], table["Value"], strict=True))
     config = trained.run("0001-digits").config
-    expected = {title(name): str(getattr(config, name)) for name in TrainConfig.model_fields}
+    expected = {title(name): value_text(name, getattr(config, name)) for name in TrainConfig.model_fields}
     assert shown == expected | {"Data version": trained.data_version("0001-digits")}
 
 

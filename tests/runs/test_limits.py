@@ -3,7 +3,7 @@
 import pytest
 
 from cnn_core.errors import StudioError
-from cnn_core.runs.limits import ALLOWED_PEOPLE, DISK_QUOTA, QUEUE_LIMIT, TEACHERS, UNLIMITED, Limits, format_bytes, read_limits
+from cnn_core.runs.limits import ALLOWED_PEOPLE, DISK_QUOTA, QUEUE_LIMIT, TEACHERS, UNLIMITED, Limits, read_limits
 from tests.helpers import is_a_sentence
 
 
@@ -60,10 +60,3 @@ def test_a_list_of_people_lets_in_addresses_domains_and_teachers_and_nobody_else
     for person in ("other@mail.example", "eve@evil-school.example", "@school.example@mail.example", "110169484474386276334"):
         assert not limits.is_allowed(person)
     assert UNLIMITED.is_allowed("anybody@mail.example")
-
-
-@pytest.mark.parametrize(
-    ("count", "words"), [(0, "0 MB"), (410_000_000, "410 MB"), (994_000_000, "994 MB"), (1_200_000_000, "1.2 GB")]
-)
-def test_sizes_are_formatted_for_people(count: int, words: str):
-    assert format_bytes(count) == words

@@ -1,7 +1,7 @@
 """Declare a component from the HTML, CSS and JavaScript in its folder.
 
 A component's JavaScript is an ES module that may import others, its own and those in `shared`. Streamlit hands a component to the browser as one
-inline script, which cannot import files, so `bundle` makes one module of all of them. Each keeps a scope of its own.
+inline script, which cannot import files, so `bundle` joins them to one module, in which each has a scope of its own.
 """
 
 import re

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 FIGURES = {
     "Parameters": "Number of trainable values of the model.",
-    "Multiply-adds": "For the forward pass of one image; a training step takes three times as many.",
+    "Multiply-adds": "For the forward pass of one image. A training step takes about three times as many for each image.",
     "Memory": "Estimate for training with this batch size: weights, gradients, optimizer state and activations.",
 }
 PENDING, UNKNOWN = ("…",) * len(FIGURES), ("–",) * len(FIGURES)
 PREVIOUS = "previous-cost"
 PAINT_SECONDS = 0.15  # loading torch holds the interpreter for seconds: in this time the form is sent to the browser first
 MEASURED_SECONDS = 0.5  # for each model; a slow model takes two steps, however long
-MEASURE = "Measure the time of an epoch"
+MEASURE = "Measure epoch time"
+TOO_SMALL = "images too small for this model"
 
 
 def reserve_model_cost() -> list[DeltaGenerator]:
@@ -66,7 +67,7 @@ def compare_models(config: TrainConfig, info: DataInfo) -> None:
         if st.button(
             MEASURE,
             icon=":material/timer:",
-            help="Takes a few real training steps with each model on this machine. A run that trains at the same time slows both down.",
+            help="Measures a few training steps of each model on this machine. A run that trains at the same time makes the result too high.",
         ):
             cache.compute(cache.EPOCH_TIMES, "seconds", version, _measure(config, info))
         seconds = cache.load(cache.EPOCH_TIMES, "seconds", version) or {}
@@ -91,12 +92,17 @@ def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) 
     try:
         cost = _cost(name, info, config.batch_size, _options(name, config))
     except StudioError:
-        return row | {"Parameters": None, "Multiply-adds": "images too small", "Memory, MB": None, "Time per epoch, s": None}
+        return row | {
+            "Parameters": None,
+            "Multiply-adds": TOO_SMALL,
+            "Memory (MB)": None,
+            "Time per epoch (s)": None,
+        }
     return row | {
         "Parameters": cost.parameters,
         "Multiply-adds": _short(cost.multiply_adds),
-        "Memory, MB": round(cost.memory_bytes / 1e6),
-        "Time per epoch, s": None if seconds is None else round(seconds, 1),
+        "Memory (MB)": round(cost.memory_bytes / 1e6),
+        "Time per epoch (s)": None if seconds is None else round(seconds, 1),
     }
 
 

@@ -15,7 +15,9 @@ from pages.shared.forms import field_key
 from pages.shared.server import get_store
 
 FIND, SHOW_BATCH = "Find a learning rate", "Show the first batch"
-PLATEAU_NOTE = "Shown without drops: during training the validation loss decides when the learning rate drops."
+PLATEAU_NOTE = (
+    "The chart shows no reductions, because the validation loss decides during training when the learning rate is reduced."
+)
 
 
 def show_schedule(config: TrainConfig, info: DataInfo) -> None:
@@ -31,13 +33,13 @@ def show_schedule(config: TrainConfig, info: DataInfo) -> None:
 
 
 def show_learning_rate_finder(config: TrainConfig) -> None:
-    """Show the button that runs the finder, its curve, and a button that takes the suggested learning rate."""
+    """Show the button that runs the finder, its curve, and a button that writes the suggested learning rate into the form."""
     version = config.model_copy(update={"learning_rate": 1.0})  # the curve does not depend on it
     buttons = st.container(horizontal=True)
     if buttons.button(
         FIND,
         icon=":material/show_chart:",
-        help="Trains a temporary model for a hundred steps while the learning rate rises, and finds where the loss falls.",
+        help="Trains a temporary model for 100 steps with a rising learning rate, and suggests one from the curve of the loss (learning-rate range test).",
     ):
         with st.spinner("Opening the data…"):
             from cnn_core.training.learning_rate_finder import find_learning_rate

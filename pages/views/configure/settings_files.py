@@ -1,4 +1,4 @@
-"""Settings as a file, in and out of the form, and the button that opens the Search page with them."""
+"""Buttons that save the form's settings as a file, load such a file, and open the Search page with the settings."""
 
 import streamlit as st
 
@@ -12,19 +12,19 @@ from pages.shared.text import plain
 
 UPLOAD = "settings-file"
 REFUSED = "settings-refused"  # the message about the file that was refused
-UNCHANGED = "The form was not changed."
+UNCHANGED = "The file was not loaded and the form is unchanged."
 COMMAND = "python -m cnn_core train --config settings.{}"
 
 
 def upload_settings() -> None:
-    """Show a box that takes a settings file and fills the form from it."""
+    """Show the upload of a settings file, which fills the form."""
     with st.expander("Load settings", icon=":material/upload_file:"):
         st.file_uploader(
             "Settings file",
             type=["json", "yaml", "yml"],
             key=UPLOAD,
             on_change=_load_file,
-            help="A JSON or YAML file: one that was saved here, the config.json of a run, or lines like “epochs: 20”.",
+            help="A JSON or YAML file: one that was saved here, the config.json of a run, or your own with lines like “epochs: 20”.",
         )
         if refused := st.session_state.get(REFUSED):
             st.error(f"{UNCHANGED} {plain(refused)}", icon=":material/error:")
@@ -54,13 +54,13 @@ def search_button(config: TrainConfig) -> None:
         icon=":material/manage_search:",
         on_click=fill_form,
         args=(config,),
-        help="Opens the Search page with these settings, where you choose which of them are varied. Nothing is started.",
+        help="Opens the Search page with these settings. There you choose which settings to vary. Nothing is started.",
     ):
         st.switch_page(page_file("search"), query_params={"search": ""})
 
 
 def _load_file() -> None:
-    """Fill the form from the uploaded file; from a refused file nothing is taken."""
+    """Fill the form from the uploaded file; a refused file changes nothing."""
     st.session_state[REFUSED] = ""
     upload = st.session_state.get(UPLOAD)
     if upload is None:

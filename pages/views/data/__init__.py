@@ -1,1 +1,1 @@
-"""The parts of the Data page."""
+"""The views of the Data page."""

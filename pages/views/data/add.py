@@ -9,17 +9,18 @@ import streamlit as st
 from cnn_core.data import uploads
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.decoder import SUFFIXES
-from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, ImportOptions
+from cnn_core.data.importer import COMMON_SIZE, MAX_SIZE, MIN_SIZE, ImportOptions
 from cnn_core.errors import DataError, StudioError
+from cnn_core.text import counted
 from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
 
 TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 FITS = {
-    "crop": "Crop to the middle square",
-    "pad": "Pad with black bars",
-    "stretch": "Stretch to a square",
+    "crop": "Centre crop",
+    "pad": "Pad with black",
+    "stretch": "Stretch",
 }
 COLOURS = {"auto": "As in the images", "colour": "Colour", "grey": "Grey"}
 ZIP, FOLDER, PATH, BY_CLASS = "Zip archive", "Folder", "Path on the server", "Class by class"
@@ -28,10 +29,10 @@ GetSource = Callable[[], tuple[Path, bool]]  # returns the path of the images an
 
 
 def show_import_form() -> None:
-    """Ask where the images are and how to prepare them, and start the import."""
+    """Show the form: where the images are, how to prepare them, and the button that starts the import."""
     st.caption(
-        "One folder per class with its images; train, val and test folders may contain the class folders. JPEG, PNG, WebP, BMP and GIF are read, "
-        "unreadable files are skipped and listed by name. The original files are never changed."
+        "Use one folder of images per class. Folders called train, val and test above them are used as splits. Formats: JPEG, PNG, WebP, BMP and GIF. "
+        "Files that cannot be read are skipped and listed. The original files are never changed."
     )
     forms: dict[str, Callable[[], GetSource | None]] = {
         ZIP: _upload_zip,
@@ -66,27 +67,38 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         step=16,
         placeholder="automatic",
         key="data-image-size",
-        help=f"Side of the square that every image becomes, {MIN_SIZE} to {MAX_SIZE} pixels. Left empty, the common size of square images up to 64, else 64.",
+        help=f"Images are resized to squares with this side, {MIN_SIZE} to {MAX_SIZE} pixels. If empty: the size of the images where all are equal squares "
+        f"of at most {COMMON_SIZE} pixels, else {COMMON_SIZE}.",
     )
     fit = row[2].selectbox(
-        "Fit", list(FITS), format_func=FITS.__getitem__, key="data-fit", help="How images that are not square become square."
+        "Resizing",
+        list(FITS),
+        format_func=FITS.__getitem__,
+        key="data-fit",
+        help="How images that are not square are made square.",
     )
     row = st.columns(3, vertical_alignment="bottom")
-    colour = row[0].selectbox("Colour", list(COLOURS), format_func=COLOURS.__getitem__, key="data-colour")
+    colour = row[0].selectbox(
+        "Colour",
+        list(COLOURS),
+        format_func=COLOURS.__getitem__,
+        key="data-colour",
+        help="Grey images have one channel, colour images three.",
+    )
     fraction = row[1].number_input(
         "Test fraction",
         value=0.2,
         step=0.05,
         format="%g",
         key="data-test-fraction",
-        help="Fraction of the images for testing, 0.01 to 0.9. Used where there is no test folder.",
+        help="Fraction of the images used for testing, 0.01 to 0.9, where there is no test folder.",
     )
     seed = row[2].number_input(
         "Split seed",
         value=0,
         step=1,
         key="data-split-seed",
-        help="Seed that draws the test images. The same seed draws the same images.",
+        help="Seed of the random choice of test images. The same seed chooses the same images.",
     )
     return name.strip(), {"image_size": size, "fit": fit, "colour": colour, "test_share": fraction, "seed": seed}
 
@@ -96,7 +108,7 @@ def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) 
     try:
         ImportOptions(**options)
         if name in CATALOG:
-            raise DataError(f"“{name}” is a data set of the catalogue. Choose another name.")
+            raise DataError(f"The name “{name}” is taken by a data set of the catalogue. Choose another name.")
         get_store().home.set_folder(name)  # raises for an invalid name, before anything is copied
         with st.spinner("Saving the files…"):
             source, is_upload = get_source()
@@ -110,7 +122,9 @@ def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) 
 
 
 def _upload_zip() -> GetSource | None:
-    file = st.file_uploader("Zip archive (up to 1 GB)", type="zip", max_upload_size=1024)
+    file = st.file_uploader(
+        "Zip archive", type="zip", max_upload_size=1024, help="Up to 1 GB, with one folder of images per class."
+    )
     if not file:
         return None
 
@@ -123,11 +137,15 @@ def _upload_zip() -> GetSource | None:
 
 def _upload_folder() -> GetSource | None:
     files = st.file_uploader(
-        "Folder with one sub-folder per class", accept_multiple_files="directory", type=TYPES, max_upload_size=64
+        "Folder",
+        accept_multiple_files="directory",
+        type=TYPES,
+        max_upload_size=64,
+        help="A folder with one sub-folder of images per class.",
     )
     if not files:
         return None
-    st.caption(f"{len(files):,} {'file' if len(files) == 1 else 'files'}")
+    st.caption(counted(len(files), "file"))
 
     def save() -> tuple[Path, bool]:
         get_store().quota.check_disk(person(), sum(file.size for file in files))
@@ -147,7 +165,7 @@ def _enter_path() -> GetSource | None:
 
 
 def _collect_classes() -> GetSource | None:
-    """Upload or photograph images for one class after the other; the images added so far are counted and saved."""
+    """Show the form that adds uploads and photographs to one class after the other; the images added so far are counted and saved."""
     if "collection" not in st.session_state:
         st.session_state["collection"] = uploads.create_collection(get_store().home, person())
     collection = st.session_state["collection"]
@@ -157,17 +175,19 @@ def _collect_classes() -> GetSource | None:
     left, right = st.columns(2)
     with left:
         key = f"files-{st.session_state.get('collected', 0)}"
-        files = st.file_uploader("Images of this class", type=TYPES, accept_multiple_files=True, key=key, max_upload_size=64)
+        files = st.file_uploader("Images", type=TYPES, accept_multiple_files=True, key=key, max_upload_size=64)
         if st.button("Add images", icon=":material/add:", key="data-add-images", disabled=not (name and files)):
             _add_images(collection, name, ((file.name, file.getvalue()) for file in files))
     with right:
         if st.toggle("Use the camera"):
-            photograph = st.camera_input("Photograph of this class")
+            photograph = st.camera_input("Photograph")
             if st.button("Add photograph", icon=":material/add:", disabled=not (name and photograph)) and photograph:
                 _add_images(collection, name, [("photograph.jpg", photograph.getvalue())])
     counts = uploads.count_images(collection)
     if not counts:
-        st.info("Type the name of a class and add its images. A data set needs two classes.", icon=":material/photo_camera:")
+        st.info(
+            "Type the name of a class and add its images. A data set needs at least two classes.", icon=":material/photo_camera:"
+        )
         return None
     st.caption(" · ".join(f"{plain(label)}: {count:,}" for label, count in counts.items()))
     return lambda: (collection, True)

@@ -1,4 +1,4 @@
-"""Augmentation preview: images of the data set with the augmentations of the form, as the model would get them."""
+"""Augmentation preview: images of the data set with the augmentations of the form, as the model would receive them."""
 
 import numpy as np
 import streamlit as st
@@ -19,7 +19,9 @@ IMAGES, VERSIONS = 4, 7
 @st.fragment
 def show_augmentations(source: ImportedSource) -> None:
     """Show the fields of the form's Augmentation tab, and augmented versions of some training images."""
-    st.caption("Change a field to see its effect at once. Nothing is saved; Configure has the same fields under Augmentation.")
+    st.caption(
+        "Change a setting to see its effect. Nothing is saved here: to train with these settings, enter them on the Configure page under Augmentation."
+    )
     chosen = augmentation_inputs(source.folder.name)
     try:
         config = make_config(**chosen)

@@ -9,6 +9,7 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index.schema import USED, Correction, ImageRecord
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import SPLIT_NAMES, SPLITS
+from cnn_core.text import counted
 from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import image_html
 from pages.shared.choice import choose_class
@@ -30,7 +31,7 @@ def show_images(source: ImportedSource) -> None:
         st.rerun()  # the counts above have changed too, and they are outside this fragment
     where, values = _choose_filters(source)
     count = source.count(where, values)
-    st.caption(f"{count:,} {'image' if count == 1 else 'images'}")
+    st.caption(counted(count, "image"))
     if not count:
         st.info(NO_IMAGES, icon=":material/search:")
         return
@@ -69,7 +70,7 @@ def _split_name(split: str) -> str:
 
 
 def _show_actions(source: ImportedSource, picked: list[int]) -> None:
-    """Show what can be done with the ticked images."""
+    """Show the buttons that correct the ticked images."""
     if not may_change(owner := owner_of(source.folder)):
         show_owner(owner)
         return
@@ -79,14 +80,14 @@ def _show_actions(source: ImportedSource, picked: list[int]) -> None:
     classes, count = source.info.classes, len(picked)
     with st.container(horizontal=True, vertical_alignment="bottom", border=True):
         st.button(
-            f"Exclude {count}",
+            f"Exclude {counted(count, 'image')}",
             key="data-exclude",
             icon=":material/block:",
             on_click=_correct,
             args=(source, picked, "is_excluded", 1),
         )
         st.button(
-            f"Restore {count}",
+            f"Restore {counted(count, 'image')}",
             key="data-restore",
             icon=":material/add:",
             on_click=_correct,
@@ -100,7 +101,7 @@ def _show_actions(source: ImportedSource, picked: list[int]) -> None:
             key=f"data-correct-class-{source.folder.name}",
         )
         st.button(
-            f"Relabel {count}",
+            f"Relabel {counted(count, 'image')}",
             key="data-relabel",
             icon=":material/label:",
             on_click=_correct,
@@ -112,9 +113,9 @@ def _correct(source: ImportedSource, rows: list[int], field: Field, new: int) ->
     count = source.index.corrections.apply(rows, field, new)
     untick(_picked_key(source))
     st.toast(
-        f"{count:,} {'image was' if count == 1 else 'images were'} changed. Undo it under Corrections."
+        f"{counted(count, 'image was', 'images were')} changed. To undo this, open Corrections."
         if count
-        else "No image was changed: all of them have this value already."
+        else "No image was changed, because all ticked images have this value already."
     )
     st.session_state[CHANGED] = True
 
@@ -126,9 +127,7 @@ def show_duplicates(source: ImportedSource) -> None:
     if not total:
         st.success("No duplicates were found.", icon=":material/check_circle:")
         return
-    st.caption(
-        "Pairs in two splits come first: they make the test accuracy too high. Excluding the second image keeps the first."
-    )
+    st.caption("Pairs across two splits come first: they make the test accuracy too high. Exclude one image of each pair.")
     pages = -(-total // PAIRS_PAGE)
     page = st.pagination(pages, key="data-pairs-page") if pages > 1 else 1
     can_change = may_change(owner_of(source.folder))
@@ -151,7 +150,7 @@ def _show_pair(source: ImportedSource, pair: tuple[ImageRecord, ImageRecord], is
             )
             if can_change:
                 st.button(
-                    "Exclude the second",
+                    "Exclude second image",
                     key=f"pair-{first.row}-{second.row}",
                     on_click=_correct,
                     args=(source, [second.row], "is_excluded", 1),
@@ -165,7 +164,7 @@ def show_corrections(source: ImportedSource) -> None:
         st.info("There are no corrections. Tick images under Images to exclude or relabel them.", icon=":material/edit:")
         return
     if may_change(owner_of(source.folder)):
-        st.button("Undo the last correction", key="data-undo", icon=":material/undo:", on_click=_undo, args=(source,))
+        st.button("Undo last correction", key="data-undo", icon=":material/undo:", on_click=_undo, args=(source,))
     st.dataframe(
         {
             "Time": [time.strftime("%Y-%m-%d %H:%M", time.localtime(correction.at)) for correction in corrections],

@@ -1,4 +1,4 @@
-"""A data set of the catalogue that is not imported yet: what it is, and how to download it or use files that are already there."""
+"""A data set of the catalogue that is not imported yet: its facts, and how to download it or use files that are already on this machine."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def show_entry(entry: CatalogEntry) -> None:
 
 def _show_file_form(name: str) -> None:
     missing = CatalogSource(CATALOG[name], get_store().home).missing_archives
-    st.caption(f"Missing: {', '.join(missing)}. The file is checked by its checksum and copied into the studio home.")
+    st.caption(f"Missing: {', '.join(missing)}. The checksum of the file is verified before it is copied into the studio home.")
     path = st.text_input(
         "Path of the file",
         placeholder=f"/home/me/{missing[0] if missing else ''}",

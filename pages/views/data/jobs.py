@@ -21,7 +21,7 @@ def show_jobs() -> None:
     jobs = _recent_jobs()
     if jobs:
         is_active = any(job.is_active for job in jobs)
-        with st.container():  # a place of its own for the fragment: its length changes
+        with st.container():  # a fragment of varying length needs a container of its own
             st.fragment(_show, run_every=REFRESH_SECONDS if is_active else None)(is_active)
 
 
@@ -52,7 +52,8 @@ def _show_job(job: Job) -> None:
                 st.button("Dismiss", key=f"dismiss-{job.id}", on_click=get_jobs().remove, args=(job.id,))
     if job.is_active:
         fraction = min(1.0, job.done / max(job.total, 1))
-        st.progress(fraction, f"{plain(job.stage) or 'Queued'}: {job.done:,} of {job.total:,}")
+        count = f": {job.done:,} of {job.total:,}" if job.total > 1 else ""
+        st.progress(fraction, f"{plain(job.stage) or 'Queued'}{count}")
     elif job.status == "failed":
         st.error(plain(job.error), icon=":material/error:")
     elif job.status == "cancelled":

@@ -21,9 +21,11 @@ from pages.views.data.split import show_classes
 View = Callable[[ImportedSource], None]
 IMAGES, CLASSES, DUPLICATES = "Images", "Classes and splits", "Duplicates"
 SKIPPED, CORRECTIONS, AUGMENTATION = "Skipped files", "Corrections", "Augmentation"
-VALIDATION_HELP = "Evaluated after every epoch. Where the data set has no validation images, a fraction of the training images is used; the run's settings say how many."
-TEST_HELP = "Evaluated once, when a run is finished."
-VERSION_HELP = "Two runs with the same version used the same data. Every correction makes another version; undoing it restores the earlier one."
+VALIDATION_HELP = "The model is evaluated on them after every epoch. Where the data set has none, a fraction of the training images is used: the setting Validation fraction."
+TEST_HELP = "The best model of a run is evaluated on them once, at the end of the run."
+VERSION_HELP = (
+    "Runs with the same version used the same data. A correction changes the version; undoing it restores the earlier one."
+)
 
 
 def show_set(name: str) -> None:
@@ -68,14 +70,12 @@ def _show_facts(source: ImportedSource, quality: DataQuality) -> None:
 
 def _describe_sizes(quality: DataQuality, channels: int) -> str:
     width, widest, height, tallest = quality.sizes
-    files = (
-        f"{width}×{height}" if (width, height) == (widest, tallest) else f"{width} to {widest} wide, {height} to {tallest} high"
-    )
-    return f"{'Grey' if channels == 1 else 'Colour'}. The files are {files} pixels."
+    files = f"{width}×{height}" if (width, height) == (widest, tallest) else f"{width} to {widest} by {height} to {tallest}"
+    return f"{'Grey' if channels == 1 else 'Colour'}. Size of the files: {files} pixels."
 
 
 def _show_skipped_files(source: ImportedSource) -> None:
-    """List the files that could not be read or are unsafe."""
+    """Show the files that cannot be read or are unsafe, with the reasons."""
     skipped = source.index.skipped_files()
     if not skipped:
         st.success("Every file could be read.", icon=":material/check_circle:")
@@ -93,7 +93,7 @@ def _show_footer(name: str, source: ImportedSource) -> None:
             show_owner(owner)
             return
         with st.popover("Remove data set", icon=":material/delete:"):
-            st.write("Removes the imported images and their corrections. The original files and the models of runs stay.")
+            st.write("The imported images and their corrections are deleted. The original files and the models of runs are not.")
             if st.button("Remove", type="primary", key="data-remove"):
                 try:
                     remove_set(name, get_store().home)

@@ -31,7 +31,9 @@ def show_classes(source: ImportedSource) -> None:
         _show_split(source)
         _show_statistics(source)
     st.subheader("Mean images")
-    st.caption("The average of each class's training images. Where the mean image is sharp, the outline alone tells the class.")
+    st.caption(
+        "The average of the training images of each class. A sharp mean image shows that the images of the class are alike in shape and position."
+    )
     st.html(labelled_grid(_mean_images(source.folder.name, source.info.fingerprint, source), classes[:MAX_MEAN_IMAGES]))
 
 
@@ -39,9 +41,9 @@ def _show_split(source: ImportedSource) -> None:
     st.subheader("Split")
     drawn = source.facts.get("split")
     if source.facts["has_parts"] or not drawn:
-        st.caption("The data set has test images of its own.")
+        st.caption("The data set comes with test images.")
         return
-    st.caption("The data set has no test images of its own, so a fraction of every class is used, drawn with a seed.")
+    st.caption("The data set comes without test images, so a random fraction of each class is used for testing.")
     if not may_change(owner_of(source.folder)):
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -53,7 +55,7 @@ def _show_split(source: ImportedSource) -> None:
             "Draw split",
             icon=":material/call_split:",
             key="data-resplit",
-            help="Makes another version of the data: its runs cannot be compared with earlier ones.",
+            help="Changes the version of the data: later runs cannot be compared with earlier ones.",
         ):
             try:
                 resplit(source.index, fraction, seed)
@@ -68,7 +70,7 @@ def _show_statistics(source: ImportedSource) -> None:
     means, stds = _statistics(source.folder.name, source.info.fingerprint, source)
     channels = ("Red", "Green", "Blue") if len(means) == 3 else ("Grey",)
     st.caption(
-        "Of the training images; full brightness is 1. Images are normalised with these values before the model gets them."
+        "Mean and standard deviation of the pixel values (0 to 1) of the training images. Images are normalised with them before they enter the model."
     )
     st.dataframe({"Channel": channels, "Mean": means, "Standard deviation": stds}, hide_index=True, height="content")
 

@@ -14,10 +14,10 @@ import streamlit as st
 from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import read_calibration
+from cnn_core.text import format_bytes
 from pages.shared import cache
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.server import get_store
-from pages.shared.text import format_size
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -68,7 +68,7 @@ def _show_file(subject: EvaluationSubject, evaluation: "Evaluation", card: Evalu
 
 def _offer(subject: EvaluationSubject, card: EvaluationDownload, content: bytes) -> None:
     st.download_button(
-        f"Download ({format_size(len(content))})",
+        f"Download ({format_bytes(len(content))})",
         content,
         file_name=_file_name(subject, card),
         mime=card.mime,

@@ -14,9 +14,10 @@ from cnn_core.events import Progress
 from cnn_core.export.formats import FORMATS, GRAPH_FORMATS, MODEL_FORMATS, ExportFormat
 from cnn_core.inference.confidence import load_calibration, model_key
 from cnn_core.runs.run import Run
+from cnn_core.text import format_bytes
 from pages.shared import cache
 from pages.shared.server import get_store
-from pages.shared.text import format_size, plain
+from pages.shared.text import plain
 
 if TYPE_CHECKING:
     from cnn_core.export.model_file import ExportedFile
@@ -100,7 +101,7 @@ def _offer(run: Run, chosen: ExportFormat, exported: "ExportedFile") -> None:
     if exported.verification:
         st.success(plain(exported.note), icon=":material/verified:")
     with st.container(horizontal=True):
-        name, size = f"{run.id}{chosen.suffix}", format_size(len(exported.content))
+        name, size = f"{run.id}{chosen.suffix}", format_bytes(len(exported.content))
         _download(chosen, f"Download ({size})", exported.content, name, chosen.mime)
         if exported.card and chosen.kind == "weights":
             _download(chosen, MODEL_CARD, exported.card.to_json(), f"{run.id}.json", "application/json", is_first=False)

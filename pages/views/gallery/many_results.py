@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cnn_core.inference.confidence import Calibration
+from cnn_core.text import format_bytes
 from pages.charts.images import GRID_STYLE, data_url
-from pages.shared.text import format_size, plain
+from pages.shared.text import plain
 
 if TYPE_CHECKING:
     from cnn_core.inference.predictions import ImagePrediction, PredictionSummary
@@ -31,7 +32,7 @@ def show_results(title: str, tally: "PredictionSummary", calibration: Calibratio
     st.subheader(f"Predictions for {plain(title)}", anchor=False)
     _show_counts(tally, calibration)
     st.download_button(
-        f"Download table ({format_size(table.stat().st_size)})",
+        f"Download table ({format_bytes(table.stat().st_size)})",
         table.read_bytes,
         file_name="predictions.csv",
         mime="text/csv",

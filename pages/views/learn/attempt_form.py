@@ -14,12 +14,12 @@ from cnn_core.lessons.effect import DIRECTIONS, PREDICTIONS, UNKNOWN
 from cnn_core.lessons.exercises import DIGITS, VARIANTS, Exercise
 from cnn_core.lessons.final_metrics import FinalMetric
 from cnn_core.models.registry import FAMILIES
+from cnn_core.text import format_duration
 from pages.shared import cache
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
 from pages.shared.server import get_store
 from pages.shared.text import plain
-from pages.shared.trial_times import format_duration
 
 DIGITS_TITLE = "Digits"
 PREDICTION_MISSING = "Choose your prediction first."

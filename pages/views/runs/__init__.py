@@ -1,1 +1,1 @@
-"""Parts of the Runs page: table, comparison, export, branches."""
+"""The views of the Runs page: table, comparison, export, branches."""

@@ -1,13 +1,12 @@
-"""Comparison of the selected runs: curves on one axis, differing settings, parallel coordinates, and repeated seeds."""
+"""Comparison of the selected runs: curves on one axis, differing settings, parallel coordinates and repeated seeds."""
 
 from collections.abc import Sequence
 from itertools import combinations
 from string import ascii_uppercase
-from typing import Any
 
 import streamlit as st
 
-from cnn_core.config.schema import title
+from cnn_core.config.schema import title, value_text
 from cnn_core.runs.comparison import SeedGroup, compare_accuracies, differing_settings, group_by_settings
 from cnn_core.runs.run import Run
 from pages.charts.components.overlay import overlay
@@ -17,15 +16,18 @@ from pages.shared.text import plain
 
 MEASURES = ("validation accuracy", "validation loss", "training accuracy", "training loss", "step loss", "step accuracy")
 AXES = ("epoch", "step", "minutes")
-SMOOTHING_HELP = "Weight of the previous points in an exponential moving average. Raise it for noisy curves."
+SMOOTHING_HELP = "Weight of the previous values in an exponential moving average. Increase it for noisy curves."
 SAME_SETTINGS = "These runs have the same settings."
-SINGLE_RUNS = "Single runs do not show which settings are better. Repeat at least two of them with other seeds."
+SINGLE_RUNS = "Single runs do not show which settings are better. Repeat at least two of them with different seeds."
 
 
 def show_comparison(runs: Sequence[Run]) -> None:
     """Show the comparison of at least two runs."""
     if len(runs) > MOST_TOGETHER:
-        st.info(f"Only the curves of the first {MOST_TOGETHER} of {len(runs)} runs are shown.", icon=":material/info:")
+        st.info(
+            f"The chart shows the first {MOST_TOGETHER} of {len(runs)} runs. Tick fewer runs to see the curves of others.",
+            icon=":material/info:",
+        )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = st.segmented_control("Curve", MEASURES, default="validation accuracy", required=True)
         axis = st.segmented_control("Axis", AXES, default="epoch", required=True)
@@ -44,12 +46,8 @@ def _show_differences(runs: Sequence[Run]) -> None:
         return
     table = {"Setting": [title(name) for name in differing]}
     for position, run in enumerate(runs):
-        table[run.id] = [_format_value(values[position]) for values in differing.values()]
+        table[run.id] = [plain(value_text(name, values[position])) for name, values in differing.items()]
     st.table(table)
-
-
-def _format_value(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else plain(value)
 
 
 def _show_groups(groups: Sequence[SeedGroup]) -> None:

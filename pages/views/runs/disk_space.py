@@ -6,10 +6,10 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.home import EPOCHS
-from cnn_core.runs.limits import format_bytes
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.quota import folder_bytes
 from cnn_core.runs.run import Run
+from cnn_core.text import format_bytes
 from pages.shared.people import may_change
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -21,13 +21,15 @@ def offer_free_space(runs: Sequence[Run]) -> None:
     if get_store().quota.limits.disk_quota is None or not own:
         return
     with st.popover(
-        "Free space", icon=":material/mop:", help="Deletes saved epochs, which only branching and evaluating earlier epochs need."
+        "Free space",
+        icon=":material/mop:",
+        help="Deletes the saved epochs, which are needed only to branch from an earlier epoch or to evaluate it.",
     ):
         folders = [get_store().home.run_folder(run.id) for run in own]
         epochs_size, total = sum(folder_bytes(folder / EPOCHS) for folder in folders), sum(map(folder_bytes, folders))
         st.write(
             f"{format_bytes(epochs_size)} of the {format_bytes(total)} of these runs are saved epochs. If you delete them, the runs, their curves "
-            "and their best models stay, but the runs can no longer be branched or evaluated at an earlier epoch."
+            "and their best models remain, but you can no longer branch from an earlier epoch or evaluate it."
         )
         st.button("Delete saved epochs", type="primary", disabled=not epochs_size, on_click=_drop, args=(own,))
 
@@ -38,4 +40,4 @@ def _drop(runs: Sequence[Run]) -> None:
     except StudioError as error:
         st.toast(plain(error), icon=":material/error:")
         return
-    st.toast(f"{format_bytes(freed)} freed.", icon=":material/mop:")
+    st.toast(f"Freed {format_bytes(freed)}.", icon=":material/mop:")

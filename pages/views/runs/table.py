@@ -7,10 +7,12 @@ from typing import Any
 
 import streamlit as st
 
+from cnn_core.config.schema import value_text
 from cnn_core.errors import RunError, StudioError
 from cnn_core.runs.organizer import MAX_NAME_LENGTH, MAX_NOTES_LENGTH, RunOrganizer
 from cnn_core.runs.run import Run
 from cnn_core.runs.test_accuracy import reveal_test_accuracies
+from cnn_core.text import counted
 from pages.shared.identity import is_sign_in_on
 from pages.shared.links import page_file
 from pages.shared.people import is_teacher, may_change, person, show_owner
@@ -23,8 +25,8 @@ from pages.views.runs.export import show_export
 
 SHOW_TEST, TEST_COLUMN = "show-test-accuracy", "Test"
 SHOW_TEST_HELP = (
-    "Choose models by validation accuracy and look at the test accuracy of the final model only. Each model whose test accuracy is shown is "
-    "counted as evaluated on the test set."
+    "Shows the accuracy on the test set, and counts each of these models as evaluated on it. Choose between models by validation accuracy, and show "
+    "the test accuracy of the final model only."
 )
 TICK_RUNS = "Tick runs to open, name, compare, export or remove them."
 
@@ -62,13 +64,14 @@ def choose_runs(runs: Sequence[Run]) -> list[Run]:
         selection_mode="multi-row",
         column_config={
             "Validation": st.column_config.NumberColumn(
-                format="%.2f %%", help="Accuracy of the best epoch on validation images."
+                format="%.2f %%", help="Accuracy on the validation images after the best epoch."
             ),
-            TEST_COLUMN: st.column_config.NumberColumn(format="%.2f %%", help="Accuracy of the best model on test images."),
-            "Speed": st.column_config.NumberColumn(format="%,d", help="Images per second, training alone."),
-            "Minutes": st.column_config.NumberColumn(format="%.1f", help="Training alone."),
+            TEST_COLUMN: st.column_config.NumberColumn(format="%.2f %%", help="Accuracy of the best model on the test images."),
+            "Speed": st.column_config.NumberColumn(format="%,d", help="Training speed in images per second, without validation."),
+            "Minutes": st.column_config.NumberColumn(format="%.1f", help="Training time in minutes, without validation."),
             "Created": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
         },
+        placeholder="–",
         key=f"runs-{zlib.crc32(' '.join(run.id for run in runs).encode())}",  # ticks are row numbers: other rows, no ticks
     )
     return [runs[row] for row in event.selection.rows if row < len(runs)]
@@ -89,7 +92,7 @@ def show_actions(chosen: Sequence[Run]) -> None:
             show_export(chosen)
         offer_free_space(chosen)
         if st.button(
-            f"Remove {len(chosen)}",
+            f"Remove {counted(len(chosen), 'run')}",
             key="remove-runs",
             icon=":material/delete:",
             help="Moves the runs to the bin, from which they can be restored.",
@@ -132,7 +135,7 @@ def show_bin() -> None:
                 st.write(plain(_title(run)))
                 st.button("Restore", icon=":material/undo:", key=f"back-{run.id}", on_click=organizer.restore, args=(run.id,))
         with st.popover("Empty the bin", icon=":material/delete_forever:"):
-            st.write("These runs, their curves and models are deleted permanently.")
+            st.write("These runs, their curves and their models are deleted permanently.")
             owner = person() if is_sign_in_on() and not is_teacher() else None
             st.button("Delete permanently", key="empty-bin", type="primary", on_click=_empty_bin, args=(owner,))
 
@@ -160,7 +163,7 @@ def _remove(runs: Sequence[Run]) -> None:
     for run in runs:
         try:
             if not may_change(run.owner):
-                raise RunError(f"Run {run.id} belongs to somebody else. Only its owner or a teacher can remove it.")
+                raise RunError(f"Run {run.id} belongs to another person. Only its owner or a teacher can remove it.")
             RunOrganizer(get_store()).remove(run.id)
         except StudioError as error:
             refused.append(str(error))
@@ -183,6 +186,7 @@ def _searchable_text(run: Run) -> str:
         describe_origin(run),
         run.config.data,
         run.config.model,
+        value_text("model", run.config.model),
         run.config.optimizer,
         STATUS[run.status][2],
         *run.tags,
@@ -199,7 +203,7 @@ COLUMNS: dict[str, Any] = {
     "Name": lambda run: run.name,
     "Status": lambda run: STATUS[run.status][2],
     "Data": lambda run: run.config.data,
-    "Model": lambda run: run.config.model,
+    "Model": lambda run: value_text("model", run.config.model),
     "Epochs": lambda run: run.summary.get("epochs", 0),
     "Validation": lambda run: _percent(run.summary.get("best_val_accuracy")),
     "Speed": lambda run: run.summary.get("images_per_second"),
@@ -207,6 +211,6 @@ COLUMNS: dict[str, Any] = {
     "Seed": lambda run: run.config.seed,
     "Tags": lambda run: list(run.tags),
     "Created by": describe_origin,
-    "From": lambda run: f"{run.parent}, epoch {run.parent_epoch}" if run.parent else "",
+    "Branched from": lambda run: f"{run.parent}, epoch {run.parent_epoch}" if run.parent else "",
     "Created": lambda run: time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(run.created)),
 }

@@ -1,4 +1,4 @@
-"""The tree of branches. In: the runs. Out: a chart whose points open their runs."""
+"""The tree of branched runs. In: the runs. Out: a chart whose points open their runs."""
 
 import html
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def show_tree(runs: Sequence[Run]) -> None:
     if not nodes:
         return
     st.subheader("Branches")
-    st.caption("Runs and their branches. Click on a point to open the run.")
+    st.caption("Each line leads from a run to a branch of it. Click a point to open its run.")
     alt = "; ".join(
         f"{node.run.id} from {node.run.parent} after epoch {node.run.parent_epoch}" for node in nodes if node.run.parent
     )
@@ -99,4 +99,4 @@ def _title(run: Run) -> str:
 def _accuracy(run: Run) -> str:
     """Return the best validation accuracy as text; "" before there is one."""
     accuracy = run.summary.get("best_val_accuracy")
-    return "" if accuracy is None else f"{accuracy:.1%} validation"
+    return "" if accuracy is None else f"{accuracy:.1%} validation accuracy"

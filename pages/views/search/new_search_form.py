@@ -13,17 +13,18 @@ from cnn_core.errors import SettingError, StudioError
 from cnn_core.runs.run import Run
 from cnn_core.search.plan import DEFAULT_TRIALS, MAX_TRIALS, SAMPLERS, Sampler, SearchPlan
 from cnn_core.search.space import Space, space_size
+from cnn_core.text import counted, format_duration
 from pages.shared.data_and_model import choose_data_and_model
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths, person
 from pages.shared.server import get_searches, get_store
 from pages.shared.text import plain
-from pages.shared.trial_times import format_duration, trial_seconds
+from pages.shared.trial_times import trial_seconds
 from pages.views.search.space_form import choose_settings, space_rows
 
 ABOUT = (
     "A search trains the same model many times with different settings and finds those with the best validation accuracy. Its trials are ordinary "
-    "runs. The test set is never used."
+    "runs. The test set is not used to compare them."
 )
 METHOD_NAMES = {"tpe": "TPE", "random": "random", "grid": "grid"}
 
@@ -41,7 +42,7 @@ def _show_form(data: str, model: str) -> str | None:
     top, rows = st.container(), st.container(gap="small")
     st.subheader("Shared settings")
     with st.expander("Settings of all trials", icon=":material/tune:"):
-        st.caption("Settings in the search space take their values from there.")
+        st.caption("The values of settings in the search space are chosen by the search, not here.")
         chosen, _ = settings_tabs(data, model)
     try:
         base = make_config(**chosen)
@@ -65,7 +66,7 @@ def _choose_method() -> Sampler:
         required=True,
         key="search-method",
         format_func=lambda name: METHOD_NAMES[name],
-        help="TPE: tree-structured Parzen estimator (Bergstra and others, 2011).",
+        help="How the values of each trial are chosen. TPE: tree-structured Parzen estimator (Bergstra and others, 2011).",
     )
     assert method is not None, "a segmented control with required=True has a value"
     st.caption(SAMPLERS[method])
@@ -84,10 +85,10 @@ def _offer_start(base: TrainConfig, space: Space, sampler: Sampler) -> str | Non
             value=min(default, MAX_TRIALS),
             step=1,
             key=f"search-trials-{sampler}-{default}",
-            help=f"Number of runs, 1 to {MAX_TRIALS:,}. About ten for each varied setting is a good start.",
+            help=f"Number of runs, 1 to {MAX_TRIALS:,}. Start with about ten for each varied setting.",
         )
     with columns[1]:
-        seed = st.number_input("Seed", value=0, step=1, key="search-seed", help="Seed of the sampler.")
+        seed = st.number_input("Seed", value=0, step=1, key="search-seed", help="Seed of the method that chooses the values.")
     with columns[2]:
         default_name = _default_name(base.data)
         name = st.text_input(
@@ -99,7 +100,7 @@ def _offer_start(base: TrainConfig, space: Space, sampler: Sampler) -> str | Non
             value=True,
             key="search-prune",
             wrap=True,
-            help="Stops a trial whose accuracy is among the lowest after the same number of epochs. Saves time, but may stop a trial that improves late.",
+            help="Stops a trial whose accuracy is among the lowest after the same number of epochs. This saves time, but may stop a trial that improves late.",
         )
     plan = SearchPlan(name.strip(), base, space, int(trials), sampler, prune, int(seed), owner=person())
     _show_estimate(plan, size, get_store().runs())
@@ -110,19 +111,19 @@ def _offer_start(base: TrainConfig, space: Space, sampler: Sampler) -> str | Non
 
 def _show_estimate(plan: SearchPlan, size: int | None, runs: Sequence[Run]) -> None:
     """Show the number of combinations and trials, and the expected duration where it is known."""
-    combinations = "Infinitely many combinations" if size is None else f"{size:,} combinations"
-    trials = f"{plan.goal:,} {'trial' if plan.goal == 1 else 'trials'}"
+    combinations = "Infinitely many combinations" if size is None else counted(size, "combination")
+    trials = counted(plan.goal, "trial")
     seconds = trial_seconds(plan.base, runs)
     if seconds is None:
-        duration = "The duration of a trial is known after the first one with this data set and model."
+        duration = "The duration is unknown until a run with this data set and model has ended."
     else:
-        duration = f"A trial takes about {format_duration(seconds)}, all of them {format_duration(plan.goal * seconds)}{', less with pruning' if plan.prune else ''}."
+        duration = f"A trial takes about {format_duration(seconds)}, all trials about {format_duration(plan.goal * seconds)}{', less with pruning' if plan.prune else ''}."
     st.caption(f"{combinations}; {trials}. {duration}")
 
 
 def _start(plan: SearchPlan) -> str | None:
-    """Create the search and return its name; a second press of the same button finds it."""
-    studies = get_searches()
+    """Create the search and return its name; a second press of the same button creates no second one."""
+    searches = get_searches()
     try:
         with st.spinner("Checking the settings…"):
             from cnn_core.runs.submit import check_can_start
@@ -130,9 +131,9 @@ def _start(plan: SearchPlan) -> str | None:
             for config in plan.configs_to_check():
                 check_paths(config)
                 check_can_start(config, get_store())
-            return studies.create(plan)
+            return searches.create(plan)
     except SettingError as error:
-        if error.field == "name" and plan.name in studies.names() and studies.plan(plan.name) == plan:
+        if error.field == "name" and plan.name in searches.names() and searches.plan(plan.name) == plan:
             return plan.name
         st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
     except StudioError as error:

@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_core.config.schema import title
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.schema import title, value_text
 from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import Search
 from cnn_core.search.space import Range
 from cnn_core.search.trials import MIN_TRIALS, Trial, best_trial
+from cnn_core.text import counted
 from pages.charts.parallel_coordinates import MIN_RUNS, show_parallel_coordinates
 from pages.charts.search import best_so_far, importance_bars
 from pages.shared.form_values import fill_form
@@ -21,7 +21,7 @@ from pages.shared.links import page_file
 from pages.shared.searches import importance_for
 from pages.shared.text import plain
 
-RELIABLE_TRIALS = 20  # trials; with fewer the importance changes with every one
+RELIABLE_TRIALS = 20  # with fewer trials, each new one changes the importance much
 STATES = {"running": "training", "complete": "completed", "pruned": "stopped early", "failed": "failed"}
 IMPORTANCE = "Hyperparameter importance"
 NO_RESULTS = "The first trial has not ended yet. Results are shown here afterwards."
@@ -37,7 +37,7 @@ def show_best(search: Search, trials: Sequence[Trial]) -> None:
     with left:
         st.subheader("Progress")
         best = best_trial(trials)
-        summary = f"the best is {best.value:.2%}" if best else "none has an accuracy"
+        summary = f"the best is {best.value:.2%}" if best else "every trial has failed"
         st.plotly_chart(
             best_so_far(trials), config=PLAIN, key="search-course", alt=f"Validation accuracy of every trial; {summary}"
         )
@@ -45,19 +45,26 @@ def show_best(search: Search, trials: Sequence[Trial]) -> None:
         st.subheader("Best trial")
         if best:
             st.metric(
-                "Validation accuracy", f"{best.value:.2%}", help="Of the best epoch, on images that the model did not train on."
+                "Validation accuracy",
+                f"{best.value:.2%}",
+                help="After the best epoch, on images that the model is not trained on.",
             )
             show_trial(search.plan, best, "best")
         else:
             st.warning(
-                "Every trial has failed so far. See the errors in the table below.",
+                "Every trial has failed so far. Tick a trial in the table below to see its error.",
                 icon=":material/error:",
             )
 
 
 def show_trial(plan: SearchPlan, trial: Trial, key: str) -> None:
     """Show a trial's settings, and buttons to open its run or use its settings."""
-    st.table({"Setting": [title(name) for name in trial.settings], "Value": [format_value(v) for v in trial.settings.values()]})
+    st.table(
+        {
+            "Setting": [title(name) for name in trial.settings],
+            "Value": [plain(value_text(*item)) for item in trial.settings.items()],
+        }
+    )
     if trial.error:
         st.error(plain(trial.error), icon=":material/error:")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -67,7 +74,7 @@ def show_trial(plan: SearchPlan, trial: Trial, key: str) -> None:
             "Use these settings",
             icon=":material/tune:",
             key=f"use-{key}",
-            help="Opens the form with these and the shared settings. Nothing is started.",
+            help="Opens the Configure page with these and the shared settings. Nothing is started.",
         ):
             fill_form(plan.trial_config(trial.settings))
             st.switch_page(page_file("configure"))
@@ -94,23 +101,23 @@ def show_importance(search: Search, trials: Sequence[Trial]) -> None:
         help="fANOVA (Hutter, Hoos and Leyton-Brown, 2014): a random forest predicts the accuracy from the settings, and its variance is split among them.",
     )
     if ended < MIN_TRIALS:
-        st.caption(f"Available after {MIN_TRIALS} trials; {ended} {'has' if ended == 1 else 'have'} ended.")
+        st.caption(f"Available after {counted(MIN_TRIALS, 'trial')}. Ended so far: {ended}.")
         return
     with st.spinner("Computing importance…"):
         importance = importance_for(search, ended)
     if not importance:
-        st.caption("All trials reached the same accuracy, so importance is undefined.")
+        st.caption("The importance is undefined, because all trials reached the same accuracy.")
     else:
         alt = ", ".join(f"{title(name)} {value:.0%}" for name, value in importance.items())
         st.plotly_chart(
             importance_bars(importance), config=PLAIN, key="search-importance", alt=f"Hyperparameter importance: {alt}"
         )
         left_out = [title(dimension.name) for dimension in search.plan.space if dimension.name not in importance]
-        some = f" Not included, because only some trials have it: {', '.join(left_out)}." if left_out else ""
+        some = f" Settings that only some trials have are not included: {', '.join(left_out)}." if left_out else ""
         few = f" With only {ended} trials this is a rough estimate." if ended < RELIABLE_TRIALS else ""
         st.caption(
             "The fraction of the variance in accuracy that each setting explains within its range."
-            f" It does not show which value is good, and a setting with a narrow range seems unimportant.{few}{some}"
+            f" It does not show which value is good, and the importance of a setting with a narrow range is low.{few}{some}"
         )
 
 
@@ -126,9 +133,9 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
     event = st.dataframe(
         {
             "Trial": list(range(1, len(trials) + 1)),
-            "State": [STATES[trial.state] for trial in trials],
+            "Status": [STATES[trial.state] for trial in trials],
             "Validation": [None if trial.value is None else 100 * trial.value for trial in trials],
-            **{title(name): [_cell(trial.settings.get(name)) for trial in trials] for name in names},
+            **{title(name): [_cell(name, trial.settings.get(name)) for trial in trials] for name in names},
             "Seconds": [trial.seconds for trial in trials],
             "Run": [trial.run for trial in trials],
         },
@@ -136,8 +143,10 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "Validation": st.column_config.NumberColumn(format="%.2f %%", help="Validation accuracy of the best epoch so far."),
-            "Seconds": st.column_config.NumberColumn(format="%.1f", help="Training alone."),
+            "Validation": st.column_config.NumberColumn(
+                format="%.2f %%", help="Accuracy on the validation images after the best epoch so far."
+            ),
+            "Seconds": st.column_config.NumberColumn(format="%.1f", help="Training time in seconds, without validation."),
         },
         placeholder="–",
         key=f"trials-{search.token}",
@@ -151,11 +160,6 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
         show_trial(search.plan, trials[row], f"row-{trials[row].number}")
 
 
-def format_value(value: Any) -> str:
-    """Return a setting's value for a table: six digits, "on" and "off"."""
-    return f"{value:.6g}" if isinstance(value, float) else plain(value_in_words(value))
-
-
-def _cell(value: Any) -> Any:
-    """Return a table cell: numbers stay numbers, for sorting; None is shown as "–"."""
-    return format_value(value) if isinstance(value, (bool, str)) else value
+def _cell(name: str, value: Any) -> Any:
+    """Return a value of setting `name` as a table cell: numbers stay numbers, for sorting; None is shown as "–"."""
+    return plain(value_text(name, value)) if isinstance(value, (bool, str)) else value

@@ -8,8 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, choices, facts, has_effect, label, title
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.schema import TrainConfig, choices, facts, has_effect, label, title, value_text
 from cnn_core.models.registry import FAMILIES
 from cnn_core.search.space import (
     SEARCHABLE,
@@ -30,7 +29,7 @@ BOX = "search-settings"
 
 
 def choose_settings(base: TrainConfig) -> list[str]:
-    """Show the choice of settings to vary, among those that can have an effect."""
+    """Show the choice of the settings to vary, among those that can have an effect."""
     chosen = st.session_state.get(BOX, ["learning_rate"])
     return st.multiselect(
         "Settings to vary",
@@ -39,7 +38,7 @@ def choose_settings(base: TrainConfig) -> list[str]:
         key=BOX,
         format_func=title,
         placeholder="Choose at least one",
-        help="Every trial gets its own value of each of these. Two to four settings are a good start; more settings need more trials.",
+        help="Each trial uses other values of these settings. Start with two to four settings; more settings need more trials.",
     )
 
 
@@ -88,7 +87,7 @@ def _range(name: str, base: Mapping[str, Any], key: str) -> Range:
         "Logarithmic",
         value=suggested.log,
         key=f"{key}-log",
-        help="Samples each decade (0.001 to 0.01, 0.01 to 0.1) equally often. Use it where values span several decades, as learning rates do.",
+        help="Chooses values from each decade (0.001 to 0.01, 0.01 to 0.1) equally often. Use it for values that span several decades, such as learning rates.",
     )
     return Range(name, low, high, log)
 
@@ -113,7 +112,7 @@ def _pick(name: str, base: Mapping[str, Any], key: str) -> Choices:
         default=suggest_values(name, base),
         selection_mode="multi",
         key=f"{key}-picked",
-        format_func=lambda value: _option_text(name, value),
+        format_func=lambda value: value_text(name, value),
         help=f"{FIELDS[name].description} Choose the values to vary.",
     )
     return Choices(name, tuple(values))
@@ -124,10 +123,6 @@ def _options(name: str) -> list[Any]:
     if name == "model":
         return list(FAMILIES)
     return [False, True] if FIELDS[name].annotation is bool else list(choices(name))
-
-
-def _option_text(name: str, value: Any) -> str:
-    return FAMILIES[value].title if name == "model" else value_in_words(value)
 
 
 def _step(suggested: Range) -> float:

@@ -14,6 +14,7 @@ from cnn_core.search.plan import MAX_TRIALS
 from cnn_core.search.search_store import Search
 from cnn_core.search.space import format_space
 from cnn_core.search.trials import Trial, best_trial
+from cnn_core.text import counted, format_duration
 from pages.charts.components.overlay import overlay
 from pages.shared.links import page_file
 from pages.shared.people import may_change, person, show_owner
@@ -21,13 +22,13 @@ from pages.shared.searches import POLL_SECONDS, trials_for
 from pages.shared.server import get_searches, get_store
 from pages.shared.stream import MOST_TOGETHER
 from pages.shared.text import plain
-from pages.shared.trial_times import format_duration, seconds_left
+from pages.shared.trial_times import seconds_left
 from pages.views.search.results import show_best, show_importance, show_parallel_chart, show_table
 
 STATUS: dict[str, tuple[str, Literal["blue", "orange", "green"], str]] = {
-    "searching": (":material/play_circle:", "blue", "searching"),
+    "searching": (":material/play_circle:", "blue", "running"),
     "cancelled": (":material/stop_circle:", "orange", "cancelled"),
-    "done": (":material/check_circle:", "green", "done"),
+    "done": (":material/check_circle:", "green", "completed"),
 }
 NEXT_TRIAL = "The next trial starts in a moment."
 MORE_TRIALS = 10  # trials that Resume offers beyond those of the plan
@@ -78,7 +79,7 @@ def _show_state(search: Search, trials: Sequence[Trial]) -> None:
     """Show the status, the number of ended trials, and the time left."""
     ended, goal = sum(trial.state != "running" for trial in trials), search.plan.goal
     icon, colour, label = STATUS[search.status]
-    texts = [f"{ended:,} of {goal:,} trials"]
+    texts = [f"{ended:,} of {counted(goal, 'trial')}"]
     pruned, failed = (sum(trial.state == state for trial in trials) for state in ("pruned", "failed"))
     texts += [f"{pruned:,} stopped early"] if pruned else []
     texts += [f"{failed:,} failed"] if failed else []
@@ -101,17 +102,19 @@ def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
                 icon=":material/stop:",
                 on_click=_call,
                 args=("cancel", search.name),
-                help="Stops the current trial and starts no other. Resume continues the search.",
+                help="Stops the current trial and starts no other. You can resume the search later.",
             )
         else:
-            with st.popover("Resume", icon=":material/resume:", help="Continues the search, with more trials if you like."):
+            with st.popover("Resume", icon=":material/resume:", help="Continues the search, also with more trials."):
                 _show_resume_form(search, len(trials))
-            with st.popover("Remove", icon=":material/delete:", help="Deletes the search. The runs of its trials stay."):
-                st.write("The search and its results are deleted. The runs of its trials stay.")
+            with st.popover(
+                "Remove", icon=":material/delete:", help="Deletes the search and its results, but not the runs of its trials."
+            ):
+                st.write("The search and its results are deleted. The runs of its trials are not.")
                 st.button("Remove search", key="search-remove", type="primary", on_click=_call, args=("remove", search.name))
         st.page_link(
             page_file("runs"),
-            label="Trials on the Runs page",
+            label="Show trials in Runs",
             icon=":material/table_rows:",
             query_params={"made": "searches"},
         )
@@ -128,7 +131,7 @@ def _show_resume_form(search: Search, started: int) -> None:
         "Total trials",
         value=default,
         step=1,
-        help=f"1 to {MAX_TRIALS:,}; {started:,} were started so far.",
+        help=f"1 to {MAX_TRIALS:,}. Started so far: {started:,}.",
         key=key,
     )
     st.button("Resume", key="search-resume", type="primary", on_click=_resume, args=(search.name, key))
@@ -161,20 +164,24 @@ def _show_training(search: Search, trials: Sequence[Trial]) -> None:
     if not shown:
         return
     st.subheader("Current trial", help="The current trial and the best one so far.")
-    names = [f"trial {positions[run]}{', the best' if best and run == best.run else ''}" for run in shown]
+    names = [f"trial {positions[run]}{' (best)' if best and run == best.run else ''}" for run in shown]
     named = [replace(runs[run], name=name) for run, name in zip(shown, names, strict=True)]
     overlay(named, "validation accuracy", "epoch", smoothing=0.0)
 
 
 def _why_it_waits(search: Search) -> str:
-    """Return why no trial trains: another search has its turn, the owner's quota is reached, or the next trial is starting."""
+    """Return why no trial trains: a trial of another search trains, the owner's quota is reached, or the next trial is starting."""
     store, owner = get_store(), search.plan.owner
     first = next(iter(get_searches().active()), search.name)
     if first != search.name and not get_searches().is_running(search.name):
-        return f"Waiting for a trial of the search “{first}”. Searches take turns, one trial each."
+        return f"Waiting for a trial of the search “{first}”. Searches that run at the same time alternate, one trial each."
     try:
         store.quota.check_queue(owner)
         store.quota.check_disk(owner)
     except RunError as error:
-        return f"Waiting. {error}" if owner == person() else "Waiting, because its owner's limit is reached."
+        return (
+            f"Waiting. {error}"
+            if owner == person()
+            else "Waiting, because the owner of this search has reached a limit. The search continues when runs of the owner have ended or were removed."
+        )
     return NEXT_TRIAL

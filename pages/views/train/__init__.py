@@ -1,1 +1,1 @@
-"""Parts of the Train page: controls, diagnostics, tracked images."""
+"""The views of the Train page: controls, diagnostics, tracked images."""

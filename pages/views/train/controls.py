@@ -16,7 +16,9 @@ from pages.shared.server import get_store
 from pages.shared.start_run import submission_key
 from pages.shared.text import plain
 
-FINAL_HELP = "The final figure of this run. Choose between runs by validation accuracy, not by this."
+FINAL_HELP = "The final result of this run. To choose between runs, compare their validation accuracy instead."
+
+NO_EPOCHS = "This run has no saved epochs, so it cannot be branched"
 
 
 def show_controls(run: Run) -> None:
@@ -55,16 +57,16 @@ def show_final_result(run: Run) -> None:
 def _show_steering(run: Run) -> None:
     """Show the buttons for a run that waits or trains."""
     if run.status == "running":
-        _request_button(run, "Pause", "pause", "pause", "Waits before the next step.")
+        _request_button(run, "Pause", "pause", "pause", "Pauses before the next step.")
     if run.status == "paused":
         _request_button(run, "Continue", "play_arrow", "continue", "Continues with the next step.")
     if run.is_active and st.button(
-        "Stop", icon=":material/stop:", help="Stops after the current step and keeps the best model so far."
+        "Stop", icon=":material/stop:", help="Stops after the current step. The best model so far is saved."
     ):
         get_store().requests.stop(run.id)
-        st.toast("Stopping. The best model so far is kept.", icon=":material/stop_circle:")
+        st.toast("Stopping. The best model so far is saved.", icon=":material/stop_circle:")
     if run.status in TRAINING:
-        _request_button(run, "Save now", "save", "save", "Saves a checkpoint now; otherwise one is saved every 20 seconds.")
+        _request_button(run, "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds.")
         with st.popover(
             "Change settings", icon=":material/tune:", help="Changes settings while the run trains, from the next step on."
         ):
@@ -98,8 +100,10 @@ def branch_dialog(run: Run, epoch: int) -> None:
         st.write(f"The new run starts with the state of {plain(run.id)} after epoch {epoch}.")
         _show_branch_form(run, [epoch], key="clicked")
     else:
-        nearest = f" The nearest saved epoch is {min(epochs, key=lambda other: abs(other - epoch))}." if epochs else ""
-        st.info(f"Epoch {epoch} was not saved.{nearest}", icon=":material/info:")
+        nearest = (
+            f"Choose epoch {min(epochs, key=lambda other: abs(other - epoch))}, the nearest saved one" if epochs else NO_EPOCHS
+        )
+        st.info(f"Epoch {epoch} was not saved. {nearest}.", icon=":material/info:")
 
 
 def _show_branch_form(run: Run, epochs: list[int], key: str = "branch") -> None:

@@ -11,6 +11,7 @@ from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.runs.suggestions import describe_changes, with_changes
+from cnn_core.text import counted
 from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
 from pages.shared.server import get_store
@@ -53,11 +54,9 @@ def _show(run: str, was_active: bool) -> None:
     epochs, findings = _run_diagnosis(str(store.home.root), row.id, row.created).update(store, row)
     if not findings and not epochs:
         return
-    st.subheader("Diagnostics", help="Rules over the curves of this run. They know nothing else, so a finding is a hint.")
+    st.subheader("Diagnostics", help="Rules check the curves of this run for common problems. A finding is a hint, not a proof.")
     if not findings:
-        st.caption(
-            f"No problem found in {epochs:,} {'epoch' if epochs == 1 else 'epochs'}: no sign of a wrong learning rate, overfitting or a plateau."
-        )
+        st.caption(f"No problem found in {counted(epochs, 'epoch')}: no sign of a wrong learning rate, overfitting or a plateau.")
     for finding in findings:
         _show_finding(row, finding)
 

@@ -22,14 +22,16 @@ from pages.shared.text import plain
 
 RANDOM_IMAGES = 5
 VALIDATION, TEST = "Validation images", "Test images"
+NOT_IMPORTED = "The images have not been imported yet. They are imported when the run starts."
+IMPORT_NOW = "Import now"
 NAMES = {VALIDATION: "validation image", TEST: "test image"}
 
 
 @st.fragment
 def show_pinning(run: Run, tracked: Sequence[TrackedImage]) -> None:
-    """Show one source of images at a time, opened when it is chosen."""
+    """Show the choice of a source of images, and the form of the chosen one."""
     if len(tracked) >= MAX_IMAGES:
-        st.caption(f"{MAX_IMAGES} images are pinned, the maximum. Remove one to pin another.")
+        st.caption(f"{MAX_IMAGES} images are pinned, which is the maximum. Remove one to pin another.")
         return
     source_name = st.segmented_control("Pin an image", list(SOURCES), key=f"tracked-way-{run.id}")
     if source_name:
@@ -79,8 +81,8 @@ def _choose(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> No
 
 
 def _show_read_button(source: OnDemandSource) -> None:
-    st.info("The images have not been read yet. They are read when the run starts.", icon=":material/info:")
-    if st.button("Read now", icon=":material/photo_library:", help="Downloads the images if they are not on this machine."):
+    st.info(NOT_IMPORTED, icon=":material/info:")
+    if st.button(IMPORT_NOW, icon=":material/photo_library:", help="Downloads the images if they are not on this machine."):
         run_with_progress(source.load("train"))
         st.rerun()
 
@@ -99,7 +101,7 @@ def _upload(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> No
 
 def _draw(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> None:
     ink = source.info.ink
-    st.caption("Draw one digit, large." if ink else "Draw an object of one of the classes.")
+    st.caption("Draw one large digit." if ink else "Draw an object of one of the classes.")
     data = drawing_canvas("tracked-ink" if ink else "tracked-colour", is_ink=bool(ink))
     if data:
         count = sum(image.origin == "drawing" for image in tracked)
@@ -119,7 +121,7 @@ def _show_image(run: Run, info: DataInfo, decoded: DecodedImage, label: str, ori
         format_func=lambda number: "unknown" if number < 0 else info.classes[number],
         width=220,
         key=f"tracked-truth-{run.id}-{origin}",
-        help="Used only to mark predictions as right or wrong. The model does not train on it.",
+        help="Used only to mark predictions as correct or wrong. The model is not trained on it.",
     )
     if st.button("Pin", type="primary", icon=":material/push_pin:"):
         _pin(run, [TrackedImage(pixels, label, truth, origin)])

@@ -1,7 +1,7 @@
 """Tracked images of a run: each pinned image with the model's predictions by epoch, updated while the run trains.
 
 In: the pinned images and the predictions in the run's events. The training process predicts after every epoch; the page computes only the
-predictions of earlier saved epochs, at the press of a button, and keeps them for the session.
+predictions of earlier saved epochs, at the press of a button, and stores them in the session.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from cnn_core.events import Epoch, Resumed, Started, TrackedPredictions
 from cnn_core.home import saved_epochs
 from cnn_core.runs.history import History
 from cnn_core.runs.run import Run
+from cnn_core.text import counted
 from cnn_core.training.tracked_images import (
     MAX_IMAGES,
     TrackedImage,
@@ -31,7 +32,9 @@ from pages.views.train.pinning import show_pinning
 POLL_SECONDS = 3
 EVENT_KINDS = (Started, Resumed, Epoch, TrackedPredictions)
 HISTORY_KEY = "tracked-history"
-NO_PREDICTION = "The first prediction follows after the next epoch."
+NO_PREDICTION = "There is no prediction yet. It is computed after the next epoch."
+ENDED = "There is no prediction: this image was pinned after the training."
+CORRECT = "correct"
 ORIGINS = {"set": "from the data set", "upload": "uploaded", "drawing": "drawn"}
 
 
@@ -44,9 +47,7 @@ def show_tracked_images(run: Run) -> None:
         return
     with st.expander("Tracked images", icon=":material/push_pin:", expanded=bool(tracked)):
         if not tracked:
-            st.caption(
-                f"Pin up to {MAX_IMAGES} images to see how the predictions of the model for them change from epoch to epoch."
-            )
+            st.caption(f"Pin up to {MAX_IMAGES} images to see how the model's predictions for them change from epoch to epoch.")
         else:
             with st.container():  # a fragment of varying length needs a container of its own
                 st.fragment(_show_cards, run_every=POLL_SECONDS if run.is_active else None)(run.id, run.is_active)
@@ -92,17 +93,17 @@ def _show_card(run: str, image: TrackedImage, predictions: PredictionsByEpoch, c
         if predictions and classes:
             _show_prediction(run, image, predictions, classes)
         else:
-            st.caption(NO_PREDICTION)
+            st.caption(NO_PREDICTION if get_store().run(run).is_active else ENDED)
 
 
 def _show_prediction(run: str, image: TrackedImage, predictions: PredictionsByEpoch, classes: Sequence[str]) -> None:
-    """Show the latest prediction, whether it is right, and the probabilities by epoch."""
+    """Show the latest prediction, whether it is correct, and the probabilities by epoch."""
     epoch = max(predictions)
     top = max(range(len(classes)), key=predictions[epoch].__getitem__)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Prediction: **{plain(classes[top])}** ({predictions[epoch][top]:.1%}) after epoch {epoch}", width="content")
         if image.truth == top:
-            st.badge("right", icon=":material/check:", color="green")
+            st.badge(CORRECT, icon=":material/check:", color="green")
         elif image.truth >= 0:
             st.badge(f"wrong, true class {plain(classes[image.truth])}", icon=":material/close:", color="red")
     st.plotly_chart(
@@ -131,9 +132,10 @@ def _show_fill_button(run: str, tracked: Sequence[TrackedImage]) -> None:
     missing = [epoch for epoch in saved_epochs(folder) if epoch in completed and any(epoch not in known for known in predictions)]
     if not missing:
         return
-    noun = "epoch" if len(missing) == 1 else "epochs"
-    help_ = "Computes the predictions of the models saved after those epochs. They are lost when the page is reloaded."
-    if st.button(f"Fill in {len(missing)} earlier {noun}", icon=":material/history:", help=help_, key=f"tracked-fill-{run}"):
+    help_ = "Computes the predictions of the models that were saved after these epochs. They are lost when the page is reloaded."
+    if st.button(
+        f"Add {counted(len(missing), 'earlier epoch')}", icon=":material/history:", help=help_, key=f"tracked-fill-{run}"
+    ):
         try:
             with st.spinner("Opening the models…"):
                 from cnn_core.training.tracked_predictions import predict_saved_epochs
@@ -155,7 +157,7 @@ def _computed(run: str) -> list[TrackedPredictions]:
 
 
 def _history(run: str) -> History:
-    """Return the events that tracked images need; they are kept in the session, so that only new ones are read."""
+    """Return the events that tracked images need; the session stores them, so that only new ones are read."""
     history: History | None
     known, history = st.session_state.get(HISTORY_KEY, ("", None))
     if known != run or history is None:

@@ -1,4 +1,4 @@
-"""A canvas to draw on with mouse, finger or pen. It gives the drawing as PNG bytes after every stroke, or also during a stroke.
+"""A canvas to draw on with mouse, finger or pen. It returns the drawing as PNG bytes after every stroke, or also during a stroke.
 
 Our own: streamlit-drawable-canvas (0.13) sends a drawing only after a stroke, has no eraser, and loads 413 kB of JavaScript.
 """
@@ -28,7 +28,7 @@ def drawing_canvas(key: str, *, is_ink: bool, is_live: bool = False) -> bytes | 
         default={"drawing": None},
         on_drawing_change=lambda: None,
     )
-    # On a page that is opened again the component has sent nothing yet: the drawing from before still holds.
+    # On a page that is opened again the component has sent nothing yet: the earlier drawing is still valid.
     if result.drawing is not None:
         drawing = st.session_state[_drawing_key(key)] = result.drawing
     image = drawing.get("image") or ""

@@ -1,11 +1,11 @@
-// A canvas to draw on. State "drawing" is { image: PNG data URL or null, strokes, turn }. It is sent at the end of a stroke and, where the page asks for it,
-// during a stroke: at most every PAUSE, and not before the page has answered the last drawing (an element .draw-answered with its turn). A
+// A canvas to draw on. State "drawing" is { image: PNG data URL or null, strokes, turn }. It is sent at the end of a stroke and, if isLive,
+// during a stroke: at most every PAUSE, and not before the page has shown the prediction for the last drawing (an element .draw-answered with its turn). A
 // stroke is { colour, width, points: [[x, y], …] } in canvas pixels, so that a saved drawing can be drawn again.
 
 import { mount } from "../shared/component.js";
 
 const PAUSE = 250, RETRY = 40; // milliseconds
-const PEN_ERASER = 5; // the button that a pen's other end presses
+const PEN_ERASER = 5; // the number of the eraser button of a pen
 
 class Canvas {
   constructor(element, { isInk, strokes, turn, isLive }) {

@@ -1,7 +1,7 @@
-"""One image's way through a network, and the arithmetic of one step at the pixel under the pointer, which the browser writes out by itself.
+"""The forward pass of one image through a network, and the arithmetic of one step at the pixel under the pointer, computed in the browser.
 
-A press on another step or channel is sent to the page. The browser has the numbers of one channel at a time, and of a wide step its strongest
-inputs.
+A press on another step or channel is sent to the page. The browser has the values of one channel at a time, and of a step with many input
+channels only those that contribute most.
 """
 
 import base64
@@ -25,7 +25,7 @@ MAX_VALUES = 2**18  # of input maps that are sent: 1 MB
 SIDE = 16  # pixels of a small map at most
 SMALL_MAPS = 2**17  # pixels of small maps of all steps together
 TILES = 64  # channels of the chosen step to choose from
-MAX_FOLLOWING = 4  # steps after the chosen one that are written out, up to its activation
+MAX_FOLLOWING = 4  # steps after the chosen one whose arithmetic is shown, up to the activation
 FOLLOWING_KINDS = {"norm", "factor", "activation", "pooling", "addition", "softmax"}
 
 
@@ -42,7 +42,7 @@ class TracedModel:
 
 
 def show_steps(key: str, traced: TracedModel, chosen: tuple[int, int], on_choose: Callable[[int, int], None]) -> None:
-    """Draw the steps, with channel `chosen[1]` of step `chosen[0]` written out. `on_choose` is called with step and channel of a press."""
+    """Draw the steps, and the arithmetic of channel `chosen[1]` of step `chosen[0]`. `on_choose` is called with step and channel of a press."""
 
     def take() -> None:
         match st.session_state[key].chosen:
@@ -65,7 +65,7 @@ def describe_steps(traced: TracedModel) -> list[dict[str, Any]]:
 
 
 def describe_channel(traced: TracedModel, number: int, channel: int) -> dict[str, Any]:
-    """Return what writing out one channel of a step takes: its map, the input maps, and what the operation does with them."""
+    """Return the data for the arithmetic of one channel of a step: its map, the input maps, and the parameters of the operation."""
     step = traced.steps[number]
     data = {
         "step": number,
@@ -106,7 +106,7 @@ def _describe_operation(traced: TracedModel, number: int, channel: int) -> dict[
 
 
 def _same_channel(step: "TraceStep", inputs: list[np.ndarray], channel: int) -> dict[str, Any]:
-    """Return the maps of the same channel of all inputs. Where several meet, one may have a single pixel, which counts for all."""
+    """Return the maps of the same channel of all inputs. A map of a single pixel is broadcast to the size of the output."""
     maps = [own[min(channel, len(own) - 1)] for own in inputs]
     if len(maps) > 1:
         maps = [np.broadcast_to(own, step.output.shape[1:]) for own in maps]
@@ -128,7 +128,7 @@ def _describe_weights(operation: WeightedSum, inputs: np.ndarray, channel: int) 
 
 
 def _scale_and_shift(operation: Affine, output: np.ndarray, channel: int) -> dict[str, str]:
-    """Return those of a channel: one number each, or one for every pixel."""
+    """Return scale and shift of a channel: one number each, or one for every pixel."""
     data = {}
     for name, values in (("scale", operation.scale), ("shift", operation.shift)):
         own = np.broadcast_to(values, output.shape)[channel]

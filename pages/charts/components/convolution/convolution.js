@@ -1,6 +1,6 @@
-// One image's way through a network, step by step, and the arithmetic of one step at the pixel under the pointer. In: small maps of all steps; of the
+// The forward pass of one image through a network, and the arithmetic of one step at the pixel under the pointer. In: small maps of all steps; of the
 // chosen step the output map, the inputs and the kernels. Trigger "chosen" is [step, channel] of a press. The pixel and the input channel belong to the
-// browser: moving the pointer asks nothing of the server.
+// browser: moving the pointer sends nothing to the server.
 
 import { mount } from "../shared/component.js";
 import { arrowStep, findParts, make } from "../shared/dom.js";
@@ -12,7 +12,7 @@ import { Strip } from "./strip.js";
 
 const MOST_SIDE = 7; // of a window whose numbers can be read
 const TILE = 34; // CSS pixels
-const PACE = 90, QUIET = 400; // milliseconds for each pixel of the slide; without a key before screen readers get the sentence
+const PACE = 90, QUIET = 400; // milliseconds: for each pixel of the slide; after the last key press, until screen readers get the sentence
 const PARTS = ["title", "channel", "input", "in", "unit", "strongest", "play", "tiles", "from", "grids", "to", "sum", "bars", "after"];
 
 class Convolution {
@@ -88,7 +88,7 @@ class Convolution {
     const mark = this.tiles.nextElementSibling, box = { width: TILE, height: TILE, left: (channel % columns) * TILE + 2, top: Math.floor(channel / columns) * TILE + 2 };
     mark.hidden = channel >= tiles.count;
     for (const [side, length] of Object.entries(box)) mark.style[side] = `${length}px`;
-    this.tiles.title = `Channels 0 to ${tiles.count - 1}; click one to choose it. Chosen: ${channel}`;
+    this.tiles.title = `Channels 0 to ${tiles.count - 1}. Click one to choose it. Chosen: ${channel}`;
   }
 
   chooseChannel(channel) {
@@ -233,7 +233,7 @@ class Convolution {
   }
 
   drawBars(contributions) {
-    this.barsFrame.querySelector("p").textContent = `What each of ${contributions.length} ${inputWord(this.layer)}s adds; click a bar to choose it`;
+    this.barsFrame.querySelector("p").textContent = `Contribution of each of ${contributions.length} ${inputWord(this.layer)}s. Click a bar to choose it.`;
     const width = (this.bars.width = this.bars.clientWidth * devicePixelRatio), height = (this.bars.height = 90 * devicePixelRatio);
     const pen = this.bars.getContext("2d"), step = width / contributions.length, most = largest(contributions), middle = height / 2, gap = step > 4 ? 1 : 0;
     contributions.forEach((value, at) => {

@@ -1,4 +1,4 @@
-// One channel of one step of a network, as numbers, and the arithmetic of a pixel of its output. In: what the server sends of the step.
+// One channel of one step of a network, as numbers, and the arithmetic of a pixel of its output. In: the data of the step from the server.
 
 import { sum } from "../shared/format.js";
 import { decodeFloats } from "./feature_maps.js";
@@ -12,7 +12,7 @@ export class Layer {
     this.isSingle = sent.size[0] * sent.size[1] === 1;
   }
 
-  // The pixel with the largest absolute value, whose window is most worth a look.
+  // The pixel with the largest absolute value, which is shown first.
   get strongestPixel() {
     const { output, size: [, width] } = this, at = output.reduce((best, value, place) => (Math.abs(value) > Math.abs(output[best]) ? place : best), 0);
     return [Math.floor(at / width), at % width];
@@ -51,7 +51,7 @@ export class Layer {
     return this.valuesIn(input, pixel).map((row, y) => row.map((value, x) => (value ?? 0) * kernel[y][x]));
   }
 
-  // What every input channel adds at a pixel.
+  // The contribution of every input channel to a pixel.
   contributions(pixel) {
     return this.inputs.map((_, input) => sum(this.products(input, pixel).flat()));
   }

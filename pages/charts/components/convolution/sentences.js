@@ -54,9 +54,9 @@ function productsText(layer, pixel, input) {
 // Convolutions and linear layers.
 function writeWeightedSum(layer, pixel, input) {
   const { inputs, total, bias } = layer, contributions = layer.contributions(pixel), products = sum(contributions), rest = layer.rest ? layer.valueAt(layer.rest, pixel) : 0;
-  const word = inputWord(layer), biasText = bias ? ` ${signed(bias)} bias` : ", no bias"; // none where a norm follows: its shift takes the bias's place
+  const word = inputWord(layer), biasText = bias ? ` ${signed(bias)} bias` : ", no bias"; // none before a norm, whose shift replaces the bias
   const all = layer.rest ? `The ${inputs.length} strongest ${word}s ${numberText(products, 4)} ${signed(rest)} from the ${total - inputs.length} others` : `All ${total} ${word}s ${numberText(products, 4)}`;
-  const value = products + rest + bias, own = total > 1 ? [`${capitalised(word)} ${inputs[input]} adds ${numberText(contributions[input], 4)}.`] : [];
+  const value = products + rest + bias, own = total > 1 ? [`${capitalised(word)} ${inputs[input]} contributes ${numberText(contributions[input], 4)}.`] : [];
   return { value, terms: productsText(layer, pixel, input), lines: [...own, `${total > 1 ? all : `The products ${numberText(products, 4)}`}${biasText} = ${numberText(value, 4)}`] };
 }
 
@@ -75,7 +75,7 @@ const WRITERS = {
   },
   norm(layer, pixel) {
     const [scale, shift, x] = [layer.scale, layer.shift, layer.maps].map((values) => layer.valueAt(values, pixel)), value = scale * x + shift;
-    const why = "Subtract the mean, divide by the standard deviation, multiply by a learned scale and add a learned shift. Together this is one factor and one number to add.";
+    const why = "Subtract the mean, divide by the standard deviation, multiply by a learned scale and add a learned shift. Together these are one scale and one shift.";
     return { value, lines: [...(layer.kind === "norm" ? [why] : []), `${numberText(scale)} · ${numberText(x)} ${signed(shift)} = ${numberText(value, 4)}`] };
   },
   factor: (layer, pixel) => WRITERS.norm(layer, pixel),
@@ -99,11 +99,11 @@ const WRITERS = {
   },
   rearrangement(layer, pixel) {
     const value = layer.valueAt(layer.output, pixel);
-    return { value, lines: [`This step computes nothing (${layer.operation}). The value is ${numberText(value, 4)}`] };
+    return { value, lines: [`This step (${layer.operation}) does not change values. The value is ${numberText(value, 4)}`] };
   },
 };
 
-// Return { value, lines, terms }: the value that the last of the lines comes to, and the products where there is a kernel.
+// Return { value, lines, terms }: the result of the last line, the lines, and the products where there is a kernel.
 export function writeStep(layer, pixel, input) {
   return layer.hasKernels ? writeWeightedSum(layer, pixel, input) : WRITERS[layer.kind](layer, pixel);
 }
@@ -111,14 +111,14 @@ export function writeStep(layer, pixel, input) {
 const pick = (values, at) => (values.length === 1 ? values[0] : values[at]);
 const LATER = {
   norm: (step, before, after, at) => `${step.operation}: ${numberText(pick(step.scale, at))} · ${numberText(before)} ${signed(pick(step.shift, at))} = ${numberText(after, 4)}.`,
-  factor: (step, before, after, at) => `a factor: ${numberText(pick(step.scale, at))} · ${numberText(before)} = ${numberText(after, 4)}.`,
+  factor: (step, before, after, at) => `scaling: ${numberText(pick(step.scale, at))} · ${numberText(before)} = ${numberText(after, 4)}.`,
   activation: (step, before, after) => `${applied(step.operation, before)} = ${numberText(after, 4)}.`,
   pooling: (step, before, after) => `${step.operation} over the window of this pixel: ${numberText(after, 4)}.`,
-  addition: (step, before, after) => `the shortcut is added: ${numberText(before)} ${signed(after - before)} = ${numberText(after, 4)}.`,
+  addition: (step, before, after) => `addition of the shortcut: ${numberText(before)} ${signed(after - before)} = ${numberText(after, 4)}.`,
   softmax: (step, before, after) => `softmax: a probability of ${(100 * after).toFixed(1)} %.`,
 };
 
-// Return what the following steps compute from a pixel's value, each at the pixel that it goes to. It ends where no window contains the pixel.
+// Return what the following steps compute from a pixel's value, each at the pixel that depends on it. It ends where no window contains the pixel.
 export function writeAfter(layer, [row, column]) {
   const sentences = [];
   let value = layer.valueAt(layer.output, [row, column]);

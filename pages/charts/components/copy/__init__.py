@@ -6,5 +6,5 @@ _copy = declare("copy")
 
 
 def copy_button(text: str) -> None:
-    """Show the button. Beside it stands whether copying worked."""
+    """Show the button, and beside it whether copying worked."""
     _copy(key="copy-link", data={"text": text})

@@ -1,4 +1,4 @@
-// A button that copies a text to the clipboard. Browsers allow this on the same computer and over https only; elsewhere the older command is tried.
+// A button that copies a text to the clipboard. Browsers allow this only on the same computer and over https; elsewhere the older command is used.
 
 const copy = async (text) => {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -16,6 +16,6 @@ export default function ({ data, parentElement }) {
   button.text = data.text;
   button.onclick = () => copy(data.text).then(
     () => (status.textContent = "Copied."),
-    () => (status.textContent = "The browser does not allow copying. Select the link below and copy it."),
+    () => (status.textContent = "The browser does not allow copying. Select and copy the link below."),
   );
 }

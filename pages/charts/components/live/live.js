@@ -7,20 +7,20 @@ import { StepMean, append } from "../shared/curves.js";
 import { make } from "../shared/dom.js";
 import { EventStream } from "../shared/event_stream.js";
 import { formatCount, formatDuration, formatPercent } from "../shared/format.js";
-import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml } from "../shared/plotly.js";
+import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml, hideTicksIfEmpty } from "../shared/plotly.js";
 
 // A drawing waits PAUSE_FACTOR times as long as the last one took, within these milliseconds: the browser may share its cores with the training.
 const SHORTEST_PAUSE = 150, LONGEST_PAUSE = 1000, PAUSE_FACTOR = 5;
-const GAUGE_PAUSE = 1000; // milliseconds between two drawings of the lower chart, which need not follow every step
-const MOST_MARKERS = 100; // epochs with a marker each; with more, the markers took most of the drawing's time
-const MOST_CLASSES = 20; // as many as the stream has accuracies of
+const GAUGE_PAUSE = 1000; // milliseconds between two drawings of the lower chart, which does not show every step at once
+const MOST_MARKERS = 100; // epochs up to which each has a marker; with more, the markers took most of the drawing's time
+const MOST_CLASSES = 20; // the stream has the accuracies of this many classes
 const GAUGES = {
   learning_rate: { title: "learning rate", format: ".3~g" }, images_per_second: { title: "images per second", format: ",.0f" },
   gradient_norm: { title: "gradient norm", format: ".3~g" }, memory: { title: "memory (bytes)", format: ".3~s" }, load: { title: "CPU or GPU use", format: ".0%" },
 };
 const STATUS = {
-  queued: "Queued", running: "Training", paused: "Paused", finished: "Completed", stopped: "Stopped. The best model so far is kept.",
-  failed: "Failed", interrupted: "Interrupted: the process that trained this run has ended.",
+  queued: "Queued", running: "Training", paused: "Paused", finished: "Completed", stopped: "Stopped. The best model so far is saved.",
+  failed: "Failed", interrupted: "Interrupted",
 };
 const ACTIVE = ["queued", "running", "paused"];
 
@@ -111,7 +111,7 @@ class LivePanel extends ChartView {
     append(curve, stepMeans[name].add(points));
   }
 
-  // Whether a chart is on the screen or near it, or was never drawn. One that is scrolled into view is drawn then.
+  // Whether a chart is on the screen or near it, or was never drawn. Other charts are drawn when they are scrolled into view.
   isVisible(chart) {
     return !chart.data || this.visible.has(chart);
   }
@@ -132,7 +132,7 @@ class LivePanel extends ChartView {
     const { status, stage, step, steps_total, epochs_total, epochs_done, active, best, notes } = payload;
     const count = stage?.total > 1 ? `${formatCount(stage.done)} of ${formatCount(stage.total)}` : "…";
     this.element.dataset.status = status;
-    this.setText(".live-stage", payload.error || (stage && active && status !== "paused" ? `${stage.stage} ${count}` : STATUS[status]));
+    this.setText(".live-stage", stage && active && status !== "paused" ? `${stage.stage} ${count}` : STATUS[status]); // the page shows the error of a failed run
     const patience = payload.patience ? ` · patience ${payload.waited} of ${payload.patience}` : "";
     this.setText(".live-step", steps_total ? `step ${formatCount(step)} of ${formatCount(steps_total)}${patience}` : "");
     this.showProgress(payload);
@@ -191,6 +191,7 @@ class LivePanel extends ChartView {
       line("smoothed", theme.training, smoothed[name], { line: { color: theme.training, width: 1.5, dash: "dot" }, hovertemplate: `about step %{x}: %{y:${format}}` }),
     ];
     const layout = { ...this.layout(theme, "step", isAccuracy ? ".0%" : undefined), ...this.changeMarks(changes, theme) };
+    hideTicksIfEmpty(layout, traces);
     const isNew = !chart.data, drawn = Plotly.react(chart, traces, layout, CONFIG);
     if (isNew) chart.on("plotly_click", ({ points: [point] }) => point.customdata && this.send("epoch", point.customdata));
     return drawn;
@@ -202,10 +203,11 @@ class LivePanel extends ChartView {
     const layout = this.layout(theme, "step", format);
     layout.yaxis.title = { text: title };
     const trace = { x: [...x], y: [...y], type: "scatter", mode: "lines", line: { color: theme.training, width: 1.5 }, hovertemplate: `step %{x}: %{y:${format}}<extra></extra>` };
+    hideTicksIfEmpty(layout, [trace]);
     return Plotly.react(this.gaugeChart, [trace], { ...layout, uirevision: `${this.run} ${title}`, showlegend: false }, CONFIG);
   }
 
-  // One line for each class. The colours of many classes repeat: the label at the pointer tells them apart. Drawn when there is something new.
+  // One line for each class. With many classes the colours repeat: then the label at the pointer identifies the line. Drawn when there is something new.
   drawClasses(Plotly, theme) {
     const { classes } = this.history, epochs = this.history.epochs.filter((epoch) => epoch.class_accuracy?.length);
     const content = JSON.stringify([this.run, epochs.length, classes.length, theme]);
@@ -215,9 +217,11 @@ class LivePanel extends ChartView {
       name: escapeHtml(name), x: epochs.map((e) => e.epoch), y: epochs.map((e) => e.class_accuracy[at]), type: "scatter", mode: epochs.length > MOST_MARKERS ? "lines" : "lines+markers",
       line: { color: theme.categorical[at % theme.categorical.length], width: 1.5 }, marker: { size: 4 }, hovertemplate: `epoch %{x}: %{y:.1%}<extra>${escapeHtml(name)}</extra>`,
     })) : [];
-    const empty = classes.length > MOST_CLASSES ? "There are too many classes to draw. Open the Evaluate page to see their accuracies." : "This chart appears after the first epoch.";
+    const empty = classes.length > MOST_CLASSES ? "There are too many classes for this chart. Open the Evaluate page to see their accuracies." : "The curves begin after the first epoch.";
     this.setText(".live-empty", traces.length ? "" : empty);
-    return Plotly.react(this.classChart, traces, this.layout(theme, "epoch", ".0%"), CONFIG);
+    const layout = this.layout(theme, "epoch", ".0%");
+    hideTicksIfEmpty(layout, traces);
+    return Plotly.react(this.classChart, traces, layout, CONFIG);
   }
 }
 

@@ -1,4 +1,4 @@
-"""Images as points in a plane, with a thumbnail at the pointer. A click or a lasso around points sends their rows to the page."""
+"""A scatter plot of images, with a thumbnail at the pointer. A click or a lasso around points sends their rows to the page."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ _map = declare("map")
 class Points:
     """n images, one a row, in the order of the thumbnails on their `sheet`.
 
-    `places`: (n, 2), finite. `numbers`: (n,) int64, by which people know them. `labels` and `predicted`: (n,) int64, of `classes`. `probabilities`:
-    (n,), of the predicted class. `axes`: titles. `is_equal`: whether both axes have the same scale. `name`: another one for other places.
+    `places`: (n, 2), finite. `numbers`: (n,) int64, the numbers of the images that are shown. `labels` and `predicted`: (n,) int64, of `classes`. `probabilities`:
+    (n,), of the predicted class. `axes`: titles. `is_equal`: whether both axes have the same scale. `name`: changes with the places.
     """
 
     name: str
@@ -90,7 +90,7 @@ def show_points(
 
 
 def _describe(points: Points) -> dict[str, object]:
-    """Return the points for JSON, with places from -1 to 1 and no more digits than can be seen."""
+    """Return the points for JSON, with places from -1 to 1, rounded to four digits."""
     places = points.places.astype(np.float64)
     x, y = np.round(places / max(np.abs(places).max(), 1e-12), 4).T
     present = np.unique(np.concatenate((points.labels, points.predicted)))

@@ -1,5 +1,5 @@
-// Images as points in a plane, with a thumbnail at the pointer. In: positions, classes, probabilities, and a sheet of all thumbnails, of which one piece
-// is shown. Triggers: "pinned" is the row of a clicked point, "chosen" the rows of the points inside a lasso or a box. Hidden groups, the tool and the
+// A scatter plot of images, with a thumbnail at the pointer. In: positions, classes, probabilities, and a sheet of all thumbnails, of which one is
+// shown. Triggers: "pinned" is the row of a clicked point, "chosen" the rows of the points inside a lasso or a box. Hidden groups, the tool and the
 // zoom belong to the browser: a rerun of the page does not change them. After each drawing it dispatches "map:drawn".
 
 import { mount } from "../shared/component.js";
@@ -10,7 +10,7 @@ import { Scroller } from "../shared/scrolling.js";
 import { readTheme } from "../shared/theme.js";
 
 const THUMB = 80; // CSS pixels of the thumbnail at the pointer
-const FEW = 0.2; // fraction of mistakes up to which each has an outline; with more, the outlines hide the colours
+const FEW = 0.2; // fraction of mistakes up to which each has an outline; with more, the outlines would hide the colours
 const DOUBLE_CLICK = 400; // milliseconds
 
 // Return the kind of trace: SVG draws a few thousand points too, where there is no WebGL.

@@ -1,4 +1,4 @@
-"""A confusion matrix whose cells are buttons: a press shows a cell's images, and the table itself stays as it is."""
+"""A confusion matrix whose cells are buttons: a press shows the images of a cell and does not redraw the table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,12 +1,12 @@
 // A confusion matrix as a table of buttons. In: class names, counts, what the cells show, the chosen cell and its description. Trigger "cell" is [row,
-// column] of a press. Data with another `turn` scroll to what was chosen: the images of the cell, or the matrix again.
+// column] of a press. When `turn` changes, the page scrolls to the images of the chosen cell, or back to the matrix.
 
 import { mount } from "../shared/component.js";
 import { arrowStep, make, moveTabStop } from "../shared/dom.js";
 import { formatCount, formatImages, formatPercent, sum } from "../shared/format.js";
 import { Scroller } from "../shared/scrolling.js";
 
-// Return a fraction as short as a cell is narrow.
+// Return a fraction as a percentage short enough for a cell.
 function cellPercent(fraction) {
   return fraction === 0 ? "0" : fraction < 0.0005 ? "<0.1%" : `${(100 * fraction).toFixed(fraction < 0.0995 ? 1 : 0)}%`;
 }

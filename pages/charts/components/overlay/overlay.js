@@ -1,14 +1,14 @@
 // Curves of several runs on the same axes, live. In: the runs (id, name, colour number, group), one or two measures, the x axis and the smoothing. A run
-// that stands for itself is a group of its own; the second of two measures is dotted. One connection brings the points of all runs; a rerun with other
+// without a group forms a group by itself; the second of two measures is dotted. One connection brings the points of all runs; a rerun with other
 // measures, axis or smoothing draws the points that are there.
 
 import { mount } from "../shared/component.js";
 import { append, smooth } from "../shared/curves.js";
 import { EventStream } from "../shared/event_stream.js";
-import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml } from "../shared/plotly.js";
+import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml, hideTicksIfEmpty } from "../shared/plotly.js";
 
 const PAUSE = 400; // milliseconds between two drawings, however many runs report
-const SYMBOLS = ["circle", "diamond"]; // of groups, so that not only colours tell them apart
+const SYMBOLS = ["circle", "diamond"]; // of groups, so that they differ not only in colour
 const STEP_MEASURES = { "step loss": "loss", "step accuracy": "accuracy" };
 const EPOCH_MEASURES = { "validation accuracy": "val_accuracy", "validation loss": "val_loss", "training accuracy": "train_accuracy", "training loss": "train_loss" };
 const EPOCH_AXES = { step: (epoch) => epoch.step, epoch: (epoch) => epoch.epoch, minutes: (epoch) => epoch.seconds / 60 };
@@ -80,7 +80,7 @@ class Overlay extends ChartView {
     if (!count) this.stream.close();
     const isEmpty = all.every((other) => !other.epochs.length && !other.loss.x.length);
     Object.assign(this.element.dataset, { active: count, empty: isEmpty });
-    this.note(count ? `${count} of ${all.length} runs ${count === 1 ? "is" : "are"} active. Their curves are updated live.` : isEmpty ? "There are no curves: no run was trained." : "");
+    this.note(count ? `Active runs: ${count} of ${all.length}. Their curves are updated live.` : isEmpty ? "There are no curves, because none of these runs has trained." : "");
     this.drawSoon();
   }
 
@@ -120,9 +120,8 @@ class Overlay extends ChartView {
     const { measures, axis } = this.data, isAccuracy = measures[0].endsWith("accuracy");
     const traces = this.traces(theme, isAccuracy ? ".2%" : ".4f"), layout = curveLayout(theme, axis, isAccuracy ? ".0%" : undefined);
     layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measures.length > 1 ? measures[0].split(" ").at(-1) : measures[0] } };
-    if (measures.length > 1) layout.yaxis.range = lateRange(traces); // the distance between the two matters, which the steep beginning would hide
-    const isEmpty = traces.every(({ x }) => !x.length); // then Plotly would make up numbers along the axes
-    for (const one of [layout.xaxis, layout.yaxis]) one.showticklabels = !isEmpty;
+    if (measures.length > 1) layout.yaxis.range = lateRange(traces); // the steep beginning would hide the distance between the two curves
+    hideTicksIfEmpty(layout, traces);
     return Plotly.react(this.chart, traces, { ...layout, uirevision: `${measures} ${axis} ${this.content}` }, CONFIG);
   }
 }

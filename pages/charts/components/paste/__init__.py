@@ -1,4 +1,4 @@
-"""Images pasted anywhere on the page. Streamlit's uploader takes them only while it has the focus."""
+"""Images pasted anywhere on the page. Streamlit's uploader accepts them only while it has the focus."""
 
 import base64
 from collections.abc import Callable
@@ -12,7 +12,7 @@ MAX_BYTES = 16 * 2**20  # of one image, which is sent through the page's own con
 
 
 def take_pasted(key: str, on_paste: Callable[[list[tuple[str, bytes]]], None]) -> None:
-    """Listen. `on_paste` is called with the (name, content) of the pasted images before the page runs again."""
+    """Listen for pasted images. `on_paste` is called with the (name, content) of the pasted images before the page runs again."""
 
     def take() -> None:
         if files := [file for sent in st.session_state[key].pasted or () if (file := decode_file(sent))]:

@@ -1,5 +1,5 @@
-// Images from the clipboard. Trigger "pasted" is a list of { name, image: data URL }. A paste into a text field or into the uploader, which takes images
-// itself, is left to them.
+// Images from the clipboard. Trigger "pasted" is a list of { name, image: data URL }. A paste into a text field or into the uploader, which accepts
+// images itself, is ignored here.
 
 const OTHER_TARGETS = "input, textarea, [contenteditable=true], [data-testid=stFileUploaderDropzone]";
 
@@ -15,10 +15,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const take = async (event) => {
     if (event.defaultPrevented || event.target.closest?.(OTHER_TARGETS)) return;
     const files = [...event.clipboardData.files].filter((file) => file.type.startsWith("image/"));
-    status.textContent = files.length ? "" : "There is no image in the clipboard. Copy one first.";
+    status.textContent = files.length ? "" : "There is no image in the clipboard. Copy an image first.";
     if (!files.length) return;
     event.preventDefault();
-    if (files.some((file) => file.size > data.maxBytes)) status.textContent = `A pasted image can have up to ${data.maxBytes / 2 ** 20} MB. Upload larger ones.`;
+    if (files.some((file) => file.size > data.maxBytes)) status.textContent = `A pasted image may have at most ${data.maxBytes / 2 ** 20} MB. Upload larger images as files.`;
     else setTriggerValue("pasted", await Promise.all(files.map(read)));
   };
   document.addEventListener("paste", take);

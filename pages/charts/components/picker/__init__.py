@@ -1,4 +1,4 @@
-"""Images in a grid with a checkbox each. It is one component for all of them: Streamlit's checkboxes, one for each image, took a page a second."""
+"""Images in a grid with a checkbox each, as one component: with one Streamlit checkbox for each image, a page took a second."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pages.charts.components.asset import declare
 from pages.charts.images import data_url
 
 _picker = declare("picker")
-LARGE = 104  # CSS pixels; smaller images are enlarged without blurring
+LARGE = 104  # CSS pixels; smaller images are enlarged without interpolation
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def untick(key: str) -> None:
 
 
 def describe(image: GridImage) -> dict[str, object]:
-    """Return the image as the browser gets it."""
+    """Return the image as data for the browser."""
     return {
         "id": image.id,
         "url": data_url(image.pixels),

@@ -1,7 +1,7 @@
 // Curves in the browser: a bounded number of points each, and their running mean. A curve is { x: […], y: […] }, x ascending.
 
-export const MAX_POINTS = 1200; // of a drawn curve, about two for each pixel; beyond it half as many are kept
-const SMOOTHED_EPOCHS = 0.1, FEWEST_STEPS = 5, MOST_STEPS = 50; // over which the live chart's smoothed curves average
+export const MAX_POINTS = 1200; // of a drawn curve, about two for each pixel; a longer curve is reduced to half of this
+const SMOOTHED_EPOCHS = 0.1, FEWEST_STEPS = 5, MOST_STEPS = 50; // window of the live chart's smoothed curves
 
 // Add points to the end of a curve.
 export function append(curve, { x, y }) {
@@ -10,11 +10,11 @@ export function append(curve, { x, y }) {
   if (curve.x.length > MAX_POINTS) [curve.x, curve.y] = decimate(curve.x, curve.y, MAX_POINTS / 2);
 }
 
-// Return the lowest and the highest point of each of limit/2 equal intervals of x, in order: the same envelope with fewer points. It keeps
-// the points that `decimate` of the server keeps.
+// Return the lowest and the highest point of each of limit/2 equal intervals of x, in order: the same envelope with fewer points. The
+// server's `decimate` returns the same points.
 export function decimate(x, y, limit) {
   const low = x[0], width = (x[x.length - 1] - low + 1) / (limit / 2);
-  const kept = [];
+  const chosen = [];
   for (let from = 0, to; from < x.length; from = to) {
     const interval = Math.floor((x[from] - low) / width);
     let lowest = from, highest = from;
@@ -22,10 +22,10 @@ export function decimate(x, y, limit) {
       if (y[to] < y[lowest]) lowest = to;
       if (y[to] > y[highest]) highest = to;
     }
-    kept.push(Math.min(lowest, highest));
-    if (lowest !== highest) kept.push(Math.max(lowest, highest));
+    chosen.push(Math.min(lowest, highest));
+    if (lowest !== highest) chosen.push(Math.max(lowest, highest));
   }
-  return [kept.map((i) => x[i]), kept.map((i) => y[i])];
+  return [chosen.map((i) => x[i]), chosen.map((i) => y[i])];
 }
 
 // An exponential moving average without a bias towards zero at the start: each value weighs `factor` times as much as the next one.

@@ -1,4 +1,4 @@
-// Elements and keys.
+// HTML elements and keys.
 
 // Return a new element with this text and these attributes.
 export function make(tag, text, attributes = {}) {
@@ -15,18 +15,18 @@ export function findParts(element, prefix, names) {
 
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-// Return rows and columns to go for an arrow key; undefined for any other key.
+// Return the step of an arrow key in rows and columns; undefined for any other key.
 export function arrowStep(event) {
   return ARROWS[event.key];
 }
 
-// Return the places to go in a list for an arrow key: 1 for down and right, -1 for up and left, 0 for any other key.
+// Return the step of an arrow key in a list: 1 for down and right, -1 for up and left, 0 for any other key.
 export function listStep(event) {
   const [rows, columns] = ARROWS[event.key] ?? [0, 0];
   return rows + columns;
 }
 
-// Give the group's one tab stop to `to`. The Tab key reaches one element of a group; arrow keys go on from there.
+// Make `to` the element of its group that the Tab key reaches; arrow keys move within the group.
 export function moveTabStop(from, to) {
   if (from) from.tabIndex = -1;
   if (to) to.tabIndex = 0;

@@ -1,4 +1,4 @@
-// Plotly for the components: the library, what their charts look like, and a view that draws them.
+// Plotly for the components: the library, the layout of their charts, and a view that draws them.
 
 import { readTheme, watchTheme } from "./theme.js";
 
@@ -25,7 +25,7 @@ export function loadPlotly() {
   return window.cnnStudioPlotly;
 }
 
-// Return what every chart's layout begins with.
+// Return the layout settings of every chart.
 export function baseLayout(theme) {
   return { paper_bgcolor: NO_COLOUR, plot_bgcolor: NO_COLOUR, font: { family: theme.font, color: theme.text, size: 12 } };
 }
@@ -41,6 +41,12 @@ export function curveLayout(theme, title, tickformat) {
   };
 }
 
+// Hide the tick labels of a chart without points: Plotly would show arbitrary numbers along its axes.
+export function hideTicksIfEmpty({ xaxis, yaxis }, traces) {
+  const hasPoints = traces.some(({ x }) => x.length);
+  for (const axis of [xaxis, yaxis]) axis.showticklabels = hasPoints;
+}
+
 // Charts that are drawn anew when their data or the theme change. A view has `draw(Plotly, theme)`, which may wait; two drawings never overlap.
 export class ChartView {
   constructor(element, charts) {
@@ -48,7 +54,7 @@ export class ChartView {
     this.stopWatching = watchTheme(element, () => this.onTheme());
   }
 
-  // Milliseconds until the next drawing may begin. What comes in meanwhile is drawn with it.
+  // Milliseconds until the next drawing may begin. Data that arrives until then is part of it.
   get pause() {
     return 0;
   }

@@ -1,9 +1,9 @@
-// Scrolling to what a press has opened, and back.
+// Scrolling to the container that a press has opened, and back.
 
-const TIMEOUT = 10_000; // milliseconds in which it has to appear
+const TIMEOUT = 10_000; // milliseconds until the container has to appear
 const REST = 1000; // milliseconds without a change of its height after which it is complete
 const INTERVAL = 30;
-const BELOW_HEADER = "4.5rem"; // the bar at the top of the page covers what lies higher
+const BELOW_HEADER = "4.5rem"; // the height of the bar at the top of the page
 
 export class Scroller {
   // Scroll to the Streamlit container with this key as soon as it is there, and again while it grows.

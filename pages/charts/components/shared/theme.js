@@ -13,7 +13,7 @@ export function readTheme(element) {
   };
 }
 
-// Call `onChange` whenever the theme at `element` has changed. Return a function that ends this.
+// Call `onChange` whenever the theme at `element` has changed. Return a function that stops it.
 export function watchTheme(element, onChange) {
   const read = () => JSON.stringify(readTheme(element));
   let known = read();

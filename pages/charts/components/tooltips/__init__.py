@@ -1,4 +1,4 @@
-"""Links in the tooltips of a page, within reach of fingers and keyboards."""
+"""Makes links in the tooltips of a page usable by touch and keyboard."""
 
 from pages.charts.components.asset import declare
 
@@ -6,5 +6,5 @@ _tooltips = declare("tooltips")
 
 
 def reach_tooltips() -> None:
-    """Make the links reachable. Call it once on a page."""
+    """Make the links in tooltips reachable. Call it once on a page."""
     _tooltips(key="tooltips", data={})

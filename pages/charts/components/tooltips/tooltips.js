@@ -1,4 +1,4 @@
-// Links in tooltips, for fingers and keyboards. Streamlit closes a tooltip as soon as its question mark loses the focus, so a tap on a link in it comes too
+// Links in tooltips, for touch and keyboard. Streamlit closes a tooltip as soon as its question mark loses the focus, so a tap on a link in it comes too
 // late, and the Tab key cannot reach it. Here a press on such a link leaves the focus where it is, and Enter on the question mark follows the link.
 
 const MARK = "[data-testid=stTooltipHoverTarget] button", LINK = "[data-testid=stTooltipContent] a[href]";

@@ -1,4 +1,4 @@
-"""A chart of parallel coordinates with a least width: on a narrower page it scrolls sideways."""
+"""A chart of parallel coordinates with a minimum width: on a narrower page it scrolls horizontally."""
 
 import json
 
@@ -12,5 +12,5 @@ _wide = declare("wide")
 def wide_chart(figure: go.Figure, least: int, *, alt: str, key: str) -> None:
     """Draw `figure`, at least `least` pixels wide, in the theme's colours. `alt`: its description for screen readers."""
     content = json.loads(figure.to_json())
-    content["layout"].pop("template", None)  # Plotly's own look, 7 kB
+    content["layout"].pop("template", None)  # Plotly's default style, 7 kB
     _wide(key=key, data={"figure": content, "least": least, "alt": alt})

@@ -1,10 +1,10 @@
-// Parallel coordinates with a least width: on a narrower page they scroll sideways. In: a Plotly figure, its least width in pixels and its description.
-// The chart keeps its node when the figure changes.
+// Parallel coordinates with a minimum width: on a narrower page they scroll horizontally. In: a Plotly figure, its minimum width in pixels and its
+// description. The chart's node remains when the figure changes.
 
 import { mount } from "../shared/component.js";
 import { CONFIG, ChartView, NO_COLOUR, baseLayout } from "../shared/plotly.js";
 
-const FAINTEST = 4; // of the theme's sequential colours: those before it can hardly be told from the page
+const FAINTEST = 4; // index in the theme's sequential colours: those before it hardly differ from the background
 
 class WideChart extends ChartView {
   constructor(element) {
@@ -19,7 +19,7 @@ class WideChart extends ChartView {
     const content = JSON.stringify(data);
     if (content === this.content) return;
     Object.assign(this, { data, content });
-    for (const part of [this.frame, this.chart]) part.setAttribute("aria-label", data.alt);
+    for (const node of [this.frame, this.chart]) node.setAttribute("aria-label", data.alt);
     this.drawSoon();
   }
 
@@ -34,7 +34,7 @@ class WideChart extends ChartView {
       trace.line.colorscale = colours.map((colour, place) => [place / (colours.length - 1), colour]);
       Object.assign(trace, { labelfont: { color: theme.text, size: 12 }, tickfont: { color: theme.text, size: 11 }, rangefont: { color: NO_COLOUR, size: 1 } });
     }
-    return Plotly.react(this.chart, data, { ...layout, ...baseLayout(theme), template: {}, width, uirevision: "kept" }, { ...CONFIG, responsive: false });
+    return Plotly.react(this.chart, data, { ...layout, ...baseLayout(theme), template: {}, width, uirevision: "constant" }, { ...CONFIG, responsive: false });
   }
 
   close() {

@@ -11,11 +11,12 @@ from cnn_core.data.source import ImageSet
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.metrics.sampling import spread_over_classes
+from cnn_core.text import percent
 from pages.charts.components.map import Points, PointSelection, show_points
 from pages.charts.image_sheets import Sheet, make_sheet
 from pages.shared.evaluation_results import compute_once, is_computed
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
-from pages.shared.text import percent, plain
+from pages.shared.text import plain
 from pages.views.evaluate.embedding.colours import CLASSES, CORRECTNESS, PREDICTED, TRUTH, colour_points
 from pages.views.evaluate.embedding.details import pin_selected_row, show_pinned, show_selection, show_table
 
