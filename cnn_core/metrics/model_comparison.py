@@ -15,6 +15,7 @@ from scipy.stats import binom
 from cnn_core.errors import RunError
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.intervals import EVIDENCE
+from cnn_core.text import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +107,13 @@ def verdict(comparison: Comparison) -> str:
     """Return the result in a sentence."""
     a, b = comparison.first.accuracy, comparison.second.accuracy
     gained, lost, p = len(comparison.gained), len(comparison.lost), comparison.p
-    changed = f"{gained:,} {'image is' if gained == 1 else 'images are'} correct only with B and {lost:,} only with A"
+    changed = f"{counted(gained, 'image is', 'images are')} correct only with B and {lost:,} only with A"
     if not gained + lost:
         return f"A and B classify the same images correctly: {a:.1%}."
     if p >= EVIDENCE:
-        return f"No evidence that one is better: B {b:.1%} against A {a:.1%}; {changed}, {_format_p(p)}."
+        return f"The accuracies do not differ significantly: {a:.1%} for A, {b:.1%} for B; {changed}, {_format_p(p)}."
     better, high, low = ("B", b, a) if b > a else ("A", a, b)
-    return f"{better} is better: {high:.1%} against {low:.1%}; {changed}, {_format_p(p)}."
+    return f"{better} is significantly more accurate: {high:.1%} against {low:.1%}; {changed}, {_format_p(p)}."
 
 
 def _format_p(p: float) -> str:

@@ -7,7 +7,7 @@ RUN = "0001-digits"
 
 def test_a_report_is_downloaded_and_opens_from_the_disk_without_asking_for_anything(page, chromium, server, watched, tmp_path):
     visit(page, server, "evaluate", f"?run={RUN}&view=Export")
-    page.get_by_role("button", name="Make the report").click()
+    page.get_by_role("button", name="Create report").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download (").click()
     assert download.value.suggested_filename == f"{RUN}-test-report.html"

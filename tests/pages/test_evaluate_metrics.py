@@ -48,7 +48,7 @@ def test_the_figures_are_those_of_the_engine_and_accuracy_has_its_interval(train
         "Top-3 accuracy": f"{top:.2%}",
         "Test loss": f"{evaluation.loss:.4f}",
         "Test images": "359",
-        "Best validation": f"{summary['best_val_accuracy']:.2%}",
+        "Best validation accuracy": f"{summary['best_val_accuracy']:.2%}",
     }
     ends = scipy.stats.binomtest(int(evaluation.is_correct.sum()), 359).proportion_ci(method="wilson")
     assert at.metric[0].delta == f"95 %: {ends.low:.1%} to {ends.high:.1%}"

@@ -150,11 +150,11 @@ def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_t
     assert figures["Accuracy before"] == f"{evaluation_of(own_trained).accuracy:.2%}"
     assert figures["Accuracy after"] == f"{expected.accuracy_after:.2%}" and expected.accuracy_after < expected.accuracy_before
     assert figures["Changed predictions"] == str(len(expected.changed))
-    table = next(frame.value for frame in at.dataframe if "Change, points" in frame.value)
+    table = next(frame.value for frame in at.dataframe if "Change (points)" in frame.value)
     order = order_by_change(expected.class_change)
     assert table["Class"].tolist() == [card.classes[label] for label in order]
     np.testing.assert_allclose(table["After"], expected.class_after[order])
-    assert table["Change, points"].is_monotonic_increasing
+    assert table["Change (points)"].is_monotonic_increasing
     assert "Without **24 channels** of **features.0.0**, test image 7: prediction" in words(at)
     at = press(at, "Restore all")
     assert "Choose channels, then press" in words(at) and at.multiselect[0].value == []

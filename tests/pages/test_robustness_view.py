@@ -82,10 +82,10 @@ def test_measuring_keeps_the_result_and_shows_it_in_other_sessions_without_measu
     assert at.selectbox(key=f"robustness-kind-{RUN}-None-test").value == "blur"
     table = at.dataframe[0].value
     assert table["Corruption"].iloc[0] == "blur" and sorted(table["Corruption"]) == sorted(NAMES)
-    assert table["Mean"].iloc[0] == pytest.approx(100 * (340 - 120) / 359) and table["At 5"].iloc[0] == pytest.approx(
+    assert table["Mean"].iloc[0] == pytest.approx(100 * (340 - 120) / 359) and table["Strength 5"].iloc[0] == pytest.approx(
         100 * 140 / 359
     )
-    assert table["Lost"].tolist() == pytest.approx([100 * 120 / 359] + 6 * [100 * 30 / 359])
+    assert table["Decrease"].tolist() == pytest.approx([100 * 120 / 359] + 6 * [100 * 30 / 359])
     assert not at.exception
 
 
