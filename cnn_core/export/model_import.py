@@ -24,6 +24,7 @@ from cnn_core.inference.confidence import save_calibration
 from cnn_core.models.saving import build_from_state, save_card, save_state
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
+from cnn_core.text import counted
 
 MAX_WEIGHTS_BYTES = 200 * 2**20
 MAX_HEADER_BYTES = 8 * 2**20  # of a safetensors file: names and shapes, and a card
@@ -48,7 +49,7 @@ NO_CARD = "The weights file contains no model card, so the network is unknown. C
 NOT_A_NETWORK = "The model card describes a network that cannot be built. Choose the card that was exported with the weights."
 MISFIT = "The weights do not fit the model card: {reason}. Choose two files that were exported together."
 MISSING = "{count:,} of {total:,} tensors missing, the first is {name}"
-EXTRA = "{count:,} unexpected, the first is “{name}”"
+EXTRA = "{tensors}, the first is “{name}”"
 OTHER_TENSOR = "{name} is {actual}, expected {expected}"
 NOT_FINITE = "The weights are damaged: {name} contains numbers that are not finite. Export the model again."
 NO_PREDICTION = "The model does not predict finite numbers, so it was not imported. Export the model again."
@@ -154,7 +155,7 @@ def _check_tensors(expected: Mapping[str, TensorShape], actual: Mapping[str, Ten
     if missing:
         reason = MISSING.format(count=len(missing), total=len(expected), name=missing[0])
     elif extra:
-        reason = EXTRA.format(count=len(extra), name=extra[0][:80])
+        reason = EXTRA.format(tensors=counted(len(extra), "unexpected tensor"), name=extra[0][:80])
     elif others := [name for name, tensor in expected.items() if actual[name] != tensor]:
         name = others[0]
         reason = OTHER_TENSOR.format(name=name, actual=_describe_tensor(actual[name]), expected=_describe_tensor(expected[name]))

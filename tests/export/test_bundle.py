@@ -87,14 +87,18 @@ def test_the_script_finds_weights_that_were_changed_and_a_model_that_is_missing(
     (copy / "model.onnx").unlink()
     done = check(copy)
     assert (
-        done.returncode == 1 and "model.safetensors: WRONG" in done.stdout and "model.onnx: WRONG, it is missing" in done.stdout
+        done.returncode == 1
+        and "model.safetensors: WRONG" in done.stdout
+        and "model.onnx: WRONG, the file is missing" in done.stdout
     )
 
 
 def test_a_truncated_model_is_a_line_and_no_traceback(copy: Path):
     (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes()[:1000])
     done = check(copy)
-    assert done.returncode == 1 and "model.onnx: WRONG, it cannot be used" in done.stdout and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 1 and "model.onnx: WRONG, the file cannot be loaded" in done.stdout and "Traceback" not in done.stderr
+    )
 
 
 def test_a_bundle_of_weights_alone_is_refused_with_a_sentence(colours_run: Trained):
