@@ -17,6 +17,8 @@ from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.models.saving import load_model
 from pages.charts.ablation import change_bars, order_by_change, prediction_bars
 from pages.charts.heatmaps import PAGE, overlay_heatmap
+from pages.shared.choice import number_message
+from pages.views.evaluate.explain.ablation import NO_CHANNELS
 from pages.views.evaluate.explain.sample import choose_sample
 from pages.views.evaluate.explain.view import DIVERGED
 from tests.helpers import tiny_config, write_pictures
@@ -140,7 +142,7 @@ def test_dead_channels_are_the_engines(trained, open_page):
 def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_trained, open_page):
     weights = own_trained.home.run_folder(RUN) / WEIGHTS
     saved, at = weights.read_bytes(), open_explain_view(open_page, image="7")
-    assert "Choose channels, then press" in words(at)
+    assert NO_CHANNELS in words(at)
     off = tuple(range(24))
     at = press(at.multiselect[0].set_value(list(off)).run(), "Switch off")
     model, card = load_model(own_trained.home.run_folder(RUN), torch.device("cpu"))
@@ -157,7 +159,7 @@ def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_t
     assert table["Change (points)"].is_monotonic_increasing
     assert "Without **24 channels** of **features.0.0**, test image 7: prediction" in words(at)
     at = press(at, "Restore all")
-    assert "Choose channels, then press" in words(at) and at.multiselect[0].value == []
+    assert NO_CHANNELS in words(at) and at.multiselect[0].value == []
     assert weights.read_bytes() == saved
     assert f"Prediction: **{card.classes[expected.predicted_before[7]]}**" in words(at)
 
@@ -233,7 +235,7 @@ def test_fewer_images_are_tried_where_they_are_large(side, count):
 def test_an_index_that_no_image_has_is_told_in_a_sentence_and_the_nearest_is_shown(trained, open_page):
     at = open_explain_view(open_page)
     at.number_input[0].set_value(9999).run()
-    assert any("There is no number 9,999 here: choose one from 0 to 358. The nearest" in caption.value for caption in at.caption)
+    assert any(number_message(9999, 0, 358) in caption.value for caption in at.caption)
     assert at.number_input[0].value == 358 and at.query_params["image"] in ("358", ["358"])
     at.number_input[0].set_value(7).run()
-    assert not any("There is no number" in caption.value for caption in at.caption) and not at.exception
+    assert not any(number_message(9999, 0, 358) in caption.value for caption in at.caption) and not at.exception

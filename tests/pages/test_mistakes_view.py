@@ -158,7 +158,7 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     errors = find_label_errors(found.evaluate(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
     listed = shown(at, key := ticks(DOUBTS, "train", run))
-    monkeypatch.setattr(cross_validation, "prepare", None)  # nothing may be trained from here on
+    monkeypatch.setattr(cross_validation, "make_trainer", None)  # nothing may be trained from here on
     at = press(tick(at, key, listed), f"Relabel {len(listed)} as suggested")
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     put_right = [row for row, label in wrong.items() if labels[row] == label]
@@ -182,7 +182,7 @@ def test_a_picture_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
     run = empty.create(tiny_config(tmp_path / "twins", epochs=1, batch_size=4))
     assert execute(empty, run) == "finished"
     at = open_list(open_page, "Duplicates", run=run)
-    assert "1 pair is in two splits" in words(at)
+    assert "1 pair of duplicates" in words(at)
     at = press(at, "Exclude training image")
     assert NO_DUPLICATES in words(at) and "The data was corrected" in words(at)
     index = ImportedSource(open_source(str(tmp_path / "twins"), empty.home).folder).index

@@ -12,6 +12,7 @@ from cnn_core.data.decoder import MAX_SIDE, read_reduced
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.preprocessing import BLANK
 from pages.charts.components.paste import decode_file
 from pages.shared.choice import number_message
 from pages.shared.data_set_image import SPLIT_LABEL
@@ -66,7 +67,7 @@ def test_several_pictures_are_answered_side_by_side_and_a_refused_file_gets_a_se
         (classifier.classify(read_reduced(content, name).image).ranked[0][0], name) for name, content, _ in files
     ]
     said = [error.value for error in at.error]
-    assert len(said) == 2 and "“notes.png” is not an image" in said[0] and "blank.png" in said[1] and "nothing drawn" in said[1]
+    assert len(said) == 2 and "“notes.png” is not an image" in said[0] and "blank.png" in said[1] and BLANK in said[1]
     (box,) = (box for box in at.selectbox if box.label == CHOOSE_ONE)
     box.select_index(3).run()
     assert [metric.value for metric in at.metric] == [cards(at)[2][0]]
