@@ -18,7 +18,7 @@ from cnn_core.models.saving import load_model
 from pages.charts.ablation import change_bars, order_by_change, prediction_bars
 from pages.charts.heatmaps import PAGE, overlay_heatmap
 from pages.shared.choice import number_message
-from pages.views.evaluate.explain.ablation import NO_CHANNELS
+from pages.views.evaluate.explain.ablation import CHOOSE_CHANNELS
 from pages.views.evaluate.explain.sample import choose_sample
 from pages.views.evaluate.explain.view import DIVERGED
 from tests.helpers import tiny_config, write_pictures
@@ -142,7 +142,7 @@ def test_dead_channels_are_the_engines(trained, open_page):
 def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_trained, open_page):
     weights = own_trained.home.run_folder(RUN) / WEIGHTS
     saved, at = weights.read_bytes(), open_explain_view(open_page, image="7")
-    assert NO_CHANNELS in words(at)
+    assert CHOOSE_CHANNELS in words(at)
     off = tuple(range(24))
     at = press(at.multiselect[0].set_value(list(off)).run(), "Switch off")
     model, card = load_model(own_trained.home.run_folder(RUN), torch.device("cpu"))
@@ -159,7 +159,7 @@ def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_t
     assert table["Change (points)"].is_monotonic_increasing
     assert "Without **24 channels** of **features.0.0**, test image 7: prediction" in words(at)
     at = press(at, "Restore all")
-    assert NO_CHANNELS in words(at) and at.multiselect[0].value == []
+    assert CHOOSE_CHANNELS in words(at) and at.multiselect[0].value == []
     assert weights.read_bytes() == saved
     assert f"Prediction: **{card.classes[expected.predicted_before[7]]}**" in words(at)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 BEFORE = "ablation-before"
-NO_CHANNELS = "Choose the channels to switch off, then press Switch off."
+CHOOSE_CHANNELS = "Choose the channels to switch off, then press Switch off."
 TALLEST = 320  # pixels of a table
 LISTED = 12  # most channels that are listed by index
 HELP = (
@@ -38,7 +38,7 @@ def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: C
     _choose_channels(subject, key)
     ablated: AblatedChannels | None = st.session_state.get(key)
     if ablated is None:
-        st.info(NO_CHANNELS, icon=":material/content_cut:")
+        st.info(CHOOSE_CHANNELS, icon=":material/content_cut:")
         return
     if image:
         _show_image(subject, evaluation.classes, image, ablated)
