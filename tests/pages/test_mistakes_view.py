@@ -16,7 +16,7 @@ from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import load_all_training_images, read_out_of_fold
 from pages.shared.image_grid import PAGE
 from pages.views.evaluate.duplicates import NO_DUPLICATES
-from pages.views.evaluate.label_errors import OWN
+from pages.views.evaluate.label_errors import OWN, SAVED_PREDICTIONS
 from tests.helpers import picture, tiny_config, write_pictures
 
 RUN = "0001-digits"
@@ -163,7 +163,7 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     put_right = [row for row, label in wrong.items() if labels[row] == label]
     assert len(put_right) >= 2  # the third may be among the validation images
-    assert "predictions are saved" in words(at)
+    assert SAVED_PREDICTIONS in words(at)
     assert len(index.corrections.undo()) >= 2 and not [
         row for row, label in wrong.items() if index.records("row = ?", values=(row,))[0].label == label
     ]

@@ -200,7 +200,7 @@ def _describe(at: "Abstention", images: str) -> str:
     wrong = at.count - at.all_correct - int(at.predicted[0] - at.correct[0])
     return (
         f"{lines} The model abstains for {counted(lost + wrong, 'image')}: without the threshold, {lost:,} of these predictions would be correct and "
-        f"{wrong:,} wrong. {at.correct_fraction[0]:.1%} of all correct predictions remain."
+        f"{wrong:,} wrong. {at.correct_fraction[0]:.1%} of the correct predictions remain."
     )
 
 

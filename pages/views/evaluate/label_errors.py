@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 REQUESTED = "label-errors-requested"
 MIN_ACCURACY = 0.6  # below it, most suspected images are mistakes of the model
 QUICK, OWN = "quick settings", "this run's settings"
+SAVED_PREDICTIONS = (
+    "The predictions are from 4-fold cross-validation: four models, each trained without a quarter of the images and evaluated on that quarter. "
+    "They are saved with the run and stay valid when you correct labels."
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,7 @@ def _by_cross_validation(subject: EvaluationSubject) -> FoundLabelErrors | None:
         steps = wait_for_device(get_store(), recipe.device, cross_validate_run(source, subject.folder, recipe))
         found = run_with_progress(steps, f"cross-validation-{subject.run.id}")
         st.session_state.pop(REQUESTED, None)
-    st.caption(
-        "The predictions are from 4-fold cross-validation: four models, each trained without a quarter of the images and evaluated on that quarter. "
-        "They are saved with the run and stay valid when you correct labels."
-    )
+    st.caption(SAVED_PREDICTIONS)
     return _examine_unseen(subject.folder, found.key, source.version, subject.split, found, learned, subject.images())
 
 
