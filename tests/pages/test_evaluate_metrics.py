@@ -113,7 +113,7 @@ def test_a_class_without_images_gets_a_sentence_and_no_figures(own_trained, open
     relabel(own_trained, [3], 4)
     at = open_page("evaluate")
     (note,) = at.info
-    assert "test image of 3:" in note.value
+    assert "test image of 3." in note.value
     row = at.dataframe[0].value.iloc[3]
     assert row["Images"] == 0 and np.isnan([row["Recall"], row["F1"], row["AP"], row["AUC"]]).all() and row["Precision"] == 0
     at.selectbox(key=f"curves-class-{RUN}").set_value(3).run()
