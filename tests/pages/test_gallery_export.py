@@ -27,7 +27,7 @@ def press(at, label):
 
 
 def offered(at):
-    return [button.label for button in at.button if button.label.startswith("Make ")]
+    return [button.label for button in at.button if button.label.startswith("Create ")]
 
 
 def test_every_form_says_what_it_is_for_and_needs_and_nothing_is_made_unasked(trained, open_page):

@@ -58,7 +58,7 @@ def made_up(count=359, plain=340, worst=1):
 def test_before_a_measurement_the_view_says_what_to_press_and_shows_what_strengths_look_like(trained, open_page):
     at = open_view(open_page)
     assert any("all 359 test images" in info.value for info in at.info)
-    assert any("Hendrycks" in caption.value and "our own" in caption.value for caption in at.caption)
+    assert robustness.ABOUT in [caption.value for caption in at.caption] and "Hendrycks" in robustness.ABOUT
     assert charts(at) == [] and strip(at).count("<img") == 1 + STRENGTHS
     assert not at.exception
 
