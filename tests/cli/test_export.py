@@ -31,7 +31,7 @@ def test_a_file_without_a_name_is_named_after_its_run_and_checked(
     monkeypatch.chdir(tmp_path)
     assert main(["export", colours_copy.id, "--format", "pth"]) == 0
     assert (tmp_path / f"{colours_copy.id}.pth").read_bytes() == (colours_copy.folder / WEIGHTS).read_bytes()
-    assert "Checked on 12 test images: same class in all" in capsys.readouterr().out
+    assert "Verified on 12 test images: same predicted classes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("place", ["", "missing/model.pth"], ids=["a folder", "in no folder"])

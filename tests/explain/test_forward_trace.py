@@ -85,7 +85,7 @@ def test_steps_have_the_names_of_their_modules_and_shortcuts_know_what_is_added(
     ]
     addition = next(step for step in steps if step.kind == "addition")
     assert [steps[source].name for source in addition.sources] == ["layer1.0.bn2", "activation"]
-    assert {step.word for step in steps if step.kind == "rearrangement"} == {"pixels left out", "zeros added"}
+    assert {step.word for step in steps if step.kind == "rearrangement"} == {"subsampling", "zero padding"}
 
 
 def test_a_linear_layer_behind_maps_has_a_kernel_that_covers_them():

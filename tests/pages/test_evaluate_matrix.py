@@ -60,8 +60,8 @@ def test_the_matrix_holds_the_counts_in_the_data_sets_order(trained, open_page):
     assert table(at)["counts"] == evaluation.confusion.tolist() and sum(map(sum, table(at)["counts"])) == 359
     assert table(at)["classes"] == list(evaluation.classes) and table(at)["isSingle"] == [True] * 10
     assert table(at)["measure"] == "counts" and table(at)["chosen"] is None
-    at.button_group(key="matrix-measure").set_value("shares").run()
-    assert table(at)["measure"] == "shares"
+    at.button_group(key="matrix-measure").set_value("fractions").run()
+    assert table(at)["measure"] == "fractions"
     assert not at.exception
 
 

@@ -48,7 +48,7 @@ def test_metrics_equal_those_of_cnn_core_and_accuracy_has_an_interval(trained, o
         "Top-3 accuracy": f"{top:.2%}",
         "Test loss": f"{evaluation.loss:.4f}",
         "Test images": "359",
-        "Best validation": f"{summary['best_val_accuracy']:.2%}",
+        "Best validation accuracy": f"{summary['best_val_accuracy']:.2%}",
     }
     ends = scipy.stats.binomtest(int(evaluation.is_correct.sum()), 359).proportion_ci(method="wilson")
     assert at.metric[0].delta == f"95 %: {ends.low:.1%} to {ends.high:.1%}"
@@ -113,7 +113,7 @@ def test_a_class_without_images_gets_a_message_and_no_figures(own_trained, open_
     relabel(own_trained, [3], 4)
     at = open_page("evaluate")
     (note,) = at.info
-    assert "test image of 3:" in note.value
+    assert "test image of 3." in note.value
     row = at.dataframe[0].value.iloc[3]
     assert row["Images"] == 0 and np.isnan([row["Recall"], row["F1"], row["AP"], row["AUC"]]).all() and row["Precision"] == 0
     at.selectbox(key=f"curves-class-{RUN}").set_value(3).run()

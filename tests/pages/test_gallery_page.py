@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.datasets import load_digits
 
 from cnn_core.config.defaults import make_config
-from cnn_core.data.decoder import read_image
+from cnn_core.data.decoder import DAMAGED, ROTATED, UNREADABLE, read_image
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
@@ -151,14 +151,14 @@ def test_an_image_that_lies_on_its_side_is_turned_upright_first(trained, open_pa
     lying = digit().transpose(Image.Transpose.ROTATE_90)
     at = upload(open_page, "phone.jpg", encode(lying, "JPEG", quality=95, exif=exif))
     assert [metric.value for metric in at.metric] == ["0"]
-    assert any("turned upright" in caption.value for caption in at.caption)
+    assert any(ROTATED in caption.value for caption in at.caption)
     assert not at.exception
 
 
 REFUSED = {
-    "text named .png": ("notes.png", lambda: b"these are no pixels", "is not an image that can be read"),
+    "text named .png": ("notes.png", lambda: b"these are no pixels", UNREADABLE),
     "empty": ("empty.png", lambda: b"", "is empty"),
-    "cut short": ("half.png", lambda: encode(digit(), "PNG")[:400], "is damaged or cut short"),
+    "cut short": ("half.png", lambda: encode(digit(), "PNG")[:400], DAMAGED),
     "blank": ("blank.png", lambda: encode(Image.new("L", (64, 64)), "PNG"), "no drawing"),
     "too many pixels": ("bomb.png", lambda: encode(Image.new("1", (9000, 9000)), "PNG"), "million pixels"),
 }

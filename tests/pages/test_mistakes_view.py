@@ -16,7 +16,7 @@ from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import load_all_training_images, read_out_of_fold
 from pages.shared.image_grid import PAGE
 from pages.views.evaluate.duplicates import NO_DUPLICATES
-from pages.views.evaluate.label_errors import OWN
+from pages.views.evaluate.label_errors import OWN, SAVED_PREDICTIONS
 from tests.helpers import noisy_image, tiny_config, write_images
 
 RUN = "0001-digits"
@@ -158,12 +158,12 @@ def test_wrong_training_labels_are_found_and_corrected_without_training_twice(em
     errors = find_label_errors(found.evaluate(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
     listed = shown(at, key := ticks(DOUBTS, "train", run))
-    monkeypatch.setattr(cross_validation, "prepare", None)  # nothing may be trained from here on
+    monkeypatch.setattr(cross_validation, "make_trainer", None)  # nothing may be trained from here on
     at = press(tick(at, key, listed), f"Relabel {len(listed)} as suggested")
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     put_right = [row for row, label in wrong.items() if labels[row] == label]
     assert len(put_right) >= 2  # the third may be among the validation images
-    assert "predictions are saved" in words(at)
+    assert SAVED_PREDICTIONS in words(at)
     assert len(index.corrections.undo()) >= 2 and not [
         row for row, label in wrong.items() if index.records("row = ?", values=(row,))[0].label == label
     ]
@@ -182,7 +182,7 @@ def test_an_image_in_two_splits_is_excluded_from_one(empty, tmp_path, open_page)
     run = empty.create(tiny_config(tmp_path / "twins", epochs=1, batch_size=4))
     assert execute(empty, run) == "finished"
     at = open_list(open_page, "Duplicates", run=run)
-    assert "1 pair is in two splits" in words(at)
+    assert "1 pair of duplicates" in words(at)
     at = press(at, "Exclude training image")
     assert NO_DUPLICATES in words(at) and "The data was corrected" in words(at)
     index = ImportedSource(open_source(str(tmp_path / "twins"), empty.home).folder).index

@@ -12,6 +12,7 @@ from cnn_core.data.decoder import MAX_SIDE, read_reduced
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.preprocessing import BLANK
 from pages.charts.components.paste import decode_file
 from pages.shared.choice import number_message
 from pages.shared.data_set_image import SPLIT_LABEL
@@ -70,7 +71,7 @@ def test_several_images_are_classified_side_by_side_and_a_refused_file_gives_a_m
         len(messages) == 2
         and "“notes.png” is not an image" in messages[0]
         and "blank.png" in messages[1]
-        and "nothing drawn" in messages[1]
+        and BLANK in messages[1]
     )
     (box,) = (box for box in at.selectbox if box.label == CHOOSE_ONE)
     box.select_index(3).run()

@@ -58,7 +58,7 @@ def made_up(count=359, plain=340, worst=1):
 def test_before_a_measurement_the_view_explains_itself_and_shows_the_strengths(trained, open_page):
     at = open_view(open_page)
     assert any("all 359 test images" in info.value for info in at.info)
-    assert any("Hendrycks" in caption.value and "our own" in caption.value for caption in at.caption)
+    assert robustness.ABOUT in [caption.value for caption in at.caption] and "Hendrycks" in robustness.ABOUT
     assert charts(at) == [] and strip(at).count("<img") == 1 + STRENGTHS
     assert not at.exception
 
@@ -82,10 +82,10 @@ def test_a_measurement_is_saved_and_shown_in_other_sessions(own_trained, open_pa
     assert at.selectbox(key=f"robustness-kind-{RUN}-None-test").value == "blur"
     table = at.dataframe[0].value
     assert table["Corruption"].iloc[0] == "blur" and sorted(table["Corruption"]) == sorted(NAMES)
-    assert table["Mean"].iloc[0] == pytest.approx(100 * (340 - 120) / 359) and table["At 5"].iloc[0] == pytest.approx(
+    assert table["Mean"].iloc[0] == pytest.approx(100 * (340 - 120) / 359) and table["Strength 5"].iloc[0] == pytest.approx(
         100 * 140 / 359
     )
-    assert table["Lost"].tolist() == pytest.approx([100 * 120 / 359] + 6 * [100 * 30 / 359])
+    assert table["Decrease"].tolist() == pytest.approx([100 * 120 / 359] + 6 * [100 * 30 / 359])
     assert not at.exception
 
 

@@ -38,7 +38,7 @@ def test_only_chosen_settings_are_shown_as_differing_from_the_defaults():
     assert chosen_settings(make_config(optimizer="sgd")) == {"optimizer": "sgd"}
     config = make_config(epochs=3, dropout=0.5)
     _, read = report(run=facts_of(config))
-    rows = {row[0]: (row[1], row[3]) for row in read.table("Changed from the defaults")}
+    rows = {row[0]: (row[1], row[3]) for row in read.table("Settings that differ from the defaults")}
     assert rows == {"Epochs": ("3", "25"), "Dropout": ("0.5", "0.25")}
     assert not [caption for caption in report(run=facts_of(make_config()))[1].tables if caption.startswith("Changed from")]
 
