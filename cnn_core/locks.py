@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-PROBE_SECONDS = 0.05  # `is_locked` holds a lock for a moment; whoever wants it waits that long before giving up
+ACQUIRE_SECONDS = 0.05  # `is_locked` holds a lock for a moment; whoever wants it waits that long before giving up
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def try_lock(path: Path) -> Iterator[bool]:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     lock = _lock(path)
     try:
-        lock.acquire(timeout=PROBE_SECONDS)
+        lock.acquire(timeout=ACQUIRE_SECONDS)
     except Timeout:
         yield False
         return
@@ -44,4 +44,4 @@ def is_locked(path: Path) -> bool:
 
 def _lock(path: Path) -> FileLock:
     # The file stays: whoever deletes it while another process opens it would let both hold a lock.
-    return FileLock(path, mode=0o644, poll_interval=PROBE_SECONDS / 10, preserve_lock_file=True)
+    return FileLock(path, mode=0o644, poll_interval=ACQUIRE_SECONDS / 10, preserve_lock_file=True)

@@ -13,6 +13,7 @@ from cnn_core.cli.console import Console, run_with_progress
 from cnn_core.data.decoder import read_image
 from cnn_core.errors import DataError, ImageError
 from cnn_core.events import Note
+from cnn_core.text import counted
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
@@ -77,7 +78,7 @@ def _predict_source(args: argparse.Namespace, classifier: "Classifier") -> Comma
     if tally.unread:
         Console().show(
             Note(
-                f"Error: {tally.unread:,} of {tally.answered + tally.unread:,} files could not be classified. See the column “problem” of {args.csv}."
+                f"Error: {tally.unread:,} of {counted(tally.answered + tally.unread, 'file')} could not be classified. See the column “problem” of {args.csv}."
             )
         )
     return CommandResult(_counts(args.csv, tally), _describe(args.csv, tally), 2 if tally.unread else 0)
@@ -97,9 +98,8 @@ def _counts(table: Path, tally: "PredictionSummary") -> dict[str, Any]:
 
 def _describe(table: Path, tally: "PredictionSummary") -> str:
     most = sorted(zip(tally.predicted.tolist(), tally.classes, strict=True), key=lambda pair: -pair[0])[:MAX_CLASSES]
-    images = "image" if tally.answered == 1 else "images"
     lines = [
-        f"{tally.answered:,} {images} classified, {tally.unsure:,} as “I don't know”; {tally.unread:,} files could not be classified"
+        f"{counted(tally.answered, 'image')} classified, {tally.unsure:,} as “I don't know”; {counted(tally.unread, 'file')} could not be classified"
     ]
     lines += [f"{name:<20} {count:>9,}" for count, name in most if count]
     if tally.accuracy is not None:

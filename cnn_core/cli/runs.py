@@ -19,6 +19,7 @@ from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.runs.test_accuracy import reveal_test_accuracy, validation_summary
+from cnn_core.text import counted
 
 NO_RUNS = "No runs yet. Start one with `python -m cnn_core train`."
 
@@ -62,8 +63,9 @@ def _export(args: argparse.Namespace, store: Store, runs: list[Run]) -> CommandR
         write_atomically(path, lambda file: finish(export_runs(store, runs, args.export, file)))
     except OSError as error:
         raise StudioError(f"{path} cannot be written ({error.strerror or error}). Choose another file with --out.") from None
-    text = f"Exported {len(runs):,} run{'' if len(runs) == 1 else 's'} to {path}."
-    return CommandResult({"file": str(path), "runs": [run.id for run in runs]}, text)
+    return CommandResult(
+        {"file": str(path), "runs": [run.id for run in runs]}, f"Exported {counted(len(runs), 'run')} to {path}."
+    )
 
 
 def run_diagnose_command(args: argparse.Namespace, store: Store) -> CommandResult:
@@ -71,12 +73,12 @@ def run_diagnose_command(args: argparse.Namespace, store: Store) -> CommandResul
     run = find_run(store, args.run)
     history = read_history(store, run.id)
     findings = diagnose(history, store.config_in_force(run.id), run.error, run.parent_epoch)
-    nothing = f"No problem found in {run.id}." if history.epochs else f"{run.id} has no completed epoch yet."
-    return CommandResult([_to_json(finding) for finding in findings], "\n".join(map(_finding_line, findings)) or nothing)
+    no_findings = f"No problem found in {run.id}." if history.epochs else f"{run.id} has no completed epoch yet."
+    return CommandResult([_to_json(finding) for finding in findings], "\n".join(map(_finding_line, findings)) or no_findings)
 
 
 def _to_json(finding: Finding) -> dict[str, Any]:
-    """Return the finding under the names that this command has always printed."""
+    """Return the finding with the keys of this command's JSON output."""
     return {"rule": finding.rule, "seen": finding.observation, "remedy": finding.remedy, "changes": finding.changes}
 
 

@@ -12,7 +12,7 @@ from cnn_core.config.schema import FIELDS, TrainConfig, facts
 from cnn_core.errors import SettingError
 
 # Settings that can be changed while a run trains: weights and optimizer state stay valid.
-STEERABLE = (
+CHANGEABLE = (
     "learning_rate",
     "weight_decay",
     "epochs",
@@ -21,7 +21,7 @@ STEERABLE = (
 
 # Settings that a run may change when it continues from another run's state: network, optimizer and images must stay the same.
 BRANCHABLE = (
-    *STEERABLE,
+    *CHANGEABLE,
     "dropout",
     "label_smoothing",
     "clip_norm",
@@ -36,7 +36,7 @@ BRANCHABLE = (
 )
 
 
-def change_config(config: TrainConfig, changes: Mapping[str, Any], allowed: Collection[str] = STEERABLE) -> TrainConfig:
+def change_config(config: TrainConfig, changes: Mapping[str, Any], allowed: Collection[str] = CHANGEABLE) -> TrainConfig:
     """Return `config` with `changes`, checked as a whole. Raises SettingError, also for a setting that is not `allowed` to change."""
     for name in changes:
         if name in FIELDS and name not in allowed:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cnn_core.config.checks import check_together
 from cnn_core.config.schema import FIELDS, TrainConfig
-from cnn_core.config.setting import refusal
+from cnn_core.config.setting import to_setting_error
 from cnn_core.data.catalog import defaults_for
 from cnn_core.data.names import canonical_name
 from cnn_core.models.registry import FAMILIES
@@ -44,7 +44,7 @@ def make_config(**chosen: Any) -> TrainConfig:
     try:
         config = TrainConfig.model_validate({**defaults(data, chosen), **chosen, "data": data})
     except ValidationError as error:
-        raise refusal(TrainConfig, error) from None
+        raise to_setting_error(TrainConfig, error) from None
     check_together(config)
     return config
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from cnn_core.config import setting as settings
 from cnn_core.config.groups import augmentation, hardware, network, regularisation, schedule, training
-from cnn_core.config.setting import SettingFacts, facts_of, label_of, parse_knots, parse_milestones, setting
+from cnn_core.config.setting import SettingMetadata, label_of, metadata_of, parse_knots, parse_milestones, setting
 from cnn_core.data.source import DataInfo
 from cnn_core.models.registry import FAMILIES
 
@@ -92,22 +92,22 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         """The settings that the model takes, by name."""
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
 
-    def images_left(self, info: DataInfo) -> int:
+    def count_training_images(self, info: DataInfo) -> int:
         """Return about how many images are trained on: without a validation split of its own, the data set gives a fraction for validation."""
         return info.train_count if info.val_count else round(info.train_count * (1 - self.validation_share))
 
     def steps_per_epoch(self, info: DataInfo) -> int:
         """Return about how many optimizer steps an epoch takes, before the images are split."""
-        return -(-self.images_left(info) // self.batch_size)
+        return -(-self.count_training_images(info) // self.batch_size)
 
 
 FIELDS = TrainConfig.model_fields
 MODEL_OPTIONS = frozenset(option for family in FAMILIES.values() for option in family.options)
 
 
-def facts(name: str) -> SettingFacts:
+def facts(name: str) -> SettingMetadata:
     """Return unit, group and conditions of setting `name`."""
-    return facts_of(FIELDS[name])
+    return metadata_of(FIELDS[name])
 
 
 def title(name: str) -> str:
@@ -132,6 +132,6 @@ def choices(name: str) -> tuple[str, ...]:
     return get_args(FIELDS[name].annotation)
 
 
-def range_in_words(name: str) -> str:
+def format_range(name: str) -> str:
     """Return the allowed values of setting `name`: "1 to 1,000", "adam, adamw or sgd", "" where anything goes."""
-    return settings.range_in_words(TrainConfig, name)
+    return settings.format_range(TrainConfig, name)

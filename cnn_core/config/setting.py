@@ -15,7 +15,7 @@ from cnn_core.errors import SettingError
 Conditions = dict[str, tuple[Any, ...]]
 
 
-class SettingFacts(NamedTuple):
+class SettingMetadata(NamedTuple):
     """Unit, group and conditions of a field; see `setting`."""
 
     unit: str
@@ -44,19 +44,19 @@ def setting(
     return Field(default, title=title, description=help, json_schema_extra=extra, **cast(dict[str, Any], limits))
 
 
-def facts_of(field: FieldInfo) -> SettingFacts:
+def metadata_of(field: FieldInfo) -> SettingMetadata:
     """Return the facts of a field that `setting` made."""
-    return SettingFacts(**cast(dict[str, Any], field.json_schema_extra))
+    return SettingMetadata(**cast(dict[str, Any], field.json_schema_extra))
 
 
 def label_of(field: FieldInfo) -> str:
     """Return the label: "Rotation (degrees)", "Epochs"."""
-    unit = facts_of(field).unit
+    unit = metadata_of(field).unit
     return f"{field.title} ({unit})" if unit else str(field.title)
 
 
 @cache
-def range_in_words(settings: type[BaseModel], field: str) -> str:
+def format_range(settings: type[BaseModel], field: str) -> str:
     """Return the allowed values of a field: "1 to 1,000", "above 0, at most 10", or "adam, adamw or sgd"; "" where anything goes."""
     schema = _schema(settings)[field]
     low, high = schema.get("minimum"), schema.get("maximum")
@@ -72,7 +72,7 @@ def _schema(settings: type[BaseModel]) -> dict[str, Any]:
     return cast(dict[str, Any], settings.model_json_schema()["properties"])
 
 
-def refusal(settings: type[BaseModel], error: ValidationError) -> SettingError:
+def to_setting_error(settings: type[BaseModel], error: ValidationError) -> SettingError:
     """Return the first error in a ValidationError as a SettingError with the field's title, its range and the refused value."""
     first = error.errors()[0]
     field, value = str(first["loc"][0]), _shown(first["input"])
@@ -89,7 +89,7 @@ def _allowed(settings: type[BaseModel], field: str) -> str:
         most = _schema(settings)[field].get("maxLength", 100)
         return f"a text of 1 to {most:,} characters"
     prefix = "a whole number, " if kind is int else "a number, " if kind is float else "on or off" if kind is bool else ""
-    return prefix + range_in_words(settings, field)
+    return prefix + format_range(settings, field)
 
 
 def _shown(value: Any) -> str:
@@ -100,7 +100,7 @@ def _shown(value: Any) -> str:
         return "a number with thousands of digits"
 
 
-def value_in_words(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """Return a value as text for links, command lines, tables and charts: on or off for a switch, a number that is read back exactly."""
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 

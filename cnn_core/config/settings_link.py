@@ -10,7 +10,7 @@ from typing import Any
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.setting import format_setting
 from cnn_core.data.names import canonical_name
 from cnn_core.errors import SettingError
 from cnn_core.home import SET_NAME
@@ -37,7 +37,7 @@ def settings_query(chosen: Mapping[str, Any]) -> dict[str, str]:
     base = {name: defaults_without_optimizer if name == "optimizer" else defaults for name in chosen if name in FIELDS}
     differs = [name for name in ORDER if name in base and chosen[name] != getattr(base[name], name)]
     return {
-        name: value_in_words(chosen[name])
+        name: format_setting(chosen[name])
         for name in ("data", "model", *(name for name in differs if name not in ("data", "model")))
     }
 

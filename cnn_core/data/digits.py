@@ -12,7 +12,7 @@ from PIL import Image
 from cnn_core.data.source import Split
 from cnn_core.data.splits import stratified_split
 
-TEST_SHARE, SPLIT_SEED = 0.2, 0
+TEST_FRACTION, SPLIT_SEED = 0.2, 0
 SIZE = 32
 
 
@@ -28,5 +28,5 @@ def read_digits(folder: Path) -> dict[Split, tuple[np.ndarray, np.ndarray]]:
 
     digits = load_digits()
     images = np.stack([enlarge(ink) for ink in digits.images])[..., None]
-    train, test = stratified_split(digits.target, TEST_SHARE, SPLIT_SEED)
+    train, test = stratified_split(digits.target, TEST_FRACTION, SPLIT_SEED)
     return {"train": (images[train], digits.target[train]), "test": (images[test], digits.target[test])}

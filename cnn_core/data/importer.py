@@ -42,7 +42,7 @@ SPARE_BYTES = 100 * 2**20  # kept free, also for the index
 SAMPLE_SIZE = 200
 CHUNK_BYTES, MAX_ROWS = 2**22, 1024
 FREE_SPACE = "Free some space, then import again; images that were decoded are not decoded again."
-NO_TEST_IMAGES = "None of the test images can be read."
+UNREADABLE_TEST_IMAGES = "None of the test images can be read."
 Importing = Generator[Progress, None, None]
 Arrays = tuple[np.ndarray, np.ndarray]  # images (N, S, S, C) uint8, labels (N,)
 
@@ -228,7 +228,7 @@ def _check_classes(index: Index, facts: dict[str, Any]) -> None:
     is_test = f"part = {SPLITS.index('test')}"
     if index.count(is_test) and not index.count(f"problem is null and {is_test}"):
         raise DataError(
-            f"{NO_TEST_IMAGES} Save them again as JPEG, PNG, WebP, BMP or GIF, or remove the test folder, so "
+            f"{UNREADABLE_TEST_IMAGES} Save them again as JPEG, PNG, WebP, BMP or GIF, or remove the test folder, so "
             "that a fraction of the training images is used for testing."
         )
 
@@ -239,8 +239,8 @@ def _staging(name: str, home: Home) -> Iterator[Path]:
     folder, target = home.staging_folder(name), home.set_folder(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with try_lock(folder.with_name(f".{name}.lock")) as is_mine:
-            if not is_mine:
+        with try_lock(folder.with_name(f".{name}.lock")) as is_acquired:
+            if not is_acquired:
                 raise BusyError(f"“{name}” is being imported right now. Wait until it is imported, or choose another name.")
             if target.exists():
                 raise DataError(f"There already is a data set “{name}”. Choose another name, or remove that data set first.")

@@ -62,8 +62,8 @@ def remove_set(name: str, home: Home) -> None:
     if not folder.is_dir():
         raise DataError(f"There is no imported data set “{name}”. Check the name.")
     home.staging_folder(name).parent.mkdir(parents=True, exist_ok=True)
-    with try_lock(home.staging_folder(name).with_name(f".{name}.lock")) as is_mine:
-        if not is_mine:
+    with try_lock(home.staging_folder(name).with_name(f".{name}.lock")) as is_acquired:
+        if not is_acquired:
             raise DataError(f"“{name}” is in use right now. Try again in a moment.")
         scratch = home.staging_folder(name).with_name(f".removed-{name}")
         shutil.rmtree(scratch, ignore_errors=True)  # of a removal that was interrupted

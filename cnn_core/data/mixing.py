@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.special import betaincinv
 
-from cnn_core.data.random_draws import RandomDraws, box
+from cnn_core.data.random_draws import RandomDraws, box_mask
 
 Mixed = tuple[torch.Tensor, torch.Tensor]
 Mix = Callable[[torch.Tensor, torch.Tensor, RandomDraws], Mixed]
@@ -53,7 +53,7 @@ class CutMix:
         weight, partner = draw_beta(self.alpha, count, draws), draw_partners(count, draws)
         side = (1 - weight).sqrt()[:, None]  # (N, 1): of the rectangle, as a fraction of the image's
         rows, columns = (
-            box(
+            box_mask(
                 draws.randint(length, count, 1), (side * length).long(), length
             )  # whole pixels, rounded down as in the paper's code
             for length in (height, width)

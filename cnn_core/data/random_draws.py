@@ -37,7 +37,7 @@ class RandomDraws:
 Augmentation = Callable[[torch.Tensor, RandomDraws], torch.Tensor]
 
 
-def box(centres: torch.Tensor, sides: torch.Tensor | int, length: int) -> torch.Tensor:
+def box_mask(centres: torch.Tensor, sides: torch.Tensor | int, length: int) -> torch.Tensor:
     """Which pixels of an axis of `length` pixels a box covers: (N, length) bool. centres: (N, 1), sides: (N, 1) or one for all, pixels."""
     first = centres - sides // 2
     pixel = torch.arange(length, device=centres.device)

@@ -93,7 +93,7 @@ class _Execution:
     def train(self) -> str:
         """Iterate over the events until the training is over ("finished") or is to end ("stopped")."""
         config, folder = self._store.run(self._run).config, self._store.home.run_folder(self._run)
-        training = train_run(config, folder, self._store.home, resume=self._history.seq > 0, steering=self._controls)
+        training = train_run(config, folder, self._store.home, resume=self._history.seq > 0, controls=self._controls)
         with contextlib.closing(training) as events:
             for event in events:
                 if event is None:

@@ -1,7 +1,7 @@
 """Diagnostics: rules over a run's curves that report a problem with its numbers and suggest settings that may help.
 
-In: a history and the current settings. Out: findings; none for a healthy run. Each rule is one function and reports nothing where the numbers are
-not sufficient. What the rules measure is in `signals`, what they suggest in `suggestions`. Importing this module does not import torch.
+In: a history and the current settings. Out: findings; none for a healthy run. Each rule is one function and reports nothing where there are too
+few numbers. What the rules measure is in `signals`, what they suggest in `suggestions`. Importing this module does not import torch.
 """
 
 from collections.abc import Callable
@@ -27,9 +27,8 @@ from cnn_core.training.schedule import make_schedule
 
 DIVERGED = "training diverged"  # part of the message of a DivergedError
 ENOUGH_STEPS = 100  # after the warm-up; models that learn at all have started to by then
-DEAD = (
-    0.5  # of the channels: healthy SimpleCNNs on the digits have 25 to 40 %, those with a far too high learning rate 70 to 93 %
-)
+# Fraction of the channels: healthy SimpleCNNs on the digits have 25 to 40 %, those with a far too high learning rate 70 to 93 %.
+DEAD = 0.5
 DEAD_IMAGES = 50  # a channel that is zero for fewer images may only be a rare one
 FLAT_EPOCHS = 5  # the mean of this many epochs is compared with the mean of as many before
 HIGH_FRACTION = 0.5  # of the peak learning rate: below that a schedule is decaying
@@ -44,14 +43,14 @@ SMOOTH_CHANGES = ("epochs", "learning_rate", "weight_decay")  # changing these d
 
 
 def diagnose(history: History, config: TrainConfig, error: str = "", parent_epoch: int | None = None) -> list[Finding]:
-    """Return the findings of a run (arguments as in DiagnosticCase). A finding is left out where its cause is found too."""
+    """Return the findings of a run (arguments as in DiagnosticCase). A finding is left out where its cause is reported too."""
     case = DiagnosticCase(history, config, error, parent_epoch or 0)
     findings = [finding for rule in RULES if (finding := rule(case))]
-    names = {finding.rule for finding in findings}
+    reported = {finding.rule for finding in findings}
     return [
         replace(f, changes=suggestions.applicable_changes(config, f.changes))
         for f in findings
-        if not names & EFFECT_OF.get(f.rule, set())
+        if not reported & EFFECT_OF.get(f.rule, set())
     ]
 
 
@@ -81,9 +80,9 @@ def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
     jump = find_loss_jump(history, config.batch_size, case.comparable_since(*SMOOTH_CHANGES)) if history.losses else None
     if not jump:
         return None
-    steps, rates = history.report_values("learning_rate")
-    highest = float(rates[: np.searchsorted(steps, jump.high_step) + 1].max())
-    if config.learning_rate < highest * HIGH_FRACTION:  # it was lowered since
+    steps, learning_rates = history.report_values("learning_rate")
+    highest = float(learning_rates[: np.searchsorted(steps, jump.high_step) + 1].max())
+    if config.learning_rate < highest * HIGH_FRACTION:  # it has been lowered since then
         return None
     return Finding(
         "Learning rate too high",
@@ -188,10 +187,12 @@ def class_imbalance(case: DiagnosticCase) -> Finding | None:
     large, small, names = counts.index(max(counts)), counts.index(min(counts)), started.classes
     last = case.history.epochs[-1:]
     accuracy = last[0].class_accuracy[small] if last and last[0].class_accuracy else None
-    known = f" Its validation accuracy is {accuracy:.1%}, that of all {last[0].val_accuracy:.1%}." if accuracy is not None else ""
+    result = (
+        f" Its validation accuracy is {accuracy:.1%}, that of all {last[0].val_accuracy:.1%}." if accuracy is not None else ""
+    )
     return Finding(
         "Class imbalance",
-        f"The largest class, “{names[large]}”, has {counts[large]:,} training images, the smallest, “{names[small]}”, {counts[small]:,}.{known}",
+        f"The largest class, “{names[large]}”, has {counts[large]:,} training images, the smallest, “{names[small]}”, {counts[small]:,}.{result}",
         "Accuracy hides errors on small classes. On the Data page, add images to them or exclude images of large ones.",
     )
 
@@ -199,16 +200,16 @@ def class_imbalance(case: DiagnosticCase) -> Finding | None:
 def weak_class(case: DiagnosticCase) -> Finding | None:
     """One class has a far lower accuracy than the others."""
     last, started = case.history.best, case.started
-    known = [(a, c) for c, a in enumerate(last.class_accuracy) if a is not None] if last else []
+    measured = [(a, c) for c, a in enumerate(last.class_accuracy) if a is not None] if last else []
     if (
         not last
-        or len(known) < 3
+        or len(measured) < 3
         or not started
         or 2 * len(case.history.epochs) < started.epochs
         or not sum(started.class_counts)
     ):
         return None
-    (accuracy, weak), *others = sorted(known)
+    (accuracy, weak), *others = sorted(measured)
     average, spread = mean(a for a, _ in others), stdev(a for a, _ in others)
     images = max(1, round(started.val_count * started.class_counts[weak] / sum(started.class_counts)))
     if average - accuracy < max(WEAK_SPREAD * max(spread, standard_error(average, images)), WEAK_FRACTION * average):
@@ -255,7 +256,7 @@ RULES: tuple[Callable[[DiagnosticCase], Finding | None], ...] = (
     weak_class,
     still_improving,
 )
-# A finding is left out where one of these, its possible causes, is found.
+# A finding is left out where one of these possible causes of it is reported.
 EFFECT_OF = {
     "Learning rate too high": {"Training diverged"},
     "Gradient spikes": {"Training diverged", "Learning rate too high"},

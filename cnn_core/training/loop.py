@@ -24,7 +24,7 @@ from cnn_core.training.compilation import Forward
 from cnn_core.training.correctness import CorrectnessTracker
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
-from cnn_core.training.schedule import GrowingSide, WarmUp
+from cnn_core.training.schedule import ProgressiveResizing, WarmUp
 
 Report = Steps | Epoch | Progress | Note
 
@@ -50,7 +50,7 @@ class Trainer:
     clip_norm: float = 0.0
     ema: float = 0.0
     patience: int = 0
-    side: GrowingSide | None = None
+    resizing: ProgressiveResizing | None = None
     seed: int = 0
     forward: Forward | None = None
     meter: Meter = field(default_factory=Meter)
@@ -101,7 +101,7 @@ class Trainer:
         learning_rate = 0.0
         for images, targets in self.batches:
             learning_rate = self.schedule(self.meter.step)
-            self.optimizer.set_rate(learning_rate)
+            self.optimizer.set_learning_rate(learning_rate)
             self.take_step(images, targets)
             if self.meter.should_report():
                 yield self.meter.report(epoch, learning_rate, self._gradient_norm())
@@ -122,7 +122,7 @@ class Trainer:
         """
         # Dropout draws from torch's global generator, which other threads use too: seeded anew, a step always draws the same numbers.
         torch.manual_seed(self.seed * 1_000_003 + self.meter.step)
-        if self.side and (side := self.side(self.meter.step)) < images.shape[-1]:
+        if self.resizing and (side := self.resizing(self.meter.step)) < images.shape[-1]:
             images = nn.functional.interpolate(images, size=(side, side), mode="bilinear")
         with self.arithmetic.autocast():
             logits = (self.forward or self.model)(images)

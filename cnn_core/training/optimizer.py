@@ -18,7 +18,7 @@ from cnn_core.device import multiplies_bfloat16
 
 
 class Optimizers:
-    """One or several torch optimizers as one. `set_rate` is called before every step."""
+    """One or several torch optimizers as one. `set_learning_rate` is called before every step."""
 
     def __init__(self, parts: Iterable[Optimizer]) -> None:
         self.parts = tuple(parts)
@@ -27,7 +27,7 @@ class Optimizers:
     def param_groups(self) -> list[dict[str, Any]]:
         return [group for part in self.parts for group in part.param_groups]
 
-    def set_rate(self, learning_rate: float) -> None:
+    def set_learning_rate(self, learning_rate: float) -> None:
         for group in self.param_groups:
             group["lr"] = learning_rate * group.get("rate", 1.0)
 

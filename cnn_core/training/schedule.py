@@ -171,7 +171,7 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> WarmUp:
 
 
 @dataclass(frozen=True)
-class GrowingSide:
+class ProgressiveResizing:
     """Progressive resizing (Howard, 2018, in fast.ai's DAWNBench entry): the side of the training images, in pixels, by step.
 
     It grows from `start` to `full` over the first two thirds of `steps`, an eighth of `full` at a time.
@@ -186,13 +186,13 @@ class GrowingSide:
         return min(self.full, max(self.start, int(side / stride) * stride))
 
 
-def make_side(config: TrainConfig, steps_per_epoch: int, image_size: int) -> GrowingSide | None:
+def make_resizing(config: TrainConfig, steps_per_epoch: int, image_size: int) -> ProgressiveResizing | None:
     """How the training images of `config` grow; None where their size does not change."""
     family = FAMILIES[config.model]
     start = max(family.smallest, round(config.start_side * image_size))
     if not family.takes_any_side or start >= image_size:
         return None
-    return GrowingSide(image_size, start, config.epochs * steps_per_epoch)
+    return ProgressiveResizing(image_size, start, config.epochs * steps_per_epoch)
 
 
 def _cosine_between(start: float, end: float, time: float) -> float:

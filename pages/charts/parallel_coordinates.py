@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cnn_core.config.schema import title
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.setting import format_setting
 from cnn_core.runs.comparison import SEED, differing_settings
 from cnn_core.runs.run import Run
 from pages.charts.components.wide import wide_chart
@@ -124,7 +124,7 @@ def _without_overlap(ticks: Sequence[float]) -> list[float]:
 
 
 def _format(value: Any) -> str:
-    text = "–" if value is None else value_in_words(value)
+    text = "–" if value is None else format_setting(value)
     return text if len(text) <= MAX_VALUE_LENGTH else f"…{text[-MAX_VALUE_LENGTH:]}"  # these axes show text as it is, not as HTML
 
 

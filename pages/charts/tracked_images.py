@@ -15,9 +15,9 @@ MAX_NAME_LENGTH = 24
 PredictionsByEpoch = dict[int, tuple[float, ...]]  # the probability of every class, by epoch
 
 
-def predictions_of(probed: Iterable[TrackedPredictions], name: str) -> PredictionsByEpoch:
+def predictions_of(tracked: Iterable[TrackedPredictions], name: str) -> PredictionsByEpoch:
     """Return the predictions for the tracked image `name`."""
-    return {event.epoch: event.probabilities[event.names.index(name)] for event in probed if name in event.names}
+    return {event.epoch: event.probabilities[event.names.index(name)] for event in tracked if name in event.names}
 
 
 def shown_classes(predictions: Mapping[int, Sequence[float]], truth: int = -1, limit: int = MAX_CLASSES) -> list[int]:

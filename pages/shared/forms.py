@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.defaults import BELONGS_TO_OPTIMIZER, make_config
-from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts, has_effect, label, range_in_words
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts, format_range, has_effect, label
 from pages.charts.components.tooltips import reach_tooltips
 from pages.shared.links import glossary_topic, page_file, term_link
 
@@ -103,7 +103,7 @@ def default_value(name: str, chosen: Mapping[str, Any]) -> Any:
 
 def _range_sentence(name: str) -> str:
     """Return the range of a number as a sentence; a box of choices shows its own."""
-    allowed = "" if choices(name) else range_in_words(name)
+    allowed = "" if choices(name) else format_range(name)
     return f"Range: {allowed}." if allowed else ""
 
 

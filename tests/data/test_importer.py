@@ -13,7 +13,7 @@ from PIL import Image
 from cnn_core.data import parallel_decoding
 from cnn_core.data.decoder import to_pixels
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, NO_TEST_IMAGES, ImportOptions, import_arrays, import_files, resplit
+from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, UNREADABLE_TEST_IMAGES, ImportOptions, import_arrays, import_files, resplit
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError
 from cnn_core.home import IMAGES, INDEX, Home
@@ -268,7 +268,7 @@ def test_a_set_that_was_damaged_says_so(folder: Path, home: Home):
 
 def test_a_test_folder_of_bad_files_only_is_refused(home: Home, tmp_path: Path):
     files = {f"train/{name}": content for name, content in good_files().items()} | {"test/cat/1.png": b"", "test/dog/1.png": b""}
-    assert NO_TEST_IMAGES in refused_import(home, write_folder(tmp_path / "pictures", files))
+    assert UNREADABLE_TEST_IMAGES in refused_import(home, write_folder(tmp_path / "pictures", files))
 
 
 def test_facts_can_be_read_by_anyone(folder: Path, home: Home):

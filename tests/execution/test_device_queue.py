@@ -22,14 +22,14 @@ from tests.helpers import drain, start_process, tiny_config
 
 
 def is_its_turn(store: Store, run: str, *, is_worker: bool = False) -> bool:
-    with acquire_device(store, run, is_worker=is_worker) as is_mine:
-        return is_mine
+    with acquire_device(store, run, is_worker=is_worker) as is_acquired:
+        return is_acquired
 
 
 def test_a_device_is_one_runs_at_a_time(store: Store, pictures: Path):
     first, second = (store.create(tiny_config(pictures)) for _ in range(2))
-    with acquire_device(store, first, is_worker=True) as is_mine:
-        assert is_mine and not is_its_turn(store, second, is_worker=True)
+    with acquire_device(store, first, is_worker=True) as is_acquired:
+        assert is_acquired and not is_its_turn(store, second, is_worker=True)
     assert is_its_turn(store, second, is_worker=True)
 
 

@@ -6,7 +6,7 @@ In: the address. Out: terms with their source, links to related terms, and a lin
 
 import streamlit as st
 
-from cnn_core.config.schema import range_in_words
+from cnn_core.config.schema import format_range
 from cnn_core.lessons.glossary import TOPICS, Term, find_terms, read_glossary
 from pages.shared.address import read_address, write_address
 from pages.shared.links import glossary_query, page_file
@@ -131,7 +131,7 @@ def describe_place(term: Term) -> str:
         return term.topic
     if term.name != term.setting:
         return f"Choice · {term.topic}"
-    limits = range_in_words(term.setting)
+    limits = format_range(term.setting)
     return f"Setting · {term.topic} · {limits}" if limits else f"Setting · {term.topic}"
 
 

@@ -111,18 +111,18 @@ def _offer_start(base: TrainConfig, space: Space, sampler: Sampler) -> str | Non
 def _show_estimate(plan: SearchPlan, size: int | None, runs: Sequence[Run]) -> None:
     """Show the number of combinations and trials, and the expected duration where it is known."""
     combinations = "Infinitely many combinations" if size is None else f"{size:,} combinations"
-    trials = f"{plan.goal:,} {'trial' if plan.goal == 1 else 'trials'}"
+    trials = f"{plan.total_trials:,} {'trial' if plan.total_trials == 1 else 'trials'}"
     seconds = trial_seconds(plan.base, runs)
     if seconds is None:
         duration = "The duration of a trial is known after the first one with this data set and model."
     else:
-        duration = f"A trial takes about {format_duration(seconds)}, all of them {format_duration(plan.goal * seconds)}{', less with pruning' if plan.prune else ''}."
+        duration = f"A trial takes about {format_duration(seconds)}, all of them {format_duration(plan.total_trials * seconds)}{', less with pruning' if plan.prune else ''}."
     st.caption(f"{combinations}; {trials}. {duration}")
 
 
 def _start(plan: SearchPlan) -> str | None:
     """Create the search and return its name; a second press of the same button finds it."""
-    studies = get_searches()
+    searches = get_searches()
     try:
         with st.spinner("Checking the settings…"):
             from cnn_core.runs.submit import check_can_start
@@ -130,9 +130,9 @@ def _start(plan: SearchPlan) -> str | None:
             for config in plan.configs_to_check():
                 check_paths(config)
                 check_can_start(config, get_store())
-            return studies.create(plan)
+            return searches.create(plan)
     except SettingError as error:
-        if error.field == "name" and plan.name in studies.names() and studies.plan(plan.name) == plan:
+        if error.field == "name" and plan.name in searches.names() and searches.plan(plan.name) == plan:
             return plan.name
         st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
     except StudioError as error:

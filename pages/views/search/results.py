@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.config.schema import title
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.setting import format_setting
 from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import Search
 from cnn_core.search.space import Range
@@ -153,7 +153,7 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
 
 def format_value(value: Any) -> str:
     """Return a setting's value for a table: six digits, "on" and "off"."""
-    return f"{value:.6g}" if isinstance(value, float) else plain(value_in_words(value))
+    return f"{value:.6g}" if isinstance(value, float) else plain(format_setting(value))
 
 
 def _cell(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.config.schema import TrainConfig, choices, facts, has_effect, label, title
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.setting import format_setting
 from cnn_core.models.registry import FAMILIES
 from cnn_core.search.space import (
     SEARCHABLE,
@@ -127,7 +127,7 @@ def _options(name: str) -> list[Any]:
 
 
 def _option_text(name: str, value: Any) -> str:
-    return FAMILIES[value].title if name == "model" else value_in_words(value)
+    return FAMILIES[value].title if name == "model" else format_setting(value)
 
 
 def _step(suggested: Range) -> float:
