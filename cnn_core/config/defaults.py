@@ -50,7 +50,7 @@ def make_config(**chosen: Any) -> TrainConfig:
 
 
 def defaults(data: str, chosen: dict[str, Any]) -> dict[str, Any]:
-    """Return the defaults for the chosen data set, model and optimizer. The data set's take precedence over the model's, these over the optimizer's."""
+    """Return the defaults for the chosen settings. Those of the data set take precedence over the model's, and these over the optimizer's."""
     model = str(chosen.get("model", defaults_for(data).get("model", FIELDS["model"].default)))
     recipe = dict(FAMILIES[model].defaults) if model in FAMILIES else {}
     recipe_optimizer = recipe.get("optimizer", FIELDS["optimizer"].default)

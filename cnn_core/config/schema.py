@@ -1,7 +1,7 @@
-"""The schema: every setting of a run with its name, range and help, and functions that look these up.
+"""The schema: every setting of a run with its name, range and help, and functions that return these.
 
 The form, the command line, settings files, links and `config.json` are derived from these fields. In: chosen values. Out: a frozen
-`TrainConfig`, or pydantic's ValidationError, which `defaults.make_config` turns into a SettingError. Importing this module does not
+`TrainConfig`, or pydantic's ValidationError, which `defaults.make_config` converts to a SettingError. Importing this module does not
 import torch.
 """
 
@@ -84,7 +84,7 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     @field_validator("channels_last", "compile", mode="before")
     @classmethod
     def read_yaml_switch(cls, value: Any) -> Any:
-        """Read true and false, which YAML makes of on and off without quotes."""
+        """Read true and false: YAML reads on and off without quotes as these."""
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
     @property
@@ -93,11 +93,11 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
 
     def count_training_images(self, info: DataInfo) -> int:
-        """Return about how many images are trained on: without a validation split of its own, the data set gives a fraction for validation."""
+        """Estimate the number of training images: without a validation split in the data set, a fraction of them is used for validation."""
         return info.train_count if info.val_count else round(info.train_count * (1 - self.validation_share))
 
     def steps_per_epoch(self, info: DataInfo) -> int:
-        """Return about how many optimizer steps an epoch takes, before the images are split."""
+        """Estimate the number of optimizer steps of an epoch, before the images are split."""
         return -(-self.count_training_images(info) // self.batch_size)
 
 
@@ -105,13 +105,13 @@ FIELDS = TrainConfig.model_fields
 MODEL_OPTIONS = frozenset(option for family in FAMILIES.values() for option in family.options)
 
 
-def facts(name: str) -> SettingMetadata:
+def metadata(name: str) -> SettingMetadata:
     """Return unit, group and conditions of setting `name`."""
     return metadata_of(FIELDS[name])
 
 
 def title(name: str) -> str:
-    """Return the name of setting `name` as it is shown, without its unit."""
+    """Return the title of setting `name`: its label without the unit."""
     return FIELDS[name].title or name
 
 
@@ -121,17 +121,17 @@ def label(name: str) -> str:
 
 
 def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:
-    """Whether setting `name` changes anything beside the settings `chosen`, which name at least the model."""
+    """Whether setting `name` has an effect together with the settings `chosen`, which contain at least the model."""
     if name in MODEL_OPTIONS and name not in FAMILIES[chosen["model"]].options:
         return False
-    return all(chosen.get(other, FIELDS[other].default) in values for other, values in facts(name).only.items())
+    return all(chosen.get(other, FIELDS[other].default) in values for other, values in metadata(name).only.items())
 
 
 def choices(name: str) -> tuple[str, ...]:
-    """Return the values of a setting that is a choice; empty for others."""
+    """Return the values of a setting that is a choice from a list; empty for others."""
     return get_args(FIELDS[name].annotation)
 
 
 def format_range(name: str) -> str:
-    """Return the allowed values of setting `name`: "1 to 1,000", "adam, adamw or sgd", "" where anything goes."""
+    """Return the allowed values of setting `name`: "1 to 1,000", "adam, adamw or sgd", "" where all values are allowed."""
     return settings.format_range(TrainConfig, name)

@@ -1,6 +1,6 @@
 """Declaring a setting, and describing its range and a refused value.
 
-In: pydantic models whose fields are made with `setting`. Out: labels, ranges and messages for the form, the command line and errors. This
+In: pydantic models whose fields are created with `setting`. Out: labels, ranges and messages for the form, the command line and errors. This
 module contains no setting itself, and importing it does not import torch.
 """
 
@@ -36,7 +36,7 @@ def setting(
     """Return a pydantic field.
 
     title: the label, one to three words. unit: added to the label in brackets where a number means nothing without it. group: the tab of
-    the form. help: what the setting does and when to change it. only: when it has an effect at all; {"optimizer": ("sgd", "muon")} means
+    the form. help: what the setting does and when to change it. only: when it has an effect; {"optimizer": ("sgd", "muon")} means
     with one of these optimizers. limits: pydantic's ge, gt, le, lt, min_length, max_length.
     """
     # pydantic's overloads do not accept limits that are collected in a dictionary.
@@ -45,7 +45,7 @@ def setting(
 
 
 def metadata_of(field: FieldInfo) -> SettingMetadata:
-    """Return the facts of a field that `setting` made."""
+    """Return the metadata of a field that `setting` created."""
     return SettingMetadata(**cast(dict[str, Any], field.json_schema_extra))
 
 
@@ -57,7 +57,7 @@ def label_of(field: FieldInfo) -> str:
 
 @cache
 def format_range(settings: type[BaseModel], field: str) -> str:
-    """Return the allowed values of a field: "1 to 1,000", "above 0, at most 10", or "adam, adamw or sgd"; "" where anything goes."""
+    """Return the allowed values of a field: "1 to 1,000", "above 0, at most 10", or "adam, adamw or sgd"; "" where all values are allowed."""
     schema = _schema(settings)[field]
     low, high = schema.get("minimum"), schema.get("maximum")
     if "enum" in schema:
@@ -93,10 +93,10 @@ def _allowed(settings: type[BaseModel], field: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return the first 80 characters of a value as text that can be printed."""
+    """Return a value as printable text of at most 80 characters."""
     try:
         return str(value)[:80].encode("utf-8", "replace").decode()
-    except ValueError:  # Python does not write out whole numbers of more than 4,300 digits
+    except ValueError:  # Python refuses to convert whole numbers of more than 4,300 digits
         return "a number with thousands of digits"
 
 

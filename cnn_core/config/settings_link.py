@@ -1,6 +1,6 @@
 """Settings as the query of a link: data set, model, and the settings that differ from their defaults. A link is short and readable.
 
-In: settings, or the parameters of a link, which anybody may have written. Out: parameters, or settings with a message for each parameter
+In: settings, or the parameters of a link, which are untrusted. Out: parameters, or settings with a message for each parameter
 that was refused. Importing this module does not import torch.
 """
 
@@ -14,6 +14,7 @@ from cnn_core.config.setting import format_setting
 from cnn_core.data.names import canonical_name
 from cnn_core.errors import SettingError
 from cnn_core.home import SET_NAME
+from cnn_core.text import counted
 
 FIELDS = TrainConfig.model_fields
 FIRST = ("data", "model", "optimizer")  # the defaults of the others depend on these, in this order
@@ -52,15 +53,13 @@ def read_link(parameters: Mapping[str, str]) -> LinkSettings:
         except SettingError as error:
             refused.append(str(error))
     if len(refused) > MAX_MESSAGES:
-        more = len(refused) - MAX_MESSAGES
-        refused[MAX_MESSAGES:] = [
-            f"{more} more {'parameter' if more == 1 else 'parameters'} of the link {'was' if more == 1 else 'were'} refused."
-        ]
+        more = counted(len(refused) - MAX_MESSAGES, "more parameter")
+        refused[MAX_MESSAGES:] = [f"The link has {more} that cannot be used."]
     return LinkSettings(settings, tuple(refused))
 
 
 def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:
-    """Return the value of one parameter, given the settings that were read `before` it. Raises SettingError."""
+    """Return the value of one parameter. before: the settings that were read before it. Raises SettingError."""
     if name not in FIELDS:
         raise SettingError(
             f"There is no setting called “{_beginning(name)}”. Use the names of a settings file.", _beginning(name)
@@ -70,7 +69,7 @@ def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:
             f"{FIELDS[name].title} has {len(text):,} characters in the link. At most {MAX_LENGTH:,} are allowed.", name
         )
     if name == "data" and SET_NAME.fullmatch(text) and canonical_name(text) != text:  # it would be taken for a folder
-        raise SettingError(f"There is no data set “{text}” here. Import it under that name on the Data page.", name)
+        raise SettingError(f"There is no data set “{text}” in this studio. Import it under that name on the Data page.", name)
     base = {other: before[other] for other in FIRST if other in before}
     return getattr(make_config(**{**base, name: text}), name)
 

@@ -2,7 +2,7 @@
 
 In: normalised images (N, C, H, W) float32, their labels (N,) int64, and RandomDraws. Out: images of the same shape, and targets
 (N, classes) float32 that sum to 1, as cross-entropy takes them. The weight is drawn for every image, the partners are a permutation of
-the batch, and nothing waits for the device.
+the batch, and no operation waits for the device.
 """
 
 from collections.abc import Callable
@@ -69,7 +69,7 @@ class CutMix:
 class MixEither:
     """Applies one of several mixes to every image, drawn for each image with equal probability.
 
-    All are computed and one is used: a choice for the whole batch would have to wait for the device.
+    All mixes are computed and one is used: a choice for the whole batch would have to wait for the device.
     """
 
     mixes: tuple[Mix, ...]

@@ -26,9 +26,9 @@ from cnn_core.data.decoder import Fit, read_bytes, read_image, to_pixels
 from cnn_core.data.index.schema import DecodingResult
 from cnn_core.errors import DataError, ImageError
 
-MAX_IN_PROCESS = 1000  # images; so many are decoded before worker processes have started
+MAX_IN_PROCESS = 1000  # images that one process decodes in the time in which worker processes start
 AHEAD = 3  # chunks per worker process, running or waiting
-GREY_SPREAD = 8  # levels between the channels of a grey image, which JPEG does not keep exactly equal
+GREY_SPREAD = 8  # levels between the channels of a grey image, which JPEG compression makes slightly different
 MIN_FALL = 0.15  # standard deviations
 Rows = list[tuple[int, str, Any]]
 
@@ -82,9 +82,9 @@ def decode_all(
 
 
 def _prepare_worker() -> None:
-    """Switch garbage collection off, a tenth of the time, and end this process when the one that started it has ended in any way.
+    """Switch off garbage collection, which takes a tenth of the time, and end this process when its parent has ended.
 
-    Otherwise it would wait for ever, or write into the pixels of a later import.
+    Otherwise it would wait forever, or write into the pixels of a later import.
     """
     gc.disable()
     parent = multiprocessing.parent_process()
@@ -98,7 +98,7 @@ def _prepare_worker() -> None:
 
 
 def decode_rows(options: DecodingOptions, rows: Rows) -> list[DecodingResult]:
-    """Decode neighbouring rows into the memory-mapped file; a file that cannot be read leaves its row black and returns the problem."""
+    """Decode neighbouring rows into the memory-mapped file; the row of a file that cannot be read is black, and its result states the problem."""
     pixels = np.zeros((len(rows), options.size, options.size, options.channels), np.uint8)
     files: list[tuple[str | None, int, int, bytes]] = []
     with ExitStack() as stack:

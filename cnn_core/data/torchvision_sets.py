@@ -1,7 +1,7 @@
 """Arrays of the catalogue's data sets. In: a folder with the downloaded archives. Out: (images, labels) by split.
 
-torchvision reads its own formats from a temporary folder. The archives' checksums were verified after the download, which is what makes
-CIFAR's pickles safe to open.
+torchvision reads its own formats from a temporary folder. The archives' checksums were verified after the download, so that CIFAR's
+pickles are safe to open.
 """
 
 import tarfile

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnn_core.config.defaults import defaults
-from cnn_core.config.schema import TrainConfig, facts, has_effect
+from cnn_core.config.schema import TrainConfig, has_effect, metadata
 from cnn_core.config.setting import format_setting
 from cnn_core.events import Changed
 
@@ -61,7 +61,7 @@ def _describe_change(change: Changed) -> str:
 
 def _row(name: str, value: Any) -> tuple[str, str, str]:
     """Return title, value and unit of a setting."""
-    return _title(name), format_setting(value), facts(name).unit
+    return _title(name), format_setting(value), metadata(name).unit
 
 
 def describe_reproduction(

@@ -13,12 +13,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from cnn_core.config.groups import hardware
-from cnn_core.config.schema import TrainConfig, facts, has_effect, title
+from cnn_core.config.schema import TrainConfig, has_effect, metadata, title
 from cnn_core.config.setting import format_setting, to_setting_error
 from cnn_core.errors import SettingError
 
 # Trials with other images, another data split or other hardware settings cannot be compared.
-NOT_SEARCHABLE = frozenset(name for name in TrainConfig.model_fields if name == "data" or facts(name).group == hardware.GROUP)
+NOT_SEARCHABLE = frozenset(name for name in TrainConfig.model_fields if name == "data" or metadata(name).group == hardware.GROUP)
 SEARCHABLE = tuple(name for name in TrainConfig.model_fields if name not in NOT_SEARCHABLE)
 TEXTS_WITH_COMMAS = ("knots", "drop_at")  # their values are separated by semicolons
 LOG = " log"
@@ -134,7 +134,7 @@ def effective_dimensions(base: TrainConfig, space: Space, chosen: Mapping[str, A
 @cache
 def _controlling_settings() -> frozenset[str]:
     """Return the settings that decide whether others have an effect."""
-    return frozenset({"model"}.union(*(facts(name).only for name in TrainConfig.model_fields)))
+    return frozenset({"model"}.union(*(metadata(name).only for name in TrainConfig.model_fields)))
 
 
 def values_of(dimension: Dimension) -> tuple[Any, ...] | None:

@@ -1,4 +1,4 @@
-"""Augmentation: functions from a batch to a batch, with random numbers for every image, on the device of the batch; and which a run uses.
+"""Augmentation: functions from a batch to a batch, with random numbers for every image, on the device of the batch; and the selection for a run.
 
 In: images (N, C, H, W) uint8 or float32, 0..255, and RandomDraws. Out: images of the same shape; uint8 stays uint8 if pixels only move,
 and becomes float32 if they are blended or change their values. Each is a few tensor operations on the whole batch that never wait for
@@ -175,7 +175,7 @@ class RandomAffine:
 
 
 def hash_integers(numbers: torch.Tensor) -> torch.Tensor:
-    """A pseudo-random 32-bit number for each int64 number, the same on every device (xor, shift and multiply, twice)."""
+    """Return a pseudo-random 32-bit number for each int64 number, the same on every device (xor, shift and multiply, twice)."""
     for _ in range(2):
         numbers = ((numbers >> 16 ^ numbers) * 0x45D9F3B) & 0xFFFFFFFF  # an odd factor below 2^27: int64 does not overflow
     return numbers >> 16 ^ numbers
@@ -192,5 +192,5 @@ def _mirror(images: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
 
 @lru_cache(maxsize=16)
 def _colour(fill: tuple[float, ...], device: torch.device) -> torch.Tensor:
-    """(1, C, 1, 1) float32, copied to the device once: a copy for every batch would wait for the device."""
+    """Return `fill` as (1, C, 1, 1) float32, copied to the device once: a copy for every batch would wait for the device."""
     return torch.tensor(fill, dtype=torch.float32, device=device).view(1, -1, 1, 1)

@@ -1,6 +1,6 @@
-"""When memory runs out: which errors mean that, and which batch size fits.
+"""Errors for lack of memory: recognised, and translated to a message with a batch size that fits.
 
-Out: a InsufficientMemoryError whose message names a batch size that was tried on this machine.
+In: a trainer and a block. Out: a InsufficientMemoryError whose message names a batch size that was tried on this machine.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def translate_out_of_memory(trainer: Trainer, shape: tuple[int, int, int]) -> Iterator[None]:
-    """Turn a failed allocation in the block into a InsufficientMemoryError with the batch size that fits. shape: an image's (C, H, W)."""
+    """Translate a failed allocation in the block to a InsufficientMemoryError with the batch size that fits. shape: an image's (C, H, W)."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

@@ -1,7 +1,7 @@
 """A run from start to end: settings -> data -> batches -> training -> best model -> test accuracy -> figures.
 
 In: a TrainConfig and the run's folder. Out: a generator of events, and the folder's files. Closing the generator stops the run and
-saves its state. Where the events go, and in which process this runs, is not known here.
+saves its state. It does not depend on where the events go or in which process it runs.
 """
 
 from collections.abc import Generator
@@ -87,7 +87,7 @@ def train_run(
 def make_trainer(
     config: TrainConfig, info: DataInfo, images: ImageSet, device: torch.device, validation: ImageSet | None = None
 ) -> tuple[Trainer, ModelCard]:
-    """Return all that training needs, before its first step. Raises DataError or SettingError when the settings do not fit the data."""
+    """Return a new trainer and the card of its model. Raises DataError or SettingError when the settings do not fit the data."""
     training, validation = split_validation(images, config, validation)
     mean, std = channel_statistics(training)
     options = config.model_options
@@ -109,8 +109,8 @@ def make_trainer(
     torch.manual_seed(config.seed)
     model = card.build(weights=options.get("weights", "scratch"))
     if isinstance(model, PreparedModel):
-        every = -(-len(training) // PREPARATION_IMAGES)  # images may be sorted by class
-        sample = torch.from_numpy(training[::every]).permute(0, 3, 1, 2)
+        stride = -(-len(training) // PREPARATION_IMAGES)  # images may be sorted by class
+        sample = torch.from_numpy(training[::stride]).permute(0, 3, 1, 2)
         model.prepare(Normalise(mean, std, torch.device("cpu"))(sample))
     model = arithmetic.place(model)
     batches = training_batches(config, info, training, (mean, std), device)

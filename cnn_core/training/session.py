@@ -1,6 +1,6 @@
 """A training with its run's folder: it resumes from a checkpoint, saves the best weights and the state after every epoch.
 
-In: a trainer and what it was made from; requests to change, save or pause. Out: the trainer's events, and those of the requests.
+In: a trainer, its settings and data; requests to change, save or pause. Out: the trainer's events, and those of the requests.
 """
 
 import copy
@@ -41,9 +41,9 @@ class TrainingSession:
     folder: Path
     controls: TrainingControls
     epochs: list[Epoch] = field(default_factory=list)
-    _write_errors: list[str] = field(default_factory=list)  # messages that were not yet yielded as notes
+    _write_errors: list[str] = field(default_factory=list)  # messages that are not yielded as notes yet
     _tracked_images_error: str = ""
-    _unsaved: nn.Module | None = None  # the best model, while it cannot be written
+    _unsaved: nn.Module | None = None  # the best model, where it could not be written
 
     def resume(self) -> Iterator[Event]:
         """Restore the folder's checkpoint, if there is one. Raises DataError when it was trained on other images."""
@@ -62,7 +62,7 @@ class TrainingSession:
         drop_dynamics_after(self.folder, self.trainer.epochs_done)
         yield Resumed(step=self.trainer.meter.step, epoch=self.trainer.epochs_done)
         if self.trainer.meter.step == self.trainer.epochs_done * len(self.trainer.batches) > 0:
-            yield from self._classify_tracked_images()  # it may have ended between the epoch and these
+            yield from self._classify_tracked_images()  # the run may have ended between the epoch and these predictions
 
     def __iter__(self) -> Iterator[Event | None]:
         """Train to the end; yields None while it is paused. Closing the generator writes a checkpoint."""
@@ -92,7 +92,7 @@ class TrainingSession:
             raise
 
     def _classify_tracked_images(self) -> Iterator[Event]:
-        """Classify the tracked images with the validated model. What prevents it is yielded as a note once."""
+        """Classify the tracked images with the validated model. An error is yielded as a note once."""
         trainer = self.trainer
         try:
             predictions = predict_tracked_images(

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts, format_range, has_effect, label
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, format_range, has_effect, label, metadata
 from cnn_core.config.setting import parse_knots, parse_milestones
 from cnn_core.errors import SettingError
 from cnn_core.models.registry import FAMILIES
@@ -55,15 +55,15 @@ def refusal_of(**chosen: Any) -> SettingError:
 def test_every_setting_has_a_title_a_group_and_a_sentence_of_help(name: str):
     field = FIELDS[name]
     assert field.title and field.title[0].isupper()
-    assert label(name).startswith(field.title) and (facts(name).unit in label(name))
-    assert facts(name).group in (GROUPS if name not in ("data", "model") else ("",))
+    assert label(name).startswith(field.title) and (metadata(name).unit in label(name))
+    assert metadata(name).group in (GROUPS if name not in ("data", "model") else ("",))
     assert is_a_sentence(field.description or "")
 
 
 def test_no_two_settings_have_the_same_title_and_every_group_has_some():
     titles = [field.title for field in FIELDS.values()]
     assert len(set(titles)) == len(titles)
-    assert {facts(name).group for name in FIELDS} == {"", *GROUPS}
+    assert {metadata(name).group for name in FIELDS} == {"", *GROUPS}
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import GROUPS, TrainConfig, facts, format_range, label
+from cnn_core.config.schema import GROUPS, TrainConfig, format_range, label, metadata
 from cnn_core.data.catalog import CATALOG
 from cnn_core.models.registry import FAMILIES
 from pages.shared.data_and_model import FOLDER_TITLE
@@ -67,7 +67,7 @@ def test_every_setting_with_an_effect_is_in_the_tab_of_its_group_with_its_unit_i
             assert not widgets_of(at, name)
             continue
         assert_described(field(at, name), name)
-        (tab,) = [tab for tab in at.tabs if tab.label == facts(name).group]
+        (tab,) = [tab for tab in at.tabs if tab.label == metadata(name).group]
         assert widgets_of(tab, name)
     assert len(at.tabs[0].children) and not at.exception
 

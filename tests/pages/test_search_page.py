@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import MODEL_OPTIONS, facts, title
+from cnn_core.config.schema import MODEL_OPTIONS, metadata, title
 from cnn_core.home import Home
 from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.store import Store
@@ -165,7 +165,7 @@ def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused
 @pytest.mark.parametrize("name", SEARCHABLE)
 def test_what_the_rows_hold_at_first_can_be_searched(name):
     family = next(family.name for family in FAMILIES.values() if name not in MODEL_OPTIONS or name in family.options)
-    needed = {other: values[0] for other, values in facts(name).only.items()}
+    needed = {other: values[0] for other, values in metadata(name).only.items()}
     base = make_config(**{"model": family, "optimizer": "muon"} | needed)
     check_space(base, (Choices(name, tuple(suggest_values(name, base.model_dump()))),))
     if takes_range(name):

@@ -6,7 +6,7 @@ same in every tab and after a restart.
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, facts, has_effect
+from cnn_core.config.schema import TrainConfig, has_effect, metadata
 from cnn_core.config.setting import format_setting
 from cnn_core.lessons.attempts import completed_exercises, latest_attempt
 from cnn_core.lessons.exercises import DIGITS, EXERCISES, Exercise, Variant, find_exercise
@@ -101,7 +101,7 @@ def changed_settings(exercise: Exercise, variant: Variant, data: str = DIGITS) -
 def _with_unit(name: str, value: bool | str | float) -> str:
     if isinstance(value, (bool, str)):
         return format_setting(value)
-    unit = facts(name).unit
+    unit = metadata(name).unit
     return f"{value:g} ({unit})" if unit else f"{value:g}"
 
 
