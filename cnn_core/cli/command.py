@@ -1,4 +1,4 @@
-"""What all commands share: the result of a command, finding a run by its name, and ending at Ctrl-C.
+"""Shared by all commands: the result of a command, finding a run by its name, and ending at Ctrl-C.
 
 In: parsed options. Out: one `CommandResult`, printed as text or as one line of JSON.
 """

@@ -49,6 +49,7 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     @field_validator("model")
     @classmethod
     def check_model(cls, name: str) -> str:
+        """Refuse an unknown model."""
         if name not in FAMILIES:
             raise ValueError(f"must be one of: {', '.join(FAMILIES)}")
         return name
@@ -56,6 +57,7 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     @field_validator("knots", "drop_at")
     @classmethod
     def check_text(cls, text: str, info: Any) -> str:
+        """Refuse knots or milestones that cannot be read."""
         (parse_knots if info.field_name == "knots" else parse_milestones)(text)
         return text
 

@@ -35,6 +35,7 @@ UNSUPPORTED = "its compression method is not supported (only stored and deflated
 OVERLAPS = "it shares its bytes with another file"
 OUTSIDE = "its name leads out of the archive"
 ENCRYPTED_MEMBER = "it is encrypted"
+WRONG_SIZE = "does not have the size that the archive states, or is damaged. Create the archive again."
 UNPRINTABLE = "its name has control characters or marks that change the direction of writing"
 
 
@@ -93,7 +94,7 @@ def read_member(archive: BinaryIO, member: Member) -> bytes:
     if len(data) > MAX_BYTES:
         raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
     if len(data) != member.size or zlib.crc32(data) != member.crc:
-        raise ImageError(f"{name} does not have the size that the archive states, or is damaged. Create the archive again.")
+        raise ImageError(f"{name} {WRONG_SIZE}")
     return data
 
 

@@ -43,6 +43,7 @@ class Worker:
         )
 
     def start(self) -> None:
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 CURVE_POINTS = 2000  # the most older points that are stored
-NEWEST = 4096  # steps that can be removed exactly, and from which an update can be made
+NEWEST = 4096  # the last steps, which are stored unchanged
 Points = tuple[np.ndarray, np.ndarray]  # steps and values, (n,) each
 
 

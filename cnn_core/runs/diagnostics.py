@@ -55,7 +55,7 @@ def diagnose(history: History, config: TrainConfig, error: str = "", parent_epoc
 
 
 def diverged(case: DiagnosticCase) -> Finding | None:
-    """The loss became infinite or NaN."""
+    """Report a loss that became infinite or NaN."""
     if DIVERGED not in case.error:
         return None
     config, observation = case.config, f"{case.error.partition('. ')[0]}. The learning rate was {case.config.learning_rate:g}"
@@ -75,7 +75,7 @@ def diverged(case: DiagnosticCase) -> Finding | None:
 
 
 def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
-    """The loss rose above its first values, or lost most of its improvement."""
+    """Report a loss that rose above its first values, or lost most of its improvement."""
     history, config = case.history, case.config
     jump = find_loss_jump(history, config.batch_size, case.comparable_since(*SMOOTH_CHANGES)) if history.losses else None
     if not jump:
@@ -93,7 +93,7 @@ def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
 
 
 def gradient_spikes(case: DiagnosticCase) -> Finding | None:
-    """Single large gradients set the training back, and gradient clipping is off."""
+    """Report single large gradients after which the loss rose, where gradient clipping is off."""
     spikes = find_spikes(case.history) if not case.config.clip_norm else None
     if not spikes:
         return None
@@ -106,7 +106,7 @@ def gradient_spikes(case: DiagnosticCase) -> Finding | None:
 
 
 def not_learning(case: DiagnosticCase) -> Finding | None:
-    """Validation and training accuracy are both at chance level."""
+    """Report validation and training accuracy that are both at chance level."""
     started, epochs, config = case.started, case.history.epochs, case.config
     chance = chance_accuracy(started) if started else None
     if not started or chance is None or not epochs:
@@ -129,7 +129,7 @@ def not_learning(case: DiagnosticCase) -> Finding | None:
 
 
 def overfitting(case: DiagnosticCase) -> Finding | None:
-    """Validation loss has been rising since an epoch while training loss fell."""
+    """Report a validation loss that has risen since an epoch while training loss fell."""
     rise = find_validation_rise(case.epochs_since_change(*SMOOTH_CHANGES))
     if not rise:
         return None
@@ -143,7 +143,7 @@ def overfitting(case: DiagnosticCase) -> Finding | None:
 
 
 def dead_activations(case: DiagnosticCase) -> Finding | None:
-    """Many channels are zero for every image."""
+    """Report many channels that are zero for every image."""
     last = case.history.epochs[-1] if case.history.epochs else None
     if not last or last.dead is None or last.dead < DEAD or not case.started or case.started.val_count < DEAD_IMAGES:
         return None
@@ -159,7 +159,7 @@ def dead_activations(case: DiagnosticCase) -> Finding | None:
 
 
 def plateau(case: DiagnosticCase) -> Finding | None:
-    """Validation accuracy no longer improves, and the schedule does not lower the learning rate."""
+    """Report a validation accuracy that no longer improves, where the schedule does not lower the learning rate."""
     epochs, started, config = case.epochs_since_change("epochs"), case.started, case.config
     if not started or len(epochs) < 2 * FLAT_EPOCHS or epochs[-1].train_accuracy >= SATURATED:
         return None
@@ -179,7 +179,7 @@ def plateau(case: DiagnosticCase) -> Finding | None:
 
 
 def class_imbalance(case: DiagnosticCase) -> Finding | None:
-    """One class has many times the training images of another."""
+    """Report a class that has many times the training images of another."""
     started = case.started
     counts = started.class_counts if started else ()
     if not started or len(counts) < 2 or max(counts) <= IMBALANCE * min(counts):
@@ -198,7 +198,7 @@ def class_imbalance(case: DiagnosticCase) -> Finding | None:
 
 
 def weak_class(case: DiagnosticCase) -> Finding | None:
-    """One class has a far lower accuracy than the others."""
+    """Report a class that has a far lower accuracy than the others."""
     last, started = case.history.best, case.started
     measured = [(a, c) for c, a in enumerate(last.class_accuracy) if a is not None] if last else []
     if (
@@ -222,7 +222,7 @@ def weak_class(case: DiagnosticCase) -> Finding | None:
 
 
 def still_improving(case: DiagnosticCase) -> Finding | None:
-    """The run is completed and improved until its last epoch."""
+    """Report a completed run that improved until its last epoch."""
     epochs, config = case.history.epochs[-LAST_EPOCHS - 1 :], case.config
     if not case.history.finished or not case.started or len(epochs) < 2 or not epochs[-1].is_best:
         return None

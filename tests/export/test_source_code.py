@@ -20,7 +20,7 @@ def defined(code: str) -> list[str]:
 def test_a_definition_comes_with_all_that_it_uses_and_nothing_else():
     assert defined(source_of(target_of(AlternatingFlip))) == ["RandomDraws", "AlternatingFlip", "hash_integers", "_mirror"]
     cutout = source_of(target_of(Cutout))
-    assert defined(cutout) == ["RandomDraws", "Cutout", "box", "_centres", "_colour"]
+    assert defined(cutout) == ["RandomDraws", "box_mask", "Cutout", "_centres", "_colour"]
     imported = {line for line in cutout.splitlines() if line.startswith(("import", "from"))}
     assert imported == {"from dataclasses import dataclass", "from functools import lru_cache", "import torch"}
     assert "@lru_cache(maxsize=16)\ndef _colour" in cutout and "@dataclass(frozen=True)\nclass Cutout" in cutout

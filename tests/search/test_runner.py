@@ -22,6 +22,7 @@ from cnn_core.search.sampling import sample_trial
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.search_worker import work_on_searches
 from cnn_core.search.space import parse_space
+from cnn_core.search.trial_monitor import PRUNED_NOTE
 from tests.helpers import is_a_sentence, tiny_config
 
 LONG = 500  # epochs, of which a test waits for the first
@@ -90,7 +91,7 @@ def test_a_hopeless_trial_is_ended_early_and_its_run_says_so(searches: SearchSto
     epochs = seen(store, run.id, Epoch)
     assert (trial.state, run.status) == ("pruned", "stopped") and len(epochs) < 10
     assert trial.value == max(epoch.val_accuracy for epoch in epochs)
-    assert f"ended this trial after epoch {len(epochs)}" in seen(store, run.id, Note)[-1].text
+    assert seen(store, run.id, Note)[-1].text == PRUNED_NOTE.format(epoch=len(epochs), value=trial.value)
 
 
 def test_a_cancelled_search_stops_its_trial_and_goes_on_with_it(searches: SearchStore, store: Store, pictures: Path):
