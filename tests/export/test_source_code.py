@@ -38,7 +38,7 @@ def test_a_definition_is_the_module_s_own_text_behind_those_of_the_modules_it_im
 
 def test_a_partial_function_brings_the_function():
     code = source_of("cnn_core.models.resnet:resnet32")
-    assert "resnet32 = partial(_thin_resnet, 5)" in code and "resnet20" not in code and "class ResNet(" in code
+    assert "resnet32 = partial(_narrow_resnet, 5)" in code and "resnet20" not in code and "class ResNet(" in code
 
 
 def test_a_name_that_is_not_defined_is_an_error():
