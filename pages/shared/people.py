@@ -19,6 +19,11 @@ from pages.shared.identity import is_sign_in_on
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
+OWNED_BY_OTHER = "This belongs to {owner}. You can view and use it, but not change it."
+ONLY_TEACHERS = (
+    "Only teachers may use files of the server by their path. Choose a data set by its name, or import your own images."
+)
+
 WEIGHTS_BY_NAME = ("scratch", "pretrained")
 
 
@@ -48,11 +53,7 @@ def is_teacher() -> bool:
 
 def show_owner(owner: str) -> None:
     """Show the owner in place of the controls that only the owner may use."""
-    st.caption(
-        f"This belongs to {plain(owner)}. You can view and use it, but not change it."
-        if owner
-        else "Only a teacher can change this."
-    )
+    st.caption(OWNED_BY_OTHER.format(owner=plain(owner)) if owner else "Only a teacher can change this.")
 
 
 def may_read_paths() -> bool:
@@ -65,6 +66,4 @@ def check_paths(config: TrainConfig) -> None:
     home, weights = get_store().home, config.model_options.get("weights", "scratch")
     has_path = config.data not in (*CATALOG, *imported_sets(home)) or weights not in WEIGHTS_BY_NAME
     if has_path and not may_read_paths():
-        raise RunError(
-            "Only teachers may use files of the server by their path. Choose a data set by its name, or import your own images."
-        )
+        raise RunError(ONLY_TEACHERS)

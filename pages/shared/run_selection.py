@@ -19,7 +19,7 @@ STATUS: dict[str, tuple[str, Colour, str]] = {  # icon, colour and label
     "queued": (":material/hourglass_empty:", "gray", "waiting"),
     "running": (":material/play_circle:", "blue", "training"),
     "paused": (":material/pause_circle:", "violet", "paused"),
-    "finished": (":material/check_circle:", "green", "finished"),
+    "finished": (":material/check_circle:", "green", "completed"),
     "stopped": (":material/stop_circle:", "orange", "stopped"),
     "failed": (":material/error:", "red", "failed"),
     "interrupted": (":material/power_off:", "orange", "interrupted"),

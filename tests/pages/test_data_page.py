@@ -162,7 +162,7 @@ def test_images_are_filtered_by_class_split_and_state(colours, open_page):
     at.selectbox(key="data-class-filter-colours").set_value(0).run()
     assert "11 images" in text_of(at)
     at.button_group(key="data-split").set_value("test").run()
-    assert f"{len(colours.index.records('label = 0 and split = 2'))} images" in text_of(at)
+    assert f"{len(colours.index.records('label = 0 and part = 2'))} images" in text_of(at)
     at.button_group(key="data-state").set_value("Excluded").run()
     assert NO_IMAGES in text_of(at)
 

@@ -19,7 +19,7 @@ const GAUGES = {
   gradient_norm: { title: "gradient norm", format: ".3~g" }, memory: { title: "memory (bytes)", format: ".3~s" }, load: { title: "CPU or GPU use", format: ".0%" },
 };
 const STATUS = {
-  queued: "Queued", running: "Training", paused: "Paused", finished: "Finished", stopped: "Stopped. The best model so far is kept.",
+  queued: "Queued", running: "Training", paused: "Paused", finished: "Completed", stopped: "Stopped. The best model so far is kept.",
   failed: "Failed", interrupted: "Interrupted: the process that trained this run has ended.",
 };
 const ACTIVE = ["queued", "running", "paused"];
