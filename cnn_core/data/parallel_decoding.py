@@ -8,6 +8,7 @@ import gc
 import hashlib
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -52,9 +54,22 @@ def worker_processes(total: int) -> Iterator[ProcessPoolExecutor | None]:
         return
     count = os.cpu_count() or 1
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker) as pool:
-        for _ in range(count):
-            pool.submit(os.getpid)
+        with _hidden_main():
+            for _ in range(count):
+                pool.submit(os.getpid)
         yield pool
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Hide the main module during the block: a process that is spawned runs it first, and in a server it is the script of a page."""
+    main, empty = sys.modules["__main__"], ModuleType("__main__")
+    sys.modules["__main__"] = empty
+    try:
+        yield
+    finally:
+        if sys.modules["__main__"] is empty:  # otherwise a script has begun in another thread
+            sys.modules["__main__"] = main
 
 
 def decode_all(

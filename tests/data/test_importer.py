@@ -1,9 +1,12 @@
 """Importing folders, zips and arrays: pixels, splits and names."""
 
 import json
+import os
 import re
 import shutil
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -116,6 +119,16 @@ def test_worker_processes_read_what_one_process_reads(
     assert are_same(alone, run_import(home, folder, "helped"))
     archive = write_zip(folder.parent / "pictures.zip", good_files(40) | {"cat/broken.png": b"no picture"})
     assert are_same(alone, run_import(home, archive, "zipped"))
+
+
+def test_worker_processes_do_not_run_the_script_that_started_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    script, main = tmp_path / "page.py", ModuleType("__main__")  # as Streamlit sets it while a page runs
+    script.write_text("from pathlib import Path\nPath(__file__).with_suffix('.ran').touch()\n")
+    main.__file__ = str(script)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    with parallel_decoding.worker_processes(parallel_decoding.MAX_IN_PROCESS + 1) as pool:
+        assert pool and pool.submit(os.getpid).result(timeout=60) != os.getpid()
+    assert list(tmp_path.iterdir()) == [script] and sys.modules["__main__"] is main
 
 
 def test_the_original_files_are_only_read(folder: Path, home: Home):
