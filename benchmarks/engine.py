@@ -60,7 +60,7 @@ def engine_steps(trainer: Trainer) -> Generator[int, None, None]:
     trainer.model.train()
     trainer.meter.start_epoch()
     for images, labels in trainer.batches:
-        trainer.optimizer.set_rate(trainer.schedule(trainer.meter.step))
+        trainer.optimizer.set_learning_rate(trainer.schedule(trainer.meter.step))
         trainer.take_step(images, labels)
         if trainer.meter.should_report():
             trainer.meter.report(1, 0.0)

@@ -49,7 +49,7 @@ def bare_steps() -> Generator[int, None, None]:
     """Train without reports; yield the number of images of each step."""
     trainer = random_trainer()
     for images, labels in trainer.batches:
-        trainer.optimizer.set_rate(0.001)
+        trainer.optimizer.set_learning_rate(0.001)
         trainer.take_step(images, labels)
         yield len(labels)
 

@@ -124,14 +124,14 @@ def run_one_search(args: argparse.Namespace, seed: int, prune: bool) -> SearchRe
     from cnn_core.search.runner import run_search
 
     with tempfile.TemporaryDirectory() as folder:
-        store, studies = Store(Home(Path(folder))), SearchStore(Home(Path(folder)))
+        store, searches = Store(Home(Path(folder))), SearchStore(Home(Path(folder)))
         base = make_config(epochs=args.epochs, width=WIDTH, seed=seed)
-        studies.create(SearchPlan(NAME, base, parse_space(SPACE), args.trials, args.sampler, prune, seed))
+        searches.create(SearchPlan(NAME, base, parse_space(SPACE), args.trials, args.sampler, prune, seed))
         start = time.perf_counter()
-        run_search(studies, store, NAME, should_end=lambda: False, wait=lambda: time.sleep(0.01))
-        seconds, trials = time.perf_counter() - start, studies.trials(NAME)
+        run_search(searches, store, NAME, should_end=lambda: False, wait=lambda: time.sleep(0.01))
+        seconds, trials = time.perf_counter() - start, searches.trials(NAME)
         epochs = sum(len(_epochs(store, trial.run)) for trial in trials)
-        best = studies.best(NAME)
+        best = searches.best(NAME)
         assert best and best.value is not None
         result = SearchResult(seconds, best.value, epochs, sum(trial.state == "pruned" for trial in trials))
     print(f"seed {seed}, {'with' if prune else 'without'} pruning: {result}", file=sys.stderr, flush=True)

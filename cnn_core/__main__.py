@@ -36,7 +36,7 @@ def with_store(command: StoreCommand) -> Command:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return the exit status: 0, or 2 where something was refused or failed."""
+    """Run one command and return the exit status: 0, or 2 for an error that the user can correct or a failed run."""
     args = make_parser().parse_args(arguments)
     command: Command = args.command
     try:
@@ -80,14 +80,16 @@ def make_parser() -> argparse.ArgumentParser:
     serve = add_for_run("serve", _serve, "classify images over HTTP with a run's best model")
     add_serve_options(serve)
     diagnose = add_for_run("diagnose", run_diagnose_command, "report problems in a run's curves and what may help", ("doctor",))
-    import_model = add("import-model", _import_model, "create a run from exported weights (safetensors) and their model card")
+    import_model = add(
+        "import-model", with_store(run_import_command), "create a run from exported weights (safetensors) and their model card"
+    )
     add_import_options(import_model)
     runs = add("runs", with_store(run_runs_command), "list the runs, newest first, or export their histories")
     add_runs_options(runs)
     for with_result in (train, search, resume, evaluate, predict, export, serve, diagnose, import_model, runs):
         with_result.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     add_data_command(commands)
-    commands.choices["data"].set_defaults(command=_data)
+    commands.choices["data"].set_defaults(command=run_data_command)
     return parser
 
 
@@ -106,20 +108,12 @@ def _predict(args: argparse.Namespace, store: Store) -> CommandResult:
 
 
 def _export(args: argparse.Namespace, store: Store) -> CommandResult:
-    return CommandResult(*run_export_command(args, store, find_run(store, args.run)))
+    return run_export_command(args, store, find_run(store, args.run))
 
 
 def _serve(args: argparse.Namespace, store: Store) -> CommandResult:
     run = find_run(store, args.run)
     return run_serve_command(args, store, run, lambda text: print(text, file=sys.stderr, flush=True))
-
-
-def _import_model(args: argparse.Namespace) -> CommandResult:
-    return CommandResult(*run_import_command(args))
-
-
-def _data(args: argparse.Namespace) -> CommandResult:
-    return CommandResult(*run_data_command(args))
 
 
 if __name__ == "__main__":

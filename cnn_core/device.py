@@ -1,4 +1,7 @@
-"""Device and arithmetic (number format, memory layout) of a training: the choices by name, and what "auto" means on this machine."""
+"""Device and arithmetic (number format, memory layout) of a training.
+
+In: the values of settings. Out: a device and an Arithmetic, also for the value "auto" on this machine.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,8 +13,8 @@ from torch import nn
 
 from cnn_core.errors import DeviceError
 
-BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")  # of processors with bfloat16 instructions; the others emulate them slowly
-LONG_RUN = 5_000  # optimizer steps from which on compiling on a GPU, which takes half a minute, saves time
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")  # of processors with bfloat16 instructions; others emulate them slowly
+LONG_RUN = 5_000  # optimizer steps; for fewer, compiling on a GPU, which takes half a minute, saves no time
 
 
 def choose_device(name: str) -> torch.device:
@@ -25,7 +28,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def device_id(device: torch.device) -> str:
-    """Return a name for one device of this machine: "cpu", "mps", "cuda-0", "cuda-1". Without a number, CUDA's current one is meant."""
+    """Return a name for one device of this machine: "cpu", "mps", "cuda-0", "cuda-1". Without a number it is CUDA's current device."""
     if device.type != "cuda":
         return device.type
     return f"cuda-{torch.cuda.current_device() if device.index is None else device.index}"
@@ -56,14 +59,14 @@ class Arithmetic:
 
     def place(self, model: nn.Module) -> nn.Module:
         """Move the model to the device in the memory layout, and return it."""
-        return cast(nn.Module, model.to(self.device, memory_format=self.layout))  # type: ignore[call-overload]  # torch documents it
+        return cast(nn.Module, model.to(self.device, memory_format=self.layout))  # type: ignore[call-overload]  # torch documents this call, its types lack it
 
     def __str__(self) -> str:
         return str(self.dtype).removeprefix("torch.")
 
 
 def choose_arithmetic(precision: str, channels_last: str, device: torch.device, *, depthwise: bool = False) -> Arithmetic:
-    """Return what `precision` and `channels_last` mean on `device`. Raises DeviceError for float16 on a CPU.
+    """Return the Arithmetic for `precision` and `channels_last` on `device`. Raises DeviceError for float16 on a CPU.
 
     depthwise: for a model of mostly depthwise convolutions, which take a CPU twice as long in bfloat16.
     """
@@ -77,7 +80,7 @@ def choose_arithmetic(precision: str, channels_last: str, device: torch.device, 
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether `device` has bfloat16 instructions, with which products take at most half the time of float32."""
+    """Whether `device` has bfloat16 instructions, with which matrix products take at most half the time of float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and any(torch.cpu.get_capabilities().get(unit) for unit in BFLOAT16_UNITS)
@@ -90,7 +93,7 @@ def should_compile(choice: str, device: torch.device, steps: int) -> bool:
 
 @contextlib.contextmanager
 def determinism(wanted: bool) -> Iterator[None]:
-    """Use deterministic algorithms during the block, if `wanted`. The switch is torch's and holds for the whole process."""
+    """Use deterministic algorithms during the block, if `wanted`. torch's switch applies to the whole process."""
     before = torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark
     if wanted:
         torch.use_deterministic_algorithms(True, warn_only=True)

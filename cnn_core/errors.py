@@ -1,14 +1,14 @@
 """The errors a user can correct, as one tree. Every message says what happened and what to do.
 
     StudioError
-    ├── SettingError     a setting is unknown, out of range, or impossible together with another
-    ├── DataError        a data set cannot be used: missing, empty, one class only, not downloadable
-    │   ├── ImageError   one image file cannot be read
-    │   └── BusyError    another process is importing the same set
-    ├── DeviceError      the requested device is not on this machine
-    ├── DivergedError    the loss is no longer finite
-    ├── MemoryShortError a batch does not fit into the device's memory
-    └── RunError         a run does not exist, or has no model (yet)
+    ├── SettingError             a setting is unknown, out of range, or impossible together with another
+    ├── DataError                a data set cannot be used: missing, empty, one class only, not downloadable
+    │   ├── ImageError           one image file cannot be read
+    │   └── BusyError            another process is importing the same set
+    ├── DeviceError              the requested device is not on this machine
+    ├── DivergedError            the loss is no longer finite
+    ├── InsufficientMemoryError  a batch does not fit into the device's memory
+    └── RunError                 a run does not exist, or has no model (yet)
 
 Pages show the message; the command line prints it and ends with status 2. Any other exception is an error in the program.
 """
@@ -46,7 +46,7 @@ class DivergedError(StudioError):
     """Training diverged: its loss is no longer finite."""
 
 
-class MemoryShortError(StudioError):
+class InsufficientMemoryError(StudioError):
     """A batch does not fit into the device's memory; the message names a batch size that fits."""
 
 

@@ -19,7 +19,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Note:
-    """A message to the user: something was skipped or converted, or is worth knowing."""
+    """A message to the user: something was skipped or converted, or other information."""
 
     text: str
 
@@ -42,7 +42,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Resumed:
-    """Training continues from its state after step `step` and epoch `epoch`; later events before this one no longer hold."""
+    """Training continues from its state after step `step` and epoch `epoch`; earlier events of later steps are no longer valid."""
 
     step: int
     epoch: int

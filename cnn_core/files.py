@@ -1,4 +1,4 @@
-"""Files that several processes share: a write that leaves the old file or the new one after a crash, and SQLite transactions."""
+"""Files that several processes share: atomic writes and SQLite transactions."""
 
 import os
 import sqlite3
@@ -8,19 +8,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-BUSY_SECONDS = 10  # for so long a transaction waits for another one
+BUSY_SECONDS = 10  # the longest time that a transaction waits for another one
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Replace `path` by what `write` writes. A crash leaves the old file or the new one."""
+    """Replace `path` by a file that `write` fills. After a crash there is the old file or the new one."""
     with replacing(path) as file:
         write(file)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when the block has ended well, and leaves nothing when it has not: temporary file, fsync, rename."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")  # two threads may write the same
+    """Open a temporary file that replaces `path` at the end of the block (fsync, rename) and is deleted where the block raises an error."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")  # two threads may write the same path
     try:
         with scratch.open("wb") as file:
             yield file
@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def transaction(database: Path, refusal: Callable[[sqlite3.Error], Exception]) -> Iterator[sqlite3.Connection]:
-    """One transaction on a connection of its own: committed at the end of the block, rolled back on an error. Raises `refusal(error)`
+    """Run the block as one transaction on a connection of its own: committed at the end of the block, rolled back on an error. Raises `refusal(error)`
     when the database cannot be used."""
     try:
         with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as db, db:

@@ -3,12 +3,14 @@
 studio/
   studio.db              the run store
   data/sets/<set>/       an imported data set: images.npy (one uint8 array) and index.db (class, split and file of each image)
-  data/importing/<set>/  the same while it is being imported
+  data/importing/<set>/  a data set while it is being imported
   data/<name>/           downloaded archives
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
                          learning/, calibration.json, training_curves.png, predictions.png
   searches.db            the searches and their trials; searches/: the locks of search workers
   looks/                 which models were evaluated on which test set
+
+Names of files stay those of earlier versions: probes.npz holds the tracked images, learning/ the training dynamics.
 """
 
 import os
@@ -41,7 +43,7 @@ class Home:
 
     @property
     def database(self) -> Path:
-        """The run store."""
+        """The file of the run store."""
         return self.root / "studio.db"
 
     @property
@@ -51,11 +53,11 @@ class Home:
 
     @property
     def test_set_usage(self) -> Path:
-        """Which models were evaluated on which test set."""
+        """The folder that records which models were evaluated on which test set."""
         return self.root / "looks"
 
     def set_folder(self, name: str) -> Path:
-        """Return the folder of imported data set `name`; raises DataError for anything that is not the name of a data set."""
+        """Return the folder of imported data set `name`; raises DataError for an invalid name, so that no path can be injected."""
         return self.data / "sets" / checked_set_name(name)
 
     def staging_folder(self, name: str) -> Path:
@@ -63,7 +65,7 @@ class Home:
         return self.data / "importing" / checked_set_name(name)
 
     def run_folder(self, run: str) -> Path:
-        """Return the folder of run `run`; raises RunError for anything that is not the id of a run, so that no path can be injected."""
+        """Return the folder of run `run`; raises RunError for an invalid id, so that no path can be injected."""
         if not RUN_ID.fullmatch(run):
             raise RunError(f"“{run[:80]}” is not the name of a run. Names look like 0007-digits.")
         return self.root / "runs" / run

@@ -1,6 +1,6 @@
 """Locks between processes, on files: the operating system releases a lock when its holder dies.
 
-In: a path. Out: whether the block holds the lock, or whether somebody does. Works on Linux, macOS and Windows (through filelock).
+In: a path. Out: whether the block holds the lock, or whether any process does. Works on Linux, macOS and Windows (through filelock).
 """
 
 import errno
@@ -11,20 +11,20 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-PROBE_SECONDS = 0.05  # `is_locked` holds a lock for a moment; whoever wants it waits that long before giving up
+ACQUIRE_SECONDS = 0.05  # the longest time to wait for a lock, since `is_locked` holds it for a moment
 
 
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Hold the lock on the file at `path` for the block; the value is False where somebody else holds it.
+    """Hold the lock on the file at `path` for the block; the value is False where another thread or process holds it.
 
-    The file is created where it is missing. Raises OSError when it cannot be used.
+    The file is created if it is missing. Raises OSError when it cannot be used.
     """
     if not path.parent.is_dir():  # which filelock would create
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     lock = _lock(path)
     try:
-        lock.acquire(timeout=PROBE_SECONDS)
+        lock.acquire(timeout=ACQUIRE_SECONDS)
     except Timeout:
         yield False
         return
@@ -43,5 +43,5 @@ def is_locked(path: Path) -> bool:
 
 
 def _lock(path: Path) -> FileLock:
-    # The file stays: whoever deletes it while another process opens it would let both hold a lock.
-    return FileLock(path, mode=0o644, poll_interval=PROBE_SECONDS / 10, preserve_lock_file=True)
+    # The file stays: if a process deleted it while another opens it, both could hold a lock.
+    return FileLock(path, mode=0o644, poll_interval=ACQUIRE_SECONDS / 10, preserve_lock_file=True)

@@ -1,4 +1,4 @@
-"""CSV tables in which a spreadsheet takes no user's text for a formula. In: rows. Out: lines of a file."""
+"""CSV tables in which text is never read as a formula by a spreadsheet. In: rows. Out: lines of a file."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-# Where a formula may begin: at the start of a cell, and after characters that end a cell in some settings of a spreadsheet.
+# A formula may begin at the start of a cell, and after characters that separate cells in some spreadsheets.
 FORMULA = re.compile(r'(^|[;\t\r\n])(?=[\s"]*[=+\-@＝＋－＠])')
 WriteRow = Callable[[Iterable[Any]], None]
 
@@ -26,5 +26,5 @@ def csv_table(file: BinaryIO) -> Iterator[WriteRow]:
 
 
 def _cell(value: Any) -> Any:
-    """Return a value with an apostrophe before every formula."""
+    """Return a value with an apostrophe before everything that could be a formula."""
     return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value

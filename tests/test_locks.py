@@ -19,17 +19,17 @@ def test_a_lock_has_one_holder_at_a_time(tmp_path: Path):
 
 def test_a_lock_is_released_when_its_process_is_killed(tmp_path: Path):
     script = "import sys, time\nfrom pathlib import Path\nfrom cnn_core.locks import try_lock\n"
-    script += "with try_lock(Path(sys.argv[1])) as is_mine:\n    print(is_mine, flush=True)\n    time.sleep(300)"
+    script += "with try_lock(Path(sys.argv[1])) as is_acquired:\n    print(is_acquired, flush=True)\n    time.sleep(300)"
     process = start_process(Home(tmp_path), "-c", script, str(tmp_path / ".lock"))
     try:
         assert process.stdout and process.stdout.readline() == "True\n"
-        with try_lock(tmp_path / ".lock") as is_mine:
-            assert not is_mine
+        with try_lock(tmp_path / ".lock") as is_acquired:
+            assert not is_acquired
     finally:
         process.kill()
         process.communicate()
-    with try_lock(tmp_path / ".lock") as is_mine:
-        assert is_mine
+    with try_lock(tmp_path / ".lock") as is_acquired:
+        assert is_acquired
 
 
 def test_a_lock_in_a_missing_folder_is_an_error(tmp_path: Path):
@@ -40,8 +40,8 @@ def test_a_lock_in_a_missing_folder_is_an_error(tmp_path: Path):
 def test_is_locked_neither_creates_the_file_nor_blocks_other_holders(tmp_path: Path):
     path = tmp_path / ".lock"
     assert not is_locked(path) and not path.exists()
-    with try_lock(path) as is_mine:
-        assert is_mine and is_locked(path)
+    with try_lock(path) as is_acquired:
+        assert is_acquired and is_locked(path)
     assert not is_locked(path)
 
     def poll(_: int) -> None:
@@ -51,6 +51,6 @@ def test_is_locked_neither_creates_the_file_nor_blocks_other_holders(tmp_path: P
     with ThreadPoolExecutor(2) as threads:
         polls = threads.map(poll, range(2))
         for _ in range(50):
-            with try_lock(path) as is_mine:
-                assert is_mine
+            with try_lock(path) as is_acquired:
+                assert is_acquired
         list(polls)

@@ -1,4 +1,4 @@
-"""What all commands share: the result of a command, finding a run by its name, and stopping at Ctrl-C.
+"""Shared by all commands: the result of a command, finding a run by its name, and ending at Ctrl-C.
 
 In: parsed options. Out: one `CommandResult`, printed as text or as one line of JSON.
 """
@@ -18,7 +18,7 @@ STOPPING = "Stopping after this step; the best model so far is saved. Press Ctrl
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command answers: `value` with --json, else `text`. `status`: the exit status."""
+    """The result of a command: `value` is printed with --json, else `text`. `status`: the exit status."""
 
     value: Any
     text: str
@@ -42,7 +42,7 @@ def find_run(store: Store, name: str) -> Run:
 
 
 class Interrupt:
-    """Within its block, the first SIGINT or SIGTERM only makes it true when called; a second one ends the process as usual."""
+    """Within its block, the first SIGINT or SIGTERM only makes a call return True; a second one ends the process as usual."""
 
     def __init__(self) -> None:
         self._was_received = False

@@ -43,7 +43,7 @@ class Console:
     def wait(self) -> None:
         """Print once that the run waits for another one, and sleep for a moment."""
         if not self._has_waited:
-            self.say(WAITING)
+            self.print_line(WAITING)
             self._has_waited = True
         time.sleep(WAIT_SECONDS)
 
@@ -54,18 +54,18 @@ class Console:
             return
         match event:
             case Started():
-                self.say(
+                self.print_line(
                     f"{event.parameters:,} parameters on {event.device}; {event.train_count:,} training, {event.val_count:,} validation, {event.test_count:,} test images"
                 )
             case Note():
-                self.say(event.text)
+                self.print_line(event.text)
             case Progress():
                 self._redraw(event.done / max(event.total, 1), f"{event.stage} {event.done:,}/{event.total:,}")
             case Steps():
                 self._redraw(self._fraction_done(), self._pace(event))
             case Epoch():
                 best = "  best so far" if event.is_best else ""
-                self.say(
+                self.print_line(
                     f"epoch {event.epoch:>3}  loss {event.train_loss:.3f}  accuracy {event.train_accuracy:.1%}  "
                     f"validation loss {event.val_loss:.3f}  accuracy {event.val_accuracy:.1%}{best}"
                 )
@@ -84,7 +84,7 @@ class Console:
         left = self._history.seconds_left or 0
         return f"epoch {steps.epoch}  loss {steps.loss[-1]:.3f}  {steps.images_per_second:,.0f} images/s  {left // 60:.0f}:{left % 60:02.0f} left"
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line above the progress bar."""
         self.close()
         print(text, file=self._out, flush=True)

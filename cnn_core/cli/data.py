@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cnn_core.cli.command import CommandResult
 from cnn_core.cli.console import run_with_progress
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
@@ -24,8 +25,7 @@ from cnn_core.errors import DataError
 from cnn_core.events import Progress
 from cnn_core.home import Home
 
-Output = tuple[Any, str]  # for --json, and as text
-Action = Callable[[argparse.Namespace, Home], Output]
+Action = Callable[[argparse.Namespace, Home], CommandResult]
 
 
 def add_data_command(commands: Any) -> None:
@@ -64,13 +64,13 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split-seed", type=int, default=0, help="seed that draws this fraction")
 
 
-def run_data_command(args: argparse.Namespace) -> Output:
+def run_data_command(args: argparse.Namespace) -> CommandResult:
     """Run the chosen action. Raises DataError."""
     action: Action = args.action
     return action(args, Home.from_environment())
 
 
-def _list(args: argparse.Namespace, home: Home) -> Output:
+def _list(args: argparse.Namespace, home: Home) -> CommandResult:
     imported = imported_sets(home)
     rows, lines = [], []
     for name in [*CATALOG, *(name for name in imported if name not in CATALOG)]:
@@ -80,10 +80,10 @@ def _list(args: argparse.Namespace, home: Home) -> Output:
             f"{name:<24} {'imported' if is_here else '–':<9} {info.train_count:>9,} + {info.test_count:>7,} images"
             f"  {len(info.classes):>4} classes  {info.image_size}×{info.image_size}  {title}"
         )
-    return rows, "\n".join(lines)
+    return CommandResult(rows, "\n".join(lines))
 
 
-def _get(args: argparse.Namespace, home: Home) -> Output:
+def _get(args: argparse.Namespace, home: Home) -> CommandResult:
     if args.name not in CATALOG:
         raise DataError(f"“{args.name}” is not in the catalogue ({', '.join(CATALOG)}). Check the spelling.")
     source = CatalogSource(CATALOG[args.name], home)
@@ -93,7 +93,7 @@ def _get(args: argparse.Namespace, home: Home) -> Output:
     return _describe_set(args.name, home)
 
 
-def _import(args: argparse.Namespace, home: Home) -> Output:
+def _import(args: argparse.Namespace, home: Home) -> CommandResult:
     from cnn_core.data.importer import ImportOptions, import_files
 
     options = ImportOptions(args.image_size, args.fit, args.colour, args.test_share, args.split_seed)
@@ -101,7 +101,7 @@ def _import(args: argparse.Namespace, home: Home) -> Output:
     return _describe_set(args.name, home)
 
 
-def _check(args: argparse.Namespace, home: Home) -> Output:
+def _check(args: argparse.Namespace, home: Home) -> CommandResult:
     from cnn_core.data.imported import ImportedSource
 
     if args.name not in imported_sets(home):
@@ -124,17 +124,17 @@ def _check(args: argparse.Namespace, home: Home) -> Output:
     lines += ["", f"duplicates: {quality.pairs['same']:,} identical files, {quality.pairs['near']:,} nearly identical images"]
     lines += [f"- {warning}" for warning in quality.warnings]
     lines += [f"skipped: {file.path}: {file.reason}" for file in skipped]
-    return result, "\n".join(lines)
+    return CommandResult(result, "\n".join(lines))
 
 
-def _remove(args: argparse.Namespace, home: Home) -> Output:
+def _remove(args: argparse.Namespace, home: Home) -> CommandResult:
     remove_set(args.name, home)
-    return {"removed": args.name}, f"{args.name} was removed. The original files were not changed."
+    return CommandResult({"removed": args.name}, f"{args.name} was removed. The original files were not changed.")
 
 
-def _describe_set(name: str, home: Home) -> Output:
+def _describe_set(name: str, home: Home) -> CommandResult:
     info = open_source(name, home).info
-    return asdict(info), _describe(name, info)
+    return CommandResult(asdict(info), _describe(name, info))
 
 
 def _describe(name: str, info: DataInfo) -> str:
@@ -146,7 +146,7 @@ def _describe(name: str, info: DataInfo) -> str:
 
 
 def _name_stages(steps: Iterable[Progress]) -> Generator[Progress, None, None]:
-    """Pass an import on; where standard error is no terminal, print a line for each stage."""
+    """Yield the progress of an import; where standard error is not a terminal, print a line for each stage."""
     stage = ""
     for progress in steps:
         if progress.stage != stage and not sys.stderr.isatty():

@@ -78,7 +78,7 @@ def _predict_source(args: argparse.Namespace, classifier: "Classifier") -> Comma
     if tally.unread:
         Console().show(
             Note(
-                f"Error: {tally.unread:,} of {tally.answered + tally.unread:,} files could not be classified. See the column “problem” of {args.csv}."
+                f"Error: {tally.unread:,} of {counted(tally.answered + tally.unread, 'file')} could not be classified. See the column “problem” of {args.csv}."
             )
         )
     return CommandResult(_counts(args.csv, tally), _describe(args.csv, tally), 2 if tally.unread else 0)

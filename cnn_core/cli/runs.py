@@ -72,12 +72,12 @@ def run_diagnose_command(args: argparse.Namespace, store: Store) -> CommandResul
     run = find_run(store, args.run)
     history = read_history(store, run.id)
     findings = diagnose(history, store.config_in_force(run.id), run.error, run.parent_epoch)
-    nothing = f"No problem found in {run.id}." if history.epochs else f"{run.id} has no completed epoch yet."
-    return CommandResult([_to_json(finding) for finding in findings], "\n".join(map(_finding_line, findings)) or nothing)
+    no_findings = f"No problem found in {run.id}." if history.epochs else f"{run.id} has no completed epoch yet."
+    return CommandResult([_to_json(finding) for finding in findings], "\n".join(map(_finding_line, findings)) or no_findings)
 
 
 def _to_json(finding: Finding) -> dict[str, Any]:
-    """Return the finding under the names that this command has always printed."""
+    """Return the finding with the keys of this command's JSON output."""
     return {"rule": finding.rule, "seen": finding.observation, "remedy": finding.remedy, "changes": finding.changes}
 
 

@@ -5,7 +5,7 @@
 --cancel           stop it; it can be resumed                                                        --remove   delete it; its runs stay
 (nothing)          show its state                                                                    --list     show the state of all searches
 
-The process trains trials until the search is done. Ctrl-C cancels the search and keeps its trials; after --join it only leaves the search.
+The process trains trials until the search is done. Ctrl-C cancels the search, whose trials stay; after --join it ends this process only.
 """
 
 import argparse
@@ -57,35 +57,35 @@ def run_search_command(
     args: argparse.Namespace, chosen: dict[str, Any], store: Store, should_end: Callable[[], bool]
 ) -> CommandResult:
     """Run the chosen action and return the state of the search; `chosen`: the settings from options. Raises StudioError."""
-    studies = SearchStore(store.home)
+    searches = SearchStore(store.home)
     if args.list:
-        return _list(studies)
+        return _list(searches)
     if not args.name:
         raise StudioError("Name the search: python -m cnn_core search NAME. To list all searches, add --list.")
     if args.remove:
-        studies.remove(args.name)
-        text = f"Search “{args.name}” was removed. The runs of its trials are kept."
+        searches.remove(args.name)
+        text = f"Search “{args.name}” was removed. The runs of its trials stay."
         return CommandResult({"search": args.name, "status": "removed"}, text)
     if args.cancel:
-        studies.cancel(args.name)
+        searches.cancel(args.name)
     elif args.join:
-        _join(studies, store, args.name, should_end)
+        _join(searches, store, args.name, should_end)
     elif args.resume or args.vary:
-        _start(args, chosen, studies, store)
-        _run(studies, store, args.name, should_end)
-    return _state(studies, args.name)
+        _start(args, chosen, searches, store)
+        _run(searches, store, args.name, should_end)
+    return _state(searches, args.name)
 
 
-def _start(args: argparse.Namespace, chosen: dict[str, Any], studies: SearchStore, store: Store) -> None:
+def _start(args: argparse.Namespace, chosen: dict[str, Any], searches: SearchStore, store: Store) -> None:
     if args.resume and (args.vary or chosen):
         raise SettingError("A search is resumed with its own settings. Leave the settings out, or start another search.", "space")
     if args.resume:
-        studies.resume(args.name, args.trials)
+        searches.resume(args.name, args.trials)
     else:
         base, trials = make_config(**chosen), DEFAULT_TRIALS if args.trials is None else args.trials
         plan = SearchPlan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed)
         _check(plan, store)
-        studies.create(plan)
+        searches.create(plan)
 
 
 def _check(plan: SearchPlan, store: Store) -> None:
@@ -96,21 +96,21 @@ def _check(plan: SearchPlan, store: Store) -> None:
         check_can_start(config, store)
 
 
-def _join(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
-    if studies.status(name) != "searching":
-        raise StudioError(f"Search “{name}” is {studies.search(name).status}. Resume it with --resume.")
-    _train_trials(studies, store, name, should_end)
+def _join(searches: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
+    if searches.status(name) != "searching":
+        raise StudioError(f"Search “{name}” is {searches.search(name).status}. Resume it with --resume.")
+    _train_trials(searches, store, name, should_end)
 
 
-def _run(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
+def _run(searches: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
     """Train trials until the search is done, together with processes that already do."""
-    with try_lock(studies.lock(studies.search(name))):
-        _train_trials(studies, store, name, should_end)
+    with try_lock(searches.lock(searches.search(name))):
+        _train_trials(searches, store, name, should_end)
         if should_end():
-            studies.cancel(name)
+            searches.cancel(name)
 
 
-def _train_trials(studies: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
+def _train_trials(searches: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
     from cnn_core.search.runner import run_search
 
     consoles: dict[str, Console] = {}  # a bar for each run
@@ -121,32 +121,32 @@ def _train_trials(studies: SearchStore, store: Store, name: str, should_end: Cal
 
     def announce(trial: Trial) -> None:
         if trial.state != "running":
-            console.say(_line(trial))
+            console.print_line(_line(trial))
 
-    run_search(studies, store, name, should_end=should_end, wait=console.wait, watch=watch, announce=announce)
+    run_search(searches, store, name, should_end=should_end, wait=console.wait, watch=watch, announce=announce)
 
 
-def _list(studies: SearchStore) -> CommandResult:
-    states = [_state(studies, name, with_importance=False) for name in studies.names()]  # importance takes a second for each
+def _list(searches: SearchStore) -> CommandResult:
+    states = [_state(searches, name, with_importance=False) for name in searches.names()]  # importance takes a second for each
     lines = [state.text.partition("\n")[0] for state in states]
     return CommandResult([state.value for state in states], "\n".join(lines) or NO_SEARCHES)
 
 
-def _state(studies: SearchStore, name: str, *, with_importance: bool = True) -> CommandResult:
-    search, trials = studies.search(name), studies.trials(name)
-    importance = studies.importance(name) if with_importance else {}
+def _state(searches: SearchStore, name: str, *, with_importance: bool = True) -> CommandResult:
+    search, trials = searches.search(name), searches.trials(name)
+    importance = searches.importance(name) if with_importance else {}
     best = best_trial(trials)
     value = {
         "search": name,
         "status": search.status,
-        "trouble": search.trouble,
+        "trouble": search.error,
         "trials": [asdict(trial) for trial in trials],
         "best": asdict(best) if best else None,
         "importance": importance,
     }
     states = ", ".join(f"{count} {state}" for state, count in Counter(trial.state for trial in trials).items())
-    lines = [f"{name}: {search.status}, {len(trials)} of {search.plan.goal} trials{f' ({states})' if states else ''}"]
-    lines += [search.trouble] if search.trouble else []
+    lines = [f"{name}: {search.status}, {len(trials)} of {search.plan.total_trials} trials{f' ({states})' if states else ''}"]
+    lines += [search.error] if search.error else []
     lines += [f"best is trial {best.number}, {_value(best)}: {format_settings(best.settings)} ({best.run})"] if best else []
     if importance:
         lines.append("importance: " + ", ".join(f"{setting} {fraction:.0%}" for setting, fraction in importance.items()))

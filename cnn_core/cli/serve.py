@@ -16,7 +16,7 @@ from cnn_core.text import counted
 
 MAX_MB = 64  # the decoder's own limit
 PUBLIC = (
-    "Warning: anybody who can reach {address} can use this model and read its class names. There is no password and no encryption: "
+    "Warning: all who can reach {address} can use this model and read its class names. There is no password and no encryption: "
     "put a proxy with both in front of it."
 )
 
@@ -34,8 +34,8 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=20, metavar="S", help="time limit for sending an image (default 20)")
 
 
-def run_serve_command(args: argparse.Namespace, store: Store, run: Run, say: Callable[[str], object]) -> CommandResult:
-    """Serve until a signal to end; `say` prints messages for the user. Raises StudioError."""
+def run_serve_command(args: argparse.Namespace, store: Store, run: Run, show: Callable[[str], object]) -> CommandResult:
+    """Serve until a signal to end; `show` prints a message for the user. Raises StudioError."""
     _check(args)
     from cnn_core.device import choose_device
     from cnn_core.inference.classifier import Classifier
@@ -51,16 +51,16 @@ def run_serve_command(args: argparse.Namespace, store: Store, run: Run, say: Cal
     with open_socket(args.host, args.port) as listener:
         address = _address(args.host, listener.getsockname()[1])
         if not is_local:
-            say(PUBLIC.format(address=address))
-        serve(endpoint, listener, lambda: _announce(say, f"Serving {run.id} on {address} (press Ctrl-C to stop)."))
+            show(PUBLIC.format(address=address))
+        serve(endpoint, listener, lambda: _announce(show, f"Serving {run.id} on {address} (press Ctrl-C to stop)."))
     health = endpoint.health()
     return CommandResult(
         health, f"Classified {counted(health['answered'], 'image')}, refused {counted(health['refused'], 'request')}."
     )
 
 
-def _announce(say: Callable[[str], object], text: str) -> None:
-    say(text)
+def _announce(show: Callable[[str], object], text: str) -> None:
+    show(text)
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """`python -m cnn_core train` and `resume RUN`: train a run in this process.
 
 --config FILE   settings from a JSON or YAML file
---SETTING …     one option for each setting, made from the schema; options win over the file
+--SETTING …     one option for each setting of the schema; options override the file
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Any
 from cnn_core.cli.command import CommandResult, Interrupt, find_run
 from cnn_core.cli.console import Console
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import TrainConfig, range_in_words
+from cnn_core.config.schema import TrainConfig, format_range
 from cnn_core.config.settings_file import read_settings
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import Run
@@ -33,7 +33,7 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
 def _add_setting(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the option for one setting: `--batch-size VALUE`, `--flip`, `--no-flip`. TrainConfig checks the value, not argparse."""
     field = TrainConfig.model_fields[name]
-    allowed = range_in_words(name)
+    allowed = format_range(name)
     text = f"{field.description} ({allowed + '; ' if allowed else ''}default {field.default})"
     kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if field.annotation is bool else {"metavar": "VALUE"}
     parser.add_argument(f"--{name.replace('_', '-')}", default=None, help=text, **kind)
@@ -49,7 +49,7 @@ def run_train_command(args: argparse.Namespace, store: Store) -> CommandResult:
     """Train a new run. Raises StudioError where the settings are refused; then there is no run."""
     from cnn_core.runs.submit import submit
 
-    with ExitStack() as held:  # before anybody else can see the run
+    with ExitStack() as held:  # the run is locked before another process can see it
         config = make_config(**read_setting_options(args))
         run = submit(config, store, prepare=lambda run, folder: held.enter_context(hold(folder)))
         return _train(store, run)
@@ -80,7 +80,7 @@ def _train(store: Store, run: str) -> CommandResult:
 
 
 def _describe_result(store: Store, run: Run) -> str:
-    """Return the final figures of a run that has ended, as text."""
+    """Return the metrics of a run that has ended, as text."""
     summary = run.summary
     if not summary:
         return f"{run.id} {run.status} before the first step"

@@ -1,4 +1,4 @@
-"""Which settings can be changed while a run trains, and which when a new run continues from another run's state.
+"""The settings that can be changed while a run trains, and those that a branched run can change.
 
 In: a TrainConfig and new values. Out: another TrainConfig, or a SettingError. Importing this module does not import torch.
 """
@@ -8,20 +8,20 @@ from typing import Any
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.groups import augmentation
-from cnn_core.config.schema import FIELDS, TrainConfig, facts
+from cnn_core.config.schema import FIELDS, TrainConfig, metadata
 from cnn_core.errors import SettingError
 
 # Settings that can be changed while a run trains: weights and optimizer state stay valid.
-STEERABLE = (
+CHANGEABLE = (
     "learning_rate",
     "weight_decay",
     "epochs",
-    *(name for name in FIELDS if facts(name).group == augmentation.GROUP),
+    *(name for name in FIELDS if metadata(name).group == augmentation.GROUP),
 )
 
 # Settings that a run may change when it continues from another run's state: network, optimizer and images must stay the same.
 BRANCHABLE = (
-    *STEERABLE,
+    *CHANGEABLE,
     "dropout",
     "label_smoothing",
     "clip_norm",
@@ -36,7 +36,7 @@ BRANCHABLE = (
 )
 
 
-def change_config(config: TrainConfig, changes: Mapping[str, Any], allowed: Collection[str] = STEERABLE) -> TrainConfig:
+def change_config(config: TrainConfig, changes: Mapping[str, Any], allowed: Collection[str] = CHANGEABLE) -> TrainConfig:
     """Return `config` with `changes`, checked as a whole. Raises SettingError, also for a setting that is not `allowed` to change."""
     for name in changes:
         if name in FIELDS and name not in allowed:

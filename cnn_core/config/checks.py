@@ -1,4 +1,4 @@
-"""Checks of combinations of settings."""
+"""Checks of combinations of settings. In: a TrainConfig. Out: a SettingError for settings that exclude each other."""
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import SettingError

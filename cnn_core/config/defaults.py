@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cnn_core.config.checks import check_together
 from cnn_core.config.schema import FIELDS, TrainConfig
-from cnn_core.config.setting import refusal
+from cnn_core.config.setting import to_setting_error
 from cnn_core.data.catalog import defaults_for
 from cnn_core.data.names import canonical_name
 from cnn_core.models.registry import FAMILIES
@@ -44,13 +44,13 @@ def make_config(**chosen: Any) -> TrainConfig:
     try:
         config = TrainConfig.model_validate({**defaults(data, chosen), **chosen, "data": data})
     except ValidationError as error:
-        raise refusal(TrainConfig, error) from None
+        raise to_setting_error(TrainConfig, error) from None
     check_together(config)
     return config
 
 
 def defaults(data: str, chosen: dict[str, Any]) -> dict[str, Any]:
-    """Return the defaults for the chosen data set, model and optimizer. The data set's take precedence over the model's, these over the optimizer's."""
+    """Return the defaults for the chosen settings. Those of the data set take precedence over the model's, and these over the optimizer's."""
     model = str(chosen.get("model", defaults_for(data).get("model", FIELDS["model"].default)))
     recipe = dict(FAMILIES[model].defaults) if model in FAMILIES else {}
     recipe_optimizer = recipe.get("optimizer", FIELDS["optimizer"].default)

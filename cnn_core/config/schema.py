@@ -1,7 +1,7 @@
-"""The schema: every setting of a run with its name, range and help, and functions that look these up.
+"""The schema: every setting of a run with its name, range and help, and functions that return these.
 
 The form, the command line, settings files, links and `config.json` are derived from these fields. In: chosen values. Out: a frozen
-`TrainConfig`, or pydantic's ValidationError, which `defaults.make_config` turns into a SettingError. Importing this module does not
+`TrainConfig`, or pydantic's ValidationError, which `defaults.make_config` converts to a SettingError. Importing this module does not
 import torch.
 """
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from cnn_core.config import setting as settings
 from cnn_core.config.groups import augmentation, hardware, network, regularisation, schedule, training
-from cnn_core.config.setting import SettingFacts, facts_of, label_of, parse_knots, parse_milestones, setting, value_in_words
+from cnn_core.config.setting import SettingMetadata, format_setting, label_of, metadata_of, parse_knots, parse_milestones, setting
 from cnn_core.data.source import DataInfo
 from cnn_core.models.registry import FAMILIES
 
@@ -49,6 +49,7 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     @field_validator("model")
     @classmethod
     def check_model(cls, name: str) -> str:
+        """Refuse an unknown model."""
         if name not in FAMILIES:
             raise ValueError(f"must be one of: {', '.join(FAMILIES)}")
         return name
@@ -56,6 +57,7 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     @field_validator("knots", "drop_at")
     @classmethod
     def check_text(cls, text: str, info: Any) -> str:
+        """Refuse knots or milestones that cannot be read."""
         (parse_knots if info.field_name == "knots" else parse_milestones)(text)
         return text
 
@@ -84,7 +86,7 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     @field_validator("channels_last", "compile", mode="before")
     @classmethod
     def read_yaml_switch(cls, value: Any) -> Any:
-        """Read true and false, which YAML makes of on and off without quotes."""
+        """Read true and false: YAML reads on and off without quotes as these."""
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
     @property
@@ -92,26 +94,26 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         """The settings that the model takes, by name."""
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
 
-    def images_left(self, info: DataInfo) -> int:
-        """Return about how many images are trained on: without a validation split of its own, the data set gives a fraction for validation."""
+    def count_training_images(self, info: DataInfo) -> int:
+        """Estimate the number of training images: without a validation split in the data set, a fraction of them is used for validation."""
         return info.train_count if info.val_count else round(info.train_count * (1 - self.validation_share))
 
     def steps_per_epoch(self, info: DataInfo) -> int:
-        """Return about how many optimizer steps an epoch takes, before the images are split."""
-        return -(-self.images_left(info) // self.batch_size)
+        """Estimate the number of optimizer steps of an epoch, before the images are split."""
+        return -(-self.count_training_images(info) // self.batch_size)
 
 
 FIELDS = TrainConfig.model_fields
 MODEL_OPTIONS = frozenset(option for family in FAMILIES.values() for option in family.options)
 
 
-def facts(name: str) -> SettingFacts:
+def metadata(name: str) -> SettingMetadata:
     """Return unit, group and conditions of setting `name`."""
-    return facts_of(FIELDS[name])
+    return metadata_of(FIELDS[name])
 
 
 def title(name: str) -> str:
-    """Return the name of setting `name` as it is shown, without its unit."""
+    """Return the title of setting `name`: its label without the unit."""
     return FIELDS[name].title or name
 
 
@@ -126,21 +128,21 @@ def value_text(name: str, value: Any) -> str:
         return "–"
     if name == "model":
         return FAMILIES[value].title
-    return f"{value:.6g}" if isinstance(value, float) else value_in_words(value)
+    return f"{value:.6g}" if isinstance(value, float) else format_setting(value)
 
 
 def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:
-    """Whether setting `name` changes anything beside the settings `chosen`, which name at least the model."""
+    """Whether setting `name` has an effect together with the settings `chosen`, which contain at least the model."""
     if name in MODEL_OPTIONS and name not in FAMILIES[chosen["model"]].options:
         return False
-    return all(chosen.get(other, FIELDS[other].default) in values for other, values in facts(name).only.items())
+    return all(chosen.get(other, FIELDS[other].default) in values for other, values in metadata(name).only.items())
 
 
 def choices(name: str) -> tuple[str, ...]:
-    """Return the values of a setting that is a choice; empty for others."""
+    """Return the values of a setting that is a choice from a list; empty for others."""
     return get_args(FIELDS[name].annotation)
 
 
-def range_in_words(name: str) -> str:
-    """Return the allowed values of setting `name`: "1 to 1,000", "adam, adamw or sgd", "" where anything goes."""
-    return settings.range_in_words(TrainConfig, name)
+def format_range(name: str) -> str:
+    """Return the allowed values of setting `name`: "1 to 1,000", "adam, adamw or sgd", "" where all values are allowed."""
+    return settings.format_range(TrainConfig, name)

@@ -1,6 +1,6 @@
 """Declaring a setting, and describing its range and a refused value.
 
-In: pydantic models whose fields are made with `setting`. Out: labels, ranges and messages for the form, the command line and errors. This
+In: pydantic models whose fields are created with `setting`. Out: labels, ranges and messages for the form, the command line and errors. This
 module contains no setting itself, and importing it does not import torch.
 """
 
@@ -15,7 +15,7 @@ from cnn_core.errors import SettingError
 Conditions = dict[str, tuple[Any, ...]]
 
 
-class SettingFacts(NamedTuple):
+class SettingMetadata(NamedTuple):
     """Unit, group and conditions of a field; see `setting`."""
 
     unit: str
@@ -36,7 +36,7 @@ def setting(
     """Return a pydantic field.
 
     title: the label, one to three words. unit: added to the label in brackets where a number means nothing without it. group: the tab of
-    the form. help: what the setting does and when to change it. only: when it has an effect at all; {"optimizer": ("sgd", "muon")} means
+    the form. help: what the setting does and when to change it. only: when it has an effect; {"optimizer": ("sgd", "muon")} means
     with one of these optimizers. limits: pydantic's ge, gt, le, lt, min_length, max_length.
     """
     # pydantic's overloads do not accept limits that are collected in a dictionary.
@@ -44,20 +44,20 @@ def setting(
     return Field(default, title=title, description=help, json_schema_extra=extra, **cast(dict[str, Any], limits))
 
 
-def facts_of(field: FieldInfo) -> SettingFacts:
-    """Return the facts of a field that `setting` made."""
-    return SettingFacts(**cast(dict[str, Any], field.json_schema_extra))
+def metadata_of(field: FieldInfo) -> SettingMetadata:
+    """Return the metadata of a field that `setting` created."""
+    return SettingMetadata(**cast(dict[str, Any], field.json_schema_extra))
 
 
 def label_of(field: FieldInfo) -> str:
     """Return the label: "Rotation (degrees)", "Epochs"."""
-    unit = facts_of(field).unit
+    unit = metadata_of(field).unit
     return f"{field.title} ({unit})" if unit else str(field.title)
 
 
 @cache
-def range_in_words(settings: type[BaseModel], field: str) -> str:
-    """Return the allowed values of a field: "1 to 1,000", "above 0, at most 10", or "adam, adamw or sgd"; "" where anything goes."""
+def format_range(settings: type[BaseModel], field: str) -> str:
+    """Return the allowed values of a field: "1 to 1,000", "above 0, at most 10", or "adam, adamw or sgd"; "" where all values are allowed."""
     schema = _schema(settings)[field]
     low, high = schema.get("minimum"), schema.get("maximum")
     if "enum" in schema:
@@ -72,7 +72,7 @@ def _schema(settings: type[BaseModel]) -> dict[str, Any]:
     return cast(dict[str, Any], settings.model_json_schema()["properties"])
 
 
-def refusal(settings: type[BaseModel], error: ValidationError) -> SettingError:
+def to_setting_error(settings: type[BaseModel], error: ValidationError) -> SettingError:
     """Return the first error in a ValidationError as a SettingError with the field's title, its range and the refused value."""
     first = error.errors()[0]
     field, value = str(first["loc"][0]), _shown(first["input"])
@@ -89,18 +89,18 @@ def _allowed(settings: type[BaseModel], field: str) -> str:
         most = _schema(settings)[field].get("maxLength", 100)
         return f"a text of 1 to {most:,} characters"
     prefix = "a whole number, " if kind is int else "a number, " if kind is float else "on or off" if kind is bool else ""
-    return prefix + range_in_words(settings, field)
+    return prefix + format_range(settings, field)
 
 
 def _shown(value: Any) -> str:
-    """Return the first 80 characters of a value as text that can be printed."""
+    """Return a value as printable text of at most 80 characters."""
     try:
         return str(value)[:80].encode("utf-8", "replace").decode()
-    except ValueError:  # Python does not write out whole numbers of more than 4,300 digits
+    except ValueError:  # Python refuses to convert whole numbers of more than 4,300 digits
         return "a number with thousands of digits"
 
 
-def value_in_words(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """Return a value as text for links, command lines, tables and charts: on or off for a switch, a number that is read back exactly."""
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 

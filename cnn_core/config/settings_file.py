@@ -1,6 +1,6 @@
 """Settings files: JSON or YAML, a mapping from setting to value. A run's `config.json` is one.
 
-In: a path, or the bytes of an upload. Out: settings that are not yet checked (`make_config` does that), or a SettingError. And the reverse.
+In: a path, or the bytes of an upload. Out: settings that are not yet checked (`make_config` does that), or a SettingError; and settings as YAML.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def write_yaml(settings: Mapping[str, Any]) -> str:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
-    """Refuses references: a few lines of them can expand beyond any memory, and settings need none."""
+    """Refuses references (YAML aliases): a few lines of them can expand beyond the memory, and settings need none."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):

@@ -1,6 +1,6 @@
 """Settings as the query of a link: data set, model, and the settings that differ from their defaults. A link is short and readable.
 
-In: settings, or the parameters of a link, which anybody may have written. Out: parameters, or settings with a message for each parameter
+In: settings, or the parameters of a link, which are untrusted. Out: parameters, or settings with a message for each parameter
 that was refused. Importing this module does not import torch.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.setting import format_setting
 from cnn_core.data.names import canonical_name
 from cnn_core.errors import SettingError
 from cnn_core.home import SET_NAME
@@ -38,7 +38,7 @@ def settings_query(chosen: Mapping[str, Any]) -> dict[str, str]:
     base = {name: defaults_without_optimizer if name == "optimizer" else defaults for name in chosen if name in FIELDS}
     differs = [name for name in ORDER if name in base and chosen[name] != getattr(base[name], name)]
     return {
-        name: value_in_words(chosen[name])
+        name: format_setting(chosen[name])
         for name in ("data", "model", *(name for name in differs if name not in ("data", "model")))
     }
 
@@ -53,15 +53,13 @@ def read_link(parameters: Mapping[str, str]) -> LinkSettings:
         except SettingError as error:
             refused.append(str(error))
     if len(refused) > MAX_MESSAGES:
-        more = len(refused) - MAX_MESSAGES
-        refused[MAX_MESSAGES:] = [
-            f"{counted(more, 'more parameter of the link was', 'more parameters of the link were')} refused."
-        ]
+        more = counted(len(refused) - MAX_MESSAGES, "more parameter")
+        refused[MAX_MESSAGES:] = [f"The link has {more} that cannot be used."]
     return LinkSettings(settings, tuple(refused))
 
 
 def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:
-    """Return the value of one parameter, given the settings that were read `before` it. Raises SettingError."""
+    """Return the value of one parameter. before: the settings that were read before it. Raises SettingError."""
     if name not in FIELDS:
         raise SettingError(
             f"There is no setting called “{_beginning(name)}”. Use the names of a settings file.", _beginning(name)
@@ -71,7 +69,7 @@ def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:
             f"{FIELDS[name].title} has {len(text):,} characters in the link. At most {MAX_LENGTH:,} are allowed.", name
         )
     if name == "data" and SET_NAME.fullmatch(text) and canonical_name(text) != text:  # it would be taken for a folder
-        raise SettingError(f"There is no data set “{text}” here. Import it under that name on the Data page.", name)
+        raise SettingError(f"There is no data set “{text}” in this studio. Import it under that name on the Data page.", name)
     base = {other: before[other] for other in FIRST if other in before}
     return getattr(make_config(**{**base, name: text}), name)
 

@@ -1,7 +1,7 @@
 """Untrusted zip archives: listed and read without writing a file by a name from the archive.
 
-In: the path of a zip. Out: its members with the place of their bytes, and the bytes of one member. Python's zipfile reads the directory;
-checked here is what it does not check: the size of that directory before it is read, members that share bytes (42 kB that unpack to
+In: the path of a zip. Out: its members with the offset of their bytes, and the bytes of one member. Python's zipfile reads the directory;
+this module checks what zipfile does not: the size of that directory before it is read, members that share bytes (42 kB that unpack to
 gigabytes; D. Fifield, A better zip bomb, 2019), false sizes, methods and names.
 """
 
@@ -20,14 +20,14 @@ from cnn_core.errors import DataError, ImageError
 MAX_MEMBERS = 100_000
 MAX_DIRECTORY = 64 * 2**20  # bytes
 MAX_NAME = 255  # bytes, of one folder or file, the limit of file systems
-END, END_SIZE, LONGEST_COMMENT = b"PK\x05\x06", 22, 2**16
-LARGE_END, LARGE_END_SIZE = b"PK\x06\x06", 56  # of an archive with sizes of 64 bits, before its
-LARGE_MARK, LARGE_MARK_SIZE = b"PK\x06\x07", 20  # which stands right before the end record
+END, END_SIZE, MAX_COMMENT = b"PK\x05\x06", 22, 2**16
+ZIP64_END, ZIP64_END_SIZE = b"PK\x06\x06", 56  # end record of an archive with 64-bit sizes
+ZIP64_LOCATOR, ZIP64_LOCATOR_SIZE = b"PK\x06\x07", 20  # between that record and the usual end record
 HEADER, HEADER_SIZE = b"PK\x01\x02", 46  # of a member, in the directory
 LOCAL, LOCAL_SIZE = b"PK\x03\x04", 30  # of a member, before its bytes
-DRIVE_MARK, LINK, FILE_TYPE = ":", 0o120000, 0o170000
+DRIVE_SEPARATOR, LINK, FILE_TYPE = ":", 0o120000, 0o170000
 ENCRYPTED = 0x1
-JOINERS = "\u200c\u200d"  # used in Persian and in emoji, and harmless
+ALLOWED_MARKS = "\u200c\u200d"  # zero-width joiner and non-joiner, used in Persian and in emoji
 ABSOLUTE, BACKSLASHES = "its name is an absolute path", "its name has backslashes"
 TOO_LONG = f"its name is longer than {MAX_NAME} bytes"
 LINK_MEMBER = "it is a link"
@@ -35,6 +35,7 @@ UNSUPPORTED = "its compression method is not supported (only stored and deflated
 OVERLAPS = "it shares its bytes with another file"
 OUTSIDE = "its name leads out of the archive"
 ENCRYPTED_MEMBER = "it is encrypted"
+WRONG_SIZE = "does not have the size that the archive states, or is damaged. Create the archive again."
 UNPRINTABLE = "its name has control characters or marks that change the direction of writing"
 
 
@@ -76,7 +77,7 @@ def list_members(archive: Path) -> Iterator[Member | SkippedFile]:
 
 
 def read_member(archive: BinaryIO, member: Member) -> bytes:
-    """Read a member, at most MAX_BYTES whatever its header says. Raises ImageError when size or checksum are wrong."""
+    """Read a member, at most MAX_BYTES of it. Raises ImageError when size or checksum are wrong."""
     name = show_name(member.path)
     archive.seek(member.offset)
     header = archive.read(LOCAL_SIZE)
@@ -93,7 +94,7 @@ def read_member(archive: BinaryIO, member: Member) -> bytes:
     if len(data) > MAX_BYTES:
         raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
     if len(data) != member.size or zlib.crc32(data) != member.crc:
-        raise ImageError(f"{name} has not the size that the archive says, or is damaged. Create the archive again.")
+        raise ImageError(f"{name} {WRONG_SIZE}")
     return data
 
 
@@ -104,10 +105,10 @@ def show_name(name: str) -> str:
 
 
 def check_name(path: str) -> str | None:
-    """Return why a member's path is unsafe, or None. Nothing is written by these names; they would mislead a reader."""
+    """Return why a member's path is unsafe, or None. No file is written by these names, but they would mislead a reader."""
     if "\\" in path:
         return BACKSLASHES
-    if path.startswith("/") or DRIVE_MARK in path.partition("/")[0]:
+    if path.startswith("/") or DRIVE_SEPARATOR in path.partition("/")[0]:
         return ABSOLUTE
     parts = path.split("/")
     if ".." in parts:
@@ -138,11 +139,11 @@ def _find_problem(info: zipfile.ZipInfo) -> str | None:
 
 def is_printable(name: str) -> bool:
     """Whether a name can be shown as it is: no control characters, no marks that change the direction of writing, no broken bytes."""
-    return name.isprintable() or not any(_is_unprintable(letter) for letter in name)  # the first is quick and stricter
+    return name.isprintable() or not any(_is_unprintable(letter) for letter in name)  # the first test is fast and stricter
 
 
 def _is_unprintable(letter: str) -> bool:
-    return letter not in JOINERS and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return letter not in ALLOWED_MARKS and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def _find_overlaps(infos: list[zipfile.ZipInfo]) -> set[int]:
@@ -163,20 +164,22 @@ def _check_directory(archive: Path) -> None:
     try:
         with archive.open("rb") as file:
             length = file.seek(0, 2)
-            begin = file.seek(max(0, length - END_SIZE - LONGEST_COMMENT - LARGE_END_SIZE - LARGE_MARK_SIZE))
+            begin = file.seek(max(0, length - END_SIZE - MAX_COMMENT - ZIP64_END_SIZE - ZIP64_LOCATOR_SIZE))
             tail = file.read()
             at = tail.rfind(END)
             if at < 0 or len(tail) - at < END_SIZE:
                 raise DataError(f"{archive.name} is not a zip archive, or is incomplete. Create or copy it again.")
             size = struct.unpack("<12xI6x", tail[at : at + END_SIZE])[0]
-            large = at - LARGE_MARK_SIZE - LARGE_END_SIZE  # where zipfile looks for it: elsewhere it would be another directory
-            if large >= 0 and tail.startswith(LARGE_END, large) and tail.startswith(LARGE_MARK, at - LARGE_MARK_SIZE):
-                at, size = large, struct.unpack_from("<40xQ", tail, large)[0]
+            zip64 = (
+                at - ZIP64_LOCATOR_SIZE - ZIP64_END_SIZE
+            )  # where zipfile expects it: at another place it would be another directory
+            if zip64 >= 0 and tail.startswith(ZIP64_END, zip64) and tail.startswith(ZIP64_LOCATOR, at - ZIP64_LOCATOR_SIZE):
+                at, size = zip64, struct.unpack_from("<40xQ", tail, zip64)[0]
             file.seek(max(0, begin + at - size))
-            is_too_much = size > MAX_DIRECTORY or _count_headers(file.read(size)) > MAX_MEMBERS
+            is_too_large = size > MAX_DIRECTORY or _count_headers(file.read(size)) > MAX_MEMBERS
     except OSError as error:
         raise DataError(f"{archive} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
-    if is_too_much:
+    if is_too_large:
         raise DataError(
             f"{archive.name} has more than {MAX_MEMBERS:,} members. Unpack it on the machine that runs the studio and import that folder by its path."
         )

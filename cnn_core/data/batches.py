@@ -1,8 +1,8 @@
 """Batches: images drawn from a set, augmented, normalised and mixed as whole batches on the device.
 
 In: an ImageSet. Out: an iterator of (images (B, C, H, W) float32 in channels-last, labels (B,) int64 or, mixed, targets (B, classes)
-float32) on the device. The images lie there as one uint8 tensor, or are streamed to it where they do not fit. There is no
-worker process and no per-image Python: on two CPU cores that is three times the speed of a DataLoader with PIL transforms (see
+float32) on the device. The images are one uint8 tensor on the device, or are streamed to it where they do not fit. There is
+no worker process and no Python code for single images: on two CPU cores that is three times the speed of a DataLoader with PIL transforms (see
 benchmarks/). The state within an epoch can be saved, and training resumed at the same image.
 """
 
@@ -22,8 +22,8 @@ from cnn_core.data.streaming import fits_on_device, prefetch
 class Batches:
     """An ImageSet on a device, iterated in batches; `shuffle` draws a new order for every epoch. The last batch may be smaller.
 
-    `resident`: True keeps all images on the device (on the CPU the array or file itself, not a copy), False reads them batch by batch, None
-    decides by what fits; the batches are the same to the last bit. Every iteration is a new epoch, except the first one after
+    `resident`: True holds all images on the device (on the CPU the array or file itself, not a copy), False reads them batch by batch, None
+    chooses by the free memory; the batches are the same to the bit. Every iteration is a new epoch, except the first one after
     `load_state_dict`, which continues the saved epoch.
     """
 
@@ -47,7 +47,7 @@ class Batches:
         self.mix = mix
         self.shuffle = shuffle
         self._device = device
-        # from_dlpack, unlike from_numpy, takes a read-only file as it is and without a warning; nothing here writes to it.
+        # from_dlpack, unlike from_numpy, accepts a read-only file without a copy or a warning; this class does not write to it.
         is_resident = fits_on_device(images, device) if resident is None else resident
         pool, rows = images.pool, images.rows
         if is_resident and device.type != "cpu":  # only the images of this set are copied there
@@ -97,7 +97,7 @@ class Batches:
 
         A batch counts once it is yielded: a state saved while the model trains on batch k continues with batch k + 1.
         """
-        return {
+        return {  # keys keep the names of earlier versions
             "order": self._order,
             "given": self._position,
             "passes": self._epochs,

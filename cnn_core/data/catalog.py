@@ -40,7 +40,7 @@ SAMPLES = Path(__file__).parent / "samples"
 class CatalogEntry:
     """One catalogue entry.
 
-    `licence`: what its authors allow, and whom to cite. `archives`: files to download before it can be read; none for an included data set.
+    `licence`: its licence and authors, to cite. `archives`: files to download before it can be read; none for an included data set.
     `reader`: "module:function" that returns its arrays by split from a folder with the archives. `defaults`: settings that differ from
     TrainConfig's defaults.
     """

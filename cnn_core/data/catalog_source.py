@@ -1,4 +1,7 @@
-"""A data set of the catalogue as a source: downloaded, read and imported when its images are first needed."""
+"""A data set of the catalogue as a source: downloaded, read and imported when its images are first needed.
+
+In: a catalogue entry and a studio home. Out: a DataSource.
+"""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -22,7 +25,7 @@ class CatalogSource(OnDemandSource):
 
     @property
     def folder(self) -> Path:
-        """Where the data set is once it is imported."""
+        """The folder of the imported data set."""
         return self._home.set_folder(self.entry.info.name)
 
     @property

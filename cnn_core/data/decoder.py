@@ -1,6 +1,6 @@
 """The one guarded image decoder: every image from a disk or a browser is decoded here.
 
-In: a path or bytes. Out: an upright 8-bit RGB image with a sentence for every conversion, or an ImageError that says what to do.
+In: a path or bytes. Out: an upright 8-bit RGB image with a sentence for every conversion, or an ImageError with the remedy.
 Guards: five formats only, the file's size checked before reading, the image's size before decoding, every decoder error caught.
 """
 
@@ -25,14 +25,14 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
 MAX_WEBP_PIXELS = 20_000_000  # its decoder takes 16 bytes per pixel, a JPEG decoder 4
-ROWS = 256  # converted at a time, so that there are no several copies of a large image
+ROWS = 256  # converted at a time, so that a large image is not copied several times
 MAX_SIDE = 2048  # pixels, of images that are reduced
-ORIENTATION, TURNED = 0x0112, range(2, 9)  # EXIF tag, and its values for images that need rotating
+ORIENTATION, ROTATED_VALUES = 0x0112, range(2, 9)  # EXIF tag, and its values for images that need rotating
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
 UNREADABLE = "is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF."
 DAMAGED = "is damaged or incomplete. Save or copy it again."
 EMPTY = "is empty (0 bytes). Save or copy it again."
-ROTATED = "It was rotated as its EXIF data says."
+ROTATED = "It was rotated according to its EXIF data."
 Fit = Literal["crop", "pad", "stretch"]
 
 
@@ -41,9 +41,9 @@ def _stretch(image: Image.Image, size: tuple[int, int], method: Image.Resampling
 
 
 FITS: dict[str, Callable[..., Image.Image]] = {"crop": ImageOps.fit, "pad": ImageOps.pad, "stretch": _stretch}
-# Pillow's own limit is above ours, and our error says more than its warning.
+# Pillow's own limit is higher, and it warns instead of raising an error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-# What Pillow's decoders raise on damaged and false files.
+# The errors of Pillow's decoders on damaged and forged files.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -90,7 +90,7 @@ def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
 
 
 def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> np.ndarray:
-    """Return the image as the model gets it, uint8 (size, size, channels).
+    """Return the image as the model receives it, uint8 (size, size, channels).
 
     `fit`: the middle square ("crop"), the whole image with black bars ("pad"), or the whole image stretched to a square ("stretch").
     """
@@ -158,7 +158,7 @@ def _decode(opened: Image.Image, draft: int | None) -> DecodedImage:
     opened.load()
     image: Image.Image = opened
     try:
-        if "exif" in opened.info and opened.getexif().get(ORIENTATION) in TURNED:
+        if "exif" in opened.info and opened.getexif().get(ORIENTATION) in ROTATED_VALUES:
             image = ImageOps.exif_transpose(opened)
             notes.append(ROTATED)
     except DECODER_ERRORS:
@@ -171,7 +171,7 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         # Pillow's own conversion clips 16-bit values at 255, which makes the image white.
         notes.append("Its 16-bit values were scaled to 8 bits.")
-        return _by_rows(image, _scale_deep)
+        return _by_rows(image, _scale_16_bit)
     if image.mode == "CMYK":
         notes.append("Its print colours (CMYK) were converted to RGB.")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -188,11 +188,11 @@ def _by_rows(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) 
     return whole
 
 
-def _scale_deep(rows: Image.Image) -> Image.Image:
-    deep = np.asarray(rows).astype(np.float64)
-    return Image.fromarray((deep.clip(0, 65535) / 257).round().astype(np.uint8), "L").convert("RGB")
+def _scale_16_bit(rows: Image.Image) -> Image.Image:
+    values = np.asarray(rows).astype(np.float64)
+    return Image.fromarray((values.clip(0, 65535) / 257).round().astype(np.uint8), "L").convert("RGB")
 
 
 def _put_on_white(rows: Image.Image) -> Image.Image:
-    clear = rows.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    transparent = rows.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", transparent.size, "white"), transparent).convert("RGB")

@@ -1,7 +1,7 @@
 """The digits data set: scikit-learn's 1,797 handwritten digits (UCI Machine Learning Repository, E. Alpaydin and C. Kaynak, 1998).
 
-Every original is an 8×8 grid of ink counts 0..16; the model gets it enlarged to 32×32. The data set has no test images of its own, so a fixed,
-seeded fifth of every class is used for testing.
+Every original is an 8×8 grid of ink counts 0..16; the model receives it enlarged to 32×32. The data set has no test images of its own, so a fixed,
+seeded fifth of every class is the test split.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image
 from cnn_core.data.source import Split
 from cnn_core.data.splits import stratified_split
 
-TEST_SHARE, SPLIT_SEED = 0.2, 0
+TEST_FRACTION, SPLIT_SEED = 0.2, 0
 SIZE = 32
 
 
@@ -23,10 +23,10 @@ def enlarge(ink: np.ndarray) -> np.ndarray:
 
 
 def read_digits(folder: Path) -> dict[Split, tuple[np.ndarray, np.ndarray]]:
-    """Return images (N, 32, 32, 1) uint8 and labels (N,) int64 by split; they come with scikit-learn, so nothing is read from `folder`."""
+    """Return images (N, 32, 32, 1) uint8 and labels (N,) int64 by split; scikit-learn contains them, so nothing is read from `folder`."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     images = np.stack([enlarge(ink) for ink in digits.images])[..., None]
-    train, test = stratified_split(digits.target, TEST_SHARE, SPLIT_SEED)
+    train, test = stratified_split(digits.target, TEST_FRACTION, SPLIT_SEED)
     return {"train": (images[train], digits.target[train]), "test": (images[test], digits.target[test])}

@@ -1,7 +1,7 @@
 """Downloads that can be interrupted and continued, checked by a known checksum.
 
-In: an Archive (its addresses, its MD5) and a folder. Out: a generator of Progress; when it ends, the checked file is in the folder. An
-incomplete download is saved as `.part`, and the next download requests the rest only.
+In: an Archive (its addresses, its MD5) and a folder. Out: a generator of Progress; when it ends, the verified file is in the folder. An
+incomplete download is saved as `.part`, and the next download requests only the rest.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""An imported data set as a source: facts from its index, images from its memory-mapped file."""
+"""An imported data set as a source: facts from its index, images from its memory-mapped file.
+
+In: its folder. Out: a DataSource.
+"""
 
 import time
 from abc import ABC, abstractmethod
@@ -83,7 +86,7 @@ class ImportedSource:
             ) from None
 
     def load(self, split: Split) -> Loading:
-        """Load one split, yielding Progress. Raises DataError when corrections left no training or no test images."""
+        """Load one split, yielding Progress. Raises DataError when all training or all test images are excluded."""
         yield Progress("Opening the images", 0, 1)
         for needed, count in (("training", self.info.train_count), ("test", self.info.test_count)):
             if not count:
@@ -112,20 +115,20 @@ class OnDemandSource(ABC):
     @property
     @abstractmethod
     def folder(self) -> Path:
-        """Where the data set is once it is imported."""
+        """The folder of the imported data set."""
 
     @property
     @abstractmethod
     def is_imported(self) -> bool:
-        """Whether there is nothing left to import."""
+        """Whether the data set is imported in its current version."""
 
     def load(self, split: Split) -> Loading:
-        """Import the data set where that was not done, then load one split, yielding Progress. Raises DataError."""
+        """Import the data set if it is not imported, then load one split, yielding Progress. Raises DataError."""
         yield from self.ensure_imported()
         return (yield from ImportedSource(self.folder).load(split))
 
     def ensure_imported(self) -> Generator[Progress, None, None]:
-        """Import the data set unless that was done, or wait until another process has imported it. Raises DataError."""
+        """Import the data set unless it is imported, or wait until another process has imported it. Raises DataError."""
         while not self.is_imported:
             try:
                 yield from self._import()

@@ -1,7 +1,7 @@
 """Import: images from outside become one memory-mapped file and an index, decoded once.
 
 In: a name, and a folder, a zip, or arrays. Out: a generator of Progress; when it ends, the data set is in `data/sets/<name>/`. It is built in
-`data/importing/<name>/` and moved there in one rename, so no page sees half of it. An interrupted import continues where it stopped when it is
+`data/importing/<name>/` and moved there in one rename, so no page reads an incomplete set. An interrupted import continues where it stopped when it is
 started again. The original files are only read. A lock that ends with its process allows one import of a name at a time.
 """
 
@@ -37,12 +37,12 @@ from cnn_core.home import IMAGES, INDEX, Home
 from cnn_core.locks import try_lock
 
 MIN_SIZE, MAX_SIZE = 16, 224
-COMMON_SIZE = 64  # pixels: images that are all squares of one side up to this keep it, all others become this
-SPARE_BYTES = 100 * 2**20  # kept free, also for the index
+COMMON_SIZE = 64  # pixels: square images of one common side up to this are not resized; all others are resized to it
+SPARE_BYTES = 100 * 2**20  # that stay free, also for the index
 SAMPLE_SIZE = 200
 CHUNK_BYTES, MAX_ROWS = 2**22, 1024
 FREE_SPACE = "Free some space, then import again; images that were decoded are not decoded again."
-NO_TEST_IMAGES = "None of the test images can be read."
+UNREADABLE_TEST_IMAGES = "None of the test images can be read."
 Importing = Generator[Progress, None, None]
 Arrays = tuple[np.ndarray, np.ndarray]  # images (N, S, S, C) uint8, labels (N,)
 
@@ -51,8 +51,8 @@ Arrays = tuple[np.ndarray, np.ndarray]  # images (N, S, S, C) uint8, labels (N,)
 class ImportOptions:
     """How images become pixels, and how they are split. Raises DataError where something is out of range.
 
-    image_size: pixels, None to keep the common size of the images (else 64). fit: see `to_pixels`. colour: "auto" is grey where all sampled
-    images are. test_share: fraction of the images for testing, where the source has no test folder. seed: of that split.
+    image_size: pixels, None for the common size of the images (else 64). fit: see `to_pixels`. colour: "auto" is grey where all sampled
+    images are grey. test_share: fraction of the images for testing, where the source has no test folder. seed: of that split.
     """
 
     image_size: int | None = None
@@ -73,9 +73,9 @@ class ImportOptions:
 def import_files(
     name: str, source: Path, options: ImportOptions, home: Home, listing: Listing | None = None, *, owner: str = ""
 ) -> Importing:
-    """Import a folder or a zip as data set `name`. Raises DataError; the images decoded until then are reused when it is started again.
+    """Import a folder or a zip as data set `name`. Raises DataError; images that were decoded are reused when it is started again.
 
-    `listing`: of the source, where the caller has just made one. `owner`: the person it belongs to, "" where nobody signs in.
+    `listing`: of the source, if the caller has one. `owner`: the person it belongs to, "" where nobody signs in.
     """
     if name in CATALOG:
         raise DataError(f"“{name}” is a data set of the catalogue. Choose another name.")
@@ -128,7 +128,7 @@ def import_arrays(name: str, splits: dict[Split, Arrays], facts: dict[str, Any],
 
 
 def _create_index(source: Path, listing: Listing, options: ImportOptions, index: Index) -> dict[str, Any]:
-    """Create the index with the files of the listing; return the facts known so far."""
+    """Create the index with the files of the listing; return its facts."""
     image_size, channels = choose_shape(source, listing, options)
     Index.create(index.path)
     index.imports.add_files(((f.path, f.label, f.split, f.size, f.member) for f in listing.files), listing.skipped)
@@ -142,7 +142,7 @@ def _create_index(source: Path, listing: Listing, options: ImportOptions, index:
 
 
 def choose_shape(source: Path, listing: Listing, options: ImportOptions) -> tuple[int, int]:
-    """Return image size (pixels) and channels: as chosen, else what a sample of the images has in common."""
+    """Return image size (pixels) and channels: as chosen, else those that a sample of the images has in common."""
     sample = (
         listing.files[:: max(1, len(listing.files) // SAMPLE_SIZE)]
         if options.image_size is None or options.colour == "auto"
@@ -209,7 +209,7 @@ def split_set(index: Index, test_share: float, seed: int) -> None:
 
 
 def resplit(index: Index, test_share: float, seed: int) -> None:
-    """Draw another split of a data set without test images of its own, which makes another version of the data. Raises DataError."""
+    """Draw another split of a data set without test images of its own, which creates another version of the data. Raises DataError."""
     ImportOptions(test_share=test_share, seed=seed)
     split_set(index, test_share, seed)
     index.set_facts(fingerprint=import_fingerprint(index))
@@ -228,7 +228,7 @@ def _check_classes(index: Index, facts: dict[str, Any]) -> None:
     is_test = f"part = {SPLITS.index('test')}"
     if index.count(is_test) and not index.count(f"problem is null and {is_test}"):
         raise DataError(
-            f"{NO_TEST_IMAGES} Save them again as JPEG, PNG, WebP, BMP or GIF, or remove the test folder, so "
+            f"{UNREADABLE_TEST_IMAGES} Save them again as JPEG, PNG, WebP, BMP or GIF, or remove the test folder, so "
             "that a fraction of the training images is used for testing."
         )
 
@@ -239,8 +239,8 @@ def _staging(name: str, home: Home) -> Iterator[Path]:
     folder, target = home.staging_folder(name), home.set_folder(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with try_lock(folder.with_name(f".{name}.lock")) as is_mine:
-            if not is_mine:
+        with try_lock(folder.with_name(f".{name}.lock")) as is_acquired:
+            if not is_acquired:
                 raise BusyError(f"“{name}” is being imported right now. Wait until it is imported, or choose another name.")
             if target.exists():
                 raise DataError(f"There already is a data set “{name}”. Choose another name, or remove that data set first.")

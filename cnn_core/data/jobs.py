@@ -1,7 +1,7 @@
 """The queue of imports: pages add jobs and the importing thread runs them. One table in a SQLite file of its own.
 
-A job imports a data set of the catalogue, or a source under a name. Its progress is stored, so that any page can show it; a job whose process
-died is queued again by the next server, and an uploaded source is removed when its job has ended. Importing this module imports neither torch
+A job imports a data set of the catalogue, or a source under a name. Its progress is stored, so that any page can show it. A job whose process
+ended is queued again by the next server, and an uploaded source is removed when its job has ended. Importing this module imports neither torch
 nor Pillow.
 """
 
@@ -69,7 +69,7 @@ class Jobs:
         if source and self.home.set_folder(name).exists():
             raise DataError(f"There already is a data set “{name}”. Choose another name, or remove that data set first.")
         with self._open() as db:
-            db.execute("begin immediate")  # of two at the same time the second one waits, and sees the first one's job
+            db.execute("begin immediate")  # of two simultaneous calls the second waits, and then finds the job of the first
             if db.execute("select 1 from jobs where name = ? and status in ('queued', 'running')", (name,)).fetchone():
                 raise DataError(f"“{name}” is being imported right now. Wait until it is imported, or choose another name.")
             db.execute("delete from jobs where name = ?", (name,))
@@ -103,7 +103,7 @@ class Jobs:
             db.execute("delete from jobs where id = ? and status not in ('queued', 'running')", (job,))
 
     def requeue_interrupted(self) -> None:
-        """Queue again the jobs that were running when their process died; for the importing thread, before `run_next`."""
+        """Queue again the jobs that were running when their process died; called by the importing thread before `run_next`."""
         if self._file.exists():
             with self._open() as db:
                 db.execute("update jobs set status = 'queued' where status = 'running'")
@@ -121,11 +121,11 @@ class Jobs:
             status, error = self._run(job, should_stop), ""
         except StudioError as refusal:
             status, error = "failed", str(refusal)
-        except Exception:  # a bug of ours must not end later imports
+        except Exception:  # a bug in one import must not prevent later ones
             logging.getLogger("cnn_studio").exception("An import failed")
             status, error = (
                 "failed",
-                "An error in CNN Studio itself ended this import. The details are in the terminal.",
+                "CNN Studio failed unexpectedly. Please report the details in the terminal.",
             )
         self._update(job, status=status, error=error)
         if job.is_upload and status != "queued":
@@ -182,7 +182,7 @@ def _remove_upload(source: str) -> None:
 
 
 def import_steps(job: Job, home: Home) -> Iterator[Progress]:
-    """Return the import of a job."""
+    """Yield the progress of the import of `job`. Raises DataError."""
     from cnn_core.data.catalog import CATALOG
     from cnn_core.data.catalog_source import CatalogSource
     from cnn_core.data.importer import ImportOptions, import_files

@@ -12,7 +12,7 @@ from cnn_core.locks import try_lock
 from cnn_core.text import counted
 
 PATH_PREFIX = "path-"
-SMALL_CLASS = 10  # images; a smaller class is hardly learned
+SMALL_CLASS = 10  # images; a model hardly learns a smaller class
 IMBALANCE = 10  # times as many images in the largest class as in the smallest
 MAX_NAMED = 5  # classes named in one warning
 IN_TWO_SPLITS = "in two splits (training, validation, test), so the test accuracy is too high. Exclude one image of each pair."
@@ -23,10 +23,10 @@ NO_TEST_IMAGES = "No test images"
 
 @dataclass(frozen=True)
 class DataQuality:
-    """What to know about a data set before training.
+    """The quality of a data set: warnings and counts.
 
     `warnings`: sentences. `skipped`: number of skipped files. `pairs`: counts of duplicates (see `DuplicatePairs.counts`). `sizes`: smallest and
-    largest width, smallest and largest height of the files, pixels. Counts are of used images unless they say otherwise.
+    largest width, smallest and largest height of the files, pixels. Other counts are of used images.
     """
 
     warnings: tuple[str, ...]
@@ -63,8 +63,8 @@ def remove_set(name: str, home: Home) -> None:
     if not folder.is_dir():
         raise DataError(f"There is no imported data set “{name}”. Check the name.")
     home.staging_folder(name).parent.mkdir(parents=True, exist_ok=True)
-    with try_lock(home.staging_folder(name).with_name(f".{name}.lock")) as is_mine:
-        if not is_mine:
+    with try_lock(home.staging_folder(name).with_name(f".{name}.lock")) as is_acquired:
+        if not is_acquired:
             raise DataError(f"“{name}” is in use right now. Try again in a moment.")
         scratch = home.staging_folder(name).with_name(f".removed-{name}")
         shutil.rmtree(scratch, ignore_errors=True)  # of a removal that was interrupted
@@ -103,8 +103,8 @@ def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, 
         warnings.append(f"{NO_TEST_IMAGES}: {_name_classes(untested)}. The accuracy of these classes cannot be measured.")
     if min(train) and max(train) > IMBALANCE * min(train):
         warnings.append(
-            f"The classes are imbalanced: the largest has {max(train):,} training images, the smallest {min(train):,}. Look at each class's recall, not only "
-            "at the accuracy."
+            f"The classes are imbalanced: the largest has {max(train):,} training images, the smallest {min(train):,}. Check the recall of each class, not only "
+            "the accuracy."
         )
     if info.channels == 3 and 0 < summary["grey"] < summary["used"]:
         warnings.append(

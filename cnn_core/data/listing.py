@@ -1,4 +1,4 @@
-"""What an import will read: every file of a folder or a zip with its class and split, before any is opened.
+"""The files of an import: every file of a folder or a zip with its class and split, before any is opened.
 
 In: the path of a folder or a zip archive. Out: a Listing: the classes, one ListedFile per image, and a SkippedFile for each skipped file.
 A class is a folder; `train`, `val` and `test` folders may contain the class folders, and a single folder around everything is ignored.
@@ -28,12 +28,12 @@ NO_IMAGE = "it is not a JPEG, PNG, WebP, BMP or GIF file"
 EMPTY_FOLDER = "the folder is empty"
 NO_SPLIT = "it is not in one of the folders train, val and test"
 NO_CLASS = "it is beside the class folders, not in one"
-FoundFile = tuple[str, int, Member | None]  # path below the source, size in bytes, place in an archive
-PlacedFile = tuple[Split | None, str, str, int, Member | None]  # split, class, path, size in bytes, place in an archive
+FoundFile = tuple[str, int, Member | None]  # path below the source, size in bytes, member of an archive
+PlacedFile = tuple[Split | None, str, str, int, Member | None]  # split, class, path, size in bytes, member of an archive
 
 
 class ListedFile(NamedTuple):
-    """One image file: path below the source, class as a number, split (None: to be drawn), size in bytes, place in an archive."""
+    """One image file: path below the source, class as a number, split (None: to be drawn), size in bytes, member of an archive."""
 
     path: str
     label: int
@@ -159,15 +159,15 @@ def _common_folders(paths: Sequence[str]) -> int:
 
 
 def _walk(folder: Path) -> Iterator[FoundFile | SkippedFile]:
-    """Yield every regular file below `folder`: its path from there, with slashes, and its size. Empty folders are skipped by name."""
+    """Yield every regular file below `folder`: its path relative to `folder`, with slashes, and its size. An empty folder is yielded as a SkippedFile."""
     below = [""]
     while below:
-        here, is_empty = below.pop(), True
+        parent, is_empty = below.pop(), True
         try:
-            with os.scandir(folder / here) as entries:
+            with os.scandir(folder / parent) as entries:
                 for entry in entries:
                     is_empty = False
-                    path = f"{here}/{entry.name}" if here else entry.name
+                    path = f"{parent}/{entry.name}" if parent else entry.name
                     if _is_ignored(entry.name):
                         continue
                     if entry.is_dir(follow_symlinks=False):
@@ -175,12 +175,12 @@ def _walk(folder: Path) -> Iterator[FoundFile | SkippedFile]:
                     elif entry.is_file(follow_symlinks=False):
                         yield path, entry.stat(follow_symlinks=False).st_size, None
         except OSError as error:
-            if not here:
+            if not parent:
                 raise DataError(f"{folder} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
-            yield SkippedFile(show_name(here), f"the folder cannot be opened ({error.strerror})")
+            yield SkippedFile(show_name(parent), f"the folder cannot be opened ({error.strerror})")
         else:
-            if is_empty and here:
-                yield SkippedFile(show_name(here), EMPTY_FOLDER)
+            if is_empty and parent:
+                yield SkippedFile(show_name(parent), EMPTY_FOLDER)
 
 
 def _is_ignored(name: str) -> bool:

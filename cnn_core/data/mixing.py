@@ -2,7 +2,7 @@
 
 In: normalised images (N, C, H, W) float32, their labels (N,) int64, and RandomDraws. Out: images of the same shape, and targets
 (N, classes) float32 that sum to 1, as cross-entropy takes them. The weight is drawn for every image, the partners are a permutation of
-the batch, and nothing waits for the device.
+the batch, and no operation waits for the device.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.special import betaincinv
 
-from cnn_core.data.random_draws import RandomDraws, box
+from cnn_core.data.random_draws import RandomDraws, box_mask
 
 Mixed = tuple[torch.Tensor, torch.Tensor]
 Mix = Callable[[torch.Tensor, torch.Tensor, RandomDraws], Mixed]
@@ -53,7 +53,7 @@ class CutMix:
         weight, partner = draw_beta(self.alpha, count, draws), draw_partners(count, draws)
         side = (1 - weight).sqrt()[:, None]  # (N, 1): of the rectangle, as a fraction of the image's
         rows, columns = (
-            box(
+            box_mask(
                 draws.randint(length, count, 1), (side * length).long(), length
             )  # whole pixels, rounded down as in the paper's code
             for length in (height, width)
@@ -69,7 +69,7 @@ class CutMix:
 class MixEither:
     """Applies one of several mixes to every image, drawn for each image with equal probability.
 
-    All are computed and one is used: a choice for the whole batch would have to wait for the device.
+    All mixes are computed and one is used: a choice for the whole batch would have to wait for the device.
     """
 
     mixes: tuple[Mix, ...]

@@ -1,4 +1,4 @@
-"""Owners of data sets on a shared server: a file in the folder names the person who imported or uploaded the images.
+"""Owners of data sets on a shared server: a file in the folder contains the name of the person who imported the images.
 
 In: the folder of a data set, an import or an upload. Out: a name, "" where there is no owner.
 """

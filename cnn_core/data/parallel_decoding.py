@@ -8,6 +8,7 @@ import gc
 import hashlib
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -26,9 +28,9 @@ from cnn_core.data.decoder import Fit, read_bytes, read_image, to_pixels
 from cnn_core.data.index.schema import DecodingResult
 from cnn_core.errors import DataError, ImageError
 
-MAX_IN_PROCESS = 1000  # images; so many are decoded before worker processes have started
+MAX_IN_PROCESS = 1000  # images that one process decodes in the time in which worker processes start
 AHEAD = 3  # chunks per worker process, running or waiting
-GREY_SPREAD = 8  # levels between the channels of a grey image, which JPEG does not keep exactly equal
+GREY_SPREAD = 8  # levels between the channels of a grey image, which JPEG compression makes slightly different
 MIN_FALL = 0.15  # standard deviations
 Rows = list[tuple[int, str, Any]]
 
@@ -52,9 +54,22 @@ def worker_processes(total: int) -> Iterator[ProcessPoolExecutor | None]:
         return
     count = os.cpu_count() or 1
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker) as pool:
-        for _ in range(count):
-            pool.submit(os.getpid)
+        with _hidden_main():
+            for _ in range(count):
+                pool.submit(os.getpid)
         yield pool
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Hide the main module during the block: a process that is spawned runs it first, and in a server it is the script of a page."""
+    main, empty = sys.modules["__main__"], ModuleType("__main__")
+    sys.modules["__main__"] = empty
+    try:
+        yield
+    finally:
+        if sys.modules["__main__"] is empty:  # otherwise a script has begun in another thread
+            sys.modules["__main__"] = main
 
 
 def decode_all(
@@ -82,9 +97,9 @@ def decode_all(
 
 
 def _prepare_worker() -> None:
-    """Switch garbage collection off, a tenth of the time, and end this process when the one that started it has ended in any way.
+    """Switch off garbage collection, which takes a tenth of the time, and end this process when its parent has ended.
 
-    Otherwise it would wait for ever, or write into the pixels of a later import.
+    Otherwise it would wait forever, or write into the pixels of a later import.
     """
     gc.disable()
     parent = multiprocessing.parent_process()
@@ -98,7 +113,7 @@ def _prepare_worker() -> None:
 
 
 def decode_rows(options: DecodingOptions, rows: Rows) -> list[DecodingResult]:
-    """Decode neighbouring rows into the memory-mapped file; a file that cannot be read leaves its row black and returns the problem."""
+    """Decode neighbouring rows into the memory-mapped file; the row of a file that cannot be read is black, and its result states the problem."""
     pixels = np.zeros((len(rows), options.size, options.size, options.channels), np.uint8)
     files: list[tuple[str | None, int, int, bytes]] = []
     with ExitStack() as stack:

@@ -1,4 +1,7 @@
-"""A folder or zip archive that is named by its path: imported when its images are first needed, and again when its files change."""
+"""A folder or zip archive that is named by its path: imported when its images are first needed, and again when its files change.
+
+In: a path and a studio home. Out: a DataSource.
+"""
 
 import hashlib
 import shutil
@@ -39,12 +42,12 @@ class PathSource(OnDemandSource):
         self.path = path
         self._home = home
         self._folder = home.set_folder(set_name(path))
-        is_gone = self._folder.is_dir() and not path.exists()  # the imported images are still there
+        is_gone = self._folder.is_dir() and not path.exists()  # then the imported images are used
         self._listing = None if is_gone else list_source(path)
 
     @property
     def folder(self) -> Path:
-        """Where the data set is once it is imported."""
+        """The folder of the imported data set."""
         return self._folder
 
     @property
@@ -69,7 +72,7 @@ class PathSource(OnDemandSource):
 
 
 def _describe_listing(path: Path, listing: Listing) -> DataInfo:
-    """Return what is known of a data set before it is imported."""
+    """Return the facts of a data set that is not imported yet."""
     labels = np.array([file.label for file in listing.files if file.split in (None, "train")])
     count = {split: sum(file.split == split for file in listing.files) for split in ("val", "test")}
     test = count["test"] or len(stratified_split(labels, ImportOptions.test_share, ImportOptions.seed)[1])

@@ -1,7 +1,7 @@
-"""What a data source is: facts at once, images when asked, and loading as a generator that reports progress.
+"""The interface of a data source: facts at once, images when they are needed, and loading as a generator that yields progress.
 
-`images = yield from source.load("train")` loads a split and passes its progress on, so whoever drives the loading can stop it
-between any two reports, exactly as with training. `finish(source.load("train"))` loads it without watching.
+`images = yield from source.load("train")` loads a split and yields its progress, so the caller can stop the loading between
+any two reports, as with training. `finish(source.load("train"))` loads it without progress.
 """
 
 import mmap
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class DataInfo:
-    """What is known of a data set before any image is read.
+    """The facts of a data set that are available before any image is read.
 
     `image_size`: side of the square images, pixels. `channels`: 1 grey or 3 colour. `ink`: the images are digits, bright strokes on black,
     centred and scaled like the UCI or the MNIST digits; drawings are prepared the same way. `fit`: how other images become this size (see
@@ -45,13 +45,13 @@ class DataInfo:
 
     @property
     def shape(self) -> dict[str, int]:
-        """Return what a model must know of the images, by the argument names of the model registry."""
+        """Return the shape arguments of a model, by the argument names of the model registry."""
         return {"channels": self.channels, "image_size": self.image_size, "classes": len(self.classes)}
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images with labels (N,) int64, and notes for the reader, one sentence each.
+    """Images with labels (N,) int64, and notes for the user, one sentence each.
 
     The images are rows (N,) int64 of a pool (M, H, W, C) uint8, which may be a memory-mapped file that other splits share; without
     `rows` they are the whole pool. `image_set[indices]` reads a few of them.
@@ -89,14 +89,14 @@ def is_large(pool: np.ndarray) -> bool:
 
 
 def read_rows(pool: np.ndarray, rows: int | slice | np.ndarray) -> np.ndarray:
-    """Copy some images of a pool. The memory used for a large file stays small, though the system's cache keeps what was read."""
+    """Copy some images of a pool. Of a large file, only the copied images stay in this process's memory."""
     pixels = np.array(pool[rows])
     release(pool)
     return pixels
 
 
 def release(pool: np.ndarray) -> None:
-    """Release the memory pages read from a large file; call it when nothing uses them."""
+    """Release the memory pages that were read from a large file."""
     if is_large(pool) and hasattr(mmap, "MADV_DONTNEED"):
         mapped: mmap.mmap = pool._mmap  # type: ignore[attr-defined]  # numpy offers no public way to its map
         mapped.madvise(mmap.MADV_DONTNEED)
@@ -110,7 +110,7 @@ class DataSource(Protocol):
 
     @property
     def info(self) -> DataInfo:
-        """What is known before any image is read."""
+        """The facts of the data set."""
         ...
 
     def load(self, split: Split) -> Loading:
@@ -122,7 +122,7 @@ class DataSource(Protocol):
 
 
 def finish(steps: Generator[object, None, Result]) -> Result:
-    """Run a generator to its end and return its value, for callers who do not watch the progress."""
+    """Run a generator to its end and return its value, for callers that do not show the progress."""
     while True:
         try:
             next(steps)

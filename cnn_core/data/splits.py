@@ -7,14 +7,15 @@ def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np
     """Split indices 0..N-1 into (rest, drawn), `drawn` with `fraction` of every class: at least one image and never all of them.
 
     labels: (N,) int. Both results are sorted int64 indices. The same labels, fraction and seed give the same split. A class with a
-    single image gives none.
+    single image is not drawn from.
     """
+    # Not scikit-learn's train_test_split: its other random draws would change the split of every stored seed, and importing it takes 1.4 s.
     rng = np.random.default_rng(seed)
-    parts = []
+    drawn = []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
         count = min(max(1, round(fraction * len(members))), len(members) - 1)
-        parts.append(members[:count])
-    chosen = np.sort(np.concatenate(parts))
+        drawn.append(members[:count])
+    chosen = np.sort(np.concatenate(drawn))
     rest = np.setdiff1d(np.arange(len(labels)), chosen, assume_unique=True)
     return rest, chosen

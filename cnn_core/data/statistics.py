@@ -10,8 +10,8 @@ MAX_IMAGES, CHUNK = 100_000, 2000
 def channel_statistics(images: ImageSet) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation per channel of the images, in units of full brightness (0..1).
 
-    Computed from the histogram of the 256 values, so that no float copy is made; for more than MAX_IMAGES images from an even sample, which gives
-    three digits.
+    Computed from the histogram of the 256 values, so that no float copy is made; for more than MAX_IMAGES images from an even sample, which is accurate
+    to three digits.
     """
     chosen = np.arange(0, len(images), -(-len(images) // MAX_IMAGES))
     histograms = np.zeros((images.pool.shape[3], 256), np.int64)
@@ -29,7 +29,7 @@ def channel_statistics(images: ImageSet) -> tuple[tuple[float, ...], tuple[float
 
 
 def mean_images(images: ImageSet, classes: int, max_per_class: int = 300) -> np.ndarray:
-    """Return the mean image of every class, (classes, H, W, C) uint8, of an even sample of at most `max_per_class` images; black without images."""
+    """Return the mean image of every class, (classes, H, W, C) uint8, of an even sample of at most `max_per_class` images; black for a class without images."""
     means = np.zeros((classes, *images.pool.shape[1:]), np.uint8)
     for label in np.unique(images.labels):
         members = np.flatnonzero(images.labels == label)

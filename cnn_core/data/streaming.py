@@ -1,6 +1,6 @@
 """Streaming: batches of images that do not fit on the device, read ahead of their use.
 
-In: images (N, H, W, C) uint8 in an array or a memory-mapped file, and which of them each batch takes. Out: the batches, on the
+In: images (N, H, W, C) uint8 in an array or a memory-mapped file, and the indices of each batch. Out: the batches, on the
 device. Reading is a copy that does not hold the GIL, so it runs while the model trains on the batch before.
 """
 

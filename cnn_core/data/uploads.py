@@ -1,6 +1,6 @@
 """Uploads, saved for an import: a zip, single files packed into a zip, or a collection of images class by class.
 
-Everything is in `data/uploads/<random>/`, which the import removes when it has ended. No name from outside is used as a path, except the name
+In: uploaded files. Out: a path to import, in `data/uploads/<random>/`, which the import removes when it has ended. No name from outside is used as a path, except the name
 of a class, which is checked.
 """
 
@@ -26,7 +26,7 @@ STALE_SECONDS = 7 * 24 * 3600
 
 
 def save_zip(content: BinaryIO, name: str, home: Home, owner: str = "") -> Path:
-    """Save an uploaded zip of `owner` and return its path. The part of its name that is safe becomes the title."""
+    """Save an uploaded zip of `owner` and return its path. The safe characters of its name become the title."""
     stem = re.sub(r"[^\w -]", "", Path(show_name(name)).stem)[:60] or "upload"
     path = create_upload_folder(home, owner) / f"{stem}.zip"
     content.seek(0)

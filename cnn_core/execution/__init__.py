@@ -1,1 +1,1 @@
-"""Execution: who trains a run, where and when. In this process, the device queue, the background worker."""
+"""Execution: where and when a run is trained. In this process, the device queue, the background worker."""

@@ -1,6 +1,6 @@
 """The device queue: one training per device and studio home at a time, in the order of the queue, for all processes of a machine.
 
-In: a run, or other work that needs a device. Out: the device, or the answer that it is in use. A device is one GPU ("cuda-0"), or the CPU.
+In: a run, or other work that needs a device. Out: the lock of the device, or whether it is in use. A device is one GPU ("cuda-0"), or the CPU.
 """
 
 import time
@@ -23,10 +23,11 @@ Result = TypeVar("Result")
 
 @contextmanager
 def acquire_device(store: Store, run: str, *, is_worker: bool) -> Iterator[bool]:
-    """Hold the device of `run` during the block; False when another run trains there or one before it in the queue is about to.
+    """Hold the device of `run` during the block; the value is False when another run trains there, or a run before it in the
+    queue will train there next.
 
-    About to train is a run whose lock a process holds, and, unless the worker asks, which takes the queue in order, any waiting run
-    while there is a worker.
+    The latter are runs whose lock a process holds and, while there is a worker, all waiting runs; the worker itself ignores these, since it
+    takes the queue in order.
     """
     device = _device_of(store, run)
     with try_lock(device_lock(store, device)) as is_free:
@@ -35,7 +36,7 @@ def acquire_device(store: Store, run: str, *, is_worker: bool) -> Iterator[bool]
 
 
 def wait_for_device(store: Store, device: str, steps: Generator[Progress, None, Result]) -> Generator[Progress, None, Result]:
-    """Do work other than a run on `device` (as settings name it) once no run trains there. Runs then wait for it. Raises DeviceError."""
+    """Run `steps` on `device` (as settings name it) once no run trains there; runs then wait until it is done. Raises DeviceError."""
     lock = device_lock(store, device_id(choose_device(device)))
     while True:
         with try_lock(lock) as is_free:
@@ -56,7 +57,7 @@ def _runs_before(store: Store, run: str) -> list[str]:
 
 
 def _is_ahead(store: Store, run: str, device: str, has_worker: bool) -> bool:
-    """Whether a run before this one in the queue is about to train on `device`."""
+    """Whether `run`, which is earlier in the queue, will train on `device` next."""
     return (has_worker or is_held(store.home.run_folder(run))) and _device_of(store, run) == device
 
 

@@ -37,7 +37,7 @@ def execute(
 ) -> str:
     """Train `run`, or resume it, and return its final status: finished, stopped or failed.
 
-    watch: called with every event after it is stored. should_end: called after every event, beside the store's requests. is_held: the
+    watch: called with every event after it is stored. should_end: called after every event; True stops the run, as a request in the store does. is_held: the
     caller holds the run's lock. wait: called again and again while another run has the device or is before this one in the queue;
     without it, "queued" is returned at once. Raises RunError when another process or thread holds the run.
     """
@@ -76,11 +76,11 @@ def _train(store: Store, run: str, watch: Callable[[Event], None], should_end: C
 def _write_traceback(folder: Path) -> str:
     """Write the exception that is being handled to error.txt and return the message that names the file."""
     (folder / "error.txt").write_text(traceback.format_exc())
-    return f"Something in CNN Studio itself went wrong. The details are in {folder / 'error.txt'}; please report them."
+    return f"CNN Studio failed unexpectedly. Please report the details in {folder / 'error.txt'}."
 
 
 class _Execution:
-    """A run that is being trained. Requests to it are handed on after every event."""
+    """A run that is being trained. Requests to it are passed to the training after every event."""
 
     def __init__(
         self, store: Store, run: str, history: History, watch: Callable[[Event], None], should_end: Callable[[], bool]
@@ -91,9 +91,9 @@ class _Execution:
         self._saved_seq = history.seq
 
     def train(self) -> str:
-        """Iterate over the events until the training is over ("finished") or is to end ("stopped")."""
+        """Iterate over the events; return "finished" at their end, or "stopped" when the training should end before."""
         config, folder = self._store.run(self._run).config, self._store.home.run_folder(self._run)
-        training = train_run(config, folder, self._store.home, resume=self._history.seq > 0, steering=self._controls)
+        training = train_run(config, folder, self._store.home, resume=self._history.seq > 0, controls=self._controls)
         with contextlib.closing(training) as events:
             for event in events:
                 if event is None:

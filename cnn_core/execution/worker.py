@@ -2,13 +2,13 @@
 
     start, stop        called from the server's event loop when it starts and ends
     warm_up            may be called from any thread, any number of times
-    a background task  is called once, on its own thread, with a function that says whether to end; it calls that function often, then
-                       returns, and handles its own errors
+    a background task  is called once, on its own thread, with a function that returns whether to end; it calls that function often,
+                       returns when it is True, and handles its own errors
     (everything else happens on the worker's own threads)
 
-Pages do not talk to the worker: they add a run to the store, or an import to the jobs, and request its end there. `stop` waits for the
+Pages do not talk to the worker: they add a run to the store, or an import to the jobs, and request to stop it there. `stop` waits for the
 training step or image in progress, however long it takes. The threads are not daemons and check between events whether the main
-thread is alive, so that a server that ends leaves them time to save: ending them within torch would abort the process.
+thread is alive, so that a server that ends leaves them time to save: a thread that is ended within torch would abort the process.
 """
 
 import contextlib
@@ -43,6 +43,7 @@ class Worker:
         )
 
     def start(self) -> None:
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 

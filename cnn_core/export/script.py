@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from cnn_core.config.schema import TrainConfig, has_effect, label
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.setting import format_setting
 from cnn_core.data.catalog import CATALOG
 from cnn_core.export.source_code import merge_imports
 from cnn_core.export.templating import Code, pyrepr, render_code
@@ -94,7 +94,7 @@ def _list_settings(config: TrainConfig) -> list[str]:
     """Return "Learning rate: 0.001" for every setting that has an effect and is not off."""
     chosen = config.model_dump()
     return [
-        f"{label(name)}: {value_in_words(chosen[name])}"
+        f"{label(name)}: {format_setting(chosen[name])}"
         for name in TrainConfig.model_fields
         if name not in UNLISTED and has_effect(name, chosen) and (name == "seed" or chosen[name] not in (0, "off"))
     ]

@@ -20,7 +20,7 @@ from cnn_core.models.starting_weights import load_starting_weights
 from cnn_core.training.augmentation import make_augmentations
 from cnn_core.training.optimizer import OPTIMIZERS, optimizer_settings
 from cnn_core.training.recipe import PREPARATION_IMAGES
-from cnn_core.training.schedule import GrowingSide, Schedule, WarmUp, make_schedule, make_side
+from cnn_core.training.schedule import ProgressiveResizing, Schedule, WarmUp, make_resizing, make_schedule
 
 DTYPES = {"auto": "torch.bfloat16", "bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": ""}
 ALWAYS = ("validation_share", "seed", "epochs", "batch_size", "label_smoothing")  # constants of every script
@@ -44,7 +44,7 @@ def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
 
 def _constants(config: TrainConfig, card: ModelCard) -> list[Code]:
     """Return lines such as "EMA = 0.99  # Weight averaging"."""
-    side = make_side(config, 1, card.image_size)
+    side = make_resizing(config, 1, card.image_size)
     names = [*ALWAYS, *(name for name in IF_ON if getattr(config, name)), *_numbers(config)]
     lines = [f"{name.upper()} = {pyrepr(getattr(config, name))}{_explanation(name)}" for name in names]
     if side:
@@ -111,11 +111,11 @@ def _optimizer(config: TrainConfig) -> dict[str, Any]:
 
 def _schedule(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
     """Return the schedule, built with one step per epoch; in its code the script's variable `steps` replaces this number."""
-    schedule, side = make_schedule(config, 1).then, make_side(config, 1, card.image_size)
+    schedule, side = make_schedule(config, 1).then, make_resizing(config, 1, card.image_size)
     code = constructor(schedule, peak="LEARNING_RATE", steps="steps")
     if config.warmup:
         code = Code(f"WarmUp({code}, steps=round(WARMUP * steps))")
-    kinds = [type(schedule), *([WarmUp] if config.warmup else []), *([GrowingSide] if side else [])]
+    kinds = [type(schedule), *([WarmUp] if config.warmup else []), *([ProgressiveResizing] if side else [])]
     return {
         "schedule": code,
         "schedule_code": source_of(*map(target_of, kinds)),

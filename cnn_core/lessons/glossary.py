@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, metadata
 from cnn_core.models.registry import FAMILIES
 
 FOLDER = Path(__file__).parent / "terms"
@@ -64,7 +64,7 @@ def _help_entries() -> dict[str, dict[str, Any]]:
     """Return an entry made from the help of every setting, choice and architecture."""
     fields = TrainConfig.model_fields
     settings = {
-        name: {"text": field.description, "see": [next(iter(facts(name).only), "model")]} for name, field in fields.items()
+        name: {"text": field.description, "see": [next(iter(metadata(name).only), "model")]} for name, field in fields.items()
     }
     options = {
         term_name(name, choice): {"title": choice, "text": field.description, "see": [name]}
@@ -107,7 +107,7 @@ def _form_term(name: str, entry: dict[str, Any]) -> Term:
     if setting == "model" and choice:
         return _term(name, {"title": FAMILIES[choice].title, **entry}, ARCHITECTURES, setting)
     title = TrainConfig.model_fields[setting].title
-    return _term(name, {"title": title, **entry}, facts(setting).group or DATA_AND_MODEL, setting)
+    return _term(name, {"title": title, **entry}, metadata(setting).group or DATA_AND_MODEL, setting)
 
 
 def _term(name: str, entry: dict[str, Any], topic: str, setting: str = "") -> Term:

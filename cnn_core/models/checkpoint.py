@@ -1,7 +1,7 @@
 """A run's training state on disk: the checkpoint to resume from, the one before, and the state after every epoch to branch from.
 
-In: a trainer's state. Out: the same, read again. A file is the SHA-256 of its rest, and then what torch saved; a file whose rest has
-another hash is not used. Files are replaced as a whole or not at all, and are only read with `weights_only=True`.
+In: a trainer's state. Out: the same, read again. A file is a SHA-256 followed by the content that torch saved; where the hash does not
+fit the content, the file is damaged and not used. Files are replaced atomically and only read with `weights_only=True`.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ MAX_EPOCH_BYTES = 2**30  # for the states after all epochs of a run
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    """Write `state` as the run's checkpoint, and keep the one before."""
+    """Write `state` as the run's checkpoint; the checkpoint before it stays as a backup."""
     payload = _pack(state)
     if (folder / CHECKPOINT).is_file():
         (folder / CHECKPOINT).replace(folder / OLD_CHECKPOINT)
@@ -67,7 +67,7 @@ def validated_weights(trainer: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Delete the checkpoints of a finished run, and files that killed processes left unfinished."""
+    """Delete the checkpoints of a finished run, and incomplete files of processes that were killed."""
     for path in (folder / CHECKPOINT, folder / OLD_CHECKPOINT, *folder.glob(f".{CHECKPOINT}.*")):
         path.unlink(missing_ok=True)
 
@@ -78,7 +78,7 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def _pack(state: dict[str, Any]) -> memoryview:
-    """Return `state` as the content of a file: the SHA-256 of the rest, and what torch saves."""
+    """Return the content of a file: the SHA-256 of what torch saves for `state`, followed by that."""
     content = io.BytesIO(bytes(DIGEST))
     content.seek(DIGEST)
     torch.save(state, content)

@@ -1,7 +1,7 @@
 """The cost of a model before it is trained: parameters, multiply-adds of an image, memory of a batch, seconds of a step.
 
 In: a family's name, an input shape, settings. Out: a `Cost`, computed on the meta device, where nothing is allocated; or a measured time.
-Neither draws from torch's global generator, so that another training in the process keeps its random numbers.
+Neither draws from torch's global generator, so the random numbers of a training in the same process stay the same.
 """
 
 import time
@@ -81,7 +81,7 @@ def activation_bytes(model: nn.Module, images: torch.Tensor) -> int:
     Tensors that share memory count once.
     """
     weights = {storage_id(parameter) for parameter in model.parameters()}
-    stored: dict[int, torch.UntypedStorage] = {}  # holding the storages prevents that their ids are used again
+    stored: dict[int, torch.UntypedStorage] = {}  # a storage in use keeps its id from being used again
 
     def store(tensor: torch.Tensor) -> torch.Tensor:
         if storage_id(tensor) not in weights:
@@ -107,8 +107,8 @@ def measure_step_seconds(
 ) -> float:
     """Return the median seconds of a training step (SGD) on random images. Takes the budget and at most two steps more.
 
-    Takes one step to warm up, one that counts in any case, then as many as the budget allows. Raises SettingError as `build_model`
-    does. Draws from its own generator: a training in another thread keeps its random numbers.
+    Takes one step to warm up, one that is always measured, then as many as the budget allows. Raises SettingError as `build_model`
+    does. Draws from its own generator, so the random numbers of a training in another thread stay the same.
     """
     device, layout, generator = arithmetic.device, arithmetic.layout, torch.Generator().manual_seed(0)
     model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options)

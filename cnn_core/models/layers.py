@@ -1,4 +1,4 @@
-"""What several families share: activations by name, width multipliers, the 3×3 convolution, a protocol.
+"""Shared layers of the families: activations by name, width multipliers, the 3×3 convolution, a protocol.
 
 In: settings by their names in TrainConfig. Out: layers.
 """
@@ -32,7 +32,7 @@ def make_activation(name: str) -> nn.Module:
 
 
 def scale_width(channels: int, width: float) -> int:
-    """Return `channels` times `width`, rounded to a multiple of 8 and at least 8: kernels are fast on whole vectors only."""
+    """Return `channels` times `width`, rounded to a multiple of 8 and at least 8: kernels are fastest with multiples of 8."""
     return max(8, int(channels * width / 8 + 0.5) * 8)
 
 

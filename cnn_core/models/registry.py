@@ -1,6 +1,6 @@
 """The model families by name. In: a family's name, an input shape, settings. Out: a module, or its parameter count.
 
-To add a family, write its file beside this one and add an entry to `FAMILIES`; form, command line and tests use that. Importing this
+To add a family, write its file beside this one and add an entry to `FAMILIES`; form, command line and tests read it. Importing this
 module does not import torch. For the cost of a model in time and memory see `cost`.
 """
 
@@ -23,11 +23,11 @@ TORCHVISION = ("dropout", "weights")
 class Family:
     """One kind of network.
 
-    target: "module:callable" that builds it. smallest: least image side in pixels that its strides leave something of.
-    options: settings it takes, out of width, depth, activation, batch_norm, dropout, weights. defaults: settings of a run that
-    it wants where nobody chose otherwise, by their names in TrainConfig. takes_any_side: whether the network, once built, also takes
-    images of another side. depthwise: whether its work is mostly convolutions of single channels. published: torchvision's name for
-    its pretrained weights, of families with the option "weights".
+    target: "module:callable" that builds it. smallest: the smallest image side (pixels) that its strides allow.
+    options: the settings that it takes, of width, depth, activation, batch_norm, dropout, weights. defaults: its default settings of a
+    run, by their names in TrainConfig. takes_any_side: whether a network, once built, also takes images of another side.
+    depthwise: whether most of its computation is depthwise convolutions. published: torchvision's name of its pretrained weights,
+    for families with the option "weights".
     """
 
     name: str
@@ -57,7 +57,7 @@ FAMILIES = {
         Family(
             name="speed",
             title="SpeedNet",
-            help="Made to learn in few passes on a CPU or a GPU: its first layer is computed from the images instead of learned.",
+            help="Designed to learn in few epochs on a CPU or a GPU: its first layer is computed from the images instead of trained.",
             target="cnn_core.models.speed:SpeedNet",
             smallest=9,
             options=RESNET,
@@ -91,7 +91,7 @@ FAMILIES = {
         Family(
             name="resnet18",
             title="ResNet-18",
-            help="The ImageNet network with a stem for small pictures: 11 million parameters, strong and slow without a GPU.",
+            help="The ImageNet network with a stem for small images: 11 million parameters, accurate, but slow without a GPU.",
             target="cnn_core.models.resnet:resnet18",
             smallest=8,
             options=RESNET,
@@ -101,7 +101,7 @@ FAMILIES = {
             Family(
                 name=f"resnet{layers}",
                 title=f"ResNet-{layers}",
-                help=f"{layers} thin layers with shortcuts, made for CIFAR-10 by the inventors of ResNets: {size} million parameters.",
+                help=f"{layers} narrow layers with shortcuts, designed for CIFAR-10 by the inventors of ResNets: {size} million parameters.",
                 target=f"cnn_core.models.resnet:resnet{layers}",
                 smallest=4,
                 options=RESNET,
@@ -112,7 +112,7 @@ FAMILIES = {
         Family(
             name="mobilenet",
             title="MobileNetV3 small",
-            help="Made for phones: 1.5 million parameters and very little work. Can start from ImageNet weights.",
+            help="Designed for phones: 1.5 million parameters and little computation. It can start from ImageNet weights.",
             target="cnn_core.models.torchvision_nets:mobilenet",
             smallest=16,
             options=TORCHVISION,
@@ -123,7 +123,7 @@ FAMILIES = {
         Family(
             name="efficientnet",
             title="EfficientNet-B0",
-            help="Much accuracy for its 4 million parameters, once it has trained long. Can start from ImageNet weights.",
+            help="Accurate for its 4 million parameters after long training. It can start from ImageNet weights.",
             target="cnn_core.models.torchvision_nets:efficientnet",
             smallest=16,
             options=TORCHVISION,
@@ -134,7 +134,7 @@ FAMILIES = {
         Family(
             name="convnext",
             title="ConvNeXt tiny",
-            help="A modern network of 28 million parameters: for large pictures, a GPU and, best, ImageNet weights to start from.",
+            help="A modern network of 28 million parameters, for large images and a GPU. It works best with ImageNet weights.",
             target="cnn_core.models.torchvision_nets:convnext",
             smallest=16,
             options=TORCHVISION,
@@ -158,7 +158,7 @@ def pick_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def min_image_side(name: str, depth: int = 3) -> int:
-    """Return the smallest image side in pixels: every block of a family with a depth halves it, and one pixel must be left."""
+    """Return the smallest image side in pixels: every block of a family with a depth halves the side, and one pixel must remain."""
     family = find_family(name)
     return max(family.smallest, 2**depth if "depth" in family.options else 0)
 
@@ -167,7 +167,7 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
     """Build a model with new weights that maps images (N, channels, image_size, image_size) to logits (N, classes).
 
     `options` are settings by name; those that the family does not take are ignored. Raises SettingError for an unknown name,
-    images too small for the family or the chosen depth, or starting weights that cannot be had.
+    images too small for the family or the chosen depth, or starting weights that cannot be loaded.
     """
     family, taken = find_family(name), pick_options(name, options)
     weights = taken.pop("weights", "scratch")
@@ -184,7 +184,7 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
 
 
 def count_parameters(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> int:
-    """Return the number of trainable parameters, counted on the meta device: nothing is allocated, downloaded or drawn."""
+    """Return the number of trainable parameters, counted on the meta device: without allocation, download or random numbers."""
     return count_trainable(build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options))
 
 

@@ -1,4 +1,4 @@
-"""Residual networks: the thin ones made for CIFAR-10, ResNet-18 with a stem for small images, and the fast ResNet-9.
+"""Residual networks: the narrow ones for CIFAR-10, ResNet-18 with a stem for small images, and the fast ResNet-9.
 
 In: an input shape and settings. Out: modules from images (N, channels, S, S) to logits (N, classes), for any S (ResNet-9 from 8).
 Layers have torchvision's names, so that its ResNet-18 state dict fits except for the stem and the head.
@@ -94,23 +94,23 @@ class ResNet(nn.Module):
         return logits
 
 
-def _thin_resnet(blocks: int, **options: Any) -> ResNet:
-    """6·blocks + 2 layers of 16, 32 and 64 channels with option-A shortcuts: section 4.2 of He et al., 2015."""
+def _narrow_resnet(blocks: int, **options: Any) -> ResNet:
+    """Return 6·blocks + 2 layers of 16, 32 and 64 channels with option-A shortcuts: section 4.2 of He et al., 2015."""
     return ResNet((blocks,) * 3, (16, 32, 64), False, **options)
 
 
-resnet20 = partial(_thin_resnet, 3)  # 0.27 million parameters
-resnet32 = partial(_thin_resnet, 5)  # 0.46 million
-resnet56 = partial(_thin_resnet, 9)  # 0.85 million
+resnet20 = partial(_narrow_resnet, 3)  # 0.27 million parameters
+resnet32 = partial(_narrow_resnet, 5)  # 0.46 million
+resnet56 = partial(_narrow_resnet, 9)  # 0.85 million
 
 
 def resnet18(**options: Any) -> ResNet:
-    """ResNet-18 of He et al., 2015, with a 3×3 stem of stride 1 and without max pooling: a 32×32 image ends as 4×4 pixels, not one."""
+    """Return ResNet-18 of He et al., 2015, with a 3×3 stem of stride 1 and without max pooling: a 32×32 image ends as 4×4 pixels, not one."""
     return ResNet((2, 2, 2, 2), (64, 128, 256, 512), True, **options)
 
 
 class Residual(nn.Module):
-    """Adds the outputs of `inside` to the features; the shape stays."""
+    """Adds the outputs of the layers `inside` to their inputs, which have the same shape."""
 
     def __init__(self, *inside: nn.Module) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ def resnet9(
     activation: str = "relu",
     dropout: float = 0.0,
 ) -> nn.Sequential:
-    """The network of David Page's DAWNBench entry (How to Train Your ResNet, 2018; cifar10-fast), 6.57 million parameters.
+    """Return the network of David Page's DAWNBench entry (How to Train Your ResNet, 2018; cifar10-fast), 6.57 million parameters.
 
     Convolutions of 64, 128, 256, 512 channels, the last three followed by pooling; shortcuts over two more convolutions after the
     second and the fourth; the largest value of each channel; a linear layer without bias whose logits are divided by 8.

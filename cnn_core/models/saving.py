@@ -1,6 +1,6 @@
-"""A trained model on disk: `best_model.pth` (a plain state dict) and `model.json` (the card: all that is needed to use it).
+"""A trained model on disk: `best_model.pth` (a plain state dict) and `model.json` (the card: how to build and use it).
 
-In: a model and its card. Out: the same, loaded. Files are replaced as a whole or not at all; weights are only read with
+In: a model and its card. Out: the same, loaded. Files are replaced atomically; weights are only read with
 `weights_only=True`.
 """
 
@@ -22,10 +22,10 @@ from cnn_core.models.registry import build_model
 
 
 class ModelCard(BaseModel):
-    """What turns weights into a classifier: architecture, classes, preprocessing.
+    """All that is needed beside the weights to classify images: architecture, classes, preprocessing.
 
     options: the model's own settings, by name. mean, std: per channel, 1 for full brightness. ink: the digits whose centring and scaling
-    drawings follow (see `DataInfo`). fit: how photographs are resized. mirror: whether logits are the mean of those of the image and
+    drawings follow (see `DataInfo`). fit: how images are resized. mirror: whether logits are the mean of those of the image and
     the mirrored image. fingerprint: of the training data.
     """
 
@@ -46,7 +46,7 @@ class ModelCard(BaseModel):
     @field_validator("ink", mode="before")
     @classmethod
     def read_first_version(cls, value: Any) -> Any:
-        """Translate true and false, as cards of the first version have it."""
+        """Convert true and false, which cards of the first version contain."""
         return {True: "uci", False: ""}.get(value, value) if isinstance(value, bool) else value
 
     def build(self, weights: str = "scratch") -> nn.Module:
@@ -64,6 +64,7 @@ def average_with_flipped(model: nn.Module, inputs: tuple[torch.Tensor], logits: 
 
 
 def save_card(folder: Path, card: ModelCard) -> None:
+    """Write `card` as `model.json`."""
     write_atomically(folder / CARD, lambda file: file.write(card.model_dump_json(indent=2).encode()))
 
 
@@ -103,7 +104,7 @@ def read_card(folder: Path) -> ModelCard:
 def build_from_state(folder: Path, card: ModelCard, state: Mapping[str, torch.Tensor], device: torch.device) -> nn.Module:
     """Build the card's model with the weights of `state`, in evaluation mode. Raises RunError when they do not fit."""
     try:
-        # Without initial weights: drawing them would change the random numbers of a training in this process.
+        # On the meta device, without initial weights: drawing them would change the random numbers of a training in this process.
         with torch.device("meta"):
             model = card.build()
         model.load_state_dict(state, assign=True)

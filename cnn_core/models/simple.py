@@ -17,7 +17,7 @@ UNITS = (192, 96)
 def conv_block(inputs: int, outputs: int, activation: str = "relu", batch_norm: bool = False) -> nn.Sequential:
     """Conv2d 3×3 -> max pooling 2×2 -> (batch norm) -> activation: (N, inputs, H, W) -> (N, outputs, H/2, W/2).
 
-    ReLU and max pooling commute; pooling first leaves norm and activation a quarter of the work. With batch norm, which has a bias of its
+    ReLU and max pooling commute; pooling first reduces the computation of norm and activation to a quarter. With batch norm, which has a bias of its
     own, the convolution has none.
     """
     convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=not batch_norm)

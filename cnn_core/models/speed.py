@@ -1,8 +1,8 @@
-"""SpeedNet: a small network that learns in few epochs, made for speed on a CPU and on a GPU.
+"""SpeedNet: a small network that learns in few epochs, designed for speed on a CPU and on a GPU.
 
-In: normalised training images, once, for its first layer (`prepare`); then images. Out: logits. The ideas are K. Jordan's (94% on CIFAR-10 in 3.29 Seconds on a Single GPU, 2024, arXiv 2404.00498), who took the whitening from
-T. Balsam (hlb-CIFAR10, 2023) and D. Page (How to Train Your ResNet, 2018). Our widths take at most a third of airbench's
-multiply-adds.
+In: normalised training images, once, for its first layer (`prepare`); then images. Out: logits. The ideas are K. Jordan's (94% on
+CIFAR-10 in 3.29 Seconds on a Single GPU, 2024, arXiv 2404.00498: airbench), who took the whitening from T. Balsam (hlb-CIFAR10, 2023)
+and D. Page (How to Train Your ResNet, 2018). With the widths here it takes at most a third of airbench's multiply-adds.
 """
 
 import torch
@@ -34,7 +34,7 @@ class Whitening(nn.Conv2d):
         rows = (directions / (variances.clamp(min=0) + EPSILON).sqrt()).T
         rows = torch.cat((rows, -rows))
         self.weight.copy_(rows.reshape(self.weight.shape))
-        assert self.bias is not None  # made by __init__
+        assert self.bias is not None  # created by __init__
         self.bias.copy_(-rows @ mean)
 
 
@@ -55,8 +55,8 @@ def patch_statistics(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 class SpeedNet(nn.Module):
     """Whitening, three groups of two convolutions that halve the side, the largest value of each channel, a linear layer.
 
-    38 million multiply-adds for a 3-channel 32×32 image. Convolutions start as the identity as far as channels go. Batch norms have
-    no scale to learn, and logits are divided by 9, which keeps training with a large learning rate stable.
+    38 million multiply-adds for a 3-channel 32×32 image. Convolutions start as the identity for as many channels as they have inputs. Batch norms
+    learn no scale, and logits are divided by 9, which keeps training with a large learning rate stable.
     `forward` maps images (N, channels, S, S), S from 9, to logits (N, classes).
     """
 

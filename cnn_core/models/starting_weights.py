@@ -1,6 +1,6 @@
 """Starting weights: a network's weights from torchvision's download or from a file, as far as they fit.
 
-In: a network and where the weights are. Out: the network with these weights. Downloaded weights stay in torch's own cache.
+In: a network, and a file of weights or a name of torchvision's. Out: the network with these weights. Downloads stay in torch's cache.
 """
 
 import pickle
@@ -33,7 +33,7 @@ def load_starting_weights(model: nn.Module, weights: str, published: str) -> nn.
 
 
 def download(published: str) -> StateDict:
-    """The weights that torchvision calls `published`, from torch's cache or from download.pytorch.org. Raises SettingError."""
+    """Return the weights that torchvision calls `published`, from torch's cache or from download.pytorch.org. Raises SettingError."""
     try:
         return dict(models.get_weight(published).get_state_dict(progress=False, check_hash=True))
     except (
@@ -45,13 +45,13 @@ def download(published: str) -> StateDict:
     ) as error:  # no network; wrong hash; damaged cache
         raise SettingError(
             f"The pretrained weights could not be downloaded ({type(error).__name__}). Connect this machine to the internet, "
-            "choose a file that you have, or start from scratch.",
+            "choose a file of weights, or start from scratch.",
             "weights",
         ) from None
 
 
 def read_weights(path: Path) -> StateDict:
-    """The tensors of a .safetensors or .pth file by name; no code in it is ever run. Raises SettingError for any other file."""
+    """Return the tensors of a .safetensors or .pth file by name; code in the file is not run. Raises SettingError for any other file."""
     try:
         is_safetensors = path.suffix.lower() == ".safetensors"
         saved: Any = _read_safetensors(path) if is_safetensors else torch.load(path, "cpu", weights_only=True)

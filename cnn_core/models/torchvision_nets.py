@@ -1,8 +1,8 @@
 """Networks from torchvision, adapted to small and to grey images.
 
 In: an input shape. Out: modules from images (N, channels, S, S), S from 16, to logits (N, classes). All three divide the side by 32,
-which leaves one pixel of a 32×32 image; for images up to 64×64 the stride of the first layer is halved, so four are left. Kernels keep
-their shapes, so ImageNet weights fit either way (see `starting_weights`).
+which reduces a 32×32 image to one pixel; for images up to 64×64 the stride of the first layer is halved, so 2×2 pixels remain. The
+shapes of the kernels stay the same, so ImageNet weights fit in both cases (see `starting_weights`).
 Sources: A. Howard et al., Searching for MobileNetV3, 2019; M. Tan and Q. Le, EfficientNet, 2019; Z. Liu et al., A ConvNet for the
 2020s, 2022.
 """
@@ -17,19 +17,19 @@ STEM = "features.0.0"  # the first convolution of all three
 
 
 def mobilenet(*, channels: int, image_size: int, classes: int, dropout: float = 0.2) -> nn.Module:
-    """MobileNetV3 small. Its batch norms have momentum 0.1: torchvision's 0.01 needs 300 steps before its running means are of use."""
+    """Return MobileNetV3 small. Its batch norms have momentum 0.1: torchvision's 0.01 needs 300 steps until its running means are usable."""
     norm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.1)
     model = models.mobilenet_v3_small(num_classes=classes, dropout=dropout, norm_layer=norm)
     return _fit_stem(model, channels, image_size)
 
 
 def efficientnet(*, channels: int, image_size: int, classes: int, dropout: float = 0.2) -> nn.Module:
-    """EfficientNet-B0, with the stochastic depth of its paper in training."""
+    """Return EfficientNet-B0, with the stochastic depth of its paper in training."""
     return _fit_stem(models.efficientnet_b0(num_classes=classes, dropout=dropout), channels, image_size)
 
 
 def convnext(*, channels: int, image_size: int, classes: int, dropout: float = 0.0) -> nn.Module:
-    """ConvNeXt tiny with dropout before its last layer, which torchvision's does not have."""
+    """Return ConvNeXt tiny with dropout before its last layer, which torchvision's does not have."""
     model = models.convnext_tiny(num_classes=classes)
     model.classifier.insert(2, nn.Dropout(dropout))
     return _fit_stem(model, channels, image_size)

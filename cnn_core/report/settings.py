@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnn_core.config.defaults import defaults
-from cnn_core.config.schema import TrainConfig, facts, has_effect
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.schema import TrainConfig, has_effect, metadata
+from cnn_core.config.setting import format_setting
 from cnn_core.events import Changed
 
 CHOSEN_FIRST = ("model", "optimizer")  # the defaults of the others depend on them
@@ -48,20 +48,20 @@ def describe_settings(config: TrainConfig, changes: Sequence[Changed]) -> dict[s
     different = [name for name in shown if chosen[name] != usual[name]]
     return {
         "lead": f"Settings that differ from the defaults of this data set, model and optimizer: {len(different)} of {len(shown)}.",
-        "changed_rows": [(*_row(name, chosen[name]), value_in_words(usual[name])) for name in different],
+        "changed_rows": [(*_row(name, chosen[name]), format_setting(usual[name])) for name in different],
         "changes_in_training": [_describe_change(change) for change in changes],
         "all_rows": [_row(name, chosen[name]) for name in shown],
     }
 
 
 def _describe_change(change: Changed) -> str:
-    values = ", ".join(f"{_title(name)} {value_in_words(value)}" for name, value in change.settings.items())
+    values = ", ".join(f"{_title(name)} {format_setting(value)}" for name, value in change.settings.items())
     return f"Changed after step {change.step:,}: {values}"
 
 
 def _row(name: str, value: Any) -> tuple[str, str, str]:
     """Return title, value and unit of a setting."""
-    return _title(name), value_in_words(value), facts(name).unit
+    return _title(name), format_setting(value), metadata(name).unit
 
 
 def describe_reproduction(

@@ -22,11 +22,11 @@ NO_BEST_YET = (-1.0, 0.0)  # validation accuracy, -loss
 
 
 def branch_run(
-    store: Store, parent: str, epoch: int, changes: dict[str, Any], *, press: str | None = None, owner: str = ""
+    store: Store, parent: str, epoch: int, changes: dict[str, Any], *, submission: str | None = None, owner: str = ""
 ) -> str:
     """Create a run of `owner` that continues from `parent` after `epoch` with `changes`; return its id. Raises RunError or SettingError.
 
-    It starts with the curves, training dynamics, tracked images and best model that its parent had until then.
+    It starts with its parent's curves, training dynamics, tracked images and best model up to that epoch.
     """
     parent_folder = store.home.run_folder(store.run(parent).id)
     state = load_epoch(parent_folder, epoch)
@@ -37,7 +37,7 @@ def branch_run(
         )
     state["config"] = config.model_dump()
     weights = _best_weights(parent_folder, state)
-    if not weights:  # its state was deleted: the next epoch counts as the best
+    if not weights:  # the state of the best epoch was deleted: the next epoch counts as the best
         state["trainer"]["best"] = NO_BEST_YET
 
     def prepare(run: str, folder: Path) -> None:
@@ -48,7 +48,7 @@ def branch_run(
         copy_dynamics(parent_folder, folder, epoch)
         store.log.copy(parent, run, epoch)
 
-    return store.create(config, press=press, parent=parent, parent_epoch=epoch, owner=owner, prepare=prepare)
+    return store.create(config, submission=submission, parent=parent, parent_epoch=epoch, owner=owner, prepare=prepare)
 
 
 def _best_weights(folder: Path, state: dict[str, Any]) -> dict[str, torch.Tensor] | None:

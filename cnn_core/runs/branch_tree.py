@@ -26,10 +26,10 @@ def family_trees(runs: Sequence[Run]) -> list[Node]:
 
     A run whose parent is not among `runs` is a root.
     """
-    known = {run.id for run in runs}
+    ids = {run.id for run in runs}
     children: dict[str, list[Run]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: (run.created, run.id)):
-        children[run.parent if run.parent in known else ""].append(run)
+        children[run.parent if run.parent in ids else ""].append(run)
     nodes: list[Node] = []
     stack: list[tuple[Run, int, int | None]] = [(root, 0, None) for root in reversed(children[""]) if children[root.id]]
     lowest = -1

@@ -22,10 +22,12 @@ def column(x: NDArray[Any], y: NDArray[Any]) -> dict[str, list[float]]:
 
 
 def mean_column(means: Points | None) -> dict[str, list[float]] | None:
+    """Return the means of a curve as `column` does; None without means."""
     return column(*means) if means else None
 
 
 def report_column(x: NDArray[Any], y: NDArray[Any]) -> dict[str, list[float]]:
+    """Return the values of reports with four significant digits."""
     return {"x": x.astype(np.int64).tolist(), "y": [float(f"{value:.4g}") for value in y]}
 
 

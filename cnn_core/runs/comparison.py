@@ -31,8 +31,8 @@ class SeedGroup:
     @property
     def accuracies(self) -> list[float]:
         """The best validation accuracy (0..1) of each run that has one."""
-        known = [run.summary.get("best_val_accuracy") for run in self.runs]
-        return [accuracy for accuracy in known if accuracy is not None]
+        accuracies = [run.summary.get("best_val_accuracy") for run in self.runs]
+        return [accuracy for accuracy in accuracies if accuracy is not None]
 
     @property
     def mean(self) -> float | None:

@@ -1,8 +1,8 @@
 """A curve of bounded size, however many steps a run takes. In: points, step by step. Out: columns for a chart.
 
-The newest points are kept as they are. Of older ones the lowest and the highest of every interval of steps are kept, and their mean. Intervals
-begin at step 1 and are a power of two wide, so that several together are an interval again: what is drawn does not depend on when old
-points were reduced. Importing this module does not import torch.
+The newest points are stored unchanged. Of older ones the lowest and the highest of every interval of steps are stored, and their mean.
+Intervals begin at step 1 and their width is a power of two, so that two neighbouring intervals merge into one: the drawn curve does not
+depend on when old points were reduced. Importing this module does not import torch.
 """
 
 from array import array
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-CURVE_POINTS = 2000  # kept of the older points
-NEWEST = 4096  # steps that can be removed exactly, and from which an update can be made
+CURVE_POINTS = 2000  # the most older points that are stored
+NEWEST = 4096  # the last steps, which are stored unchanged
 Points = tuple[np.ndarray, np.ndarray]  # steps and values, (n,) each
 
 
@@ -38,8 +38,8 @@ def _envelope(x: np.ndarray, y: np.ndarray, interval: np.ndarray) -> Points:
     order = np.lexsort((y, interval))
     first = np.flatnonzero(np.diff(interval[order], prepend=-1))
     last = np.append(first[1:], len(order)) - 1
-    kept = np.unique(np.concatenate((order[first], order[last])))
-    return x[kept], y[kept]
+    extremes = np.unique(np.concatenate((order[first], order[last])))
+    return x[extremes], y[extremes]
 
 
 def _average(x: np.ndarray, y: np.ndarray, width: int, since: int = 0) -> Points:
@@ -74,7 +74,7 @@ class Curve:
             self._reduce_old()
 
     def _reduce_old(self) -> None:
-        """Keep the extremes and the means of all but the newest points."""
+        """Replace all but the newest points by their extremes and means."""
         x, y = self.points()
         width = interval_width(int(x[-1]), CURVE_POINTS)
         end = (x[-NEWEST] - 1) // width * width
@@ -85,18 +85,18 @@ class Curve:
         self.new_x, self.new_y = _arrays((x[cut:], y[cut:]))
 
     def truncate(self, step: int) -> None:
-        """Remove what came after `step`. Beyond the NEWEST steps, its interval keeps what extremes are left of it, and its mean."""
+        """Remove the points after `step`. Where `step` is older than the NEWEST steps, extremes after it are removed and its interval's mean stays."""
         for x, y in ((self.old_x, self.old_y), (self.new_x, self.new_y)):
-            kept = int(np.searchsorted(x, step, side="right"))
-            del x[kept:], y[kept:]
-        kept = int(np.searchsorted(self.mean_x, step))
-        if kept < len(self.mean_x):
-            del self.mean_x[kept + (step > 0) :], self.mean_y[kept + (step > 0) :]
+            end = int(np.searchsorted(x, step, side="right"))
+            del x[end:], y[end:]
+        last = int(np.searchsorted(self.mean_x, step))
+        if last < len(self.mean_x):
+            del self.mean_x[last + (step > 0) :], self.mean_y[last + (step > 0) :]
             if step:
-                self.mean_x[kept] = step
+                self.mean_x[last] = step
 
     def points(self, since: int = 0) -> Points:
-        """Return what is kept of the steps after `since`."""
+        """Return the stored points after step `since`."""
         if self.new_x and self.new_x[0] <= since + 1:
             first = int(np.searchsorted(self.new_x, since, side="right"))
             return np.array(self.new_x[first:]), np.array(self.new_y[first:])
@@ -110,8 +110,8 @@ class Curve:
         return _reduce(x, y, interval_width(int(x[-1]), limit)) if len(x) else (x, y)
 
     def means(self, limit: int, since: int = 0) -> Points | None:
-        """Return the means of at most limit/2 + 1 intervals of the steps after `since`, each at its last step; None for up to `limit` steps: the
-        points themselves are as few."""
+        """Return the means of at most limit/2 + 1 intervals of the steps after `since`, each at its last step. None for up to `limit` steps:
+        then the points themselves can be drawn."""
         x, y = self._means()
         first = int(np.searchsorted(x, since, side="right"))
         if not len(x) or x[-1] - since <= limit:
@@ -119,7 +119,7 @@ class Curve:
         return _average(x[first:], y[first:], interval_width(int(x[-1]) - since, limit), since)
 
     def _means(self) -> Points:
-        """Return the means of all that is kept: of old intervals, and the newest values."""
+        """Return the means of the old intervals, and the newest values."""
         return np.array(self.mean_x + self.new_x), np.array(self.mean_y + self.new_y)
 
 

@@ -1,7 +1,7 @@
 """Diagnostics: rules over a run's curves that report a problem with its numbers and suggest settings that may help.
 
-In: a history and the current settings. Out: findings; none for a healthy run. Each rule is one function and reports nothing where the numbers are
-not sufficient. What the rules measure is in `signals`, what they suggest in `suggestions`. Importing this module does not import torch.
+In: a history and the current settings. Out: findings; none for a healthy run. Each rule is one function and reports nothing where there are too
+few numbers. What the rules measure is in `signals`, what they suggest in `suggestions`. Importing this module does not import torch.
 """
 
 from collections.abc import Callable
@@ -27,9 +27,8 @@ from cnn_core.training.schedule import make_schedule
 
 DIVERGED = "training diverged"  # part of the message of a DivergedError
 ENOUGH_STEPS = 100  # after the warm-up; models that learn at all have started to by then
-DEAD = (
-    0.5  # of the channels: healthy SimpleCNNs on the digits have 25 to 40 %, those with a far too high learning rate 70 to 93 %
-)
+# Fraction of the channels: healthy SimpleCNNs on the digits have 25 to 40 %, those with a far too high learning rate 70 to 93 %.
+DEAD = 0.5
 DEAD_IMAGES = 50  # a channel that is zero for fewer images may only be a rare one
 FLAT_EPOCHS = 5  # the mean of this many epochs is compared with the mean of as many before
 HIGH_FRACTION = 0.5  # of the peak learning rate: below that a schedule is decaying
@@ -44,19 +43,19 @@ SMOOTH_CHANGES = ("epochs", "learning_rate", "weight_decay")  # changing these d
 
 
 def diagnose(history: History, config: TrainConfig, error: str = "", parent_epoch: int | None = None) -> list[Finding]:
-    """Return the findings of a run (arguments as in DiagnosticCase). A finding is left out where its cause is found too."""
+    """Return the findings of a run (arguments as in DiagnosticCase). A finding is left out where its cause is reported too."""
     case = DiagnosticCase(history, config, error, parent_epoch or 0)
     findings = [finding for rule in RULES if (finding := rule(case))]
-    names = {finding.rule for finding in findings}
+    reported = {finding.rule for finding in findings}
     return [
         replace(f, changes=suggestions.applicable_changes(config, f.changes))
         for f in findings
-        if not names & EFFECT_OF.get(f.rule, set())
+        if not reported & EFFECT_OF.get(f.rule, set())
     ]
 
 
 def diverged(case: DiagnosticCase) -> Finding | None:
-    """The loss became infinite or NaN."""
+    """Report a loss that became infinite or NaN."""
     if DIVERGED not in case.error:
         return None
     config, observation = case.config, f"{case.error.partition('. ')[0]}. The learning rate was {case.config.learning_rate:g}"
@@ -76,14 +75,14 @@ def diverged(case: DiagnosticCase) -> Finding | None:
 
 
 def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
-    """The loss rose above its first values, or lost most of its improvement."""
+    """Report a loss that rose above its first values, or lost most of its improvement."""
     history, config = case.history, case.config
     jump = find_loss_jump(history, config.batch_size, case.comparable_since(*SMOOTH_CHANGES)) if history.losses else None
     if not jump:
         return None
-    steps, rates = history.report_values("learning_rate")
-    highest = float(rates[: np.searchsorted(steps, jump.high_step) + 1].max())
-    if config.learning_rate < highest * HIGH_FRACTION:  # it was lowered since
+    steps, learning_rates = history.report_values("learning_rate")
+    highest = float(learning_rates[: np.searchsorted(steps, jump.high_step) + 1].max())
+    if config.learning_rate < highest * HIGH_FRACTION:  # it has been lowered since then
         return None
     return Finding(
         "Learning rate too high",
@@ -94,7 +93,7 @@ def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
 
 
 def gradient_spikes(case: DiagnosticCase) -> Finding | None:
-    """Single large gradients set the training back, and gradient clipping is off."""
+    """Report single large gradients after which the loss rose, where gradient clipping is off."""
     spikes = find_spikes(case.history) if not case.config.clip_norm else None
     if not spikes:
         return None
@@ -107,7 +106,7 @@ def gradient_spikes(case: DiagnosticCase) -> Finding | None:
 
 
 def not_learning(case: DiagnosticCase) -> Finding | None:
-    """Validation and training accuracy are both at chance level."""
+    """Report validation and training accuracy that are both at chance level."""
     started, epochs, config = case.started, case.history.epochs, case.config
     chance = chance_accuracy(started) if started else None
     if not started or chance is None or not epochs:
@@ -130,7 +129,7 @@ def not_learning(case: DiagnosticCase) -> Finding | None:
 
 
 def overfitting(case: DiagnosticCase) -> Finding | None:
-    """Validation loss has been rising since an epoch while training loss fell."""
+    """Report a validation loss that has risen since an epoch while training loss fell."""
     rise = find_validation_rise(case.epochs_since_change(*SMOOTH_CHANGES))
     if not rise:
         return None
@@ -144,7 +143,7 @@ def overfitting(case: DiagnosticCase) -> Finding | None:
 
 
 def dead_activations(case: DiagnosticCase) -> Finding | None:
-    """Many channels are zero for every image."""
+    """Report many channels that are zero for every image."""
     last = case.history.epochs[-1] if case.history.epochs else None
     if not last or last.dead is None or last.dead < DEAD or not case.started or case.started.val_count < DEAD_IMAGES:
         return None
@@ -160,7 +159,7 @@ def dead_activations(case: DiagnosticCase) -> Finding | None:
 
 
 def plateau(case: DiagnosticCase) -> Finding | None:
-    """Validation accuracy no longer improves, and the schedule does not lower the learning rate."""
+    """Report a validation accuracy that no longer improves, where the schedule does not lower the learning rate."""
     epochs, started, config = case.epochs_since_change("epochs"), case.started, case.config
     if not started or len(epochs) < 2 * FLAT_EPOCHS or epochs[-1].train_accuracy >= SATURATED:
         return None
@@ -180,7 +179,7 @@ def plateau(case: DiagnosticCase) -> Finding | None:
 
 
 def class_imbalance(case: DiagnosticCase) -> Finding | None:
-    """One class has many times the training images of another."""
+    """Report a class that has many times the training images of another."""
     started = case.started
     counts = started.class_counts if started else ()
     if not started or len(counts) < 2 or max(counts) <= IMBALANCE * min(counts):
@@ -188,27 +187,29 @@ def class_imbalance(case: DiagnosticCase) -> Finding | None:
     large, small, names = counts.index(max(counts)), counts.index(min(counts)), started.classes
     last = case.history.epochs[-1:]
     accuracy = last[0].class_accuracy[small] if last and last[0].class_accuracy else None
-    known = f" Its validation accuracy is {accuracy:.1%}, that of all {last[0].val_accuracy:.1%}." if accuracy is not None else ""
+    result = (
+        f" Its validation accuracy is {accuracy:.1%}, that of all {last[0].val_accuracy:.1%}." if accuracy is not None else ""
+    )
     return Finding(
         "Class imbalance",
-        f"The largest class, “{names[large]}”, has {counts[large]:,} training images, the smallest, “{names[small]}”, {counts[small]:,}.{known}",
+        f"The largest class, “{names[large]}”, has {counts[large]:,} training images, the smallest, “{names[small]}”, {counts[small]:,}.{result}",
         "Accuracy hides errors on small classes. On the Data page, add images to them or exclude images of large ones.",
     )
 
 
 def weak_class(case: DiagnosticCase) -> Finding | None:
-    """One class has a far lower accuracy than the others."""
+    """Report a class that has a far lower accuracy than the others."""
     last, started = case.history.best, case.started
-    known = [(a, c) for c, a in enumerate(last.class_accuracy) if a is not None] if last else []
+    measured = [(a, c) for c, a in enumerate(last.class_accuracy) if a is not None] if last else []
     if (
         not last
-        or len(known) < 3
+        or len(measured) < 3
         or not started
         or 2 * len(case.history.epochs) < started.epochs
         or not sum(started.class_counts)
     ):
         return None
-    (accuracy, weak), *others = sorted(known)
+    (accuracy, weak), *others = sorted(measured)
     average, spread = mean(a for a, _ in others), stdev(a for a, _ in others)
     images = max(1, round(started.val_count * started.class_counts[weak] / sum(started.class_counts)))
     if average - accuracy < max(WEAK_SPREAD * max(spread, standard_error(average, images)), WEAK_FRACTION * average):
@@ -221,7 +222,7 @@ def weak_class(case: DiagnosticCase) -> Finding | None:
 
 
 def still_improving(case: DiagnosticCase) -> Finding | None:
-    """The run is completed and improved until its last epoch."""
+    """Report a completed run that improved until its last epoch."""
     epochs, config = case.history.epochs[-LAST_EPOCHS - 1 :], case.config
     if not case.history.finished or not case.started or len(epochs) < 2 or not epochs[-1].is_best:
         return None
@@ -255,7 +256,7 @@ RULES: tuple[Callable[[DiagnosticCase], Finding | None], ...] = (
     weak_class,
     still_improving,
 )
-# A finding is left out where one of these, its possible causes, is found.
+# A finding is left out where one of these possible causes of it is reported.
 EFFECT_OF = {
     "Learning rate too high": {"Training diverged"},
     "Gradient spikes": {"Training diverged", "Learning rate too high"},

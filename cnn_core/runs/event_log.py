@@ -1,6 +1,6 @@
-"""The event log: what happened in each run, in order. Whoever trains a run appends events; everybody else reads them.
+"""The event log: what happened in each run, in order. The process that trains a run appends events; all others read them.
 
-In: events of one run. Out: the same with their sequence numbers, from any of them on. Importing this module does not import torch.
+In: events of one run. Out: the same with their sequence numbers, from any number on. Importing this module does not import torch.
 """
 
 import json
@@ -14,9 +14,8 @@ from cnn_core.runs.database import RunDatabase
 # The index is named because SQLite would not choose it; nearly all events of a long run are of kind Steps.
 RARE = "events indexed by rare where kind != 'Steps'"
 END_OF_EPOCH = f"(select max(seq) from {RARE} and run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
-STORED_KINDS: dict[type, str] = {
-    TrackedPredictions: "Probed"
-}  # event classes that were renamed keep the kind of earlier versions
+# Renamed event classes are stored under the kind of earlier versions.
+STORED_KINDS: dict[type, str] = {TrackedPredictions: "Probed"}
 EVENT_TYPES = {STORED_KINDS.get(event_type, event_type.__name__): event_type for event_type in get_args(Event)}
 
 
@@ -35,7 +34,7 @@ class EventLog:
         self._database = database
 
     def append(self, run: str, events: Iterable[Event]) -> None:
-        """Add events after the run's last one, all or none. Only whoever trains the run may call this."""
+        """Add events after the run's last one, all or none. Only the process that trains the run may call this."""
         with self._database.connect() as db:
             last = db.execute("select coalesce(max(seq), 0) from events where run = ?", (run,)).fetchone()[0]
             rows = [(run, seq, event_kind(type(event)), json.dumps(asdict(event))) for seq, event in enumerate(events, last + 1)]
@@ -54,7 +53,7 @@ class EventLog:
         return [StoredEvent(seq, to_event(kind, json.loads(body))) for seq, kind, body in rows]
 
     def copy(self, source: str, run: str, epoch: int) -> None:
-        """Let `run` begin with the events of run `source` up to the end of `epoch`."""
+        """Copy the events of run `source` up to the end of `epoch` to the new run `run`."""
         with self._database.connect() as db:
             db.execute(
                 f"insert into events select ?, seq, kind, body from events where run = ? and seq <= {END_OF_EPOCH}",

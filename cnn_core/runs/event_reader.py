@@ -1,4 +1,4 @@
-"""The valid events of a run: those that a resume from an earlier checkpoint repeated are left out. In: a store. Out: reports, epochs, changes.
+"""The valid events of a run: without those that were repeated after a resume from an earlier checkpoint. In: a store. Out: reports, epochs, changes.
 
 Events are read in chunks, so a run of a million steps needs no more memory than a short one. Importing this module does not import torch.
 """
@@ -67,13 +67,12 @@ class EventReader:
 
 
 class _Limits:
-    """The last step and epoch for which an event is valid: the lowest checkpoint that any later resume continued from."""
+    """The last step and epoch for which an event is valid: the earliest checkpoint from which a later resume continued."""
 
     def __init__(self, resumed: list[tuple[int, Resumed]]) -> None:
         self._seqs = [seq for seq, _ in resumed]
-        self._lowest: list[tuple[float, float]] = [
-            (float("inf"), float("inf"))
-        ]  # (step, epoch), from the last resume to the first
+        # (step, epoch), from the last resume to the first
+        self._lowest: list[tuple[float, float]] = [(float("inf"), float("inf"))]
         for _, event in reversed(resumed):
             step, epoch = self._lowest[-1]
             self._lowest.append((min(step, event.step), min(epoch, event.epoch)))

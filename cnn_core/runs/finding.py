@@ -23,7 +23,7 @@ class Finding:
 class DiagnosticCase:
     """The input of the rules: history, current settings, error message ("" for none).
 
-    parent_epoch: the epochs up to this one belong to the parent run, whose settings are unknown here; 0 without a parent.
+    parent_epoch: the epochs up to this one belong to the parent run, whose settings may differ; 0 without a parent.
     """
 
     history: History

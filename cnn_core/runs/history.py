@@ -1,8 +1,8 @@
 """A run's events as columns for charts and as the summary of the run. In: stored events. Out: plain values for JSON.
 
 Columns have a bounded length: min/max decimation keeps the lowest and the highest point of every interval of the x axis, so a chart of a million
-steps shows the same envelope as the full one. The values of single steps that the diagnostics need are kept of the newest steps only, or not at
-all (`drop_steps`). So a history grows with the epochs alone. Importing this module does not import torch.
+steps shows the same envelope as the full one. The values of single steps that the diagnostics need are stored for the newest steps only, or not
+at all (`drop_steps`). So the size of a history depends only on the number of epochs. Importing this module does not import torch.
 """
 
 import math
@@ -26,7 +26,10 @@ UPDATE_POINTS = 200
 MEASURES = ("loss", "accuracy")  # values that a report has for each of its steps
 GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # values that a report has once
 DIAGNOSED = ("learning_rate", "gradient_norm")  # the report values that the diagnostics read report by report
-DIAGNOSED_STEPS, FIRST_STEPS = 50_000, 5  # newest steps that the diagnostics read (up to twice as many are kept), and first steps
+DIAGNOSED_STEPS, FIRST_STEPS = (
+    50_000,
+    5,
+)  # newest steps that the diagnostics read (up to twice as many are stored), and first steps
 PACE_REPORTS = 20  # reports over which the shown speed is averaged: about five seconds
 
 
@@ -41,7 +44,7 @@ class HistoryPosition:
 
 @dataclass
 class History:
-    """Everything known of a run so far. `add` adds new events; `snapshot` and `update` return the payloads of the live chart.
+    """The state of a run according to its events so far. `add` adds new events; `snapshot` and `update` return the payloads of the live chart.
 
     resumed: sequence number of the last resume; points that were sent before it may have been repeated since.
     """
@@ -54,7 +57,7 @@ class History:
     epochs: list[Epoch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     changes: list[Changed] = field(default_factory=list)
-    probed: list[TrackedPredictions] = field(default_factory=list)
+    tracked: list[TrackedPredictions] = field(default_factory=list)
     resumed: int = 0
     _recent: deque[list[float]] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _steps: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
@@ -79,7 +82,7 @@ class History:
             case Started():
                 self.started = event
             case Resumed():
-                self._return_to(event)
+                self._truncate_to(event)
             case Changed():
                 self.changes.append(event)
                 self._update_planned_epochs()
@@ -94,9 +97,9 @@ class History:
                 self.epochs.append(event)
                 self.stage = None
             case TrackedPredictions():
-                if self.probed and self.probed[-1].epoch == event.epoch:  # repeated after a resume at the end of the epoch
-                    self.probed.pop()
-                self.probed.append(event)
+                if self.tracked and self.tracked[-1].epoch == event.epoch:  # repeated after a resume at the end of the epoch
+                    self.tracked.pop()
+                self.tracked.append(event)
             case Progress():
                 self.stage = event
             case Note():
@@ -119,8 +122,8 @@ class History:
         self._losses.extend(event.loss)
         self._reported.append(event.step)
         for name, values in self._diagnosed.items():
-            known = getattr(event, name)
-            values.append(math.nan if known is None else known)
+            value = getattr(event, name)
+            values.append(math.nan if value is None else value)
         if len(self._losses) >= 2 * DIAGNOSED_STEPS:
             old = len(self._losses) - DIAGNOSED_STEPS
             self.diagnosed_after += old
@@ -133,8 +136,8 @@ class History:
         for values in self._diagnosed.values():
             del values[reports]
 
-    def _return_to(self, checkpoint: Resumed) -> None:
-        """Remove what was reported after the checkpoint that training was resumed from: it will be reported again."""
+    def _truncate_to(self, checkpoint: Resumed) -> None:
+        """Remove what was reported after the checkpoint from which training was resumed: those steps are trained and reported again."""
         for curve in (*self._steps.values(), *self._gauges.values()):
             curve.truncate(checkpoint.step)
         del self._first[checkpoint.step :]
@@ -143,7 +146,7 @@ class History:
         self._delete_reports(slice(bisect_right(self._reported, checkpoint.step), None))
         self.epochs = [epoch for epoch in self.epochs if epoch.epoch <= checkpoint.epoch]
         self.changes = [change for change in self.changes if change.step <= checkpoint.step]
-        self.probed = [probed for probed in self.probed if probed.epoch <= checkpoint.epoch]
+        self.tracked = [predictions for predictions in self.tracked if predictions.epoch <= checkpoint.epoch]
         self._update_planned_epochs()
         self._recent.clear()
         self.stage = None
@@ -205,7 +208,7 @@ class History:
         return (self.last.images - images) / (self.last.train_seconds - seconds)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all curves in at most SNAPSHOT_POINTS points each: the payload of a page that has nothing yet."""
+        """Return all curves in at most SNAPSHOT_POINTS points each: the first payload of a page."""
         return {
             "reset": True,
             "classes": self._class_names(),
@@ -262,7 +265,7 @@ def _curves(names: Iterable[str]) -> dict[str, Curve]:
 
 
 def summarise_history(history: History) -> dict[str, Any]:
-    """Return the metrics of a run for tables and the command line; None where unknown so far.
+    """Return the metrics of a run for tables and the command line; None where not known yet.
 
     train_seconds and images_per_second are of training alone; accuracies are in 0..1.
     """

@@ -1,6 +1,6 @@
-"""A cache of histories in the database (table `digests`), so that opening a long run need not read all its events. In: a store. Out: histories.
+"""A cache of histories in the database (table `digests`), so that a long run is opened without reading all its events. In: a store. Out: histories.
 
-An entry is the SHA-256 of its content, a line of JSON, and the curves' numbers as they lie in memory. It names the last event that it
+An entry is the SHA-256 of its content, a line of JSON, and the curves' numbers as bytes in memory order. It names the last event that it
 includes; later events are added as usual. An entry that is damaged or of another version is ignored: the events hold everything.
 Importing this module does not import torch.
 """
@@ -20,7 +20,7 @@ from cnn_core.runs.event_log import EVENT_TYPES, event_kind, to_event
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
 
-VERSION = 1  # increase whenever the same events give other numbers
+VERSION = 1  # increase it when the same events result in other numbers
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 CHUNK_EVENTS = 10_000  # events read at a time
 SAVE_EVERY = 1000  # new events after which a history is saved: some minutes of training, read in a moment
@@ -29,17 +29,17 @@ SAVE_EVERY = 1000  # new events after which a history is saved: some minutes of 
 def read_history(store: Store, run: str) -> History:
     """Return the history of all events of `run`; save it where many events were read. Raises StudioError."""
     history = _load(store, run) or History()
-    known = history.seq
+    saved = history.seq
     while chunk := store.log.read(run, history.seq, limit=CHUNK_EVENTS):
         history.add(chunk)
-    if should_save(history, known):
+    if should_save(history, saved):
         save_history(store, run, history)
     return history
 
 
-def should_save(history: History, known: int) -> bool:
-    """Whether enough events were added since event `known` to save the history again."""
-    return history.seq - known >= SAVE_EVERY
+def should_save(history: History, saved: int) -> bool:
+    """Whether enough events were added since event `saved` to save the history again."""
+    return history.seq - saved >= SAVE_EVERY
 
 
 def save_history(store: Store, run: str, history: History) -> None:

@@ -1,7 +1,7 @@
 """Exporting the histories of runs as one zip: tables (CSV), JSON, or event files for TensorBoard.
 
-In: a store and runs. Out: a zip file, written in pieces, and Progress events. The files hold test accuracies, so an export is recorded as a use
-of the test set.
+In: a store and runs. Out: a zip file, written in pieces, and Progress events. The files contain test accuracies, so an export is recorded as a
+use of the test set.
 
     csv          runs.csv (one row a run: settings and metrics) and for each run <run>/epochs.csv, reports.csv, steps.csv
     json         <run>.json: settings, metrics, epochs, reports and steps
@@ -116,7 +116,7 @@ def _write_tensorboard(archive: zipfile.ZipFile, run: Run, reader: EventReader) 
 
 @contextmanager
 def _table(archive: zipfile.ZipFile, name: str) -> Iterator[WriteRow]:
-    """Open a CSV file in the archive and give the function that writes a row."""
+    """Open a CSV file in the archive; the value is the function that writes a row."""
     with archive.open(name, "w", force_zip64=True) as raw, csv_table(cast(BinaryIO, raw)) as write:
         yield write
 

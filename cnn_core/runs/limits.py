@@ -2,8 +2,8 @@
 
     CNN_STUDIO_QUEUE_SHARE   waiting runs of one person, like 20, or none
     CNN_STUDIO_DISK_QUOTA    disk space of one person's runs and images, like 2 GB or 500 MB, or none
-    CNN_STUDIO_TEACHERS      e-mail addresses, separated by commas: they may change everybody's runs
-    CNN_STUDIO_PEOPLE        who may use the server: addresses, or domains like @school.example; by default everybody who can sign in
+    CNN_STUDIO_TEACHERS      e-mail addresses, separated by commas: they may change the runs of all people
+    CNN_STUDIO_PEOPLE        who may use the server: addresses, or domains like @school.example (default: all who can sign in)
 
 The defaults are 20 runs and 2 GB where people sign in, and no limit elsewhere.
 """
@@ -25,7 +25,7 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB|TB)", re.IGNORECASE)
 @dataclass(frozen=True)
 class Limits:
     """queue_limit: waiting runs, disk_quota: bytes, for each person; None for no limit. teachers, people: addresses and domains in lower case;
-    an empty `people` allows everybody."""
+    an empty `people` allows all."""
 
     queue_limit: int | None = None
     disk_quota: int | None = None
@@ -33,7 +33,7 @@ class Limits:
     people: frozenset[str] = frozenset()
 
     def is_teacher(self, person: str) -> bool:
-        """Whether `person` may change everybody's runs."""
+        """Whether `person` may change the runs of all people."""
         return person in self.teachers
 
     def is_allowed(self, person: str) -> bool:
@@ -61,7 +61,7 @@ def _queue_limit(text: str, default: int | None) -> int | None:
     if text.lower() == NONE:
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise StudioError(f"{QUEUE_LIMIT} is “{text}”. Give a whole number of runs, 1 or more, or “{NONE}” for no limit.")
+        raise StudioError(f"{QUEUE_LIMIT} is “{text}”. Set it to a whole number of runs, 1 or more, or “{NONE}” for no limit.")
     return int(text)
 
 
@@ -72,7 +72,7 @@ def _quota(text: str, default: int | None) -> int | None:
         return None
     match = SIZE.fullmatch(text)
     if not match or not float(match[1]):
-        raise StudioError(f"{DISK_QUOTA} is “{text}”. Give a size like “2 GB” or “500 MB”, or “{NONE}” for no limit.")
+        raise StudioError(f"{DISK_QUOTA} is “{text}”. Set it to a size like “2 GB” or “500 MB”, or “{NONE}” for no limit.")
     return round(float(match[1]) * BYTES[match[2].upper()])
 
 

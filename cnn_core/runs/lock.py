@@ -1,6 +1,6 @@
 """The lock of a run: a file in its folder, locked by the process that trains it. The operating system releases it when the process dies.
 
-So a run whose process has died is recognised without heartbeats or process numbers.
+So a run whose process has died is recognised without heartbeats or process ids. In: the folder of a run. Out: a lock for a block.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ def hold(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            is_mine = stack.enter_context(try_lock(folder / NAME))
+            is_acquired = stack.enter_context(try_lock(folder / NAME))
         except OSError as error:
             raise RunError(f"The folder of run {folder.name} cannot be used ({error.strerror}). Check its permissions.") from None
-        if not is_mine:
+        if not is_acquired:
             raise RunError(f"Run {folder.name} is already being trained by another process. Open it on the Train page.")
         yield
 

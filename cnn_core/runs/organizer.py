@@ -46,7 +46,7 @@ class RunOrganizer:
                     db.execute(f"update runs set {column} = ? where id = ?", (value, run))
 
     def remove(self, run: str) -> None:
-        """Move a run that has ended to the bin; its files are kept. Raises RunError for one that trains or waits."""
+        """Move a run that has ended to the bin; its files stay. Raises RunError for one that trains or waits."""
         if self.store.run(run).is_active:
             raise RunError(f"Run {run} is still waiting or training. Stop it first.")
         with self.store.database.connect() as db:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from cnn_core.errors import RunError
 from cnn_core.runs.database import RunDatabase
 from cnn_core.runs.quota import Quota
-from cnn_core.runs.run import RESUMABLE, find_run
+from cnn_core.runs.run import RESUMABLE, read_run
 
 WAITING = "status = 'queued' and id is not null"
 ORDER = "coalesce(place, number), number"
-# Everybody's first waiting run comes before anybody's second. Of those, the person whose last run started longest ago comes first.
+# The first waiting run of every person comes before the second of any person, and so on. Within each round, the person whose last run
+# started longest ago comes first.
 WAITING_IN_TURN = (
     f"select id from (select id, owner, place, number, row_number() over (partition by owner order by {ORDER}) as turn from runs where {WAITING})"
     " left join (select owner, max(started) as served from runs group by owner) using (owner)"
@@ -41,9 +42,9 @@ class RunQueue:
     def resume(self, run: str, prepare: Callable[[], object] = lambda: None) -> None:
         """Put a run that ended before it was completed back into the queue. Raises RunError for one that trains, waits, or is finished.
 
-        `prepare` is called before anybody else can take the run.
+        `prepare` is called before another process can take the run.
         """
-        row = find_run(self._database, run)
+        row = read_run(self._database, run)
         if row.status not in RESUMABLE:
             raise RunError(
                 f"Run {run} is {row.status}. Only a run that was stopped, was interrupted or has failed can be resumed."

@@ -1,7 +1,7 @@
-"""The quota: how much one person may still use of a server that many share, in waiting runs and in disk space.
+"""The quota of each person on a shared server: the number of waiting runs and disk space.
 
-In: the database, limits and a person. Out: a RunError where a limit is reached. Disk space is what the folders of a person's runs (also of
-those in the bin) and of their images take. Counting 300 runs of 30 files each takes 0.1 s.
+In: the database, limits and a person. Out: a RunError where a limit is reached. Disk space is that of the folders of a person's runs (also
+of those in the bin) and images. Counting 300 runs of 30 files each takes 0.1 s.
 """
 
 import os
@@ -17,13 +17,13 @@ LARGEST_LISTED = 3
 
 
 class Quota:
-    """What the limits of a server leave to each person."""
+    """Checks the limits of a server for each person."""
 
     def __init__(self, database: RunDatabase, limits: Limits) -> None:
         self._database, self.limits = database, limits
 
     def check(self, owner: str, *, will_wait: bool) -> None:
-        """Raise RunError where `owner` may not add a run, which waits in the queue or not."""
+        """Raise RunError where `owner` may not add a run. will_wait: it enters the queue."""
         if will_wait:
             self.check_queue(owner)
         self.check_disk(owner)
@@ -61,8 +61,8 @@ class Quota:
         )
         advice = f" The largest are {largest}." if largest else ""
         raise RunError(
-            f"Your runs and images use {format_bytes(used)} of {format_bytes(quota)}{coming}. Free space of runs on the Runs page, or remove "
-            f"some and empty the bin; on the Data page remove one of your data sets.{advice}"
+            f"Your runs and images use {format_bytes(used)} of {format_bytes(quota)}{coming}. On the Runs page, delete saved epochs, or remove "
+            f"runs and empty the bin. On the Data page, remove a data set.{advice}"
         )
 
     def used_bytes(self, owner: str) -> int:

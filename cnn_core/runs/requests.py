@@ -1,4 +1,4 @@
-"""Requests: what people ask of a run that trains. Anybody adds them; whoever trains the run takes them at its next report.
+"""Requests to a run that trains. Any process adds them; the process that trains the run takes them at its next report.
 
 In: a run and a kind (stop, pause, continue, save, change). Out: the requests, each taken once. Importing this module does not import torch.
 """
@@ -34,19 +34,19 @@ class RequestBox:
             db.execute("insert into requests (run, kind, created, body) values (?, ?, ?, ?)", values)
 
     def take(self, run: str) -> list[Request]:
-        """Return what was asked of the run, in order, without a request to stop, and delete it. Only whoever trains the run may call this."""
+        """Return and delete the requests to the run, in order, except those to stop. Only the process that trains the run may call this."""
         with self._database.connect() as db:
             rows = db.execute("delete from requests where run = ? and kind != 'stop' returning id, kind, body", (run,)).fetchall()
         return [Request(kind, json.loads(body)) for _, kind, body in sorted(rows)]
 
     def stop(self, run: str) -> None:
-        """Ask a run to stop: a waiting run leaves the queue, a running one is stopped by whoever trains it."""
+        """Request that a run stops: a waiting run leaves the queue, a running one is stopped by the process that trains it."""
         with self._database.connect() as db:
             waiting = db.execute("update runs set status = 'stopped' where id = ? and status = 'queued'", (run,)).rowcount
             if not waiting:
                 db.execute("insert into requests (run, kind, created) values (?, 'stop', ?)", (run, time.time()))
 
     def should_stop(self, run: str) -> bool:
-        """Whether somebody asked the run to stop."""
+        """Whether a stop of the run was requested."""
         with self._database.connect() as db:
             return db.execute("select 1 from requests where run = ? and kind = 'stop'", (run,)).fetchone() is not None

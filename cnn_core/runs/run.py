@@ -24,10 +24,10 @@ RESUMABLE = ("stopped", "interrupted", "failed")
 class Run:
     """One run.
 
-    status: queued, running, paused, finished, stopped, failed, or interrupted (its process died). summary: what is known so far (see
+    status: queued, running, paused, finished, stopped, failed, or interrupted (its process died). summary: its metrics so far (see
     `history.summarise_history`). error: the message of a failed run. created, removed: Unix seconds; removed is None unless the run is in the bin.
     name, notes, tags: set by a person. parent: the run that this one was branched from after `parent_epoch`, "" for none. owner: who started
-    it, "" without sign-in. origin: what created it if not a person, "lesson/dropout/3/B0" or "search/widths/7" (see `lessons`, `search`).
+    it, "" without sign-in. origin: what created it unless a person did, "lesson/dropout/3/B0" or "search/widths/7" (see `lessons`, `search`).
     """
 
     id: str
@@ -63,9 +63,9 @@ def select_runs(database: RunDatabase, where: str, values: tuple[Any, ...] = ())
     return [_to_run(database, *row) for row in rows]
 
 
-def find_run(database: RunDatabase, run: str) -> Run:
+def read_run(database: RunDatabase, run: str) -> Run:
     """Return the run with id `run`. Raises RunError when there is none."""
-    database.home.run_folder(run)  # refuses what cannot be a run's id
+    database.home.run_folder(run)  # raises RunError for what cannot be a run's id
     runs = select_runs(database, "where id = ?", (run,))
     if not runs:
         raise RunError(f"There is no run “{run}” in {database.home.root}. `python -m cnn_core runs` lists the runs.")
@@ -85,9 +85,9 @@ def _to_run(
     tags: str,
     *rest: Any,
 ) -> Run:
-    """Return a row of COLUMNS as a Run; `rest` is already as a Run has it."""
-    # A run with status running whose lock is free lost its process; in the first seconds a new process may not have taken the lock yet.
+    """Return a row of COLUMNS as a Run; `rest` needs no conversion."""
+    # A run that should be training and whose lock is free has lost its process. In the first seconds its process may not hold the lock yet.
     if status in TRAINING and time.time() - created > GRACE_SECONDS and not is_held(database.home.run_folder(run)):
         status = "interrupted"
-    settings, figures = TrainConfig.model_validate_json(config), json.loads(summary)
-    return Run(run, created, status, settings, figures, error, name, notes, tuple(json.loads(tags)), *rest)
+    settings, metrics = TrainConfig.model_validate_json(config), json.loads(summary)
+    return Run(run, created, status, settings, metrics, error, name, notes, tuple(json.loads(tags)), *rest)

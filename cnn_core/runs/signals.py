@@ -1,6 +1,6 @@
 """What the diagnostics measure in a run: jumps of the loss, gradient spikes, chance level, the standard error of an accuracy.
 
-In: a history. Out: frozen values, or None where nothing is found or the data are not sufficient. Importing this module does not import torch.
+In: a history. Out: frozen values, or None where nothing is found or the data do not suffice. Importing this module does not import torch.
 """
 
 import math
@@ -70,7 +70,7 @@ def first_loss(history: History) -> float:
 
 
 def find_loss_jump(history: History, batch_size: int, since: int = 0) -> LossJump | None:
-    """Return the highest jump of the training loss beyond its noise after step `since`, within the steps that a history keeps."""
+    """Return the highest jump of the training loss beyond its noise after step `since`, within the steps that a history stores."""
     since = max(since, history.diagnosed_after)
     return _find_explosion(history, since) or _find_rise_of_windows(history, batch_size, since)
 

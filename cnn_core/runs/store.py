@@ -1,10 +1,10 @@
-"""The run store: the only place where training and watching meet. One SQLite file, read and written through five parts.
+"""The run store: the only place where training and watching meet: one SQLite file, with five interfaces.
 
     Store       the runs: settings, status, summary
-    .log        events: appended by whoever trains a run, read by anybody from any sequence number on
-    .requests   what people ask of a run (stop, pause, continue, save, change): added by anybody, taken by whoever trains it
-    .queue      the order of the runs that wait
-    .quota      how much one person may still use
+    .log        events: appended by the process that trains a run, read by all others from any sequence number on
+    .requests   requests to a run (stop, pause, continue, save, change): added by any process, taken by the one that trains it
+    .queue      the waiting runs in the order in which they are trained
+    .quota      how many waiting runs and how much disk space are left to a person
 
 A Store may be shared between threads, and any number of processes may use one file (see `database`). Importing this module does not import
 torch.
@@ -27,15 +27,15 @@ from cnn_core.runs.limits import UNLIMITED, Limits
 from cnn_core.runs.queue import RunQueue
 from cnn_core.runs.quota import Quota
 from cnn_core.runs.requests import RequestBox
-from cnn_core.runs.run import Run, find_run, select_runs
+from cnn_core.runs.run import Run, read_run, select_runs
 
-NAME_SECONDS = 2  # a run gets its id at most this long after its row
+ID_SECONDS = 2  # a run gets its id at most this long after its row
 
 
 class Store:
     """The store of one studio home; creates the file when it is missing. Raises StudioError when the file cannot be used.
 
-    limits: how much one person may use; somebody who has reached them is refused a new run.
+    limits: of each person. A person who has reached one cannot create a run.
     """
 
     def __init__(self, home: Home, limits: Limits = UNLIMITED) -> None:
@@ -51,7 +51,7 @@ class Store:
         config: TrainConfig,
         status: str = "queued",
         *,
-        press: str | None = None,
+        submission: str | None = None,
         parent: str = "",
         parent_epoch: int | None = None,
         owner: str = "",
@@ -60,13 +60,13 @@ class Store:
     ) -> str:
         """Add a run and its folder with `config.json`; return its id, like 0007-digits.
 
-        press: names one press of a button, which creates one run however often it is sent. prepare: called with id and folder before anybody
-        else can see the run. Raises StudioError where `owner` has reached a limit.
+        submission: a key that identifies one click on Start (column `press`): calls with the same key create one run. prepare: called with id
+        and folder before any other process can see the run. Raises StudioError where `owner` has reached a limit.
         """
-        if press and self._is_pressed(press):
-            return self._pressed(press)
+        if submission and self._is_submitted(submission):
+            return self._submitted_run(submission)
         self.quota.check(owner, will_wait=status == "queued")
-        values = (time.time(), status, config.model_dump_json(), press, parent, parent_epoch, owner, origin)
+        values = (time.time(), status, config.model_dump_json(), submission, parent, parent_epoch, owner, origin)
         with self.database.connect() as db:
             created = db.execute(
                 "insert into runs (created, status, config, press, parent, parent_epoch, owner, origin)"
@@ -74,8 +74,8 @@ class Store:
                 " on conflict (press) do nothing returning number",
                 values,
             ).fetchall()
-        if press and not created:
-            return self._pressed(press)
+        if submission and not created:
+            return self._submitted_run(submission)
         ((number,),) = created
         run = f"{number:04d}-{_slug(config.data)}"
         folder = self.home.run_folder(run)
@@ -85,21 +85,21 @@ class Store:
         except OSError as error:
             raise StudioError(f"The folder {folder} of the run cannot be created ({error.strerror}). {REMEDY}") from None
         prepare(run, folder)
-        # Nobody sees a run without an id, so whoever sees one finds its folder too.
+        # A run without an id is in no list, so every run in a list has a folder.
         with self.database.connect() as db:
             db.execute("update runs set id = ? where number = ?", (run, number))
         return run
 
-    def _is_pressed(self, press: str) -> bool:
+    def _is_submitted(self, submission: str) -> bool:
         with self.database.connect() as db:
-            return db.execute("select 1 from runs where press = ?", (press,)).fetchone() is not None
+            return db.execute("select 1 from runs where press = ?", (submission,)).fetchone() is not None
 
-    def _pressed(self, press: str) -> str:
-        """Return the run that a press of a button created; its id may be written a moment later."""
-        deadline = time.monotonic() + NAME_SECONDS
+    def _submitted_run(self, submission: str) -> str:
+        """Return the run that was created with this key, waiting until its id is written."""
+        deadline = time.monotonic() + ID_SECONDS
         while time.monotonic() < deadline:
             with self.database.connect() as db:
-                (run,) = db.execute("select id from runs where press = ?", (press,)).fetchone()
+                (run,) = db.execute("select id from runs where press = ?", (submission,)).fetchone()
             if run:
                 return str(run)
             time.sleep(0.02)
@@ -107,7 +107,7 @@ class Store:
 
     def run(self, run: str) -> Run:
         """Return the run with id `run`. Raises RunError when there is none."""
-        return find_run(self.database, run)
+        return read_run(self.database, run)
 
     def runs(self) -> list[Run]:
         """Return all runs except those in the bin, newest first."""
@@ -141,7 +141,7 @@ class Store:
         return self.run(run).config.model_copy(update=self.log.changed_settings(run, epoch))
 
     def set_status(self, run: str, status: str, *, summary: dict[str, Any] | None = None, error: str = "") -> None:
-        """Set status and error of a run, and its summary where one is given."""
+        """Set status and error of a run, and its summary unless it is None."""
         with self.database.connect() as db:
             db.execute("update runs set status = ?, error = ? where id = ?", (status, error, run))
             if summary is not None:

@@ -24,10 +24,10 @@ def check_can_start(config: TrainConfig, store: Store) -> DataInfo:
     weights = config.model_options.get("weights", "scratch")
     if weights not in ("scratch", "pretrained"):
         find_weights(Path(weights).expanduser())
-    left = config.images_left(info)
-    if config.batch_size > left:
+    count = config.count_training_images(info)
+    if config.batch_size > count:
         raise SettingError(
-            f"Batch size is {config.batch_size:,}, more than the {left:,} images available for training. Choose a smaller one.",
+            f"Batch size is {config.batch_size:,}, more than the {count:,} images available for training. Choose a smaller one.",
             "batch_size",
         )
     return info

@@ -1,4 +1,4 @@
-"""Suggested values for settings: what the diagnostics propose, checked as the form checks them, and as text.
+"""Suggested values for settings: what the diagnostics propose, validated, and as text.
 
 In: the current settings. Out: changes, settings by name. Importing this module does not import torch.
 """

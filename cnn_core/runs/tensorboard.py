@@ -49,8 +49,8 @@ def _add_report(events: "EventFile", report: Steps, before: Steps | None) -> Non
     seconds = max(0.0, report.train_seconds - (before.train_seconds if before else 0.0))
     for left, (step, loss, accuracy) in zip(range(len(report.loss) - 1, -1, -1), steps_of(report), strict=True):
         events.add({"step/loss": loss, "step/accuracy": accuracy}, step, report.at - seconds * left / len(report.loss))
-    known = {f"report/{name}": getattr(report, name) for name in REPORT_METRICS}
-    events.add({tag: value for tag, value in known.items() if value is not None}, report.step, report.at)
+    values = {f"report/{name}": getattr(report, name) for name in REPORT_METRICS}
+    events.add({tag: value for tag, value in values.items() if value is not None}, report.step, report.at)
 
 
 def _add_epoch(events: "EventFile", epoch: Epoch, at: float) -> None:

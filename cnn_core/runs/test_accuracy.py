@@ -1,4 +1,4 @@
-"""The test accuracy of a run: shown only where a person asks for it, and every time recorded as a use of the test set.
+"""The test accuracy of a run: shown only on request, and every time recorded as a use of the test set.
 
 In: a store and a run. Out: the accuracy. Lists, comparisons and rankings use the validation accuracy (`validation_summary`). Importing this
 module does not import torch.

@@ -1,5 +1,5 @@
 """A search as it was requested: which settings are varied, how many trials, and which sampler. In: choices of a person. Out: a checked value,
-to and from JSON. Importing this module imports neither torch nor Optuna.
+also as JSON. Importing this module imports neither torch nor Optuna.
 """
 
 import json
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig, title
-from cnn_core.config.setting import refusal
+from cnn_core.config.setting import to_setting_error
 from cnn_core.errors import SettingError
 from cnn_core.search.space import Choices, Range, Space, check_space, effective_dimensions, is_integer, space_size, values_of
 
@@ -79,8 +79,8 @@ class SearchPlan:
         return space_size(self.base, self.space)
 
     @property
-    def goal(self) -> int:
-        """The number of trials after which the search is done."""
+    def total_trials(self) -> int:
+        """The number of trials after which the search is done: `trials`, or `size` where that is less."""
         return self.trials if self.size is None else min(self.trials, self.size)
 
     def trial_settings(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class SearchPlan:
         try:
             base = TrainConfig.model_validate(plan.pop("base"))
         except ValidationError as error:
-            raise refusal(TrainConfig, error) from None
+            raise to_setting_error(TrainConfig, error) from None
         return cls(base=base, space=tuple(map(_to_dimension, plan.pop("space"))), **plan)
 
 

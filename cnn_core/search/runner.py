@@ -1,10 +1,10 @@
 """Running one search: sample a trial, train it as an ordinary run of the queue, record its result, and repeat.
 
-In: a search and the run store. Out: runs in the store, trials in the study. Any number of processes may run one search, and each may die at any
+In: a search and the run store. Out: runs in the store, trials in the study. Any number of processes may run one search, and each may end at any
 time:
 
-- A trial is sampled or taken over under the search's sampling lock, until its run exists and is locked. So a trial without a run, or whose run is
-  not locked, has lost its process. The process that finds it resumes the run from its checkpoint, or records its result.
+- A process holds the search's sampling lock while it samples or takes over a trial, until the trial's run exists and is locked. So a trial
+  without a run, or whose run is not locked, has lost its process. The process that finds it resumes the run from its checkpoint, or records its result.
 - The run stays locked until the result is recorded. So no trial is trained twice.
 
 This module uses no threads.
@@ -34,7 +34,7 @@ Announce = Callable[[Trial], None]
 
 
 def run_search(
-    studies: SearchStore,
+    searches: SearchStore,
     store: Store,
     name: str,
     *,
@@ -46,17 +46,17 @@ def run_search(
 ) -> None:
     """Run search `name` until it is done, cancelled, or `should_end` returns True, which is called at every event.
 
-    should_yield: called after every trial; True where another search has its turn now. wait: called repeatedly while other processes use the device
+    should_yield: called after every trial; True where it is the turn of another search. wait: called repeatedly while other processes use the device
     or train the last trials. watch: called with every event of every run. announce: called with every trial at its start and end. Raises StudioError;
     where no trial can start (the images are missing, the disk is full) the search is cancelled with the reason.
     """
-    with studies.translate_errors():
-        _SearchRunner(studies, store, name, should_end, wait, watch, announce, should_yield).run()
+    with searches.translate_errors():
+        _SearchRunner(searches, store, name, should_end, wait, watch, announce, should_yield).run()
 
 
 @dataclass
 class _SearchRunner:
-    studies: SearchStore
+    searches: SearchStore
     store: Store
     name: str
     should_end: Callable[[], bool]
@@ -67,9 +67,9 @@ class _SearchRunner:
 
     def run(self) -> None:
         """Run trials until the search ends or yields."""
-        self.study = self.studies.study(self.name)
+        self.study = self.searches.study(self.name)
         while not self._should_end():
-            self.search = self.studies.search(self.name)  # the number of trials may have changed
+            self.search = self.searches.search(self.name)  # the number of trials may have changed
             self.study.pruner = make_pruner(self.search.plan)
             ended = self._count_ended()
             with ExitStack() as held:
@@ -77,14 +77,14 @@ class _SearchRunner:
                 if monitor:
                     self._train(monitor)
             if not monitor and self._is_done():
-                self.studies.finish(self.name)
+                self.searches.finish(self.name)
             elif self.should_yield():
                 return
             elif not monitor and self._count_ended() == ended:
                 self.wait()
 
     def _should_end(self) -> bool:
-        return self.should_end() or self.studies.status(self.name) != "searching"
+        return self.should_end() or self.searches.status(self.name) != "searching"
 
     def _started_trials(self) -> "list[optuna.trial.FrozenTrial]":
         """Return the trials that were started, without those that repeat others."""
@@ -96,12 +96,12 @@ class _SearchRunner:
         return sum(trial.state.is_finished() for trial in self._started_trials())
 
     def _is_done(self) -> bool:
-        return self._count_ended() == len(self._started_trials()) >= self.search.plan.goal
+        return self._count_ended() == len(self._started_trials()) >= self.search.plan.total_trials
 
     def _next_trial(self, held: ExitStack) -> TrialMonitor | None:
-        """Return a trial to train, whose run is `held` from now on: one that lost its process, else a new one. None where there is none."""
-        with wait_for_lock(self.studies.sampling_lock(self.search), self._should_end) as is_mine:
-            if not is_mine:
+        """Return a trial to train: one that lost its process, else a new one; None where there is none. `held` then holds the lock of its run."""
+        with wait_for_lock(self.searches.sampling_lock(self.search), self._should_end) as is_acquired:
+            if not is_acquired:
                 return None
             running = [trial for trial in self._started_trials() if not trial.state.is_finished()]
             for trial in (restart_trial(self.study, self.search.plan, frozen) for frozen in running):
@@ -110,7 +110,7 @@ class _SearchRunner:
                     return self._start_trial(trial, held)
                 if run and (monitor := self._resume_trial(trial, run, held)):
                     return monitor
-            if len(self._started_trials()) >= self.search.plan.goal:
+            if len(self._started_trials()) >= self.search.plan.total_trials:
                 return None
             sampled = sample_trial(self.study, self.search.plan)
             return self._start_trial(sampled, held) if sampled else None
@@ -139,13 +139,13 @@ class _SearchRunner:
         except RunError:
             return None
         except StudioError as error:
-            self.studies.cancel(self.name, str(error))
+            self.searches.cancel(self.name, str(error))
             raise
         else:
             return TrialMonitor(self.study, trial, self.store, run)
 
     def _resume_trial(self, trial: "optuna.Trial", run: Run, held: ExitStack) -> TrialMonitor | None:
-        """Lock and queue the trial's run again. Return None where another process has it, or where it has ended: then its result is recorded."""
+        """Lock and queue the trial's run again. Return None where another process has it, or where it has ended; then record its result."""
         folder = self.store.home.run_folder(run.id)
         if is_held(folder) or self._current(trial).state.is_finished():  # the process that held it has just recorded the result
             return None

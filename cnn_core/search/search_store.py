@@ -23,6 +23,7 @@ from cnn_core.errors import SettingError, StudioError
 from cnn_core.files import transaction
 from cnn_core.home import Home
 from cnn_core.locks import is_locked
+from cnn_core.runs.database import REMEDY
 from cnn_core.search.plan import SearchPlan
 from cnn_core.search.storage import load_optuna, open_storage, translate_errors
 from cnn_core.search.trials import Trial, best_trial, compute_importance, read_trials
@@ -38,19 +39,18 @@ create table if not exists searches (
 )
 """
 Status = Literal["searching", "cancelled", "done"]
-REMEDY = "Check free space and permissions, or set CNN_STUDIO_HOME to another folder."
 
 
 @dataclass(frozen=True)
 class Search:
-    """A row: plan and status. created: Unix seconds. trouble: the message that says why the search cannot continue, "" for none."""
+    """A row: plan and status. created: Unix seconds. error: why the search cannot continue (column `trouble`), "" for none."""
 
     name: str
     token: str
     created: float
     plan: SearchPlan
     status: Status
-    trouble: str
+    error: str
 
     @property
     def origin(self) -> str:
@@ -90,8 +90,8 @@ class SearchStore:
         rows = self._rows("select name, token, created, plan, status, trouble from searches where name = ?", name)
         if not rows:
             raise StudioError(f"There is no search “{name[:80]}”. `python -m cnn_core search --list` lists them.")
-        name, token, created, plan, status, trouble = rows[0]
-        return Search(name, token, created, SearchPlan.from_json(plan), status, trouble)
+        name, token, created, plan, status, error = rows[0]
+        return Search(name, token, created, SearchPlan.from_json(plan), status, error)
 
     def name_of(self, origin: str) -> str:
         """Return the search that created the run with this origin; "" for other runs and for a search that was removed."""
@@ -108,29 +108,29 @@ class SearchStore:
         rows = self._rows("select status from searches where name = ?", name)
         if not rows:
             return "cancelled"
-        found: Status = rows[0][0]
-        return found
+        status: Status = rows[0][0]
+        return status
 
-    def cancel(self, name: str, trouble: str = "") -> None:
-        """Stop the current trial and start no new one; the search can be resumed. `trouble`: the error that forces this, if any."""
-        self._set(name, "cancelled", trouble, only="searching")
+    def cancel(self, name: str, error: str = "") -> None:
+        """Stop the current trial and start no new one; the search can be resumed. `error`: the message of the error that forces this, if any."""
+        self._set_status(name, "cancelled", error, only="searching")
 
     def finish(self, name: str) -> None:
-        """Mark the search as done."""
-        self._set(name, "done", "", only="searching")
+        """Mark a running search as done."""
+        self._set_status(name, "done", "", only="searching")
 
     def resume(self, name: str, trials: int | None = None) -> None:
         """Resume the search, up to `trials` trials in total if given. Raises SettingError where no trial is left."""
         search = self.search(name)
         plan = replace(search.plan, trials=search.plan.trials if trials is None else trials)
         ended = sum(trial.state != "running" for trial in self.trials(name))
-        if plan.goal <= ended:
-            reason = "every combination was tried" if plan.goal < plan.trials else f"{ended:,} trials are done"
-            remedy = "Start a search with more values." if plan.goal < plan.trials else "Increase the number of trials."
+        if plan.total_trials <= ended:
+            reason = "every combination was tried" if plan.total_trials < plan.trials else f"{ended:,} trials are done"
+            remedy = "Start a search with more values." if plan.total_trials < plan.trials else "Increase the number of trials."
             raise SettingError(f"In search “{name}” {reason}. {remedy}", "trials")
         with self._connect() as db:
             db.execute("update searches set plan = ? where name = ?", (plan.to_json(), name))
-        self._set(name, "searching", "")
+        self._set_status(name, "searching", "")
 
     def remove(self, name: str) -> None:
         """Delete the search; the runs of its trials stay. Raises StudioError while it is running."""
@@ -169,7 +169,7 @@ class SearchStore:
             return study
 
     def lock(self, search: Search) -> Path:
-        """Return the lock file of the process that runs the search; others may join."""
+        """Return the lock file of the process that runs the search; others may train its trials too."""
         return self._lock_file(search.token)
 
     def sampling_lock(self, search: Search) -> Path:
@@ -194,12 +194,12 @@ class SearchStore:
     def _opened(self) -> "BaseStorage":
         return open_storage(self._file, self._lock_file("making"))
 
-    def _set(self, name: str, status: Status, trouble: str, only: str | None = None) -> None:
+    def _set_status(self, name: str, status: Status, error: str, only: str | None = None) -> None:
         self.search(name)
         with self._connect() as db:
             db.execute(
                 "update searches set status = ?, trouble = ? where name = ? and status = coalesce(?, status)",
-                (status, trouble, name, only),
+                (status, error, name, only),
             )
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -13,12 +13,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from cnn_core.config.groups import hardware
-from cnn_core.config.schema import TrainConfig, facts, has_effect, title
-from cnn_core.config.setting import refusal, value_in_words
+from cnn_core.config.schema import TrainConfig, has_effect, metadata, title
+from cnn_core.config.setting import format_setting, to_setting_error
 from cnn_core.errors import SettingError
 
 # Trials with other images, another data split or other hardware settings cannot be compared.
-NOT_SEARCHABLE = frozenset(name for name in TrainConfig.model_fields if name == "data" or facts(name).group == hardware.GROUP)
+NOT_SEARCHABLE = frozenset(name for name in TrainConfig.model_fields if name == "data" or metadata(name).group == hardware.GROUP)
 SEARCHABLE = tuple(name for name in TrainConfig.model_fields if name not in NOT_SEARCHABLE)
 TEXTS_WITH_COMMAS = ("knots", "drop_at")  # their values are separated by semicolons
 LOG = " log"
@@ -70,7 +70,9 @@ def check_space(base: TrainConfig, space: Space) -> None:
         else:
             _check_choices(dimension)
     for dimension in space:
-        if not any(has_effect(dimension.name, base.model_dump() | decided) for decided in _decisions(base, space)):
+        if not any(
+            has_effect(dimension.name, base.model_dump() | controls) for controls in _controlling_combinations(base, space)
+        ):
             raise SettingError(
                 f"{title(dimension.name)} has no effect with the other settings. Leave it out, or vary the settings that it depends on too.",
                 dimension.name,
@@ -115,12 +117,12 @@ def validate_value(name: str, value: Any) -> Any:
     try:
         return getattr(TrainConfig.model_validate({name: value}), name)
     except ValidationError as error:
-        raise refusal(TrainConfig, error) from None
+        raise to_setting_error(TrainConfig, error) from None
 
 
 def in_sampling_order(space: Space) -> list[Dimension]:
-    """Return the dimensions, those first that decide which others have an effect."""
-    return sorted(space, key=lambda dimension: dimension.name not in _deciding())
+    """Return the dimensions, beginning with those that decide which others have an effect."""
+    return sorted(space, key=lambda dimension: dimension.name not in _controlling_settings())
 
 
 def effective_dimensions(base: TrainConfig, space: Space, chosen: Mapping[str, Any]) -> Iterator[Dimension]:
@@ -130,9 +132,9 @@ def effective_dimensions(base: TrainConfig, space: Space, chosen: Mapping[str, A
 
 
 @cache
-def _deciding() -> frozenset[str]:
+def _controlling_settings() -> frozenset[str]:
     """Return the settings that decide whether others have an effect."""
-    return frozenset({"model"}.union(*(facts(name).only for name in TrainConfig.model_fields)))
+    return frozenset({"model"}.union(*(metadata(name).only for name in TrainConfig.model_fields)))
 
 
 def values_of(dimension: Dimension) -> tuple[Any, ...] | None:
@@ -146,33 +148,37 @@ def combinations(base: TrainConfig, space: Space) -> Iterator[dict[str, Any]]:
     """Yield every combination of a space without ranges of real numbers, each with only the settings that have an effect in it."""
     dimensions, settings = in_sampling_order(space), base.model_dump()
 
-    def from_part(index: int, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def from_dimension(index: int, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if index == len(dimensions):
             yield chosen
         elif has_effect(dimensions[index].name, settings | chosen):
             for value in values_of(dimensions[index]) or ():
-                yield from from_part(index + 1, chosen | {dimensions[index].name: value})
+                yield from from_dimension(index + 1, chosen | {dimensions[index].name: value})
         else:
-            yield from from_part(index + 1, chosen)
+            yield from from_dimension(index + 1, chosen)
 
-    return from_part(0, {})
+    return from_dimension(0, {})
 
 
 def space_size(base: TrainConfig, space: Space) -> int | None:
     """Return the number of different trainings beside the settings `base`; None for infinitely many."""
-    rest, size, settings = [dimension for dimension in space if dimension.name not in _deciding()], 0, base.model_dump()
-    for decided in _decisions(base, space):
-        values = [values_of(dimension) for dimension in rest if has_effect(dimension.name, settings | decided)]
-        counts = [len(known) for known in values if known is not None]
+    rest, size, settings = (
+        [dimension for dimension in space if dimension.name not in _controlling_settings()],
+        0,
+        base.model_dump(),
+    )
+    for controls in _controlling_combinations(base, space):
+        values = [values_of(dimension) for dimension in rest if has_effect(dimension.name, settings | controls)]
+        counts = [len(listed) for listed in values if listed is not None]
         if len(counts) < len(values):
             return None
         size += prod(counts)
     return size
 
 
-def _decisions(base: TrainConfig, space: Space) -> Iterator[dict[str, Any]]:
+def _controlling_combinations(base: TrainConfig, space: Space) -> Iterator[dict[str, Any]]:
     """Return the combinations of the settings that decide which others have an effect; they are lists, never ranges."""
-    return combinations(base, tuple(dimension for dimension in space if dimension.name in _deciding()))
+    return combinations(base, tuple(dimension for dimension in space if dimension.name in _controlling_settings()))
 
 
 def parse_space(lines: Iterable[str]) -> Space:
@@ -213,7 +219,7 @@ def _line(dimension: Dimension) -> str:
 
 
 def _format(value: Any) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else value_in_words(value)
+    return f"{value:.12g}" if isinstance(value, float) else format_setting(value)
 
 
 def _example(name: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 60  # Optuna writes in many small transactions, for which several processes wait
 POLL_SECONDS = 0.05
 
-_loading = threading.Lock()  # a package that two threads import at once may be seen half loaded
+_loading = threading.Lock()  # one of two threads that import a package at once may use it half loaded
 
 
 def load_optuna() -> ModuleType:
@@ -55,11 +55,11 @@ def reopen_trial(study: "Study", frozen: "FrozenTrial") -> "Trial":
 
 @contextmanager
 def wait_for_lock(path: Path, should_end: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-    """Wait for the lock of `path` until `should_end`; give whether the block has it."""
+    """Wait for the lock of `path` until `should_end`; the value is whether the block holds it."""
     while True:
-        with try_lock(path) as is_mine:
-            if is_mine or should_end():
-                yield is_mine
+        with try_lock(path) as is_acquired:
+            if is_acquired or should_end():
+                yield is_acquired
                 return
         time.sleep(POLL_SECONDS)
 

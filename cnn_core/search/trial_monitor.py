@@ -37,7 +37,7 @@ class TrialMonitor:
         self._reported = dict(self.study.get_trials(deepcopy=False)[self.trial.number].intermediate_values)
 
     def report(self) -> None:
-        """Report the epochs since the last report and ask the pruner."""
+        """Report the epochs since the last report; the pruner then decides `should_prune`."""
         best = 0.0
         for epoch in EventReader(self.store, self.run).epochs():
             best = max(best, epoch.val_accuracy)

@@ -1,4 +1,4 @@
-"""Augmentation: functions from a batch to a batch, with random numbers for every image, on the device of the batch; and which a run uses.
+"""Augmentation: functions from a batch to a batch, with random numbers for every image, on the device of the batch; and the selection for a run.
 
 In: images (N, C, H, W) uint8 or float32, 0..255, and RandomDraws. Out: images of the same shape; uint8 stays uint8 if pixels only move,
 and becomes float32 if they are blended or change their values. Each is a few tensor operations on the whole batch that never wait for
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.mixing import CutMix, Mix, MixEither, MixUp
-from cnn_core.data.random_draws import Augmentation, RandomDraws, box
+from cnn_core.data.random_draws import Augmentation, RandomDraws, box_mask
 
 
 def make_augmentations(config: TrainConfig, image_size: int, mean: tuple[float, ...]) -> tuple[Augmentation, ...]:
@@ -95,7 +95,7 @@ class AlternatingFlip:
     seed: int
 
     def __call__(self, images: torch.Tensor, draws: RandomDraws) -> torch.Tensor:
-        first = scramble(scramble(draws.indices) + self.seed % 2**32) & 1
+        first = hash_integers(hash_integers(draws.indices) + self.seed % 2**32) & 1
         return _mirror(images, (first + draws.epoch) % 2 == 1)
 
 
@@ -116,8 +116,8 @@ class Cutout:
         if not side:
             return images
         hole = (
-            box(_centres(draws, count, height), side, height)[:, :, None]
-            & box(_centres(draws, count, width), side, width)[:, None]
+            box_mask(_centres(draws, count, height), side, height)[:, :, None]
+            & box_mask(_centres(draws, count, width), side, width)[:, None]
         )
         return torch.where(hole[:, None], _colour(self.fill, images.device), images)
 
@@ -174,8 +174,8 @@ class RandomAffine:
         return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def scramble(numbers: torch.Tensor) -> torch.Tensor:
-    """A pseudo-random 32-bit number for each int64 number, the same on every device (xor, shift and multiply, twice)."""
+def hash_integers(numbers: torch.Tensor) -> torch.Tensor:
+    """Return a pseudo-random 32-bit number for each int64 number, the same on every device (xor, shift and multiply, twice)."""
     for _ in range(2):
         numbers = ((numbers >> 16 ^ numbers) * 0x45D9F3B) & 0xFFFFFFFF  # an odd factor below 2^27: int64 does not overflow
     return numbers >> 16 ^ numbers
@@ -192,5 +192,5 @@ def _mirror(images: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
 
 @lru_cache(maxsize=16)
 def _colour(fill: tuple[float, ...], device: torch.device) -> torch.Tensor:
-    """(1, C, 1, 1) float32, copied to the device once: a copy for every batch would wait for the device."""
+    """Return `fill` as (1, C, 1, 1) float32, copied to the device once: a copy for every batch would wait for the device."""
     return torch.tensor(fill, dtype=torch.float32, device=device).view(1, -1, 1, 1)

@@ -1,4 +1,4 @@
-"""A model's forward pass compiled by torch.compile, with the uncompiled one as a fallback."""
+"""A model's forward pass compiled by torch.compile, with the uncompiled one as a fallback. In: a model. Out: a function with the same results."""
 
 import logging
 from collections.abc import Callable

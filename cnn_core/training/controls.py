@@ -1,7 +1,7 @@
-"""Changes, pauses and saves that a person requests while a run trains: collected between two events, done before the next step.
+"""Changes, pauses and saves that a person requests while a run trains: collected between two events, applied before the next step.
 
-In: requests, from whoever drives the training. Out: a trainer with other settings, as if it had been made with them. Which settings
-may change: `config.changes.STEERABLE`. The settings in force are part of every checkpoint.
+In: requests, from the code that iterates over the training. Out: a trainer with other settings, as if it had been created with them.
+Which settings may change: `config.changes.CHANGEABLE`. The settings in force are part of every checkpoint.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.training.augmentation import make_augmentations, make_mixing
 from cnn_core.training.loop import Trainer
-from cnn_core.training.schedule import make_schedule, make_side
+from cnn_core.training.schedule import make_resizing, make_schedule
 
 
 @dataclass
@@ -26,21 +26,23 @@ class TrainingControls:
     is_paused: bool = False
 
     def take_changes(self) -> dict[str, Any]:
+        """Return the requested changes and clear them."""
         changes, self.changes = self.changes, {}
         return changes
 
     def take_save(self) -> bool:
+        """Return whether a checkpoint was requested and clear the request."""
         should_save, self.should_save = self.should_save, False
         return should_save
 
 
 def apply_settings(trainer: Trainer, config: TrainConfig, info: DataInfo, mean: tuple[float, ...]) -> None:
-    """Let `trainer` continue with the settings of `config` from the next step on. `mean` (0..1): of the training images' channels."""
+    """Change the settings of `trainer` to those of `config`, from the next step on. mean: of the training images' channels, 0..1."""
     steps_per_epoch, state = len(trainer.batches), trainer.schedule.state
     trainer.epochs = config.epochs
     trainer.schedule = make_schedule(config, steps_per_epoch)
     trainer.schedule.load_state(state)
-    trainer.side = make_side(config, steps_per_epoch, info.image_size)
+    trainer.resizing = make_resizing(config, steps_per_epoch, info.image_size)
     trainer.batches.augmentations = make_augmentations(config, info.image_size, mean)
     trainer.batches.mix = make_mixing(config, len(info.classes))
     trainer.optimizer.set_weight_decay(config.weight_decay)

@@ -2,7 +2,7 @@
 
 In: a run's settings, its training and validation images, its folder. Out: OutOfFoldPredictions, the logits of every image by the model
 that was trained without it. Each fold is saved as soon as it is done, so that cancelled work continues with the next one. The result
-is saved by the rows of the images, and stays valid when labels are corrected or images are excluded.
+is saved with the rows of the images, and stays valid when labels are corrected or images are excluded.
 """
 
 import hashlib
@@ -29,8 +29,8 @@ from cnn_core.training.loop import Trainer
 from cnn_core.training.recipe import load_training_images, make_trainer
 
 FOLDS = 4
-VALIDATION_IMAGES = 500  # training images that are validated on after an epoch; the held-out ones must not be
-TOTAL_IMAGES, MIN_EPOCHS, MAX_EPOCHS = 300_000, 4, 30  # images that a model is trained on in all epochs, and limits of the epochs
+VALIDATION_IMAGES = 500  # training images that are used for validation, since the held-out images must not be
+TOTAL_IMAGES, MIN_EPOCHS, MAX_EPOCHS = 300_000, 4, 30  # images of all epochs together, and limits of the number of epochs
 BATCH = 500
 QUICK = {"model": "speed", "width": 0.5, "activation": "relu", "batch_size": 64}
 
@@ -52,7 +52,7 @@ class OutOfFoldPredictions:
         return bool(np.isin(rows, self.rows).all())
 
     def evaluate(self, images: ImageSet) -> Evaluation:
-        """Return the evaluation of `images`, in their order and with their present labels."""
+        """Return the evaluation of `images`, in their order and with their current labels."""
         rows = rows_of(images)
         logits = self.logits if np.array_equal(self.rows, rows) else self.logits[np.searchsorted(self.rows, rows)]
         return Evaluation(
@@ -69,7 +69,7 @@ def rows_of(images: ImageSet) -> np.ndarray:
 def quick_recipe(config: TrainConfig, image_size: int, count: int) -> TrainConfig:
     """Return settings that train on `count` images in a fraction of the time: SpeedNet with half the width.
 
-    Flip, seed, device and precision are those of the run; for images that are too small for SpeedNet, all settings are. count: with
+    Flip, seed, device and precision are those of the run. Where the images are too small for SpeedNet, return `config` itself. count: includes
     excluded images, so that excluding one more does not change the settings.
     """
     if image_size < min_image_side("speed"):
@@ -142,8 +142,9 @@ def cross_validate(
 def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """Return the fold (N,) int64 in which each image is held out. Classes and images are spread evenly over the folds.
 
-    Raises DataError with fewer images than folds.
+    Raises DataError with fewer than two images for each fold.
     """
+    # Not scikit-learn's StratifiedKFold: its other random draws would change the folds of saved results, and importing it takes 1.4 s.
     if len(labels) < 2 * folds:
         raise DataError(f"{len(labels)} images are too few for {folds} folds. Add images.")
     rng = np.random.default_rng(seed)

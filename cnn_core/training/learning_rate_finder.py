@@ -44,7 +44,7 @@ def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, N
         trainer.model.train()
         for batch, targets in trainer.batches:
             learning_rate = LOWEST * (HIGHEST / LOWEST) ** (len(learning_rates) / (STEPS - 1))
-            trainer.optimizer.set_rate(learning_rate)
+            trainer.optimizer.set_learning_rate(learning_rate)
             running_mean = SMOOTHING * running_mean + (1 - SMOOTHING) * trainer.take_step(batch, targets).item()
             smoothed = running_mean / (1 - SMOOTHING ** (len(learning_rates) + 1))
             if not math.isfinite(smoothed) or (losses and smoothed > DIVERGED * min(losses)):

@@ -1,4 +1,4 @@
-"""The training loop as a generator of events. To stop it, stop iterating; to pause it, wait before asking for the next event.
+"""The training loop as a generator of events. To stop it, stop iterating; to pause it, wait before requesting the next event.
 
 In: a model on its device, batches, an optimizer, a schedule. Out: Steps about four times a second, an Epoch after every epoch,
 Progress during a long validation. Between events the model can be read (at an Epoch it has the weights that were validated), and
@@ -20,11 +20,12 @@ from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Note, Progress, Steps
 from cnn_core.inference.dead_channels import ActivationMonitor
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
+from cnn_core.text import counted
 from cnn_core.training.compilation import Forward
 from cnn_core.training.correctness import CorrectnessTracker
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
-from cnn_core.training.schedule import GrowingSide, WarmUp
+from cnn_core.training.schedule import ProgressiveResizing, WarmUp
 
 Report = Steps | Epoch | Progress | Note
 
@@ -35,8 +36,8 @@ class Trainer:
 
     label_smoothing: 0..1 (Szegedy et al., 2016). clip_norm: largest gradient norm, 0 for no clipping (Pascanu et al., 2013). ema: decay
     per step of the averaged weights, 0 for no averaging (Polyak and Juditsky, 1992). patience: epochs without a better validation
-    accuracy after which training ends, 0 for never. side: side of the training images by step, for progressive resizing. seed: of
-    the random numbers of each step, as dropout draws them. forward: a compiled version of the model, None for the model itself.
+    accuracy after which training ends, 0 for never. resizing: the side of the training images by step. seed: of the random
+    numbers of each step, as dropout draws them. forward: a compiled version of the model, None for the model itself.
     """
 
     model: nn.Module
@@ -50,7 +51,7 @@ class Trainer:
     clip_norm: float = 0.0
     ema: float = 0.0
     patience: int = 0
-    side: GrowingSide | None = None
+    resizing: ProgressiveResizing | None = None
     seed: int = 0
     forward: Forward | None = None
     meter: Meter = field(default_factory=Meter)
@@ -80,7 +81,7 @@ class Trainer:
             yield epoch
         if self.epochs_done < self.epochs:
             yield Note(
-                f"Stopped early after epoch {self.epochs_done}: the validation accuracy has not improved for {self.patience} epochs."
+                f"Stopped early after epoch {self.epochs_done}: the validation accuracy has not improved for {counted(self.patience, 'epoch')}."
             )
 
     @property
@@ -88,7 +89,7 @@ class Trainer:
         return 0 < self.patience <= self.waited
 
     def _train_epoch(self, epoch: int) -> Iterator[Steps]:
-        """Take the remaining steps of the epoch: all of them, or the rest after a resumption."""
+        """Take the remaining steps of the epoch: all of them, or those after the resumed state."""
         done = self.meter.step - self.epochs_done * len(self.batches)
         if done == len(self.batches):
             return
@@ -101,7 +102,7 @@ class Trainer:
         learning_rate = 0.0
         for images, targets in self.batches:
             learning_rate = self.schedule(self.meter.step)
-            self.optimizer.set_rate(learning_rate)
+            self.optimizer.set_learning_rate(learning_rate)
             self.take_step(images, targets)
             if self.meter.should_report():
                 yield self.meter.report(epoch, learning_rate, self._gradient_norm())
@@ -122,7 +123,7 @@ class Trainer:
         """
         # Dropout draws from torch's global generator, which other threads use too: seeded anew, a step always draws the same numbers.
         torch.manual_seed(self.seed * 1_000_003 + self.meter.step)
-        if self.side and (side := self.side(self.meter.step)) < images.shape[-1]:
+        if self.resizing and (side := self.resizing(self.meter.step)) < images.shape[-1]:
             images = nn.functional.interpolate(images, size=(side, side), mode="bilinear")
         with self.arithmetic.autocast():
             logits = (self.forward or self.model)(images)
@@ -182,7 +183,7 @@ class Trainer:
             "scaler": self._scaler.state_dict(),
             "batches": self.batches.state_dict(),
             "meter": self.meter.state_dict(),
-            "answers": self.correctness.state_dict(),
+            "answers": self.correctness.state_dict(),  # keys keep the names of earlier versions
             "epochs_done": self.epochs_done,
             "best": self.best,
             "waited": self.waited,

@@ -36,6 +36,7 @@ class Meter:
     _reported: float = 0.0
 
     def start_epoch(self) -> None:
+        """Reset the sums of the epoch and start the clock of the next report."""
         self._sums = [0.0, 0.0, 0.0]
         self.resume_epoch()
 
@@ -56,6 +57,7 @@ class Meter:
         self.images += size
 
     def should_report(self) -> bool:
+        """Whether the last report was REPORT_SECONDS ago."""
         return time.perf_counter() - self._reported > REPORT_SECONDS
 
     def report(self, epoch: int, learning_rate: float, gradient_norm: float | None = None) -> Steps:
@@ -93,19 +95,22 @@ class Meter:
 
     @property
     def has_pending(self) -> bool:
+        """Whether steps were taken since the last report."""
         return bool(self._pending)
 
     @property
     def seconds(self) -> float:
-        """Seconds since training began, with validation, without pauses and the time between interruption and resumption."""
+        """Seconds since training began, including validation, without pauses and the time between interruption and resumption."""
         return time.perf_counter() - self._started
 
     @property
     def epoch_loss(self) -> float:
+        """The mean training loss of the epoch so far."""
         return self._sums[1] / self._sums[0]
 
     @property
     def epoch_accuracy(self) -> float:
+        """The mean training accuracy (0..1) of the epoch so far."""
         return self._sums[2] / self._sums[0]
 
     def state_dict(self) -> dict[str, Any]:
@@ -119,5 +124,6 @@ class Meter:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from the counts and times in `state`."""
         self.step, self.images, self.train_seconds = state["step"], state["images"], state["train_seconds"]
         self._started, self._sums = time.perf_counter() - state["seconds"], list(state["sums"])

@@ -1,6 +1,6 @@
-"""The optimizers by name, over parameters in groups: with weight decay, without it, and those that Muon leaves to AdamW.
+"""The optimizers by name, with parameters in groups: with weight decay, without it, and those that AdamW updates beside Muon.
 
-In: a TrainConfig and a model. Out: Optimizers, whose groups carry `rate`, their fraction of the schedule's learning rate. To add an
+In: a TrainConfig and a model. Out: Optimizers, whose groups have a `rate`, the factor of the schedule's learning rate (stored in checkpoints). To add an
 optimizer, write a function of the model and of settings by their names in TrainConfig, and add it to OPTIMIZERS. The exported
 training script contains the function's code.
 """
@@ -18,7 +18,7 @@ from cnn_core.device import multiplies_bfloat16
 
 
 class Optimizers:
-    """One or several torch optimizers as one. `set_rate` is called before every step."""
+    """One or several torch optimizers as one. `set_learning_rate` is called before every step."""
 
     def __init__(self, parts: Iterable[Optimizer]) -> None:
         self.parts = tuple(parts)
@@ -27,7 +27,8 @@ class Optimizers:
     def param_groups(self) -> list[dict[str, Any]]:
         return [group for part in self.parts for group in part.param_groups]
 
-    def set_rate(self, learning_rate: float) -> None:
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set the learning rate of the next step."""
         for group in self.param_groups:
             group["lr"] = learning_rate * group.get("rate", 1.0)
 
@@ -101,9 +102,9 @@ class ConvMuon(Muon):
 
 
 def orthogonalised(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """About U·Vᵀ of `matrix` (A, B) = U·S·Vᵀ, by Newton-Schulz iterations with the coefficients of Jordan et al. (2024).
+    """Approximate U·Vᵀ of `matrix` (A, B) = U·S·Vᵀ by Newton-Schulz iterations with the coefficients of Jordan et al. (2024).
 
-    Its singular values are 0.7 to 1.2 instead of 1.
+    The singular values of the result are 0.7 to 1.2 instead of 1.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp(min=1e-7)
@@ -170,12 +171,12 @@ OPTIMIZERS: dict[str, Callable[..., Optimizers]] = {
 
 
 def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizers:
-    """The optimizer of `config`, fused into one kernel where torch can."""
+    """Return the optimizer of `config`, fused into one kernel where torch can."""
     return OPTIMIZERS[config.optimizer](model, **optimizer_settings(config))
 
 
 def optimizer_settings(config: TrainConfig) -> dict[str, Any]:
-    """The settings of `config` that its optimizer takes, by name."""
+    """Return the settings of `config` that its optimizer takes, by name."""
     names = list(signature(OPTIMIZERS[config.optimizer]).parameters)[1:]
     return {name: getattr(config, name) for name in names}
 
@@ -185,7 +186,7 @@ def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def _groups(parameters: dict[str, nn.Parameter], weight_decay: float, decay_all: bool, rate: float = 1.0) -> list[dict[str, Any]]:
-    """Kernels and matrices, which decay, and norms and biases, which decay only with `decay_all`."""
+    """Return groups of kernels and matrices, which decay, and of norms and biases, which decay only with `decay_all`."""
     decays = [p for p in parameters.values() if decay_all or _is_matrix(p)]
     others = [p for p in parameters.values() if not (decay_all or _is_matrix(p))]
     return [
@@ -196,20 +197,20 @@ def _groups(parameters: dict[str, nn.Parameter], weight_decay: float, decay_all:
 
 
 def _between_first_and_last(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Trained kernels and matrices except the network's first and last, whose inputs or outputs are pixels or classes, not features."""
+    """Return the trained kernels and matrices except the network's first and last, whose inputs or outputs are pixels or classes."""
     matrices = {name: p for name, p in model.named_parameters() if _is_matrix(p)}
     return {name: matrices[name] for name in list(matrices)[1:-1] if matrices[name].requires_grad}
 
 
 def _is_matrix(parameter: nn.Parameter) -> bool:
-    """Kernels and linear layers, but not the scale of each channel, which ConvNeXt stores as (C, 1, 1)."""
+    """Whether it is a kernel or matrix; the scales of channels, which ConvNeXt stores as (C, 1, 1), are not."""
     return parameter.ndim in (2, 4)
 
 
 def _as_matrix(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """(O, ...) as (O, rest): a view, if `tensor` has the memory layout of `like`.
+    """Return a tensor (O, ...) as a matrix (O, rest): a view, if `tensor` has the memory layout of `like`.
 
-    The columns of a channels-last kernel keep their order in memory. For Muon any order will do if weights and gradients agree.
+    The columns of a channels-last kernel are in memory order. Muon takes any order that is the same for weights and gradients.
     """
     if like.ndim == 4 and not like.is_contiguous() and like.is_contiguous(memory_format=torch.channels_last):
         return tensor.permute(0, 2, 3, 1).flatten(1)

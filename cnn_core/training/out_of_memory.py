@@ -1,6 +1,6 @@
-"""When memory runs out: which errors mean that, and which batch size fits.
+"""Errors for lack of memory: recognised, and translated to a message with a batch size that fits.
 
-Out: a MemoryShortError whose message names a batch size that was tried on this machine.
+In: a trainer and a block. Out: a InsufficientMemoryError whose message names a batch size that was tried on this machine.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from cnn_core.errors import MemoryShortError
+from cnn_core.errors import InsufficientMemoryError
 from cnn_core.training.loop import Trainer
 
 CPU_MESSAGES = (
@@ -29,8 +29,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def explain_memory(trainer: Trainer, shape: tuple[int, int, int]) -> Iterator[None]:
-    """Turn a failed allocation in the block into a MemoryShortError with the batch size that fits. shape: an image's (C, H, W)."""
+def translate_out_of_memory(trainer: Trainer, shape: tuple[int, int, int]) -> Iterator[None]:
+    """Translate a failed allocation in the block to a InsufficientMemoryError with the batch size that fits. shape: an image's (C, H, W)."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -40,7 +40,7 @@ def explain_memory(trainer: Trainer, shape: tuple[int, int, int]) -> Iterator[No
         size = largest_batch(trainer, shape)
         remedy = f"A batch size of {size:,} fits" if size else "Not even a batch of one image fits: choose a smaller model"
         device, batch_size = trainer.arithmetic.device.type.upper(), trainer.batches.batch_size
-        raise MemoryShortError(
+        raise InsufficientMemoryError(
             f"A training step with {batch_size:,} images does not fit into the memory of the {device}. {remedy}."
         ) from None
 

@@ -1,4 +1,4 @@
-"""The first images of a run's training as its model receives them, to be shown on a page.
+"""The first training images of a run as its model receives them, for a page.
 
 In: settings and a home. Out: a generator of Progress whose value is a Preview: augmented, mixed and ordered exactly as in the run.
 """

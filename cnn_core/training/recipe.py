@@ -1,7 +1,7 @@
 """A run from start to end: settings -> data -> batches -> training -> best model -> test accuracy -> figures.
 
 In: a TrainConfig and the run's folder. Out: a generator of events, and the folder's files. Closing the generator stops the run and
-saves its state. Where the events go, and in which process this runs, is not known here.
+saves its state. It does not depend on where the events go or in which process it runs.
 """
 
 from collections.abc import Generator
@@ -33,7 +33,7 @@ from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.resource_monitor import ResourceMonitor
-from cnn_core.training.schedule import make_schedule, make_side
+from cnn_core.training.schedule import make_resizing, make_schedule
 from cnn_core.training.session import TrainingSession
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
@@ -41,11 +41,11 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard de
 
 
 def train_run(
-    config: TrainConfig, folder: Path, home: Home, *, resume: bool = False, steering: TrainingControls | None = None
+    config: TrainConfig, folder: Path, home: Home, *, resume: bool = False, controls: TrainingControls | None = None
 ) -> Generator[Event | None, None, None]:
     """Train with the settings of `config`, leaving model, curves and predictions in `folder`. Raises StudioError.
 
-    resume: continue from the folder's checkpoint, if there is one. steering: requests, read after every event of the training
+    resume: continue from the folder's checkpoint, if there is one. controls: requests, read after every event of the training
     itself; while it is paused, None is yielded instead of events.
     """
     with determinism(config.deterministic):
@@ -66,7 +66,7 @@ def train_run(
             classes=source.info.classes,
             class_counts=tuple(trainer.batches.labels.bincount(minlength=len(source.info.classes)).tolist()),
         )
-        session = TrainingSession(trainer, config, source.info, card, folder, steering or TrainingControls())
+        session = TrainingSession(trainer, config, source.info, card, folder, controls or TrainingControls())
         if resume:
             yield from session.resume()
         save_card(folder, card)
@@ -87,7 +87,7 @@ def train_run(
 def make_trainer(
     config: TrainConfig, info: DataInfo, images: ImageSet, device: torch.device, validation: ImageSet | None = None
 ) -> tuple[Trainer, ModelCard]:
-    """Return all that training needs, before its first step. Raises DataError or SettingError when the settings do not fit the data."""
+    """Return a new trainer and the card of its model. Raises DataError or SettingError when the settings do not fit the data."""
     training, validation = split_validation(images, config, validation)
     mean, std = channel_statistics(training)
     options = config.model_options
@@ -109,8 +109,8 @@ def make_trainer(
     torch.manual_seed(config.seed)
     model = card.build(weights=options.get("weights", "scratch"))
     if isinstance(model, PreparedModel):
-        every = -(-len(training) // PREPARATION_IMAGES)  # images may be sorted by class
-        sample = torch.from_numpy(training[::every]).permute(0, 3, 1, 2)
+        stride = -(-len(training) // PREPARATION_IMAGES)  # images may be sorted by class
+        sample = torch.from_numpy(training[::stride]).permute(0, 3, 1, 2)
         model.prepare(Normalise(mean, std, torch.device("cpu"))(sample))
     model = arithmetic.place(model)
     batches = training_batches(config, info, training, (mean, std), device)
@@ -127,7 +127,7 @@ def make_trainer(
         clip_norm=config.clip_norm,
         ema=config.ema,
         patience=config.patience,
-        side=make_side(config, len(batches), info.image_size),
+        resizing=make_resizing(config, len(batches), info.image_size),
         seed=config.seed,
         forward=CompiledModel(model) if should_compile(config.compile, device, steps) else None,
         meter=Meter(remedy=_remedy(config), resources=ResourceMonitor(device)),

@@ -1,6 +1,6 @@
-"""Schedules: small values that are called with a step (from 0) and give the learning rate, or the images' side, of that step.
+"""Schedules: small values that are called with a step (from 0) and return the learning rate, or the images' side, of that step.
 
-They can be printed, drawn before training, and know nothing of optimizers. The exported training script contains their code, so a
+They can be printed and plotted before training and do not depend on optimizers. The exported training script contains their code, so a
 schedule is a class that needs nothing but numbers. Importing this module does not import torch.
 """
 
@@ -16,16 +16,16 @@ from cnn_core.models.registry import FAMILIES
 
 
 class Schedule:
-    """Called with a step (from 0) of the training, gives the learning rate of that step.
+    """Called with a step (from 0) of the training, it returns the learning rate of that step.
 
-    A schedule that adapts to the validation loss is told it after every epoch (`observe`); a resumed run hands it its `state`.
+    `observe` is called with the validation loss after every epoch, to which Plateau adapts. `state` is saved in checkpoints.
     """
 
     def __call__(self, step: int) -> float:
         raise NotImplementedError
 
     def observe(self, val_loss: float) -> None:
-        """Take note of an epoch's validation loss."""
+        """Adapt to the validation loss of an epoch."""
 
     @property
     def state(self) -> dict[str, Any]:
@@ -157,9 +157,9 @@ class WarmUp(Schedule):
 
 
 def make_schedule(config: TrainConfig, steps_per_epoch: int) -> WarmUp:
-    """The schedule of `config` over all its optimizer steps, with its warm-up."""
+    """Return the schedule of `config` over all its optimizer steps, with its warm-up."""
     peak, steps = config.learning_rate, config.epochs * steps_per_epoch
-    makers: dict[str, Callable[[], Schedule]] = {
+    schedules: dict[str, Callable[[], Schedule]] = {
         "constant": lambda: Constant(peak),
         "cosine": lambda: Cosine(peak, steps),
         "step": lambda: StepDrops(peak, steps, parse_milestones(config.drop_at), config.drop_factor),
@@ -167,11 +167,11 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> WarmUp:
         "linear": lambda: PiecewiseLinear(peak, steps, parse_knots(config.knots)),
         "plateau": lambda: Plateau(peak, config.drop_factor, config.plateau_patience),
     }
-    return WarmUp(makers[config.schedule](), round(config.warmup * steps))
+    return WarmUp(schedules[config.schedule](), round(config.warmup * steps))
 
 
 @dataclass(frozen=True)
-class GrowingSide:
+class ProgressiveResizing:
     """Progressive resizing (Howard, 2018, in fast.ai's DAWNBench entry): the side of the training images, in pixels, by step.
 
     It grows from `start` to `full` over the first two thirds of `steps`, an eighth of `full` at a time.
@@ -186,15 +186,15 @@ class GrowingSide:
         return min(self.full, max(self.start, int(side / stride) * stride))
 
 
-def make_side(config: TrainConfig, steps_per_epoch: int, image_size: int) -> GrowingSide | None:
-    """How the training images of `config` grow; None where their size does not change."""
+def make_resizing(config: TrainConfig, steps_per_epoch: int, image_size: int) -> ProgressiveResizing | None:
+    """Return the progressive resizing of `config`; None where the size of the training images does not change."""
     family = FAMILIES[config.model]
     start = max(family.smallest, round(config.start_side * image_size))
     if not family.takes_any_side or start >= image_size:
         return None
-    return GrowingSide(image_size, start, config.epochs * steps_per_epoch)
+    return ProgressiveResizing(image_size, start, config.epochs * steps_per_epoch)
 
 
 def _cosine_between(start: float, end: float, time: float) -> float:
-    """Half a cosine from `start` at time 0 to `end` at time 1."""
+    """Return the value at `time` of half a cosine from `start` at time 0 to `end` at time 1."""
     return end + (start - end) * (1 + math.cos(math.pi * time)) / 2

@@ -1,6 +1,6 @@
 """A training with its run's folder: it resumes from a checkpoint, saves the best weights and the state after every epoch.
 
-In: a trainer and what it was made from; requests to change, save or pause. Out: the trainer's events, and those of the requests.
+In: a trainer, its settings and data; requests to change, save or pause. Out: the trainer's events, and those of the requests.
 """
 
 import copy
@@ -24,7 +24,7 @@ from cnn_core.models.checkpoint import load_checkpoint, save_checkpoint, save_ep
 from cnn_core.models.saving import ModelCard, save_weights
 from cnn_core.training.controls import TrainingControls, apply_settings
 from cnn_core.training.loop import Trainer
-from cnn_core.training.out_of_memory import explain_memory
+from cnn_core.training.out_of_memory import translate_out_of_memory
 from cnn_core.training.tracked_predictions import predict_tracked_images
 
 CHECKPOINT_SECONDS = 20.0  # at most this much of a run is lost when its process is killed
@@ -32,18 +32,18 @@ CHECKPOINT_SECONDS = 20.0  # at most this much of a run is lost when its process
 
 @dataclass
 class TrainingSession:
-    """`config`: the settings in force. `epochs`: the event of each epoch so far. `steering`: requests to change, save or pause."""
+    """`config`: the settings in force. `epochs`: the event of each epoch so far. `controls`: requests to change, save or pause."""
 
     trainer: Trainer
     config: TrainConfig
     info: DataInfo
     card: ModelCard
     folder: Path
-    steering: TrainingControls
+    controls: TrainingControls
     epochs: list[Epoch] = field(default_factory=list)
-    _write_errors: list[str] = field(default_factory=list)  # messages that were not yet yielded as notes
+    _write_errors: list[str] = field(default_factory=list)  # messages that are not yielded as notes yet
     _tracked_images_error: str = ""
-    _unsaved: nn.Module | None = None  # the best model, while it cannot be written
+    _unsaved: nn.Module | None = None  # the best model, where it could not be written
 
     def resume(self) -> Iterator[Event]:
         """Restore the folder's checkpoint, if there is one. Raises DataError when it was trained on other images."""
@@ -62,13 +62,13 @@ class TrainingSession:
         drop_dynamics_after(self.folder, self.trainer.epochs_done)
         yield Resumed(step=self.trainer.meter.step, epoch=self.trainer.epochs_done)
         if self.trainer.meter.step == self.trainer.epochs_done * len(self.trainer.batches) > 0:
-            yield from self._classify_tracked_images()  # it may have ended between the epoch and these
+            yield from self._classify_tracked_images()  # the run may have ended between the epoch and these predictions
 
     def __iter__(self) -> Iterator[Event | None]:
         """Train to the end; yields None while it is paused. Closing the generator writes a checkpoint."""
         saved = time.perf_counter()
         try:
-            with explain_memory(self.trainer, (self.card.channels, self.card.image_size, self.card.image_size)):
+            with translate_out_of_memory(self.trainer, (self.card.channels, self.card.image_size, self.card.image_size)):
                 for event in self.trainer:
                     if isinstance(event, Epoch):
                         self._save_epoch(event)
@@ -92,7 +92,7 @@ class TrainingSession:
             raise
 
     def _classify_tracked_images(self) -> Iterator[Event]:
-        """Classify the tracked images with the validated model. What prevents it is yielded as a note once."""
+        """Classify the tracked images with the validated model. An error is yielded as a note once."""
         trainer = self.trainer
         try:
             predictions = predict_tracked_images(
@@ -114,12 +114,12 @@ class TrainingSession:
     def _handle_requests(self) -> Iterator[Event | None]:
         """Handle the requests since the last event; during a pause, yield None again and again while the caller waits."""
         yield from self._apply_requests()
-        if not self.steering.is_paused:
+        if not self.controls.is_paused:
             return
         started, step = time.perf_counter(), self.trainer.meter.step
         self._save_checkpoint()
         yield Paused(step)
-        while self.steering.is_paused:
+        while self.controls.is_paused:
             yield None
             yield from self._apply_requests()
         self.trainer.meter.skip_pause(time.perf_counter() - started)
@@ -128,7 +128,7 @@ class TrainingSession:
     def _apply_requests(self) -> Iterator[Event]:
         """Apply requested changes and saves, and report what could not be written."""
         step = self.trainer.meter.step
-        if changes := self.steering.take_changes():
+        if changes := self.controls.take_changes():
             try:
                 self._apply(change_config(self.config, changes))
             except SettingError as error:
@@ -136,7 +136,7 @@ class TrainingSession:
             else:
                 self._save_checkpoint()  # before the event: a reported change is not lost with the process
                 yield Changed(step, {name: getattr(self.config, name) for name in changes})
-        if self.steering.take_save() and self._save_checkpoint():
+        if self.controls.take_save() and self._save_checkpoint():
             yield Saved(step)
         errors, self._write_errors = self._write_errors, []
         yield from map(Note, errors)

@@ -1,6 +1,6 @@
 """Predictions for a run's tracked images: after every epoch while it trains, and for earlier epochs from their saved states.
 
-In: tracked images, and a model or a run's folder. Out: TrackedPredictions. No random numbers are drawn and the model keeps its mode,
+In: tracked images, and a model or a run's folder. Out: TrackedPredictions. No random numbers are drawn and the model's mode is restored,
 so the final weights are the same with and without tracked images.
 """
 
@@ -63,7 +63,7 @@ def compute_probabilities(
 
 
 def predict_saved_epochs(folder: Path, epochs: Sequence[int]) -> Generator[Progress, None, list[TrackedPredictions]]:
-    """Return the predictions for the run's present tracked images after each of `epochs`, computed on the CPU in float32.
+    """Return the predictions for the run's current tracked images after each of `epochs`, computed on the CPU in float32.
 
     Epochs without a saved state, or with a damaged one, are left out. Raises RunError when the images' file or the card is damaged.
     """

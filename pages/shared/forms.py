@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.defaults import BELONGS_TO_OPTIMIZER, make_config
-from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts, has_effect, label, range_in_words
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, format_range, has_effect, label, metadata
 from pages.charts.components.tooltips import reach_tooltips
 from pages.shared.links import glossary_topic, page_file, term_link
 
@@ -40,7 +40,7 @@ def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], Mapping[str, D
     tabs = dict(zip(GROUPS, st.tabs(GROUPS), strict=True))
     for group, tab in tabs.items():
         with tab:
-            _fill_tab([name for name in FIELDS if facts(name).group == group], chosen)
+            _fill_tab([name for name in FIELDS if metadata(name).group == group], chosen)
             # Also for keyboards, which open the tooltips but cannot reach the links in them.
             st.page_link(page_file("learn"), label="What these settings mean", icon=":material/menu_book:", query_params=glossary_topic(group))  # fmt: skip
     return chosen, tabs
@@ -49,7 +49,7 @@ def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], Mapping[str, D
 def augmentation_inputs(data: str) -> dict[str, Any]:
     """Draw the fields of the Augmentation tab that change single images, and return their values, not yet checked."""
     chosen: dict[str, Any] = {"data": data, "model": TrainConfig.model_fields["model"].default}
-    _fill_tab([name for name in FIELDS if facts(name).group == "Augmentation" and name not in ("mixup", "cutmix")], chosen)
+    _fill_tab([name for name in FIELDS if metadata(name).group == "Augmentation" and name not in ("mixup", "cutmix")], chosen)
     return chosen
 
 
@@ -103,7 +103,7 @@ def default_value(name: str, chosen: Mapping[str, Any]) -> Any:
 
 def _range_sentence(name: str) -> str:
     """Return the range of a number as a sentence; "" for a select box, which shows its options."""
-    allowed = "" if choices(name) else range_in_words(name)
+    allowed = "" if choices(name) else format_range(name)
     return f"Range: {allowed}." if allowed else ""
 
 

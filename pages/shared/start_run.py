@@ -22,7 +22,7 @@ def start_run(config: TrainConfig) -> None:
             from cnn_core.runs.submit import submit
 
             check_paths(config)
-            run = submit(config, get_store(), press=submission_key(), owner=person())
+            run = submit(config, get_store(), submission=submission_key(), owner=person())
         except StudioError as error:
             st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
             return

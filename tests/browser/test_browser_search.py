@@ -41,10 +41,10 @@ def test_a_search_of_three_trials_runs_to_its_end_and_its_best_settings_fill_the
     page.get_by_role("button", name="Start search").click()
     page.wait_for_url("**/search?search=pictures+1")
     expect(page.get_by_text(re.compile(r"^3 of 3 trials"))).to_be_visible(timeout=2 * TIMEOUT)
-    studies = SearchStore(store.home)
+    searches = SearchStore(store.home)
     expect(page.locator(BADGE)).to_contain_text("done")
     page.wait_for_function(f"{WIDE}?.data?.[0].dimensions.length === 3")
-    trials, best = studies.trials("pictures 1"), studies.best("pictures 1")
+    trials, best = searches.trials("pictures 1"), searches.best("pictures 1")
     drawn = page.evaluate(f"{WIDE}.data[0].dimensions.at(-1).values")
     assert drawn == [trial.value for trial in trials if trial.value is not None]
     expect(page.locator("[data-testid=stMetricValue]").first).to_have_text(f"{best.value:.2%}")
@@ -57,16 +57,16 @@ def test_a_search_of_three_trials_runs_to_its_end_and_its_best_settings_fill_the
 
 
 def test_a_search_is_cancelled_and_resumed_and_its_chart_scrolls_on_a_phone(page, server, store, image_folder):
-    studies = SearchStore(store.home)
+    searches = SearchStore(store.home)
     space = parse_space(["learning_rate=0.0001..0.05 log", "dropout=0..0.5", "batch_norm=on,off"])
-    studies.create(SearchPlan("many", tiny_config(image_folder, epochs=1), space, trials=50, prune=False))
+    searches.create(SearchPlan("many", tiny_config(image_folder, epochs=1), space, trials=50, prune=False))
     page.set_viewport_size(PHONE)
     visit(page, server, "search", "?search=many")
     page.wait_for_function(f"{WIDE}?.data?.[0].dimensions[0].values.length >= 3")
     page.evaluate(f"{WIDE}.theVeryNode = true")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(BADGE)).to_contain_text("cancelled")
-    tried = len(studies.trials("many"))
+    tried = len(searches.trials("many"))
     assert page.evaluate(f"{WIDE}.theVeryNode")  # trials that ended meanwhile were drawn into it
     frame = page.locator(".wide-frame")
     frame.scroll_into_view_if_needed()

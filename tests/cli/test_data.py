@@ -73,7 +73,7 @@ def test_the_text_output_has_every_result(folder: Path, home: Home, capsys: Capt
     assert main(["data", "import", str(folder), "--name", "pets"]) == 0
     captured = capsys.readouterr()
     assert "pets: 20 training and 6 test images in 2 classes, 16×16, colour" in captured.out
-    assert captured.err.splitlines() == ["Listing files", "Reading images", "Splitting", "Looking for duplicates"]
+    assert captured.err.splitlines() == ["Listing files", "Reading images", "Splitting", "Finding duplicates"]
     assert main(["data", "check", "pets"]) == 0
     printed = capsys.readouterr().out
     assert "duplicates: 1 " in printed and "cat/bad.jpg: " in printed and IN_TWO_CLASSES in printed

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts, has_effect, label, range_in_words
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, format_range, has_effect, label, metadata
 from cnn_core.config.setting import parse_knots, parse_milestones
 from cnn_core.errors import SettingError
 from cnn_core.models.registry import FAMILIES
@@ -55,15 +55,15 @@ def refusal_of(**chosen: Any) -> SettingError:
 def test_every_setting_has_a_title_a_group_and_a_sentence_of_help(name: str):
     field = FIELDS[name]
     assert field.title and field.title[0].isupper()
-    assert label(name).startswith(field.title) and (facts(name).unit in label(name))
-    assert facts(name).group in (GROUPS if name not in ("data", "model") else ("",))
+    assert label(name).startswith(field.title) and (metadata(name).unit in label(name))
+    assert metadata(name).group in (GROUPS if name not in ("data", "model") else ("",))
     assert is_a_sentence(field.description or "")
 
 
 def test_no_two_settings_have_the_same_title_and_every_group_has_some():
     titles = [field.title for field in FIELDS.values()]
     assert len(set(titles)) == len(titles)
-    assert {facts(name).group for name in FIELDS} == {"", *GROUPS}
+    assert {metadata(name).group for name in FIELDS} == {"", *GROUPS}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -80,15 +80,15 @@ def test_every_number_has_a_lowest_and_a_highest_value_and_both_limits_hold(name
 
 
 def test_ranges_are_described():
-    assert {name: range_in_words(name) for name in RANGES} == RANGES
-    assert {name for name in FIELDS if range_in_words(name)} == {*NUMBERS, *CHOICES}
+    assert {name: format_range(name) for name in RANGES} == RANGES
+    assert {name for name in FIELDS if format_range(name)} == {*NUMBERS, *CHOICES}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_what_is_no_number_in_range_is_refused_with_title_and_range(name: str):
     for value in NO_NUMBERS:
         refusal = refusal_of(**{name: value})
-        assert FIELDS[name].title in str(refusal) and range_in_words(name) in str(refusal) and f"“{value}”" in str(refusal)
+        assert FIELDS[name].title in str(refusal) and format_range(name) in str(refusal) and f"“{value}”" in str(refusal)
         assert refusal.field == name
 
 
@@ -102,7 +102,7 @@ def test_half_an_epoch_is_refused_as_no_whole_number(name: str, value: object):
 def test_what_is_no_choice_is_refused_with_all_choices_and_every_choice_is_taken(name: str):
     for value in ("lion", "", SCHEMA[name]["enum"][0].upper(), 3, None, [], {}):
         refusal = refusal_of(**{name: value})
-        assert FIELDS[name].title in str(refusal) and range_in_words(name) in str(refusal) and refusal.field == name
+        assert FIELDS[name].title in str(refusal) and format_range(name) in str(refusal) and refusal.field == name
     assert choices(name) == tuple(SCHEMA[name]["enum"])
     for value in choices(name):
         assert getattr(make_config(**{name: value}), name) == value

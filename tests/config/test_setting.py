@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cnn_core.config.setting import facts_of, parse_knots, parse_milestones, range_in_words, refusal, setting
+from cnn_core.config.setting import format_range, metadata_of, parse_knots, parse_milestones, setting, to_setting_error
 from tests.helpers import is_a_sentence
 
 
@@ -21,7 +21,7 @@ class Kettle(BaseModel):
 def refused(**given: object) -> tuple[str, str]:
     with pytest.raises(ValidationError) as problem:
         Kettle(**given)
-    error = refusal(Kettle, problem.value)
+    error = to_setting_error(Kettle, problem.value)
     assert is_a_sentence(error)
     return str(error), error.field
 
@@ -29,12 +29,12 @@ def refused(**given: object) -> tuple[str, str]:
 def test_a_field_keeps_how_it_describes_itself():
     field = Kettle.model_fields["lid"]
     assert (field.title, field.description, field.default) == ("Lid", "Whether it is on.", True)
-    assert facts_of(field) == ("on or off", "Water", {"cups": (1, 2)})
-    assert facts_of(Kettle.model_fields["heat"]).only == {}
+    assert metadata_of(field) == ("on or off", "Water", {"cups": (1, 2)})
+    assert metadata_of(Kettle.model_fields["heat"]).only == {}
 
 
 def test_ranges_and_refusals_are_described():
-    assert [range_in_words(Kettle, name) for name in Kettle.model_fields] == ["above 0, at most 2,000", "1 to 1,500", "", ""]
+    assert [format_range(Kettle, name) for name in Kettle.model_fields] == ["above 0, at most 2,000", "1 to 1,500", "", ""]
     assert refused(heat=0) == ("Heat must be a number, above 0, at most 2,000. “0” was given.", "heat")
     assert refused(cups="many") == ("Cups must be a whole number, 1 to 1,500. “many” was given.", "cups")
     assert refused(lid="ajar") == ("Lid must be on or off. “ajar” was given.", "lid")

@@ -87,7 +87,7 @@ def test_a_form_with_a_refused_value_has_a_link_too_which_says_so_when_it_is_rea
         ("model", "../../etc", "Model must be one of"),
         ("nesterov", "perhaps", "Nesterov momentum must be on or off"),
         ("knots", "0:1", "Knots must"),
-        ("data", "flowers", "There is no data set “flowers” here"),
+        ("data", "flowers", "There is no data set “flowers”"),
         ("data", "", "Data set must be a text"),
         ("model_config", "x", "There is no setting called “model_config”"),
         ("__class__", "x", "There is no setting called"),
@@ -105,5 +105,5 @@ def test_what_a_setting_cannot_be_is_refused_by_name_and_the_rest_is_taken(name,
 
 def test_of_many_refusals_the_first_are_reported():
     read = read_link({f"x{number}": "1" for number in range(1000)})
-    assert len(read.refused) == 6 and read.refused[-1] == "995 more parameters of the link were refused."
-    assert read_link({f"x{number}": "1" for number in range(6)}).refused[-1] == "1 more parameter of the link was refused."
+    assert len(read.refused) == 6 and "995 more parameters " in read.refused[-1]
+    assert "1 more parameter " in read_link({f"x{number}": "1" for number in range(6)}).refused[-1]

@@ -1,9 +1,12 @@
 """Importing folders, zips and arrays: pixels, splits and names."""
 
 import json
+import os
 import re
 import shutil
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ from PIL import Image
 from cnn_core.data import parallel_decoding
 from cnn_core.data.decoder import to_pixels
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, NO_TEST_IMAGES, ImportOptions, import_arrays, import_files, resplit
+from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, UNREADABLE_TEST_IMAGES, ImportOptions, import_arrays, import_files, resplit
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError
 from cnn_core.home import IMAGES, INDEX, Home
@@ -116,6 +119,16 @@ def test_worker_processes_read_what_one_process_reads(
     assert are_same(alone, run_import(home, folder, "helped"))
     archive = write_zip(folder.parent / "pictures.zip", good_files(40) | {"cat/broken.png": b"no image"})
     assert are_same(alone, run_import(home, archive, "zipped"))
+
+
+def test_worker_processes_do_not_run_the_script_that_started_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    script, main = tmp_path / "page.py", ModuleType("__main__")  # as Streamlit sets it while a page runs
+    script.write_text("from pathlib import Path\nPath(__file__).with_suffix('.ran').touch()\n")
+    main.__file__ = str(script)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    with parallel_decoding.worker_processes(parallel_decoding.MAX_IN_PROCESS + 1) as pool:
+        assert pool and pool.submit(os.getpid).result(timeout=60) != os.getpid()
+    assert list(tmp_path.iterdir()) == [script] and sys.modules["__main__"] is main
 
 
 def test_the_original_files_are_only_read(folder: Path, home: Home):
@@ -268,7 +281,7 @@ def test_a_set_that_was_damaged_says_so(folder: Path, home: Home):
 
 def test_a_test_folder_of_bad_files_only_is_refused(home: Home, tmp_path: Path):
     files = {f"train/{name}": content for name, content in good_files().items()} | {"test/cat/1.png": b"", "test/dog/1.png": b""}
-    assert NO_TEST_IMAGES in refused_import(home, write_folder(tmp_path / "pictures", files))
+    assert UNREADABLE_TEST_IMAGES in refused_import(home, write_folder(tmp_path / "pictures", files))
 
 
 def test_facts_can_be_read_by_anyone(folder: Path, home: Home):

@@ -97,7 +97,7 @@ for progress in importer.import_files("mine", Path(sys.argv[1]), importer.Import
     if progress.stage == sys.argv[2] and progress.done >= 30 * (progress.stage == "Reading images"):
         os.kill(os.getpid(), signal.SIGKILL)
 """
-    for stage, alone in (("Reading images", 1000), ("Reading images", 10), ("Looking for duplicates", 1000)):
+    for stage, alone in (("Reading images", 1000), ("Reading images", 10), ("Finding duplicates", 1000)):
         process = start_process(home, "-c", script, str(folder), stage, str(alone), str(CHUNK))
         process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL and imported_names(home) == ["whole"]

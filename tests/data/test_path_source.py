@@ -195,9 +195,9 @@ def test_a_file_that_is_no_zip_is_refused_with_a_message(home: Home, tmp_path: P
 def test_who_comes_while_another_process_imports_the_same_folder_waits_for_it(image_folder: Path, home: Home):
     source = PathSource(image_folder, home)
     home.staging_folder(source.folder.name).mkdir(parents=True)
-    with try_lock(home.staging_folder(source.folder.name).with_name(f".{source.folder.name}.lock")) as is_mine:
+    with try_lock(home.staging_folder(source.folder.name).with_name(f".{source.folder.name}.lock")) as is_acquired:
         loading = source.load("train")
-        assert is_mine and {next(loading).stage for _ in range(2)} == {"Another process is importing these images"}
+        assert is_acquired and {next(loading).stage for _ in range(2)} == {"Another process is importing these images"}
     assert len(finish(loading)) == 24
 
 

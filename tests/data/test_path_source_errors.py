@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnn_core.data.imported import SKIPPED
-from cnn_core.data.importer import NO_TEST_IMAGES
+from cnn_core.data.importer import UNREADABLE_TEST_IMAGES
 from cnn_core.data.listing import EMPTY_FOLDER, NO_IMAGE
 from cnn_core.data.path_source import PathSource
 from cnn_core.errors import DataError
@@ -109,7 +109,7 @@ def test_test_images_of_which_none_can_be_read_are_refused(tmp_path: Path, home:
     data = write_images(tmp_path / "data" / "train").parent
     for path in write_images(data / "test").glob("*/*"):
         path.write_text("no image")
-    assert NO_TEST_IMAGES in refused(data, home)
+    assert UNREADABLE_TEST_IMAGES in refused(data, home)
 
 
 def test_linked_images_and_linked_class_folders_are_not_followed(tmp_path: Path, image_folder: Path, home: Home):

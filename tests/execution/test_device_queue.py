@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnn_core.cli import console
 from cnn_core.device import device_id
 from cnn_core.errors import RunError
 from cnn_core.events import Event, Progress, Steps
@@ -22,8 +23,8 @@ from tests.helpers import drain, start_process, tiny_config
 
 
 def is_its_turn(store: Store, run: str, *, is_worker: bool = False) -> bool:
-    with acquire_device(store, run, is_worker=is_worker) as is_mine:
-        return is_mine
+    with acquire_device(store, run, is_worker=is_worker) as is_acquired:
+        return is_acquired
 
 
 def test_a_device_is_one_runs_at_a_time(store: Store, image_folder: Path):
@@ -99,7 +100,7 @@ def test_a_terminal_waits_for_the_run_of_the_dashboard_and_then_trains(store: St
             store.home, "-m", "cnn_core", "train", "--data", str(image_folder), "--epochs", "1", "--batch-size", "8"
         )
         assert "Run 0002" in terminal.stderr.readline()
-        assert "Waiting: another run has the device" in terminal.stderr.readline()
+        assert console.WAITING in terminal.stderr.readline()
         assert store.run("0002-pictures").status == "queued"
         store.requests.stop(long)
         assert terminal.wait(timeout=60) == 0 and store.run("0002-pictures").status == "finished"

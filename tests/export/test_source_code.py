@@ -18,9 +18,9 @@ def defined(code: str) -> list[str]:
 
 
 def test_a_definition_comes_with_all_that_it_uses_and_nothing_else():
-    assert defined(source_of(target_of(AlternatingFlip))) == ["RandomDraws", "AlternatingFlip", "scramble", "_mirror"]
+    assert defined(source_of(target_of(AlternatingFlip))) == ["RandomDraws", "AlternatingFlip", "hash_integers", "_mirror"]
     cutout = source_of(target_of(Cutout))
-    assert defined(cutout) == ["RandomDraws", "Cutout", "box", "_centres", "_colour"]
+    assert defined(cutout) == ["RandomDraws", "box_mask", "Cutout", "_centres", "_colour"]
     imported = {line for line in cutout.splitlines() if line.startswith(("import", "from"))}
     assert imported == {"from dataclasses import dataclass", "from functools import lru_cache", "import torch"}
     assert "@lru_cache(maxsize=16)\ndef _colour" in cutout and "@dataclass(frozen=True)\nclass Cutout" in cutout
@@ -38,7 +38,7 @@ def test_a_definition_is_the_module_s_own_text_behind_those_of_the_modules_it_im
 
 def test_a_partial_function_brings_the_function():
     code = source_of("cnn_core.models.resnet:resnet32")
-    assert "resnet32 = partial(_thin_resnet, 5)" in code and "resnet20" not in code and "class ResNet(" in code
+    assert "resnet32 = partial(_narrow_resnet, 5)" in code and "resnet20" not in code and "class ResNet(" in code
 
 
 def test_a_name_that_is_not_defined_is_an_error():

@@ -11,7 +11,7 @@ from cnn_core.data.random_draws import RandomDraws
 from cnn_core.models.registry import FAMILIES
 from cnn_core.training.augmentation import make_augmentations
 from cnn_core.training.optimizer import make_optimizer
-from cnn_core.training.schedule import make_schedule, make_side
+from cnn_core.training.schedule import make_resizing, make_schedule
 from tests.export.scripts import card_of, executed
 
 NETWORKS = [
@@ -68,7 +68,7 @@ def test_the_optimizer_moves_weights_as_the_program_s_own(optimizer, decay_all, 
     images, labels = torch.randn(12, 3, 8, 8), torch.arange(12) % 3
     for _ in range(3):
         for model, optimizers in ((own.eval(), ours), (exported.eval(), theirs)):
-            optimizers.set_rate(config.learning_rate)
+            optimizers.set_learning_rate(config.learning_rate)
             optimizers.zero_grad()
             torch.nn.functional.cross_entropy(model(images), labels).backward()
             optimizers.step()
@@ -90,8 +90,8 @@ SCHEDULES = [
 def test_learning_rate_and_image_size_follow_the_program_s_own_in_every_step(chosen):
     config = make_config(model="resnet20", epochs=7, learning_rate=0.5, start_side=0.5, **chosen)
     names, card = executed(config, card_of(config)), card_of(config)
-    own, own_side, steps = make_schedule(config, 9), make_side(config, 9, card.image_size), 7 * 9
-    exported, side = names["make_schedule"](steps), names["make_side"](steps)
+    own, own_side, steps = make_schedule(config, 9), make_resizing(config, 9, card.image_size), 7 * 9
+    exported, side = names["make_schedule"](steps), names["make_resizing"](steps)
     for step in range(steps):
         assert exported(step) == pytest.approx(own(step), abs=1e-12)
         assert side(step) == own_side(step)

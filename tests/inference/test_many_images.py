@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cnn_core.data import archive
 from cnn_core.data.decoder import MAX_BYTES, read_image
 from cnn_core.errors import DataError, RunError
 from cnn_core.home import WEIGHTS
@@ -140,16 +141,16 @@ def test_without_such_folders_there_is_no_accuracy(colours_run: Trained, tmp_pat
 
 
 HOSTILE = {
-    "../out.png": ("leads out", {}),
-    "/tmp/out.png": ("absolute path", {}),
-    "a\\out.png": ("backslashes", {}),
-    "link.png": ("it is a link", {"mode": 0o120777}),
-    "secret.png": ("encrypted", {"flags": 1}),
-    "odd.png": ("unusual way", {"method": 12}),
-    "short.png": ("not as long as the archive says", {"size": 10}),
-    "crc.png": ("not as long as the archive says, or damaged", {"crc": 1}),
+    "../out.png": (archive.OUTSIDE, {}),
+    "/tmp/out.png": (archive.ABSOLUTE, {}),
+    "a\\out.png": (archive.BACKSLASHES, {}),
+    "link.png": (archive.LINK_MEMBER, {"mode": 0o120777}),
+    "secret.png": (archive.ENCRYPTED_MEMBER, {"flags": 1}),
+    "odd.png": (archive.UNSUPPORTED, {"method": 12}),
+    "short.png": (archive.WRONG_SIZE, {"size": 10}),
+    "crc.png": (archive.WRONG_SIZE, {"crc": 1}),
     "large.png": ("larger than 64 MB", {"size": MAX_BYTES + 1}),
-    "again.png": ("shares its bytes", {"offset": 0}),
+    "again.png": (archive.OVERLAPS, {"offset": 0}),
 }
 
 

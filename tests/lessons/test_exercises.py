@@ -42,7 +42,7 @@ def test_a_pair_has_one_seed_and_pairs_differ_in_the_seed_only(exercise):
 def test_the_settings_can_be_trained_on_digits_with_half_of_them_for_validation(exercise, variant, home: Home):
     config = exercise.settings(variant)
     info = check_can_start(config, Store(home))
-    assert info.train_count - config.images_left(info) == 719
+    assert info.train_count - config.count_training_images(info) == 719
 
 
 @ALL

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cnn_core.config.schema import GROUPS, TrainConfig, choices, facts
+from cnn_core.config.schema import GROUPS, TrainConfig, choices, metadata
 from cnn_core.lessons import glossary
 from cnn_core.lessons.glossary import ARCHITECTURES, DATA_AND_MODEL, SHARED_CHOICES, TOPICS, find_terms, read_glossary, term_name
 from cnn_core.metrics.intervals import wilson_interval
@@ -32,7 +32,7 @@ def test_every_setting_has_a_term_with_its_title_in_its_group():
     assert {name: (term.title, term.setting) for name, term in terms.items()} == {
         name: (field.title, name) for name, field in FIELDS.items()
     }
-    groups = {name: facts(name).group or DATA_AND_MODEL for name in FIELDS}
+    groups = {name: metadata(name).group or DATA_AND_MODEL for name in FIELDS}
     assert {name: term.topic for name, term in terms.items()} == groups
 
 

@@ -12,17 +12,17 @@ CIFAR = {"channels": 3, "image_size": 32, "classes": 10}
 
 
 @pytest.mark.parametrize(("layers", "published"), [(20, 0.27), (32, 0.46), (56, 0.85)])
-def test_the_thin_resnets_have_the_parameters_of_table_6_of_the_paper(layers: int, published: float):
+def test_the_narrow_resnets_have_the_parameters_of_table_6_of_the_paper(layers: int, published: float):
     assert round(count_parameters(f"resnet{layers}", **CIFAR) / 1e6, 2) == published
 
 
 @pytest.mark.parametrize("layers", [20, 32, 56])
-def test_the_thin_resnets_have_as_many_layers_as_their_name_says(layers: int):
+def test_the_narrow_resnets_have_as_many_layers_as_their_name_says(layers: int):
     model = build_model(f"resnet{layers}", **CIFAR)
     assert sum(isinstance(layer, nn.Conv2d | nn.Linear) for layer in model.modules()) == layers
 
 
-def test_the_thin_resnets_have_16_channels_at_32_pixels_then_32_at_16_then_64_at_8():
+def test_the_narrow_resnets_have_16_channels_at_32_pixels_then_32_at_16_then_64_at_8():
     model, shapes = build_model("resnet20", **CIFAR), []
     for stage in (model.layer1, model.layer2, model.layer3):
         stage.register_forward_hook(lambda _, __, features: shapes.append(tuple(features.shape[1:])))

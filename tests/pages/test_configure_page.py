@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import GROUPS, TrainConfig, facts, label, range_in_words
+from cnn_core.config.schema import GROUPS, TrainConfig, format_range, label, metadata
 from cnn_core.data.catalog import CATALOG
 from cnn_core.models.registry import FAMILIES
 from pages.shared.data_and_model import FOLDER_TITLE
@@ -56,7 +56,7 @@ def assert_described(widget, name):
     if choices := get_args(about.annotation):
         assert tuple(widget.options) == choices
     else:
-        assert range_in_words(name) in widget.help
+        assert format_range(name) in widget.help
 
 
 def test_every_setting_with_an_effect_is_in_the_tab_of_its_group_with_its_unit_its_range_and_its_help(empty, open_page):
@@ -67,7 +67,7 @@ def test_every_setting_with_an_effect_is_in_the_tab_of_its_group_with_its_unit_i
             assert not widgets_of(at, name)
             continue
         assert_described(field(at, name), name)
-        (tab,) = [tab for tab in at.tabs if tab.label == facts(name).group]
+        (tab,) = [tab for tab in at.tabs if tab.label == metadata(name).group]
         assert widgets_of(tab, name)
     assert len(at.tabs[0].children) and not at.exception
 
@@ -154,7 +154,7 @@ def test_a_setting_out_of_range_is_refused_by_its_name_and_nothing_starts(empty,
         press_start(at)
         (error,) = at.error
         assert f"{FIELDS[name].title} " in error.value
-        assert range_in_words(name) in error.value
+        assert format_range(name) in error.value
         assert field(at, name).value == value, "the refused value is left to be corrected"
         assert empty.runs() == []
         assert not at.exception

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from cnn_core.config.schema import TrainConfig, facts
+from cnn_core.config.schema import TrainConfig, metadata
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
 from cnn_core.events import Epoch, Finished, Started
@@ -90,8 +90,10 @@ def test_no_run_can_be_started_before_a_prediction(empty, open_page):
 
 def test_the_settings_of_both_runs_are_shown_with_their_units(empty, open_page):
     crop, rotation, batch_norm = (TrainConfig.model_fields[name].title.lower() for name in ("crop", "rotation", "batch_norm"))
-    expected = f"{crop} 0.0625, {rotation} 10 {facts('rotation').unit}"
-    assert changed_settings(EXERCISES["augmentation"], "B") == expected and facts("rotation").unit and not facts("crop").unit
+    expected = f"{crop} 0.0625, {rotation} 10 {metadata('rotation').unit}"
+    assert (
+        changed_settings(EXERCISES["augmentation"], "B") == expected and metadata("rotation").unit and not metadata("crop").unit
+    )
     assert expected in texts(open_page("learn", lesson="augmentation"))
     assert changed_settings(EXERCISES["batch-norm"], "B") == f"{batch_norm} on"
     assert f"{batch_norm} on" in texts(open_page("learn", lesson="batch-norm"))

@@ -15,10 +15,10 @@ from tests.pages.test_runs_page import named, table
 @pytest.fixture
 def mixed(empty):
     """A store with one run of a person, one of an exercise and three of a search, all of them ended; the last is the newest."""
-    studies = SearchStore(empty.home)
-    studies.create(SearchPlan("widths", make_config(), (Choices("batch_norm", (True, False)),)))
-    studies.cancel("widths")
-    origin = studies.search("widths").origin
+    searches = SearchStore(empty.home)
+    searches.create(SearchPlan("widths", make_config(), (Choices("batch_norm", (True, False)),)))
+    searches.cancel("widths")
+    origin = searches.search("widths").origin
     for origin in ("", "lesson/dropout/1/A0", *(f"{origin}/{trial}" for trial in range(3))):
         empty.set_status(empty.create(make_config(), origin=origin), "finished")
     return empty

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import MODEL_OPTIONS, facts, title
+from cnn_core.config.schema import MODEL_OPTIONS, metadata, title
 from cnn_core.home import Home
 from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.store import Store
@@ -33,9 +33,9 @@ def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("searched")
     home = Home(root / "studio")
     base = tiny_config(write_images(root / "pictures"), epochs=1)
-    studies = SearchStore(home)
-    studies.create(SearchPlan("colours", base, parse_space(SPACE), trials=6, prune=False))
-    run_search(studies, Store(home), "colours", should_end=lambda: False, wait=lambda: time.sleep(0.01))
+    searches = SearchStore(home)
+    searches.create(SearchPlan("colours", base, parse_space(SPACE), trials=6, prune=False))
+    run_search(searches, Store(home), "colours", should_end=lambda: False, wait=lambda: time.sleep(0.01))
     return home.root
 
 
@@ -48,7 +48,7 @@ def searched(searched_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def studies(empty: Store) -> SearchStore:
+def searches(empty: Store) -> SearchStore:
     return SearchStore(empty.home)
 
 
@@ -69,20 +69,20 @@ def number(at: AppTest, label: str, value: float) -> AppTest:
     return named(at.number_input, label).set_value(value).run()
 
 
-def test_a_studio_without_searches_offers_one_over_the_learning_rate_a_decade_either_way(studies, open_page):
+def test_a_studio_without_searches_offers_one_over_the_learning_rate_a_decade_either_way(searches, open_page):
     at = open_page("search")
     assert not at.exception and not at.error
     assert at.multiselect(key=BOX).value == ["learning_rate"]
     assert "; 20 trials." in page_text(at)
     at.button(key="start-search").click().run()
-    plan = studies.plan("digits 1")
+    plan = searches.plan("digits 1")
     rate = make_config().learning_rate
     assert plan.space == (Range("learning_rate", rate / 10, rate * 10, log=True),) and plan.base == make_config()
     assert (plan.trials, plan.sampler, plan.prune, plan.seed) == (20, "tpe", True, 0)
     assert at.query_params["search"] == "digits 1" and "0 of 20 trials" in page_text(at) and not at.exception
 
 
-def test_ranges_lists_and_choices_of_the_rows_become_the_space(studies, open_page):
+def test_ranges_lists_and_choices_of_the_rows_become_the_space(searches, open_page):
     at = search_in(open_page("search"), "optimizer", "batch_norm", "dropout", "depth")
     at = search_in(at, *at.multiselect(key=BOX).value, "momentum")  # which is offered where the optimizer is searched
     named(at.segmented_control, "Range or list for Dropout").set_value("list").run()
@@ -96,7 +96,7 @@ def test_ranges_lists_and_choices_of_the_rows_become_the_space(studies, open_pag
     search_name(at).set_value("my search").run()
     field(at, "epochs").set_value(4).run()
     at.button(key="start-search").click().run()
-    plan = studies.plan("my search")
+    plan = searches.plan("my search")
     assert {dimension.name: dimension for dimension in plan.space} == {
         "optimizer": Choices("optimizer", ("adam", "sgd")),
         "batch_norm": Choices("batch_norm", (False, True)),
@@ -108,16 +108,16 @@ def test_ranges_lists_and_choices_of_the_rows_become_the_space(studies, open_pag
     assert (plan.trials, plan.sampler, plan.prune, plan.seed) == (7, "random", False, 3)
 
 
-def test_a_grid_needs_lists_and_tries_every_combination(studies, open_page):
+def test_a_grid_needs_lists_and_tries_every_combination(searches, open_page):
     at = search_in(open_page("search"), "learning_rate", "batch_norm", "depth")
     at.segmented_control(key="search-method").set_value("grid").run()
     assert named(at.text_input, "Learning rate: values").value == "0.0001, 0.001, 0.01"
     assert "24 combinations; 24 trials." in page_text(at)  # 3 rates, on and off, depths 1 to 4
     at.button(key="start-search").click().run()
-    assert studies.plan("digits 1").goal == 24 and not at.exception
+    assert searches.plan("digits 1").total_trials == 24 and not at.exception
 
 
-def test_what_cannot_be_searched_is_refused_with_a_message_and_nothing_starts(studies, open_page):
+def test_what_cannot_be_searched_is_refused_with_a_message_and_nothing_starts(searches, open_page):
     at = search_in(open_page("search"))
     assert len(at.error) == 1 and "start-search" not in keys(at)
     at = search_in(at, "learning_rate")
@@ -130,10 +130,10 @@ def test_what_cannot_be_searched_is_refused_with_a_message_and_nothing_starts(st
     assert f"1 to {MAX_TRIALS:,}" in at.error[0].value
     number(at, "Trials", 20)
     search_name(at).set_value("../x").run()
-    assert "“../x”" in at.error[0].value and studies.names() == [] and not at.exception
+    assert "“../x”" in at.error[0].value and searches.names() == [] and not at.exception
 
 
-def test_a_list_that_cannot_be_read_and_choices_of_one_are_refused(open_page, studies):
+def test_a_list_that_cannot_be_read_and_choices_of_one_are_refused(open_page, searches):
     at = search_in(open_page("search"), "dropout")
     named(at.segmented_control, "Range or list for Dropout").set_value("list").run()
     named(at.text_input, "Dropout: values").set_value("some, 2").run()
@@ -143,29 +143,29 @@ def test_a_list_that_cannot_be_read_and_choices_of_one_are_refused(open_page, st
     assert title("flip") in at.error[0].value and not at.exception
 
 
-def test_settings_that_do_not_fit_the_images_are_refused_at_the_start(studies, open_page, tmp_path):
+def test_settings_that_do_not_fit_the_images_are_refused_at_the_start(searches, open_page, tmp_path):
     at = choose_folder(open_page, write_images(tmp_path / "few", count=3), "search")
     field(at, "batch_size").set_value(4000).run()
     at.button(key="start-search").click().run()
-    assert "Batch size is 4,000" in at.error[0].value and studies.names() == []
+    assert "Batch size is 4,000" in at.error[0].value and searches.names() == []
 
 
-def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused(studies, open_page):
+def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused(searches, open_page):
     at = open_page("search")
-    studies.create(SearchPlan("digits 1", make_config(), (Range("learning_rate", 0.0001, 0.01, True),)))
+    searches.create(SearchPlan("digits 1", make_config(), (Range("learning_rate", 0.0001, 0.01, True),)))
     at.button(key="start-search").click().run()
-    assert not at.error and studies.names() == ["digits 1"] and "0 of 20 trials" in page_text(at)
+    assert not at.error and searches.names() == ["digits 1"] and "0 of 20 trials" in page_text(at)
     other = open_page("search", search="")
     search_name(other).set_value("digits 1").run()
     number(other, "Trials", 5)
     other.button(key="start-search").click().run()
-    assert "“digits 1”" in other.error[0].value and studies.plan("digits 1").trials == 20
+    assert "“digits 1”" in other.error[0].value and searches.plan("digits 1").trials == 20
 
 
 @pytest.mark.parametrize("name", SEARCHABLE)
 def test_the_initial_rows_can_be_searched(name):
     family = next(family.name for family in FAMILIES.values() if name not in MODEL_OPTIONS or name in family.options)
-    needed = {other: values[0] for other, values in facts(name).only.items()}
+    needed = {other: values[0] for other, values in metadata(name).only.items()}
     base = make_config(**{"model": family, "optimizer": "muon"} | needed)
     check_space(base, (Choices(name, tuple(suggest_values(name, base.model_dump()))),))
     if takes_range(name):

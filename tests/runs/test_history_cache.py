@@ -69,7 +69,7 @@ def content(store: Store, run: str) -> bytes | None:
 def test_a_history_continued_from_any_digest_equals_that_of_all_events(seed: int):
     events = eventful(seed)
     whole = folded(events)
-    assert whole.resumed and whole.probed and whole.last.step > 2 * NEWEST
+    assert whole.resumed and whole.tracked and whole.last.step > 2 * NEWEST
     for cut in (0, 1, 5, len(events) // 3, len(events) // 2, len(events) - 1, len(events)):
         history = from_bytes(to_bytes(folded(events[:cut])))
         history.add([StoredEvent(seq, event) for seq, event in enumerate(events[cut:], start=cut + 1)])

@@ -42,8 +42,8 @@ def test_a_person_may_have_so_many_runs_waiting_and_others_are_not_in_the_way(ho
 
 def test_a_second_click_on_the_last_place_gives_the_run_that_the_first_one_made(home: Home):
     store = shared(home, queue_limit=1)
-    run = store.create(make_config(), owner=ANN, press="one")
-    assert store.create(make_config(), owner=ANN, press="one") == run
+    run = store.create(make_config(), owner=ANN, submission="one")
+    assert store.create(make_config(), owner=ANN, submission="one") == run
 
 
 def test_a_resumed_run_needs_a_place_in_the_queue_and_an_imported_one_does_not(home: Home):

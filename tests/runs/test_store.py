@@ -193,9 +193,9 @@ def test_a_run_tells_which_version_of_the_data_it_was_given_once_it_has_begun(co
 
 
 def test_one_press_of_a_button_makes_one_run_however_often_it_is_sent(store: Store):
-    ids = at_once(8, lambda number: Store(store.home).create(make_config(), press="the same"))
+    ids = at_once(8, lambda number: Store(store.home).create(make_config(), submission="the same"))
     assert len(set(ids)) == 1 and [row.id for row in store.runs()] == ids[:1]
-    others = at_once(2, lambda number: Store(store.home).create(make_config(), press=f"of person {number}"))
+    others = at_once(2, lambda number: Store(store.home).create(make_config(), submission=f"of person {number}"))
     assert len({*others, *ids}) == 3 and len({store.create(make_config()) for _ in range(2)}) == 2
 
 

@@ -63,5 +63,5 @@ def test_a_trials_config_is_the_base_with_its_settings():
 
 
 def test_a_search_is_done_when_there_is_nothing_left_to_try():
-    assert plan(trials=20).goal == 20
-    assert plan(trials=20, space=(Choices("depth", (1, 2, 3)),)).goal == 3
+    assert plan(trials=20).total_trials == 20
+    assert plan(trials=20, space=(Choices("depth", (1, 2, 3)),)).total_trials == 3

@@ -15,9 +15,9 @@ from cnn_core.search.space import combinations, parse_space
 FEW = ("optimizer=adam,sgd", "momentum=0.5,0.9", "depth=1..2")
 
 
-def search(studies: SearchStore, plan: SearchPlan, score: Any = lambda settings: 0.5, most: int = 100) -> list[dict[str, Any]]:
+def search(searches: SearchStore, plan: SearchPlan, score: Any = lambda settings: 0.5, most: int = 100) -> list[dict[str, Any]]:
     """Draw and tell at most so many trials; gives what was tried, in order."""
-    study, tried = studies.study(studies.create(plan)), []
+    study, tried = searches.study(searches.create(plan)), []
     while len(tried) < most and (trial := sample_trial(study, plan)):
         tried.append(plan.trial_settings(trial.params))
         study.tell(trial, score(tried[-1]))

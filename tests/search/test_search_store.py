@@ -23,17 +23,17 @@ def plan(name: str = "rates", trials: int = 3) -> SearchPlan:
     return SearchPlan(name, make_config(), SPACE, trials, sampler="random")
 
 
-def try_some(studies: SearchStore, name: str, count: int) -> None:
+def try_some(searches: SearchStore, name: str, count: int) -> None:
     """Trials whose value depends on their depth alone."""
-    study = studies.study(name)
+    study = searches.study(name)
     for _ in range(count):
-        trial = sample_trial(study, studies.plan(name))
+        trial = sample_trial(study, searches.plan(name))
         study.tell(trial, trial.params["depth"] / 10)
 
 
 def test_a_home_without_searches_is_left_alone(home: Home):
-    studies = SearchStore(home)
-    assert studies.names() == studies.active() == []
+    searches = SearchStore(home)
+    assert searches.names() == searches.active() == []
     assert not home.root.exists()
 
 
@@ -63,68 +63,68 @@ def test_a_search_that_is_not_there_is_named(home: Home):
 
 
 def test_a_cancelled_search_is_resumed_with_more_trials(home: Home):
-    studies = SearchStore(home)
-    studies.create(plan())
-    studies.cancel("rates", "The disk is full.")
-    assert (studies.status("rates"), studies.search("rates").trouble) == ("cancelled", "The disk is full.")
-    studies.resume("rates", 5)
-    assert (studies.status("rates"), studies.search("rates").trouble, studies.plan("rates").trials) == ("searching", "", 5)
+    searches = SearchStore(home)
+    searches.create(plan())
+    searches.cancel("rates", "The disk is full.")
+    assert (searches.status("rates"), searches.search("rates").trouble) == ("cancelled", "The disk is full.")
+    searches.resume("rates", 5)
+    assert (searches.status("rates"), searches.search("rates").trouble, searches.plan("rates").trials) == ("searching", "", 5)
 
 
 def test_a_completed_search_is_resumed_with_more_trials_only(home: Home):
-    studies = SearchStore(home)
-    studies.create(plan())
-    try_some(studies, "rates", 3)
-    studies.finish("rates")
-    studies.cancel("rates")
-    assert studies.status("rates") == "done"
+    searches = SearchStore(home)
+    searches.create(plan())
+    try_some(searches, "rates", 3)
+    searches.finish("rates")
+    searches.cancel("rates")
+    assert searches.status("rates") == "done"
     for trials in (None, 2, 3):
         with pytest.raises(SettingError, match="3 trials"):
-            studies.resume("rates", trials)
+            searches.resume("rates", trials)
     with pytest.raises(SettingError, match="Trials is 0"):
-        studies.resume("rates", 0)
-    studies.resume("rates", 4)
-    assert studies.status("rates") == "searching"
+        searches.resume("rates", 0)
+    searches.resume("rates", 4)
+    assert searches.status("rates") == "searching"
 
 
 def test_a_search_is_removed_when_nobody_works_it_off(home: Home):
-    studies = SearchStore(home)
-    studies.create(plan())
-    try_some(studies, "rates", 1)
+    searches = SearchStore(home)
+    searches.create(plan())
+    try_some(searches, "rates", 1)
     with pytest.raises(StudioError, match="Cancel it first"):
-        studies.remove("rates")
-    studies.cancel("rates")
-    with try_lock(studies.lock(studies.search("rates"))), pytest.raises(StudioError, match="Cancel it first"):
-        studies.remove("rates")
-    studies.remove("rates")
-    studies.create(plan())
-    assert studies.trials("rates") == []
+        searches.remove("rates")
+    searches.cancel("rates")
+    with try_lock(searches.lock(searches.search("rates"))), pytest.raises(StudioError, match="Cancel it first"):
+        searches.remove("rates")
+    searches.remove("rates")
+    searches.create(plan())
+    assert searches.trials("rates") == []
 
 
 def test_a_run_says_which_search_made_it(home: Home):
-    studies = SearchStore(home)
-    studies.create(plan("Wide & deep, 2".replace("&", "and")))
-    assert studies.name_of(f"{studies.search('Wide and deep, 2').origin}/7") == "Wide and deep, 2"
-    assert studies.search("Wide and deep, 2").origin.startswith("search/wide-and-deep-2-")
-    assert studies.name_of("lesson/dropout/3") == studies.name_of("") == studies.name_of("search/gone-123456/1") == ""
+    searches = SearchStore(home)
+    searches.create(plan("Wide & deep, 2".replace("&", "and")))
+    assert searches.name_of(f"{searches.search('Wide and deep, 2').origin}/7") == "Wide and deep, 2"
+    assert searches.search("Wide and deep, 2").origin.startswith("search/wide-and-deep-2-")
+    assert searches.name_of("lesson/dropout/3") == searches.name_of("") == searches.name_of("search/gone-123456/1") == ""
 
 
 def test_the_best_trial_has_the_highest_value_and_what_made_the_difference_is_found(home: Home):
-    studies = SearchStore(home)
-    studies.create(plan(trials=9))
-    try_some(studies, "rates", 4)
-    assert studies.importance("rates") == {}
-    try_some(studies, "rates", 5)
-    best, shares = studies.best("rates"), studies.importance("rates")
-    assert best.value == max(trial.value for trial in studies.trials("rates")) == best.settings["depth"] / 10
+    searches = SearchStore(home)
+    searches.create(plan(trials=9))
+    try_some(searches, "rates", 4)
+    assert searches.importance("rates") == {}
+    try_some(searches, "rates", 5)
+    best, shares = searches.best("rates"), searches.importance("rates")
+    assert best.value == max(trial.value for trial in searches.trials("rates")) == best.settings["depth"] / 10
     assert list(shares)[0] == "depth" and shares["depth"] > 0.8 and sum(shares.values()) == pytest.approx(1)
 
 
 def test_a_home_may_have_any_name(tmp_path: Path):
-    studies = SearchStore(Home(tmp_path / "50% {of} a?b"))
-    studies.create(plan())
-    try_some(studies, "rates", 1)
-    assert len(studies.trials("rates")) == 1 and (studies.home.root / "searches.db").is_file()
+    searches = SearchStore(Home(tmp_path / "50% {of} a?b"))
+    searches.create(plan())
+    try_some(searches, "rates", 1)
+    assert len(searches.trials("rates")) == 1 and (searches.home.root / "searches.db").is_file()
 
 
 def test_a_file_that_cannot_be_used_is_reported(home: Home):
@@ -136,10 +136,10 @@ def test_a_file_that_cannot_be_used_is_reported(home: Home):
 
 
 def test_the_file_is_sqlite_with_optunas_own_tables(home: Home):
-    studies = SearchStore(home)
-    studies.create(plan())
-    try_some(studies, "rates", 1)
+    searches = SearchStore(home)
+    searches.create(plan())
+    try_some(searches, "rates", 1)
     (name,) = optuna.get_all_study_names(f"sqlite:///{home.root / 'searches.db'}")
-    assert name == studies.search("rates").token
+    assert name == searches.search("rates").token
     with sqlite3.connect(home.root / "searches.db") as db:
         assert db.execute("pragma integrity_check").fetchone() == ("ok",)

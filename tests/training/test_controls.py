@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from cnn_core.config.changes import STEERABLE, change_config
+from cnn_core.config.changes import CHANGEABLE, change_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, SettingError
 from cnn_core.events import Changed, Continued, Epoch, Event, Finished, Note, Paused, Saved, Steps
@@ -38,27 +38,27 @@ def train(
     config: TrainConfig,
     folder: Path,
     home: Home,
-    ask: Ask = lambda event, steering: None,
+    ask: Ask = lambda event, controls: None,
     *,
     until: Callable[[Event], bool] = lambda event: False,
     resume: bool = False,
 ) -> list[Event]:
     """The run's events up to the first one that `until` says yes to; `ask` is called with every event."""
     folder.mkdir(parents=True, exist_ok=True)
-    seen, steering = [], TrainingControls()
-    with contextlib.closing(train_run(config, folder, home, resume=resume, steering=steering)) as events:
+    seen, controls = [], TrainingControls()
+    with contextlib.closing(train_run(config, folder, home, resume=resume, controls=controls)) as events:
         for event in events:
             seen.append(event)
             if until(event):
                 break
-            ask(event, steering)
+            ask(event, controls)
     return seen
 
 
 def change_at(step: int, **changes: Any) -> Ask:
-    def ask(event: Event, steering: TrainingControls) -> None:
+    def ask(event: Event, controls: TrainingControls) -> None:
         if isinstance(event, Steps) and event.step == step:
-            steering.changes |= changes
+            controls.changes |= changes
 
     return ask
 
@@ -136,9 +136,9 @@ def test_a_steered_run_that_is_stopped_and_resumed_ends_with_the_same_bits(
 
 def test_a_change_that_was_reported_is_not_lost_with_the_process(home: Home, image_folder: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
-    training = train_run(tiny_config(image_folder, epochs=3), tmp_path, home, steering=(steering := TrainingControls()))
+    training = train_run(tiny_config(image_folder, epochs=3), tmp_path, home, controls=(controls := TrainingControls()))
     for event in training:
-        change_at(4, epochs=7)(event, steering)
+        change_at(4, epochs=7)(event, controls)
         if isinstance(event, Changed):
             break
     state, _ = load_checkpoint(tmp_path, CPU)  # and nothing is written on the way out of a process that is killed
@@ -154,7 +154,7 @@ def test_an_impossible_change_gives_a_message_and_training_continues_as_before(h
     assert not any(isinstance(event, Changed) for event in events) and set(rates(events)) == {rates(events)[-1]}
 
 
-@pytest.mark.parametrize("name", sorted(set(TrainConfig.model_fields) - set(STEERABLE)))
+@pytest.mark.parametrize("name", sorted(set(TrainConfig.model_fields) - set(CHANGEABLE)))
 def test_what_the_state_depends_on_cannot_be_changed(name: str):
     config = tiny_config(Path("digits"))
     with pytest.raises(SettingError, match="cannot be changed while a run trains") as refusal:
@@ -175,9 +175,9 @@ def test_a_requested_checkpoint_is_written_at_once_and_reported(
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
     taken: list[int] = []
 
-    def ask(event: Event, steering: TrainingControls) -> None:
+    def ask(event: Event, controls: TrainingControls) -> None:
         if isinstance(event, Steps) and event.step == 5:
-            steering.should_save = True
+            controls.should_save = True
         if isinstance(event, Saved):
             taken.append(load_checkpoint(tmp_path, CPU)[0]["trainer"]["meter"]["step"])
 
@@ -190,15 +190,15 @@ def test_a_paused_training_takes_no_step_but_saves_and_changes_and_the_pause_cou
 ):
     waits: list[int] = []
 
-    def ask(event: Event | None, steering: TrainingControls) -> None:
+    def ask(event: Event | None, controls: TrainingControls) -> None:
         if isinstance(event, Steps) and event.step == 4:
-            steering.is_paused = True
+            controls.is_paused = True
         if event is None:
             waits.append(load_checkpoint(tmp_path, CPU)[0]["trainer"]["meter"]["step"])
             time.sleep(0.4)
-            steering.should_save = len(waits) == 2
-            steering.changes = {"epochs": 4} if len(waits) == 3 else {}
-            steering.is_paused = len(waits) < 5
+            controls.should_save = len(waits) == 2
+            controls.changes = {"epochs": 4} if len(waits) == 3 else {}
+            controls.is_paused = len(waits) < 5
 
     events = train(tiny_config(image_folder, epochs=3), tmp_path, home, ask)
     reported = [event for event in events if isinstance(event, (Steps, Paused, Saved, Changed, Continued))]
@@ -210,8 +210,8 @@ def test_a_paused_training_takes_no_step_but_saves_and_changes_and_the_pause_cou
 
 
 def test_a_paused_training_that_is_stopped_continues_to_the_same_bits(home: Home, image_folder: Path, tmp_path: Path):
-    def ask(event: Event | None, steering: TrainingControls) -> None:
-        steering.is_paused |= isinstance(event, Steps) and event.step == 4
+    def ask(event: Event | None, controls: TrainingControls) -> None:
+        controls.is_paused |= isinstance(event, Steps) and event.step == 4
 
     config = tiny_config(image_folder, epochs=3, dropout=0.3)
     train(config, tmp_path / "whole", home)
@@ -276,7 +276,7 @@ def test_a_save_that_fails_is_reported_the_old_checkpoint_still_loads_and_traini
         monkeypatch.setattr(os, name, broken(getattr(os, name)))
         monkeypatch.setattr(Path, "replace", broken(Path.replace)) if failing == "rename" else None
 
-    def ask(event: Event, steering: TrainingControls) -> None:
+    def ask(event: Event, controls: TrainingControls) -> None:
         if isinstance(event, Steps):
             is_full[0] = event.step == 4
         if isinstance(event, Steps) and event.step in (4, 5):

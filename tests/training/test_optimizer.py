@@ -158,13 +158,13 @@ def test_no_gradient_of_one_step_is_left_for_the_next(name: str):
 def test_the_schedules_rate_reaches_every_group_times_its_factor(name: str):
     model = network()
     optimizer = optimizer_for(name, model, adam_rate=0.25)
-    optimizer.set_rate(0.008)
+    optimizer.set_learning_rate(0.008)
     rates = {part.__class__.__name__: {group["lr"] for group in part.param_groups} for part in optimizer.parts}
     assert rates == (
         {"ConvMuon": {0.008}, "AdamW": {0.002}} if name == "muon" else {optimizer.parts[0].__class__.__name__: {0.008}}
     )
     before = copy.deepcopy(model.state_dict())
-    optimizer.set_rate(0.0)
+    optimizer.set_learning_rate(0.0)
     take_steps(optimizer, model)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 

@@ -13,7 +13,7 @@ SCRIPT = """
 import json, re, resource, sys
 from pathlib import Path
 from cnn_core.config.defaults import make_config
-from cnn_core.errors import MemoryShortError
+from cnn_core.errors import InsufficientMemoryError
 from cnn_core.events import Steps
 from cnn_core.home import Home
 from cnn_core.training.recipe import train_run
@@ -36,7 +36,7 @@ resource.setrlimit(resource.RLIMIT_AS, (used + 250_000_000, used + 250_000_000))
 try:
     train(1, batch_size=1400)
     sentence = ""
-except MemoryShortError as error:
+except InsufficientMemoryError as error:
     sentence = str(error)
 fits = int(re.search(r"A batch size of ([0-9,]+) fits", sentence)[1].replace(",", ""))
 print(json.dumps({"sentence": sentence, "fits": fits, "after": train(2, batch_size=fits), "other": train(3, batch_size=32, width=0.25)}))

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR, OneCycleLR,
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import choices
-from cnn_core.training.schedule import WarmUp, make_schedule, make_side
+from cnn_core.training.schedule import WarmUp, make_resizing, make_schedule
 
 EPOCHS, STEPS_PER_EPOCH, PEAK = 10, 30, 0.04
 STEPS = EPOCHS * STEPS_PER_EPOCH
@@ -153,7 +153,7 @@ def test_a_schedule_can_be_printed():
 
 
 def test_images_grow_in_eighths_from_their_first_side_to_the_full_one_at_two_thirds_of_the_training():
-    side = make_side(make_config(model="speed", epochs=10, start_side=0.5), 30, image_size=32)
+    side = make_resizing(make_config(model="speed", epochs=10, start_side=0.5), 30, image_size=32)
     sides = [side(step) for step in range(300)]
     assert sides[0] == 16 and sides == sorted(sides) and set(sides) == {16, 20, 24, 28, 32}
     assert sides[199] == 28 and set(sides[200:]) == {32}
@@ -161,11 +161,11 @@ def test_images_grow_in_eighths_from_their_first_side_to_the_full_one_at_two_thi
 
 
 def test_images_start_no_smaller_than_the_model_takes_and_keep_their_size_where_it_takes_but_one():
-    assert make_side(make_config(model="mobilenet", start_side=0.5), 30, image_size=28)(0) == 16
-    assert make_side(make_config(model="simple", start_side=0.5), 30, image_size=32) is None
-    assert make_side(make_config(model="speed"), 30, image_size=32) is None
+    assert make_resizing(make_config(model="mobilenet", start_side=0.5), 30, image_size=28)(0) == 16
+    assert make_resizing(make_config(model="simple", start_side=0.5), 30, image_size=32) is None
+    assert make_resizing(make_config(model="speed"), 30, image_size=32) is None
 
 
 def test_an_odd_side_grows_to_itself():
-    side = make_side(make_config(model="speed", epochs=10, start_side=0.6), 30, image_size=45)
+    side = make_resizing(make_config(model="speed", epochs=10, start_side=0.6), 30, image_size=45)
     assert side(0) == 27 and side(299) == 45 and all(27 <= side(step) <= 45 for step in range(300))

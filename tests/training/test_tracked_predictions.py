@@ -165,7 +165,7 @@ def test_a_history_takes_back_what_was_reported_after_the_place_of_a_resumption_
     again = TrackedPredictions(2, 6, ("b",), ((0.5,),))
     history = History()
     history.add(StoredEvent(seq, event) for seq, event in enumerate([*reported, Resumed(6, 2), again], start=1))
-    assert history.probed == [reported[0], again]
+    assert history.tracked == [reported[0], again]
 
 
 def test_a_branch_takes_its_parents_tracked_images_and_what_was_reported_of_them_along(store: Store, image_folder: Path):
@@ -183,7 +183,7 @@ def test_a_branch_takes_its_parents_tracked_images_and_what_was_reported_of_them
     for run in (parent, child):
         history = History()
         history.add(store.log.read(run))
-        reported[run] = history.probed
+        reported[run] = history.tracked
     assert reported[child] == reported[parent] and [event.epoch for event in reported[child]] == [1, 2, 3]
 
 

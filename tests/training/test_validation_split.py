@@ -64,7 +64,7 @@ def test_a_set_with_validation_images_of_its_own_is_validated_on_these_and_train
     started = next(event for event in events if isinstance(event, Started))
     assert (started.train_count, started.val_count, started.test_count, started.steps_per_epoch) == (15, 9, 6, 4)
     source = open_source(config.data, home)
-    assert config.images_left(source.info) == 15 and config.steps_per_epoch(source.info) == 4
+    assert config.count_training_images(source.info) == 15 and config.steps_per_epoch(source.info) == 4
     model, card = load_model(tmp_path / "run", CPU)
     assert (card.mean, card.std) == channel_statistics(finish(source.load("train")))
     val = finish(source.load("val"))

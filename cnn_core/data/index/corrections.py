@@ -1,4 +1,4 @@
-"""Corrections of an index: images excluded or given another class, recorded one by one and undone together."""
+"""Corrections of an index: images excluded or relabelled, recorded one by one and undone together."""
 
 import sqlite3
 import time
@@ -55,7 +55,7 @@ class Corrections:
             return _select_latest(db, limit)
 
     def corrected_images(self) -> list[tuple[int, int, int]]:
-        """Return (row, label, is_excluded) of every image that differs from its import, in the order of rows."""
+        """Return (row, label, is_excluded) of every excluded or relabelled image, in the order of rows."""
         with open_index(self._path) as db:
             return db.execute(
                 "select row, label, is_excluded from items where is_excluded or label != given order by row"

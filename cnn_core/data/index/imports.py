@@ -18,7 +18,7 @@ class ImportTables:
         self._path = path
 
     def add_files(self, files: Iterable[tuple[str, int, Split | None, int, Any]], skipped: Iterable[SkippedFile]) -> None:
-        """Add files (path, label, split, bytes, place in an archive or None), numbered from 0 in this order, and the skipped ones."""
+        """Add files (path, label, split, bytes, member of an archive or None), numbered from 0 in this order, and the skipped ones."""
         rows = (
             (
                 row,
@@ -39,7 +39,7 @@ class ImportTables:
             db.executemany("insert into refused values (?, ?)", ((file.path, file.reason) for file in skipped))
 
     def pending_files(self, size: int) -> Iterator[list[tuple[int, str, Any]]]:
-        """Yield the files that are not decoded yet as (row, path, place in an archive), in lists of neighbouring rows, at most `size` long."""
+        """Yield the files that are not decoded yet as (row, path, member of an archive), in lists of neighbouring rows, at most `size` long."""
         last = -1
         while True:
             with open_index(self._path) as db:
@@ -53,7 +53,7 @@ class ImportTables:
             yield [(row, path, json.loads(member) if member else None) for row, path, member in files]
 
     def save_results(self, results: Iterable[DecodingResult]) -> None:
-        """Save the results of some files, which are not decoded again then."""
+        """Save the results of some files, so that these are not decoded again."""
         with open_index(self._path) as db:
             db.execute("pragma synchronous = off")  # a data set that is being imported can be imported again
             db.executemany(
@@ -62,6 +62,6 @@ class ImportTables:
             )
 
     def create_lookup_indexes(self) -> None:
-        """Create the SQL indexes that reading needs, after all results are saved."""
+        """Create the SQL indexes for reading; called after all results are saved."""
         with open_index(self._path) as db:
             db.executescript(LOOKUP_INDEXES)

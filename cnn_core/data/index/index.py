@@ -43,12 +43,12 @@ class Index:
             return {name: json.loads(value) for name, value in db.execute("select name, value from facts")}
 
     def set_facts(self, **facts: Any) -> None:
-        """Store `facts`, each replacing an older one of its name. Values are what JSON can hold."""
+        """Store `facts`, each replacing an older one of its name. Values must be serialisable as JSON."""
         with open_index(self.path) as db:
             _set_facts(db, facts)
 
     def cached(self, version: str, key: str, compute: Callable[[], Any]) -> Any:
-        """Return what `compute` returns, as JSON has it; stored under `key` for this version of the data. Other versions are deleted."""
+        """Return the result of `compute` as JSON, cached under `key` for this version of the data; results for other versions are deleted."""
         with open_index(self.path) as db:
             stored = db.execute("select answer from known where version = ? and question = ?", (version, key)).fetchone()
         if stored is None:
@@ -95,14 +95,14 @@ class Index:
             return [ImageRecord(*row) for row in db.execute(query, (*values, limit, offset))]
 
     def paths(self, rows: np.ndarray) -> list[str]:
-        """Return the file of every image at `rows` (N,) int64, in their order, relative to the data set's folder; "" for an unknown row."""
-        names: dict[int, str] = {}
+        """Return the file of every image at `rows` (N,) int64, in the order of `rows`, relative to the source; "" for an unknown row."""
+        paths: dict[int, str] = {}
         with open_index(self.path) as db:
             for start in range(0, len(rows), PATHS_PER_QUERY):
                 chunk = rows[start : start + PATHS_PER_QUERY].tolist()
                 marks = ", ".join("?" * len(chunk))
-                names.update(db.execute(f"select row, path from items where row in ({marks})", chunk))
-        return [names.get(row, "") for row in rows.tolist()]
+                paths.update(db.execute(f"select row, path from items where row in ({marks})", chunk))
+        return [paths.get(row, "") for row in rows.tolist()]
 
     def summary(self) -> dict[str, Any]:
         """Count used and grey images, and corrected ones; with the smallest and largest width and height of the files, pixels."""

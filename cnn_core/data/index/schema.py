@@ -4,10 +4,11 @@
     refused files that were skipped before decoding, with the reason
     edits   corrections in their order, each with the value before, so that it can be undone
     pairs   duplicates
-    known   results that take long on a large data set, stored with the version of the data that they belong to
+    known   cached results that take long to compute, stored with the version of the data to which they belong
     facts   values stored once: name, source, classes, how images were decoded, the split
 
-Columns keep the names of earlier versions: `part` is the split, `given` the class at import, `look` the difference hash.
+Columns keep the names of earlier versions: `part` is the split, `given` the class at import, `look` the difference hash,
+`question` and `answer` key and value of a cached result, `refused` a skipped file.
 """
 
 import os
@@ -62,7 +63,7 @@ class ImageRecord(NamedTuple):
 
 
 class DecodingResult(NamedTuple):
-    """What decoding one file gave: a problem in words, or the image's size, a digest of its bytes, its difference hash, whether it is grey."""
+    """The result of decoding one file: a problem as text, or the image's size, a digest of its bytes, its difference hash, whether it is grey."""
 
     row: int
     problem: str | None
@@ -95,5 +96,5 @@ def open_index(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _decode_text(text: bytes) -> str:
-    """Return stored text for display: bytes in a file name that are no text become question marks."""
+    """Return stored text for display: bytes of a file name that are not text become question marks."""
     return os.fsdecode(text).encode("utf-8", "replace").decode()

@@ -6,8 +6,8 @@ same in every tab and after a restart.
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, facts, has_effect
-from cnn_core.config.setting import value_in_words
+from cnn_core.config.schema import TrainConfig, has_effect, metadata
+from cnn_core.config.setting import format_setting
 from cnn_core.lessons.attempts import completed_exercises, latest_attempt
 from cnn_core.lessons.exercises import DIGITS, EXERCISES, Exercise, Variant, find_exercise
 from cnn_core.lessons.glossary import read_glossary
@@ -99,8 +99,8 @@ def changed_settings(exercise: Exercise, variant: Variant, data: str = DIGITS) -
 
 def _with_unit(name: str, value: bool | str | float) -> str:
     if isinstance(value, (bool, str)):
-        return value_in_words(value)
-    unit = facts(name).unit
+        return format_setting(value)
+    unit = metadata(name).unit
     return f"{value:g} {unit}" if unit else f"{value:g}"
 
 

@@ -5,7 +5,7 @@ Each term has its source, links to related terms and, for a setting, a link to t
 
 import streamlit as st
 
-from cnn_core.config.schema import range_in_words
+from cnn_core.config.schema import format_range
 from cnn_core.lessons.glossary import TOPICS, Term, find_terms, read_glossary
 from cnn_core.text import counted
 from pages.shared.address import read_address, write_address
@@ -131,7 +131,7 @@ def describe_place(term: Term) -> str:
         return term.topic
     if term.name != term.setting:
         return f"Choice · {term.topic}"
-    limits = range_in_words(term.setting)
+    limits = format_range(term.setting)
     return f"Setting · {term.topic} · {limits}" if limits else f"Setting · {term.topic}"
 
 

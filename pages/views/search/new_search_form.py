@@ -112,12 +112,12 @@ def _offer_start(base: TrainConfig, space: Space, sampler: Sampler) -> str | Non
 def _show_estimate(plan: SearchPlan, size: int | None, runs: Sequence[Run]) -> None:
     """Show the number of combinations and trials, and the expected duration where it is known."""
     combinations = "Infinitely many combinations" if size is None else counted(size, "combination")
-    trials = counted(plan.goal, "trial")
+    trials = counted(plan.total_trials, "trial")
     seconds = trial_seconds(plan.base, runs)
     if seconds is None:
         duration = "The duration is unknown until a run with this data set and model has ended."
     else:
-        duration = f"A trial takes about {format_duration(seconds)}, all trials about {format_duration(plan.goal * seconds)}{', less with pruning' if plan.prune else ''}."
+        duration = f"A trial takes about {format_duration(seconds)}, all trials about {format_duration(plan.total_trials * seconds)}{', less with pruning' if plan.prune else ''}."
     st.caption(f"{combinations}; {trials}. {duration}")
 
 

@@ -63,8 +63,8 @@ def _show_all(search: Search, was_active: bool) -> None:
         trials = trials_for(search)
     _show_state(search, trials)
     _show_controls(search, trials)
-    if search.trouble:
-        st.error(plain(search.trouble), icon=":material/error:")
+    if search.error:
+        st.error(plain(search.error), icon=":material/error:")
     _show_training(search, trials)
     show_best(search, trials)
     show_parallel_chart(search, trials)
@@ -77,7 +77,7 @@ def _show_all(search: Search, was_active: bool) -> None:
 
 def _show_state(search: Search, trials: Sequence[Trial]) -> None:
     """Show the status, the number of ended trials, and the time left."""
-    ended, goal = sum(trial.state != "running" for trial in trials), search.plan.goal
+    ended, goal = sum(trial.state != "running" for trial in trials), search.plan.total_trials
     icon, colour, label = STATUS[search.status]
     texts = [f"{ended:,} of {counted(goal, 'trial')}"]
     pruned, failed = (sum(trial.state == state for trial in trials) for state in ("pruned", "failed"))

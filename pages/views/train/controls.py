@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cnn_core.config.changes import BRANCHABLE, STEERABLE, change_config
+from cnn_core.config.changes import BRANCHABLE, CHANGEABLE, change_config
 from cnn_core.errors import StudioError
 from cnn_core.home import saved_epochs
 from cnn_core.runs.requests import RequestKind
@@ -81,7 +81,7 @@ def _request_button(run: Run, label: str, icon: str, kind: RequestKind, help: st
 def _change_settings(run: Run) -> None:
     """Show fields for the settings that may change, and send the changes as one request."""
     config = get_store().config_in_force(run.id)
-    changes = changed_inputs(config, STEERABLE, f"steer-{run.id}")
+    changes = changed_inputs(config, CHANGEABLE, f"steer-{run.id}")
     if st.button("Apply", key=f"apply-{run.id}", type="primary", disabled=not changes):
         try:
             change_config(config, changes)
@@ -116,7 +116,7 @@ def _show_branch_form(run: Run, epochs: list[int], key: str = "branch") -> None:
             with st.spinner("Copying the state…"):
                 from cnn_core.runs.branch import branch_run
 
-                child = branch_run(get_store(), run.id, epoch, changes, press=submission_key(), owner=person())
+                child = branch_run(get_store(), run.id, epoch, changes, submission=submission_key(), owner=person())
         except StudioError as error:
             st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
             return

@@ -148,7 +148,7 @@ def _show_fill_button(run: str, tracked: Sequence[TrackedImage]) -> None:
 
 def _predictions(run: str, history: History, image: TrackedImage) -> PredictionsByEpoch:
     """Return the predictions for the image: those of training, and for other epochs those computed later."""
-    return predictions_of(_computed(run), image.name) | predictions_of(history.probed, image.name)
+    return predictions_of(_computed(run), image.name) | predictions_of(history.tracked, image.name)
 
 
 def _computed(run: str) -> list[TrackedPredictions]:
