@@ -33,8 +33,8 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> CommandResult:
     """Evaluate the run's model. Evaluating on test images is recorded as a use of the test set. Raises StudioError."""
+    from cnn_core.metrics.evaluated_models import record_usage
     from cnn_core.metrics.evaluation import evaluate_run
-    from cnn_core.metrics.test_set_usage import record_usage
 
     evaluation = run_with_progress(evaluate_run(run.id, run.config, store.home, split=args.split, epoch=args.epoch))
     if args.split == "test":

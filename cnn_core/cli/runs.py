@@ -13,12 +13,12 @@ from cnn_core.data.source import finish
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.diagnostics import diagnose
+from cnn_core.runs.final_accuracy import reveal_test_accuracy, validation_summary
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.runs.test_accuracy import reveal_test_accuracy, validation_summary
 from cnn_core.text import counted
 
 NO_RUNS = "No runs yet. Start one with `python -m cnn_core train`."

@@ -15,10 +15,10 @@ from cnn_core.cli.console import Console
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig, format_range
 from cnn_core.config.settings_file import read_settings
+from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.runs.test_accuracy import reveal_test_accuracy
 
 
 def add_setting_options(parser: argparse.ArgumentParser) -> None:

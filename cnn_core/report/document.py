@@ -14,10 +14,10 @@ from cnn_core.data.source import DataInfo, ImageSet, Split
 from cnn_core.events import Changed, Epoch, Progress
 from cnn_core.inference.confidence import NO_CALIBRATION, Calibration
 from cnn_core.metrics.classification import choose_k, top_k_accuracy
+from cnn_core.metrics.evaluated_models import MANY
 from cnn_core.metrics.evaluation import SPLIT_NAMES, Evaluation
 from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.metrics.prediction_table import FileNames
-from cnn_core.metrics.test_set_usage import MANY
 from cnn_core.models.registry import find_family
 from cnn_core.report.curve_svg import describe_curves
 from cnn_core.report.rendering import percent, render

@@ -11,8 +11,8 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Split
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import NO_CALIBRATION, load_calibration
+from cnn_core.metrics.evaluated_models import count_models
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.metrics.test_set_usage import count_models
 from cnn_core.report.document import EvaluationFacts, RunFacts, write_report
 from cnn_core.runs.event_reader import EventReader
 from cnn_core.runs.history import summarise_history

@@ -21,10 +21,10 @@ from typing import Any, BinaryIO, cast
 from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Progress, Steps
 from cnn_core.runs.event_reader import EventReader, steps_of
+from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.runs.tensorboard import event_file_name, write_event_file
-from cnn_core.runs.test_accuracy import reveal_test_accuracy
 from cnn_core.tables import WriteRow, csv_table
 
 REPORT_COLUMNS = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load", "train_seconds", "seconds", "at")

@@ -11,10 +11,10 @@ from cnn_core.data.source import DataSource, ImageSet, Split
 from cnn_core.home import WEIGHTS, epoch_file, saved_epochs
 from cnn_core.runs.run import Run
 from pages.shared.choice import choose_optional
+from pages.shared.evaluated_models import show_test_set_usage
 from pages.shared.run_models import evaluate_with_progress, images_of
 from pages.shared.run_selection import choose_trained_run
 from pages.shared.server import get_store
-from pages.shared.test_set_usage import show_test_set_usage
 
 if TYPE_CHECKING:
     from torch import nn

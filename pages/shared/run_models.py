@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def evaluate_with_progress(run: Run, split: Split = "test", epoch: int | None = None) -> "Evaluation":
     """Return the run's evaluation on a split, computed with a progress bar that can be cancelled. Raises StudioError."""
     with st.spinner("Opening the model…"):
+        from cnn_core.metrics.evaluated_models import record_usage
         from cnn_core.metrics.evaluation import evaluate_run
-        from cnn_core.metrics.test_set_usage import record_usage
     home, name = get_store().home, f"{run.id}-{split}-{epoch}"
     evaluation = run_with_progress(evaluate_run(run.id, run.config, home, split=split, epoch=epoch), f"evaluation-{name}")
     if split == "test":

@@ -9,8 +9,8 @@ import pytest
 from cnn_core.__main__ import main
 from cnn_core.data.source import finish
 from cnn_core.home import epoch_file, saved_epochs
+from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.metrics.evaluation import evaluate_run
-from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.runs.organizer import RunOrganizer
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence

@@ -9,7 +9,7 @@ from cnn_core.cli.runs import NO_RUNS
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Started, Steps
 from cnn_core.home import Home
-from cnn_core.metrics.test_set_usage import models_evaluated
+from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.runs.store import Store
 from tests.cli.commands import Capture, answer, refusal
 from tests.conftest import Trained

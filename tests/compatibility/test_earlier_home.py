@@ -21,8 +21,8 @@ from cnn_core.execution.in_process import execute
 from cnn_core.home import EVALUATIONS, Home, saved_epochs
 from cnn_core.inference.confidence import read_calibration
 from cnn_core.lessons.attempts import list_attempts
+from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.metrics.evaluation import evaluate_run
-from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.models.checkpoint import has_checkpoint
 from cnn_core.runs.branch_tree import family_trees
 from cnn_core.runs.history_cache import read_history

@@ -14,9 +14,9 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CARD, Home
+from cnn_core.metrics.evaluated_models import MANY, models_evaluated, record_usage
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.model_comparison import compare, verdict
-from cnn_core.metrics.test_set_usage import MANY, models_evaluated, record_usage
 from cnn_core.runs.store import Store
 from pages.charts.comparison import MOST, changes_chart, largest_changes
 from pages.shared.choice import ALL

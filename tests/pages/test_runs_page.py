@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.metrics.test_set_usage import models_evaluated
+from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.branch_tree import Node
 from cnn_core.runs.organizer import RunOrganizer

@@ -9,7 +9,7 @@ import pytest
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig, title, value_text
 from cnn_core.events import Changed
-from cnn_core.metrics.test_set_usage import models_evaluated
+from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.runs.lock import hold
 from pages.shared.run_selection import NO_RUN
 from tests.helpers import is_a_sentence

@@ -9,9 +9,9 @@ import streamlit as st
 
 from cnn_core.config.schema import value_text
 from cnn_core.errors import RunError, StudioError
+from cnn_core.runs.final_accuracy import reveal_test_accuracies
 from cnn_core.runs.organizer import MAX_NAME_LENGTH, MAX_NOTES_LENGTH, RunOrganizer
 from cnn_core.runs.run import Run
-from cnn_core.runs.test_accuracy import reveal_test_accuracies
 from cnn_core.text import counted
 from pages.shared.identity import is_sign_in_on
 from pages.shared.links import page_file

@@ -5,9 +5,9 @@ import streamlit as st
 from cnn_core.config.changes import BRANCHABLE, CHANGEABLE, change_config
 from cnn_core.errors import StudioError
 from cnn_core.home import saved_epochs
+from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.requests import RequestKind
 from cnn_core.runs.run import TRAINING, Run
-from cnn_core.runs.test_accuracy import reveal_test_accuracy
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
 from pages.shared.people import may_change, person, show_owner

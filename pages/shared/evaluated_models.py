@@ -4,7 +4,7 @@ import streamlit as st
 
 from cnn_core.data.open import open_source
 from cnn_core.errors import DataError
-from cnn_core.metrics.test_set_usage import MANY, count_models
+from cnn_core.metrics.evaluated_models import MANY, count_models
 from cnn_core.runs.run import Run
 from cnn_core.text import counted
 from pages.shared.server import get_store

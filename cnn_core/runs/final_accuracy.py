@@ -7,7 +7,7 @@ module does not import torch.
 from collections.abc import Iterable
 from typing import Any
 
-from cnn_core.metrics.test_set_usage import record_usage
+from cnn_core.metrics.evaluated_models import record_usage
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 

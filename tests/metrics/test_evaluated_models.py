@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cnn_core.home import Home
-from cnn_core.metrics.test_set_usage import count_models, models_evaluated, record_usage
+from cnn_core.metrics.evaluated_models import count_models, models_evaluated, record_usage
 
 
 def test_every_network_counts_once_and_the_present_one_with_them(tmp_path: Path):
