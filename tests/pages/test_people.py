@@ -18,12 +18,13 @@ from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
 from pages.shared import server
+from pages.shared.data_and_model import FOLDER_TITLE
 from pages.shared.guard import guard_routes
 from pages.shared.identity import claims_of, is_sign_in_on
 from pages.shared.people import ONLY_TEACHERS, OWNED_BY_OTHER
 from pages.views.data.add import PATH
 from pages.views.data.jobs import IMPORT_IMAGES, MODE
-from pages.views.search.status import NEXT_TRIAL
+from pages.views.search.status import NEXT_TRIAL, OWNER_WAITS
 from tests.helpers import is_a_sentence
 from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, said, signed, start, tick
 
@@ -126,7 +127,7 @@ def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
 
     assert PATH in ways(TEACHER) and PATH not in ways(ANN)
     boxes = {person: open_as(person, "configure").selectbox(key="data").options for person in (TEACHER, ANN)}
-    assert set(boxes[TEACHER]) - set(boxes[ANN]) == {"A folder or zip archive on this machine"}
+    assert set(boxes[TEACHER]) - set(boxes[ANN]) == {FOLDER_TITLE}
 
 
 def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(shared: Store, open_as: Opener, pictures: Path):
@@ -148,7 +149,7 @@ def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, ope
     for _ in range(2):
         start(shared, ANN)
     assert "2 waiting runs" in said(open_as(ANN, "search", search="rates"))
-    assert "its owner" in said(open_as(BEN, "search", search="rates"))
+    assert OWNER_WAITS in said(open_as(BEN, "search", search="rates"))
 
 
 def test_a_file_of_secrets_that_is_spoilt_while_the_server_runs_does_not_open_it(secrets: Path, shared: Store, open_as: Opener):
@@ -193,7 +194,7 @@ def test_space_is_freed_of_ones_own_runs_only(shared: Store, open_as: Opener):
         (states / "0001.bin").write_bytes(bytes(3 * 10**6))
     at = open_as(ANN, "runs")
     tick(at, 0, 1)
-    assert "3 MB of the 3 MB" in said(at)
+    assert "3.0 MB of the 3.0 MB" in said(at)
     next(button for button in at.button if button.label == "Delete saved epochs").click().run()
     assert [(shared.home.run_folder(run) / "epochs").exists() for run in (mine, theirs)] == [False, True]
 
