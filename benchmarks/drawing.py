@@ -84,7 +84,7 @@ def upload(page: Page, home: Home) -> list[float]:
     for number in range(COUNT + 1):
         name, out = f"digit-{number}.png", io.BytesIO()
         Image.fromarray(images[number].squeeze()).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
-        shown = f"document.querySelector('img[alt=\"Uploaded picture {name}\"]')?.complete && {PREDICTION}"
+        shown = f"document.querySelector('img[alt=\"Uploaded image {name}\"]')?.complete && {PREDICTION}"
         chooser = page.locator(".st-key-gallery-file [data-testid=stFileUploaderDropzoneInput]")
         chooser.wait_for(state="attached")
         start_timer(page, "change", shown)

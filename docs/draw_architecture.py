@@ -1,8 +1,8 @@
-"""The architecture picture, drawn from the code: `python -m docs.draw_architecture` writes docs/architecture.svg.
+"""The architecture diagram, drawn from the code: `python -m docs.draw_architecture` writes docs/architecture.svg.
 
 In: the source files. Out: the data flow from images to pages, and below it a table of all imports between packages, with a dot where one
 imports another. The packages are sorted so that all dots lie on one side; if that is impossible, nothing is drawn. A test draws the
-picture again and fails when it differs from the file.
+diagram again and fails when it differs from the file.
 """
 
 import ast
@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "docs" / "architecture.svg"
+DIAGRAM = ROOT / "docs" / "architecture.svg"
 COMMANDS, SETTINGS, GROUND, PAGES = "cli", "config", "foundations", "pages"
 WIDTH, FLOW_HEIGHT, MARGIN = 1200, 470, 30
 ROW, PITCH, GRID = 42, 36, 560  # pixels: a row's height, a column's width, where the columns begin
@@ -70,7 +70,7 @@ text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fo
 
 
 def draw() -> str:
-    """Return the picture as SVG. Raises ValueError if packages import each other in a circle, or if an arrow stands for no import any more."""
+    """Return the diagram as SVG. Raises ValueError if packages import each other in a circle, or if an arrow stands for no import any more."""
     uses = read_uses()
     order = put_in_order(uses)
     height = FLOW_HEIGHT + 150 + ROW * len(order)
@@ -205,4 +205,4 @@ def _text(left: float, top: float, words: str, kind: str) -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(draw(), encoding="utf-8")
+    DIAGRAM.write_text(draw(), encoding="utf-8")

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, ViewportSize
 from benchmarks.dashboard import TIMEOUT, Dashboard, chromium, dashboard
 from cnn_core.config.defaults import make_config
 from cnn_core.home import Home
-from tests.browser.pilot import DIGITS, DONE, LOSS, await_answered, draw_with_mouse
+from tests.browser.pilot import DIGITS, DONE, LOSS, await_classified, draw_with_mouse
 
 PICTURES = Path(__file__).parent / "pictures"
 VIEWPORT = ViewportSize(width=1440, height=900)
@@ -82,7 +82,7 @@ def resize(screenshot: bytes, width: int) -> Image.Image:
 def draw_five(page: Page) -> None:
     """Draw a 5 and wait for the prediction."""
     draw_with_mouse(page, DIGITS["5"])
-    await_answered(page)
+    await_classified(page)
 
 
 def do_nothing(page: Page) -> None:

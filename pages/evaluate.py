@@ -1,4 +1,4 @@
-"""The Evaluate page: one view of a run's model on one split at a time."""
+"""The Evaluate page: views of a run's model on one split. Shows one view at a time."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The Gallery page: a trained model classifies your own images and the test images, and is exported or imported. One view at a time."""
+"""The Gallery page: classify your own images, browse the test images, export a model or import one. Shows one view at a time."""
 
 from collections.abc import Callable
 

@@ -15,7 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each test process
 from cnn_core.home import Home
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from tests.helpers import start_process, tiny_config, write_pictures
+from tests.helpers import start_process, tiny_config, write_images
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def store(home: Home) -> Store:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
+def image_folder(tmp_path: Path) -> Path:
     """Return a folder with 30 small images in three classes."""
-    return write_pictures(tmp_path / "pictures")
+    return write_images(tmp_path / "pictures")
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +89,7 @@ def colours_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
     root = tmp_path_factory.mktemp("colours")
     store = Store(Home(root))
-    run = store.create(tiny_config(write_pictures(root / "pictures", count=20), epochs=8))
+    run = store.create(tiny_config(write_images(root / "pictures", count=20), epochs=8))
     assert execute(store, run) == "finished", store.run(run).error
     return Trained(store.home, run)
 

@@ -19,14 +19,14 @@ ROOT = Path(__file__).resolve().parents[1]
 COLOURS = {"blue": (40, 60, 200), "green": (40, 190, 60), "red": (200, 50, 40), "grey": (120, 120, 120)}
 
 
-def picture(colour: tuple[int, int, int], size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+def noisy_image(colour: tuple[int, int, int], size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     """Return an image of one colour with strong noise: all images differ, and a network can learn the colours."""
     width, height = size
     noise = rng.integers(-35, 36, (height, width, 3))
     return Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
 
 
-def write_pictures(
+def write_images(
     root: Path,
     classes: Iterable[str] = ("blue", "green", "red"),
     *,
@@ -40,7 +40,7 @@ def write_pictures(
         (root / name).mkdir(parents=True, exist_ok=True)
         for index in range(count):
             suffix = "png" if index % 2 else "jpg"
-            picture(COLOURS[name], size, rng).save(root / name / f"{index:03d}.{suffix}", quality=95)
+            noisy_image(COLOURS[name], size, rng).save(root / name / f"{index:03d}.{suffix}", quality=95)
     return root
 
 

@@ -1,17 +1,17 @@
-"""The architecture picture agrees with the imports of the code, and imports point one way."""
+"""The architecture diagram agrees with the imports of the code, and imports point one way."""
 
 import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from docs.draw_architecture import ARROWS, BOXES, PICTURE, ROOT, draw, put_in_order, read_uses
+from docs.draw_architecture import ARROWS, BOXES, DIAGRAM, ROOT, draw, put_in_order, read_uses
 from tests.test_house_rules import ENGINE, imports
 
 
-def test_the_picture_is_up_to_date():
-    assert PICTURE.read_text(encoding="utf-8") == draw(), (
-        "The picture is not up to date. Draw it again: python -m docs.draw_architecture"
+def test_the_diagram_is_up_to_date():
+    assert DIAGRAM.read_text(encoding="utf-8") == draw(), (
+        "The diagram is not up to date. Draw it again: python -m docs.draw_architecture"
     )
 
 
@@ -40,7 +40,7 @@ def test_an_import_circle_is_an_error():
 
 
 def test_the_file_is_an_svg_image_with_a_text_alternative():
-    root = ElementTree.fromstring(PICTURE.read_text(encoding="utf-8"))
+    root = ElementTree.fromstring(DIAGRAM.read_text(encoding="utf-8"))
     tags = [element.tag.rpartition("}")[2] for element in root.iter()]
     assert tags.count("title") > 20 and "desc" in tags and tags.count("path") > len(ARROWS)
     assert not {"script", "image", "foreignObject"} & set(tags)

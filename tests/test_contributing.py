@@ -49,9 +49,9 @@ from cnn_core.execution.in_process import execute
 from cnn_core.export.exporter import export_run
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from tests.helpers import tiny_config, write_pictures
+from tests.helpers import tiny_config, write_images
 store = Store(Home(Path("studio")))
-run = store.create(tiny_config(write_pictures(Path("pictures"), count=6).resolve(), epochs=1))
+run = store.create(tiny_config(write_images(Path("pictures"), count=6).resolve(), epochs=1))
 assert execute(store, run) == "finished"
 exported = finish(export_run(store, store.run(run), "numpy"))
 assert exported.verification.images > 0 and "classifier.1.weight" in np.load(io.BytesIO(exported.content)).files
@@ -168,7 +168,7 @@ def test_an_addition_touches_few_files():
 
 
 def test_the_tests_of_all_that_the_diffs_touch_pass(changed: Path):
-    for arguments in (TOUCHED, ("tests/browser/test_browser_look.py", "-k", "machine")):
+    for arguments in (TOUCHED, ("tests/browser/test_browser_look.py", "-k", "another_host")):
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments]
         process = subprocess.run(command, cwd=changed, capture_output=True, text=True, timeout=600)
         assert process.returncode == 0, process.stdout[-5000:]

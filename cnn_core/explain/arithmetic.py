@@ -1,7 +1,7 @@
 """The arithmetic of one step of a network: windows, weights, scale and shift.
 
-In: shapes and weights, as arrays. Out: operations that state which input values an output value is computed from, and how; nothing here runs a
-network. V. Dumoulin, F. Visin: A guide to convolution arithmetic for deep learning, 2016.
+In: shapes and weights, as arrays. Out: operations that state which input values an output value is computed from, and how; no network is
+run here. V. Dumoulin, F. Visin: A guide to convolution arithmetic for deep learning, 2016.
 """
 
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ from cnn_core.explain.layers import ACTIVATIONS, forward_plain, hookable_copy
 
 POOLINGS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 RESHAPING = {"flatten", "dropout", "contiguous", "view", "reshape", "permute"}  # the values stay the same
-LABELS = {"__getitem__": "pixels left out", "pad": "zeros added"}
+LABELS = {"__getitem__": "subsampling", "pad": "zero padding"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""A model's layers by name, and a copy of the model for hooks and changes. In: a shared model. Out: the model itself is never changed.
+"""A model's layers by name, and a copy of the model for hooks and changes. The model itself is never changed.
 
 A model is shared by all sessions of a server, so a hook on it would affect them all. A hookable copy has its own modules over the same
 parameters: it takes milliseconds and hardly any memory.

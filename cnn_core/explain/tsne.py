@@ -1,6 +1,6 @@
 """t-SNE in a child process, with progress and cancellation.
 
-In: features. Out: coordinates in two dimensions. scikit-learn's t-SNE is one call, which a thread could neither observe nor cancel. The child
+In: features. Out: coordinates in two dimensions. scikit-learn's t-SNE is a single call, so in a thread it could neither report progress nor be cancelled. The child
 reads the features from standard input and writes scikit-learn's log of iterations, a line with DONE, and the coordinates.
 """
 

@@ -1,6 +1,6 @@
-"""A bundle: a zip with model files, their card, ten test images, what the program predicts for them, and a script that compares both.
+"""A bundle: a zip with model files, their card, ten test images, the program's predictions for them, and a script that compares both.
 
-In: a run and the formats to include. Out: a zip that anybody unpacks and tries with `python check.py`, without this program.
+In: a run and the formats to include. Out: a zip that can be checked with `python check.py`, without this program.
 """
 
 import io
@@ -29,7 +29,7 @@ NO_GRAPH = "A bundle needs a file that predicts without this program. Choose {gr
 
 
 def export_bundle(store: Store, run: Run, names: Sequence[str]) -> Generator[Progress, None, ExportedFile]:
-    """The zip of the run's best network in the formats `names`, at least one of them a graph. Raises StudioError."""
+    """Return the bundle of the run's best model in the formats `names`, at least one of them a graph. Yields Progress. Raises StudioError."""
     if not set(names) & set(GRAPH_FORMATS):
         raise StudioError(NO_GRAPH.format(graphs=" or ".join(graph.title for graph in GRAPH_FORMATS.values())))
     card, files = make_card(store, run), {}
@@ -43,13 +43,13 @@ def export_bundle(store: Store, run: Run, names: Sequence[str]) -> Generator[Pro
 
 
 def pack(card: ExportCard, reference: ReferencePredictions, files: Mapping[str, bytes], verification: Verification) -> bytes:
-    """The zip's bytes. `files`: contents by format."""
+    """Return the bytes of the zip. `files`: contents by format."""
     chosen = choose_images(reference)
     images = {f"images/{number:02d}.png": int(index) for number, index in enumerate(chosen, start=1)}
     models, packed = {f"model{FORMATS[name].suffix}": content for name, content in files.items()}, io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, content in models.items():
-            bundle.writestr(name, content, zipfile.ZIP_STORED)  # weights hardly get smaller
+            bundle.writestr(name, content, zipfile.ZIP_STORED)  # weights can hardly be compressed
         bundle.writestr("card.json", card.to_json())
         for name, index in images.items():
             bundle.writestr(name, to_png(reference.images[index]), zipfile.ZIP_STORED)
@@ -60,7 +60,7 @@ def pack(card: ExportCard, reference: ReferencePredictions, files: Mapping[str, 
 
 
 def choose_images(reference: ReferencePredictions, count: int = IMAGE_COUNT) -> np.ndarray:
-    """Up to `count` indices of images: the first of each class, then the second of each, and so on."""
+    """Return up to `count` indices of images: the first of each class, then the second of each, and so on."""
     rounds = np.zeros(len(reference.labels), np.int64)
     for label in np.unique(reference.labels):
         of_class = reference.labels == label
@@ -69,14 +69,14 @@ def choose_images(reference: ReferencePredictions, count: int = IMAGE_COUNT) -> 
 
 
 def to_png(pixels: np.ndarray) -> bytes:
-    """An image (S, S, C) uint8 as a PNG file, which keeps every pixel."""
+    """Return an image (S, S, C) uint8 as a PNG file, which is lossless."""
     file = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
     return file.getvalue()
 
 
 def check_script() -> str:
-    """check.py, which contains the code that loads each graph format."""
+    """Return the code of check.py, which includes the code that loads each graph format."""
     loaders = {f"model{graph.suffix}": (graph.package, Code(graph.load.partition(":")[2])) for graph in GRAPH_FORMATS.values()}
     code = source_of(*(graph.load for graph in GRAPH_FORMATS.values()))
     packages = Code(" or ".join(graph.package for graph in GRAPH_FORMATS.values()))
@@ -84,19 +84,19 @@ def check_script() -> str:
 
 
 def _worst(verifications: Sequence[Verification]) -> Verification:
-    """One for all files: the most ties and the largest difference."""
+    """Return one verification for all files: the most ties and the largest difference."""
     first = verifications[0]
     ties, largest = max(v.ties for v in verifications), max(v.largest_difference for v in verifications)
     return Verification(first.split, first.images, ties, largest)
 
 
 def _expected(card: ExportCard, reference: ReferencePredictions, images: Mapping[str, int], models: Mapping[str, bytes]) -> str:
-    """What check.py compares with: the program's predictions for the images, and the digests of the files."""
+    """Return expected.json: the program's predictions for the images, and the digests of the files."""
     predictions = [
         {
             "file": name,
             "label": card.classes[reference.labels[index]],
-            "answer": card.classes[int(reference.probabilities[index].argmax())],
+            "predicted": card.classes[int(reference.probabilities[index].argmax())],
             "probabilities": [float(p) for p in reference.probabilities[index]],
         }
         for name, index in images.items()

@@ -1,8 +1,8 @@
-"""The export card (card.json): all that is needed to use exported weights, and where they come from, as JSON.
+"""The model card of an export (card.json): all that is needed to use exported weights, and their origin, as JSON.
 
-In: a run with a model. Out: an ExportCard, and its JSON. It contains what a run's folder keeps as ModelCard (model.json), and calibration,
-metrics and origin. A card may come from a stranger, so everything in it is checked against bounds before anything is built from it, and
-nothing in it names a file of this machine.
+In: a run with a model. Out: an ExportCard, and its JSON. It contains the ModelCard in the run's folder (model.json), and calibration, metrics
+and origin. An imported card is not trusted: all its values are checked against bounds before anything is built from it, and none of them can
+name a file of this machine.
 """
 
 import math
@@ -32,11 +32,11 @@ MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE = 10_000, 1000, 1024
 PACKAGES = ("torch", "torchvision", "numpy")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 INK_SIDES = {"uci": 32, "mnist": 28}  # pixels: the size of digits of each kind
-CHOOSE_EXPORTED = "Choose the card.json that was exported."
-CARD_TOO_LARGE = "The card is larger than {limit} MB, so it is not a card. " + CHOOSE_EXPORTED
-NOT_A_CARD = "The file is not a card: it cannot be read as JSON. " + CHOOSE_EXPORTED
-UNUSABLE = "This card cannot be used ({reason}). " + CHOOSE_EXPORTED
-UNWRITABLE = "The card of run {run} cannot be written ({reason}). Correct the data set and train again."
+CHOOSE_EXPORTED = "Choose the model card (card.json) that was exported with the weights."
+CARD_TOO_LARGE = "The file is larger than {limit} MB, so it is not a model card. " + CHOOSE_EXPORTED
+NOT_A_CARD = "The file is not a model card: it cannot be read as JSON. " + CHOOSE_EXPORTED
+UNUSABLE = "This model card cannot be used ({reason}). " + CHOOSE_EXPORTED
+UNWRITABLE = "The model card of run {run} cannot be written ({reason}). Correct the data set and train again."
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -44,7 +44,7 @@ Count = Annotated[int, Field(ge=0, le=10**12)]
 
 
 class NetworkOptions(BaseModel):
-    """A network's settings; None for those that its family does not take or whose default was used."""
+    """The settings of a network; None for those that its family does not have or whose default was used."""
 
     model_config = STRICT
 
@@ -72,7 +72,7 @@ class ExportCard(BaseModel):
 
     `network`: a digest that is the same for the same best network. `model`, `options`: the network's family and settings. `classes` to
     `mirror`: as in ModelCard; mean and std are in units of full brightness. `temperature`: divides the logits before softmax; below a
-    probability of `threshold` the answer is "I don't know". `calibration_images`: how many were used to fit the temperature, with the
+    probability of `threshold` the prediction is "I don't know". `calibration_images`: how many were used to fit the temperature, with the
     expected calibration error before and after it. `data`, `fingerprint`: the data set and its version; `validation_share`, `seed`: its
     validation split. `versions`: of the programs that wrote the card, by name.
     """
@@ -121,12 +121,12 @@ class ExportCard(BaseModel):
         return self
 
     def model_card(self) -> ModelCard:
-        """What a run's folder keeps of such a model."""
+        """Return the card that is saved in the folder of a run with this model."""
         names = ("model", "classes", "channels", "image_size", "mean", "std", "ink", "fit", "mirror", "fingerprint")
         return ModelCard(options=self.options.model_dump(exclude_none=True), **{name: getattr(self, name) for name in names})
 
     def calibration(self) -> Calibration:
-        """Temperature and threshold, as a run's folder keeps them (`save_calibration` adds the network)."""
+        """Return temperature and threshold, as saved in the folder of a run (`save_calibration` adds the network)."""
         return Calibration(
             temperature=self.temperature,
             threshold=self.threshold,
@@ -136,19 +136,19 @@ class ExportCard(BaseModel):
         )
 
     def to_json(self) -> str:
-        """The card as JSON that people can read too."""
+        """Return the card as indented JSON."""
         return self.model_dump_json(indent=2)
 
 
 def make_card(store: Store, run: Run) -> ExportCard:
-    """The card of the run's best network as it is now. Raises RunError if there is none."""
+    """Return the card of the run's best model as it is now. Raises RunError if there is none."""
     folder = store.home.run_folder(run.id)
     saved, calibration = read_card(folder), load_calibration(folder)
     summary = run.summary or summarise_history(read_history(store, run.id))
     try:
         return _fill(run, saved, calibration, model_key(folder), summary)
     except ValidationError as error:
-        raise RunError(UNWRITABLE.format(run=run.id, reason=_first(error))) from None
+        raise RunError(UNWRITABLE.format(run=run.id, reason=_describe(error))) from None
 
 
 def _fill(run: Run, saved: ModelCard, calibration: Calibration, network: str, summary: Mapping[str, Any]) -> ExportCard:
@@ -162,7 +162,7 @@ def _fill(run: Run, saved: ModelCard, calibration: Calibration, network: str, su
         error_before=calibration.error_before,
         error_after=calibration.error_after,
         metrics=Metrics(**{name: _finite(summary.get(name)) for name in Metrics.model_fields}),
-        data=PurePath(run.config.data).name[:255],  # of a folder only its name: its path is private
+        data=PurePath(run.config.data).name[:255],  # only the name of a folder: its path is private
         validation_share=run.config.validation_share,
         seed=run.config.seed,
         epochs=summary.get("epochs", 0),
@@ -172,22 +172,22 @@ def _fill(run: Run, saved: ModelCard, calibration: Calibration, network: str, su
 
 
 def read_export_card(content: bytes) -> ExportCard:
-    """The card in a file of unknown origin. Raises RunError, which says what is wrong with it."""
+    """Return the card in a file that is not trusted. Raises RunError with the reason."""
     if len(content) > MAX_CARD_BYTES:
         raise RunError(CARD_TOO_LARGE.format(limit=MAX_CARD_BYTES // 2**20))
     try:
         return ExportCard.model_validate_json(content)
     except ValidationError as error:
-        raise RunError(UNUSABLE.format(reason=_first(error))) from None
+        raise RunError(UNUSABLE.format(reason=_describe(error))) from None
     except (ValueError, RecursionError):
         raise RunError(NOT_A_CARD) from None
 
 
-def _first(error: ValidationError) -> str:
-    """The first problem, in a few words; the value itself is not repeated."""
-    found: Mapping[str, Any] = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in found["loc"])[:80]
-    message = str(found["msg"])[:160].rstrip(".")
+def _describe(error: ValidationError) -> str:
+    """Return a short description of the first problem, without the value."""
+    problem: Mapping[str, Any] = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])[:80]
+    message = str(problem["msg"])[:160].rstrip(".")
     return f"{place}: {message}" if place else message
 
 

@@ -1,4 +1,4 @@
-"""A run exported in any of the formats. In: a run and a format's name. Out: an ExportedFile, with Progress on the way."""
+"""Export of a run in any format. In: a run and the name of a format. Out: an ExportedFile, with Progress."""
 
 from collections.abc import Generator, Sequence
 
@@ -10,11 +10,14 @@ from cnn_core.export.training_file import training_file
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
-TRAINING_NOTE = "It needs torch and torchvision; its beginning says what differs from the run."
+TRAINING_NOTE = "It needs torch and torchvision. Its first lines list the differences from the run."
 
 
 def export_run(store: Store, run: Run, name: str, bundled: Sequence[str] = ()) -> Generator[Progress, None, ExportedFile]:
-    """The file in the format `name`, one of FORMATS. `bundled`: the formats of a bundle's model files. Raises StudioError."""
+    """Return the file in the format `name`, one of FORMATS. `bundled`: the formats of the model files in a bundle.
+
+    Yields Progress. Raises StudioError.
+    """
     kind = FORMATS[name].kind
     if kind == "bundle":
         return (yield from export_bundle(store, run, bundled))

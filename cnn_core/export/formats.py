@@ -1,12 +1,12 @@
-"""The formats in which a run can be exported: the Gallery page, the command line and the bundle are made from this table.
+"""The formats in which a run can be exported. The Gallery page, the command line and the bundle read this table.
 
-To add a format, write its module and add an entry. What `write` and `load`, both "module:function", have to be depends on `kind`:
+To add a format, write its module and add an entry. The signatures of `write` and `load`, both "module:function", depend on `kind`:
 
     weights    write(SavedWeights) -> bytes                        load(bytes, ExportCard) -> weights by name
     graph      write(ExportedProgram, ExportCard) -> bytes         load(Path) -> a function from images (N, C, S, S) float32, 0..255, to
                                                                    probabilities (N, classes); check.py contains its code
-    training   write(config, ModelCard, run, notes) -> str         (the run's training as code)
-    bundle     a zip of some of the model files that checks itself
+    training   write(config, ModelCard, run, notes) -> str         (code that trains as the run did)
+    bundle     a zip of some of the model files, with a script that checks them
 
 Importing this module does not import torch.
 """
@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """One format. `name`: on the command line. `suffix`: follows the run's name. `about`, `needs`: what the file is for, and what is needed
-    to use it. `usage`: a line on it in a bundle's README. `package`: what `load` of a graph needs. `is_importable`: whether CNN Studio can
-    import it, with its card."""
+    """One format. `name`: on the command line. `suffix`: of the file name, after the run's name. `about`: what the file is for. `needs`: what is
+    needed to use it. `usage`: its line in the README of a bundle. `package`: what `load` of a graph needs. `is_importable`: whether CNN Studio
+    can import it, with its card."""
 
     name: str
     title: str
@@ -48,8 +48,8 @@ FORMATS = {
             suffix="-bundle.zip",
             mime="application/zip",
             icon="folder_zip",
-            about="A zip that checks itself: model files, their card, ten images with the probabilities that this page predicts for them, and a "
-            "script that compares the model files with these.",
+            about="A zip with model files, their card, ten images with the probabilities that CNN Studio predicts for them, and a script that checks "
+            "whether the model files predict the same.",
             needs="Needs Python with numpy and pillow, and onnxruntime or torch.",
         ),
         ExportFormat(
@@ -59,8 +59,8 @@ FORMATS = {
             suffix=".onnx",
             mime="application/octet-stream",
             icon="hub",
-            about="A graph for programs in any language, for phones and browsers. It maps pixels from 0 to 255 to probabilities: normalisation and "
-            "calibration are part of it.",
+            about="A graph of operations for programs in any language, for phones and for browsers. Its input are pixel values from 0 to 255, its output "
+            "probabilities: normalisation and calibration are included.",
             needs="Needs ONNX Runtime, or another program that reads ONNX.",
             write="cnn_core.export.onnx_graph:write_onnx",
             load="cnn_core.export.onnx_graph:load_onnx",
@@ -88,8 +88,8 @@ FORMATS = {
             suffix=".safetensors",
             mime="application/octet-stream",
             icon="shield",
-            about="The weights alone, safe to pass on, with a card that describes the model. CNN Studio can import both.",
-            needs="Needs safetensors, and CNN Studio or a network of your own that takes the weights.",
+            about="Only the weights, in a file that is safe to share, with a model card that describes the model. CNN Studio can import both.",
+            needs="Needs safetensors, and CNN Studio or your own code of the same network.",
             write="cnn_core.export.weights:write_safetensors",
             load="cnn_core.export.weights:load_safetensors",
             usage="weights, with card.json in its header: CNN Studio can import both",
@@ -102,7 +102,7 @@ FORMATS = {
             suffix=".pth",
             mime="application/octet-stream",
             icon="data_object",
-            about="best_model.pth as it is in the run’s folder: PyTorch’s own format, for a program of yours.",
+            about="The file best_model.pth from the run’s folder: PyTorch’s own format, for your own programs.",
             needs="Needs torch: torch.load(file, weights_only=True).",
             write="cnn_core.export.weights:write_state_dict",
             load="cnn_core.export.weights:load_state_dict",
@@ -115,8 +115,8 @@ FORMATS = {
             suffix="-train.py",
             mime="text/x-python",
             icon="code",
-            about="The training as one Python file to read and change: images, network, optimizer and loop with this run’s settings, in plain "
-            "PyTorch. CNN Studio’s network can load the weights that it saves. Results differ as between two seeds.",
+            about="The training as one Python file to read and change: images, network, optimizer and training loop with this run’s settings, in plain "
+            "PyTorch. Its results differ from the run as much as between two seeds. CNN Studio’s network can load the weights that it saves.",
             needs="Needs torch and torchvision (for the digits also scikit-learn): python file.py FOLDER.",
             write="cnn_core.export.script:training_script",
         ),
@@ -127,7 +127,7 @@ FORMATS = {
             suffix="-train.ipynb",
             mime="application/x-ipynb+json",
             icon="menu_book",
-            about="The same code in cells, with a sentence on each, for a lesson or an experiment.",
+            about="The same code in cells, each with a short explanation, for lessons and experiments.",
             needs="Needs Jupyter or another program that opens notebooks, and torch and torchvision.",
             write="cnn_core.export.notebook:training_notebook",
         ),
@@ -138,7 +138,7 @@ GRAPH_FORMATS = {name: entry for name, entry in FORMATS.items() if entry.kind ==
 
 
 def find_function(target: str) -> Callable[..., Any]:
-    """The function called "module:function"."""
+    """Import and return the function named "module:function"."""
     module, _, name = target.partition(":")
     function: Callable[..., Any] = getattr(import_module(module), name)
     return function

@@ -1,8 +1,8 @@
-"""A model as one graph that runs without this program: images in, calibrated probabilities out.
+"""A model as one graph of operations that runs without this program: from images to calibrated probabilities.
 
 "images": float32 (N, C, S, S), 0..255, any N from 1, of the size on the card -> "probabilities": float32 (N, classes). Normalisation, the
-mean with the mirrored image if the model uses it, temperature and softmax are part of the graph, so nobody can forget them. Tracing
-replaces parts of torch for all threads, so it belongs in a process of its own (see `subprocess_export`).
+mean with the mirrored image if the model uses it, temperature and softmax are part of the graph. Tracing replaces parts of torch for all
+threads, so it runs in a separate process (see `subprocess_export`).
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -19,11 +19,11 @@ from cnn_core.export.card import ExportCard
 INPUT, OUTPUT = "images", "probabilities"
 Predict = Callable[[np.ndarray], np.ndarray]  # images (N, C, S, S) float32, 0..255 -> probabilities (N, classes) float32
 CHUNK = 100  # images
-NOT_OF_CARD = "The weights do not fit their card. Train the run again."
+NOT_OF_CARD = "The weights do not fit their model card. Start the run again with the same settings."
 
 
 class ExportableModel(nn.Module):
-    """A card's network with all that the program does before and after it: images (N, C, S, S) 0..255 -> probabilities (N, classes)."""
+    """The network of a card with normalisation, temperature and softmax: images (N, C, S, S) 0..255 -> probabilities (N, classes)."""
 
     scale: torch.Tensor
     shift: torch.Tensor
@@ -41,7 +41,7 @@ class ExportableModel(nn.Module):
 
 
 def build_exportable(card: ExportCard, state: Mapping[str, torch.Tensor]) -> ExportableModel:
-    """A newly built model with the weights of `state`, on the CPU. Raises RunError if they do not fit the card."""
+    """Build the model with the weights of `state`, on the CPU. Raises RunError if they do not fit the card."""
     with torch.device("meta"):
         network = card.model_card().build()
     try:
@@ -54,7 +54,7 @@ def build_exportable(card: ExportCard, state: Mapping[str, torch.Tensor]) -> Exp
 
 
 def predictor(model: nn.Module) -> Predict:
-    """`model` as a function of arrays."""
+    """Return a function from arrays to arrays that runs `model`."""
 
     @torch.inference_mode()
     def predict(images: np.ndarray) -> np.ndarray:
@@ -65,7 +65,10 @@ def predictor(model: nn.Module) -> Predict:
 
 
 def predict_in_chunks(predict: Predict, images: np.ndarray, stage: str) -> Generator[Progress, None, np.ndarray]:
-    """Probabilities of all `images`: of the first one alone, so that a single image is tried too, then of CHUNK at a time."""
+    """Return the probabilities of all `images`: first of one image, so that a batch of one is tested too, then of CHUNK at a time.
+
+    Yields Progress with the name `stage`.
+    """
     starts, predictions = [0, *range(1, len(images), CHUNK), len(images)], []
     for start, end in pairwise(starts):
         yield Progress(stage, start, len(images))
@@ -74,19 +77,19 @@ def predict_in_chunks(predict: Predict, images: np.ndarray, stage: str) -> Gener
 
 
 def to_input(pixels: np.ndarray) -> np.ndarray:
-    """Images (N, S, S, C) uint8 as graphs take them: (N, C, S, S) float32, 0..255."""
+    """Return images (N, S, S, C) uint8 as the input of a graph: (N, C, S, S) float32, 0..255."""
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32)
 
 
 def trace(card: ExportCard, model: ExportableModel) -> torch.export.ExportedProgram:
-    """The graph of the model for any number of images."""
+    """Return the graph of the model for any number of images."""
     example = torch.zeros(2, card.channels, card.image_size, card.image_size)
     with torch.no_grad():
         return torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim("N", min=1)},), strict=False)
 
 
 def describe_graph(card: ExportCard) -> str:
-    """Input and output of a graph, in words."""
+    """Return a description of the input and output of a graph."""
     side, colours = card.image_size, "grey" if card.channels == 1 else "red, green and blue"
     return (
         f"“{INPUT}”: float32 (N, {card.channels}, {side}, {side}), {colours}, brightness 0 to 255; N is any number from 1. "

@@ -1,7 +1,7 @@
-"""Model files: a run's network in one format, verified before it is given.
+"""Model files: a run's best model in one format, verified before it is returned.
 
-In: a run and a format. Out: an ExportedFile, with Progress on the way. A graph is exported in a process of its own; a file of weights is
-loaded back here.
+In: a run and a format. Out: an ExportedFile, with Progress. A graph is exported and loaded again in a separate process; a file of weights is
+loaded again in this one.
 """
 
 import tempfile
@@ -34,7 +34,7 @@ NO_ROOM = "The file could not be written ({reason}). Free some space for tempora
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file of one format. `note`: what there is to say about it. Model files and bundles have a card and were verified."""
+    """A file of one format. `note`: a message about it. Model files and bundles have a card and a verification."""
 
     name: str
     content: bytes
@@ -44,7 +44,10 @@ class ExportedFile:
 
 
 def export_model(store: Store, run: Run, name: str) -> Generator[Progress, None, ExportedFile]:
-    """The run's best network in the format `name`, one of MODEL_FORMATS. Raises StudioError, also if the file's predictions differ."""
+    """Export the run's best model in the format `name`, one of MODEL_FORMATS. Yields Progress.
+
+    Raises StudioError, also if the predictions of the file differ from those of the program.
+    """
     card = make_card(store, run)
     reference = yield from predict_reference(store, run)
     return (yield from export_verified(store, card, name, reference))
@@ -53,7 +56,7 @@ def export_model(store: Store, run: Run, name: str) -> Generator[Progress, None,
 def export_verified(
     store: Store, card: ExportCard, name: str, reference: ReferencePredictions
 ) -> Generator[Progress, None, ExportedFile]:
-    """The same, if the program's predictions are known already."""
+    """Export and verify the model of `card` with the program's predictions `reference`. Yields Progress. Raises StudioError."""
     saved, chosen = read_saved_weights(store.home.run_folder(card.run), card), FORMATS[name]
     export = _export_graph if chosen.kind == "graph" else _export_weights
     content, probabilities = yield from export(chosen, saved, reference.images)
@@ -64,7 +67,7 @@ def export_verified(
 def _export_weights(
     chosen: ExportFormat, saved: SavedWeights, images: np.ndarray
 ) -> Generator[Progress, None, tuple[bytes, np.ndarray]]:
-    """A file of weights, and what a network with the weights in it predicts by the card as it would be read."""
+    """Return a file of weights, and the probabilities that a network with these weights predicts, (N, classes)."""
     content = find_function(chosen.write)(saved)
     card = read_export_card(saved.card.to_json().encode())
     model = build_exportable(card, find_function(chosen.load)(content, card))
@@ -74,7 +77,7 @@ def _export_weights(
 def _export_graph(
     chosen: ExportFormat, saved: SavedWeights, images: np.ndarray
 ) -> Generator[Progress, None, tuple[bytes, np.ndarray]]:
-    """The file of a graph, and what it predicts when it is loaded back."""
+    """Return the file of a graph, and the probabilities that it predicts when it is loaded again, (N, classes)."""
     try:
         with tempfile.TemporaryDirectory(prefix="export-") as name:
             folder = Path(name)

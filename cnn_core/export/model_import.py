@@ -1,8 +1,7 @@
-"""Import of a model: weights as safetensors and their card become a completed run. Neither file is trusted, and no code in them is run.
+"""Import of a model: weights as safetensors and their model card become a finished run. Neither file is trusted, and no code in them is run.
 
-    card and weights -> the network that the card describes, as shapes -> the same names, shapes and types, or none -> finite numbers ->
-    a prediction -> a run
-Pickles (.pth, .pt, .bin, .pkl) are never opened: reading one can run code of whoever wrote it.
+The checks in order: the card is valid; the tensors have the names, shapes and types of the network that it describes; all weights are finite; the
+network predicts finite numbers. Pickles (.pth, .pt, .bin, .pkl) are never opened: reading a pickle can run harmful code.
 """
 
 import json
@@ -25,6 +24,7 @@ from cnn_core.inference.confidence import save_calibration
 from cnn_core.models.saving import build_from_state, save_card, save_state
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
+from cnn_core.text import counted
 
 MAX_WEIGHTS_BYTES = 200 * 2**20
 MAX_HEADER_BYTES = 8 * 2**20  # of a safetensors file: names and shapes, and a card
@@ -37,30 +37,28 @@ PICKLES = (".pth", ".pt", ".bin", ".pkl", ".pickle", ".ckpt")
 TensorShape = tuple[str, tuple[int, ...]]  # type and shape
 
 PICKLE = (
-    "“{name}” is a pickle, and reading a pickle can run code of whoever wrote it, so pickles are never opened here. "
-    "Export the model as safetensors and import that file."
+    "“{name}” is a pickle. Pickles are never opened here, because reading a pickle can run harmful code. Export the model as safetensors and "
+    "import that file."
 )
 ARCHIVE = (
-    "“{name}” contains several files. Unpack a bundle and choose its weights (.safetensors) and its card (.json); "
-    "from other formats, export the model as safetensors."
+    "“{name}” contains several files. If it is a bundle, unpack it and choose its weights (.safetensors) and its model card (.json). Otherwise "
+    "export the model as safetensors."
 )
 WEIGHTS_TOO_LARGE = "“{name}” is larger than {limit} MB. Models of this size cannot be imported."
-NO_CARD = "The file contains no card, so it is unknown which network the weights belong to. Choose the card (JSON) too."
-NOT_A_NETWORK = "The card describes a network that cannot be built. Choose the card that was exported."
-MISFIT = "The weights do not fit the card: {reason}. Choose the two files that were exported together."
-MISSING = "{name} is missing (missing tensors: {count:,} of {total:,})"
-EXTRA = "the network does not have the tensor “{name}” (such tensors: {count:,})"
-OTHER_TENSOR = "{name} is {given} and should be {wanted}"
+NO_CARD = "The weights file contains no model card, so the network is unknown. Choose the model card (.json) too."
+NOT_A_NETWORK = "The model card describes a network that cannot be built. Choose the card that was exported with the weights."
+MISFIT = "The weights do not fit the model card: {reason}. Choose two files that were exported together."
+MISSING = "{count:,} of {total:,} tensors missing, the first is {name}"
+EXTRA = "{tensors}, the first is “{name}”"
+OTHER_TENSOR = "{name} is {actual}, expected {expected}"
 NOT_FINITE = "The weights are damaged: {name} contains numbers that are not finite. Export the model again."
-NO_PREDICTION = "The network does not predict finite numbers, so it was not imported. Export the model again."
-UNKNOWN_FILE = "“{name}” is neither weights nor a card. Choose the weights (safetensors) and their card (JSON)."
-NOT_ONE_EACH = (
-    "Weights files chosen: {weights}, cards chosen: {cards}. Choose one weights file (safetensors) and its card (JSON)."
-)
+NO_PREDICTION = "The model does not predict finite numbers, so it was not imported. Export the model again."
+UNKNOWN_FILE = "“{name}” is neither weights nor a model card. Choose the weights (.safetensors) and their model card (.json)."
+NOT_ONE_EACH = "Weights files chosen: {weights}, model cards chosen: {cards}. Choose one weights file (.safetensors) and its model card (.json)."
 
 
 def refuse_pickle(name: str, content: bytes = b"") -> None:
-    """Raise RunError for a file with the name, or the first bytes, of what Python's pickle or torch.save writes."""
+    """Raise RunError for a file whose name or first bytes are those of a pickle, a file of torch.save, or an archive."""
     if name.lower().endswith((".zip", ".pt2")):
         raise RunError(ARCHIVE.format(name=name[:100]))
     begins = content.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")) and content[8:9] != b"{"
@@ -71,9 +69,9 @@ def refuse_pickle(name: str, content: bytes = b"") -> None:
 def import_model(
     store: Store, weights: bytes, card: bytes | None, name: str = "The file", *, owner: str = ""
 ) -> Generator[Progress, None, str]:
-    """Make a run of `owner` from `weights` (a safetensors file called `name`) and `card` (JSON; None: the one in the file's header).
+    """Create a run of `owner` from `weights` (a safetensors file called `name`) and `card` (JSON; None: the card in the file's header).
 
-    Returns the run's name. Raises StudioError, and then no run was made.
+    Yields Progress and returns the id of the run. Raises StudioError; then no run was created.
     """
     yield Progress("Checking the card", 0, 1)
     refuse_pickle(name, weights)
@@ -93,14 +91,14 @@ def import_model(
 
 
 def _read_header(content: bytes) -> dict[str, TensorShape]:
-    """Types and shapes of the tensors in a safetensors file by name, before any of them is read. Raises RunError."""
+    """Return types and shapes of the tensors in a safetensors file by name, without reading the tensors. Raises RunError."""
     size = int.from_bytes(content[:8], "little")
     try:
         if len(content) < 10 or not 2 <= size <= min(MAX_HEADER_BYTES, len(content) - 8):
             raise ValueError
         header = json.loads(content[8 : 8 + size])
         header.pop("__metadata__", None)
-        json.dumps(header, ensure_ascii=False).encode()  # names that are not Unicode could not be shown
+        json.dumps(header, ensure_ascii=False).encode()  # names that are not Unicode cannot be shown
         return {str(name): (str(tensor["dtype"]), tuple(tensor["shape"])) for name, tensor in header.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RunError(NOT_SAFETENSORS) from None
@@ -114,7 +112,7 @@ def _read_inside(content: bytes) -> ExportCard:
 
 
 def _settings(card: ExportCard, store: Store) -> TrainConfig:
-    """The settings that the model was trained with, as far as the card says. Raises StudioError if they are impossible."""
+    """Return the settings of the training as far as the card has them. Raises StudioError if they are invalid."""
     options = {name: value for name, value in card.model_card().options.items() if name in MODEL_OPTIONS}
     config = make_config(model=card.model, epochs=min(max(card.epochs, 1), MAX_EPOCHS), mirror=card.mirror, **options)
     data = _find_data(card, store)
@@ -124,7 +122,10 @@ def _settings(card: ExportCard, store: Store) -> TrainConfig:
 
 
 def _find_data(card: ExportCard, store: Store) -> str:
-    """The data set on the card, if this studio has the same version of it and its split is known. A card never names a folder of this machine."""
+    """Return the data set of the card if it is here in the same version and its split is known, else UNKNOWN_DATA.
+
+    A card can never name a folder of this machine.
+    """
     if card.data not in CATALOG and not (SET_NAME.fullmatch(card.data) and store.home.set_folder(card.data).is_dir()):
         return UNKNOWN_DATA
     try:
@@ -137,39 +138,39 @@ def _find_data(card: ExportCard, store: Store) -> str:
 
 
 def _expected(card: ExportCard) -> dict[str, TensorShape]:
-    """Types and shapes of the tensors of the card's network by name; nothing is allocated. Raises StudioError if it cannot be built."""
+    """Return types and shapes of the tensors of the card's network by name, without allocating them. Raises StudioError if it cannot be built."""
     try:
         with torch.device("meta"):
             state = card.model_card().build().state_dict()
     except StudioError:
         raise
-    except Exception:  # with settings that nobody would choose a builder may raise anything
+    except Exception:  # with extreme settings a builder may raise anything
         raise RunError(NOT_A_NETWORK) from None
     return {name: (DTYPES.get(value.dtype, str(value.dtype)), tuple(value.shape)) for name, value in state.items()}
 
 
-def _check_tensors(expected: Mapping[str, TensorShape], given: Mapping[str, TensorShape]) -> None:
-    """Refuse weights that are not exactly those of the network. Raises RunError."""
-    missing, extra = [name for name in expected if name not in given], [name for name in given if name not in expected]
+def _check_tensors(expected: Mapping[str, TensorShape], actual: Mapping[str, TensorShape]) -> None:
+    """Raise RunError if the tensors are not exactly those of the network."""
+    missing, extra = [name for name in expected if name not in actual], [name for name in actual if name not in expected]
     if missing:
         reason = MISSING.format(count=len(missing), total=len(expected), name=missing[0])
     elif extra:
-        reason = EXTRA.format(count=len(extra), name=extra[0][:80])
-    elif others := [name for name, wanted in expected.items() if given[name] != wanted]:
+        reason = EXTRA.format(tensors=counted(len(extra), "unexpected tensor"), name=extra[0][:80])
+    elif others := [name for name, tensor in expected.items() if actual[name] != tensor]:
         name = others[0]
-        reason = OTHER_TENSOR.format(name=name, given=_in_words(given[name]), wanted=_in_words(expected[name]))
+        reason = OTHER_TENSOR.format(name=name, actual=_describe_tensor(actual[name]), expected=_describe_tensor(expected[name]))
     else:
         return
     raise RunError(MISFIT.format(reason=reason))
 
 
-def _in_words(tensor: TensorShape) -> str:
-    """ "F32 64×3×3×3", or "F32 scalar"."""
+def _describe_tensor(tensor: TensorShape) -> str:
+    """Return "F32 64×3×3×3" or "F32 scalar"."""
     return f"{tensor[0][:20]} {'×'.join(str(side)[:12] for side in tensor[1][:6]) or 'scalar'}"
 
 
 def _check_numbers(state: Mapping[str, torch.Tensor]) -> Generator[Progress, None, None]:
-    """Refuse weights that are not finite. Raises RunError."""
+    """Raise RunError if a weight is not finite. Yields Progress."""
     for done, (name, value) in enumerate(state.items()):
         yield Progress("Checking the weights", done, len(state))
         if value.is_floating_point() and not value.isfinite().all():
@@ -183,7 +184,7 @@ def _save(folder: Path, card: ExportCard, state: Mapping[str, torch.Tensor]) -> 
 
 
 def _check_prediction(card: ExportCard, state: Mapping[str, torch.Tensor]) -> None:
-    """Let the network classify a black image. Raises RunError if it cannot."""
+    """Classify a black image. Raises RunError if the prediction fails or is not finite."""
     saved, cpu = card.model_card(), torch.device("cpu")
     model = build_from_state(Path(card.run or "imported"), saved, state, cpu)
     black = torch.zeros(1, saved.channels, saved.image_size, saved.image_size, dtype=torch.uint8)
@@ -197,18 +198,16 @@ def _check_prediction(card: ExportCard, state: Mapping[str, torch.Tensor]) -> No
 
 
 def _describe(store: Store, run: str, card: ExportCard) -> None:
-    """Record where the model comes from, and the metrics on its card."""
+    """Save the origin of the model and the metrics of its card with the run."""
     unknown = {"train_seconds": 0.0, "images_per_second": None, "device": None}
     store.set_status(run, "finished", summary={"epochs": card.epochs, **unknown, **card.metrics.model_dump()})
-    origin = f" from run {card.run}" if card.run else ""
-    data = f" It was trained on {card.data}, its card says." if card.data else ""
-    RunOrganizer(store).describe(
-        run, notes=f"Imported{origin}, from weights and a card.{data} Accuracies are those on the card.", tags=[TAG]
-    )
+    origin = f" of run {card.run}" if card.run else ""
+    data = f" According to the card it was trained on {card.data}." if card.data else ""
+    RunOrganizer(store).describe(run, notes=f"Imported model{origin}.{data} The metrics are those of the card.", tags=[TAG])
 
 
 def choose_files(files: Mapping[str, bytes]) -> tuple[bytes, bytes | None, str]:
-    """Weights, card and the weights' name among `files` (content by name), as `import_model` takes them. Raises RunError."""
+    """Return weights, card and name of the weights among `files` (content by name), for `import_model`. Raises RunError."""
     for name, content in files.items():
         refuse_pickle(name, content)
     weights = [name for name in files if name.lower().endswith(".safetensors")]

@@ -1,4 +1,4 @@
-"""A run as a Jupyter notebook: the cells of the training script (nbformat 4.5, written without the package of that name).
+"""A run as a Jupyter notebook: the cells of the training script (nbformat 4.5, written without the package nbformat).
 
 In: a run's settings and the card of its network. Out: the notebook's JSON.
 """
@@ -19,7 +19,7 @@ METADATA = {
 
 
 def training_notebook(config: TrainConfig, card: ModelCard, run: str = "", notes: Sequence[str] = ()) -> str:
-    """The notebook. `run` and `notes` as of `training_script`."""
+    """Return the notebook as JSON. `run` and `notes`: as for `training_script`."""
     script = training_script(config, card, run, notes, is_notebook=True)
     cells = [_cell(number, *cell) for number, cell in enumerate(split_cells(script))]
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": METADATA, "cells": cells}
@@ -27,7 +27,7 @@ def training_notebook(config: TrainConfig, card: ModelCard, run: str = "", notes
 
 
 def split_cells(script: str) -> list[tuple[str, list[str]]]:
-    """The cells of a script: ("markdown" or "code", lines), text without its comment signs."""
+    """Return the cells of a script: ("markdown" or "code", lines), Markdown without comment signs."""
     cells: list[tuple[str, list[str]]] = []
     for line in script.splitlines():
         if line in (CODE_CELL, TEXT_CELL):

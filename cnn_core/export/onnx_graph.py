@@ -15,7 +15,7 @@ OPSET = 18
 
 
 def write_onnx(program: torch.export.ExportedProgram, card: ExportCard) -> bytes:
-    """The file, with the card, the classes and a description of its input and output among its metadata."""
+    """Return the file, whose metadata contains the card, the classes, and a description of input and output."""
     import onnx
 
     exported = torch.onnx.export(
@@ -31,7 +31,7 @@ def write_onnx(program: torch.export.ExportedProgram, card: ExportCard) -> bytes
 
 
 def load_onnx(path: Path) -> Predict:
-    """A function from images (N, C, S, S) to probabilities (N, classes)."""
+    """Return a function from images (N, C, S, S) to probabilities (N, classes)."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

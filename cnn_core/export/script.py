@@ -1,8 +1,8 @@
-"""A run as a training script that needs torch and torchvision only, with the run's settings written out.
+"""A run as a training script that needs only torch and torchvision, with the run's settings written out.
 
-In: a run's settings and the card of its network. Out: Python code in cells (`# %%`), which editors know and notebooks are made of. Network,
-optimizer, schedule, augmentation and split are this program's own code (see `training_code`), what is around them is in the templates. A
-state dict that the script saves fits this program's own network of the same settings, and the other way round.
+In: a run's settings and the card of its model. Out: Python code in cells (`# %%`), which editors support and notebooks are made from. Network,
+optimizer, schedule, augmentation and split are this program's own code (see `training_code`); the rest is in the templates. A state dict that
+the script saves fits this program's network with the same settings, and vice versa.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from cnn_core.export.training_code import training_code
 from cnn_core.models.registry import find_family
 from cnn_core.models.saving import ModelCard
 
-FROM_OUTSIDE = ("data", "weights")  # settings that are not listed in the comment at the beginning
+UNLISTED = ("data", "weights")  # settings that are not listed in the comment at the beginning
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ TORCHVISION_SETS = {
 def training_script(
     config: TrainConfig, card: ModelCard, run: str = "", notes: Sequence[str] = (), *, is_notebook: bool = False
 ) -> str:
-    """The script. `run`: the run's name, `notes`: sentences on what differs from it besides what the settings tell.
+    """Return the script. `run`: the run's id. `notes`: sentences on further differences from the run.
 
-    A notebook has no arguments and starts no processes.
+    `is_notebook`: without command-line arguments and worker processes.
     """
     family, opened = find_family(config.model), TORCHVISION_SETS.get(config.data)
     path, path_help = _place_of_data(config)
@@ -62,7 +62,7 @@ def training_script(
         is_notebook=is_notebook,
         title=f"Training {family.title} on {_data_title(config)}",
         origin=f"Generated from run {run} of CNN Studio." if run else "Generated from settings of CNN Studio.",
-        settings=_settings_in_words(config),
+        settings=_list_settings(config),
         differences=[*_differences(config), *notes],
         data_template="data_digits" if config.data == "digits" else "data_torchvision" if opened else "data_folder",
         data_path=path,
@@ -80,9 +80,9 @@ def _data_title(config: TrainConfig) -> str:
 
 
 def _place_of_data(config: TrainConfig) -> tuple[str, str]:
-    """Where the script looks for the images, and what that is."""
+    """Return the path at which the script reads the images, and a description of it."""
     if config.data in TORCHVISION_SETS:
-        return "data", "where torchvision keeps its downloads"
+        return "data", "the folder for torchvision's downloads"
     path = PurePath(config.data)
     if not path.is_absolute():
         return config.data, "the folder that the set was imported from"
@@ -90,32 +90,32 @@ def _place_of_data(config: TrainConfig) -> tuple[str, str]:
     return str(path.with_suffix("") if is_archive else path), "the unpacked archive" if is_archive else "the folder of images"
 
 
-def _settings_in_words(config: TrainConfig) -> list[str]:
-    """ "Learning rate: 0.001", for every setting that has an effect and is not off."""
+def _list_settings(config: TrainConfig) -> list[str]:
+    """Return "Learning rate: 0.001" for every setting that has an effect and is not off."""
     chosen = config.model_dump()
     return [
         f"{label(name)}: {value_in_words(chosen[name])}"
         for name in TrainConfig.model_fields
-        if name not in FROM_OUTSIDE and has_effect(name, chosen) and (name == "seed" or chosen[name] not in (0, "off"))
+        if name not in UNLISTED and has_effect(name, chosen) and (name == "seed" or chosen[name] not in (0, "off"))
     ]
 
 
 def _differences(config: TrainConfig) -> list[str]:
-    """What the script does otherwise than CNN Studio, in sentences."""
+    """Return sentences on the differences between the script and CNN Studio."""
     differences = [
-        "The order of the images, random augmentation and dropout draw other numbers, so results differ as between two seeds."
+        "The order of the images, augmentation and dropout use other random numbers, so results differ as much as between two seeds."
     ]
     if config.data in TORCHVISION_SETS or config.data == "digits":
         differences.append("Images that were excluded or relabelled in CNN Studio are used here as they were published.")
     else:
         differences.append(
-            "Images that were skipped, excluded or relabelled in CNN Studio are used here as they are in the folder, and a test split is always "
-            "a fifth. A file that cannot be read ends the script."
+            "Images that were skipped, excluded or relabelled in CNN Studio are used here as they are in the folder. Without a test folder, the test "
+            "set is a fifth of the images. A file that cannot be read stops the script."
         )
     conditional = {
         "Mixup and CutMix draw one coefficient for a batch, not one for each image.": bool(config.mixup or config.cutmix),
         "Precision “auto” is bfloat16 on a CUDA GPU and float32 elsewhere; CNN Studio uses bfloat16 on some CPUs too.": config.precision
         == "auto",
-        "Nothing is compiled; CNN Studio compiles the network for long runs on a GPU.": config.compile == "auto",
+        "The network is not compiled; CNN Studio compiles it for long runs on a GPU.": config.compile == "auto",
     }
     return differences + [text for text, holds in conditional.items() if holds]

@@ -1,7 +1,7 @@
 """The source code of this program's own functions and classes, for files that run without the program.
 
-In: names such as "cnn_core.models.simple:SimpleCNN". Out: Python code that defines them and everything of ours that they use: imports of
-other packages first, then the definitions, unchanged, in the order of the modules. So a new network, schedule, optimizer or augmentation
+In: names such as "cnn_core.models.simple:SimpleCNN". Out: Python code that defines them and everything from this program that they use:
+imports of other packages first, then the definitions, unchanged, in the order of the modules. A new network, schedule, optimizer or augmentation
 needs no change here.
 """
 
@@ -33,7 +33,7 @@ class ModuleSource:
     imports: dict[str, tuple[str, str]]
 
     def text(self, name: str) -> str:
-        """The code of the statement that defines `name`, with the comment above it."""
+        """Return the code of the statement that defines `name`, with the comment above it."""
         statement = self.statements[name]
         decorators = getattr(statement, "decorator_list", [])
         start = min([statement.lineno, *(decorator.lineno for decorator in decorators)]) - 1
@@ -43,7 +43,7 @@ class ModuleSource:
 
 
 def source_of(*targets: str) -> Code:
-    """The code that defines `targets`, each "module:name", and all of ours that they use. Raises LookupError for an unknown name."""
+    """Return the code that defines `targets`, each "module:name", and all of this program that they use. Raises LookupError for an unknown name."""
     definitions: dict[str, list[str]] = defaultdict(list)
     imports: set[str] = set()
     for target in targets:
@@ -53,12 +53,12 @@ def source_of(*targets: str) -> Code:
 
 
 def target_of(definition: Any) -> str:
-    """ "cnn_core.training.schedule:Cosine" for that class or function."""
+    """Return "cnn_core.training.schedule:Cosine" for that class or function."""
     return f"{definition.__module__}:{definition.__qualname__}"
 
 
 def merge_imports(code: str) -> Code:
-    """`code` with all its top-level imports in one sorted block, where the first of them was."""
+    """Return `code` with all top-level imports in one sorted block at the position of the first one."""
     body = ast.parse(code).body
     statements = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
     if not statements:
@@ -88,7 +88,7 @@ def _read(module: str) -> ModuleSource:
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:
-    """The names that a top-level statement defines."""
+    """Yield the names that a top-level statement defines."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         yield node.name
     for target in getattr(node, "targets", [getattr(node, "target", None)]):
@@ -96,7 +96,7 @@ def _defined(node: ast.stmt) -> Iterator[str]:
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, tuple[str, str]]:
-    """The names that an import binds, each with the module it comes from and code that imports it alone."""
+    """Return the names that an import binds, each with its module and the code that imports only this name."""
     if isinstance(node, ast.Import):
         return {alias.asname or alias.name.split(".")[0]: (alias.name, f"import {_aliased(alias)}") for alias in node.names}
     module = node.module or ""
@@ -108,7 +108,7 @@ def _aliased(alias: ast.alias) -> str:
 
 
 def _collect(module: str, name: str, definitions: dict[str, list[str]], imports: set[str]) -> None:
-    """Add `name` and all that it uses: of ours to `definitions` (names by module), of others to `imports` (code)."""
+    """Add `name` and all that it uses: names of this program to `definitions` (by module), of other packages to `imports` (code)."""
     source = _read(module)
     if name in source.imports:
         origin, code = source.imports[name]
@@ -125,7 +125,7 @@ def _collect(module: str, name: str, definitions: dict[str, list[str]], imports:
 
 
 def _names_used(code: str) -> set[str]:
-    """The global names in a definition; local variables and parameters are none."""
+    """Return the global names that a definition uses, without local variables and parameters."""
     return set(_globals_in(symtable.symtable(code, "definition", "exec"), is_top=True))
 
 
@@ -136,7 +136,7 @@ def _globals_in(table: symtable.SymbolTable, is_top: bool) -> Iterator[str]:
 
 
 def _in_order(definitions: dict[str, list[str]]) -> Iterator[str]:
-    """The code of the definitions: a module after those it imports, its definitions in its own order."""
+    """Yield the code of the definitions: each module after those it imports, its definitions in their order."""
     uses = {
         module: {origin for origin, _ in _read(module).imports.values()} & definitions.keys() for module in sorted(definitions)
     }
@@ -151,7 +151,7 @@ def _in_order(definitions: dict[str, list[str]]) -> Iterator[str]:
 
 
 def _sorted_imports(imports: Iterable[str]) -> list[str]:
-    """Imports as ruff and isort sort them: the standard library, a blank line, others; names of one module on one line."""
+    """Return imports sorted as by ruff and isort: the standard library, a blank line, others; names of one module on one line."""
     names: dict[str, list[str]] = defaultdict(list)
     for line in set(imports):
         start, _, name = line.partition(" import ")
@@ -164,6 +164,6 @@ def _sorted_imports(imports: Iterable[str]) -> list[str]:
 
 
 def _isort_key(name: str) -> tuple[int, str]:
-    """Constants, then classes, then functions."""
+    """Return the sort key of an imported name: constants, then classes, then functions."""
     kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
     return kind, name

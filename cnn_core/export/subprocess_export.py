@@ -1,7 +1,7 @@
-"""Graphs are exported, and loaded back, in a process of their own: tracing replaces parts of torch, and a training beside it would fail.
+"""Export of graphs in a child process: tracing replaces parts of torch, so a training in the same process would fail.
 
-In: a folder with weights and images. Out: there, the file and what it predicts, loaded back. The child process is
-`python -m cnn_core.export.subprocess_export FORMAT FOLDER`; a line of its standard output is a stage: name, how many done, of how many.
+In: a folder with weights and images. Out: in the same folder, the exported file and its predictions after it is loaded again. The child process
+is `python -m cnn_core.export.subprocess_export FORMAT FOLDER`. Each line of its standard output is a stage: name, steps done, all steps.
 """
 
 import os
@@ -25,11 +25,11 @@ WEIGHTS_FILE, IMAGES_FILE, PREDICTIONS_FILE, MODEL_FILE = "weights.safetensors",
 TRACING, WRITING, LOADING, PREDICTING = (
     "Tracing the network",
     "Writing the graph",
-    "Loading the file back",
+    "Loading the file",
     "Predicting with the file",
 )
 PULSE_SECONDS = 0.2
-KILLED = -9  # the exit status of a process that the system ended, as it does when memory runs out
+KILLED = -9  # exit status of a process that the system ended, for example because memory ran out
 NO_MEMORY = "There was not enough memory to export the model. Close other programs, or export it as safetensors."
 FAILED = "The network could not be exported as {format} ({reason}). Export it as safetensors instead."
 
@@ -70,7 +70,7 @@ def _start(name: str, folder: Path, errors: int) -> subprocess.Popen[str]:
 
 
 def _read_lines(child: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
-    """Everything that the child writes, and "" at its end."""
+    """Put all lines that the child writes into the queue, and "" at the end."""
     assert child.stdout
     for line in child.stdout:
         lines.put(line)
@@ -78,7 +78,7 @@ def _read_lines(child: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
 
 
 def _report(lines: SimpleQueue[str]) -> Iterator[Progress]:
-    """The child's stage, several times a second, so that whoever watches can close the generator at any moment."""
+    """Yield the child's stage several times a second, so that the caller can close the generator at any time."""
     stage, line = Progress("Starting", 0, 1), " "
     while line:
         yield stage
@@ -102,7 +102,7 @@ def _explain(name: str, status: int, errors: str) -> str:
 
 
 def export_graph(name: str, folder: Path) -> Iterator[Progress]:
-    """What the child process does: write the file, load it back, predict with it."""
+    """Write the file, load it again, and predict with it. Runs in the child process. Yields Progress."""
     content, chosen = (folder / WEIGHTS_FILE).read_bytes(), FORMATS[name]
     card = card_inside(content)
     assert card, "the weights were written with their card"
@@ -118,6 +118,7 @@ def export_graph(name: str, folder: Path) -> Iterator[Progress]:
 
 
 def main(name: str, folder: Path) -> None:
+    """Run the child process."""
     for stage in export_graph(name, folder):
         sys.stdout.write(f"{stage.stage}\t{stage.done}\t{stage.total}\n")
         sys.stdout.flush()

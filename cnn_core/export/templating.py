@@ -1,7 +1,7 @@
-"""Files written from Jinja2 templates: a training script, the check script and the README of a bundle.
+"""Jinja2 templates of exported files: the training script, and the check script and README of a bundle.
 
-In: a template's name and values. Out: text. In a template of code every value must be Code: a Python literal (filter `pyrepr`), one line
-of a comment (filter `comment`), or code of this program. Any other value is refused, so no name or path can become code.
+In: the name of a template and its values. Out: text. In a template of code every value must be Code: a Python literal (filter `pyrepr`), one line
+of a comment (filter `comment`), or code of this program. Any other value raises TypeError, so no name or path can become code.
 """
 
 import ast
@@ -16,16 +16,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Code(str):
-    """Text that may stand in a Python file as it is."""
+    """Text that is inserted into a Python file unchanged."""
 
 
 def render_code(template: str, **values: Any) -> Code:
-    """The Python code of `template`, filled in."""
+    """Return the Python code of `template` with `values`."""
     return Code(_environment(is_code=True).get_template(template).render(values))
 
 
 def render_text(template: str, **values: Any) -> str:
-    """The text of `template`, filled in."""
+    """Return the text of `template` with `values`."""
     return _environment(is_code=False).get_template(template).render(values)
 
 
@@ -51,7 +51,7 @@ def _require_code(value: Any) -> Code:
 
 
 def pyrepr(value: Any) -> Code:
-    """`value` as a Python literal: text, a number, True, False, None, or tuples, lists and dicts of these. Raises TypeError for others."""
+    """Return `value` as a Python literal: text, a number, True, False, None, or tuples, lists and dicts of these. Raises TypeError for others."""
     literal = repr(value)
     try:
         is_literal = ast.literal_eval(literal) == value
@@ -63,21 +63,21 @@ def pyrepr(value: Any) -> Code:
 
 
 def comment(text: str) -> Code:
-    """`text` on one line, as it may stand behind a comment sign."""
+    """Return `text` on one line, for use after a comment sign."""
     return Code(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
 
 
 def constructor(value: Any, **known: str) -> Code:
-    """The code that makes `value`, a dataclass: "Cosine(peak=LEARNING_RATE, steps=steps)".
+    """Return the code that creates `value`, a dataclass: "Cosine(peak=LEARNING_RATE, steps=steps)".
 
     `known`: code for fields by name; the other fields are literals. Fields with their default value are left out.
     """
     assert is_dataclass(value) and not isinstance(value, type)
     arguments = []
     for field in fields(value):
-        given = getattr(value, field.name)
+        argument = getattr(value, field.name)
         if field.name in known:
             arguments.append(f"{field.name}={known[field.name]}")
-        elif field.default is MISSING or given != field.default:
-            arguments.append(f"{field.name}={pyrepr(given)}")
+        elif field.default is MISSING or argument != field.default:
+            arguments.append(f"{field.name}={pyrepr(argument)}")
     return Code(f"{type(value).__name__}({', '.join(arguments)})")

@@ -16,15 +16,15 @@ CARD_FILE = "card.json"
 
 
 def write_torch_export(program: torch.export.ExportedProgram, card: ExportCard) -> bytes:
-    """The file, with the card inside it."""
+    """Return the file, which contains the card."""
     file = io.BytesIO()
     torch.export.save(program, file, extra_files={CARD_FILE: card.to_json()})
     return file.getvalue()
 
 
 def load_torch_export(path: Path) -> Predict:
-    """A function from images (N, C, S, S) to probabilities (N, classes)."""
-    import torch  # here too, because check.py contains this function and has to run without torch
+    """Return a function from images (N, C, S, S) to probabilities (N, classes)."""
+    import torch  # here too, because check.py contains this function and must also run without torch
 
     with path.open("rb") as file:
         model = torch.export.load(file).module()

@@ -1,7 +1,7 @@
 """The parts of a training script that differ from run to run: this program's own code, and calls of it with the run's settings.
 
-In: a run's settings and the card of its network. Out: values for the templates, all code as Code. Nothing here knows a network, a schedule,
-an optimizer or an augmentation by name: they are classes and functions whose source is taken over.
+In: a run's settings and the card of its network. Out: values for the templates, all code as Code. No network,
+schedule, optimizer or augmentation is named here: they are classes and functions whose source code is copied.
 """
 
 from collections.abc import Collection, Mapping
@@ -28,7 +28,7 @@ IF_ON = ("warmup", "clip_norm", "ema", "patience")  # constants of scripts that 
 
 
 def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
-    """All values."""
+    """Return all values of the templates that depend on the run."""
     return {
         "constants": _constants(config, card),
         "split_code": source_of(target_of(stratified_split)),
@@ -43,7 +43,7 @@ def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
 
 
 def _constants(config: TrainConfig, card: ModelCard) -> list[Code]:
-    """Lines such as "EMA = 0.99  # Weight averaging"."""
+    """Return lines such as "EMA = 0.99  # Weight averaging"."""
     side = make_side(config, 1, card.image_size)
     names = [*ALWAYS, *(name for name in IF_ON if getattr(config, name)), *_numbers(config)]
     lines = [f"{name.upper()} = {pyrepr(getattr(config, name))}{_explanation(name)}" for name in names]
@@ -55,18 +55,18 @@ def _constants(config: TrainConfig, card: ModelCard) -> list[Code]:
 
 
 def _explanation(name: str) -> str:
-    """A comment with the setting's label, unless the name says the same."""
+    """Return a comment with the setting's label, "" if the name is the same."""
     text = comment(label(name))
     return "" if text.casefold() == name.replace("_", " ") else f"  # {text}"
 
 
 def _numbers(config: TrainConfig) -> list[str]:
-    """The settings of the optimizer that are numbers."""
+    """Return the settings of the optimizer that are numbers."""
     return [name for name, value in optimizer_settings(config).items() if isinstance(value, float)]
 
 
 def _arguments(values: Mapping[str, Any], constants: Collection[str] = ()) -> list[Code]:
-    """ "momentum=MOMENTUM", "nesterov=True": a constant of the script where there is one, else a literal."""
+    """Return arguments such as "momentum=MOMENTUM", "nesterov=True": a constant of the script if there is one, else a literal."""
     return [Code(f"{name}={name.upper() if name in constants else pyrepr(value)}") for name, value in values.items()]
 
 
@@ -110,7 +110,7 @@ def _optimizer(config: TrainConfig) -> dict[str, Any]:
 
 
 def _schedule(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
-    """The schedule is built with one step for an epoch, and its number of steps replaced by what the script counts."""
+    """Return the schedule, built with one step per epoch; in its code the script's variable `steps` replaces this number."""
     schedule, side = make_schedule(config, 1).then, make_side(config, 1, card.image_size)
     code = constructor(schedule, peak="LEARNING_RATE", steps="steps")
     if config.warmup:
@@ -126,5 +126,5 @@ def _schedule(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
 
 
 def _first_line(definition: Any) -> str:
-    """Of its docstring: what it is."""
+    """Return the first line of the docstring."""
     return (getdoc(definition) or "").partition("\n")[0]

@@ -14,12 +14,12 @@ from cnn_core.models.saving import read_card
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
-CHANGED = "Settings that were changed while the run trained are used from the first step here."
+CHANGED = "Settings that were changed during training are used here from the first step."
 CONTINUED = "The run continued from the state of run {parent}; here training starts from the beginning."
 
 
 def training_file(store: Store, run: Run, name: str) -> bytes:
-    """The file in the format `name`, script or notebook. Raises RunError if the run has no model yet."""
+    """Return the file in the format `name`, script or notebook. Raises RunError if the run has no model yet."""
     card, config = read_card(store.home.run_folder(run.id)), store.config_in_force(run.id)
     notes = _notes(run, config)
     config = config.model_copy(update={"data": _find_images(config.data, store.home)})
@@ -28,7 +28,7 @@ def training_file(store: Store, run: Run, name: str) -> bytes:
 
 
 def _notes(run: Run, config: TrainConfig) -> list[str]:
-    """What differs from the run besides what the settings tell."""
+    """Return sentences on differences from the run that the settings do not show."""
     notes = []
     if config != run.config:
         notes.append(CHANGED)
@@ -38,7 +38,7 @@ def _notes(run: Run, config: TrainConfig) -> list[str]:
 
 
 def _find_images(data: str, home: Home) -> str:
-    """The folder that an imported set was made of, if it still exists; else `data` unchanged."""
+    """Return the folder that an imported set was imported from, if it still exists; else `data` unchanged."""
     try:
         if SET_NAME.fullmatch(data) and home.set_folder(data).is_dir():
             source = ImportedSource(home.set_folder(data)).facts.get("source", "")

@@ -1,7 +1,7 @@
-"""An exported file is offered only if, loaded back, it predicts what the program predicts.
+"""Verification of an exported file: loaded again, it must predict what the program predicts.
 
-In: the predictions of both for the same images. Out: how far they are apart. The program's predictions are the Classifier's, on the CPU
-in float32, whatever the network was trained in; so are the file's.
+In: the predictions of both for the same images. Out: their largest difference. Both are computed on the CPU in float32, whatever the precision of
+the training; the program's predictions are those of the Classifier.
 """
 
 from collections.abc import Generator
@@ -18,18 +18,17 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.metrics.evaluation import check_classes, load_split
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
+from cnn_core.text import counted
 
-MOST_IMAGES = 1_000
+MAX_IMAGES = 1_000
 TIE = 1e-6  # classes whose probabilities differ by less are tied: rounding decides between them
 TOLERANCE = 1e-4  # the largest difference allowed between a probability and the program's
 PREDICTING_REFERENCE = "Predicting with CNN Studio"  # the name of a stage
-NO_IMAGES = "The run has neither test nor validation images to verify a file with. Add some to its data set."
-NO_PROBABILITIES = (
-    "The exported file does not predict what CNN Studio predicts: it gives no probabilities. Choose another format."
-)
+NO_IMAGES = "The exported file cannot be verified: the data set has neither test nor validation images. Add some."
+NO_PROBABILITIES = "The exported file predicts no valid probabilities, so it is not offered. Choose another format."
 DIFFERENT = (
-    "The exported file does not predict what CNN Studio predicts: another class for {others:,} of {count:,} images, probabilities up to "
-    "{largest:.1g} apart. Choose another format."
+    "The predictions of the exported file differ from those of CNN Studio: another class for {others:,} of {count:,} images, largest difference "
+    "of probabilities {largest:.1g}. Choose another format."
 )
 
 
@@ -45,8 +44,8 @@ class ReferencePredictions:
 
 @dataclass(frozen=True)
 class Verification:
-    """How a file's predictions compare with the program's: on `images` images of a split, `ties` of them with another of two tied classes,
-    and `largest_difference` between two probabilities."""
+    """The result for `images` images of a split: `ties`, how many have another class with the same probability predicted, and
+    `largest_difference` between two probabilities."""
 
     split: Split
     images: int
@@ -54,14 +53,15 @@ class Verification:
     largest_difference: float
 
     def __str__(self) -> str:
-        tied = f" (two classes tie in {self.ties:,})" if self.ties else ""
-        far = f"within {self.largest_difference:.0e}" if self.largest_difference else "the same to the last digit"
-        return f"Checked on {self.images:,} {SPLIT_NAMES[self.split]} images: same class in all{tied}, probabilities {far}."
+        tied = f" ({counted(self.ties, 'tie')} between two classes)" if self.ties else ""
+        difference = f"within {self.largest_difference:.0e}" if self.largest_difference else "identical"
+        images = counted(self.images, f"{SPLIT_NAMES[self.split]} image")
+        return f"Verified on {images}: same predicted classes{tied}, probabilities {difference}."
 
 
-def predict_reference(store: Store, run: Run, most: int = MOST_IMAGES) -> Generator[Progress, None, ReferencePredictions]:
-    """The program's predictions for up to `most` of the run's test images, from all over the set; for its validation images if it has no
-    test images. Raises RunError or DataError."""
+def predict_reference(store: Store, run: Run, most: int = MAX_IMAGES) -> Generator[Progress, None, ReferencePredictions]:
+    """Compute the program's predictions for up to `most` evenly spread test images of the run, or validation images if it has no test
+    images. Yields Progress. Raises StudioError."""
     folder, source = store.home.run_folder(run.id), open_source(run.config.data, store.home)
     check_classes(folder, source)
     split: Split = "test"
@@ -77,23 +77,25 @@ def predict_reference(store: Store, run: Run, most: int = MOST_IMAGES) -> Genera
 def predict_with_classifier(
     classifier: Classifier, images: ImageSet, split: Split
 ) -> Generator[Progress, None, ReferencePredictions]:
-    """The program's predictions for these images."""
+    """Compute the program's predictions for these images. Yields Progress."""
     pixels = images[:]
     probabilities = yield from predict_in_chunks(classifier.probabilities, pixels, PREDICTING_REFERENCE)
     return ReferencePredictions(split, pixels, images.labels, probabilities)
 
 
 def spread(images: ImageSet, most: int) -> ImageSet:
-    """At most `most` of the images, from all over the set."""
+    """Return at most `most` of the images, evenly spread over the set."""
     return images if len(images) <= most else images.take(np.linspace(0, len(images) - 1, most).astype(np.int64))
 
 
 def compare(reference: ReferencePredictions, probabilities: np.ndarray) -> Verification:
-    """How a file's `probabilities` (N, classes) compare with the program's. Raises StudioError if they differ."""
+    """Compare a file's `probabilities` (N, classes) with the program's. Raises StudioError if they differ."""
     expected = reference.probabilities
     if probabilities.shape != expected.shape or not np.isfinite(probabilities).all():
         raise StudioError(NO_PROBABILITIES)
-    of_its_class = np.take_along_axis(expected, probabilities.argmax(1)[:, None], 1)[:, 0]  # the program's, of the file's class
+    of_its_class = np.take_along_axis(expected, probabilities.argmax(1)[:, None], 1)[
+        :, 0
+    ]  # the program's probability of the class that the file predicts
     others, largest = int((of_its_class < expected.max(1) - TIE).sum()), float(np.abs(probabilities - expected).max())
     if others or largest > TOLERANCE:
         raise StudioError(DIFFERENT.format(others=others, count=len(expected), largest=largest))

@@ -1,6 +1,6 @@
 """Weights as files: safetensors with the card in their header, or the state dict as the run saved it.
 
-In: a run's weights and its card. Out: bytes, and back. No code in a file is ever run.
+In: a run's weights and its card. Out: bytes, and back. No code in a file is run.
 """
 
 import io
@@ -17,11 +17,9 @@ from cnn_core.home import WEIGHTS
 
 CARD_KEY = "card"
 NO_MODEL = "Run {run} has no model yet. Let it train for at least one epoch, or choose another run."
-DAMAGED_MODEL = "The saved model is damaged. Train the run again."
-NOT_SAFETENSORS = "The file is not a complete safetensors file. Choose the one that was exported."
-OTHER_CARD = (
-    "The card in the exported file differs from the one that was written, so the file is not offered. Choose another format."
-)
+DAMAGED_MODEL = "The saved model is damaged. Start the run again with the same settings."
+NOT_SAFETENSORS = "The file is not a complete safetensors file. Choose the weights file (.safetensors) that was exported."
+OTHER_CARD = "The model card in the exported file is damaged, so the file is not offered. Choose another format."
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class SavedWeights:
 
 
 def read_saved_weights(folder: Path, card: ExportCard) -> SavedWeights:
-    """The weights in a run's folder. Raises RunError if there are none or they are damaged."""
+    """Read the weights in a run's folder. Raises RunError if they are missing or damaged."""
     try:
         content = (folder / WEIGHTS).read_bytes()
     except OSError:
@@ -43,12 +41,12 @@ def read_saved_weights(folder: Path, card: ExportCard) -> SavedWeights:
 
 
 def write_state_dict(saved: SavedWeights) -> bytes:
-    """The file that training saved."""
+    """Return the file that training saved."""
     return saved.content
 
 
 def load_state_dict(content: bytes, card: ExportCard) -> Mapping[str, torch.Tensor]:
-    """The weights by name in a file of torch.save. Raises RunError if it is damaged."""
+    """Return the weights by name in a file of torch.save. Raises RunError if it is damaged."""
     try:
         state: Mapping[str, torch.Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:  # reading a damaged pickle may raise anything
@@ -57,7 +55,7 @@ def load_state_dict(content: bytes, card: ExportCard) -> Mapping[str, torch.Tens
 
 
 def write_safetensors(saved: SavedWeights) -> bytes:
-    """A safetensors file of the weights, with the card's JSON in its header under "card"."""
+    """Return a safetensors file of the weights, with the card's JSON in its header under "card"."""
     from safetensors.torch import save
 
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in saved.state.items()}
@@ -65,14 +63,14 @@ def write_safetensors(saved: SavedWeights) -> bytes:
 
 
 def load_safetensors(content: bytes, card: ExportCard) -> Mapping[str, torch.Tensor]:
-    """The weights by name in a file that was just written. Raises StudioError if the card in its header is not `card`."""
+    """Return the weights by name in a file that was just written. Raises StudioError if the card in its header is not `card`."""
     if card_inside(content) != card:
         raise StudioError(OTHER_CARD)
     return read_safetensors(content)
 
 
 def read_safetensors(content: bytes) -> dict[str, torch.Tensor]:
-    """The weights by name. Raises RunError for any other file."""
+    """Return the weights by name in a safetensors file. Raises RunError for any other file."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -83,7 +81,7 @@ def read_safetensors(content: bytes) -> dict[str, torch.Tensor]:
 
 
 def card_inside(content: bytes) -> ExportCard | None:
-    """The card in the header of a safetensors file, None if it has none. Raises RunError if the file or the card is damaged."""
+    """Return the card in the header of a safetensors file, None if it has none. Raises RunError if the file or the card is damaged."""
     size = int.from_bytes(content[:8], "little")
     try:
         if size > len(content) - 8:

@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 65_536
 class Calibration(BaseModel):
     """Logits are divided by `temperature` before the softmax; a prediction with a probability below `threshold` is "I don't know".
 
-    `network`: key of the model it was made for. `images`: on which the temperature was fitted, 0 if it was not. `error_before`,
+    `network`: the key of its model. `images`: on which the temperature was fitted, 0 if it was not. `error_before`,
     `error_after`: their expected calibration error (0..1) without and with the temperature.
     """
 
@@ -37,7 +37,7 @@ class Calibration(BaseModel):
         return self.images > 0
 
     def belongs_to(self, folder: Path) -> bool:
-        """Whether it was made for the model that is in `folder` now."""
+        """Whether it belongs to the model that is in `folder` now."""
         return self.network == model_key(folder)
 
 

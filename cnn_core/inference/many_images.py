@@ -1,10 +1,10 @@
 """Classify every image file of a folder or a zip, and write a row for each to a CSV file.
 
 In: a folder or a zip, which are not trusted (see `data.archive`, `data.decoder`), and a Classifier. Out: a generator of Progress whose
-value is a PredictionSummary. Nothing is unpacked to the disk, and never more than a few batches of images are in memory.
+value is a PredictionSummary. Nothing is unpacked to the disk, and only a few batches of images are in memory at a time.
 
 Threads read ahead while the model works on the batch before: decoding releases the GIL, and reading a small image takes a quarter of the
-time of classifying it. Processes, which an import uses, would take longer to start, each running the page's script again.
+time of classifying it. Processes, which an import uses, take longer to start: each of them runs the page's script again.
 """
 
 import os
@@ -107,7 +107,7 @@ def _classify(batch: Batch, classifier: Classifier, labels: dict[str, int]) -> I
     """Classify the files of a batch, in their order."""
     rows = classifier.probabilities(batch.pixels) if len(batch.pixels) else np.empty((0, len(labels)), np.float32)
     if not np.isfinite(rows).all():
-        raise RunError("This run diverged: its model's probabilities are not finite. Choose another run.")
+        raise RunError("This run diverged: the probabilities of its model are not finite numbers. Choose another run.")
     images = iter(zip(batch.pixels, rows, strict=True))
     for file, problem in zip(batch.files, batch.problems, strict=True):
         name = file.path if is_printable(file.path) else show_name(file.path)

@@ -18,8 +18,8 @@ import numpy as np
 SURE, UNSURE = "sure", "I don't know"
 VERDICTS = {True: SURE, False: UNSURE, None: ""}
 ALL_CLASSES, TOP = 20, 3
-SHOWN = 48  # images kept for display: so many first ones, and so many least confident ones
-LISTED = 200  # files without a prediction that are kept by name
+SHOWN = 48  # images stored for display: the first ones and, as many again, the least confident ones
+LISTED = 200  # most files without a prediction that are listed
 FIRST = ("file", "predicted", "probability", "verdict", "folder_class")
 
 

@@ -45,7 +45,7 @@ def preprocess(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
 def _to_grey(image: Image.Image) -> np.ndarray:
     """Return the image in grey, (H, W) uint8, with sides of at most MAX_SIDE."""
     grey = image.convert("L")
-    grey.thumbnail((MAX_SIDE, MAX_SIDE))  # leaves smaller ones as they are
+    grey.thumbnail((MAX_SIDE, MAX_SIDE))  # smaller images stay unchanged
     return np.asarray(grey)
 
 

@@ -1,7 +1,7 @@
 """Attempts at exercises: pairs of runs in the ordinary queue, and the row in the run store with the exercise and the prediction.
 
 The runs are A0, B0, A1, B1 …: A without the change and B with it; the number is the seed. This order gives a first comparison early. The
-origin of a run says where it belongs: "lesson/dropout/3/B0" is run B with seed 0 of attempt 3 at the exercise "dropout". In: a run store.
+origin of a run names its attempt: "lesson/dropout/3/B0" is run B with seed 0 of attempt 3 at the exercise "dropout". In: a run store.
 Out: attempts, their runs and the effect of the change. Importing this module does not import torch.
 """
 

@@ -19,7 +19,7 @@ LAST_PART = 4  # the mean is over the last quarter of the epochs, at least over 
 class FinalMetric:
     """A metric of the last quarter of a run's epochs.
 
-    title: as it stands in a sentence. unit: of a value. difference_unit: of the difference of two values. digits: after the decimal
+    title: its name within a sentence. unit: of a value. difference_unit: of the difference of two values. digits: after the decimal
     point. value: the metric after one epoch, in `unit`. curves: the curves of the live chart that show it. words: what to call the value
     of B below, equal to or above that of A. counts_images: whether one validation image more or less is the smallest possible change.
     """

@@ -80,7 +80,7 @@ def fit_temperature(evaluation: Evaluation) -> float:
         )
     if (logits.argmax(1) == labels).all():
         raise RunError(
-            f"All {len(labels):,} images are classified correctly, so a temperature cannot be fitted. "
+            f"A temperature cannot be fitted, because all {len(labels):,} images are classified correctly. "
             "Use the probabilities as they are, or train with a larger validation split."
         )
 
@@ -92,7 +92,7 @@ def fit_temperature(evaluation: Evaluation) -> float:
 
 
 def sample_logits(evaluation: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return logits (n, classes) float64 and labels (n,) int64 of all images, or of an evenly spread sample with FITTED_LOGITS."""
+    """Return logits (n, classes) float64 and labels (n,) int64 of all images, or of an evenly spread sample with at most MAX_LOGITS logits."""
     limit = max(1, MAX_LOGITS // len(evaluation.classes))
     rows = np.unique(np.linspace(0, len(evaluation) - 1, min(limit, len(evaluation))).round().astype(np.int64))
     return torch.from_numpy(evaluation.logits[rows].astype(np.float64)), torch.from_numpy(evaluation.labels[rows])

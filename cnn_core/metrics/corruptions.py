@@ -84,7 +84,7 @@ class Corruption:
     apply: CorruptionFunction
 
     def describe(self, strength: float) -> str:
-        """Return the corruption at a strength in words."""
+        """Return a description of the corruption at a strength."""
         return self.description.format(strength)
 
 

@@ -1,6 +1,6 @@
 """Probable label errors by confident learning (C. Northcutt, L. Jiang, I. Chuang, Confident Learning, 2021, JAIR 70).
 
-In: an out-of-sample Evaluation: a model reproduces the labels of images it was trained on. Out: images whose label is probably wrong, most
+In: an out-of-sample Evaluation (a model reproduces the labels of images it was trained on). Out: images whose label is probably wrong, most
 probable first, a suggested class for each, and an estimate of the number of wrong labels.
 
 The threshold of a class is the mean probability of the class over the images with that label. An image is confidently of a class if its

@@ -111,9 +111,9 @@ def verdict(comparison: Comparison) -> str:
     if not gained + lost:
         return f"A and B classify the same images correctly: {a:.1%}."
     if p >= EVIDENCE:
-        return f"No evidence that one is better: B {b:.1%} against A {a:.1%}; {changed}, {_format_p(p)}."
+        return f"The accuracies do not differ significantly: {a:.1%} for A, {b:.1%} for B; {changed}, {_format_p(p)}."
     better, high, low = ("B", b, a) if b > a else ("A", a, b)
-    return f"{better} is better: {high:.1%} against {low:.1%}; {changed}, {_format_p(p)}."
+    return f"{better} is significantly more accurate: {high:.1%} against {low:.1%}; {changed}, {_format_p(p)}."
 
 
 def _format_p(p: float) -> str:

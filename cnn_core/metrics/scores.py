@@ -42,8 +42,8 @@ def compute_scores(logits: np.ndarray, labels: np.ndarray, temperature: float = 
 
 
 def _score_block(logits: np.ndarray, labels: np.ndarray, temperature: float) -> tuple[np.ndarray, ...]:
-    """Return the columns of Scores, in their order. NumPy, because torch's threads waited for each other here: ten times slower beside other
-    work on two cores."""
+    """Return the columns of Scores, in their order. NumPy is used because torch's threads wait for each other here: ten times slower if two
+    cores are busy."""
     values, rows = np.asarray(logits, np.float64) / temperature, np.arange(len(logits))
     of_true = values[rows, labels][:, None]
     rank = np.count_nonzero(~(values <= of_true), axis=1)  # a NaN is not ranked above the others

@@ -1,7 +1,7 @@
 """How many models were evaluated on a data set's test images: choosing the best of many by their test accuracy overestimates it.
 
-In: an evaluation on test images that a person opened. Out: the models for which that happened, stored in the home's `looks/` as one empty file
-each: creating a file twice changes nothing, so many sessions may do it at once, and deleted runs still count.
+In: each evaluation on test images that a person opens. Out: the evaluated models, stored in the home's `looks/` as one empty file each. Creating a
+file twice changes nothing, so many sessions may do so at the same time. Deleted runs still count.
 """
 
 import contextlib

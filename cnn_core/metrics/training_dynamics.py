@@ -122,7 +122,7 @@ def read_dynamics(folder: Path, split: Split, count: int, fingerprint: str, done
     """
     if split not in TRACKED_SPLITS:
         raise RunError(
-            "Test images are evaluated only once, at the end of a run, so they have no training dynamics. Choose training or validation images."
+            "Test images are evaluated only at the end of a run, so they have no training dynamics. Choose the training or validation split."
         )
     recorded, packed, mismatched = [], [], 0
     for epoch in _epochs(folder):
@@ -138,7 +138,7 @@ def read_dynamics(folder: Path, split: Split, count: int, fingerprint: str, done
         )
     if not recorded:
         raise RunError(
-            f"Run {folder.name} has no training dynamics: it ended in its first epoch, or a version without them trained it. {REMEDY}"
+            f"Run {folder.name} has no training dynamics: it ended in its first epoch, or was trained by an earlier version. {REMEDY}"
         )
     return TrainingDynamics(tuple(recorded), np.stack(packed), count, _notes(recorded, max(done, recorded[-1])))
 

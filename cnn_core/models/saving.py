@@ -54,11 +54,11 @@ class ModelCard(BaseModel):
         shape = {"channels": self.channels, "image_size": self.image_size, "classes": len(self.classes)}
         model = build_model(self.model, **shape, **self.options, weights=weights)
         if self.mirror:
-            model.register_forward_hook(_average_with_mirrored)
+            model.register_forward_hook(average_with_flipped)
         return model
 
 
-def _average_with_mirrored(model: nn.Module, inputs: tuple[torch.Tensor], logits: torch.Tensor) -> torch.Tensor:
+def average_with_flipped(model: nn.Module, inputs: tuple[torch.Tensor], logits: torch.Tensor) -> torch.Tensor:
     """Return, in evaluation mode, the mean of the logits and those of the images (N, C, H, W) mirrored left to right."""
     return logits if model.training else (logits + model.forward(inputs[0].flip(3))) / 2
 

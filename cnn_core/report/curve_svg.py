@@ -100,7 +100,7 @@ def _split_at_gaps(axes: _Axes, numbers: list[int], values: list[float]) -> list
 
 
 def _describe(title: str, numbers: list[int], curves: dict[str, list[float]]) -> str:
-    """Return first and last values in words, for screen readers."""
+    """Return a description with the first and last values, for screen readers."""
     (train_first, train_last), (val_first, val_last) = ((values[0], values[-1]) for values in curves.values())
     return (
         f"{title} from epoch {numbers[0]} to {numbers[-1]}: training {train_first:.4g} to {train_last:.4g}, "

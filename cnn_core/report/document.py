@@ -23,11 +23,12 @@ from cnn_core.report.curve_svg import describe_curves
 from cnn_core.report.rendering import percent, render
 from cnn_core.report.results import describe_calibration, describe_classes, describe_confusion, describe_mistakes
 from cnn_core.report.settings import describe_reproduction, describe_settings
+from cnn_core.text import counted
 
-NO_EPOCHS = "This run has no recorded epochs."
+NO_EPOCHS = "No epochs of this run were recorded."
 SPLIT_HINTS: dict[Split, str] = {
     "test": "Test images are not used for training or for choosing the best epoch.",
-    "val": "Validation images are not used for training but for choosing the best epoch: accuracy on new images may be slightly lower.",
+    "val": "Validation images are not used for training, but they choose the best epoch: accuracy on new images may be slightly lower.",
     "train": "The model was trained on these images: accuracy on new images is lower.",
 }
 
@@ -139,16 +140,16 @@ def _describe_choice(run: RunFacts, evaluated: EvaluationFacts) -> str:
 
 def _describe_run(run: RunFacts, info: DataInfo) -> list[tuple[str, str]]:
     summary = run.summary
-    counts = f"{info.train_count:,} training and {info.test_count:,} test images"
+    counts = f"{info.train_count:,} training and {counted(info.test_count, 'test image')}"
     colour = "grey" if info.channels == 1 else "colour"
     size = f"{info.image_size}×{info.image_size} pixels, {colour}"
     speed, parameters = summary.get("images_per_second"), summary.get("parameters")
     is_changed = run.trained_on != info.fingerprint
     facts = [
-        ("Data set", f"{info.name}: {counts} in {len(info.classes):,} classes, {size}"),
+        ("Data set", f"{info.name}: {counts} in {counted(len(info.classes), 'class', 'classes')}, {size}"),
         ("Data version", info.fingerprint + (f"; changed since training, which used {run.trained_on}" if is_changed else "")),
         ("Architecture", find_family(run.config.model).title + (f", {parameters:,} parameters" if parameters else "")),
-        ("Trained", f"{_date(run.created)}, {summary.get('epochs', 0)} epochs, {run.status}"),
+        ("Trained", f"{_date(run.created)}, {counted(summary.get('epochs', 0), 'epoch')}, {run.status}"),
         ("Hardware", summary.get("device") or "–"),
         ("Training time", f"{summary.get('train_seconds', 0):,.1f} s" + (f", {speed:,.0f} images/s" if speed else "")),
     ]

@@ -47,7 +47,7 @@ def describe_settings(config: TrainConfig, changes: Sequence[Changed]) -> dict[s
     shown = [name for name in chosen if has_effect(name, chosen)]
     different = [name for name in shown if chosen[name] != usual[name]]
     return {
-        "lead": f"{len(different)} of {len(shown)} settings differ from the defaults of this data set, model and optimizer.",
+        "lead": f"Settings that differ from the defaults of this data set, model and optimizer: {len(different)} of {len(shown)}.",
         "changed_rows": [(*_row(name, chosen[name]), value_in_words(usual[name])) for name in different],
         "changes_in_training": [_describe_change(change) for change in changes],
         "all_rows": [_row(name, chosen[name]) for name in shown],

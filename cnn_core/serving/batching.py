@@ -52,7 +52,7 @@ class Batcher:
         try:
             pixels = np.stack([image for image, _ in batch])
             rows = await loop.run_in_executor(self._thread, self._classifier.probabilities, pixels)
-        except Exception as error:  # the callers get it; the next batch is tried all the same
+        except Exception as error:  # raised in the callers; the next batch is still classified
             for _, result in batch:
                 if not result.done():
                     result.set_exception(error)

@@ -37,7 +37,7 @@ from cnn_core.serving.messages import (
 DECODERS = 2  # threads
 DEFAULT_TOP = 5  # ranked classes in a response
 ROUTES = {"/": "GET", "/health": "GET", "/card": "GET", "/predict": "POST"}
-# Headers that a page in a browser sends. A page of another site may send a body without a type without asking first (CORS).
+# Headers that a browser sends. A page of another site can send a body without a type without a CORS preflight request.
 BROWSER_HEADERS = (b"origin", b"sec-fetch-site")
 
 
@@ -79,20 +79,22 @@ class Endpoint:
             await refuse(scope, receive, send, refusal, is_read=is_read or not _has_body(scope))
         except Exception:  # a bug: the details go to the terminal
             logging.getLogger("cnn_studio").exception("A request failed")
-            sentence = "CNN Studio has an internal error. The details are in its terminal."
-            await refuse(scope, receive, send, Refusal(500, sentence), is_read=is_read or not _has_body(scope))
+            text = "CNN Studio has an internal error. Its terminal shows the details."
+            await refuse(scope, receive, send, Refusal(500, text), is_read=is_read or not _has_body(scope))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or raise Refusal or ClientDisconnected before anything is sent."""
         path, method = scope["path"], "GET" if scope["method"] == "HEAD" else scope["method"]
         if self._is_local and not _is_own_name(header(scope, b"host")):
-            raise Refusal(421, "Only requests to localhost or 127.0.0.1 are answered.")
+            raise Refusal(421, "This server answers only requests to localhost or 127.0.0.1. Use one of these names.")
         if path not in ROUTES:
             raise Refusal(404, f"There is no such address. Use one of {', '.join(ROUTES)}.")
         if method != ROUTES[path]:
-            raise Refusal(405, f"{path} needs the method {ROUTES[path]}.", ((b"allow", ROUTES[path].encode()),))
+            raise Refusal(
+                405, f"{path} needs the method {ROUTES[path]}. Send the request with it.", ((b"allow", ROUTES[path].encode()),)
+            )
         if method == "GET" and _has_body(scope):
-            raise Refusal(400, f"{path} takes no body.")
+            raise Refusal(400, f"{path} takes no body. Send the image to /predict.")
         if path == "/predict":
             await answer_json(send, await self._predict(scope, receive))
         elif path == "/":
@@ -166,7 +168,7 @@ def _top(scope: Scope) -> int:
 
 
 def _check_type(kind: str, is_page: bool) -> None:
-    """Refuse bodies that are declared neither as an image nor as bytes: a page of another site can send neither without asking first (CORS)."""
+    """Refuse bodies that are declared neither as an image nor as bytes: a page of another site can send neither without a CORS preflight request."""
     kind = kind.partition(";")[0].strip().lower()
     is_known = kind.startswith("image/") or kind == "application/octet-stream"
     if not is_known and (kind or is_page):

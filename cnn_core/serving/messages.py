@@ -18,15 +18,15 @@ DRAIN_SECONDS, DRAIN_BYTES = 2.0, 2**26
 
 
 class Refusal(Exception):
-    """A request that cannot be answered. status: the HTTP status; sentence: the message; headers: additional headers of the response."""
+    """A request that cannot be answered. status: the HTTP status; message: what happened and what to do; headers: additional headers of the response."""
 
-    def __init__(self, status: int, sentence: str, headers: Headers = ()) -> None:
-        super().__init__(sentence)
+    def __init__(self, status: int, message: str, headers: Headers = ()) -> None:
+        super().__init__(message)
         self.status, self.headers = status, headers
 
 
 class ClientDisconnected(Exception):
-    """The client left before it had sent everything."""
+    """The client disconnected before it had sent the whole body."""
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -42,7 +42,7 @@ def check_announced(scope: Scope, most_bytes: int) -> None:
 
 
 async def read_body(receive: Receive, most_bytes: int, seconds: float) -> bytes:
-    """Return the whole body. Raises Refusal if it is larger or takes longer, ClientDisconnected if the client leaves."""
+    """Return the whole body. Raises Refusal if it is larger or takes longer, ClientDisconnected if the client disconnects."""
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
@@ -62,11 +62,13 @@ async def read_body(receive: Receive, most_bytes: int, seconds: float) -> bytes:
 
 
 async def answer_json(send: Send, content: Any, status: int = 200, headers: Headers = ()) -> None:
+    """Send a response with `content` as JSON."""
     await _start(send, status, b"application/json", body := json.dumps(content).encode(), headers)
     await send({"type": "http.response.body", "body": body})
 
 
 async def answer_text(send: Send, text: str) -> None:
+    """Send a response with plain text."""
     await _start(send, 200, b"text/plain; charset=utf-8", body := text.encode(), ())
     await send({"type": "http.response.body", "body": body})
 
@@ -95,7 +97,7 @@ async def _start(send: Send, status: int, kind: bytes, body: bytes, headers: Hea
 
 
 async def _drain(receive: Receive) -> None:
-    """Read on for a moment and discard it."""
+    """Read and discard the rest of the body for a short time."""
     left = DRAIN_BYTES
     try:
         async with asyncio.timeout(DRAIN_SECONDS):

@@ -22,7 +22,7 @@ LAST_SECONDS = 30  # for requests in progress at shutdown
 
 
 class Connection(H11Protocol):
-    """A connection that is closed when the head of a request does not arrive in time; uvicorn itself waits for ever."""
+    """A connection that is closed when the head of a request does not arrive in time; uvicorn itself has no such limit."""
 
     _closing: asyncio.TimerHandle | None = None
 
@@ -56,13 +56,13 @@ def open_socket(host: str, port: int) -> socket.socket:
     """Return a bound socket; port 0 takes a free port. Raises StudioError if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StudioError(f"The address {host}:{port} cannot be used ({reason}). Choose another port with --port.") from None
-    return found
+    return listener
 
 
 def serve(endpoint: Endpoint, listener: socket.socket, ready: Callable[[], object]) -> None:

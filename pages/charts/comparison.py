@@ -28,7 +28,7 @@ def changes_chart(changes: "ClassChanges", classes: tuple[str, ...]) -> go.Figur
     """Draw a point with its interval for each class, in percentage points of accuracy, B minus A."""
     order = largest_changes(changes)
     figure = go.Figure()
-    for is_evident, name, (colour, symbol) in ((True, "evidence", EVIDENT), (False, "no evidence", NOT_EVIDENT)):
+    for is_evident, name, (colour, symbol) in ((True, "significant", EVIDENT), (False, "not significant", NOT_EVIDENT)):
         labels = order[changes.is_evident[order] == is_evident]
         if len(labels):
             figure.add_scatter(**_points(changes, classes, labels), name=name, marker=_marker(colour, symbol))

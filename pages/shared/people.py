@@ -19,6 +19,7 @@ from pages.shared.identity import is_sign_in_on
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
+OWNED_BY_NOBODY = "Only a teacher can change this."
 OWNED_BY_OTHER = "This belongs to {owner}. You can view and use it, but not change it."
 ONLY_TEACHERS = (
     "Only teachers may use files of the server by their path. Choose a data set by its name, or import your own images."
@@ -53,7 +54,7 @@ def is_teacher() -> bool:
 
 def show_owner(owner: str) -> None:
     """Show the owner in place of the controls that only the owner may use."""
-    st.caption(OWNED_BY_OTHER.format(owner=plain(owner)) if owner else "Only a teacher can change this.")
+    st.caption(OWNED_BY_OTHER.format(owner=plain(owner)) if owner else OWNED_BY_NOBODY)
 
 
 def may_read_paths() -> bool:

@@ -1,4 +1,4 @@
-"""Browser tests drive a real Chromium against a dashboard server of their own, as a person would."""
+"""Fixtures of the browser tests, which use the dashboard in a real Chromium, as a person would."""
 
 import os
 import shutil
@@ -24,23 +24,24 @@ FLAGS = [
 ]
 OWN_HOSTS = {"127.0.0.1", "localhost"}
 LOCAL_SCHEMES = {"data", "blob", "about"}
-PATIENCE = 30_000  # milliseconds to wait for anything; the machine may be busy
+TIMEOUT = 30_000  # milliseconds to wait for anything; the machine may be busy
 
 
 def find_chromium() -> str:
+    """Return the path of Chromium or Chrome. Fails the test where there is none."""
     names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if not found:
+    path = next((path for name in names if name and (path := shutil.which(name))), None)
+    if not path:
         pytest.fail(
-            "The browser tests need a Chromium and there is none. `sh tests/browser/install_chromium.sh` installs it where it can "
-            "and says what to install where it cannot; CHROMIUM may name its program."
+            "The browser tests need Chromium, which was not found. Run `sh tests/browser/install_chromium.sh` to install it, "
+            "or set CHROMIUM to the path of its program."
         )
-    return found
+    return path
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The dashboard, with one finished run (0001-digits) in its home; at the end it has to go when told to."""
+    """Return a dashboard with one finished run, 0001-digits. At the end of the session it must stop on SIGTERM without a traceback."""
     server = Server(copy_trained_home(tmp_path_factory.mktemp("studio")))
     yield server
     store = Store(Home(server.home))
@@ -53,12 +54,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def store(server: Server) -> Store:
-    """The server's run store, as a second process sees it."""
+    """Return the server's run store, opened in the process of the tests."""
     return Store(Home(server.home))
 
 
-class Watched:
-    """What tabs asked for and complained about."""
+class Traffic:
+    """The addresses that tabs requested, and their JavaScript errors."""
 
     def __init__(self) -> None:
         self.urls: list[str] = []
@@ -72,46 +73,46 @@ class Watched:
 
     @property
     def foreign(self) -> list[str]:
-        """Requests to anything but this machine."""
+        """Return the requests to other hosts than this machine."""
         parts = [(url, urlsplit(url)) for url in self.urls]
         return [url for url, part in parts if part.scheme not in LOCAL_SCHEMES and part.hostname not in OWN_HOSTS]
 
 
 @pytest.fixture(scope="session")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A browser profile, in which Streamlit's scripts stay compiled from one tab to the next."""
+    """Return the folder of a browser profile, in which Streamlit's compiled scripts are cached between tabs."""
     return tmp_path_factory.mktemp("profile")
 
 
-# Of a module, not of the session: as long as it lives, Playwright runs an event loop in this thread, and asyncio.run cannot.
+# Scope "module": while it is open, Playwright runs an event loop in this thread, so that asyncio.run would fail.
 @pytest.fixture(scope="module")
 def chromium(profile: Path) -> Iterator[BrowserContext]:
     path = find_chromium()
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             profile, executable_path=path, args=FLAGS, viewport={"width": 1280, "height": 900}
         )
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         yield context
         context.close()
 
 
 @pytest.fixture
-def watched(chromium: BrowserContext) -> Iterator[Watched]:
-    """What the test's tabs ask for: none may ask another host, or raise an error, by the end of the test."""
-    watched = Watched()
-    chromium.on("request", watched.note_request)
-    chromium.on("weberror", watched.note_error)
-    yield watched
-    chromium.remove_listener("request", watched.note_request)
-    chromium.remove_listener("weberror", watched.note_error)
-    assert watched.foreign == []
-    assert watched.errors == []
+def traffic(chromium: BrowserContext) -> Iterator[Traffic]:
+    """Return the traffic of the test's tabs. At the end, no tab may have requested another host or raised an error."""
+    traffic = Traffic()
+    chromium.on("request", traffic.note_request)
+    chromium.on("weberror", traffic.note_error)
+    yield traffic
+    chromium.remove_listener("request", traffic.note_request)
+    chromium.remove_listener("weberror", traffic.note_error)
+    assert traffic.foreign == []
+    assert traffic.errors == []
 
 
 @pytest.fixture
-def open_tab(chromium: BrowserContext, watched: Watched) -> Iterator[Callable[[], Page]]:
+def open_tab(chromium: BrowserContext, traffic: Traffic) -> Iterator[Callable[[], Page]]:
     tabs: list[Page] = []
 
     def open_() -> Page:

@@ -1,4 +1,4 @@
-"""Steps that many browser tests take: opening a page, filling the form, reading a chart's own data, drawing."""
+"""Steps that browser tests share: open a page, fill the form, read the data of a chart, draw."""
 
 import json
 import math
@@ -20,14 +20,14 @@ DONE = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
 def visit(page: Page, server: Server, name: str, query: str = "") -> None:
-    """Open a page by its address and wait until it is there."""
+    """Open a page by its address and wait until it is complete."""
     page.goto(f"{server.url}/{'' if name == 'start' else name}{query}")
     page.locator("h1").first.wait_for()
     page.wait_for_selector(DONE)
 
 
 def assert_sound(page: Page) -> None:
-    """No page ever shows an exception or a traceback."""
+    """Assert that the page shows no exception, traceback or internal error."""
     expect(page.locator("[data-testid=stException]")).to_have_count(0)
     shown = page.locator("body").inner_text()
     assert "Traceback" not in shown
@@ -35,12 +35,12 @@ def assert_sound(page: Page) -> None:
 
 
 def go_to_tab(page: Page, group: str) -> None:
-    """Open one of the form's tabs."""
+    """Open a tab of the form."""
     page.get_by_role("tab", name=group, exact=True).click()
 
 
 def number_field(page: Page, title: str) -> Locator:
-    """The number field whose label is the title, with a unit where it has one."""
+    """Return the number field whose label is `title`, with or without a unit."""
     return page.get_by_role("spinbutton", name=re.compile(rf"^{re.escape(title)}( \(|$)"))
 
 
@@ -52,20 +52,33 @@ def fill(page: Page, title: str, value: object) -> None:
 
 
 def pick(page: Page, title: str, choice: str) -> None:
-    """Choose from the box called `title`."""
+    """Choose an option in the box with the label `title`."""
     page.get_by_role("combobox", name=re.compile(rf"{re.escape(title)}( \(|$)")).click()
     page.get_by_role("option", name=choice, exact=True).click()
     settle(page)
 
 
 def settle(page: Page) -> None:
-    """Wait until the page has been run again after a change; it begins within a moment."""
+    """Wait until the rerun after a change has ended. It begins within 150 ms."""
     page.wait_for_timeout(150)
     page.wait_for_selector(DONE)
 
 
+def await_reruns(page: Page, count: int) -> None:
+    """Wait until the page, or a fragment of it, has been rerun `count` more times."""
+    page.evaluate(
+        """() => {
+            const app = document.querySelector("[data-testid=stApp]");
+            window.reruns = 0;
+            new MutationObserver(() => { window.reruns += app.dataset.testScriptState === "notRunning"; })
+                .observe(app, { attributeFilter: ["data-test-script-state"] });
+        }"""
+    )
+    page.wait_for_function("count => window.reruns >= count", arg=count)
+
+
 def points(page: Page) -> list[int]:
-    """The x values of the loss of each step, from the chart's own data."""
+    """Return the x values of the step losses, from the data of the chart."""
     return page.evaluate(f"Array.from({LOSS}.data?.[0].x ?? [])")
 
 
@@ -75,8 +88,13 @@ def await_points(page: Page, count: int) -> None:
 
 
 def await_drawn(page: Page, step: int) -> None:
-    """Wait until the loss chart's curve reaches `step`."""
+    """Wait until the curve of the loss chart ends at `step`."""
     page.wait_for_function(f"step => {LOSS}?.data?.[0].x.at(-1) === step", arg=step)
+
+
+def page_link(page: Page, name: str) -> Locator:
+    """Return the link to another page in the main area, which is not the navigation."""
+    return page.locator(f"[data-testid=stMain] [data-testid=stPageLink-NavLink][href*='{name}']")
 
 
 def figure(page: Page, name: str) -> str:
@@ -84,12 +102,12 @@ def figure(page: Page, name: str) -> str:
 
 
 def arc(centre: tuple[float, float], radii: tuple[float, float], begin: float, end: float, steps: int = 20) -> Stroke:
-    """Part of an ellipse, as shares of the canvas; from one angle to the other in degrees, clockwise from the top."""
+    """Return an arc of an ellipse in fractions of the canvas, between two angles in degrees, clockwise from the top."""
     angles = [math.radians(begin + (end - begin) * step / steps) for step in range(steps + 1)]
     return [(centre[0] + radii[0] * math.sin(angle), centre[1] - radii[1] * math.cos(angle)) for angle in angles]
 
 
-# Strokes as shares of the canvas. The digits set's writers put a bar through their sevens.
+# Strokes in fractions of the canvas. The sevens of the digits data set have a bar.
 DIGITS = {
     "0": [arc((0.5, 0.5), (0.22, 0.36), 0, 360)],
     "1": [[(0.3, 0.36), (0.52, 0.14), (0.52, 0.86)]],
@@ -104,12 +122,12 @@ DIGITS = {
 }
 
 
-def canvas_points(page: Page, shares: Stroke) -> Stroke:
-    """Shares of the drawing area as points of the window."""
+def canvas_points(page: Page, fractions: Stroke) -> Stroke:
+    """Convert fractions of the drawing area to points of the window."""
     canvas = page.locator(".draw-paper")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
-    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in shares]
+    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in fractions]
 
 
 def draw_with_mouse(page: Page, strokes: list[Stroke]) -> None:
@@ -122,8 +140,8 @@ def draw_with_mouse(page: Page, strokes: list[Stroke]) -> None:
         page.mouse.up()
 
 
-def await_answered(page: Page) -> None:
-    """Wait until the page has answered what is on the canvas now."""
+def await_classified(page: Page) -> None:
+    """Wait until the page shows the prediction for the current drawing."""
     page.wait_for_function(
         """() => {
             const [paper, mark] = [".draw-paper", ".draw-answered"].map((name) => document.querySelector(name));
@@ -133,12 +151,12 @@ def await_answered(page: Page) -> None:
 
 
 def draw_with_finger(page: Page, strokes: list[Stroke]) -> None:
-    """Real touch events, from the browser's own input queue."""
+    """Draw with touch events from the input queue of the browser."""
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
 
-    def touch(kind: str, *places: tuple[float, float]) -> None:
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": 1} for x, y in places]})
+    def touch(kind: str, *positions: tuple[float, float]) -> None:
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": 1} for x, y in positions]})
 
     for stroke in strokes:
         first, *others = canvas_points(page, stroke)
@@ -149,11 +167,11 @@ def draw_with_finger(page: Page, strokes: list[Stroke]) -> None:
     session.detach()
 
 
-def use_module(page: Page, module: str, expression: str, *given: object) -> Any:
-    """What a JavaScript expression gives, in which `module` is one of the components' modules ("shared/curves") and `given` these values."""
+def use_module(page: Page, module: str, expression: str, *values: object) -> Any:
+    """Return the value of a JavaScript expression, in which `module` is a module of the components ("shared/curves") and `given` holds the values."""
     source = bundle(FOLDER / f"{module}.js")
     script = f"""async ([source, values]) => {{
         const module = await import(URL.createObjectURL(new Blob([source], {{type: "text/javascript"}}))), given = JSON.parse(values);
         return JSON.stringify({expression} ?? null);
     }}"""
-    return json.loads(page.evaluate(script, [source, json.dumps(given)]))
+    return json.loads(page.evaluate(script, [source, json.dumps(values)]))

@@ -1,4 +1,4 @@
-"""The configure page in a browser: it is there before torch is, follows what is chosen, and can be worked without a mouse."""
+"""The configure page in a browser: it is painted before torch is loaded, fits a phone and works without a mouse."""
 
 import json
 
@@ -10,63 +10,63 @@ from tests.browser.pilot import assert_sound, fill, go_to_tab, number_field, pic
 from tests.pages.studio_harness import Server
 
 FIGURE = "[data-testid=stMetricValue]"
-NAMELESS = """() => [...document.querySelectorAll("[data-testid=stMain] :is(input, button, textarea, select, [role=tab])")]
+UNNAMED_CONTROLS = """() => [...document.querySelectorAll("[data-testid=stMain] :is(input, button, textarea, select, [role=tab])")]
     .filter((e) => e.checkVisibility() && e.type !== "file")
     .filter((e) => !(e.getAttribute("aria-label") || e.innerText || e.title || e.labels?.[0]?.innerText))
     .map((e) => e.outerHTML.slice(0, 200))"""
 
 
 TRIES = 4
-WRITE_DOWN = """
-window.seen = [];
+RECORD = """
+window.records = [];
 new MutationObserver(() => {
   const figure = document.querySelector("[data-testid=stMetricValue]");
   const start = [...document.querySelectorAll("button")].find((button) => button.textContent.includes("Start training"));
-  if (figure) window.seen.push([figure.textContent.trim(), start ? start.getBoundingClientRect().top : null]);
+  if (figure) window.records.push([figure.textContent.trim(), start ? start.getBoundingClientRect().top : null]);
 }).observe(document, { childList: true, subtree: true, characterData: true });
-"""  # what the first figure said and where the button was, at every change of the page
+"""  # the text of the first figure and the position of the button, at every change of the page
 
 
 def test_the_form_is_painted_before_the_costs_are_known_and_does_not_move_when_they_arrive(open_tab, tmp_path):
-    # A busy machine may give the browser everything at once; it will not do so every time.
+    # On a busy machine the browser may get everything at once, but not every time.
     for number in range(TRIES):
         server = Server(tmp_path / str(number))
         try:
             assert not server.has_loaded("libtorch")
             page = open_tab()
-            page.add_init_script(WRITE_DOWN)
+            page.add_init_script(RECORD)
             page.goto(f"{server.url}/configure")
             expect(number_field(page, "Epochs")).to_have_value("25")
             expect(page.locator(FIGURE).first).to_have_text("505,578")
-            seen = page.evaluate("window.seen")
-            now = page.get_by_role("button", name="Start training").bounding_box()["y"]
-            # A slow browser may be given the figure together with the button; else the button was where it is.
-            assert [top for text, top in seen if text == "…" and top is not None][-1:] in ([], [now])
+            records = page.evaluate("window.records")
+            final = page.get_by_role("button", name="Start training").bounding_box()["y"]
+            # In a slow browser the figure may appear together with the button; otherwise the button must not have moved.
+            assert [top for text, top in records if text == "…" and top is not None][-1:] in ([], [final])
             assert_sound(page)
             server.stop()
         finally:
             server.process.kill()
-        if seen[0][0] == "…":
+        if records[0][0] == "…":
             return
-    raise AssertionError(f"the form waited for the costs {TRIES} times")
+    raise AssertionError(f"the form was painted only after the costs in {TRIES} of {TRIES} tries")
 
 
-def test_a_learning_rate_is_found_with_its_progress_shown_and_taken_with_the_keyboard(page, server):
+def test_the_learning_rate_finder_shows_progress_and_its_result_is_applied_by_keyboard(page, server):
     visit(page, server, "configure")
     page.get_by_role("button", name="Find a learning rate").click()
     expect(page.get_by_text("Trying learning rates")).to_be_visible()
     use = page.get_by_role("button", name="Use ")
     use.wait_for()
-    found = use.inner_text().split()[-1]
+    suggested = use.inner_text().split()[-1]
     page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
-    assert f"suggested: {found}" in page.locator("[data-testid=stPlotlyChart]:visible").text_content()
+    assert f"suggested: {suggested}" in page.locator("[data-testid=stPlotlyChart]:visible").text_content()
     use.focus()
     page.keyboard.press("Enter")
-    expect(number_field(page, "Learning rate")).to_have_value(found)
+    expect(number_field(page, "Learning rate")).to_have_value(suggested)
     assert_sound(page)
 
 
-def test_settings_saved_as_a_file_come_back_from_it(page, server, tmp_path):
+def test_settings_are_saved_to_a_file_and_loaded_from_it(page, server, tmp_path):
     visit(page, server, "configure")
     pick(page, "Optimizer", "muon")
     fill(page, "Epochs", 7)
@@ -89,7 +89,7 @@ def test_settings_saved_as_a_file_come_back_from_it(page, server, tmp_path):
     assert_sound(page)
 
 
-def test_every_tab_fits_a_phone_is_reached_by_the_keyboard_and_every_control_says_what_it_is(page, server):
+def test_every_tab_fits_a_phone_works_by_keyboard_and_names_its_controls(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, server, "configure")
     first, below = (page.get_by_role("button", name=name).bounding_box() for name in ("Start training", "Save settings"))
@@ -102,7 +102,7 @@ def test_every_tab_fits_a_phone_is_reached_by_the_keyboard_and_every_control_say
             page.keyboard.press("Enter")
         expect(page.get_by_role("tab", name=group, exact=True)).to_have_attribute("aria-selected", "true")
         assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
-        assert page.evaluate(NAMELESS) == []
+        assert page.evaluate(UNNAMED_CONTROLS) == []
     go_to_tab(page, "Augmentation")
     page.get_by_role("button", name="Show the first batch").click()
     page.locator(".shots img").first.wait_for()

@@ -1,4 +1,4 @@
-"""A convolution in a browser: the sum that is written out at the pixel under the pointer is the network's own."""
+"""The Convolution view in a browser: the sum at the pixel under the pointer equals the output of the model."""
 
 import re
 
@@ -18,20 +18,20 @@ RUN = "0001-digits"
 
 @pytest.fixture
 def outputs(store):
-    """Of the view's first image: what each convolution of the network gives, (channels, H, W)."""
+    """Return the output (channels, H, W) of each convolution of the model for the first image of the view."""
     config = store.run(RUN).config
     images = finish(load_split(open_source(config.data, store.home), config, "test"))
     pixels = images[int((images.labels == 0).nonzero()[0][0])]
-    classifier, found = Classifier(store.home.run_folder(RUN)), []
+    classifier, convolutions = Classifier(store.home.run_folder(RUN)), []
     for layer in classifier.model.modules():
         if isinstance(layer, torch.nn.Conv2d):
-            layer.register_forward_hook(lambda layer, inputs, outputs: found.append(outputs[0].detach().clone()))
+            layer.register_forward_hook(lambda layer, inputs, outputs: convolutions.append(outputs[0].detach().clone()))
     classifier.model(to_model_input(pixels, classifier.card))
-    return [maps.numpy() for maps in found]
+    return [maps.numpy() for maps in convolutions]
 
 
-def written(page):
-    """The pixel whose arithmetic is shown, the result as it stands in the last line, and that line."""
+def shown_sum(page):
+    """Return the pixel whose arithmetic is shown, the result in the last line, and that line."""
     place = tuple(int(page.locator(".conv").get_attribute(f"data-{name}")) for name in ("row", "column"))
     text = page.locator(".conv-result").inner_text().replace("−", "-")
     return place, float(text.rpartition("= ")[2]), text
@@ -50,13 +50,13 @@ def await_step(page, step, channel=None):
         expect(page.locator(".conv-channel")).to_have_value(str(channel))
 
 
-def test_the_sum_at_a_pixel_is_the_networks_own(page, server, outputs):
+def test_the_sum_at_a_pixel_equals_the_output_of_the_model(page, server, outputs):
     visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     channel = int(page.locator(".conv-channel").input_value())
     for row, column in ((0, 0), (10, 17), (31, 31)):  # corners have padding in their windows
         hover(page, row, column, 32)
-        place, total, text = written(page)
+        place, total, text = shown_sum(page)
         assert place == (row, column) and "bias" in text
         assert total == pytest.approx(outputs[0][channel, row, column], abs=1e-4)
     expect(page.locator(".conv-outside")).to_have_count(5)
@@ -66,14 +66,14 @@ def test_the_sum_at_a_pixel_is_the_networks_own(page, server, outputs):
     page.locator(".conv-channel").press("Enter")
     await_step(page, 1, 7)
     hover(page, 10, 17, 32)
-    assert written(page)[1] == pytest.approx(outputs[0][7, 10, 17], abs=1e-4)
+    assert shown_sum(page)[1] == pytest.approx(outputs[0][7, 10, 17], abs=1e-4)
     after = page.locator(".conv-after").inner_text()
     assert "max pooling" in after and "ReLU: max(0, " in after
     pooled = max(0, outputs[0][7, 10:12, 16:18].max())
     assert float(after.rpartition("= ")[2].rstrip(".").replace("−", "-")) == pytest.approx(pooled, abs=1e-4)
 
 
-def test_a_step_is_chosen_and_a_pixel_moved_from_the_keyboard(page, server, outputs):
+def test_a_step_and_a_pixel_are_chosen_by_keyboard(page, server, outputs):
     visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     page.locator(".conv-strip [aria-current=true]").focus()
@@ -83,9 +83,9 @@ def test_a_step_is_chosen_and_a_pixel_moved_from_the_keyboard(page, server, outp
     await_step(page, 4)
     channel = int(page.locator(".conv-channel").input_value())
     page.locator(".conv-to .conv-map").focus()
-    row, column = written(page)[0]
+    row, column = shown_sum(page)[0]
     page.keyboard.press("ArrowDown" if row < 15 else "ArrowUp")
-    place, total, text = written(page)
+    place, total, text = shown_sum(page)
     assert place == (row + (1 if row < 15 else -1), column) and "32 input channels" in text
     assert total == pytest.approx(outputs[1][(channel, *place)], abs=1e-4)
     expect(page.locator(".conv [aria-live]")).to_contain_text(re.compile(rf"\b{place[0]}\b.*\b{place[1]}\b"))
@@ -96,11 +96,11 @@ def test_a_step_is_chosen_and_a_pixel_moved_from_the_keyboard(page, server, outp
     assert "channel 5" in caption and "features.0.2" in caption
     assert "channel 5" in page.locator(".conv-sum p").nth(1).inner_text()
     page.locator(".conv-strongest").click()
-    assert own.input_value() != "" and written(page)[1] == total
+    assert own.input_value() != "" and shown_sum(page)[1] == total
     assert_sound(page)
 
 
-def test_the_window_slides_by_itself_and_it_fits_a_phone(page, server):
+def test_the_window_slides_automatically_and_the_view_fits_a_phone(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
@@ -109,9 +109,9 @@ def test_the_window_slides_by_itself_and_it_fits_a_phone(page, server):
         "document.querySelector('.conv').dataset.row == '0' && document.querySelector('.conv').dataset.column > 2"
     )
     page.locator(".conv-play[aria-pressed=true]").click()
-    place = written(page)[0]
+    place = shown_sum(page)[0]
     page.wait_for_timeout(250)
-    assert written(page)[0] == place
+    assert shown_sum(page)[0] == place
     page.locator(".conv-strip [data-kind=softmax]").click()
     expect(page.locator(".conv-title")).to_contain_text("oftmax")
     expect(page.locator(".conv-sum p").first).to_contain_text("0: ")
@@ -119,29 +119,29 @@ def test_the_window_slides_by_itself_and_it_fits_a_phone(page, server):
     assert_sound(page)
 
 
-def test_a_layer_of_plain_numbers_has_inputs_and_units(page, server):
+def test_a_linear_layer_has_inputs_and_units(page, server):
     visit(page, server, "learn", f"?run={RUN}&view=Convolution")
     await_step(page, 1)
     page.locator(".conv-strip button", has_text="classifier.4").click()
     expect(page.locator(".conv-title")).to_have_text(re.compile("192 numbers → 96 numbers · classifier.4$"))
     expect(page.locator(".conv-to figcaption")).to_contain_text(re.compile("unit [0-9]+: "))
     expect(page.locator(".conv-in span")).to_have_text("Input")
-    assert "192 inputs " in written(page)[2] and " bias = " in written(page)[2]
+    assert "192 inputs " in shown_sum(page)[2] and " bias = " in shown_sum(page)[2]
     group = page.locator("[data-testid=stButtonGroup]", has_text="Camera").bounding_box()
     last = page.get_by_role("radio", name="Camera").or_(page.get_by_role("button", name="Camera")).bounding_box()
-    assert last["x"] + last["width"] <= group["x"] + group["width"] + 1, "all ways to an image are seen whole"
+    assert last["x"] + last["width"] <= group["x"] + group["width"] + 1, "all sources of an image are completely visible"
 
 
-def write(page, layer):
-    """The lines that are written of a layer, given as JavaScript."""
+def explanation_of(page, layer):
+    """Return the lines that explain a layer, which is an object in JavaScript."""
     return use_module(page, "convolution/sentences", f"module.writeStep({layer}, [0, 0], 0).lines")
 
 
-def test_where_there_is_no_bias_none_is_added_and_a_norm_is_explained(page):
+def test_no_bias_is_added_where_there_is_none_and_a_norm_is_explained(page):
     weighted = "{ hasKernels: true, inputs: [0], total: 1, inSize: [1, 1], contributions: () => [6], valuesIn: () => [[2]], kernel: () => [[3]], bias: 0 }"
     norm = "{ kind: 'norm', scale: [2], shift: [1], maps: [3], valueAt: (values) => values[0] }"
-    assert write(page, weighted) == ["The products 6.0000, no bias = 6.0000"]
-    assert write(page, weighted.replace("bias: 0", "bias: -1")) == ["The products 6.0000 − 1.000 bias = 5.0000"]
-    *explanation, result = write(page, norm)
+    assert explanation_of(page, weighted) == ["The products 6.0000, no bias = 6.0000"]
+    assert explanation_of(page, weighted.replace("bias: 0", "bias: -1")) == ["The products 6.0000 − 1.000 bias = 5.0000"]
+    *explanation, result = explanation_of(page, norm)
     assert len(explanation) == 1 and result == "2.000 · 3.000 + 1.000 = 7.0000"
-    assert write(page, norm.replace("norm", "factor")) == [result]
+    assert explanation_of(page, norm.replace("norm", "factor")) == [result]

@@ -1,4 +1,4 @@
-"""Importing images in a browser: a zip is dropped, imported in the background, viewed, corrected and offered for training."""
+"""Importing images in a browser: a zip is uploaded, imported in the background, corrected and offered for training."""
 
 import io
 import zipfile
@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from pages.views.data.jobs import IMPORT_IMAGES
 from pages.views.data.overview import CORRECTIONS, SKIPPED
 from tests.browser.pilot import DONE, assert_sound, visit
-from tests.helpers import write_pictures
+from tests.helpers import write_images
 
 
 def zipped(folder: Path) -> bytes:
@@ -20,8 +20,8 @@ def zipped(folder: Path) -> bytes:
     return out.getvalue()
 
 
-def test_a_zip_is_dropped_imported_corrected_and_offered_for_training(page, server, tmp_path):
-    content = zipped(write_pictures(tmp_path / "pictures"))
+def test_a_zip_is_imported_corrected_and_offered_for_training(page, server, tmp_path):
+    content = zipped(write_images(tmp_path / "pictures"))
     visit(page, server, "data")
     page.get_by_role("radio", name=IMPORT_IMAGES).click()
     page.wait_for_selector(DONE)
@@ -47,11 +47,11 @@ def test_a_zip_is_dropped_imported_corrected_and_offered_for_training(page, serv
     expect(page.get_by_role("combobox", name="Data set")).to_have_value("dropped")
     assert_sound(page)
     page.get_by_role("link", name="Data", exact=True).click()
-    expect(page.get_by_text("29 images", exact=True)).to_be_visible()  # the set that was last looked at
+    expect(page.get_by_text("29 images", exact=True)).to_be_visible()  # the data set that was shown last
 
 
-def test_a_zip_that_leads_out_of_itself_is_cleaned_and_says_so(page, server, tmp_path):
-    out = io.BytesIO(zipped(write_pictures(tmp_path / "pictures")))
+def test_a_zip_with_unsafe_paths_is_imported_without_them_and_reports_it(page, server, tmp_path):
+    out = io.BytesIO(zipped(write_images(tmp_path / "pictures")))
     with zipfile.ZipFile(out, "a") as archive:
         archive.writestr("../../evil.png", b"x")
     visit(page, server, "data")

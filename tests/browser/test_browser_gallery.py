@@ -1,6 +1,7 @@
 """The Gallery in a browser: digits drawn with mouse or finger, uploaded or pasted are classified."""
 
 import io
+import re
 
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -9,61 +10,61 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.digits import read_digits
 from cnn_core.execution.in_process import execute
 from pages.views.gallery.own_image import EMPTY_TEXT
-from tests.browser.pilot import DIGITS, assert_sound, await_answered, canvas_points, draw_with_finger, draw_with_mouse, visit
+from tests.browser.pilot import DIGITS, assert_sound, await_classified, canvas_points, draw_with_finger, draw_with_mouse, visit
 
 RUN = "?run=0001-digits"
 
 
-def answer(page: Page):
+def prediction(page: Page):
     return page.locator("[data-testid=stMetricValue]")
 
 
-def give(page: Page, name: str, content: bytes) -> None:
+def upload(page: Page, name: str, content: bytes) -> None:
     page.locator(".st-key-gallery-file [data-testid=stFileUploaderDropzoneInput]").set_input_files(
         {"name": name, "mimeType": "image/png", "buffer": content}
     )
 
 
-def is_white(page: Page, share: tuple[float, float]) -> bool:
-    """Whether there is ink at this place of the drawing."""
+def is_white(page: Page, place: tuple[float, float]) -> bool:
+    """Whether there is ink at this place, in fractions of the canvas."""
     return page.evaluate(
         """([x, y]) => {
             const canvas = document.querySelector(".draw-paper");
             return canvas.getContext("2d").getImageData(x * canvas.width, y * canvas.height, 1, 1).data[0] > 128;
         }""",
-        list(share),
+        list(place),
     )
 
 
-def said(page: Page) -> str:
-    await_answered(page)
-    return answer(page).inner_text()
+def predicted_class(page: Page) -> str:
+    await_classified(page)
+    return prediction(page).inner_text()
 
 
-def test_at_least_nine_of_the_ten_digits_drawn_with_the_mouse_are_read_right_and_those_drawn_with_a_finger(page, server):
+def test_digits_drawn_with_mouse_or_finger_are_classified_correctly(page, server):
     visit(page, server, "gallery", RUN)
     read = {}
     for digit, strokes in DIGITS.items():
         draw_with_mouse(page, strokes)
-        read[digit] = said(page)
+        read[digit] = predicted_class(page)
         page.get_by_role("button", name="Clear").click()
-        expect(answer(page)).to_have_count(0)
+        expect(prediction(page)).to_have_count(0)
     assert sum(digit == name for digit, name in read.items()) >= 9, read
     for digit in "025":
         draw_with_finger(page, DIGITS[digit])
-        assert said(page) == digit
+        assert predicted_class(page) == digit
         page.get_by_role("button", name="Clear").click()
-        expect(answer(page)).to_have_count(0)
+        expect(prediction(page)).to_have_count(0)
     assert_sound(page)
 
 
-def test_strokes_are_taken_back_and_brought_back_and_rubbed_out(page, server):
+def test_strokes_are_undone_redone_and_erased(page, server):
     visit(page, server, "gallery", RUN)
     draw_with_mouse(page, [*DIGITS["1"], [(0.1, 0.5), (0.9, 0.5)]])
     assert is_white(page, (0.8, 0.5))
     page.get_by_role("button", name="Undo").click()
     assert not is_white(page, (0.8, 0.5)) and is_white(page, (0.52, 0.7))
-    assert said(page) == "1"
+    assert predicted_class(page) == "1"
     page.get_by_role("button", name="Redo").click()
     assert is_white(page, (0.8, 0.5))
     page.locator(".draw-paper").focus()
@@ -74,35 +75,35 @@ def test_strokes_are_taken_back_and_brought_back_and_rubbed_out(page, server):
     page.get_by_role("button", name="Eraser").click()
     draw_with_mouse(page, [[(0.7, 0.5), (0.95, 0.5)], [(0.1, 0.5), (0.4, 0.5)]])
     assert not is_white(page, (0.8, 0.5)) and is_white(page, (0.52, 0.7))
-    assert said(page) == "1"
+    assert predicted_class(page) == "1"
     page.get_by_role("button", name="Clear").click()
     assert not is_white(page, (0.52, 0.7))
     expect(page.get_by_text(EMPTY_TEXT)).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     assert is_white(page, (0.52, 0.7))
-    expect(page.get_by_text("Model input: 32×32 grey")).to_be_visible()
+    expect(page.get_by_text(re.compile("32×32"))).to_be_visible()
     expect(page.locator("[data-testid=stPlotlyChart] .main-svg").first).to_be_visible()
     assert_sound(page)
 
 
-def test_the_answer_comes_while_the_pen_is_down(page, server):
+def test_the_prediction_appears_while_the_pen_is_down(page, server):
     visit(page, server, "gallery", RUN)
     first, *others = canvas_points(page, DIGITS["0"][0])
     page.mouse.move(*first)
     page.mouse.down()
     for point in others:
         page.mouse.move(*point)
-    expect(answer(page)).to_have_text("0")
+    expect(prediction(page)).to_have_text("0")
     assert page.evaluate("Number(document.querySelector('.draw-paper').dataset.turn)") >= 1
     page.mouse.up()
-    assert said(page) == "0"
+    assert predicted_class(page) == "0"
     assert_sound(page)
 
 
-def test_a_picture_pasted_anywhere_on_the_page_is_read_right(page, server, tmp_path):
+def test_an_image_pasted_anywhere_on_the_page_is_classified_correctly(page, server, tmp_path):
     images, labels = read_digits(tmp_path)["test"]
-    picture, out = images[labels == 0][0].squeeze(), io.BytesIO()
-    Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
+    zero, out = images[labels == 0][0].squeeze(), io.BytesIO()
+    Image.fromarray(zero).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
     visit(page, server, "gallery", RUN)
     page.locator(".paste").wait_for()
     page.evaluate(
@@ -113,19 +114,19 @@ def test_a_picture_pasted_anywhere_on_the_page_is_read_right(page, server, tmp_p
         }""",
         list(out.getvalue()),
     )
-    expect(page.get_by_alt_text("Uploaded image pasted 1 (image.png)")).to_be_visible()
-    expect(answer(page)).to_have_text("0")
+    expect(page.get_by_alt_text(re.compile(r"pasted 1 \(image\.png\)$"))).to_be_visible()
+    expect(prediction(page)).to_have_text("0")
     assert_sound(page)
 
 
-def test_a_digit_drawn_with_a_finger_on_a_phone_is_read_right_and_does_not_scroll_the_page(page, server):
+def test_a_digit_drawn_with_a_finger_on_a_phone_is_classified_correctly_and_does_not_scroll_the_page(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, server, "gallery", RUN)
     canvas_points(page, [(0, 0)])
     top = "document.querySelector('.draw-paper').getBoundingClientRect().top"
     before = page.evaluate(top)
     draw_with_finger(page, DIGITS["7"])
-    expect(answer(page)).to_have_text("7")
+    expect(prediction(page)).to_have_text("7")
     assert is_white(page, (0.5, 0.2))
     assert abs(page.evaluate(top) - before) < 2
     assert_sound(page)
@@ -134,7 +135,7 @@ def test_a_digit_drawn_with_a_finger_on_a_phone_is_read_right_and_does_not_scrol
 def test_a_drawing_is_still_there_after_a_visit_to_another_page(page, server):
     visit(page, server, "gallery", RUN)
     draw_with_mouse(page, DIGITS["7"])
-    expect(answer(page)).to_have_text("7")
+    expect(prediction(page)).to_have_text("7")
     page.get_by_role("link", name="Evaluate").first.click()
     page.get_by_role("heading", name="Evaluate").wait_for()
     page.get_by_role("link", name="Gallery").first.click()
@@ -145,20 +146,20 @@ def test_a_drawing_is_still_there_after_a_visit_to_another_page(page, server):
             return canvas.getContext("2d").getImageData(0.5 * canvas.width, 0.2 * canvas.height, 1, 1).data[0] > 128;
         }"""
     )
-    expect(answer(page)).to_have_text("7")
+    expect(prediction(page)).to_have_text("7")
     assert_sound(page)
 
 
-def test_an_uploaded_test_digit_is_read_right_and_a_file_that_is_no_picture_gets_a_sentence(page, server, tmp_path):
+def test_an_uploaded_digit_is_classified_correctly_and_a_file_that_is_no_image_is_refused(page, server, tmp_path):
     images, labels = read_digits(tmp_path)["test"]
-    picture, out = images[labels == 0][0].squeeze(), io.BytesIO()
-    Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
+    zero, out = images[labels == 0][0].squeeze(), io.BytesIO()
+    Image.fromarray(zero).resize((256, 256), Image.Resampling.BICUBIC).save(out, "PNG")
     visit(page, server, "gallery", RUN)
     page.get_by_role("radio", name="Upload").click()
-    give(page, "zero.png", out.getvalue())
-    expect(answer(page)).to_have_text("0")
-    expect(page.get_by_alt_text("Uploaded image zero.png")).to_be_visible()
-    give(page, "notes.png", b"these are no pixels")
+    upload(page, "zero.png", out.getvalue())
+    expect(prediction(page)).to_have_text("0")
+    expect(page.get_by_alt_text(re.compile(r"\bzero\.png$")).first).to_be_visible()
+    upload(page, "notes.png", b"these are no pixels")
     expect(page.locator("[data-testid=stAlert]").filter(has_text="“notes.png”")).to_be_visible()
     expect(page.get_by_alt_text("Model input of zero.png")).to_be_visible()
     assert_sound(page)
@@ -177,9 +178,9 @@ def test_class_names_that_look_like_markup_are_shown_letter_by_letter(page, serv
     page.get_by_role("radio", name="Upload").click()
     out = io.BytesIO()
     Image.new("RGB", (64, 64), (120, 40, 0)).save(out, "PNG")
-    give(page, "brown.png", out.getvalue())
-    answer(page).wait_for()
-    assert answer(page).inner_text() in names
+    upload(page, "brown.png", out.getvalue())
+    prediction(page).wait_for()
+    assert prediction(page).inner_text() in names
     labels = page.locator("[data-testid=stPlotlyChart] .ytick text")
     labels.first.wait_for()
     assert set(labels.all_text_contents()) == set(names)

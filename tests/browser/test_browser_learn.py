@@ -1,4 +1,4 @@
-"""An exercise in a real browser: the prediction, training with growing curves, and the result."""
+"""An exercise in a browser: the prediction, training with growing curves, and the result."""
 
 import re
 from dataclasses import astuple

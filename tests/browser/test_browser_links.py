@@ -1,4 +1,4 @@
-"""Links in a browser: from a field to its term, whatever one has for hands; and a form that its address brings back."""
+"""Links in a browser: from a field to its glossary term by mouse, keyboard and touch, and a form restored from its address."""
 
 import re
 
@@ -24,7 +24,7 @@ def assert_at_term(tab: Page) -> None:
     assert_sound(tab)
 
 
-def test_a_fields_question_mark_leads_to_its_term_with_the_mouse_and_with_the_keyboard(page, server):
+def test_the_help_of_a_field_leads_to_its_term_by_mouse_and_by_keyboard(page, server):
     visit(page, server, "configure")
     go_to_tab(page, "Regularisation")
     page.get_by_role("button", name="Help for Dropout").hover()
@@ -43,16 +43,16 @@ def test_a_fields_question_mark_leads_to_its_term_with_the_mouse_and_with_the_ke
     opened.value.close()
 
 
-def test_and_with_a_finger_on_a_phone(page, server):
+def test_the_help_of_a_field_leads_to_its_term_by_touch(page, server):
     page.set_viewport_size({"width": 390, "height": 844})
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
     visit(page, server, "configure")
     go_to_tab(page, "Regularisation")
 
-    def tap(place) -> None:
-        place.scroll_into_view_if_needed()
-        box = place.evaluate("element => element.getClientRects()[0].toJSON()")  # the first line of a link that goes over two
+    def tap(target) -> None:
+        target.scroll_into_view_if_needed()
+        box = target.evaluate("element => element.getClientRects()[0].toJSON()")  # the first line of a link on two lines
         at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "id": 1}
         session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
@@ -86,7 +86,7 @@ def assert_filled(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_form_comes_back_from_its_address_by_reload_by_a_copied_link_and_by_the_way_back(open_tab, server, width):
+def test_a_form_is_restored_from_its_address_by_reload_copied_link_and_back_button(open_tab, server, width):
     page = open_tab()
     page.set_viewport_size({"width": width, "height": 900})
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
@@ -116,17 +116,17 @@ def test_a_form_comes_back_from_its_address_by_reload_by_a_copied_link_and_by_th
     assert_sound(page)
 
 
-def test_what_was_changed_a_moment_before_start_is_what_starts(page, server, store):
+def test_a_change_made_just_before_start_is_in_the_run(page, server, store):
     visit(page, server, "configure", "?epochs=3&dropout=0.1")
     number_field(page, "Epochs").fill("1")
     page.get_by_role("button", name="Start training").click()
     expect(page).to_have_url(re.compile("/train.run="))
-    expect(page.get_by_text("Settings of this run")).to_be_visible()
+    expect(page.locator(".live")).to_be_visible()
     settle(page)
     run = store.runs()[0]
     assert (run.config.epochs, run.config.dropout) == (1, 0.1)
     page.locator(".live[data-status=finished]").wait_for()
-    settle(page)  # the page that shows it runs once more when its run has ended
+    settle(page)  # the page is rerun once when its run has ended
     page.go_back()
     expect(number_field(page, "Epochs")).to_have_value("1")
     store.requests.stop(run.id)

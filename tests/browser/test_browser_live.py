@@ -1,4 +1,4 @@
-"""The train page while a run goes on: the chart is fed and never rebuilt, survives what happens to it, and tells the truth."""
+"""The live panel of a running run in a browser: points are added to the same chart, which survives reruns, reloads and themes."""
 
 from itertools import pairwise
 
@@ -9,14 +9,14 @@ from playwright.sync_api import expect
 from cnn_core.events import Note, Paused, Progress
 from cnn_core.runs.curve import decimate
 from tests.browser.pilot import LOSS, assert_sound, await_drawn, await_points, figure, points, use_module, visit
-from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
+from tests.pages.manual_run import epoch, loss, started, steps, trained_here
 
 MARK = f"{LOSS}.theVeryNode = true"
 IS_MARKED = f"{LOSS}.theVeryNode === true"
 RANGES = f"[...{LOSS}.layout.xaxis.range, ...{LOSS}.layout.yaxis.range]"
 
 
-def test_points_epochs_and_the_best_epochs_star_appear_as_they_happen_without_a_rerun(page, server, store):
+def test_steps_epochs_and_the_star_of_the_best_epoch_appear_live_without_a_rerun(page, server, store):
     with trained_here(store) as run:
         store.log.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started(), steps(1, 4)])
         visit(page, server, "train", f"?run={run}")
@@ -60,7 +60,7 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
             store.log.append(run, [steps(last - 9, last)])
             await_points(page, last)
         page.locator("[data-testid=stExpander] summary").first.click()
-        page.keyboard.press("r")  # Streamlit's own key for "run the page again"
+        page.keyboard.press("r")  # Streamlit's key to rerun the page
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
         light = page.evaluate(f"{LOSS}.layout.font.color")
         page.emulate_media(color_scheme="dark")
@@ -72,7 +72,7 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
         assert points(page) == list(range(1, 111))
 
 
-def test_a_reloaded_tab_and_a_second_tab_show_the_same_run_going_on(page, open_tab, server, store):
+def test_a_reloaded_tab_and_a_second_tab_show_the_same_live_run(page, open_tab, server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(1000, 1), steps(1, 50)])
         visit(page, server, "train", f"?run={run}")
@@ -90,7 +90,7 @@ def test_a_reloaded_tab_and_a_second_tab_show_the_same_run_going_on(page, open_t
             assert f"run={run}" in tab.url
 
 
-def test_points_missed_while_the_connection_was_gone_arrive_when_it_is_back(page, server, store):
+def test_points_missed_while_offline_arrive_after_reconnection(page, server, store):
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
 
@@ -106,7 +106,7 @@ def test_points_missed_while_the_connection_was_gone_arrive_when_it_is_back(page
         connect(False)
         for last in range(30, 101, 10):
             store.log.append(run, [steps(last - 9, last)])
-        page.wait_for_timeout(1000)  # long enough for a connection that was not cut to bring them
+        page.wait_for_timeout(1000)  # in this time an open connection would bring them
         connect(True)
         store.log.append(run, [steps(101, 110)])
         await_points(page, 110)
@@ -114,7 +114,7 @@ def test_points_missed_while_the_connection_was_gone_arrive_when_it_is_back(page
         assert page.evaluate(IS_MARKED)
 
 
-def test_a_long_run_stays_a_bounded_number_of_points_with_its_envelope(page, server, store):
+def test_a_long_run_is_drawn_with_a_bounded_number_of_points_and_its_envelope(page, server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(5000, 1), steps(1, 1000)])
         visit(page, server, "train", f"?run={run}")
@@ -128,7 +128,7 @@ def test_a_long_run_stays_a_bounded_number_of_points_with_its_envelope(page, ser
     assert (max(y), min(y)) == (loss(1), loss(5000))
 
 
-def test_the_end_of_a_run_is_shown_by_itself(page, server, store):
+def test_the_end_of_a_run_is_shown_without_a_rerun(page, server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(10, 1), steps(1, 10), epoch(1, 10)])
         visit(page, server, "train", f"?run={run}")
@@ -158,7 +158,7 @@ def test_changing_to_another_run_shows_that_runs_points_only(page, server, store
 
 
 def decimated(page, x, y, limit):
-    """What the page's own `decimate` keeps, run in the browser."""
+    """Return the points that `decimate` of the page keeps, run in the browser."""
     return use_module(page, "shared/curves", "module.decimate(...given)", x, y, limit)
 
 
@@ -201,17 +201,17 @@ SMOOTHED = """given.slice(1).reduce(([mean, x, y], points) => {
 
 
 def smoothed(page, steps_per_epoch, *messages):
-    """The smoothed curve of points that came in these messages, each (x, y)."""
+    """Return the smoothed curve of the points in these messages, each (x, y)."""
     return use_module(page, "shared/curves", SMOOTHED, steps_per_epoch, *({"x": x, "y": y} for x, y in messages))
 
 
 def running_means(values, factor):
-    """The bias-corrected running mean after each of the values."""
+    """Return the bias-corrected running mean after each of the values."""
     weights = [factor ** np.arange(count)[::-1] for count in range(1, len(values) + 1)]
     return [np.average(values[: len(weight)], weights=weight) for weight in weights]
 
 
-def test_the_smoothed_curve_is_the_bias_corrected_running_mean_of_all_steps_however_they_came(page):
+def test_the_smoothed_curve_is_the_bias_corrected_running_mean_in_any_batching(page):
     values = np.random.default_rng(0).random(70)
     for cuts in ([], [1, 30], range(1, 70)):
         ends = [0, *cuts, 70]
@@ -244,11 +244,11 @@ def test_a_page_that_opens_a_long_run_draws_its_smoothed_curve_from_the_means(pa
     late = np.array(x) > 1000
     np.testing.assert_allclose(
         np.array(y)[late], [loss(step - 49) for step in np.array(x)[late]], atol=1e-4
-    )  # the mean age of a step in it is 49
+    )  # the steps in it are 49 steps old on average
     assert longer[: len(x)] == x and longer[len(x) :] == list(range(10_001, 10_101))
 
 
-def test_a_run_that_is_paused_while_it_validates_is_called_paused(page, server, store):
+def test_a_run_that_is_paused_during_validation_is_shown_as_paused(page, server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(), steps(1, 10), Progress("Validating", 1, 2)])
         visit(page, server, "train", f"?run={run}")

@@ -1,4 +1,4 @@
-"""What every page owes in a browser: no other host is asked, no traceback is shown, and a phone needs no sideways scrolling."""
+"""Every page in a browser: no request to another host, no traceback, legible text, and no horizontal scrolling on a phone."""
 
 from urllib.parse import quote
 
@@ -11,32 +11,30 @@ from tests.pages.test_text import HOSTILE
 
 PHONE = {"width": 390, "height": 844}
 BACKGROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 19, 27)"}
-# Far more than a run's name, and an image that a page which took it for Markdown would fetch from another host.
-NONSENSE = "?run=" + quote("../![picture](http://192.0.2.1/x.png)<script>alert(1)</script>") + "&x=%00&page=-1"
+# No name of a run, but Markdown with an image on another host and a script; wrong values of other parameters.
+NONSENSE = "?run=" + quote("../![image](http://192.0.2.1/x.png)<script>alert(1)</script>") + "&x=%00&page=-1"
 
-LEGIBLE = 4.5  # to 1: what WCAG 2.2 asks of text (level AA)
-# The contrast between words and the page's background, of captions, their links, and words at the axes of charts.
-FAINT = """() => {
+MIN_CONTRAST = 4.5  # to 1: WCAG 2.2, level AA
+# The contrast to the background of the page, of captions, their links, and the text at the axes of charts.
+CONTRASTS = """() => {
   const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const light = (colour) => colour.slice(0, 3).map((x) => x / 255).map((x) => (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4))
     .reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
-  const paper = numbers(getComputedStyle(document.querySelector("[data-testid=stApp]")).backgroundColor), found = {};
+  const paper = numbers(getComputedStyle(document.querySelector("[data-testid=stApp]")).backgroundColor), contrasts = {};
   const words = "[data-testid=stCaptionContainer] :is(p, a), .js-plotly-plot [class*=tick] text, .js-plotly-plot text[class*=title]";
   for (const element of document.querySelectorAll(words)) {
     const style = getComputedStyle(element), ink = numbers(element.localName === "text" ? style.fill : style.color);
-    let share = ink[3] ?? 1;
-    for (let at = element; at; at = at.parentElement) share *= getComputedStyle(at).opacity;
-    const [dark, bright] = [light(paper), light(ink.slice(0, 3).map((x, i) => x * share + paper[i] * (1 - share)))].sort((a, b) => a - b);
-    found[element.textContent.slice(0, 40)] = (bright + 0.05) / (dark + 0.05);
+    let opacity = ink[3] ?? 1;
+    for (let at = element; at; at = at.parentElement) opacity *= getComputedStyle(at).opacity;
+    const [dark, bright] = [light(paper), light(ink.slice(0, 3).map((x, i) => x * opacity + paper[i] * (1 - opacity)))].sort((a, b) => a - b);
+    contrasts[element.textContent.slice(0, 40)] = (bright + 0.05) / (dark + 0.05);
   }
-  return found;
+  return contrasts;
 }"""
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_on_a_phone_and_asked_for_nonsense_a_page_is_sound_legible_needs_no_sideways_scrolling_and_asks_no_other_host(
-    page, server, watched, name
-):
+def test_a_page_with_a_nonsense_address_works_on_a_phone_in_both_themes(page, server, traffic, name):
     page.set_viewport_size(PHONE)
     visit(page, server, name, NONSENSE)
     assert_sound(page)
@@ -52,13 +50,13 @@ def test_on_a_phone_and_asked_for_nonsense_a_page_is_sound_legible_needs_no_side
             "[document.documentElement, document.querySelector('[data-testid=stMain]')].map((e) => e.scrollWidth)"
         )
         assert max(widths) <= PHONE["width"], scheme
-        faint = {text: found for text, found in page.evaluate(FAINT).items() if found < LEGIBLE}
+        faint = {text: contrast for text, contrast in page.evaluate(CONTRASTS).items() if contrast < MIN_CONTRAST}
         assert faint == {}, scheme
     expect(page.locator("[data-testid=stMain] img[src*='192.0.2.1']")).to_have_count(0)
-    assert watched.foreign == []
+    assert traffic.foreign == []
 
 
-def test_a_walk_through_every_page_asks_nobody_but_this_machine(page, server, watched):
+def test_no_page_sends_requests_to_another_host(page, server, traffic):
     visit(page, server, "start")
     for name in PAGES[1:]:
         page.locator("[data-testid=stSidebarNavLink]").get_by_text(name.title(), exact=True).click()
@@ -70,12 +68,12 @@ def test_a_walk_through_every_page_asks_nobody_but_this_machine(page, server, wa
             page.get_by_text("Test images", exact=True).click()
             page.locator(".picker img").first.wait_for()
         assert_sound(page)
-    assert any("/api/runs/" in url for url in watched.urls) and any("plotly" in url for url in watched.urls)
-    assert watched.foreign == []
+    assert any("/api/runs/" in url for url in traffic.urls) and any("plotly" in url for url in traffic.urls)
+    assert traffic.foreign == []
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_a_link_gives_is_shown_letter_for_letter_and_leads_nowhere(page, server, text):
+def test_text_from_a_link_is_shown_literally(page, server, text):
     visit(page, server, "configure", "?data=digits&epochs=" + quote(text))
     refusal = page.locator("[data-testid=stAlert]").filter(has_text="was given")
     expect(refusal).to_be_visible()
@@ -84,24 +82,24 @@ def test_what_a_link_gives_is_shown_letter_for_letter_and_leads_nowhere(page, se
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-def test_what_stands_below_a_runs_live_panel_does_not_jump_when_the_panel_is_there(page, server, width):
-    page.add_init_script("""window.heights = []; (function look() {
+def test_the_page_does_not_jump_when_the_live_panel_appears(page, server, width):
+    page.add_init_script("""window.heights = []; (function record() {
         const place = document.querySelector("[class*=st-key-live-]");
         if (place && !place.querySelector(".live")) window.heights.push(place.getBoundingClientRect().height);
-        requestAnimationFrame(look);
+        requestAnimationFrame(record);
     })();""")
     page.set_viewport_size({"width": width, "height": 900})
     visit(page, server, "train", "?run=0001-digits")
     await_points(page, 1)
     panel = page.locator(".live").bounding_box()["height"]
-    before = (page.evaluate("window.heights") or [panel])[-1]  # a fast browser may have both at once
+    before = (page.evaluate("window.heights") or [panel])[-1]  # a fast browser may show both at once
     assert before == pytest.approx(panel, rel=0.15)
 
 
-def test_a_link_that_the_keyboard_reaches_is_ringed(page, server):
+def test_a_link_with_keyboard_focus_has_an_outline(page, server):
     visit(page, server, "start")
     page.get_by_role("button", name="Train on digits now").focus()
-    for _ in range(2):  # past the card's heading
+    for _ in range(2):  # skip the heading of the card
         page.keyboard.press("Tab")
     link = page.get_by_role("link", name="Evaluate a run")
     expect(link).to_be_focused()

@@ -1,4 +1,4 @@
-"""The map of images in a browser: the thumbnail at a point is its image's, a press keeps it, and a box around points shows those images."""
+"""The Embedding view in a browser: a point shows its thumbnail, a click pins it, and a box around points shows their images."""
 
 import io
 import re
@@ -15,9 +15,9 @@ from tests.browser.pilot import assert_sound, settle, visit
 
 RUN = "0001-digits"
 DRAWN = "(document.querySelector('.map-chart')?.data?.length ?? 0) > 1"
-# Bytes that came over the wire for sheets of thumbnails; none of what the browser had kept.
+# Bytes transferred for sheets of thumbnails; 0 from the cache of the browser.
 SHEETS = "performance.getEntriesByType('resource').filter(e => e.name.includes('/api/sheets/')).map(e => e.transferSize)"
-# Where the points are in the window, by the number of their row.
+# The positions of the points in the window, by row number.
 PLACES = """() => {
   const chart = document.querySelector('.map-chart'), { xaxis, yaxis } = chart._fullLayout, box = chart.getBoundingClientRect(), places = {};
   for (const trace of chart.data.slice(0, -1)) trace.customdata.forEach((row, at) => {
@@ -28,34 +28,34 @@ PLACES = """() => {
 
 
 def places_of(page):
-    """Of every point that is drawn: rows (n,), and places in the window (n, 2)."""
-    found = page.evaluate(PLACES)
-    return np.array([int(row) for row in found]), np.array(list(found.values()))
+    """Return the rows (n,) of the drawn points, and their positions in the window (n, 2)."""
+    positions = page.evaluate(PLACES)
+    return np.array([int(row) for row in positions]), np.array(list(positions.values()))
 
 
-def lonely(places):
-    """The place in the list of the point that is furthest from all others."""
+def most_isolated(places):
+    """Return the index of the point with the largest distance to its nearest neighbour."""
     distances = np.linalg.norm(places[:, None] - places[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     return int(distances.min(1).argmax())
 
 
-def gap(values, share):
-    """The middle of the widest gap between values where about that share of them is lower."""
-    near = np.sort(values)[int((share - 0.06) * len(values)) : int((share + 0.06) * len(values))]
+def gap(values, quantile):
+    """Return the middle of the widest gap between values near this quantile."""
+    near = np.sort(values)[int((quantile - 0.06) * len(values)) : int((quantile + 0.06) * len(values))]
     at = np.diff(near).argmax()
     return float(near[at : at + 2].mean())
 
 
 def shown(page):
-    """The numbers of the images in the grid."""
+    """Return the numbers of the images in the grid."""
     return sorted(
         int(re.search(r"image (\d+),", label).group(1))
         for label in page.locator(".picker img").evaluate_all("all => all.map(e => e.alt)")
     )
 
 
-def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page, server, store):
+def test_a_point_shows_its_thumbnail_and_a_box_shows_the_images_in_it(page, server, store):
     config = store.run(RUN).config
     evaluation = finish(evaluate_run(RUN, config, store.home))
     images = finish(load_split(open_source(config.data, store.home), config, "test"))
@@ -63,9 +63,9 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     page.wait_for_function(DRAWN)
     page.locator(".map").evaluate("e => e.scrollIntoView({ block: 'center' })")
     rows, places = places_of(page)
-    assert sorted(rows) == list(range(len(evaluation)))  # of all of them, so that rows are numbers
+    assert sorted(rows) == list(range(len(evaluation)))  # all test images, so that rows are image numbers
 
-    alone = lonely(places)
+    alone = most_isolated(places)
     row = int(rows[alone])
     page.mouse.move(*places[alone])
     tip = page.locator(".map-tip")
@@ -91,7 +91,7 @@ def test_the_thumbnail_is_the_points_image_and_a_box_shows_the_images_in_it(page
     page.locator("[data-tool=select]").click()
     page.locator(".map").evaluate("e => e.scrollIntoView({ block: 'center' })")
     rows, places = places_of(page)
-    corner, other = ([gap(values, share) for values in places.T] for share in (0.28, 0.45))
+    corner, other = ([gap(values, quantile) for values in places.T] for quantile in (0.28, 0.45))
     inside = sorted(rows[((places > corner) & (places < other)).all(1)].tolist())
     assert 1 <= len(inside) <= 24
     page.mouse.move(*corner)

@@ -1,23 +1,23 @@
-"""A report, downloaded from the dashboard and opened from the disk: it asks for nothing, complains of nothing, and fits a telephone."""
+"""A report that is downloaded and opened from disk: no requests, no errors, both themes, and it fits a phone."""
 
 from tests.browser.pilot import assert_sound, visit
 
 RUN = "0001-digits"
 
 
-def test_a_report_is_downloaded_and_opens_from_the_disk_without_asking_for_anything(page, chromium, server, watched, tmp_path):
+def test_a_report_is_downloaded_and_opens_from_disk_without_further_requests(page, chromium, server, traffic, tmp_path):
     visit(page, server, "evaluate", f"?run={RUN}&view=Export")
-    page.get_by_role("button", name="Make the report").click()
+    page.locator("[class*=st-key-make-report] button").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download (").click()
+        page.locator("[class*=st-key-download-report] button").click()
     assert download.value.suggested_filename == f"{RUN}-test-report.html"
     report = tmp_path / "report.html"
     download.value.save_as(report)
     assert_sound(page)
 
-    tab, asked, complaints = chromium.new_page(), [], []
+    tab, requested, complaints = chromium.new_page(), [], []
     try:
-        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("request", lambda request: requested.append(request.url))
         tab.on("console", lambda message: complaints.append(message.text))
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         for scheme in ("light", "dark"):
@@ -33,12 +33,12 @@ def test_a_report_is_downloaded_and_opens_from_the_disk_without_asking_for_anyth
         assert tab.locator("details[open] table").first.is_visible()
     finally:
         tab.close()
-    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()] * 2
+    assert [url for url in requested if not url.startswith("data:")] == [report.as_uri()] * 2
     assert complaints == []
-    watched.urls.remove(report.as_uri())  # the file itself, which no host gives
-    watched.urls.remove(report.as_uri())
+    traffic.urls.remove(report.as_uri())  # the file itself, which has no host
+    traffic.urls.remove(report.as_uri())
 
 
 def brightness(colour: str) -> float:
-    """Of "rgb(26, 31, 44)", 0..255."""
+    """Return the brightness of a colour such as "rgb(26, 31, 44)", 0..255."""
     return sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(","))) / 3

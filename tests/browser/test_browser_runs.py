@@ -1,4 +1,4 @@
-"""The Runs page with runs that go on: their curves are drawn on the same axes and grow by themselves."""
+"""The Runs page in a browser: curves of selected runs grow on the same axes, the tree opens runs, and runs are downloaded."""
 
 import csv
 import io
@@ -9,14 +9,14 @@ from playwright.sync_api import expect
 
 from cnn_core.config.defaults import make_config
 from tests.browser.pilot import assert_sound, settle, use_module, visit
-from tests.pages.hand_fed import epoch, loss, started, steps, trained_here
+from tests.pages.manual_run import epoch, loss, started, steps, trained_here
 
 CHART = "document.querySelector('.overlay-chart')"
 ROW = 35  # pixels, of the table
 
 
-def tick_first(page, count):
-    """Tick the first rows of the table, which is a drawing."""
+def select_first(page, count):
+    """Select the first rows of the table, which is drawn on a canvas."""
     table = page.locator("[data-testid=stDataFrame] canvas").first
     table.wait_for()
     for row in range(count):
@@ -32,7 +32,7 @@ def test_chosen_runs_are_drawn_together_and_grow_while_they_train(page, server, 
             second, [started(), steps(1, 10), epoch(1, 10, val_accuracy=0.7), steps(11, 20, 2), epoch(2, 20, val_accuracy=0.8)]
         )
         visit(page, server, "runs")
-        tick_first(page, 2)
+        select_first(page, 2)
         page.wait_for_function(f"{CHART}?.data?.length === 2")
         drawn = page.evaluate(f"{CHART}.data.map(({{name, x, y}}) => [name, [...x], [...y]])")
         assert drawn == [[second, [1, 2], [0.7, 0.8]], [first, [1], [0.5]]]
@@ -62,15 +62,15 @@ def test_a_click_on_a_run_in_the_tree_opens_it(page, server, store):
     settle(page)
     page.go_back()
     settle(page)
-    expect(page.get_by_role("heading", name="Branches")).to_be_visible()  # the click is not repeated by a look at the page
+    expect(page.get_by_role("heading", name="Branches")).to_be_visible()  # a visit does not repeat the click
     assert_sound(page)
 
 
-def test_ticked_runs_are_downloaded_as_a_zip_of_tables(page, server, store):
+def test_selected_runs_are_downloaded_as_a_zip_of_tables(page, server, store):
     run = store.create(make_config(), status="finished")
     store.log.append(run, [started(), steps(1, 10)])
     visit(page, server, "runs")
-    tick_first(page, 1)
+    select_first(page, 1)
     page.get_by_role("button", name="Export").click()
     page.locator(".st-key-export-create button").click()
     with page.expect_download() as download:

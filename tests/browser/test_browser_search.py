@@ -1,4 +1,4 @@
-"""A search in a browser: asked for on the page, watched without a rerun of the curves, done; its best settings are taken to the form."""
+"""A search in a browser: started on the page, watched to its end, cancelled and resumed; its best settings open in the form."""
 
 import re
 
@@ -8,43 +8,43 @@ from playwright.sync_api import expect
 from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
-from tests.browser.conftest import PATIENCE
+from pages.shared.data_and_model import FOLDER_TITLE
+from pages.views.search.status import STATUS
+from tests.browser.conftest import TIMEOUT
 from tests.browser.pilot import assert_sound, fill, number_field, pick, settle, visit
-from tests.helpers import tiny_config, write_pictures
+from tests.helpers import tiny_config, write_images
 
 WIDE = "document.querySelector('.wide-chart')"
-BADGE = ".st-key-search-look .stMarkdownBadge"
+BADGE = ".st-key-search-status .stMarkdownBadge"
 PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return write_pictures(tmp_path_factory.mktemp("search") / "pictures")
+def image_folder(tmp_path_factory):
+    return write_images(tmp_path_factory.mktemp("search") / "pictures")
 
 
-def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_settings_fill_the_form(
-    page, server, store, pictures
-):
+def test_a_search_of_three_trials_runs_to_its_end_and_its_best_settings_fill_the_form(page, server, store, image_folder):
     visit(page, server, "search")
-    pick(page, "Data set", "A folder or zip archive on this machine")
+    pick(page, "Data set", FOLDER_TITLE)
     folder = page.get_by_role("textbox", name="Folder or zip archive")
-    folder.fill(str(pictures))
+    folder.fill(str(image_folder))
     folder.press("Tab")
     settle(page)
-    page.get_by_role("combobox", name="Settings to search").click()
+    page.locator(".st-key-search-settings").get_by_role("combobox").click()
     page.keyboard.type("Dropout")
     page.get_by_role("option", name="Dropout", exact=True).click()
     page.keyboard.press("Escape")
     settle(page)
-    page.get_by_text("Settings of every trial").click()
+    page.locator("[data-testid=stExpander] summary").click()
     fill(page, "Epochs", 3)
     fill(page, "Batch size", 8)
     fill(page, "Trials", 3)
     page.get_by_role("button", name="Start search").click()
     page.wait_for_url("**/search?search=pictures+1")
-    expect(page.get_by_text(re.compile(r"^3 of 3 trials"))).to_be_visible(timeout=2 * PATIENCE)
+    expect(page.get_by_text(re.compile(r"^3 of 3 trials"))).to_be_visible(timeout=2 * TIMEOUT)
     studies = SearchStore(store.home)
-    expect(page.locator(BADGE)).to_contain_text("done")
+    expect(page.locator(BADGE)).to_contain_text(STATUS["done"][2])
     page.wait_for_function(f"{WIDE}?.data?.[0].dimensions.length === 3")
     trials, best = studies.trials("pictures 1"), studies.best("pictures 1")
     drawn = page.evaluate(f"{WIDE}.data[0].dimensions.at(-1).values")
@@ -52,16 +52,16 @@ def test_a_search_of_three_trials_is_asked_for_watched_to_its_end_and_its_best_s
     expect(page.locator("[data-testid=stMetricValue]").first).to_have_text(f"{best.value:.2%}")
     assert_sound(page)
     page.get_by_role("button", name="Use these settings").first.click()
-    expect(page.get_by_role("heading", name="Configure a run")).to_be_visible()
+    page.wait_for_url("**/configure*")
     expect(number_field(page, "Learning rate")).to_have_value(f"{best.settings['learning_rate']:g}")
     expect(number_field(page, "Epochs")).to_have_value("3")
     assert_sound(page)
 
 
-def test_a_search_is_cancelled_goes_on_and_its_chart_is_moved_sideways_on_a_phone(page, server, store, pictures):
+def test_a_search_is_cancelled_and_resumed_and_its_chart_scrolls_on_a_phone(page, server, store, image_folder):
     studies = SearchStore(store.home)
     space = parse_space(["learning_rate=0.0001..0.05 log", "dropout=0..0.5", "batch_norm=on,off"])
-    studies.create(SearchPlan("many", tiny_config(pictures, epochs=1), space, trials=50, prune=False))
+    studies.create(SearchPlan("many", tiny_config(image_folder, epochs=1), space, trials=50, prune=False))
     page.set_viewport_size(PHONE)
     visit(page, server, "search", "?search=many")
     page.wait_for_function(f"{WIDE}?.data?.[0].dimensions[0].values.length >= 3")
@@ -80,11 +80,11 @@ def test_a_search_is_cancelled_goes_on_and_its_chart_is_moved_sideways_on_a_phon
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('.wide-frame').scrollLeft > 0")
     page.get_by_role("button", name="Resume").click()
-    total = page.get_by_role("spinbutton", name="Trials in all")
+    total = page.locator("[class*=st-key-more-] input")
     total.fill(str(tried + 1))
     total.press("Tab")
     settle(page)
-    page.get_by_role("button", name="Resume").last.click()
-    expect(page.get_by_text(re.compile(rf"^{tried + 1} of {tried + 1} trials"))).to_be_visible(timeout=2 * PATIENCE)
-    expect(page.locator(BADGE)).to_contain_text("done")
+    page.locator(".st-key-search-resume button").click()
+    expect(page.get_by_text(re.compile(rf"^{tried + 1} of {tried + 1} trials"))).to_be_visible(timeout=2 * TIMEOUT)
+    expect(page.locator(BADGE)).to_contain_text(STATUS["done"][2])
     assert_sound(page)

@@ -21,7 +21,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def told(out: io.StringIO) -> str:
+def printed(out: io.StringIO) -> str:
     console = Console(out)
     for event in STORY:
         console.show(event)
@@ -30,7 +30,7 @@ def told(out: io.StringIO) -> str:
 
 
 def test_a_log_file_gets_a_line_for_the_start_every_note_and_every_epoch_and_no_bars():
-    note, start, first, second = told(io.StringIO()).splitlines()
+    note, start, first, second = printed(io.StringIO()).splitlines()
     assert "506,154 parameters" in start and "900 training, 100 validation, 200 test" in start
     assert note == "Left out: a.png is damaged."
     assert "epoch   1" in first and "25.0%" in first and "best so far" in first
@@ -38,7 +38,7 @@ def test_a_log_file_gets_a_line_for_the_start_every_note_and_every_epoch_and_no_
 
 
 def test_a_terminal_gets_a_bar_with_pace_and_time_left_which_is_wiped_at_the_end():
-    text = told(Terminal())
+    text = printed(Terminal())
     frames = text.split("\r\033[K")
     assert any("25%" in frame and "Reading images 500/2,000" in frame for frame in frames)
     assert any("75%" in frame and "1,234 images/s" in frame and "0:01 left" in frame for frame in frames)

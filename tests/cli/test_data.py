@@ -69,19 +69,19 @@ def test_a_zip_is_imported_like_its_folder(home: Home, capsys: Capture, tmp_path
     assert one["fingerprint"] == other["fingerprint"]
 
 
-def test_in_words_everything_that_matters_is_said(folder: Path, home: Home, capsys: Capture):
+def test_the_text_output_has_every_result(folder: Path, home: Home, capsys: Capture):
     assert main(["data", "import", str(folder), "--name", "pets"]) == 0
     captured = capsys.readouterr()
     assert "pets: 20 training and 6 test images in 2 classes, 16×16, colour" in captured.out
     assert captured.err.splitlines() == ["Listing files", "Reading images", "Splitting", "Looking for duplicates"]
     assert main(["data", "check", "pets"]) == 0
-    said = capsys.readouterr().out
-    assert "duplicates: 1 " in said and "cat/bad.jpg: " in said and IN_TWO_CLASSES in said
+    printed = capsys.readouterr().out
+    assert "duplicates: 1 " in printed and "cat/bad.jpg: " in printed and IN_TWO_CLASSES in printed
     assert main(["data", "list"]) == 0
     assert "pets" in capsys.readouterr().out
 
 
-def test_what_cannot_be_done_is_refused_with_a_sentence(folder: Path, home: Home, capsys: Capture, tmp_path: Path):
+def test_what_cannot_be_done_is_refused_with_a_message(folder: Path, home: Home, capsys: Capture, tmp_path: Path):
     assert "nowhere" in refusal(capsys, "import", tmp_path / "nowhere", "--name", "pets")
     assert "“../pets”" in refusal(capsys, "import", folder, "--name", "../pets")
     assert "“digits”" in refusal(capsys, "import", folder, "--name", "digits")

@@ -31,7 +31,7 @@ def test_every_part_can_be_measured(colours_copy: Trained, capsys, split, images
     assert np.array(result["confusion"]).sum() == images
 
 
-def test_the_network_after_a_kept_epoch_can_be_measured_and_one_that_was_not_kept_is_refused(colours_copy: Trained, capsys):
+def test_the_network_after_a_saved_epoch_can_be_measured_and_one_that_was_not_saved_is_refused(colours_copy: Trained, capsys):
     (epoch, *_) = saved_epochs(colours_copy.folder)
     expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, epoch=epoch))
     result = answer(capsys, "evaluate", colours_copy.id, "--epoch", epoch)
@@ -63,8 +63,8 @@ def test_the_table_and_the_report_say_what_the_command_says(colours_copy: Traine
     assert f"{100 * result['train_accuracy']:.2f}\u00a0%" in text
     assert "Grün &amp; &lt;b&gt;rot&lt;/b&gt;" in text and "Café" in text
     assert f"--data={colours_copy.run.config.data}" in text
-    told = [f'<td class="number">{epoch.val_loss:.4f}</td>' for epoch in _epochs(colours_copy)]
-    assert len(told) == 8 and all(cell in text for cell in told)
+    cells = [f'<td class="number">{epoch.val_loss:.4f}</td>' for epoch in _epochs(colours_copy)]
+    assert len(cells) == 8 and all(cell in text for cell in cells)
 
 
 def _epochs(trained: Trained):

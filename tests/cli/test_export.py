@@ -25,13 +25,13 @@ def test_without_a_format_it_writes_safetensors_and_the_card_beside_them(colours
     assert all(torch.equal(value, state[name]) for name, value in read_safetensors(path.read_bytes()).items())
 
 
-def test_a_file_without_a_name_is_called_after_its_run_and_said_to_be_checked(
+def test_a_file_without_a_name_is_named_after_its_run_and_checked(
     colours_copy: Trained, capsys, tmp_path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
     assert main(["export", colours_copy.id, "--format", "pth"]) == 0
     assert (tmp_path / f"{colours_copy.id}.pth").read_bytes() == (colours_copy.folder / WEIGHTS).read_bytes()
-    assert "Checked on 12 test images: same class in all" in capsys.readouterr().out
+    assert "Verified on 12 test images: same predicted classes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("place", ["", "missing/model.pth"], ids=["a folder", "in no folder"])
@@ -41,7 +41,7 @@ def test_where_no_file_can_be_it_says_so_before_the_work(colours_copy: Trained, 
     assert "--out" in error and is_a_sentence(error) and not (tmp_path / "missing").exists()
 
 
-def test_a_run_without_a_network_is_a_sentence_and_no_file(colours_copy: Trained, capsys, tmp_path):
+def test_a_run_without_a_network_gives_a_message_and_no_file(colours_copy: Trained, capsys, tmp_path):
     (colours_copy.folder / WEIGHTS).unlink()
     path = tmp_path / "model.pth"
     assert main(["export", "latest", "--format", "pth", "--out", str(path)]) == 2

@@ -19,7 +19,7 @@ from tests.conftest import Trained
 from tests.helpers import is_a_sentence, start_process, tiny_config
 
 
-def test_evaluate_predict_and_runs_agree_with_what_training_said(
+def test_evaluate_predict_and_runs_agree_with_training(
     digits_copy: Trained, digits_run: Trained, capsys: Capture, digit_files: list[Path]
 ):
     trained = json.loads(digits_run.out)
@@ -82,10 +82,10 @@ def test_a_run_without_a_model_and_one_with_a_damaged_model_are_refused(
         assert "damaged" in refusal(capsys, *command)
 
 
-def test_pictures_that_cannot_be_read_are_named_and_the_others_classified(
+def test_images_that_cannot_be_read_are_named_and_the_others_classified(
     digits_copy: Trained, capsys: Capture, digit_files: list[Path], tmp_path: Path
 ):
-    (tmp_path / "diary.png").write_text("no picture")
+    (tmp_path / "diary.png").write_text("no image")
     Image.new("RGB", (50, 50), "white").save(tmp_path / "blank.png")
     files = [digit_files[0], tmp_path / "diary.png", tmp_path / "gone.png", tmp_path, tmp_path / "blank.png", digit_files[1]]
     assert main(["predict", digits_copy.id, *map(str, files), "--json"]) == 2
@@ -96,19 +96,19 @@ def test_pictures_that_cannot_be_read_are_named_and_the_others_classified(
     assert [item["image"] for item in json.loads(captured.out)] == [str(digit_files[0]), str(digit_files[1])]
 
 
-def test_a_blank_picture_is_named_in_its_refusal(digits_copy: Trained, capsys: Capture, tmp_path: Path):
+def test_a_blank_image_is_named_in_its_refusal(digits_copy: Trained, capsys: Capture, tmp_path: Path):
     Image.new("RGB", (50, 50), "white").save(tmp_path / "blank.png")
     assert "blank.png" in refusal(capsys, "predict", digits_copy.id, tmp_path / "blank.png")
 
 
-def test_a_picture_whose_file_name_is_no_text_is_classified_too(digits_copy: Trained, capsys: Capture, digit_files: list[Path]):
+def test_an_image_whose_file_name_is_no_text_is_classified_too(digits_copy: Trained, capsys: Capture, digit_files: list[Path]):
     odd = digit_files[1].rename(digit_files[1].with_name("caf\udce9.png"))
     assert len(answer(capsys, "predict", digits_copy.id, odd)) == 1
     assert main(["predict", digits_copy.id, str(odd)]) == 0
     assert re.search(r"caf.*\.png: \d ", capsys.readouterr().out)
 
 
-def test_what_was_converted_in_a_picture_is_told_beside_the_answer(
+def test_the_conversion_of_an_image_is_reported_beside_the_prediction(
     digits_copy: Trained, capsys: Capture, digit_files: list[Path]
 ):
     with Image.open(digit_files[1]) as image:
@@ -133,20 +133,20 @@ def test_without_json_a_person_reads_the_same_figures(digits_copy: Trained, caps
     assert re.search(rf"0001-digits +finished +{validation} validation$", capsys.readouterr().out)
 
 
-def test_a_folder_of_pictures_is_trained_and_used_from_the_command_line_with_text_answers(
-    home: Home, capsys: Capture, pictures: Path
+def test_a_folder_of_images_is_trained_and_used_from_the_command_line_with_text_answers(
+    home: Home, capsys: Capture, image_folder: Path
 ):
-    config = tiny_config(pictures, epochs=6)
+    config = tiny_config(image_folder, epochs=6)
     options = [
         f"--{name.replace('_', '-')}={getattr(config, name)}" for name in ("epochs", "batch_size", "learning_rate", "device")
     ]
-    assert main(["train", "--data", str(pictures), *options, "--flip", "off", "--crop", "0"]) == 0
+    assert main(["train", "--data", str(image_folder), *options, "--flip", "off", "--crop", "0"]) == 0
     text, progress = capsys.readouterr()
     assert [f"epoch   {number} " in progress for number in range(1, 8)] == [True] * 6 + [False]
     assert "0001-pictures finished after 6 epochs" in text and "test accuracy" in text and str(home.root) in text
-    kept = Store(home).run("0001-pictures").config
-    assert (kept.epochs, kept.flip, kept.crop, kept.data) == (6, "off", 0.0, str(pictures.resolve()))
-    assert answer(capsys, "predict", "latest", pictures / "red" / "000.jpg")[0]["class"] == "red"
+    stored = Store(home).run("0001-pictures").config
+    assert (stored.epochs, stored.flip, stored.crop, stored.data) == (6, "off", 0.0, str(image_folder.resolve()))
+    assert answer(capsys, "predict", "latest", image_folder / "red" / "000.jpg")[0]["class"] == "red"
 
 
 def test_a_home_that_cannot_be_used_is_refused(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -16,7 +16,7 @@ from tests.conftest import Trained
 from tests.helpers import tiny_config
 
 
-def test_no_runs_yet_is_said_and_listed_as_nothing(home: Home, capsys: Capture):
+def test_an_empty_store_gives_a_message_and_an_empty_list(home: Home, capsys: Capture):
     assert main(["runs"]) == 0
     assert NO_RUNS in capsys.readouterr().out
     assert answer(capsys, "runs") == []
@@ -31,8 +31,10 @@ def test_diagnose_reports_findings_with_the_options_that_may_help_under_its_old_
     assert [finding] == answer(capsys, "doctor", run)
     assert finding["rule"] == "Learning rate too high" and finding["changes"] == {"learning_rate": 0.001}
     assert main(["diagnose", "latest"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith(f"{finding['rule']}: {finding['seen']} {finding['remedy']}") and "Try --learning-rate 0.001" in said
+    printed = capsys.readouterr().out
+    assert (
+        printed.startswith(f"{finding['rule']}: {finding['seen']} {finding['remedy']}") and "Try --learning-rate 0.001" in printed
+    )
     assert "There is no run" in refusal(capsys, "diagnose", "0099-digits")
 
 

@@ -33,24 +33,24 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err.removeprefix("Error: ").strip()
 
 
-def test_a_search_is_begun_told_listed_and_removed(home: Home, pictures: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_search_is_started_shown_listed_and_removed(home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]):
     vary = ("--vary", "optimizer=adam,sgd", "--sampler", "grid", "--trials", "9", "--seed", "3")
-    answer = search(capsys, "two", *vary, "--data", str(pictures), *BASE)
+    answer = search(capsys, "two", *vary, "--data", str(image_folder), *BASE)
     assert (answer["search"], answer["status"], len(answer["trials"])) == ("two", "done", 2)
     assert sorted(trial["settings"]["optimizer"] for trial in answer["trials"]) == ["adam", "sgd"]
     assert answer["best"]["value"] == max(trial["value"] for trial in answer["trials"])
     assert {run.config.seed for run in Store(home).runs()} == {SearchStore(home).plan("two").seed} == {3}
     assert search(capsys, "two") == answer and search(capsys, "--list") == [answer]
     assert main(["search", "two"]) == 0
-    told = capsys.readouterr().out
-    assert "two: done, 2 of 2 trials (2 complete)" in told and answer["best"]["run"] in told
+    printed = capsys.readouterr().out
+    assert "two: done, 2 of 2 trials (2 complete)" in printed and answer["best"]["run"] in printed
     assert search(capsys, "two", "--remove")["status"] == "removed" and search(capsys, "--list") == []
     assert len(Store(home).runs()) == 2
 
 
-def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, pictures: Path):
+def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, image_folder: Path):
     vary = ("--vary", "learning_rate=0.001..0.01 log", "--trials", "1", "--epochs", "500")
-    process = start_process(home, "-m", "cnn_core", "search", "long", *vary, "--data", str(pictures), *BASE[2:])
+    process = start_process(home, "-m", "cnn_core", "search", "long", *vary, "--data", str(image_folder), *BASE[2:])
     store, until = Store(home), time.monotonic() + 90
     while not ((runs := store.runs()) and store.log.read(runs[0].id, kinds=(Epoch,))):
         assert time.monotonic() < until and process.poll() is None, "the search did not begin"
@@ -62,7 +62,7 @@ def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, pictures: Path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "expected"),
     [
         ((), "Name the search"),
         (("x",), "no search “x”"),
@@ -80,22 +80,22 @@ def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, pictures: Path):
         (("x", "--vary", "batch_size=2000,4000", "--data", "digits"), "Batch size is 2,000"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence(
-    home: Home, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+def test_what_cannot_be_done_is_refused_with_a_message(
+    home: Home, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], expected: str
 ):
-    said = refused(capsys, *arguments)
-    assert says in said and is_a_sentence(said)
+    message = refused(capsys, *arguments)
+    assert expected in message and is_a_sentence(message)
     assert SearchStore(home).names() == []
 
 
-def test_a_batch_size_that_no_trial_takes_is_not_asked_of_the_images(home: Home):
+def test_only_batch_sizes_of_the_trials_are_checked_against_the_images(home: Home):
     (start,) = SearchPlan("x", make_config(batch_size=4000), parse_space(["batch_size=8..16"])).configs_to_check()
     assert start.batch_size == 8 and check_can_start(start, Store(home)).name == "digits"
 
 
-def test_a_search_that_is_done_is_neither_joined_nor_gone_on_with(home: Home, pictures: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_completed_search_is_neither_joined_nor_resumed(home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]):
     vary = ("--vary", "cutmix=0.5,1", "--schedule", "plateau")  # impossible together: nothing is trained
-    assert search(capsys, "none", *vary, "--data", str(pictures), *BASE)["status"] == "done"
+    assert search(capsys, "none", *vary, "--data", str(image_folder), *BASE)["status"] == "done"
     assert "is done" in refused(capsys, "none", "--join")
     assert "every combination was tried" in refused(capsys, "none", "--resume")
     assert "already" in refused(capsys, "none", *vary)

@@ -28,11 +28,11 @@ def test_an_address_that_others_can_reach_has_to_be_meant(run, capsys, host):
     assert "--public" in refused(capsys, run, "--host", host)
 
 
-def test_an_address_that_is_not_this_machines_is_a_sentence(run, capsys):
+def test_an_address_that_is_not_this_machines_gives_a_message(run, capsys):
     assert "192.0.2.1:8000" in refused(capsys, run, "--host", "192.0.2.1", "--public")
 
 
-def test_a_port_that_is_taken_is_a_sentence(run, capsys):
+def test_a_port_that_is_taken_gives_a_message(run, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -19,7 +19,7 @@ from cnn_core.home import CONFIG, WEIGHTS, Home
 from cnn_core.runs.store import Store
 from tests.cli.commands import KEYS, Capture, answer, refusal
 from tests.conftest import Trained
-from tests.helpers import start_process, tiny_config, write_pictures
+from tests.helpers import start_process, tiny_config, write_images
 
 
 def test_training_ends_with_one_line_of_json_and_tells_its_progress_beside_it(digits_run: Trained):
@@ -36,8 +36,8 @@ def test_training_ends_with_one_line_of_json_and_tells_its_progress_beside_it(di
     assert trained.items() >= digits_run.run.summary.items()
 
 
-def test_the_first_ctrl_c_stops_the_training_and_keeps_its_model(home: Home, capsys: Capture, pictures: Path):
-    settings = ("--data", str(pictures), "--batch-size", "8", "--epochs", "1000", "--device", "cpu")
+def test_the_first_ctrl_c_stops_the_training_and_keeps_its_model(home: Home, capsys: Capture, image_folder: Path):
+    settings = ("--data", str(image_folder), "--batch-size", "8", "--epochs", "1000", "--device", "cpu")
     process = start_process(home, "-m", "cnn_core", "train", *settings, "--json")
     assert process.stderr is not None
     for line in process.stderr:
@@ -54,7 +54,7 @@ def test_the_first_ctrl_c_stops_the_training_and_keeps_its_model(home: Home, cap
     assert stopped["status"] == "stopped" and 1 <= stopped["epochs"] < 1000 and stopped["test_accuracy"] is None
     assert (home.run_folder(stopped["run"]) / WEIGHTS).is_file()
     assert answer(capsys, "evaluate", stopped["run"])["images"] == 6
-    assert len(answer(capsys, "predict", "latest", pictures / "red" / "000.jpg")) == 1
+    assert len(answer(capsys, "predict", "latest", image_folder / "red" / "000.jpg")) == 1
 
 
 BAD_SETTINGS = {
@@ -86,7 +86,7 @@ def test_every_setting_that_cannot_be_is_refused_before_a_run_exists(home: Home,
 
 def test_folders_that_are_no_data_set_are_refused(home: Home, capsys: Capture, tmp_path: Path):
     (tmp_path / "empty").mkdir()
-    write_pictures(tmp_path / "narrow", ["red"])
+    write_images(tmp_path / "narrow", ["red"])
     (tmp_path / "file.png").write_text("text")
     for name in ("empty", "narrow", "file.png"):
         assert name in refusal(capsys, "train", "--data", tmp_path / name)
@@ -103,16 +103,16 @@ def test_help_explains_every_setting(capsys: Capture):
     assert "1 to 1,000" in text and "--no-nesterov" in text and "off, random or alternating" in text
 
 
-def test_a_training_that_fails_ends_with_status_2_a_sentence_and_its_json(home: Home, capsys: Capture, pictures: Path):
+def test_a_training_that_fails_ends_with_status_2_a_message_and_its_json(home: Home, capsys: Capture, image_folder: Path):
     settings = ["--batch-size", "8", "--optimizer", "sgd", "--learning-rate", "10", "--schedule", "constant", "--epochs", "50"]
-    assert main(["train", "--data", str(pictures), "--device", "cpu", *settings, "--json"]) == 2
+    assert main(["train", "--data", str(image_folder), "--device", "cpu", *settings, "--json"]) == 2
     captured = capsys.readouterr()
     assert "training diverged. Choose a learning rate below 10" in captured.err and "Traceback" not in captured.err
     failed = json.loads(captured.out)
     assert sorted(failed) == sorted(KEYS) and failed["status"] == "failed" and failed["test_accuracy"] is None
 
 
-def kept(home: Home) -> Any:
+def stored_config(home: Home) -> Any:
     return Store(home).runs()[0].config
 
 
@@ -128,9 +128,11 @@ def test_every_setting_has_an_option_that_sets_it():
 
 
 @pytest.mark.parametrize("write", [json.dumps, yaml.safe_dump], ids=["json", "yaml"])
-def test_settings_come_from_a_file_and_options_win_over_it(home: Home, capsys: Capture, pictures: Path, tmp_path: Path, write):
+def test_settings_come_from_a_file_and_options_win_over_it(
+    home: Home, capsys: Capture, image_folder: Path, tmp_path: Path, write
+):
     chosen = {
-        "data": str(pictures),
+        "data": str(image_folder),
         "epochs": 1,
         "batch_size": 8,
         "device": "cpu",
@@ -141,12 +143,12 @@ def test_settings_come_from_a_file_and_options_win_over_it(home: Home, capsys: C
     (tmp_path / "settings").write_text(write(chosen))
     answered = answer(capsys, "train", "--config", tmp_path / "settings", "--momentum", "0.7", "--no-nesterov")
     assert (answered["status"], answered["epochs"]) == ("finished", 1)
-    assert kept(home) == make_config(**{**chosen, "momentum": 0.7, "nesterov": False})
+    assert stored_config(home) == make_config(**{**chosen, "momentum": 0.7, "nesterov": False})
 
 
 def test_a_runs_own_settings_train_the_same_run_again(colours_copy: Trained, capsys: Capture):
     answer(capsys, "train", "--config", colours_copy.folder / CONFIG, "--epochs", "1")
-    assert kept(colours_copy.home) == colours_copy.run.config.model_copy(update={"epochs": 1})
+    assert stored_config(colours_copy.home) == colours_copy.run.config.model_copy(update={"epochs": 1})
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_a_settings_file_that_cannot_be_used_is_refused(
     assert Store(home).runs() == []
 
 
-def test_what_cannot_be_resumed_is_refused_in_words(colours_copy: Trained, capsys: Capture):
+def test_what_cannot_be_resumed_is_refused_with_a_message(colours_copy: Trained, capsys: Capture):
     waiting = colours_copy.store.create(make_config())
     assert f"Run {colours_copy.id} is finished. Only a run" in refusal(capsys, "resume", colours_copy.id)
     assert f"Run {waiting} is queued" in refusal(capsys, "resume", "latest")
@@ -176,9 +178,9 @@ def test_what_cannot_be_resumed_is_refused_in_words(colours_copy: Trained, capsy
     assert "not the name of a run" in refusal(capsys, "resume", "../x")
 
 
-def test_a_stopped_run_is_resumed_to_its_end(home: Home, capsys: Capture, pictures: Path):
+def test_a_stopped_run_is_resumed_to_its_end(home: Home, capsys: Capture, image_folder: Path):
     store = Store(home)
-    run = store.create(tiny_config(pictures, epochs=3))
+    run = store.create(tiny_config(image_folder, epochs=3))
     seen: list[object] = []
     execute(store, run, watch=seen.append, should_end=lambda: isinstance(seen[-1], Epoch))
     resumed = answer(capsys, "resume", "latest")

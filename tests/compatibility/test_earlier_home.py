@@ -105,9 +105,9 @@ def test_a_model_gives_the_same_predictions(earlier: Store, copy: Store, run: st
     assert computed.confusion.tolist() == expected["confusion"]
     assert computed.accuracy == pytest.approx(expected["accuracy"]) and computed.loss == pytest.approx(expected["loss"], rel=1e-4)
     if expected["was_kept"]:
-        kept = {path.name for path in (earlier.home.run_folder(run) / EVALUATIONS).glob("*")}
+        files = {path.name for path in (earlier.home.run_folder(run) / EVALUATIONS).glob("*")}
         stored = finish(evaluate_run(run, config, earlier.home, **chosen))
-        assert f"{stored.key}.npy" in kept and stored.confusion.tolist() == expected["confusion"]
+        assert f"{stored.key}.npy" in files and stored.confusion.tolist() == expected["confusion"]
         assert np.allclose(stored.logits, computed.logits, atol=1e-4)
 
 

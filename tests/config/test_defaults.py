@@ -13,10 +13,10 @@ from cnn_core.models.registry import FAMILIES
 FIELDS = TrainConfig.model_fields
 
 
-def test_a_choice_weighs_more_than_the_data_sets_defaults_and_those_more_than_the_general_ones(pictures: Path):
+def test_a_choice_weighs_more_than_the_data_sets_defaults_and_those_more_than_the_general_ones(image_folder: Path):
     assert (make_config().data, make_config().flip, make_config().validation_share) == ("digits", "off", 0.15)
     assert (make_config(flip="random").flip, make_config(flip="random").validation_share) == ("random", 0.15)
-    photos = make_config(data=str(pictures))
+    photos = make_config(data=str(image_folder))
     assert (photos.flip, photos.validation_share) == ("random", 0.1)
 
 

@@ -79,7 +79,7 @@ def test_every_number_has_a_lowest_and_a_highest_value_and_both_limits_hold(name
         refusal_of(**{name: value})
 
 
-def test_ranges_are_told_in_words():
+def test_ranges_are_described():
     assert {name: range_in_words(name) for name in RANGES} == RANGES
     assert {name for name in FIELDS if range_in_words(name)} == {*NUMBERS, *CHOICES}
 
@@ -129,14 +129,14 @@ def test_an_unknown_setting_is_refused_with_the_known_ones():
 
 
 @pytest.mark.parametrize("value", ["", "x" * 5000, "caf\udce9"], ids=["empty", "too long", "no text"])
-def test_a_data_set_without_a_usable_name_is_refused_in_words(value: str):
+def test_a_data_set_without_a_usable_name_is_refused_with_a_message(value: str):
     refusal = refusal_of(data=value)
     assert "Data set" in str(refusal) and refusal.field == "data"
     assert "must be ." not in str(refusal)
     str(refusal).encode("utf-8", "backslashreplace")
 
 
-def test_a_number_too_long_to_be_written_out_is_refused_in_words():
+def test_a_number_too_long_to_be_written_out_is_refused_with_a_message():
     assert "thousands of digits" in str(refusal_of(epochs=16**5000))
 
 
@@ -156,7 +156,7 @@ def test_a_number_too_long_to_be_written_out_is_refused_in_words():
         "0:1," * 200,
     ],
 )
-def test_knots_that_are_no_curve_from_0_to_1_are_refused_in_words(text: object):
+def test_knots_that_are_no_curve_from_0_to_1_are_refused_with_a_message(text: object):
     refusal = refusal_of(knots=text)
     assert str(refusal).startswith("Knots must") and refusal.field == "knots"
 
@@ -164,7 +164,7 @@ def test_knots_that_are_no_curve_from_0_to_1_are_refused_in_words(text: object):
 @pytest.mark.parametrize(
     "text", ["", "0", "1", "0.5, 0.5", "0.7, 0.3", "0.5; 0.7", "half", "nan", "inf", "-0.1", "0.1,", None, []]
 )
-def test_places_of_drops_that_do_not_rise_between_0_and_1_are_refused_in_words(text: object):
+def test_places_of_drops_that_do_not_rise_between_0_and_1_are_refused_with_a_message(text: object):
     refusal = refusal_of(drop_at=text)
     assert str(refusal).startswith(FIELDS["drop_at"].title) and refusal.field == "drop_at"
 

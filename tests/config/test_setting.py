@@ -33,7 +33,7 @@ def test_a_field_keeps_how_it_describes_itself():
     assert facts_of(Kettle.model_fields["heat"]).only == {}
 
 
-def test_ranges_and_refusals_are_told_in_words():
+def test_ranges_and_refusals_are_described():
     assert [range_in_words(Kettle, name) for name in Kettle.model_fields] == ["above 0, at most 2,000", "1 to 1,500", "", ""]
     assert refused(heat=0) == ("Heat must be a number, above 0, at most 2,000. “0” was given.", "heat")
     assert refused(cups="many") == ("Cups must be a whole number, 1 to 1,500. “many” was given.", "cups")
@@ -49,7 +49,7 @@ def test_of_what_was_given_only_the_beginning_is_repeated_and_always_as_text_tha
     refused(cups=10**5000)
 
 
-def test_knots_are_pairs_of_place_and_share():
+def test_knots_are_pairs_of_position_and_factor():
     assert parse_knots("0:0.1, 0.3:1, 1:0") == ((0, 0.1), (0.3, 1), (1, 0))
     assert parse_knots("0:1,1:1") == ((0, 1), (1, 1))
 

@@ -84,7 +84,7 @@ def test_values_are_checked_like_all_others(text: str, field: str):
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "7", "epochs", "null", "1: 2", "on: 1", "- epochs: 3", "# nothing"])
-def test_a_file_without_settings_says_what_one_looks_like(text: str):
+def test_a_file_without_settings_gives_an_example(text: str):
     assert "epochs: 20" in str(refusal_of(text.encode()))
 
 

@@ -73,7 +73,7 @@ def test_a_form_with_a_refused_value_has_a_link_too_which_says_so_when_it_is_rea
 
 
 @pytest.mark.parametrize(
-    "name, text, said",
+    "name, text, expected",
     [
         ("epochs", "many", "Epochs must be a whole number"),
         ("epochs", "1e999", "Epochs must be"),
@@ -95,15 +95,15 @@ def test_a_form_with_a_refused_value_has_a_link_too_which_says_so_when_it_is_rea
         ("\ud800", "x", "There is no setting called"),
     ],
 )
-def test_what_a_setting_cannot_be_is_refused_by_name_and_the_rest_is_taken(name, text, said, tmp_path, monkeypatch):
+def test_what_a_setting_cannot_be_is_refused_by_name_and_the_rest_is_taken(name, text, expected, tmp_path, monkeypatch):
     monkeypatch.setenv("CNN_STUDIO_HOME", str(tmp_path))
     read = read_link({"batch_size": "32", name: text})
     assert read.settings == {"batch_size": 32}
     (sentence,) = read.refused
-    assert sentence.startswith(said) and len(sentence) < 400 and sentence.encode()
+    assert sentence.startswith(expected) and len(sentence) < 400 and sentence.encode()
 
 
-def test_of_many_refusals_the_first_are_told():
+def test_of_many_refusals_the_first_are_reported():
     read = read_link({f"x{number}": "1" for number in range(1000)})
     assert len(read.refused) == 6 and read.refused[-1] == "995 more parameters of the link were refused."
     assert read_link({f"x{number}": "1" for number in range(6)}).refused[-1] == "1 more parameter of the link was refused."

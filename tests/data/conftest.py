@@ -14,7 +14,7 @@ from tests.data.imports import CHUNK, good_files, write_folder
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two classes of 40 images, and one file that cannot be read."""
-    return write_folder(tmp_path / "pictures", good_files(40) | {"cat/broken.png": b"no picture"})
+    return write_folder(tmp_path / "pictures", good_files(40) | {"cat/broken.png": b"no image"})
 
 
 @pytest.fixture

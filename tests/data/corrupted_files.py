@@ -1,4 +1,4 @@
-"""Pictures of every format that is read, and seeded ways to spoil them: bits turned, ends cut off, bytes put in, wrong headers, false sizes."""
+"""Files of every supported image format, and seeded ways to corrupt them: flipped bits, truncation, wrong headers, false sizes."""
 
 import io
 import struct
@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-Spoiler = Callable[[bytes, np.random.Generator], bytes]
+Corrupt = Callable[[bytes, np.random.Generator], bytes]
 SIDE = 48  # pixels
-SIZES = (0, 1, 3, 65_535, 2**24, 2**31 - 1, 2**32 - 1)  # what a header may claim
-WHOLE = (7000, 7071, 5000)  # sides that are within the limit, and large
+SIZES = (0, 1, 3, 65_535, 2**24, 2**31 - 1, 2**32 - 1)  # sizes in a header
+LARGE = (7000, 7071, 5000)  # large sides within the limit
 
 
 @cache
-def sound_pictures() -> dict[str, bytes]:
-    """One valid file of every kind, by name."""
+def valid_files() -> dict[str, bytes]:
+    """Return a valid file of every kind, by name."""
     rng = np.random.default_rng(0)
     grey = Image.fromarray(rng.integers(0, 256, (SIDE, SIDE), np.uint8))
     colour = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
@@ -52,32 +52,32 @@ def sound_pictures() -> dict[str, bytes]:
     return files
 
 
-def spoiled_pictures(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """`count` files, each a valid one spoiled in one to three ways, with a name that says which. The same seed gives the same files."""
-    rng, sound = np.random.default_rng(seed), sound_pictures()
-    names, ways = list(sound), list(SPOILERS)
+def corrupted_files(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Yield `count` names and contents: valid files, each corrupted in one to three ways. The same seed gives the same files."""
+    rng, valid = np.random.default_rng(seed), valid_files()
+    names, ways = list(valid), list(CORRUPTIONS)
     for number in range(count):
         name = names[number % len(names)]
         chosen = rng.choice(ways, rng.integers(1, 4))
-        data = sound[name]
+        data = valid[name]
         for way in chosen:
-            data = SPOILERS[way](data, rng)
+            data = CORRUPTIONS[way](data, rng)
         if data[:4] == b"\x89PNG" and rng.random() < 0.7:
-            data = mend_checksums(data)  # else hardly any damage gets past them
+            data = repair_checksums(data)  # otherwise hardly any damage would reach the decoder
         yield f"{number} {name}: {', '.join(chosen)}", data
 
 
-def huge_pictures() -> Iterator[tuple[str, bytes]]:
-    """Every kind with a header that claims a large size within the limit, beyond it, or none at all."""
-    for name, data in sound_pictures().items():
+def oversized_files() -> Iterator[tuple[str, bytes]]:
+    """Yield a file of every kind whose header gives a large size within the limit, one beyond it, or none."""
+    for name, data in valid_files().items():
         for width, height in ((7071, 7071), (5000, 4000), (1, 65_000), (65_535, 65_535), (0, 0)):
             yield f"{name} as {width}×{height}", claim_size(data, width, height)
 
 
 def claim_size(data: bytes, width: int, height: int) -> bytes:
-    """The file with another size in its header, and in those of its frames where they have their own."""
+    """Return the file with another size in its header, and in those of its frames if they have their own."""
     if data[:4] == b"\x89PNG":
-        return mend_checksums(data[:16] + struct.pack(">2L", width, height) + data[24:])
+        return repair_checksums(data[:16] + struct.pack(">2L", width, height) + data[24:])
     if data[:3] == b"GIF":
         return data[:6] + struct.pack("<2H", min(width, 65_535), min(height, 65_535)) + data[10:]
     if data[:2] == b"BM":
@@ -96,8 +96,8 @@ def claim_size(data: bytes, width: int, height: int) -> bytes:
     return data
 
 
-def mend_checksums(png: bytes) -> bytes:
-    """A PNG in which the checksum of every chunk that can still be found is right."""
+def repair_checksums(png: bytes) -> bytes:
+    """Return the PNG with a correct checksum of every chunk that can still be found."""
     out, place = bytearray(png), 8
     while place + 12 <= len(out):
         (length,) = struct.unpack(">L", out[place : place + 4])
@@ -109,7 +109,7 @@ def mend_checksums(png: bytes) -> bytes:
     return bytes(out)
 
 
-def _turn_bits(data: bytes, rng: np.random.Generator) -> bytes:
+def _flip_bits(data: bytes, rng: np.random.Generator) -> bytes:
     out = bytearray(data)
     for place in rng.integers(0, max(1, len(out)), int(rng.integers(1, 30))):
         if out:
@@ -117,8 +117,8 @@ def _turn_bits(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(out)
 
 
-def _turn_early_bits(data: bytes, rng: np.random.Generator) -> bytes:
-    """In the first 100 bytes, where headers are; those that say the format stay."""
+def _change_header(data: bytes, rng: np.random.Generator) -> bytes:
+    """Change bytes among the first 100, where headers are, but not the first 12 with the format."""
     out = bytearray(data)
     for place in rng.integers(12, 100, 3):
         if place < len(out):
@@ -126,16 +126,16 @@ def _turn_early_bits(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(out)
 
 
-def _cut(data: bytes, rng: np.random.Generator) -> bytes:
+def _truncate(data: bytes, rng: np.random.Generator) -> bytes:
     return data[: int(rng.integers(0, len(data) + 1))]
 
 
-def _put_in(data: bytes, rng: np.random.Generator) -> bytes:
+def _insert(data: bytes, rng: np.random.Generator) -> bytes:
     place = int(rng.integers(0, len(data) + 1))
     return data[:place] + rng.bytes(int(rng.integers(1, 300))) + data[place:]
 
 
-def _take_out(data: bytes, rng: np.random.Generator) -> bytes:
+def _delete(data: bytes, rng: np.random.Generator) -> bytes:
     place = int(rng.integers(0, len(data) + 1))
     return data[:place] + data[place + int(rng.integers(1, 60)) :]
 
@@ -145,15 +145,15 @@ def _repeat(data: bytes, rng: np.random.Generator) -> bytes:
     return data[:place] + data[place : place + 200] * int(rng.integers(2, 30)) + data[place:]
 
 
-def _wrong_header(data: bytes, rng: np.random.Generator) -> bytes:
-    """The beginning of a file of another kind."""
-    others = list(sound_pictures().values())
+def _replace_header(data: bytes, rng: np.random.Generator) -> bytes:
+    """Replace the beginning by that of a file of another kind."""
+    others = list(valid_files().values())
     length = int(rng.integers(3, 60))
     return others[int(rng.integers(len(others)))][:length] + data[length:]
 
 
-def _claim(data: bytes, rng: np.random.Generator) -> bytes:
-    width, height = (int(rng.choice((*SIZES, *WHOLE))) for _ in range(2))
+def _change_size(data: bytes, rng: np.random.Generator) -> bytes:
+    width, height = (int(rng.choice((*SIZES, *LARGE))) for _ in range(2))
     if data[:2] == b"BM":
         width, height = min(width, 2**31 - 1), min(height, 2**31 - 1)
     try:
@@ -163,20 +163,20 @@ def _claim(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _large_numbers(data: bytes, rng: np.random.Generator) -> bytes:
-    """Four bytes anywhere that say the most."""
+    """Replace four bytes anywhere by the largest number."""
     place = int(rng.integers(0, len(data) + 1))
     return data[:place] + b"\xff\xff\xff\xff" + data[place + 4 :]
 
 
-SPOILERS: dict[str, Spoiler] = {
-    "bits turned": _turn_bits,
-    "header bytes changed": _turn_early_bits,
-    "cut": _cut,
-    "bytes put in": _put_in,
-    "bytes taken out": _take_out,
+CORRUPTIONS: dict[str, Corrupt] = {
+    "flipped bits": _flip_bits,
+    "changed header bytes": _change_header,
+    "truncated": _truncate,
+    "inserted bytes": _insert,
+    "deleted bytes": _delete,
     "repeated": _repeat,
-    "wrong header": _wrong_header,
-    "another size claimed": _claim,
+    "wrong header": _replace_header,
+    "changed size": _change_size,
     "large numbers": _large_numbers,
 }
 

@@ -62,13 +62,13 @@ class Server:
 
     def __init__(self, content: bytes) -> None:
         self.content, self.status, self.sent, self.ignores_ranges = content, 200, len(content), False
-        self.asked: list[str] = []
+        self.ranges: list[str] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range", "")
-                server.asked.append(wanted)
+                server.ranges.append(wanted)
                 begin = 0 if server.ignores_ranges else int(wanted.removeprefix("bytes=").rstrip("-") or 0)
                 status = server.status if not begin else 206 if begin < len(server.content) else 416
                 body = server.content[begin:]

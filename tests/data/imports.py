@@ -48,7 +48,7 @@ class Measured:
 
 
 def noise(seed: int, side: int = 16, channels: int = 3) -> Image.Image:
-    """A picture like no other: blotches of colour."""
+    """An image like no other: blotches of colour."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (6, 6, channels), dtype=np.uint8)
     return Image.fromarray(small.squeeze()).resize((side, side), Image.Resampling.BICUBIC)

@@ -71,7 +71,7 @@ def test_every_pass_augments_anew_and_never_the_stored_images():
     assert not torch.equal(first, second) and np.array_equal(images.images, before)
 
 
-def test_an_augmentation_is_told_which_images_it_has_and_which_pass_this_is():
+def test_an_augmentation_receives_the_rows_of_its_images_and_the_number_of_the_pass():
     seen: list[tuple[list[int], int]] = []
 
     def note(images: torch.Tensor, draws: RandomDraws) -> torch.Tensor:

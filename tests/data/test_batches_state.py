@@ -20,7 +20,7 @@ def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("resident", [True, False])
 @pytest.mark.parametrize("given", range(1, 13))
-def test_a_state_taken_while_a_batch_is_worked_on_goes_on_with_the_next_one(given: int, resident: bool):
+def test_a_state_taken_while_a_batch_is_worked_on_continues_with_the_next_one(given: int, resident: bool):
     uninterrupted = list(passes(busy(resident=resident), 4))
     batches, state = busy(resident=resident), {}
     for number, _ in enumerate(passes(batches, 2), start=1):
@@ -40,7 +40,7 @@ def test_a_state_of_batches_that_gave_nothing_yet_begins_with_the_first_pass():
     assert are_equal(list(passes(resumed, 2)), list(passes(busy(), 2)))
 
 
-def test_a_state_does_not_change_when_its_batches_go_on_nor_by_being_loaded():
+def test_a_state_does_not_change_when_its_batches_continue_nor_by_being_loaded():
     batches = busy()
     iterator = iter(batches)
     next(iterator)

@@ -35,7 +35,7 @@ def test_every_entrys_defaults_are_settings_that_are_accepted(name: str):
 
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist", "fashion-mnist"])
-def test_sample_pictures_are_one_image_of_each_class_in_the_sets_own_size(name: str):
+def test_sample_images_are_one_image_of_each_class_in_the_sets_own_size(name: str):
     samples, info = CATALOG[name].samples(), CATALOG[name].info
     assert samples.shape[:3] == (len(info.classes), info.image_size, info.image_size)
     assert samples.ndim == (4 if info.channels == 3 else 3) and samples.dtype == np.uint8
@@ -57,24 +57,24 @@ def test_all_digits_but_no_other_images_are_ink():
     assert all(CATALOG[name].info.channels == 1 for name in ("digits", "mnist", "fashion-mnist"))
 
 
-def test_a_folder_is_a_source_however_it_is_written(pictures: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(pictures.parent)
-    monkeypatch.setenv("HOME", str(pictures.parent))
-    facts = [open_source(name).info for name in (str(pictures), "pictures", "./pictures/", "~/pictures", "pictures/red/..")]
+def test_a_folder_is_a_source_however_it_is_written(image_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(image_folder.parent)
+    monkeypatch.setenv("HOME", str(image_folder.parent))
+    facts = [open_source(name).info for name in (str(image_folder), "pictures", "./pictures/", "~/pictures", "pictures/red/..")]
     assert facts == [facts[0]] * 5 and facts[0].train_count == 24
-    assert defaults_for(str(pictures)) == {}
+    assert defaults_for(str(image_folder)) == {}
 
 
-def test_a_zip_is_a_source_as_a_folder_is(home: Home, pictures: Path, tmp_path: Path):
-    shutil.make_archive(str(tmp_path / "packed"), "zip", pictures)
-    folder, archive = open_source(str(pictures), home), open_source(str(tmp_path / "packed.zip"), home)
+def test_a_zip_is_a_source_as_a_folder_is(home: Home, image_folder: Path, tmp_path: Path):
+    shutil.make_archive(str(tmp_path / "packed"), "zip", image_folder)
+    folder, archive = open_source(str(image_folder), home), open_source(str(tmp_path / "packed.zip"), home)
     assert archive.info.classes == folder.info.classes and archive.info.train_count == folder.info.train_count == 24
 
 
 def test_an_imported_set_is_a_source_by_its_name_wherever_one_is(
-    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    finish(import_files("colours", pictures, ImportOptions(), home))
+    finish(import_files("colours", image_folder, ImportOptions(), home))
     (tmp_path / "colours").mkdir()
     monkeypatch.chdir(tmp_path)  # a folder of that name is not meant
     assert canonical_name("colours") == "colours" and canonical_name("./colours") == str(tmp_path / "colours")
@@ -90,13 +90,13 @@ def test_a_name_is_recorded_as_it_is_and_a_folder_by_its_absolute_path(tmp_path:
 
 
 @pytest.mark.parametrize("name", ["didgits", "/no/such/folder", "", "a\0b", "~nobody-of-that-name/x", "x" * 5000])
-def test_what_is_neither_a_name_nor_a_folder_is_refused_in_words(name: str):
+def test_what_is_neither_a_name_nor_a_folder_is_refused_with_a_message(name: str):
     with pytest.raises(DataError) as refusal:
         open_source(name)
     assert is_a_sentence(refusal.value) and "digits, cifar10" in str(refusal.value) and len(str(refusal.value)) < 600
 
 
-def test_a_file_that_is_no_zip_is_refused_in_words():
+def test_a_file_that_is_no_zip_is_refused_with_a_message():
     with pytest.raises(DataError, match="test_catalog.py") as refusal:
         open_source(__file__)
     assert is_a_sentence(refusal.value)

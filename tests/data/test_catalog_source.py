@@ -52,10 +52,10 @@ def test_a_file_that_the_person_has_is_taken_by_its_checksum_whatever_its_name(
     source.add_archive(mine)
     assert source.missing_archives == ()
     assert len(finish(source.load("train"))) == 5 * PER_FILE
-    assert server.asked == [] and mine.read_bytes() == made.content
+    assert server.ranges == [] and mine.read_bytes() == made.content
 
 
-def test_a_file_that_is_another_one_or_is_not_there_is_refused_in_words(
+def test_a_file_that_is_another_one_or_is_not_there_is_refused_with_a_message(
     source: CatalogSource, made: Made, downloads: Path, tmp_path: Path
 ):
     (tmp_path / "other.tar.gz").write_bytes(made.content[:-1])
@@ -66,7 +66,7 @@ def test_a_file_that_is_another_one_or_is_not_there_is_refused_in_words(
     assert left_behind(downloads) == [] and source.missing_archives == (NAME,)
 
 
-def test_an_archive_that_holds_other_files_is_refused_in_words(
+def test_an_archive_that_holds_other_files_is_refused_with_a_message(
     source: CatalogSource, downloads: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", "0" * 32]])
@@ -74,7 +74,7 @@ def test_an_archive_that_holds_other_files_is_refused_in_words(
     assert left_behind(downloads) == [NAME]
 
 
-def test_an_imported_set_whose_images_are_damaged_is_refused_in_words(source: CatalogSource):
+def test_an_imported_set_whose_images_are_damaged_is_refused_with_a_message(source: CatalogSource):
     finish(source.load("train"))
     with (source.folder / IMAGES).open("r+b") as file:
         file.truncate(1000)

@@ -36,7 +36,7 @@ TOO_MANY = f"{MAX_PIXELS // 10**6} million pixels"
 
 
 REFUSED = {
-    "text renamed": (b"Dear diary, this is no picture.\n" * 20, UNREADABLE),
+    "text renamed": (b"Dear diary, this is no image.\n" * 20, UNREADABLE),
     "zero bytes": (b"", EMPTY),
     "half a JPEG": (JPEG[: len(JPEG) // 2], DAMAGED),
     "half a PNG": (encode(PHOTO, "PNG")[:2000], DAMAGED),
@@ -54,7 +54,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("content", "remedy"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_no_usable_picture_is_refused_by_name_and_with_a_remedy(tmp_path: Path, content: bytes, remedy: str):
+def test_what_is_no_usable_image_is_refused_by_name_and_with_a_remedy(tmp_path: Path, content: bytes, remedy: str):
     (tmp_path / "holiday.png").write_bytes(content)
     for source in (tmp_path / "holiday.png", content):
         with pytest.raises(ImageError) as refusal:
@@ -105,7 +105,7 @@ def test_a_file_above_the_size_limit_is_refused_before_it_is_read(tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "JPEG", "WEBP", "GIF"])
-def test_a_plain_picture_comes_as_it_is_and_without_a_note(kind: str):
+def test_a_plain_image_comes_as_it_is_and_without_a_note(kind: str):
     data = encode(PHOTO, kind, **({"lossless": True} if kind == "WEBP" else {}))
     decoded = read_image(data, "photo")
     assert decoded.notes == ()
@@ -125,7 +125,7 @@ def test_a_cmyk_jpeg_shows_the_colours_that_its_inks_mix():
         assert any("CMYK" in note for note in decoded.notes)
 
 
-def test_a_16_bit_grey_picture_is_scaled_not_clipped():
+def test_a_16_bit_grey_image_is_scaled_not_clipped():
     deep = np.linspace(0, 65_535, 64 * 48).reshape(48, 64).round().astype(np.uint16)
     decoded = read_image(encode(Image.fromarray(deep), "PNG"), "scan.png")
     shown = np.asarray(decoded.image)
@@ -196,7 +196,7 @@ def test_a_large_jpeg_may_be_decoded_smaller_but_never_below_the_side_asked_for(
     assert np.abs(np.asarray(decoded.image, int) - expected).mean() < 6
 
 
-def test_transparent_parts_of_an_rgba_picture_lie_on_white():
+def test_transparent_parts_of_an_rgba_image_lie_on_white():
     pixels = np.zeros((4, 3, 4), np.uint8)
     pixels[..., 0], pixels[..., 3] = 200, np.array([0, 64, 128, 255])[:, None]
     decoded = read_image(encode(Image.fromarray(pixels), "PNG"), "logo.png")
@@ -206,7 +206,7 @@ def test_transparent_parts_of_an_rgba_picture_lie_on_white():
     assert any("transparent" in note for note in decoded.notes)
 
 
-def test_transparent_parts_of_a_grey_picture_lie_on_white():
+def test_transparent_parts_of_a_grey_image_lie_on_white():
     pixels = np.array([[[0, 255], [0, 0], [100, 255], [100, 0]]], np.uint8)
     decoded = read_image(encode(Image.fromarray(pixels, "LA"), "PNG"), "sketch.png")
     assert np.asarray(decoded.image)[0].tolist() == [[0] * 3, [255] * 3, [100] * 3, [255] * 3]
@@ -214,7 +214,7 @@ def test_transparent_parts_of_a_grey_picture_lie_on_white():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF"])
-def test_a_palette_picture_shows_its_palettes_colours_and_its_transparent_entry_as_white(kind: str):
+def test_a_palette_image_shows_its_palettes_colours_and_its_transparent_entry_as_white(kind: str):
     image = Image.fromarray(np.array([[0, 1, 2, 1]] * 4, np.uint8), "P")
     image.putpalette([10, 20, 30, 200, 100, 50, 0, 255, 0])
     plain, see_through = (read_image(encode(image, kind, **more), "chart") for more in ({}, {"transparency": 2}))
@@ -224,7 +224,7 @@ def test_a_palette_picture_shows_its_palettes_colours_and_its_transparent_entry_
     assert any("transparent" in note for note in see_through.notes)
 
 
-def test_a_1_bit_picture_becomes_black_and_white():
+def test_a_1_bit_image_becomes_black_and_white():
     bits = np.random.default_rng(1).integers(0, 2, (9, 13)).astype(bool)
     decoded = read_image(encode(Image.fromarray(bits), "PNG"), "fax.png")
     assert decoded.image.mode == "RGB"
@@ -232,7 +232,7 @@ def test_a_1_bit_picture_becomes_black_and_white():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's remarks on damaged EXIF data
-def test_two_hundred_damaged_pictures_are_decoded_or_refused_and_nothing_else():
+def test_two_hundred_damaged_images_are_decoded_or_refused_and_nothing_else():
     rng = random.Random(0)
     options = {"JPEG": {"exif": with_orientation(6)}, "PNG": {"exif": with_orientation(3)}, "WEBP": {}, "BMP": {}, "GIF": {}}
     originals = [encode(PHOTO, kind, **more) for kind, more in options.items()]

@@ -54,9 +54,9 @@ def test_the_test_part_is_a_fifth_of_every_class_and_always_the_same(source: Dat
 def test_an_enlarged_digit_is_bright_strokes_on_black_where_the_ink_was():
     ink = np.zeros((8, 8))
     ink[2:6, 3] = 16
-    picture = enlarge(ink)
-    assert picture.shape == (32, 32) and picture.dtype == np.uint8
-    assert (picture[10:22, 13:15] > 200).all() and (picture[:, 20:] == 0).all() and (picture[:4] == 0).all()
+    enlarged = enlarge(ink)
+    assert enlarged.shape == (32, 32) and enlarged.dtype == np.uint8
+    assert (enlarged[10:22, 13:15] > 200).all() and (enlarged[:, 20:] == 0).all() and (enlarged[:4] == 0).all()
     assert (enlarge(np.full((8, 8), 16)) == 255).all()
 
 

@@ -1,4 +1,4 @@
-"""Duplicates: the same file, the same picture slightly changed, and pictures that only look alike."""
+"""Duplicates: the same file, the same image slightly changed, and images that only look alike."""
 
 import resource
 import subprocess
@@ -20,7 +20,7 @@ from tests.helpers import ROOT
 
 
 def photo(seed: int, side: int = 48) -> Image.Image:
-    """A picture with large and small features, as a photograph has them."""
+    """An image with large and small features, as a photograph has them."""
     rng = np.random.default_rng(seed)
     layers = [
         np.asarray(
@@ -45,8 +45,8 @@ def others(count: int = 40) -> dict[str, bytes]:
     }
 
 
-def brute_force(rows: np.ndarray, looks: np.ndarray) -> set[tuple[int, int]]:
-    apart = np.bitwise_count(looks[:, None] ^ looks[None, :])
+def brute_force(rows: np.ndarray, hashes: np.ndarray) -> set[tuple[int, int]]:
+    apart = np.bitwise_count(hashes[:, None] ^ hashes[None, :])
     one, other = np.nonzero(apart <= BITS)
     return {tuple(sorted((int(rows[i]), int(rows[j])))) for i, j in zip(one, other, strict=True) if i < j}
 
@@ -63,7 +63,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_picture_that_was_slightly_changed_is_found_and_others_are_not(change: str, home: Home, tmp_path: Path):
+def test_an_image_that_was_slightly_changed_is_found_and_others_are_not(change: str, home: Home, tmp_path: Path):
     files = others() | {"a/first.png": encoded(photo(1)), "b/second.png": CHANGES[change](photo(1))}
     source = run_import(home, write_folder(tmp_path / "pictures", files), image_size=48)
     assert found(source) == {("a/first.png", "b/second.png", False)}
@@ -81,7 +81,7 @@ def test_the_same_file_is_found_once_for_each_copy(home: Home, tmp_path: Path):
     }
 
 
-def test_the_same_picture_in_another_file_is_near_and_not_the_same(home: Home, tmp_path: Path):
+def test_the_same_image_in_another_file_is_near_and_not_the_same(home: Home, tmp_path: Path):
     files = {"a/x.png": encoded(photo(1)), "b/y.bmp": encoded(photo(1), "BMP")}
     assert found(run_import(home, write_folder(tmp_path / "pictures", others(5) | files))) == {("a/x.png", "b/y.bmp", False)}
 
@@ -115,11 +115,11 @@ def test_a_pair_is_settled_when_one_of_it_is_excluded(home: Home, tmp_path: Path
 
 
 def test_unreadable_files_are_no_duplicates(home: Home, tmp_path: Path):
-    files = others(5) | dict.fromkeys(("a/x.png", "b/x.png"), b"no picture")
+    files = others(5) | dict.fromkeys(("a/x.png", "b/x.png"), b"no image")
     assert not run_import(home, write_folder(tmp_path / "pictures", files)).index.duplicates.pairs()
 
 
-def test_plain_pictures_are_near_when_their_colours_are(home: Home, tmp_path: Path):
+def test_plain_images_are_near_when_their_colours_are(home: Home, tmp_path: Path):
     plain = {f"a/{level}.png": encoded(Image.new("RGB", (16, 16), (level, level, level))) for level in (10, 11, 100, 200)}
     assert found(run_import(home, write_folder(tmp_path / "pictures", others(5) | plain), image_size=16)) == {
         ("a/10.png", "a/11.png", False)
@@ -143,28 +143,28 @@ def test_no_near_pair_is_made_of_two_photographs_of_their_own():
 @pytest.mark.parametrize("seed", range(4))
 def test_candidates_are_the_pairs_that_comparing_all_with_all_finds(seed: int):
     rng = np.random.default_rng(seed)
-    looks = rng.integers(0, 2**64, 300, dtype=np.uint64)
+    hashes = rng.integers(0, 2**64, 300, dtype=np.uint64)
     flips = np.uint64(1) << rng.integers(0, 64, (300, 5), dtype=np.uint64)
-    near = [looks[number] ^ np.bitwise_xor.reduce(flips[number, : number % 6]) for number in range(300)]
-    looks = rng.permutation(np.concatenate((looks, np.array(near, np.uint64), looks[:20])))
-    rows = np.sort(rng.choice(5000, len(looks), replace=False))
-    pairs = candidate_pairs(rows, looks)
-    assert len(pairs) > 200 and {(int(one), int(other)) for one, other in pairs} == brute_force(rows, looks)
+    near = [hashes[number] ^ np.bitwise_xor.reduce(flips[number, : number % 6]) for number in range(300)]
+    hashes = rng.permutation(np.concatenate((hashes, np.array(near, np.uint64), hashes[:20])))
+    rows = np.sort(rng.choice(5000, len(hashes), replace=False))
+    pairs = candidate_pairs(rows, hashes)
+    assert len(pairs) > 200 and {(int(one), int(other)) for one, other in pairs} == brute_force(rows, hashes)
     assert (pairs[:, 0] < pairs[:, 1]).all()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_few_looks_have_few_pairs(count: int):
+def test_few_hashes_have_few_pairs(count: int):
     pairs = candidate_pairs(np.arange(count), np.zeros(count, np.uint64))
     assert pairs.shape == (max(0, count - 1), 2)
 
 
-def test_of_many_plain_pictures_only_neighbours_are_compared():
+def test_of_many_plain_images_only_neighbours_are_compared():
     pairs = candidate_pairs(np.arange(3000), np.zeros(3000, np.uint64))
     assert len(pairs) <= 3000 * MAX_IN_BAND and (np.diff(pairs, axis=1) < MAX_IN_BAND).all()
 
 
-def test_a_million_looks_take_seconds_and_little_memory():
+def test_a_million_hashes_take_seconds_and_little_memory():
     script = """
 import time, numpy as np
 from cnn_core.data.duplicates import candidate_pairs

@@ -47,7 +47,7 @@ MEMBERS = 1_000_000
 KERNEL = 20 * 2**20  # bytes
 
 
-def picture() -> bytes:
+def image_bytes() -> bytes:
     return encoded(noise(77))
 
 
@@ -72,7 +72,7 @@ def picture() -> bytes:
 def test_a_member_with_a_misleading_name_is_skipped_files_and_the_rest_imported(
     name: str, reason: str, home: Home, tmp_path: Path
 ):
-    entries = [*good_entries(), Entry(name.encode(), picture(), flags=0x800)]
+    entries = [*good_entries(), Entry(name.encode(), image_bytes(), flags=0x800)]
     source = run_import(home, craft_zip(tmp_path / "set.zip", entries))
     problems = skipped_files(source)
     assert list(problems) == [show_name(name)] and problems[show_name(name)] == reason
@@ -81,13 +81,13 @@ def test_a_member_with_a_misleading_name_is_skipped_files_and_the_rest_imported(
 
 
 def test_a_name_is_not_cut_at_a_zero_byte(home: Home, tmp_path: Path):
-    entries = [*good_entries(), Entry(b"cat/a.png\0.exe", picture())]
+    entries = [*good_entries(), Entry(b"cat/a.png\0.exe", image_bytes())]
     problems = skipped_files(run_import(home, craft_zip(tmp_path / "set.zip", entries)))
     assert list(problems) == ["cat/a.png?.exe"] and problems["cat/a.png?.exe"] == UNPRINTABLE
 
 
 def test_a_link_is_not_followed(home: Home, tmp_path: Path):
-    (tmp_path / "secret.png").write_bytes(picture())
+    (tmp_path / "secret.png").write_bytes(image_bytes())
     entries = [*good_entries(), Entry(b"cat/link.png", str(tmp_path / "secret.png").encode(), mode=0o120777)]
     problems = skipped_files(run_import(home, craft_zip(tmp_path / "set.zip", entries)))
     assert problems == {"cat/link.png": LINK_MEMBER}
@@ -102,7 +102,7 @@ def test_classes_that_cannot_be_told_apart_are_refused(one: str, other: str, hom
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 99], ids=["bzip2", "LZMA", "unknown"])
 def test_members_that_are_packed_in_unusual_ways_are_skipped_files(method: int, home: Home, tmp_path: Path):
-    entries = [*good_entries(), Entry(b"cat/odd.png", picture(), method=method)]
+    entries = [*good_entries(), Entry(b"cat/odd.png", image_bytes(), method=method)]
     problems = skipped_files(run_import(home, craft_zip(tmp_path / "set.zip", entries)))
     assert problems["cat/odd.png"] == UNSUPPORTED
 
@@ -117,7 +117,7 @@ def test_real_bzip2_and_lzma_archives_are_refused_with_the_reason(home: Home, tm
 
 
 def test_an_encrypted_member_is_skipped_files(home: Home, tmp_path: Path):
-    entries = [*good_entries(), Entry(b"cat/secret.png", picture(), flags=1)]
+    entries = [*good_entries(), Entry(b"cat/secret.png", image_bytes(), flags=1)]
     problems = skipped_files(run_import(home, craft_zip(tmp_path / "set.zip", entries)))
     assert problems == {"cat/secret.png": ENCRYPTED_MEMBER}
 
@@ -145,7 +145,7 @@ def test_a_zip_in_a_zip_is_skipped_files_and_not_opened(home: Home, tmp_path: Pa
     ids=str,
 )
 def test_a_member_that_is_not_what_its_header_says_is_skipped_files(lie: dict[str, int], home: Home, tmp_path: Path):
-    entries = [*good_entries(), Entry(b"cat/liar.png", picture(), **lie)]
+    entries = [*good_entries(), Entry(b"cat/liar.png", image_bytes(), **lie)]
     source = run_import(home, craft_zip(tmp_path / "set.zip", entries))
     problems = skipped_files(source)
     assert "cat/liar.png" in problems and all(is_a_sentence(f"{path}: {why.rstrip('.')}.") for path, why in problems.items())
@@ -208,7 +208,7 @@ def test_members_that_share_their_bytes_are_refused_before_they_are_unpacked(hom
 
 
 def test_members_at_one_place_are_refused_and_the_rest_imported(home: Home, tmp_path: Path):
-    shared = [Entry(f"cat/again{number}.png".encode(), picture(), offset=0) for number in range(5)]
+    shared = [Entry(f"cat/again{number}.png".encode(), image_bytes(), offset=0) for number in range(5)]
     source = run_import(home, craft_zip(tmp_path / "set.zip", [*good_entries(), *shared]))
     assert {path for path, why in skipped_files(source).items() if why == OVERLAPS} == {
         "cat/0.png",
@@ -251,9 +251,9 @@ def directory() -> bytes:
     )
 
 
-@pytest.mark.parametrize("told", [MEMBERS, 3, 0])
-def test_a_million_members_are_refused_whatever_the_end_record_says(told: int, directory: bytes, home: Home, tmp_path: Path):
-    (tmp_path / "many.zip").write_bytes(directory + end(told, len(directory), 0))
+@pytest.mark.parametrize("claimed", [MEMBERS, 3, 0])
+def test_a_million_members_are_refused_whatever_the_end_record_says(claimed: int, directory: bytes, home: Home, tmp_path: Path):
+    (tmp_path / "many.zip").write_bytes(directory + end(claimed, len(directory), 0))
     assert f"more than {MAX_MEMBERS:,} members" in measured_import(home, tmp_path / "many.zip").error
 
 

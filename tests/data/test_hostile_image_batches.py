@@ -1,4 +1,4 @@
-"""A thousand malformed pictures on the way that a person's own picture takes: each a picture or a sentence, in little memory, leaving nothing."""
+"""A thousand malformed images on the way that a person's own image takes: each an image or a sentence, in little memory, leaving nothing."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from PIL import Image
 
 from cnn_core.data.decoder import DAMAGED, UNREADABLE, read_image
 from cnn_core.models.saving import ModelCard, save_card, save_weights
-from tests.data.corrupted_files import huge_pictures, sound_pictures, spoiled_pictures
+from tests.data.corrupted_files import corrupted_files, oversized_files, valid_files
 from tests.helpers import ROOT, is_a_sentence
 
 COUNT, SEED = 905, 20_261_125
@@ -25,7 +25,7 @@ from pathlib import Path
 from cnn_core.data.decoder import DecodedImage, read_image
 from cnn_core.errors import ImageError
 from cnn_core.inference.classifier import Classifier
-from tests.data.corrupted_files import huge_pictures, sound_pictures, spoiled_pictures
+from tests.data.corrupted_files import oversized_files, valid_files, corrupted_files
 
 count, seed, limit = map(int, sys.argv[3:])
 classifiers = [Classifier(Path(folder)) for folder in sys.argv[1:3]]
@@ -34,11 +34,11 @@ refusals, failures, read, valid = [], [], 0, 0
 def give(name, data):
     global read
     try:
-        picture = read_image(data, "The picture")
-        assert isinstance(picture, DecodedImage) and picture.image.mode == "RGB" and min(picture.image.size) > 0
+        decoded = read_image(data, "The image")
+        assert isinstance(decoded, DecodedImage) and decoded.image.mode == "RGB" and min(decoded.image.size) > 0
         read += 1
         for classifier in classifiers:
-            ranked = classifier.classify(picture.image).ranked
+            ranked = classifier.classify(decoded.image).ranked
             assert abs(sum(share for _, share in ranked) - 1) < 1e-3
     except ImageError as refusal:
         refusals.append(str(refusal))
@@ -48,13 +48,13 @@ def give(name, data):
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-for name, data in sound_pictures().items():
+for name, data in valid_files().items():
     give(name, data)
 valid, read, before = read, 0, peak()
 used = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (used + limit, used + limit))
 began, highest, total = time.process_time(), "", 0
-for name, data in [*spoiled_pictures(count, seed), *huge_pictures()]:
+for name, data in [*corrupted_files(count, seed), *oversized_files()]:
     reached = peak()
     give(name, data)
     total += 1
@@ -75,7 +75,7 @@ def network(folder: Path, **chosen: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a process of its own told after it was given all of them; `left`: the files in its folder for temporary ones."""
     root = tmp_path_factory.mktemp("spoiled")
     (root / "temporary").mkdir()
@@ -94,32 +94,32 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {**json.loads(process.stdout.splitlines()[-1]), "errors": process.stderr, "left": left}
 
 
-def test_every_one_is_a_picture_or_a_sentence_and_none_a_traceback(told: dict[str, Any]):
-    assert told["total"] == COUNT + 5 * len(sound_pictures()) == 1000
-    assert told["failures"] == [] and "Traceback" not in told["errors"]
-    assert all(map(is_a_sentence, told["refusals"]))
+def test_every_file_is_read_or_refused_and_none_raises_another_error(report: dict[str, Any]):
+    assert report["total"] == COUNT + 5 * len(valid_files()) == 1000
+    assert report["failures"] == [] and "Traceback" not in report["errors"]
+    assert all(map(is_a_sentence, report["refusals"]))
 
 
-def test_the_valid_ones_are_all_read_and_of_the_spoiled_ones_some_are_and_most_are_refused(told: dict[str, Any]):
-    assert told["valid"] == len(sound_pictures())
-    assert 100 < told["read"] < 700
-    for said in (UNREADABLE, DAMAGED, "50 million pixels", "20 million pixels"):
-        assert any(said in refusal for refusal in told["refusals"]), said
+def test_valid_files_are_all_read_and_most_corrupted_files_are_refused(report: dict[str, Any]):
+    assert report["valid"] == len(valid_files())
+    assert 100 < report["read"] < 700
+    for text in (UNREADABLE, DAMAGED, "50 million pixels", "20 million pixels"):
+        assert any(text in refusal for refusal in report["refusals"]), text
 
 
-def test_they_take_at_most_half_a_gigabyte_beyond_the_imports_and_leave_nothing_behind(told: dict[str, Any]):
-    assert told["megabytes"] <= 512, told["highest"]
-    assert told["left"] == []
+def test_they_take_at_most_half_a_gigabyte_beyond_the_imports_and_leave_nothing_behind(report: dict[str, Any]):
+    assert report["megabytes"] <= 512, report["highest"]
+    assert report["left"] == []
 
 
-def test_the_same_seed_spoils_in_the_same_way():
-    first, second = (dict(spoiled_pictures(40, SEED)) for _ in range(2))
+def test_the_same_seed_corrupts_in_the_same_way():
+    first, second = (dict(corrupted_files(40, SEED)) for _ in range(2))
     assert first == second and len(set(first.values())) > 35
-    assert len(set(dict(huge_pictures()).values())) > 80
+    assert len(set(dict(oversized_files()).values())) > 80
 
 
 @pytest.mark.parametrize("kind", ["alpha", "indexed", "deep"])
-def test_a_tall_picture_is_converted_in_parts_to_what_the_whole_would_be(kind: str):
+def test_a_tall_image_is_converted_in_parts_to_what_the_whole_would_be(kind: str):
     values = np.random.default_rng(0).integers(0, 65_536, (700, 40, 4), np.uint16)
     image = {
         "alpha": Image.fromarray(values.astype(np.uint8)),

@@ -59,7 +59,7 @@ def photo() -> bytes:
 
 BAD = {
     "empty.jpg": lambda: b"",
-    "text.jpg": lambda: b"this is no picture\n" * 50,
+    "text.jpg": lambda: b"this is no image\n" * 50,
     "page.jpg": lambda: b"<!DOCTYPE html><html><body><img src='http://example.org/x.png'></body></html>",
     "drawing.jpg": lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
     "script.jpg": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(%pipe%touch ran) (w) file\n",
@@ -92,7 +92,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> ImportedSource:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_skipped_files_by_name_with_a_sentence(name: str, imported: ImportedSource):
+def test_a_bad_file_is_skipped_and_named_with_a_message(name: str, imported: ImportedSource):
     sentence = skipped_files(imported)[f"cat/{name}"]
     assert is_a_sentence(sentence) and f"cat/{name}" in sentence
 
@@ -113,7 +113,7 @@ def test_a_file_that_is_too_large_says_so_and_is_not_decoded(name: str, home: Ho
     assert "million pixels" in problem.reason
 
 
-def test_a_picture_just_below_the_limit_is_read_within_the_memory(home: Home, tmp_path: Path):
+def test_an_image_just_below_the_limit_is_read_within_the_memory(home: Home, tmp_path: Path):
     folder = write_folder(tmp_path / "pictures", good_files() | {"cat/large.png": true_png(7071, 7071)})
     assert measured_import(home, folder).error == ""
     assert not skipped_files(ImportedSource(home.set_folder("measured")))
@@ -140,7 +140,7 @@ def test_of_ten_thousand_frames_the_first_is_taken(home: Home, tmp_path: Path):
     assert (source.pool[item.row] == (255, 0, 0)).all()
 
 
-def test_corrupt_exif_does_not_stop_a_picture(home: Home, tmp_path: Path):
+def test_corrupt_exif_does_not_stop_an_image(home: Home, tmp_path: Path):
     broken = b"Exif\0\0II*\0" + b"\xff" * 60
     folder = write_folder(tmp_path / "pictures", good_files() | {"cat/odd.jpg": encoded(noise(9), "JPEG", exif=broken)})
     source = run_import(home, folder)
@@ -156,7 +156,7 @@ def test_one_pixel_becomes_a_plain_image(home: Home, tmp_path: Path):
 
 @pytest.mark.parametrize("shape", [(1, 5000), (5000, 1)])
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
-def test_a_picture_of_one_line_is_made_square(shape: tuple[int, int], fit: str, home: Home, tmp_path: Path):
+def test_an_image_of_one_line_is_made_square(shape: tuple[int, int], fit: str, home: Home, tmp_path: Path):
     line = encoded(Image.new("RGB", shape, (250, 250, 250)))
     source = run_import(home, write_folder(tmp_path / "pictures", good_files() | {"cat/line.png": line}), fit=fit)
     assert not skipped_files(source)
@@ -215,7 +215,7 @@ def test_a_class_of_bad_files_only_is_refused_with_the_reason(home: Home, tmp_pa
     assert is_a_sentence(refusal.value) and not home.set_folder("mine").exists()
 
 
-def test_pictures_are_read_by_what_they_are_and_not_by_their_suffix(home: Home, tmp_path: Path):
+def test_images_are_read_by_what_they_are_and_not_by_their_suffix(home: Home, tmp_path: Path):
     files = good_files() | {"cat/a.jpg": encoded(noise(1), "WEBP"), "cat/b.PNG": encoded(noise(2), "BMP")}
     assert not skipped_files(run_import(home, write_folder(tmp_path / "pictures", files)))
 

@@ -114,7 +114,7 @@ def test_worker_processes_read_what_one_process_reads(
     alone = run_import(home, folder, "alone")
     monkeypatch.setattr(parallel_decoding, "MAX_IN_PROCESS", 10)
     assert are_same(alone, run_import(home, folder, "helped"))
-    archive = write_zip(folder.parent / "pictures.zip", good_files(40) | {"cat/broken.png": b"no picture"})
+    archive = write_zip(folder.parent / "pictures.zip", good_files(40) | {"cat/broken.png": b"no image"})
     assert are_same(alone, run_import(home, archive, "zipped"))
 
 
@@ -149,7 +149,7 @@ def test_arrays_become_a_set(home: Home):
 # The split.
 
 
-def test_a_share_of_every_class_is_kept_for_testing_the_same_one_for_the_same_seed(folder: Path, home: Home):
+def test_a_fraction_of_every_class_is_the_test_split_fixed_by_the_seed(folder: Path, home: Home):
     tests = []
     for name, chosen in (("one", {}), ("two", {}), ("three", {"seed": 1}), ("four", {"test_share": 0.5})):
         source = run_import(home, folder, name, **chosen)
@@ -247,7 +247,7 @@ def test_a_source_of_no_use_leaves_no_set(home: Home, tmp_path: Path):
     assert imported_names(home) == []
 
 
-def test_a_home_that_cannot_be_written_is_refused_with_a_sentence(folder: Path, home: Home):
+def test_a_home_that_cannot_be_written_is_refused_with_a_message(folder: Path, home: Home):
     home.root.mkdir()
     home.data.write_text("a file where a folder should be")
     with pytest.raises(DataError, match="“mine”") as refusal:

@@ -40,7 +40,7 @@ def test_an_excluded_image_is_used_no_more_until_that_is_undone(source: Imported
     assert np.array_equal(source.index.used_rows("train")[0], rows)
 
 
-def test_a_changed_label_is_what_is_learned_and_the_one_before_is_kept(source: ImportedSource):
+def test_a_changed_label_is_used_for_training_and_the_original_is_stored(source: ImportedSource):
     (item,) = source.index.records("path = 'cat/3.png'")
     source.index.corrections.apply([item.row], "label", 1)
     (now,) = source.index.records("path = 'cat/3.png'")
@@ -128,7 +128,7 @@ def test_the_same_files_have_the_same_fingerprint_under_another_name_and_place(
         {"cat/new.png": encoded(noise(999))},
         {"fox/1.png": encoded(noise(999)), "fox/2.png": encoded(noise(998))},
     ],
-    ids=["another picture", "one more picture", "one more class"],
+    ids=["another image", "one more image", "one more class"],
 )
 def test_other_files_have_another_fingerprint(change: dict[str, bytes], source: ImportedSource, home: Home, tmp_path: Path):
     other = run_import(home, write_folder(tmp_path / "elsewhere", good_files(10) | change), "other")
@@ -143,7 +143,7 @@ def test_other_options_have_another_fingerprint(options: dict[str, object], sour
     assert other.info.fingerprint != source.info.fingerprint
 
 
-def test_the_fingerprint_that_is_kept_is_the_one_that_is_computed(source: ImportedSource):
+def test_the_stored_fingerprint_equals_the_computed_one(source: ImportedSource):
     assert (
         source.facts["fingerprint"]
         == import_fingerprint(source.index)
@@ -169,7 +169,7 @@ def test_unread_items_come_in_order_and_once(tmp_path: Path):
     assert [[row for row, *_ in rows] for rows in index.imports.pending_files(3)] == [[1, 2, 3], [6, 7, 8], [9]]
 
 
-def test_duplicates_are_kept_once_however_often_they_are_looked_for(source: ImportedSource):
+def test_duplicates_are_stored_once_after_repeated_searches(source: ImportedSource):
     same, near = np.array([[0, 1]]), np.array([[2, 3], [4, 5]])
     for _ in range(2):
         source.index.duplicates.save(same, near)
@@ -185,7 +185,7 @@ def test_threads_can_correct_at_once(source: ImportedSource):
     assert source.index.summary()["excluded"] == 10 and len(source.index.corrections.latest()) == 10
 
 
-def test_an_index_that_is_no_index_is_refused_with_a_sentence(tmp_path: Path):
+def test_an_index_that_is_no_index_is_refused_with_a_message(tmp_path: Path):
     (tmp_path / "index.db").write_bytes(b"no database " * 100)
     with pytest.raises(DataError, match=INDEX) as refusal:
         Index(tmp_path / "index.db").facts()

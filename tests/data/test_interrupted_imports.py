@@ -16,7 +16,7 @@ from cnn_core.data.index.schema import CHECK_DISK
 from cnn_core.errors import DataError
 from cnn_core.home import INDEX, Home
 from tests.data.imports import CHUNK, are_same, good_files, imported_names, refused_import, run_import, skipped_files, write_zip
-from tests.helpers import drain, is_a_sentence, start_process, write_pictures
+from tests.helpers import drain, is_a_sentence, start_process, write_images
 
 
 def test_an_import_that_is_interrupted_anywhere_is_gone_on_with(folder: Path, home: Home, small_chunks: None):
@@ -32,8 +32,8 @@ def test_an_import_that_is_interrupted_anywhere_is_gone_on_with(folder: Path, ho
         assert name not in imported_names(home)
         index = Index(home.staging_folder(name) / INDEX)
         read = index.count("is_read") if index.path.exists() else 0
-        told, _ = drain(import_files(name, folder, ImportOptions(), home))
-        again = [progress.done for progress in told if progress.stage == "Reading images"]
+        reports, _ = drain(import_files(name, folder, ImportOptions(), home))
+        again = [progress.done for progress in reports if progress.stage == "Reading images"]
         assert len(again) == -(-(81 - read) // CHUNK) and (not again or again[0] == read + CHUNK or again == [81])
         assert are_same(whole, ImportedSource(home.set_folder(name))), stop
         assert not home.staging_folder(name).exists()
@@ -53,12 +53,12 @@ def test_what_was_read_is_not_opened_again(folder: Path, home: Home, small_chunk
 
 
 def test_files_that_came_while_an_import_was_interrupted_are_read_too(home: Home, tmp_path: Path):
-    folder = write_pictures(tmp_path / "mine", count=20)
+    folder = write_images(tmp_path / "mine", count=20)
     importing = import_files("mine", folder, ImportOptions(), home)
     while next(importing).stage != "Reading images":
         pass
     importing.close()
-    write_pictures(tmp_path / "more", ["red"], count=5, seed=3)
+    write_images(tmp_path / "more", ["red"], count=5, seed=3)
     for path in (tmp_path / "more" / "red").iterdir():
         path.rename(folder / "red" / f"new-{path.name}")
     info = run_import(home, folder).info
@@ -103,8 +103,8 @@ for progress in importer.import_files("mine", Path(sys.argv[1]), importer.Import
         assert process.returncode == -signal.SIGKILL and imported_names(home) == ["whole"]
         read = Index(home.staging_folder("mine") / INDEX).count("is_read")
         assert read >= 30
-        told, _ = drain(import_files("mine", folder, ImportOptions(), home))
-        assert sum(progress.stage == "Reading images" for progress in told) == -(-(81 - read) // CHUNK)
+        reports, _ = drain(import_files("mine", folder, ImportOptions(), home))
+        assert sum(progress.stage == "Reading images" for progress in reports) == -(-(81 - read) // CHUNK)
         assert are_same(whole, ImportedSource(home.set_folder("mine")))
         shutil.rmtree(home.set_folder("mine"))
 
@@ -132,7 +132,7 @@ def test_a_disk_without_room_for_the_images_is_noticed_before_anything_is_read(t
 
 
 @pytest.mark.parametrize("spare", [0, 200_000, 400_000])
-def test_a_disk_that_fills_up_ends_the_import_with_a_sentence_and_keeps_what_was_read(
+def test_a_disk_that_fills_up_ends_the_import_with_a_message_and_keeps_what_was_read(
     spare: int, tiny_disk: Home, folder: Path, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("cnn_core.data.importer.SPARE_BYTES", 0)

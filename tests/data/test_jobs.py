@@ -146,16 +146,16 @@ def test_a_running_job_that_is_cancelled_ends_soon_and_leaves_no_set(
     monkeypatch.setattr("cnn_core.data.importer.MAX_ROWS", 5)
     monkeypatch.setattr("cnn_core.data.jobs.WRITE_SECONDS", 0)
     jobs.add("mine", str(upload), is_upload=True)
-    asked = 0
+    polls = 0
 
     def cancel_later() -> bool:
-        nonlocal asked
-        asked += 1
-        if asked == 4:
+        nonlocal polls
+        polls += 1
+        if polls == 4:
             jobs.cancel(only(jobs).id)
         return False
 
-    assert jobs.run_next(cancel_later) and asked == 4
+    assert jobs.run_next(cancel_later) and polls == 4
     assert only(jobs).status == "cancelled" and not upload.parent.exists() and not home.set_folder("mine").exists()
 
 
@@ -186,12 +186,12 @@ def test_progress_can_be_read_meanwhile(jobs: Jobs, folder: Path, home: Home, mo
     jobs.add("mine", str(folder))
     seen: list[tuple[str, str, int, int]] = []
 
-    def look() -> bool:
+    def note_state() -> bool:
         job = only(Jobs(home))
         seen.append((job.status, job.stage, job.done, job.total))
         return False
 
-    jobs.run_next(look)
+    jobs.run_next(note_state)
     assert ("running", "Reading images", 20, 40) in seen
 
 
@@ -204,7 +204,7 @@ def test_only_ended_jobs_can_be_forgotten(jobs: Jobs, folder: Path):
     assert jobs.all() == []
 
 
-def test_a_list_that_cannot_be_used_is_refused_with_a_sentence(jobs: Jobs, folder: Path, home: Home):
+def test_a_list_that_cannot_be_used_is_refused_with_a_message(jobs: Jobs, folder: Path, home: Home):
     jobs.add("mine", str(folder))
     shutil.rmtree(home.data)
     home.data.write_text("no folder")

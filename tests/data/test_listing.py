@@ -69,7 +69,7 @@ def test_a_class_may_be_called_test_where_nothing_is_called_train(kind: Kind, tm
     assert listed(kind, tmp_path, "test/1.jpg", "exam/1.jpg").classes == ("exam", "test")
 
 
-def test_one_folder_around_everything_is_looked_through(kind: Kind, tmp_path: Path):
+def test_a_single_outer_folder_is_searched(kind: Kind, tmp_path: Path):
     assert listed(kind, tmp_path, "flowers/rose/1.jpg", "flowers/tulip/1.jpg").classes == ("rose", "tulip")
     deep = listed(kind, tmp_path / "deep", "a/b/train/rose/1.jpg", "a/b/train/tulip/1.jpg", "a/b/test/rose/2.jpg")
     assert deep.classes == ("rose", "tulip") and deep.has_splits

@@ -1,4 +1,4 @@
-"""Mixing: shares that follow the beta distribution, and targets that say exactly how much of which image is in the picture."""
+"""Mixing: mixing weights that follow the beta distribution, and targets that give the exact fraction of each source image."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_partners_are_a_permutation_and_another_one_in_every_batch():
 
 
 @MIXES
-def test_targets_say_what_share_of_which_image_is_in_the_picture(mix: Mix):
+def test_targets_are_the_fractions_of_the_mixed_images(mix: Mix):
     images, labels = numbered(500)
     mixed, targets = mix(images, labels, draws(500))
     assert targets.shape == (500, 500) and targets.dtype == torch.float32 and mixed.dtype == torch.float32
@@ -49,7 +49,7 @@ def test_targets_say_what_share_of_which_image_is_in_the_picture(mix: Mix):
     torch.testing.assert_close(mixed.mean((1, 2, 3)), targets @ labels.float(), rtol=0, atol=2e-3)
 
 
-def test_mixup_blends_every_pixel_alike_with_a_share_of_its_own():
+def test_mixup_blends_all_pixels_of_an_image_with_one_coefficient():
     images, labels = numbered(500)
     mixed, targets = MixUp(1.0, 500)(images, labels, draws(500))
     assert torch.equal(mixed, mixed[:, :1, :1, :1].expand_as(mixed))

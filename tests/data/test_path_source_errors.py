@@ -13,14 +13,14 @@ from cnn_core.data.path_source import PathSource
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 from tests.data.path_images import CLASSES, load, nearest_colours, refused
-from tests.helpers import write_pictures
+from tests.helpers import write_images
 
 
 def test_an_empty_folder_and_one_class_are_too_few(tmp_path: Path, home: Home):
     data = tmp_path / "data"
     data.mkdir()
     assert "data" in refused(data, home)
-    write_pictures(data, ["red"])
+    write_images(data, ["red"])
     assert "“red”" in refused(data, home)
 
 
@@ -29,12 +29,12 @@ def test_a_missing_folder_is_refused(tmp_path: Path, home: Home):
         load(tmp_path / "gone", home)
 
 
-def test_a_class_folder_without_images_is_no_class_and_is_named_as_set_aside(pictures: Path, home: Home):
-    (pictures / "grey").mkdir()
-    (pictures / "white").mkdir()
-    (pictures / "white" / "notes.txt").write_text("nothing to see")
-    train, _ = load(pictures, home)
-    assert PathSource(pictures, home).info.classes == CLASSES
+def test_a_class_folder_without_images_is_no_class_and_is_named_as_skipped(image_folder: Path, home: Home):
+    (image_folder / "grey").mkdir()
+    (image_folder / "white").mkdir()
+    (image_folder / "white" / "notes.txt").write_text("nothing to see")
+    train, _ = load(image_folder, home)
+    assert PathSource(image_folder, home).info.classes == CLASSES
     assert sorted(train.notes) == [
         f"{SKIPPED} grey: {EMPTY_FOLDER}.",
         f"{SKIPPED} white/notes.txt: {NO_IMAGE}.",
@@ -42,13 +42,13 @@ def test_a_class_folder_without_images_is_no_class_and_is_named_as_set_aside(pic
 
 
 def test_a_test_class_that_training_lacks_is_refused_by_name(tmp_path: Path, home: Home):
-    write_pictures(tmp_path / "data" / "train")
-    write_pictures(tmp_path / "data" / "test", ["grey", "red"])
+    write_images(tmp_path / "data" / "train")
+    write_images(tmp_path / "data" / "test", ["grey", "red"])
     assert "“grey”" in refused(tmp_path / "data", home)
 
 
-def test_an_empty_test_folder_is_named_and_a_part_of_the_training_images_kept_for_testing(tmp_path: Path, home: Home):
-    data = write_pictures(tmp_path / "data" / "train", count=5).parent
+def test_an_empty_test_folder_is_reported_and_replaced_by_a_split_of_the_training_images(tmp_path: Path, home: Home):
+    data = write_images(tmp_path / "data" / "train", count=5).parent
     for name in CLASSES:
         (data / "test" / name).mkdir(parents=True)
     train, test = load(data, home)
@@ -56,23 +56,23 @@ def test_an_empty_test_folder_is_named_and_a_part_of_the_training_images_kept_fo
     assert sorted(train.notes) == [f"{SKIPPED} test/{name}: {EMPTY_FOLDER}." for name in CLASSES]
 
 
-def test_a_class_name_that_is_no_text_is_refused_in_words(pictures: Path, home: Home):
-    os.rename(pictures / "red", os.fsencode(pictures) + b"/caf\xe9")  # as an old archive leaves it
-    refused(pictures, home)
+def test_a_class_name_that_is_no_text_is_refused_with_a_message(image_folder: Path, home: Home):
+    os.rename(image_folder / "red", os.fsencode(image_folder) + b"/caf\xe9")  # as an old archive leaves it
+    refused(image_folder, home)
 
 
-def test_a_file_whose_name_is_no_text_is_left_out_and_named_and_the_rest_goes_on(pictures: Path, home: Home):
-    os.rename(pictures / "red" / "001.png", os.fsencode(pictures) + b"/red/caf\xe9.png")
-    train, test = load(pictures, home)
+def test_a_file_whose_name_is_no_text_is_left_out_and_named_and_the_rest_continues(image_folder: Path, home: Home):
+    os.rename(image_folder / "red" / "001.png", os.fsencode(image_folder) + b"/red/caf\xe9.png")
+    train, test = load(image_folder, home)
     assert len(train) + len(test) == 29 and len(train.notes) == 1 and "red/caf?.png" in train.notes[0]
 
 
-def test_unreadable_files_are_left_out_and_named_and_the_rest_goes_on(pictures: Path, home: Home):
-    (pictures / "red" / "diary.jpg").write_text("no picture")
-    (pictures / "blue" / "cut.png").write_bytes((pictures / "blue" / "001.png").read_bytes()[:300])
-    (pictures / "blue" / "void.gif").write_bytes(b"")
-    train, test = load(pictures, home)
-    info = PathSource(pictures, home).info
+def test_unreadable_files_are_left_out_and_named_and_the_rest_continues(image_folder: Path, home: Home):
+    (image_folder / "red" / "diary.jpg").write_text("no image")
+    (image_folder / "blue" / "cut.png").write_bytes((image_folder / "blue" / "001.png").read_bytes()[:300])
+    (image_folder / "blue" / "void.gif").write_bytes(b"")
+    train, test = load(image_folder, home)
+    info = PathSource(image_folder, home).info
     assert (info.train_count, info.test_count) == (len(train), len(test)) == (24, 6)
     notes = " ".join(train.notes + test.notes)
     assert len(train.notes + test.notes) == 3 and notes.count(SKIPPED) == 3
@@ -82,60 +82,60 @@ def test_unreadable_files_are_left_out_and_named_and_the_rest_goes_on(pictures: 
 
 
 def test_twenty_unreadable_files_are_named_and_more_are_counted(tmp_path: Path, home: Home):
-    data = write_pictures(tmp_path / "data" / "train").parent
-    write_pictures(data / "test")
+    data = write_images(tmp_path / "data" / "train").parent
+    write_images(data / "test")
     for index in range(33):
-        (data / "train" / "red" / f"broken{index:02d}.png").write_text("no picture")
+        (data / "train" / "red" / f"broken{index:02d}.png").write_text("no image")
     train, test = load(data, home)
     assert len(train) == 30 and test.notes == ()
     assert len(train.notes) == 21 and train.notes[-1].startswith(f"{SKIPPED} 13 ")
 
 
-def test_a_class_of_which_nothing_can_be_read_is_refused_by_name(pictures: Path, home: Home):
-    for path in (pictures / "green").iterdir():
-        path.write_text("no picture")
-    assert "class “green”" in refused(pictures, home)
+def test_a_class_of_which_nothing_can_be_read_is_refused_by_name(image_folder: Path, home: Home):
+    for path in (image_folder / "green").iterdir():
+        path.write_text("no image")
+    assert "class “green”" in refused(image_folder, home)
 
 
 def test_a_class_whose_only_readable_image_is_for_testing_is_refused_by_name(tmp_path: Path, home: Home):
-    data = write_pictures(tmp_path / "data" / "train").parent
-    write_pictures(data / "test", seed=1)
+    data = write_images(tmp_path / "data" / "train").parent
+    write_images(data / "test", seed=1)
     for path in (data / "train" / "green").iterdir():
-        path.write_text("no picture")
+        path.write_text("no image")
     assert "class “green”" in refused(data, home)
 
 
 def test_test_images_of_which_none_can_be_read_are_refused(tmp_path: Path, home: Home):
-    data = write_pictures(tmp_path / "data" / "train").parent
-    for path in write_pictures(data / "test").glob("*/*"):
-        path.write_text("no picture")
+    data = write_images(tmp_path / "data" / "train").parent
+    for path in write_images(data / "test").glob("*/*"):
+        path.write_text("no image")
     assert NO_TEST_IMAGES in refused(data, home)
 
 
-def test_linked_images_and_linked_class_folders_are_not_followed(tmp_path: Path, pictures: Path, home: Home):
-    outside = write_pictures(tmp_path / "outside", ["grey"])
-    (pictures / "grey").symlink_to(outside / "grey")
-    (pictures / "red" / "linked.png").symlink_to(outside / "grey" / "001.png")
-    train, test = load(pictures, home)
-    assert PathSource(pictures, home).info.classes == CLASSES
+def test_linked_images_and_linked_class_folders_are_not_followed(tmp_path: Path, image_folder: Path, home: Home):
+    outside = write_images(tmp_path / "outside", ["grey"])
+    (image_folder / "grey").symlink_to(outside / "grey")
+    (image_folder / "red" / "linked.png").symlink_to(outside / "grey" / "001.png")
+    train, test = load(image_folder, home)
+    assert PathSource(image_folder, home).info.classes == CLASSES
     assert len(train) + len(test) == 30
 
 
 def test_a_linked_class_folder_of_the_test_part_is_not_followed(tmp_path: Path, home: Home):
-    write_pictures(tmp_path / "data" / "train")
-    write_pictures(tmp_path / "data" / "test", ["blue", "green"], count=3)
-    outside = write_pictures(tmp_path / "outside", ["red"])
+    write_images(tmp_path / "data" / "train")
+    write_images(tmp_path / "data" / "test", ["blue", "green"], count=3)
+    outside = write_images(tmp_path / "outside", ["red"])
     (tmp_path / "data" / "test" / "red").symlink_to(outside / "red")
     assert PathSource(tmp_path / "data", home).info.test_count == 6
 
 
-def test_hidden_folders_are_ignored_and_other_files_named(pictures: Path, home: Home):
-    before = PathSource(pictures, home).info
-    write_pictures(pictures / ".cache", ["grey"])
-    (pictures / ".git").mkdir()
-    (pictures / "readme.md").write_text("about")
-    (pictures / "red" / "labels.csv").write_text("a,b")
-    assert PathSource(pictures, home).info == before
-    train, _ = load(pictures, home)
+def test_hidden_folders_are_ignored_and_other_files_named(image_folder: Path, home: Home):
+    before = PathSource(image_folder, home).info
+    write_images(image_folder / ".cache", ["grey"])
+    (image_folder / ".git").mkdir()
+    (image_folder / "readme.md").write_text("about")
+    (image_folder / "red" / "labels.csv").write_text("a,b")
+    assert PathSource(image_folder, home).info == before
+    train, _ = load(image_folder, home)
     notes = " ".join(train.notes)
     assert len(train.notes) == 2 and "readme.md" in notes and "red/labels.csv" in notes

@@ -24,7 +24,7 @@ def test_both_parts_together_are_everything_once(seed: int, share: float):
 
 
 @pytest.mark.parametrize(("seed", "share"), CASES)
-def test_every_class_gives_its_share_at_least_one_and_never_all(seed: int, share: float):
+def test_every_class_is_split_with_at_least_one_image_on_either_side(seed: int, share: float):
     labels = random_labels(seed)
     rest, split = stratified_split(labels, share, seed)
     for label, count in zip(*np.unique(labels, return_counts=True), strict=True):

@@ -8,7 +8,7 @@ from cnn_core.data.decoder import read_image, to_pixels
 from tests.data.photographs import encode, noise
 
 
-def test_the_network_gets_the_middle_square_of_a_wide_picture():
+def test_the_network_gets_the_middle_square_of_a_wide_image():
     pixels = np.zeros((20, 60, 3), np.uint8)
     pixels[:, :20], pixels[:, 20:40], pixels[:, 40:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
     middle = to_pixels(Image.fromarray(pixels), 20, 3)
@@ -16,7 +16,7 @@ def test_the_network_gets_the_middle_square_of_a_wide_picture():
     assert to_pixels(Image.fromarray(pixels).rotate(90, expand=True), 8, 3).shape == (8, 8, 3)
 
 
-def test_a_picture_of_the_right_size_reaches_the_network_unchanged():
+def test_an_image_of_the_right_size_reaches_the_network_unchanged():
     square = noise(32, 32)
     assert np.array_equal(to_pixels(square, 32, 3), np.asarray(square))
 
@@ -30,7 +30,7 @@ def test_a_grey_network_gets_the_luminance():
 
 
 @pytest.mark.parametrize("shape", [(60, 20), (20, 60), (20, 20), (7, 5)])
-def test_a_picture_is_cropped_padded_or_stretched_to_the_same_square(shape: tuple[int, int]):
+def test_an_image_is_cropped_padded_or_stretched_to_the_same_square(shape: tuple[int, int]):
     width, height = shape
     white = Image.new("RGB", shape, "white")
     filled = {fit: to_pixels(white, 24, 3, fit) for fit in ("crop", "pad", "stretch")}
@@ -42,7 +42,7 @@ def test_a_picture_is_cropped_padded_or_stretched_to_the_same_square(shape: tupl
     assert np.array_equal(to_pixels(white, 24, 3), filled["crop"])
 
 
-def test_a_picture_tells_the_files_own_size_also_when_it_was_read_smaller():
+def test_an_image_tells_the_files_own_size_also_when_it_was_read_smaller():
     large = noise(400, 300)
     for draft in (None, 40):
         assert read_image(encode(large, "JPEG"), "photo.jpg", draft=draft).size == (400, 300)
@@ -61,6 +61,6 @@ def test_a_picture_tells_the_files_own_size_also_when_it_was_read_smaller():
         ("P", "GIF", False),
     ],
 )
-def test_a_picture_tells_whether_its_file_says_that_it_has_no_colours(mode: str, kind: str, is_grey: bool):
+def test_an_image_tells_whether_its_file_says_that_it_has_no_colours(mode: str, kind: str, is_grey: bool):
     image = Image.new("I;16", (20, 20), 9000) if mode == "I;16" else noise(20, 20).convert(mode)
-    assert read_image(encode(image, kind), "picture").is_grey == is_grey
+    assert read_image(encode(image, kind), "image").is_grey == is_grey

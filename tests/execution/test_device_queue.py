@@ -26,15 +26,15 @@ def is_its_turn(store: Store, run: str, *, is_worker: bool = False) -> bool:
         return is_mine
 
 
-def test_a_device_is_one_runs_at_a_time(store: Store, pictures: Path):
-    first, second = (store.create(tiny_config(pictures)) for _ in range(2))
+def test_a_device_is_one_runs_at_a_time(store: Store, image_folder: Path):
+    first, second = (store.create(tiny_config(image_folder)) for _ in range(2))
     with acquire_device(store, first, is_worker=True) as is_mine:
         assert is_mine and not is_its_turn(store, second, is_worker=True)
     assert is_its_turn(store, second, is_worker=True)
 
 
-def test_a_run_waits_for_those_before_it_that_a_process_is_about_to_train(store: Store, pictures: Path):
-    first, second = (store.create(tiny_config(pictures)) for _ in range(2))
+def test_a_run_waits_for_those_before_it_that_a_process_is_about_to_train(store: Store, image_folder: Path):
+    first, second = (store.create(tiny_config(image_folder)) for _ in range(2))
     assert is_its_turn(store, second)  # nobody is there who would train the first
     with hold(store.home.run_folder(first)):
         assert not is_its_turn(store, second) and is_its_turn(store, first)
@@ -44,8 +44,8 @@ def test_a_run_waits_for_those_before_it_that_a_process_is_about_to_train(store:
         assert is_its_turn(store, second)
 
 
-def test_a_run_that_has_to_wait_is_given_back_untouched_or_waits_as_requested(store: Store, pictures: Path):
-    first, second = (store.create(tiny_config(pictures)) for _ in range(2))
+def test_a_run_that_has_to_wait_is_given_back_untouched_or_waits_as_requested(store: Store, image_folder: Path):
+    first, second = (store.create(tiny_config(image_folder)) for _ in range(2))
     with hold(store.home.run_folder(first)):
         assert execute(store, second) == "queued" and store.log.read(second) == []
         waits: list[str] = []
@@ -59,8 +59,8 @@ def test_a_run_that_has_to_wait_is_given_back_untouched_or_waits_as_requested(st
 
 
 @pytest.mark.parametrize("how", ["stopped by request", "interrupted"])
-def test_a_run_that_waits_in_a_terminal_can_be_stopped_there_and_from_the_dashboard(store: Store, pictures: Path, how: str):
-    first, second = (store.create(tiny_config(pictures)) for _ in range(2))
+def test_a_run_that_waits_in_a_terminal_can_be_stopped_there_and_from_the_dashboard(store: Store, image_folder: Path, how: str):
+    first, second = (store.create(tiny_config(image_folder)) for _ in range(2))
     waits: list[int] = []
 
     def wait() -> None:
@@ -73,15 +73,15 @@ def test_a_run_that_waits_in_a_terminal_can_be_stopped_there_and_from_the_dashbo
     assert status == store.run(second).status == "stopped" and store.queue.waiting() == [first]
 
 
-def test_of_two_workers_on_one_home_one_trains_and_the_other_takes_over(store: Store, pictures: Path):
+def test_of_two_workers_on_one_home_one_trains_and_the_other_takes_over(store: Store, image_folder: Path):
     workers = [Worker(store), Worker(Store(store.home))]
     for worker in workers:
         worker.start()
     try:
-        runs = [store.create(tiny_config(pictures)) for _ in range(2)]
+        runs = [store.create(tiny_config(image_folder)) for _ in range(2)]
         await_status(store, runs[0], "finished")
         workers.pop(0).stop()
-        runs.append(store.create(tiny_config(pictures)))
+        runs.append(store.create(tiny_config(image_folder)))
         for run in runs[1:]:
             await_status(store, run, "finished")
     finally:
@@ -89,14 +89,14 @@ def test_of_two_workers_on_one_home_one_trains_and_the_other_takes_over(store: S
             worker.stop()
 
 
-def test_a_terminal_waits_for_the_run_of_the_dashboard_and_then_trains(store: Store, pictures: Path):
+def test_a_terminal_waits_for_the_run_of_the_dashboard_and_then_trains(store: Store, image_folder: Path):
     worker = Worker(store)
     worker.start()
     try:
-        long = store.create(tiny_config(pictures, epochs=1000))
+        long = store.create(tiny_config(image_folder, epochs=1000))
         await_status(store, long, "running")
         terminal = start_process(
-            store.home, "-m", "cnn_core", "train", "--data", str(pictures), "--epochs", "1", "--batch-size", "8"
+            store.home, "-m", "cnn_core", "train", "--data", str(image_folder), "--epochs", "1", "--batch-size", "8"
         )
         assert "Run 0002" in terminal.stderr.readline()
         assert "Waiting: another run has the device" in terminal.stderr.readline()
@@ -108,8 +108,8 @@ def test_a_terminal_waits_for_the_run_of_the_dashboard_and_then_trains(store: St
         terminal.kill()
 
 
-def test_runs_of_several_processes_are_never_trained_at_the_same_time(store: Store, pictures: Path):
-    runs = [store.create(tiny_config(pictures, epochs=3)) for _ in range(3)]
+def test_runs_of_several_processes_are_never_trained_at_the_same_time(store: Store, image_folder: Path):
+    runs = [store.create(tiny_config(image_folder, epochs=3)) for _ in range(3)]
     at_work, most = [0], [0]
     guard = threading.Lock()
 
@@ -133,8 +133,8 @@ def test_runs_of_several_processes_are_never_trained_at_the_same_time(store: Sto
     assert most == [1] and {store.run(run).status for run in runs} == {"finished"}
 
 
-def test_a_run_that_was_taken_by_another_process_is_still_refused(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_a_run_that_was_taken_by_another_process_is_still_refused(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
     with hold(store.home.run_folder(run)), pytest.raises(RunError, match="already being trained"):
         execute(store, run, wait=lambda: None)
 
@@ -146,8 +146,8 @@ def await_status(store: Store, run: str, status: str, seconds: float = 60) -> No
         time.sleep(0.02)
 
 
-def test_other_work_on_the_device_waits_for_a_run_and_a_run_for_it(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_other_work_on_the_device_waits_for_a_run_and_a_run_for_it(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
 
     def work() -> Generator[Progress, None, str]:
         assert not is_its_turn(store, run)
@@ -162,16 +162,16 @@ def test_other_work_on_the_device_waits_for_a_run_and_a_run_for_it(store: Store,
     assert is_its_turn(store, run)
 
 
-def test_other_work_that_is_given_up_leaves_the_device(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_other_work_that_is_given_up_leaves_the_device(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
     steps = wait_for_device(store, "cpu", (Progress("Working", step, 9) for step in range(9)))
     assert next(steps).done == 0 and not is_its_turn(store, run)
     steps.close()
     assert is_its_turn(store, run)
 
 
-def test_each_gpu_is_a_device_of_its_own(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_each_gpu_is_a_device_of_its_own(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
     names = [device_id(torch.device(*device)) for device in (("cpu",), ("mps",), ("cuda", 0), ("cuda", 1))]
     assert names == ["cpu", "mps", "cuda-0", "cuda-1"] and len({device_lock(store, name) for name in names}) == 4
     with try_lock(device_lock(store, "cuda-0")) as is_locked:

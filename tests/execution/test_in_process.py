@@ -41,8 +41,8 @@ def test_a_finished_run_says_so_with_its_figures_and_is_held_no_more(colours_run
     assert not is_held(colours_run.folder)
 
 
-def test_a_stop_within_the_first_epoch_keeps_what_was_learned(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures, epochs=50))
+def test_a_stop_within_the_first_epoch_keeps_what_was_learned(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder, epochs=50))
     assert execute(store, run, watch=stop_at(store, run, Steps)) == "stopped"
     assert store.run(run).status == "stopped" and store.run(run).summary["epochs"] == 0
     model, card = load_model(store.home.run_folder(run), torch.device("cpu"))
@@ -52,8 +52,8 @@ def test_a_stop_within_the_first_epoch_keeps_what_was_learned(store: Store, pict
     assert not any(isinstance(stored.event, Epoch) for stored in store.log.read(run))
 
 
-def test_a_stop_in_a_later_epoch_keeps_the_best_model_so_far(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures, epochs=50))
+def test_a_stop_in_a_later_epoch_keeps_the_best_model_so_far(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder, epochs=50))
     seen: list[Epoch] = []
 
     def watch(event: Event) -> None:
@@ -67,22 +67,22 @@ def test_a_stop_in_a_later_epoch_keeps_the_best_model_so_far(store: Store, pictu
 
 
 @pytest.mark.parametrize("kind", [Progress, Started])
-def test_a_stop_before_the_first_step_ends_the_run_without_a_model(store: Store, pictures: Path, kind: type):
-    run = store.create(tiny_config(pictures))
+def test_a_stop_before_the_first_step_ends_the_run_without_a_model(store: Store, image_folder: Path, kind: type):
+    run = store.create(tiny_config(image_folder))
     assert execute(store, run, watch=stop_at(store, run, kind)) == "stopped"
     assert store.run(run).status == "stopped" and not store.has_model(run)
     assert isinstance(store.log.read(run)[-1].event, kind)
 
 
-def test_a_run_stopped_while_it_waited_is_not_trained(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_a_run_stopped_while_it_waited_is_not_trained(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
     store.requests.stop(run)
     assert execute(store, run) == "stopped"
     assert store.log.read(run) == [] and not store.has_model(run)
 
 
-def test_every_event_is_stored_before_it_is_shown(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures, epochs=3))
+def test_every_event_is_stored_before_it_is_shown(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder, epochs=3))
     shown: list[Event] = []
 
     def watch(event: Event) -> None:
@@ -94,17 +94,17 @@ def test_every_event_is_stored_before_it_is_shown(store: Store, pictures: Path):
     assert sum(isinstance(event, Epoch) for event in shown) == 3
 
 
-def test_data_that_is_gone_fails_the_run_with_a_message(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
-    pictures.rename(pictures.with_name("moved"))
+def test_data_that_is_gone_fails_the_run_with_a_message(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
+    image_folder.rename(image_folder.with_name("moved"))
     assert execute(store, run) == "failed"
     row = store.run(run)
-    assert row.status == "failed" and is_a_sentence(row.error) and str(pictures) in row.error
+    assert row.status == "failed" and is_a_sentence(row.error) and str(image_folder) in row.error
     assert not (store.home.run_folder(run) / "error.txt").exists()
 
 
-def test_a_training_that_diverges_fails_the_run_with_a_message(store: Store, pictures: Path):
-    config = tiny_config(pictures, epochs=40, optimizer="sgd", learning_rate=10, schedule="constant")
+def test_a_training_that_diverges_fails_the_run_with_a_message(store: Store, image_folder: Path):
+    config = tiny_config(image_folder, epochs=40, optimizer="sgd", learning_rate=10, schedule="constant")
     run = store.create(config)
     assert execute(store, run) == "failed"
     row = store.run(run)
@@ -113,10 +113,10 @@ def test_a_training_that_diverges_fails_the_run_with_a_message(store: Store, pic
     assert all(epoch.val_loss == epoch.val_loss for epoch in figures)  # not a number is what does not equal itself
 
 
-def test_an_error_in_the_program_fails_the_run_and_keeps_its_traceback(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_an_error_in_the_program_fails_the_run_and_keeps_its_traceback(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
     folder = store.home.run_folder(run)
-    (folder / CURVES_IMAGE / "in the way").mkdir(parents=True)  # no picture can be drawn where a folder lies
+    (folder / CURVES_IMAGE / "in the way").mkdir(parents=True)  # no image can be drawn where a folder lies
     assert execute(store, run) == "failed"
     row = store.run(run)
     assert row.status == "failed" and str(folder / "error.txt") in row.error and is_a_sentence(row.error)
@@ -124,13 +124,13 @@ def test_an_error_in_the_program_fails_the_run_and_keeps_its_traceback(store: St
 
 
 def test_memory_that_runs_out_outside_the_training_steps_is_reported_with_a_message_and_the_next_run_works(
-    store: Store, pictures: Path
+    store: Store, image_folder: Path
 ):
     def take_too_much(event):
         if isinstance(event, Epoch):
             torch.empty(10**15)
 
-    first, second = store.create(tiny_config(pictures)), store.create(tiny_config(pictures))
+    first, second = store.create(tiny_config(image_folder)), store.create(tiny_config(image_folder))
     assert execute(store, first, watch=take_too_much) == "failed"
     row = store.run(first)
     assert row.error == OUT_OF_MEMORY and is_a_sentence(row.error)
@@ -139,8 +139,10 @@ def test_memory_that_runs_out_outside_the_training_steps_is_reported_with_a_mess
 
 
 @pytest.mark.parametrize(("freed", "status"), [(2, "finished"), (99, "failed")])
-def test_a_model_that_cannot_be_written_at_first_is_written_once_it_can(store: Store, pictures: Path, freed: int, status: str):
-    run = store.create(tiny_config(pictures, epochs=3))
+def test_a_model_that_cannot_be_written_at_first_is_written_once_it_can(
+    store: Store, image_folder: Path, freed: int, status: str
+):
+    run = store.create(tiny_config(image_folder, epochs=3))
     folder = store.home.run_folder(run)
     (folder / WEIGHTS / "in the way").mkdir(parents=True)  # no file can be put where a folder lies
 
@@ -156,8 +158,8 @@ def test_a_model_that_cannot_be_written_at_first_is_written_once_it_can(store: S
         assert is_a_sentence(store.run(run).error) and "The best model could not be written" in store.run(run).error
 
 
-def test_a_second_trainer_of_the_same_run_is_refused(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_a_second_trainer_of_the_same_run_is_refused(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
     with hold(store.home.run_folder(run)), pytest.raises(RunError, match="already being trained") as refusal:
         execute(store, run)
     assert is_a_sentence(refusal.value)
@@ -177,38 +179,38 @@ def test_a_run_that_is_not_there_is_refused(store: Store):
         execute(store, "../x")
 
 
-def test_a_stopped_run_leaves_no_images_of_an_unfinished_run(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures, epochs=50))
+def test_a_stopped_run_leaves_no_images_of_an_unfinished_run(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder, epochs=50))
     execute(store, run, watch=stop_at(store, run, Epoch))
     assert not (store.home.run_folder(run) / CURVES_IMAGE).exists()
 
 
-def test_a_run_that_failed_continues_once_its_images_are_back(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_a_run_that_failed_continues_once_its_images_are_back(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
     execute(store, run, watch=stop_at(store, run, Epoch))
     store.queue.resume(run)
-    shutil.rmtree(PathSource(pictures, store.home).folder)
-    pictures.rename(pictures.with_name("moved"))
+    shutil.rmtree(PathSource(image_folder, store.home).folder)
+    image_folder.rename(image_folder.with_name("moved"))
     assert execute(store, run) == "failed" and is_a_sentence(store.run(run).error)
-    pictures.with_name("moved").rename(pictures)
+    image_folder.with_name("moved").rename(image_folder)
     store.queue.resume(run)
     assert store.run(run).error == "" and execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
 
 
-def test_a_run_whose_folder_is_gone_continues_with_what_was_imported_of_it(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_a_run_whose_folder_is_gone_continues_with_what_was_imported_of_it(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
     execute(store, run, watch=stop_at(store, run, Epoch))
     store.queue.resume(run)
-    shutil.rmtree(pictures)
+    shutil.rmtree(image_folder)
     assert execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
 
 
-def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is_trained(store: Store, pictures: Path):
-    source = PathSource(pictures, store.home)
+def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is_trained(store: Store, image_folder: Path):
+    source = PathSource(image_folder, store.home)
     finish(source.ensure_imported())
     index = Index(source.folder / INDEX)
     index.corrections.apply(index.used_rows("test")[0].tolist(), "is_excluded", 1)
-    run = store.create(tiny_config(pictures))
+    run = store.create(tiny_config(image_folder))
     assert execute(store, run) == "failed"
     assert is_a_sentence(store.run(run).error) and "no test images" in store.run(run).error
     assert not any(isinstance(stored.event, Steps) for stored in store.log.read(run))
@@ -217,26 +219,26 @@ def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is
     assert execute(store, run) == "finished"
 
 
-def test_a_change_requested_of_a_running_run_is_made_recorded_and_drawn_into_its_history(store: Store, pictures: Path):
-    run, asked = store.create(tiny_config(pictures, epochs=200)), []
+def test_a_change_requested_of_a_running_run_is_made_recorded_and_drawn_into_its_history(store: Store, image_folder: Path):
+    run, changed_after = store.create(tiny_config(image_folder, epochs=200)), []
 
     def watch(event: Event) -> None:
-        if isinstance(event, Epoch) and not asked:
-            asked.append(event.epoch)
+        if isinstance(event, Epoch) and not changed_after:
+            changed_after.append(event.epoch)
             store.requests.add(run, "change", epochs=event.epoch + 3, learning_rate=0.0001)
 
     assert execute(store, run, watch=watch) == "finished"
     events = [stored.event for stored in store.log.read(run)]
     (changed,) = [event for event in events if isinstance(event, Changed)]
-    assert changed.settings == {"epochs": asked[0] + 3, "learning_rate": 0.0001}
-    assert store.run(run).summary["epochs"] == asked[0] + 3
+    assert changed.settings == {"epochs": changed_after[0] + 3, "learning_rate": 0.0001}
+    assert store.run(run).summary["epochs"] == changed_after[0] + 3
     history = History()
     history.add(store.log.read(run))
-    assert history.snapshot()["epochs_total"] == asked[0] + 3
+    assert history.snapshot()["epochs_total"] == changed_after[0] + 3
 
 
-def test_a_paused_run_says_so_waits_and_continues_or_is_stopped(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures, epochs=2))
+def test_a_paused_run_says_so_waits_and_continues_or_is_stopped(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder, epochs=2))
     seen: list[str] = []
 
     def watch(event: Event) -> None:
@@ -247,7 +249,7 @@ def test_a_paused_run_says_so_waits_and_continues_or_is_stopped(store: Store, pi
             store.requests.add(run, "continue")
 
     assert execute(store, run, watch=watch) == "finished" and set(seen) == {"running", "paused"}
-    run = store.create(tiny_config(pictures, epochs=2))
+    run = store.create(tiny_config(image_folder, epochs=2))
 
     def stop(event: Event) -> None:
         if isinstance(event, Epoch):
@@ -260,8 +262,8 @@ def test_a_paused_run_says_so_waits_and_continues_or_is_stopped(store: Store, pi
     assert execute(store, run) == "finished" and store.run(run).summary["epochs"] == 2
 
 
-def test_a_save_requested_of_a_running_run_is_made_and_recorded(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures, epochs=3))
+def test_a_save_requested_of_a_running_run_is_made_and_recorded(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder, epochs=3))
 
     def watch(event: Event) -> None:
         if isinstance(event, Epoch) and event.epoch == 1:

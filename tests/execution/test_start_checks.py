@@ -8,17 +8,17 @@ import torch
 from cnn_core.errors import DataError, DeviceError, SettingError
 from cnn_core.runs.store import Store
 from cnn_core.runs.submit import submit
-from tests.helpers import is_a_sentence, tiny_config, write_pictures
+from tests.helpers import is_a_sentence, tiny_config, write_images
 
 
-def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path: Path, pictures: Path):
-    narrow = write_pictures(tmp_path / "narrow", ["red"])
+def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path: Path, image_folder: Path):
+    narrow = write_images(tmp_path / "narrow", ["red"])
     absent = "mps" if not torch.backends.mps.is_available() else "cuda"
     for config, kind, words in (
-        (tiny_config(pictures, batch_size=25), SettingError, "Batch size is 25, more than the 2. "),
+        (tiny_config(image_folder, batch_size=25), SettingError, "Batch size is 25, more than the 2. "),
         (tiny_config(tmp_path / "nowhere"), DataError, "nowhere"),
         (tiny_config(narrow), DataError, "only one class"),
-        (tiny_config(pictures, device=absent), DeviceError, "not available"),
+        (tiny_config(image_folder, device=absent), DeviceError, "not available"),
     ):
         with pytest.raises(kind, match=words) as refusal:
             submit(config, store)
@@ -26,30 +26,30 @@ def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path
     assert store.runs() == [] and not (store.home.root / "runs").exists()
 
 
-def test_what_can_start_waits_in_the_queue(store: Store, pictures: Path):
-    run = submit(tiny_config(pictures, batch_size=21), store)
+def test_what_can_start_waits_in_the_queue(store: Store, image_folder: Path):
+    run = submit(tiny_config(image_folder, batch_size=21), store)
     assert store.queue.waiting() == [run] and store.run(run).status == "queued"
 
 
 def test_what_the_machine_cannot_compute_is_refused_before_a_run_exists(
-    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(DeviceError, match="float16 needs a GPU") as refusal:  # "auto" is the CPU here
-        submit(tiny_config(pictures, device="auto", precision="float16"), store)
+        submit(tiny_config(image_folder, device="auto", precision="float16"), store)
     with pytest.raises(SettingError, match="16×16"):
-        submit(tiny_config(pictures, depth=5), store)
+        submit(tiny_config(image_folder, depth=5), store)
     assert is_a_sentence(refusal.value) and store.runs() == []
 
 
 def test_a_set_with_validation_images_of_its_own_leaves_all_others_for_training(store: Store, tmp_path: Path):
     data = tmp_path / "data"
-    write_pictures(data / "train")
-    write_pictures(data / "test", count=2, seed=1)
+    write_images(data / "train")
+    write_images(data / "test", count=2, seed=1)
     with pytest.raises(SettingError, match="more than the 27 images left"):
         submit(tiny_config(data, batch_size=28), store)
-    write_pictures(data / "val", count=2, seed=2)
+    write_images(data / "val", count=2, seed=2)
     submit(tiny_config(data, batch_size=30), store)
     with pytest.raises(SettingError, match="more than the 30 images left"):
         submit(tiny_config(data, batch_size=31), store)

@@ -16,7 +16,7 @@ def network(family: str, *, channels: int = 3, seed: int = 0, **options: object)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = build_model(family, channels=channels, image_size=SIDE, classes=CLASSES, **{**narrow, **options})
-        _wake(model, pictures(16, channels=channels, seed=2))
+        _wake(model, random_images(16, channels=channels, seed=2))
     return model.eval()
 
 
@@ -35,7 +35,7 @@ def _wake(model: nn.Module, images: torch.Tensor) -> None:
         norm.momentum = momentum
 
 
-def pictures(count: int, *, channels: int = 3, seed: int = 1) -> torch.Tensor:
+def random_images(count: int, *, channels: int = 3, seed: int = 1) -> torch.Tensor:
     """Normalised images (count, channels, SIDE, SIDE) float32."""
     return torch.randn(count, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
 

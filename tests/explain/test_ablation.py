@@ -10,7 +10,7 @@ from cnn_core.explain.ablation import Ablation, compute_sample_logits, measure_a
 from cnn_core.explain.layers import conv_layers
 from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.models.registry import FAMILIES
-from cnn_core.models.saving import _average_with_mirrored
+from cnn_core.models.saving import average_with_flipped
 from tests.explain.nets import CLASSES, Unchanged, network
 from tests.explain.test_feature_maps import card_of, random_images
 from tests.helpers import drain
@@ -31,7 +31,7 @@ def without_weights(model, layer, channels):
 def test_a_channel_switched_off_is_a_channel_without_weights(family, mirrored):
     model, images, card = network(family), random_images(6), card_of(family)
     if mirrored:
-        model.register_forward_hook(_average_with_mirrored)
+        model.register_forward_hook(average_with_flipped)
     names = list(conv_layers(model))
     for layer, channels in ((names[0], [3]), (names[-1], [0, 2, 5])):
         with Unchanged(model):

@@ -49,7 +49,7 @@ def test_one_pixel_written_out_by_hand():
     assert total == pytest.approx(layer(image)[0, 1, 0, 2].item(), abs=1e-5)
 
 
-def test_an_output_channel_looks_at_its_own_group():
+def test_an_output_channel_reads_its_own_group():
     operation = step_of(nn.Conv2d(6, 4, 1, groups=2), random_image(6)).operation
     assert [list(operation.input_channels(channel)) for channel in range(4)] == [[0, 1, 2], [0, 1, 2], [3, 4, 5], [3, 4, 5]]
 

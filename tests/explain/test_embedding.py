@@ -20,7 +20,7 @@ from cnn_core.explain.embedding import (
 )
 from cnn_core.explain.tsne import LayoutError, compute_tsne, read_iteration
 from cnn_core.models.registry import FAMILIES
-from cnn_core.models.saving import _average_with_mirrored
+from cnn_core.models.saving import average_with_flipped
 from tests.explain.nets import CLASSES, Unchanged, network
 from tests.explain.test_feature_maps import card_of, random_images
 from tests.helpers import drain
@@ -47,7 +47,7 @@ def test_features_are_what_the_head_makes_the_logits_of(family):
 def test_an_average_over_mirrored_images_does_not_double_the_features():
     model, images = network("simple"), random_images(7)
     _, expected = drain(compute_features(model, card_of(), images))
-    model.register_forward_hook(_average_with_mirrored)
+    model.register_forward_hook(average_with_flipped)
     _, features = drain(compute_features(model, card_of(), images))
     np.testing.assert_array_equal(features, expected)
 

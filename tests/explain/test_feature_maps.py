@@ -9,7 +9,7 @@ from cnn_core.data.source import ImageSet
 from cnn_core.explain.feature_maps import compute_feature_maps, find_dead_channels, render_first_filters, to_grey
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import ModelCard
-from tests.explain.nets import CLASSES, SIDE, Unchanged, network, pictures
+from tests.explain.nets import CLASSES, SIDE, Unchanged, network, random_images
 from tests.helpers import drain
 
 
@@ -26,14 +26,14 @@ def card_of(model="simple", channels=3, side=SIDE, classes=CLASSES):
     )
 
 
-def random_images(count, channels=3, side=SIDE):
+def random_image_set(count, channels=3, side=SIDE):
     rng = np.random.default_rng(0)
     return ImageSet(rng.integers(0, 256, (count, side, side, channels), np.uint8), np.arange(count) % CLASSES)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_maps_are_what_the_layers_give_and_nothing_is_changed(family):
-    model, image = network(family), pictures(1)
+    model, image = network(family), random_images(1)
     with Unchanged(model):
         maps = compute_feature_maps(model, image)
     given = {}
@@ -49,8 +49,8 @@ def test_maps_are_what_the_layers_give_and_nothing_is_changed(family):
     assert {output.kind for output in maps} >= {"convolution", "activation"}
 
 
-def test_every_use_of_an_activation_is_told():
-    maps = {output.name: output.outputs for output in compute_feature_maps(network("resnet20"), pictures(1))}
+def test_every_use_of_an_activation_is_reported():
+    maps = {output.name: output.outputs for output in compute_feature_maps(network("resnet20"), random_images(1))}
     names = [name for name in maps if name.startswith("layer1.0.")]
     assert names == ["layer1.0.conv1", "layer1.0.activation", "layer1.0.conv2", "layer1.0.activation (2)"]
     assert not torch.equal(maps["layer1.0.activation"], maps["layer1.0.activation (2)"])
@@ -58,7 +58,7 @@ def test_every_use_of_an_activation_is_told():
 
 def test_convnexts_maps_have_their_channels_in_front():
     model = network("convnext")
-    maps = {output.name: output.outputs for output in compute_feature_maps(model, pictures(1))}
+    maps = {output.name: output.outputs for output in compute_feature_maps(model, random_images(1))}
     first = maps["features.1.0.block.0"]
     block = model.features[1][0].block
     expected = block[4](block[3](block[2](first.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2)
@@ -71,7 +71,7 @@ def test_shades_put_zero_at_black_where_nothing_is_negative():
     np.testing.assert_array_equal(to_grey(maps), expected)
 
 
-def test_filters_are_pictures_with_zero_in_the_middle():
+def test_filters_are_images_with_zero_in_the_middle():
     model = nn.Sequential(nn.Conv2d(3, 2, 2), nn.ReLU())
     with torch.no_grad():
         model[0].weight.zero_()
@@ -91,7 +91,7 @@ def test_speednets_first_filters_are_its_whitening(channels):
 
 @pytest.mark.parametrize("family", ["simple", "resnet20", "speed"])
 def test_dead_channels_are_those_that_never_give_a_positive_number(family):
-    model, images = network(family, activation="relu"), random_images(120)
+    model, images = network(family, activation="relu"), random_image_set(120)
     with torch.no_grad():  # so low a bias that nothing gets through
         kind = nn.Conv2d if family == "simple" else nn.BatchNorm2d
         next(layer for layer in model.modules() if isinstance(layer, kind)).bias[[1, 5]] = -1e6
@@ -124,11 +124,11 @@ def highest_outputs(model, images):
 
 
 def test_a_network_without_activations_has_no_dead_channels():
-    _, dead = drain(find_dead_channels(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten()), card_of(), random_images(3)))
+    _, dead = drain(find_dead_channels(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten()), card_of(), random_image_set(3)))
     assert dead == []
 
 
-def test_large_images_are_looked_at_a_few_at_a_time():
-    images = random_images(20, side=256)
+def test_large_images_are_processed_in_small_batches():
+    images = random_image_set(20, side=256)
     seen, dead = drain(find_dead_channels(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU()), card_of(), images))
     assert len(seen) == 4 and [(row.layer, row.channels) for row in dead] == [("1", 2)]  # 100 of 64×64 are 6 of 256×256

@@ -9,7 +9,7 @@ import torch
 from cnn_core.explain.arithmetic import Activation, Affine, Elementwise, Pooling, Rearrangement, Softmax, WeightedSum
 from cnn_core.explain.forward_trace import trace_forward
 from cnn_core.models.registry import FAMILIES
-from tests.explain.nets import Unchanged, network, pictures
+from tests.explain.nets import Unchanged, network, random_images
 
 FUNCTIONS = {
     "ReLU": lambda x: np.maximum(x, 0),
@@ -50,7 +50,7 @@ def channels_of(step):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_step_is_its_operation_on_what_went_in(family):
-    steps = trace_forward(network(family), pictures(1))
+    steps = trace_forward(network(family), random_images(1))
     for number, step in enumerate(steps[1:], 1):
         assert all(source < number for source in step.sources)
         expected = compute(step, [steps[source].output for source in step.sources])
@@ -63,7 +63,7 @@ def test_every_step_is_its_operation_on_what_went_in(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_passage_begins_with_the_image_and_ends_with_the_networks_answer(family):
-    model, image = network(family), pictures(1)
+    model, image = network(family), random_images(1)
     with Unchanged(model):
         steps = trace_forward(model, image)
     np.testing.assert_array_equal(steps[0].output, image[0].numpy())
@@ -72,7 +72,7 @@ def test_the_passage_begins_with_the_image_and_ends_with_the_networks_answer(fam
 
 
 def test_steps_have_the_names_of_their_modules_and_shortcuts_know_what_is_added():
-    steps = trace_forward(network("resnet20"), pictures(1))
+    steps = trace_forward(network("resnet20"), random_images(1))
     block = [(step.name, step.kind) for step in steps if step.name.startswith("layer1.0")]
     assert block == [
         ("layer1.0.conv1", "convolution"),
@@ -85,11 +85,11 @@ def test_steps_have_the_names_of_their_modules_and_shortcuts_know_what_is_added(
     ]
     addition = next(step for step in steps if step.kind == "addition")
     assert [steps[source].name for source in addition.sources] == ["layer1.0.bn2", "activation"]
-    assert {step.word for step in steps if step.kind == "rearrangement"} == {"pixels left out", "zeros added"}
+    assert {step.word for step in steps if step.kind == "rearrangement"} == {"subsampling", "zero padding"}
 
 
 def test_a_linear_layer_behind_maps_has_a_kernel_that_covers_them():
-    steps = trace_forward(network("simple"), pictures(1))
+    steps = trace_forward(network("simple"), random_images(1))
     first = next(step for step in steps if step.kind == "linear")
     maps = steps[first.sources[0]].output
     assert first.operation.weights.shape == (len(first.output), *maps.shape) and maps.shape[1:] == (4, 4)
@@ -101,9 +101,9 @@ def test_a_passage_hears_its_own_thread_only():
     from concurrent.futures import ThreadPoolExecutor
 
     models = [network("simple", seed=seed) for seed in (1, 2)]
-    alone = [trace_forward(model, pictures(1)) for model in models]
+    alone = [trace_forward(model, random_images(1)) for model in models]
     with ThreadPoolExecutor(2) as threads:
-        together = list(threads.map(lambda model: trace_forward(model, pictures(1)), models * 5))
+        together = list(threads.map(lambda model: trace_forward(model, random_images(1)), models * 5))
     for number, steps in enumerate(together):
         assert len(steps) == len(alone[number % 2])
         np.testing.assert_array_equal(steps[-1].output, alone[number % 2][-1].output)

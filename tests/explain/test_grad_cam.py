@@ -12,8 +12,8 @@ from torch import nn
 from cnn_core.explain.grad_cam import grad_cam, raw_grad_cam
 from cnn_core.explain.layers import conv_layers, hookable_copy
 from cnn_core.models.registry import FAMILIES
-from cnn_core.models.saving import _average_with_mirrored
-from tests.explain.nets import CLASSES, SIDE, Unchanged, network, pictures
+from cnn_core.models.saving import average_with_flipped
+from tests.explain.nets import CLASSES, SIDE, Unchanged, network, random_images
 
 
 def picked(names):
@@ -28,14 +28,14 @@ def test_convolutions_are_named_in_the_order_in_which_they_work(family):
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(lambda layer, inputs, outputs, name=name: order.append(name))
-    model(pictures(1))
+    model(random_images(1))
     assert list(conv_layers(model)) == order
     assert all(model.get_submodule(name) is layer for name, layer in conv_layers(model).items())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_raw_maps_are_captums_for_every_family(family):
-    model, images, labels = network(family), pictures(3), torch.tensor([0, 3, 1])
+    model, images, labels = network(family), random_images(3), torch.tensor([0, 3, 1])
     for name in picked(conv_layers(model)):
         with Unchanged(model):
             raw = raw_grad_cam(model, name, images, labels)
@@ -56,7 +56,7 @@ BEHIND = [  # a convolution, and the module whose output is its channels behind 
 
 @pytest.mark.parametrize(("family", "convolution", "behind"), BEHIND)
 def test_maps_behind_the_activation_are_captums_of_what_gives_them(family, convolution, behind):
-    model, images, labels = network(family), pictures(3), torch.tensor([0, 3, 1])
+    model, images, labels = network(family), random_images(3), torch.tensor([0, 3, 1])
     if behind is None:  # a block uses one activation twice: the first use is given a module of its own
         block = model.get_submodule(convolution.rpartition(".")[0])
         block.bn1 = nn.Sequential(block.bn1, nn.ReLU()).eval()
@@ -68,8 +68,8 @@ def test_maps_behind_the_activation_are_captums_of_what_gives_them(family, convo
     assert np.abs(theirs).max() > 0
 
 
-def test_heat_maps_are_the_raw_ones_cut_at_zero_enlarged_and_scaled():
-    model, images, labels = network("resnet20"), pictures(4), np.array([0, 1, 2, 3])
+def test_heatmaps_are_the_raw_ones_clipped_at_zero_enlarged_and_scaled():
+    model, images, labels = network("resnet20"), random_images(4), np.array([0, 1, 2, 3])
     for name in picked(conv_layers(model)):
         heat, raw = grad_cam(model, name, images, labels), raw_grad_cam(model, name, images, labels)
         assert heat.shape == (4, SIDE, SIDE) and heat.dtype == np.float32 and heat.min() >= 0
@@ -103,17 +103,17 @@ def test_a_map_in_which_nothing_speaks_for_the_class_stays_zero():
     np.testing.assert_array_equal(grad_cam(by_hand(), "0", image, [1]), np.zeros((1, 2, 2)))
 
 
-def test_a_network_that_averages_over_mirrored_images_is_asked_about_the_image_as_it_is():
-    model, images, labels = network("simple"), pictures(2), torch.tensor([1, 2])
+def test_a_model_with_flip_averaging_is_explained_for_the_unflipped_image():
+    model, images, labels = network("simple"), random_images(2), torch.tensor([1, 2])
     expected = {name: raw_grad_cam(model, name, images, labels) for name in conv_layers(model)}
-    model.register_forward_hook(_average_with_mirrored)
+    model.register_forward_hook(average_with_flipped)
     for name, maps in expected.items():
         with Unchanged(model):
             np.testing.assert_array_equal(raw_grad_cam(model, name, images, labels), maps)
 
 
 def test_many_images_are_the_same_as_one_by_one():
-    model, images, labels = network("speed"), pictures(40), np.arange(40) % CLASSES
+    model, images, labels = network("speed"), random_images(40), np.arange(40) % CLASSES
     together = grad_cam(model, "groups.2.4", images, labels)
     for index in (0, 31, 32, 39):
         alone = grad_cam(model, "groups.2.4", images[index : index + 1], labels[index : index + 1])
@@ -121,7 +121,7 @@ def test_many_images_are_the_same_as_one_by_one():
 
 
 def test_it_works_where_gradients_are_off_and_in_training_mode():
-    model, images = network("resnet9", channels=1), pictures(2, channels=1)
+    model, images = network("resnet9", channels=1), random_images(2, channels=1)
     expected = grad_cam(model, "4.0", images, [0, 1])
     model.train()
     with torch.no_grad(), Unchanged(model):
@@ -131,11 +131,11 @@ def test_it_works_where_gradients_are_off_and_in_training_mode():
 def test_nothing_is_left_of_a_try_that_fails():
     model = network("simple")
     with Unchanged(model), pytest.raises(RuntimeError):
-        grad_cam(model, "features.0.0", pictures(1, channels=1), [0])
+        grad_cam(model, "features.0.0", random_images(1, channels=1), [0])
 
 
 def test_sessions_may_ask_at_the_same_time():
-    model, images = network("simple"), pictures(8)
+    model, images = network("simple"), random_images(8)
     names = list(conv_layers(model))
     expected = {name: grad_cam(model, name, images, np.zeros(8, np.int64)) for name in names}
     wrong = []
@@ -155,7 +155,7 @@ def test_sessions_may_ask_at_the_same_time():
 
 @pytest.mark.parametrize("family", ["resnet18", "efficientnet", "convnext"])
 def test_one_image_takes_less_than_a_second(family):
-    model, images = network(family, **({"width": 1.0} if family == "resnet18" else {})), pictures(1)
+    model, images = network(family, **({"width": 1.0} if family == "resnet18" else {})), random_images(1)
     last = list(conv_layers(model))[-1]
     seconds = []
     for _ in range(3):
@@ -165,7 +165,7 @@ def test_one_image_takes_less_than_a_second(family):
     assert min(seconds) < 1
 
 
-def test_a_twin_shares_the_numbers_and_nothing_else():
+def test_a_hookable_copy_shares_the_weights_and_nothing_else():
     model = network("simple").train()
     other = hookable_copy(model)
     assert not any(layer.training for layer in other.modules()) and model.training

@@ -1,4 +1,4 @@
-"""The nearest training images of a picture, against scikit-learn, and what is kept of them between two questions."""
+"""The nearest training images of a given image, against scikit-learn, and what is kept of them between two questions."""
 
 import time
 
@@ -35,15 +35,15 @@ def open_(trained: Trained) -> tuple[list[str], FeatureBank]:
     return [stage.stage for stage in seen], bank
 
 
-def kept(trained: Trained) -> list[str]:
+def cache_files(trained: Trained) -> list[str]:
     return sorted(path.name for path in (trained.folder / EVALUATIONS).glob(f"{PREFIX}*"))
 
 
 def test_the_nearest_are_scikit_learns_by_cosine():
     rng = np.random.default_rng(0)
-    features, asked = rng.normal(size=(500, 40)).astype(np.float32), rng.normal(size=40).astype(np.float32)
-    distances, rows = NearestNeighbors(n_neighbors=6, metric="cosine").fit(features).kneighbors(asked[None])
-    found, cosines = bank_of(features).nearest(asked, 6)
+    features, query = rng.normal(size=(500, 40)).astype(np.float32), rng.normal(size=40).astype(np.float32)
+    distances, rows = NearestNeighbors(n_neighbors=6, metric="cosine").fit(features).kneighbors(query[None])
+    found, cosines = bank_of(features).nearest(query, 6)
     assert found.tolist() == rows[0].tolist()
     np.testing.assert_allclose(cosines, 1 - distances[0], atol=1e-6)
 
@@ -62,9 +62,9 @@ def test_the_bank_holds_what_the_network_reads_of_its_own_training_images(digits
     assert READING in stages and not bank.is_sample and bank.total == len(images)
     np.testing.assert_array_equal(bank.images.images, images.images)
     np.testing.assert_allclose(bank.directions, normalise_features(features), atol=1e-3)
-    asked = compute_image_features(model, card, finish(open_source("digits", digits_copy.home).load("test")).images[3])
-    rows, cosines = bank.nearest(asked, 6)
-    expected = cosine_similarity(asked[None], features)[0]
+    query = compute_image_features(model, card, finish(open_source("digits", digits_copy.home).load("test")).images[3])
+    rows, cosines = bank.nearest(query, 6)
+    expected = cosine_similarity(query[None], features)[0]
     np.testing.assert_allclose(cosines, np.sort(expected)[::-1][:6], atol=1e-3)
     np.testing.assert_allclose(cosines, expected[rows], atol=1e-3)
 
@@ -85,7 +85,7 @@ def test_a_training_image_is_nearest_to_itself_and_digits_are_among_their_like(d
 def test_features_are_kept_and_computed_anew_only_for_another_network(digits_copy: Trained):
     _, first = open_(digits_copy)
     finish(evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, split="train"))
-    (name,) = kept(digits_copy)
+    (name,) = cache_files(digits_copy)
     stages, second = open_(digits_copy)
     assert READING not in stages
     np.testing.assert_array_equal(second.directions, first.directions)
@@ -95,14 +95,14 @@ def test_features_are_kept_and_computed_anew_only_for_another_network(digits_cop
     save_weights(digits_copy.folder, model)
     stages, third = open_(digits_copy)
     assert READING in stages and not np.allclose(third.directions, first.directions, atol=0.01)
-    (other,) = kept(digits_copy)
+    (other,) = cache_files(digits_copy)
     assert other != name
 
 
 @pytest.mark.parametrize("content", [b"", b"no array", None])
 def test_a_damaged_file_is_computed_anew(digits_copy: Trained, content: bytes | None):
     _, first = open_(digits_copy)
-    path = digits_copy.folder / EVALUATIONS / kept(digits_copy)[0]
+    path = digits_copy.folder / EVALUATIONS / cache_files(digits_copy)[0]
     path.write_bytes(path.read_bytes()[:-100] if content is None else content)
     stages, second = open_(digits_copy)
     assert READING in stages
@@ -114,7 +114,7 @@ def test_work_that_is_cancelled_leaves_nothing(digits_copy: Trained):
     while next(steps).stage != READING:
         pass
     steps.close()
-    assert not kept(digits_copy)
+    assert not cache_files(digits_copy)
 
 
 def test_of_many_images_a_sample_is_taken_with_as_many_of_every_class(digits_copy: Trained, monkeypatch: pytest.MonkeyPatch):
@@ -126,7 +126,7 @@ def test_of_many_images_a_sample_is_taken_with_as_many_of_every_class(digits_cop
     np.testing.assert_array_equal(bank.images.images, images[bank.indices])
 
 
-def test_without_a_network_there_is_a_sentence(digits_copy: Trained):
+def test_without_a_network_there_is_a_message(digits_copy: Trained):
     (digits_copy.folder / WEIGHTS).unlink()
     with pytest.raises(RunError, match="no model yet"):
         open_(digits_copy)
@@ -134,10 +134,10 @@ def test_without_a_network_there_is_a_sentence(digits_copy: Trained):
 
 def test_a_question_to_ten_thousand_images_takes_less_than_fifty_milliseconds():
     rng = np.random.default_rng(0)
-    bank, asked = bank_of(rng.normal(size=(10_000, 512)).astype(np.float32)), rng.normal(size=512).astype(np.float32)
+    bank, query = bank_of(rng.normal(size=(10_000, 512)).astype(np.float32)), rng.normal(size=512).astype(np.float32)
     times = []
     for _ in range(9):
         began = time.process_time()
-        bank.nearest(asked, 6)
+        bank.nearest(query, 6)
         times.append(time.process_time() - began)
     assert np.median(times) < 0.05

@@ -50,7 +50,7 @@ def check(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_script_confirms_an_untouched_bundle(unpacked: Path):
     done = check(unpacked)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "model.onnx: right, same class in 10 of 10 images" in done.stdout and "model.safetensors: right" in done.stdout
+    assert "model.onnx: OK, same class in 10 of 10 images" in done.stdout and "model.safetensors: OK" in done.stdout
     assert len(done.stdout.splitlines()) == 3 and "WRONG" not in done.stdout
 
 
@@ -67,7 +67,7 @@ def test_the_images_were_not_trained_on_and_have_the_probabilities_that_the_prog
 
 def test_the_readme_lists_the_files_and_says_that_they_were_verified(unpacked: Path):
     text = (unpacked / "README.txt").read_text(encoding="utf-8")
-    assert "Checked on 12 test images: same class in all" in text and "{" not in text and "\n\n\n" not in text
+    assert "Verified on 12 test images: same predicted classes" in text and "{" not in text and "\n\n\n" not in text
     assert all(path.name in text for path in unpacked.iterdir() if path.name != "README.txt")
 
 
@@ -87,17 +87,21 @@ def test_the_script_finds_weights_that_were_changed_and_a_model_that_is_missing(
     (copy / "model.onnx").unlink()
     done = check(copy)
     assert (
-        done.returncode == 1 and "model.safetensors: WRONG" in done.stdout and "model.onnx: WRONG, it is missing" in done.stdout
+        done.returncode == 1
+        and "model.safetensors: WRONG" in done.stdout
+        and "model.onnx: WRONG, the file is missing" in done.stdout
     )
 
 
 def test_a_truncated_model_is_a_line_and_no_traceback(copy: Path):
     (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes()[:1000])
     done = check(copy)
-    assert done.returncode == 1 and "model.onnx: WRONG, it cannot be used" in done.stdout and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 1 and "model.onnx: WRONG, the file cannot be loaded" in done.stdout and "Traceback" not in done.stderr
+    )
 
 
-def test_a_bundle_of_weights_alone_is_refused_with_a_sentence(colours_run: Trained):
+def test_a_bundle_of_weights_alone_is_refused_with_a_message(colours_run: Trained):
     with pytest.raises(StudioError) as refused:
         finish(export_bundle(colours_run.store, colours_run.run, ("safetensors", "pth")))
     assert is_a_sentence(refused.value) and all(graph.title in str(refused.value) for graph in GRAPH_FORMATS.values())

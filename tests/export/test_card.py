@@ -64,7 +64,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_stranger_s_card_is_refused_with_a_sentence(colours_run: Trained, what: str):
+def test_a_stranger_s_card_is_refused_with_a_message(colours_run: Trained, what: str):
     good = json.loads(make_card(colours_run.store, colours_run.run).to_json())
     with pytest.raises(RunError) as refused:
         read_export_card(json.dumps(good | WRONG[what]).encode())
@@ -74,7 +74,7 @@ def test_a_stranger_s_card_is_refused_with_a_sentence(colours_run: Trained, what
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe", b"[]", b"[" * 100_000, b'{"format": "cnn-studio-model"}', b" " * 5_000_000]
 )
-def test_what_is_not_a_card_is_refused_with_a_sentence(content: bytes):
+def test_what_is_not_a_card_is_refused_with_a_message(content: bytes):
     with pytest.raises(RunError) as refused:
         read_export_card(content)
     assert is_a_sentence(refused.value)
@@ -111,7 +111,7 @@ NO_WEIGHTS = {
 
 
 @pytest.mark.parametrize("content", NO_WEIGHTS.values(), ids=NO_WEIGHTS)
-def test_what_is_not_a_safetensors_file_is_refused_with_a_sentence(content: bytes):
+def test_what_is_not_a_safetensors_file_is_refused_with_a_message(content: bytes):
     for read in (read_safetensors, card_inside):
         with pytest.raises(RunError) as refused:
             read(content)

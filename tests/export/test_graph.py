@@ -91,8 +91,8 @@ def test_a_network_in_float32_with_all_its_preparation_inside_is_what_a_graph_ho
     classifier, card = make(tmp_path, "simple")
     program = trace(card, build_exportable(card, classifier.model.state_dict()))
     model = onnx.load_model_from_string(write_onnx(program, card))
-    told = {entry.key: entry.value for entry in model.metadata_props}
-    assert json.loads(told["card"]) == json.loads(card.to_json()) and json.loads(told["classes"]) == list(card.classes)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(metadata["card"]) == json.loads(card.to_json()) and json.loads(metadata["classes"]) == list(card.classes)
     assert model.doc_string == describe_graph(card) and "brightness 0 to 255" in model.doc_string
     (taken,), (given,) = model.graph.input, model.graph.output
     assert (taken.name, given.name) == ("images", "probabilities")

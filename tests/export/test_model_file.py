@@ -23,7 +23,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
-from tests.helpers import drain, is_a_sentence, tiny_config, write_pictures
+from tests.helpers import drain, is_a_sentence, tiny_config, write_images
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def hard_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     root = tmp_path_factory.mktemp("hard")
     store = Store(Home(root))
     chosen = {"model": "speed", "width": 0.25, "precision": "bfloat16", "flip": "random", "mirror": True}
-    run = store.create(tiny_config(write_pictures(root / "pictures", count=20), **chosen))
+    run = store.create(tiny_config(write_images(root / "pictures", count=20), **chosen))
     assert execute(store, run) == "finished", store.run(run).error
     save_calibration(store.home.run_folder(run), Calibration(temperature=0.6, threshold=0.5, images=6))
     return Trained(store.home, run)
@@ -95,7 +95,7 @@ def test_closing_the_generator_ends_its_process(hard_run: Trained, tmp_path: Pat
     assert child.poll() == -signal.SIGKILL and child.stdout.closed
 
 
-def test_a_network_that_cannot_be_exported_is_refused_with_a_sentence(tmp_path: Path):
+def test_a_network_that_cannot_be_exported_is_refused_with_a_message(tmp_path: Path):
     (tmp_path / subprocess_export.WEIGHTS_FILE).write_bytes(b"damaged")
     with pytest.raises(StudioError) as refused:
         finish(subprocess_export.export_in_subprocess("onnx", tmp_path))
@@ -115,7 +115,7 @@ def test_weights_that_changed_while_they_were_written_are_not_offered(hard_run: 
 
 
 @pytest.mark.parametrize("corrupt", [Path.unlink, lambda path: path.write_bytes(b"damaged")], ids=["missing", "damaged"])
-def test_a_run_with_missing_or_damaged_weights_is_refused_with_a_sentence(colours_copy: Trained, corrupt):
+def test_a_run_with_missing_or_damaged_weights_is_refused_with_a_message(colours_copy: Trained, corrupt):
     corrupt(colours_copy.folder / WEIGHTS)
     with pytest.raises(RunError) as refused:
         finish(export_model(colours_copy.store, colours_copy.run, "safetensors"))
@@ -130,7 +130,7 @@ def reference_of(probabilities: list[list[float]]) -> ReferencePredictions:
 
 def test_two_classes_that_are_tied_to_rounding_may_change_places_and_are_counted():
     checked = compare(reference_of([[0.5, 0.5], [0.9, 0.1]]), np.array([[0.4999999, 0.5000001], [0.9, 0.1]], np.float32))
-    assert (checked.images, checked.ties) == (2, 1) and "two classes tie in 1" in str(checked)
+    assert (checked.images, checked.ties) == (2, 1) and "1 tie" in str(checked)
 
 
 WRONG = {

@@ -27,7 +27,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, load_calibration, save_calibration
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
-from tests.helpers import COLOURS, is_a_sentence, picture
+from tests.helpers import COLOURS, is_a_sentence, noisy_image
 
 MARKUP = '<img src=x onerror="alert(1)">'
 
@@ -55,11 +55,11 @@ def test_an_imported_model_predicts_exactly_what_it_did_before(colours_copy: Tra
     run = finish(import_model(other, *exported(colours_copy)))
     before, after = Classifier(colours_copy.folder), classifier(other, run)
     for seed, colour in enumerate(("red", "green", "blue")):
-        image = picture(COLOURS[colour], (20, 24), np.random.default_rng(seed))
+        image = noisy_image(COLOURS[colour], (20, 24), np.random.default_rng(seed))
         there, here = before.classify(image), after.classify(image)
         assert here.ranked == there.ranked and here.is_sure == there.is_sure and (here.pixels == there.pixels).all()
-    kept = load_calibration(other.home.run_folder(run))
-    assert (kept.temperature, kept.threshold, kept.images) == (1.7, 0.6, 12)
+    calibration = load_calibration(other.home.run_folder(run))
+    assert (calibration.temperature, calibration.threshold, calibration.images) == (1.7, 0.6, 12)
 
 
 def test_an_imported_model_is_a_finished_run_that_says_where_it_comes_from(store: Store, files, colours_run: Trained):
@@ -67,7 +67,7 @@ def test_an_imported_model_is_a_finished_run_that_says_where_it_comes_from(store
     assert run.status == "finished" and run.tags == (TAG,) and colours_run.id in run.notes
     assert run.summary["test_accuracy"] == colours_run.run.summary["test_accuracy"]
     assert run.config.model == colours_run.run.config.model
-    assert not Path(run.config.data).is_absolute()  # the pictures' folder is private
+    assert not Path(run.config.data).is_absolute()  # the images' folder is private
 
 
 def test_a_data_set_that_is_here_too_is_the_run_s_own_again(digits_run: Trained, store: Store):
@@ -83,8 +83,8 @@ def test_a_data_set_that_is_here_too_is_the_run_s_own_again(digits_run: Trained,
 def test_a_data_set_with_an_unknown_split_or_version_is_not_the_run_s_own(digits_run: Trained, store: Store, lost):
     finish(open_source("digits", store.home).ensure_imported())
     weights, card = exported(digits_run)
-    told = json.dumps({**json.loads(card), **lost}).encode()
-    assert store.run(finish(import_model(store, weights, told))).config.data == UNKNOWN_DATA
+    card_without = json.dumps({**json.loads(card), **lost}).encode()
+    assert store.run(finish(import_model(store, weights, card_without))).config.data == UNKNOWN_DATA
 
 
 def test_the_command_line_imports_a_model(files, home, tmp_path: Path, capsys):
@@ -156,7 +156,7 @@ def overlap(header: dict) -> dict:
     return {**header, name: {**header[name], "data_offsets": [0, 10**12]}}
 
 
-def says(error: StudioError, message: str, value: str = "") -> bool:
+def has_message(error: StudioError, message: str, value: str = "") -> bool:
     """Whether an error has this message, filled in, and names the value."""
     pattern = ".*".join(map(re.escape, re.split(r"\{[^}]*\}", message))) or ".*"
     return re.fullmatch(pattern, str(error), re.DOTALL) is not None and value in str(error)
@@ -177,8 +177,8 @@ TAMPERED = {
         with_header(lambda h: {**h, "\ud800": h[next(iter(h))]}),
         (weights_files.NOT_SAFETENSORS,),
     ),
-    "a wrong shape": (with_state(reshape), (messages.MISFIT, "should be")),
-    "another type": (with_state(halve), (messages.MISFIT, "should be F32")),
+    "a wrong shape": (with_state(reshape), (messages.MISFIT, "expected")),
+    "another type": (with_state(halve), (messages.MISFIT, "expected F32")),
     "a missing tensor": (with_state(lambda state: state.pop(first(state))), (messages.MISFIT, "missing")),
     "an extra tensor": (with_state(lambda state: state.update({MARKUP: torch.zeros(2)})), (messages.MISFIT, MARKUP)),
     "a number that is not a number": (with_state(set_to(float("nan"))), (messages.NOT_FINITE,)),
@@ -194,7 +194,7 @@ TAMPERED = {
     "a header without shapes": (with_header(lambda header: dict.fromkeys(header, 3)), (weights_files.NOT_SAFETENSORS,)),
     "tensors beyond the file": (with_header(overlap), (weights_files.NOT_SAFETENSORS,)),
     "a huge number of classes": (with_card(classes=[str(number) for number in range(20_000)]), (cards.UNUSABLE, "classes")),
-    "another number of classes": (with_card(classes=["a", "b"]), (messages.MISFIT, "should be")),
+    "another number of classes": (with_card(classes=["a", "b"]), (messages.MISFIT, "expected")),
     "two classes of one name": (with_card(classes=["a", "b", "a"]), (cards.UNUSABLE, "same name")),
     "a huge image": (with_card(image_size=10**6), (cards.UNUSABLE, "image_size")),
     "an unknown network": (with_card(model="../../x"), (cards.UNUSABLE, "model")),
@@ -210,10 +210,10 @@ TAMPERED = {
 
 @pytest.mark.parametrize("how", TAMPERED)
 def test_what_was_tampered_with_is_refused_and_leaves_no_run(files, store: Store, how):
-    tamper, said = TAMPERED[how]
+    tamper, expected = TAMPERED[how]
     with pytest.raises(StudioError) as refusal:
         finish(import_model(store, *tamper(*files)))
-    assert says(refusal.value, *said) and is_a_sentence(refusal.value)
+    assert has_message(refusal.value, *expected) and is_a_sentence(refusal.value)
     assert store.runs() == []
     assert not list((store.home.root / "runs").glob("*"))
 
@@ -222,20 +222,20 @@ def test_weights_beyond_the_limit_are_not_read(files, store: Store, monkeypatch)
     monkeypatch.setattr("cnn_core.export.model_import.MAX_WEIGHTS_BYTES", len(files[0]) - 1)
     with pytest.raises(StudioError) as refusal:
         finish(import_model(store, *files))
-    assert says(refusal.value, messages.WEIGHTS_TOO_LARGE)
+    assert has_message(refusal.value, messages.WEIGHTS_TOO_LARGE)
 
 
 def test_class_names_with_markup_stay_as_they_are(files, store: Store):
     weights, card = with_card(classes=[MARKUP, "b", "c"], run=MARKUP, data="/etc")(*files)
     run = finish(import_model(store, weights, card))
-    image = read_picture_of("red")
+    image = read_noisy_image("red")
     assert MARKUP in [name for name, _ in classifier(store, run).classify(image).ranked]
     assert store.run(run).config.data == UNKNOWN_DATA  # never a folder named by a stranger
 
 
-def read_picture_of(colour: str):
+def read_noisy_image(colour: str):
     out = io.BytesIO()
-    picture(COLOURS[colour], (16, 16), np.random.default_rng(0)).save(out, "PNG")
+    noisy_image(COLOURS[colour], (16, 16), np.random.default_rng(0)).save(out, "PNG")
     return read_image(out.getvalue(), "it").image
 
 
@@ -250,7 +250,7 @@ CHOSEN = {
 
 @pytest.mark.parametrize("what", CHOSEN)
 def test_files_that_are_not_weights_and_a_card_are_refused(what):
-    chosen, said = CHOSEN[what]
+    chosen, expected = CHOSEN[what]
     with pytest.raises(StudioError) as refusal:
         choose_files(chosen)
-    assert says(refusal.value, *said) and is_a_sentence(refusal.value)
+    assert has_message(refusal.value, *expected) and is_a_sentence(refusal.value)

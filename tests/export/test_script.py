@@ -30,7 +30,7 @@ from cnn_core.models.registry import FAMILIES
 from cnn_core.training.recipe import split_validation
 from tests.conftest import Trained
 from tests.export.scripts import card_of, executed
-from tests.helpers import ROOT, is_a_sentence, write_pictures
+from tests.helpers import ROOT, is_a_sentence, write_images
 
 RUNS = {
     "simple": {"batch_norm": True, "mixup": 0.2, "cutmix": 1, "clip_norm": 1, "ema": 0.9, "patience": 1, "weight_decay": 0.01},
@@ -58,7 +58,7 @@ except ImportError:
 
 def test_scripts_train_without_the_program_which_can_load_what_they_save(tmp_path):
     """One process for all of them: loading torch takes most of the time. -I leaves out the checkout and the environment."""
-    pictures = write_pictures(tmp_path / "pictures", count=8, size=(20, 16))
+    image_folder = write_images(tmp_path / "pictures", count=8, size=(20, 16))
     cards = {}
     for name, chosen in RUNS.items():
         config = make_config(data="pictures", model=name, **{"epochs": 1, "batch_size": 6, "device": "cpu", **chosen})
@@ -68,7 +68,7 @@ def test_scripts_train_without_the_program_which_can_load_what_they_save(tmp_pat
         (tmp_path / f"{name}.py").write_text(script, encoding="utf-8")
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CNN_STUDIO_HOME")}
     done = subprocess.run(
-        [sys.executable, "-I", "-c", DRIVER, str(pictures), *RUNS], cwd=tmp_path, env=clean, capture_output=True, text=True
+        [sys.executable, "-I", "-c", DRIVER, str(image_folder), *RUNS], cwd=tmp_path, env=clean, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("test accuracy") == len(RUNS) and done.stdout.endswith("alone\n")
@@ -115,7 +115,7 @@ def test_every_script_defines_all_that_it_uses_once_and_imports_nothing_else(tmp
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_a_folder_s_images_and_splits_are_the_program_s_own(tmp_path, home, fit):
-    folder = write_pictures(tmp_path / "pictures", count=10, size=(30, 20))
+    folder = write_images(tmp_path / "pictures", count=10, size=(30, 20))
     finish(import_files("mine", folder, ImportOptions(image_size=16, fit=fit), home))
     config = make_config(data="mine", batch_size=8)
     source = open_source("mine", home)
@@ -138,7 +138,7 @@ def same_splits(names, source, config, card, **constants):
     for mine, its in zip(ours, names["open_data"](), strict=True):
         assert len(mine) == len(its)
         assert mine.labels.tolist() == [label for _, label in its]
-        pixels = np.stack([np.asarray(picture).reshape(mine[0].shape) for picture, _ in its])
+        pixels = np.stack([np.asarray(image).reshape(mine[0].shape) for image, _ in its])
         assert np.array_equal(pixels, mine.images)
     pixels, label, position = names["Pixels"](its)[1]
     assert (label, position) == (mine.labels[1], 1) and pixels.dtype == torch.uint8
@@ -155,7 +155,7 @@ def same_splits(names, source, config, card, **constants):
 def test_folders_for_training_validation_and_test_stay_separate(tmp_path, home):
     folder = tmp_path / "parts"
     for number, (part, count) in enumerate((("Train", 5), ("valid", 2), ("testing", 3))):
-        write_pictures(folder / part, count=count, seed=number)
+        write_images(folder / part, count=count, seed=number)
     (folder / "testing" / "red" / "000.jpg").unlink()
     config = make_config(data=str(folder))
     card = card_of(config, image_size=16)
@@ -163,7 +163,7 @@ def test_folders_for_training_validation_and_test_stay_separate(tmp_path, home):
     assert [len(part) for part in names["open_data"]()] == [15, 6, 8]
 
 
-def test_a_folder_that_does_not_exist_ends_the_script_with_a_sentence(tmp_path):
+def test_a_folder_that_does_not_exist_ends_the_script_with_a_message(tmp_path):
     config = make_config(data="flowers-that-i-had")
     names = executed(config, card_of(config))
     with pytest.raises(SystemExit) as ended:
@@ -240,13 +240,13 @@ def test_what_settings_do_not_tell_of_a_run_stands_at_the_beginning(colours_copy
     plain = training_file(store, run, "script").decode()
     assert CHANGED not in plain and CONTINUED.partition("{")[0] not in plain
     child = replace(run, parent="0009-mine", config=run.config.model_copy(update={"learning_rate": 0.5}))
-    told = training_file(store, child, "script").decode()
-    assert f"# - {CHANGED}\n" in told and f"# - {CONTINUED.format(parent='0009-mine')}\n" in told
-    assert f"LEARNING_RATE = {run.config.learning_rate}\n" in told, "the settings in force are those of the store"
+    script = training_file(store, child, "script").decode()
+    assert f"# - {CHANGED}\n" in script and f"# - {CONTINUED.format(parent='0009-mine')}\n" in script
+    assert f"LEARNING_RATE = {run.config.learning_rate}\n" in script, "the settings in force are those of the store"
 
 
 def test_the_data_of_an_imported_set_is_the_folder_it_came_from(tmp_path, colours_copy: Trained):
-    folder, home = write_pictures(tmp_path / "flowers", count=3), colours_copy.home
+    folder, home = write_images(tmp_path / "flowers", count=3), colours_copy.home
     finish(import_files("mine", folder, ImportOptions(), home))
     config = colours_copy.run.config.model_copy(update={"data": "mine"})
     id = colours_copy.store.create(config)

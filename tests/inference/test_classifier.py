@@ -16,29 +16,31 @@ from cnn_core.inference.preprocessing import preprocess
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
-from tests.helpers import COLOURS, picture
+from tests.helpers import COLOURS, noisy_image
 
 CPU = torch.device("cpu")
 
 
 def test_probabilities_equal_those_of_the_runs_evaluation(digits_run: Trained):
     classifier = Classifier(digits_run.folder, CPU)
-    kept = finish(evaluate_run(digits_run.id, digits_run.run.config, digits_run.home))
+    evaluation = finish(evaluate_run(digits_run.id, digits_run.run.config, digits_run.home))
     test = finish(open_source("digits", digits_run.home).load("test"))
-    assert kept is not None
-    np.testing.assert_allclose(classifier.probabilities(test.images), kept.probabilities(), atol=1e-5)
+    assert evaluation is not None
+    np.testing.assert_allclose(classifier.probabilities(test.images), evaluation.probabilities(), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["blue", "green", "red"])
 @pytest.mark.parametrize("size", [(16, 16), (300, 200), (9, 40)])
 def test_a_image_of_any_size_is_classified(colours_run: Trained, name: str, size: tuple[int, int]):
-    image = Image.new("RGB", size, COLOURS[name]) if size != (16, 16) else picture(COLOURS[name], size, np.random.default_rng(99))
+    image = (
+        Image.new("RGB", size, COLOURS[name]) if size != (16, 16) else noisy_image(COLOURS[name], size, np.random.default_rng(99))
+    )
     assert Classifier(colours_run.folder, CPU).classify(image).ranked[0][0] == name
 
 
 def test_all_classes_are_ranked_by_probability_and_sum_to_one(colours_run: Trained):
     classifier = Classifier(colours_run.folder, CPU)
-    prediction = classifier.classify(picture(COLOURS["grey"], (50, 50), np.random.default_rng(0)))
+    prediction = classifier.classify(noisy_image(COLOURS["grey"], (50, 50), np.random.default_rng(0)))
     names, probabilities = zip(*prediction.ranked, strict=True)
     assert sorted(names) == ["blue", "green", "red"]
     assert list(probabilities) == sorted(probabilities, reverse=True) and sum(probabilities) == pytest.approx(1)
@@ -58,7 +60,7 @@ def test_it_tells_what_the_model_received(digits_run: Trained):
 
 
 def test_the_same_image_always_gives_the_same_prediction(colours_run: Trained):
-    image = picture(COLOURS["red"], (33, 44), np.random.default_rng(5))
+    image = noisy_image(COLOURS["red"], (33, 44), np.random.default_rng(5))
     one, other = (Classifier(colours_run.folder, CPU).classify(image).ranked for _ in range(2))
     assert one == other
 

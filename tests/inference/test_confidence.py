@@ -15,7 +15,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import NO_CALIBRATION, Calibration, load_calibration, read_calibration, save_calibration
 from cnn_core.models.saving import load_model, save_weights
 from tests.conftest import Trained
-from tests.helpers import COLOURS, is_a_sentence, picture
+from tests.helpers import COLOURS, is_a_sentence, noisy_image
 
 CPU = torch.device("cpu")
 FITTED = Calibration(temperature=1.5, threshold=0.8, images=144, error_before=0.06, error_after=0.02)
@@ -31,18 +31,18 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_was_saved_is_read_and_holds_for_that_model_in_any_folder(folder: Path, tmp_path: Path):
     save_calibration(folder, FITTED)
-    kept = load_calibration(folder)
-    assert kept == FITTED.model_copy(update={"network": kept.network}) and kept.belongs_to(folder)
+    calibration = load_calibration(folder)
+    assert calibration == FITTED.model_copy(update={"network": calibration.network}) and calibration.belongs_to(folder)
     shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)  # with other times
-    assert load_calibration(tmp_path / "copy") == kept
+    assert load_calibration(tmp_path / "copy") == calibration
     assert [path.name for path in sorted(folder.iterdir())] == [WEIGHTS, CALIBRATION]
 
 
 def test_for_other_weights_it_is_reported_but_not_used(folder: Path):
     save_calibration(folder, FITTED)
     (folder / WEIGHTS).write_bytes(b"others!")  # of the same length
-    kept = read_calibration(folder)
-    assert kept and kept.temperature == 1.5 and not kept.belongs_to(folder)
+    calibration = read_calibration(folder)
+    assert calibration and calibration.temperature == 1.5 and not calibration.belongs_to(folder)
     assert load_calibration(folder) == NO_CALIBRATION
 
 
@@ -92,7 +92,7 @@ def test_a_classifiers_probabilities_are_those_of_the_divided_logits(digits_copy
 
 
 def test_a_classifier_is_sure_from_the_threshold_on(colours_copy: Trained):
-    image = picture(COLOURS["grey"], (20, 20), np.random.default_rng(0))
+    image = noisy_image(COLOURS["grey"], (20, 20), np.random.default_rng(0))
     plain = Classifier(colours_copy.folder, CPU).classify(image)
     probability = plain.ranked[0][1]
     assert plain.is_sure
@@ -111,5 +111,5 @@ def test_a_classifier_of_other_weights_is_as_it_was_trained(colours_copy: Traine
     save_weights(colours_copy.folder, plain.model)
     again = Classifier(colours_copy.folder, CPU)
     assert again.calibration == NO_CALIBRATION
-    image = picture(COLOURS["grey"], (20, 20), np.random.default_rng(0))
+    image = noisy_image(COLOURS["grey"], (20, 20), np.random.default_rng(0))
     assert dict(again.classify(image).ranked) == pytest.approx(dict(plain.classify(image).ranked), abs=1e-6)

@@ -34,7 +34,7 @@ from cnn_core.inference.preprocessing import BLANK
 from cnn_core.models.saving import save_state
 from tests.conftest import Trained
 from tests.data.imports import Entry, craft_zip, encoded, noise, write_folder, write_zip
-from tests.helpers import COLOURS, drain, is_a_sentence, picture, start_process
+from tests.helpers import COLOURS, drain, is_a_sentence, noisy_image, start_process
 
 MEASURED = """
 import json, sys
@@ -55,11 +55,11 @@ except StopIteration as end:
 
 
 def colours(count: int = 4) -> dict[str, bytes]:
-    """Pictures of many sizes and kinds, some in folders named like classes."""
+    """Images of many sizes and kinds, some in folders named like classes."""
     rng = np.random.default_rng(7)
     sizes = [(16, 16), (40, 30), (9, 50), (200, 120)]
     return {
-        f"{folder}{name}{number}.{kind.lower()}": encoded(picture(colour, sizes[number % 4], rng), kind)
+        f"{folder}{name}{number}.{kind.lower()}": encoded(noisy_image(colour, sizes[number % 4], rng), kind)
         for folder in ("red/", "green/deep/", "")
         for name, colour in COLOURS.items()
         for number, kind in zip(range(count), ("PNG", "JPEG", "WEBP", "BMP"), strict=False)
@@ -92,8 +92,8 @@ def test_the_predictions_are_those_of_one_image_at_a_time(kind: str, colours_run
         ranked = classifier.classify(read_image(files[row["file"]], "it").image).ranked
         assert row["predicted"] == ranked[0][0] and row["verdict"] == row["problem"] == "", "no threshold was set"
         assert float(row["probability"]) == pytest.approx(ranked[0][1], abs=1e-5)
-        told = {name: float(row[f"probability of {name}"]) for name, _ in ranked}
-        assert told == pytest.approx(dict(ranked), abs=1e-5)
+        reported = {name: float(row[f"probability of {name}"]) for name, _ in ranked}
+        assert reported == pytest.approx(dict(ranked), abs=1e-5)
     assert tally.answered == len(files) and not tally.unread
     assert tally.predicted.tolist() == [sum(row["predicted"] == name for row in rows) for name in tally.classes]
 
@@ -115,9 +115,9 @@ def test_below_its_threshold_the_model_says_that_it_does_not_know(colours_copy: 
     threshold = float(np.median([float(row["probability"]) for row in rows]))
     save_calibration(colours_copy.folder, Calibration(threshold=threshold))
     tally, after = answer(source, colours_copy, tmp_path)
-    told = [row["verdict"] for row in after]
-    assert told == [SURE if float(row["probability"]) >= threshold else UNSURE for row in rows]
-    assert tally.unsure == told.count(UNSURE) > 0
+    reported = [row["verdict"] for row in after]
+    assert reported == [SURE if float(row["probability"]) >= threshold else UNSURE for row in rows]
+    assert tally.unsure == reported.count(UNSURE) > 0
 
 
 def test_accuracy_is_of_the_images_in_folders_named_like_a_class(colours_run: Trained, tmp_path: Path):
@@ -164,7 +164,7 @@ def test_hostile_members_are_refused_by_name_and_the_rest_classified(colours_run
     problems = {row["file"]: row["problem"] for row in rows if row["problem"]}
     others = {"fake.png", "cut.png", "notes.txt", "first.png"}  # "again" says that it is where "first" is
     assert problems.keys() == {*HOSTILE, *others}
-    assert all(said in problems[name] for name, (said, _) in HOSTILE.items())
+    assert all(text in problems[name] for name, (text, _) in HOSTILE.items())
     assert all(is_a_sentence(problem) for problem in problems.values())
     assert tally.answered == len(good) and tally.unread == len(problems)
     assert {one.file: one.problem for one in tally.problems} == problems
@@ -257,7 +257,7 @@ def test_the_first_and_the_least_sure_images_are_remembered_and_no_others():
         tally.add(ImagePrediction(f"{number}", batch[0], np.array([share, 1 - share]), True, None))
     assert [one.file for one in tally.first] == [str(number) for number in range(SHOWN)]
     assert [int(one.file) for one in tally.least_sure] == np.argsort(shares, kind="stable")[:SHOWN].tolist()
-    assert all(one.pixels.base is None for one in (*tally.first, *tally.least_sure)), "no batch is kept for one of its pictures"
+    assert all(one.pixels.base is None for one in (*tally.first, *tally.least_sure)), "no batch is kept for one of its images"
 
 
 def test_the_memory_does_not_grow_with_the_images(colours_run: Trained, tmp_path: Path):

@@ -30,7 +30,7 @@ def classifier(digits_run: Trained) -> Classifier:
 
 
 def photo(digit: np.ndarray, place: tuple[int, int], *, is_dark_on_light: bool) -> Image.Image:
-    """A 400×400 colour picture with one digit, 180 pixels high, drawn in white on black or in black on white."""
+    """A 400×400 colour image with one digit, 180 pixels high, drawn in white on black or in black on white."""
     page = Image.new("L", (400, 400))
     page.paste(Image.fromarray(digit[..., 0]).resize((180, 180), Image.Resampling.BICUBIC), place)
     return (ImageOps.invert(page) if is_dark_on_light else page).convert("RGB")

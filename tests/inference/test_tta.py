@@ -14,7 +14,7 @@ from cnn_core.inference.preprocessing import BLANK, preprocess
 from cnn_core.inference.tta import classify_averaged, make_augmented_images
 from cnn_core.models.saving import ModelCard, read_card, save_card
 from tests.conftest import Trained
-from tests.helpers import COLOURS, picture
+from tests.helpers import COLOURS, noisy_image
 
 CPU = torch.device("cpu")
 
@@ -29,7 +29,7 @@ def pixels(size: int = 32, channels: int = 3) -> np.ndarray:
 
 
 def photo() -> Image.Image:
-    return picture(COLOURS["green"], (40, 30), np.random.default_rng(1))
+    return noisy_image(COLOURS["green"], (40, 30), np.random.default_rng(1))
 
 
 def stroke() -> Image.Image:

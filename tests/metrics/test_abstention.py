@@ -45,5 +45,5 @@ def test_no_number_is_no_answer():
     assert found.predicted.tolist() == [2, 1]
 
 
-def test_without_any_right_answer_nothing_can_be_kept():
+def test_without_a_correct_prediction_nothing_can_be_accepted():
     assert np.isnan(measure_abstention(np.array([0.5]), np.array([False]), np.array([0.0])).correct_fraction[0])

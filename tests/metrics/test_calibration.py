@@ -93,7 +93,7 @@ def test_without_any_mistake_no_temperature_is_the_best_and_it_is_refused():
     assert is_a_sentence(refusal.value)
 
 
-def test_outputs_that_are_no_numbers_are_refused_in_words_and_counted_as_no_confidence():
+def test_outputs_that_are_no_numbers_are_refused_with_a_message_and_counted_as_no_confidence():
     broken = Evaluation(("a", "b"), np.full((5, 2), np.nan, np.float32), np.array([0, 1, 0, 1, 1]))
     with pytest.raises(RunError) as refusal:
         fit_temperature(broken)

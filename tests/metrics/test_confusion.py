@@ -25,10 +25,10 @@ def random_confusion(seed: int, classes: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 5, (classes, classes))
 
 
-def test_pairs_are_listed_from_the_most_confused_down_with_their_share_of_the_true_class():
+def test_pairs_are_listed_by_confusion_with_their_fraction_of_the_true_class():
     pairs = confused_pairs(ANIMALS)
-    told = list(zip(pairs.true, pairs.predicted, pairs.count, strict=True))
-    assert told[:4] == [(CAT, DOG, 9), (DOG, CAT, 6), (DOG, WOLF, 4), (CAR, BUS, 3)]
+    listed = list(zip(pairs.true, pairs.predicted, pairs.count, strict=True))
+    assert listed[:4] == [(CAT, DOG, 9), (DOG, CAT, 6), (DOG, WOLF, 4), (CAR, BUS, 3)]
     assert pairs.fraction[:2].tolist() == [9 / 47, 6 / 50]
     assert confused_pairs(ANIMALS, 2).count.tolist() == [9, 6]
 
@@ -64,17 +64,17 @@ def test_a_small_matrix_of_a_large_one_adds_up_to_the_same(chosen: list[int]):
     small = merge_classes(confusion, np.array(chosen, np.int64))
     others = [label for label in range(5) if label not in chosen]
     groups = [[label] for label in chosen] + ([others] if others else [])
-    assert small.tolist() == [[confusion[np.ix_(true, said)].sum() for said in groups] for true in groups]
+    assert small.tolist() == [[confusion[np.ix_(true, predictions)].sum() for predictions in groups] for true in groups]
     assert small.sum() == confusion.sum()
 
 
 def test_the_images_of_a_cell_are_those_of_its_classes_the_surest_first():
     rng = np.random.default_rng(0)
     evaluation = Evaluation(tuple("abcd"), rng.standard_normal((300, 4)).astype(np.float32), rng.integers(0, 4, 300))
-    said = evaluation.logits.argmax(1)
+    predictions = evaluation.logits.argmax(1)
     for true, predicted in (([0], [1]), ([2], [2]), ([0, 3], [1, 2]), ([1], []), ([0, 1, 2, 3], [0, 1, 2, 3])):
         found = find_cell_images(evaluation, np.array(true, np.int64), np.array(predicted, np.int64))
-        expected = [i for i in range(300) if evaluation.labels[i] in true and said[i] in predicted]
+        expected = [i for i in range(300) if evaluation.labels[i] in true and predictions[i] in predicted]
         assert sorted(found.tolist()) == expected
         assert (np.diff(evaluation.probabilities(found).max(1, initial=0)) <= 1e-12).all()
         assert len(found) == evaluation.confusion[np.ix_(true, predicted)].sum()

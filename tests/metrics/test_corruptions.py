@@ -16,7 +16,7 @@ BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
 
 
 def batch(channels: int = 3, side: int = 24, count: int = 6, softness: float = 2) -> torch.Tensor:
-    """Pictures with something in them, smooth over `softness` pixels: (N, C, S, S) uint8."""
+    """Images with something in them, smooth over `softness` pixels: (N, C, S, S) uint8."""
     rng = np.random.default_rng(channels)
     soft = gaussian_filter(rng.random((count, channels, side, side)), (0, 0, softness, softness))
     soft = (soft - soft.min((2, 3), keepdims=True)) / np.ptp(soft, axis=(2, 3), keepdims=True)
@@ -30,20 +30,20 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_stronger_corruption_changes_pictures_more_and_draws_the_same_every_time(corruption: Corruption, channels: int):
+def test_a_stronger_corruption_changes_images_more_and_draws_the_same_every_time(corruption: Corruption, channels: int):
     images = batch(channels, softness=0.5)
     before = images.clone()
-    spoilt = [corrupt(images, corruption, strength) for strength in corruption.strengths]
-    assert len(spoilt) == STRENGTHS and torch.equal(images, before)
-    for strength, some in zip(corruption.strengths, spoilt, strict=True):
+    corrupted = [corrupt(images, corruption, strength) for strength in corruption.strengths]
+    assert len(corrupted) == STRENGTHS and torch.equal(images, before)
+    for strength, some in zip(corruption.strengths, corrupted, strict=True):
         assert some.shape == images.shape and some.dtype == torch.uint8
         assert torch.equal(some, corrupt(images, corruption, strength))
-    distances = [distance(some, images) for some in spoilt]
+    distances = [distance(some, images) for some in corrupted]
     assert distances == sorted(distances) and distances[0] > 0.5
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
-def test_a_single_picture_that_is_not_square_can_be_spoilt(corruption: Corruption):
+def test_a_single_image_that_is_not_square_can_be_corrupted(corruption: Corruption):
     image = batch()[:1, :, :13]
     for strength in corruption.strengths:
         assert corrupt(image, corruption, strength).shape == image.shape
@@ -90,7 +90,7 @@ def test_rotation_is_torchvisions_to_either_side():
     assert all(sum(side) == 1 for side in sides) and len({tuple(side) for side in sides}) == 2
 
 
-def test_a_shift_moves_the_picture_by_whole_pixels_and_shows_black_behind_it():
+def test_a_shift_moves_the_image_by_whole_pixels_and_shows_black_behind_it():
     dot = torch.zeros((50, 1, 40, 40), dtype=torch.uint8)
     dot[:, :, 20, 20] = 255
     places = corrupt(dot, BY_NAME["shift"], 25).nonzero()[:, 2:] - 20
@@ -112,7 +112,7 @@ def test_jpeg_is_pillows(channels: int):
         assert torch.equal(reference.pil_to_tensor(Image.open(out)), expected)
 
 
-def test_strengths_are_told_in_their_unit():
+def test_strengths_are_reported_in_their_unit():
     assert BY_NAME["rotation"].describe(20) == "rotation by 20°"
     assert [corruption.describe(corruption.strengths[0]) for corruption in CORRUPTIONS][:2] == [
         "noise of 4 % of full brightness",

@@ -102,7 +102,7 @@ def test_images_are_selected_by_true_class_and_by_right_or_wrong(true_class: int
 
 @pytest.mark.parametrize("confidence", [(0.0, 1.0), (0.4, 1.0), (0.0, 0.7), (0.5, 0.6)])
 @pytest.mark.parametrize("predicted", [None, 2])
-def test_images_are_selected_by_what_was_said_and_how_surely(predicted: int | None, confidence: tuple[float, float]):
+def test_images_are_selected_by_prediction_and_probability(predicted: int | None, confidence: tuple[float, float]):
     evaluation = random_evaluation(1).with_temperature(1.7)
     shares = scipy.special.softmax(evaluation.logits.astype(np.float64) / 1.7, 1)
     expected = [
@@ -135,13 +135,13 @@ def mark(trained: Trained) -> None:
     np.save(path, np.roll(np.load(path), 1, axis=1))
 
 
-def test_a_kept_evaluation_is_used_again(digits_copy: Trained):
+def test_a_saved_evaluation_is_used_again(digits_copy: Trained):
     before = np.array(evaluate(digits_copy).logits)
     mark(digits_copy)
     assert np.array_equal(evaluate(digits_copy).logits, np.roll(before, 1, axis=1))
 
 
-def test_other_weights_are_evaluated_anew_and_kept_from_then_on(digits_copy: Trained):
+def test_other_weights_are_evaluated_and_saved(digits_copy: Trained):
     before = evaluate(digits_copy)
     mark(digits_copy)
     model, card = load_model(digits_copy.folder, CPU)
@@ -155,26 +155,26 @@ def test_other_weights_are_evaluated_anew_and_kept_from_then_on(digits_copy: Tra
 
 
 @pytest.mark.parametrize("epoch", [1, 3])
-def test_a_kept_epoch_is_evaluated_as_training_validated_it(digits_copy: Trained, epoch: int):
-    told = [stored.event for stored in digits_copy.store.log.read(digits_copy.id, kinds=[Epoch])]
+def test_a_saved_epoch_is_evaluated_as_training_validated_it(digits_copy: Trained, epoch: int):
+    epochs = [stored.event for stored in digits_copy.store.log.read(digits_copy.id, kinds=[Epoch])]
     steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, split="val", epoch=epoch)
     evaluation = finish(steps)
-    assert evaluation.accuracy == pytest.approx(told[epoch - 1].val_accuracy, abs=1e-6)
-    assert evaluation.loss == pytest.approx(told[epoch - 1].val_loss, rel=1e-5)
+    assert evaluation.accuracy == pytest.approx(epochs[epoch - 1].val_accuracy, abs=1e-6)
+    assert evaluation.loss == pytest.approx(epochs[epoch - 1].val_loss, rel=1e-5)
 
 
 def test_training_and_validation_images_are_those_that_the_run_split(digits_copy: Trained):
     config, source = digits_copy.run.config, open_source("digits", digits_copy.home)
     whole = finish(source.load("train"))
-    rest, kept = stratified_split(whole.labels, config.validation_share, config.seed)
-    for split, rows in (("train", rest), ("val", kept)):
+    rest, validation = stratified_split(whole.labels, config.validation_share, config.seed)
+    for split, rows in (("train", rest), ("val", validation)):
         evaluation = finish(evaluate_run(digits_copy.id, config, digits_copy.home, split=split))
         assert np.array_equal(evaluation.labels, whole.labels[rows])
         assert np.array_equal(finish(load_split(source, config, split)).images, whole.images[rows])
     assert len(list((digits_copy.folder / EVALUATIONS).glob("*.labels.npy"))) == 3
 
 
-def test_an_epoch_that_was_not_kept_is_refused_in_words(digits_copy: Trained):
+def test_an_epoch_that_was_not_saved_is_refused_with_a_message(digits_copy: Trained):
     with pytest.raises(RunError, match="99") as refusal:
         finish(evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home, epoch=99))
     assert is_a_sentence(refusal.value)
@@ -197,13 +197,13 @@ def test_an_image_that_was_edited_in_its_place_is_evaluated_anew(colours_copy: T
     shutil.copytree(colours_copy.run.config.data, data)
     config = tiny_config(data)
     before = finish(evaluate_run(colours_copy.id, config, colours_copy.home))
-    for path in (data / "red").iterdir():  # red pictures turn blue
+    for path in (data / "red").iterdir():  # red images turn blue
         path.write_bytes((data / "blue" / path.name).read_bytes() + b"\0")
     after = finish(evaluate_run(colours_copy.id, config, colours_copy.home))
     assert before.confusion[2, 2] > 2 and after.confusion[2, 2] == 0
 
 
-def test_data_with_other_classes_is_refused_in_words(colours_copy: Trained, tmp_path: Path):
+def test_data_with_other_classes_is_refused_with_a_message(colours_copy: Trained, tmp_path: Path):
     data = tmp_path / "pictures"
     shutil.copytree(colours_copy.run.config.data, data)
     (data / "red").rename(data / "scarlet")
@@ -212,7 +212,7 @@ def test_data_with_other_classes_is_refused_in_words(colours_copy: Trained, tmp_
     assert is_a_sentence(refusal.value)
 
 
-def test_data_that_is_gone_and_a_run_without_a_model_are_refused_in_words(colours_copy: Trained, tmp_path: Path):
+def test_data_that_is_gone_and_a_run_without_a_model_are_refused_with_a_message(colours_copy: Trained, tmp_path: Path):
     with pytest.raises(DataError, match="nowhere") as refusal:
         finish(evaluate_run(colours_copy.id, tiny_config(tmp_path / "nowhere"), colours_copy.home))
     assert is_a_sentence(refusal.value)
@@ -233,7 +233,7 @@ def test_a_damaged_kept_evaluation_is_computed_anew(digits_copy: Trained, conten
     assert path.stat().st_size == len(whole)
 
 
-def test_a_kept_evaluation_with_any_damage_is_ignored_or_read_and_nothing_else(digits_copy: Trained):
+def test_a_saved_evaluation_with_any_damage_is_ignored_or_read_and_nothing_else(digits_copy: Trained):
     rng, key = random.Random(0), key_of(digits_copy)
     ignored = 0
     for path in (logits_file(digits_copy), logits_file(digits_copy).with_suffix(".labels.npy")):
@@ -243,14 +243,14 @@ def test_a_kept_evaluation_with_any_damage_is_ignored_or_read_and_nothing_else(d
             for _ in range(rng.choice([1, 3, 40])):
                 data[rng.choice([rng.randrange(len(data)), rng.randrange(128)])] = rng.randrange(256)
             path.write_bytes(data)
-            kept = read_evaluation(digits_copy.folder, key)
-            ignored += kept is None
-            assert kept is None or (kept.logits.shape == (359, 10) and kept.labels.shape == (359,))
+            saved = read_evaluation(digits_copy.folder, key)
+            ignored += saved is None
+            assert saved is None or (saved.logits.shape == (359, 10) and saved.labels.shape == (359,))
         path.write_bytes(whole)
     assert ignored > 100 and read_evaluation(digits_copy.folder, key)
 
 
-def test_a_kept_evaluation_never_runs_code(digits_copy: Trained):
+def test_a_saved_evaluation_never_runs_code(digits_copy: Trained):
     np.save(logits_file(digits_copy), np.array([{"pickled": 1}], object))
     assert read_evaluation(digits_copy.folder, key_of(digits_copy)) is None
 
@@ -263,11 +263,11 @@ def test_evaluating_can_be_watched_and_left(digits_copy: Trained):
     assert not (digits_copy.folder / EVALUATIONS).exists()
 
 
-def test_where_nothing_can_be_written_an_evaluation_is_given_and_not_kept(colours_copy: Trained):
+def test_an_evaluation_that_cannot_be_written_is_returned_and_not_saved(colours_copy: Trained):
     folder, run = colours_copy.folder, colours_copy.run
-    kept = finish(evaluate_run(run.id, run.config, colours_copy.home))
+    saved = finish(evaluate_run(run.id, run.config, colours_copy.home))
     shutil.rmtree(folder / EVALUATIONS)
     (folder / EVALUATIONS).write_bytes(b"")  # no folder can be made there, whoever asks
     again = finish(evaluate_run(run.id, run.config, colours_copy.home))
-    np.testing.assert_array_equal(again.logits, kept.logits)
+    np.testing.assert_array_equal(again.logits, saved.logits)
     assert (folder / EVALUATIONS).is_file()

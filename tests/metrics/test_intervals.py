@@ -22,7 +22,7 @@ def test_nothing_counted_tells_nothing_and_the_ends_are_shares():
     assert wilson_interval(0, 7)[0] == 0 and wilson_interval(7, 7)[1] == 1
 
 
-def test_the_asked_share_of_all_intervals_holds_the_truth():
+def test_the_nominal_fraction_of_intervals_covers_the_true_value():
     ends = np.array([wilson_interval(hits, 100) for hits in range(101)])
     truths = np.linspace(0.05, 0.95, 91)
     chances = scipy.stats.binom.pmf(np.arange(101), 100, truths[:, None])

@@ -29,11 +29,11 @@ def pair() -> tuple[Evaluation, Evaluation]:
 
 def test_the_images_that_changed_sides_are_those_counted_one_by_one(pair: tuple[Evaluation, Evaluation]):
     comparison, (a, b) = compare(*pair), pair
-    told = list(zip(range(300), a.predicted, b.predicted, a.labels, strict=True))
-    assert comparison.gained.tolist() == [i for i, one, other, true in told if one != true and other == true]
-    assert comparison.lost.tolist() == [i for i, one, other, true in told if one == true and other != true]
+    rows = list(zip(range(300), a.predicted, b.predicted, a.labels, strict=True))
+    assert comparison.gained.tolist() == [i for i, one, other, true in rows if one != true and other == true]
+    assert comparison.lost.tolist() == [i for i, one, other, true in rows if one == true and other != true]
     assert comparison.both_wrong_differently.tolist() == [
-        i for i, one, other, true in told if true not in (one, other) and one != other
+        i for i, one, other, true in rows if true not in (one, other) and one != other
     ]
     assert comparison.difference == pytest.approx((len(comparison.gained) - len(comparison.lost)) / 300)
     low, high = comparison.interval
@@ -102,7 +102,7 @@ def test_the_verdict_says_who_is_better_only_where_there_is_evidence():
 def test_networks_of_other_classes_or_images_are_refused(pair: tuple[Evaluation, Evaluation]):
     first = pair[0]
     others = evaluation(first.predicted, first.labels, ("cat", "dog", "fox", "emu"))
-    for other, told in ((others, "classes"), (evaluation(first.predicted[:-1], first.labels[:-1]), "images")):
-        with pytest.raises(RunError, match=told) as refusal:
+    for other, message in ((others, "classes"), (evaluation(first.predicted[:-1], first.labels[:-1]), "images")):
+        with pytest.raises(RunError, match=message) as refusal:
             compare(first, other)
         assert is_a_sentence(refusal.value)

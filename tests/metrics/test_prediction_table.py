@@ -37,13 +37,13 @@ def written(evaluation: Evaluation, names=named) -> list[dict[str, str]]:
 @pytest.mark.parametrize("classes", [2, 20])
 def test_a_row_says_of_its_image_what_the_network_says(classes: int):
     evaluation = evaluation_of(classes, BLOCK + 7)
-    shares, said = softmax(evaluation), evaluation.logits.argmax(1)
+    shares, predicted = softmax(evaluation), evaluation.logits.argmax(1)
     rows = written(evaluation)
     assert [int(row["index"]) for row in rows] == list(range(BLOCK + 7))
     assert [row["image"] for row in rows] == named(np.arange(BLOCK + 7))
     assert [row["true"] for row in rows] == [f"c{label}" for label in evaluation.labels]
-    assert [row["predicted"] for row in rows] == [f"c{label}" for label in said]
-    assert [row["is_right"] for row in rows] == [str(bool(right)) for right in said == evaluation.labels]
+    assert [row["predicted"] for row in rows] == [f"c{label}" for label in predicted]
+    assert [row["is_right"] for row in rows] == [str(bool(right)) for right in predicted == evaluation.labels]
     truth = shares[np.arange(len(rows)), evaluation.labels]
     for column, expected in (
         ("loss", -np.log(truth)),
@@ -80,7 +80,7 @@ def test_what_is_no_number_is_left_empty():
     assert row["loss"] == row["probability_of_true"] == row["probability of b"] == ""
 
 
-def test_ten_thousand_rows_take_less_than_a_second_and_are_told_on_the_way():
+def test_ten_thousand_rows_take_less_than_a_second_and_are_reported_on_the_way():
     evaluation = evaluation_of(10, 10_000)
     assert evaluation.scores.loss.shape == (10_000,)
     begun = time.process_time()

@@ -71,7 +71,7 @@ def test_counts_are_those_of_a_loop_over_kinds_and_strengths(digits_run: Trained
     assert CORRUPTIONS[0].describe(CORRUPTIONS[0].strengths[0]) in seen[0].stage
 
 
-def test_coloured_pictures_are_measured_in_several_blocks_too(colours_run: Trained, monkeypatch: pytest.MonkeyPatch):
+def test_coloured_images_are_measured_in_several_blocks_too(colours_run: Trained, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(robustness, "BLOCK_IMAGES", 5)
     model, card = load_model(colours_run.folder, CPU)
     images = test_images(colours_run)
@@ -111,12 +111,12 @@ def test_a_run_is_measured_once_for_a_network_on_a_sample(digits_copy: Trained):
     assert finish(evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home)).key == key
 
 
-def test_it_is_kept_beside_other_samples_and_in_the_place_of_older_ones_of_that_network_and_part(tmp_path: Path):
+def test_a_measurement_is_saved_beside_other_samples_and_replaces_older_ones_of_the_model_and_split(tmp_path: Path):
     for key, count in (("best-test-00", 100), ("best-val-00", 100), ("0003-test-00", 100), (KEY, 100), (KEY, 200)):
         save_robustness(tmp_path, key, made_up(count=count))
     names = sorted(path.name for path in (tmp_path / EVALUATIONS).iterdir())
-    kept = ("best-val-00.100", "0003-test-00.100", f"{KEY}.100", f"{KEY}.200")
-    assert names == sorted(f"{key}.robustness.json" for key in kept)
+    keys = ("best-val-00.100", "0003-test-00.100", f"{KEY}.100", f"{KEY}.200")
+    assert names == sorted(f"{key}.robustness.json" for key in keys)
     assert read_robustness(tmp_path, KEY, 100) == made_up() and read_robustness(tmp_path, KEY, 200) == made_up(count=200)
     assert read_robustness(tmp_path, "best-test-00", 100) is None and read_robustness(tmp_path, KEY, 300) is None
 

@@ -79,7 +79,7 @@ def test_a_class_without_images_has_no_area_and_is_left_out_of_the_means():
     assert areas.weighted(weights)[1] == pytest.approx(np.average(areas.roc_auc[[0, 1, 3]], weights=weights[[0, 1, 3]]))
 
 
-def test_the_only_class_there_is_can_be_found_but_not_told_apart():
+def test_a_single_class_has_recall_but_no_curve():
     curve = count_at_thresholds(np.ones(3, bool), np.array([0.2, 0.5, 0.9]))
     assert curve.average_precision == 1 and np.isnan(curve.roc_auc)
     assert np.isnan(curve.false_positive_rate).all()
@@ -102,8 +102,8 @@ def test_the_areas_are_watched_class_by_class():
 def test_a_long_curve_is_drawn_with_few_points_that_lie_on_it_and_near_all_of_it(count: int):
     rng = np.random.default_rng(count)
     across, up = (np.sort(rng.random(count)) ** power for power in (1, 5))
-    kept = select_points(across, up, 400)
-    assert len(kept) <= 400 and kept[0] == 0 and kept[-1] == count - 1 and (np.diff(kept) > 0).all()
-    gaps = np.abs(np.diff(across[kept])) + np.abs(np.diff(up[kept]))
+    selected = select_points(across, up, 400)
+    assert len(selected) <= 400 and selected[0] == 0 and selected[-1] == count - 1 and (np.diff(selected) > 0).all()
+    gaps = np.abs(np.diff(across[selected])) + np.abs(np.diff(up[selected]))
     largest = (np.abs(np.diff(across)) + np.abs(np.diff(up))).max(initial=0)
     assert (gaps <= 2 / 399 + largest + 1e-12).all()

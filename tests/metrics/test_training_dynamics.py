@@ -81,7 +81,7 @@ def test_lists_begin_with_the_image_to_look_at_first(table: np.ndarray, tmp_path
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "no such file at all", "of another length"])
-def test_a_damaged_epoch_is_left_out_and_told(table: np.ndarray, tmp_path: Path, damage: str):
+def test_a_damaged_epoch_is_left_out_and_reported(table: np.ndarray, tmp_path: Path, damage: str):
     path = tmp_path / TRAINING_DYNAMICS / "0003.npz"
     match damage:
         case "missing":
@@ -100,7 +100,7 @@ def test_a_damaged_epoch_is_left_out_and_told(table: np.ndarray, tmp_path: Path,
     assert list(zip(history.first_correct_epoch.tolist(), history.forgetting_events.tolist(), strict=True)) == expected
 
 
-def test_epochs_that_are_missing_at_the_end_are_told(table: np.ndarray, tmp_path: Path):
+def test_epochs_that_are_missing_at_the_end_are_reported(table: np.ndarray, tmp_path: Path):
     (note,) = read_dynamics(tmp_path, "train", COUNT, DATA, EPOCHS + 2).notes
     assert "Epochs 8, 9 are" in note and is_a_sentence(note)
 
@@ -112,20 +112,20 @@ def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("split", "count", "data", "told"),
+    ("split", "count", "data", "message"),
     [
         ("train", COUNT + 1, DATA, "changed"),
         ("train", COUNT, DATA + "-1", "changed"),
         ("test", COUNT, DATA, "Test images"),
     ],
 )
-def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, split: str, count: int, data: str, told: str):
-    with pytest.raises(RunError, match=told) as refusal:
+def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, split: str, count: int, data: str, message: str):
+    with pytest.raises(RunError, match=message) as refusal:
         read_dynamics(tmp_path, split, count, data)
     assert is_a_sentence(refusal.value)
 
 
-def test_a_run_without_any_is_a_sentence(tmp_path: Path):
+def test_a_run_without_any_gives_a_message(tmp_path: Path):
     with pytest.raises(RunError, match="first epoch") as refusal:
         read_dynamics(tmp_path, "train", COUNT, DATA)
     assert is_a_sentence(refusal.value)

@@ -46,7 +46,7 @@ def test_the_last_two_are_saved_and_the_newer_one_is_used(folder: Path):
     assert number_in(folder) == (1, "")
 
 
-def spoil(path: Path, how: str) -> None:
+def corrupt(path: Path, how: str) -> None:
     content = path.read_bytes()
     if how == "cut off":
         path.write_bytes(content[:-1])
@@ -58,11 +58,11 @@ def spoil(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["cut off", "a bit flipped", "empty", "short", "something else"])
-def test_a_damaged_one_is_not_used_and_said_to_be_so(folder: Path, how: str):
-    spoil(folder / CHECKPOINT, how)
+def test_a_damaged_calibration_is_not_used_and_reported(folder: Path, how: str):
+    corrupt(folder / CHECKPOINT, how)
     found, note = number_in(folder)
     assert found == 1 and CHECKPOINT in note and "damaged" in note and is_a_sentence(note)
-    spoil(folder / OLD_CHECKPOINT, how)
+    corrupt(folder / OLD_CHECKPOINT, how)
     found, note = number_in(folder)
     assert found is None and "damaged" in note and is_a_sentence(note)
 

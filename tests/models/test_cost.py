@@ -66,10 +66,10 @@ def test_memory_is_four_times_the_weights_and_what_grows_with_the_batch():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_cost_of_every_family_is_reported_without_drawing_a_random_number(family: str):
     before = torch.random.get_rng_state()
-    told = cost(family, 1, dropout=0.5, weights="pretrained")
+    estimate = cost(family, 1, dropout=0.5, weights="pretrained")
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert told.parameters == count_parameters(family, **CIFAR) and 0 < told.multiply_adds < 1e9
-    assert 16 * told.parameters < told.memory_bytes < 1e9
+    assert estimate.parameters == count_parameters(family, **CIFAR) and 0 < estimate.multiply_adds < 1e9
+    assert 16 * estimate.parameters < estimate.memory_bytes < 1e9
 
 
 def test_settings_that_the_family_does_not_take_change_nothing():

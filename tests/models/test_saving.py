@@ -84,11 +84,11 @@ def test_a_card_of_the_first_version_without_options_is_read(folder: Path):
     assert load_model(folder, CPU)[1] == MODEL_CARD
 
 
-@pytest.mark.parametrize(("said", "means"), [(True, "uci"), (False, "")])
-def test_a_card_of_the_first_version_that_says_ink_or_not_is_read(folder: Path, said: bool, means: str):
+@pytest.mark.parametrize(("ink", "means"), [(True, "uci"), (False, "")])
+def test_a_card_of_the_first_version_that_says_ink_or_not_is_read(folder: Path, ink: bool, means: str):
     card = json.loads((folder / CARD).read_text())
     del card["fit"]
-    (folder / CARD).write_text(json.dumps(card | {"ink": said}))
+    (folder / CARD).write_text(json.dumps(card | {"ink": ink}))
     read = load_model(folder, CPU)[1]
     assert (read.ink, read.fit) == (means, "crop")
 

@@ -1,4 +1,4 @@
-"""Networks from torchvision: fit for small and grey pictures; weights from files are taken where they fit and else refused in words.
+"""Networks from torchvision: fit for small and grey images; weights from files are taken where they fit and else refused in words.
 
 Nothing is downloaded here: where ImageNet weights would come from is replaced.
 """

@@ -1,4 +1,4 @@
-"""Page tests run the real pages through the frame, with a studio home of their own and no browser."""
+"""Fixtures of the page tests, which run the pages in their frame with `AppTest`, without a browser, in a new studio home."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ Opener = Callable[..., object]
 
 @pytest.fixture(autouse=True, scope="session")
 def quiet_streamlit() -> None:
-    """Outside a server Streamlit warns at every call that there is no browser."""
+    """Silence Streamlit, which warns at every call outside a server that there is no browser."""
     logging.getLogger("streamlit").setLevel(logging.ERROR)
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("streamlit"):
@@ -31,34 +31,34 @@ def quiet_streamlit() -> None:
 
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The store of a studio home in which nothing has happened yet."""
+    """Return the store of a new studio home."""
     monkeypatch.setenv("CNN_STUDIO_HOME", str(tmp_path / "studio"))
     return Store(Home.from_environment())
 
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The store of a home with one finished run, shared by tests that change nothing."""
+    """Return the store of a home with one finished run. Tests that change it use `own_trained`."""
     monkeypatch.setenv("CNN_STUDIO_HOME", str(trained_home()))
     return Store(Home.from_environment())
 
 
 @pytest.fixture
 def own_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The same in a copy that the test may spoil."""
+    """Return the store of a copy of that home, which the test may change."""
     monkeypatch.setenv("CNN_STUDIO_HOME", str(copy_trained_home(tmp_path / "studio")))
     return Store(Home.from_environment())
 
 
 @pytest.fixture
 def open_page() -> Opener:
-    """open_page("train", run="0001-digits"): that page in its frame, run once, as an AppTest."""
+    """Return a function that runs a page in its frame: open_page("train", run="0001-digits")."""
     return lambda name, **query: open_in_frame(name, query)
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A dashboard server with an empty home, shared by the tests of its routes; it has to end in time."""
+    """Return a dashboard server with an empty home, for the tests of its routes. It must end in time."""
     server = Server(tmp_path_factory.mktemp("served"))
     yield server
     server.stop()
@@ -66,7 +66,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def secrets(tmp_path: Path) -> Iterator[Path]:
-    """A file of secrets with a sign-in, as the server finds it at its start."""
+    """Write a file of secrets with a sign-in and make Streamlit read it."""
     path, before = tmp_path / "secrets.toml", streamlit.config.get_option("secrets.files")
     write_secrets(path, "https://accounts.school.example", HERE)
     streamlit.config.set_option("secrets.files", [str(path)])
@@ -80,7 +80,7 @@ def secrets(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def shared(secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The store of a server on which people sign in."""
+    """Return the store of a server on which people sign in."""
     for name, value in (
         ("CNN_STUDIO_HOME", str(tmp_path / "studio")),
         (TEACHERS, TEACHER),
@@ -93,7 +93,7 @@ def shared(secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> St
 
 @pytest.fixture
 def open_as() -> Callable[..., AppTest]:
-    """open_as(ANN, "train", run=…): a page as that person sees it; "" is a stranger."""
+    """Return a function that runs a page for a person: open_as(ANN, "train", run=…). "" is a stranger."""
 
     def open_(person: str, name: str, **query: str) -> AppTest:
         user = {"is_logged_in": True, "email": person} if person else {"is_logged_in": False}

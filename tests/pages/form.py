@@ -1,4 +1,4 @@
-"""Working with the Configure page's form: fields by their label, buttons by theirs; folders of images."""
+"""Helpers for forms: find fields and buttons by their label, write folders of images."""
 
 import io
 
@@ -13,7 +13,7 @@ FIELDS = TrainConfig.model_fields
 
 
 def drawn_bar():
-    """A PNG file of an upright white bar on black, as one draws a 1."""
+    """Return a PNG file of a vertical white bar on black, like a drawn 1."""
     pixels, out = np.zeros((60, 60), np.uint8), io.BytesIO()
     pixels[10:50, 27:33] = 255
     Image.fromarray(pixels).save(out, "PNG")
@@ -21,7 +21,7 @@ def drawn_bar():
 
 
 def widgets_of(at, name):
-    """The widgets of setting `name`, found by its label."""
+    """Return the widgets of the setting `name`, found by its label."""
     widgets = [*at.number_input, *at.selectbox, *at.toggle, *at.text_input]
     return [widget for widget in widgets if widget.label == label(name)]
 
@@ -32,7 +32,7 @@ def field(at, name):
 
 
 def fill(at, **chosen):
-    """Choose settings one after the other: some change which fields are shown."""
+    """Set fields one after the other, because some change which fields are shown."""
     for name, value in chosen.items():
         field(at, name).set_value(value).run()
     return at
@@ -51,7 +51,7 @@ def press_start(at):
 
 
 def shown(at):
-    """The figures of the chosen model by their labels."""
+    """Return the metrics on the page by their labels."""
     return {metric.label: metric.value for metric in at.metric}
 
 
@@ -70,7 +70,7 @@ def make_folder(root, *classes, images=10, size=16):
 
 
 def parameters(name, side=32, channels=1, classes=10, **options):
-    """The number of trainable values of the model, counted one by one."""
+    """Return the number of trainable parameters of a model."""
     with torch.device("meta"):
         model = build_model(name, channels=channels, image_size=side, classes=classes, **options)
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

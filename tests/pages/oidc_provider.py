@@ -1,4 +1,4 @@
-"""A sign-in provider of the tests' own (OpenID Connect, authorization code flow): it says who the person is without asking them anything."""
+"""A sign-in provider for tests (OpenID Connect, authorization code flow), which identifies the person without a question."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ CLIENT, SECRET = "cnn-studio", "only-for-tests-0123456789"
 
 
 class Provider:
-    """`person`: the claims of whoever signs in next."""
+    """A provider at `url`. person: the claims of the person who signs in next."""
 
     def __init__(self, port: int) -> None:
         self.url, self.person = f"http://127.0.0.1:{port}", {"sub": "1", "email": "ann@school.example"}
@@ -34,20 +34,20 @@ class Provider:
             "id_token_signing_alg_values_supported": ["RS256"],
         }
 
-    def authorize(self, asked: dict[str, list[str]]) -> str:
-        """Where the browser goes next: back, with a code that stands for the person."""
+    def authorize(self, parameters: dict[str, list[str]]) -> str:
+        """Return the address of the redirect back to the dashboard, with a code for the person."""
         code = f"code-{len(self.nonces)}"
-        self.nonces[code] = asked["nonce"][0]
-        return f"{asked['redirect_uri'][0]}?{urlencode({'code': code, 'state': asked['state'][0]})}"
+        self.nonces[code] = parameters["nonce"][0]
+        return f"{parameters['redirect_uri'][0]}?{urlencode({'code': code, 'state': parameters['state'][0]})}"
 
-    def token(self, asked: dict[str, list[str]]) -> dict[str, object]:
+    def token(self, parameters: dict[str, list[str]]) -> dict[str, object]:
         now = int(time.time())
         claims = {
             "iss": self.url,
             "aud": CLIENT,
             "iat": now,
             "exp": now + 600,
-            "nonce": self.nonces[asked["code"][0]],
+            "nonce": self.nonces[parameters["code"][0]],
             **self.person,
         }
         return {
@@ -59,7 +59,7 @@ class Provider:
 
 @contextmanager
 def serving() -> Iterator[Provider]:
-    """A provider on a port of its own, for the block."""
+    """Run a provider on a free port for the block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -69,15 +69,15 @@ def serving() -> Iterator[Provider]:
                 self.send_header("Location", provider.authorize(parse_qs(address.query)))
                 self.end_headers()
             elif address.path == "/keys":
-                self._answer({"keys": [provider.key.as_dict(private=False)]})
+                self._send({"keys": [provider.key.as_dict(private=False)]})
             else:
-                self._answer(provider.configuration())
+                self._send(provider.configuration())
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self._answer(provider.token(parse_qs(body)))
+            self._send(provider.token(parse_qs(body)))
 
-        def _answer(self, content: dict[str, object]) -> None:
+        def _send(self, content: dict[str, object]) -> None:
             data = json.dumps(content).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -86,7 +86,7 @@ def serving() -> Iterator[Provider]:
             self.wfile.write(data)
 
         def log_message(self, *args: object) -> None:
-            """Nothing is said in the tests' output."""
+            """Print no requests."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     provider = Provider(server.server_port)
@@ -100,7 +100,7 @@ def serving() -> Iterator[Provider]:
 
 
 def write_secrets(path: Path, url: str, address: str = "http://127.0.0.1:{port}") -> Path:
-    """The server's file of secrets for the provider at `url`; `address`: where the dashboard is, as browsers name it."""
+    """Write the file of secrets for the provider at `url` and return its path. address: that of the dashboard in browsers."""
     path.write_text(
         f'[auth]\nredirect_uri = "{address}/oauth2callback"\ncookie_secret = "{SECRET}"\nclient_id = "{CLIENT}"\n'
         f'client_secret = "{SECRET}"\nserver_metadata_url = "{url}/.well-known/openid-configuration"\n'

@@ -21,7 +21,7 @@ def buttons(at: AppTest) -> set[str]:
     return {button.label for button in at.button}
 
 
-def said(at: AppTest) -> str:
+def page_text(at: AppTest) -> str:
     return " ".join(part.value for kind in (at.caption, at.error, at.warning, at.markdown, at.info) for part in kind)
 
 

@@ -1,23 +1,23 @@
-"""A viewer of the live stream over HTTP, for tests."""
+"""A client of the live stream over HTTP, for tests."""
 
 import json
 import urllib.error
 import urllib.parse
 import urllib.request
 
-SECONDS = 10  # to wait for anything
+TIMEOUT = 10  # seconds to wait for anything
 
 
 class Viewer:
-    """One connection to a run's stream: an iterator of (id, payload), which ends when the stream does."""
+    """A connection to the stream of a run: an iterator of (id, payload) until the stream ends."""
 
-    label = b"id: "  # the field of a message that comes with its payload
+    label = b"id: "  # the field of a message beside its payload
 
     def __init__(self, url, run, *, since=None, last_event_id=None):
         query = f"?since={since}" if since else ""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         request = urllib.request.Request(f"{url}/api/runs/{run}/events{query}", headers=headers)
-        self.response = urllib.request.urlopen(request, timeout=SECONDS)
+        self.response = urllib.request.urlopen(request, timeout=TIMEOUT)
         self.content_type = self.response.headers["Content-Type"]
 
     def __iter__(self):
@@ -33,7 +33,7 @@ class Viewer:
         raise StopIteration
 
     def read_until(self, condition):
-        """All messages up to the first one whose payload fulfils `condition`."""
+        """Return all messages up to the first one whose payload fulfils `condition`."""
         messages = []
         for message in self:
             messages.append(message)
@@ -52,7 +52,7 @@ class Viewer:
 
 
 def drawn(messages, name="loss"):
-    """The x values that a page has after these messages."""
+    """Return the x values that a page has drawn after these messages."""
     x = []
     for _, payload in messages:
         x = payload["steps"][name]["x"] if payload["reset"] else x + payload["steps"][name]["x"]
@@ -60,10 +60,10 @@ def drawn(messages, name="loss"):
 
 
 class TogetherViewer(Viewer):
-    """One connection to several runs' stream: an iterator of (run, payload)."""
+    """A connection to the stream of several runs: an iterator of (run, payload)."""
 
     label = b"event: "
 
     def __init__(self, url, *runs):
         query = urllib.parse.urlencode([("run", run) for run in runs])
-        self.response = urllib.request.urlopen(f"{url}/api/events?{query}", timeout=SECONDS)
+        self.response = urllib.request.urlopen(f"{url}/api/events?{query}", timeout=TIMEOUT)

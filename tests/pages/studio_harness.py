@@ -1,4 +1,4 @@
-"""What page and browser tests share: one trained run, and a dashboard server of the test's own."""
+"""Helpers of page and browser tests: a trained studio home, a page in its frame, a dashboard server."""
 
 import atexit
 import os
@@ -14,24 +14,24 @@ import urllib.request
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
-from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Settings that learn the digits within a few epochs, so that drawings are read right after seconds of training.
+# Settings that reach a good accuracy on digits within seconds, so that drawings are classified correctly.
 QUICK = {"epochs": 3, "batch_size": 32, "learning_rate": 0.003, "dropout": 0.0, "crop": False}
-# On a busy machine OpenMP threads that wait for each other are several times slower than one.
+# On a busy machine, OpenMP threads that wait for each other are several times slower than one thread.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 ENDS_WITHIN = 15  # seconds from SIGTERM to the end of a server
 
 
 @cache
 def trained_home() -> Path:
-    """A studio home with one finished run, 0001-digits; made once in a test session, to be read or copied, never changed."""
+    """Return a studio home with one finished run, 0001-digits. It is created once per test session; never change it."""
     import torch
 
     from cnn_core.config.defaults import make_config
@@ -51,13 +51,13 @@ def trained_home() -> Path:
 
 
 def copy_trained_home(to: Path) -> Path:
-    """A copy of the trained home in `to`, to be changed at will."""
+    """Copy the trained home to `to` and return that folder."""
     shutil.copytree(trained_home(), to, dirs_exist_ok=True)
     return to
 
 
 def open_in_frame(name: str, query: Mapping[str, str], user: dict[str, Any] | None = None) -> "AppTest":
-    """A page in its frame, run once; `user`: what a sign-in says of who looks at it."""
+    """Run a page once in its frame. user: the claims of the signed-in person."""
     from streamlit.testing.v1 import AppTest
 
     at = AppTest.from_file(str(ROOT / "pages" / "shared" / "frame.py"), default_timeout=120)
@@ -77,7 +77,7 @@ def free_port() -> int:
 
 
 class Server:
-    """`streamlit run app.py` in a process of its own, on a free port, with the studio home `home`; `options` and `environment` are the test's own."""
+    """A process of `streamlit run app.py` on a free port with the studio home `home` and more `options` and `environment` variables."""
 
     def __init__(self, home: Path, *options: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self.home, self.port = home, free_port()
@@ -111,10 +111,10 @@ class Server:
                 time.sleep(0.05)
 
     def stop(self) -> float:
-        """End the server as Ctrl-C or a service manager would; gives the seconds that it took."""
+        """End the server with SIGTERM, as a service manager would, and return the seconds that it took."""
         if self.process.poll() is not None:
             return 0.0
-        begun = time.monotonic()
+        start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(ENDS_WITHIN)
@@ -122,8 +122,8 @@ class Server:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"the server did not end within {ENDS_WITHIN} s of SIGTERM:\n{self.log.read_text()}") from None
-        return time.monotonic() - begun
+        return time.monotonic() - start
 
     def has_loaded(self, library: str) -> bool:
-        """Whether a shared library whose path contains `library` is in the server's memory."""
+        """Whether the server has loaded a shared library whose path contains `library`."""
         return library in Path(f"/proc/{self.process.pid}/maps").read_text()

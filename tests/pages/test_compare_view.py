@@ -102,7 +102,7 @@ def test_runs_that_saw_other_images_are_not_offered(two, open_page):
     assert set(boxes(at)["Compare with run"].options) == {RUN, SECOND} and not at.exception
 
 
-def test_networks_of_different_states_of_the_data_are_warned_of(two, open_page):
+def test_models_of_different_data_versions_give_a_warning(two, open_page):
     card = two.home.run_folder(SECOND) / CARD
     card.write_text(card.read_text().replace(json.loads(card.read_text())["fingerprint"], "another"))
     at = open_compare(open_page, **{"with": SECOND})
@@ -126,7 +126,7 @@ def test_the_chart_has_the_classes_that_changed_most_with_their_intervals(traine
         assert ends[classes[label]] == pytest.approx((100 * changes.low[label], 100 * changes.high[label]))
 
 
-def test_looks_at_test_images_are_counted_once_a_network_and_many_are_warned_of(own_trained, open_page):
+def test_evaluations_on_test_images_are_counted_once_per_model_and_many_give_a_warning(own_trained, open_page):
     home = own_trained.home
     shutil.rmtree(home.test_set_usage, ignore_errors=True)
     at = open_page("evaluate", run=RUN)

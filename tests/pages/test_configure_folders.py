@@ -4,13 +4,13 @@ from tests.helpers import is_a_sentence
 from tests.pages.form import buttons, choose_folder, fill, make_folder, press_start
 
 
-def test_a_folder_is_asked_for_before_anything_can_start(empty, open_page):
+def test_a_run_on_a_folder_cannot_start_without_a_folder(empty, open_page):
     at = fill(open_page("configure"), data="folder")
     assert len(at.info) == 1 and not buttons(at)
     assert not at.exception
 
 
-def test_a_folder_that_is_not_there_is_a_sentence_and_offers_no_start(empty, open_page):
+def test_a_missing_folder_gives_a_message_and_no_start(empty, open_page):
     at = choose_folder(open_page, "/nowhere/at/all")
     for typed in ("/nowhere/at/all", "x" * 5000, "~nobody-of-that-name/pictures", "http://192.0.2.1/pictures", "with\0zero"):
         at.text_input[0].set_value(typed).run()
@@ -19,7 +19,7 @@ def test_a_folder_that_is_not_there_is_a_sentence_and_offers_no_start(empty, ope
         assert not at.button and not at.exception
 
 
-def test_an_empty_folder_a_single_class_and_a_class_without_images_are_sentences(empty, open_page, tmp_path):
+def test_an_empty_folder_a_single_class_and_a_class_without_images_give_messages(empty, open_page, tmp_path):
     (tmp_path / "nothing").mkdir()
     make_folder(tmp_path / "lonely", "cats")
     make_folder(tmp_path / "gap", "cats")

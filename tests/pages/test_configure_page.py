@@ -73,13 +73,13 @@ def test_every_setting_with_an_effect_is_in_the_tab_of_its_group_with_its_unit_i
 
 
 @pytest.mark.parametrize("name", ONLY_WITH)
-def test_a_setting_that_means_nothing_beside_the_others_appears_once_it_does(empty, open_page, name):
+def test_a_setting_without_effect_appears_once_it_has_one(empty, open_page, name):
     at = fill(open_page("configure"), **ONLY_WITH[name])
     assert_described(field(at, name), name)
     assert not at.exception
 
 
-def test_a_network_shows_the_settings_that_it_takes_and_no_others(empty, open_page):
+def test_a_model_shows_only_the_settings_that_it_has(empty, open_page):
     at = open_page("configure")
     for family, seen, unseen in (
         ("resnet20", ("width", "activation", "dropout"), ("depth", "batch_norm", "weights")),
@@ -89,7 +89,7 @@ def test_a_network_shows_the_settings_that_it_takes_and_no_others(empty, open_pa
         assert all(widgets_of(at, name) for name in seen) and not any(widgets_of(at, name) for name in unseen)
 
 
-def test_data_and_model_are_chosen_above_the_form_with_a_sentence_about_each(empty, open_page):
+def test_data_and_model_are_chosen_above_the_form_and_described(empty, open_page):
     at = open_page("configure")
     for name in ("data", "model"):
         assert field(at, name).label == label(name)
@@ -101,7 +101,7 @@ def test_data_and_model_are_chosen_above_the_form_with_a_sentence_about_each(emp
 
 
 @pytest.mark.parametrize("data, channels", [("digits", 1), ("cifar10", 3)])
-def test_the_number_of_parameters_shown_is_the_networks_own_and_follows_the_fields(empty, open_page, data, channels):
+def test_the_number_of_parameters_is_that_of_the_model_and_follows_the_fields(empty, open_page, data, channels):
     at = fill(open_page("configure"), data=data)
     assert shown(at)["Parameters"] == f"{parameters('simple', channels=channels):,}"
     fill(at, width=2.0, batch_norm=True)
@@ -122,7 +122,7 @@ def test_multiply_adds_are_those_counted_by_hand_and_memory_grows_with_the_batch
     assert int(large["Memory"].removesuffix(" MB")) > 2 * int(small["Memory"].removesuffix(" MB"))
 
 
-def test_each_data_set_brings_its_own_defaults_and_keeps_none_of_what_was_changed_for_another(empty, open_page):
+def test_each_data_set_has_its_own_defaults_and_discards_changes_made_for_another(empty, open_page):
     at = open_page("configure")
     assert (field(at, "flip").value, field(at, "validation_share").value) == ("off", 0.15)
     fill(at, epochs=7, data="cifar10")
@@ -132,7 +132,7 @@ def test_each_data_set_brings_its_own_defaults_and_keeps_none_of_what_was_change
     assert (field(at, "flip").value, field(at, "validation_share").value) == ("off", 0.15)
 
 
-def test_each_optimizer_and_each_network_brings_its_own_defaults(empty, open_page):
+def test_each_optimizer_and_each_network_has_its_own_defaults(empty, open_page):
     at = open_page("configure")
     for optimizer in ("adam", "sgd", "rmsprop", "muon", "adamw"):
         fill(at, optimizer=optimizer)
@@ -181,7 +181,7 @@ def test_settings_that_are_impossible_together_or_with_these_images_are_refused_
     assert not at.exception
 
 
-def test_a_device_that_is_not_there_is_refused_in_words_and_nothing_starts(empty, open_page):
+def test_a_device_that_is_not_there_is_refused_with_a_message_and_nothing_starts(empty, open_page):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     at = press_start(fill(open_page("configure"), device=missing))
     (error,) = at.error
@@ -262,12 +262,12 @@ def test_showing_the_form_again_starts_no_second_run(empty, open_page):
     assert len(empty.runs()) == 1
 
 
-def test_what_was_started_is_a_run_as_from_the_command_line_where_nothing_was_changed(empty, open_page):
+def test_a_run_with_unchanged_settings_equals_one_from_the_command_line(empty, open_page):
     press_start(open_page("configure"))
     (run,) = empty.runs()
     assert run.config == make_config()
 
 
-def test_the_page_is_there_before_torch_is(tmp_path):
+def test_the_page_is_shown_before_torch_is_loaded(tmp_path):
     script = "import sys, pages.views.configure.costs, pages.shared.forms, pages.views.configure.settings_files, pages.views.configure.previews; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0

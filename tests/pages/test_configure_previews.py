@@ -16,7 +16,7 @@ from cnn_core.training.schedule import make_schedule
 from pages.views.configure.costs import MEASURE, TOO_SMALL
 from pages.views.configure.previews import FIND, PLATEAU_NOTE, SHOW_BATCH
 from pages.views.configure.settings_files import UNCHANGED
-from tests.helpers import is_a_sentence, write_pictures
+from tests.helpers import is_a_sentence, write_images
 from tests.pages.form import (
     FIELDS,
     buttons,
@@ -85,7 +85,7 @@ def test_a_short_training_is_drawn_step_by_step(empty, open_page):
 
 
 def test_the_found_learning_rate_is_a_tenth_of_the_best_one_and_is_put_into_the_field_and_the_run(empty, open_page, tmp_path):
-    at = fill(choose_folder(open_page, write_pictures(tmp_path / "pictures", count=20)), batch_size=8, optimizer="sgd")
+    at = fill(choose_folder(open_page, write_images(tmp_path / "pictures", count=20)), batch_size=8, optimizer="sgd")
     assert "learning rate" not in charts(at)
     press(at, FIND)
     curve, mark = charts(at)["learning rate"]
@@ -103,8 +103,8 @@ def test_the_found_learning_rate_is_a_tenth_of_the_best_one_and_is_put_into_the_
     assert not at.exception
 
 
-def test_the_found_curve_goes_when_settings_change_that_it_depends_on(empty, open_page, tmp_path):
-    at = fill(choose_folder(open_page, write_pictures(tmp_path / "pictures", count=20)), batch_size=8)
+def test_the_curve_of_the_finder_is_removed_when_settings_change_that_it_depends_on(empty, open_page, tmp_path):
+    at = fill(choose_folder(open_page, write_images(tmp_path / "pictures", count=20)), batch_size=8)
     press(at, FIND)
     assert "learning rate" in charts(at)
     fill(at, batch_size=4)
@@ -112,14 +112,14 @@ def test_the_found_curve_goes_when_settings_change_that_it_depends_on(empty, ope
     assert not [label for label in buttons(at) if label.startswith("Use ")]
 
 
-def test_a_finder_that_cannot_begin_says_why(empty, open_page):
+def test_a_learning_rate_finder_that_cannot_start_gives_the_reason(empty, open_page):
     at = press(fill(open_page("configure"), batch_size=1400), FIND)
     assert any("1,400" in error.value for error in at.error)
     assert not at.exception
 
 
 @pytest.mark.parametrize("chosen", [{}, {"mixup": 1.0, "seed": 3, "rotation": 15.0}], ids=["plain", "mixed"])
-def test_the_preview_is_the_runs_very_first_batch_with_the_shares_of_mixed_images(empty, open_page, chosen):
+def test_the_preview_is_the_first_batch_of_the_run_with_the_mixing_fractions(empty, open_page, chosen):
     at = press(fill(open_page("configure"), **chosen), SHOW_BATCH)
     (grid,) = at.main.get("html")
     cards = Parsed(grid.proto.body).all("img")
@@ -140,7 +140,7 @@ def test_the_preview_is_the_runs_very_first_batch_with_the_shares_of_mixed_image
     assert any("%" in tag["alt"] for tag in cards) == bool(chosen)
 
 
-def test_the_preview_goes_when_an_augmentation_changes(empty, open_page):
+def test_the_preview_is_removed_when_an_augmentation_changes(empty, open_page):
     at = press(open_page("configure"), SHOW_BATCH)
     assert at.main.get("html")
     assert not fill(at, rotation=20.0).main.get("html")
@@ -174,7 +174,7 @@ def test_the_time_of_an_epoch_is_measured_on_request_for_every_model_that_can_be
     assert not at.exception
 
 
-def test_images_too_small_for_the_network_are_a_sentence_and_the_form_stays(empty, open_page, tmp_path):
+def test_images_too_small_for_the_network_give_a_message_and_the_form_stays(empty, open_page, tmp_path):
     at = fill(choose_folder(open_page, make_folder(tmp_path / "small", "a", "b")), depth=5)
     (error,) = at.error
     assert all(named in error.value for named in ("5", "32×32", "16×16", "at most 4")) and is_a_sentence(error.value)

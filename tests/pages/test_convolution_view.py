@@ -22,7 +22,7 @@ from pages.shared.image_input import UPLOAD, input_key
 from pages.shared.links import term_link
 from pages.shared.text import plain
 from pages.views.learn.convolution import CHOOSE_IMAGE, EXPLANATION, KEY, prediction_text
-from tests.explain.nets import CLASSES, SIDE, network, pictures
+from tests.explain.nets import CLASSES, SIDE, network, random_images
 from tests.pages.form import drawn_bar
 
 RUN = "0001-digits"
@@ -64,7 +64,7 @@ def sum_up(layer):
 
 @pytest.mark.parametrize("family", ["simple", "speed", "mobilenet"])
 def test_what_is_sent_of_a_convolution_adds_up_to_its_output(family):
-    steps = trace_forward(network(family), pictures(1))
+    steps = trace_forward(network(family), random_images(1))
     places = [place for place, step in enumerate(steps) if step.kind in ("convolution", "linear")]
     for place in [places[0], places[1], places[-1]]:
         channel = len(steps[place].output) - 1
@@ -85,7 +85,7 @@ def test_a_step_with_many_inputs_sends_the_strongest_and_the_sum_of_the_others()
 
 @pytest.mark.parametrize("family", ["resnet20", "efficientnet", "convnext"])
 def test_every_step_can_be_sent_and_all_of_them_are_small(family):
-    steps = trace_forward(network(family), pictures(1))
+    steps = trace_forward(network(family), random_images(1))
     subject = subject_of(steps)
     assert len(json.dumps(describe_steps(subject))) < 400_000
     for place, step in enumerate(steps):
@@ -99,9 +99,9 @@ def test_every_step_can_be_sent_and_all_of_them_are_small(family):
 
 
 def test_the_steps_after_a_convolution_are_sent_up_to_its_activation():
-    after = describe_channel(subject_of(trace_forward(network("speed"), pictures(1))), 3, 0)["after"]
+    after = describe_channel(subject_of(trace_forward(network("speed"), random_images(1))), 3, 0)["after"]
     assert [step["kind"] for step in after] == ["pooling", "norm", "activation"]
-    last = trace_forward(network("simple"), pictures(1))
+    last = trace_forward(network("simple"), random_images(1))
     assert [step["kind"] for step in describe_channel(subject_of(last), len(last) - 2, 0)["after"]] == ["softmax"]
 
 

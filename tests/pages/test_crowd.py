@@ -10,7 +10,7 @@ from benchmarks.crowd import crowd
 from benchmarks.viewers import messages
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from tests.pages.hand_fed import epoch, started, steps, trained_here
+from tests.pages.manual_run import epoch, started, steps, trained_here
 
 CLIENTS, REPORTS = 8, 20  # `python -m benchmarks.crowd` takes fifty for five minutes
 
@@ -27,7 +27,7 @@ async def reaches(url: str, run: str, step: int) -> None:
             return
 
 
-def test_a_crowd_sees_what_comes_and_no_error(server, store):
+def test_many_viewers_see_new_points_and_no_error(server, store):
     with trained_here(store) as run:
         store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
         with crowd(server.url, run, CLIENTS) as log:

@@ -28,12 +28,12 @@ from tests.helpers import is_a_sentence
 
 
 @pytest.fixture
-def colours(empty: Store, pictures: Path) -> ImportedSource:
+def colours(empty: Store, image_folder: Path) -> ImportedSource:
     """A data set called colours: 30 images in three classes, one of them twice, and one file that is not an image."""
-    first = next((pictures / "red").glob("*.jpg"))
-    (pictures / "blue" / "twice.jpg").write_bytes(first.read_bytes())
-    (pictures / "red" / "broken.png").write_bytes(b"this is text")
-    finish(import_files("colours", pictures, ImportOptions(), empty.home))
+    first = next((image_folder / "red").glob("*.jpg"))
+    (image_folder / "blue" / "twice.jpg").write_bytes(first.read_bytes())
+    (image_folder / "red" / "broken.png").write_bytes(b"this is text")
+    finish(import_files("colours", image_folder, ImportOptions(), empty.home))
     return ImportedSource(empty.home.set_folder("colours"))
 
 
@@ -92,7 +92,7 @@ def test_digits_are_opened_at_once_and_shown_with_their_licence(empty, open_page
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist", "fashion-mnist", "svhn", "stl10"])
-def test_a_set_that_is_not_here_says_what_it_is_and_what_its_download_weighs(empty, open_page, name):
+def test_a_data_set_that_is_not_downloaded_shows_its_facts_and_download_size(empty, open_page, name):
     at = open_page("data", set=name)
     assert not at.exception and CATALOG[name].licence in text_of(at)
     megabytes = sum(archive.megabytes for archive in CATALOG[name].archives)
@@ -103,7 +103,7 @@ def test_a_set_that_is_not_here_says_what_it_is_and_what_its_download_weighs(emp
     assert not at.exception and at.button(key=f"cancel-{job[1]}")
 
 
-def test_a_set_that_is_not_here_shows_an_image_of_each_class(empty, open_page):
+def test_a_data_set_that_is_not_downloaded_shows_an_image_of_each_class(empty, open_page):
     shown = "".join(element.proto.body for element in open_page("data", set="fashion-mnist").main.get("html"))
     assert all(f'alt="{name}"' in shown for name in ("T-shirt/top", "Sneaker", "Ankle boot"))
 
@@ -116,7 +116,7 @@ def test_a_file_that_is_not_the_archive_is_refused_by_its_name(empty, open_page,
     assert "mine.tar.gz" in at.error[0].value and "cifar-10-python.tar.gz" in at.error[0].value
 
 
-def test_a_set_tells_the_truth_about_itself(colours, open_page):
+def test_a_data_set_shows_its_true_facts(colours, open_page):
     at = open_page("data", set="colours")
     assert not at.exception
     assert {metric.label: metric.value for metric in at.metric}["Classes"] == "3"
@@ -126,7 +126,7 @@ def test_a_set_tells_the_truth_about_itself(colours, open_page):
     assert at.dataframe[0].value.values.tolist()[0][0] == "red/broken.png"
 
 
-def test_excluding_ticked_images_makes_another_version_and_undo_brings_the_old_one_back(colours, open_page):
+def test_excluding_selected_images_creates_a_version_and_undo_restores_the_old_one(colours, open_page):
     before = colours.info
     at = open_page("data", set="colours")
     tick(at, [0, 1])
@@ -140,7 +140,7 @@ def test_excluding_ticked_images_makes_another_version_and_undo_brings_the_old_o
     assert ImportedSource(colours.folder).info == before
 
 
-def test_a_ticked_image_can_be_given_another_class(colours, open_page):
+def test_a_selected_image_can_get_another_class(colours, open_page):
     at = open_page("data", set="colours")
     tick(at, [0])
     at.selectbox(key="data-correct-class-colours").set_value(2).run()
@@ -167,7 +167,7 @@ def test_images_are_filtered_by_class_split_and_state(colours, open_page):
     assert NO_IMAGES in text_of(at)
 
 
-def test_another_split_is_another_version_with_the_asked_share(colours, open_page):
+def test_another_split_is_another_version_with_the_chosen_fraction(colours, open_page):
     before = colours.info
     at = show(open_page, CLASSES)
     named(at.number_input, TEST_FRACTION).set_value(0.5).run()
@@ -188,7 +188,7 @@ def test_every_class_is_shown_by_its_mean_image_and_the_channels_by_their_statis
     assert at.main.get("html")[-1].value.count("<figure>") == 3
 
 
-def test_augmentations_are_shown_on_pictures_of_the_set_and_a_wrong_value_is_a_sentence(colours, open_page):
+def test_augmentations_are_shown_on_images_of_the_set_and_a_wrong_value_gives_a_message(colours, open_page):
     at = show(open_page, AUGMENTATION)
     assert not at.exception and sum(html.value.count("<figcaption>version 7") for html in at.main.get("html")) == 4
     field = next(field for field in at.number_input if field.label.startswith("Rotation"))
@@ -196,9 +196,9 @@ def test_augmentations_are_shown_on_pictures_of_the_set_and_a_wrong_value_is_a_s
     assert "Rotation" in at.error[0].value
 
 
-def test_a_zip_is_imported_in_the_background_under_the_chosen_name(empty, open_page, pictures):
+def test_a_zip_is_imported_in_the_background_under_the_chosen_name(empty, open_page, image_folder):
     at = open_form(open_page)
-    at.file_uploader[0].upload("my pictures.zip", zipped(pictures), "application/zip").run()
+    at.file_uploader[0].upload("my pictures.zip", zipped(image_folder), "application/zip").run()
     start_import(at, "mine")
     assert not at.exception and not at.error
     (job,) = Jobs(empty.home).all()
@@ -212,9 +212,9 @@ def test_a_zip_is_imported_in_the_background_under_the_chosen_name(empty, open_p
     assert {metric.label: metric.value for metric in at.metric}["Classes"] == "3"
 
 
-def test_a_path_on_the_server_is_imported_as_the_form_says(empty, open_page, pictures):
+def test_a_path_on_the_server_is_imported_as_the_form_says(empty, open_page, image_folder):
     at = open_form(open_page, PATH)
-    at.text_input(key="data-path").set_value(str(pictures)).run()
+    at.text_input(key="data-path").set_value(str(image_folder)).run()
     at.number_input(key="data-image-size").set_value(24).run()
     at.selectbox(key="data-colour").set_value("grey").run()
     start_import(at, "mine")
@@ -223,12 +223,12 @@ def test_a_path_on_the_server_is_imported_as_the_form_says(empty, open_page, pic
     assert (info.image_size, info.channels) == (24, 1)
 
 
-def test_pictures_are_added_class_by_class(empty, open_page, pictures):
+def test_images_are_added_class_by_class(empty, open_page, image_folder):
     at = open_form(open_page, BY_CLASS)
     assert at.info and at.button(key="data-import").disabled
     for name in ("blue", "red"):
         at.text_input(key="data-class").set_value(name).run()
-        for path in sorted((pictures / name).iterdir()):
+        for path in sorted((image_folder / name).iterdir()):
             at.file_uploader[0].upload(path.name, path.read_bytes(), "image/png")
         at.run()
         at.button(key="data-add-images").click().run()
@@ -239,15 +239,15 @@ def test_pictures_are_added_class_by_class(empty, open_page, pictures):
 
 
 @pytest.mark.parametrize("name", ["../up", "Has Space", "digits", "", "x" * 100, "colours"])
-def test_a_name_that_cannot_be_or_is_taken_is_refused_and_nothing_is_imported(colours, empty, open_page, pictures, name):
+def test_a_name_that_cannot_be_or_is_taken_is_refused_and_nothing_is_imported(colours, empty, open_page, image_folder, name):
     at = open_form(open_page, PATH)
-    at.text_input(key="data-path").set_value(str(pictures)).run()
+    at.text_input(key="data-path").set_value(str(image_folder)).run()
     start_import(at, name)
     assert at.error[0].value.startswith(NOT_IMPORTED) and not at.exception
     assert Jobs(empty.home).all() == []
 
 
-def test_a_folder_without_classes_fails_with_a_sentence_that_the_page_tells(empty, open_page, tmp_path):
+def test_a_folder_without_classes_fails_with_a_message_on_the_page(empty, open_page, tmp_path):
     (tmp_path / "nothing").mkdir()
     Jobs(empty.home).add("mine", str(tmp_path / "nothing"))
     run_imports(empty.home)
@@ -258,13 +258,13 @@ def test_a_folder_without_classes_fails_with_a_sentence_that_the_page_tells(empt
     assert Jobs(empty.home).all() == []
 
 
-def test_removing_a_set_asks_first_and_leaves_the_originals(colours, open_page, pictures):
+def test_removing_a_data_set_asks_for_confirmation_and_keeps_the_originals(colours, open_page, image_folder):
     at = open_page("data", set="colours")
     at.button(key="data-remove").click().run()
-    assert not colours.folder.exists() and len(list(pictures.rglob("*.jpg"))) == 16 and not at.exception
+    assert not colours.folder.exists() and len(list(image_folder.rglob("*.jpg"))) == 16 and not at.exception
 
 
-def test_an_unknown_set_in_the_address_is_told_and_another_one_is_shown(empty, open_page):
+def test_an_unknown_set_in_the_address_is_reported_and_another_one_is_shown(empty, open_page):
     at = open_page("data", set="../../etc")
     assert "../../etc" in at.warning[0].value and not at.exception
 
@@ -275,10 +275,10 @@ def test_an_imported_set_can_be_chosen_for_a_run_and_the_data_page_leads_there(c
     assert make_config(data="colours").data == "colours"
 
 
-def test_a_class_whose_name_is_markup_stays_text(empty, open_page, pictures):
-    (pictures / "red").rename(pictures / "<b>red<b>")
-    Image.new("RGB", (16, 16)).save(pictures / "blue" / "x.png")
-    finish(import_files("odd", pictures, ImportOptions(), empty.home))
+def test_a_class_whose_name_is_markup_stays_text(empty, open_page, image_folder):
+    (image_folder / "red").rename(image_folder / "<b>red<b>")
+    Image.new("RGB", (16, 16)).save(image_folder / "blue" / "x.png")
+    finish(import_files("odd", image_folder, ImportOptions(), empty.home))
     at = open_page("data", set="odd")
     at.button_group(key="data-view").set_value(CLASSES).run()
     assert not at.exception and "<b>red" not in at.main.get("html")[-1].value

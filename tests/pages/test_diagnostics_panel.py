@@ -8,7 +8,7 @@ from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.history import History
 from cnn_core.runs.lock import hold
 from pages.views.train.diagnostics import POLL_SECONDS
-from tests.helpers import write_pictures
+from tests.helpers import write_images
 from tests.pages.form import FIELDS, buttons, field, press, press_start, widgets_of
 
 CLASSES = tuple("abcdefghij")
@@ -55,8 +55,10 @@ def texts(at):
 
 def test_a_finding_is_shown_with_its_numbers_and_an_offer(empty, open_page):
     at = open_page("train", run=leapt(empty))
-    said = texts(at)
-    assert "**Learning rate too high**" in said and "from 2.3 around step 10 to 9 around step 29" in said and "up to 0.9" in said
+    shown = texts(at)
+    assert (
+        "**Learning rate too high**" in shown and "from 2.3 around step 10 to 9 around step 29" in shown and "up to 0.9" in shown
+    )
     assert OFFER in buttons(at) and at.subheader[0].value == "Diagnostics" and not at.exception
 
 
@@ -82,19 +84,19 @@ def test_what_was_changed_while_the_run_trained_is_in_the_form_too(empty, open_p
     assert (field(at, "epochs").value, field(at, "learning_rate").value) == (33, 0.02)
 
 
-def test_a_folder_is_found_again_in_the_form(empty, open_page, tmp_path):
-    folder = write_pictures(tmp_path / "pictures")
+def test_a_folder_is_selected_in_the_form(empty, open_page, tmp_path):
+    folder = write_images(tmp_path / "pictures")
     at = press(open_page("train", run=leapt(empty, data=str(folder))), OFFER)
     assert (field(at, "data").value, at.text_input[0].value) == ("folder", str(folder)) and not at.exception
 
 
-def test_an_imported_set_is_found_again_in_the_form_by_its_name(empty, open_page, tmp_path):
-    finish(import_files("flowers", write_pictures(tmp_path / "pictures"), ImportOptions(), empty.home))
+def test_an_imported_data_set_is_selected_in_the_form_by_its_name(empty, open_page, tmp_path):
+    finish(import_files("flowers", write_images(tmp_path / "pictures"), ImportOptions(), empty.home))
     at = press(open_page("train", run=leapt(empty, data="flowers")), OFFER)
     assert field(at, "data").value == "flowers" and not at.exception and not at.error
 
 
-def test_a_trained_run_shows_what_the_rules_find_and_a_calm_sentence_where_they_find_nothing(trained, open_page):
+def test_a_trained_run_shows_its_findings_or_that_there_are_none(trained, open_page):
     history = History()
     history.add(trained.log.read("0001-digits"))
     expected = [f"**{finding.rule}**" for finding in diagnose(history, trained.runs()[0].config)]
@@ -104,7 +106,7 @@ def test_a_trained_run_shows_what_the_rules_find_and_a_calm_sentence_where_they_
     assert bool(calm) != bool(expected)
 
 
-def test_one_healthy_epoch_is_enough_for_a_calm_sentence_and_none_is_not(empty, open_page):
+def test_no_findings_is_shown_after_one_healthy_epoch_and_not_before(empty, open_page):
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         empty.log.append(run, [started(), steps([2.3 - 0.03 * step for step in range(39)], 39, 0.001)])
@@ -116,7 +118,7 @@ def test_one_healthy_epoch_is_enough_for_a_calm_sentence_and_none_is_not(empty, 
         assert not at.exception
 
 
-def test_what_comes_later_is_seen_at_the_next_look(empty, open_page):
+def test_later_findings_appear_at_the_next_update(empty, open_page):
     run = empty.create(make_config(epochs=4))
     empty.log.append(run, [started(4), *(epoch(number, 0.2 * number) for number in (1, 2, 3, 4))])
     at = open_page("train", run=run)
@@ -140,8 +142,8 @@ def test_a_class_name_from_outside_is_shown_as_it_is(empty, open_page):
     name = "![x](http://192.0.2.1/x.png)"
     empty.log.append(run, [Started(1, "CPU", 1010, 100, 100, 20, 5, classes=(name, "b"), class_counts=(1000, 10))])
     empty.set_status(run, "stopped")
-    said = texts(open_page("train", run=run))
-    assert "Class imbalance" in said and "![x]" not in said and "1,000 training images" in said
+    shown = texts(open_page("train", run=run))
+    assert "Class imbalance" in shown and "![x]" not in shown and "1,000 training images" in shown
 
 
 def test_diagnostics_are_not_updated_more_often_than_every_few_seconds():

@@ -43,14 +43,14 @@ def choose_part(at, split):
     return control.set_value([split]).run() if isinstance(control.value, list) else control.set_value(split).run()
 
 
-def test_nothing_is_made_before_it_is_asked_for(trained, open_page):
+def test_nothing_is_created_before_a_button_is_pressed(trained, open_page):
     at = open_view(open_page)
     assert offered(at) == BUTTONS and not at.get("download_button")
     assert [heading.value for heading in at.subheader] == ["Report", "Table", "Image"]
     assert any("359 test images" in caption.value for caption in at.caption) and not at.exception
 
 
-def test_the_report_is_the_runs_own_and_offered_for_download(own_trained, open_page):
+def test_the_report_belongs_to_the_run_and_is_offered_for_download(own_trained, open_page):
     RunOrganizer(own_trained).describe(RUN, name="Tilted <b>digits</b>", notes="seen", tags=["first"])
     evaluation = finish(evaluate_run(RUN, own_trained.run(RUN).config, own_trained.home))
     at = press(open_view(open_page), "Create report")
@@ -66,7 +66,7 @@ def test_the_report_is_the_runs_own_and_offered_for_download(own_trained, open_p
 
 
 @pytest.mark.parametrize("split", ["test", "val"])
-def test_the_table_has_a_row_for_every_image_of_the_chosen_part(trained, open_page, split):
+def test_the_table_has_a_row_for_every_image_of_the_chosen_split(trained, open_page, split):
     config = trained.run(RUN).config
     evaluation = finish(evaluate_run(RUN, config, trained.home, split=split))
     images = finish(load_split(open_source("digits", trained.home), config, split))
@@ -78,14 +78,14 @@ def test_the_table_has_a_row_for_every_image_of_the_chosen_part(trained, open_pa
     assert all(row["image"].startswith("test/" if split == "test" else "train/") for row in rows)
 
 
-def test_the_picture_shows_the_images_of_the_chosen_part(trained, open_page):
+def test_the_figure_shows_the_images_of_the_chosen_split(trained, open_page):
     at = press(open_view(open_page), "Create image")
     with Image.open(io.BytesIO(content(at, "Image")), formats=["PNG"]) as image:
         pixels = np.asarray(image.convert("L"))
     assert image.width > image.height > 500 and pixels.std() > 20
 
 
-def test_what_was_made_is_not_offered_when_it_is_no_longer_true(own_trained, open_page):
+def test_an_outdated_file_is_not_offered(own_trained, open_page):
     folder = own_trained.home.run_folder(RUN)
     at = press(press(open_view(open_page), "Create report"), "Create table")
     assert len(at.get("download_button")) == 2
@@ -100,7 +100,7 @@ def test_what_was_made_is_not_offered_when_it_is_no_longer_true(own_trained, ope
     assert "1.50, fitted on 100 validation images" in content(press(at, "Create report"), "Report").decode()
 
 
-def test_images_that_cannot_be_read_are_a_sentence(own_trained, open_page):
+def test_images_that_cannot_be_read_give_a_message(own_trained, open_page):
     at = open_view(open_page)
     (own_trained.home.set_folder("digits") / "images.npy").write_bytes(b"damaged")
     st.cache_resource.clear()

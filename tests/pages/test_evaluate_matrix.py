@@ -60,8 +60,8 @@ def test_the_matrix_holds_the_counts_in_the_data_sets_order(trained, open_page):
     assert table(at)["counts"] == evaluation.confusion.tolist() and sum(map(sum, table(at)["counts"])) == 359
     assert table(at)["classes"] == list(evaluation.classes) and table(at)["isSingle"] == [True] * 10
     assert table(at)["measure"] == "counts" and table(at)["chosen"] is None
-    at.button_group(key="matrix-measure").set_value("shares").run()
-    assert table(at)["measure"] == "shares"
+    at.button_group(key="matrix-measure").set_value("fractions").run()
+    assert table(at)["measure"] == "fractions"
     assert not at.exception
 
 
@@ -94,7 +94,7 @@ def test_a_chosen_cell_shows_its_images_under_a_heading_with_a_way_back(own_trai
     assert not at.exception
 
 
-def test_headings_say_right_ones_and_single_ones_in_words(own_trained, open_page):
+def test_headings_name_correct_and_single_images(own_trained, open_page):
     evaluation_of(own_trained)
     evaluation = mixed_up(own_trained)
     at = choose(open_page("evaluate", view=VIEW), 3, 3)

@@ -39,7 +39,7 @@ def relabel(store, was, becomes):
     np.save(path, labels)
 
 
-def test_the_figures_are_those_of_the_engine_and_accuracy_has_its_interval(trained, open_page):
+def test_metrics_equal_those_of_cnn_core_and_accuracy_has_an_interval(trained, open_page):
     evaluation, summary = evaluation_of(trained), trained.run(RUN).summary
     at = open_page("evaluate")
     top = sk.top_k_accuracy_score(evaluation.labels, evaluation.logits, k=3, labels=range(10))
@@ -48,7 +48,7 @@ def test_the_figures_are_those_of_the_engine_and_accuracy_has_its_interval(train
         "Top-3 accuracy": f"{top:.2%}",
         "Test loss": f"{evaluation.loss:.4f}",
         "Test images": "359",
-        "Best validation": f"{summary['best_val_accuracy']:.2%}",
+        "Best validation accuracy": f"{summary['best_val_accuracy']:.2%}",
     }
     ends = scipy.stats.binomtest(int(evaluation.is_correct.sum()), 359).proportion_ci(method="wilson")
     assert at.metric[0].delta == f"95 %: {ends.low:.1%} to {ends.high:.1%}"
@@ -57,7 +57,7 @@ def test_the_figures_are_those_of_the_engine_and_accuracy_has_its_interval(train
 
 
 @pytest.mark.parametrize("split, word", [("val", "validation"), ("train", "training")])
-def test_the_words_fit_the_chosen_images(own_trained, open_page, split, word):
+def test_the_texts_name_the_chosen_split(own_trained, open_page, split, word):
     at = open_page("evaluate")
     at.button_group(key="evaluate-part").set_value(split).run()
     evaluation = evaluation_of(own_trained, split)
@@ -102,18 +102,18 @@ def test_the_curves_are_those_of_the_chosen_class(trained, open_page):
     np.testing.assert_allclose(numbers(roc[0]["x"]), false_positive)
     np.testing.assert_allclose(numbers(roc[0]["y"]), true_positive)
     np.testing.assert_allclose(numbers(precision_recall[1]["y"]), [is_class.mean()] * 2)
-    told = "\n".join(text.value for text in at.markdown)
-    assert f"**{sk.roc_auc_score(is_class, probability):.2%}**" in told
-    assert f"**{sk.average_precision_score(is_class, probability):.2%}**" in told
+    shown = "\n".join(text.value for text in at.markdown)
+    assert f"**{sk.roc_auc_score(is_class, probability):.2%}**" in shown
+    assert f"**{sk.average_precision_score(is_class, probability):.2%}**" in shown
     assert not at.exception
 
 
-def test_a_class_without_images_gets_a_sentence_and_no_figures(own_trained, open_page):
+def test_a_class_without_images_gets_a_message_and_no_figures(own_trained, open_page):
     evaluation_of(own_trained)
     relabel(own_trained, [3], 4)
     at = open_page("evaluate")
     (note,) = at.info
-    assert "test image of 3:" in note.value
+    assert "test image of 3." in note.value
     row = at.dataframe[0].value.iloc[3]
     assert row["Images"] == 0 and np.isnan([row["Recall"], row["F1"], row["AP"], row["AUC"]]).all() and row["Precision"] == 0
     at.selectbox(key=f"curves-class-{RUN}").set_value(3).run()
@@ -121,7 +121,7 @@ def test_a_class_without_images_gets_a_sentence_and_no_figures(own_trained, open
     assert not at.exception
 
 
-def test_where_all_images_are_of_one_class_nothing_can_be_told_apart(own_trained, open_page):
+def test_curves_need_images_of_more_than_one_class(own_trained, open_page):
     evaluation_of(own_trained)
     relabel(own_trained, range(10), 0)
     at = open_page("evaluate")

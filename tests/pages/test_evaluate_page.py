@@ -23,7 +23,7 @@ def evaluation_of(store, run=RUN):
     return finish(evaluate_run(run, store.run(run).config, store.home))
 
 
-def test_an_empty_studio_says_what_to_do_first(empty, open_page):
+def test_an_empty_studio_shows_the_first_step(empty, open_page):
     at = open_page("evaluate")
     assert len(at.info) == 1
     assert [button.label for button in at.button] == ["Train on digits"]
@@ -39,10 +39,10 @@ def test_a_lost_evaluation_is_computed_again(own_trained, open_page):
 
 
 @pytest.mark.parametrize("page", ["evaluate", "gallery"])
-def test_an_unknown_run_is_a_sentence_and_another_one_is_shown(trained, open_page, page):
+def test_an_unknown_run_gives_a_message_and_another_one_is_shown(trained, open_page, page):
     at = open_page(page)
-    for asked in ("0099-digits", "nonsense", "../.."):
-        at.query_params["run"] = asked
+    for name in ("0099-digits", "nonsense", "../.."):
+        at.query_params["run"] = name
         at.run()
         (warning,) = at.warning
         assert "There is no run" in warning.value
@@ -52,7 +52,7 @@ def test_an_unknown_run_is_a_sentence_and_another_one_is_shown(trained, open_pag
 
 
 @pytest.mark.parametrize("page", ["evaluate", "gallery"])
-def test_a_run_without_a_model_is_a_sentence_and_another_one_is_shown(own_trained, open_page, page):
+def test_a_run_without_a_model_gives_a_message_and_another_one_is_shown(own_trained, open_page, page):
     waiting = own_trained.create(make_config())
     at = open_page(page, run=waiting)
     (warning,) = at.warning
@@ -80,7 +80,7 @@ def saved(value):
 
 @pytest.mark.parametrize("page", ["evaluate", "gallery"])
 @pytest.mark.parametrize("damage", DAMAGED_WEIGHTS)
-def test_a_damaged_model_file_is_a_sentence(own_trained, open_page, page, damage):
+def test_a_damaged_model_file_gives_a_message(own_trained, open_page, page, damage):
     weights = own_trained.home.run_folder(RUN) / WEIGHTS
     weights.write_bytes(DAMAGED_WEIGHTS[damage](weights.read_bytes()))
     at = open_page(page, run=RUN)
@@ -91,7 +91,7 @@ def test_a_damaged_model_file_is_a_sentence(own_trained, open_page, page, damage
 
 @pytest.mark.parametrize("page", ["evaluate", "gallery"])
 @pytest.mark.parametrize("damage", ["no card", "half a card", "a card of another network"])
-def test_a_damaged_model_card_is_a_sentence(own_trained, open_page, page, damage):
+def test_a_damaged_model_card_gives_a_message(own_trained, open_page, page, damage):
     folder = own_trained.home.run_folder(RUN)
     (folder / WEIGHTS).touch()  # as a new model would be: nothing of the old one may be remembered
     card = folder / CARD
@@ -109,7 +109,7 @@ def test_a_damaged_model_card_is_a_sentence(own_trained, open_page, page, damage
     assert ("has no model yet" if damage == "no card" else "damaged") in error.value
 
 
-def test_a_data_set_that_is_gone_is_a_sentence(empty, open_page, tmp_path):
+def test_a_data_set_that_is_gone_gives_a_message(empty, open_page, tmp_path):
     folder = tmp_path / "pets"
     for name in ("cats", "dogs"):
         (folder / name).mkdir(parents=True)
@@ -132,7 +132,7 @@ def test_a_data_set_that_is_gone_is_a_sentence(empty, open_page, tmp_path):
 
 
 @pytest.mark.parametrize("page, view", [("evaluate", "Metrics"), ("evaluate", "Explain"), ("gallery", "Test images")])
-def test_a_set_without_any_test_image_left_is_a_sentence(own_trained, open_page, page, view):
+def test_a_set_without_any_test_image_left_gives_a_message(own_trained, open_page, page, view):
     source = open_source("digits", own_trained.home)
     finish(source.ensure_imported())
     index = ImportedSource(source.folder).index

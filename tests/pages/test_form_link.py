@@ -42,7 +42,7 @@ def test_a_link_fills_the_form_and_starts_nothing(empty, open_page):
     )
 
 
-def test_what_is_wrong_in_a_link_is_said_until_the_form_is_changed_and_the_rest_is_taken(empty, open_page):
+def test_errors_in_a_link_are_shown_until_the_form_changes_and_the_rest_is_applied(empty, open_page):
     at = open_page("configure", epochs="0", batch_size="32", nonsense="1", data="nowhere")
     (warning,) = at.warning
     assert all(named in warning.value for named in ("“nowhere”", "Epochs", "1 to 1,000", "“nonsense”"))
@@ -68,7 +68,7 @@ def test_settings_that_are_impossible_together_are_filled_in_and_refused_by_the_
     assert (field(at, "schedule").value, field(at, "cutmix").value) == ("plateau", 1.0)
 
 
-def test_a_folder_that_only_a_link_names_is_not_looked_into_before_a_person_says_so(empty, open_page, tmp_path):
+def test_a_folder_named_only_in_a_link_is_not_opened_before_confirmation(empty, open_page, tmp_path):
     folder = make_folder(tmp_path / "pets", "cats", "dogs")
     at = open_page("configure", data=str(folder), epochs="3")
     assert len(at.info) == 1 and [button.label for button in at.button] == [OPEN_FOLDER]
@@ -80,7 +80,7 @@ def test_a_folder_that_only_a_link_names_is_not_looked_into_before_a_person_says
 
 
 @pytest.mark.parametrize("behind", [" ", "/", "/ /."])
-def test_a_folder_that_a_link_writes_otherwise_is_not_looked_into_either(empty, open_page, tmp_path, behind):
+def test_a_folder_spelled_differently_in_a_link_is_not_opened_either(empty, open_page, tmp_path, behind):
     folder = make_folder(tmp_path / "pets", "cats", "dogs")
     at = open_page("configure", data=f"{folder}{behind}")
     assert [button.label for button in at.button] == [OPEN_FOLDER] and "training images" not in str(at.caption)

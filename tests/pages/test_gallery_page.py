@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.datasets import load_digits
 
 from cnn_core.config.defaults import make_config
-from cnn_core.data.decoder import read_image
+from cnn_core.data.decoder import DAMAGED, ROTATED, UNREADABLE, read_image
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
@@ -92,7 +92,7 @@ LABELS = {
 }
 
 
-def test_an_empty_studio_says_what_to_do_first(empty, open_page):
+def test_an_empty_studio_shows_the_first_step(empty, open_page):
     at = open_page("gallery")
     assert len(at.info) == 1
     assert [button.label for button in at.button] == ["Train on digits"]
@@ -137,7 +137,7 @@ def transparent_digit():
 
 
 @pytest.mark.parametrize("kind", UNUSUAL)
-def test_an_unusual_picture_is_answered_with_a_note_of_what_was_converted(trained, open_page, kind):
+def test_an_unusual_image_is_classified_with_a_note_on_its_conversion(trained, open_page, kind):
     name, content, note = UNUSUAL[kind]
     at = upload(open_page, name, content())
     assert [metric.value for metric in at.metric] == ["0"]
@@ -145,32 +145,32 @@ def test_an_unusual_picture_is_answered_with_a_note_of_what_was_converted(traine
     assert not at.error and not at.exception
 
 
-def test_a_picture_that_lies_on_its_side_is_turned_upright_first(trained, open_page):
+def test_an_image_that_lies_on_its_side_is_turned_upright_first(trained, open_page):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter, clockwise
     lying = digit().transpose(Image.Transpose.ROTATE_90)
     at = upload(open_page, "phone.jpg", encode(lying, "JPEG", quality=95, exif=exif))
     assert [metric.value for metric in at.metric] == ["0"]
-    assert any("turned upright" in caption.value for caption in at.caption)
+    assert any(ROTATED in caption.value for caption in at.caption)
     assert not at.exception
 
 
 REFUSED = {
-    "text named .png": ("notes.png", lambda: b"these are no pixels", "is not an image that can be read"),
+    "text named .png": ("notes.png", lambda: b"these are no pixels", UNREADABLE),
     "empty": ("empty.png", lambda: b"", "is empty"),
-    "cut short": ("half.png", lambda: encode(digit(), "PNG")[:400], "is damaged or cut short"),
+    "cut short": ("half.png", lambda: encode(digit(), "PNG")[:400], DAMAGED),
     "blank": ("blank.png", lambda: encode(Image.new("L", (64, 64)), "PNG"), "no drawing"),
     "too many pixels": ("bomb.png", lambda: encode(Image.new("1", (9000, 9000)), "PNG"), "million pixels"),
 }
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_a_file_that_cannot_be_used_is_a_sentence(trained, open_page, kind):
-    name, content, said = REFUSED[kind]
+def test_a_file_that_cannot_be_used_gives_a_message(trained, open_page, kind):
+    name, content, predicted = REFUSED[kind]
     at = upload(open_page, name, content())
     assert not at.exception
     (alert,) = [*at.error, *at.warning]
-    assert said in alert.value
+    assert predicted in alert.value
     assert not at.metric
 
 
@@ -206,13 +206,13 @@ CHOICES = [
 def test_the_filtered_images_are_shown_in_the_chosen_order(trained, open_page, choice):
     evaluation = evaluation_of(trained)
     shares = softmax(evaluation.logits.astype(np.float64), 1)
-    said, sure = shares.argmax(1), shares.max(1)
+    predicted, sure = shares.argmax(1), shares.max(1)
     low, high = choice.get("probability", (0, 100))
     keep = (sure >= low / 100) & ((sure <= high / 100) | (high == 100))
     keep &= [choice.get("true", str(label)) == str(label) for label in evaluation.labels]
-    keep &= [choice.get("predicted", str(label)) == str(label) for label in said]
+    keep &= [choice.get("predicted", str(label)) == str(label) for label in predicted]
     if "correct" in choice:
-        keep &= (said == evaluation.labels) == (choice["correct"] == "Correct")
+        keep &= (predicted == evaluation.labels) == (choice["correct"] == "Correct")
     expected = np.flatnonzero(keep)
     order = {"Most probable first": -1, "Least probable first": 1}.get(choice.get("order"), 0)
     expected = sorted(expected, key=lambda index: order * sure[index])
@@ -223,15 +223,15 @@ def test_the_filtered_images_are_shown_in_the_chosen_order(trained, open_page, c
     assert set(shown(at)) <= set(expected)
 
 
-def test_below_the_threshold_the_network_says_that_it_does_not_know(own_trained, open_page):
+def test_below_the_threshold_the_prediction_is_unknown(own_trained, open_page):
     folder = own_trained.home.run_folder(RUN)
     save_calibration(folder, Calibration(threshold=0.8, temperature=2.0, images=10))
     evaluation = evaluation_of(own_trained, 2.0)
     caption = captions(evaluation, 0.8)
     sure = softmax(evaluation.logits.astype(np.float64) / 2, 1).max(1)
     doubtful, certain = int(sure.argmin()), int(sure.argmax())
-    said = evaluation.logits[doubtful].argmax()
-    assert caption(doubtful).startswith(f"{UNSURE} ({said} {sure[doubtful]:.0%} ")
+    predicted = evaluation.logits[doubtful].argmax()
+    assert caption(doubtful).startswith(f"{UNSURE} ({predicted} {sure[doubtful]:.0%} ")
     assert UNSURE not in caption(certain) and caption(certain).endswith("✓")
     at = choose(browse(open_page), probability=(0, 80))
     assert counted(at) == ((sure <= 0.8).sum(), 359)
@@ -239,7 +239,7 @@ def test_below_the_threshold_the_network_says_that_it_does_not_know(own_trained,
     assert "80%" in note and "2.00" in note
 
 
-def test_a_ticked_image_leads_to_where_the_network_looked(trained, open_page):
+def test_a_selected_image_opens_its_explanation(trained, open_page):
     at = choose(browse(open_page), correct="Wrong")
     image, key = shown(at)[0], grid_state(at)
     at.session_state[key] = at.session_state[key] | {"picked": [image]}

@@ -27,7 +27,7 @@ from pages.charts.predictions import compared_probability_bars
 from pages.shared.progress import CANCELLED
 from pages.views.gallery.nearest_images import CANCELLED_TEXT, ERROR_TEXT, work_name
 from pages.views.gallery.prediction import NO_COMMON_CLASSES, UNSURE
-from tests.helpers import tiny_config, write_pictures
+from tests.helpers import tiny_config, write_images
 
 RUN = "0001-digits"
 Show = Callable[..., AppTest]
@@ -41,7 +41,7 @@ def script(run: str, path: str) -> None:
     from pages.shared.server import get_store
     from pages.views.gallery.prediction import show_prediction
 
-    show_prediction(get_store().run(run), read_image(Path(path), "The picture"))
+    show_prediction(get_store().run(run), read_image(Path(path), "The image"))
 
 
 @pytest.fixture
@@ -86,22 +86,22 @@ def toggle(at: AppTest, name: str) -> AppTest:
     return at.toggle(key=f"answer-{name}").set_value(True).run()
 
 
-def pictures(at: AppTest) -> str:
+def html_texts(at: AppTest) -> str:
     return "".join(element.value for element in at.main.get("html"))
 
 
-def test_without_extras_nothing_but_the_answer_is_computed_and_no_other_run_is_offered(own_trained: Store, show: Show):
+def test_without_extras_only_the_prediction_is_computed_and_no_other_run_is_offered(own_trained: Store, show: Show):
     at = show(zero())
     folder = own_trained.home.run_folder(RUN)
     name, probability = Classifier(folder).classify(zero()).ranked[0]
     assert [metric.value for metric in at.metric] == [name] == ["0"]
     assert f"{probability:.1%}" in captions(at)
     assert [switch.value for switch in at.toggle] == [False] * 3 and not at.multiselect
-    assert pictures(at).count("<img") == 1 and not list((folder / EVALUATIONS).glob(f"{PREFIX}*"))
+    assert html_texts(at).count("<img") == 1 and not list((folder / EVALUATIONS).glob(f"{PREFIX}*"))
     assert not at.exception
 
 
-def test_an_average_over_views_is_the_engines_and_says_how_many_views(trained: Store, show: Show):
+def test_an_average_over_views_equals_that_of_cnn_core_and_names_its_number_of_views(trained: Store, show: Show):
     expected = classify_averaged(Classifier(trained.home.run_folder(RUN)), zero(), may_mirror=True)
     at = toggle(show(zero()), "average")
     assert f"{expected.prediction.ranked[0][1]:.1%}" in captions(at)
@@ -109,11 +109,11 @@ def test_an_average_over_views_is_the_engines_and_says_how_many_views(trained: S
     assert not at.exception
 
 
-def test_the_heat_lies_over_what_the_network_received(trained: Store, show: Show):
+def test_the_heatmap_lies_over_the_model_input(trained: Store, show: Show):
     at = show(zero())
-    before = pictures(at)
+    before = html_texts(at)
     toggle(at, "heat")
-    assert pictures(at) != before and "Grad-CAM for 0 over the model input" in pictures(at)
+    assert html_texts(at) != before and "Grad-CAM for 0 over the model input" in html_texts(at)
     assert "score of 0" in captions(at)
     assert not at.exception
 
@@ -124,7 +124,7 @@ def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are
     bank = finish(open_feature_bank(RUN, own_trained.run(RUN).config, own_trained.home))
     model, card = load_model(folder, torch.device("cpu"))
     rows, cosines = bank.nearest(compute_image_features(model, card, preprocess(zero(), card)), 6)
-    shown = pictures(at)
+    shown = html_texts(at)
     assert shown.count("<figcaption") == 6
     for row, cosine in zip(rows, cosines, strict=True):
         assert f"<figcaption>{bank.images.labels[row]} · {cosine:.2f}</figcaption>" in shown
@@ -133,19 +133,19 @@ def test_the_nearest_training_images_are_shown_with_class_and_similarity_and_are
     assert not at.exception
 
 
-def test_reading_the_training_images_can_be_cancelled_and_taken_up_again_and_the_answer_stands(own_trained: Store, show: Show):
+def test_reading_the_training_images_can_be_cancelled_and_restarted_beside_the_prediction(own_trained: Store, show: Show):
     at = show(zero())
     at.session_state[CANCELLED] = work_name(RUN)
     toggle(at, "nearest")
     assert [metric.value for metric in at.metric] == ["0"] and at.info[0].value == CANCELLED_TEXT
     assert not list((own_trained.home.run_folder(RUN) / EVALUATIONS).glob(f"{PREFIX}*"))
     at.button(key=f"again-{work_name(RUN)}").click().run()
-    assert pictures(at).count("<figcaption") == 6 and not at.info
+    assert html_texts(at).count("<figcaption") == 6 and not at.info
     assert not at.exception
 
 
-def test_training_images_that_are_gone_take_nothing_from_the_answer(empty: Store, show: Show, tmp_path: Path):
-    run = empty.create(tiny_config(write_pictures(tmp_path / "pictures")))
+def test_the_prediction_is_shown_although_training_images_are_missing(empty: Store, show: Show, tmp_path: Path):
+    run = empty.create(tiny_config(write_images(tmp_path / "pictures")))
     assert execute(empty, run) == "finished"
     shutil.rmtree(tmp_path / "pictures")
     shutil.rmtree(empty.home.data)
@@ -154,7 +154,7 @@ def test_training_images_that_are_gone_take_nothing_from_the_answer(empty: Store
     assert not at.exception
 
 
-def test_runs_of_the_same_classes_answer_side_by_side_in_one_chart_each_calibrated_for_itself(own_trained: Store, show: Show):
+def test_predictions_of_runs_with_the_same_classes_are_in_one_chart_each_with_its_calibration(own_trained: Store, show: Show):
     other = second_digits(own_trained, weights=0.9)
     save_calibration(own_trained.home.run_folder(other), Calibration(temperature=3.0, images=9, threshold=1.0))
     at = show(zero())
@@ -169,10 +169,8 @@ def test_runs_of_the_same_classes_answer_side_by_side_in_one_chart_each_calibrat
     assert not at.exception
 
 
-def test_an_ink_and_a_colour_run_get_the_same_picture_each_made_ready_in_its_own_way(
-    own_trained: Store, show: Show, tmp_path: Path
-):
-    colours = own_trained.create(tiny_config(write_pictures(tmp_path / "pictures"), epochs=1))
+def test_an_ink_and_a_colour_run_preprocess_the_same_image_each_in_its_own_way(own_trained: Store, show: Show, tmp_path: Path):
+    colours = own_trained.create(tiny_config(write_images(tmp_path / "pictures"), epochs=1))
     assert execute(own_trained, colours) == "finished"
     at = show(zero())
     at.multiselect[0].set_value([colours]).run()
@@ -184,7 +182,7 @@ def test_an_ink_and_a_colour_run_get_the_same_picture_each_made_ready_in_its_own
 
 
 @pytest.mark.parametrize("fault", ["damaged", "diverged"])
-def test_a_run_that_cannot_answer_is_a_sentence_and_the_others_answer(own_trained: Store, show: Show, fault: str):
+def test_a_run_that_cannot_answer_gives_a_message_and_the_others_answer(own_trained: Store, show: Show, fault: str):
     other = second_digits(own_trained, weights=float("nan") if fault == "diverged" else 1.0)
     if fault == "damaged":
         (own_trained.home.run_folder(other) / WEIGHTS).write_bytes(b"no weights")
@@ -196,7 +194,7 @@ def test_a_run_that_cannot_answer_is_a_sentence_and_the_others_answer(own_traine
     assert not at.exception
 
 
-def test_a_blank_picture_is_a_sentence_whatever_was_asked_for(trained: Store, show: Show):
+def test_a_blank_image_gives_a_message_with_any_extra(trained: Store, show: Show):
     at = show(Image.new("RGB", (60, 60)))
     for name in ("average", "heat", "nearest"):
         toggle(at, name)

@@ -29,7 +29,7 @@ from tests.pages.people import ANN, HERE, TEACHER, signed
         ({}, ""),
     ],
 )
-def test_a_person_is_their_address_unless_it_is_unproven_and_a_stranger_is_nobody(claims: dict, name: str):
+def test_a_person_is_identified_by_a_verified_address_and_a_stranger_is_nobody(claims: dict, name: str):
     assert person_name(claims) == name
 
 
@@ -39,9 +39,7 @@ def test_the_cookie_that_streamlit_signs_is_read_as_streamlit_reads_it(secrets: 
     assert len(cookies) > 2 and claims_of(cookies)["email"] == ANN
 
 
-def test_a_cookie_that_was_forged_spoilt_grown_old_or_made_for_another_address_is_a_strangers(
-    secrets: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_forged_corrupted_expired_or_foreign_cookie_is_refused(secrets: Path, monkeypatch: pytest.MonkeyPatch):
     good = signed({"email": ANN})
     (name, value), *_ = good.items()
     content = json.dumps({"email": TEACHER, "origin": HERE, "is_logged_in": True})

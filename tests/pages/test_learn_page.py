@@ -19,7 +19,7 @@ from pages.views.learn.attempt import NO_PAIR_FINISHED, OPEN_B, PRELIMINARY_RESU
 from pages.views.learn.attempt_form import DIGITS_TITLE, GET_PHOTOGRAPHS, PREDICTION_MISSING, digits_duration, measure_pair
 from pages.views.learn.exercises import changed_settings, progress_text
 from pages.views.learn.illustrations import DIGIT_VERSIONS, ILLUSTRATIONS
-from tests.helpers import drain, write_pictures
+from tests.helpers import drain, write_images
 
 CLASSES = tuple("0123456789")
 DROPOUT = EXERCISES["dropout"]
@@ -90,7 +90,7 @@ def test_no_run_can_be_started_before_a_prediction(empty, open_page):
 
 def test_the_settings_of_both_runs_are_shown_with_their_units(empty, open_page):
     crop, rotation, batch_norm = (TrainConfig.model_fields[name].title.lower() for name in ("crop", "rotation", "batch_norm"))
-    expected = f"{crop} 0.0625, {rotation} 10 ({facts('rotation').unit})"
+    expected = f"{crop} 0.0625, {rotation} 10 {facts('rotation').unit}"
     assert changed_settings(EXERCISES["augmentation"], "B") == expected and facts("rotation").unit and not facts("crop").unit
     assert expected in texts(open_page("learn", lesson="augmentation"))
     assert changed_settings(EXERCISES["batch-norm"], "B") == f"{batch_norm} on"
@@ -207,7 +207,7 @@ def test_the_settings_of_b_open_in_the_form(empty, open_page):
 
 @pytest.mark.parametrize("name, is_offered", [("cifar10-small", True), ("flowers", False)])
 def test_photographs_can_be_chosen_if_cifar_is_on_this_machine(empty, open_page, tmp_path, name, is_offered):
-    finish(import_files(name, write_pictures(tmp_path / "pictures", count=20), ImportOptions(), empty.home))
+    finish(import_files(name, write_images(tmp_path / "pictures", count=20), ImportOptions(), empty.home))
     at = open_page("learn", lesson="dropout")
     assert at.selectbox(key="images-dropout").options == [DIGITS_TITLE, *([name] if is_offered else [])]
     assert "measure-dropout" not in button_keys(at)

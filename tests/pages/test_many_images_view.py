@@ -23,13 +23,13 @@ MARKUP = "!<img src=x onerror=alert(1)>.png"  # the first of them all
 
 
 def files(count: int = 30) -> dict[str, bytes]:
-    """Large handwritten digits in folders named after them, one that says nothing, one that is no picture, one in no class's folder."""
+    """Large handwritten digits in folders named after them, one that says nothing, one that is no image, one in no class's folder."""
     digits = load_digits()
     found = {
         f"{digits.target[n]}/{n:03}.png": encoded(Image.fromarray((digits.images[n] * 15).astype("uint8"))) for n in range(count)
     }
     blank = encoded(Image.new("L", (40, 40)))
-    return found | {"blank.png": blank, "3/notes.png": b"no picture", MARKUP: found["0/000.png"]}
+    return found | {"blank.png": blank, "3/notes.png": b"no image", MARKUP: found["0/000.png"]}
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -72,7 +72,7 @@ def test_at_first_the_view_says_what_to_do(trained, open_page):
     assert not at.exception
 
 
-def test_a_zip_is_answered_as_its_pictures_are_one_by_one(own_trained, open_page):
+def test_a_zip_gets_the_predictions_of_its_single_images(own_trained, open_page):
     save_calibration(own_trained.home.run_folder(RUN), Calibration(threshold=0.9))
     at = upload(view(open_page), zipped(files()))
     assert not at.exception and not at.error
@@ -95,7 +95,7 @@ def test_a_zip_is_answered_as_its_pictures_are_one_by_one(own_trained, open_page
     assert len(at.get("plotly_chart")) == 1 and len(at.get("download_button")) == 1
 
 
-def test_the_least_sure_pictures_come_first_and_names_stay_text(own_trained, open_page):
+def test_the_least_confident_images_come_first_and_names_are_escaped(own_trained, open_page):
     at = upload(view(open_page), zipped(files()))
     (table,) = left_behind(own_trained)
     rows = [row for row in csv.DictReader(table.open(encoding="utf-8-sig", newline="")) if row["predicted"]]
@@ -111,7 +111,7 @@ def test_the_least_sure_pictures_come_first_and_names_stay_text(own_trained, ope
     assert all(map(is_a_sentence, at.dataframe[0].value["Reason"]))
 
 
-def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leaves_none(own_trained, open_page):
+def test_another_run_replaces_the_table_and_a_lost_session_leaves_none(own_trained, open_page):
     at = upload(view(open_page), zipped(files(5)))
     (before,) = left_behind(own_trained)
     upload(at, zipped(files(3)))
@@ -123,17 +123,17 @@ def test_another_run_takes_the_place_of_the_table_before_and_a_lost_session_leav
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (b"no archive", "not a zip archive"),
-        (zipped({"a.txt": b"a"}), "has no pictures"),
+        (zipped({"a.txt": b"a"}), "has no images"),
         (zipped({"a/../../a.png": b"a"}), "leads out"),
     ],
-    ids=["no zip", "no pictures", "outside"],
+    ids=["no zip", "no images", "outside"],
 )
-def test_an_archive_that_cannot_be_used_is_refused_in_words_and_leaves_nothing(own_trained, open_page, content, said):
+def test_an_archive_that_cannot_be_used_is_refused_with_a_message_and_leaves_nothing(own_trained, open_page, content, expected):
     at = upload(view(open_page), content)
-    assert said in at.error[0].value and is_a_sentence(at.error[0].value)
+    assert expected in at.error[0].value and is_a_sentence(at.error[0].value)
     assert not at.metric and not at.exception and left_behind(own_trained) == []
 
 
@@ -162,7 +162,7 @@ def test_a_cancelled_start_says_so_and_leaves_nothing(own_trained, open_page):
     assert metrics(at)[many_results.CLASSIFIED] == "31" and not any("Cancelled" in info.value for info in at.info)
 
 
-def test_work_that_is_broken_off_leaves_nothing(own_trained, tmp_path, monkeypatch):
+def test_interrupted_work_leaves_nothing(own_trained, tmp_path, monkeypatch):
     """Streamlit ends a page that is left or cancelled by an exception outside Exception, raised at the progress bar."""
 
     class Left(BaseException):

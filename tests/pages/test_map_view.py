@@ -48,11 +48,11 @@ def open_map(open_page):
     return open_page("evaluate", run=RUN, view="Embedding")
 
 
-def said(at):
+def page_text(at):
     return " ".join(caption.value for caption in at.caption)
 
 
-def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network_said(trained, open_page):
+def test_points_are_at_the_pca_of_their_features_and_show_their_prediction(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
     data = chart(at)
@@ -68,7 +68,7 @@ def test_points_lie_where_pca_of_the_features_puts_them_and_say_what_the_network
     theirs /= np.abs(theirs).max()
     np.testing.assert_allclose(ours, theirs * np.sign((ours * theirs).sum(0)), atol=2e-4)
     for share in reference.explained_variance_ratio_:
-        assert f"{share:.0%}" in said(at)
+        assert f"{share:.0%}" in page_text(at)
     assert not at.exception
 
 
@@ -103,7 +103,7 @@ def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_pa
     shown = [image["id"] for data in components(at) if "images" in data for image in data["images"]]
     assert shown == wrong + right
     assert f"Selection: {len(shown)} images" in [heading.value for heading in at.subheader]
-    assert f"{len(wrong)} of them" in said(at)
+    assert f"{len(wrong)} of them" in page_text(at)
     at.button(key="map-back").click().run()
     assert chart(at)["chosen"] == [] and chart(at)["container"] == "" and chart(at)["turn"] == 2
     assert not [data for data in components(at) if "images" in data]
@@ -123,11 +123,11 @@ def test_a_row_of_the_table_is_pinned(trained, open_page):
     assert not at.exception
 
 
-def test_tsne_waits_to_be_asked_and_then_lays_the_images_out_anew(trained, open_page):
+def test_tsne_runs_on_request_and_computes_a_new_layout(trained, open_page):
     at = open_map(open_page)
     before = chart(at)
     at.button_group(key="map-method").set_value("t-SNE").run()
-    assert chart(at) is None and "van der Maaten" in said(at)
+    assert chart(at) is None and "van der Maaten" in page_text(at)
     at.button(key="map-tsne").click().run()
     data = chart(at)
     assert data["number"] == before["number"] and data["id"] != before["id"] and data["isEqual"]
@@ -139,7 +139,7 @@ def test_tsne_waits_to_be_asked_and_then_lays_the_images_out_anew(trained, open_
     assert not at.exception
 
 
-def test_colours_follow_what_is_asked(trained, open_page):
+def test_colours_follow_the_chosen_option(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
     assert [name for name, _ in chart(at)["groups"]] == [str(digit) for digit in range(10)]
@@ -150,7 +150,7 @@ def test_colours_follow_what_is_asked(trained, open_page):
     assert not at.exception
 
 
-def test_a_network_that_diverged_is_a_sentence(own_trained, open_page):
+def test_a_network_that_diverged_gives_a_message(own_trained, open_page):
     path = own_trained.home.run_folder(RUN) / WEIGHTS
     saved = torch.load(path, weights_only=True)
     weights = saved.get("model", saved)
@@ -185,31 +185,31 @@ def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_p
     assert not at.exception
 
 
-def test_of_many_classes_those_with_most_mistakes_have_colours():
+def test_of_many_classes_those_with_the_most_mistakes_have_colours():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 50, 3000)
-    said = np.where((truth < 20) & (rng.random(3000) < 0.5), 49, truth)
+    predicted = np.where((truth < 20) & (rng.random(3000) < 0.5), 49, truth)
     names = [f"class {label}" for label in range(1000)]
-    found = colour_points(TRUTH, truth, said, names)
+    found = colour_points(TRUTH, truth, predicted, names)
     assert found.groups == [*((f"class {label}", label) for label in range(20)), ("30 other classes", -1)]
     assert found.group.tolist() == np.minimum(truth, 20).tolist()
-    by_said = colour_points(PREDICTED, truth, said, names)
-    shares = np.bincount(by_said.group)
-    assert ("class 49", 19) in by_said.groups and shares.sum() == 3000 and shares[19] == (said == 49).sum()
+    by_predicted = colour_points(PREDICTED, truth, predicted, names)
+    shares = np.bincount(by_predicted.group)
+    assert ("class 49", 19) in by_predicted.groups and shares.sum() == 3000 and shares[19] == (predicted == 49).sum()
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (32, 3), (100, 3)], ids=["small and grey", "as it is", "large"])
-def test_every_thumbnail_lies_in_its_place_on_the_sheet(side, channels):
+def test_every_thumbnail_is_at_its_position_on_the_sheet(side, channels):
     rng = np.random.default_rng(0)
     tones = rng.integers(0, 256, (7, channels), np.uint8)
     pool = np.ascontiguousarray(np.broadcast_to(tones[:, None, None], (7, side, side, channels)))
     seen, sheet = drain(make_sheet(ImageSet(pool, np.zeros(7, np.int64))))
-    picture = np.asarray(Image.open(io.BytesIO(sheet.data)).convert("RGB")).astype(int)
-    assert sheet.side == min(side, 32) and sheet.columns == 3 and picture.shape == (3 * sheet.side, 3 * sheet.side, 3)
+    shown = np.asarray(Image.open(io.BytesIO(sheet.data)).convert("RGB")).astype(int)
+    assert sheet.side == min(side, 32) and sheet.columns == 3 and shown.shape == (3 * sheet.side, 3 * sheet.side, 3)
     assert [(stage.done, stage.total) for stage in seen] == [(0, 7)]
     for row, tone in enumerate(tones):
         top, left = (at * sheet.side + sheet.side // 2 for at in divmod(row, 3))
-        assert np.abs(picture[top, left] - tone).max() <= (0 if side < 16 else 12)
+        assert np.abs(shown[top, left] - tone).max() <= (0 if side < 16 else 12)
 
 
 def test_a_sheet_keeps_within_a_few_hundred_bytes_an_image():
@@ -218,7 +218,7 @@ def test_a_sheet_keeps_within_a_few_hundred_bytes_an_image():
     assert len(finish(make_sheet(ImageSet(smooth, np.zeros(400, np.int64)))).data) < 400 * 1000
 
 
-def test_a_sheet_is_sent_as_long_as_it_is_offered():
+def test_a_sheet_is_served_as_long_as_it_is_offered():
     def send(name):
         return asyncio.run(send_sheet(Request({"type": "http", "path_params": {"name": name}})))
 

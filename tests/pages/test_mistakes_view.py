@@ -16,8 +16,8 @@ from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import load_all_training_images, read_out_of_fold
 from pages.shared.image_grid import PAGE
 from pages.views.evaluate.duplicates import NO_DUPLICATES
-from pages.views.evaluate.label_errors import OWN
-from tests.helpers import picture, tiny_config, write_pictures
+from pages.views.evaluate.label_errors import OWN, SAVED_PREDICTIONS
+from tests.helpers import noisy_image, tiny_config, write_images
 
 RUN = "0001-digits"
 DOUBTS = "Probable label errors"
@@ -97,7 +97,7 @@ def test_an_excluded_image_leaves_the_list_and_the_page_says_what_that_means(own
     assert f"{len(rows) - 1:,} test images" in words(at) and len(evaluation_of(own_trained)) == len(rows) - 1
 
 
-def test_ticked_images_are_given_another_class(own_trained, open_page):
+def test_selected_images_get_another_class(own_trained, open_page):
     rows, labels = digits_of(own_trained).index.used_rows("test")
     at = open_list(open_page, "Lowest loss")
     key = ticks("Lowest loss")
@@ -120,7 +120,7 @@ def test_training_again_opens_the_form_with_this_runs_settings(own_trained, open
     assert epochs.value == own_trained.run(RUN).config.epochs
 
 
-def test_test_images_are_doubted_by_the_runs_own_network(trained, open_page):
+def test_label_errors_of_test_images_are_found_with_the_model_of_the_run(trained, open_page):
     errors = find_label_errors(evaluation_of(trained))
     at = open_list(open_page, DOUBTS)
     assert at.metric[0].value == f"{len(errors.indices):,}"
@@ -131,8 +131,8 @@ def test_test_images_are_doubted_by_the_runs_own_network(trained, open_page):
 
 @pytest.fixture
 def mislabelled(empty, tmp_path):
-    """A run on small pictures, three of whose training labels are wrong: the run, and the rows and right classes of those."""
-    folder = write_pictures(tmp_path / "colours", count=30)
+    """A run on small images, three of whose training labels are wrong: the run, and the rows and right classes of those."""
+    folder = write_images(tmp_path / "colours", count=30)
     source = open_source(str(folder), empty.home)
     finish(source.ensure_imported())
     index = ImportedSource(source.folder).index
@@ -145,7 +145,7 @@ def mislabelled(empty, tmp_path):
     return run, dict(zip(rows[chosen].tolist(), labels[chosen].tolist(), strict=True)), index
 
 
-def test_wrong_training_labels_are_found_and_put_right_without_training_twice(empty, mislabelled, open_page, monkeypatch):
+def test_wrong_training_labels_are_found_and_corrected_without_training_twice(empty, mislabelled, open_page, monkeypatch):
     run, wrong, index = mislabelled
     at = open_list(open_page, DOUBTS, "train", run)
     assert "4-fold cross-validation" in words(at) and not at.metric
@@ -158,31 +158,31 @@ def test_wrong_training_labels_are_found_and_put_right_without_training_twice(em
     errors = find_label_errors(found.evaluate(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
     listed = shown(at, key := ticks(DOUBTS, "train", run))
-    monkeypatch.setattr(cross_validation, "prepare", None)  # nothing may be trained from here on
+    monkeypatch.setattr(cross_validation, "make_trainer", None)  # nothing may be trained from here on
     at = press(tick(at, key, listed), f"Relabel {len(listed)} as suggested")
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     put_right = [row for row, label in wrong.items() if labels[row] == label]
     assert len(put_right) >= 2  # the third may be among the validation images
-    assert "predictions are saved" in words(at)
+    assert SAVED_PREDICTIONS in words(at)
     assert len(index.corrections.undo()) >= 2 and not [
         row for row, label in wrong.items() if index.records("row = ?", values=(row,))[0].label == label
     ]
 
 
-def test_a_picture_in_two_parts_is_taken_out_of_one(empty, tmp_path, open_page):
+def test_an_image_in_two_splits_is_excluded_from_one(empty, tmp_path, open_page):
     rng = np.random.default_rng(0)
     for split, count in (("train", 8), ("test", 4)):
         for colour, name in (((200, 50, 40), "red"), ((40, 60, 200), "blue")):
             folder = tmp_path / "twins" / split / name
             folder.mkdir(parents=True)
             for number in range(count):
-                picture(colour, (16, 16), rng).save(folder / f"{number}.png")
-    twin = (tmp_path / "twins" / "train" / "red" / "3.png").read_bytes()
-    (tmp_path / "twins" / "test" / "red" / "twin.png").write_bytes(twin)
+                noisy_image(colour, (16, 16), rng).save(folder / f"{number}.png")
+    duplicate = (tmp_path / "twins" / "train" / "red" / "3.png").read_bytes()
+    (tmp_path / "twins" / "test" / "red" / "twin.png").write_bytes(duplicate)
     run = empty.create(tiny_config(tmp_path / "twins", epochs=1, batch_size=4))
     assert execute(empty, run) == "finished"
     at = open_list(open_page, "Duplicates", run=run)
-    assert "1 pair is in two splits" in words(at)
+    assert "1 pair of duplicates" in words(at)
     at = press(at, "Exclude training image")
     assert NO_DUPLICATES in words(at) and "The data was corrected" in words(at)
     index = ImportedSource(open_source(str(tmp_path / "twins"), empty.home).folder).index
@@ -193,7 +193,7 @@ def test_a_set_without_duplicates_says_so(trained, open_page):
     assert NO_DUPLICATES in words(open_list(open_page, "Duplicates"))
 
 
-def test_the_banner_counts_all_corrections_that_still_hold_and_its_link_leads_to_them(own_trained, open_page):
+def test_the_banner_counts_all_corrections_in_force_and_links_to_them(own_trained, open_page):
     digits = digits_of(own_trained)
     rows, labels = digits.index.used_rows("test")
     first, second, third = rows[:3].tolist()

@@ -12,6 +12,7 @@ from cnn_core.data.decoder import MAX_SIDE, read_reduced
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.preprocessing import BLANK
 from pages.charts.components.paste import decode_file
 from pages.shared.choice import number_message
 from pages.shared.data_set_image import SPLIT_LABEL
@@ -56,7 +57,7 @@ def cards(at):
     ]
 
 
-def test_several_pictures_are_answered_side_by_side_and_a_refused_file_gets_a_sentence(classifier, digits, open_page):
+def test_several_images_are_classified_side_by_side_and_a_refused_file_gives_a_message(classifier, digits, open_page):
     files = [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(5)]
     blank = png(np.zeros((32, 32), np.uint8))
     at = take(open_page, "Upload")
@@ -65,14 +66,19 @@ def test_several_pictures_are_answered_side_by_side_and_a_refused_file_gets_a_se
     assert cards(at) == [
         (classifier.classify(read_reduced(content, name).image).ranked[0][0], name) for name, content, _ in files
     ]
-    said = [error.value for error in at.error]
-    assert len(said) == 2 and "“notes.png” is not an image" in said[0] and "blank.png" in said[1] and "nothing drawn" in said[1]
+    messages = [error.value for error in at.error]
+    assert (
+        len(messages) == 2
+        and "“notes.png” is not an image" in messages[0]
+        and "blank.png" in messages[1]
+        and BLANK in messages[1]
+    )
     (box,) = (box for box in at.selectbox if box.label == CHOOSE_ONE)
     box.select_index(3).run()
     assert [metric.value for metric in at.metric] == [cards(at)[2][0]]
 
 
-def test_more_pictures_than_are_answered_at_once_are_counted(trained, digits, open_page):
+def test_images_beyond_the_limit_are_counted(trained, digits, open_page):
     at = take(open_page, "Upload")
     at.file_uploader[0].set_value(
         [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(MAX_FILES + 2)]
@@ -81,7 +87,7 @@ def test_more_pictures_than_are_answered_at_once_are_counted(trained, digits, op
     assert f"{MAX_FILES} of {MAX_FILES + 2} " in at.warning[0].value
 
 
-def test_an_image_of_the_data_set_gets_the_answer_that_its_own_pixels_get(classifier, digits, open_page):
+def test_an_image_of_the_data_set_is_classified_from_its_own_pixels(classifier, digits, open_page):
     at = take(open_page, "Data set")
     (label,) = (box for box in at.selectbox if box.label == "True class")
     label.set_value(7).run()
@@ -108,7 +114,7 @@ def test_random_shows_an_image_of_any_class_of_the_split(trained, open_page, spl
     assert len(seen) > 1
 
 
-def test_a_photograph_from_the_camera_is_answered(classifier, digits, open_page):
+def test_a_photograph_from_the_camera_is_classified(classifier, digits, open_page):
     out = io.BytesIO()
     Image.fromarray(digits.images[4].squeeze()).resize((320, 320)).save(out, "JPEG", quality=95)
     at = take(open_page, "Camera")
@@ -119,7 +125,7 @@ def test_a_photograph_from_the_camera_is_answered(classifier, digits, open_page)
     assert [metric.value for metric in at.metric] == [expected]
 
 
-def test_pasted_pictures_are_answered_and_can_be_taken_away(classifier, digits, open_page):
+def test_pasted_images_are_classified_and_can_be_removed(classifier, digits, open_page):
     content = png(digits.images[8])
     at = take(open_page, "Upload")
     at.session_state[STORED] = [UploadedImage("pasted-1", "pasted 1 (image.png)", content)]
@@ -141,16 +147,14 @@ def test_what_is_pasted_is_a_data_url_or_nothing():
 def test_a_large_photograph_is_reduced_and_says_so():
     out = io.BytesIO()
     Image.new("RGB", (4000, 3000), (200, 40, 40)).save(out, "JPEG")
-    picture = read_reduced(out.getvalue(), "it")
-    assert picture.size == (4000, 3000) and max(picture.image.size) <= MAX_SIDE
-    assert picture.image.width * 3 == picture.image.height * 4
-    assert "4,000 × 3,000" in picture.notes[-1]
-    assert np.allclose(np.asarray(picture.image).mean((0, 1)), (200, 40, 40), atol=3)
+    decoded = read_reduced(out.getvalue(), "it")
+    assert decoded.size == (4000, 3000) and max(decoded.image.size) <= MAX_SIDE
+    assert decoded.image.width * 3 == decoded.image.height * 4
+    assert "4,000 × 3,000" in decoded.notes[-1]
+    assert np.allclose(np.asarray(decoded.image).mean((0, 1)), (200, 40, 40), atol=3)
 
 
-def test_uploaded_pictures_are_there_again_when_their_view_is_come_back_to_and_files_that_are_none_are_not(
-    classifier, digits, open_page
-):
+def test_uploaded_images_are_restored_when_their_view_is_reopened_and_other_files_are_not(classifier, digits, open_page):
     content = png(digits.images[8])
     at = take(open_page, "Upload")
     at.file_uploader[0].set_value([("eight.png", content, "image/png"), ("text.png", b"this is text", "image/png")]).run()
@@ -165,7 +169,7 @@ def test_uploaded_pictures_are_there_again_when_their_view_is_come_back_to_and_f
     assert not at.metric and not at.exception
 
 
-def test_no_more_pictures_are_kept_than_there_is_room_for(monkeypatch):
+def test_the_number_of_stored_images_is_limited(monkeypatch):
     session = {READABLE: {str(number): UploadedImage(str(number), "a.png", bytes(MAX_STORED_BYTES // 3)) for number in range(5)}}
     monkeypatch.setattr("pages.views.gallery.uploads.st.session_state", session)
     restore_uploads()
@@ -175,7 +179,7 @@ def test_no_more_pictures_are_kept_than_there_is_room_for(monkeypatch):
     assert len(session[STORED]) == MAX_FILES
 
 
-def test_a_number_that_no_image_has_is_told_in_a_sentence_and_the_nearest_is_shown(trained, open_page):
+def test_a_number_that_no_image_has_is_reported_and_the_nearest_is_shown(trained, open_page):
     at = take(open_page, "Data set")
     last = int(re.search(r"to (\d+)", at.number_input[0].placeholder)[1])
     for given in (9999, 0, -5):

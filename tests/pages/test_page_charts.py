@@ -57,7 +57,7 @@ def test_a_drop_of_the_learning_rate_is_not_drawn_as_a_slope():
     assert np.diff(line.x)[np.argmin(np.diff(line.y))] <= 25 / POINTS + 1 / 20
 
 
-def test_the_found_rates_are_drawn_on_a_logarithmic_axis_with_the_proposal_marked():
+def test_the_tried_learning_rates_are_on_a_logarithmic_axis_with_the_suggestion_marked():
     figure = finder_curve(LearningRateCurve((1e-5, 1e-3, 1e-1), (2.3, 1.2, 4.0), 1e-4))
     curve, mark = figure.data
     assert (tuple(curve.x), tuple(curve.y)) == ((1e-5, 1e-3, 1e-1), (2.3, 1.2, 4.0))
@@ -67,7 +67,7 @@ def test_the_found_rates_are_drawn_on_a_logarithmic_axis_with_the_proposal_marke
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("learning rate", "loss (cross-entropy)")
 
 
-def test_no_chart_has_a_colour_of_its_own_that_would_not_follow_the_theme():
+def test_no_chart_has_a_colour_that_ignores_the_theme():
     named = {
         path.name: [colour for colour in re.findall(r'"(#[0-9a-fA-F]{6})"', path.read_text()) if not colour.startswith("#0000")]
         for path in Path(theme.__file__).parent.rglob("*.py")

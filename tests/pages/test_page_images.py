@@ -38,14 +38,14 @@ def pixels_of(image_tag):
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3)])
-def test_a_picture_is_shown_with_its_very_pixels(shape):
+def test_an_image_is_shown_with_its_exact_pixels(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     (image,) = Parsed(image_html(pixels, "Model input", width=128)).all("img")
     np.testing.assert_array_equal(pixels_of(image), pixels.squeeze())
     assert image["alt"] == "Model input"
 
 
-def test_small_pictures_are_enlarged_in_blocks_and_large_ones_are_sent_smaller():
+def test_small_images_are_enlarged_in_blocks_and_large_ones_are_sent_smaller():
     small = image_html(np.zeros((8, 8, 3), np.uint8), "", width=128)
     assert "image-rendering: pixelated" in small
     large = image_html(Image.new("RGB", (4000, 1000)), "", width=280)
@@ -53,10 +53,10 @@ def test_small_pictures_are_enlarged_in_blocks_and_large_ones_are_sent_smaller()
     assert pixels_of(Parsed(large).all("img")[0]).shape == (140, 560, 3)
 
 
-def test_showing_a_picture_leaves_the_picture_as_it_was():
-    picture = Image.new("RGB", (4000, 1000))
-    image_html(picture, "", width=280)
-    assert picture.size == (4000, 1000)
+def test_showing_an_image_leaves_the_image_as_it_was():
+    image = Image.new("RGB", (4000, 1000))
+    image_html(image, "", width=280)
+    assert image.size == (4000, 1000)
 
 
 def test_alternative_text_cannot_break_out_of_its_attribute():
@@ -66,7 +66,7 @@ def test_alternative_text_cannot_break_out_of_its_attribute():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_labelled_images_are_cards_with_their_very_pixels_and_their_name_as_text_and_alternative(channels):
+def test_labelled_images_are_cards_with_exact_pixels_and_their_name_as_text_and_alternative_text(channels):
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, channels), np.uint8)
     parsed = Parsed(labelled_grid(images, ("cat", HOSTILE)))
     assert [image["alt"] for image in parsed.all("img")] == ["cat", HOSTILE]

@@ -10,13 +10,13 @@ from pathlib import Path
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
 from tests.helpers import start_process
-from tests.pages.hand_fed import trained_here
+from tests.pages.manual_run import trained_here
 from tests.pages.studio_harness import ENDS_WITHIN, ROOT, Server
 
 SETTINGS = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
 
 
-def test_the_collection_that_would_slow_training_is_off_and_protections_are_on():
+def test_usage_statistics_are_off_and_protections_are_on():
     assert SETTINGS["runner"]["postScriptGC"] is False
     assert SETTINGS["server"]["enableXsrfProtection"] is True
     assert SETTINGS["server"]["enableCORS"] is True
@@ -49,7 +49,7 @@ def test_sigterm_ends_a_server_whose_waiting_stream_is_watched(tmp_path):
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_studio_home_that_cannot_be_made_ends_the_start_with_a_sentence(tmp_path):
+def test_a_studio_home_that_cannot_be_made_ends_the_start_with_a_message(tmp_path):
     (tmp_path / "file").write_text("in the way")
     started = subprocess.run(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "0"],
@@ -86,7 +86,7 @@ def listening(pid):
     return found
 
 
-def test_helper_processes_of_a_server_which_run_its_frame_anew_without_a_browser_begin_undisturbed(home):
+def test_child_processes_that_import_the_frame_without_a_browser_start_normally(home):
     """multiprocessing's helpers load the main module again, and in a running server that is the frame."""
     process = start_process(home, "-c", "import runpy; runpy.run_path('pages/shared/frame.py', run_name='__mp_main__')")
     _, errors = process.communicate(timeout=60)

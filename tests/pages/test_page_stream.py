@@ -14,8 +14,8 @@ from cnn_core.runs.history import UPDATE_POINTS
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
 from pages.shared.run_channel import LARGEST_GAP, Channel
-from tests.pages.hand_fed import accuracy, epoch, loss, started, steps, trained_here
-from tests.pages.stream_viewer import SECONDS, Viewer, drawn
+from tests.pages.manual_run import accuracy, epoch, loss, started, steps, trained_here
+from tests.pages.stream_viewer import TIMEOUT, Viewer, drawn
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_an_id_that_makes_no_sense_brings_a_snapshot(server, store, since):
     assert payload["steps"]["loss"]["x"] == list(range(1, 11))
 
 
-def test_a_fast_training_arrives_without_gap_or_double_at_a_viewer_that_comes_and_goes(server, store):
+def test_a_viewer_that_reconnects_gets_every_point_of_a_fast_training_once(server, store):
     total = UPDATE_POINTS  # as many as even one message brings undecimated, however late it comes
     with trained_here(store) as run:
         store.log.append(run, [started(total, 1)])
@@ -123,7 +123,7 @@ def test_a_viewer_slower_than_the_training_misses_nothing(tmp_path):
         watching = channel.watch(None)
         while not messages or messages[-1][1]["active"]:
             try:
-                text = await asyncio.wait_for(anext(watching), SECONDS / 2)
+                text = await asyncio.wait_for(anext(watching), TIMEOUT / 2)
             except (TimeoutError, StopAsyncIteration):
                 break  # nothing more comes
             name, data = (line.partition(": ")[2] for line in text.strip().split("\n"))
@@ -190,7 +190,7 @@ def test_the_stream_of_a_run_that_has_ended_is_one_snapshot(server, store, statu
     assert (messages[0][1]["reset"], messages[0][1]["status"], messages[0][1]["active"]) == (True, status, False)
 
 
-def test_the_sentence_of_a_failed_run_and_notes_are_delivered(server, store):
+def test_the_error_of_a_failed_run_and_notes_are_delivered(server, store):
     run = store.create(make_config())
     store.log.append(run, [Note("Left out: a.png is empty."), Note("Left out: b.png is empty.")])
     store.set_status(run, "failed", error="The loss became nan at step 3.")
@@ -199,7 +199,7 @@ def test_the_sentence_of_a_failed_run_and_notes_are_delivered(server, store):
     assert (payload["status"], payload["error"]) == ("failed", "The loss became nan at step 3.")
 
 
-def test_a_run_in_the_queue_is_shown_as_waiting_and_its_end_in_the_queue_is_told(server, store):
+def test_a_run_in_the_queue_is_shown_as_waiting_and_its_removal_is_reported(server, store):
     first = store.create(make_config(), status="running")
     with hold(store.home.run_folder(first)):
         run = store.create(make_config(epochs=1))
@@ -213,7 +213,7 @@ RESUMPTION = [started(), Resumed(step=14, epoch=1), steps(15, 20, 2), epoch(2, 2
 
 
 @pytest.mark.parametrize("way", ["since", "last_event_id"])
-def test_a_viewer_that_comes_back_after_a_resumption_gets_a_snapshot_without_what_was_taken_back(server, store, way):
+def test_a_viewer_that_returns_after_a_resumption_gets_a_snapshot_without_discarded_steps(server, store, way):
     with trained_here(store) as run:
         store.log.append(run, [started(), steps(1, 10), epoch(1, 10), steps(11, 17, 2)])
         with Viewer(server.url, run) as viewer:
@@ -230,7 +230,7 @@ def test_a_viewer_that_comes_back_after_a_resumption_gets_a_snapshot_without_wha
     assert (update["reset"], update["steps"]["loss"]["x"]) == (False, [21, 22]), "from there on it goes as ever"
 
 
-def test_a_viewer_that_watches_a_resumption_draws_no_point_twice_and_none_that_was_taken_back(server, store):
+def test_a_viewer_of_a_resumption_draws_no_point_twice_and_no_discarded_one(server, store):
     with trained_here(store) as run, Viewer(server.url, run) as viewer:
         store.log.append(run, [started(), steps(1, 10), epoch(1, 10), steps(11, 17, 2)])
         messages = viewer.read_until(lambda payload: payload["step"] == 17)
@@ -240,7 +240,7 @@ def test_a_viewer_that_watches_a_resumption_draws_no_point_twice_and_none_that_w
     assert drawn(messages) == drawn(messages, "accuracy") == list(range(1, 21))
 
 
-def test_the_stream_of_a_run_that_goes_on_is_a_new_one_and_runs_to_its_end(server, store):
+def test_a_resumed_run_has_a_new_stream_that_runs_to_its_end(server, store):
     run = store.create(make_config())
     store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
     store.requests.stop(run)
@@ -259,7 +259,7 @@ def test_the_stream_of_a_run_that_goes_on_is_a_new_one_and_runs_to_its_end(serve
     assert messages[-1][1]["status"] == "finished"
 
 
-def test_patience_and_what_is_left_of_it_are_told(server, store):
+def test_patience_and_the_epochs_left_of_it_are_shown(server, store):
     with trained_here(store) as run:
         first, later = epoch(1, 10), epoch(2, 20, is_best=False)
         store.log.append(run, [replace(started(), patience=5), steps(1, 10), first, steps(11, 20, 2), replace(later, waited=1)])

@@ -7,7 +7,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.runs.comparison import differing_settings
 from cnn_core.runs.run import Run
 from pages.charts.parallel_coordinates import LEFT_OUT, parallel_coordinates
-from tests.pages.test_runs_page import finished, tick, told, wide_charts
+from tests.pages.test_runs_page import finished, page_text, tick, wide_charts
 
 
 def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_page):
@@ -25,7 +25,7 @@ def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_
     assert axes["Model"]["ticktext"] == ["ResNet-9", "SimpleCNN"] and axes["Model"]["values"] == [1, 0, 1]
     assert drawn["dimensions"][-1]["values"] == drawn["line"]["color"] == pytest.approx([0.9, 0.8, 0.7])
     empty.create(make_config(batch_size=16))
-    assert LEFT_OUT.format(count=1) in told(tick(open_page("runs"), 0, 1, 2, 3))
+    assert LEFT_OUT.format(count=1) in page_text(tick(open_page("runs"), 0, 1, 2, 3))
 
 
 def parallel_axes(configs):
@@ -34,13 +34,13 @@ def parallel_axes(configs):
     return {axis.label: axis for axis in drawn.data[0].dimensions}
 
 
-def test_values_within_two_decades_have_a_plain_axis_and_wider_ones_or_zeros_are_told_apart():
+def test_values_within_two_decades_have_a_linear_axis_and_wider_ones_a_logarithmic_one():
     axes = parallel_axes([make_config(learning_rate=rate, dropout=5 * rate - 0.005) for rate in (0.001, 0.01, 0.0999)])
     assert list(axes["Learning rate"].values) == [0.001, 0.01, 0.0999]
     assert axes["Dropout"].values[0] == 0  # which has no logarithm
 
 
-def test_a_run_for_which_a_setting_has_no_effect_has_a_place_of_its_own_below_the_numbers():
+def test_a_run_without_the_setting_has_its_own_position_below_the_numbers():
     axis = parallel_coordinates({"momentum": [0.5, None, 0.9]}, [0.1, 0.2, 0.3]).data[0].dimensions[0]
     assert axis.values[::2] == (0.5, 0.9) and axis.values[1] < 0.5 and axis.tickvals[0] == axis.values[1]
     assert list(axis.ticktext) == ["–", "0.5", "0.6", "0.7", "0.8", "0.9"]
@@ -65,7 +65,7 @@ def test_marks_on_a_logarithmic_axis_do_not_lie_on_each_other_and_its_ends_are_m
     assert list(axis.ticktext) == ["0.001", "0.01", "0.1"]
 
 
-def test_long_words_that_end_alike_stay_two_places_and_are_shown_as_they_are():
+def test_long_texts_with_the_same_end_stay_distinct_and_are_shown_literally():
     paths = [f"/home/{who}/pictures of R&D <3" for who in ("a", "b")]
     axis = parallel_axes([make_config(data=paths[0]), make_config(data=paths[1]), make_config(data="digits")])["Data set"]
     assert len(set(axis.values)) == 3 and list(axis.ticktext) == ["…ctures of R&D <3", "…ctures of R&D <3", "digits"]

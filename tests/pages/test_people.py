@@ -26,10 +26,10 @@ from pages.views.data.add import PATH
 from pages.views.data.jobs import IMPORT_IMAGES, MODE
 from pages.views.search.status import NEXT_TRIAL, OWNER_WAITS
 from tests.helpers import is_a_sentence
-from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, said, signed, start, tick
+from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, page_text, signed, start, tick
 
 
-def test_one_person_alone_sees_no_door_no_name_no_quota_and_owns_nothing(empty: Store, open_page: Opener):
+def test_without_sign_in_there_is_no_name_no_quota_and_no_owner(empty: Store, open_page: Opener):
     at = open_page("start")
     at.button[0].click().run()
     (run,) = empty.runs()
@@ -37,23 +37,25 @@ def test_one_person_alone_sees_no_door_no_name_no_quota_and_owns_nothing(empty: 
     assert "Stop" in buttons(open_page("train", run=run.id))
 
 
-def test_a_stranger_sees_the_door_and_no_page(shared: Store, open_as: Opener):
+def test_a_stranger_sees_only_the_sign_in_page(shared: Store, open_as: Opener):
     run = start(shared, ANN)
     for name in ("start", "train", "runs"):
         at = open_as("", name, run=run)
         assert buttons(at) == {"Sign in"} and [title.value for title in at.title] == ["CNN Studio"]
-        assert run not in said(at)
+        assert run not in page_text(at)
 
 
-def test_who_is_not_on_the_list_is_told_so_and_sees_no_page(shared: Store, open_as: Opener, monkeypatch: pytest.MonkeyPatch):
+def test_a_person_who_is_not_on_the_list_gets_a_message_and_sees_no_page(
+    shared: Store, open_as: Opener, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv(ALLOWED_PEOPLE, "@school.example")
     server._store.cache_clear()  # a server reads its limits once
     at = open_as("eve@mail.example", "runs")
-    assert buttons(at) == {"Sign out"} and "eve@mail.example" in said(at)
+    assert buttons(at) == {"Sign out"} and "eve@mail.example" in page_text(at)
     assert "Sign out" in buttons(open_as(ANN, "runs")) and [title.value for title in open_as(ANN, "runs").title] == ["Runs"]
 
 
-def test_a_run_belongs_to_who_started_it_and_the_sidebar_says_who_is_there(shared: Store, open_as: Opener):
+def test_a_run_belongs_to_its_starter_and_the_sidebar_names_the_person(shared: Store, open_as: Opener):
     at = open_as(ANN, "start")
     assert ANN in [text.value for text in at.sidebar.text] and "Sign out" in buttons(at)
     next(button for button in at.button if "Train on digits" in button.label).click().run()
@@ -61,10 +63,10 @@ def test_a_run_belongs_to_who_started_it_and_the_sidebar_says_who_is_there(share
     assert run.owner == ANN
 
 
-def test_a_foreign_run_is_watched_but_not_stopped_and_its_owner_and_a_teacher_may(shared: Store, open_as: Opener):
+def test_a_run_of_another_person_is_stopped_only_by_its_owner_or_a_teacher(shared: Store, open_as: Opener):
     run = start(shared, ANN)
     at = open_as(BEN, "train", run=run)
-    assert not buttons(at) & {"Stop", "Pause", "Resume"} and OWNED_BY_OTHER.format(owner=ANN) in said(at)
+    assert not buttons(at) & {"Stop", "Pause", "Resume"} and OWNED_BY_OTHER.format(owner=ANN) in page_text(at)
     for person in (ANN, TEACHER):
         assert "Stop" in buttons(open_as(person, "train", run=run))
     at = open_as(TEACHER, "train", run=run)
@@ -72,12 +74,12 @@ def test_a_foreign_run_is_watched_but_not_stopped_and_its_owner_and_a_teacher_ma
     assert shared.run(run).status == "stopped"
 
 
-def test_a_run_of_nobody_in_particular_is_the_teachers(shared: Store, open_as: Opener):
+def test_a_run_without_an_owner_belongs_to_teachers(shared: Store, open_as: Opener):
     run = start(shared, "")
     assert "Stop" not in buttons(open_as(ANN, "train", run=run)) and "Stop" in buttons(open_as(TEACHER, "train", run=run))
 
 
-def test_foreign_runs_are_listed_with_their_owner_and_cannot_be_moved_or_taken_from_the_bin(shared: Store, open_as: Opener):
+def test_runs_of_others_are_listed_with_their_owner_and_cannot_be_moved_or_restored(shared: Store, open_as: Opener):
     mine, other, theirs, binned = start(shared, ANN), start(shared, ANN), start(shared, BEN), start(shared, BEN, "finished")
     RunOrganizer(shared).remove(binned)
     at = open_as(ANN, "runs")
@@ -100,7 +102,7 @@ def test_the_bin_that_a_person_empties_is_their_own(shared: Store, open_as: Open
     assert RunOrganizer(shared).removed() == []
 
 
-def test_one_run_more_than_may_wait_is_refused_on_the_page_in_words(shared: Store, open_as: Opener):
+def test_one_run_too_many_in_the_queue_is_refused_with_a_message(shared: Store, open_as: Opener):
     runs = [start(shared, ANN) for _ in range(2)]
     at = open_as(ANN, "start")
     next(button for button in at.button if "Train on digits" in button.label).click().run()
@@ -109,7 +111,7 @@ def test_one_run_more_than_may_wait_is_refused_on_the_page_in_words(shared: Stor
     assert "2 waiting runs" in error.value and is_a_sentence(error.value)
 
 
-def test_a_full_share_of_the_disk_is_shown_and_refuses_a_run_with_what_to_delete(shared: Store, open_as: Opener):
+def test_an_exceeded_disk_quota_is_shown_and_refuses_a_run(shared: Store, open_as: Opener):
     run = start(shared, ANN, "finished")
     (shared.home.run_folder(run) / "weights.bin").write_bytes(bytes(11 * 10**6))
     at = open_as(ANN, "start")
@@ -120,7 +122,7 @@ def test_a_full_share_of_the_disk_is_shown_and_refuses_a_run_with_what_to_delete
     assert not open_as(BEN, "start").error
 
 
-def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
+def test_only_teachers_may_use_files_of_the_server(shared: Store, open_as: Opener):
     def ways(person: str) -> str:
         at = open_as(person, "data")
         return str(at.segmented_control(key=MODE).set_value(IMPORT_IMAGES).run())
@@ -130,38 +132,36 @@ def test_only_teachers_name_files_of_the_server(shared: Store, open_as: Opener):
     assert set(boxes[TEACHER]) - set(boxes[ANN]) == {FOLDER_TITLE}
 
 
-def test_a_link_to_a_folder_of_the_server_opens_nothing_for_who_is_no_teacher(shared: Store, open_as: Opener, pictures: Path):
-    at = open_as(ANN, "configure", data=str(pictures))
-    assert str(pictures) not in str(at.text_input) and at.selectbox(key="data").value == "digits"
+def test_a_link_to_a_folder_of_the_server_opens_only_for_teachers(shared: Store, open_as: Opener, image_folder: Path):
+    at = open_as(ANN, "configure", data=str(image_folder))
+    assert str(image_folder) not in str(at.text_input) and at.selectbox(key="data").value == "digits"
     assert at.session_state["data"] == "digits"
 
 
-def test_a_file_of_weights_is_not_opened_before_the_start_either_for_who_is_no_teacher(shared: Store, open_as: Opener):
+def test_a_file_of_weights_is_opened_only_for_teachers(shared: Store, open_as: Opener):
     link = {"model": "mobilenet", "weights": "/srv/exam.safetensors"}
     at = open_as(ANN, "configure", **link)
-    assert ONLY_TEACHERS in said(at) and "Find a learning rate" not in buttons(at)
+    assert ONLY_TEACHERS in page_text(at) and "Find a learning rate" not in buttons(at)
     assert "Find a learning rate" in buttons(open_as(TEACHER, "configure", **link))
 
 
 def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, open_as: Opener):
     SearchStore(shared.home).create(SearchPlan("rates", make_config(), parse_space(["depth=1..2"]), owner=ANN))
-    assert NEXT_TRIAL in said(open_as(ANN, "search", search="rates"))
+    assert NEXT_TRIAL in page_text(open_as(ANN, "search", search="rates"))
     for _ in range(2):
         start(shared, ANN)
-    assert "2 waiting runs" in said(open_as(ANN, "search", search="rates"))
-    assert OWNER_WAITS in said(open_as(BEN, "search", search="rates"))
+    assert "2 waiting runs" in page_text(open_as(ANN, "search", search="rates"))
+    assert OWNER_WAITS in page_text(open_as(BEN, "search", search="rates"))
 
 
-def test_a_file_of_secrets_that_is_spoilt_while_the_server_runs_does_not_open_it(secrets: Path, shared: Store, open_as: Opener):
+def test_a_corrupted_file_of_secrets_does_not_open_a_running_server(secrets: Path, shared: Store, open_as: Opener):
     assert buttons(open_as("", "runs")) == {"Sign in"}
     secrets.write_text("[auth")
     secrets_singleton._reset()
     assert not open_as("", "runs").dataframe and is_sign_in_on() and claims_of({}) == {}
 
 
-def test_routes_of_our_own_lie_below_the_base_path_and_are_closed_to_strangers_only_where_people_sign_in(
-    shared: Store, monkeypatch: pytest.MonkeyPatch
-):
+def test_added_routes_are_below_the_base_path_and_need_a_sign_in_if_there_is_one(shared: Store, monkeypatch: pytest.MonkeyPatch):
     async def hello(request: Request) -> Response:
         return PlainTextResponse("hello")
 
@@ -186,7 +186,7 @@ def test_routes_of_our_own_lie_below_the_base_path_and_are_closed_to_strangers_o
     assert ask({}) == 200
 
 
-def test_space_is_freed_of_ones_own_runs_only(shared: Store, open_as: Opener):
+def test_only_own_runs_can_be_deleted_to_free_space(shared: Store, open_as: Opener):
     mine, theirs = start(shared, ANN, "finished"), start(shared, BEN, "finished")
     for run in (mine, theirs):
         states = shared.home.run_folder(run) / "epochs"
@@ -194,12 +194,12 @@ def test_space_is_freed_of_ones_own_runs_only(shared: Store, open_as: Opener):
         (states / "0001.bin").write_bytes(bytes(3 * 10**6))
     at = open_as(ANN, "runs")
     tick(at, 0, 1)
-    assert "3.0 MB of the 3.0 MB" in said(at)
+    assert "3.0 MB of the 3.0 MB" in page_text(at)
     next(button for button in at.button if button.label == "Delete saved epochs").click().run()
     assert [(shared.home.run_folder(run) / "epochs").exists() for run in (mine, theirs)] == [False, True]
 
 
-def test_without_a_quota_nothing_is_said_of_space(trained: Store, open_page: Opener):
+def test_without_a_quota_no_disk_use_is_shown(trained: Store, open_page: Opener):
     at = open_page("runs")
     tick(at, 0)
     assert "Delete saved epochs" not in buttons(at)

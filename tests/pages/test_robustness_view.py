@@ -55,15 +55,15 @@ def made_up(count=359, plain=340, worst=1):
     return Robustness(count=count, uncorrupted=plain, corrupted=right)
 
 
-def test_before_a_measurement_the_view_says_what_to_press_and_shows_what_strengths_look_like(trained, open_page):
+def test_before_a_measurement_the_view_explains_itself_and_shows_the_strengths(trained, open_page):
     at = open_view(open_page)
     assert any("all 359 test images" in info.value for info in at.info)
-    assert any("Hendrycks" in caption.value and "our own" in caption.value for caption in at.caption)
+    assert robustness.ABOUT in [caption.value for caption in at.caption] and "Hendrycks" in robustness.ABOUT
     assert charts(at) == [] and strip(at).count("<img") == 1 + STRENGTHS
     assert not at.exception
 
 
-def test_measuring_keeps_the_result_and_shows_it_in_other_sessions_without_measuring(own_trained, open_page, monkeypatch):
+def test_a_measurement_is_saved_and_shown_in_other_sessions(own_trained, open_page, monkeypatch):
     monkeypatch.setattr(robustness, "SIZES", (40,))
     evaluation = evaluation_of(own_trained)
     at = press(open_view(open_page), "Measure")
@@ -82,14 +82,14 @@ def test_measuring_keeps_the_result_and_shows_it_in_other_sessions_without_measu
     assert at.selectbox(key=f"robustness-kind-{RUN}-None-test").value == "blur"
     table = at.dataframe[0].value
     assert table["Corruption"].iloc[0] == "blur" and sorted(table["Corruption"]) == sorted(NAMES)
-    assert table["Mean"].iloc[0] == pytest.approx(100 * (340 - 120) / 359) and table["At 5"].iloc[0] == pytest.approx(
+    assert table["Mean"].iloc[0] == pytest.approx(100 * (340 - 120) / 359) and table["Strength 5"].iloc[0] == pytest.approx(
         100 * 140 / 359
     )
-    assert table["Lost"].tolist() == pytest.approx([100 * 120 / 359] + 6 * [100 * 30 / 359])
+    assert table["Decrease"].tolist() == pytest.approx([100 * 120 / 359] + 6 * [100 * 30 / 359])
     assert not at.exception
 
 
-def test_what_was_measured_of_other_weights_is_not_shown(own_trained, open_page):
+def test_a_measurement_of_other_weights_is_not_shown(own_trained, open_page):
     save_robustness(folder_of(own_trained), evaluation_of(own_trained).key, made_up())
     weights = folder_of(own_trained) / WEIGHTS
     weights.write_bytes(weights.read_bytes() + b"\0")
@@ -97,11 +97,11 @@ def test_what_was_measured_of_other_weights_is_not_shown(own_trained, open_page)
     assert charts(at) == [] and "Measure" in [button.label for button in at.button]
 
 
-def test_a_larger_sample_that_is_kept_is_chosen_at_first_and_a_smaller_one_is_its_own(own_trained, open_page, monkeypatch):
+def test_a_saved_larger_sample_is_selected_first_and_a_smaller_one_is_separate(own_trained, open_page, monkeypatch):
     monkeypatch.setattr(robustness, "SIZES", (20, 100))
     key = evaluation_of(own_trained).key
-    kept = Robustness(count=100, uncorrupted=98, corrupted=[[5] * STRENGTHS] * len(CORRUPTIONS))
-    save_robustness(folder_of(own_trained), key, kept)
+    measured = Robustness(count=100, uncorrupted=98, corrupted=[[5] * STRENGTHS] * len(CORRUPTIONS))
+    save_robustness(folder_of(own_trained), key, measured)
     at = open_view(open_page)
     size = at.button_group(key=f"robustness-size-{RUN}-None-test")
     assert size.value == 100 and len(charts(at)) == 1
@@ -117,7 +117,7 @@ def test_a_larger_sample_that_is_kept_is_chosen_at_first_and_a_smaller_one_is_it
     assert not at.exception
 
 
-def test_a_cancelled_measurement_keeps_nothing_and_can_be_started_again(own_trained, open_page, monkeypatch):
+def test_a_cancelled_measurement_saves_nothing_and_can_be_restarted(own_trained, open_page, monkeypatch):
     monkeypatch.setattr(robustness, "SIZES", (20,))
     key = evaluation_of(own_trained).key
     at = open_view(open_page)
@@ -143,7 +143,7 @@ def test_the_strip_shows_one_image_at_every_strength_of_the_chosen_corruption(tr
     assert strip(at) != before and not at.exception
 
 
-def test_a_network_that_diverged_is_a_sentence(own_trained, open_page):
+def test_a_network_that_diverged_gives_a_message(own_trained, open_page):
     weights = folder_of(own_trained) / WEIGHTS
     state = torch.load(weights, weights_only=True)
     torch.save({name: torch.full_like(value, torch.nan) for name, value in state.items()}, weights)
@@ -168,16 +168,18 @@ def test_the_axis_ends_near_the_lines_and_shows_guessing_where_it_lies_between(p
     assert (len(figure.layout.shapes) == 1) is guessing
 
 
-def test_where_nothing_is_lost_the_sentence_says_so():
+def test_a_model_without_losses_is_described_as_robust():
     even = Robustness(count=100, uncorrupted=60, corrupted=[[60] * STRENGTHS] * len(CORRUPTIONS))
     sentence = robustness.summarise(even)
     assert "60.0%" in sentence and not any(name in sentence for name in NAMES)
 
 
-def test_the_time_that_is_left_follows_from_the_steps_since_the_first_report():
+def test_the_time_left_is_estimated_from_the_steps_since_the_first_report():
     left = TimeLeft()
-    said = [left.estimate(Progress("Trying", done, 40), now) for done, now in ((0, 100.0), (1, 101.0), (10, 105.0), (30, 120.0))]
-    assert said == ["", "", ", about 15 s left", ", about 7 s left"]
+    estimates = [
+        left.estimate(Progress("Trying", done, 40), now) for done, now in ((0, 100.0), (1, 101.0), (10, 105.0), (30, 120.0))
+    ]
+    assert estimates == ["", "", ", about 15 s left", ", about 7 s left"]
     assert (
         left.estimate(Progress("Another stage", 0, 900), 121.0) == ""
         and left.estimate(Progress("Another stage", 0, 900), 200.0) == ""

@@ -47,7 +47,7 @@ def test_where_people_started_no_run_all_are_shown_and_where_they_started_all_th
     assert alone.startswith("0001-digits · search (removed)")
 
 
-def test_the_box_of_runs_lists_trials_only_while_they_train_when_they_are_named_or_when_asked_to(mixed, open_page):
+def test_the_box_of_runs_lists_trials_only_if_they_train_are_named_or_are_requested(mixed, open_page):
     waiting = mixed.create(make_config(), origin="search/widths/3")
 
     def offered(at):
@@ -64,7 +64,7 @@ def test_the_box_of_runs_lists_trials_only_while_they_train_when_they_are_named_
     assert offered(at) == [waiting, "0001-digits"]
 
 
-def test_a_search_whose_plan_cannot_be_read_spoils_no_table(mixed, open_page):
+def test_a_search_with_an_unreadable_plan_does_not_break_the_tables(mixed, open_page):
     with sqlite3.connect(mixed.home.root / "searches.db") as db:
         db.execute("update searches set plan = replace(plan, '\"seed\": 0', '\"seed\": -1')")
     at = open_page("runs", made="searches")

@@ -17,7 +17,7 @@ from cnn_core.runs.store import Store
 from pages.shared.run_selection import STATUS
 from pages.views.runs.table import SHOW_TEST, TICK_RUNS
 from pages.views.runs.tree import tree_figure
-from tests.pages.hand_fed import epoch, started, steps, trained_here
+from tests.pages.manual_run import epoch, started, steps, trained_here
 
 TEST_ACCURACY = 0.4321
 
@@ -54,7 +54,7 @@ def tick(at, *rows):
     return at.run()
 
 
-def told(at):
+def page_text(at):
     kinds = (at.caption, at.error, at.info, at.success, at.warning, at.markdown)
     return "\n".join(element.value for kind in kinds for element in kind)
 
@@ -73,7 +73,7 @@ def finished(store: Store, accuracy: float = 0.9, epochs: int = 3, **chosen) -> 
     return run
 
 
-def test_an_empty_studio_says_what_to_do_first(empty, open_page):
+def test_an_empty_studio_shows_the_first_step(empty, open_page):
     at = open_page("runs")
     assert len(at.info) == 1 and not at.dataframe and not at.exception
 
@@ -90,7 +90,7 @@ def test_test_accuracies_are_shown_and_counted_only_after_the_person_asks_for_th
     first, second = finished(empty), finished(empty, model="speed")
     empty.create(make_config())
     at = open_page("runs")
-    everything = told(at) + table(at).to_string() + "".join(figure.proto.spec for figure in at.get("plotly_chart"))
+    everything = page_text(at) + table(at).to_string() + "".join(figure.proto.spec for figure in at.get("plotly_chart"))
     assert "Test" not in table(at).columns and "43.21" not in everything and not models_evaluated(empty.home, "digits")
     at.toggle(key=SHOW_TEST).set_value(True).run()
     assert table(at)["Test"].tolist()[1:] == pytest.approx([43.21, 43.21]) and not at.exception
@@ -101,7 +101,7 @@ def test_a_comparison_neither_shows_nor_counts_test_accuracies(empty, open_page)
     for seed in range(4):
         finished(empty, 0.9 + seed / 100, seed=seed, epochs=3)
     at = tick(open_page("runs"), *range(4))
-    drawn = json.dumps(components(at)) + told(at) + "".join(table.value.to_string() for table in at.table)
+    drawn = json.dumps(components(at)) + page_text(at) + "".join(table.value.to_string() for table in at.table)
     assert "43.2" not in drawn and "0.4321" not in drawn and not models_evaluated(empty.home, "digits") and not at.exception
 
 
@@ -113,7 +113,7 @@ def test_an_export_counts_the_test_accuracies_in_its_file(empty, open_page):
     assert models_evaluated(empty.home, "digits") == {f"{first}.best"} and not at.exception
 
 
-def test_words_status_and_tags_narrow_the_table(empty, open_page):
+def test_the_table_is_filtered_by_words_status_and_tags(empty, open_page):
     first, second, third = finished(empty), finished(empty, model="speed"), empty.create(make_config())
     RunOrganizer(empty).describe(first, name="Baseline", tags=["good"])
     RunOrganizer(empty).describe(second, notes="tried a whitened layer", tags=["good", "fast"])
@@ -136,7 +136,7 @@ def test_words_status_and_tags_narrow_the_table(empty, open_page):
     assert table(at)["Run"].tolist() == [third] and not at.exception
 
 
-def test_a_run_is_given_a_name_tags_and_notes(empty, open_page):
+def test_a_run_gets_a_name_tags_and_notes(empty, open_page):
     run = finished(empty)
     at = tick(open_page("runs"), 0)
     named(at.text_input, "Name").set_value("My best")
@@ -148,7 +148,7 @@ def test_a_run_is_given_a_name_tags_and_notes(empty, open_page):
     assert table(at)["Name"].tolist() == ["My best"]
 
 
-def test_a_name_that_is_too_long_is_refused_in_words(empty, open_page):
+def test_a_name_that_is_too_long_is_refused_with_a_message(empty, open_page):
     run = finished(empty)
     at = tick(open_page("runs"), 0)
     named(at.text_input, "Name").set_value("x" * 81)
@@ -156,11 +156,11 @@ def test_a_name_that_is_too_long_is_refused_in_words(empty, open_page):
     assert "80" in at.error[0].value and empty.run(run).name == ""
 
 
-def test_removed_runs_go_into_the_bin_and_come_back(empty, open_page):
+def test_removed_runs_are_moved_to_the_bin_and_restored(empty, open_page):
     runs = [finished(empty) for _ in range(3)]
     at = tick(open_page("runs"), 0, 2)
     at.button(key="remove-runs").click().run()
-    assert table(at)["Run"].tolist() == [runs[1]] and TICK_RUNS in told(at)  # no tick is carried over to another row
+    assert table(at)["Run"].tolist() == [runs[1]] and TICK_RUNS in page_text(at)  # no tick is carried over to another row
     at.button(key=f"back-{runs[0]}").click().run()
     assert table(at)["Run"].tolist() == [runs[1], runs[0]] and [row.id for row in RunOrganizer(empty).removed()] == [runs[2]]
     at.button(key="empty-bin").click().run()
@@ -197,7 +197,7 @@ def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict
     assert set(differing["Setting"]) == {"Learning rate", "Seed"}
     groups = at.table[1].value
     assert groups["Validation accuracy"].tolist() == ["80.10% ± 0.10 points (n = 3)", "90.10% ± 0.10 points (n = 3)"]
-    assert "B is better than A by 10.0 points: evidence" in told(at) and not at.exception
+    assert "B is better than A by 10.0 points: evidence" in page_text(at) and not at.exception
     at.slider[0].set_value(0.6).run()
     assert overlaid(at)["smoothing"] == 0.6
 
@@ -220,7 +220,7 @@ def figure(at, kind):
     return next(spec for spec in specs if kind in (spec["data"][0]["type"], spec["data"][-1]["type"]))
 
 
-def test_ticked_runs_are_made_into_a_file_and_offered_for_download(empty, open_page):
+def test_selected_runs_are_exported_and_offered_for_download(empty, open_page):
     runs = [finished(empty) for _ in range(3)]
     at = tick(open_page("runs"), 0, 1)
     assert not at.get("download_button")
@@ -265,7 +265,7 @@ def test_every_status_has_a_colour_in_the_tree_and_names_are_shown_as_they_are()
     assert points[0].text[0].startswith("&lt;b&gt;bold &amp; long&lt;/b&gt;") and points[0].text[0].endswith("…")
 
 
-def test_a_file_that_was_made_of_a_run_that_trains_says_so_and_can_be_made_again(empty, open_page):
+def test_an_export_of_a_training_run_says_so_and_can_be_repeated(empty, open_page):
     with trained_here(empty) as run:
         empty.log.append(run, [started(), steps(1, 10)])
         at = tick(open_page("runs"), 0)

@@ -7,14 +7,14 @@ from cnn_core.config.defaults import make_config
 from cnn_core.search.trials import Trial
 from pages.charts.search import best_so_far, importance_bars
 from pages.shared.trial_times import seconds_left, trial_seconds
-from tests.pages.test_runs_page import finished, told
+from tests.pages.test_runs_page import finished, page_text
 
 
 def trial(number, state, value=None, seconds=None):
     return Trial(number, state, {"dropout": 0.1 * number}, f"{number:04d}-x", value, seconds)
 
 
-def test_the_line_of_the_best_so_far_is_the_running_maximum_and_states_have_marks_of_their_own():
+def test_the_line_of_the_best_value_is_the_running_maximum_and_each_state_has_a_marker():
     trials = [
         trial(0, "complete", 0.5),
         trial(2, "failed"),
@@ -38,7 +38,7 @@ def test_a_search_in_which_all_failed_has_a_chart_without_a_line():
     assert list(marks.x) == [1] and marks.name == "failed"
 
 
-def test_shares_are_bars_with_the_settings_titles():
+def test_importances_are_bars_with_the_titles_of_the_settings():
     (bars,) = importance_bars({"learning_rate": 0.8, "batch_norm": 0.2}).data
     assert list(bars.y) == ["Learning rate", "Batch norm"] and list(bars.x) == [0.8, 0.2] and list(bars.text) == ["80%", "20%"]
 
@@ -48,7 +48,7 @@ def test_the_time_left_is_that_of_the_trials_to_come_at_the_mean_so_far():
     assert seconds_left(trials, 10) == pytest.approx(7 * np.mean([10, 4])) and seconds_left(trials[2:], 10) is None
 
 
-def test_the_time_of_a_trial_is_that_of_the_latest_runs_that_are_alike(empty, open_page):
+def test_the_time_of_a_trial_is_that_of_the_latest_similar_runs(empty, open_page):
     finished(empty, epochs=3, batch_size=16)  # 30 s an epoch, but of another batch size
     assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(300)
     run = finished(empty, epochs=3)
@@ -56,5 +56,5 @@ def test_the_time_of_a_trial_is_that_of_the_latest_runs_that_are_alike(empty, op
     empty.set_status(run, "finished", summary={**summary, "train_seconds": 6.0})
     assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(20)
     assert trial_seconds(make_config(model="speed"), empty.runs()) is None
-    text = told(open_page("search"))
+    text = page_text(open_page("search"))
     assert "about 50 s" in text and "about 17 min" in text

@@ -20,19 +20,19 @@ from pages.views.search.results import IMPORTANCE
 from pages.views.search.space_form import BOX
 from pages.views.search.status import NEXT_TRIAL
 from pages.views.search.suggestions import suggest_range, suggest_values
-from tests.helpers import is_a_sentence, tiny_config, write_pictures
+from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.pages.form import choose_folder, field, fill, press
-from tests.pages.test_runs_page import named, overlaid, told, wide_charts
+from tests.pages.test_runs_page import named, overlaid, page_text, wide_charts
 
 SPACE = ("learning_rate=0.0001..0.05 log", "optimizer=adam,sgd", "momentum=0.5,0.9")
 
 
 @pytest.fixture(scope="module")
 def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A studio home in which the search “colours” was worked off: six trials on a picture folder."""
+    """A studio home in which the search “colours” was worked off: six trials on an image folder."""
     root = tmp_path_factory.mktemp("searched")
     home = Home(root / "studio")
-    base = tiny_config(write_pictures(root / "pictures"), epochs=1)
+    base = tiny_config(write_images(root / "pictures"), epochs=1)
     studies = SearchStore(home)
     studies.create(SearchPlan("colours", base, parse_space(SPACE), trials=6, prune=False))
     run_search(studies, Store(home), "colours", should_end=lambda: False, wait=lambda: time.sleep(0.01))
@@ -73,13 +73,13 @@ def test_a_studio_without_searches_offers_one_over_the_learning_rate_a_decade_ei
     at = open_page("search")
     assert not at.exception and not at.error
     assert at.multiselect(key=BOX).value == ["learning_rate"]
-    assert "; 20 trials." in told(at)
+    assert "; 20 trials." in page_text(at)
     at.button(key="start-search").click().run()
     plan = studies.plan("digits 1")
     rate = make_config().learning_rate
     assert plan.space == (Range("learning_rate", rate / 10, rate * 10, log=True),) and plan.base == make_config()
     assert (plan.trials, plan.sampler, plan.prune, plan.seed) == (20, "tpe", True, 0)
-    assert at.query_params["search"] == "digits 1" and "0 of 20 trials" in told(at) and not at.exception
+    assert at.query_params["search"] == "digits 1" and "0 of 20 trials" in page_text(at) and not at.exception
 
 
 def test_ranges_lists_and_choices_of_the_rows_become_the_space(studies, open_page):
@@ -108,16 +108,16 @@ def test_ranges_lists_and_choices_of_the_rows_become_the_space(studies, open_pag
     assert (plan.trials, plan.sampler, plan.prune, plan.seed) == (7, "random", False, 3)
 
 
-def test_a_grid_asks_for_lists_and_tries_every_combination(studies, open_page):
+def test_a_grid_needs_lists_and_tries_every_combination(studies, open_page):
     at = search_in(open_page("search"), "learning_rate", "batch_norm", "depth")
     at.segmented_control(key="search-method").set_value("grid").run()
     assert named(at.text_input, "Learning rate: values").value == "0.0001, 0.001, 0.01"
-    assert "24 combinations; 24 trials." in told(at)  # 3 rates, on and off, depths 1 to 4
+    assert "24 combinations; 24 trials." in page_text(at)  # 3 rates, on and off, depths 1 to 4
     at.button(key="start-search").click().run()
     assert studies.plan("digits 1").goal == 24 and not at.exception
 
 
-def test_what_cannot_be_searched_is_refused_in_words_and_nothing_starts(studies, open_page):
+def test_what_cannot_be_searched_is_refused_with_a_message_and_nothing_starts(studies, open_page):
     at = search_in(open_page("search"))
     assert len(at.error) == 1 and "start-search" not in keys(at)
     at = search_in(at, "learning_rate")
@@ -143,8 +143,8 @@ def test_a_list_that_cannot_be_read_and_choices_of_one_are_refused(open_page, st
     assert title("flip") in at.error[0].value and not at.exception
 
 
-def test_settings_that_suit_no_image_are_refused_at_the_start(studies, open_page, tmp_path):
-    at = choose_folder(open_page, write_pictures(tmp_path / "few", count=3), "search")
+def test_settings_that_do_not_fit_the_images_are_refused_at_the_start(studies, open_page, tmp_path):
+    at = choose_folder(open_page, write_images(tmp_path / "few", count=3), "search")
     field(at, "batch_size").set_value(4000).run()
     at.button(key="start-search").click().run()
     assert "Batch size is 4,000" in at.error[0].value and studies.names() == []
@@ -154,7 +154,7 @@ def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused
     at = open_page("search")
     studies.create(SearchPlan("digits 1", make_config(), (Range("learning_rate", 0.0001, 0.01, True),)))
     at.button(key="start-search").click().run()
-    assert not at.error and studies.names() == ["digits 1"] and "0 of 20 trials" in told(at)
+    assert not at.error and studies.names() == ["digits 1"] and "0 of 20 trials" in page_text(at)
     other = open_page("search", search="")
     search_name(other).set_value("digits 1").run()
     number(other, "Trials", 5)
@@ -163,7 +163,7 @@ def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused
 
 
 @pytest.mark.parametrize("name", SEARCHABLE)
-def test_what_the_rows_hold_at_first_can_be_searched(name):
+def test_the_initial_rows_can_be_searched(name):
     family = next(family.name for family in FAMILIES.values() if name not in MODEL_OPTIONS or name in family.options)
     needed = {other: values[0] for other, values in facts(name).only.items()}
     base = make_config(**{"model": family, "optimizer": "muon"} | needed)
@@ -172,7 +172,7 @@ def test_what_the_rows_hold_at_first_can_be_searched(name):
         check_space(base, (suggest_range(name, base.model_dump()),))
 
 
-def test_ranges_around_what_the_form_holds_stay_within_what_the_setting_takes():
+def test_ranges_around_the_values_of_the_form_stay_within_the_limits_of_the_setting():
     base = make_config(learning_rate=4, batch_size=2, epochs=1).model_dump()
     assert suggest_range("learning_rate", base) == Range("learning_rate", 0.4, 10, log=True)
     assert suggest_range("batch_size", base) == Range("batch_size", 1, 8, log=True)
@@ -183,7 +183,7 @@ def test_a_search_that_is_done_shows_its_best_trial_every_trial_and_what_they_ha
     at = open_page("search", search="colours")
     trials = searched.trials("colours")
     best = searched.best("colours")
-    assert not at.exception and "6 of 6 trials" in told(at)
+    assert not at.exception and "6 of 6 trials" in page_text(at)
     assert at.metric[0].value == f"{best.value:.2%}"
     shown = at.dataframe[0].value
     assert shown["Run"].tolist() == [trial.run for trial in trials] and shown["Trial"].tolist() == [1, 2, 3, 4, 5, 6]
@@ -202,7 +202,7 @@ def test_a_search_that_is_done_shows_its_best_trial_every_trial_and_what_they_ha
     )
 
 
-def test_the_best_settings_are_taken_to_the_form_with_what_all_trials_share(searched, open_page):
+def test_the_best_settings_open_in_the_form_with_the_settings_of_all_trials(searched, open_page):
     at = open_page("search", search="colours")
     best, base = searched.best("colours"), searched.plan("colours").base
     at.button(key="use-best").click().run()
@@ -212,7 +212,7 @@ def test_the_best_settings_are_taken_to_the_form_with_what_all_trials_share(sear
     assert field(at, "batch_size").value == base.batch_size and at.text_input[0].value == base.data
 
 
-def test_the_settings_of_the_form_are_taken_to_a_new_search(searched, open_page):
+def test_the_settings_of_the_form_open_in_a_new_search(searched, open_page):
     at = open_page("configure")
     fill(at, model="resnet9", optimizer="sgd", learning_rate=0.25, epochs=3)
     press(at, "Tune these settings")
@@ -221,23 +221,23 @@ def test_the_settings_of_the_form_are_taken_to_a_new_search(searched, open_page)
     assert named(at.number_input, "Learning rate from").value == 0.025
 
 
-def test_a_ticked_trial_leads_to_its_run(searched, open_page):
+def test_a_selected_trial_links_to_its_run(searched, open_page):
     at = open_page("search", search="colours")
     at.session_state[f"trials-{searched.search('colours').token}"] = {"selection": {"rows": [4], "columns": [], "cells": []}}
     at.run()
     trial = searched.trials("colours")[4]
-    assert "**Trial 5**" in told(at) and at.button(key=f"use-row-{trial.number}")
+    assert "**Trial 5**" in page_text(at) and at.button(key=f"use-row-{trial.number}")
     links = [link.proto for link in at.get("page_link") if link.proto.label == "Open run"]
     assert [trial.run in link.query_string for link in links][-1] and not at.exception
 
 
-def test_a_search_goes_on_with_more_trials_is_cancelled_and_removed(searched, open_page):
+def test_a_search_is_resumed_with_more_trials_cancelled_and_removed(searched, open_page):
     at = open_page("search", search="colours")
     assert named(at.number_input, "Total trials").value == 16
     number(at, "Total trials", 8)
     at.button(key="search-resume").click().run()
     assert searched.status("colours") == "searching" and searched.plan("colours").trials == 8
-    assert "6 of 8 trials" in told(at) and NEXT_TRIAL in told(at)
+    assert "6 of 8 trials" in page_text(at) and NEXT_TRIAL in page_text(at)
     press(at, "Cancel")
     assert searched.status("colours") == "cancelled"
     at.button(key="search-remove").click().run()
@@ -246,7 +246,7 @@ def test_a_search_goes_on_with_more_trials_is_cancelled_and_removed(searched, op
     assert "start-search" in keys(at) and len(Store(searched.home).runs()) == 6
 
 
-def test_a_search_that_has_nothing_left_to_do_says_so_when_it_is_to_go_on(searched, open_page):
+def test_resuming_a_search_with_no_trials_left_gives_a_message(searched, open_page):
     at = open_page("search", search="colours")
     number(at, "Total trials", 3)
     at.button(key="search-resume").click().run()
@@ -258,24 +258,24 @@ def test_the_trial_that_trains_is_drawn_beside_the_best_one(searched, open_page)
     searched.resume("colours", 7)
     seen = []
 
-    def look(run, event):
+    def watch(run, event):
         if not seen:
             at = open_page("search", search="colours")
-            seen.append((run, overlaid(at)["runs"], told(at), at.exception))
+            seen.append((run, overlaid(at)["runs"], page_text(at), at.exception))
 
-    run_search(searched, store, search.name, should_end=lambda: False, wait=lambda: None, watch=look)
-    ((run, drawn, said, exception),) = seen
+    run_search(searched, store, search.name, should_end=lambda: False, wait=lambda: None, watch=watch)
+    ((run, drawn, text, exception),) = seen
     best = searched.best("colours")
     assert drawn[0]["id"] == run and drawn[0]["name"] == "trial 7" and len(drawn) == 2
     assert drawn[1]["name"].endswith(" (best)") and (best.run in (run, drawn[1]["id"]))
-    assert "6 of 7 trials" in said and "left" in said and not exception
+    assert "6 of 7 trials" in text and "left" in text and not exception
 
 
-def test_a_search_behind_another_one_says_what_it_waits_for(searched, open_page):
+def test_a_waiting_search_names_the_search_before_it(searched, open_page):
     searched.create(SearchPlan("first", make_config(), (Choices("batch_norm", (True, False)),)))
     searched.create(SearchPlan("second", make_config(), (Choices("batch_norm", (True, False)),)))
-    assert "“first”" in told(open_page("search", search="second"))
-    assert NEXT_TRIAL in told(open_page("search", search="first"))
+    assert "“first”" in page_text(open_page("search", search="second"))
+    assert NEXT_TRIAL in page_text(open_page("search", search="first"))
 
 
 def test_the_address_names_the_search_and_nonsense_in_it_opens_the_form(searched, open_page):
@@ -286,7 +286,7 @@ def test_the_address_names_the_search_and_nonsense_in_it_opens_the_form(searched
     assert named(open_page("search").selectbox, "Search").value == "colours"  # the one that is worked off
 
 
-def test_the_way_back_from_the_form_by_an_address_without_a_name_leads_to_the_search_shown_last(searched, open_page):
+def test_an_address_without_a_name_shows_the_search_that_was_shown_last(searched, open_page):
     at = open_page("search", search="colours")
     at.button(key="use-best").click().run()
     assert at.title[0].value == "Configure a run"

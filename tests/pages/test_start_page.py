@@ -5,7 +5,7 @@ import pytest
 from cnn_core.config.defaults import make_config
 
 
-def test_an_empty_studio_is_met_with_one_button_and_no_list_of_runs(empty, open_page):
+def test_an_empty_studio_shows_one_button_and_no_list_of_runs(empty, open_page):
     at = open_page("start")
     assert not at.exception
     assert [button.label for button in at.button] == ["Train on digits now"]
@@ -41,7 +41,7 @@ def test_the_start_page_lists_runs_newest_first_with_status_and_validation_accur
 
 
 @pytest.mark.parametrize("page", ["start", "configure", "train", "evaluate", "gallery"])
-def test_a_run_store_that_is_damaged_is_a_sentence_with_the_remedy_on_every_page(own_trained, open_page, page):
+def test_a_run_store_that_is_damaged_gives_a_message_with_the_remedy_on_every_page(own_trained, open_page, page):
     open_page("start")
     own_trained.home.database.write_bytes(b"this is no database " * 500)
     at = open_page(page)

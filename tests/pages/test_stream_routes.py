@@ -19,8 +19,8 @@ from cnn_core.home import Home
 from cnn_core.runs.store import Store
 from pages.shared import run_channel, stream
 from pages.shared.run_channel import Channel
-from tests.pages.hand_fed import started, steps, trained_here
-from tests.pages.stream_viewer import SECONDS, TogetherViewer, Viewer, drawn
+from tests.pages.manual_run import started, steps, trained_here
+from tests.pages.stream_viewer import TIMEOUT, TogetherViewer, Viewer, drawn
 from tests.pages.studio_harness import free_port
 
 
@@ -69,7 +69,7 @@ def test_the_machines_own_names_are_answered(server, host):
 
 
 def test_plotly_is_served_from_this_machine_and_may_be_kept_by_the_browser(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
     connection.request("GET", "/api/plotly.min.js")
     response = connection.getresponse()
     script = response.read()
@@ -80,7 +80,7 @@ def test_plotly_is_served_from_this_machine_and_may_be_kept_by_the_browser(serve
 
 def ask(server, path, host=None):
     """Status, content type and body of one request, with the path exactly as written."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
     try:
         connection.putrequest("GET", path, skip_host=host is not None)
         if host is not None:
@@ -103,12 +103,12 @@ def routes_here(tmp_path, monkeypatch):
     await_true(lambda: server.started)
     yield f"http://127.0.0.1:{port}", Store(Home.from_environment())
     server.should_exit = True
-    thread.join(SECONDS)
+    thread.join(TIMEOUT)
     assert not thread.is_alive()
 
 
 def await_true(condition):
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -186,13 +186,13 @@ def test_several_runs_arrive_in_one_stream_each_under_its_name_until_the_last_ha
 
 
 @pytest.mark.parametrize(("query", "status"), [("", 400), ("run=0999-nobody", 404), ("run=..%2Fx", 404), ("run=a&" * 13, 404)])
-def test_runs_that_cannot_be_shown_together_are_refused_in_words(server, query, status):
+def test_runs_that_cannot_be_shown_together_are_refused_with_a_message(server, query, status):
     with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(f"{server.url}/api/events?{query}", timeout=SECONDS)
+        urllib.request.urlopen(f"{server.url}/api/events?{query}", timeout=TIMEOUT)
     assert refusal.value.code == status and json.loads(refusal.value.read())["error"].endswith(".")
 
 
 def test_more_runs_than_can_be_told_apart_are_refused(server):
     with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(f"{server.url}/api/events?{'&'.join(f'run={n}' for n in range(13))}", timeout=SECONDS)
+        urllib.request.urlopen(f"{server.url}/api/events?{'&'.join(f'run={n}' for n in range(13))}", timeout=TIMEOUT)
     assert refusal.value.code == 400

@@ -18,10 +18,10 @@ USUAL = ("learning_rate=0.003", "0:0.1, 0.3:1, 1:0", "/data/my_cats.zip", "C:/ca
 
 
 @pytest.mark.parametrize("text", USUAL)
-def test_usual_names_stay_letter_for_letter_what_they_are(text):
+def test_usual_names_are_unchanged(text):
     assert plain(text) == text
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_is_lost_and_only_marks_are_added(text):
+def test_escaping_adds_marks_and_loses_nothing(text):
     assert re.sub(r"\\([^\w\s]|_)", r"\1", plain(text)).replace(WORD_JOINER, "") == text

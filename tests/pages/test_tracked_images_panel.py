@@ -23,7 +23,7 @@ from pages.charts.tracked_images import MAX_CLASSES, THEME_COLOURS, predictions_
 from pages.views.train.pinning import IMPORT_NOW, NOT_IMPORTED
 from pages.views.train.tracked_images import CORRECT, NO_PREDICTION
 from tests.helpers import drain, is_a_sentence
-from tests.pages.hand_fed import epoch, steps
+from tests.pages.manual_run import epoch, steps
 
 RUN = "0001-digits"
 MARKUP = "<b>cat</b>"
@@ -86,7 +86,7 @@ def upload(at, name, content):
     return at
 
 
-def test_before_anything_is_pinned_the_page_says_what_probes_are_for_and_offers_three_ways(own_trained, open_page):
+def test_before_anything_is_pinned_the_page_says_what_tracked_images_are_for_and_offers_three_ways(own_trained, open_page):
     run = own_trained.create(make_config())
     at = open_page("train", run=run)
     assert f"Pin up to {MAX_IMAGES} images" in captions(at)
@@ -104,10 +104,10 @@ def test_a_validation_image_is_pinned_by_class_and_number_to_a_run_that_still_wa
     next(box for box in at.number_input if box.label.startswith("Image")).set_value(3).run()
     press(at, "Pin")
     training = finish(open_source("digits", own_trained.home).load("train"))
-    kept = training.take(stratified_split(training.labels, config.validation_share, config.seed)[1])
-    place = np.flatnonzero(kept.labels == 7)[2]
+    validation = training.take(stratified_split(training.labels, config.validation_share, config.seed)[1])
+    place = np.flatnonzero(validation.labels == 7)[2]
     (image,) = read_tracked_images(folder(own_trained, run))
-    assert np.array_equal(image.pixels, kept[place]) and (image.truth, image.origin) == (7, "set")
+    assert np.array_equal(image.pixels, validation[place]) and (image.truth, image.origin) == (7, "set")
     assert image.label == f"validation image {place}"
     assert f"{image.label}, from the data set" in captions(at) and NO_PREDICTION in captions(at)
 
@@ -121,7 +121,7 @@ def test_a_test_image_is_pinned_too(own_trained, open_page):
     assert np.array_equal(image.pixels, images[np.flatnonzero(images.labels == 0)[0]]) and image.label.startswith("test image ")
 
 
-def test_a_random_handful_is_five_images_of_five_classes_until_sixteen_are_pinned(own_trained, open_page):
+def test_a_random_choice_pins_five_images_of_five_classes_up_to_sixteen(own_trained, open_page):
     at = choose(open_page("train", run=RUN), "From the data set")
     for expected in (5, 10, 15, 16):
         before = len(read_tracked_images(folder(own_trained)))
@@ -158,7 +158,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_an_upload_that_cannot_be_used_is_refused_in_words_and_nothing_is_pinned(own_trained, open_page, kind):
+def test_an_upload_that_cannot_be_used_is_refused_with_a_message_and_nothing_is_pinned(own_trained, open_page, kind):
     at = upload(open_page("train", run=RUN), "it.png", HOSTILE[kind])
     assert len(at.error) == 1 and at.error[0].value.endswith(".") and "Pin" not in labels(at)
     assert read_tracked_images(folder(own_trained)) == []
@@ -178,7 +178,7 @@ def test_a_drawing_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     assert (image.label, image.truth, image.origin) == ("drawing 1", -1, "drawing")
 
 
-def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now(own_trained, open_page):
+def test_during_training_the_predictions_of_every_epoch_are_drawn(own_trained, open_page):
     run = own_trained.create(make_config(), status="running")
     right, wrong = random_images(2)
     add_tracked_images(folder(own_trained, run), [right, wrong])
@@ -199,30 +199,32 @@ def test_while_a_run_trains_every_epochs_answers_are_drawn_with_what_it_says_now
         lines = [{line["name"]: line["y"] for line in chart["data"]} for chart in charts(at)]
         assert lines[0] == {"<b>&lt;b&gt;cat&lt;/b&gt;</b>": [0.25, 0.8], "dog": [0.7, 0.1], "`bird`": [0.05, 0.1]}
         assert lines[1]["<b>dog</b>"] == [0.2, 0.2]
-        said = " ".join(text.value for text in at.markdown)
-        assert r"**\<b>cat\</b>** (80.0%) after epoch 2" in said and r"**\`bird\`** (70.0%) after epoch 2" in said
-        assert CORRECT in said and "wrong, true class dog" in said and MARKUP not in said and not at.exception
+        shown_text = " ".join(text.value for text in at.markdown)
+        assert r"**\<b>cat\</b>** (80.0%) after epoch 2" in shown_text and r"**\`bird\`** (70.0%) after epoch 2" in shown_text
+        assert CORRECT in shown_text and "wrong, true class dog" in shown_text and MARKUP not in shown_text and not at.exception
 
 
-def test_a_finished_run_fills_in_what_its_kept_epochs_say(own_trained, open_page):
+def test_a_finished_run_adds_the_predictions_of_its_saved_epochs(own_trained, open_page):
     add_tracked_images(folder(own_trained), random_images(2))
     at = open_page("train", run=RUN)
     assert not charts(at)
     (fill,) = [button for button in at.button if button.key == f"tracked-fill-{RUN}"]
     assert "3" in fill.label
     fill.click().run()
-    _, told = drain(predict_saved_epochs(folder(own_trained), [1, 2, 3]))
+    _, predictions = drain(predict_saved_epochs(folder(own_trained), [1, 2, 3]))
     for position, chart in enumerate(charts(at)):
         assert all(line["x"] == [1, 2, 3] for line in chart["data"])
         top = max(chart["data"], key=lambda line: line["y"][-1])
-        assert top["y"] == [event.probabilities[position][int(np.argmax(told[-1].probabilities[position]))] for event in told]
+        assert top["y"] == [
+            event.probabilities[position][int(np.argmax(predictions[-1].probabilities[position]))] for event in predictions
+        ]
     assert len(charts(at)) == 2 and not any(button.key == f"tracked-fill-{RUN}" for button in at.button)
     assert not any(isinstance(stored.event, TrackedPredictions) for stored in own_trained.log.read(RUN)), (
         "only who trains tells events"
     )
 
 
-def test_a_probe_is_removed_and_the_others_stay(own_trained, open_page):
+def test_a_tracked_image_is_removed_and_the_others_stay(own_trained, open_page):
     add_tracked_images(folder(own_trained), random_images(3))
     at = open_page("train", run=RUN)
     [button for button in at.button if button.label == "Remove"][1].click().run()
@@ -230,14 +232,14 @@ def test_a_probe_is_removed_and_the_others_stay(own_trained, open_page):
     assert labels(at).count("Remove") == 2 and not at.exception
 
 
-def test_where_all_places_are_taken_the_page_says_so(own_trained, open_page):
+def test_at_the_limit_of_tracked_images_the_page_says_so(own_trained, open_page):
     add_tracked_images(folder(own_trained), random_images(MAX_IMAGES))
     at = open_page("train", run=RUN)
     assert f"{MAX_IMAGES} images are pinned" in captions(at)
     assert labels(at).count("Remove") == MAX_IMAGES and not at.exception
 
 
-def test_a_damaged_file_is_a_sentence_and_can_be_removed(own_trained, open_page):
+def test_a_damaged_file_gives_a_message_and_can_be_removed(own_trained, open_page):
     (folder(own_trained) / TRACKED_IMAGES).write_bytes(b"damaged")
     at = open_page("train", run=RUN)
     assert "probes.npz is damaged" in at.error[0].value
@@ -252,7 +254,7 @@ def test_images_of_a_set_that_has_changed_are_not_offered(own_trained, open_page
     assert len(at.info) == 1 and "Pin" not in labels(at)
 
 
-def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty, open_page):
+def test_images_are_read_on_request(empty, open_page):
     run = empty.create(make_config())
     at = choose(open_page("train", run=run), "From the data set")
     assert at.info[0].value == NOT_IMPORTED
@@ -261,22 +263,22 @@ def test_images_that_were_not_read_yet_are_read_when_somebody_asks_for_it(empty,
     assert len(read_tracked_images(folder(empty, run))) == 1
 
 
-def test_answers_are_found_by_the_image_however_many_were_pinned_meanwhile():
-    told = [
+def test_predictions_are_matched_by_image_after_more_images_were_pinned():
+    predictions = [
         TrackedPredictions(1, 3, ("a",), ((0.1, 0.9),)),
         TrackedPredictions(2, 6, ("b", "a"), ((1.0, 0.0), (0.3, 0.7))),
         TrackedPredictions(3, 9, ("b",), ((0.5, 0.5),)),
     ]
-    assert predictions_of(told, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and predictions_of(told, "c") == {}
+    assert predictions_of(predictions, "a") == {1: (0.1, 0.9), 2: (0.3, 0.7)} and predictions_of(predictions, "c") == {}
 
 
-def test_the_true_class_the_present_answer_and_what_was_ever_most_probable_are_drawn():
+def test_the_true_class_the_current_prediction_and_earlier_predictions_are_drawn():
     rng = np.random.default_rng(0)
-    said = {number: tuple(rng.dirichlet(np.ones(200) / 20)) for number in range(1, 6)}
-    rarest = int(np.argmin(np.max(list(said.values()), 0)))
-    shown = shown_classes(said, rarest)
-    assert len(shown) == MAX_CLASSES and {rarest, int(np.argmax(said[5]))} <= set(shown)
-    assert shown == sorted(shown, key=lambda number: -said[5][number])
+    shown_text = {number: tuple(rng.dirichlet(np.ones(200) / 20)) for number in range(1, 6)}
+    rarest = int(np.argmin(np.max(list(shown_text.values()), 0)))
+    shown = shown_classes(shown_text, rarest)
+    assert len(shown) == MAX_CLASSES and {rarest, int(np.argmax(shown_text[5]))} <= set(shown)
+    assert shown == sorted(shown, key=lambda number: -shown_text[5][number])
 
 
 def test_classes_keep_their_colour_in_every_chart_and_no_two_lines_share_one():

@@ -13,7 +13,7 @@ from cnn_core.metrics.test_set_usage import models_evaluated
 from cnn_core.runs.lock import hold
 from pages.shared.run_selection import NO_RUN
 from tests.helpers import is_a_sentence
-from tests.pages.hand_fed import epoch, started, steps
+from tests.pages.manual_run import epoch, started, steps
 
 
 def badges(at):
@@ -25,7 +25,7 @@ def live_data(at):
     return json.loads(panel.proto.json)
 
 
-def test_an_empty_studio_says_what_to_do_first(empty, open_page):
+def test_an_empty_studio_shows_the_first_step(empty, open_page):
     at = open_page("train")
     assert at.info[0].value == NO_RUN.format(purpose="to watch")
     at.button[0].click().run()
@@ -49,10 +49,19 @@ def test_choosing_another_run_shows_it_and_changes_the_address(own_trained, open
     assert live_data(at)["run"] == newest
 
 
-def test_an_unknown_run_is_a_sentence_and_another_one_is_shown(trained, open_page):
+def test_an_unknown_run_gives_a_message_and_another_one_is_shown(trained, open_page):
     at = open_page("train")
-    for asked in ("0099-digits", "nonsense", "../../etc/passwd", "..%2f..", "<b>bold</b>", "ü" * 200, "'; drop table runs", "\0"):
-        at.query_params["run"] = asked
+    for requests_of in (
+        "0099-digits",
+        "nonsense",
+        "../../etc/passwd",
+        "..%2f..",
+        "<b>bold</b>",
+        "ü" * 200,
+        "'; drop table runs",
+        "\0",
+    ):
+        at.query_params["run"] = requests_of
         at.run()
         (warning,) = at.warning
         assert is_a_sentence(warning.value)
@@ -61,7 +70,7 @@ def test_an_unknown_run_is_a_sentence_and_another_one_is_shown(trained, open_pag
         assert not at.exception
 
 
-def test_stop_takes_a_waiting_run_out_of_the_queue(empty, open_page):
+def test_stop_removes_a_waiting_run_from_the_queue(empty, open_page):
     run = empty.create(make_config())
     at = open_page("train", run=run)
     assert "waiting" in badges(at)
@@ -74,7 +83,7 @@ def test_stop_takes_a_waiting_run_out_of_the_queue(empty, open_page):
     assert not at.exception
 
 
-def test_stop_asks_the_process_that_trains_a_run_for_its_end(empty, open_page):
+def test_stop_sends_a_request_to_the_training_process(empty, open_page):
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
@@ -86,7 +95,7 @@ def test_stop_asks_the_process_that_trains_a_run_for_its_end(empty, open_page):
         assert len(at.toast) == 1
 
 
-def test_a_failed_run_shows_its_sentence(empty, open_page):
+def test_a_failed_run_shows_its_error(empty, open_page):
     run = empty.create(make_config())
     empty.set_status(run, "failed", error="The loss became nan at step 7: training diverged. Choose a lower learning rate.")
     at = open_page("train", run=run)
@@ -107,14 +116,14 @@ def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty,
     assert not at.exception
 
 
-def test_a_run_with_a_model_leads_on_to_evaluation_and_gallery(own_trained, open_page):
+def test_a_run_with_a_model_links_to_evaluate_and_gallery(own_trained, open_page):
     links = [link.label for link in open_page("train", run="0001-digits").get("page_link")]
     assert links == ["Evaluate", "Open in Gallery"]
     waiting = own_trained.create(make_config())
     assert not open_page("train", run=waiting).get("page_link")
 
 
-def test_every_setting_of_the_run_can_be_read_again(trained, open_page):
+def test_every_setting_of_the_run_is_shown(trained, open_page):
     table = open_page("train").table[0].value
     shown = dict(zip(table["Setting"], table["Value"], strict=True))
     config = trained.run("0001-digits").config
@@ -123,7 +132,7 @@ def test_every_setting_of_the_run_can_be_read_again(trained, open_page):
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", "interrupted"])
-def test_a_run_that_ended_before_it_was_done_can_go_on_with_the_same_settings(empty, open_page, status):
+def test_an_unfinished_run_is_resumed_with_the_same_settings(empty, open_page, status):
     run = empty.create(make_config(epochs=4), status="running")
     empty.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
     if status != "interrupted":
@@ -142,7 +151,7 @@ def test_a_run_that_ended_before_it_was_done_can_go_on_with_the_same_settings(em
     assert len(empty.log.read(run)) == 3, "what happened is kept"
 
 
-def test_a_run_that_goes_on_can_be_stopped_again(empty, open_page):
+def test_a_resumed_run_can_be_stopped_again(empty, open_page):
     run = empty.create(make_config())
     empty.requests.stop(run)
     at = open_page("train", run=run)
@@ -155,14 +164,14 @@ def test_a_run_that_goes_on_can_be_stopped_again(empty, open_page):
     assert not at.exception
 
 
-def test_a_run_that_is_done_or_at_work_is_not_offered_to_go_on(own_trained, open_page):
+def test_a_completed_or_active_run_has_no_resume_button(own_trained, open_page):
     at = open_page("train", run="0001-digits")
     assert "Resume" not in [button.label for button in at.button]
     waiting = own_trained.create(make_config())
     assert "Resume" not in [button.label for button in open_page("train", run=waiting).button]
 
 
-def test_going_on_with_a_run_that_meanwhile_goes_on_elsewhere_is_a_sentence_or_nothing(empty, open_page):
+def test_resuming_a_run_that_was_resumed_elsewhere_gives_a_message_or_nothing(empty, open_page):
     run = empty.create(make_config())
     empty.requests.stop(run)
     at = open_page("train", run=run)
@@ -181,7 +190,7 @@ def labels(at):
     return [button.label for button in at.button]
 
 
-def asked(store, run):
+def requests_of(store, run):
     return [(request.kind, request.body) for request in store.requests.take(run)]
 
 
@@ -192,22 +201,22 @@ def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty
         assert "Continue" not in labels(at) and "Resume" not in labels(at)
         named(at.button, "Pause").click().run()
         named(at.button, "Save now").click().run()
-        assert asked(empty, run) == [("pause", {}), ("save", {})]
+        assert requests_of(empty, run) == [("pause", {}), ("save", {})]
         empty.set_status(run, "paused")
         at.run()
         assert "paused" in badges(at) and "Pause" not in labels(at) and "Stop" in labels(at)
         named(at.button, "Continue").click().run()
-        assert asked(empty, run) == [("continue", {})] and not at.exception
+        assert requests_of(empty, run) == [("continue", {})] and not at.exception
 
 
 @pytest.mark.parametrize("status", ["queued", "finished", "stopped", "failed"])
-def test_a_run_that_does_not_train_offers_no_steering(empty, open_page, status):
+def test_a_run_that_does_not_train_has_no_controls(empty, open_page, status):
     run = empty.create(make_config())
     empty.set_status(run, status)
     assert not {"Pause", "Continue", "Save now"} & set(labels(open_page("train", run=run)))
 
 
-def test_settings_are_changed_while_a_run_trains_and_only_those_that_were_given_another_value(empty, open_page):
+def test_only_settings_with_a_new_value_are_changed_during_training(empty, open_page):
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
@@ -216,23 +225,23 @@ def test_settings_are_changed_while_a_run_trains_and_only_those_that_were_given_
         named(at.number_input, "Epochs").set_value(40)
         named(at.number_input, "Learning rate").set_value(0.002).run()
         named(at.button, apply).click().run()
-        assert asked(empty, run) == [("change", {"epochs": 40, "learning_rate": 0.002})]
+        assert requests_of(empty, run) == [("change", {"epochs": 40, "learning_rate": 0.002})]
         empty.log.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
         at.run()
         assert named(at.number_input, "Epochs").value == 40 and named(at.button, apply).disabled
         assert "40" in at.table[0].value["Value"].tolist() and not at.exception
 
 
-def test_a_change_that_cannot_be_is_refused_in_words_and_nothing_is_asked(empty, open_page):
+def test_an_invalid_change_is_refused_with_a_message_and_not_requested(empty, open_page):
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
         named(at.number_input, "Epochs").set_value(0).run()
         named(at.button, "Apply").click().run()
-        assert "Epochs" in at.error[0].value and asked(empty, run) == [] and not at.exception
+        assert "Epochs" in at.error[0].value and requests_of(empty, run) == [] and not at.exception
 
 
-def test_a_run_is_branched_from_one_of_its_epochs_with_other_settings_and_both_show_their_kinship(own_trained, open_page):
+def test_a_run_is_branched_at_an_epoch_with_other_settings_and_both_runs_link_to_each_other(own_trained, open_page):
     parent = own_trained.runs()[0].id
     at = open_page("train", run=parent)
     named(at.selectbox, "Epoch").set_value(2).run()
@@ -246,7 +255,7 @@ def test_a_run_is_branched_from_one_of_its_epochs_with_other_settings_and_both_s
     assert f"{child.id} branched after epoch 2" in links(open_page("train", run=parent))
 
 
-def test_a_branch_that_has_nothing_left_to_train_is_refused_in_words(own_trained, open_page):
+def test_a_branch_that_has_nothing_left_to_train_is_refused_with_a_message(own_trained, open_page):
     parent = own_trained.runs()[0]
     at = open_page("train", run=parent.id)
     named(at.button, f"Continue from epoch {parent.config.epochs}").click().run()

@@ -79,7 +79,7 @@ def test_each_list_shows_its_images_and_the_first_ones_line_of_epochs(trained, o
     assert not at.exception
 
 
-def test_ticked_images_stand_beside_each_other_epoch_by_epoch(trained, open_page):
+def test_selected_images_are_shown_side_by_side_epoch_by_epoch(trained, open_page):
     history, _ = history_of(trained, "train")
     at = open_learning(open_page, "train")
     chosen = most_often_forgotten(history)[[1, 0]].tolist()
@@ -94,19 +94,19 @@ def test_ticked_images_stand_beside_each_other_epoch_by_epoch(trained, open_page
     assert figure.data[0].y[0] == "&lt;b&gt;one&lt;/b&gt;" and len(history.epochs) < MARKED
 
 
-def test_test_images_have_no_history_and_it_is_said_what_to_choose(trained, open_page):
+def test_test_images_have_no_history_and_the_page_says_what_to_choose(trained, open_page):
     at = open_page("evaluate", run=RUN, view="Training dynamics")
     assert not at.exception and not at.error and not at.metric
     assert len(at.info) == 1 and not at.metric
 
 
-def test_a_run_of_an_earlier_version_says_what_to_do(own_trained, open_page):
+def test_a_run_without_a_history_shows_what_to_do(own_trained, open_page):
     shutil.rmtree(own_trained.home.run_folder(RUN) / TRAINING_DYNAMICS)
     at = open_learning(open_page, "train")
     assert not at.metric and REMEDY in at.info[0].value
 
 
-def test_an_epoch_that_is_lost_is_told_and_the_rest_shown(own_trained, open_page):
+def test_an_epoch_that_is_lost_is_reported_and_the_rest_shown(own_trained, open_page):
     (own_trained.home.run_folder(RUN) / TRAINING_DYNAMICS / "0002.npz").write_bytes(b"damaged")
     at = open_learning(open_page, "val")
     assert any("Epoch 2 is left out" in warning.value for warning in at.warning)

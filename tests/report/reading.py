@@ -22,7 +22,7 @@ class ReportReader(HTMLParser):
         self.texts: list[str] = []
         self.tables: dict[str, list[list[str]]] = {}
         self.figures: dict[str, str] = {}
-        self.pictures: list[tuple[str, str]] = []
+        self.images: list[tuple[str, str]] = []
         self.captions: list[str] = []
         self._open: list[str] = []
         self._rows: list[list[str]] = []
@@ -34,7 +34,7 @@ class ReportReader(HTMLParser):
         self.attributes += [(name, value or "") for name, value in attributes]
         found = dict(attributes)
         if tag == "img":
-            self.pictures.append((found["src"], found["alt"]))
+            self.images.append((found["src"], found["alt"]))
         if tag == "table":
             self._rows = []
         if tag == "tr":

@@ -24,11 +24,11 @@ HOSTILE = '<script>alert(1)</script><img src="https://192.0.2.1/x"> "\'&amp; $bo
 
 def test_the_figures_are_the_evaluations_own():
     evaluation = evaluation_of()
-    labels, said = evaluation.labels, evaluation.logits.argmax(1)
+    labels, predicted = evaluation.labels, evaluation.logits.argmax(1)
     odds = np.exp(evaluation.logits.astype(np.float64))
     shares = odds / odds.sum(1, keepdims=True)
     _, read = report(evaluation)
-    assert read.figures["Test accuracy"].startswith(percent(accuracy_score(labels, said), 2))
+    assert read.figures["Test accuracy"].startswith(percent(accuracy_score(labels, predicted), 2))
     assert read.figures["Top-3 accuracy"] == percent(top_k_accuracy_score(labels, shares, k=3), 2)
     assert read.figures["Test loss"].startswith(f"{log_loss(labels, shares, labels=range(5)):.4f}")
     assert read.figures["Test images"] == "200"
@@ -45,21 +45,21 @@ def test_the_interval_is_wilsons():
     assert read.figures["Test accuracy"].endswith(f"95 %: {percent(centre - half)} to {percent(centre + half)}")
 
 
-def test_every_class_and_every_cell_is_told():
+def test_every_class_and_every_cell_is_shown():
     evaluation = evaluation_of()
-    labels, said = evaluation.labels, evaluation.logits.argmax(1)
+    labels, predicted = evaluation.labels, evaluation.logits.argmax(1)
     _, read = report(evaluation)
-    figures = zip(*precision_recall_fscore_support(labels, said), strict=True)
+    figures = zip(*precision_recall_fscore_support(labels, predicted), strict=True)
     expected = [[f"class{label}", *map(percent, shares), str(support)] for label, (*shares, support) in enumerate(figures)]
-    macro = precision_recall_fscore_support(labels, said, average="macro")[:3]
-    weighted = precision_recall_fscore_support(labels, said, average="weighted")[:3]
+    macro = precision_recall_fscore_support(labels, predicted, average="macro")[:3]
+    weighted = precision_recall_fscore_support(labels, predicted, average="weighted")[:3]
     *rows, of_classes, of_images = read.table("Precision")
     assert rows == expected
     assert of_classes[1:4] == list(map(percent, macro)) and of_images[1:4] == list(map(percent, weighted))
     matrix = read.table("Rows: true class")
     assert [row[0] for row in matrix] == list(evaluation.classes)
-    assert np.array([row[1:] for row in matrix], int).tolist() == confusion_matrix(labels, said).tolist()
-    wrong = confusion_matrix(labels, said) * (1 - np.eye(5, dtype=int))
+    assert np.array([row[1:] for row in matrix], int).tolist() == confusion_matrix(labels, predicted).tolist()
+    wrong = confusion_matrix(labels, predicted) * (1 - np.eye(5, dtype=int))
     assert [int(row[2]) for row in read.table("Most confused pairs")] == sorted(wrong.ravel()[wrong.ravel() > 0])[::-1][:10]
 
 
@@ -78,21 +78,21 @@ def test_a_class_without_images_has_no_figures():
     assert read.table("Precision")[2] == ["c", "–", "–", "–", "0"]
 
 
-def test_the_worst_mistakes_are_the_very_pictures_in_the_order_of_their_loss():
+def test_the_worst_mistakes_are_the_very_images_in_the_order_of_their_loss():
     evaluation = evaluation_of()
-    images, said = images_of(evaluation), evaluation.logits.argmax(1)
+    images, predicted = images_of(evaluation), evaluation.logits.argmax(1)
     odds = np.exp(evaluation.logits.astype(np.float64))
     shares = odds / odds.sum(1, keepdims=True)
-    wrong = np.flatnonzero(said != evaluation.labels)
+    wrong = np.flatnonzero(predicted != evaluation.labels)
     worst = wrong[np.argsort(shares[wrong, evaluation.labels[wrong]], kind="stable")][:24]
     _, read = report(evaluation, images=images)
-    assert len(read.pictures) == len(worst) == 24
-    for (address, alt), caption, index in zip(read.pictures, read.captions, worst, strict=True):
+    assert len(read.images) == len(worst) == 24
+    for (address, alt), caption, index in zip(read.images, read.captions, worst, strict=True):
         with Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/png;base64,")))) as image:
             assert np.array_equal(np.asarray(image), images.images[index])
         true = evaluation.labels[index]
-        assert alt == f"Test image {index}: predicted class{said[index]}, true class class{true}"
-        assert caption.startswith(f"class{said[index]} {percent(shares[index].max())}")
+        assert alt == f"Test image {index}: predicted class{predicted[index]}, true class class{true}"
+        assert caption.startswith(f"class{predicted[index]} {percent(shares[index].max())}")
         assert f"class{true} {percent(shares[index, true])}Test image" in caption
         assert caption.endswith(f"Test image {index}: cats/{index}.png")
 
@@ -100,7 +100,7 @@ def test_the_worst_mistakes_are_the_very_pictures_in_the_order_of_their_loss():
 def test_without_a_mistake_it_says_so():
     evaluation = Evaluation(("a", "b"), np.eye(2, dtype=np.float32)[[0, 1]] * 9, np.array([0, 1]))
     _, read = report(evaluation)
-    assert not read.pictures and not read.captions
+    assert not read.images and not read.captions
 
 
 def test_whatever_comes_from_outside_stays_text():
@@ -122,14 +122,14 @@ def test_the_file_asks_for_nothing_and_forbids_it():
     assert not {"script", "iframe", "object", "embed", "form", "audio", "video"} & set(read.tags)
 
 
-def test_it_stays_below_two_megabytes_with_a_thousand_classes_and_large_pictures():
+def test_it_stays_below_two_megabytes_with_a_thousand_classes_and_large_images():
     evaluation = evaluation_of(classes=1000, count=2000)
     pool = np.random.default_rng(1).integers(0, 256, (24, 224, 224, 3), dtype=np.uint8)
     images = ImageSet(pool, evaluation.labels, rows=np.arange(2000) % 24)
     text, read = report(evaluation, facts_of(epochs=1000), images=images)
     assert len(text.encode()) < 2_000_000
-    assert len(read.pictures) == 24 and read.pictures[0][0].startswith("data:image/jpeg")
-    address = read.pictures[0][0].partition("base64,")[2]
+    assert len(read.images) == 24 and read.images[0][0].startswith("data:image/jpeg")
+    address = read.images[0][0].partition("base64,")[2]
     with Image.open(io.BytesIO(base64.b64decode(address))) as image:
         assert image.size == (160, 160)
 
@@ -174,7 +174,7 @@ def test_the_use_of_test_images_for_many_models_is_shown(count: int, is_shown: b
     assert (f"{count} models" in read.text) == is_shown
 
 
-def test_the_kept_temperature_is_told_with_what_it_mends():
+def test_the_saved_temperature_is_shown_with_its_improvement():
     evaluation = evaluation_of()
     error = [reliability_of(evaluation.with_temperature(t)).expected_error for t in (1.0, 2.5)]
     _, read = report(evaluation, calibration=Calibration(temperature=2.5, images=321, threshold=0.4))
@@ -189,7 +189,7 @@ def test_data_that_was_corrected_since_training_is_named():
     assert report()[1].figures["Data version"] == "abc"
 
 
-def test_where_it_began_and_what_was_changed_on_the_way_is_told():
+def test_the_parent_run_and_changes_during_training_are_shown():
     run = facts_of(parent="0003-digits", parent_epoch=4, changes=(Changed(120, {"learning_rate": 0.0005}),))
     _, read = report(run=run)
     assert read.figures["Branch of"] == "0003-digits after epoch 4"

@@ -33,12 +33,12 @@ def test_the_command_line_in_it_starts_a_run_with_the_same_settings(chosen):
     assert make_config(**given) == config
 
 
-def test_only_what_was_chosen_is_said_to_differ_from_the_defaults():
+def test_only_chosen_settings_are_shown_as_differing_from_the_defaults():
     assert chosen_settings(make_config()) == {}
     assert chosen_settings(make_config(optimizer="sgd")) == {"optimizer": "sgd"}
     config = make_config(epochs=3, dropout=0.5)
     _, read = report(run=facts_of(config))
-    rows = {row[0]: (row[1], row[3]) for row in read.table("Changed from the defaults")}
+    rows = {row[0]: (row[1], row[3]) for row in read.table("Settings that differ from the defaults")}
     assert rows == {"Epochs": ("3", "25"), "Dropout": ("0.5", "0.25")}
     assert not [caption for caption in report(run=facts_of(make_config()))[1].tables if caption.startswith("Changed from")]
 

@@ -21,8 +21,8 @@ from tests.helpers import is_a_sentence, tiny_config
 EPOCHS = 4
 
 
-def trained(store: Store, pictures: Path, **chosen: Any) -> str:
-    run = store.create(tiny_config(pictures, **{"epochs": EPOCHS, "dropout": 0.3, **chosen}))
+def trained(store: Store, image_folder: Path, **chosen: Any) -> str:
+    run = store.create(tiny_config(image_folder, **{"epochs": EPOCHS, "dropout": 0.3, **chosen}))
     assert execute(store, run) == "finished"
     return run
 
@@ -40,8 +40,8 @@ def same_weights(store: Store, one: str, other: str) -> bool:
 
 @pytest.mark.parametrize("chosen", [{}, {"ema": 0.8, "model": "speed", "optimizer": "muon"}], ids=["simple", "speed, averaged"])
 @pytest.mark.parametrize("epoch", [1, 3])
-def test_a_branch_without_changes_ends_as_its_parent_did_bit_for_bit(store: Store, pictures: Path, epoch: int, chosen: dict):
-    parent = trained(store, pictures, **chosen)
+def test_a_branch_without_changes_ends_as_its_parent_did_bit_for_bit(store: Store, image_folder: Path, epoch: int, chosen: dict):
+    parent = trained(store, image_folder, **chosen)
     child = branch_run(store, parent, epoch, {})
     assert losses(store, child) == losses(store, parent)[: 3 * epoch]
     assert execute(store, child) == "finished"
@@ -51,8 +51,8 @@ def test_a_branch_without_changes_ends_as_its_parent_did_bit_for_bit(store: Stor
     assert [stored.event for stored in store.log.read(child) if isinstance(stored.event, Resumed)] == [Resumed(3 * epoch, epoch)]
 
 
-def test_a_branch_with_another_rate_and_length_leaves_its_parent_as_it_was(store: Store, pictures: Path):
-    parent = trained(store, pictures, schedule="constant", warmup=0)
+def test_a_branch_with_another_rate_and_length_leaves_its_parent_as_it_was(store: Store, image_folder: Path):
+    parent = trained(store, image_folder, schedule="constant", warmup=0)
     before = store.log.read(parent)
     child = branch_run(store, parent, 2, {"learning_rate": 0.0005, "epochs": 6, "weight_decay": 0.1, "dropout": 0.0})
     assert execute(store, child) == "finished" and store.log.read(parent) == before
@@ -64,8 +64,10 @@ def test_a_branch_with_another_rate_and_length_leaves_its_parent_as_it_was(store
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_the_best_network_until_then_is_the_branchs_best_until_it_finds_a_better_one(store: Store, pictures: Path, is_kept: bool):
-    parent = trained(store, pictures)
+def test_the_best_network_until_then_is_the_branchs_best_until_it_finds_a_better_one(
+    store: Store, image_folder: Path, is_kept: bool
+):
+    parent = trained(store, image_folder)
     folder = store.home.run_folder(parent)
     epochs = [stored.event for stored in store.log.read(parent) if isinstance(stored.event, Epoch)]
     best = max(event.epoch for event in epochs[:3] if event.is_best)
@@ -76,8 +78,8 @@ def test_the_best_network_until_then_is_the_branchs_best_until_it_finds_a_better
     assert execute(store, child) == "finished" and store.has_model(child)
 
 
-def test_settings_changed_in_the_parent_until_then_hold_in_the_branch(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures, epochs=5, schedule="constant", warmup=0))
+def test_settings_changed_in_the_parent_until_then_hold_in_the_branch(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder, epochs=5, schedule="constant", warmup=0))
 
     def watch(event: object) -> None:
         if isinstance(event, Epoch) and event.epoch == 2:
@@ -95,7 +97,7 @@ def test_what_the_state_belongs_to_cannot_be_other_in_a_branch(store: Store, fin
     assert refusal.value.field == name and is_a_sentence(refusal.value) and len(store.runs()) == 1
 
 
-def test_too_few_epochs_an_epoch_that_was_not_kept_and_an_unknown_run_are_refused_in_words(store: Store, finished: str):
+def test_too_few_epochs_an_epoch_that_was_not_saved_and_an_unknown_run_are_refused_with_a_message(store: Store, finished: str):
     for parent, epoch, changes, kind in (
         (finished, 1, {"epochs": 1}, SettingError),
         (finished, 2, {}, SettingError),  # the last one: there is nothing left to train
@@ -109,5 +111,5 @@ def test_too_few_epochs_an_epoch_that_was_not_kept_and_an_unknown_run_are_refuse
 
 
 @pytest.fixture
-def finished(store: Store, pictures: Path) -> str:
-    return trained(store, pictures, epochs=2)
+def finished(store: Store, image_folder: Path) -> str:
+    return trained(store, image_folder, epochs=2)

@@ -38,13 +38,13 @@ def test_runs_that_differ_only_in_their_seed_are_one_group_with_the_mean_and_std
 def test_a_clear_difference_is_evidence_and_says_who_is_better_by_how_much():
     first, second = [0.90, 0.91, 0.92], [0.80, 0.81, 0.82]
     p = ttest_ind(first, second, equal_var=False).pvalue
-    said = compare_accuracies(second, first, ("plain", "wide"))
-    assert said == f"wide is better than plain by 10.0 points: evidence, p = {p:.2g}, n = 3 and 3." and is_a_sentence(said)
+    verdict = compare_accuracies(second, first, ("plain", "wide"))
+    assert verdict == f"wide is better than plain by 10.0 points: evidence, p = {p:.2g}, n = 3 and 3." and is_a_sentence(verdict)
 
 
 def test_a_difference_within_the_noise_is_no_evidence():
-    said = compare_accuracies([0.90, 0.95, 0.85, 0.91, 0.89], [0.89, 0.94, 0.86, 0.90, 0.88])
-    assert "A is better than B by" in said and ": no evidence, p = " in said and "n = 5 and 5" in said
+    verdict = compare_accuracies([0.90, 0.95, 0.85, 0.91, 0.89], [0.89, 0.94, 0.86, 0.90, 0.88])
+    assert "A is better than B by" in verdict and ": no evidence, p = " in verdict and "n = 5 and 5" in verdict
 
 
 def test_single_runs_are_never_called_better():

@@ -24,11 +24,11 @@ def curve_of(steps: np.ndarray, values: np.ndarray, *, at_a_time: int) -> Curve:
 
 def envelope_the_slow_way(steps: np.ndarray, values: np.ndarray, width: int) -> list[tuple[int, float]]:
     """The first lowest and the last highest point of every `width` steps, point by point."""
-    kept: dict[int, tuple[tuple[int, float], tuple[int, float]]] = {}
+    extremes: dict[int, tuple[tuple[int, float], tuple[int, float]]] = {}
     for step, value in zip(steps.tolist(), values.tolist(), strict=True):
-        low, high = kept.get((step - 1) // width, ((step, value), (step, value)))
-        kept[(step - 1) // width] = ((step, value) if value < low[1] else low, (step, value) if value >= high[1] else high)
-    return sorted({point for pair in kept.values() for point in pair})
+        low, high = extremes.get((step - 1) // width, ((step, value), (step, value)))
+        extremes[(step - 1) // width] = ((step, value) if value < low[1] else low, (step, value) if value >= high[1] else high)
+    return sorted({point for pair in extremes.values() for point in pair})
 
 
 @pytest.mark.parametrize("seed", range(4))

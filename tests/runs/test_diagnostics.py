@@ -138,7 +138,7 @@ def test_gradients_that_throw_the_training_back_are_clipped_and_harmless_ones_ar
 # not learning
 
 
-def test_a_run_at_the_level_of_guessing_is_told_so_with_the_margin_of_chance():
+def test_a_run_at_chance_level_gets_a_finding_with_the_margin_of_chance():
     finding = only(history_of(started(val=100), *epochs([0.11, 0.10, 0.12] * 3, train_accuracy=0.104)))
     assert finding.rule == "Not learning"
     assert all(figure in finding.observation for figure in ("180 steps", "12.0%", "10.4%", "10.0%", "9.0 points", "100 images"))

@@ -17,7 +17,7 @@ from cnn_core.runs.signals import find_loss_jump
 from cnn_core.runs.store import Store
 from cnn_core.runs.suggestions import describe_changes
 from tests.conftest import Trained
-from tests.helpers import start_process, tiny_config, write_pictures
+from tests.helpers import start_process, tiny_config, write_images
 from tests.runs.diagnostic_histories import (
     CONFIG,
     CONSTANT,
@@ -59,7 +59,7 @@ def test_losses_before_and_after_other_images_are_not_compared():
     assert rules(history_of(started(), *before, Changed(before[-1].step, {"cutout": 0.3}), *after)) == []
 
 
-def test_many_dead_channels_are_told_and_leaky_relu_is_offered_where_the_network_takes_it():
+def test_many_dead_channels_are_reported_and_leaky_relu_is_offered_where_the_network_takes_it():
     finding = only(history_of(started(), *epochs(RISING[:2], dead=0.81)))
     assert (
         finding.rule == "Dead activations" and "81%" in finding.observation and "5,000 validation images" in finding.observation
@@ -140,7 +140,7 @@ def test_a_change_that_is_impossible_beside_the_other_settings_is_not_offered():
     assert finding.rule == "Dead activations" and finding.changes == {}
 
 
-def test_every_rule_has_a_sentence_that_says_what_it_sees():
+def test_every_rule_describes_its_finding():
     assert all(rule.__doc__ and re.fullmatch(r"[A-Z].+\.", rule.__doc__) for rule in RULES)
     assert (
         describe_changes({"activation": "leaky_relu", "weight_decay": 0.0005}) == "activation leaky relu and weight decay 0.0005"
@@ -148,7 +148,7 @@ def test_every_rule_has_a_sentence_that_says_what_it_sees():
 
 
 def test_a_real_training_at_an_absurd_rate_is_recognised(store: Store, tmp_path):
-    config = tiny_config(write_pictures(tmp_path / "pictures", count=40), batch_size=16, epochs=8, learning_rate=3.0)
+    config = tiny_config(write_images(tmp_path / "pictures", count=40), batch_size=16, epochs=8, learning_rate=3.0)
     run = store.create(config)
     execute(store, run)
     history = History()
@@ -158,8 +158,8 @@ def test_a_real_training_at_an_absurd_rate_is_recognised(store: Store, tmp_path)
     assert finding.changes == {"learning_rate": 0.001}, "what this network usually gets"
 
 
-def test_a_real_training_that_diverges_is_recognised_by_its_sentence(store: Store, pictures):
-    config = tiny_config(pictures, epochs=20, optimizer="sgd", learning_rate=10)
+def test_a_real_training_that_diverges_is_recognised_by_its_sentence(store: Store, image_folder):
+    config = tiny_config(image_folder, epochs=20, optimizer="sgd", learning_rate=10)
     run = store.create(config)
     assert execute(store, run) == "failed"
     history = History()

@@ -23,7 +23,7 @@ def test_the_nth_run_of_a_person_comes_after_everybodys_runs_before_their_nth(st
     assert store.queue.waiting() == [ann[0], ben[0], cleo[0], ann[1], ben[1], ann[2], ann[3]]
 
 
-def test_a_latecomer_does_not_wait_for_all_that_somebody_asked_for_before(store: Store):
+def test_a_new_person_does_not_wait_for_all_earlier_runs_of_another(store: Store):
     ann = [ask(store, "ann") for _ in range(20)]
     train(store, ann[0])
     late = ask(store, "ben")

@@ -47,7 +47,7 @@ def test_the_speed_shown_is_of_the_last_seconds_and_in_the_end_of_the_whole_run(
     assert history.images_per_second == pytest.approx(100 * 64 / 50.5)
 
 
-def test_the_stage_is_what_goes_on_outside_the_training_steps():
+def test_the_stage_names_the_work_outside_the_training_steps():
     reading = Progress("Reading images", 3, 9)
     for events, stage in (
         ([reading], asdict(reading)),
@@ -125,7 +125,7 @@ def test_a_history_that_was_never_resumed_says_so():
     assert history_of([STARTED, steps(10, 10)]).resumed == 0
 
 
-def test_a_note_that_comes_again_after_a_resumption_is_kept_once():
+def test_a_note_repeated_after_a_resumption_is_stored_once():
     note = Note("Left out: a.png is damaged.")
     assert history_of([note, STARTED, steps(2, 2), note, STARTED, Resumed(2, 0)]).notes == [note.text]
 
@@ -137,13 +137,13 @@ def test_early_stopping_is_counted_in_what_is_drawn():
     assert (History().snapshot()["patience"], History().snapshot()["waited"]) == (0, 0)
 
 
-def test_changes_are_told_in_words_move_the_last_epoch_and_are_taken_back_by_a_resumption():
+def test_changes_are_described_move_the_last_epoch_and_are_discarded_by_a_resumption():
     events = [STARTED, steps(10, 10), Changed(10, {"learning_rate": 0.01, "epochs": 9}), steps(20, 10)]
     facts = history_of(events).snapshot()
     assert facts["changes"] == [{"step": 10, "text": "Learning rate 0.01, epochs 9"}]
     assert (facts["epochs_total"], facts["steps_total"]) == (9, 90)
-    kept, lost = (history_of([*events, STARTED, Resumed(step, step // 10)]).snapshot() for step in (10, 9))
-    assert (kept["epochs_total"], len(kept["changes"])) == (9, 1)
+    before, lost = (history_of([*events, STARTED, Resumed(step, step // 10)]).snapshot() for step in (10, 9))
+    assert (before["epochs_total"], len(before["changes"])) == (9, 1)
     assert (lost["epochs_total"], len(lost["changes"])) == (5, 0)
 
 
@@ -161,7 +161,7 @@ def test_a_resumption_takes_gauges_back_too():
     assert history.snapshot()["gauges"]["learning_rate"]["x"] == [10]
 
 
-def test_the_classes_are_told_once_before_the_first_step():
+def test_the_classes_are_reported_once_before_the_first_step():
     started = replace(STARTED, classes=("cat", "dog"))
     before, begun, later = History(), history_of([started]), history_of([started, steps(10, 10)])
     assert before.snapshot()["classes"] is None and later.snapshot()["classes"] == ["cat", "dog"]

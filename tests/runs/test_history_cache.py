@@ -29,8 +29,8 @@ STARTED = Started(506_154, "CPU", 900, 100, 200, PER_EPOCH, 90, 3, ("a", "b"), (
 
 
 def report(rng: np.random.Generator, step: int, count: int) -> Steps:
-    said = (0.001, 1234.5, step / 50, step / 40, 1.7e9 + step, float(rng.random()), 300_000_000 + step, None)
-    return Steps(1 + step // PER_EPOCH, step, 64 * step, tuple(rng.random(count)), tuple(rng.random(count)), *said)
+    fields = (0.001, 1234.5, step / 50, step / 40, 1.7e9 + step, float(rng.random()), 300_000_000 + step, None)
+    return Steps(1 + step // PER_EPOCH, step, 64 * step, tuple(rng.random(count)), tuple(rng.random(count)), *fields)
 
 
 def eventful(seed: int, reports: int = 900) -> list[Event]:
@@ -66,7 +66,7 @@ def content(store: Store, run: str) -> bytes | None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_history_that_goes_on_from_a_digest_anywhere_is_the_history_of_all_events(seed: int):
+def test_a_history_continued_from_any_digest_equals_that_of_all_events(seed: int):
     events = eventful(seed)
     whole = folded(events)
     assert whole.resumed and whole.probed and whole.last.step > 2 * NEWEST
@@ -84,14 +84,14 @@ def test_whoever_opens_a_long_run_leaves_a_digest_from_which_the_next_one_begins
     store.log.append(run, events[:-5])
     assert len(events) > SAVE_EVERY
     assert read_history(store, run) == folded(events[:-5])
-    kept = from_bytes(content(store, run))
-    assert kept == folded(events[:-5])
+    remaining = from_bytes(content(store, run))
+    assert remaining == folded(events[:-5])
     store.log.append(run, events[-5:])
     read: list[int] = []
     plain = store.log.read
     monkeypatch.setattr(store.log, "read", lambda run, since, **how: read.append(since) or plain(run, since, **how))
-    assert read_history(store, run) == folded(events) and read[0] == kept.seq
-    assert from_bytes(content(store, run)) == kept, "five events are no reason to write"
+    assert read_history(store, run) == folded(events) and read[0] == remaining.seq
+    assert from_bytes(content(store, run)) == remaining, "five events are no reason to write"
 
 
 def test_a_short_run_has_no_digest_of_its_readers(store: Store):
@@ -134,14 +134,14 @@ def test_a_store_that_cannot_be_written_is_still_read(store: Store):
 
 
 def test_a_run_that_is_trained_keeps_its_digest_as_it_goes_and_at_its_end(
-    store: Store, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(history_cache, "SAVE_EVERY", 10)
-    run, seen = store.create(tiny_config(pictures, epochs=20)), []
+    run, seen = store.create(tiny_config(image_folder, epochs=20)), []
 
     def watch(event: Event) -> None:
-        kept = content(store, run)
-        seen.append(from_bytes(kept).seq if kept else 0)
+        remaining = content(store, run)
+        seen.append(from_bytes(remaining).seq if remaining else 0)
 
     assert execute(store, run, watch=watch) == "finished"
     assert all(0 <= place - seq < 10 for place, seq in enumerate(seen, start=1)) and len(seen) > 40
@@ -189,30 +189,30 @@ def test_a_history_that_only_draws_does_not_grow_with_its_steps():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_rules_see_the_first_and_the_newest_steps_as_they_were_told(monkeypatch: pytest.MonkeyPatch, seed: int):
+def test_rules_see_the_first_and_the_newest_steps_as_they_were_reported(monkeypatch: pytest.MonkeyPatch, seed: int):
     monkeypatch.setattr(history_module, "DIAGNOSED_STEPS", 100)
-    rng, history, told, norms, most = np.random.default_rng(seed), History(), [], {}, 0
+    rng, history, losses, norms, most = np.random.default_rng(seed), History(), [], {}, 0
     for _ in range(400):
-        if told and rng.random() < 0.02:
-            kept = len(told) - int(rng.integers(0, min(len(told), 60)))
-            kept = max((step for step in norms if step <= kept), default=0)
-            del told[kept:]
-            norms = {step: norm for step, norm in norms.items() if step <= kept}
-            events: list[Event] = [Resumed(kept, 0)]
+        if losses and rng.random() < 0.02:
+            remaining = len(losses) - int(rng.integers(0, min(len(losses), 60)))
+            remaining = max((step for step in norms if step <= remaining), default=0)
+            del losses[remaining:]
+            norms = {step: norm for step, norm in norms.items() if step <= remaining}
+            events: list[Event] = [Resumed(remaining, 0)]
         else:
-            new = report(rng, len(told) + 5, 5)
-            told += new.loss
+            new = report(rng, len(losses) + 5, 5)
+            losses += new.loss
             norms[new.step] = new.gradient_norm
             events = [new]
         history.add([StoredEvent(history.seq + 1, event) for event in events])
         most = max(most, len(history.losses))
         after = history.diagnosed_after
-        np.testing.assert_array_equal(history.losses, np.float32(told[after:]))
-        np.testing.assert_array_equal(history.first_losses, np.float32(told[:FIRST_STEPS]))
+        np.testing.assert_array_equal(history.losses, np.float32(losses[after:]))
+        np.testing.assert_array_equal(history.first_losses, np.float32(losses[:FIRST_STEPS]))
         steps, values = map(np.ndarray.tolist, history.report_values("gradient_norm"))
         assert steps == [step for step in norms if step > after]
         assert values == np.float32([norms[step] for step in steps]).tolist()
-    assert 100 < most <= 200 and len(told) > 500
+    assert 100 < most <= 200 and len(losses) > 500
 
 
 def test_a_history_that_rules_look_at_does_not_grow_without_end_either(monkeypatch: pytest.MonkeyPatch):

@@ -17,7 +17,7 @@ from cnn_core.runs.event_reader import EventReader
 from cnn_core.runs.history_export import export_runs
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
-from tests.pages.hand_fed import epoch, loss, started, steps
+from tests.pages.manual_run import epoch, loss, started, steps
 
 
 @pytest.fixture
@@ -195,11 +195,11 @@ def test_a_long_run_needs_no_more_memory_than_a_part_of_it_and_tells_how_far_it_
         store.log.append(run, [steps(step - 3, step) for step in range(first + 4, last + 1, 4)])
         tracemalloc.start()
         with (tmp_path / "runs.zip").open("wb") as file:
-            told = list(export_runs(store, [store.run(run)], form, file))
+            reports = list(export_runs(store, [store.run(run)], form, file))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]
-    assert (told[-1].done, told[-1].total) == (16_000, 16_000)
+    assert (reports[-1].done, reports[-1].total) == (16_000, 16_000)
 
 
 def test_an_export_that_nobody_waits_for_any_more_lets_go_of_its_file(store: Store):
@@ -217,13 +217,13 @@ def test_runs_of_any_state_are_exported_those_that_never_began_too(store: Store)
         assert any(name.startswith(run) for name in exported(store, form, run).namelist())
 
 
-def test_progress_is_told_run_by_run(store: Store):
+def test_progress_is_reported_run_by_run(store: Store):
     runs = [store.run(trained(store)) for _ in range(3)]
-    told = list(export_runs(store, runs, "csv", io.BytesIO()))
-    assert [(stage.done, stage.total) for stage in told] == [(0, 3), (1, 3), (2, 3)]
+    reports = list(export_runs(store, runs, "csv", io.BytesIO()))
+    assert [(stage.done, stage.total) for stage in reports] == [(0, 3), (1, 3), (2, 3)]
 
 
-def test_what_was_taken_back_again_and_again_is_told_once(store: Store):
+def test_steps_discarded_repeatedly_are_exported_once(store: Store):
     """Against a plain account: a list that is cut at every resumption."""
     rng = np.random.default_rng(1)
     run, events, account, step = store.create(make_config()), [started(50, 100)], [], 0
@@ -238,6 +238,6 @@ def test_what_was_taken_back_again_and_again_is_told_once(store: Store):
         account += values
         step += count
     store.log.append(run, events)
-    told = list(EventReader(store, run).reports())
-    assert [value for report in told for value in report.loss] == account
-    assert [report.step for report in told] == np.cumsum([len(report.loss) for report in told]).tolist()
+    reports = list(EventReader(store, run).reports())
+    assert [value for report in reports for value in report.loss] == account
+    assert [report.step for report in reports] == np.cumsum([len(report.loss) for report in reports]).tolist()

@@ -25,10 +25,10 @@ def test_decimation_keeps_the_lowest_and_highest_point_of_every_stretch(seed: in
     assert (np.diff(xs) > 0).all()
     assert set(zip(xs.tolist(), ys.tolist(), strict=True)) <= set(zip(x.tolist(), y.tolist(), strict=True))
     whole = envelope_the_slow_way(x.tolist(), y.tolist(), limit // 2)
-    kept: dict[int, list[float]] = {}
+    envelope: dict[int, list[float]] = {}
     for px, py in zip(xs.tolist(), ys.tolist(), strict=True):
-        kept.setdefault(int((px - x[0]) * (limit // 2) // (x[-1] - x[0] + 1)), []).append(py)
-    assert {stretch: (min(values), max(values)) for stretch, values in kept.items()} == whole
+        envelope.setdefault(int((px - x[0]) * (limit // 2) // (x[-1] - x[0] + 1)), []).append(py)
+    assert {stretch: (min(values), max(values)) for stretch, values in envelope.items()} == whole
 
 
 def test_a_single_spike_among_a_hundred_thousand_points_survives():
@@ -61,7 +61,7 @@ def test_a_snapshot_of_a_hundred_thousand_steps_is_bounded():
     assert [e["epoch"] for e in snapshot["epochs"]] == list(range(1, 101))
 
 
-def test_a_snapshot_stays_bounded_with_as_many_epochs_as_can_be_asked_for():
+def test_a_snapshot_stays_bounded_with_the_maximum_of_epochs():
     snapshot = history_of(long_run(100_000, per_report=100, per_epoch=100)).snapshot()
     assert len(snapshot["epochs"]) == 1000
     assert len(json.dumps(snapshot)) <= 400_000

@@ -15,7 +15,7 @@ from tests.helpers import is_a_sentence
 
 
 @pytest.fixture
-def shelf(store: Store) -> RunOrganizer:
+def organizer(store: Store) -> RunOrganizer:
     return RunOrganizer(store)
 
 
@@ -25,14 +25,14 @@ def ended(store: Store, status: str = "finished") -> str:
     return run
 
 
-def test_a_run_is_given_a_name_notes_and_tags_and_keeps_what_is_not_given_anew(shelf: RunOrganizer):
-    run, other = ended(shelf.store), ended(shelf.store)
-    shelf.describe(run, name="  Baseline ☕ ", notes="first\ntry", tags=["b", "a", "a", " "])
-    shelf.describe(run, notes="")
-    row = shelf.store.run(run)
+def test_a_run_is_given_a_name_notes_and_tags_and_keeps_what_is_not_given_anew(organizer: RunOrganizer):
+    run, other = ended(organizer.store), ended(organizer.store)
+    organizer.describe(run, name="  Baseline ☕ ", notes="first\ntry", tags=["b", "a", "a", " "])
+    organizer.describe(run, notes="")
+    row = organizer.store.run(run)
     assert (row.name, row.notes, row.tags) == ("Baseline ☕", "", ("a", "b"))
-    shelf.describe(run, name="", tags=[])
-    assert shelf.store.run(run).name == "" and shelf.store.run(run).tags == () and shelf.store.run(other).name == ""
+    organizer.describe(run, name="", tags=[])
+    assert organizer.store.run(run).name == "" and organizer.store.run(run).tags == () and organizer.store.run(other).name == ""
 
 
 @pytest.mark.parametrize(
@@ -40,48 +40,48 @@ def test_a_run_is_given_a_name_notes_and_tags_and_keeps_what_is_not_given_anew(s
     [{"name": "x" * 81}, {"notes": "x" * 4001}, {"tags": ["x" * 31]}, {"tags": [str(n) for n in range(13)]}],
     ids=lambda given: next(iter(given)),
 )
-def test_what_is_too_long_is_refused_in_words_and_changes_nothing(shelf: RunOrganizer, given: dict):
-    run = ended(shelf.store)
-    shelf.describe(run, name="kept", notes="kept", tags=["kept"])
+def test_what_is_too_long_is_refused_with_a_message_and_changes_nothing(organizer: RunOrganizer, given: dict):
+    run = ended(organizer.store)
+    organizer.describe(run, name="kept", notes="kept", tags=["kept"])
     with pytest.raises(RunError) as refusal:
-        shelf.describe(run, **given)
-    row = shelf.store.run(run)
+        organizer.describe(run, **given)
+    row = organizer.store.run(run)
     assert is_a_sentence(refusal.value) and (row.name, row.notes, row.tags) == ("kept", "kept", ("kept",))
 
 
-def test_a_run_that_is_not_there_cannot_be_described(shelf: RunOrganizer):
+def test_a_run_that_is_not_there_cannot_be_described(organizer: RunOrganizer):
     with pytest.raises(RunError, match="There is no run"):
-        shelf.describe("0099-digits", name="x")
+        organizer.describe("0099-digits", name="x")
 
 
 @pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
-def test_the_bin_keeps_everything_and_gives_it_back(shelf: RunOrganizer, status: str):
-    store, run, other = shelf.store, ended(shelf.store, status), ended(shelf.store)
+def test_the_bin_keeps_everything_and_gives_it_back(organizer: RunOrganizer, status: str):
+    store, run, other = organizer.store, ended(organizer.store, status), ended(organizer.store)
     store.log.append(run, [Note("kept")])
     before = store.run(run)
-    shelf.remove(run)
-    assert [row.id for row in store.runs()] == [other] and [row.id for row in shelf.removed()] == [run]
-    shelf.restore(run)
-    assert store.run(run) == before and [row.id for row in store.runs()] == [other, run] and shelf.removed() == []
+    organizer.remove(run)
+    assert [row.id for row in store.runs()] == [other] and [row.id for row in organizer.removed()] == [run]
+    organizer.restore(run)
+    assert store.run(run) == before and [row.id for row in store.runs()] == [other, run] and organizer.removed() == []
     assert [stored.event for stored in store.log.read(run)] == [Note("kept")]
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "paused"])
-def test_a_run_that_waits_or_trains_cannot_be_removed(shelf: RunOrganizer, status: str):
-    run = ended(shelf.store, status)
+def test_a_run_that_waits_or_trains_cannot_be_removed(organizer: RunOrganizer, status: str):
+    run = ended(organizer.store, status)
     with pytest.raises(RunError, match="Stop it first") as refusal:
-        shelf.remove(run)
-    assert is_a_sentence(refusal.value) and [row.id for row in shelf.store.runs()] == [run]
+        organizer.remove(run)
+    assert is_a_sentence(refusal.value) and [row.id for row in organizer.store.runs()] == [run]
 
 
-def test_an_emptied_bin_takes_the_files_and_the_events_of_its_runs_and_of_no_others(shelf: RunOrganizer):
-    store, gone, kept = shelf.store, ended(shelf.store), ended(shelf.store)
-    for run in (gone, kept):
+def test_an_emptied_bin_takes_the_files_and_the_events_of_its_runs_and_of_no_others(organizer: RunOrganizer):
+    store, gone, remaining = organizer.store, ended(organizer.store), ended(organizer.store)
+    for run in (gone, remaining):
         store.log.append(run, [Note("mine")])
-    shelf.remove(gone)
-    assert shelf.empty_bin() == 1 and shelf.empty_bin() == 0
-    assert not store.home.run_folder(gone).exists() and (store.home.run_folder(kept) / CONFIG).is_file()
-    assert store.log.read(gone) == [] and len(store.log.read(kept)) == 1
+    organizer.remove(gone)
+    assert organizer.empty_bin() == 1 and organizer.empty_bin() == 0
+    assert not store.home.run_folder(gone).exists() and (store.home.run_folder(remaining) / CONFIG).is_file()
+    assert store.log.read(gone) == [] and len(store.log.read(remaining)) == 1
     with pytest.raises(RunError):
         store.run(gone)
     assert store.create(make_config()) == "0003-digits"  # a number is never given twice
@@ -91,22 +91,23 @@ def test_an_emptied_bin_takes_the_files_and_the_events_of_its_runs_and_of_no_oth
     ("run", "place", "expected"), [(3, 0, [3, 0, 1, 2]), (0, 3, [1, 2, 3, 0]), (1, 2, [0, 2, 1, 3]), (2, 9, [0, 1, 3, 2])]
 )
 def test_the_order_of_the_queue_can_be_changed_and_later_runs_come_last(
-    shelf: RunOrganizer, run: int, place: int, expected: list[int]
+    organizer: RunOrganizer, run: int, place: int, expected: list[int]
 ):
-    runs = [shelf.store.create(make_config()) for _ in range(4)]
-    shelf.move(runs[run], place)
-    assert shelf.store.queue.waiting() == [runs[number] for number in expected]
+    runs = [organizer.store.create(make_config()) for _ in range(4)]
+    organizer.move(runs[run], place)
+    assert organizer.store.queue.waiting() == [runs[number] for number in expected]
     assert (
-        shelf.store.queue.waiting()[-1] != (last := shelf.store.create(make_config())) and shelf.store.queue.waiting()[-1] == last
+        organizer.store.queue.waiting()[-1] != (last := organizer.store.create(make_config()))
+        and organizer.store.queue.waiting()[-1] == last
     )
 
 
-def test_moving_what_does_not_wait_changes_nothing(shelf: RunOrganizer):
-    runs = [shelf.store.create(make_config()) for _ in range(3)]
-    shelf.store.queue.start(runs[0])
-    shelf.move(runs[0], 1)
-    shelf.move("0099-digits", 0)
-    assert shelf.store.queue.waiting() == runs[1:]
+def test_moving_what_does_not_wait_changes_nothing(organizer: RunOrganizer):
+    runs = [organizer.store.create(make_config()) for _ in range(3)]
+    organizer.store.queue.start(runs[0])
+    organizer.move(runs[0], 1)
+    organizer.move("0099-digits", 0)
+    assert organizer.store.queue.waiting() == runs[1:]
 
 
 def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_runs(store: Store, tmp_path: Path):

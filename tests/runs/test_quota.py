@@ -46,7 +46,7 @@ def test_a_second_click_on_the_last_place_gives_the_run_that_the_first_one_made(
     assert store.create(make_config(), owner=ANN, press="one") == run
 
 
-def test_a_run_that_is_to_go_on_needs_a_place_too_and_one_that_was_brought_back_does_not_wait(home: Home):
+def test_a_resumed_run_needs_a_place_in_the_queue_and_an_imported_one_does_not(home: Home):
     store = shared(home, queue_limit=1)
     stopped = store.create(make_config(), owner=ANN)
     store.requests.stop(stopped)
@@ -86,7 +86,7 @@ def test_disk_space_is_that_of_a_persons_runs_and_images_as_the_file_system_says
     assert set(store.quota.sizes_of(ANN)) == set(places)
 
 
-def test_a_full_share_refuses_a_run_and_says_what_is_largest_and_emptying_the_bin_makes_room(home: Home):
+def test_an_exceeded_quota_refuses_a_run_names_the_largest_and_emptying_the_bin_makes_room(home: Home):
     store = shared(home, disk_quota=10**6)
     large = store.create(make_config(), "finished", owner=ANN)
     fill(home.run_folder(large), 10**6)
@@ -151,12 +151,12 @@ def test_a_person_of_a_hundred_runs_is_counted_in_a_moment(home: Home):
 
 
 def test_the_states_after_epochs_are_dropped_and_all_else_of_the_run_stays(home: Home):
-    shelf = RunOrganizer(shared(home))
-    run = shelf.store.create(make_config())
+    organizer = RunOrganizer(shared(home))
+    run = organizer.store.create(make_config())
     fill(home.run_folder(run) / "epochs", 5000)
     fill(home.run_folder(run), 70)
     with pytest.raises(RunError, match="Stop it first"):
-        shelf.drop_epochs(run)
-    shelf.store.set_status(run, "finished")
-    assert shelf.drop_epochs(run) == 5000 and shelf.drop_epochs(run) == 0
+        organizer.drop_epochs(run)
+    organizer.store.set_status(run, "finished")
+    assert organizer.drop_epochs(run) == 5000 and organizer.drop_epochs(run) == 0
     assert {path.name for path in home.run_folder(run).iterdir()} == {"config.json", "weights.bin"}

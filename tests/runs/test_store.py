@@ -54,7 +54,7 @@ def test_runs_are_listed_newest_first_and_wait_oldest_first(store: Store):
 
 
 @pytest.mark.parametrize("name", ["../x", "0001-a/../../etc", "", "/etc/passwd", "0001-digits\n", "latest", "0009-digits"])
-def test_unknown_runs_and_paths_in_place_of_names_are_refused_in_words(store: Store, name: str):
+def test_unknown_runs_and_paths_in_place_of_names_are_refused_with_a_message(store: Store, name: str):
     store.create(make_config())
     with pytest.raises(RunError) as refusal:
         store.run(name)
@@ -96,14 +96,14 @@ def test_whoever_sees_a_run_finds_its_folder_too(store: Store):
     """A worker that polls takes a run the moment it is in the queue; without its folder it could not lock it."""
     done, without_folder, seen = threading.Event(), [], set()
 
-    def look() -> None:
+    def read_repeatedly() -> None:
         while not done.is_set():
             for run in store.queue.waiting():
                 if run not in seen and not store.home.run_folder(run).is_dir():
                     without_folder.append(run)
                 seen.add(run)
 
-    looking = threading.Thread(target=look)
+    looking = threading.Thread(target=read_repeatedly)
     looking.start()
     try:
         for _ in range(150):
@@ -132,7 +132,7 @@ def test_a_waiting_run_is_never_called_interrupted(store: Store):
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", "interrupted"])
-def test_a_run_that_ended_before_it_was_done_can_go_on_and_forgets_its_error_and_earlier_requests(store: Store, status: str):
+def test_an_unfinished_run_can_be_resumed_and_loses_its_error_and_earlier_requests(store: Store, status: str):
     run = store.create(make_config(), "running")
     store.requests.stop(run)
     if status == "interrupted":
@@ -147,7 +147,7 @@ def test_a_run_that_ended_before_it_was_done_can_go_on_and_forgets_its_error_and
 
 
 @pytest.mark.parametrize("status", ["finished", "queued", "running"])
-def test_a_run_that_is_done_waits_or_trains_cannot_go_on(store: Store, status: str):
+def test_a_completed_waiting_or_training_run_cannot_be_resumed(store: Store, status: str):
     run = store.create(make_config(), status)
     with hold(store.home.run_folder(run)), pytest.raises(RunError, match=f"Run {run} is {status}. Only a run") as refusal:
         store.queue.resume(run)
@@ -155,7 +155,7 @@ def test_a_run_that_is_done_waits_or_trains_cannot_go_on(store: Store, status: s
 
 
 @pytest.mark.parametrize("name", ["0009-digits", "../x", "latest"])
-def test_a_run_that_is_not_there_cannot_go_on(store: Store, name: str):
+def test_a_missing_run_cannot_be_resumed(store: Store, name: str):
     with pytest.raises(RunError) as refusal:
         store.queue.resume(name)
     assert is_a_sentence(refusal.value)
@@ -170,7 +170,7 @@ def test_a_failed_run_keeps_its_sentence_and_its_summary(store: Store):
 
 
 @pytest.mark.parametrize("what", ["a file in place of the home", "a folder in place of the file", "no database"])
-def test_a_home_that_cannot_be_used_is_refused_in_words(tmp_path: Path, what: str):
+def test_a_home_that_cannot_be_used_is_refused_with_a_message(tmp_path: Path, what: str):
     home = Home(tmp_path / "studio")
     if what == "a file in place of the home":
         home.root.write_text("in the way")

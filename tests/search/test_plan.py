@@ -20,12 +20,12 @@ def plan(**chosen: Any) -> SearchPlan:
 
 
 def test_a_plan_survives_being_written_down():
-    asked = plan(trials=7, sampler="random", prune=False, seed=5, owner="ada@school.example")
-    assert SearchPlan.from_json(asked.to_json()) == asked
+    requested = plan(trials=7, sampler="random", prune=False, seed=5, owner="ada@school.example")
+    assert SearchPlan.from_json(requested.to_json()) == requested
 
 
 @pytest.mark.parametrize(
-    ("wrong", "field", "says"),
+    ("wrong", "field", "expected"),
     [
         ({"name": ""}, "name", "up to 60"),
         ({"name": "../x"}, "name", "up to 60"),
@@ -40,8 +40,8 @@ def test_a_plan_survives_being_written_down():
         ({"space": (Choices("depth", (1, 7)),)}, "depth", "1 to 6"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_sentence(wrong: dict[str, Any], field: str, says: str):
-    with pytest.raises(SettingError, match=says) as refused:
+def test_what_makes_no_sense_is_refused_with_a_message(wrong: dict[str, Any], field: str, expected: str):
+    with pytest.raises(SettingError, match=expected) as refused:
         plan(**wrong)
     assert is_a_sentence(refused.value) and refused.value.field == field
 

@@ -1,4 +1,4 @@
-"""A search worked off, with real trainings of a small picture folder: what its trials are, and what becomes of those that end otherwise."""
+"""A search worked off, with real trainings of a small image folder: what its trials are, and what becomes of those that end otherwise."""
 
 import sqlite3
 import time
@@ -33,10 +33,10 @@ def studies(store: Store) -> SearchStore:
 
 
 def ask_for(
-    studies: SearchStore, pictures: Path, *lines: str, trials: int = 2, sampler: str = "random", **chosen: Any
+    studies: SearchStore, image_folder: Path, *lines: str, trials: int = 2, sampler: str = "random", **chosen: Any
 ) -> SearchPlan:
     """A search called "it"."""
-    base = tiny_config(pictures, width=0.25, **chosen)
+    base = tiny_config(image_folder, width=0.25, **chosen)
     plan = SearchPlan("it", base, parse_space(lines or ["learning_rate=0.001..0.01 log"]), trials, sampler)
     studies.create(plan)
     return plan
@@ -59,9 +59,9 @@ def seen(store: Store, run: str, kind: type) -> list[Any]:
     return [item.event for item in store.log.read(run, kinds=(kind,))]
 
 
-def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: SearchStore, store: Store, pictures: Path):
-    plan, told = ask_for(studies, pictures, "learning_rate=0.001..0.01 log", "optimizer=adam,sgd"), []
-    work_off(studies, store, announce=told.append)
+def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: SearchStore, store: Store, image_folder: Path):
+    plan, announced = ask_for(studies, image_folder, "learning_rate=0.001..0.01 log", "optimizer=adam,sgd"), []
+    work_off(studies, store, announce=announced.append)
     trials, runs = studies.trials("it"), runs_of(studies, store)
     assert studies.status("it") == "done" and studies.active() == []
     assert [trial.state for trial in trials] == ["complete", "complete"] and trials[0].settings != trials[1].settings
@@ -70,11 +70,16 @@ def test_trials_are_ordinary_runs_with_the_drawn_settings(studies: SearchStore, 
         assert run.config == plan.trial_config(trial.settings) and run.origin == f"{studies.search('it').origin}/{trial.number}"
         assert trial.value == max(epoch.val_accuracy for epoch in seen(store, run.id, Epoch))
         assert trial.seconds == run.summary["train_seconds"]
-    assert [(trial.number, trial.state) for trial in told] == [(0, "running"), (0, "complete"), (1, "running"), (1, "complete")]
+    assert [(trial.number, trial.state) for trial in announced] == [
+        (0, "running"),
+        (0, "complete"),
+        (1, "running"),
+        (1, "complete"),
+    ]
 
 
-def test_a_hopeless_trial_is_ended_early_and_its_run_says_so(studies: SearchStore, store: Store, pictures: Path):
-    ask_for(studies, pictures, trials=7, epochs=LONG, learning_rate=1e-5)
+def test_a_hopeless_trial_is_ended_early_and_its_run_says_so(studies: SearchStore, store: Store, image_folder: Path):
+    ask_for(studies, image_folder, trials=7, epochs=LONG, learning_rate=1e-5)
     study, rate = studies.study("it"), optuna.distributions.FloatDistribution(0.001, 0.01, log=True)
     better = dict.fromkeys(range(1, LONG + 1), 1.1)  # no training can be as good, whatever it draws
     for number in range(6):
@@ -93,8 +98,8 @@ def test_a_hopeless_trial_is_ended_early_and_its_run_says_so(studies: SearchStor
     assert f"ended this trial after epoch {len(epochs)}" in seen(store, run.id, Note)[-1].text
 
 
-def test_a_cancelled_search_stops_its_trial_and_goes_on_with_it(studies: SearchStore, store: Store, pictures: Path):
-    ask_for(studies, pictures, epochs=3, trials=1)
+def test_a_cancelled_search_stops_its_trial_and_resumes_it(studies: SearchStore, store: Store, image_folder: Path):
+    ask_for(studies, image_folder, epochs=3, trials=1)
     work_off(studies, store, watch=at_first_epoch(lambda run: studies.cancel("it")))
     (run,) = runs_of(studies, store)
     assert run.status == "stopped" and run.can_resume and [trial.state for trial in studies.trials("it")] == ["running"]
@@ -106,23 +111,23 @@ def test_a_cancelled_search_stops_its_trial_and_goes_on_with_it(studies: SearchS
     assert [epoch.epoch for epoch in seen(store, run.id, Epoch)] == [1, 2, 3] and studies.status("it") == "done"
 
 
-def test_a_trial_that_a_person_stops_counts_with_what_it_had_reached(studies: SearchStore, store: Store, pictures: Path):
-    ask_for(studies, pictures, epochs=LONG, trials=1)
+def test_a_trial_that_a_person_stops_counts_with_what_it_had_reached(studies: SearchStore, store: Store, image_folder: Path):
+    ask_for(studies, image_folder, epochs=LONG, trials=1)
     work_off(studies, store, watch=at_first_epoch(store.requests.stop))
     (trial,) = studies.trials("it")
     assert trial.state == "pruned" and trial.value == seen(store, trial.run, Epoch)[0].val_accuracy
     assert studies.status("it") == "done"
 
 
-def test_a_trial_that_lost_its_process_before_it_had_a_run_gets_one(studies: SearchStore, store: Store, pictures: Path):
-    ask_for(studies, pictures, "optimizer=adam,sgd", trials=1, epochs=1)
+def test_a_trial_that_lost_its_process_before_it_had_a_run_gets_one(studies: SearchStore, store: Store, image_folder: Path):
+    ask_for(studies, image_folder, "optimizer=adam,sgd", trials=1, epochs=1)
     studies.study("it").ask()  # and nothing of it was drawn
     work_off(studies, store)
     assert [(trial.number, trial.state) for trial in studies.trials("it")] == [(0, "complete")]
 
 
-def test_a_result_that_nobody_told_is_told_without_training_again(studies: SearchStore, store: Store, pictures: Path):
-    plan = ask_for(studies, pictures, epochs=1, trials=1)
+def test_an_unreported_result_is_reported_without_training_again(studies: SearchStore, store: Store, image_folder: Path):
+    plan = ask_for(studies, image_folder, epochs=1, trials=1)
     trial = sample_trial(studies.study("it"), plan)
     run = store.create(
         plan.trial_config(plan.trial_settings(trial.params)), origin=f"{studies.search('it').origin}/{trial.number}"
@@ -133,8 +138,8 @@ def test_a_result_that_nobody_told_is_told_without_training_again(studies: Searc
     assert studies.trials("it")[0].value == store.run(run).summary["best_val_accuracy"] and store.log.read(run) == events
 
 
-def test_a_result_that_another_process_tells_at_the_same_moment_is_told_once(studies: SearchStore, store: Store, pictures: Path):
-    plan, study = ask_for(studies, pictures, epochs=1), studies.study("it")
+def test_a_result_reported_by_two_processes_at_once_counts_once(studies: SearchStore, store: Store, image_folder: Path):
+    plan, study = ask_for(studies, image_folder, epochs=1), studies.study("it")
     for trial in (sample_trial(study, plan) for _ in range(2)):
         origin = f"{studies.search('it').origin}/{trial.number}"
         execute(store, store.create(plan.trial_config(plan.trial_settings(trial.params)), origin=origin))
@@ -144,36 +149,38 @@ def test_a_result_that_another_process_tells_at_the_same_moment_is_told_once(stu
     assert studies.status("it") == "done"
 
 
-def test_settings_that_are_impossible_together_are_a_failed_trial(studies: SearchStore, store: Store, pictures: Path):
-    ask_for(studies, pictures, "cutmix=0.5,1", schedule="plateau", trials=9)
+def test_settings_that_are_impossible_together_are_a_failed_trial(studies: SearchStore, store: Store, image_folder: Path):
+    ask_for(studies, image_folder, "cutmix=0.5,1", schedule="plateau", trials=9)
     work_off(studies, store)
     trials = studies.trials("it")
     assert [trial.state for trial in trials] == ["failed", "failed"] and runs_of(studies, store) == []
     assert all(is_a_sentence(trial.error) and "plateau" in trial.error for trial in trials)
 
 
-def test_a_trial_that_diverges_fails_with_the_reason_in_its_run(studies: SearchStore, store: Store, pictures: Path):
-    ask_for(studies, pictures, "learning_rate=9..10", optimizer="sgd", momentum=0.99, schedule="constant", trials=1, epochs=LONG)
+def test_a_trial_that_diverges_fails_with_the_reason_in_its_run(studies: SearchStore, store: Store, image_folder: Path):
+    ask_for(
+        studies, image_folder, "learning_rate=9..10", optimizer="sgd", momentum=0.99, schedule="constant", trials=1, epochs=LONG
+    )
     work_off(studies, store)
     (trial,) = studies.trials("it")
     assert (trial.state, trial.value) == ("failed", None)
     assert "learning rate" in store.run(trial.run).error and studies.status("it") == "done"
 
 
-def test_a_search_whose_images_are_gone_is_cancelled_and_says_why(studies: SearchStore, store: Store, pictures: Path):
-    ask_for(studies, pictures)
-    pictures.rename(pictures.with_name("elsewhere"))
+def test_a_search_whose_images_are_gone_is_cancelled_and_says_why(studies: SearchStore, store: Store, image_folder: Path):
+    ask_for(studies, image_folder)
+    image_folder.rename(image_folder.with_name("elsewhere"))
     with pytest.raises(StudioError):
         work_off(studies, store)
     assert studies.status("it") == "cancelled" and is_a_sentence(studies.search("it").trouble)
-    pictures.with_name("elsewhere").rename(pictures)
+    image_folder.with_name("elsewhere").rename(image_folder)
     studies.resume("it", 1)
     work_off(studies, store)
     assert [trial.number for trial in studies.trials("it")] == [0] and studies.status("it") == "done"
 
 
-def test_a_server_works_searches_off_and_the_next_one_goes_on_where_it_ended(studies: SearchStore, store: Store, pictures: Path):
-    ask_for(studies, pictures, epochs=6, trials=1)
+def test_a_server_runs_searches_and_the_next_server_continues_them(studies: SearchStore, store: Store, image_folder: Path):
+    ask_for(studies, image_folder, epochs=6, trials=1)
     for ends_early in (True, False):
         worker = Worker(store, {"searcher": lambda should_end: work_on_searches(studies, store, should_end)})
         worker.start()
@@ -191,20 +198,20 @@ def test_a_server_works_searches_off_and_the_next_one_goes_on_where_it_ended(stu
 
 
 def test_a_search_that_this_version_refuses_does_not_keep_the_next_one_waiting(
-    studies: SearchStore, store: Store, pictures: Path
+    studies: SearchStore, store: Store, image_folder: Path
 ):
-    studies.create(SearchPlan("odd", tiny_config(pictures), parse_space(["depth=1..2"])))
+    studies.create(SearchPlan("odd", tiny_config(image_folder), parse_space(["depth=1..2"])))
     with closing(sqlite3.connect(store.home.root / "searches.db")) as db, db:
         db.execute("update searches set plan = replace(plan, 'tpe', 'swarm')")
-    ask_for(studies, pictures, epochs=1, trials=1)
+    ask_for(studies, image_folder, epochs=1, trials=1)
     until = time.monotonic() + 60
     work_on_searches(studies, store, lambda: studies.status("it") != "searching" or time.monotonic() > until)
     assert studies.status("it") == "done" and studies.active() == ["odd"]
 
 
-def test_two_searches_on_one_server_take_turns_trial_by_trial(studies: SearchStore, store: Store, pictures: Path):
+def test_two_searches_on_one_server_take_turns_trial_by_trial(studies: SearchStore, store: Store, image_folder: Path):
     for name in ("first", "second"):
-        base = tiny_config(pictures, width=0.25, epochs=1)
+        base = tiny_config(image_folder, width=0.25, epochs=1)
         studies.create(SearchPlan(name, base, parse_space(["learning_rate=0.001..0.01 log"]), 2, "random"))
     until = time.monotonic() + 60
     work_on_searches(studies, store, lambda: not studies.active() or time.monotonic() > until)

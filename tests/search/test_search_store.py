@@ -37,7 +37,7 @@ def test_a_home_without_searches_is_left_alone(home: Home):
     assert not home.root.exists()
 
 
-def test_searches_are_kept_newest_first_and_known_to_all(home: Home):
+def test_searches_are_listed_newest_first_in_every_process(home: Home):
     for name in ("one", "two"):
         assert SearchStore(home).create(plan(name)) == name
     assert SearchStore(home).names() == ["two", "one"] and SearchStore(home).active() == ["one", "two"]
@@ -62,7 +62,7 @@ def test_a_search_that_is_not_there_is_named(home: Home):
     assert is_a_sentence(refused.value)
 
 
-def test_a_cancelled_search_goes_on_and_may_be_given_more_trials(home: Home):
+def test_a_cancelled_search_is_resumed_with_more_trials(home: Home):
     studies = SearchStore(home)
     studies.create(plan())
     studies.cancel("rates", "The disk is full.")
@@ -71,7 +71,7 @@ def test_a_cancelled_search_goes_on_and_may_be_given_more_trials(home: Home):
     assert (studies.status("rates"), studies.search("rates").trouble, studies.plan("rates").trials) == ("searching", "", 5)
 
 
-def test_a_search_that_is_done_goes_on_with_more_trials_only(home: Home):
+def test_a_completed_search_is_resumed_with_more_trials_only(home: Home):
     studies = SearchStore(home)
     studies.create(plan())
     try_some(studies, "rates", 3)
@@ -127,7 +127,7 @@ def test_a_home_may_have_any_name(tmp_path: Path):
     assert len(studies.trials("rates")) == 1 and (studies.home.root / "searches.db").is_file()
 
 
-def test_a_file_that_cannot_be_used_is_told_in_a_sentence(home: Home):
+def test_a_file_that_cannot_be_used_is_reported(home: Home):
     home.root.mkdir()
     (home.root / "searches.db").write_bytes(b"no database" * 1000)
     with pytest.raises(StudioError, match="cannot be used") as refused:

@@ -29,8 +29,8 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
         time.sleep(0.02)
 
 
-def test_a_search_survives_the_sigkill_of_a_process_that_shares_it(home: Home, pictures: Path):
-    first = start_process(home, "-m", "cnn_core", "search", "shared", *BEGIN, "--data", str(pictures), *BASE)
+def test_a_search_survives_the_sigkill_of_a_process_that_shares_it(home: Home, image_folder: Path):
+    first = start_process(home, "-m", "cnn_core", "search", "shared", *BEGIN, "--data", str(image_folder), *BASE)
     store, studies = Store(home), SearchStore(home)
     wait_until(lambda: bool(store.runs()) and len(epochs_of(store, store.runs()[0].id)) >= 2, first)
     middle = store.runs()[0].id
@@ -44,8 +44,8 @@ def test_a_search_survives_the_sigkill_of_a_process_that_shares_it(home: Home, p
     out, err = second.communicate(timeout=300)
     assert second.returncode == 0, err
 
-    told, trials, runs = json.loads(out), studies.trials("shared"), store.runs()
-    assert told["status"] == studies.status("shared") == "done" and len(told["trials"]) == len(trials) == TRIALS
+    result, trials, runs = json.loads(out), studies.trials("shared"), store.runs()
+    assert result["status"] == studies.status("shared") == "done" and len(result["trials"]) == len(trials) == TRIALS
     assert {trial.state for trial in trials} == {"complete"} and len({str(trial.settings) for trial in trials}) == TRIALS
     assert sorted(trial.run for trial in trials) == sorted(run.id for run in runs) and len(runs) == TRIALS
     for trial in trials:

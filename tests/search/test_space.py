@@ -33,7 +33,7 @@ def test_a_line_says_what_to_vary_and_can_be_written_again(line: str, part: Rang
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "expected"),
     [
         ("", "“”"),
         ("learning_rate", "“learning_rate”"),
@@ -56,8 +56,8 @@ def test_a_line_says_what_to_vary_and_can_be_written_again(line: str, part: Rang
         ("drop_factor=0.1..0.5", "has no effect"),
     ],
 )
-def test_what_cannot_be_searched_is_refused_in_a_sentence(line: str, says: str):
-    with pytest.raises(SettingError, match=says) as refused:
+def test_what_cannot_be_searched_is_refused_with_a_message(line: str, expected: str):
+    with pytest.raises(SettingError, match=expected) as refused:
         check_space(BASE, parse_space([line]))
     assert is_a_sentence(refused.value)
 

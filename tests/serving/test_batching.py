@@ -1,4 +1,4 @@
-"""Pictures that wait are classified together, and what goes wrong belongs to those who asked."""
+"""Images that wait are classified together, and what goes wrong belongs to those who asked."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from cnn_core.serving.batching import Batcher
 from tests.conftest import Trained
 
 
-def test_pictures_of_different_sizes_are_refused_together_and_the_next_one_is_answered(colours_run: Trained):
+def test_images_of_different_sizes_are_refused_together_and_the_next_one_is_answered(colours_run: Trained):
     classifier = Classifier(colours_run.folder)
     side = classifier.card.image_size
     right, wrong = (np.full((size, size, 3), 90, np.uint8) for size in (side, side + 1))

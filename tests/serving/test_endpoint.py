@@ -15,7 +15,7 @@ from PIL import Image
 
 from cnn_core.data.decoder import read_reduced
 from cnn_core.inference.classifier import Classifier
-from tests.helpers import COLOURS, is_a_sentence, picture
+from tests.helpers import COLOURS, is_a_sentence, noisy_image
 from tests.serving.conftest import IN_FLIGHT, MOST_MB, SECONDS, Served
 
 PNG = {"Content-Type": "image/png"}
@@ -36,7 +36,7 @@ def ask(served, method, path, body=None, headers=PNG):
 
 def encoded(colour="red", kind="PNG", seed=0, size=(20, 16)):
     out = io.BytesIO()
-    picture(COLOURS[colour], size, np.random.default_rng(seed)).save(out, kind)
+    noisy_image(COLOURS[colour], size, np.random.default_rng(seed)).save(out, kind)
     return out.getvalue()
 
 
@@ -67,7 +67,7 @@ def test_the_answer_is_the_one_that_the_dashboard_gives(served, classifier, kind
     assert answer["probability"] == answer["ranked"][0]["probability"]
 
 
-def test_as_many_classes_are_ranked_as_were_asked_for(served):
+def test_the_requested_number_of_classes_is_ranked(served):
     assert len(ask(served, "POST", "/predict?top=2", encoded())[2]["ranked"]) == 2
     for wrong in ("0", "-1", "x", "1e3", "9999999", ""):
         status, _, answer = ask(served, "POST", f"/predict?top={wrong}&b", encoded())
@@ -124,7 +124,7 @@ def test_a_body_that_is_too_large_is_refused_and_the_client_gets_to_read_why(ser
     assert status == 413 and is_a_sentence(answer["error"])
 
 
-def test_a_picture_within_the_limit_of_bytes_but_with_too_many_pixels_is_refused(served):
+def test_an_image_within_the_limit_of_bytes_but_with_too_many_pixels_is_refused(served):
     out = io.BytesIO()
     Image.new("1", (9000, 9000)).save(out, "PNG")
     status, _, answer = ask(served, "POST", "/predict", out.getvalue())
@@ -139,7 +139,7 @@ def test_a_body_that_does_not_arrive_is_given_up(served):
     assert SECONDS <= time.monotonic() - begun < 10
 
 
-def test_more_pictures_than_are_worked_on_at_once_are_told_to_come_again(own_served):
+def test_too_many_images_at_once_are_refused_with_retry_later(own_served):
     head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: 500\r\n\r\n"
     slow = [socket.create_connection(("127.0.0.1", own_served.port)) for _ in range(IN_FLIGHT)]
     for connection in slow:
@@ -170,7 +170,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_cannot_be_answered_is_a_sentence(served, what):
+def test_what_cannot_be_answered_gives_a_message(served, what):
     method, path, body, headers, expected = WRONG[what]
     status, _, answer = ask(served, method, path, body, headers)
     assert status == expected and is_a_sentence(answer["error"])

@@ -42,23 +42,23 @@ EVERYTHING |= {"brightness": 0.1, "contrast": 0.2, "cutout": 0.5, "seed": 7}
         ({"cutout": 0.25}, (Cutout(0.25, (127.5, 63.75, 255.0)),)),
     ],
 )
-def test_only_the_augmentations_that_are_switched_on_are_used(pictures: Path, chosen: dict[str, Any], expected: tuple):
-    assert make_augmentations(tiny_config(pictures, **{**OFF, **chosen}), 32, MEAN) == expected
+def test_only_the_augmentations_that_are_switched_on_are_used(image_folder: Path, chosen: dict[str, Any], expected: tuple):
+    assert make_augmentations(tiny_config(image_folder, **{**OFF, **chosen}), 32, MEAN) == expected
 
 
-def test_all_together_they_come_in_a_fixed_order(pictures: Path):
-    kinds = [type(augment) for augment in make_augmentations(tiny_config(pictures, **EVERYTHING), 32, MEAN)]
+def test_all_together_they_come_in_a_fixed_order(image_folder: Path):
+    kinds = [type(augment) for augment in make_augmentations(tiny_config(image_folder, **EVERYTHING), 32, MEAN)]
     assert kinds == [RandomAffine, RandomCrop, AlternatingFlip, Brightness, Contrast, Cutout]
 
 
-def test_the_crop_grows_with_the_image(pictures: Path):
-    config = tiny_config(pictures, crop=0.125, flip="off")
+def test_the_crop_grows_with_the_image(image_folder: Path):
+    config = tiny_config(image_folder, crop=0.125, flip="off")
     assert [make_augmentations(config, size, MEAN)[0].padding for size in (16, 32, 64, 224)] == [2, 4, 8, 28]
 
 
-def test_images_and_labels_are_mixed_in_the_ways_that_were_chosen(pictures: Path):
+def test_images_and_labels_are_mixed_in_the_ways_that_were_chosen(image_folder: Path):
     def made(**chosen: Any) -> object:
-        return make_mixing(tiny_config(pictures, **chosen), 3)
+        return make_mixing(tiny_config(image_folder, **chosen), 3)
 
     assert made() is None
     assert made(mixup=0.2) == MixUp(0.2, 3) and made(cutmix=1) == CutMix(1, 3)

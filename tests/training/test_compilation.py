@@ -62,12 +62,12 @@ print(json.dumps(losses))
 
 
 def test_a_machine_without_a_compiler_trains_all_the_same_and_to_the_same_figures(
-    home: Home, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
     home.root.mkdir()
     monkeypatch.setenv("CXX", "/nowhere/g++")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(home.root / "cache"))  # nothing compiled before helps
-    process = start_process(home, "-c", NO_COMPILER, str(home.root), str(pictures))
+    process = start_process(home, "-c", NO_COMPILER, str(home.root), str(image_folder))
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     compiled, plain = json.loads(out.splitlines()[-1])

@@ -80,8 +80,8 @@ def same_weights(one: Path, other: Path) -> bool:
     return all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def test_a_changed_learning_rate_holds_from_the_next_step_on_and_is_reported(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures, epochs=3, schedule="constant", warmup=0)
+def test_a_changed_learning_rate_holds_from_the_next_step_on_and_is_reported(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder, epochs=3, schedule="constant", warmup=0)
     events = train(config, tmp_path, home, change_at(4, learning_rate=0.0007))
     assert rates(events) == [0.003] * 4 + [0.0007] * 5
     (changed,) = [event for event in events if isinstance(event, Changed)]
@@ -90,9 +90,9 @@ def test_a_changed_learning_rate_holds_from_the_next_step_on_and_is_reported(hom
 
 @pytest.mark.parametrize(("epochs", "expected"), [(5, 5), (2, 2), (1, 2)])
 def test_a_run_can_be_made_longer_or_shorter_while_it_trains(
-    home: Home, pictures: Path, tmp_path: Path, epochs: int, expected: int
+    home: Home, image_folder: Path, tmp_path: Path, epochs: int, expected: int
 ):
-    events = train(tiny_config(pictures, epochs=3), tmp_path, home, change_at(4, epochs=epochs))  # step 4 is in epoch 2
+    events = train(tiny_config(image_folder, epochs=3), tmp_path, home, change_at(4, epochs=epochs))  # step 4 is in epoch 2
     assert steps(events) == list(range(1, STEPS_PER_EPOCH * expected + 1)) and isinstance(events[-1], Finished)
 
 
@@ -102,17 +102,17 @@ def test_a_run_can_be_made_longer_or_shorter_while_it_trains(
     ids=str,
 )
 def test_what_is_changed_changes_what_is_learned_from_then_on(
-    home: Home, pictures: Path, tmp_path: Path, changes: dict[str, Any]
+    home: Home, image_folder: Path, tmp_path: Path, changes: dict[str, Any]
 ):
-    config = tiny_config(pictures, epochs=2, optimizer="adamw", weight_decay=0)
+    config = tiny_config(image_folder, epochs=2, optimizer="adamw", weight_decay=0)
     plain = train(config, tmp_path / "plain", home)
     steered = train(config, tmp_path / "steered", home, change_at(2, **changes))
     losses = [[event.loss for event in events if isinstance(event, Steps)] for events in (plain, steered)]
     assert losses[0][:2] == losses[1][:2] and losses[0][3:] != losses[1][3:]
 
 
-def test_weight_decay_that_was_off_at_first_reaches_kernels_and_matrices_only(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures, epochs=2, optimizer="adamw", weight_decay=0, batch_norm=True)
+def test_weight_decay_that_was_off_at_first_reaches_kernels_and_matrices_only(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder, epochs=2, optimizer="adamw", weight_decay=0, batch_norm=True)
     train(config, tmp_path, home, change_at(2, weight_decay=0.25), until=lambda event: isinstance(event, Epoch))
     state, _ = load_checkpoint(tmp_path, CPU)
     (groups,) = (part["param_groups"] for part in state["trainer"]["optimizer"]["parts"])
@@ -120,8 +120,10 @@ def test_weight_decay_that_was_off_at_first_reaches_kernels_and_matrices_only(ho
 
 
 @pytest.mark.parametrize("stop", [4, 5, 6, 8])
-def test_a_steered_run_that_is_stopped_and_resumed_ends_with_the_same_bits(home: Home, pictures: Path, tmp_path: Path, stop: int):
-    config = tiny_config(pictures, epochs=3, optimizer="adamw", dropout=0.3)
+def test_a_steered_run_that_is_stopped_and_resumed_ends_with_the_same_bits(
+    home: Home, image_folder: Path, tmp_path: Path, stop: int
+):
+    config = tiny_config(image_folder, epochs=3, optimizer="adamw", dropout=0.3)
     ask = change_at(4, learning_rate=0.001, weight_decay=0.1, rotation=20.0, epochs=4)
     train(config, tmp_path / "whole", home, ask)
     kind = Changed if stop == 4 else Steps
@@ -132,9 +134,9 @@ def test_a_steered_run_that_is_stopped_and_resumed_ends_with_the_same_bits(home:
     assert same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_a_change_that_was_reported_is_not_lost_with_the_process(home: Home, pictures: Path, tmp_path: Path, monkeypatch):
+def test_a_change_that_was_reported_is_not_lost_with_the_process(home: Home, image_folder: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
-    training = train_run(tiny_config(pictures, epochs=3), tmp_path, home, steering=(steering := TrainingControls()))
+    training = train_run(tiny_config(image_folder, epochs=3), tmp_path, home, steering=(steering := TrainingControls()))
     for event in training:
         change_at(4, epochs=7)(event, steering)
         if isinstance(event, Changed):
@@ -144,8 +146,8 @@ def test_a_change_that_was_reported_is_not_lost_with_the_process(home: Home, pic
     training.close()
 
 
-def test_an_impossible_change_gives_a_message_and_training_continues_as_before(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures, epochs=2, schedule="plateau")
+def test_an_impossible_change_gives_a_message_and_training_continues_as_before(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder, epochs=2, schedule="plateau")
     events = train(config, tmp_path, home, change_at(2, cutmix=1.0, learning_rate=0.1))
     (note,) = [event.text for event in events if isinstance(event, Note)]
     assert "after step 2. CutMix" in note and is_a_sentence(Exception(note))
@@ -167,8 +169,8 @@ def test_a_change_out_of_range_or_unknown_is_refused(name: str, value: float):
     assert refusal.value.field == name and is_a_sentence(refusal.value)
 
 
-def test_a_checkpoint_that_was_requested_is_written_at_once_and_told(
-    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_requested_checkpoint_is_written_at_once_and_reported(
+    home: Home, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 1e9)
     taken: list[int] = []
@@ -179,12 +181,12 @@ def test_a_checkpoint_that_was_requested_is_written_at_once_and_told(
         if isinstance(event, Saved):
             taken.append(load_checkpoint(tmp_path, CPU)[0]["trainer"]["meter"]["step"])
 
-    events = train(tiny_config(pictures), tmp_path, home, ask)
+    events = train(tiny_config(image_folder), tmp_path, home, ask)
     assert [event for event in events if isinstance(event, Saved)] == [Saved(5)] and taken == [5]
 
 
 def test_a_paused_training_takes_no_step_but_saves_and_changes_and_the_pause_counts_for_no_time(
-    home: Home, pictures: Path, tmp_path: Path
+    home: Home, image_folder: Path, tmp_path: Path
 ):
     waits: list[int] = []
 
@@ -198,20 +200,20 @@ def test_a_paused_training_takes_no_step_but_saves_and_changes_and_the_pause_cou
             steering.changes = {"epochs": 4} if len(waits) == 3 else {}
             steering.is_paused = len(waits) < 5
 
-    events = train(tiny_config(pictures, epochs=3), tmp_path, home, ask)
-    told = [event for event in events if isinstance(event, (Steps, Paused, Saved, Changed, Continued))]
-    names = [type(event).__name__ for event in told if event.step == 4]
+    events = train(tiny_config(image_folder, epochs=3), tmp_path, home, ask)
+    reported = [event for event in events if isinstance(event, (Steps, Paused, Saved, Changed, Continued))]
+    names = [type(event).__name__ for event in reported if event.step == 4]
     assert names == ["Steps", "Paused", "Saved", "Changed", "Continued"] and waits == [4] * 5
     assert steps(events) == list(range(1, 4 * STEPS_PER_EPOCH + 1))
-    fourth, fifth = (event.seconds for event in told if isinstance(event, Steps) and event.step in (4, 5))
+    fourth, fifth = (event.seconds for event in reported if isinstance(event, Steps) and event.step in (4, 5))
     assert fifth - fourth < 1.5 < 5 * 0.4
 
 
-def test_a_paused_training_that_is_stopped_continues_to_the_same_bits(home: Home, pictures: Path, tmp_path: Path):
+def test_a_paused_training_that_is_stopped_continues_to_the_same_bits(home: Home, image_folder: Path, tmp_path: Path):
     def ask(event: Event | None, steering: TrainingControls) -> None:
         steering.is_paused |= isinstance(event, Steps) and event.step == 4
 
-    config = tiny_config(pictures, epochs=3, dropout=0.3)
+    config = tiny_config(image_folder, epochs=3, dropout=0.3)
     train(config, tmp_path / "whole", home)
     train(config, tmp_path / "cut", home, ask, until=lambda event: event is None)
     train(config, tmp_path / "cut", home, resume=True)
@@ -219,9 +221,9 @@ def test_a_paused_training_that_is_stopped_continues_to_the_same_bits(home: Home
 
 
 def test_after_every_epoch_its_state_is_saved_and_training_from_it_gives_the_same_bits(
-    home: Home, pictures: Path, tmp_path: Path
+    home: Home, image_folder: Path, tmp_path: Path
 ):
-    config = tiny_config(pictures, epochs=4, dropout=0.3, mixup=0.2)
+    config = tiny_config(image_folder, epochs=4, dropout=0.3, mixup=0.2)
     train(config, tmp_path / "whole", home)
     assert saved_epochs(tmp_path / "whole") == [1, 2, 3, 4]
     for epoch in (1, 3):
@@ -255,7 +257,7 @@ def test_an_epoch_that_was_not_saved_or_is_damaged_is_refused_with_a_message(tmp
 @pytest.mark.parametrize("failing", ["write", "fsync", "rename"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES], ids=errno.errorcode.get)
 def test_a_save_that_fails_is_reported_the_old_checkpoint_still_loads_and_training_continues(
-    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, code: int
+    home: Home, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, code: int
 ):
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", -1.0)
     is_full, loaded = [False], []
@@ -280,7 +282,7 @@ def test_a_save_that_fails_is_reported_the_old_checkpoint_still_loads_and_traini
         if isinstance(event, Steps) and event.step in (4, 5):
             loaded.append(load_checkpoint(tmp_path, CPU)[0]["trainer"]["meter"]["step"])
 
-    events = train(tiny_config(pictures, epochs=3), tmp_path, home, ask)
+    events = train(tiny_config(image_folder, epochs=3), tmp_path, home, ask)
     notes = [event.text for event in events if isinstance(event, Note)]
     assert any("The checkpoint could not be written" in note and os.strerror(code) in note for note in notes)
     assert all(is_a_sentence(Exception(note)) for note in notes)

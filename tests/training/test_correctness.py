@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("every_step")
 
 CPU = torch.device("cpu")
 EPOCHS = 3
-TRAINED, VALIDATED = 24, 3  # of the 30 pictures, a fifth of which are for the test
+TRAINED, VALIDATED = 24, 3  # of the 30 images, a fifth of which are for the test
 
 
 def train(config: Any, folder: Path, home: Home, until: Callable[[Event], bool] = lambda event: False, resume: bool = False):
@@ -52,11 +52,11 @@ def train(config: Any, folder: Path, home: Home, until: Callable[[Event], bool] 
 
 def files(folder: Path) -> dict[str, list[np.ndarray]]:
     """What the run's learning files hold, by their names."""
-    kept = {}
+    contents = {}
     for path in sorted((folder / TRAINING_DYNAMICS).iterdir()):
         with np.load(path) as columns:
-            kept[path.name] = [columns[name] for name in sorted(columns)]
-    return kept
+            contents[path.name] = [columns[name] for name in sorted(columns)]
+    return contents
 
 
 def assert_same_files(one: Path, other: Path) -> None:
@@ -69,19 +69,19 @@ def assert_same_files(one: Path, other: Path) -> None:
 def test_every_image_gets_its_own_prediction_whatever_the_order(monkeypatch: pytest.MonkeyPatch, most: int):
     monkeypatch.setattr(correctness, "MAX_TENSORS", most)
     truth, order = torch.rand(100) < 0.5, torch.randperm(100)
-    kept = CorrectnessTracker()
+    tracker = CorrectnessTracker()
     for batch in order.split(7):
-        assert kept.by_image(order) is None
-        kept.record(truth[batch])
-        assert len(kept._batches) <= most + 1
-    assert torch.equal(kept.by_image(order), truth)
+        assert tracker.by_image(order) is None
+        tracker.record(truth[batch])
+        assert len(tracker._batches) <= most + 1
+    assert torch.equal(tracker.by_image(order), truth)
 
 
 @pytest.mark.parametrize("chosen", [{}, {"mixup": 0.5, "flip": "alternating"}, {"model": "speed", "ema": 0.9, "batch_size": 20}])
 def test_what_is_written_agrees_with_the_accuracies_of_every_epoch_and_class(
-    home: Home, pictures: Path, tmp_path: Path, chosen: dict[str, Any]
+    home: Home, image_folder: Path, tmp_path: Path, chosen: dict[str, Any]
 ):
-    config = tiny_config(pictures, epochs=EPOCHS, **chosen)
+    config = tiny_config(image_folder, epochs=EPOCHS, **chosen)
     events = train(config, tmp_path / "run", home)
     source = open_source(config.data, home)
     training = read_dynamics(tmp_path / "run", "train", TRAINED - VALIDATED, source.info.fingerprint)
@@ -141,16 +141,18 @@ PLACES: dict[str, Callable[[Event], bool]] = {
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_a_run_that_was_interrupted_knows_the_same_of_every_image(home: Home, pictures: Path, tmp_path: Path, place: Callable):
-    config = tiny_config(pictures, epochs=EPOCHS, dropout=0.3, mixup=0.3)
+def test_a_run_that_was_interrupted_knows_the_same_of_every_image(
+    home: Home, image_folder: Path, tmp_path: Path, place: Callable
+):
+    config = tiny_config(image_folder, epochs=EPOCHS, dropout=0.3, mixup=0.3)
     train(config, tmp_path / "whole", home)
     train(config, tmp_path / "run", home, until=place)
     train(config, tmp_path / "run", home, resume=True)
     assert_same_files(tmp_path / "run", tmp_path / "whole")
 
 
-def test_training_gives_the_same_bits_without_it(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    config = tiny_config(pictures, epochs=EPOCHS, dropout=0.4, mixup=0.5, ema=0.8)
+def test_training_gives_the_same_bits_without_it(home: Home, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = tiny_config(image_folder, epochs=EPOCHS, dropout=0.4, mixup=0.5, ema=0.8)
     train(config, tmp_path / "with", home)
     monkeypatch.setattr(CorrectnessTracker, "record", lambda self, is_correct: None)
     train(config, tmp_path / "without", home)
@@ -159,8 +161,10 @@ def test_training_gives_the_same_bits_without_it(home: Home, pictures: Path, tmp
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def test_a_checkpoint_of_an_earlier_version_continues_and_leaves_its_broken_epoch_out(home: Home, pictures: Path, tmp_path: Path):
-    config, folder = tiny_config(pictures, epochs=EPOCHS, dropout=0.3), tmp_path / "run"
+def test_a_checkpoint_of_an_earlier_version_continues_and_leaves_its_broken_epoch_out(
+    home: Home, image_folder: Path, tmp_path: Path
+):
+    config, folder = tiny_config(image_folder, epochs=EPOCHS, dropout=0.3), tmp_path / "run"
     train(config, tmp_path / "whole", home)
     train(config, folder, home, until=PLACES["in the middle of an epoch"])
     state, _ = load_checkpoint(folder, CPU)
@@ -170,14 +174,19 @@ def test_a_checkpoint_of_an_earlier_version_continues_and_leaves_its_broken_epoc
     save_checkpoint(folder, state)
     train(config, folder, home, resume=True)
     source = open_source(config.data, home)
-    kept = read_dynamics(folder, "train", TRAINED - VALIDATED, source.info.fingerprint)
-    assert kept.epochs == (1, 3) and len(kept.notes) == 1 and is_a_sentence(kept.notes[0]) and "Epoch 2" in kept.notes[0]
+    dynamics = read_dynamics(folder, "train", TRAINED - VALIDATED, source.info.fingerprint)
+    assert (
+        dynamics.epochs == (1, 3)
+        and len(dynamics.notes) == 1
+        and is_a_sentence(dynamics.notes[0])
+        and "Epoch 2" in dynamics.notes[0]
+    )
     mine, theirs = (torch.load(place / WEIGHTS, weights_only=True) for place in (folder, tmp_path / "whole"))
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def test_epochs_that_are_taken_back_are_forgotten(home: Home, pictures: Path, tmp_path: Path):
-    config, folder = tiny_config(pictures, epochs=EPOCHS), tmp_path / "run"
+def test_epochs_that_are_taken_back_are_forgotten(home: Home, image_folder: Path, tmp_path: Path):
+    config, folder = tiny_config(image_folder, epochs=EPOCHS), tmp_path / "run"
     train(config, folder, home, until=lambda event: isinstance(event, Epoch) and event.epoch == 2)
     for name in (CHECKPOINT, OLD_CHECKPOINT):
         (folder / name).unlink(missing_ok=True)
@@ -186,20 +195,22 @@ def test_epochs_that_are_taken_back_are_forgotten(home: Home, pictures: Path, tm
 
 
 def test_a_full_disk_is_reported_and_training_continues(
-    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(*given: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(training_dynamics, "write_atomically", refuse)
-    events = train(tiny_config(pictures, epochs=2), tmp_path / "run", home, until=lambda e: isinstance(e, Epoch) and e.epoch == 2)
+    events = train(
+        tiny_config(image_folder, epochs=2), tmp_path / "run", home, until=lambda e: isinstance(e, Epoch) and e.epoch == 2
+    )
     notes = [event.text for event in events if isinstance(event, Note)]
     assert any("epoch 1" in note and "No space left" in note and is_a_sentence(note) for note in notes)
     assert len([event for event in events if isinstance(event, Epoch)]) == 2
 
 
-def test_a_branch_begins_with_what_its_parent_had_learned_until_then(store: Store, pictures: Path):
-    parent = store.create(tiny_config(pictures, epochs=EPOCHS, dropout=0.3))
+def test_a_branch_begins_with_what_its_parent_had_learned_until_then(store: Store, image_folder: Path):
+    parent = store.create(tiny_config(image_folder, epochs=EPOCHS, dropout=0.3))
     assert execute(store, parent) == "finished"
     child = branch_run(store, parent, 2, {})
     one, other = (store.home.run_folder(run) for run in (parent, child))
@@ -208,10 +219,10 @@ def test_a_branch_begins_with_what_its_parent_had_learned_until_then(store: Stor
     assert_same_files(one, other)
 
 
-def test_an_epoch_that_was_noted_is_not_carried_in_the_states_after_it(home: Home, pictures: Path, tmp_path: Path):
-    kept = CorrectnessTracker()
-    kept.record(torch.tensor([True, False]))
-    assert kept.state_dict()["shown"].tolist() == [True, False]
-    kept.validation = torch.tensor([True])
-    assert kept.state_dict() == {"shown": None}
-    assert replace(kept).state_dict() == {"shown": None}
+def test_an_epoch_that_was_noted_is_not_carried_in_the_states_after_it(home: Home, image_folder: Path, tmp_path: Path):
+    tracker = CorrectnessTracker()
+    tracker.record(torch.tensor([True, False]))
+    assert tracker.state_dict()["shown"].tolist() == [True, False]
+    tracker.validation = torch.tensor([True])
+    assert tracker.state_dict() == {"shown": None}
+    assert replace(tracker).state_dict() == {"shown": None}

@@ -23,7 +23,7 @@ from cnn_core.training.cross_validation import (
     read_out_of_fold,
     stratified_folds,
 )
-from tests.helpers import drain, is_a_sentence, tiny_config, write_pictures
+from tests.helpers import drain, is_a_sentence, tiny_config, write_images
 
 
 class Watched:
@@ -45,15 +45,15 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
 
 
 @pytest.fixture
-def source(home: Home, pictures: Path) -> DataSource:
-    source = open_source(str(pictures), home)
+def source(home: Home, image_folder: Path) -> DataSource:
+    source = open_source(str(image_folder), home)
     finish(source.ensure_imported())
-    return open_source(str(pictures), home)
+    return open_source(str(image_folder), home)
 
 
 @pytest.fixture
-def recipe(pictures: Path) -> TrainConfig:
-    return tiny_config(pictures, epochs=3)
+def recipe(image_folder: Path) -> TrainConfig:
+    return tiny_config(image_folder, epochs=3)
 
 
 def cross_validated(source: DataSource, folder: Path, recipe: TrainConfig, folds: int = 3) -> OutOfFoldPredictions:
@@ -96,14 +96,14 @@ def test_no_model_has_seen_an_image_that_it_judges(source: DataSource, recipe: T
 
 
 def test_models_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(home: Home, tmp_path: Path):
-    pictures = write_pictures(tmp_path / "more", count=30)
-    source = open_source(str(pictures), home)
+    image_folder = write_images(tmp_path / "more", count=30)
+    source = open_source(str(image_folder), home)
     finish(source.ensure_imported())
     rows, labels = corrections(source).index.used_rows("train")
     flipped = rows[[3, 20, 40]]
     corrections(source).index.corrections.apply(flipped.tolist(), "label", [int(label + 1) % 3 for label in labels[[3, 20, 40]]])
     images = finish(load_all_training_images(source))
-    evaluation = cross_validated(source, tmp_path, tiny_config(pictures, epochs=8)).evaluate(images)
+    evaluation = cross_validated(source, tmp_path, tiny_config(image_folder, epochs=8)).evaluate(images)
     errors = find_label_errors(evaluation)
     assert evaluation.accuracy > 0.85
     assert set(images.rows[errors.indices[:3]].tolist()) == set(flipped.tolist())
@@ -151,25 +151,25 @@ def test_corrected_labels_and_excluded_images_need_no_new_training(
     assert len(watched.learned) == trained and np.array_equal(after.logits, before.logits)
     images = finish(load_all_training_images(source))
     evaluation = after.evaluate(images)
-    kept = np.flatnonzero(rows != rows[5])
-    assert np.array_equal(evaluation.logits, before.logits[kept]) and np.array_equal(evaluation.labels, images.labels)
+    remaining = np.flatnonzero(rows != rows[5])
+    assert np.array_equal(evaluation.logits, before.logits[remaining]) and np.array_equal(evaluation.labels, images.labels)
     assert evaluation.labels[2] != labels[2]
     assert evaluation.key != before.evaluate(images.take(np.arange(5))).key
 
 
 @pytest.mark.parametrize("what", ["settings", "images", "damage"])
 def test_anything_else_is_computed_anew(
-    source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched, what: str, pictures: Path
+    source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched, what: str, image_folder: Path
 ):
     cross_validated(source, tmp_path, recipe)
     trained = len(watched.learned)
     match what:
         case "settings":
-            recipe = tiny_config(pictures, epochs=3, learning_rate=0.001)
+            recipe = tiny_config(image_folder, epochs=3, learning_rate=0.001)
         case "images":
-            for file in (pictures / "red").glob("*.png"):
-                (pictures / "red" / f"more-{file.name}").write_bytes(file.read_bytes() + b"\0")
-            source = open_source(str(pictures), source._home)
+            for file in (image_folder / "red").glob("*.png"):
+                (image_folder / "red" / f"more-{file.name}").write_bytes(file.read_bytes() + b"\0")
+            source = open_source(str(image_folder), source._home)
         case "damage":
             (file,) = (tmp_path / EVALUATIONS).glob("unseen-*[0-9a-f].npy")
             file.write_bytes(file.read_bytes()[:100])
@@ -180,7 +180,7 @@ def test_anything_else_is_computed_anew(
 
 def test_validation_images_of_the_sets_own_are_judged_too(home: Home, tmp_path: Path):
     for number, split in enumerate(("train", "val", "test")):
-        write_pictures(tmp_path / "parted" / split, count=6, seed=number)
+        write_images(tmp_path / "parted" / split, count=6, seed=number)
     source = open_source(str(tmp_path / "parted"), home)
     finish(source.ensure_imported())
     images = finish(load_all_training_images(source))
@@ -198,6 +198,6 @@ def test_the_quick_recipe_keeps_what_belongs_to_the_images_and_fits_their_number
     assert quick_recipe(digits, 8, 50_000) == digits  # too small for its network
 
 
-def test_more_images_in_a_batch_than_are_left_become_one_batch(source: DataSource, tmp_path: Path, pictures: Path):
-    found = cross_validated(source, tmp_path, tiny_config(pictures, batch_size=500, epochs=1))
+def test_more_images_in_a_batch_than_are_left_become_one_batch(source: DataSource, tmp_path: Path, image_folder: Path):
+    found = cross_validated(source, tmp_path, tiny_config(image_folder, batch_size=500, epochs=1))
     assert np.isfinite(found.logits).all()

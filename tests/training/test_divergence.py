@@ -38,10 +38,10 @@ def test_a_validation_loss_that_is_not_finite_is_noticed_too():
 
 def test_a_loss_that_is_not_finite_is_noticed_within_one_report_and_reported_with_the_remedy(every_step: None):
     model = network()
-    spoil = Meter(remedy="Choose a learning rate below 7, and start again.")
+    meter = Meter(remedy="Choose a learning rate below 7, and start again.")
     seen = []
     with pytest.raises(DivergedError, match="at step 6: .* below 7, and start again") as problem:
-        for event in training(model, meter=spoil):
+        for event in training(model, meter=meter):
             seen.append(event)
             if isinstance(event, Steps) and event.step == 5:
                 with torch.no_grad():

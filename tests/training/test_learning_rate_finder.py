@@ -13,7 +13,7 @@ from cnn_core.events import Epoch, Progress
 from cnn_core.home import Home
 from cnn_core.training.learning_rate_finder import HIGHEST, LOWEST, STEPS, find_learning_rate
 from cnn_core.training.recipe import train_run
-from tests.helpers import drain, is_a_sentence, tiny_config, write_pictures
+from tests.helpers import drain, is_a_sentence, tiny_config, write_images
 
 
 def best_accuracy(config, folder: Path, home: Home) -> float:
@@ -27,8 +27,8 @@ def best_accuracy(config, folder: Path, home: Home) -> float:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "muon"])
-def test_its_proposal_trains_the_images_well(home: Home, pictures: Path, tmp_path: Path, optimizer: str):
-    config = tiny_config(pictures, optimizer=optimizer, epochs=10)
+def test_its_proposal_trains_the_images_well(home: Home, image_folder: Path, tmp_path: Path, optimizer: str):
+    config = tiny_config(image_folder, optimizer=optimizer, epochs=10)
     curve = finish(find_learning_rate(config, home))
     assert LOWEST < curve.proposal < HIGHEST
     assert best_accuracy(config.model_copy(update={"learning_rate": curve.proposal}), tmp_path / "run", home) > 0.9
@@ -40,8 +40,8 @@ def test_its_proposal_trains_the_digits_well(home: Home, tmp_path: Path):
     assert best_accuracy(config.model_copy(update={"learning_rate": curve.proposal}), tmp_path / "run", home) > 0.9
 
 
-def test_the_curve_falls_then_rises_or_ends_and_the_proposal_is_a_tenth_of_the_lowest_place(home: Home, pictures: Path):
-    seen, curve = drain(find_learning_rate(tiny_config(pictures), home))
+def test_the_curve_falls_then_rises_or_ends_and_the_proposal_is_a_tenth_of_the_lowest_place(home: Home, image_folder: Path):
+    seen, curve = drain(find_learning_rate(tiny_config(image_folder), home))
     assert len(curve.learning_rates) == len(curve.losses) <= STEPS and curve.learning_rates[0] == LOWEST
     ratios = [high / low for low, high in zip(curve.learning_rates, curve.learning_rates[1:], strict=False)]
     assert ratios == pytest.approx([(HIGHEST / LOWEST) ** (1 / (STEPS - 1))] * len(ratios))
@@ -57,29 +57,29 @@ def test_the_curve_falls_then_rises_or_ends_and_the_proposal_is_a_tenth_of_the_l
     assert [event.done for event in tried] == list(range(1, len(curve.learning_rates) + 1)) and tried[0].total == STEPS
 
 
-def test_the_same_settings_give_the_same_curve_whatever_the_rate_that_was_set(home: Home, pictures: Path):
-    one, other = (finish(find_learning_rate(tiny_config(pictures, learning_rate=rate), home)) for rate in (0.1, 1e-5))
+def test_the_same_settings_give_the_same_curve_whatever_the_rate_that_was_set(home: Home, image_folder: Path):
+    one, other = (finish(find_learning_rate(tiny_config(image_folder, learning_rate=rate), home)) for rate in (0.1, 1e-5))
     assert one == other
 
 
 def test_test_images_play_no_part(home: Home, tmp_path: Path):
     curves = []
     for turn, classes in enumerate((("blue", "green", "red"), ("red",))):
-        write_pictures(tmp_path / str(turn) / "train", count=8)
-        write_pictures(tmp_path / str(turn) / "test", classes, count=3 + turn, seed=100 + turn)
+        write_images(tmp_path / str(turn) / "train", count=8)
+        write_images(tmp_path / str(turn) / "test", classes, count=3 + turn, seed=100 + turn)
         curves.append(finish(find_learning_rate(tiny_config(tmp_path / str(turn)), home)))
     assert curves[0] == curves[1]
 
 
-def test_where_no_rate_makes_the_loss_fall_that_is_said(home: Home, pictures: Path):
-    config = tiny_config(pictures, optimizer="sgd", clip_norm=1e-12, dropout=0)  # no step leads anywhere
+def test_a_finder_without_a_falling_loss_says_so(home: Home, image_folder: Path):
+    config = tiny_config(image_folder, optimizer="sgd", clip_norm=1e-12, dropout=0)  # no step leads anywhere
     with pytest.raises(SettingError, match="did not fall at any learning rate") as refusal:
         finish(find_learning_rate(config, home))
     assert is_a_sentence(refusal.value) and refusal.value.field == "learning_rate"
 
 
-def test_it_leaves_nothing_but_the_imported_images_behind_and_can_be_closed_at_any_time(home: Home, pictures: Path):
-    steps = find_learning_rate(tiny_config(pictures), home)
+def test_it_leaves_nothing_but_the_imported_images_behind_and_can_be_closed_at_any_time(home: Home, image_folder: Path):
+    steps = find_learning_rate(tiny_config(image_folder), home)
     while next(steps).stage != "Trying learning rates":
         pass
     steps.close()

@@ -63,8 +63,8 @@ def test_averaged_weights_are_the_running_mean_and_are_what_is_validated(every_s
             weights = [value.double().clone() for value in model.state_dict().values() if value.is_floating_point()]
             means = [decay * mean + (1 - decay) * value for mean, value in zip(means or weights, weights, strict=True)]
         if isinstance(event, Epoch):
-            kept = [value for value in averaging.validated_model.state_dict().values() if value.is_floating_point()]
-            for mean, value in zip(means, kept, strict=True):
+            masks = [value for value in averaging.validated_model.state_dict().values() if value.is_floating_point()]
+            for mean, value in zip(means, masks, strict=True):
                 torch.testing.assert_close(value.double(), mean, rtol=1e-4, atol=1e-6)
             images, labels = (torch.cat(parts) for parts in zip(*validation(), strict=True))
             with torch.no_grad():
@@ -141,11 +141,11 @@ def test_dropout_draws_the_same_whatever_others_draw_between_two_steps(every_ste
 
 def test_dropout_is_another_one_in_every_step_and_with_every_seed():
     def drawn(seed: int) -> list[torch.Tensor]:
-        model, kept = network(dropout=0.5), []
-        model.classifier[3].register_forward_hook(lambda module, given, out: kept.append(out == 0) if module.training else None)
+        model, masks = network(dropout=0.5), []
+        model.classifier[3].register_forward_hook(lambda module, given, out: masks.append(out == 0) if module.training else None)
         for _ in training(model, seed=seed, epochs=1, rate=1e-10):
             pass
-        return kept[:3]
+        return masks[:3]
 
     one, again, other = drawn(0), drawn(0), drawn(1)
     assert all(torch.equal(a, b) for a, b in zip(one, again, strict=True))

@@ -109,7 +109,7 @@ def test_without_momentum_sgd_follows_the_gradient_alone_whatever_nesterov_says(
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("decay_all", [False, True])
-def test_norms_and_biases_do_not_decay_unless_all_are_asked_to(name: str, decay_all: bool):
+def test_norms_and_biases_do_not_decay_unless_all_parameters_do(name: str, decay_all: bool):
     weights, plain = network(), network()
     take_steps(optimizer_for(name, weights, weight_decay=0.5, decay_all=decay_all), weights)
     take_steps(optimizer_for(name, plain, weight_decay=0.0), plain)

@@ -47,9 +47,11 @@ def test_a_batch_that_does_not_fit_is_refused_with_one_that_does_and_the_next_ru
     process = start_process(home, "-c", SCRIPT, str(home.root))
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    told = json.loads(out.splitlines()[-1])
-    assert is_a_sentence(told["sentence"]) and "memory of the CPU" in told["sentence"] and "1,400 images" in told["sentence"]
-    assert told["fits"] in (700, 350, 175, 87) and 0 < told["after"] < 4 and 0 < told["other"] < 4
+    result = json.loads(out.splitlines()[-1])
+    assert (
+        is_a_sentence(result["sentence"]) and "memory of the CPU" in result["sentence"] and "1,400 images" in result["sentence"]
+    )
+    assert result["fits"] in (700, 350, 175, 87) and 0 < result["after"] < 4 and 0 < result["other"] < 4
 
 
 def test_a_real_failed_allocation_is_known_for_what_it_is():

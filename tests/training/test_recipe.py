@@ -25,7 +25,7 @@ from cnn_core.models.simple import SimpleCNN
 from cnn_core.training import meter
 from cnn_core.training.recipe import split_validation, train_run
 from tests.conftest import Trained
-from tests.helpers import COLOURS, is_a_sentence, picture, tiny_config, write_pictures
+from tests.helpers import COLOURS, is_a_sentence, noisy_image, tiny_config, write_images
 from tests.training.trained_folders import CPU, are_equal, train_all_epochs, validation_figures, weights
 
 
@@ -90,7 +90,7 @@ def test_the_best_epoch_is_saved_when_later_ones_are_worse(home: Home, tmp_path:
     for name in ("heads", "tails"):  # nothing to learn: the longer it trains, the worse it does on other images
         (tmp_path / "coin" / name).mkdir(parents=True)
         for index in range(40):
-            picture(COLOURS["grey"], (8, 8), rng).save(tmp_path / "coin" / name / f"{index}.png")
+            noisy_image(COLOURS["grey"], (8, 8), rng).save(tmp_path / "coin" / name / f"{index}.png")
     config = tiny_config(tmp_path / "coin", epochs=25, validation_share=0.4, dropout=0, crop=0, flip="off")
     epochs = train_all_epochs(config, tmp_path / "run", home)
     best = max(epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
@@ -104,47 +104,49 @@ def test_test_images_choose_nothing(home: Home, tmp_path: Path):
     folders = []
     for turn, test_classes in enumerate((("blue", "green", "red"), ("red",))):
         data = tmp_path / f"data{turn}"
-        write_pictures(data / "train", count=8)
-        write_pictures(data / "test", test_classes, count=3 + turn, seed=100 + turn)
+        write_images(data / "train", count=8)
+        write_images(data / "test", test_classes, count=3 + turn, seed=100 + turn)
         config = tiny_config(data, epochs=3)
         train_all_epochs(config, tmp_path / f"run{turn}", home)
         folders.append(tmp_path / f"run{turn}")
     assert are_equal(weights(folders[0]), weights(folders[1]))
 
 
-def test_the_same_settings_give_the_same_weights_and_another_seed_others(home: Home, pictures: Path, tmp_path: Path):
+def test_the_same_settings_give_the_same_weights_and_another_seed_others(home: Home, image_folder: Path, tmp_path: Path):
     for name, seed in (("one", 3), ("same", 3), ("other", 4)):
-        train_all_epochs(tiny_config(pictures, seed=seed), tmp_path / name, home)
+        train_all_epochs(tiny_config(image_folder, seed=seed), tmp_path / name, home)
     one, same, other = (weights(tmp_path / name) for name in ("one", "same", "other"))
     assert are_equal(one, same) and not are_equal(one, other)
 
 
 @pytest.mark.parametrize(("rate", "words"), [(10, "below 10, and"), (7.5, "below 7.5, and")])
 def test_a_run_that_diverges_names_a_lower_learning_rate_and_keeps_the_best_of_earlier_epochs(
-    home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, words: str
+    home: Home, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, words: str
 ):
     monkeypatch.setattr(meter, "REPORT_SECONDS", -1.0)
     (tmp_path / "run").mkdir()
     late = {"schedule": "linear", "knots": "0:0.0001, 0.5:0.0001, 0.51:1, 1:1", "warmup": 0}  # calm for half of the epochs
-    config = tiny_config(pictures, epochs=8, optimizer="sgd", learning_rate=rate, momentum=0.9, **late)
-    seen, kept = [], b""
+    config = tiny_config(image_folder, epochs=8, optimizer="sgd", learning_rate=rate, momentum=0.9, **late)
+    seen, saved = [], b""
     with pytest.raises(DivergedError, match=words) as problem:
         for event in train_run(config, tmp_path / "run", home):
             seen.append(event)
             if isinstance(event, Epoch) and event.is_best:
-                kept = (tmp_path / "run" / WEIGHTS).read_bytes()
-    assert is_a_sentence(problem.value) and kept == (tmp_path / "run" / WEIGHTS).read_bytes() != b""
+                saved = (tmp_path / "run" / WEIGHTS).read_bytes()
+    assert is_a_sentence(problem.value) and saved == (tmp_path / "run" / WEIGHTS).read_bytes() != b""
     assert all(np.isfinite(event.loss).all() for event in seen if isinstance(event, Steps))
     figures = [(event.val_accuracy, -event.val_loss) for event in seen if isinstance(event, Epoch)]
     loss, accuracy = validation_figures(config, tmp_path / "run", home)
     assert (accuracy, -loss) == (pytest.approx(max(figures)[0]), pytest.approx(max(figures)[1], rel=1e-4))
 
 
-def test_every_epoch_shows_every_training_image_once_and_in_a_new_order(home: Home, pictures: Path, tmp_path: Path):
+def test_every_epoch_shows_every_training_image_once_and_in_a_new_order(home: Home, image_folder: Path, tmp_path: Path):
     still = {"learning_rate": 1e-12, "optimizer": "sgd", "dropout": 0, "crop": 0, "flip": "off"}  # so small: nothing moves
     (tmp_path / "run").mkdir()
     losses: list[list[float]] = []
-    with contextlib.closing(train_run(tiny_config(pictures, epochs=3, batch_size=7, **still), tmp_path / "run", home)) as events:
+    with contextlib.closing(
+        train_run(tiny_config(image_folder, epochs=3, batch_size=7, **still), tmp_path / "run", home)
+    ) as events:
         while len(losses) < 3:
             event = next(events)
             if isinstance(event, Steps) and len(event.loss) == 3:  # 21 images in three batches of the same size
@@ -156,8 +158,8 @@ def test_every_epoch_shows_every_training_image_once_and_in_a_new_order(home: Ho
 
 def test_files_that_were_left_out_become_notes_of_the_run(home: Home, tmp_path: Path):
     for part, left_out in (("train", "diary.png"), ("test", "poem.png")):
-        write_pictures(tmp_path / "data" / part, count=5)
-        (tmp_path / "data" / part / "red" / left_out).write_text("no picture")
+        write_images(tmp_path / "data" / part, count=5)
+        (tmp_path / "data" / part / "red" / left_out).write_text("no image")
     (tmp_path / "run").mkdir()
     notes, train_count = [], 0
     with contextlib.closing(train_run(tiny_config(tmp_path / "data", epochs=1), tmp_path / "run", home)) as events:
@@ -171,7 +173,7 @@ def test_files_that_were_left_out_become_notes_of_the_run(home: Home, tmp_path: 
 
 def test_class_names_with_dollar_signs_are_written_as_they_are(home: Home, tmp_path: Path):
     for colour, name in (("red", "$_$"), ("green", r"a\frac$b$")):
-        write_pictures(tmp_path / "money", [colour], count=6)
+        write_images(tmp_path / "money", [colour], count=6)
         os.rename(tmp_path / "money" / colour, tmp_path / "money" / name)
     (tmp_path / "run").mkdir()
     events = list(train_run(tiny_config(tmp_path / "money", epochs=1, batch_size=4), tmp_path / "run", home))

@@ -64,10 +64,10 @@ OTHERS: list[dict[str, Any]] = [
 ]
 
 
-def test_every_setting_of_the_training_matters(home: Home, pictures: Path, tmp_path: Path):
+def test_every_setting_of_the_training_matters(home: Home, image_folder: Path, tmp_path: Path):
     seen = []
     for turn, chosen in enumerate(({}, *OTHERS)):
-        train_all_epochs(tiny_config(pictures, **{"dropout": 0.2, **chosen}), tmp_path / str(turn), home)
+        train_all_epochs(tiny_config(image_folder, **{"dropout": 0.2, **chosen}), tmp_path / str(turn), home)
         seen.append((tmp_path / str(turn) / WEIGHTS).read_bytes())
     assert len(set(seen)) == len(seen)
     left = {
@@ -88,16 +88,16 @@ def test_every_setting_of_the_training_matters(home: Home, pictures: Path, tmp_p
 
 @pytest.mark.parametrize(("flip", "is_averaged"), [("random", True), ("off", False)])
 def test_predicting_from_both_mirrorings_is_saved_with_the_model_where_images_are_flipped(
-    home: Home, pictures: Path, tmp_path: Path, flip: str, is_averaged: bool
+    home: Home, image_folder: Path, tmp_path: Path, flip: str, is_averaged: bool
 ):
-    train_all_epochs(tiny_config(pictures, mirror=True, flip=flip), tmp_path / "run", home)
+    train_all_epochs(tiny_config(image_folder, mirror=True, flip=flip), tmp_path / "run", home)
     model, card = load_model(tmp_path / "run", torch.device("cpu"))
     images = torch.randn(8, card.channels, card.image_size, card.image_size)
     assert card.mirror == is_averaged == torch.equal(model(images), model(images.flip(3)))
 
 
-def test_training_images_grow_while_validation_images_have_their_full_side(home: Home, pictures: Path):
-    config = tiny_config(pictures, model="speed", start_side=0.75, epochs=4)
+def test_training_images_grow_while_validation_images_have_their_full_side(home: Home, image_folder: Path):
+    config = tiny_config(image_folder, model="speed", start_side=0.75, epochs=4)
     source = open_source(config.data, home)
     trainer, _ = make_trainer(config, source.info, finish(source.load("train")), torch.device("cpu"))
     seen: dict[bool, list[int]] = {True: [], False: []}
@@ -107,17 +107,17 @@ def test_training_images_grow_while_validation_images_have_their_full_side(home:
     assert seen[True] == sorted(seen[True]) and set(seen[True]) == {12, 14, 16}
 
 
-def test_averaged_weights_are_what_is_validated_and_saved(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures, epochs=6, ema=0.7, batch_norm=True)
+def test_averaged_weights_are_what_is_validated_and_saved(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder, epochs=6, ema=0.7, batch_norm=True)
     epochs = train_all_epochs(config, tmp_path / "run", home)
     best = max(epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
     loss, accuracy = validation_figures(config, tmp_path / "run", home)
     assert (loss, accuracy) == (pytest.approx(best.val_loss, rel=1e-4), pytest.approx(best.val_accuracy))
 
 
-def test_early_stopping_ends_the_run_with_its_test_and_a_note(home: Home, pictures: Path, tmp_path: Path):
+def test_early_stopping_ends_the_run_with_its_test_and_a_note(home: Home, image_folder: Path, tmp_path: Path):
     (tmp_path / "run").mkdir()
-    events = list(train_run(tiny_config(pictures, epochs=30, learning_rate=1e-12, patience=2), tmp_path / "run", home))
+    events = list(train_run(tiny_config(image_folder, epochs=30, learning_rate=1e-12, patience=2), tmp_path / "run", home))
     assert sum(isinstance(event, Epoch) for event in events) == 3 and isinstance(events[-1], Finished)
     assert any(isinstance(event, Note) and "Stopped early after epoch 3" in event.text for event in events)
     assert next(event.patience for event in events if isinstance(event, Started)) == 2

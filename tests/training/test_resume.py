@@ -28,9 +28,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("chosen", CONFIGS.values(), ids=CONFIGS)
 def test_a_run_that_was_stopped_anywhere_continues_to_the_same_bits(
-    home: Home, pictures: Path, tmp_path: Path, chosen: dict[str, Any]
+    home: Home, image_folder: Path, tmp_path: Path, chosen: dict[str, Any]
 ):
-    config = tiny_config(pictures, epochs=EPOCHS, **chosen)
+    config = tiny_config(image_folder, epochs=EPOCHS, **chosen)
     whole = train(config, tmp_path / "whole", home)
     for number, place in enumerate(PLACES.values()):
         folder = tmp_path / str(number)
@@ -40,8 +40,8 @@ def test_a_run_that_was_stopped_anywhere_continues_to_the_same_bits(
         assert story(events) == story(whole)
 
 
-def test_a_run_that_is_stopped_again_and_again_ends_with_the_same_bits(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures, epochs=EPOCHS, dropout=0.3, ema=0.9, mixup=0.2)
+def test_a_run_that_is_stopped_again_and_again_ends_with_the_same_bits(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder, epochs=EPOCHS, dropout=0.3, ema=0.9, mixup=0.2)
     whole = train(config, tmp_path / "whole", home)
     events: list[Event] = []
     for step in range(1, EPOCHS * STEPS_PER_EPOCH + 1):
@@ -52,8 +52,8 @@ def test_a_run_that_is_stopped_again_and_again_ends_with_the_same_bits(home: Hom
     assert story(events) == story(whole)
 
 
-def test_a_resumed_run_says_where_it_continues_and_repeats_nothing(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures, epochs=EPOCHS)
+def test_a_resumed_run_says_where_it_continues_and_repeats_nothing(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder, epochs=EPOCHS)
     train(config, tmp_path, home, until=PLACES["in the middle of an epoch"])
     events = train(config, tmp_path, home, resume=True)
     at = next(number for number, event in enumerate(events) if isinstance(event, Resumed))
@@ -63,8 +63,8 @@ def test_a_resumed_run_says_where_it_continues_and_repeats_nothing(home: Home, p
     assert [event.epoch for event in events[at:] if isinstance(event, Epoch)] == [2, 3, 4]
 
 
-def test_a_finished_run_leaves_no_checkpoint_behind_and_draws_all_its_epochs(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures)
+def test_a_finished_run_leaves_no_checkpoint_behind_and_draws_all_its_epochs(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder)
     train(config, tmp_path, home, until=lambda event: isinstance(event, Epoch))
     assert (tmp_path / CHECKPOINT).is_file()
     events = train(config, tmp_path, home, until=lambda event: False, resume=True)
@@ -72,21 +72,21 @@ def test_a_finished_run_leaves_no_checkpoint_behind_and_draws_all_its_epochs(hom
     assert not (tmp_path / CHECKPOINT).exists() and not (tmp_path / OLD_CHECKPOINT).exists()
 
 
-def test_a_run_that_stopped_early_stays_stopped_when_it_continues(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures, epochs=9, learning_rate=1e-12, patience=2)
+def test_a_run_that_stopped_early_stays_stopped_when_it_continues(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder, epochs=9, learning_rate=1e-12, patience=2)
     train(config, tmp_path, home, until=lambda event: isinstance(event, Epoch) and event.waited == 2)
     events = train(config, tmp_path, home, until=lambda event: False, resume=True)
     assert not any(isinstance(event, (Steps, Epoch)) for event in events) and isinstance(events[-1], Finished)
     assert sum(isinstance(event, Note) and "Stopped early after epoch 3" in event.text for event in events) == 1
 
 
-def test_a_run_whose_images_have_changed_is_refused_and_its_model_still_works(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures, epochs=EPOCHS)
+def test_a_run_whose_images_have_changed_is_refused_and_its_model_still_works(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder, epochs=EPOCHS)
     train(config, tmp_path / "run", home, until=PLACES["after an epoch"])
     before = {name: (tmp_path / "run" / name).read_bytes() for name in (CARD, WEIGHTS, CHECKPOINT)}
-    (pictures / "yellow").mkdir()
-    for path in (pictures / "red").iterdir():
-        (pictures / "yellow" / path.name).write_bytes(path.read_bytes())
+    (image_folder / "yellow").mkdir()
+    for path in (image_folder / "red").iterdir():
+        (image_folder / "yellow" / path.name).write_bytes(path.read_bytes())
     with pytest.raises(DataError, match="images have changed") as refusal:
         train(config, tmp_path / "run", home, resume=True)
     assert is_a_sentence(refusal.value)
@@ -96,13 +96,13 @@ def test_a_run_whose_images_have_changed_is_refused_and_its_model_still_works(ho
 
 @pytest.mark.parametrize("field", ["label", "is_excluded"])
 def test_a_run_whose_images_were_corrected_in_between_is_refused_until_that_is_undone(
-    home: Home, pictures: Path, tmp_path: Path, field: str
+    home: Home, image_folder: Path, tmp_path: Path, field: str
 ):
-    config = tiny_config(pictures, epochs=EPOCHS)
+    config = tiny_config(image_folder, epochs=EPOCHS)
     whole = train(config, tmp_path / "whole", home)
     events = train(config, tmp_path / "run", home, until=PLACES["after an epoch"])
     before = {name: (tmp_path / "run" / name).read_bytes() for name in (CARD, WEIGHTS, CHECKPOINT)}
-    index = Index(PathSource(pictures, home).folder / INDEX)
+    index = Index(PathSource(image_folder, home).folder / INDEX)
     rows, labels = index.used_rows("train")
     assert index.corrections.apply(rows[labels == 0][:2].tolist(), field, 1) == 2
     with pytest.raises(DataError, match="images have changed") as refusal:
@@ -115,8 +115,8 @@ def test_a_run_whose_images_were_corrected_in_between_is_refused_until_that_is_u
     assert story(events) == story(whole)
 
 
-def test_without_a_checkpoint_it_starts_from_the_beginning(home: Home, pictures: Path, tmp_path: Path):
-    config = tiny_config(pictures)
+def test_without_a_checkpoint_it_starts_from_the_beginning(home: Home, image_folder: Path, tmp_path: Path):
+    config = tiny_config(image_folder)
     until = lambda event: isinstance(event, Epoch) and event.epoch == 2  # noqa: E731
     events = train(config, tmp_path / "resumed", home, resume=True, until=until)
     train(config, tmp_path / "fresh", home, until=until)

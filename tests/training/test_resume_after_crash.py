@@ -24,9 +24,11 @@ pytestmark = pytest.mark.usefixtures("every_step")
 
 
 @pytest.fixture
-def killed(home: Home, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[TrainConfig, Path, list[Event]]:
+def killed(
+    home: Home, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[TrainConfig, Path, list[Event]]:
     """A run that wrote checkpoints at every event up to step 5 and reported two more steps: settings, folder, events."""
-    config, folder = tiny_config(pictures, epochs=EPOCHS, dropout=0.3, mixup=0.3), tmp_path / "killed"
+    config, folder = tiny_config(image_folder, epochs=EPOCHS, dropout=0.3, mixup=0.3), tmp_path / "killed"
     folder.mkdir()
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", -1.0)
     events: list[Event] = []
@@ -71,8 +73,8 @@ def events_of(store: Store, run: str) -> list[Event]:
     return [item.event for item in store.log.read(run)]
 
 
-def test_a_stopped_run_in_the_store_continues_and_finishes_as_if_it_had_been_left_alone(store: Store, pictures: Path):
-    config = tiny_config(pictures, epochs=EPOCHS, dropout=0.3)
+def test_a_stopped_run_in_the_store_continues_and_finishes_as_if_it_had_been_left_alone(store: Store, image_folder: Path):
+    config = tiny_config(image_folder, epochs=EPOCHS, dropout=0.3)
     whole, run = store.create(config), store.create(config)
     assert execute(store, whole) == "finished"
 
@@ -91,8 +93,8 @@ def test_a_stopped_run_in_the_store_continues_and_finishes_as_if_it_had_been_lef
     assert mine == theirs and mine["epochs"] == EPOCHS
 
 
-def test_a_stop_that_comes_with_the_very_last_event_leaves_the_run_finished(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures, epochs=1))
+def test_a_stop_that_comes_with_the_very_last_event_leaves_the_run_finished(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder, epochs=1))
 
     def stop(event: Event) -> None:
         if isinstance(event, Finished):
@@ -101,8 +103,8 @@ def test_a_stop_that_comes_with_the_very_last_event_leaves_the_run_finished(stor
     assert execute(store, run, watch=stop) == store.run(run).status == "finished"
 
 
-def test_a_stop_while_the_test_images_are_read_can_be_resumed(store: Store, pictures: Path):
-    run = store.create(tiny_config(pictures))
+def test_a_stop_while_the_test_images_are_read_can_be_resumed(store: Store, image_folder: Path):
+    run = store.create(tiny_config(image_folder))
     seen: list[Event] = []
     execute(store, run, watch=seen.append, should_end=lambda: isinstance(seen[-1], Progress) and Epoch in map(type, seen))
     assert store.run(run).status == "stopped"
@@ -129,13 +131,13 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_process_that_was_killed_in_the_middle_of_an_epoch_is_resumed_from_the_command_line_bit_for_bit(
-    store: Store, pictures: Path
+    store: Store, image_folder: Path
 ):
     chosen = ["--model", "speed", "--optimizer", "muon", "--ema", "0.9", "--dropout", "0.4", "--mixup", "0.3"]
     options = [
         "train",
         "--data",
-        str(pictures),
+        str(image_folder),
         "--epochs",
         "4",
         "--batch-size",

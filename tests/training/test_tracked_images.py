@@ -33,11 +33,11 @@ def test_tracked_images_are_saved_as_they_were_added(tmp_path: Path):
     tracked = [*noise_images(3), TrackedImage(np.zeros((16, 16, 3), np.uint8), " <b>\0 \n" + "ü" * 200, -1, "drawing")]
     add_tracked_images(tmp_path, tracked[:2])
     add_tracked_images(tmp_path, tracked[2:])
-    kept = read_tracked_images(tmp_path)
-    assert [image.name for image in kept] == [image.name for image in tracked] and len({image.name for image in kept}) == 4
-    assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(kept, tracked, strict=True))
-    assert [(image.truth, image.origin) for image in kept] == [(0, "set"), (1, "set"), (2, "set"), (-1, "drawing")]
-    assert kept[0].label == "image 0" and kept[3].label.startswith("<b>") and len(kept[3].label) <= 80
+    stored = read_tracked_images(tmp_path)
+    assert [image.name for image in stored] == [image.name for image in tracked] and len({image.name for image in stored}) == 4
+    assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(stored, tracked, strict=True))
+    assert [(image.truth, image.origin) for image in stored] == [(0, "set"), (1, "set"), (2, "set"), (-1, "drawing")]
+    assert stored[0].label == "image 0" and stored[3].label.startswith("<b>") and len(stored[3].label) <= 80
     remove_tracked_image(tmp_path, tracked[1].name)
     remove_tracked_image(tmp_path, "nobody")
     assert [image.name for image in read_tracked_images(tmp_path)] == [tracked[0].name, tracked[2].name, tracked[3].name]
@@ -128,8 +128,8 @@ def test_who_adds_images_while_another_one_does_is_reported_to_try_again(tmp_pat
     add_tracked_images(tmp_path, noise_images(1))
 
 
-def test_an_upload_becomes_what_the_model_receives_or_is_refused(home: Home, pictures: Path):
-    info = open_source(str(pictures), home).info
+def test_an_upload_becomes_what_the_model_receives_or_is_refused(home: Home, image_folder: Path):
+    info = open_source(str(image_folder), home).info
     out = io.BytesIO()
     Image.new("CMYK", (300, 200), (0, 90, 90, 0)).save(out, "JPEG")
     pixels = preprocess(read_image(out.getvalue(), "print.jpg").image, info)

@@ -56,11 +56,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("chosen", CONFIGS.values(), ids=CONFIGS)
-def test_what_is_reported_after_an_epoch_is_what_its_saved_weights_say(home: Home, pictures: Path, tmp_path: Path, chosen: dict):
+def test_what_is_reported_after_an_epoch_is_what_its_saved_weights_say(
+    home: Home, image_folder: Path, tmp_path: Path, chosen: dict
+):
     tracked, folder = noise_images(4), tmp_path / "run"
     folder.mkdir()
     add_tracked_images(folder, tracked)
-    events = train(tiny_config(pictures, epochs=EPOCHS, precision="float32", **chosen), folder, home)
+    events = train(tiny_config(image_folder, epochs=EPOCHS, precision="float32", **chosen), folder, home)
     reported = predictions_in(events)
     assert [(event.epoch, event.step) for event in reported] == [(n, n * STEPS_PER_EPOCH) for n in range(1, EPOCHS + 1)]
     for event in reported:
@@ -73,9 +75,9 @@ def test_what_is_reported_after_an_epoch_is_what_its_saved_weights_say(home: Hom
 
 @pytest.mark.parametrize("chosen", CONFIGS.values(), ids=CONFIGS)
 def test_a_training_with_tracked_images_ends_with_the_bits_of_one_without(
-    home: Home, pictures: Path, tmp_path: Path, chosen: dict
+    home: Home, image_folder: Path, tmp_path: Path, chosen: dict
 ):
-    config = tiny_config(pictures, epochs=EPOCHS, **chosen)
+    config = tiny_config(image_folder, epochs=EPOCHS, **chosen)
     without = train(config, tmp_path / "without", home)
     (tmp_path / "with").mkdir()
     add_tracked_images(tmp_path / "with", noise_images(MAX_IMAGES))
@@ -87,9 +89,9 @@ def test_a_training_with_tracked_images_ends_with_the_bits_of_one_without(
 
 @pytest.mark.parametrize("stop", [STEPS_PER_EPOCH + 1, 2 * STEPS_PER_EPOCH], ids=["within an epoch", "at its end"])
 def test_a_resumed_run_ends_with_the_same_bits_and_tells_the_same_of_its_tracked_images(
-    home: Home, pictures: Path, tmp_path: Path, stop: int
+    home: Home, image_folder: Path, tmp_path: Path, stop: int
 ):
-    config = tiny_config(pictures, epochs=EPOCHS, dropout=0.3)
+    config = tiny_config(image_folder, epochs=EPOCHS, dropout=0.3)
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()
         add_tracked_images(tmp_path / name, noise_images(2))
@@ -100,9 +102,9 @@ def test_a_resumed_run_ends_with_the_same_bits_and_tells_the_same_of_its_tracked
 
 
 def test_a_run_that_was_stopped_between_an_epoch_and_its_tracked_images_lacks_nothing_afterwards(
-    home: Home, pictures: Path, tmp_path: Path
+    home: Home, image_folder: Path, tmp_path: Path
 ):
-    config = tiny_config(pictures, epochs=EPOCHS)
+    config = tiny_config(image_folder, epochs=EPOCHS)
     add_tracked_images(tmp_path, noise_images(2))
     events = train(config, tmp_path, home, until=lambda event: isinstance(event, Epoch) and event.epoch == 2)
     assert [event.epoch for event in predictions_in(events)] == [1]
@@ -110,7 +112,7 @@ def test_a_run_that_was_stopped_between_an_epoch_and_its_tracked_images_lacks_no
     assert [event.epoch for event in predictions_in(events)] == [1, 2, 3]
 
 
-def test_adding_and_removing_while_a_run_trains_holds_from_the_next_epoch_on(home: Home, pictures: Path, tmp_path: Path):
+def test_adding_and_removing_while_a_run_trains_holds_from_the_next_epoch_on(home: Home, image_folder: Path, tmp_path: Path):
     first, second = noise_images(2)
 
     def ask(event: Event) -> None:
@@ -121,14 +123,14 @@ def test_adding_and_removing_while_a_run_trains_holds_from_the_next_epoch_on(hom
         if isinstance(event, Steps) and event.step == 2 * STEPS_PER_EPOCH + 1:
             remove_tracked_image(tmp_path, first.name)
 
-    events = train(tiny_config(pictures, epochs=4), tmp_path, home, ask=ask)
+    events = train(tiny_config(image_folder, epochs=4), tmp_path, home, ask=ask)
     expected = [(1, (first.name,)), (2, (first.name, second.name)), (3, (second.name,))]
     assert [(event.epoch, event.names) for event in predictions_in(events)] == expected
 
 
-def test_a_damaged_file_is_reported_once_and_training_continues(home: Home, pictures: Path, tmp_path: Path):
+def test_a_damaged_file_is_reported_once_and_training_continues(home: Home, image_folder: Path, tmp_path: Path):
     (tmp_path / TRACKED_IMAGES).write_bytes(b"PK\x03\x04 cut short")
-    events = train(tiny_config(pictures, epochs=EPOCHS), tmp_path, home)
+    events = train(tiny_config(image_folder, epochs=EPOCHS), tmp_path, home)
     (note,) = [event.text for event in events if isinstance(event, Note)]
     assert "probes.npz is damaged" in note and is_a_sentence(note)
     assert isinstance(events[-1], Finished) and not predictions_in(events)
@@ -136,17 +138,17 @@ def test_a_damaged_file_is_reported_once_and_training_continues(home: Home, pict
 
 @pytest.mark.parametrize("image", [{"side": 32}, {"channels": 1}], ids=["size", "colours"])
 def test_tracked_images_that_do_not_fit_the_model_are_reported_once_and_training_continues(
-    home: Home, pictures: Path, tmp_path: Path, image: dict[str, int]
+    home: Home, image_folder: Path, tmp_path: Path, image: dict[str, int]
 ):
     add_tracked_images(tmp_path, noise_images(1, **image))
-    events = train(tiny_config(pictures), tmp_path, home)
+    events = train(tiny_config(image_folder), tmp_path, home)
     (note,) = [event.text for event in events if isinstance(event, Note)]
     assert "16×16 pixels in 3 classes" in note and is_a_sentence(note)
     assert isinstance(events[-1], Finished) and not predictions_in(events)
 
 
-def test_the_store_gives_back_what_was_reported(store: Store, pictures: Path):
-    run, event = store.create(tiny_config(pictures)), TrackedPredictions(1, 3, ("a", "b"), ((0.25, 0.75), (1.0, 0.0)))
+def test_the_store_gives_back_what_was_reported(store: Store, image_folder: Path):
+    run, event = store.create(tiny_config(image_folder)), TrackedPredictions(1, 3, ("a", "b"), ((0.25, 0.75), (1.0, 0.0)))
     store.log.append(run, [Started(1, "CPU", 1, 1, 1, 3, 2), event, Steps(2, 4, 8, (1.0,), (0.5,), 0.1, 1.0, 1.0, 1.0, 1.0)])
     assert store.log.read(run)[1] == StoredEvent(2, event)
     assert (
@@ -166,8 +168,8 @@ def test_a_history_takes_back_what_was_reported_after_the_place_of_a_resumption_
     assert history.probed == [reported[0], again]
 
 
-def test_a_branch_takes_its_parents_tracked_images_and_what_was_reported_of_them_along(store: Store, pictures: Path):
-    parent = store.create(tiny_config(pictures, epochs=EPOCHS))
+def test_a_branch_takes_its_parents_tracked_images_and_what_was_reported_of_them_along(store: Store, image_folder: Path):
+    parent = store.create(tiny_config(image_folder, epochs=EPOCHS))
     folder = store.home.run_folder(parent)
     add_tracked_images(folder, noise_images(3))
     assert execute(store, parent) == "finished"
@@ -185,16 +187,18 @@ def test_a_branch_takes_its_parents_tracked_images_and_what_was_reported_of_them
     assert reported[child] == reported[parent] and [event.epoch for event in reported[child]] == [1, 2, 3]
 
 
-def test_a_branch_of_a_run_with_damaged_tracked_images_begins_without_any(store: Store, pictures: Path):
-    parent = store.create(tiny_config(pictures))
+def test_a_branch_of_a_run_with_damaged_tracked_images_begins_without_any(store: Store, image_folder: Path):
+    parent = store.create(tiny_config(image_folder))
     assert execute(store, parent) == "finished"
     (store.home.run_folder(parent) / TRACKED_IMAGES).write_bytes(b"damaged")
     assert read_tracked_images(store.home.run_folder(branch_run(store, parent, 1, {}))) == []
 
 
 @pytest.mark.parametrize("chosen", CONFIGS.values(), ids=CONFIGS)
-def test_earlier_epochs_are_classified_from_the_states_that_were_saved(home: Home, pictures: Path, tmp_path: Path, chosen: dict):
-    config = tiny_config(pictures, epochs=EPOCHS, precision="float32", **chosen)
+def test_earlier_epochs_are_classified_from_the_states_that_were_saved(
+    home: Home, image_folder: Path, tmp_path: Path, chosen: dict
+):
+    config = tiny_config(image_folder, epochs=EPOCHS, precision="float32", **chosen)
     add_tracked_images(tmp_path, noise_images(2))
     reported = predictions_in(train(config, tmp_path, home))
     progress, filled = drain(predict_saved_epochs(tmp_path, [1, 2, 3, 9]))

@@ -15,43 +15,43 @@ from cnn_core.home import Home
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.models.saving import load_model
 from cnn_core.training.recipe import split_validation, train_run
-from tests.helpers import is_a_sentence, tiny_config, write_pictures
+from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.training.trained_folders import CPU, are_equal, train_all_epochs, weights
 
 
 def test_too_few_images_to_keep_any_for_validation_are_refused_with_a_message(home: Home, tmp_path: Path):
-    write_pictures(tmp_path / "train", count=1)
-    write_pictures(tmp_path / "test", count=1)
+    write_images(tmp_path / "train", count=1)
+    write_images(tmp_path / "test", count=1)
     with pytest.raises(DataError, match="too small for a validation split") as refusal:
         list(train_run(tiny_config(tmp_path, batch_size=1), tmp_path, home))
     assert is_a_sentence(refusal.value)
 
 
-def test_a_batch_larger_than_the_training_images_is_refused_with_a_message(pictures: Path, home: Home):
-    images = finish(open_source(str(pictures), home).load("train"))
-    config = tiny_config(pictures, batch_size=22, validation_share=0.1)  # 24 images, of which 3 are kept apart
+def test_a_batch_larger_than_the_training_images_is_refused_with_a_message(image_folder: Path, home: Home):
+    images = finish(open_source(str(image_folder), home).load("train"))
+    config = tiny_config(image_folder, batch_size=22, validation_share=0.1)  # 24 images, of which 3 are kept apart
     with pytest.raises(SettingError, match="Batch size is 22, more than the 21 training images") as refusal:
         split_validation(images, config)
     assert is_a_sentence(refusal.value) and refusal.value.field == "batch_size"
 
 
-def test_validation_images_are_a_seeded_fraction_of_every_class_and_not_trained_on(pictures: Path):
+def test_validation_images_are_a_seeded_fraction_of_every_class_and_not_trained_on(image_folder: Path):
     images = ImageSet(np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1), np.arange(100) % 4)
-    config = tiny_config(pictures, validation_share=0.2)
+    config = tiny_config(image_folder, validation_share=0.2)
     training, held_out = split_validation(images, config)
     assert sorted([*training.images.ravel(), *held_out.images.ravel()]) == list(range(100))
     assert np.bincount(held_out.labels).tolist() == [5] * 4 and len(training) == 80
     for part in (training, held_out):
         assert np.array_equal(part.images.ravel() % 4, part.labels)
-    _, other = split_validation(images, tiny_config(pictures, validation_share=0.2, seed=1))
+    _, other = split_validation(images, tiny_config(image_folder, validation_share=0.2, seed=1))
     assert not np.array_equal(other.images, held_out.images)
 
 
 @pytest.fixture
 def three_parts(tmp_path: Path) -> Path:
-    """A folder with train, val and test in it: 15, 9 and 6 pictures, no two alike."""
+    """A folder with train, val and test in it: 15, 9 and 6 images, no two alike."""
     for seed, (part, count) in enumerate((("train", 5), ("val", 3), ("test", 2))):
-        write_pictures(tmp_path / "parts" / part, count=count, seed=seed)
+        write_images(tmp_path / "parts" / part, count=count, seed=seed)
     return tmp_path / "parts"
 
 
@@ -74,16 +74,16 @@ def test_a_set_with_validation_images_of_its_own_is_validated_on_these_and_train
     assert (best.val_loss, best.val_accuracy) == (pytest.approx(loss, rel=1e-4), pytest.approx(accuracy, abs=1e-6))
 
 
-def test_the_validation_share_plays_no_part_where_the_set_has_validation_images(home: Home, three_parts: Path, tmp_path: Path):
+def test_the_validation_fraction_has_no_effect_where_the_set_has_validation_images(home: Home, three_parts: Path, tmp_path: Path):
     shares = (0.1, 0.4)
     epochs = [train_all_epochs(tiny_config(three_parts, validation_share=share), tmp_path / str(share), home) for share in shares]
     assert [(e.train_loss, e.val_loss) for e in epochs[0]] == [(e.train_loss, e.val_loss) for e in epochs[1]]
     assert are_equal(*(weights(tmp_path / str(share)) for share in shares))
 
 
-def test_images_kept_as_a_fraction_are_those_that_a_folder_of_their_own_would_hold(home: Home, pictures: Path):
-    images = finish(open_source(str(pictures), home).load("train"))
-    config = tiny_config(pictures)
+def test_a_validation_fraction_equals_a_validation_folder_with_the_same_images(home: Home, image_folder: Path):
+    images = finish(open_source(str(image_folder), home).load("train"))
+    config = tiny_config(image_folder)
     training, held_out = split_validation(images, config)
     again, given = split_validation(training, config, held_out)
     assert given is held_out and np.array_equal(again.images, training.images) and np.array_equal(again.labels, training.labels)

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 def train_all_epochs(config: TrainConfig, folder: Path, home: Home) -> list[Epoch]:
-    """Train to the end of the last epoch and no further: without test images and pictures."""
+    """Train to the end of the last epoch and no further: without test images and curve plots."""
     folder.mkdir(parents=True, exist_ok=True)
     epochs: list[Epoch] = []
     with contextlib.closing(train_run(config, folder, home)) as events:

@@ -1,1 +1,1 @@
-"""The views of the Evaluate page, one file each: they take a Subject, ask `cnn_core.metrics`, and draw."""
+"""The views of the Evaluate page, one file each. A view takes an EvaluationSubject and shows what `cnn_core.metrics` computes for it."""

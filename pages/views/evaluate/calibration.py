@@ -7,6 +7,7 @@ import streamlit as st
 
 from cnn_core.errors import StudioError
 from cnn_core.inference.confidence import NO_CALIBRATION, Calibration, load_calibration, read_calibration, save_calibration
+from cnn_core.text import counted
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change, show_owner
 from pages.shared.progress import CANCELLED
@@ -30,7 +31,7 @@ NOTES = {
 
 
 def show_calibration(subject: EvaluationSubject) -> None:
-    """The view."""
+    """Show the view."""
     evaluation = subject.evaluation()
     calibration = load_calibration(subject.folder) if subject.epoch is None else NO_CALIBRATION
     if subject.split in NOTES:
@@ -104,7 +105,7 @@ def _show_fitting(subject: EvaluationSubject, calibration: Calibration) -> None:
             type="secondary" if calibration.is_fitted else "primary",
             on_click=st.session_state.pop,
             args=(CANCELLED, None),
-            help="Finds the number that the logits are divided by to minimise the loss on the validation images. Predicted classes stay the same, only confidences change.",
+            help="Finds the number by which to divide the logits so that the loss on the validation images is lowest. Predicted classes stay the same; only confidences change.",
         )
         if calibration.is_fitted and st.button("Remove temperature", icon=":material/delete:"):
             save_calibration(subject.folder, Calibration(threshold=calibration.threshold))
@@ -118,7 +119,7 @@ def _show_fitted(calibration: Calibration) -> None:
 
     change = "lowers" if calibration.temperature > 1 else "raises"
     st.markdown(
-        f"A temperature of **{calibration.temperature:.2f}**, fitted on {calibration.images:,} validation images, {change} the confidence: the "
+        f"A temperature of **{calibration.temperature:.2f}**, fitted on {counted(calibration.images, 'validation image')}, {change} the confidence: the "
         f"ECE on them changed from {calibration.error_before:.1%} to {calibration.error_after:.1%}. "
         "The Gallery and the command line use it; the other views show uncalibrated probabilities."
     )
@@ -126,14 +127,14 @@ def _show_fitted(calibration: Calibration) -> None:
         st.warning("The ECE did not improve. Remove the temperature, or fit it on more images.", icon=":material/warning:")
     if calibration.images < FEW_IMAGES:
         st.warning(
-            f"{calibration.images:,} validation images are few: the temperature is uncertain. "
+            f"The temperature is uncertain: it was fitted on only {counted(calibration.images, 'validation image')}. "
             f"Train with a larger validation split, at least {FEW_IMAGES} images.",
             icon=":material/warning:",
         )
 
 
 def _fit(subject: EvaluationSubject, calibration: Calibration) -> None:
-    """Fit the temperature and save it; the threshold stays."""
+    """Fit the temperature and save it. The threshold does not change."""
     from cnn_core.metrics.calibration import fit_temperature, reliability_of
 
     validation = subject.evaluation("val")
@@ -159,7 +160,9 @@ def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibr
     from cnn_core.metrics.abstention import abstention_curve, measure_abstention
     from pages.charts.calibration import coverage_chart
 
-    st.caption("Below the threshold the model abstains. A higher threshold gives fewer predictions, of which more are correct.")
+    st.caption(
+        "Below the threshold the model abstains. A higher threshold gives fewer predictions, and a larger fraction of them is correct."
+    )
     percent = st.slider(
         "Threshold (%)",
         0.0,
@@ -185,17 +188,20 @@ def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibr
 
 def _describe(at: "Abstention", images: str) -> str:
     if not at.predicted[0]:
-        return f"No prediction is made for the {at.count:,} {images} images. Lower the threshold."
+        return f"The model abstains for all {counted(at.count, f'{images} image')}. Lower the threshold."
     low, high = at.accuracy_interval()
     lost = at.all_correct - int(at.correct[0])
     lines = (
-        f"Coverage: **{at.coverage[0]:.1%}** of the {images} images ({at.predicted[0]:,} of {at.count:,}). Accuracy of these predictions: "
+        f"Coverage: **{at.coverage[0]:.1%}** of the {images} images ({at.predicted[0]:,} of {at.count:,}). Accuracy for these images: "
         f"**{at.accuracy[0]:.1%}** (95 %: {low:.1%} to {high:.1%})."
     )
     if not at.all_correct:
         return lines
     wrong = at.count - at.all_correct - int(at.predicted[0] - at.correct[0])
-    return f"{lines} The threshold drops {lost:,} correct and {wrong:,} wrong predictions; {at.correct_fraction[0]:.1%} of the correct ones remain."
+    return (
+        f"{lines} The model abstains for {counted(lost + wrong, 'image')}: without the threshold, {lost:,} of these predictions would be correct and "
+        f"{wrong:,} wrong. {at.correct_fraction[0]:.1%} of the correct predictions remain."
+    )
 
 
 def _show_saving(subject: EvaluationSubject, threshold: float, calibration: Calibration) -> None:

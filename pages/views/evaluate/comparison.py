@@ -7,6 +7,7 @@ import streamlit as st
 from cnn_core.errors import RunError
 from cnn_core.home import saved_epochs
 from cnn_core.runs.run import Run
+from cnn_core.text import counted
 from pages.charts.comparison import MOST, changes_chart
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
@@ -27,12 +28,13 @@ TALLEST = 720  # pixels of the table of classes
 
 
 def show_comparison(subject: EvaluationSubject) -> None:
-    """The view."""
+    """Show the view."""
     other = _choose_other(subject)
     if other is None:
         return
     st.caption(
-        f"A: {plain(_describe_model(subject))}, chosen above. B: {plain(_describe_model(other))}. On the same {SPLITS[subject.split]} images."
+        f"A: {plain(_describe_model(subject))} (chosen above). B: {plain(_describe_model(other))}. Both are evaluated on the same "
+        f"{SPLITS[subject.split]} images."
     )
     _warn_of_changed_data(subject, other)
     from cnn_core.metrics.model_comparison import compare
@@ -48,7 +50,7 @@ def show_comparison(subject: EvaluationSubject) -> None:
 
 
 def _choose_other(subject: EvaluationSubject) -> EvaluationSubject | None:
-    """Return model B; without any on the same images, say what to do."""
+    """Show the choice of model B and return it. If there is none, show a message and return None."""
     choices = _others(subject)
     if not choices:
         st.info(
@@ -114,7 +116,7 @@ def _warn_of_changed_data(subject: EvaluationSubject, other: EvaluationSubject) 
 
     if read_card(subject.folder).fingerprint != read_card(other.folder).fingerprint:
         st.warning(
-            "The data was changed between the training of A and of B: one of them may have been trained on images that are evaluated here. "
+            "The data was changed between the training of A and that of B, so one of them may have been trained on images of this evaluation. "
             "Train both on the current data.",
             icon=":material/warning:",
         )
@@ -138,13 +140,14 @@ def _show_verdict(subject: EvaluationSubject, comparison: "Comparison") -> None:
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help="Below it the 95 % interval of the difference B − A in percentage points (Agresti and Min, 2005).",
+        help="Below: the 95 % confidence interval of the difference B − A in percentage points (Agresti and Min, 2005).",
     )
     metrics.metric("Correct only with B", f"{len(comparison.gained):,}", border=True, help="Misclassified by A, correct with B.")
     metrics.metric("Correct only with A", f"{len(comparison.lost):,}", border=True, help="Correct with A, misclassified by B.")
     st.caption(
-        "p: the probability of such a difference between equally good models (McNemar's exact test); below 0.05 counts as evidence. The test is "
-        "about these two models. To compare their settings, train several seeds of both and compare them on the Runs page."
+        "p: the probability of a difference at least as large if both models were equally good (McNemar's exact test). A difference is significant "
+        "if p is below 0.05. The test compares these two models. To compare their settings, train each with several seeds and compare the runs "
+        "on the Runs page."
     )
 
 
@@ -158,15 +161,15 @@ def _show_classes(comparison: "Comparison") -> None:
     )
     more = f"The {MOST} classes that changed most; the table has all. " if (changes.count > 0).sum() > MOST else ""
     st.caption(
-        f"{more}Bars: 95 % intervals of single classes. Evidence: p below 0.05 after Holm's correction (1979) for multiple tests."
+        f"{more}Bars: 95 % confidence interval of each class. Significant: p below 0.05 after Holm's correction (1979) for multiple tests."
     )
     with st.expander("All classes"):
         st.dataframe(
             {
                 "Class": classes,
                 "Change": 100 * changes.difference,
-                "From": 100 * changes.low,
-                "To": 100 * changes.high,
+                "Lower bound": 100 * changes.low,
+                "Upper bound": 100 * changes.high,
                 "B only": changes.gained,
                 "A only": changes.lost,
                 "Images": changes.count,
@@ -175,7 +178,8 @@ def _show_classes(comparison: "Comparison") -> None:
             hide_index=True,
             height="content" if len(classes) <= 20 else TALLEST,
             column_config={
-                name: st.column_config.NumberColumn(f"{name} (points)", format="%+.1f") for name in ("Change", "From", "To")
+                name: st.column_config.NumberColumn(f"{name} (points)", format="%+.1f")
+                for name in ("Change", "Lower bound", "Upper bound")
             }
             | {"p (adjusted)": st.column_config.NumberColumn(format="%.3f")},
             alt="Changes of every class",
@@ -196,14 +200,15 @@ def _show_images(subject: EvaluationSubject, other: EvaluationSubject, compariso
     if true_class is not None:
         indices = indices[evaluation.labels[indices] == true_class]
     st.caption(
-        f"{SIDES[side]} {len(indices):,} {'image' if len(indices) == 1 else 'images'}. Below each: the predictions of A and B with their probabilities, and the true class if both are wrong."
+        f"{SIDES[side]} {counted(len(indices), 'image')}. Below each: the predictions of A and B with their probabilities, and the true class if both "
+        "are wrong."
     )
     key = f"compare-{subject.name}-{other.name}-{side}-{true_class}"
     show_image_grid(subject, comparison.first, indices, key, lambda index: _describe_image(comparison, index))
 
 
 def _describe_image(comparison: "Comparison", index: int) -> str:
-    """Return the predictions of both, such as "A: cat (60%) ✗ · B: dog (81%) ✓"."""
+    """Return the predictions of both models, such as "A: cat (60%) ✗ · B: dog (81%) ✓"."""
     predictions = []
     for letter, evaluation in (("A", comparison.first), ("B", comparison.second)):
         name, confidence = evaluation.classes[evaluation.predicted[index]], evaluation.scores.confidence[index]

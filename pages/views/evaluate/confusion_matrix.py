@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from cnn_core.text import counted
 from pages.charts.components.matrix import CellSelection, MatrixTable, show_matrix_table
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from cnn_core.metrics.confusion import ConfusedPairs
     from cnn_core.metrics.evaluation import Evaluation
 
-SINGLE = 30  # classes with their own row; of more classes, the most confused ones
-AT_FIRST, LISTED = 15, 200
+SINGLE = 30  # classes with their own row; with more classes, the most confused ones have one
+AT_FIRST, LISTED = 15, 200  # classes chosen by default; pairs in the table
 BESIDE = 12  # rows up to which the pairs are beside the matrix
 DATA_ORDER, BY_CONFUSION = "data set", "confusion"
 Group = tuple[int, ...]  # the classes of one row or column
@@ -24,7 +25,7 @@ Cell = tuple[Group, Group]  # true, predicted
 
 
 def show_confusion_matrix(subject: EvaluationSubject) -> None:
-    """The view."""
+    """Show the view."""
     _show(subject, subject.evaluation())
 
 
@@ -33,15 +34,15 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     state = st.session_state.setdefault(f"matrix-{subject.name}", {"cell": None, "turn": 0, "list": 0, "rows": []})
     st.subheader("Confusion matrix")
     st.caption(
-        "Rows: true class. Columns: predicted class. Blue is correct, orange wrong; the colour shows the fraction of the true class. Press a "
-        "cell to see its images; the arrow keys move between cells."
+        "Rows: true class. Columns: predicted class. Blue is correct, orange wrong. The stronger the colour, the larger the fraction of the true "
+        "class. Press a cell to see its images; the arrow keys move between cells."
     )
     chosen, measure = _choose(subject, evaluation)
     if not len(chosen):
         st.info("Choose at least one class to see its row.", icon=":material/checklist:")
         return
     wide, beside = st.columns([2, 1]) if len(chosen) <= BESIDE else (st.container(), st.container())
-    with beside:  # drawn first: a row chosen here is marked in the matrix
+    with beside:  # drawn first, because the matrix marks the row that is chosen here
         _show_pairs(subject, evaluation, state)
     with wide:
         _show_cells(subject, evaluation, chosen, measure, state)
@@ -50,18 +51,20 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
 
 
 def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[np.ndarray, str]:
-    """Return the classes with their own row, (k,) int64 in that order, and the content of the cells."""
+    """Show the inputs. Return the classes with their own row, (k,) int64 in that order, and the content of the cells."""
     from cnn_core.metrics.confusion import order_by_confusion
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        measure = st.segmented_control("Cells show", ["counts", "shares"], default="counts", required=True, key="matrix-measure")
+        measure = st.segmented_control(
+            "Cells show", ["counts", "fractions"], default="counts", required=True, key="matrix-measure"
+        )
         order = st.segmented_control(
             "Class order",
             [DATA_ORDER, BY_CONFUSION],
             default=DATA_ORDER,
             required=True,
             key="matrix-order",
-            help="As in the data set, or confused classes next to each other.",
+            help="The order of the data set, or confused classes next to each other.",
         )
     chosen = _choose_classes(subject, evaluation)
     if order == BY_CONFUSION:
@@ -70,7 +73,7 @@ def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[np.nd
 
 
 def _choose_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> np.ndarray:
-    """Return the classes with their own row in the data set's order: all, if they are few."""
+    """Return the classes with their own row in the data set's order: all classes if there are at most SINGLE."""
     count = len(evaluation.classes)
     if count <= SINGLE:
         return np.arange(count)
@@ -82,7 +85,7 @@ def _choose_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> np.
         format_func=evaluation.classes.__getitem__,
         max_selections=SINGLE,
         key=f"matrix-classes-{subject.name}",
-        help=f"Up to {SINGLE} of {count:,} classes with their own row, at first the most confused ones. All others are merged into the last row and column.",
+        help=f"Up to {SINGLE} of the {count:,} classes have their own row; by default the most confused ones. All others are merged into the last row and column.",
     )
     return np.array(sorted(labels), np.int64)
 
@@ -167,7 +170,7 @@ def _show_images(subject: EvaluationSubject, evaluation: "Evaluation", state: di
 
 
 def _select(state: dict[str, Any], cell: Cell | None, rows: list[int] | None = None) -> None:
-    """Select `cell`, or None for the matrix alone. `rows`: the rows chosen in the list of pairs, if the cell was chosen there."""
+    """Select `cell`, or None for the matrix alone. `rows`: the rows selected in the table of pairs, if the cell was chosen there."""
     state |= {"cell": cell, "turn": state["turn"] + 1, "rows": rows or []}
     if rows is None:
         state["list"] += 1  # a new list without a chosen row
@@ -177,7 +180,7 @@ def _heading(evaluation: "Evaluation", cell: Cell) -> str:
     """Return a heading such as "12 images of cat predicted as dog"."""
     true, predicted = cell
     count = int(evaluation.confusion[np.ix_(true, predicted)].sum())
-    images = "1 image" if count == 1 else f"{count:,} images"
+    images = counted(count, "image")
     if cell == (true, true) and len(true) == 1:
         return f"{images} of {evaluation.classes[true[0]]}, classified correctly"
     truth = evaluation.classes[true[0]] if len(true) == 1 else "all other classes"

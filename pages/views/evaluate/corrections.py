@@ -9,6 +9,7 @@ import streamlit as st
 from cnn_core.data.imported import ImportedSource, OnDemandSource
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import ImageSet
+from cnn_core.text import counted
 from pages.charts.components.picker import untick
 from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.form_values import fill_form
@@ -16,7 +17,7 @@ from pages.shared.links import page_file
 from pages.shared.people import may_change, show_owner
 from pages.shared.server import get_store
 
-LAST = "evaluate-corrections"  # a message on the last correction
+LAST = "evaluate-corrections"  # session key of the message about the last correction
 
 
 def editable_source(subject: EvaluationSubject) -> ImportedSource | None:
@@ -34,11 +35,10 @@ def rows_of(images: ImageSet) -> np.ndarray:
 
 
 def correct_images(source: ImportedSource, rows: list[int], field: str, new: int | list[int], ticks: str = "") -> None:
-    """Change images of the data set and clear the ticks stored under `ticks`. A callback of buttons."""
+    """Change images of the data set and clear the ticks stored under `ticks`. Called by buttons."""
     changed = source.index.corrections.apply(rows, field, new)
     verb = "relabelled" if field == "label" else "excluded" if new else "restored"
-    images = "1 image was" if changed == 1 else f"{changed:,} images were"
-    st.session_state[LAST] = f"{images} {verb}." if changed else "No image was changed."
+    st.session_state[LAST] = f"{counted(changed, 'image was', 'images were')} {verb}." if changed else "No image was changed."
     if ticks:
         untick(ticks)
 
@@ -78,7 +78,7 @@ def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, sugg
 
 
 def show_data_change(subject: EvaluationSubject) -> None:
-    """Say that the data changed after training, if it did, and offer to train again."""
+    """Show a note if the data changed after training, with a button to train again."""
     from cnn_core.models.saving import read_card
 
     last = st.session_state.pop(LAST, "")
@@ -112,7 +112,7 @@ def show_data_change(subject: EvaluationSubject) -> None:
 
 
 def _summarise(subject: EvaluationSubject) -> str:
-    """Return the corrections since the run was created, in a sentence, without those that were undone."""
+    """Return a sentence that counts the corrections since the run was created, without those that were undone."""
     source = editable_source(subject)
     before: dict[tuple[int, str], int] = {}
     after: dict[tuple[int, str], int] = {}
@@ -123,5 +123,5 @@ def _summarise(subject: EvaluationSubject) -> str:
     changed = [key for key, new in after.items() if new != before[key]]
     verbs = {("is_excluded", 1): "excluded", ("is_excluded", 0): "restored"}
     counts = Counter(verbs.get((key[1], after[key]), "relabelled") for key in changed)
-    text = ", ".join(f"{count:,} {'image was' if count == 1 else 'images were'} {verb}" for verb, count in counts.items())
+    text = ", ".join(f"{counted(count, 'image was', 'images were')} {verb}" for verb, count in counts.items())
     return f"Total since then: {text}. " if text else ""

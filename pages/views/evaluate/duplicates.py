@@ -1,4 +1,4 @@
-"""Duplicates across splits: the model is evaluated on images that it was trained on, which makes every metric too good."""
+"""Duplicates across splits: if the model is evaluated on images that it was trained on, all metrics are too high."""
 
 import streamlit as st
 
@@ -6,6 +6,7 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index.schema import ImageRecord
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import SPLITS as ORDER
+from cnn_core.text import counted
 from pages.charts.images import image_html
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change
@@ -27,8 +28,8 @@ def show_split_duplicates(subject: EvaluationSubject) -> None:
         st.success(NO_DUPLICATES, icon=":material/check_circle:")
         return
     st.caption(
-        f"{total:,} {'pair is' if total == 1 else 'pairs are'} in two splits: the model is evaluated on images it was trained on. "
-        "Exclude the training image of each pair and train again; the test images then stay the same."
+        f"{counted(total, 'pair')} of duplicates across two splits: the model is evaluated on images it was trained on. "
+        "Exclude the training image of each pair and train again. The test images then stay the same."
     )
     pages = -(-total // PAGE)
     page = st.pagination(pages, key=f"duplicates-page-{subject.run.id}") if pages > 1 else 1

@@ -1,6 +1,6 @@
-"""The Export view: a report in one file, a table of the predictions, and an image of them, created on request.
+"""The Export view: a report, a table of the predictions, and a grid of images with their predictions.
 
-In: a subject. Out: downloads, cached for this session until the evaluation or its run changes.
+Each file is created on request and cached for the session until the evaluation or the run changes.
 """
 
 import io
@@ -22,23 +22,23 @@ from pages.shared.server import get_store
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
-Making = Generator[Progress, None, bytes]
+FileGenerator = Generator[Progress, None, bytes]
 
 
 @dataclass(frozen=True)
 class EvaluationDownload:
-    """A file to export: `about` describes it, `make` returns its bytes."""
+    """A file to export. `about` describes it; `make` yields Progress and returns its bytes."""
 
     title: str
     about: str
     file: str
     mime: str
     icon: str
-    make: Callable[[EvaluationSubject, "Evaluation"], Making]
+    make: Callable[[EvaluationSubject, "Evaluation"], FileGenerator]
 
 
 def show_export(subject: EvaluationSubject) -> None:
-    """The view."""
+    """Show the view."""
     evaluation = subject.evaluation()
     model = "the best model" if subject.epoch is None else f"the model after epoch {subject.epoch}"
     st.caption(
@@ -84,7 +84,7 @@ def _file_name(subject: EvaluationSubject, card: EvaluationDownload) -> str:
     return f"{subject.run.id}{epoch}-{SPLITS[subject.split]}-{card.file}"
 
 
-def _make_report(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
+def _make_report(subject: EvaluationSubject, evaluation: "Evaluation") -> FileGenerator:
     from cnn_core.report.run_report import report_run
 
     run = get_store().run(subject.run.id)
@@ -92,7 +92,7 @@ def _make_report(subject: EvaluationSubject, evaluation: "Evaluation") -> Making
     return text.encode()
 
 
-def _make_table(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
+def _make_table(subject: EvaluationSubject, evaluation: "Evaluation") -> FileGenerator:
     from cnn_core.metrics.prediction_table import write_predictions
 
     file, source = io.BytesIO(), subject.source
@@ -101,7 +101,7 @@ def _make_table(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
     return file.getvalue()
 
 
-def _make_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
+def _make_image(subject: EvaluationSubject, evaluation: "Evaluation") -> FileGenerator:
     yield Progress("Drawing the predictions", 0, 1)
     from cnn_core.training.figures import write_predictions_png
 
@@ -113,8 +113,8 @@ def _make_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Making:
 CARDS = (
     EvaluationDownload(
         "Report",
-        "Metrics with intervals, settings, curves, confusion matrix, worst mistakes and how to reproduce the run: an HTML file that any browser "
-        "opens offline and prints.",
+        "Metrics with confidence intervals, settings, curves, confusion matrix, worst mistakes, and how to reproduce the run. An HTML file that any "
+        "browser can open offline and print.",
         "report.html",
         "text/html",
         ":material/article:",
@@ -122,7 +122,7 @@ CARDS = (
     ),
     EvaluationDownload(
         "Table",
-        "A row for each image: file, true and predicted class, loss and probabilities. A CSV file for a spreadsheet or program.",
+        "A row for each image: file, true class, predicted class, loss and probabilities. A CSV file for spreadsheets and programs.",
         "predictions.csv",
         "text/csv",
         ":material/table:",
@@ -130,7 +130,7 @@ CARDS = (
     ),
     EvaluationDownload(
         "Image",
-        "A grid of images with their predictions, mistakes in colour. A PNG file for a slide.",
+        "A grid of images with their predictions; mistakes are coloured. A PNG file for slides.",
         "predictions.png",
         "image/png",
         ":material/image:",

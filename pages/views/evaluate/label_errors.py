@@ -1,4 +1,4 @@
-"""Probable label errors, found by models that were not trained on the images; for training images, by cross-validation."""
+"""Probable label errors: images for which models that were not trained on them predict another class; training images by cross-validation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from cnn_core.training.cross_validation import OutOfFoldPredictions
 
 REQUESTED = "label-errors-requested"
-MIN_ACCURACY = 0.6  # below it, mistakes of the model hide the label errors
+MIN_ACCURACY = 0.6  # below it, most suspected images are mistakes of the model
 QUICK, OWN = "quick settings", "this run's settings"
+SAVED_PREDICTIONS = (
+    "The predictions are from 4-fold cross-validation: four models, each trained without a quarter of the images and evaluated on that quarter. "
+    "They are saved with the run and stay valid when you correct labels."
+)
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,10 @@ class FoundLabelErrors:
 
 
 def show_label_errors(subject: EvaluationSubject, true_class: int | None) -> None:
-    """Show the list or, for images that the model was trained on, first the choice of settings for cross-validation."""
+    """Show the suspected images; for images that the model was trained on, first the settings for cross-validation."""
     st.caption(
-        "Images for which models that were not trained on them are confident of another class than the label (confident learning, "
-        "C. Northcutt and others, 2021). Check before you correct: difficult images with a correct label may be among them."
+        "Images that are confidently predicted as another class than their label, by models that were not trained on them (confident learning, "
+        "C. Northcutt and others, 2021). Check each image before you correct it: some are difficult but labelled correctly."
     )
     found = _by_cross_validation(subject) if _may_have_seen(subject) else _by_own_model(subject)
     if found:
@@ -67,7 +71,7 @@ def _examine_evaluation(folder: Path, key: str, _evaluation: "Evaluation") -> Fo
 
 
 def _by_cross_validation(subject: EvaluationSubject) -> FoundLabelErrors | None:
-    """Return the result of cross-validation; without one, show how to start it and return None."""
+    """Return the result of cross-validation. If there is none, show how to start it and return None."""
     source = editable_source(subject)
     if source is None:
         st.info("The data set is not imported. Open it on the Data page first.", icon=":material/photo_library:")
@@ -86,7 +90,7 @@ def _by_cross_validation(subject: EvaluationSubject) -> FoundLabelErrors | None:
         recipes = {QUICK: quick_recipe(config, source.info.image_size, count), OWN: config}
         learned = finish(load_all_training_images(source))
         saved = (read_out_of_fold(subject.folder, source.info, recipe) for recipe in reversed(recipes.values()))
-        found = next((one for one in saved if one and one.covers(rows_of(learned))), None)
+        found = next((predictions for predictions in saved if predictions and predictions.covers(rows_of(learned))), None)
     if found is None:
         recipe = _choose_settings(subject, recipes, len(learned))
         if recipe is None:
@@ -94,10 +98,7 @@ def _by_cross_validation(subject: EvaluationSubject) -> FoundLabelErrors | None:
         steps = wait_for_device(get_store(), recipe.device, cross_validate_run(source, subject.folder, recipe))
         found = run_with_progress(steps, f"cross-validation-{subject.run.id}")
         st.session_state.pop(REQUESTED, None)
-    st.caption(
-        "By 4-fold cross-validation: four models, each trained without a quarter of the images and evaluated on that quarter. The predictions "
-        "are saved with the run and stay valid when you correct labels."
-    )
+    st.caption(SAVED_PREDICTIONS)
     return _examine_unseen(subject.folder, found.key, source.version, subject.split, found, learned, subject.images())
 
 
@@ -107,9 +108,9 @@ def _examine_unseen(
 ) -> FoundLabelErrors:
     from cnn_core.metrics.label_errors import find_label_errors
 
-    to = np.searchsorted(rows_of(_shown), rows_of(_learned)).clip(max=len(_shown) - 1)
-    to[rows_of(_shown)[to] != rows_of(_learned)] = -1
-    return FoundLabelErrors(_found.evaluate(_shown), find_label_errors(_found.evaluate(_learned)).reindex(to))
+    new_indices = np.searchsorted(rows_of(_shown), rows_of(_learned)).clip(max=len(_shown) - 1)
+    new_indices[rows_of(_shown)[new_indices] != rows_of(_learned)] = -1
+    return FoundLabelErrors(_found.evaluate(_shown), find_label_errors(_found.evaluate(_learned)).reindex(new_indices))
 
 
 def _choose_settings(subject: EvaluationSubject, recipes: "dict[str, TrainConfig]", count: int) -> "TrainConfig | None":
@@ -122,13 +123,18 @@ def _choose_settings(subject: EvaluationSubject, recipes: "dict[str, TrainConfig
             f"quarters of the {count:,} training and validation images and evaluated on the others."
         )
         st.caption(
-            "With the quick settings it takes minutes for tens of thousands of small images on a CPU. No other run starts on this device "
-            "meanwhile. Each finished model is saved: after a cancellation the next start continues from there."
+            "With the quick settings this takes minutes for tens of thousands of small images on a CPU. No other run starts on this device "
+            "meanwhile. Each finished model is saved. If you cancel, the next start continues with the next model."
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.selectbox("Settings", list(recipes), width=260, key=f"label-errors-settings-{subject.run.id}")
             st.button(
-                "Cross-validate", type="primary", icon=":material/play_arrow:", on_click=_start, args=(subject.run.id, name)
+                "Cross-validate",
+                type="primary",
+                icon=":material/play_arrow:",
+                on_click=_start,
+                args=(subject.run.id, name),
+                key="cross-validate",
             )
     return None
 
@@ -148,7 +154,7 @@ def _show(subject: EvaluationSubject, found: FoundLabelErrors, true_class: int |
         "Estimated label errors",
         f"{errors.estimated_count / total:.1%} of {total:,.0f}" if evaluation.accuracy >= MIN_ACCURACY else "–",
         border=True,
-        help="From the number of images confidently of another class. Mistakes of the models count too, so the true number is probably lower.",
+        help="Estimated from the images that are confidently predicted as another class. These include mistakes of the models, so the true number is probably lower.",
     )
     if evaluation.accuracy < MIN_ACCURACY:
         st.warning(
@@ -157,7 +163,7 @@ def _show(subject: EvaluationSubject, found: FoundLabelErrors, true_class: int |
             icon=":material/warning:",
         )
     if not len(indices):
-        st.success("No probable label errors.", icon=":material/check_circle:")
+        st.success("No probable label errors were found.", icon=":material/check_circle:")
         return
 
     def describe(index: int) -> str:

@@ -20,13 +20,13 @@ NAMED = 5  # classes without images that are listed by name
 TALLEST = 720  # pixels of the table of classes
 SPLIT_HELP = {
     "test": "Test images are not used for training or for choosing the best epoch.",
-    "val": "Validation images are not used for training but for choosing the best epoch: accuracy on new images may be slightly lower.",
+    "val": "Validation images are not used for training, but they choose the best epoch: accuracy on new images may be slightly lower.",
     "train": "The model was trained on these images: accuracy on new images is lower. Choose test images to see it.",
 }
 
 
 def show_metrics(subject: EvaluationSubject) -> None:
-    """The view."""
+    """Show the view."""
     evaluation = subject.evaluation()
     _show_metrics(subject, evaluation)
     _show_classes(subject, evaluation)
@@ -48,7 +48,7 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help=f"Fraction of the {split} images that are classified correctly. Below it the 95 % interval (Wilson) for "
+        help=f"Fraction of the {split} images that are classified correctly. Below: the 95 % confidence interval (Wilson) for "
         f"{len(evaluation):,} images.",
     )
     if k:
@@ -66,10 +66,10 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     )
     columns.metric(f"{split.capitalize()} images", f"{len(evaluation):,}", border=True, help=SPLIT_HELP[subject.split])
     columns.metric(
-        "Best validation",
+        "Best validation accuracy",
         f"{best:.2%}" if best is not None else "–",
         border=True,
-        help="Validation accuracy of the best epoch, whose weights were saved.",
+        help="Validation accuracy of the best epoch. The weights of this epoch are saved as the best model.",
     )
 
 
@@ -78,8 +78,8 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     st.subheader("Classes")
     st.caption(
         "Precision: fraction of the images predicted as the class that belong to it. Recall: fraction of the class's images that are found. "
-        "F1: their harmonic mean. AP: area under the precision-recall curve. AUC: area under the ROC curve; 50 % is chance. Click a column "
-        "header to sort."
+        "F1: their harmonic mean. AP: area under the precision-recall curve. AUC: area under the ROC curve; 50 % is chance level. Click a "
+        "column header to sort."
     )
     is_there = metrics.support > 0
     table = {
@@ -117,8 +117,8 @@ def _show_missing_classes(subject: EvaluationSubject, evaluation: "Evaluation") 
         return
     more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
     st.info(
-        f"There is no {SPLITS[subject.split]} image of {', '.join(map(plain, missing[:NAMED]))}{more}: their "
-        "metrics are empty and do not count in the means of AP and AUC. Choose another split, or add images to the data set.",
+        f"There is no {SPLITS[subject.split]} image of {', '.join(map(plain, missing[:NAMED]))}{more}. Metrics that need such images are empty, and "
+        "are left out of the means of AP and AUC. Choose another split, or add images to the data set.",
         icon=":material/info:",
     )
 

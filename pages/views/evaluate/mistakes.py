@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from cnn_core.text import counted
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
@@ -10,7 +11,7 @@ from pages.views.evaluate.duplicates import show_split_duplicates
 from pages.views.evaluate.label_errors import show_label_errors
 
 HELP = {
-    "Highest loss": "The true class has the lowest probability: mistakes and wrong labels.",
+    "Highest loss": "The lowest probability of the true class first: mistakes and wrong labels.",
     "Most confidently wrong": "Only misclassified images, highest confidence first.",
     "Smallest margin": "The smallest gap between the two most probable classes first.",
     "Lowest loss": "The lowest loss first: typical images of their class.",
@@ -19,7 +20,7 @@ LABEL_ERRORS, DUPLICATES = "Probable label errors", "Duplicates"
 
 
 def show_mistakes(subject: EvaluationSubject) -> None:
-    """The view."""
+    """Show the view."""
     show_data_change(subject)
     names = [*HELP, LABEL_ERRORS, DUPLICATES]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -46,7 +47,7 @@ def _show_ordering(subject: EvaluationSubject, name: str, true_class: int | None
     evaluation = subject.evaluation()
     indices = ORDERINGS[name.lower()](evaluation, evaluation.select(true_class=true_class))
     st.caption(
-        f"{HELP[name]} {len(indices):,} {SPLITS[subject.split]} images. Below each: the predicted class and its probability, then the "
+        f"{HELP[name]} {counted(len(indices), f'{SPLITS[subject.split]} image')}. Below each: the predicted class and its probability, then the "
         "true class if it differs."
     )
     key = f"mistakes-{subject.name}-{name}-{true_class}"

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
     from cnn_core.metrics.robustness import Robustness
 
-SIZES = (500, 2000)  # images; of 32×32 a SimpleCNN takes 5.6 and 22 s of processor time, so half of that on two free cores
+SIZES = (500, 2000)  # images; for 32×32 pixels a SimpleCNN takes 5.6 and 22 s of processor time, half of that on two free cores
 REQUESTED = "robustness-requested"
 ABOUT = (
     "The same images are classified again under seven corruptions at five strengths each (after D. Hendrycks and T. Dietterich, 2019). "
-    "The strengths, rotation and shift are our own, so results cannot be compared with their benchmark. Training with similar augmentation "
+    "The strengths, and the corruptions rotation and shift, differ from theirs, so results cannot be compared with their benchmark. Training with similar augmentation "
     "improves robustness."
 )
 
 
 def show_robustness(subject: EvaluationSubject) -> None:
-    """The view."""
+    """Show the view."""
     st.subheader("Accuracy on corrupted images")
     st.caption(ABOUT)
     evaluation = subject.evaluation()
@@ -37,7 +37,7 @@ def show_robustness(subject: EvaluationSubject) -> None:
     limit = _choose_size(subject, evaluation)
     measured, examples = st.container(), st.container()
     result = _read(subject, evaluation, limit)
-    with examples:  # drawn first: a measurement takes a while
+    with examples:  # drawn first, because a measurement takes a while
         show_examples(subject, evaluation, _least_robust(result) if result else "blur")
     with measured:
         result = result or _measure(subject, evaluation, limit)
@@ -46,7 +46,7 @@ def show_robustness(subject: EvaluationSubject) -> None:
 
 
 def _choose_size(subject: EvaluationSubject, evaluation: "Evaluation") -> int:
-    """Return the number of images to measure on; at first the largest that is cached, else the smallest."""
+    """Return the number of images to measure on; by default the largest with a cached result, else the smallest."""
     total = len(evaluation)
     sizes = [size for size in SIZES if size < total] + [total]
     if len(sizes) == 1:
@@ -59,7 +59,7 @@ def _choose_size(subject: EvaluationSubject, evaluation: "Evaluation") -> int:
         required=True,
         format_func=lambda size: f"all {size:,}" if size == total else f"{size:,}",
         key=f"robustness-size-{subject.name}",
-        help=f"Drawn at random from the {SPLITS[subject.split]} images, always the same ones. More images take longer and give narrower intervals.",
+        help=f"A random sample of the {SPLITS[subject.split]} images, always the same. More images take longer and give narrower intervals.",
     )
 
 
@@ -70,7 +70,7 @@ def _read(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> "
 
 
 def _measure(subject: EvaluationSubject, evaluation: "Evaluation", limit: int) -> "Robustness | None":
-    """Measure with progress once the button was pressed; before, show it and return None."""
+    """Show the button and return None; after it was pressed, measure with progress and return the result."""
     from cnn_core.metrics.robustness import evaluate_robustness
 
     name = f"robustness-{evaluation.key}-{limit}-{subject.run.id}"
@@ -98,7 +98,7 @@ def _describe_sample(subject: EvaluationSubject, evaluation: "Evaluation", count
 
 
 def _show(subject: EvaluationSubject, evaluation: "Evaluation", result: "Robustness") -> None:
-    """Show the result as a sentence, a chart and a table."""
+    """Show a summary of the result, a chart and a table."""
     sentence = summarise(result)
     st.markdown(sentence)
     chart, table = st.columns([2, 1])
@@ -143,22 +143,22 @@ def _show_table(result: "Robustness") -> None:
     accuracy = result.accuracy
     means = accuracy[:, 1:].mean(1)
     order = means.argsort(kind="stable")
-    share = st.column_config.NumberColumn
+    number = st.column_config.NumberColumn
     st.dataframe(
         {
             "Corruption": [CORRUPTIONS[place].name for place in order],
             "Mean": 100 * means[order],
-            "Lost": 100 * (accuracy[0, 0] - means[order]),
-            "At 5": 100 * accuracy[order, -1],
+            "Decrease": 100 * (accuracy[0, 0] - means[order]),
+            "Strength 5": 100 * accuracy[order, -1],
         },
         hide_index=True,
         height="content",
         column_config={
-            "Mean": share("Mean", format="%.1f%%", help="Mean accuracy over the five strengths."),
-            "Lost": share(
-                "Lost", format="%.1f", help="Difference of the mean to the accuracy without corruption, in percentage points."
+            "Mean": number("Mean", format="%.1f%%", help="Mean accuracy over the five strengths."),
+            "Decrease": number(
+                "Decrease", format="%.1f", help="Accuracy without corruption minus the mean, in percentage points."
             ),
-            "At 5": share("At 5", format="%.1f%%", help="Accuracy at the highest strength."),
+            "Strength 5": number("Strength 5", format="%.1f%%", help="Accuracy at the highest strength."),
         },
-        alt="Mean accuracy under each corruption, the loss, and accuracy at strength 5",
+        alt="Mean accuracy under each corruption, the decrease, and accuracy at strength 5",
     )

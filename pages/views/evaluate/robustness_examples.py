@@ -15,22 +15,24 @@ if TYPE_CHECKING:
     from cnn_core.metrics.corruptions import Corruption
     from cnn_core.metrics.evaluation import Evaluation
 
-TINY = 16  # pixels of a side below which the mildest blur and shift are less than half a pixel
+TINY = 16  # pixels; for smaller sides the weakest blur and shift are less than half a pixel
 
 
 @st.fragment
 def show_examples(subject: EvaluationSubject, evaluation: "Evaluation", first: str) -> None:
-    """Show one image under the chosen corruption, at first `first`. A new choice reruns this fragment only."""
+    """Show one image under the chosen corruption, by default `first`. A new choice reruns this fragment only."""
     from cnn_core.metrics.corruptions import CORRUPTIONS
 
     st.subheader("Examples")
     key, names = f"robustness-image-{subject.name}", [corruption.name for corruption in CORRUPTIONS]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Corruption", names, index=names.index(first), key=f"robustness-kind-{subject.name}", width=200)
-        st.button("Random image", icon=":material/shuffle:", key=f"{key}-other", on_click=_draw, args=(key, len(evaluation)))
+        st.button(
+            "Random image", icon=":material/shuffle:", key=f"{key}-other", on_click=_choose_random, args=(key, len(evaluation))
+        )
     index = st.session_state.setdefault(
         key, int(evaluation.is_correct.argmax())
-    )  # at first an image that is classified correctly
+    )  # by default an image that is classified correctly
     corruption = CORRUPTIONS[names.index(name)]
     st.html(_strip(subject, evaluation, index, corruption))
     small = min(subject.images()[index].shape[:2]) < TINY
@@ -41,7 +43,7 @@ def show_examples(subject: EvaluationSubject, evaluation: "Evaluation", first: s
     )
 
 
-def _draw(key: str, count: int) -> None:
+def _choose_random(key: str, count: int) -> None:
     st.session_state[key] = secrets.randbelow(count)
 
 

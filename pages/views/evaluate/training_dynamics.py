@@ -9,6 +9,7 @@ import streamlit as st
 from cnn_core.data.source import Split
 from cnn_core.errors import RunError
 from cnn_core.home import TRAINING_DYNAMICS
+from cnn_core.text import counted
 from pages.charts.training_dynamics import epochs_chart, forgetting_chart, learned_chart
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
@@ -24,7 +25,7 @@ NOTES = {
     "val": "Validation images are classified after each epoch.",
 }
 LISTS = {
-    "Most often forgotten": "Correct, then wrong again, most often first: unusual images and possible label errors.",
+    "Most often forgotten": "Correct in one epoch and wrong in the next, most often first: unusual images and possible label errors.",
     "Never learned": "Wrong in all epochs: difficult images and possible label errors.",
     "Learned last": "Correct at least once, latest first.",
     "Never forgotten": "Correct once and in each later epoch, earliest first: typical images.",
@@ -32,10 +33,10 @@ LISTS = {
 
 
 def show_training_dynamics(subject: EvaluationSubject) -> None:
-    """The view."""
+    """Show the view."""
     if subject.split == "test":
         st.info(
-            "Test images are evaluated only once, at the end of a run, so they have no training dynamics. Choose training or validation images above.",
+            "Test images are evaluated only at the end of a run, so they have no training dynamics. Choose the training or validation split above.",
             icon=":material/history:",
         )
         return
@@ -54,7 +55,7 @@ def show_training_dynamics(subject: EvaluationSubject) -> None:
 
 
 def _history_of(subject: EvaluationSubject, count: int) -> "TrainingDynamics":
-    """Raises RunError."""
+    """Return the training dynamics of the split, which has `count` images. Raises RunError."""
     folder = subject.folder
     version = (folder / TRAINING_DYNAMICS).stat().st_mtime_ns if (folder / TRAINING_DYNAMICS).exists() else 0
     done = int(subject.run.summary.get("epochs") or 0)
@@ -123,9 +124,7 @@ def _show_images(subject: EvaluationSubject, evaluation: "Evaluation", history: 
     indices = _select(name, history)
     if true_class is not None:
         indices = indices[evaluation.labels[indices] == true_class]
-    st.caption(
-        f"{LISTS[name]} {len(indices):,} {SPLITS[subject.split]} {'image' if len(indices) == 1 else 'images'}. Tick images to compare their epochs."
-    )
+    st.caption(f"{LISTS[name]} {counted(len(indices), f'{SPLITS[subject.split]} image')}. Tick images to compare their epochs.")
     key = f"learning-{subject.name}-{name}-{true_class}"
     ticked = show_image_grid(subject, evaluation, indices, key, lambda index: _describe_image(evaluation, history, index))
     chosen = ticked or indices[:1].tolist()

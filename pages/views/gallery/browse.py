@@ -15,22 +15,22 @@ from pages.shared.image_grid import show_image_grid
 from pages.shared.links import page_file
 from pages.shared.run_models import evaluate_with_progress, with_temperature
 from pages.shared.server import get_store
-from pages.views.gallery.prediction import UNSURE, describe_calibration
+from pages.views.gallery.prediction import UNSURE
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 TITLE = "Test images"
 ORDERS: dict[str, int] = {
-    "As in the set": 0,
+    "Data set order": 0,
     "Most probable first": -1,
     "Least probable first": 1,
 }  # the sign of the probability to sort by
 CORRECTNESS: dict[str, bool | None] = {"All": None, "Correct": True, "Wrong": False}
 PROBABILITY = "Probability (%)"
 PROBABILITY_HELP = (
-    "Shows only images whose predicted class has a probability in this range. Look at wrong predictions with a high probability and at correct ones "
-    "with a low probability."
+    "Shows only images whose predicted class has a probability in this range. Wrong predictions with a high probability and correct ones with a low "
+    "probability are often the most informative."
 )
 ALL_CORRECT = "No test image matches this filter: all predictions are correct."
 NO_MATCH = "No test image matches this filter. Choose all classes or a wider range."
@@ -68,7 +68,7 @@ def show_test_images(run: Run) -> None:
 
 @st.fragment
 def _show(subject: EvaluationSubject, evaluation: "Evaluation", calibration: Calibration) -> None:
-    """Show the filtered images a page at a time, with the probabilities that own images get too."""
+    """Show the filtered images page by page, with calibrated probabilities if the run is calibrated."""
     image_filter = _choose(subject, evaluation)
     indices = image_filter.apply(evaluation)
     st.caption(f"{len(indices):,} of {len(evaluation):,} test images")
@@ -93,7 +93,7 @@ def grid_key(subject: EvaluationSubject, image_filter: ImageFilter) -> str:
 
 
 def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> ImageFilter:
-    """Draw the filters; they keep their values until another run is chosen."""
+    """Show the filters and return the chosen one. Each run has its own filters."""
     key, classes = f"browse-{subject.run.id}", evaluation.classes
     with st.container(horizontal=True, vertical_alignment="bottom"):
         true_class = choose_class("True class", classes, key=f"{key}-true", width=150)
@@ -109,10 +109,10 @@ def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> ImageFilter
 
 
 def describe_probabilities(calibration: Calibration) -> str:
-    """Return whether the probabilities are calibrated, and the threshold; "" where the run has neither."""
+    """Return sentences on the temperature and the threshold; "" if the run has neither."""
     sentences = []
     if calibration.is_fitted:
-        sentences.append(f"The probabilities are the same as for your own images {describe_calibration(calibration)}.")
+        sentences.append(f"Probabilities are calibrated as for your own images (temperature {calibration.temperature:.2f}).")
     if calibration.threshold:
         sentences.append(f"Below {100 * calibration.threshold:g}% the prediction is “{UNSURE}”.")
     return " ".join(sentences)
@@ -124,7 +124,7 @@ def captions(evaluation: "Evaluation", threshold: float) -> Callable[[int], str]
     def caption(index: int) -> str:
         predicted, truth = evaluation.predicted[index], evaluation.labels[index]
         confidence = evaluation.scores.confidence[index]
-        mark = "✓" if predicted == truth else f"✗ is {evaluation.classes[truth]}"
+        mark = "✓" if predicted == truth else f"✗ true: {evaluation.classes[truth]}"
         text = f"{evaluation.classes[predicted]} {confidence:.0%} {mark}"
         return text if confidence >= threshold else f"{UNSURE} ({text})"
 

@@ -1,4 +1,4 @@
-"""Classifying one image with one run's model, with test-time augmentation and Grad-CAM where they are switched on. Results are cached."""
+"""Classify one image with the model of one run, optionally with test-time augmentation and Grad-CAM. Results are cached."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cnn_core.inference.tta import AveragedPrediction
 
 OPACITY = 0.7  # of the heatmap
-TOO_COARSE = 4  # positions; with so few a map says little about the place
-NO_CONVOLUTION = "This model has no convolution layer, so there is no Grad-CAM."
+TOO_COARSE = 4  # positions; a map with so few hardly locates anything
+NO_CONVOLUTION = "This model has no convolution, so Grad-CAM cannot be computed. Choose another run."
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +105,9 @@ def _heatmap(weights_key: str, pixels: np.ndarray, name: str, _classifier: "Clas
     raw = raw_grad_cam(_classifier.model, layers[-1], to_model_input(pixels, card), target, is_activated=True)
     heat = to_heatmap(raw, pixels.shape[:2])[0]
     if not heat.any():
-        return None, f"Grad-CAM is zero everywhere: no output of the last convolution layer raises the score of {plain(name)}."
+        return None, f"Grad-CAM is zero everywhere: no position of the last convolution supports {plain(name)}."
     height, width = raw.shape[1:]
-    coarse = ", too few to show the place" if height * width <= TOO_COARSE else ""
+    coarse = ", too few for a precise location" if height * width <= TOO_COARSE else ""
     return overlay_heatmap(
         pixels, heat, OPACITY
-    ), f"Yellow raises the score of {plain(name)}. Resolution: {height}×{width} positions{coarse}."
+    ), f"Yellow: strongest support for {plain(name)}. Resolution: {height}×{width} positions{coarse}."

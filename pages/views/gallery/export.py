@@ -1,7 +1,7 @@
-"""Exporting the run's model for other programs: files are made at the press of a button, and offered only if they predict what this page
-predicts.
+"""The Export view: the run's model in formats for other programs.
 
-In: a run. Out: downloads. A file is kept for this session until the weights, their calibration or the run's summary change.
+A file is created on request and offered only if its predictions equal those of this page. It is cached for the session until the weights, the
+calibration or the run's summary change.
 """
 
 from collections.abc import Generator
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 TITLE = "Export"
 DEFAULT_BUNDLE = ["onnx", "safetensors"]
 GRAPHS = " or ".join(graph.title for graph in GRAPH_FORMATS.values())
-BUNDLE_FILES, MODEL_CARD = "Model files in the bundle", "Model card"
-GRAPH_MISSING = f"Add {GRAPHS}: check.py needs a file that predicts without this program."
+BUNDLE_FILES, MODEL_CARD = "Files in bundle", "Model card"
+GRAPH_MISSING = f"Add {GRAPHS}: the bundle needs a file that predicts without this program."
 
 
 def show_export(run: Run) -> None:
     """Show the view."""
     st.caption(
-        "The best model of this run for other programs. Before a model file is offered, it is loaded back: its predictions for up to 1,000 "
-        "images must equal those of this page."
+        "The best model of this run, for other programs. Each model file is verified before it is offered: loaded again, its predictions for up to "
+        "1,000 images must equal those of this page."
     )
     columns = st.grid(min(3, len(FORMATS)), min_column_width=300)
     for chosen in FORMATS.values():
@@ -45,8 +45,8 @@ def show_export(run: Run) -> None:
 
 
 def button_of(chosen: ExportFormat) -> str:
-    """Return the label of a format's button: "Make the bundle", "Make ONNX"."""
-    return f"Make {chosen.title}" if chosen.kind == "graph" else f"Make the {chosen.title.lower()}"
+    """Return the label of a format's button: "Create bundle", "Create ONNX"."""
+    return f"Create {chosen.title if chosen.kind == 'graph' else chosen.title.lower()}"
 
 
 def _choose_files() -> tuple[str, ...]:
@@ -57,13 +57,13 @@ def _choose_files() -> tuple[str, ...]:
         selection_mode="multi",
         default=DEFAULT_BUNDLE,
         format_func=lambda name: FORMATS[name].title,
-        help=f"check.py predicts with the graphs, so choose {GRAPHS}.",
+        help=f"The model files in the bundle. Its script check.py predicts with {GRAPHS}, so choose at least one of them.",
     )
     return tuple(name for name in MODEL_FORMATS if name in chosen)
 
 
 def _show_file(run: Run, chosen: ExportFormat, bundled: tuple[str, ...]) -> None:
-    """Show the button that makes the file, or, once it is made, those that download it."""
+    """Show the button that creates the file or, once it is created, the download buttons."""
     is_enough = chosen.kind != "bundle" or any(name in GRAPH_FORMATS for name in bundled)
     if not is_enough:
         st.caption(GRAPH_MISSING)
@@ -85,7 +85,7 @@ def _show_file(run: Run, chosen: ExportFormat, bundled: tuple[str, ...]) -> None
 
 
 def _version(run: Run, bundled: tuple[str, ...]) -> str:
-    """Return what the file's content depends on: weights, calibration, summary of the run, files of the bundle."""
+    """Return a text that changes with the file's content: weights, calibration, summary of the run, files of the bundle."""
     folder = get_store().home.run_folder(run.id)
     return f"{run.id} {model_key(folder)} {load_calibration(folder)} {run.summary} {bundled}"
 

@@ -1,7 +1,7 @@
-"""The view of many images: a zip archive, or a folder or archive on the server, is classified with progress; then results and a table.
+"""The Many images view: classify a zip archive, or a folder or archive on the server, and show the results and a table.
 
-The table is a file in a folder of its own among the home's uploads. It is removed with the session and when other images are classified;
-what is left of a server that crashed is removed by a later upload.
+The table is a file in its own folder in the home's uploads. It is deleted with the session and when other images are classified. Folders that
+a crashed server left are deleted at a later upload.
 """
 
 import shutil
@@ -35,16 +35,16 @@ CLASSIFY = "Classify all"
 EMPTY_TEXT = "Choose a zip archive or a folder on the server, then press “Classify all”."
 CANCELLED_TEXT = "Cancelled. No results were saved. Press “Classify all” to start again."
 REFUSED = "Nothing was classified."
-Source = Callable[[], tuple[Path, bool]]  # gives the path, and whether it is a copy of an upload
+Source = Callable[[], tuple[Path, bool]]  # returns the path, and whether it is a copy of an upload
 
 
 @dataclass(eq=False)
 class BatchClassification:
-    """Results of run `run` on the images of `title`, and the folder with the table, which is removed together with this object."""
+    """The results of run `run` for the images of `title`, and the folder with the table, which is deleted with this object."""
 
     run: str
     title: str
-    tally: "PredictionSummary"
+    summary: "PredictionSummary"
     folder: Path
 
     def __post_init__(self) -> None:
@@ -61,7 +61,7 @@ def show_many_images(run: Run) -> None:
     classifier = get_classifier(run)
     st.caption(
         "Classifies all images of a zip archive or a folder, with its sub-folders. Files that cannot be read are listed with the reason. Stay on this "
-        "page until it is done."
+        "page until the classification is complete."
     )
     source = _choose()
     is_requested = st.button(
@@ -79,11 +79,11 @@ def show_many_images(run: Run) -> None:
         st.info(CANCELLED_TEXT, icon=":material/close:")
     result = st.session_state.get(RESULT)
     if result and result.run == run.id and result.table.exists():
-        show_results(result.title, result.tally, classifier.calibration, result.table)
+        show_results(result.title, result.summary, classifier.calibration, result.table)
 
 
 def _choose() -> Source | None:
-    """Return where the images are; None until it is chosen."""
+    """Show the inputs and return the source of the images; None until it is chosen."""
     inputs = {ZIP: _zip, **({PATH: _path} if may_read_paths() else {})}
     chosen = st.segmented_control("Source", list(inputs), default=ZIP, required=True, key="many-source")
     source = inputs[chosen or ZIP]()
@@ -109,13 +109,13 @@ def _path() -> Source | None:
 
 
 def _classify(run: Run, classifier: "Classifier", source: Source) -> None:
-    """Classify all images and replace the previous results; show a message where the source is refused."""
+    """Classify all images and replace the previous results; show an error if the source is refused."""
     copies: list[Path] = []
     try:
         with st.spinner("Reading the files…"):
             path, is_upload = source()
         copies += [path.parent] if is_upload else []
-        st.session_state.pop(RESULT, None)  # not earlier: a path that is refused removes no results
+        st.session_state.pop(RESULT, None)  # not earlier, so that a refused path does not remove the previous results
         st.session_state[RESULT] = classify_path(run, classifier, path)
     except (StudioError, RuntimeError) as error:  # RuntimeError: a home directory that does not exist (~nobody)
         st.error(f"{REFUSED} {plain(error)}", icon=":material/error:")
@@ -129,16 +129,16 @@ def _classify(run: Run, classifier: "Classifier", source: Source) -> None:
 
 
 def classify_path(run: Run, classifier: "Classifier", path: Path) -> BatchClassification:
-    """Classify the images at `path` with progress. Raises StudioError; whatever ends it early, no file is left."""
+    """Classify the images at `path` with progress. Raises StudioError. If it ends early, no file is left."""
     from cnn_core.inference.many_images import classify_many
 
     folder = uploads.create_upload_folder(get_store().home, person())
     try:
-        tally = run_with_progress(classify_many(path, classifier, folder / "predictions.csv"), work_name(run))
+        summary = run_with_progress(classify_many(path, classifier, folder / "predictions.csv"), work_name(run))
     except BaseException:  # Cancel is not an Exception
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return BatchClassification(run.id, show_name(path.name), tally, folder)
+    return BatchClassification(run.id, show_name(path.name), summary, folder)
 
 
 def work_name(run: Run) -> str:

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 PAGE = 24
 BARS = 20
 FOLDERS_HELP = (
-    "For images in a folder with the name of a class, which is taken as their true class (the nearest such folder). “I don’t know” counts as the most "
-    "probable class."
+    "For images in a folder that has the name of a class: this class is taken as the true class (that of the nearest such folder). “I don’t know” "
+    "counts as the most probable class."
 )
 CLASSIFIED, UNSURE, FAILED = "Classified images", "“I don’t know”", "Files without a prediction"
-ORDER_LABEL, LOWEST, FIRST = "Images", "Lowest probability", "First"
+ORDER_LABEL, LOWEST, FIRST = "Images", "Lowest probability", "First files"
 
 
-def show_results(title: str, tally: "PredictionSummary", calibration: Calibration, table: Path) -> None:
+def show_results(title: str, summary: "PredictionSummary", calibration: Calibration, table: Path) -> None:
     """Show the results and offer the CSV file `table`."""
     st.subheader(f"Predictions for {plain(title)}", anchor=False)
-    _show_counts(tally, calibration)
+    _show_counts(summary, calibration)
     st.download_button(
         f"Download table ({format_bytes(table.stat().st_size)})",
         table.read_bytes,
@@ -38,37 +38,37 @@ def show_results(title: str, tally: "PredictionSummary", calibration: Calibratio
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
-        help="A CSV file with a row for every file: predicted class, probabilities, whether the probability reaches the threshold, and why there is no prediction.",
+        help="A CSV file with a row for every file: predicted class, probabilities, whether the probability reaches the threshold, and the reason if there is no prediction.",
     )
-    if tally.problems:
-        _show_problems(tally)
-    if tally.answered:
+    if summary.problems:
+        _show_problems(summary)
+    if summary.answered:
         st.markdown("**Predicted classes**")
         st.plotly_chart(
-            predicted_bars(tally.classes, tally.predicted),
+            predicted_bars(summary.classes, summary.predicted),
             config={"displayModeBar": False},
             alt="Number of images by predicted class",
         )
-        _show_images(title, tally)
+        _show_images(title, summary)
 
 
-def _show_counts(tally: "PredictionSummary", calibration: Calibration) -> None:
+def _show_counts(summary: "PredictionSummary", calibration: Calibration) -> None:
     with st.container(horizontal=True):
-        st.metric(CLASSIFIED, f"{tally.answered:,}", border=True)
+        st.metric(CLASSIFIED, f"{summary.answered:,}", border=True)
         if calibration.threshold:
             about = f"Predictions with a probability below {100 * calibration.threshold:g}%, the threshold of this run. It is set on the Evaluate page under Calibration."
-            st.metric(UNSURE, f"{tally.unsure:,}", border=True, help=about)
-        st.metric(FAILED, f"{tally.unread:,}", border=True)
-        if tally.accuracy is not None:
-            st.metric(f"Accuracy ({tally.in_folders:,} images)", f"{tally.accuracy:.1%}", border=True, help=FOLDERS_HELP)
+            st.metric(UNSURE, f"{summary.unsure:,}", border=True, help=about)
+        st.metric(FAILED, f"{summary.unread:,}", border=True)
+        if summary.accuracy is not None:
+            st.metric(f"Accuracy ({summary.in_folders:,} images)", f"{summary.accuracy:.1%}", border=True, help=FOLDERS_HELP)
 
 
-def _show_problems(tally: "PredictionSummary") -> None:
-    with st.expander(f"{FAILED} ({tally.unread:,})", icon=":material/report:"):
-        if tally.unread > len(tally.problems):
-            st.caption(f"The first {len(tally.problems):,}. The table lists all of them.")
+def _show_problems(summary: "PredictionSummary") -> None:
+    with st.expander(f"{FAILED} ({summary.unread:,})", icon=":material/report:"):
+        if summary.unread > len(summary.problems):
+            st.caption(f"The first {len(summary.problems):,}. The table lists all of them.")
         st.dataframe(
-            {"File": [one.file for one in tally.problems], "Reason": [one.problem for one in tally.problems]},
+            {"File": [one.file for one in summary.problems], "Reason": [one.problem for one in summary.problems]},
             hide_index=True,
         )
 
@@ -96,15 +96,15 @@ def predicted_bars(classes: Sequence[str], counts: np.ndarray) -> go.Figure:
 
 
 @st.fragment
-def _show_images(title: str, tally: "PredictionSummary") -> None:
-    """Show the remembered images as the model received them, page by page."""
-    orders = {LOWEST: tally.least_sure, FIRST: tally.first}
+def _show_images(title: str, summary: "PredictionSummary") -> None:
+    """Show the images of the summary as the model received them, page by page."""
+    orders = {LOWEST: summary.least_sure, FIRST: summary.first}
     order = st.segmented_control(ORDER_LABEL, list(orders), default=LOWEST, required=True, key="many-order") or LOWEST
     predictions = orders[order]
-    st.caption(f"{order}: {len(predictions):,} of {tally.answered:,} images, as the model received them.")
+    st.caption(f"{order}: {len(predictions):,} of {summary.answered:,} images, as the model received them.")
     pages = -(-len(predictions) // PAGE)
     page = st.pagination(pages, key=f"many-page-{title}-{order}") if pages > 1 else 1
-    cards = (_card(one, tally.classes) for one in predictions[(page - 1) * PAGE : page * PAGE])
+    cards = (_card(one, summary.classes) for one in predictions[(page - 1) * PAGE : page * PAGE])
     st.html(GRID_STYLE + f'<div class="shots">{"".join(cards)}</div>')
 
 

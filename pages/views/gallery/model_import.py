@@ -1,4 +1,4 @@
-"""Importing a model: weights and model card are uploaded, checked, and become a run, also in a studio without any run."""
+"""Import of a model: uploaded weights and their model card are checked and become a run. Shown even if there is no run."""
 
 import streamlit as st
 
@@ -13,9 +13,9 @@ MAX_MB = 200
 IMPORTED, UPLOADER_NUMBER = "imported-model", "model-import-number"
 REFUSED = "Nothing was imported."
 ABOUT = (
-    "Choose the two files that the view Export gives: the weights (.safetensors) and the model card (.json). Without a card, the one inside the "
-    "weights file is used. PyTorch files (.pth, .pt, .bin, .pkl) are refused: they are pickles, and reading a pickle can run the code of whoever "
-    "wrote it. A safetensors file holds numbers only; it is checked against the network that the card describes."
+    "Choose the two files from the Export view: the weights (.safetensors) and the model card (.json). If you choose no card, the one inside the "
+    "weights file is used. PyTorch files (.pth, .pt, .bin, .pkl) are refused, because they are pickles, and reading a pickle can run harmful code. "
+    "A safetensors file contains only numbers. It is checked against the network that the card describes."
 )
 
 
@@ -30,7 +30,7 @@ def show_model_import() -> None:
         st.toast(f"The model was imported as run {plain(run)}.", icon=":material/check_circle:")
     with st.expander("Import a model", icon=":material/move_to_inbox:"):
         st.caption(ABOUT)
-        # Any type of file can be chosen, so that a pickle is refused with the reason.
+        # Any type of file can be chosen, so that a pickle is refused with a message.
         files = st.file_uploader(
             "Weights and model card",
             accept_multiple_files=True,
@@ -51,7 +51,7 @@ def show_model_import() -> None:
 
 
 def _import(files: dict[str, bytes]) -> str:
-    """Return the run that is made of `files`, content by name. Raises StudioError."""
+    """Create a run from `files` (content by name) and return its id. Raises StudioError."""
     with st.spinner("Opening the file…"):
         from cnn_core.export.model_import import choose_files, import_model
 

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 NEAREST = 6
 HELP = (
-    "The training images with the highest cosine similarity of features; features are the input of the model's last layer, and 1 is the highest "
-    "similarity. If the nearest images have other classes or a low similarity, do not rely on the prediction."
+    "The training images with the highest cosine similarity of features (the inputs of the model's last layer). 1 is the highest similarity. If the "
+    "nearest images have other classes or a low similarity, do not rely on the prediction."
 )
-CANCELLED_TEXT = "Cancelled. The training images were not read; the prediction stays valid."
+CANCELLED_TEXT = "Cancelled. The nearest training images are not shown; the prediction above is complete."
 ERROR_TEXT = "The training images cannot be shown."
 
 
 def show_nearest_images(classification: ImageClassification) -> None:
-    """Show the nearest training images with class and similarity, or a message where they cannot be read."""
+    """Show the nearest training images with class and similarity, or a message if they cannot be read."""
     run = classification.run
     try:
         bank = _open(run)
@@ -58,9 +58,13 @@ def _open(run: Run) -> "FeatureBank | None":
     version = (folder, feature_bank_key(folder, run.config, open_source(run.config.data, home).info.fingerprint))
     work = work_name(run.id)
     if not cache.is_stored(cache.FEATURE_BANKS, run.id, version) and st.session_state.get(CANCELLED) == work:
-        st.info(CANCELLED_TEXT, icon=":material/close:")  # the page goes on: the prediction above is complete
+        st.info(CANCELLED_TEXT, icon=":material/close:")  # the prediction above is complete
         st.button(
-            "Read them", key=f"again-{work}", icon=":material/replay:", on_click=st.session_state.pop, args=(CANCELLED, None)
+            "Read training images",
+            key=f"again-{work}",
+            icon=":material/replay:",
+            on_click=st.session_state.pop,
+            args=(CANCELLED, None),
         )
         return None
     return cache.compute_once(cache.FEATURE_BANKS, run.id, version, lambda: open_feature_bank(run.id, run.config, home), work)

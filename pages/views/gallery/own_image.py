@@ -1,4 +1,4 @@
-"""The view of your own image: input on the left, the prediction on the right."""
+"""The view of your own image: the input on the left, the prediction on the right."""
 
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TITLE = "Your own image"
 KEY, FROM_SET = "gallery", "Data set"
 EMPTY_TEXT = "Draw something or upload an image. The prediction appears here."
-CHOOSE_ONE = "One image in full"
+CHOOSE_ONE = "Selected image"
 
 
 def show_own_image(run: Run) -> None:
@@ -64,7 +64,7 @@ def _take_pasted(files: list[tuple[str, bytes]]) -> None:
 
 
 def _classify_several(run: Run, classifier: "Classifier", files: list[UploadedImage]) -> None:
-    """Show all predictions in a grid, and one of them in full."""
+    """Show all predictions in a grid, and the details of a selected one."""
     classified = {file.id: file for file in show_prediction_grid(classifier, files)}
     if not classified:
         return

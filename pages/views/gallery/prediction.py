@@ -1,4 +1,4 @@
-"""The predictions of one or several models for an image: model input, class, probability. What takes longer is computed on request."""
+"""The predictions of one or several models for an image: model input, class, probability. Slower explanations are computed on request."""
 
 from typing import TYPE_CHECKING
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 UNSURE = "I don’t know"  # in place of a class whose probability is below the threshold
 MAX_RUNS = 4  # that are compared
 WIDTH, NARROW = 128, 150  # CSS pixels: of the model input, and of one model among several
-DIVERGED = "Run {} has diverged: its probabilities are not numbers. Choose another run."
+DIVERGED = "Run {} has diverged: its probabilities are not finite numbers. Choose another run."
 NO_COMMON_CLASSES = "These runs have different classes, so each has its own chart."
 PREDICTION = "Prediction"
 AVERAGE_HELP = (
-    "Test-time augmentation: average the scores for the image and for slightly shifted copies of it; also for flipped copies where the model was "
-    "trained with horizontal flips. The prediction is a little more accurate."
+    "Test-time augmentation: averages the logits for the image and slightly shifted copies of it, and for their mirror images if the model was "
+    "trained with horizontal flips. Usually slightly more accurate."
 )
 HEAT_HELP = (
-    "Grad-CAM (Selvaraju et al., 2017) of the last convolution layer, drawn over the model input. Yellow regions raise the score of the predicted "
-    "class most; grey regions do not raise it."
+    "Grad-CAM (Selvaraju and others, 2017) of the last convolution, drawn over the model input. Yellow: strongest support for the predicted class. "
+    "Grey: no support."
 )
-NEAREST_HELP = "The training images with features most similar to your image. The first time, all training images are read, which takes a while."
+NEAREST_HELP = "The training images whose features are most similar to those of your image. All training images are read the first time, which takes a while."
 
 
 def show_prediction(run: Run, image: DecodedImage) -> None:
-    """Show the prediction of the best model of `run`, and of other chosen runs beside it; for a blank image show a message."""
+    """Show the prediction of the best model of `run`, and those of other chosen runs beside it. For a blank image, show a message."""
     is_averaged, has_heatmap, has_nearest = _choose_extras()
     results = _classify([run, *_choose_others(run)], image, is_averaged=is_averaged, has_heatmap=has_heatmap)
     if len(results) == 1 and results[0].run.id == run.id:
@@ -58,7 +58,7 @@ def describe_probability(calibration: Calibration, prediction: "Prediction") -> 
 
 
 def describe_calibration(calibration: Calibration) -> str:
-    """Return "(calibrated, temperature 1.30)"; nothing for probabilities that are not calibrated."""
+    """Return "(calibrated, temperature 1.30)", "" if the probabilities are not calibrated."""
     return f"(calibrated, temperature {calibration.temperature:.2f})" if calibration.is_fitted else ""
 
 
@@ -86,14 +86,14 @@ def _choose_others(run: Run) -> list[Run]:
         key=key,
         max_selections=MAX_RUNS - 1,
         placeholder=f"Up to {MAX_RUNS - 1} more trained runs",
-        help="All models classify the same image; each is preprocessed as its model needs it.",
+        help="All models classify the same image, preprocessed for each model.",
         persist_state="session",
     )
     return [others[name] for name in chosen]
 
 
 def _classify(runs: list[Run], image: DecodedImage, *, is_averaged: bool, has_heatmap: bool) -> list[ImageClassification]:
-    """Return the results of the runs, without those that failed, which show a message."""
+    """Return the results of the runs. For a run that failed, show a message."""
     results = []
     for run in runs:
         try:

@@ -1,4 +1,4 @@
-"""Uploaded and pasted images: each file is read once; several are classified in a grid."""
+"""Uploaded and pasted images: each file is read once; several images are shown in a grid with their predictions."""
 
 import html
 from collections.abc import Generator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier, Prediction
 
 MAX_FILES = 24  # images that are classified at once
-MAX_STORED_BYTES = 128 * 2**20  # of images that a session keeps while another view is shown
+MAX_STORED_BYTES = 128 * 2**20  # of images that a session stores while another view is shown
 UPLOADER, RESULTS = "gallery-file", "gallery-results"
 STORED, READABLE = (
     "gallery-stored",
@@ -34,7 +34,7 @@ THUMBNAIL = 208  # pixels
 
 @dataclass(frozen=True)
 class UploadedImage:
-    """An uploaded or pasted file; every file has another `id`."""
+    """An uploaded or pasted file with a unique `id`."""
 
     id: str
     name: str
@@ -63,7 +63,7 @@ UploadResult = ClassifiedUpload | RefusedUpload
 
 def choose_files() -> list[UploadedImage]:
     """Return the files in the uploader and the stored ones, at most MAX_FILES."""
-    if UPLOADER not in st.session_state:  # another view was shown, and the uploader has forgotten its files
+    if UPLOADER not in st.session_state:  # another view was shown, so the uploader is empty
         restore_uploads()
     uploaded = st.file_uploader(
         "Images",
@@ -71,8 +71,7 @@ def choose_files() -> list[UploadedImage]:
         max_upload_size=MAX_FILE_MB,
         accept_multiple_files=True,
         key=UPLOADER,
-        help=f"{FORMATS} each. One image is shown in full, up to {MAX_FILES} in a grid. They are kept only in this browser tab, until it is closed or "
-        "reloaded.",
+        help=f"{FORMATS} each. One image is shown with details, up to {MAX_FILES} in a grid. They are stored until you close or reload this browser tab.",
     )
     stored: list[UploadedImage] = st.session_state.get(STORED, [])
     if stored and st.button(f"Remove earlier images ({len(stored)})", icon=":material/close:", key=REMOVE):
@@ -97,8 +96,8 @@ def add_pasted(files: list[tuple[str, bytes]]) -> None:
     del stored[MAX_FILES:]
 
 
-def _note_readable(file: UploadedImage) -> None:
-    """Note that the file can be read, so that it is stored when the view is left."""
+def _mark_readable(file: UploadedImage) -> None:
+    """Mark the file as readable, so that it is stored when another view is shown."""
     st.session_state.setdefault(READABLE, {})[file.id] = file
 
 
@@ -112,13 +111,13 @@ def restore_uploads() -> None:
 
 
 def read_file(file: UploadedImage) -> DecodedImage | None:
-    """Return the file's image; show a message where it cannot be used."""
+    """Return the file's image; if it cannot be used, show an error and return None."""
     try:
         image = read_reduced(file.content, f"“{file.name}”")
     except ImageError as error:
         st.error(plain(error), icon=":material/error:")
         return None
-    _note_readable(file)
+    _mark_readable(file)
     return image
 
 
@@ -136,13 +135,13 @@ def show_prediction_grid(classifier: "Classifier", files: Sequence[UploadedImage
         if isinstance(result, RefusedUpload):
             st.error(plain(result.message), icon=":material/error:")
         else:
-            _note_readable(result.file)
+            _mark_readable(result.file)
     st.html(grid_html(classified))
     return [result.file for result in classified]
 
 
 def _known_results(classifier: "Classifier") -> dict[str, UploadResult]:
-    """Return this session's results of that classifier by the file's id; those of another classifier are forgotten."""
+    """Return this session's results of that classifier by the file's id; those of another classifier are dropped."""
     stored: tuple[Classifier, dict[str, UploadResult]] | None = st.session_state.get(RESULTS)
     if stored is None or stored[0] is not classifier:
         stored = st.session_state[RESULTS] = (classifier, {})

@@ -1,1 +1,1 @@
-"""The parts of the Learn page."""
+"""The views of the Learn page."""

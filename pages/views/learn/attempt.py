@@ -7,6 +7,7 @@ from cnn_core.lessons.attempts import AttemptRuns, measure_effect, read_runs, ru
 from cnn_core.lessons.effect import describe_effect, describe_resolution, describe_verdict
 from cnn_core.lessons.exercises import VARIANTS, Exercise
 from cnn_core.runs.run import Run
+from cnn_core.text import counted
 from pages.charts.components.overlay import overlay_groups
 from pages.shared.links import page_file
 from pages.shared.run_origin import LESSONS
@@ -43,20 +44,25 @@ def _show_status(exercise: Exercise, shown: AttemptRuns) -> None:
     if current.is_active:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(_status_text(current))
-            if st.button("Stop", icon=":material/stop:", key="stop-attempt", help="Finished pairs are kept."):
+            if st.button(
+                "Stop",
+                icon=":material/stop:",
+                key="stop-attempt",
+                help="Stops the active runs. The results of finished pairs stay.",
+            ):
                 stop_attempt(get_store(), current.attempt)
-                st.toast("The runs are being stopped. Finished pairs are kept.", icon=":material/stop_circle:")
+                st.toast("The runs are being stopped. The results of finished pairs stay.", icon=":material/stop_circle:")
     _show_result(exercise, current)
 
 
 def _status_text(current: AttemptRuns) -> str:
-    """Return the status of every run, and the number of other runs that train first."""
+    """Return the status of every run, and the number of other runs ahead in the queue."""
     statuses = " · ".join(f"{run_label(run)} {STATUS[run.status][0]} {STATUS[run.status][2]}" for run in current.runs)
     return f"{statuses}. {runs_ahead(_count_runs_ahead(current))}".rstrip()
 
 
 def _count_runs_ahead(current: AttemptRuns) -> int:
-    """Return how many runs of others train before the first waiting run; 0 if one of the attempt trains."""
+    """Return how many other runs are ahead of the first waiting run; 0 if a run of the attempt is training."""
     if any(run.status in ON_DEVICE for run in current.runs):
         return 0
     store, own = get_store(), {run.id for run in current.runs}
@@ -65,10 +71,10 @@ def _count_runs_ahead(current: AttemptRuns) -> int:
 
 
 def runs_ahead(count: int) -> str:
-    """Return a sentence with the number of runs that train first, "" for 0."""
+    """Return a sentence with the number of runs ahead in the queue, "" for 0."""
     if not count:
         return ""
-    return "1 other run is ahead in the queue." if count == 1 else f"{count} other runs are ahead in the queue."
+    return f"{counted(count, 'other run is', 'other runs are')} ahead in the queue."
 
 
 def _show_result(exercise: Exercise, current: AttemptRuns) -> None:

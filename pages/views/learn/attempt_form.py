@@ -35,7 +35,7 @@ def show_form(exercise: Exercise, *, is_repeated: bool) -> None:
         data, pairs = _choose_data(exercise)
         show_duration(exercise, data, pairs)
         if st.button(
-            "Train both",
+            "Train A and B",
             type="primary",
             icon=":material/play_arrow:",
             disabled=prediction is None,
@@ -76,7 +76,7 @@ def _choose_data(exercise: Exercise) -> tuple[str, int]:
         list(sets),
         format_func=lambda name: plain(sets[name]),
         key=f"images-{exercise.name}",
-        help="Digits are included and train fast. Import CIFAR-10 on the Data page to choose it here.",
+        help="Digits are included, and training on them is fast. To train on CIFAR-10, import it on the Data page first.",
     )
     pairs = right.number_input(
         "Pairs",
@@ -84,8 +84,8 @@ def _choose_data(exercise: Exercise) -> tuple[str, int]:
         max_value=MAX_PAIRS,
         value=DEFAULT_PAIRS,
         key=f"pairs-{exercise.name}",
-        help=f"Number of seeds, 1 to {MAX_PAIRS}: runs A and B of a pair have the same seed. The result of one pair may be due to chance; "
-        "more pairs give a narrower confidence interval.",
+        help=f"The number of seeds, 1 to {MAX_PAIRS}. Runs A and B of a pair have the same seed. The result of one pair may be due to chance; more "
+        "pairs give a narrower confidence interval.",
     )
     if len(sets) == 1:
         st.page_link(page_file("data"), label=GET_PHOTOGRAPHS, icon=":material/photo_library:", query_params={"set": "cifar10"})
@@ -95,9 +95,9 @@ def _choose_data(exercise: Exercise) -> tuple[str, int]:
 def photograph_sets(home: Home) -> dict[str, str]:
     """Return the titles of the imported data sets with "cifar" in their name, by the value of the setting `data`.
 
-    They are downloaded from the catalogue, imported, or folders that somebody has trained on.
+    They are sets of the catalogue, imported sets, or folders on which a run was trained.
     """
-    found: dict[str, str] = {}
+    titles: dict[str, str] = {}
     for name in imported_sets(home):
         title = set_title(name, home)
         if not is_path_set(name):
@@ -106,8 +106,8 @@ def photograph_sets(home: Home) -> dict[str, str]:
             folder = title.rstrip("/").rpartition("/")[2]
             value, shown, searched = title, folder, folder
         if PHOTOGRAPHS in searched.lower():
-            found[value] = shown
-    return found
+            titles[value] = shown
+    return titles
 
 
 def _start(exercise: Exercise, data: str, prediction: str, pairs: int) -> None:
@@ -131,12 +131,12 @@ def show_duration(exercise: Exercise, data: str, pairs: int) -> None:
         "Measure time",
         icon=":material/timer:",
         key=f"measure-{exercise.name}",
-        help="Runs a few training steps of A and B on this machine. A run that trains at the same time slows down both.",
+        help="Runs a few training steps of A and B on this machine. If a run is training at the same time, the result is too high.",
     ):
         cache.compute(cache.EXERCISE_TIMES, "pair", version, measure_pair(exercise, data))
     if (seconds := cache.load(cache.EXERCISE_TIMES, "pair", version)) is not None:
         st.caption(
-            f"Estimated time: {format_duration(pairs * seconds)} on this machine, without validation. You can stop at any time."
+            f"Estimated time: {format_duration(pairs * seconds)} on this machine, without validation. You can stop the runs at any time."
         )
 
 
@@ -146,7 +146,7 @@ def digits_duration(pairs: int) -> str:
 
 
 def measure_pair(exercise: Exercise, data: str) -> Generator[Progress, None, float]:
-    """Return the seconds of all training steps of a pair. Raises StudioError if the data cannot be read or the network not be built."""
+    """Return the seconds of all training steps of a pair. Raises StudioError if the data cannot be read or a model cannot be built."""
     from cnn_core.device import choose_arithmetic, choose_device
     from cnn_core.models.cost import measure_step_seconds
 

@@ -1,4 +1,4 @@
-"""The convolution view: one image passes through a trained model layer by layer, with the computation of the pixel under the pointer."""
+"""The convolution view: the forward pass of one image through a trained model, layer by layer, with the computation of a chosen pixel."""
 
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ def show_convolution() -> None:
         st.markdown(EXPLANATION)
         return
     classifier = get_classifier(run)
-    left, right = st.columns([2, 3], gap="medium")  # the four ways to choose an image fit in one row from 1280 px
+    left, right = st.columns([2, 3], gap="medium")  # the four inputs fit in one row from 1280 px
     with left:
         image = choose_own_image(classifier.card, KEY, first={FROM_DATA_SET: lambda: choose_data_set_image(run)})
     with right:

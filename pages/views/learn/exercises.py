@@ -21,7 +21,7 @@ from pages.views.learn.illustrations import show_illustration
 
 KEY = "learn-lesson"
 PARAMETER = "lesson"  # of the address; the name is from an earlier version, and links with it still work
-INTRODUCTION = "Each exercise trains a run without a change (A) and a run with it (B), and measures the difference. Predict the result before you train."
+INTRODUCTION = "Each exercise trains a run without a change (A) and a run with the change (B), and measures the difference. Predict the result before you train."
 
 
 def show_exercises() -> None:
@@ -65,7 +65,6 @@ def _label(exercise: Exercise, *, is_completed: bool) -> str:
 def _show_exercise(exercise: Exercise, *, is_completed: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(exercise.title, width="content")
-        st.badge(f"{exercise.kind} of the tutorial", icon=":material/school:", color="gray")
         if is_completed:
             st.badge("completed", icon=":material/check_circle:", color="green")
     text, illustration = st.columns([3, 2], gap="large")
@@ -79,7 +78,7 @@ def _show_exercise(exercise: Exercise, *, is_completed: bool) -> None:
         show_attempt(exercise, latest)
     if not (latest and latest.is_active):
         show_form(exercise, is_repeated=bool(latest and latest.runs))
-    with place:  # last, because most illustrations load torch and the rest of the page need not wait for it
+    with place:  # last, because most illustrations load torch and would delay the rest of the page
         show_illustration(exercise)
 
 
@@ -88,7 +87,7 @@ def _describe_variant(exercise: Exercise, variant: Variant) -> str:
 
 
 def changed_settings(exercise: Exercise, variant: Variant, data: str = DIGITS) -> str:
-    """Return the settings of run A or B in which the two differ, with their units: "batch norm on", "rotation 10 (± degrees)"."""
+    """Return the settings of run A or B in which the two differ, with their units: "batch norm on", "rotation 10 degrees"."""
     own, other = (exercise.settings(each, data) for each in (variant, "B" if variant == "A" else "A"))
     named = exercise.settings_a.keys() | exercise.settings_b.keys() | exercise.photograph_settings_b.keys()
     changed = [name for name in TrainConfig.model_fields if name in named and getattr(own, name) != getattr(other, name)]
@@ -102,7 +101,7 @@ def _with_unit(name: str, value: bool | str | float) -> str:
     if isinstance(value, (bool, str)):
         return value_in_words(value)
     unit = facts(name).unit
-    return f"{value:g} ({unit})" if unit else f"{value:g}"
+    return f"{value:g} {unit}" if unit else f"{value:g}"
 
 
 def _glossary_links(exercise: Exercise) -> str:

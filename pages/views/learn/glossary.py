@@ -1,13 +1,13 @@
-"""The glossary view: one term that the address names (`?term=`), a search, all terms from A to Z, or the terms of a topic.
+"""The glossary view: the term in the address (`?term=`), a search, a list of all terms from A to Z, and the terms of a topic.
 
-In: the address. Out: terms with their source, links to related terms, and a link to the form. A field of the form links here with
-`term_link`.
+Each term has its source, links to related terms and, for a setting, a link to the form. The fields of the form link here with `term_link`.
 """
 
 import streamlit as st
 
 from cnn_core.config.schema import range_in_words
 from cnn_core.lessons.glossary import TOPICS, Term, find_terms, read_glossary
+from cnn_core.text import counted
 from pages.shared.address import read_address, write_address
 from pages.shared.links import glossary_query, page_file
 from pages.shared.text import plain
@@ -19,7 +19,7 @@ OPEN_SETTING, TRY_CHOICE = "Set in Configure", "Try in Configure"  # labels of t
 
 def show_glossary() -> None:
     """Show the view."""
-    st.caption("Short explanations of all settings and of the terms on the pages, with their sources.")
+    st.caption("Short explanations of all settings and of the terms used in the program, with sources.")
     left, right = st.columns(2)
     with left:
         query = st.text_input(
@@ -52,9 +52,9 @@ def _named_term() -> Term | None:
 
 
 def _choose_from_all() -> None:
-    """Show a box with all terms from A to Z. The address takes the chosen term."""
+    """Show a box with all terms from A to Z. The chosen term is written to the address."""
     names = sorted(read_glossary(), key=lambda name: read_glossary()[name].title.casefold())
-    st.session_state[TERM] = None  # the box only opens a term; the address keeps it
+    st.session_state[TERM] = None  # the box only opens a term; the address stores it
     st.selectbox(
         "All terms, A to Z",
         names,
@@ -99,7 +99,7 @@ def _show_results(query: str) -> None:
         st.info(f"No term matches “{plain(query)}”. Try other words, or choose from all terms.", icon=":material/search_off:")
         return
     limit = f" The first {MAX_RESULTS} are shown." if len(found) > MAX_RESULTS else ""
-    st.caption(f"{len(found)} {'term' if len(found) == 1 else 'terms'} found.{limit}")
+    st.caption(f"{counted(len(found), 'term')} found.{limit}")
     _show_terms(found[:MAX_RESULTS])
 
 
@@ -111,7 +111,7 @@ def _show_terms(terms: list[Term]) -> None:
 
 
 def _show_term(term: Term, *, is_named: bool = False) -> None:
-    """Show one term. is_named: whether it is the term in the address, which stands above the others."""
+    """Show one term. is_named: whether it is the term in the address, which is shown first."""
     size = "##" if is_named else "###"
     source = f"\n\n:small[:gray[{term.source}]]" if term.source else ""
     with st.container(border=True, key=f"term-{term.name}{'-named' if is_named else ''}", height="stretch"):

@@ -1,4 +1,4 @@
-"""The illustration of each exercise, computed by the code that the exercise is about. In: an exercise. Out: a chart or images on the page.
+"""The illustration of each exercise, computed with the code used for training. In: an exercise. Out: a chart or images on the page.
 
 Most of them load torch, so a page calls `show_illustration` last. Each illustration is computed once for all sessions.
 """
@@ -87,7 +87,7 @@ def _augmentation() -> Illustration:
         images += [digit, augment_images(copies, stronger.model_copy(update={"seed": seed}))]
     return Illustration(
         alt="Two handwritten digits, each with two shifted and rotated versions",
-        caption="Two training images and two augmented versions of each, twice as strong as in the exercise.",
+        caption="Two training images and two augmented versions of each. The augmentation is twice as strong as in the exercise.",
         images=np.concatenate(images),
         labels=DIGIT_VERSIONS * 2,
         columns=len(DIGIT_VERSIONS),
@@ -159,8 +159,8 @@ def _optimizers() -> Illustration:
     paths = {name: _optimize(make_optimizer) for name, make_optimizer in optimizers.items()}
     return Illustration(
         alt="The paths of three optimizers to the minimum of a loss function that is steep in one direction and flat in the other",
-        caption="25 steps of the optimizers used in training. The loss is steep in one direction and flat in the other: SGD is slow in "
-        "the flat direction, momentum oscillates but is faster, and Adam is equally fast in both directions.",
+        caption="25 steps of three optimizers. The loss is steep in one direction and flat in the other: SGD is slow in the flat direction, "
+        "momentum oscillates but is faster, and Adam is equally fast in both directions.",
         figure=illustration_charts.optimizer_paths(_quadratic_loss(*np.meshgrid(x, y)), x, y, paths),
     )
 

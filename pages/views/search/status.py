@@ -38,7 +38,7 @@ MORE_TRIALS = 10  # trials that Resume offers beyond those of the plan
 def show_search(name: str) -> None:
     """Show the search called `name`, updated while it runs."""
     is_active = _is_active(get_searches().search(name))
-    with st.container(key="search-look"):  # a fragment of varying length needs a container of its own
+    with st.container(key="search-status"):  # a fragment of varying length needs a container of its own
         st.fragment(_show, run_every=POLL_SECONDS if is_active else None)(name, is_active)
 
 
@@ -127,14 +127,20 @@ def _show_resume_form(search: Search, started: int) -> None:
     """Show the new total number of trials and the button."""
     plan = search.plan
     default = plan.trials if search.status == "cancelled" else min(plan.trials + MORE_TRIALS, MAX_TRIALS)
-    trials = st.number_input(
+    key = f"more-{search.token}-{default}"
+    st.number_input(
         "Total trials",
         value=default,
         step=1,
         help=f"1 to {MAX_TRIALS:,}. Started so far: {started:,}.",
-        key=f"more-{search.token}-{default}",
+        key=key,
     )
-    st.button("Resume", key="search-resume", type="primary", on_click=_call, args=("resume", search.name, int(trials)))
+    st.button("Resume", key="search-resume", type="primary", on_click=_resume, args=(search.name, key))
+
+
+def _resume(name: str, key: str) -> None:
+    """Resume a search with the total in the field `key`, as it is now: its last edit may not have rerun the page yet."""
+    _call("resume", name, int(st.session_state[key]))
 
 
 def _call(action: str, name: str, *more: int) -> None:

@@ -16,7 +16,7 @@ class MatrixTable:
     """`counts` (k, k): rows are true, columns predicted classes, in the order of `classes`. `is_single`: of each row whether it is one class, so
     that all images on its diagonal are correct.
 
-    `measure`: "counts" or "shares" (of the row), what the cells show.
+    `measure`: "counts" or "fractions" (of the row), what the cells show.
     """
 
     classes: Sequence[str]

@@ -60,7 +60,7 @@ class Matrix {
   // `images`: those of the whole row.
   cell([label, predicted], count, images, tone, measure, place) {
     const fraction = images ? count / images : 0, about = `true ${label}, predicted ${predicted}: ${formatImages(count)} (${formatPercent(fraction)})`;
-    const text = measure === "shares" ? cellPercent(fraction) : formatCount(count);
+    const text = measure === "fractions" ? cellPercent(fraction) : formatCount(count);
     const button = make("button", text, { type: "button", "aria-label": about, title: about, "aria-pressed": "false", tabindex: "-1", "data-cell": place });
     if (!count) button.setAttribute("aria-disabled", "true");
     button.style.setProperty("--tone", `var(--${tone})`);

@@ -6,14 +6,15 @@ import numpy as np
 
 from pages.charts.components.map import Colouring
 
-CLASSES = 20  # with their own colour: ten colours in two shapes
+CLASSES = 20  # classes with their own colour: ten colours in two shapes
 TRUTH, PREDICTED, CORRECTNESS = "true class", "predicted class", "correct or wrong"
 
 
 def colour_points(by: str, truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Colouring:
-    """The points with classes `truth` and `predicted`, both (n,) int64, coloured by TRUTH, PREDICTED or CORRECTNESS.
+    """Return the colours of points with classes `truth` and `predicted`, both (n,) int64, by TRUTH, PREDICTED or CORRECTNESS.
 
-    Of more than CLASSES classes, those with most mistakes among the points have colours, and of these those with most points; the others share none.
+    If there are more than CLASSES classes, those with the most mistakes among the points have a colour (of equal counts, those with most points);
+    all others have the same grey.
     """
     is_wrong = truth != predicted
     if by == CORRECTNESS:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from cnn_core.text import counted
 from pages.charts.components.map import Points
 from pages.charts.images import image_html, labelled_grid
 from pages.charts.predictions import probability_bars
@@ -71,10 +72,8 @@ def show_selection(subject: EvaluationSubject, evaluation: "Evaluation", state: 
     with st.container(key=f"map-chosen-{state['turn']}"):
         count = len(chosen)
         wrong = int((~evaluation.is_correct[chosen]).sum())
-        st.subheader(f"Selection: {count:,} {'image' if count == 1 else 'images'}")
-        st.caption(
-            f"{wrong:,} of them {'is a mistake' if wrong == 1 else 'are mistakes'}. {_describe_classes(evaluation, chosen)}"
-        )
+        st.subheader(f"Selection: {counted(count, 'image')}")
+        st.caption(f"{counted(wrong, 'mistake')}. {_describe_classes(evaluation, chosen)}")
         st.button("Back to the map", icon=":material/arrow_upward:", key="map-back", on_click=_clear_selection, args=(state,))
     order = chosen[np.argsort(evaluation.is_correct[chosen], kind="stable")]
     show_image_grid(subject, evaluation, order, f"map-{subject.name}-{state['turn']}")
@@ -85,15 +84,15 @@ def _clear_selection(state: dict[str, Any]) -> None:
 
 
 def _describe_classes(evaluation: "Evaluation", chosen: np.ndarray) -> str:
-    """Return the three most frequent true classes."""
+    """Return a sentence with the three most frequent true classes."""
     labels, counts = np.unique(evaluation.labels[chosen], return_counts=True)
     most = np.argsort(-counts, kind="stable")[:3]
     return "True classes: " + ", ".join(f"{plain(evaluation.classes[labels[at]])} ({counts[at]:,})" for at in most) + "."
 
 
 def show_table(points: Points) -> None:
-    """The points as rows, when asked for: for whoever does not see the map, or has no mouse. A chosen row is pinned (see `take_row`)."""
-    if not st.toggle("Show table", key="map-table", help="Choose a row to pin its image beside the map."):
+    """Show the points as a table on request, for people who cannot use the map. A selected row is pinned (see `pin_selected_row`)."""
+    if not st.toggle("Show table", key="map-table", help="Select a row to pin its image beside the map."):
         return
     st.dataframe(
         {
@@ -117,7 +116,7 @@ def show_table(points: Points) -> None:
 
 
 def pin_selected_row(points: Points, state: dict[str, Any]) -> None:
-    """Pin the image of a row newly chosen in the table. Call it before the map is drawn."""
+    """Pin the image of a row that was just selected in the table. Call it before the map is drawn."""
     rows = [
         row for row in st.session_state.get(_rows_key(points), NO_SELECTION)["selection"]["rows"] if row < len(points.numbers)
     ]

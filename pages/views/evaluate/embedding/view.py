@@ -11,7 +11,7 @@ from cnn_core.data.source import ImageSet
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.metrics.sampling import spread_over_classes
-from cnn_core.text import percent
+from cnn_core.text import counted, percent
 from pages.charts.components.map import Points, PointSelection, show_points
 from pages.charts.image_sheets import Sheet, make_sheet
 from pages.shared.evaluation_results import compute_once, is_computed
@@ -42,12 +42,12 @@ class EmbeddingSample:
 
 
 def show_embedding(subject: EvaluationSubject) -> None:
-    """Show the view. Long computations are outside the fragment: in a fragment, Cancel would wait for their end."""
+    """Show the view. Long computations run outside the fragment, because a fragment reacts to Cancel only at its end."""
     evaluation = subject.evaluation()
     st.subheader("Embedding")
     st.caption(
-        "Each point is an image; images with similar features (inputs of the last layer) are close. A cross is a mistake. Hover over a point to "
-        "see its image, press it to pin the image, draw a loop around points to select them."
+        "Each point is an image. Images with similar features (inputs of the last layer) are close. A cross is a mistake. Hover over a point to "
+        "see its image, press the point to pin the image, and draw a loop around points to select them."
     )
     count, by, method = _choose(subject, evaluation)
     sample = compute_once(subject, evaluation, f"map-sample-{count}", lambda: _take_sample(subject, evaluation, count))
@@ -62,7 +62,7 @@ def show_embedding(subject: EvaluationSubject) -> None:
 
 @st.fragment
 def _show_layout(subject: EvaluationSubject, evaluation: "Evaluation", sample: EmbeddingSample, points: Points, by: str) -> None:
-    """Show the map with the pinned image and the selection. A new choice reruns this fragment only."""
+    """Show the map with the pinned image and the selection. An interaction reruns this fragment only."""
     state = st.session_state.setdefault(f"map-{subject.name}", {"pinned": None, "chosen": [], "turn": 0})
     pin_selected_row(points, state)
     wide, beside = st.columns([5, 2])
@@ -76,7 +76,7 @@ def _show_layout(subject: EvaluationSubject, evaluation: "Evaluation", sample: E
 
 
 def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[int, str, str]:
-    """Return the number of images, the meaning of colours, and the method."""
+    """Show the inputs. Return the number of images, what the colours show, and the method."""
     total = len(evaluation)
     sizes = [size for size in SIZES if size < total]
     sizes += [total] if total <= SIZES[-1] else []
@@ -89,7 +89,7 @@ def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[int, 
             required=True,
             format_func=lambda size: f"all {size:,}" if size == total else f"{size:,}",
             key=f"map-count-{subject.name}",
-            help=f"A sample of the {total:,} {SPLITS[subject.split]} images, balanced over the classes; always the same ones.",
+            help=f"A sample of the {total:,} {SPLITS[subject.split]} images, balanced over the classes. The sample is always the same.",
         )
         by = st.segmented_control(
             "Colours",
@@ -97,7 +97,7 @@ def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[int, 
             default=CORRECTNESS if are_many else TRUTH,
             required=True,
             key=f"map-colours-{subject.run.id}",
-            help=f"Up to {CLASSES} classes have their own colour, the second ten another shape; of more classes, those with most mistakes.",
+            help=f"Up to {CLASSES} classes have their own colour; the second ten have another shape. If there are more, the classes with most mistakes have one.",
         )
         method = st.segmented_control(
             "Method",
@@ -105,7 +105,7 @@ def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[int, 
             default=PCA,
             required=True,
             key="map-method",
-            help="PCA: the two directions of largest variance, immediate. t-SNE: keeps neighbours together; takes seconds to minutes.",
+            help="PCA shows the two directions of largest variance, at once. t-SNE keeps neighbours together and takes seconds to minutes.",
         )
     return count, by, method
 
@@ -124,7 +124,7 @@ def _take_sample(subject: EvaluationSubject, evaluation: "Evaluation", count: in
 def _compute_layout(
     subject: EvaluationSubject, evaluation: "Evaluation", sample: EmbeddingSample, method: str
 ) -> "tuple[EmbeddingLayout | None, str]":
-    """Return the layout and its name; no layout before t-SNE is started or if it fails."""
+    """Return the layout, None before t-SNE is started or if it fails, and the name of the layout."""
     from cnn_core.explain.embedding import project_by_pca
 
     name = f"{PCA} {len(sample.numbers)}"
@@ -156,7 +156,7 @@ def _compute_tsne(
         default=30,
         required=True,
         key="map-perplexity",
-        help="Roughly the number of neighbours that matter. Small: many small groups, some by chance. Large: coarse structure.",
+        help="Roughly the number of neighbours of each point. A small value shows many small groups, some by chance; a large value shows the coarse structure.",
     )
     st.caption(
         "t-SNE keeps neighbours together. Sizes of groups and distances between them mean little, and groups can change with the perplexity. "
@@ -184,12 +184,12 @@ def _compute_tsne(
 
 
 def _duration(count: int) -> str:
-    """Of t-SNE for `count` images; its work grows a little faster than they do."""
+    """Return the estimated time of t-SNE for `count` images, which grows slightly faster than their number."""
     return "3 seconds" if count <= 500 else "10 seconds" if count <= 2000 else "half a minute"
 
 
 def _points(evaluation: "Evaluation", sample: EmbeddingSample, layout: "EmbeddingLayout", name: str) -> Points:
-    numbers, shares = sample.numbers, layout.explained_variance
+    numbers, fractions = sample.numbers, layout.explained_variance
     return Points(
         name,
         layout.coordinates,
@@ -200,12 +200,12 @@ def _points(evaluation: "Evaluation", sample: EmbeddingSample, layout: "Embeddin
         evaluation.classes,
         sample.sheet,
         (
-            f"first component · {percent(shares[0])} of the variance",
-            f"second component · {percent(shares[1])} of the variance",
+            f"first component · {percent(fractions[0])} of the variance",
+            f"second component · {percent(fractions[1])} of the variance",
         )
-        if shares
+        if fractions
         else ("", ""),
-        not shares,
+        not fractions,
     )
 
 
@@ -223,7 +223,7 @@ def _show_points(subject: EvaluationSubject, points: Points, by: str, state: dic
     selection = PointSelection(
         row_of.get(state["pinned"]),
         chosen,
-        f"{len(chosen):,} {'image is' if len(chosen) == 1 else 'images are'} shown below." if chosen else "",
+        f"{counted(len(chosen), 'image is', 'images are')} shown below." if chosen else "",
         f"map-chosen-{state['turn']}" if state["chosen"] else "",
         state["turn"],
     )
@@ -238,4 +238,4 @@ def _show_points(subject: EvaluationSubject, points: Points, by: str, state: dic
     )
     missing = len(points.classes) - len(np.unique(points.labels))
     if missing:
-        st.caption(f"{missing:,} {'class has' if missing == 1 else 'classes have'} no image here.")
+        st.caption(f"{counted(missing, 'class has', 'classes have')} no image here.")

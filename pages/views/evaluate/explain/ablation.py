@@ -1,4 +1,4 @@
-"""Channel ablation: set channels of a convolution to zero and see how predictions change."""
+"""Channel ablation: set channels of a convolution to zero and show how the predictions change."""
 
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 BEFORE = "ablation-before"
+CHOOSE_CHANNELS = "Choose the channels to switch off, then press Switch off."
 TALLEST = 320  # pixels of a table
-LISTED = 12  # channels that are listed by index
+LISTED = 12  # most channels that are listed by index
 HELP = (
     "The feature maps of the chosen channels are set to zero, and the same images are classified again. Classes whose accuracy falls depend "
-    "on the channels. Often little changes, because information is spread over many channels."
+    "on these channels. Often little changes, because information is spread over many channels."
 )
 AblatedChannels = tuple[str, tuple[int, ...]]  # a convolution and its ablated channels
+CHOOSE_CHANNELS = "Choose channels, then press Switch off."
 
 
 def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: ChosenImage | None) -> None:
@@ -37,7 +39,7 @@ def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: C
     _choose_channels(subject, key)
     ablated: AblatedChannels | None = st.session_state.get(key)
     if ablated is None:
-        st.info("Choose channels, then press Switch off.", icon=":material/content_cut:")
+        st.info(CHOOSE_CHANNELS, icon=":material/content_cut:")
         return
     if image:
         _show_image(subject, evaluation.classes, image, ablated)
@@ -45,15 +47,15 @@ def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: C
 
 
 def _choose_channels(subject: EvaluationSubject, key: str) -> None:
-    """Show the inputs and buttons; the ablated channels are stored under `key` in the session."""
+    """Show the inputs and buttons. The ablated channels are stored in the session under `key`."""
     from cnn_core.explain.layers import conv_layers
 
     layers, state = conv_layers(subject.model()[0]), st.session_state
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        layer = st.selectbox("Convolution to change", list(layers), key=f"{key}-layer", width=280)
+        layer = st.selectbox("Ablated layer", list(layers), key=f"{key}-layer", width=280)
         box = f"{key}-channels-{layer}"
         channels = st.multiselect(
-            "Channels to switch off",
+            "Ablated channels",
             range(layers[layer].out_channels),
             key=box,
             help="Indices from 0, as in the feature maps of this layer.",
@@ -118,10 +120,10 @@ def _show_classes(result: "Ablation", classes: Sequence[str]) -> None:
         "Class": [classes[label] for label in order],
         "Before": result.class_before[order],
         "After": result.class_after[order],
-        "Change, points": changes[order] * 100,
+        "Change (points)": changes[order] * 100,
     }
     columns = {name: st.column_config.NumberColumn(name, format="percent") for name in ("Before", "After")}
-    columns["Change, points"] = st.column_config.NumberColumn("Change, points", format="%+.1f")
+    columns["Change (points)"] = st.column_config.NumberColumn("Change (points)", format="%+.1f")
     right.dataframe(
         table,
         hide_index=True,
@@ -137,7 +139,7 @@ def _show_changed_images(subject: EvaluationSubject, evaluation: "Evaluation", r
     if not len(changed):
         st.caption("No prediction changed.")
         return
-    row_of = {int(chosen[one]): int(one) for one in changed}
+    row_of = {int(chosen[position]): int(position) for position in changed}
 
     def describe(index: int) -> str:
         before, after = (

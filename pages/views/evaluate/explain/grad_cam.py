@@ -10,8 +10,8 @@ from pages.shared.text import plain
 from pages.views.evaluate.explain.image_choice import ChosenImage
 
 HELP = (
-    "Grad-CAM (Selvaraju and others, 2017): the sum of the layer's feature maps, after the activation if there is one, each weighted by the "
-    "gradient of the class's logit. Early layers show fine detail such as edges, late layers whole objects at low resolution."
+    "Grad-CAM (Selvaraju and others, 2017): the sum of the layer's feature maps (after the activation if there is one), each weighted by the "
+    "gradient of the class's logit. Early layers show fine detail such as edges. Late layers show whole objects at low resolution."
 )
 
 
@@ -40,7 +40,7 @@ def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], chosen: 
             index=chosen.predicted,
             format_func=classes.__getitem__,
             key=f"grad-cam-class-{chosen.key}-{chosen.predicted}",
-            help="At first the predicted class. Choose another one to see which positions support it.",
+            help="By default the predicted class. Choose another class to see which positions support it.",
             width=240,
         )
     with st.spinner("Computing Grad-CAM…"):  # a large model on large images takes a second or two
@@ -69,15 +69,15 @@ def _show_overlay(pixels: np.ndarray, heatmap: np.ndarray, raw: np.ndarray, name
     )
     with st.container(horizontal=True):
         with st.container(width=240):
-            st.html(image_html(pixels, "The image", width=220))
-            st.caption("The image")
+            st.html(image_html(pixels, "Image", width=220))
+            st.caption("Image")
         with st.container(width=240):
             overlay = overlay_heatmap(pixels, heatmap, opacity / 100)
             st.html(image_html(overlay, f"Heatmap over the image for class {name}", width=220))
             st.caption(f"Heatmap for {plain(name)}")
     height, width = raw.shape
     st.caption(
-        f"Yellow: strongest support for {plain(name)}. Grey: none. Each heatmap is scaled to its own maximum, so compare positions, not "
-        f"images. The layer has {height}×{width} positions"
+        f"Yellow: strongest support for {plain(name)}. Grey: no support. Each heatmap is scaled to its own maximum: compare the positions in an "
+        f"image, not two images. The layer has {height}×{width} positions"
         + (", too few for a precise location." if height * width <= 4 else ".")
     )

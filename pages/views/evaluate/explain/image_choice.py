@@ -1,4 +1,4 @@
-"""The choice of an image to explain: by index, by class, among the mistakes, or an image of one's own."""
+"""The choice of an image to explain: by index, by class, among the mistakes, or your own image."""
 
 import secrets
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 ALL, CLASS, MISTAKES, OWN = "Any image", "Of a class", "Mistakes", "Your own"
-WRITTEN = "explain-address"  # what this page itself wrote into the address
-REFUSED = "explain-refused"  # a message on the number that was typed
+OWN_NAME = "your image, as the model receives it"
+WRITTEN = "explain-address"  # session key of the index that this page wrote into the address
+REFUSED = "explain-refused"  # session key of the message about a number out of range
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class ChosenImage:
 
 
 def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> ChosenImage | None:
-    """Return the image that the address names (`?image=`) or that is chosen; the address follows. None if there is none yet."""
+    """Return the image in the address (`?image=`) or the chosen one, and update the address. None if no image is chosen yet."""
     key = f"explain-{subject.run.config.data}-{subject.split}"  # other runs on the same data show the same image
     index = _requested_image(key, len(evaluation))
     source = st.segmented_control(
@@ -62,7 +63,7 @@ def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Chosen
 
 
 def _requested_image(key: str, count: int) -> int:
-    """Return the index of the image to show; the address counts unless this page wrote it."""
+    """Return the index of the image to show: that in the address, unless this page wrote it, else the current one."""
     requested, state = st.query_params.get("image"), st.session_state
     if requested is not None and requested != state.get(WRITTEN):
         state[WRITTEN] = requested
@@ -95,31 +96,33 @@ def _choose_member(members: np.ndarray, index: int, key: str, shared: str) -> in
     position = int(matches[0]) if len(matches) else 0
     state[shared] = int(members[position])
     is_all = key.endswith(ALL)
-    first = 0 if is_all else 1  # any image goes by its index
+    first = 0 if is_all else 1  # among all images, the number is the index, which starts at 0
     state[number] = position + first
 
-    def take_number() -> None:
+    def choose_number() -> None:
         typed, last = state[number], len(members) - 1 + first
         state[shared] = int(members[min(max(typed or first, first), last) - first])
         if typed is None or not first <= typed <= last:
             state[REFUSED] = number_message(typed, first, last)
 
-    def take_any() -> None:
+    def choose_random() -> None:
         state[shared] = int(members[secrets.randbelow(len(members))])
 
     word = {ALL: "Index", MISTAKES: "Mistake"}.get(key.rpartition("-")[2], "Image")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.number_input(
-            f"{word} ({first} to {len(members) - 1 + first:,})",
+            word,
             value=None,
             step=1,
             key=number,
-            on_change=take_number,
+            on_change=choose_number,
+            placeholder=f"{first} to {len(members) - 1 + first:,}",
+            help=f"A number from {first} to {len(members) - 1 + first:,}.",
             width=200,
         )
-        st.button("Random", icon=":material/shuffle:", key=f"{key}-random", on_click=take_any, disabled=len(members) < 2)
+        st.button("Random", icon=":material/shuffle:", key=f"{key}-random", on_click=choose_random, disabled=len(members) < 2)
     if refused := state.pop(REFUSED, ""):
-        st.caption(f":red[{refused} The nearest is shown.]")
+        st.caption(f":red[{refused} The nearest image is shown.]")
     return int(members[position])
 
 
@@ -136,7 +139,7 @@ def _own_image(subject: EvaluationSubject) -> ChosenImage | None:
     except ImageError as error:
         st.warning(plain(error), icon=":material/gesture:")
         return None
-    return _make_choice(subject, pixels, "your image, as the model receives it", "own")
+    return _make_choice(subject, pixels, OWN_NAME, "own")
 
 
 def _make_choice(subject: EvaluationSubject, pixels: np.ndarray, name: str, key: str, label: int | None = None) -> ChosenImage:

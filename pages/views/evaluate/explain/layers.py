@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from cnn_core.explain.feature_maps import DeadChannels, LayerOutput
     from cnn_core.metrics.evaluation import Evaluation
 
-LISTED = 24  # dead channels that are listed by index
+LISTED = 24  # most dead channels that are listed by index
 MAPS_HELP = (
-    "A feature map is the output of one channel of a layer: where in the image its pattern is, and how strong. Early maps look like the "
-    "image; later ones are coarse and respond to larger structures. Each map is scaled over its own range."
+    "A feature map is the output of one channel of a layer. It shows where in the image the pattern of the channel occurs, and how strongly. Early "
+    "maps look like the image; later ones are coarse and respond to larger structures. Each map is scaled to its own range."
 )
 FILTERS_HELP = (
-    "The first convolution slides these kernels over the image; a channel's map is bright where the image matches its filter. Middle grey is "
+    "The first convolution slides these filters (kernels) over the image. A feature map is bright where the image matches its filter. Middle grey is "
     "a weight of 0. Filters of later layers have many input channels and cannot be shown as images."
 )
 DEAD_HELP = (
@@ -40,7 +40,7 @@ def show_feature_maps(subject: EvaluationSubject, image: ChosenImage) -> None:
 
     st.subheader("Feature maps", help=MAPS_HELP)
     model, _ = subject.model()
-    with st.spinner("Computing the maps…"):
+    with st.spinner("Computing feature maps…"):
         layers = compute_feature_maps(model, image.image)
     names = [layer.name for layer in layers]
     first = next((place for place, layer in enumerate(layers) if layer.kind == "activation"), 0)
@@ -62,9 +62,9 @@ def _show_channels(layer: "LayerOutput", key: str) -> None:
     maps = layer.outputs[0].float().numpy()  # (channels, h, w)
     least = maps.min()
     st.caption(
-        "Black is 0, white the maximum of the channel, which is given below."
+        "Black is 0. White is the maximum of the channel, which is written below the map."
         if least >= 0
-        else "White is the maximum of the channel, which is given below, black its minimum."
+        else "Black is the minimum of the channel. White is its maximum, which is written below the map."
     )
 
     def draw(numbers: range) -> list[tuple[np.ndarray, str]]:
@@ -105,7 +105,7 @@ def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> 
     requested = f"dead-requested-{subject.name}"
     count = len(choose_sample(subject, evaluation))
     if not is_computed(subject, evaluation, "dead") and not st.session_state.get(requested):
-        st.caption(f"Checks the output of each activation layer for {count:,} {name} images, balanced over the classes.")
+        st.caption(f"Checks the outputs of all activation layers for {count:,} {name} images, balanced over the classes.")
         st.button(
             "Find dead channels",
             icon=":material/search:",

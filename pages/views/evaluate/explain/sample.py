@@ -1,4 +1,4 @@
-"""The sample of images on which a model is examined: balanced over the classes, smaller if the images are large."""
+"""The sample of images for ablation and dead channels: balanced over the classes, smaller if the images are large."""
 
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 MOST, FEWEST = 1000, 200  # images
-PIXELS = MOST * 64 * 64  # take some seconds
+PIXELS = MOST * 64 * 64  # pixels of the sample, which take some seconds
 
 
 def choose_sample(subject: EvaluationSubject, evaluation: "Evaluation") -> np.ndarray:
-    """Return indices (n,) int64, ascending: always the same for an evaluation."""
+    """Return the indices (n,) int64 of the sample, ascending; always the same for an evaluation."""
     from cnn_core.metrics.sampling import spread_over_classes
 
     side = subject.source.info.image_size

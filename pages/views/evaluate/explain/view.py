@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 RANKED = 5  # classes whose probabilities are drawn
-DIVERGED = "The model diverged: its {} are not finite numbers, so it cannot be explained. Choose another epoch or run."
+DIVERGED = (
+    "The model diverged: its {} are not finite numbers, so its predictions cannot be explained. Choose another epoch or run."
+)
 
 
 def show_explain(subject: EvaluationSubject) -> None:
-    """The view."""
+    """Show the view."""
     from cnn_core.explain.layers import conv_layers
     from cnn_core.explain.single_image import has_finite_weights
 

@@ -1,4 +1,4 @@
-"""A run that the test itself trains: it holds the run's lock and appends events, so that every point on a page is known."""
+"""A run whose events are appended by the test, which holds the lock of the run, so that every point on a page is known."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from cnn_core.runs.store import Store
 
 @contextmanager
 def trained_here(store: Store) -> Iterator[str]:
-    """A running run whose trainer is this test; gives its id."""
+    """Create a running run, hold its lock for the block, and give its id."""
     run = store.create(make_config(), status="running")
     with hold(store.home.run_folder(run)):
         yield run
@@ -23,7 +23,7 @@ def started(steps_per_epoch: int = 10, epochs: int = 4) -> Started:
 
 
 def loss(step: int) -> float:
-    """A loss that falls by 0.00001 a step: every point can be told from every other, also rounded as the stream rounds."""
+    """Return a loss that falls by 0.00001 a step, so that all points differ, even after the rounding of the stream."""
     return round(1 - step / 100_000, 5)
 
 
@@ -32,7 +32,7 @@ def accuracy(step: int) -> float:
 
 
 def steps(first: int, last: int, epoch: int = 1) -> Steps:
-    """Steps first…last in one report."""
+    """Return the steps `first` to `last` in one event."""
     numbers = range(first, last + 1)
     return Steps(
         epoch=epoch,
