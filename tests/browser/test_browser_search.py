@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
+from pages.shared.data_and_model import FOLDER_TITLE
+from pages.views.search.status import STATUS
 from tests.browser.conftest import TIMEOUT
 from tests.browser.pilot import assert_sound, fill, number_field, pick, settle, visit
 from tests.helpers import tiny_config, write_images
@@ -24,7 +26,7 @@ def image_folder(tmp_path_factory):
 
 def test_a_search_of_three_trials_runs_to_its_end_and_its_best_settings_fill_the_form(page, server, store, image_folder):
     visit(page, server, "search")
-    pick(page, "Data set", "A folder or zip archive on this machine")
+    pick(page, "Data set", FOLDER_TITLE)
     folder = page.get_by_role("textbox", name="Folder or zip archive")
     folder.fill(str(image_folder))
     folder.press("Tab")
@@ -42,7 +44,7 @@ def test_a_search_of_three_trials_runs_to_its_end_and_its_best_settings_fill_the
     page.wait_for_url("**/search?search=pictures+1")
     expect(page.get_by_text(re.compile(r"^3 of 3 trials"))).to_be_visible(timeout=2 * TIMEOUT)
     searches = SearchStore(store.home)
-    expect(page.locator(BADGE)).to_contain_text("done")
+    expect(page.locator(BADGE)).to_contain_text(STATUS["done"][2])
     page.wait_for_function(f"{WIDE}?.data?.[0].dimensions.length === 3")
     trials, best = searches.trials("pictures 1"), searches.best("pictures 1")
     drawn = page.evaluate(f"{WIDE}.data[0].dimensions.at(-1).values")
@@ -84,5 +86,5 @@ def test_a_search_is_cancelled_and_resumed_and_its_chart_scrolls_on_a_phone(page
     settle(page)
     page.locator(".st-key-search-resume button").click()
     expect(page.get_by_text(re.compile(rf"^{tried + 1} of {tried + 1} trials"))).to_be_visible(timeout=2 * TIMEOUT)
-    expect(page.locator(BADGE)).to_contain_text("done")
+    expect(page.locator(BADGE)).to_contain_text(STATUS["done"][2])
     assert_sound(page)

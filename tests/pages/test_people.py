@@ -18,12 +18,13 @@ from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
 from pages.shared import server
+from pages.shared.data_and_model import FOLDER_TITLE
 from pages.shared.guard import guard_routes
 from pages.shared.identity import claims_of, is_sign_in_on
 from pages.shared.people import ONLY_TEACHERS, OWNED_BY_OTHER
 from pages.views.data.add import PATH
 from pages.views.data.jobs import IMPORT_IMAGES, MODE
-from pages.views.search.status import NEXT_TRIAL
+from pages.views.search.status import NEXT_TRIAL, OWNER_WAITS
 from tests.helpers import is_a_sentence
 from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, page_text, signed, start, tick
 
@@ -128,7 +129,7 @@ def test_only_teachers_may_use_files_of_the_server(shared: Store, open_as: Opene
 
     assert PATH in ways(TEACHER) and PATH not in ways(ANN)
     boxes = {person: open_as(person, "configure").selectbox(key="data").options for person in (TEACHER, ANN)}
-    assert set(boxes[TEACHER]) - set(boxes[ANN]) == {"A folder or zip archive on this machine"}
+    assert set(boxes[TEACHER]) - set(boxes[ANN]) == {FOLDER_TITLE}
 
 
 def test_a_link_to_a_folder_of_the_server_opens_only_for_teachers(shared: Store, open_as: Opener, image_folder: Path):
@@ -150,7 +151,7 @@ def test_a_search_whose_owner_has_enough_runs_waiting_says_so(shared: Store, ope
     for _ in range(2):
         start(shared, ANN)
     assert "2 waiting runs" in page_text(open_as(ANN, "search", search="rates"))
-    assert "its owner" in page_text(open_as(BEN, "search", search="rates"))
+    assert OWNER_WAITS in page_text(open_as(BEN, "search", search="rates"))
 
 
 def test_a_corrupted_file_of_secrets_does_not_open_a_running_server(secrets: Path, shared: Store, open_as: Opener):
@@ -193,7 +194,7 @@ def test_only_own_runs_can_be_deleted_to_free_space(shared: Store, open_as: Open
         (states / "0001.bin").write_bytes(bytes(3 * 10**6))
     at = open_as(ANN, "runs")
     tick(at, 0, 1)
-    assert "3 MB of the 3 MB" in page_text(at)
+    assert "3.0 MB of the 3.0 MB" in page_text(at)
     next(button for button in at.button if button.label == "Delete saved epochs").click().run()
     assert [(shared.home.run_folder(run) / "epochs").exists() for run in (mine, theirs)] == [False, True]
 

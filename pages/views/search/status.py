@@ -30,6 +30,7 @@ STATUS: dict[str, tuple[str, Literal["blue", "orange", "green"], str]] = {
     "cancelled": (":material/stop_circle:", "orange", "cancelled"),
     "done": (":material/check_circle:", "green", "completed"),
 }
+OWNER_WAITS = "Waiting, because the owner of this search has reached a limit. The search continues when runs of the owner have ended or were removed."
 NEXT_TRIAL = "The next trial starts in a moment."
 MORE_TRIALS = 10  # trials that Resume offers beyond those of the plan
 
@@ -179,9 +180,5 @@ def _why_it_waits(search: Search) -> str:
         store.quota.check_queue(owner)
         store.quota.check_disk(owner)
     except RunError as error:
-        return (
-            f"Waiting. {error}"
-            if owner == person()
-            else "Waiting, because the owner of this search has reached a limit. The search continues when runs of the owner have ended or were removed."
-        )
+        return f"Waiting. {error}" if owner == person() else OWNER_WAITS
     return NEXT_TRIAL
