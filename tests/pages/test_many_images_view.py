@@ -126,7 +126,7 @@ def test_another_run_replaces_the_table_and_a_lost_session_leaves_none(own_train
     ("content", "expected"),
     [
         (b"no archive", "not a zip archive"),
-        (zipped({"a.txt": b"a"}), "has no images"),
+        (zipped({"a.txt": b"a"}), "contains no images"),
         (zipped({"a/../../a.png": b"a"}), "leads out"),
     ],
     ids=["no zip", "no images", "outside"],
