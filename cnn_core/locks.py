@@ -38,8 +38,13 @@ def is_locked(path: Path) -> bool:
     """Whether a living process holds the lock on the file at `path`. Raises OSError when the file cannot be used."""
     if not path.is_file():
         return False
-    with try_lock(path) as is_free:
-        return not is_free
+    lock = _lock(path)
+    try:
+        lock.acquire(blocking=False)  # a holder that releases it a moment later holds it now
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def _lock(path: Path) -> FileLock:

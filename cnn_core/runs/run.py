@@ -5,7 +5,7 @@ In: an SQL condition. Out: `Run` values. Importing this module does not import t
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig
@@ -60,7 +60,7 @@ def select_runs(database: RunDatabase, where: str, values: tuple[Any, ...] = ())
     """Return the runs that an SQL condition selects."""
     with database.connect() as db:
         rows = db.execute(f"select {COLUMNS} from runs {where}", values).fetchall()
-    return [_to_run(database, *row) for row in rows]
+    return [_check_process(database, _to_run(*row)) for row in rows]
 
 
 def read_run(database: RunDatabase, run: str) -> Run:
@@ -72,8 +72,20 @@ def read_run(database: RunDatabase, run: str) -> Run:
     return runs[0]
 
 
+def _check_process(database: RunDatabase, run: Run) -> Run:
+    """Return the run, with the status interrupted if it should be training and no process holds its lock.
+
+    In the first seconds its process may not hold the lock yet. A run that ended between the reading of its row and of its lock is read again.
+    """
+    if run.status not in TRAINING or time.time() - run.created <= GRACE_SECONDS or is_held(database.home.run_folder(run.id)):
+        return run
+    with database.connect() as db:
+        row = db.execute(f"select {COLUMNS} from runs where id = ?", (run.id,)).fetchone()
+    current = _to_run(*row) if row else run
+    return replace(current, status="interrupted") if current.status in TRAINING else current
+
+
 def _to_run(
-    database: RunDatabase,
     run: str,
     created: float,
     status: str,
@@ -86,8 +98,5 @@ def _to_run(
     *rest: Any,
 ) -> Run:
     """Return a row of COLUMNS as a Run; `rest` needs no conversion."""
-    # A run that should be training and whose lock is free has lost its process. In the first seconds its process may not hold the lock yet.
-    if status in TRAINING and time.time() - created > GRACE_SECONDS and not is_held(database.home.run_folder(run)):
-        status = "interrupted"
     settings, metrics = TrainConfig.model_validate_json(config), json.loads(summary)
     return Run(run, created, status, settings, metrics, error, name, notes, tuple(json.loads(tags)), *rest)

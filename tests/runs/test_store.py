@@ -220,3 +220,17 @@ def test_a_run_says_who_started_it_and_what_made_it(store: Store):
     assert (store.run(by_hand).owner, store.run(by_hand).origin) == ("ada@example.org", "")
     assert [run.id for run in store.created_by("search/widths")] == trials
     assert store.run(trials[0]).owner == "" and store.created_by("search/none") == []
+
+
+def test_a_run_that_ends_while_it_is_read_is_not_called_interrupted(store: Store, monkeypatch: pytest.MonkeyPatch):
+    run = store.create(make_config())
+    store.set_status(run, "running")
+    monkeypatch.setattr("cnn_core.runs.run.GRACE_SECONDS", -1)
+
+    def end_and_release(folder: Path) -> bool:
+        store.set_status(run, "finished")
+        return False
+
+    assert store.run(run).status == "interrupted"
+    monkeypatch.setattr("cnn_core.runs.run.is_held", end_and_release)
+    assert store.run(run).status == "finished"
