@@ -88,7 +88,7 @@ def test_on_a_phone_the_matrix_scrolls_and_the_class_names_stay(page, server, st
     frame.evaluate("e => { e.scrollLeft = 200; }")
     assert abs(head.bounding_box()["x"] - left) <= 1  # the space between cells
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= PHONE["width"]
-    page.get_by_role("radio", name="shares").click()
+    page.get_by_role("radio", name="fractions").click()
     expect(page.locator(".matrix button").first).to_have_text(re.compile("%$"))
     assert_sound(page)
 

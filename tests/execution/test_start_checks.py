@@ -47,7 +47,7 @@ def test_a_set_with_validation_images_of_its_own_leaves_all_others_for_training(
     data = tmp_path / "data"
     write_images(data / "train")
     write_images(data / "test", count=2, seed=1)
-    with pytest.raises(SettingError, match="more than the 27 images left"):
+    with pytest.raises(SettingError, match="more than the 27 images"):
         submit(tiny_config(data, batch_size=28), store)
     write_images(data / "val", count=2, seed=2)
     submit(tiny_config(data, batch_size=30), store)

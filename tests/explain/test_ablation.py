@@ -12,7 +12,7 @@ from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import average_with_flipped
 from tests.explain.nets import CLASSES, Unchanged, network
-from tests.explain.test_feature_maps import card_of, random_images
+from tests.explain.test_feature_maps import card_of, random_image_set
 from tests.helpers import drain
 
 
@@ -29,7 +29,7 @@ def without_weights(model, layer, channels):
 
 @pytest.mark.parametrize(("family", "mirrored"), [*((name, False) for name in FAMILIES), ("simple", True), ("resnet20", True)])
 def test_a_channel_switched_off_is_a_channel_without_weights(family, mirrored):
-    model, images, card = network(family), random_images(6), card_of(family)
+    model, images, card = network(family), random_image_set(6), card_of(family)
     if mirrored:
         model.register_forward_hook(average_with_flipped)
     names = list(conv_layers(model))
@@ -44,7 +44,7 @@ def test_a_channel_switched_off_is_a_channel_without_weights(family, mirrored):
 
 
 def test_what_is_known_of_the_untouched_network_is_not_computed_again():
-    model, images, card = network("simple"), random_images(60), card_of()
+    model, images, card = network("simple"), random_image_set(60), card_of()
     _, first = drain(measure_ablation(model, card, images, "features.0.0", [0]))
     marked = first.before + 1
     _, second = drain(measure_ablation(model, card, images, "features.0.0", [0], marked))
@@ -65,7 +65,7 @@ def test_changes_are_counted_by_class():
 
 
 def test_a_cancelled_or_failed_operation_leaves_the_model_as_it_was(monkeypatch):
-    model, images, card = network("simple"), random_images(200), card_of()
+    model, images, card = network("simple"), random_image_set(200), card_of()
     monkeypatch.setattr("cnn_core.inference.logits.REPORT_SECONDS", -1.0)  # a report after every batch
     with Unchanged(model):
         steps = measure_ablation(model, card, images, "features.0.0", [0])
@@ -73,7 +73,7 @@ def test_a_cancelled_or_failed_operation_leaves_the_model_as_it_was(monkeypatch)
         assert stages[0] != stages[-1], "it is cancelled in the midst of the second part"
         steps.close()
     with Unchanged(model), pytest.raises(RuntimeError):
-        drain(measure_ablation(model, card, random_images(10, side=16), "features.0.0", [0]))
+        drain(measure_ablation(model, card, random_image_set(10, side=16), "features.0.0", [0]))
     with Unchanged(model), pytest.raises(IndexError):
         drain(measure_ablation(model, card, images, "features.0.0", [10_000]))
 

