@@ -107,6 +107,7 @@ def colours_copy(colours_run: Trained, home: Home) -> Trained:
     return Trained(home, colours_run.id)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one process run all browser tests, one after the other, while the other runs the rest file by file: two browsers and two servers
     at a time would compete for the cores."""
