@@ -107,15 +107,6 @@ def colours_copy(colours_run: Trained, home: Home) -> Trained:
     return Trained(home, colours_run.id)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run all browser tests, one after the other, while the other runs the rest file by file: two browsers and two servers
-    at a time would compete for the cores."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group("browser" if folder == "browser" else item.path.name))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures that tests have measured, at the end of the suite."""
     for report in terminalreporter.getreports("passed"):
