@@ -72,8 +72,12 @@ async def _merge(streams: dict[str, AsyncIterator[str]]) -> AsyncIterator[str]:
         try:
             async for message in messages:
                 await arrived.put(f"event: {run}\n{message}")
-        finally:
+        except (asyncio.CancelledError, GeneratorExit):  # the viewer has left, so nobody waits for the end
+            raise
+        except Exception:
             await arrived.put(None)
+            raise
+        await arrived.put(None)
 
     tasks = [asyncio.create_task(forward(run, messages)) for run, messages in streams.items()]
     try:
