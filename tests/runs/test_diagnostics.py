@@ -1,4 +1,4 @@
-"""The doctor: each rule sees what it is made for, quotes the run's own figures, and keeps silent about the healthy neighbour."""
+"""Diagnostics: each rule reports its problem with the numbers of the run, and reports nothing for a similar healthy run."""
 
 import numpy as np
 import pytest
