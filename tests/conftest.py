@@ -107,6 +107,19 @@ def colours_copy(colours_run: Trained, home: Home) -> Trained:
     return Trained(home, colours_run.id)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files of browser tests evenly among the others: they wait more than they compute, and leave the processor to other processes.
+
+    The test that runs for more than a minute comes first, so that no process waits for it at the end.
+    """
+    files = list(dict.fromkeys(item.path for item in items))
+    long = [path for path in files if path.name == "test_contributing.py"]
+    browser = [path for path in files if path.parent.name == "browser"]
+    others = [path for path in files if path not in {*long, *browser}]
+    place = {path: (index + 0.5) / len(group) for group in (browser, others) for index, path in enumerate(group)}
+    items.sort(key=lambda item: place.get(item.path, 0))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures that tests have measured, at the end of the suite."""
     for report in terminalreporter.getreports("passed"):

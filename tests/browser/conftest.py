@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Request, WebError, expect, sync_playwright
 
 from cnn_core.home import Home
+from cnn_core.runs.run import GRACE_SECONDS
 from cnn_core.runs.store import Store
 from tests.pages.studio_harness import Server, copy_trained_home
 
@@ -44,18 +46,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a dashboard with one finished run, 0001-digits. At the end of the session it must stop on SIGTERM without a traceback."""
     server = Server(copy_trained_home(tmp_path_factory.mktemp("studio")))
     yield server
-    store = Store(Home(server.home))
-    for run in store.runs():
-        if run.is_active:
-            store.requests.stop(run.id)
     server.stop()
     assert "Traceback" not in server.log.read_text(), server.log.read_text()
 
 
 @pytest.fixture(scope="session")
-def store(server: Server) -> Store:
-    """Return the server's run store, opened in the process of the tests."""
+def server_store(server: Server) -> Store:
     return Store(Home(server.home))
+
+
+@pytest.fixture
+def store(server_store: Store) -> Iterator[Store]:
+    """Return the server's run store, opened in the process of the tests. At the end of a test no run may train: the next one would wait for it."""
+    yield server_store
+    deadline = time.monotonic() + 2 * GRACE_SECONDS
+    while (active := [run.id for run in server_store.runs() if run.is_active]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for run in active:
+        server_store.requests.stop(run)
+    assert active == []
 
 
 class Traffic:

@@ -139,6 +139,7 @@ def test_a_training_is_paused_changed_and_continued_and_the_change_is_marked_on_
     steps = [stored.event for stored in store.log.read(run, since=reached) if isinstance(stored.event, Steps)]
     assert {event.learning_rate for event in steps} != {0.001} and store.config_in_force(run).learning_rate == 0.0005
     page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".live")).to_have_attribute("data-status", "stopped")
     assert_sound(page)
 
 

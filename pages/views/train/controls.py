@@ -27,7 +27,7 @@ def show_controls(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         status_badge(run)
         if is_mine := may_change(run.owner):
-            _show_steering(run)
+            _show_request_buttons(run)
         if epochs := saved_epochs(store.home.run_folder(run.id)):
             with st.popover("Branch", icon=":material/alt_route:", help="Starts a new run from the saved state after an epoch."):
                 _show_branch_form(run, epochs)
@@ -54,28 +54,36 @@ def show_final_result(run: Run) -> None:
         st.caption(f"Test accuracy of the best model: {accuracy:.2%}", help=FINAL_HELP)
 
 
-def _show_steering(run: Run) -> None:
+def _show_request_buttons(run: Run) -> None:
     """Show the buttons for a run that waits or trains."""
     if run.status == "running":
-        _request_button(run, "Pause", "pause", "pause", "Pauses before the next step.")
+        _request_button(run, "pause", "Pause", "pause", "pause", "Pauses before the next step.")
     if run.status == "paused":
-        _request_button(run, "Continue", "play_arrow", "continue", "Continues with the next step.")
-    if run.is_active and st.button(
-        "Stop", icon=":material/stop:", help="Stops after the current step. The best model so far is saved."
-    ):
-        get_store().requests.stop(run.id)
-        st.toast("Stopping. The best model so far is saved.", icon=":material/stop_circle:")
+        _request_button(run, "pause", "Continue", "play_arrow", "continue", "Continues with the next step.")
+    if run.is_active:
+        st.button(
+            "Stop",
+            icon=":material/stop:",
+            help="Stops after the current step. The best model so far is saved.",
+            on_click=_stop,
+            args=(run.id,),
+        )
     if run.status in TRAINING:
-        _request_button(run, "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds.")
+        _request_button(run, "save", "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds.")
         with st.popover(
             "Change settings", icon=":material/tune:", help="Changes settings while the run trains, from the next step on."
         ):
             _change_settings(run)
 
 
-def _request_button(run: Run, label: str, icon: str, kind: RequestKind, help: str) -> None:
-    if st.button(label, icon=f":material/{icon}:", help=help):
-        get_store().requests.add(run.id, kind)
+def _request_button(run: Run, key: str, label: str, icon: str, kind: RequestKind, help: str) -> None:
+    """Show a button that adds a request. A callback runs before the page does, so that the request is kept if the tab is closed at once."""
+    st.button(label, icon=f":material/{icon}:", help=help, key=f"{key}-{run.id}", on_click=get_store().requests.add, args=(run.id, kind))
+
+
+def _stop(run: str) -> None:
+    get_store().requests.stop(run)
+    st.toast("Stopping. The best model so far is saved.", icon=":material/stop_circle:")
 
 
 def _change_settings(run: Run) -> None:
