@@ -12,7 +12,7 @@ run: .venv/installed
 
 test: .venv/installed-dev lint
 	sh tests/browser/install_chromium.sh
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each test process
 from cnn_core.home import Home
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from tests.helpers import start_process, tiny_config, write_images
+from tests.helpers import SHARED, copy_shared, start_process, tiny_config, write_images
 
 
 @dataclass(frozen=True)
@@ -61,24 +62,18 @@ def image_folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Return a finished run on the digits with a good accuracy, trained with the command line. Tests that change it use `digits_copy`."""
-    home = Home(tmp_path_factory.mktemp("digits"))
-    settings = (
-        "--data",
-        "digits",
-        "--epochs",
-        "6",
-        "--learning-rate",
-        "0.003",
-        "--dropout",
-        "0",
-        "--device",
-        "cpu",
-        "--precision",
-        "float32",
-    )
-    process = start_process(home, "-m", "cnn_core", "train", *settings, "--json")
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+
+    def train(folder: Path) -> None:
+        settings = "--data digits --epochs 6 --learning-rate 0.003 --dropout 0 --device cpu --precision float32 --json".split()
+        process = start_process(Home(folder), "-m", "cnn_core", "train", *settings)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        (folder / "out").write_text(out, encoding="utf-8")
+        (folder / "err").write_text(err, encoding="utf-8")
+
+    root = copy_shared("digits", train, tmp_path_factory.mktemp("digits"))
+    home = Home(root)
+    out, err = ((root / name).read_text(encoding="utf-8") for name in ("out", "err"))
     return Trained(home, Store(home).runs()[0].id, out, err)
 
 
@@ -105,6 +100,13 @@ def colours_copy(colours_run: Trained, home: Home) -> Trained:
     """Return a copy of the run, whose settings still name the original image folder."""
     shutil.copytree(colours_run.home.root, home.root)
     return Trained(home, colours_run.id)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of what all processes of the session share. The processes that this one starts inherit its name."""
+    if SHARED not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="studio-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED), ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,13 +1,15 @@
 """Helpers of several tests: small image folders, settings of a fast training, generators run to their end, processes."""
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
 
 from cnn_core.config.defaults import make_config
@@ -16,6 +18,7 @@ from cnn_core.errors import StudioError
 from cnn_core.home import Home
 
 ROOT = Path(__file__).resolve().parents[1]
+SHARED = "CNN_STUDIO_TESTS_SHARED"  # environment variable: the folder of what all processes of a test session share
 COLOURS = {"blue": (40, 60, 200), "green": (40, 190, 60), "red": (200, 50, 40), "grey": (120, 120, 120)}
 
 
@@ -76,3 +79,13 @@ def start_process(home: Home, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *arguments], cwd=ROOT, env=environment(home), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+
+
+def copy_shared(name: str, make: Callable[[Path], object], to: Path) -> Path:
+    """Copy the folder `name`, which `make` fills once for all processes of the test session, to `to`, and return `to`."""
+    folder = Path(os.environ[SHARED], name)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            make(partial := folder.with_name(f"{name}.partial"))
+            partial.rename(folder)
+    return Path(shutil.copytree(folder, to, dirs_exist_ok=True))

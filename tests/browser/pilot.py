@@ -136,7 +136,7 @@ def draw_with_mouse(page: Page, strokes: list[Stroke]) -> None:
         page.mouse.move(*first)
         page.mouse.down()
         for point in others:
-            page.mouse.move(*point, steps=4)
+            page.mouse.move(*point)
         page.mouse.up()
 
 

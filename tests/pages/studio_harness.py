@@ -17,10 +17,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from tests.helpers import ROOT, copy_shared
+
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # Settings that reach a good accuracy on digits within seconds, so that drawings are classified correctly.
 QUICK = {"epochs": 3, "batch_size": 32, "learning_rate": 0.003, "dropout": 0.0, "crop": False}
@@ -29,9 +29,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 ENDS_WITHIN = 15  # seconds from SIGTERM to the end of a server
 
 
-@cache
-def trained_home() -> Path:
-    """Return a studio home with one finished run, 0001-digits. It is created once per test session; never change it."""
+def train_digits(folder: Path) -> None:
+    """Make a studio home with one finished run, 0001-digits."""
     import torch
 
     from cnn_core.config.defaults import make_config
@@ -39,21 +38,25 @@ def trained_home() -> Path:
     from cnn_core.home import Home
     from cnn_core.runs.store import Store
 
-    folder = Path(tempfile.mkdtemp(prefix="trained-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     store, threads = Store(Home(folder)), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         assert execute(store, store.create(make_config(data="digits", **QUICK))) == "finished"
     finally:
         torch.set_num_threads(threads)
-    return folder
+
+
+@cache
+def trained_home() -> Path:
+    """Return the folder of a studio home with one finished run, 0001-digits, of this process. Never change it."""
+    folder = Path(tempfile.mkdtemp(prefix="trained-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return copy_trained_home(folder)
 
 
 def copy_trained_home(to: Path) -> Path:
-    """Copy the trained home to `to` and return that folder."""
-    shutil.copytree(trained_home(), to, dirs_exist_ok=True)
-    return to
+    """Copy a studio home with one finished run, 0001-digits, to `to` and return that folder."""
+    return copy_shared("trained", train_digits, to)
 
 
 def open_in_frame(name: str, query: Mapping[str, str], user: dict[str, Any] | None = None) -> "AppTest":

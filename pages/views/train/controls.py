@@ -69,7 +69,9 @@ def _show_request_buttons(run: Run) -> None:
             args=(run.id,),
         )
     if run.status in TRAINING:
-        _request_button(run, "save", "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds.")
+        _request_button(
+            run, "save", "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds."
+        )
         with st.popover(
             "Change settings", icon=":material/tune:", help="Changes settings while the run trains, from the next step on."
         ):
@@ -78,7 +80,9 @@ def _show_request_buttons(run: Run) -> None:
 
 def _request_button(run: Run, key: str, label: str, icon: str, kind: RequestKind, help: str) -> None:
     """Show a button that adds a request. A callback runs before the page does, so that the request is kept if the tab is closed at once."""
-    st.button(label, icon=f":material/{icon}:", help=help, key=f"{key}-{run.id}", on_click=get_store().requests.add, args=(run.id, kind))
+    st.button(
+        label, icon=f":material/{icon}:", help=help, key=f"{key}-{run.id}", on_click=get_store().requests.add, args=(run.id, kind)
+    )
 
 
 def _stop(run: str) -> None:
