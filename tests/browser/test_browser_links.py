@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from pages.views.learn.glossary import OPEN_SETTING
@@ -85,10 +84,8 @@ def assert_filled(page: Page) -> None:
     expect(page.get_by_role("combobox", name="Model")).to_have_value("ResNet-20")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_form_is_restored_from_its_address_by_reload_copied_link_and_back_button(open_tab, server, width):
+def test_a_form_is_restored_from_its_address_by_reload_copied_link_and_back_button(open_tab, server):
     page = open_tab()
-    page.set_viewport_size({"width": width, "height": 900})
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
     visit(page, server, "configure", "?model=resnet20&optimizer=sgd")
     fill(page, "Epochs", 7)
