@@ -15,6 +15,8 @@ from cnn_core.errors import DeviceError
 
 BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")  # of processors with bfloat16 instructions; others emulate them slowly
 LONG_RUN = 5_000  # optimizer steps; for fewer, compiling on a GPU, which takes half a minute, saves no time
+NEEDS_GPU = "Precision float16 needs a GPU. Choose float32 or bfloat16."
+UNAVAILABLE = "Device “{device}” is not available on this machine. Choose “auto” or “cpu”."
 
 
 def choose_device(name: str) -> torch.device:
@@ -23,7 +25,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
     if not available.get(name):
-        raise DeviceError(f"Device “{name}” is not available on this machine. Choose “auto” or “cpu”.")
+        raise DeviceError(UNAVAILABLE.format(device=name))
     return torch.device(name)
 
 
@@ -71,7 +73,7 @@ def choose_arithmetic(precision: str, channels_last: str, device: torch.device, 
     depthwise: for a model of mostly depthwise convolutions, which take a CPU twice as long in bfloat16.
     """
     if precision == "float16" and device.type == "cpu":
-        raise DeviceError("Precision float16 needs a GPU. Choose float32 or bfloat16.")
+        raise DeviceError(NEEDS_GPU)
     if precision == "auto":
         is_faster = multiplies_bfloat16(device) and not (depthwise and device.type == "cpu")
         precision = "bfloat16" if is_faster else "float32"

@@ -8,7 +8,8 @@
     ├── DeviceError              the requested device is not on this machine
     ├── DivergedError            the loss is no longer finite
     ├── InsufficientMemoryError  a batch does not fit into the device's memory
-    └── RunError                 a run does not exist, or has no model (yet)
+    └── RunError                 a run does not exist, or does not allow the requested action
+        └── NoModelError         a run has no model yet
 
 Pages show the message; the command line prints it and ends with status 2. Any other exception is an error in the program.
 """
@@ -35,7 +36,11 @@ class ImageError(DataError):
 
 
 class BusyError(DataError):
-    """Another process is importing the set."""
+    """Another process is importing the set. `name` is that of the set."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"“{name}” is being imported right now. Wait until it is imported, or choose another name.")
+        self.name = name
 
 
 class DeviceError(StudioError):
@@ -52,3 +57,11 @@ class InsufficientMemoryError(StudioError):
 
 class RunError(StudioError):
     """A run does not exist, or does not allow the requested action."""
+
+
+class NoModelError(RunError):
+    """A run has no model yet. `run` is its id."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"Run {run} has no model yet. Let it train for at least one epoch, or choose another run.")
+        self.run = run

@@ -28,6 +28,8 @@ CURVES_IMAGE, PREDICTIONS_IMAGE = "training_curves.png", "predictions.png"
 IMAGES, INDEX = "images.npy", "index.db"
 SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 RUN_ID = re.compile(r"[0-9]{4,}-[a-z0-9-]{1,60}")
+NOT_A_RUN = "“{name}” is not the name of a run. Names look like 0007-digits."
+NOT_A_SET = "“{name}” cannot be the name of a data set. Use up to 60 lower-case letters, digits, - and _, beginning with a letter or digit."
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Home:
     def run_folder(self, run: str) -> Path:
         """Return the folder of run `run`; raises RunError for an invalid id, so that no path can be injected."""
         if not RUN_ID.fullmatch(run):
-            raise RunError(f"“{run[:80]}” is not the name of a run. Names look like 0007-digits.")
+            raise RunError(NOT_A_RUN.format(name=run[:80]))
         return self.root / "runs" / run
 
 
@@ -84,7 +86,5 @@ def saved_epochs(folder: Path) -> list[int]:
 def checked_set_name(name: str) -> str:
     """Return `name` if it is a valid name of a data set. Raises DataError."""
     if not SET_NAME.fullmatch(name):
-        raise DataError(
-            f"“{name[:80]}” cannot be the name of a data set. Use up to 60 lower-case letters, digits, - and _, beginning with a letter or digit."
-        )
+        raise DataError(NOT_A_SET.format(name=name[:80]))
     return name

@@ -1,6 +1,7 @@
 """Helpers of several tests: small image folders, settings of a fast training, generators run to their end, processes."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -89,3 +90,9 @@ def copy_shared(name: str, make: Callable[[Path], object], to: Path) -> Path:
             make(partial := folder.with_name(f"{name}.partial"))
             partial.rename(folder)
     return Path(shutil.copytree(folder, to, dirs_exist_ok=True))
+
+
+def tells(text: str, *figures: str) -> bool:
+    """Whether `text` names all figures in this order, each as a word of its own."""
+    words = (rf"(?<![\w.]){re.escape(figure)}(?!\w|[.,]\d)" for figure in figures)
+    return bool(re.search(".*".join(words), text))

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from cnn_core.device import LONG_RUN, choose_arithmetic, choose_device, describe_device, determinism, should_compile
+from cnn_core.device import (
+    LONG_RUN,
+    NEEDS_GPU,
+    UNAVAILABLE,
+    choose_arithmetic,
+    choose_device,
+    describe_device,
+    determinism,
+    should_compile,
+)
 from cnn_core.errors import DeviceError
 from tests.helpers import is_a_sentence
 
@@ -25,7 +34,7 @@ def test_a_device_that_is_not_there_is_refused_with_a_message():
     ]
     assert absent  # no machine has both
     for name in absent:
-        with pytest.raises(DeviceError, match=f"“{name}” is not available") as refusal:
+        with pytest.raises(DeviceError, match=UNAVAILABLE.format(device=name)) as refusal:
             choose_device(name)
         assert is_a_sentence(refusal.value)
 
@@ -60,7 +69,7 @@ def test_products_are_computed_in_the_precision_requested(precision: str, dtype:
 
 
 def test_float16_is_refused_on_the_cpu_with_a_message():
-    with pytest.raises(DeviceError, match="float16 needs a GPU") as refusal:
+    with pytest.raises(DeviceError, match=NEEDS_GPU) as refusal:
         choose_arithmetic("float16", "auto", CPU)
     assert is_a_sentence(refusal.value)
 

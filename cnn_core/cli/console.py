@@ -12,6 +12,7 @@ from cnn_core.runs.history import History
 
 BAR = 24
 WAIT_SECONDS = 0.2
+BEST = "best so far"
 WAITING = "Waiting: another run uses the device or comes earlier in the queue."
 Result = TypeVar("Result")
 
@@ -64,7 +65,7 @@ class Console:
             case Steps():
                 self._redraw(self._fraction_done(), self._pace(event))
             case Epoch():
-                best = "  best so far" if event.is_best else ""
+                best = f"  {BEST}" if event.is_best else ""
                 self.print_line(
                     f"epoch {event.epoch:>3}  loss {event.train_loss:.3f}  accuracy {event.train_accuracy:.1%}  "
                     f"validation loss {event.val_loss:.3f}  accuracy {event.val_accuracy:.1%}{best}"

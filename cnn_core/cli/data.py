@@ -25,6 +25,7 @@ from cnn_core.errors import DataError
 from cnn_core.events import Progress
 from cnn_core.home import Home
 
+DUPLICATES = "duplicates: {same:,} identical files, {near:,} nearly identical images"
 Action = Callable[[argparse.Namespace, Home], CommandResult]
 
 
@@ -121,7 +122,7 @@ def _check(args: argparse.Namespace, home: Home) -> CommandResult:
         f"{name[:30]:<30} " + "  ".join(f"{split} {count:>7,}" for split, count in splits.items())
         for name, splits in classes.items()
     ]
-    lines += ["", f"duplicates: {quality.pairs['same']:,} identical files, {quality.pairs['near']:,} nearly identical images"]
+    lines += ["", DUPLICATES.format(same=quality.pairs["same"], near=quality.pairs["near"])]
     lines += [f"- {warning}" for warning in quality.warnings]
     lines += [f"skipped: {file.path}: {file.reason}" for file in skipped]
     return CommandResult(result, "\n".join(lines))

@@ -26,6 +26,9 @@ from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import format_settings, parse_space
 from cnn_core.search.trials import Trial, best_trial
 
+UNNAMED = "Name the search: python -m cnn_core search NAME. To list all searches, add --list."
+OWN_SETTINGS = "A search is resumed with its own settings. Leave the settings out, or start another search."
+NOT_RUNNING = "Search “{name}” is {status}. Resume it with --resume."
 NO_SEARCHES = "No searches yet. Start one with `python -m cnn_core search NAME --vary learning_rate=0.0001..0.1`."
 
 
@@ -61,7 +64,7 @@ def run_search_command(
     if args.list:
         return _list(searches)
     if not args.name:
-        raise StudioError("Name the search: python -m cnn_core search NAME. To list all searches, add --list.")
+        raise StudioError(UNNAMED)
     if args.remove:
         searches.remove(args.name)
         text = f"Search “{args.name}” was removed. The runs of its trials stay."
@@ -78,7 +81,7 @@ def run_search_command(
 
 def _start(args: argparse.Namespace, chosen: dict[str, Any], searches: SearchStore, store: Store) -> None:
     if args.resume and (args.vary or chosen):
-        raise SettingError("A search is resumed with its own settings. Leave the settings out, or start another search.", "space")
+        raise SettingError(OWN_SETTINGS, "space")
     if args.resume:
         searches.resume(args.name, args.trials)
     else:
@@ -98,7 +101,7 @@ def _check(plan: SearchPlan, store: Store) -> None:
 
 def _join(searches: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
     if searches.status(name) != "searching":
-        raise StudioError(f"Search “{name}” is {searches.search(name).status}. Resume it with --resume.")
+        raise StudioError(NOT_RUNNING.format(name=name, status=searches.search(name).status))
     _train_trials(searches, store, name, should_end)
 
 

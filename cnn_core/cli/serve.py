@@ -15,6 +15,8 @@ from cnn_core.runs.store import Store
 from cnn_core.text import counted
 
 MAX_MB = 64  # the decoder's own limit
+SERVING = "Serving {run} on {address} (press Ctrl-C to stop)."
+CLASSIFIED = "Classified {images}, refused {requests}."
 PUBLIC = (
     "Warning: all who can reach {address} can use this model and read its class names. There is no password and no encryption: "
     "put a proxy with both in front of it."
@@ -52,10 +54,11 @@ def run_serve_command(args: argparse.Namespace, store: Store, run: Run, show: Ca
         address = _address(args.host, listener.getsockname()[1])
         if not is_local:
             show(PUBLIC.format(address=address))
-        serve(endpoint, listener, lambda: _announce(show, f"Serving {run.id} on {address} (press Ctrl-C to stop)."))
+        serve(endpoint, listener, lambda: _announce(show, SERVING.format(run=run.id, address=address)))
     health = endpoint.health()
     return CommandResult(
-        health, f"Classified {counted(health['answered'], 'image')}, refused {counted(health['refused'], 'request')}."
+        health,
+        CLASSIFIED.format(images=counted(health["answered"], "image"), requests=counted(health["refused"], "request")),
     )
 
 

@@ -20,6 +20,8 @@ from cnn_core.runs.lock import hold
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
+TEST_ACCURACY = "test accuracy"
+
 
 def add_setting_options(parser: argparse.ArgumentParser) -> None:
     """Add --config and an option for each setting."""
@@ -90,5 +92,5 @@ def _describe_result(store: Store, run: Run) -> str:
     if summary["best_epoch"]:
         lines.append(f"best validation accuracy {summary['best_val_accuracy']:.2%} in epoch {summary['best_epoch']}")
     if (accuracy := reveal_test_accuracy(store, run)) is not None:
-        lines.append(f"test accuracy {accuracy:.2%}, loss {summary['test_loss']:.4f}")
+        lines.append(f"{TEST_ACCURACY} {accuracy:.2%}, loss {summary['test_loss']:.4f}")
     return "\n".join([*lines, f"files in {store.home.run_folder(run.id)}"])

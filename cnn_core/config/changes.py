@@ -35,10 +35,12 @@ BRANCHABLE = (
     "start_side",
 )
 
+NOT_CHANGEABLE = "{setting} cannot be changed while a run trains. Start a new run with it."
+
 
 def change_config(config: TrainConfig, changes: Mapping[str, Any], allowed: Collection[str] = CHANGEABLE) -> TrainConfig:
     """Return `config` with `changes`, checked as a whole. Raises SettingError, also for a setting that is not `allowed` to change."""
     for name in changes:
         if name in FIELDS and name not in allowed:
-            raise SettingError(f"{FIELDS[name].title} cannot be changed while a run trains. Start a new run with it.", name)
+            raise SettingError(NOT_CHANGEABLE.format(setting=FIELDS[name].title), name)
     return make_config(**{**config.model_dump(), **changes})

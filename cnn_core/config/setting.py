@@ -13,6 +13,9 @@ from pydantic.fields import FieldInfo
 from cnn_core.errors import SettingError
 
 Conditions = dict[str, tuple[Any, ...]]
+WHOLE_NUMBER, NUMBER, ON_OR_OFF = "a whole number", "a number", "on or off"
+KNOTS_EXAMPLE, MILESTONES_EXAMPLE = "0:0.1, 0.3:1, 1:0", "0.5, 0.75"
+TOO_LONG = "a number with thousands of digits"  # in place of its digits
 
 
 class SettingMetadata(NamedTuple):
@@ -88,7 +91,7 @@ def _allowed(settings: type[BaseModel], field: str) -> str:
     if kind is str:
         most = _schema(settings)[field].get("maxLength", 100)
         return f"a text of 1 to {most:,} characters"
-    prefix = "a whole number, " if kind is int else "a number, " if kind is float else "on or off" if kind is bool else ""
+    prefix = f"{WHOLE_NUMBER}, " if kind is int else f"{NUMBER}, " if kind is float else ON_OR_OFF if kind is bool else ""
     return prefix + format_range(settings, field)
 
 
@@ -97,7 +100,7 @@ def _shown(value: Any) -> str:
     try:
         return str(value)[:80].encode("utf-8", "replace").decode()
     except ValueError:  # Python refuses to convert whole numbers of more than 4,300 digits
-        return "a number with thousands of digits"
+        return TOO_LONG
 
 
 def format_setting(value: Any) -> str:
@@ -116,12 +119,12 @@ def parse_knots(text: str) -> Knots:
     try:
         knots = tuple((float(time), float(factor)) for time, factor in (pair.split(":") for pair in text.split(",")))
     except ValueError:
-        raise ValueError("must be pairs “time:factor” separated by commas, like 0:0.1, 0.3:1, 1:0") from None
+        raise ValueError(f"must be pairs “time:factor” separated by commas, like {KNOTS_EXAMPLE}") from None
     times, factors = zip(*knots, strict=True)
     if len(knots) < 2 or times[0] != 0 or times[-1] != 1 or any(a >= b for a, b in zip(times, times[1:], strict=False)):
-        raise ValueError("must have times that rise from 0 to 1, like 0:0.1, 0.3:1, 1:0")
+        raise ValueError(f"must have times that rise from 0 to 1, like {KNOTS_EXAMPLE}")
     if not all(0 <= factor <= 1 for factor in factors) or not any(factors):
-        raise ValueError("must have factors of 0 to 1, not all of them 0, like 0:0.1, 0.3:1, 1:0")
+        raise ValueError(f"must have factors of 0 to 1, not all of them 0, like {KNOTS_EXAMPLE}")
     return knots
 
 
@@ -133,5 +136,5 @@ def parse_milestones(text: str) -> tuple[float, ...]:
         milestones = ()
     is_rising = all(a < b for a, b in zip(milestones, milestones[1:], strict=False))
     if not milestones or not all(0 < time < 1 for time in milestones) or not is_rising:
-        raise ValueError("must be rising numbers between 0 and 1 separated by commas, like 0.5, 0.75")
+        raise ValueError(f"must be rising numbers between 0 and 1 separated by commas, like {MILESTONES_EXAMPLE}")
     return milestones

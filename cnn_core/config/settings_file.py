@@ -12,6 +12,10 @@ import yaml
 from cnn_core.errors import SettingError
 
 MAX_BYTES = 100_000  # a settings file has about 2,000
+UNREADABLE = "Settings file “{name}” cannot be read ({reason}). Check its path."
+TOO_LARGE = f"Settings file “{{name}}” is larger than {MAX_BYTES:,} bytes. Choose another file."
+UNKNOWN_FORMAT = "Settings file “{name}” is neither JSON nor YAML. Correct it, or choose another file."
+NO_SETTINGS = "Settings file “{name}” does not hold settings. It should have lines like “epochs: 20”, or be a JSON object."
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -20,24 +24,19 @@ def read_settings(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             return parse_settings(file.read(MAX_BYTES + 1), str(path))
     except OSError as error:
-        raise SettingError(f"Settings file “{path}” cannot be read ({error.strerror}). Check its path.", "config") from None
+        raise SettingError(UNREADABLE.format(name=path, reason=error.strerror), "config") from None
 
 
 def parse_settings(content: bytes, name: str) -> dict[str, Any]:
     """Return the settings in `content`, the bytes of a JSON or YAML file called `name`. Raises SettingError."""
     if len(content) > MAX_BYTES:
-        raise SettingError(f"Settings file “{name}” is larger than {MAX_BYTES:,} bytes. Choose another file.", "config")
+        raise SettingError(TOO_LARGE.format(name=name), "config")
     try:
         chosen = yaml.load(content, Loader=_Loader)  # JSON is YAML too
     except Exception:  # a hostile file can raise more than YAMLError
-        raise SettingError(
-            f"Settings file “{name}” is neither JSON nor YAML. Correct it, or choose another file.", "config"
-        ) from None
+        raise SettingError(UNKNOWN_FORMAT.format(name=name), "config") from None
     if not isinstance(chosen, dict) or not all(isinstance(key, str) for key in chosen):
-        raise SettingError(
-            f"Settings file “{name}” does not hold settings. It should have lines like “epochs: 20”, or be a JSON object.",
-            "config",
-        )
+        raise SettingError(NO_SETTINGS.format(name=name), "config")
     return chosen
 
 

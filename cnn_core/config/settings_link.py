@@ -21,6 +21,10 @@ FIRST = ("data", "model", "optimizer")  # the defaults of the others depend on t
 ORDER = (*FIRST, *(name for name in FIELDS if name not in FIRST))
 MAX_LENGTH = 4096  # characters of a value; no setting takes more
 MAX_MESSAGES = 5  # refusals that have a message each
+OTHERS = "The link has {parameters} that cannot be used."
+NO_SETTING = "There is no setting called “{name}”. Use the names of a settings file."
+NO_SET = "There is no data set “{name}” in this studio. Import it under that name on the Data page."
+TOO_LONG = f"{{setting}} has {{length:,}} characters in the link. At most {MAX_LENGTH:,} are allowed."
 
 
 @dataclass(frozen=True)
@@ -54,22 +58,18 @@ def read_link(parameters: Mapping[str, str]) -> LinkSettings:
             refused.append(str(error))
     if len(refused) > MAX_MESSAGES:
         more = counted(len(refused) - MAX_MESSAGES, "more parameter")
-        refused[MAX_MESSAGES:] = [f"The link has {more} that cannot be used."]
+        refused[MAX_MESSAGES:] = [OTHERS.format(parameters=more)]
     return LinkSettings(settings, tuple(refused))
 
 
 def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:
     """Return the value of one parameter. before: the settings that were read before it. Raises SettingError."""
     if name not in FIELDS:
-        raise SettingError(
-            f"There is no setting called “{_beginning(name)}”. Use the names of a settings file.", _beginning(name)
-        )
+        raise SettingError(NO_SETTING.format(name=_beginning(name)), _beginning(name))
     if len(text) > MAX_LENGTH:
-        raise SettingError(
-            f"{FIELDS[name].title} has {len(text):,} characters in the link. At most {MAX_LENGTH:,} are allowed.", name
-        )
+        raise SettingError(TOO_LONG.format(setting=FIELDS[name].title, length=len(text)), name)
     if name == "data" and SET_NAME.fullmatch(text) and canonical_name(text) != text:  # it would be taken for a folder
-        raise SettingError(f"There is no data set “{text}” in this studio. Import it under that name on the Data page.", name)
+        raise SettingError(NO_SET.format(name=text), name)
     base = {other: before[other] for other in FIRST if other in before}
     return getattr(make_config(**{**base, name: text}), name)
 

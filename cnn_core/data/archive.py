@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from cnn_core.data.decoder import MAX_BYTES
+from cnn_core.data.decoder import CANNOT_OPEN, MAX_BYTES, TOO_LARGE
 from cnn_core.errors import DataError, ImageError
 
 MAX_MEMBERS = 100_000
@@ -29,6 +29,10 @@ DRIVE_SEPARATOR, LINK, FILE_TYPE = ":", 0o120000, 0o170000
 ENCRYPTED = 0x1
 ALLOWED_MARKS = "\u200c\u200d"  # zero-width joiner and non-joiner, used in Persian and in emoji
 ABSOLUTE, BACKSLASHES = "its name is an absolute path", "its name has backslashes"
+NOT_AN_ARCHIVE = "is not a zip archive, or is incomplete. Create or copy it again."
+TOO_MANY_MEMBERS = (
+    f"has more than {MAX_MEMBERS:,} members. Unpack it on the machine that runs the studio and import that folder by its path."
+)
 TOO_LONG = f"its name is longer than {MAX_NAME} bytes"
 LINK_MEMBER = "it is a link"
 UNSUPPORTED = "its compression method is not supported (only stored and deflated members are read)"
@@ -92,7 +96,7 @@ def read_member(archive: BinaryIO, member: Member) -> bytes:
         except zlib.error:
             raise ImageError(f"{name} is damaged inside the archive. Create the archive again.") from None
     if len(data) > MAX_BYTES:
-        raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
+        raise ImageError(f"{name} {TOO_LARGE}")
     if len(data) != member.size or zlib.crc32(data) != member.crc:
         raise ImageError(f"{name} {WRONG_SIZE}")
     return data
@@ -168,7 +172,7 @@ def _check_directory(archive: Path) -> None:
             tail = file.read()
             at = tail.rfind(END)
             if at < 0 or len(tail) - at < END_SIZE:
-                raise DataError(f"{archive.name} is not a zip archive, or is incomplete. Create or copy it again.")
+                raise DataError(f"{archive.name} {NOT_AN_ARCHIVE}")
             size = struct.unpack("<12xI6x", tail[at : at + END_SIZE])[0]
             zip64 = (
                 at - ZIP64_LOCATOR_SIZE - ZIP64_END_SIZE
@@ -178,11 +182,9 @@ def _check_directory(archive: Path) -> None:
             file.seek(max(0, begin + at - size))
             is_too_large = size > MAX_DIRECTORY or _count_headers(file.read(size)) > MAX_MEMBERS
     except OSError as error:
-        raise DataError(f"{archive} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
+        raise DataError(f"{archive} {CANNOT_OPEN.format(reason=error.strerror)}") from None
     if is_too_large:
-        raise DataError(
-            f"{archive.name} has more than {MAX_MEMBERS:,} members. Unpack it on the machine that runs the studio and import that folder by its path."
-        )
+        raise DataError(f"{archive.name} {TOO_MANY_MEMBERS}")
 
 
 def _count_headers(directory: bytes) -> int:

@@ -32,6 +32,12 @@ GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
 UNREADABLE = "is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF."
 DAMAGED = "is damaged or incomplete. Save or copy it again."
 EMPTY = "is empty (0 bytes). Save or copy it again."
+TOO_LARGE = f"is larger than {MAX_BYTES // 2**20} MB. Save it smaller."
+TOO_MANY_PIXELS = "has more than {millions} million pixels. Save it smaller."
+CANNOT_OPEN = "cannot be opened ({reason}). Check the path and its permissions."
+ON_WHITE = "Its transparent parts were put on white."
+FROM_CMYK = "Its print colours (CMYK) were converted to RGB."
+FIRST_FRAME = "It is animated: the first frame was used."
 ROTATED = "It was rotated according to its EXIF data."
 Fit = Literal["crop", "pad", "stretch"]
 
@@ -109,17 +115,17 @@ def read_bytes(source: Path | str | bytes, name: str) -> bytes:
             if not stat.S_ISREG(facts.st_mode):
                 raise ImageError(f"{name} cannot be opened: it is not a file. Check the path.")
             if facts.st_size > MAX_BYTES:
-                raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
+                raise ImageError(f"{name} {TOO_LARGE}")
             with open(source, "rb", buffering=0) as file:
                 source = file.read()
         except (FileNotFoundError, ValueError):
             raise ImageError(f"{name} does not exist. Check the path.") from None
         except OSError as error:
-            raise ImageError(f"{name} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
+            raise ImageError(f"{name} {CANNOT_OPEN.format(reason=error.strerror)}") from None
     if not source:
         raise ImageError(f"{name} {EMPTY}")
     if len(source) > MAX_BYTES:
-        raise ImageError(f"{name} is larger than {MAX_BYTES // 2**20} MB. Save it smaller.")
+        raise ImageError(f"{name} {TOO_LARGE}")
     return source
 
 
@@ -145,14 +151,14 @@ def _guarded(source: Path | bytes, name: str) -> Iterator[Image.Image]:
 
 
 def _too_many(name: str, limit: int) -> ImageError:
-    return ImageError(f"{name} has more than {limit // 1_000_000} million pixels. Save it smaller.")
+    return ImageError(f"{name} {TOO_MANY_PIXELS.format(millions=limit // 1_000_000)}")
 
 
 def _decode(opened: Image.Image, draft: int | None) -> DecodedImage:
     notes: list[str] = []
     size = opened.size
     if getattr(opened, "is_animated", False):
-        notes.append("It is animated: the first frame was used.")
+        notes.append(FIRST_FRAME)
     if draft and max(size) > draft:
         opened.draft("RGB", (draft, draft))
     opened.load()
@@ -173,9 +179,9 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
         notes.append("Its 16-bit values were scaled to 8 bits.")
         return _by_rows(image, _scale_16_bit)
     if image.mode == "CMYK":
-        notes.append("Its print colours (CMYK) were converted to RGB.")
+        notes.append(FROM_CMYK)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        notes.append("Its transparent parts were put on white.")
+        notes.append(ON_WHITE)
         return _by_rows(image, _put_on_white)
     return image if image.mode == "RGB" else image.convert("RGB")
 

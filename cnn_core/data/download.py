@@ -17,6 +17,7 @@ from cnn_core.errors import DataError
 from cnn_core.events import Progress
 
 CHUNK = 2**20
+STAGE = "Downloading {title} (MB)"
 SAVED = "are saved and will not be downloaded again."
 TIMEOUT = 20  # seconds without a response
 Downloading = Generator[Progress, None, None]
@@ -89,7 +90,7 @@ def _download(archive: Archive, partial: Path, title: str) -> Downloading:
                 total = file.tell() + int(response.headers.get("Content-Length") or 0)
                 while chunk := response.read(CHUNK):
                     file.write(chunk)
-                    yield Progress(f"Downloading {title} (MB)", file.tell() // 10**6, max(total // 10**6, 1))
+                    yield Progress(STAGE.format(title=title), file.tell() // 10**6, max(total // 10**6, 1))
                 if file.tell() < total:
                     raise ConnectionError("the connection was cut")
             return

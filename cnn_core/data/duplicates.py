@@ -28,18 +28,19 @@ MAX_IN_BAND = 200  # images with the same band; more of them are plain or synthe
 MAX_CANDIDATES, MAX_PAIRS = 1_000_000, 200_000
 COMPARED_SIDE = 32  # images are compared at about this side, pixels
 PAIRS_PER_CHUNK = 1024
+STAGE = "Finding duplicates"
 
 
 def find_duplicates(index: Index, images: np.ndarray) -> Generator[Progress, None, None]:
     """Find the duplicates among the readable images and save them in the index, yielding Progress; images (M, S, S, C) uint8."""
-    yield Progress("Finding duplicates", 0, 1)
+    yield Progress(STAGE, 0, 1)
     same = index.duplicates.find_identical()
     rows, hashes = index.columns("problem is null", "row", "look")  # column `look`: the difference hash
     is_first = ~np.isin(rows, same[:, 1])  # of identical files, one is compared with other images
     candidates = candidate_pairs(rows[is_first], hashes[is_first].view(np.uint64))
     near = [np.empty((0, 2), np.int64)]
     for start in range(0, len(candidates), PAIRS_PER_CHUNK):
-        yield Progress("Finding duplicates", start, len(candidates))
+        yield Progress(STAGE, start, len(candidates))
         pairs = candidates[start : start + PAIRS_PER_CHUNK]
         near.append(pairs[are_near_duplicates(images, pairs)])
     index.duplicates.save(same, np.concatenate(near)[:MAX_PAIRS])

@@ -22,6 +22,8 @@ from cnn_core.home import IMAGES, INDEX
 SKIPPED = "Skipped:"
 MAX_NOTES = 20  # skipped files that are named one by one
 WAIT_SECONDS = 0.5
+OPENING, WAITING = "Opening the images", "Another process is importing these images"  # the names of stages
+NO_IMAGES_LEFT = "The data set has no {split} images left. Undo some of its corrections on the Data page."
 
 
 class ImportedSource:
@@ -87,10 +89,10 @@ class ImportedSource:
 
     def load(self, split: Split) -> Loading:
         """Load one split, yielding Progress. Raises DataError when all training or all test images are excluded."""
-        yield Progress("Opening the images", 0, 1)
+        yield Progress(OPENING, 0, 1)
         for needed, count in (("training", self.info.train_count), ("test", self.info.test_count)):
             if not count:
-                raise DataError(f"The data set has no {needed} images left. Undo some of its corrections on the Data page.")
+                raise DataError(NO_IMAGES_LEFT.format(split=needed))
         rows, labels = self.index.used_rows(split)
         return ImageSet(self.pool, labels, self._notes() if split == "train" else (), rows)
 
@@ -133,7 +135,7 @@ class OnDemandSource(ABC):
             try:
                 yield from self._import()
             except BusyError:
-                yield Progress("Another process is importing these images", 0, 1)
+                yield Progress(WAITING, 0, 1)
                 time.sleep(WAIT_SECONDS)
 
     @abstractmethod

@@ -41,6 +41,8 @@ COMMON_SIZE = 64  # pixels: square images of one common side up to this are not 
 SPARE_BYTES = 100 * 2**20  # that stay free, also for the index
 SAMPLE_SIZE = 200
 CHUNK_BYTES, MAX_ROWS = 2**22, 1024
+LISTING, READING, SPLITTING = "Listing files", "Reading images", "Splitting"  # the names of stages
+NOT_AN_OPTION = "The fit must be crop, pad or stretch, the colour auto, colour or grey. Choose one of these."
 FREE_SPACE = "Free some space, then import again; images that were decoded are not decoded again."
 UNREADABLE_TEST_IMAGES = "None of the test images can be read."
 Importing = Generator[Progress, None, None]
@@ -65,7 +67,7 @@ class ImportOptions:
         if self.image_size is not None and not MIN_SIZE <= self.image_size <= MAX_SIZE:
             raise DataError(f"Image size must be {MIN_SIZE} to {MAX_SIZE} pixels. “{self.image_size}” was given.")
         if self.fit not in ("crop", "pad", "stretch") or self.colour not in ("auto", "colour", "grey"):
-            raise DataError("The fit must be crop, pad or stretch, the colour auto, colour or grey. Choose one of these.")
+            raise DataError(NOT_AN_OPTION)
         if not 0.01 <= self.test_share <= 0.9:
             raise DataError(f"The fraction of test images must be 0.01 to 0.9. “{self.test_share}” was given.")
 
@@ -80,7 +82,7 @@ def import_files(
     if name in CATALOG:
         raise DataError(f"“{name}” is a data set of the catalogue. Choose another name.")
     with _staging(name, home) as folder:
-        yield Progress("Listing files", 0, 1)
+        yield Progress(LISTING, 0, 1)
         index = Index(folder / INDEX)
         facts = index.facts() if index.path.exists() else {}
         listing = listing or list_source(source)
@@ -170,7 +172,7 @@ def _decode(index: Index, source: Path, folder: Path, facts: dict[str, Any], poo
     for results in decode_all(decoding, index.imports.pending_files(rows), pool):
         index.imports.save_results(results)
         done += len(results)
-        yield Progress("Reading images", done, total)
+        yield Progress(READING, done, total)
 
 
 def _copy(index: Index, arrays: list[np.ndarray], folder: Path, total: int) -> Importing:
@@ -186,7 +188,7 @@ def _copy(index: Index, arrays: list[np.ndarray], folder: Path, total: int) -> I
 
 def _complete(index: Index, folder: Path, facts: dict[str, Any]) -> Importing:
     """Split the data set, find its duplicates and compute its fingerprint. Raises DataError when a class has no images."""
-    yield Progress("Splitting", 0, 1)
+    yield Progress(SPLITTING, 0, 1)
     _check_classes(index, facts)
     options = facts["options"]
     if not index.count(f"part = {SPLITS.index('test')}"):
@@ -241,7 +243,7 @@ def _staging(name: str, home: Home) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with try_lock(folder.with_name(f".{name}.lock")) as is_acquired:
             if not is_acquired:
-                raise BusyError(f"“{name}” is being imported right now. Wait until it is imported, or choose another name.")
+                raise BusyError(name)
             if target.exists():
                 raise DataError(f"There already is a data set “{name}”. Choose another name, or remove that data set first.")
             yield folder

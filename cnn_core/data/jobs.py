@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnn_core.errors import DataError, StudioError
+from cnn_core.errors import BusyError, DataError, StudioError
 from cnn_core.events import Progress
 from cnn_core.files import transaction
 from cnn_core.home import Home
@@ -71,7 +71,7 @@ class Jobs:
         with self._open() as db:
             db.execute("begin immediate")  # of two simultaneous calls the second waits, and then finds the job of the first
             if db.execute("select 1 from jobs where name = ? and status in ('queued', 'running')", (name,)).fetchone():
-                raise DataError(f"“{name}” is being imported right now. Wait until it is imported, or choose another name.")
+                raise BusyError(name)
             db.execute("delete from jobs where name = ?", (name,))
             values = (name, source, json.dumps(options or {}), is_upload, time.time(), owner)
             db.execute(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnn_core.data.archive import UNPRINTABLE, Member, SkippedFile, is_printable, list_members, show_name
-from cnn_core.data.decoder import SUFFIXES
+from cnn_core.data.decoder import CANNOT_OPEN, SUFFIXES
 from cnn_core.data.source import SPLITS, Split
 from cnn_core.errors import DataError
 
@@ -28,6 +28,9 @@ NO_IMAGE = "it is not a JPEG, PNG, WebP, BMP or GIF file"
 EMPTY_FOLDER = "the folder is empty"
 NO_SPLIT = "it is not in one of the folders train, val and test"
 NO_CLASS = "it is beside the class folders, not in one"
+NOT_A_SOURCE = "is neither a folder nor a zip archive on this machine. Check the path."
+ONE_CLASS = "only one class folder with images (“{name}”)"
+NO_CLASSES = "no class folders with images"
 FoundFile = tuple[str, int, Member | None]  # path below the source, size in bytes, member of an archive
 PlacedFile = tuple[Split | None, str, str, int, Member | None]  # split, class, path, size in bytes, member of an archive
 
@@ -83,7 +86,7 @@ def find_images(source: Path) -> Iterator[FoundFile | SkippedFile]:
     except (OSError, ValueError):
         is_folder = is_file = False
     if not (is_folder or is_file):
-        raise DataError(f"{show_name(str(source))} is neither a folder nor a zip archive on this machine. Check the path.")
+        raise DataError(f"{show_name(str(source))} {NOT_A_SOURCE}")
     for file in _walk(source) if is_folder else _members(source):
         if isinstance(file, SkippedFile):
             yield file
@@ -128,7 +131,7 @@ def _check_classes(placed: Sequence[PlacedFile], skipped: Sequence[SkippedFile],
                 f"{where} has {split} images of a class “{show_name(unknown[0])}” that has no training images. Rename or remove that folder."
             )
     if len(counts) < 2:
-        present = f"only one class folder with images (“{show_name(*counts)}”)" if counts else "no class folders with images"
+        present = ONE_CLASS.format(name=show_name(*counts)) if counts else NO_CLASSES
         example = f" Skipped: {skipped[0].path}: {skipped[0].reason}." if skipped else ""
         raise DataError(
             f"{where} has {present}. A data set needs at least two folders, one per class, each with images in it.{example}"
@@ -176,7 +179,7 @@ def _walk(folder: Path) -> Iterator[FoundFile | SkippedFile]:
                         yield path, entry.stat(follow_symlinks=False).st_size, None
         except OSError as error:
             if not parent:
-                raise DataError(f"{folder} cannot be opened ({error.strerror}). Check the path and its permissions.") from None
+                raise DataError(f"{folder} {CANNOT_OPEN.format(reason=error.strerror)}") from None
             yield SkippedFile(show_name(parent), f"the folder cannot be opened ({error.strerror})")
         else:
             if is_empty and parent:

@@ -36,6 +36,8 @@ CHOOSE_EXPORTED = "Choose the model card (card.json) that was exported with the 
 CARD_TOO_LARGE = "The file is larger than {limit} MB, so it is not a model card. " + CHOOSE_EXPORTED
 NOT_A_CARD = "The file is not a model card: it cannot be read as JSON. " + CHOOSE_EXPORTED
 UNUSABLE = "This model card cannot be used ({reason}). " + CHOOSE_EXPORTED
+SAME_NAME, OTHER_SIZE = "two classes have the same name", "digits of this kind have another size"  # reasons
+NOT_PRINTABLE = "a name contains characters that cannot be printed"
 UNWRITABLE = "The model card of run {run} cannot be written ({reason}). Correct the data set and train again."
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
@@ -111,13 +113,13 @@ class ExportCard(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> "ExportCard":
         if len(set(self.classes)) < len(self.classes):
-            raise ValueError("two classes have the same name")
+            raise ValueError(SAME_NAME)
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError("mean and std need one number for each channel")
         if self.ink and (self.channels, self.image_size) != (1, INK_SIDES[self.ink]):
-            raise ValueError("digits of this kind have another size")
+            raise ValueError(OTHER_SIZE)
         if not all(map(is_printable, (*self.classes, self.run, self.data))):
-            raise ValueError("a name contains characters that cannot be printed")
+            raise ValueError(NOT_PRINTABLE)
         return self
 
     def model_card(self) -> ModelCard:

@@ -19,6 +19,7 @@ from cnn_core.models.registry import find_family
 from cnn_core.models.saving import ModelCard
 
 UNLISTED = ("data", "weights")  # settings that are not listed in the comment at the beginning
+ORIGIN = "Generated from run {run} of CNN Studio."
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def training_script(
         classes=list(card.classes),
         is_notebook=is_notebook,
         title=f"Training {family.title} on {_data_title(config)}",
-        origin=f"Generated from run {run} of CNN Studio." if run else "Generated from settings of CNN Studio.",
+        origin=ORIGIN.format(run=run) if run else "Generated from settings of CNN Studio.",
         settings=_list_settings(config),
         differences=[*_differences(config), *notes],
         data_template="data_digits" if config.data == "digits" else "data_torchvision" if opened else "data_folder",

@@ -24,6 +24,7 @@ MAX_IMAGES = 1_000
 TIE = 1e-6  # classes whose probabilities differ by less are tied: rounding decides between them
 TOLERANCE = 1e-4  # the largest difference allowed between a probability and the program's
 PREDICTING_REFERENCE = "Predicting with CNN Studio"  # the name of a stage
+VERIFIED = "Verified on {images}: same predicted classes"  # the beginning of a sentence
 NO_IMAGES = "The exported file cannot be verified: the data set has neither test nor validation images. Add some."
 NO_PROBABILITIES = "The exported file predicts no valid probabilities, so it is not offered. Choose another format."
 DIFFERENT = (
@@ -56,7 +57,7 @@ class Verification:
         tied = f" ({counted(self.ties, 'tie')} between two classes)" if self.ties else ""
         difference = f"within {self.largest_difference:.0e}" if self.largest_difference else "identical"
         images = counted(self.images, f"{SPLIT_NAMES[self.split]} image")
-        return f"Verified on {images}: same predicted classes{tied}, probabilities {difference}."
+        return f"{VERIFIED.format(images=images)}{tied}, probabilities {difference}."
 
 
 def predict_reference(store: Store, run: Run, most: int = MAX_IMAGES) -> Generator[Progress, None, ReferencePredictions]:

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import torch
 
-from cnn_core.errors import RunError, StudioError
+from cnn_core.errors import NoModelError, RunError, StudioError
 from cnn_core.export.card import ExportCard, read_export_card
 from cnn_core.home import WEIGHTS
 
 CARD_KEY = "card"
-NO_MODEL = "Run {run} has no model yet. Let it train for at least one epoch, or choose another run."
 DAMAGED_MODEL = "The saved model is damaged. Start the run again with the same settings."
 NOT_SAFETENSORS = "The file is not a complete safetensors file. Choose the weights file (.safetensors) that was exported."
 OTHER_CARD = "The model card in the exported file is damaged, so the file is not offered. Choose another format."
@@ -36,7 +35,7 @@ def read_saved_weights(folder: Path, card: ExportCard) -> SavedWeights:
     try:
         content = (folder / WEIGHTS).read_bytes()
     except OSError:
-        raise RunError(NO_MODEL.format(run=card.run)) from None
+        raise NoModelError(card.run) from None
     return SavedWeights(content, load_state_dict(content, card), card)
 
 

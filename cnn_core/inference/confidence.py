@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cnn_core.errors import RunError
+from cnn_core.errors import NoModelError, RunError
 from cnn_core.files import write_atomically
 from cnn_core.home import CALIBRATION, WEIGHTS
 
@@ -81,9 +81,7 @@ def model_key(folder: Path) -> str:
         state = path.stat()
         return _digest(path, state.st_size, state.st_mtime_ns)
     except OSError:
-        raise RunError(
-            f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run."
-        ) from None
+        raise NoModelError(folder.name) from None
 
 
 @lru_cache(maxsize=64)

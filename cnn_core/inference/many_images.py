@@ -41,6 +41,8 @@ AHEAD = 2  # batches for each thread, being read or waiting
 REPORT_SECONDS = 0.25
 
 CLASSIFYING = "Classifying images"
+TOO_MANY_FILES = "has more than {limit:,} files. Classify its folders one by one."
+DIVERGED = "This run diverged: the probabilities of its model are not finite numbers. Choose another run."
 
 
 @dataclass(frozen=True, order=True)
@@ -93,7 +95,7 @@ def _list_files(source: Path) -> Generator[Progress, None, list[ImageFile]]:
             files.append(ImageFile(*file))
             images += 1
         if len(files) > MAX_FILES:
-            raise DataError(f"{show_name(source.name)} has more than {MAX_FILES:,} files. Classify its folders one by one.")
+            raise DataError(f"{show_name(source.name)} {TOO_MANY_FILES.format(limit=MAX_FILES)}")
         if time.perf_counter() - reported > REPORT_SECONDS:
             yield Progress(f"Listing images ({len(files):,} files so far)", 0, 1)
             reported = time.perf_counter()
@@ -107,7 +109,7 @@ def _classify(batch: Batch, classifier: Classifier, labels: dict[str, int]) -> I
     """Classify the files of a batch, in their order."""
     rows = classifier.probabilities(batch.pixels) if len(batch.pixels) else np.empty((0, len(labels)), np.float32)
     if not np.isfinite(rows).all():
-        raise RunError("This run diverged: the probabilities of its model are not finite numbers. Choose another run.")
+        raise RunError(DIVERGED)
     images = iter(zip(batch.pixels, rows, strict=True))
     for file, problem in zip(batch.files, batch.problems, strict=True):
         name = file.path if is_printable(file.path) else show_name(file.path)

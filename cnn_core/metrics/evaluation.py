@@ -19,7 +19,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Loading, Split
 from cnn_core.data.splits import stratified_split
 from cnn_core.device import choose_device
-from cnn_core.errors import RunError
+from cnn_core.errors import NoModelError, RunError
 from cnn_core.events import Progress
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, EVALUATIONS, WEIGHTS, Home, epoch_file
@@ -31,6 +31,7 @@ from cnn_core.models.saving import ModelCard, build_from_state, load_model, read
 
 BATCH = 500
 SPLIT_NAMES: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
+OTHER_CLASSES = "Data set “{data}” no longer has the classes that run {run} was trained on. Restore it, or choose another run."
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +155,7 @@ def evaluate_run(
 def check_classes(folder: Path, source: DataSource) -> None:
     """Raise RunError if the data no longer has the classes that the model in `folder` was trained on."""
     if source.info.classes != read_card(folder).classes:
-        raise RunError(
-            f"Data set “{source.info.name}” no longer has the classes that run {folder.name} was trained on. Restore it, or choose another run."
-        )
+        raise RunError(OTHER_CLASSES.format(data=source.info.name, run=folder.name))
 
 
 def load_evaluated_model(folder: Path, epoch: int | None, device: torch.device) -> tuple[torch.nn.Module, ModelCard]:
@@ -181,10 +180,10 @@ def evaluation_key(folder: Path, config: TrainConfig, fingerprint: str, split: S
     try:
         state = (folder / WEIGHTS if epoch is None else epoch_file(folder, epoch)).stat()
     except OSError:
-        raise RunError(
-            f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run."
+        raise (
+            NoModelError(folder.name)
             if epoch is None
-            else f"Epoch {epoch} of run {folder.name} was not saved. Choose another epoch."
+            else RunError(f"Epoch {epoch} of run {folder.name} was not saved. Choose another epoch.")
         ) from None
     split_settings = (config.validation_share, config.seed) if split != "test" else ()
     facts = (state.st_size, state.st_mtime_ns, (folder / CARD).read_bytes(), fingerprint, split_settings)

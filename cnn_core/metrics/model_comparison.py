@@ -17,6 +17,11 @@ from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.intervals import EVIDENCE
 from cnn_core.text import counted
 
+OTHER_CLASSES = "The two runs have different classes, so their models cannot be compared. Choose another run."
+OTHER_IMAGES = (
+    "The two runs were evaluated on different images, so their models cannot be compared. Choose another run or the test images."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class ClassChanges:
@@ -95,11 +100,9 @@ class Comparison:
 def compare(first: Evaluation, second: Evaluation) -> Comparison:
     """Return the comparison. Raises RunError if classes or images differ."""
     if first.classes != second.classes:
-        raise RunError("The two runs have different classes, so their models cannot be compared. Choose another run.")
+        raise RunError(OTHER_CLASSES)
     if not np.array_equal(first.labels, second.labels):
-        raise RunError(
-            "The two runs were evaluated on different images, so their models cannot be compared. Choose another run or the test images."
-        )
+        raise RunError(OTHER_IMAGES)
     return Comparison(first, second)
 
 

@@ -21,6 +21,14 @@ from cnn_core.home import TRAINING_DYNAMICS
 TRACKED_SPLITS: tuple[Split, ...] = ("train", "val")
 NEVER = 0  # stands for the first correct epoch of an image that was never correct
 REMEDY = "Train a new run to record it."
+NOT_TRACKED = "Test images are evaluated only at the end of a run, so they have no training dynamics. Choose the training or validation split."
+DATA_CHANGED = (
+    "The data of run {run} was changed after training, so its training dynamics belong to other images. "
+    "Undo the corrections, or train a new run."
+)
+NO_DYNAMICS = f"Run {{run}} has no training dynamics: it ended in its first epoch, or was trained by an earlier version. {REMEDY}"
+EPOCH_LEFT_OUT = "Epoch {epoch} is left out: its file is missing or damaged."
+EPOCHS_LEFT_OUT = "Epochs {epochs} are left out: their files are missing or damaged."
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +129,7 @@ def read_dynamics(folder: Path, split: Split, count: int, fingerprint: str, done
     Raises RunError if nothing was recorded, or only for other images: `fingerprint` is that of the data as it is now.
     """
     if split not in TRACKED_SPLITS:
-        raise RunError(
-            "Test images are evaluated only at the end of a run, so they have no training dynamics. Choose the training or validation split."
-        )
+        raise RunError(NOT_TRACKED)
     recorded, packed, mismatched = [], [], 0
     for epoch in _epochs(folder):
         entry = _read(folder, epoch, split)
@@ -132,14 +138,9 @@ def read_dynamics(folder: Path, split: Split, count: int, fingerprint: str, done
             packed.append(entry[2])
         mismatched += entry is not None and entry[:2] != (fingerprint, count)
     if mismatched:
-        raise RunError(
-            f"The data of run {folder.name} was changed after training, so its training dynamics belong to other images. "
-            "Undo the corrections, or train a new run."
-        )
+        raise RunError(DATA_CHANGED.format(run=folder.name))
     if not recorded:
-        raise RunError(
-            f"Run {folder.name} has no training dynamics: it ended in its first epoch, or was trained by an earlier version. {REMEDY}"
-        )
+        raise RunError(NO_DYNAMICS.format(run=folder.name))
     return TrainingDynamics(tuple(recorded), np.stack(packed), count, _notes(recorded, max(done, recorded[-1])))
 
 
@@ -165,8 +166,8 @@ def _notes(recorded: list[int], done: int) -> tuple[str, ...]:
         return ()
     numbers = ", ".join(map(str, missing[:10])) + (" and others" if len(missing) > 10 else "")
     if len(missing) == 1:
-        return (f"Epoch {numbers} is left out: its file is missing or damaged.",)
-    return (f"Epochs {numbers} are left out: their files are missing or damaged.",)
+        return (EPOCH_LEFT_OUT.format(epoch=numbers),)
+    return (EPOCHS_LEFT_OUT.format(epochs=numbers),)
 
 
 def _file(folder: Path, epoch: int) -> Path:

@@ -17,6 +17,7 @@ from cnn_core.home import CHECKPOINT, EPOCHS, OLD_CHECKPOINT, epoch_file, saved_
 
 DIGEST = hashlib.sha256().digest_size
 MAX_EPOCH_BYTES = 2**30  # for the states after all epochs of a run
+DAMAGED = "The checkpoint {name} is damaged, so training continues from an earlier step."
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -54,7 +55,7 @@ def load_checkpoint(folder: Path, device: torch.device) -> tuple[dict[str, Any] 
         state = _read(folder / name, device)
         if state is not None:
             return state, note
-        note = f"The checkpoint {name} is damaged, so training continues from an earlier step."
+        note = DAMAGED.format(name=name)
     return None, note
 
 

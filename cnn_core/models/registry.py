@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DEPTHS, WIDTHS = (1, 6), (0.25, 4.0)  # the ranges of the settings `depth` and `width`
 RESNET = ("width", "activation", "dropout")
 TORCHVISION = ("dropout", "weights")
+NO_FILE = "There is no file of weights “{path}”. Correct the path, or start from scratch."
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def count_trainable(model: "nn.Module") -> int:
 def find_weights(path: Path) -> None:
     """Raise SettingError when there is no file of starting weights at `path`."""
     if not path.is_file():
-        raise SettingError(f"There is no file of weights “{path}”. Correct the path, or start from scratch.", "weights")
+        raise SettingError(NO_FILE.format(path=path), "weights")
 
 
 def build_on_meta(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> "nn.Module":

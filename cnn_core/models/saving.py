@@ -15,10 +15,12 @@ from torch import nn
 from cnn_core.data.decoder import Fit
 from cnn_core.data.source import Ink
 from cnn_core.device import Arithmetic
-from cnn_core.errors import RunError
+from cnn_core.errors import NoModelError, RunError
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, WEIGHTS
 from cnn_core.models.registry import build_model
+
+DAMAGED_MODEL = "The saved model of run {run} is damaged or does not match its card. Train the run again."
 
 
 class ModelCard(BaseModel):
@@ -85,7 +87,7 @@ def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard
     try:
         state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise _missing(folder) from None
+        raise NoModelError(folder.name) from None
     except Exception:  # reading a damaged file may raise anything
         raise _damaged(folder) from None
     return build_from_state(folder, card, state, device), card
@@ -96,7 +98,7 @@ def read_card(folder: Path) -> ModelCard:
     try:
         return ModelCard.model_validate_json((folder / CARD).read_bytes())
     except FileNotFoundError:
-        raise _missing(folder) from None
+        raise NoModelError(folder.name) from None
     except (OSError, ValueError):
         raise _damaged(folder) from None
 
@@ -113,9 +115,5 @@ def build_from_state(folder: Path, card: ModelCard, state: Mapping[str, torch.Te
     return Arithmetic(device).place(model).eval()
 
 
-def _missing(folder: Path) -> RunError:
-    return RunError(f"Run {folder.name} has no model yet. Let it train for at least one epoch, or choose another run.")
-
-
 def _damaged(folder: Path) -> RunError:
-    return RunError(f"The saved model of run {folder.name} is damaged or does not match its card. Train the run again.")
+    return RunError(DAMAGED_MODEL.format(run=folder.name))

@@ -16,6 +16,13 @@ from cnn_core.errors import SettingError
 from cnn_core.models.torchvision_nets import STEM
 
 StateDict = dict[str, torch.Tensor]
+NONE_FIT = "No weights in “{weights}” fit this network. Choose a file of the same kind of network, or start from scratch."
+NOT_DOWNLOADED = (
+    "The pretrained weights could not be downloaded ({reason}). Connect this machine to the internet, "
+    "choose a file of weights, or start from scratch."
+)
+UNREADABLE = "The weights in “{path}” cannot be read. Choose a state dict in a pth or safetensors file, or start from scratch."
+NO_SAFETENSORS = "Files of type safetensors need a package that is not installed. Install it with: pip install safetensors."
 
 
 def load_starting_weights(model: nn.Module, weights: str, published: str) -> nn.Module:
@@ -26,7 +33,7 @@ def load_starting_weights(model: nn.Module, weights: str, published: str) -> nn.
     state = download(published) if weights == "pretrained" else read_weights(Path(weights).expanduser())
     if not copy_fitting(model, state):
         raise SettingError(
-            f"No weights in “{weights}” fit this network. Choose a file of the same kind of network, or start from scratch.",
+            NONE_FIT.format(weights=weights),
             "weights",
         )
     return model
@@ -44,8 +51,7 @@ def download(published: str) -> StateDict:
         pickle.UnpicklingError,
     ) as error:  # no network; wrong hash; damaged cache
         raise SettingError(
-            f"The pretrained weights could not be downloaded ({type(error).__name__}). Connect this machine to the internet, "
-            "choose a file of weights, or start from scratch.",
+            NOT_DOWNLOADED.format(reason=type(error).__name__),
             "weights",
         ) from None
 
@@ -61,7 +67,7 @@ def read_weights(path: Path) -> StateDict:
         raise
     except Exception:  # reading a damaged file may raise anything
         raise SettingError(
-            f"The weights in “{path}” cannot be read. Choose a state dict in a pth or safetensors file, or start from scratch.",
+            UNREADABLE.format(path=path),
             "weights",
         ) from None
 
@@ -71,7 +77,7 @@ def _read_safetensors(path: Path) -> StateDict:
         from safetensors.torch import load_file
     except ImportError:
         raise SettingError(
-            "Files of type safetensors need a package that is not installed. Install it with: pip install safetensors.",
+            NO_SAFETENSORS,
             "weights",
         ) from None
     return load_file(path)

@@ -25,6 +25,11 @@ from cnn_core.report.results import describe_calibration, describe_classes, desc
 from cnn_core.report.settings import describe_reproduction, describe_settings
 from cnn_core.text import counted
 
+# the names of values; split: "Test", "Validation" or "Training"
+ACCURACY, TOP_K, LOSS, IMAGES = "{split} accuracy", "Top-{k} accuracy", "{split} loss", "{split} images"
+MODEL, ARCHITECTURE, DATA_VERSION, BRANCH_OF = "Model", "Architecture", "Data version", "Branch of"
+EPOCH = "epoch {epoch}"
+EPOCHS_CAPTION = "Loss in nats, accuracy as fraction of the images"
 NO_EPOCHS = "No epochs of this run were recorded."
 SPLIT_HINTS: dict[Split, str] = {
     "test": "Test images are not used for training or for choosing the best epoch.",
@@ -109,13 +114,13 @@ def _describe_metrics(run: RunFacts, evaluated: EvaluationFacts) -> dict[str, An
     evaluation, split = evaluated.evaluation, SPLIT_NAMES[evaluated.split].capitalize()
     low, high = wilson_interval(int(evaluation.is_correct.sum()), len(evaluation))
     k, loss, epoch = choose_k(len(evaluation.classes)), evaluation.loss, _epoch(run, evaluated)
-    cards = [(f"{split} accuracy", percent(evaluation.accuracy, 2), f"95 %: {percent(low)} to {percent(high)}")]
+    cards = [(ACCURACY.format(split=split), percent(evaluation.accuracy, 2), f"95 %: {percent(low)} to {percent(high)}")]
     if k:
-        cards.append((f"Top-{k} accuracy", percent(top_k_accuracy(evaluation.scores.rank, k), 2), ""))
+        cards.append((TOP_K.format(k=k), percent(top_k_accuracy(evaluation.scores.rank, k), 2), ""))
     cards += [
-        (f"{split} loss", f"{loss:.4f}" if loss == loss else "–", "mean cross-entropy, nats"),
-        (f"{split} images", f"{len(evaluation):,}", ""),
-        ("Model", f"epoch {epoch}" if epoch else "best", _describe_choice(run, evaluated)),
+        (LOSS.format(split=split), f"{loss:.4f}" if loss == loss else "–", "mean cross-entropy, nats"),
+        (IMAGES.format(split=split), f"{len(evaluation):,}", ""),
+        (MODEL, EPOCH.format(epoch=epoch) if epoch else "best", _describe_choice(run, evaluated)),
     ]
     hint = f"{SPLIT_HINTS[evaluated.split]} The interval is Wilson's 95 % confidence interval."
     if evaluated.models_evaluated >= MANY:
@@ -147,14 +152,14 @@ def _describe_run(run: RunFacts, info: DataInfo) -> list[tuple[str, str]]:
     is_changed = run.trained_on != info.fingerprint
     facts = [
         ("Data set", f"{info.name}: {counts} in {counted(len(info.classes), 'class', 'classes')}, {size}"),
-        ("Data version", info.fingerprint + (f"; changed since training, which used {run.trained_on}" if is_changed else "")),
-        ("Architecture", find_family(run.config.model).title + (f", {parameters:,} parameters" if parameters else "")),
+        (DATA_VERSION, info.fingerprint + (f"; changed since training, which used {run.trained_on}" if is_changed else "")),
+        (ARCHITECTURE, find_family(run.config.model).title + (f", {parameters:,} parameters" if parameters else "")),
         ("Trained", f"{_date(run.created)}, {counted(summary.get('epochs', 0), 'epoch')}, {run.status}"),
         ("Hardware", summary.get("device") or "–"),
         ("Training time", f"{summary.get('train_seconds', 0):,.1f} s" + (f", {speed:,.0f} images/s" if speed else "")),
     ]
     if run.parent:
-        facts.append(("Branch of", f"{run.parent} after epoch {run.parent_epoch}"))
+        facts.append((BRANCH_OF, f"{run.parent} after epoch {run.parent_epoch}"))
     return facts
 
 
@@ -164,7 +169,7 @@ def _describe_training(run: RunFacts, evaluated: EvaluationFacts) -> dict[str, A
         for e in run.epochs
     ]
     charts = describe_curves(run.epochs, _epoch(run, evaluated)) if run.epochs else []
-    return {"charts": charts, "rows": rows, "empty_text": NO_EPOCHS}
+    return {"charts": charts, "rows": rows, "empty_text": NO_EPOCHS, "caption": EPOCHS_CAPTION}
 
 
 def _date(seconds: float) -> str:

@@ -19,6 +19,13 @@ from cnn_core.report.rendering import percent
 WHOLE_MATRIX, SOME_CLASSES = 30, 15  # above the first number of classes, only the most confused ones have their own row
 PAIRS, MISTAKES = 10, 24
 SMALL_SIDE, LARGEST_SIDE = 64, 160  # pixels; images above the first become JPEGs of at most the second
+CLASSES_CAPTION = (
+    "Precision: fraction of the images predicted as the class that belong to it. Recall: fraction of the class's images that are found. "
+    "F1: their harmonic mean."
+)
+PAIRS_CAPTION = "Most confused pairs"
+CALIBRATION_ERROR, CALIBRATED_ERROR, TEMPERATURE = "Calibration error", "Calibration error, calibrated", "Temperature"
+CONFUSION_CAPTION = "Rows: true class. Columns: predicted class. Colour: fraction of the row; blue is correct, orange wrong."
 
 
 def describe_classes(evaluation: Evaluation) -> dict[str, Any]:
@@ -37,17 +44,13 @@ def describe_classes(evaluation: Evaluation) -> dict[str, Any]:
     ]
     for title, (precision, recall, f1) in (("Mean of the classes", metrics.macro), ("Mean weighted by images", metrics.weighted)):
         rows.append((title, percent(precision), percent(recall), percent(f1), f"{len(evaluation):,}"))
-    caption = (
-        "Precision: fraction of the images predicted as the class that belong to it. Recall: fraction of the class's images that are found. "
-        "F1: their harmonic mean."
-    )
-    return {"caption": caption, "rows": rows}
+    return {"caption": CLASSES_CAPTION, "rows": rows}
 
 
 def describe_confusion(evaluation: Evaluation) -> dict[str, Any]:
     """Return the confusion matrix, or that of the most confused classes, and the most confused pairs."""
     confusion, names = evaluation.confusion, list(evaluation.classes)
-    caption = "Rows: true class. Columns: predicted class. Colour: fraction of the row; blue is correct, orange wrong."
+    caption = CONFUSION_CAPTION
     if len(names) > WHOLE_MATRIX:
         chosen = most_confused_classes(confusion, SOME_CLASSES)
         confusion = merge_classes(confusion, chosen)
@@ -64,7 +67,8 @@ def describe_confusion(evaluation: Evaluation) -> dict[str, Any]:
         }
         for true, name in enumerate(names)
     ]
-    return {"caption": caption, "names": names, "rows": rows, "pairs": _describe_pairs(evaluation)}
+    pairs = _describe_pairs(evaluation)
+    return {"caption": caption, "names": names, "rows": rows, "pairs": pairs, "pairs_caption": PAIRS_CAPTION}
 
 
 def _describe_pairs(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
@@ -129,15 +133,15 @@ def describe_calibration(evaluation: Evaluation, calibration: Calibration) -> li
         ("Accuracy", percent(evaluation.accuracy)),
         ("Mean confidence", percent(confidence)),
         (
-            "Calibration error",
+            CALIBRATION_ERROR,
             f"{percent(reliability.expected_error)}, in the worst of {bins} bins {percent(reliability.largest_error)}",
         ),
     ]
     if calibration.is_fitted:
         calibrated = reliability_of(evaluation.with_temperature(calibration.temperature))
         facts += [
-            ("Temperature", f"{calibration.temperature:.2f}, fitted on {calibration.images:,} validation images"),
-            ("Calibration error, calibrated", percent(calibrated.expected_error)),
+            (TEMPERATURE, f"{calibration.temperature:.2f}, fitted on {calibration.images:,} validation images"),
+            (CALIBRATED_ERROR, percent(calibrated.expected_error)),
         ]
     if calibration.threshold:
         facts.append(("Confidence threshold", percent(calibration.threshold)))

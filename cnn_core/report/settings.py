@@ -11,6 +11,8 @@ from cnn_core.config.setting import format_setting
 from cnn_core.events import Changed
 
 CHOSEN_FIRST = ("model", "optimizer")  # the defaults of the others depend on them
+DIFFERENT = "Settings that differ from the defaults"
+CHANGED = "Changed after step {step:,}: {values}"
 
 
 def default_settings(config: TrainConfig) -> dict[str, Any]:
@@ -47,7 +49,8 @@ def describe_settings(config: TrainConfig, changes: Sequence[Changed]) -> dict[s
     shown = [name for name in chosen if has_effect(name, chosen)]
     different = [name for name in shown if chosen[name] != usual[name]]
     return {
-        "lead": f"Settings that differ from the defaults of this data set, model and optimizer: {len(different)} of {len(shown)}.",
+        "lead": f"{DIFFERENT} of this data set, model and optimizer: {len(different)} of {len(shown)}.",
+        "changed_caption": DIFFERENT,
         "changed_rows": [(*_row(name, chosen[name]), format_setting(usual[name])) for name in different],
         "changes_in_training": [_describe_change(change) for change in changes],
         "all_rows": [_row(name, chosen[name]) for name in shown],
@@ -56,7 +59,7 @@ def describe_settings(config: TrainConfig, changes: Sequence[Changed]) -> dict[s
 
 def _describe_change(change: Changed) -> str:
     values = ", ".join(f"{_title(name)} {format_setting(value)}" for name, value in change.settings.items())
-    return f"Changed after step {change.step:,}: {values}"
+    return CHANGED.format(step=change.step, values=values)
 
 
 def _row(name: str, value: Any) -> tuple[str, str, str]:

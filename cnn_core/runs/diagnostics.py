@@ -26,6 +26,17 @@ from cnn_core.runs.signals import (
 from cnn_core.training.schedule import make_schedule
 
 DIVERGED = "training diverged"  # part of the message of a DivergedError
+# the names of the rules
+TRAINING_DIVERGED = "Training diverged"
+RATE_TOO_HIGH = "Learning rate too high"
+GRADIENT_SPIKES = "Gradient spikes"
+NOT_LEARNING = "Not learning"
+OVERFITTING = "Overfitting"
+DEAD_ACTIVATIONS = "Dead activations"
+PLATEAU = "Plateau"
+CLASS_IMBALANCE = "Class imbalance"
+WEAK_CLASS = "Weak class"
+STILL_IMPROVING = "Still improving at the end"
 ENOUGH_STEPS = 100  # after the warm-up; models that learn at all have started to by then
 # Fraction of the channels: healthy SimpleCNNs on the digits have 25 to 40 %, those with a far too high learning rate 70 to 93 %.
 DEAD = 0.5
@@ -61,13 +72,13 @@ def diverged(case: DiagnosticCase) -> Finding | None:
     config, observation = case.config, f"{case.error.partition('. ')[0]}. The learning rate was {case.config.learning_rate:g}"
     if config.precision == "float16":
         return Finding(
-            "Training diverged",
+            TRAINING_DIVERGED,
             f"{observation}, the precision float16.",
             "Use float32, which has the wider range.",
             {"precision": "float32"},
         )
     return Finding(
-        "Training diverged",
+        TRAINING_DIVERGED,
         f"{observation}.",
         "Start again with a much lower learning rate.",
         suggestions.much_lower_learning_rate(config),
@@ -85,7 +96,7 @@ def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
     if config.learning_rate < highest * HIGH_FRACTION:  # it has been lowered since then
         return None
     return Finding(
-        "Learning rate too high",
+        RATE_TOO_HIGH,
         f"Training loss rose from {_format_loss(jump.low)} around step {jump.low_step:,} to {_format_loss(jump.high)} around step {jump.high_step:,}, at a learning rate of up to {highest:.2g}.",
         "Steps this long overshoot. Lower the learning rate.",
         suggestions.lower_learning_rate(config),
@@ -98,7 +109,7 @@ def gradient_spikes(case: DiagnosticCase) -> Finding | None:
     if not spikes:
         return None
     return Finding(
-        "Gradient spikes",
+        GRADIENT_SPIKES,
         f"In {spikes.count} of {spikes.reports:,} reports the gradient norm was far above its median of {spikes.median:.2g} (at most {spikes.largest:.2g}, at step {spikes.step:,}). After {spikes.harmful} of them the loss rose.",
         "Turn on gradient clipping: it shortens such steps and leaves the others unchanged.",
         {"clip_norm": max(0.01, suggestions.round_to_one_digit(2 * spikes.median))},
@@ -119,7 +130,7 @@ def not_learning(case: DiagnosticCase) -> Finding | None:
     default = suggestions.default_learning_rate(config)
     is_low = config.learning_rate * suggestions.HIGH_FACTOR < default
     return Finding(
-        "Not learning",
+        NOT_LEARNING,
         f"After {epochs[-1].step:,} steps validation accuracy has not been above {best:.1%} and training accuracy is {train:.1%}; chance level is {chance:.1%} (± {100 * margin:.1f} points with {started.val_count:,} images).",
         f"The learning rate of {config.learning_rate:g} is far below the default of {default:g}. Raise it."
         if is_low
@@ -135,7 +146,7 @@ def overfitting(case: DiagnosticCase) -> Finding | None:
         return None
     low, last = rise.lowest, rise.last
     return Finding(
-        "Overfitting",
+        OVERFITTING,
         f"Since epoch {low.epoch} validation loss has risen from {low.val_loss:.3g} to {rise.recent:.3g} while training loss fell from {low.train_loss:.3g} to {last.train_loss:.3g}: the gap grew from {low.val_loss - low.train_loss:.2g} to {rise.recent - last.train_loss:.2g} by epoch {last.epoch}.",
         "Use more augmentation or regularisation, or more training images.",
         suggestions.more_regularisation(case.config),
@@ -149,7 +160,7 @@ def dead_activations(case: DiagnosticCase) -> Finding | None:
         return None
     other = suggestions.other_activation(case.config)
     return Finding(
-        "Dead activations",
+        DEAD_ACTIVATIONS,
         f"After epoch {last.epoch} {last.dead:.0%} of the channels behind ReLU activations were zero for each of the {case.started.val_count:,} validation images.",
         "Use leaky ReLU: its gradient is not zero below zero, so a channel can recover."
         if other
@@ -171,7 +182,7 @@ def plateau(case: DiagnosticCase) -> Finding | None:
     if now - before > noise or min(learning_rate, final_learning_rate) < HIGH_FRACTION * config.learning_rate:
         return None
     return Finding(
-        "Plateau",
+        PLATEAU,
         f"Validation accuracy was {now:.1%} on average in epochs {epochs[-FLAT_EPOCHS].epoch} to {epochs[-1].epoch} and {before:.1%} in the {FLAT_EPOCHS} before; the standard error with {started.val_count:,} images is {100 * noise:.1f} points. The learning rate is still {learning_rate:.2g}.",
         "Use a schedule that lowers the learning rate towards the end.",
         {"schedule": "cosine"},
@@ -191,7 +202,7 @@ def class_imbalance(case: DiagnosticCase) -> Finding | None:
         f" Its validation accuracy is {accuracy:.1%}, that of all {last[0].val_accuracy:.1%}." if accuracy is not None else ""
     )
     return Finding(
-        "Class imbalance",
+        CLASS_IMBALANCE,
         f"The largest class, “{names[large]}”, has {counts[large]:,} training images, the smallest, “{names[small]}”, {counts[small]:,}.{result}",
         "Accuracy hides errors on small classes. On the Data page, add images to them or exclude images of large ones.",
     )
@@ -215,7 +226,7 @@ def weak_class(case: DiagnosticCase) -> Finding | None:
     if average - accuracy < max(WEAK_SPREAD * max(spread, standard_error(average, images)), WEAK_FRACTION * average):
         return None
     return Finding(
-        "Weak class",
+        WEAK_CLASS,
         f"After epoch {last.epoch} the accuracy of “{started.classes[weak]}” is {accuracy:.1%} on about {images:,} validation images, that of the other classes {average:.1%} on average.",
         "Check its images and labels on the Data page, and its row of the confusion matrix on the Evaluate page.",
     )
@@ -233,7 +244,7 @@ def still_improving(case: DiagnosticCase) -> Finding | None:
         return None
     more = min(1000, MORE_EPOCHS * config.epochs)
     return Finding(
-        "Still improving at the end",
+        STILL_IMPROVING,
         f"The last epoch, {last.epoch}, is the best one, and validation accuracy rose from {first.val_accuracy:.1%} to {last.val_accuracy:.1%} since epoch {first.epoch}; the standard error of that rise with {case.started.val_count:,} images is {100 * noise:.1f} points.",
         "Train for more epochs.",
         {"epochs": more} if more > config.epochs else {},
@@ -258,9 +269,9 @@ RULES: tuple[Callable[[DiagnosticCase], Finding | None], ...] = (
 )
 # A finding is left out where one of these possible causes of it is reported.
 EFFECT_OF = {
-    "Learning rate too high": {"Training diverged"},
-    "Gradient spikes": {"Training diverged", "Learning rate too high"},
-    "Not learning": {"Training diverged", "Learning rate too high"},
-    "Dead activations": {"Training diverged", "Learning rate too high"},
-    "Plateau": {"Not learning", "Overfitting", "Learning rate too high"},
+    RATE_TOO_HIGH: {TRAINING_DIVERGED},
+    GRADIENT_SPIKES: {TRAINING_DIVERGED, RATE_TOO_HIGH},
+    NOT_LEARNING: {TRAINING_DIVERGED, RATE_TOO_HIGH},
+    DEAD_ACTIVATIONS: {TRAINING_DIVERGED, RATE_TOO_HIGH},
+    PLATEAU: {NOT_LEARNING, OVERFITTING, RATE_TOO_HIGH},
 }

@@ -12,6 +12,7 @@ from cnn_core.home import Home
 from cnn_core.locks import is_locked, try_lock
 
 NAME = ".lock"
+IS_TRAINED = "Run {run} is already being trained by another process. Open it on the Train page."
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def hold(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise RunError(f"The folder of run {folder.name} cannot be used ({error.strerror}). Check its permissions.") from None
         if not is_acquired:
-            raise RunError(f"Run {folder.name} is already being trained by another process. Open it on the Train page.")
+            raise RunError(IS_TRAINED.format(run=folder.name))
         yield
 
 

@@ -14,6 +14,7 @@ from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
 MAX_NAME_LENGTH, MAX_NOTES_LENGTH, MAX_TAG_LENGTH, MAX_TAGS = 80, 4000, 30, 12
+IS_ACTIVE = "Run {run} is still waiting or training. Stop it first."
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class RunOrganizer:
     def remove(self, run: str) -> None:
         """Move a run that has ended to the bin; its files stay. Raises RunError for one that trains or waits."""
         if self.store.run(run).is_active:
-            raise RunError(f"Run {run} is still waiting or training. Stop it first.")
+            raise RunError(IS_ACTIVE.format(run=run))
         with self.store.database.connect() as db:
             db.execute("update runs set removed = ? where id = ?", (time.time(), run))
 
@@ -70,7 +71,7 @@ class RunOrganizer:
     def drop_epochs(self, run: str) -> int:
         """Delete the saved epochs of a run that has ended; return their bytes. Raises RunError for one that trains or waits."""
         if self.store.run(run).is_active:
-            raise RunError(f"Run {run} is still waiting or training. Stop it first.")
+            raise RunError(IS_ACTIVE.format(run=run))
         folder = self.store.home.run_folder(run) / EPOCHS
         freed = folder_bytes(folder)
         shutil.rmtree(folder, ignore_errors=True)

@@ -21,6 +21,8 @@ WAITING_IN_TURN = (
     f" order by turn, coalesce(served, 0), {ORDER}"
 )
 
+NOT_RESUMABLE = "Run {run} is {status}. Only a run that was stopped, was interrupted or has failed can be resumed."
+
 
 class RunQueue:
     """The waiting runs of a studio home."""
@@ -46,9 +48,7 @@ class RunQueue:
         """
         row = read_run(self._database, run)
         if row.status not in RESUMABLE:
-            raise RunError(
-                f"Run {run} is {row.status}. Only a run that was stopped, was interrupted or has failed can be resumed."
-            )
+            raise RunError(NOT_RESUMABLE.format(run=run, status=row.status))
         self._quota.check(row.owner, will_wait=True)
         prepare()
         with self._database.connect() as db:

@@ -18,6 +18,7 @@ GRACE_SECONDS = 2
 TRAINING = ("running", "paused")
 ACTIVE = ("queued", *TRAINING)
 RESUMABLE = ("stopped", "interrupted", "failed")
+NO_RUN = "There is no run “{run}” in {home}. `python -m cnn_core runs` lists the runs."
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def read_run(database: RunDatabase, run: str) -> Run:
     database.home.run_folder(run)  # raises RunError for what cannot be a run's id
     runs = select_runs(database, "where id = ?", (run,))
     if not runs:
-        raise RunError(f"There is no run “{run}” in {database.home.root}. `python -m cnn_core runs` lists the runs.")
+        raise RunError(NO_RUN.format(run=run, home=database.home.root))
     return runs[0]
 
 

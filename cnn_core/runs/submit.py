@@ -15,6 +15,8 @@ from cnn_core.models.cost import check_batch
 from cnn_core.models.registry import find_weights
 from cnn_core.runs.store import Store
 
+TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} images available for training. Choose a smaller one."
+
 
 def check_can_start(config: TrainConfig, store: Store) -> DataInfo:
     """Return the facts of the data set. Raises SettingError, DataError or DeviceError where training with `config` cannot start."""
@@ -26,10 +28,7 @@ def check_can_start(config: TrainConfig, store: Store) -> DataInfo:
         find_weights(Path(weights).expanduser())
     count = config.count_training_images(info)
     if config.batch_size > count:
-        raise SettingError(
-            f"Batch size is {config.batch_size:,}, more than the {count:,} images available for training. Choose a smaller one.",
-            "batch_size",
-        )
+        raise SettingError(TOO_LARGE_BATCH.format(batch_size=config.batch_size, count=count), "batch_size")
     return info
 
 

@@ -39,6 +39,11 @@ create table if not exists searches (
 )
 """
 Status = Literal["searching", "cancelled", "done"]
+NAME_TAKEN = "A search “{name}” exists already. Choose another name."
+NO_SEARCH = "There is no search “{name}”. `python -m cnn_core search --list` lists them."
+IS_RUNNING = "Search “{name}” is running. Cancel it first and wait until its trial has ended."
+ALL_TRIED = "every combination was tried"
+UNUSABLE = f"The searches in {{file}} cannot be used ({{reason}}). {REMEDY}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class SearchStore:
                 (plan.name, _token(plan.name), time.time(), plan.to_json()),
             ).rowcount
         if not added:
-            raise SettingError(f"A search “{plan.name}” exists already. Choose another name.", "name")
+            raise SettingError(NAME_TAKEN.format(name=plan.name), "name")
         return plan.name
 
     def names(self) -> list[str]:
@@ -89,7 +94,7 @@ class SearchStore:
         """Return the search called `name`."""
         rows = self._rows("select name, token, created, plan, status, trouble from searches where name = ?", name)
         if not rows:
-            raise StudioError(f"There is no search “{name[:80]}”. `python -m cnn_core search --list` lists them.")
+            raise StudioError(NO_SEARCH.format(name=name[:80]))
         name, token, created, plan, status, error = rows[0]
         return Search(name, token, created, SearchPlan.from_json(plan), status, error)
 
@@ -125,7 +130,7 @@ class SearchStore:
         plan = replace(search.plan, trials=search.plan.trials if trials is None else trials)
         ended = sum(trial.state != "running" for trial in self.trials(name))
         if plan.total_trials <= ended:
-            reason = "every combination was tried" if plan.total_trials < plan.trials else f"{ended:,} trials are done"
+            reason = ALL_TRIED if plan.total_trials < plan.trials else f"{ended:,} trials are done"
             remedy = "Start a search with more values." if plan.total_trials < plan.trials else "Increase the number of trials."
             raise SettingError(f"In search “{name}” {reason}. {remedy}", "trials")
         with self._connect() as db:
@@ -136,7 +141,7 @@ class SearchStore:
         """Delete the search; the runs of its trials stay. Raises StudioError while it is running."""
         search = self.search(name)
         if search.status == "searching" or is_locked(self.lock(search)):
-            raise StudioError(f"Search “{name}” is running. Cancel it first and wait until its trial has ended.")
+            raise StudioError(IS_RUNNING.format(name=name))
         optuna = load_optuna()
         with self.translate_errors():
             if search.token in optuna.get_all_study_names(self._storage):
@@ -220,7 +225,7 @@ class SearchStore:
         return translate_errors(self._refusal)
 
     def _refusal(self, error: BaseException) -> StudioError:
-        return StudioError(f"The searches in {self._file} cannot be used ({error}). {REMEDY}")
+        return StudioError(UNUSABLE.format(file=self._file, reason=error))
 
 
 def _token(name: str) -> str:

@@ -23,6 +23,14 @@ SEARCHABLE = tuple(name for name in TrainConfig.model_fields if name not in NOT_
 TEXTS_WITH_COMMAS = ("knots", "drop_at")  # their values are separated by semicolons
 LOG = " log"
 SYNTAX_HINT = "Write for example learning_rate=0.0001..0.1 log, depth=1..4 or optimizer=adam,sgd."
+NO_SETTING = f"No setting to vary. Name at least one. {SYNTAX_HINT}"
+TWICE = "{setting} appears twice. Name each setting once."
+NO_EFFECT = "{setting} has no effect with the other settings. Leave it out, or vary the settings that it depends on too."
+NOT_COMPARABLE = "{setting} cannot be searched, because trials that differ in it cannot be compared. Set it for the whole search."
+NOT_RISING = "{setting} is searched from {low:g} to {high:g}. Enter the lower number first."
+NO_LOGARITHM = "{setting} starts at {low:g}, which has no logarithm. Start above 0, or leave out “log”."
+TOO_FEW_VALUES = "{setting} has fewer than two values. Enter at least two, or set it for all trials."
+SAME_VALUE = "{setting} has the same value twice. Enter each value once."
 
 
 @dataclass(frozen=True)
@@ -60,11 +68,11 @@ def takes_range(name: str) -> bool:
 def check_space(base: TrainConfig, space: Space) -> None:
     """Raise SettingError, which names the setting, for a space that cannot be searched beside the settings `base`."""
     if not space:
-        raise SettingError(f"No setting to vary. Name at least one. {SYNTAX_HINT}", "space")
+        raise SettingError(NO_SETTING, "space")
     for index, dimension in enumerate(space):
         _check_name(dimension.name)
         if any(dimension.name == other.name for other in space[:index]):
-            raise SettingError(f"{title(dimension.name)} appears twice. Name each setting once.", dimension.name)
+            raise SettingError(TWICE.format(setting=title(dimension.name)), dimension.name)
         if isinstance(dimension, Range):
             _check_range(dimension)
         else:
@@ -73,10 +81,7 @@ def check_space(base: TrainConfig, space: Space) -> None:
         if not any(
             has_effect(dimension.name, base.model_dump() | controls) for controls in _controlling_combinations(base, space)
         ):
-            raise SettingError(
-                f"{title(dimension.name)} has no effect with the other settings. Leave it out, or vary the settings that it depends on too.",
-                dimension.name,
-            )
+            raise SettingError(NO_EFFECT.format(setting=title(dimension.name)), dimension.name)
 
 
 def _check_name(name: str) -> None:
@@ -85,10 +90,7 @@ def _check_name(name: str) -> None:
             f"There is no setting called “{name[:80]}”. These settings can be varied: {', '.join(SEARCHABLE)}.", name
         )
     if name in NOT_SEARCHABLE:
-        raise SettingError(
-            f"{title(name)} cannot be searched, because trials that differ in it cannot be compared. Set it for the whole search.",
-            name,
-        )
+        raise SettingError(NOT_COMPARABLE.format(setting=title(name)), name)
 
 
 def _check_range(dimension: Range) -> None:
@@ -97,19 +99,17 @@ def _check_range(dimension: Range) -> None:
         raise SettingError(f"{title(name)} is not a number. Enter a list of values, like {name}={_example(name)}.", name)
     low, high = validate_value(name, dimension.low), validate_value(name, dimension.high)
     if low >= high:
-        raise SettingError(f"{title(name)} is searched from {low:g} to {high:g}. Enter the lower number first.", name)
+        raise SettingError(NOT_RISING.format(setting=title(name), low=low, high=high), name)
     if dimension.log and low <= 0:
-        raise SettingError(f"{title(name)} starts at {low:g}, which has no logarithm. Start above 0, or leave out “log”.", name)
+        raise SettingError(NO_LOGARITHM.format(setting=title(name), low=low), name)
 
 
 def _check_choices(dimension: Choices) -> None:
     values = [validate_value(dimension.name, value) for value in dimension.values]
     if len(values) < 2:
-        raise SettingError(
-            f"{title(dimension.name)} has fewer than two values. Enter at least two, or set it for all trials.", dimension.name
-        )
+        raise SettingError(TOO_FEW_VALUES.format(setting=title(dimension.name)), dimension.name)
     if len(set(values)) < len(values):
-        raise SettingError(f"{title(dimension.name)} has the same value twice. Enter each value once.", dimension.name)
+        raise SettingError(SAME_VALUE.format(setting=title(dimension.name)), dimension.name)
 
 
 def validate_value(name: str, value: Any) -> Any:

@@ -15,6 +15,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 DRAIN_SECONDS, DRAIN_BYTES = 2.0, 2**26
+NOT_ARRIVED = "The image did not arrive within {seconds:g} seconds. Send it again, or send a smaller one."
+TOO_LARGE = "The image is larger than {limit:g} MB. Send a smaller one."
 
 
 class Refusal(Exception):
@@ -56,9 +58,7 @@ async def read_body(receive: Receive, most_bytes: int, seconds: float) -> bytes:
                 if not message.get("more_body"):
                     return bytes(body)
     except TimeoutError:
-        raise Refusal(
-            408, f"The image did not arrive within {seconds:g} seconds. Send it again, or send a smaller one."
-        ) from None
+        raise Refusal(408, NOT_ARRIVED.format(seconds=seconds)) from None
 
 
 async def answer_json(send: Send, content: Any, status: int = 200, headers: Headers = ()) -> None:
@@ -111,4 +111,4 @@ async def _drain(receive: Receive) -> None:
 
 
 def _too_large(most_bytes: int) -> Refusal:
-    return Refusal(413, f"The image is larger than {most_bytes / 2**20:g} MB. Send a smaller one.")
+    return Refusal(413, TOO_LARGE.format(limit=most_bytes / 2**20))

@@ -33,6 +33,8 @@ VALIDATION_IMAGES = 500  # training images that are used for validation, since t
 TOTAL_IMAGES, MIN_EPOCHS, MAX_EPOCHS = 300_000, 4, 30  # images of all epochs together, and limits of the number of epochs
 BATCH = 500
 QUICK = {"model": "speed", "width": 0.5, "activation": "relu", "batch_size": 64}
+MODEL_STAGE = "Model {number} of {folds}"
+TOO_FEW_IMAGES = "{count} images are too few for {folds} folds. Add images."
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +148,7 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """
     # Not scikit-learn's StratifiedKFold: its other random draws would change the folds of saved results, and importing it takes 1.4 s.
     if len(labels) < 2 * folds:
-        raise DataError(f"{len(labels)} images are too few for {folds} folds. Add images.")
+        raise DataError(TOO_FEW_IMAGES.format(count=len(labels), folds=folds))
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]  # by class, at random within each
@@ -160,7 +162,7 @@ def _held_out_logits(
 ) -> Generator[Progress, None, np.ndarray]:
     """Return the logits (n, classes) float32 of the images of fold `number` by a model trained on all others."""
     device = choose_device(recipe.device)
-    stage = f"Model {number + 1} of {folds}"
+    stage = MODEL_STAGE.format(number=number + 1, folds=folds)
     yield Progress(f"{stage}: preparing", 0, 1)
     training, held_out = images.take(np.flatnonzero(fold_of != number)), images.take(np.flatnonzero(fold_of == number))
     validation = training.take(np.arange(0, len(training), max(1, len(training) // VALIDATION_IMAGES)))

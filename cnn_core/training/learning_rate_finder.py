@@ -18,6 +18,8 @@ from cnn_core.training.recipe import load_training_images, make_trainer
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
 SMOOTHING = 0.9  # coefficient of the running mean of the loss
 DIVERGED = 4.0  # times the lowest loss: training stops there
+STAGE = "Trying learning rates"
+NEVER_FELL = "The loss did not fall at any learning rate. Choose a larger batch size or another optimizer."
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, N
                 return _propose(learning_rates, losses)
             learning_rates.append(learning_rate)
             losses.append(smoothed)
-            yield Progress("Trying learning rates", len(learning_rates), STEPS)
+            yield Progress(STAGE, len(learning_rates), STEPS)
             if len(learning_rates) == STEPS:
                 break
     return _propose(learning_rates, losses)
@@ -60,7 +62,5 @@ def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, N
 def _propose(learning_rates: list[float], losses: list[float]) -> LearningRateCurve:
     lowest = min(range(len(losses)), key=losses.__getitem__) if losses else 0
     if len(losses) < 10 or losses[lowest] > 0.98 * losses[0]:
-        raise SettingError(
-            "The loss did not fall at any learning rate. Choose a larger batch size or another optimizer.", "learning_rate"
-        )
+        raise SettingError(NEVER_FELL, "learning_rate")
     return LearningRateCurve(tuple(learning_rates), tuple(losses), float(f"{learning_rates[lowest] / 10:.1g}"))

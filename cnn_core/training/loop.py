@@ -28,6 +28,8 @@ from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import ProgressiveResizing, WarmUp
 
 Report = Steps | Epoch | Progress | Note
+STOPPED_EARLY = "Stopped early after epoch {epoch}: the validation accuracy has not improved for {epochs}."
+VALIDATION_DIVERGED = "The validation loss became {loss}: training diverged. {remedy}"
 
 
 @dataclass
@@ -80,9 +82,7 @@ class Trainer:
             epoch = yield from self._validate_epoch(self.epochs_done + 1)
             yield epoch
         if self.epochs_done < self.epochs:
-            yield Note(
-                f"Stopped early after epoch {self.epochs_done}: the validation accuracy has not improved for {counted(self.patience, 'epoch')}."
-            )
+            yield Note(STOPPED_EARLY.format(epoch=self.epochs_done, epochs=counted(self.patience, "epoch")))
 
     @property
     def _is_out_of_patience(self) -> bool:
@@ -151,7 +151,7 @@ class Trainer:
             logits = yield from compute_logits(self.validated_model, self.validation, "Validating", self.arithmetic)
         val_loss, val_accuracy = loss_and_accuracy(logits, self.validation.labels)
         if not math.isfinite(val_loss):
-            raise DivergedError(f"The validation loss became {val_loss}: training diverged. {self.meter.remedy}")
+            raise DivergedError(VALIDATION_DIVERGED.format(loss=val_loss, remedy=self.meter.remedy))
         self.correctness.validation = logits.argmax(1) == self.validation.labels
         is_best = (val_accuracy, -val_loss) > self.best
         self.best = max(self.best, (val_accuracy, -val_loss))

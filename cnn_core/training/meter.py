@@ -15,6 +15,8 @@ from cnn_core.events import Steps
 from cnn_core.training.resource_monitor import ResourceMonitor
 
 REPORT_SECONDS = 0.25
+DIVERGED = "The loss became {loss} at step {step:,}: training diverged. {remedy}"
+LOWER_RATE = "Choose a lower learning rate and start again."
 
 
 @dataclass
@@ -24,7 +26,7 @@ class Meter:
     `remedy`: the sentence that ends the message when training diverges.
     """
 
-    remedy: str = "Choose a lower learning rate and start again."
+    remedy: str = LOWER_RATE
     resources: ResourceMonitor = field(default_factory=lambda: ResourceMonitor(torch.device("cpu")))
     step: int = 0
     images: int = 0
@@ -69,7 +71,7 @@ class Meter:
         sizes, self._pending, self._sizes = self._sizes, [], []
         for position, (loss, _) in enumerate(values, start=self.step - len(values) + 1):
             if not math.isfinite(loss):
-                raise DivergedError(f"The loss became {loss} at step {position:,}: training diverged. {self.remedy}")
+                raise DivergedError(DIVERGED.format(loss=loss, step=position, remedy=self.remedy))
         for size, (loss, accuracy) in zip(sizes, values, strict=True):
             self._sums = [self._sums[0] + size, self._sums[1] + size * loss, self._sums[2] + size * accuracy]
         now = time.perf_counter()

@@ -37,6 +37,10 @@ from cnn_core.training.schedule import make_resizing, make_schedule
 from cnn_core.training.session import TrainingSession
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
+OTHER_PRECISION = "Choose precision float32, or a learning rate below {rate:g}, and start again."
+LOWER_RATE_THAN = "Choose a learning rate below {rate:g}, and start again."
+TOO_FEW_IMAGES = "Data set “{data}” is too small for a validation split. Add images: at least two in every class."
+TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
 
 
@@ -155,8 +159,8 @@ def training_batches(
 def _remedy(config: TrainConfig) -> str:
     """Return the sentence that says what to change when training diverges."""
     if config.precision == "float16":
-        return f"Choose precision float32, or a learning rate below {config.learning_rate:g}, and start again."
-    return f"Choose a learning rate below {config.learning_rate:g}, and start again."
+        return OTHER_PRECISION.format(rate=config.learning_rate)
+    return LOWER_RATE_THAN.format(rate=config.learning_rate)
 
 
 def load_training_images(source: DataSource) -> Generator[Progress, None, tuple[ImageSet, ImageSet | None]]:
@@ -176,10 +180,7 @@ def split_validation(images: ImageSet, config: TrainConfig, validation: ImageSet
     else:
         training_rows, validation_rows = stratified_split(images.labels, config.validation_share, config.seed)
     if not len(validation_rows):
-        raise DataError(f"Data set “{config.data}” is too small for a validation split. Add images: at least two in every class.")
+        raise DataError(TOO_FEW_IMAGES.format(data=config.data))
     if config.batch_size > len(training_rows):
-        raise SettingError(
-            f"Batch size is {config.batch_size:,}, more than the {len(training_rows):,} training images. Choose a smaller batch size.",
-            "batch_size",
-        )
+        raise SettingError(TOO_LARGE_BATCH.format(batch_size=config.batch_size, count=len(training_rows)), "batch_size")
     return images.take(training_rows), validation or images.take(validation_rows)

@@ -28,6 +28,17 @@ from cnn_core.training.out_of_memory import translate_out_of_memory
 from cnn_core.training.tracked_predictions import predict_tracked_images
 
 CHECKPOINT_SECONDS = 20.0  # at most this much of a run is lost when its process is killed
+OTHER_IMAGES = (
+    "The images have changed since this run was interrupted, so it cannot be resumed. Restore them, or start a new run."
+)
+UNCHANGED = "No setting was changed after step {step:,}. {error}"
+NOT_WRITTEN = "{name} could not be written ({reason}). Training continues. Free some disk space."
+THE_CHECKPOINT, BEST_SO_FAR, DYNAMICS = (
+    "The checkpoint",
+    "The best model so far",
+    "The training dynamics of epoch {epoch}",
+)  # names in it
+NO_BEST_MODEL = "The best model could not be written ({reason}). Free some space and train the run again."
 
 
 @dataclass
@@ -52,9 +63,7 @@ class TrainingSession:
             yield Note(note)
         if state:
             if state["fingerprint"] != self.card.fingerprint:
-                raise DataError(
-                    "The images have changed since this run was interrupted, so it cannot be resumed. Restore them, or start a new run."
-                )
+                raise DataError(OTHER_IMAGES)
             self.trainer.load_state_dict(state["trainer"])
             if state.get("config"):  # checkpoints of earlier versions have none: nothing could be changed then
                 self._apply(TrainConfig.model_validate(state["config"]))
@@ -82,9 +91,7 @@ class TrainingSession:
             if self._unsaved:
                 save_weights(self.folder, self._unsaved)
         except OSError as error:
-            raise StudioError(
-                f"The best model could not be written ({error.strerror or error}). Free some space and train the run again."
-            ) from None
+            raise StudioError(NO_BEST_MODEL.format(reason=error.strerror or error)) from None
         except GeneratorExit:
             self._save_checkpoint()
             if not self.epochs:  # stopped within the first epoch: there is no best model yet
@@ -132,7 +139,7 @@ class TrainingSession:
             try:
                 self._apply(change_config(self.config, changes))
             except SettingError as error:
-                yield Note(f"No setting was changed after step {step:,}. {error}")
+                yield Note(UNCHANGED.format(step=step, error=error))
             else:
                 self._save_checkpoint()  # before the event: a reported change is not lost with the process
                 yield Changed(step, {name: getattr(self.config, name) for name in changes})
@@ -149,7 +156,7 @@ class TrainingSession:
         self.epochs.append(epoch)
         if epoch.is_best:
             self._unsaved = self.trainer.validated_model
-        if (best := self._unsaved) and self._write("The best model so far", partial(save_weights, self.folder, best)):
+        if (best := self._unsaved) and self._write(BEST_SO_FAR, partial(save_weights, self.folder, best)):
             self._unsaved = None
         elif best is self.trainer.validated_model:  # its training continues: the next epoch tries again with a copy
             self._unsaved = copy.deepcopy(best)
@@ -164,21 +171,19 @@ class TrainingSession:
             return
         is_correct: dict[Split, np.ndarray] = {"train": training.numpy(), "val": validation.cpu().numpy()}
         self._write(
-            f"The training dynamics of epoch {epoch}",
+            DYNAMICS.format(epoch=epoch),
             lambda: save_dynamics(self.folder, epoch, is_correct, self.card.fingerprint),
         )
 
     def _save_checkpoint(self) -> bool:
-        return self._write("The checkpoint", lambda: save_checkpoint(self.folder, self._state()))
+        return self._write(THE_CHECKPOINT, lambda: save_checkpoint(self.folder, self._state()))
 
     def _write(self, name: str, write: Callable[[], None]) -> bool:
         """Call `write` and return whether it succeeded: a full disk becomes a note, and training continues."""
         try:
             write()
         except OSError as error:
-            self._write_errors.append(
-                f"{name} could not be written ({error.strerror or error}). Training continues. Free some disk space."
-            )
+            self._write_errors.append(NOT_WRITTEN.format(name=name, reason=error.strerror or error))
             return False
         return True
 

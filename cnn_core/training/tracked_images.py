@@ -26,6 +26,11 @@ MAX_SIDE = 512  # pixels
 MAX_LABEL_LENGTH = 80
 ORIGINS = ("set", "upload", "drawing")
 LOCK = ".probes.lock"
+DAMAGED = f"The tracked images of run {{run}} cannot be read: {TRACKED_IMAGES} is damaged. Remove all of them and add them again."
+BUSY = "The tracked images of run {run} are being changed elsewhere. Try again in a moment."
+TOO_MANY = f"A run has at most {MAX_IMAGES} tracked images. Remove one before you add another."
+ALREADY_TRACKED = "This image is already tracked. Choose another one."
+OTHER_SIZE = "This image has another size than the tracked images. Remove them first: the model takes one size."
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +58,7 @@ def read_tracked_images(folder: Path) -> list[TrackedImage]:
     except FileNotFoundError:
         return []
     except Exception:  # reading a damaged file may raise anything
-        raise RunError(
-            f"The tracked images of run {folder.name} cannot be read: {TRACKED_IMAGES} is damaged. Remove all of them and add them again."
-        ) from None
+        raise RunError(DAMAGED.format(run=folder.name)) from None
 
 
 def add_tracked_images(folder: Path, new: Sequence[TrackedImage]) -> None:
@@ -93,11 +96,11 @@ def copy_tracked_images(source: Path, folder: Path) -> None:
 def _check(image: TrackedImage, tracked: Sequence[TrackedImage]) -> None:
     assert _is_image(image.pixels), "pixels are not those of an image as a model receives it"
     if len(tracked) >= MAX_IMAGES:
-        raise RunError(f"A run has at most {MAX_IMAGES} tracked images. Remove one before you add another.")
+        raise RunError(TOO_MANY)
     if image.name in (other.name for other in tracked):
-        raise RunError("This image is already tracked. Choose another one.")
+        raise RunError(ALREADY_TRACKED)
     if tracked and image.pixels.shape != tracked[0].pixels.shape:
-        raise RunError("This image has another size than the tracked images. Remove them first: the model takes one size.")
+        raise RunError(OTHER_SIZE)
 
 
 def _is_image(pixels: np.ndarray) -> bool:
@@ -145,7 +148,7 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         with try_lock(folder / LOCK) as is_locked:
             if not is_locked:
-                raise RunError(f"The tracked images of run {folder.name} are being changed elsewhere. Try again in a moment.")
+                raise RunError(BUSY.format(run=folder.name))
             yield
     except OSError as error:
         raise RunError(

@@ -23,6 +23,10 @@ from cnn_core.models.saving import ModelCard, build_from_state, read_card
 from cnn_core.training.tracked_images import TrackedImage, read_tracked_images
 
 DECIMALS = 5  # of a probability: a thousandth of a percent
+MISFIT = (
+    f"The images in {TRACKED_IMAGES} do not fit the model, which takes images of {{size}}×{{size}} pixels in {{classes}} classes. "
+    "Remove all tracked images and add them again."
+)
 
 
 def predict_tracked_images(
@@ -45,10 +49,7 @@ def check_size(tracked: Sequence[TrackedImage], card: ModelCard) -> None:
     """Raise RunError when the model of `card` takes images of another size or has fewer classes."""
     shape = (card.image_size, card.image_size, card.channels)
     if any(image.pixels.shape != shape or image.truth >= len(card.classes) for image in tracked):
-        raise RunError(
-            f"The images in {TRACKED_IMAGES} do not fit the model, which takes images of {card.image_size}×{card.image_size} pixels in "
-            f"{len(card.classes)} classes. Remove all tracked images and add them again."
-        )
+        raise RunError(MISFIT.format(size=card.image_size, classes=len(card.classes)))
 
 
 def compute_probabilities(

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from cnn_core.__main__ import main
+from cnn_core.cli.data import DUPLICATES
+from cnn_core.data import duplicates
 from cnn_core.data.catalog import CATALOG
+from cnn_core.data.importer import LISTING, NOT_AN_OPTION, READING, SPLITTING
 from cnn_core.data.library import IN_TWO_CLASSES
 from cnn_core.home import Home
 from tests.data.imports import encoded, good_files, noise, write_folder, write_zip
-from tests.helpers import is_a_sentence, start_process
+from tests.helpers import is_a_sentence, start_process, tells
 
 Capture = pytest.CaptureFixture[str]
 
@@ -72,11 +75,11 @@ def test_a_zip_is_imported_like_its_folder(home: Home, capsys: Capture, tmp_path
 def test_the_text_output_has_every_result(folder: Path, home: Home, capsys: Capture):
     assert main(["data", "import", str(folder), "--name", "pets"]) == 0
     captured = capsys.readouterr()
-    assert "pets: 20 training and 6 test images in 2 classes, 16×16, colour" in captured.out
-    assert captured.err.splitlines() == ["Listing files", "Reading images", "Splitting", "Finding duplicates"]
+    assert tells(captured.out, "pets", "20", "6", "2", "16×16", "colour")
+    assert captured.err.splitlines() == [LISTING, READING, SPLITTING, duplicates.STAGE]
     assert main(["data", "check", "pets"]) == 0
     printed = capsys.readouterr().out
-    assert "duplicates: 1 " in printed and "cat/bad.jpg: " in printed and IN_TWO_CLASSES in printed
+    assert DUPLICATES.format(same=1, near=0) in printed and "cat/bad.jpg: " in printed and IN_TWO_CLASSES in printed
     assert main(["data", "list"]) == 0
     assert "pets" in capsys.readouterr().out
 
@@ -86,7 +89,7 @@ def test_what_cannot_be_done_is_refused_with_a_message(folder: Path, home: Home,
     assert "“../pets”" in refusal(capsys, "import", folder, "--name", "../pets")
     assert "“digits”" in refusal(capsys, "import", folder, "--name", "digits")
     assert "16 to 224" in refusal(capsys, "import", folder, "--name", "pets", "--image-size", 300)
-    assert "crop, pad or stretch" in refusal(capsys, "import", folder, "--name", "pets", "--fit", "melt")
+    assert NOT_AN_OPTION in refusal(capsys, "import", folder, "--name", "pets", "--fit", "melt")
     assert "“pets”" in refusal(capsys, "check", "pets")
     assert "“pets”" in refusal(capsys, "remove", "pets")
     assert "“pets” " in refusal(capsys, "get", "pets")

@@ -13,7 +13,7 @@ from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.runs.organizer import RunOrganizer
 from tests.conftest import Trained
-from tests.helpers import is_a_sentence
+from tests.helpers import is_a_sentence, tells
 
 
 def answer(capsys, *arguments):
@@ -39,7 +39,7 @@ def test_the_network_after_a_saved_epoch_can_be_measured_and_one_that_was_not_sa
     epoch_file(colours_copy.folder, epoch).unlink()
     assert main(["evaluate", colours_copy.id, "--epoch", str(epoch)]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert f"Epoch {epoch} " in error and is_a_sentence(error)
+    assert tells(error, str(epoch), colours_copy.id) and is_a_sentence(error)
 
 
 def test_measuring_test_images_counts_as_a_look_at_them_and_measuring_others_does_not(colours_copy: Trained, capsys):

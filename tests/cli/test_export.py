@@ -6,9 +6,13 @@ import pytest
 import torch
 
 from cnn_core.__main__ import main
+from cnn_core.errors import NoModelError
 from cnn_core.export.card import make_card, read_export_card
+from cnn_core.export.script import ORIGIN
+from cnn_core.export.verification import VERIFIED
 from cnn_core.export.weights import card_inside, read_safetensors
 from cnn_core.home import WEIGHTS
+from cnn_core.text import counted
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 
@@ -31,7 +35,7 @@ def test_a_file_without_a_name_is_named_after_its_run_and_checked(
     monkeypatch.chdir(tmp_path)
     assert main(["export", colours_copy.id, "--format", "pth"]) == 0
     assert (tmp_path / f"{colours_copy.id}.pth").read_bytes() == (colours_copy.folder / WEIGHTS).read_bytes()
-    assert "Verified on 12 test images: same predicted classes" in capsys.readouterr().out
+    assert VERIFIED.format(images=counted(12, "test image")) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("place", ["", "missing/model.pth"], ids=["a folder", "in no folder"])
@@ -45,7 +49,7 @@ def test_a_run_without_a_network_gives_a_message_and_no_file(colours_copy: Train
     (colours_copy.folder / WEIGHTS).unlink()
     path = tmp_path / "model.pth"
     assert main(["export", "latest", "--format", "pth", "--out", str(path)]) == 2
-    assert "has no model yet" in capsys.readouterr().err and not path.exists()
+    assert str(NoModelError(colours_copy.id)) in capsys.readouterr().err and not path.exists()
 
 
 @pytest.mark.parametrize(("form", "ending"), [("script", "-train.py"), ("notebook", "-train.ipynb")])
@@ -58,7 +62,7 @@ def test_a_runs_training_is_written_as_code_that_knows_where_its_images_are(
     text = (tmp_path / f"{colours_copy.id}{ending}").read_text(encoding="utf-8")
     assert result["files"] == [f"{colours_copy.id}{ending}"]
     code = text if form == "script" else "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
-    assert f"Generated from run {colours_copy.id} of CNN Studio." in code
+    assert ORIGIN.format(run=colours_copy.id) in code
     assert repr(colours_copy.run.config.data) in code and "CLASSES = ['blue', 'green', 'red']" in code
     compile(code if form == "script" else "", "train.py", "exec")
 

@@ -10,13 +10,17 @@ import torch
 from PIL import Image
 
 from cnn_core.__main__ import main
+from cnn_core.cli.train import TEST_ACCURACY
 from cnn_core.config.defaults import make_config
+from cnn_core.data.decoder import ON_WHITE
+from cnn_core.errors import NoModelError
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.inference.classifier import Classifier
+from cnn_core.models.saving import DAMAGED_MODEL
 from cnn_core.runs.store import Store
 from tests.cli.commands import Capture, answer, refusal
 from tests.conftest import Trained
-from tests.helpers import is_a_sentence, start_process, tiny_config
+from tests.helpers import is_a_sentence, start_process, tells, tiny_config
 
 
 def test_evaluate_predict_and_runs_agree_with_training(
@@ -76,10 +80,10 @@ def test_a_run_without_a_model_and_one_with_a_damaged_model_are_refused(
 ):
     waiting = digits_copy.store.create(make_config())
     for command in (("evaluate", waiting), ("predict", waiting, digit_files[0])):
-        assert "has no model yet" in refusal(capsys, *command)
+        assert str(NoModelError(waiting)) in refusal(capsys, *command)
     (digits_copy.folder / WEIGHTS).write_bytes((digits_copy.folder / WEIGHTS).read_bytes()[:5000])
     for command in (("evaluate", digits_copy.id), ("predict", digits_copy.id, digit_files[0])):
-        assert "damaged" in refusal(capsys, *command)
+        assert DAMAGED_MODEL.format(run=digits_copy.id) in refusal(capsys, *command)
 
 
 def test_images_that_cannot_be_read_are_named_and_the_others_classified(
@@ -116,7 +120,7 @@ def test_the_conversion_of_an_image_is_reported_beside_the_prediction(
     capsys.readouterr()
     assert main(["predict", digits_copy.id, str(digit_files[1]), "--json"]) == 0
     captured = capsys.readouterr()
-    assert "digit1.png: Its transparent parts were put on white." in captured.err
+    assert f"digit1.png: {ON_WHITE}" in captured.err
     assert len(json.loads(captured.out)) == 1
 
 
@@ -143,7 +147,7 @@ def test_a_folder_of_images_is_trained_and_used_from_the_command_line_with_text_
     assert main(["train", "--data", str(image_folder), *options, "--flip", "off", "--crop", "0"]) == 0
     text, progress = capsys.readouterr()
     assert [f"epoch   {number} " in progress for number in range(1, 8)] == [True] * 6 + [False]
-    assert "0001-pictures finished after 6 epochs" in text and "test accuracy" in text and str(home.root) in text
+    assert tells(text, "0001-pictures", "finished", "6") and TEST_ACCURACY in text and str(home.root) in text
     stored = Store(home).run("0001-pictures").config
     assert (stored.epochs, stored.flip, stored.crop, stored.data) == (6, "off", 0.0, str(image_folder.resolve()))
     assert answer(capsys, "predict", "latest", image_folder / "red" / "000.jpg")[0]["class"] == "red"

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from cnn_core.__main__ import main
+from cnn_core.text import counted
 from tests.conftest import Trained
 from tests.data.imports import encoded, noise, write_zip
-from tests.helpers import is_a_sentence
+from tests.helpers import is_a_sentence, tells
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 0):
@@ -49,9 +50,11 @@ def test_a_folder_gets_the_predictions_of_its_single_images_in_a_table(
 def test_images_without_a_prediction_are_reported_and_in_the_table(colours_copy: Trained, capsys, tmp_path):
     source = write_zip(tmp_path / "in.zip", {"a.png": encoded(noise(1)), "b.png": b"no image", "../c.png": encoded(noise(2))})
     output = answer(capsys, source, "--csv", tmp_path / "out.csv", status=2)
-    assert "1 images" not in output.out and "1 image classified" in output.out
+    assert tells(output.out, counted(1, "image"), counted(2, "file"))
     error = output.err.splitlines()[-1]
-    assert error.startswith("Error: 2 of 3 files") and "problem" in error and is_a_sentence(error)
+    assert (
+        error.startswith("Error: ") and tells(error, "2", counted(3, "file"), str(tmp_path / "out.csv")) and is_a_sentence(error)
+    )
     assert [bool(row["problem"]) for row in rows_of(tmp_path / "out.csv")] == [True, False, True]
     assert not (tmp_path.parent / "c.png").exists()
 

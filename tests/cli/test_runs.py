@@ -10,6 +10,8 @@ from cnn_core.config.defaults import make_config
 from cnn_core.events import Started, Steps
 from cnn_core.home import Home
 from cnn_core.metrics.evaluated_models import models_evaluated
+from cnn_core.runs.diagnostics import RATE_TOO_HIGH
+from cnn_core.runs.run import NO_RUN
 from cnn_core.runs.store import Store
 from tests.cli.commands import Capture, answer, refusal
 from tests.conftest import Trained
@@ -29,13 +31,11 @@ def test_diagnose_reports_findings_with_the_options_that_may_help_under_its_old_
     store.log.append(run, [Started(1, "CPU", 320, 32, 32, 40, 2, classes=("a", "b", "c"), class_counts=(107, 107, 106)), report])
     (finding,) = answer(capsys, "diagnose", run)
     assert [finding] == answer(capsys, "doctor", run)
-    assert finding["rule"] == "Learning rate too high" and finding["changes"] == {"learning_rate": 0.001}
+    assert finding["rule"] == RATE_TOO_HIGH and finding["changes"] == {"learning_rate": 0.001}
     assert main(["diagnose", "latest"]) == 0
     printed = capsys.readouterr().out
-    assert (
-        printed.startswith(f"{finding['rule']}: {finding['seen']} {finding['remedy']}") and "Try --learning-rate 0.001" in printed
-    )
-    assert "There is no run" in refusal(capsys, "diagnose", "0099-digits")
+    assert printed.startswith(f"{finding['rule']}: {finding['seen']} {finding['remedy']}") and "--learning-rate 0.001" in printed
+    assert NO_RUN.format(run="0099-digits", home=store.home.root) in refusal(capsys, "diagnose", "0099-digits")
 
 
 def test_runs_are_written_to_a_file_all_or_those_that_are_named(store: Store, tmp_path: Path, capsys: Capture):
@@ -45,7 +45,7 @@ def test_runs_are_written_to_a_file_all_or_those_that_are_named(store: Store, tm
         result = answer(capsys, "runs", *names, "--export", "json", "--out", out)
         assert result == {"file": str(out), "runs": expected}
         assert sorted(zipfile.ZipFile(out).namelist()) == sorted(f"{run}.json" for run in expected)
-    assert "There is no run" in refusal(capsys, "runs", "0099-digits", "--export", "csv")
+    assert NO_RUN.format(run="0099-digits", home=store.home.root) in refusal(capsys, "runs", "0099-digits", "--export", "csv")
     assert str(tmp_path / "nowhere") in refusal(capsys, "runs", "--export", "csv", "--out", tmp_path / "nowhere" / "runs.zip")
 
 

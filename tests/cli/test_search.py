@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from cnn_core.__main__ import main
+from cnn_core.cli.search import NOT_RUNNING, OWN_SETTINGS, UNNAMED
 from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import format_range
 from cnn_core.events import Epoch
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
 from cnn_core.runs.submit import check_can_start
-from cnn_core.search.plan import SearchPlan
-from cnn_core.search.search_store import SearchStore
+from cnn_core.search.plan import MAX_TRIALS, SearchPlan
+from cnn_core.search.search_store import ALL_TRIED, NAME_TAKEN, NO_SEARCH, SearchStore
 from cnn_core.search.space import parse_space
-from tests.helpers import is_a_sentence, start_process
+from tests.helpers import is_a_sentence, start_process, tells
 
 BASE = ("--epochs", "1", "--batch-size", "8", "--width", "0.25", "--device", "cpu", "--precision", "float32")
 
@@ -43,7 +45,7 @@ def test_a_search_is_started_shown_listed_and_removed(home: Home, image_folder: 
     assert search(capsys, "two") == answer and search(capsys, "--list") == [answer]
     assert main(["search", "two"]) == 0
     printed = capsys.readouterr().out
-    assert "two: done, 2 of 2 trials (2 complete)" in printed and answer["best"]["run"] in printed
+    assert tells(printed, "two", "done", "2", "2", "2") and answer["best"]["run"] in printed
     assert search(capsys, "two", "--remove")["status"] == "removed" and search(capsys, "--list") == []
     assert len(Store(home).runs()) == 2
 
@@ -57,27 +59,27 @@ def test_ctrl_c_cancels_a_search_and_keeps_it(home: Home, image_folder: Path):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0 and "Traceback" not in err and "long: cancelled, 1 of 1 trials (1 running)" in out
+    assert process.returncode == 0 and "Traceback" not in err and tells(out, "long", "cancelled", "1", "1", "1", "running")
     assert store.runs()[0].status == "stopped" and SearchStore(home).status("long") == "cancelled"
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "Name the search"),
-        (("x",), "no search “x”"),
-        (("x", "--resume"), "no search “x”"),
-        (("x", "--join"), "no search “x”"),
-        (("x", "--cancel"), "no search “x”"),
-        (("x", "--remove"), "no search “x”"),
-        (("x", "--resume", "--vary", "depth=1..2"), "its own settings"),
+        ((), UNNAMED),
+        (("x",), NO_SEARCH.format(name="x")),
+        (("x", "--resume"), NO_SEARCH.format(name="x")),
+        (("x", "--join"), NO_SEARCH.format(name="x")),
+        (("x", "--cancel"), NO_SEARCH.format(name="x")),
+        (("x", "--remove"), NO_SEARCH.format(name="x")),
+        (("x", "--resume", "--vary", "depth=1..2"), OWN_SETTINGS),
         (("x", "--vary", "depth"), "“depth”"),
-        (("x", "--vary", "depth=1..2", "--trials", "0"), "Choose 1 to 1,000"),
+        (("x", "--vary", "depth=1..2", "--trials", "0"), f"{MAX_TRIALS:,}"),
         (("x", "--vary", "depth=1..2", "--sampler", "best"), "“best”"),
-        (("x", "--vary", "depth=1..2", "--epochs", "many"), "Epochs must be"),
-        (("x", "--vary", "depth=1..2", "--data", "nosuch"), "nosuch” is neither"),
+        (("x", "--vary", "depth=1..2", "--epochs", "many"), format_range("epochs")),
+        (("x", "--vary", "depth=1..2", "--data", "nosuch"), "nosuch”"),
         (("x", "--vary", "weights=scratch,nosuch", "--data", "digits", "--model", "mobilenet"), "nosuch"),
-        (("x", "--vary", "batch_size=2000,4000", "--data", "digits"), "Batch size is 2,000"),
+        (("x", "--vary", "batch_size=2000,4000", "--data", "digits"), "2,000"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_message(
@@ -96,7 +98,7 @@ def test_only_batch_sizes_of_the_trials_are_checked_against_the_images(home: Hom
 def test_a_completed_search_is_neither_joined_nor_resumed(home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]):
     vary = ("--vary", "cutmix=0.5,1", "--schedule", "plateau")  # impossible together: nothing is trained
     assert search(capsys, "none", *vary, "--data", str(image_folder), *BASE)["status"] == "done"
-    assert "is done" in refused(capsys, "none", "--join")
-    assert "every combination was tried" in refused(capsys, "none", "--resume")
-    assert "already" in refused(capsys, "none", *vary)
+    assert NOT_RUNNING.format(name="none", status="done") in refused(capsys, "none", "--join")
+    assert ALL_TRIED in refused(capsys, "none", "--resume")
+    assert NAME_TAKEN.format(name="none") in refused(capsys, "none", *vary)
     assert search(capsys, "--list")[0]["best"] is None

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from cnn_core.__main__ import main
+from cnn_core.runs.run import NO_RUN
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 
@@ -46,5 +47,5 @@ def test_limits_that_make_no_sense_are_refused(run, capsys, option):
     assert option[0] in refused(capsys, run, *option)
 
 
-def test_an_unknown_run_is_refused(run, capsys):
-    assert "There is no run" in refused(capsys, "0099-nothing")
+def test_an_unknown_run_is_refused(run, colours_run: Trained, capsys):
+    assert refused(capsys, "0099-nothing") == NO_RUN.format(run="0099-nothing", home=colours_run.home.root)

@@ -1,6 +1,8 @@
 """The commands train and resume: settings from options and files, refusals, Ctrl-C, resuming."""
 
+import errno
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,15 @@ import yaml
 from cnn_core.__main__ import main, make_parser
 from cnn_core.cli.command import STOPPING
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import TrainConfig
+from cnn_core.config.schema import TrainConfig, format_range
+from cnn_core.config.settings_file import NO_SETTINGS, TOO_LARGE, UNKNOWN_FORMAT
 from cnn_core.events import Epoch
 from cnn_core.execution.in_process import execute
-from cnn_core.home import CONFIG, WEIGHTS, Home
+from cnn_core.home import CONFIG, NOT_A_RUN, WEIGHTS, Home
+from cnn_core.runs.queue import NOT_RESUMABLE
+from cnn_core.runs.run import NO_RUN
 from cnn_core.runs.store import Store
+from cnn_core.training.recipe import LOWER_RATE_THAN
 from tests.cli.commands import KEYS, Capture, answer, refusal
 from tests.conftest import Trained
 from tests.helpers import start_process, tiny_config, write_images
@@ -100,14 +106,14 @@ def test_help_explains_every_setting(capsys: Capture):
     text = " ".join(capsys.readouterr().out.split())
     for name in make_config().model_dump():
         assert f"--{name.replace('_', '-')}" in text
-    assert "1 to 1,000" in text and "--no-nesterov" in text and "off, random or alternating" in text
+    assert format_range("epochs") in text and "--no-nesterov" in text and format_range("flip") in text
 
 
 def test_a_training_that_fails_ends_with_status_2_a_message_and_its_json(home: Home, capsys: Capture, image_folder: Path):
     settings = ["--batch-size", "8", "--optimizer", "sgd", "--learning-rate", "10", "--schedule", "constant", "--epochs", "50"]
     assert main(["train", "--data", str(image_folder), "--device", "cpu", *settings, "--json"]) == 2
     captured = capsys.readouterr()
-    assert "training diverged. Choose a learning rate below 10" in captured.err and "Traceback" not in captured.err
+    assert LOWER_RATE_THAN.format(rate=10) in captured.err and "Traceback" not in captured.err
     failed = json.loads(captured.out)
     assert sorted(failed) == sorted(KEYS) and failed["status"] == "failed" and failed["test_accuracy"] is None
 
@@ -154,28 +160,28 @@ def test_a_runs_own_settings_train_the_same_run_again(colours_copy: Trained, cap
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "cannot be read"),
-        ("[1", "neither JSON nor YAML"),
-        ("7", "does not hold settings"),
-        ("wings: 2", "no setting called “wings”"),
+        (None, os.strerror(errno.ENOENT)),
+        ("[1", UNKNOWN_FORMAT),
+        ("7", NO_SETTINGS),
+        ("wings: 2", "“wings”"),
     ]
-    + [("epochs: 0", "1 to 1,000"), ("model: [a]", "Model"), ("x" * 200_000, "larger than")],
+    + [("epochs: 0", format_range("epochs")), ("model: [a]", "Model"), ("x" * 200_000, TOO_LARGE)],
 )
 def test_a_settings_file_that_cannot_be_used_is_refused(
     home: Home, capsys: Capture, tmp_path: Path, content: str | None, words: str
 ):
     if content is not None:
         (tmp_path / "settings.yaml").write_text(content)
-    assert words in refusal(capsys, "train", "--config", tmp_path / "settings.yaml")
+    assert words.format(name=tmp_path / "settings.yaml") in refusal(capsys, "train", "--config", tmp_path / "settings.yaml")
     assert Store(home).runs() == []
 
 
 def test_what_cannot_be_resumed_is_refused_with_a_message(colours_copy: Trained, capsys: Capture):
     waiting = colours_copy.store.create(make_config())
-    assert f"Run {colours_copy.id} is finished. Only a run" in refusal(capsys, "resume", colours_copy.id)
-    assert f"Run {waiting} is queued" in refusal(capsys, "resume", "latest")
-    assert "no run" in refusal(capsys, "resume", "0099-digits")
-    assert "not the name of a run" in refusal(capsys, "resume", "../x")
+    assert NOT_RESUMABLE.format(run=colours_copy.id, status="finished") in refusal(capsys, "resume", colours_copy.id)
+    assert NOT_RESUMABLE.format(run=waiting, status="queued") in refusal(capsys, "resume", "latest")
+    assert NO_RUN.format(run="0099-digits", home=colours_copy.home.root) in refusal(capsys, "resume", "0099-digits")
+    assert NOT_A_RUN.format(name="../x") in refusal(capsys, "resume", "../x")
 
 
 def test_a_stopped_run_is_resumed_to_its_end(home: Home, capsys: Capture, image_folder: Path):
@@ -186,4 +192,4 @@ def test_a_stopped_run_is_resumed_to_its_end(home: Home, capsys: Capture, image_
     resumed = answer(capsys, "resume", "latest")
     assert sorted(resumed) == sorted(KEYS)
     assert (resumed["run"], resumed["status"], resumed["epochs"]) == (run, "finished", 3)
-    assert "is finished" in refusal(capsys, "resume", run)
+    assert NOT_RESUMABLE.format(run=run, status="finished") in refusal(capsys, "resume", run)

@@ -15,7 +15,7 @@ from torchvision.datasets import CIFAR10
 
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
-from cnn_core.data.download import Archive
+from cnn_core.data.download import STAGE, Archive
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
@@ -109,11 +109,11 @@ def refused(source: CatalogSource) -> str:
 
 
 def downloading(events: list[Progress]) -> list[Progress]:
-    return [event for event in events if event.stage.startswith("Downloading")]
+    return [event for event in events if event.stage.startswith(STAGE.partition("{")[0])]
 
 
 def stop_in_mid_download(source: CatalogSource) -> None:
     loading = source.load("train")
-    while not next(loading).stage.startswith("Downloading"):
+    while not next(loading).stage.startswith(STAGE.partition("{")[0]):
         pass
     loading.close()

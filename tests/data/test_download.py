@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnn_core.data.catalog_source import CatalogSource
-from cnn_core.data.download import SAVED, fetch
+from cnn_core.data.download import SAVED, STAGE, fetch
 from cnn_core.data.library import remove_set
 from cnn_core.data.source import finish
 from cnn_core.home import Home
@@ -160,6 +160,8 @@ def test_the_next_address_is_tried_when_one_does_not_answer(server: Server, made
 
 def test_a_file_is_fetched_once(server: Server, source: CatalogSource, made: Made, tmp_path: Path):
     (archive,) = source.entry.archives
-    assert [progress.stage for progress in drain(fetch(archive, tmp_path / "here", "A set"))[0]][-1] == "Downloading A set (MB)"
+    assert [progress.stage for progress in drain(fetch(archive, tmp_path / "here", "A set"))[0]][-1] == STAGE.format(
+        title="A set"
+    )
     assert (tmp_path / "here" / NAME).read_bytes() == made.content
     assert drain(fetch(archive, tmp_path / "here", "A set")) == ([], None) and len(server.ranges) == 1

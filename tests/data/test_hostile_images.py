@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import MAX_BYTES, MAX_PIXELS
+from cnn_core.data.decoder import EMPTY, MAX_BYTES, MAX_PIXELS, TOO_LARGE, TOO_MANY_PIXELS
 from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import DataError
 from cnn_core.home import Home
@@ -110,7 +111,7 @@ def test_a_file_that_is_too_large_says_so_and_is_not_decoded(name: str, home: Ho
     measured = measured_import(home, folder)
     assert measured.error == "" and measured.megabytes < 200
     (problem,) = ImportedSource(home.set_folder("measured")).index.skipped_files()
-    assert "million pixels" in problem.reason
+    assert TOO_MANY_PIXELS.format(millions=MAX_PIXELS // 10**6) in problem.reason
 
 
 def test_an_image_just_below_the_limit_is_read_within_the_memory(home: Home, tmp_path: Path):
@@ -125,7 +126,7 @@ def test_a_file_larger_than_the_limit_is_not_read(home: Home, tmp_path: Path):
         file.truncate(MAX_BYTES + 1)
     measured_import(home, folder)
     (problem,) = ImportedSource(home.set_folder("measured")).index.skipped_files()
-    assert "larger than 64 MB" in problem.reason
+    assert TOO_LARGE in problem.reason
 
 
 def test_of_ten_thousand_frames_the_first_is_taken(home: Home, tmp_path: Path):
@@ -210,7 +211,7 @@ def test_bad_files_in_a_zip_are_skipped_files_too(home: Home, tmp_path: Path):
 
 def test_a_class_of_bad_files_only_is_refused_with_the_reason(home: Home, tmp_path: Path):
     folder = write_folder(tmp_path / "pictures", good_files() | {"fox/a.jpg": b"", "fox/b.jpg": b"text"})
-    with pytest.raises(DataError, match="“fox”.*fox/a.jpg is empty") as refusal:
+    with pytest.raises(DataError, match=f"“fox”.*fox/a.jpg {re.escape(EMPTY)}") as refusal:
         run_import(home, folder)
     assert is_a_sentence(refusal.value) and not home.set_folder("mine").exists()
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cnn_core.data import duplicates
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import FREE_SPACE, ImportOptions, import_files
+from cnn_core.data.importer import FREE_SPACE, READING, ImportOptions, import_files
 from cnn_core.data.index.index import Index
 from cnn_core.data.index.schema import CHECK_DISK
 from cnn_core.errors import DataError
@@ -33,7 +34,7 @@ def test_an_import_that_is_interrupted_anywhere_is_gone_on_with(folder: Path, ho
         index = Index(home.staging_folder(name) / INDEX)
         read = index.count("is_read") if index.path.exists() else 0
         reports, _ = drain(import_files(name, folder, ImportOptions(), home))
-        again = [progress.done for progress in reports if progress.stage == "Reading images"]
+        again = [progress.done for progress in reports if progress.stage == READING]
         assert len(again) == -(-(81 - read) // CHUNK) and (not again or again[0] == read + CHUNK or again == [81])
         assert are_same(whole, ImportedSource(home.set_folder(name))), stop
         assert not home.staging_folder(name).exists()
@@ -55,7 +56,7 @@ def test_what_was_read_is_not_opened_again(folder: Path, home: Home, small_chunk
 def test_files_that_came_while_an_import_was_interrupted_are_read_too(home: Home, tmp_path: Path):
     folder = write_images(tmp_path / "mine", count=20)
     importing = import_files("mine", folder, ImportOptions(), home)
-    while next(importing).stage != "Reading images":
+    while next(importing).stage != READING:
         pass
     importing.close()
     write_images(tmp_path / "more", ["red"], count=5, seed=3)
@@ -94,17 +95,17 @@ from cnn_core.data import importer, parallel_decoding
 from cnn_core.home import Home
 importer.MAX_ROWS, parallel_decoding.MAX_IN_PROCESS = int(sys.argv[4]), int(sys.argv[3])
 for progress in importer.import_files("mine", Path(sys.argv[1]), importer.ImportOptions(), Home.from_environment()):
-    if progress.stage == sys.argv[2] and progress.done >= 30 * (progress.stage == "Reading images"):
+    if progress.stage == sys.argv[2] and progress.done >= 30 * (progress.stage == importer.READING):
         os.kill(os.getpid(), signal.SIGKILL)
 """
-    for stage, alone in (("Reading images", 1000), ("Reading images", 10), ("Finding duplicates", 1000)):
+    for stage, alone in ((READING, 1000), (READING, 10), (duplicates.STAGE, 1000)):
         process = start_process(home, "-c", script, str(folder), stage, str(alone), str(CHUNK))
         process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL and imported_names(home) == ["whole"]
         read = Index(home.staging_folder("mine") / INDEX).count("is_read")
         assert read >= 30
         reports, _ = drain(import_files("mine", folder, ImportOptions(), home))
-        assert sum(progress.stage == "Reading images" for progress in reports) == -(-(81 - read) // CHUNK)
+        assert sum(progress.stage == READING for progress in reports) == -(-(81 - read) // CHUNK)
         assert are_same(whole, ImportedSource(home.set_folder("mine")))
         shutil.rmtree(home.set_folder("mine"))
 

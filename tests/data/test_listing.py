@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cnn_core.data.archive import UNPRINTABLE, show_name
-from cnn_core.data.listing import EMPTY_FOLDER, NO_CLASS, NO_IMAGE, NO_SPLIT, ListedFile, Listing, list_source
+from cnn_core.data.listing import EMPTY_FOLDER, NO_CLASS, NO_IMAGE, NO_SPLIT, NOT_A_SOURCE, ListedFile, Listing, list_source
 from cnn_core.errors import DataError
 from tests.data.imports import write_folder, write_zip
 from tests.helpers import is_a_sentence
@@ -167,6 +167,6 @@ def test_folders_below_a_class_whose_names_cannot_be_shown_are_set_aside(tmp_pat
 
 @pytest.mark.parametrize("path", ["/nowhere/at/all", "nul\0byte", "x" * 5000, "line\nbreak", "/dev/null"])
 def test_a_path_without_files_is_refused(path: str):
-    with pytest.raises(DataError, match="neither a folder nor a zip") as error:
+    with pytest.raises(DataError, match=NOT_A_SOURCE) as error:
         list_source(Path(path))
     assert is_a_sentence(error.value) and str(error.value).isprintable()

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnn_core.data.imported import OPENING, WAITING
+from cnn_core.data.importer import READING
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
 from cnn_core.events import Progress
@@ -167,7 +169,7 @@ def test_the_first_load_imports_into_the_studio_home_and_the_next_ones_read_no_f
     seen, images = drain(PathSource(image_folder, home).load("train"))
     assert np.array_equal(images.images, first.images)
     assert isinstance(images.pool, np.memmap) and not images.pool.flags.writeable
-    assert [progress.stage for progress in seen] == ["Opening the images"]
+    assert [progress.stage for progress in seen] == [OPENING]
 
 
 def test_a_folder_that_is_gone_is_still_there_once_it_was_imported(image_folder: Path, home: Home):
@@ -197,7 +199,7 @@ def test_who_comes_while_another_process_imports_the_same_folder_waits_for_it(im
     home.staging_folder(source.folder.name).mkdir(parents=True)
     with try_lock(home.staging_folder(source.folder.name).with_name(f".{source.folder.name}.lock")) as is_acquired:
         loading = source.load("train")
-        assert is_acquired and {next(loading).stage for _ in range(2)} == {"Another process is importing these images"}
+        assert is_acquired and {next(loading).stage for _ in range(2)} == {WAITING}
     assert len(finish(loading)) == 24
 
 
@@ -206,13 +208,13 @@ def test_loading_reports_how_far_it_is_and_continues_from_there_when_it_was_left
         for copy in range(300):
             os.link(path, path.with_name(f"{path.stem}-{copy}.png"))
     loading = PathSource(image_folder, home).load("train")
-    while next(loading).stage != "Reading images":
+    while next(loading).stage != READING:
         pass
     loading.close()
     assert not PathSource(image_folder, home).is_imported
     seen, images = drain(PathSource(image_folder, home).load("train"))
     assert all(isinstance(progress, Progress) and progress.done <= progress.total for progress in seen)
-    reading = [progress for progress in seen if progress.stage == "Reading images"]
+    reading = [progress for progress in seen if progress.stage == READING]
     assert {progress.total for progress in reading} == {1530} and [progress.done for progress in reading] == [1530]  # the rest
     assert len(images) == 1530 - round(1510 * 0.2) - 4
 

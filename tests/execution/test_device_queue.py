@@ -16,7 +16,7 @@ from cnn_core.execution.device_queue import WAITING, acquire_device, device_lock
 from cnn_core.execution.in_process import execute
 from cnn_core.execution.worker import Worker
 from cnn_core.locks import try_lock
-from cnn_core.runs.lock import hold, worker_lock
+from cnn_core.runs.lock import IS_TRAINED, hold, worker_lock
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
 from tests.helpers import drain, start_process, tiny_config
@@ -136,7 +136,7 @@ def test_runs_of_several_processes_are_never_trained_at_the_same_time(store: Sto
 
 def test_a_run_that_was_taken_by_another_process_is_still_refused(store: Store, image_folder: Path):
     run = store.create(tiny_config(image_folder))
-    with hold(store.home.run_folder(run)), pytest.raises(RunError, match="already being trained"):
+    with hold(store.home.run_folder(run)), pytest.raises(RunError, match=IS_TRAINED.format(run=run)):
         execute(store, run, wait=lambda: None)
 
 

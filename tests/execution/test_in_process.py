@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnn_core.data.imported import NO_IMAGES_LEFT
 from cnn_core.data.index.index import Index
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
@@ -16,8 +17,10 @@ from cnn_core.execution.in_process import OUT_OF_MEMORY, execute
 from cnn_core.home import CURVES_IMAGE, INDEX, WEIGHTS
 from cnn_core.models.saving import load_model
 from cnn_core.runs.history import History, summarise_history
-from cnn_core.runs.lock import hold, is_held
+from cnn_core.runs.lock import IS_TRAINED, hold, is_held
 from cnn_core.runs.store import Store
+from cnn_core.training.recipe import LOWER_RATE_THAN
+from cnn_core.training.session import BEST_SO_FAR, NO_BEST_MODEL
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, tiny_config
 
@@ -108,7 +111,7 @@ def test_a_training_that_diverges_fails_the_run_with_a_message(store: Store, ima
     run = store.create(config)
     assert execute(store, run) == "failed"
     row = store.run(run)
-    assert row.status == "failed" and "diverged" in row.error and is_a_sentence(row.error)
+    assert row.status == "failed" and LOWER_RATE_THAN.format(rate=10) in row.error and is_a_sentence(row.error)
     figures = [stored.event for stored in store.log.read(run) if isinstance(stored.event, Epoch)]
     assert all(epoch.val_loss == epoch.val_loss for epoch in figures)  # not a number is what does not equal itself
 
@@ -152,15 +155,15 @@ def test_a_model_that_cannot_be_written_at_first_is_written_once_it_can(
 
     assert execute(store, run, watch=watch) == status
     notes = [stored.event.text for stored in store.log.read(run) if isinstance(stored.event, Note)]
-    assert notes and all("The best model so far could not be written" in note and is_a_sentence(note) for note in notes)
+    assert notes and all(note.startswith(BEST_SO_FAR) and is_a_sentence(note) for note in notes)
     assert store.has_model(run) == (status == "finished") and store.run(run).summary["epochs"] == 3
     if status == "failed":
-        assert is_a_sentence(store.run(run).error) and "The best model could not be written" in store.run(run).error
+        assert is_a_sentence(store.run(run).error) and store.run(run).error.startswith(NO_BEST_MODEL.partition("{")[0])
 
 
 def test_a_second_trainer_of_the_same_run_is_refused(store: Store, image_folder: Path):
     run = store.create(tiny_config(image_folder))
-    with hold(store.home.run_folder(run)), pytest.raises(RunError, match="already being trained") as refusal:
+    with hold(store.home.run_folder(run)), pytest.raises(RunError, match=IS_TRAINED.format(run=run)) as refusal:
         execute(store, run)
     assert is_a_sentence(refusal.value)
     assert store.run(run).status == "queued" and store.log.read(run) == []
@@ -212,7 +215,7 @@ def test_a_set_whose_test_images_were_all_excluded_is_refused_before_anything_is
     index.corrections.apply(index.used_rows("test")[0].tolist(), "is_excluded", 1)
     run = store.create(tiny_config(image_folder))
     assert execute(store, run) == "failed"
-    assert is_a_sentence(store.run(run).error) and "no test images" in store.run(run).error
+    assert is_a_sentence(store.run(run).error) and NO_IMAGES_LEFT.format(split="test") in store.run(run).error
     assert not any(isinstance(stored.event, Steps) for stored in store.log.read(run))
     index.corrections.undo()
     store.queue.resume(run)

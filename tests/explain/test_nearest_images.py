@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
-from cnn_core.errors import RunError
+from cnn_core.errors import NoModelError
 from cnn_core.explain import nearest_images
 from cnn_core.explain.embedding import FEATURES_STAGE, compute_features
 from cnn_core.explain.nearest_images import PREFIX, FeatureBank, compute_image_features, normalise_features, open_feature_bank
@@ -128,7 +128,7 @@ def test_of_many_images_a_sample_is_taken_with_as_many_of_every_class(digits_cop
 
 def test_without_a_network_there_is_a_message(digits_copy: Trained):
     (digits_copy.folder / WEIGHTS).unlink()
-    with pytest.raises(RunError, match="no model yet"):
+    with pytest.raises(NoModelError, match=digits_copy.id):
         open_(digits_copy)
 
 

@@ -19,8 +19,9 @@ from cnn_core.errors import StudioError
 from cnn_core.export.bundle import check_script, choose_images, export_bundle
 from cnn_core.export.card import make_card, read_export_card
 from cnn_core.export.formats import GRAPH_FORMATS
-from cnn_core.export.verification import ReferencePredictions
+from cnn_core.export.verification import VERIFIED, ReferencePredictions
 from cnn_core.inference.classifier import Classifier
+from cnn_core.text import counted
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
 
@@ -67,7 +68,7 @@ def test_the_images_were_not_trained_on_and_have_the_probabilities_that_the_prog
 
 def test_the_readme_lists_the_files_and_says_that_they_were_verified(unpacked: Path):
     text = (unpacked / "README.txt").read_text(encoding="utf-8")
-    assert "Verified on 12 test images: same predicted classes" in text and "{" not in text and "\n\n\n" not in text
+    assert VERIFIED.format(images=counted(12, "test image")) in text and "{" not in text and "\n\n\n" not in text
     assert all(path.name in text for path in unpacked.iterdir() if path.name != "README.txt")
 
 

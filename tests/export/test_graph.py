@@ -16,6 +16,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, model_key, save_calibration
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import ModelCard, save_card, save_weights
+from tests.helpers import tells
 
 # The other families are made of the same parts, or take long to trace: benchmarks/exports.py makes both files of every one.
 TRACED = ("simple", "speed", "resnet9", "resnet20", "mobilenet", "convnext")
@@ -93,7 +94,7 @@ def test_a_network_in_float32_with_all_its_preparation_inside_is_what_a_graph_ho
     model = onnx.load_model_from_string(write_onnx(program, card))
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(metadata["card"]) == json.loads(card.to_json()) and json.loads(metadata["classes"]) == list(card.classes)
-    assert model.doc_string == describe_graph(card) and "brightness 0 to 255" in model.doc_string
+    assert model.doc_string == describe_graph(card) and tells(model.doc_string, "0", "255")
     (taken,), (given,) = model.graph.input, model.graph.output
     assert (taken.name, given.name) == ("images", "probabilities")
     sizes = [size.dim_param or size.dim_value for size in taken.type.tensor_type.shape.dim]

@@ -163,11 +163,11 @@ def has_message(error: StudioError, message: str, value: str = "") -> bool:
 
 
 TAMPERED = {
-    "digits of another size": (with_card(ink="mnist"), (cards.UNUSABLE, "another size")),
+    "digits of another size": (with_card(ink="mnist"), (cards.UNUSABLE, cards.OTHER_SIZE)),
     "a temperature of next to nothing": (with_card(temperature=1e-40), (cards.UNUSABLE, "temperature")),
     "a class name that would write on a terminal": (
         with_card(classes=["\x1b]0;x\x07", "b", "c"]),
-        (cards.UNUSABLE, "cannot be printed"),
+        (cards.UNUSABLE, cards.NOT_PRINTABLE),
     ),
     "a card of half a character": (
         lambda weights, card: (with_header(lambda h: {**h, "__metadata__": {"card": "\ud800"}})(weights, card)[0], None),
@@ -177,9 +177,9 @@ TAMPERED = {
         with_header(lambda h: {**h, "\ud800": h[next(iter(h))]}),
         (weights_files.NOT_SAFETENSORS,),
     ),
-    "a wrong shape": (with_state(reshape), (messages.MISFIT, "expected")),
-    "another type": (with_state(halve), (messages.MISFIT, "expected F32")),
-    "a missing tensor": (with_state(lambda state: state.pop(first(state))), (messages.MISFIT, "missing")),
+    "a wrong shape": (with_state(reshape), (messages.MISFIT.format(reason=messages.OTHER_TENSOR),)),
+    "another type": (with_state(halve), (messages.MISFIT.format(reason=messages.OTHER_TENSOR), "F32")),
+    "a missing tensor": (with_state(lambda state: state.pop(first(state))), (messages.MISFIT.format(reason=messages.MISSING),)),
     "an extra tensor": (with_state(lambda state: state.update({MARKUP: torch.zeros(2)})), (messages.MISFIT, MARKUP)),
     "a number that is not a number": (with_state(set_to(float("nan"))), (messages.NOT_FINITE,)),
     "an infinite number": (with_state(set_to(float("-inf"))), (messages.NOT_FINITE,)),
@@ -194,8 +194,8 @@ TAMPERED = {
     "a header without shapes": (with_header(lambda header: dict.fromkeys(header, 3)), (weights_files.NOT_SAFETENSORS,)),
     "tensors beyond the file": (with_header(overlap), (weights_files.NOT_SAFETENSORS,)),
     "a huge number of classes": (with_card(classes=[str(number) for number in range(20_000)]), (cards.UNUSABLE, "classes")),
-    "another number of classes": (with_card(classes=["a", "b"]), (messages.MISFIT, "expected")),
-    "two classes of one name": (with_card(classes=["a", "b", "a"]), (cards.UNUSABLE, "same name")),
+    "another number of classes": (with_card(classes=["a", "b"]), (messages.MISFIT.format(reason=messages.OTHER_TENSOR),)),
+    "two classes of one name": (with_card(classes=["a", "b", "a"]), (cards.UNUSABLE, cards.SAME_NAME)),
     "a huge image": (with_card(image_size=10**6), (cards.UNUSABLE, "image_size")),
     "an unknown network": (with_card(model="../../x"), (cards.UNUSABLE, "model")),
     "a network that nobody has": (with_card(model="gpt"), ("", "gpt")),

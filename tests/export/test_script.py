@@ -23,7 +23,7 @@ from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.export.notebook import training_notebook
-from cnn_core.export.script import training_script
+from cnn_core.export.script import ORIGIN, training_script
 from cnn_core.export.training_file import CHANGED, CONTINUED, training_file
 from cnn_core.home import CARD
 from cnn_core.models.registry import FAMILIES
@@ -221,7 +221,7 @@ def test_a_notebook_contains_the_script_s_code_in_cells(tmp_path):
     card = card_of(config)
     notebook = json.loads(training_notebook(config, card, "0007-mine"))
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    assert "Generated from run 0007-mine of CNN Studio." in "".join(notebook["cells"][0]["source"])
+    assert ORIGIN.format(run="0007-mine") in "".join(notebook["cells"][0]["source"])
     kinds = [cell["cell_type"] for cell in notebook["cells"]]
     assert kinds == ["markdown", "code"] * 6
     assert len({cell["id"] for cell in notebook["cells"]}) == 12

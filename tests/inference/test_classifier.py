@@ -10,7 +10,7 @@ from PIL import Image
 from cnn_core.config.defaults import make_config
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
-from cnn_core.errors import RunError
+from cnn_core.errors import NoModelError, RunError
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.preprocessing import preprocess
 from cnn_core.metrics.evaluation import evaluate_run
@@ -67,7 +67,7 @@ def test_the_same_image_always_gives_the_same_prediction(colours_run: Trained):
 
 def test_a_run_without_a_model_cannot_classify(store: Store):
     run = store.create(make_config())
-    with pytest.raises(RunError, match=f"Run {run} has no model yet"):
+    with pytest.raises(NoModelError, match=run):
         Classifier(store.home.run_folder(run))
     with pytest.raises(RunError):
         Classifier(Path("/nowhere/0001-digits"))

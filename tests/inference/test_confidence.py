@@ -9,7 +9,7 @@ import torch
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
-from cnn_core.errors import RunError
+from cnn_core.errors import NoModelError
 from cnn_core.home import CALIBRATION, WEIGHTS
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import NO_CALIBRATION, Calibration, load_calibration, read_calibration, save_calibration
@@ -75,7 +75,7 @@ def test_a_damaged_file_is_as_none(folder: Path, kind: str):
 
 def test_without_a_model_nothing_is_saved(folder: Path):
     (folder / WEIGHTS).unlink()
-    with pytest.raises(RunError, match="has no model yet") as refusal:
+    with pytest.raises(NoModelError, match=folder.name) as refusal:
         save_calibration(folder, FITTED)
     assert is_a_sentence(refusal.value) and not (folder / CALIBRATION).exists()
 

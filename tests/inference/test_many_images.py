@@ -13,7 +13,9 @@ import torch
 from PIL import Image
 
 from cnn_core.data import archive
-from cnn_core.data.decoder import MAX_BYTES, read_image
+from cnn_core.data.archive import NOT_AN_ARCHIVE
+from cnn_core.data.decoder import MAX_BYTES, MAX_PIXELS, TOO_MANY_PIXELS, read_image
+from cnn_core.data.listing import NOT_A_SOURCE
 from cnn_core.errors import DataError, RunError
 from cnn_core.home import WEIGHTS
 from cnn_core.inference import many_images
@@ -184,7 +186,7 @@ def test_bombs_are_refused_with_a_message(colours_run: Trained, tmp_path: Path):
     entries = [Bomb(b"bomb.png", b"", size=1000), Entry(b"wide.png", wide), Entry(b"good.png", encoded(noise(1)))]
     tally, rows = answer(craft_zip(tmp_path / "in.zip", entries), colours_run, tmp_path)
     assert tally.answered == 1 and [bool(row["problem"]) for row in rows] == [True, False, True]
-    assert "million pixels" in rows[2]["problem"]
+    assert TOO_MANY_PIXELS.format(millions=MAX_PIXELS // 10**6) in rows[2]["problem"]
 
 
 def test_no_name_of_a_file_or_class_becomes_a_formula_or_leaves_its_cell(colours_run: Trained, tmp_path: Path):
@@ -199,18 +201,18 @@ def test_no_name_of_a_file_or_class_becomes_a_formula_or_leaves_its_cell(colours
 def test_a_source_without_images_is_refused_with_an_example(colours_run: Trained, tmp_path: Path):
     source = write_folder(tmp_path / "in", {"notes.txt": b"hello"})
     assert "notes.txt" in refusal(source, colours_run, tmp_path)
-    assert "not a zip archive" in refusal(source / "notes.txt", colours_run, tmp_path)
-    assert "neither a folder nor a zip" in refusal(tmp_path / "nowhere", colours_run, tmp_path)
+    assert NOT_AN_ARCHIVE in refusal(source / "notes.txt", colours_run, tmp_path)
+    assert NOT_A_SOURCE in refusal(tmp_path / "nowhere", colours_run, tmp_path)
 
 
 def test_more_files_than_are_taken_are_refused(colours_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(many_images, "MAX_FILES", 5)
-    assert "more than 5 files" in refusal(write_folder(tmp_path / "in", colours()), colours_run, tmp_path)
+    assert many_images.TOO_MANY_FILES.format(limit=5) in refusal(write_folder(tmp_path / "in", colours()), colours_run, tmp_path)
 
 
 def test_a_table_that_cannot_be_written_is_refused(colours_run: Trained, tmp_path: Path):
     source = write_folder(tmp_path / "in", colours(1))
-    with pytest.raises(DataError, match="cannot be written") as caught:
+    with pytest.raises(DataError, match=str(tmp_path / "no" / "answers.csv")) as caught:
         drain(classify_many(source, Classifier(colours_run.folder), tmp_path / "no" / "answers.csv"))
     assert is_a_sentence(caught.value)
 
@@ -218,7 +220,7 @@ def test_a_table_that_cannot_be_written_is_refused(colours_run: Trained, tmp_pat
 def test_a_model_that_diverged_has_no_predictions(colours_copy: Trained, tmp_path: Path):
     state = torch.load(colours_copy.folder / WEIGHTS, weights_only=True)
     save_state(colours_copy.folder, {name: torch.full_like(value, torch.nan) for name, value in state.items()})
-    with pytest.raises(RunError, match="diverged") as caught:
+    with pytest.raises(RunError, match=many_images.DIVERGED) as caught:
         answer(write_folder(tmp_path / "in", colours(1)), colours_copy, tmp_path)
     assert is_a_sentence(caught.value) and not list((tmp_path / "out").iterdir())
 

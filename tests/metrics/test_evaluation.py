@@ -1,6 +1,7 @@
 """A run on images of one part: the figures, and when a kept evaluation is used, renewed, or left alone."""
 
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -11,14 +12,15 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
 from cnn_core.config.defaults import make_config
+from cnn_core.data.imported import OPENING
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.data.splits import stratified_split
-from cnn_core.errors import DataError, RunError
+from cnn_core.errors import DataError, NoModelError, RunError
 from cnn_core.events import Epoch
 from cnn_core.home import EVALUATIONS
 from cnn_core.metrics import scores
-from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, load_split, read_evaluation
+from cnn_core.metrics.evaluation import OTHER_CLASSES, Evaluation, evaluate_run, evaluation_key, load_split, read_evaluation
 from cnn_core.models.saving import load_model, save_weights
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, tiny_config
@@ -207,7 +209,7 @@ def test_data_with_other_classes_is_refused_with_a_message(colours_copy: Trained
     data = tmp_path / "pictures"
     shutil.copytree(colours_copy.run.config.data, data)
     (data / "red").rename(data / "scarlet")
-    with pytest.raises(RunError, match="no longer has the classes") as refusal:
+    with pytest.raises(RunError, match=re.escape(OTHER_CLASSES.format(data=data.name, run=colours_copy.id))) as refusal:
         finish(evaluate_run(colours_copy.id, tiny_config(data), colours_copy.home))
     assert is_a_sentence(refusal.value)
 
@@ -217,7 +219,7 @@ def test_data_that_is_gone_and_a_run_without_a_model_are_refused_with_a_message(
         finish(evaluate_run(colours_copy.id, tiny_config(tmp_path / "nowhere"), colours_copy.home))
     assert is_a_sentence(refusal.value)
     run = colours_copy.store.create(make_config())
-    with pytest.raises(RunError, match="has no model yet"):
+    with pytest.raises(NoModelError, match=run):
         finish(evaluate_run(run, make_config(), colours_copy.home))
 
 
@@ -258,7 +260,7 @@ def test_a_saved_evaluation_never_runs_code(digits_copy: Trained):
 def test_evaluating_can_be_watched_and_left(digits_copy: Trained):
     forget(digits_copy)
     steps = evaluate_run(digits_copy.id, digits_copy.run.config, digits_copy.home)
-    assert next(steps).stage == "Opening the images"
+    assert next(steps).stage == OPENING
     steps.close()
     assert not (digits_copy.folder / EVALUATIONS).exists()
 

@@ -8,7 +8,12 @@ import pytest
 from cnn_core.errors import RunError
 from cnn_core.home import TRAINING_DYNAMICS
 from cnn_core.metrics.training_dynamics import (
+    DATA_CHANGED,
+    EPOCH_LEFT_OUT,
+    EPOCHS_LEFT_OUT,
     NEVER,
+    NO_DYNAMICS,
+    NOT_TRACKED,
     drop_dynamics_after,
     learned_first,
     learned_last,
@@ -95,14 +100,14 @@ def test_a_damaged_epoch_is_left_out_and_reported(table: np.ndarray, tmp_path: P
     history = read_dynamics(tmp_path, "train", COUNT, DATA, EPOCHS)
     rest = [1, 2, 4, 5, 6, 7]
     assert history.epochs == tuple(rest) and len(history.notes) == 1
-    assert "Epoch 3" in history.notes[0] and is_a_sentence(history.notes[0])
+    assert history.notes[0] == EPOCH_LEFT_OUT.format(epoch=3) and is_a_sentence(history.notes[0])
     expected = [by_hand(column, rest) for column in np.delete(table, 2, 0).T]
     assert list(zip(history.first_correct_epoch.tolist(), history.forgetting_events.tolist(), strict=True)) == expected
 
 
 def test_epochs_that_are_missing_at_the_end_are_reported(table: np.ndarray, tmp_path: Path):
     (note,) = read_dynamics(tmp_path, "train", COUNT, DATA, EPOCHS + 2).notes
-    assert "Epochs 8, 9 are" in note and is_a_sentence(note)
+    assert note == EPOCHS_LEFT_OUT.format(epochs="8, 9") and is_a_sentence(note)
 
 
 def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Path):
@@ -114,19 +119,19 @@ def test_other_files_in_the_folder_are_no_epochs(table: np.ndarray, tmp_path: Pa
 @pytest.mark.parametrize(
     ("split", "count", "data", "message"),
     [
-        ("train", COUNT + 1, DATA, "changed"),
-        ("train", COUNT, DATA + "-1", "changed"),
-        ("test", COUNT, DATA, "Test images"),
+        ("train", COUNT + 1, DATA, DATA_CHANGED),
+        ("train", COUNT, DATA + "-1", DATA_CHANGED),
+        ("test", COUNT, DATA, NOT_TRACKED),
     ],
 )
 def test_a_history_of_other_images_is_refused(table: np.ndarray, tmp_path: Path, split: str, count: int, data: str, message: str):
-    with pytest.raises(RunError, match=message) as refusal:
+    with pytest.raises(RunError, match=message.format(run=tmp_path.name)) as refusal:
         read_dynamics(tmp_path, split, count, data)
     assert is_a_sentence(refusal.value)
 
 
 def test_a_run_without_any_gives_a_message(tmp_path: Path):
-    with pytest.raises(RunError, match="first epoch") as refusal:
+    with pytest.raises(RunError, match=NO_DYNAMICS.format(run=tmp_path.name)) as refusal:
         read_dynamics(tmp_path, "train", COUNT, DATA)
     assert is_a_sentence(refusal.value)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cnn_core.home import CHECKPOINT, OLD_CHECKPOINT
-from cnn_core.models.checkpoint import drop_checkpoints, has_checkpoint, load_checkpoint, save_checkpoint
+from cnn_core.models.checkpoint import DAMAGED, drop_checkpoints, has_checkpoint, load_checkpoint, save_checkpoint
 from tests.helpers import is_a_sentence
 
 CPU = torch.device("cpu")
@@ -61,10 +61,10 @@ def corrupt(path: Path, how: str) -> None:
 def test_a_damaged_calibration_is_not_used_and_reported(folder: Path, how: str):
     corrupt(folder / CHECKPOINT, how)
     found, note = number_in(folder)
-    assert found == 1 and CHECKPOINT in note and "damaged" in note and is_a_sentence(note)
+    assert found == 1 and note == DAMAGED.format(name=CHECKPOINT) and is_a_sentence(note)
     corrupt(folder / OLD_CHECKPOINT, how)
     found, note = number_in(folder)
-    assert found is None and "damaged" in note and is_a_sentence(note)
+    assert found is None and note == DAMAGED.format(name=OLD_CHECKPOINT) and is_a_sentence(note)
 
 
 def test_every_flipped_bit_is_noticed(tmp_path: Path):

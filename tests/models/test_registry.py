@@ -45,7 +45,7 @@ def test_images_below_the_smallest_side_are_refused_with_a_message(family: str):
     least, options = min_image_side(family, depth=1), {"depth": 1, "width": 0.25}
     logits = build_model(family, channels=3, image_size=least, classes=2, **options)(torch.randn(2, 3, least, least))
     assert logits.shape == (2, 2)
-    with pytest.raises(SettingError, match=f"at least {least}×{least} pixels") as refusal:
+    with pytest.raises(SettingError, match=f"{least}×{least}") as refusal:
         build_model(family, channels=3, image_size=least - 1, classes=2, **options)
     assert is_a_sentence(refusal.value) and refusal.value.field == "model"
 
@@ -117,13 +117,13 @@ def test_all_settings_of_a_run_may_be_handed_over(family: str):
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones():
-    with pytest.raises(SettingError, match="“vgg” is unknown.*simple") as refusal:
+    with pytest.raises(SettingError, match="“vgg”.*simple") as refusal:
         build_model("vgg", channels=3, image_size=32, classes=2)
     assert is_a_sentence(refusal.value) and refusal.value.field == "model"
 
 
 @pytest.mark.parametrize(("field", "value"), [("width", 0.2), ("width", 4.1), ("depth", 0), ("depth", 7)])
 def test_widths_and_depths_out_of_range_are_refused(field: str, value: float):
-    with pytest.raises(SettingError, match=f"Choose a {field} of") as refusal:
+    with pytest.raises(SettingError, match=rf"\b{value:g}\b") as refusal:
         build_model("simple", channels=3, image_size=256, classes=2, **{field: value})
     assert is_a_sentence(refusal.value) and refusal.value.field == field

@@ -5,10 +5,19 @@ import pytest
 from scipy.stats import ttest_ind
 
 from cnn_core.config.defaults import make_config
-from cnn_core.runs.comparison import compare_accuracies, differing_settings, group_by_settings
+from cnn_core.runs.comparison import (
+    BETTER,
+    COUNTS,
+    EVIDENT,
+    NOT_EVIDENT,
+    SINGLE_RUNS,
+    compare_accuracies,
+    differing_settings,
+    group_by_settings,
+)
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from tests.helpers import is_a_sentence
+from tests.helpers import is_a_sentence, tells
 
 
 def finished(store: Store, accuracy: float | None, **chosen: object) -> Run:
@@ -39,17 +48,20 @@ def test_a_clear_difference_is_evidence_and_says_who_is_better_by_how_much():
     first, second = [0.90, 0.91, 0.92], [0.80, 0.81, 0.82]
     p = ttest_ind(first, second, equal_var=False).pvalue
     verdict = compare_accuracies(second, first, ("plain", "wide"))
-    assert verdict == f"wide is better than plain by 10.0 points: evidence, p = {p:.2g}, n = 3 and 3." and is_a_sentence(verdict)
+    counts = COUNTS.format(first=3, second=3)
+    assert verdict == BETTER.format(better="wide", worse="plain", points=10, conclusion=EVIDENT, p=p, counts=counts)
+    assert is_a_sentence(verdict)
 
 
 def test_a_difference_within_the_noise_is_no_evidence():
     verdict = compare_accuracies([0.90, 0.95, 0.85, 0.91, 0.89], [0.89, 0.94, 0.86, 0.90, 0.88])
-    assert "A is better than B by" in verdict and ": no evidence, p = " in verdict and "n = 5 and 5" in verdict
+    assert tells(verdict, "A", "B", NOT_EVIDENT, COUNTS.format(first=5, second=5))
 
 
 def test_single_runs_are_never_called_better():
     text = compare_accuracies([0.99], [0.10, 0.11])
-    assert "n = 1 and 2" in text and "better than" not in text and is_a_sentence(text)
+    counts = COUNTS.format(first=1, second=2)
+    assert text == SINGLE_RUNS.format(first="A", second="B", counts=counts) and is_a_sentence(text)
 
 
 @pytest.mark.parametrize(("first", "second", "p"), [([0.5, 0.5], [0.5, 0.5], "p = 1,"), ([0.6, 0.6], [0.5, 0.5], "p = 0,")])

@@ -7,7 +7,7 @@ import pytest
 
 from cnn_core.errors import RunError
 from cnn_core.home import Home
-from cnn_core.runs.lock import hold, is_held
+from cnn_core.runs.lock import IS_TRAINED, hold, is_held
 from tests.helpers import is_a_sentence, start_process
 
 HOLDER = """
@@ -37,7 +37,7 @@ def test_an_error_lets_go_of_the_run(tmp_path: Path):
 
 def test_a_second_holder_is_refused_and_the_first_keeps_the_run(tmp_path: Path):
     with hold(tmp_path):
-        with pytest.raises(RunError, match=f"Run {tmp_path.name} is already being trained") as refusal, hold(tmp_path):
+        with pytest.raises(RunError, match=IS_TRAINED.format(run=tmp_path.name)) as refusal, hold(tmp_path):
             raise AssertionError("two held it")
         assert is_held(tmp_path)
     assert is_a_sentence(refusal.value)

@@ -23,6 +23,7 @@ from cnn_core.search.search_store import SearchStore
 from cnn_core.search.search_worker import work_on_searches
 from cnn_core.search.space import parse_space
 from cnn_core.search.trial_monitor import PRUNED_NOTE
+from cnn_core.training.recipe import LOWER_RATE_THAN
 from tests.helpers import is_a_sentence, tiny_config
 
 LONG = 500  # epochs, of which a test waits for the first
@@ -165,7 +166,7 @@ def test_a_trial_that_diverges_fails_with_the_reason_in_its_run(searches: Search
     work_off(searches, store)
     (trial,) = searches.trials("it")
     assert (trial.state, trial.value) == ("failed", None)
-    assert "learning rate" in store.run(trial.run).error and searches.status("it") == "done"
+    assert LOWER_RATE_THAN.partition("{")[0] in store.run(trial.run).error and searches.status("it") == "done"
 
 
 def test_a_search_whose_images_are_gone_is_cancelled_and_says_why(searches: SearchStore, store: Store, image_folder: Path):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from cnn_core.cli.serve import SERVING
 from tests.conftest import Trained
 from tests.helpers import ROOT, environment
 
@@ -40,7 +41,9 @@ def start(trained: Trained) -> Served:
         stderr=subprocess.PIPE,
     )
     line = process.stderr.readline()
-    assert line.startswith(f"Serving {trained.id} on http://127.0.0.1:"), line + process.stderr.read()
+    assert line.startswith(SERVING.partition(" (")[0].format(run=trained.id, address="http://127.0.0.1:")), (
+        line + process.stderr.read()
+    )
     return Served(trained, process, int(line.rpartition(":")[2].split(" ")[0]))
 
 

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import read_reduced
+from cnn_core.cli.serve import CLASSIFIED
+from cnn_core.data.decoder import MAX_PIXELS, TOO_MANY_PIXELS, read_reduced
 from cnn_core.inference.classifier import Classifier
+from cnn_core.serving.messages import NOT_ARRIVED, TOO_LARGE
+from cnn_core.text import counted
 from tests.helpers import COLOURS, is_a_sentence, noisy_image
 from tests.serving.conftest import IN_FLIGHT, MOST_MB, SECONDS, Served
 
@@ -114,7 +117,7 @@ def test_two_hundred_malformed_bodies_are_refused_and_the_server_lives_on(served
 def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(served):
     head = f"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: {10**9}\r\n"
     answer = raw(served, head.encode() + b"expect: 100-continue\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 413 ") and f"larger than {MOST_MB} MB".encode() in answer
+    assert answer.startswith(b"HTTP/1.1 413 ") and TOO_LARGE.format(limit=MOST_MB).encode() in answer
 
 
 @pytest.mark.parametrize("way", ["announced", "in chunks"])
@@ -128,14 +131,14 @@ def test_an_image_within_the_limit_of_bytes_but_with_too_many_pixels_is_refused(
     out = io.BytesIO()
     Image.new("1", (9000, 9000)).save(out, "PNG")
     status, _, answer = ask(served, "POST", "/predict", out.getvalue())
-    assert status == 422 and "million pixels" in answer["error"]
+    assert status == 422 and TOO_MANY_PIXELS.format(millions=MAX_PIXELS // 10**6) in answer["error"]
 
 
 def test_a_body_that_does_not_arrive_is_given_up(served):
     head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: 500\r\n\r\nhalf"
     begun = time.monotonic()
     answer = raw(served, head)
-    assert answer.startswith(b"HTTP/1.1 408 ") and b"did not arrive within 2 seconds" in answer
+    assert answer.startswith(b"HTTP/1.1 408 ") and NOT_ARRIVED.format(seconds=SECONDS).encode() in answer
     assert SECONDS <= time.monotonic() - begun < 10
 
 
@@ -205,5 +208,5 @@ def test_a_request_that_is_under_way_is_answered_before_the_end(own_served, numb
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert answer.startswith(b"HTTP/1.1 200 ") and b'"class": "blue"' in answer
     assert own_served.process.wait(20) == 0
-    assert "Classified 1 image," in own_served.process.stdout.read()
+    assert CLASSIFIED.format(images=counted(1, "image"), requests=counted(0, "request")) in own_served.process.stdout.read()
     assert "Traceback" not in own_served.process.stderr.read()

@@ -16,6 +16,8 @@ from cnn_core.home import EVALUATIONS, Home
 from cnn_core.metrics.label_errors import find_label_errors
 from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import (
+    MODEL_STAGE,
+    TOO_FEW_IMAGES,
     OutOfFoldPredictions,
     cross_validate_run,
     load_all_training_images,
@@ -76,7 +78,7 @@ def test_every_class_is_dealt_out_evenly(folds: int):
 
 
 def test_too_few_images_are_refused_with_a_message():
-    with pytest.raises(DataError, match="7 images are too few") as refusal:
+    with pytest.raises(DataError, match=TOO_FEW_IMAGES.format(count=7, folds=4)) as refusal:
         stratified_folds(np.zeros(7, int), 4, seed=0)
     assert is_a_sentence(refusal.value)
 
@@ -88,11 +90,9 @@ def test_no_model_has_seen_an_image_that_it_judges(source: DataSource, recipe: T
     assert [everything - rows for rows in watched.learned] == [set(images.rows[fold_of == fold].tolist()) for fold in range(3)]
     assert np.array_equal(found.rows, images.rows) and found.logits.shape == (len(images), 3)
     assert all(isinstance(event, Progress) for event in seen)
-    assert {event.stage.partition(" of ")[0] for event in seen if event.stage.startswith("Model")} == {
-        "Model 1",
-        "Model 2",
-        "Model 3",
-    }
+    models = [MODEL_STAGE.format(number=number, folds=3) for number in (1, 2, 3)]
+    assert {event.stage.partition(":")[0] for event in seen} >= set(models)
+    assert not any(event.stage.startswith(MODEL_STAGE.format(number=4, folds=3)) for event in seen)
 
 
 def test_models_recognise_what_they_never_saw_and_doubt_labels_that_are_wrong(home: Home, tmp_path: Path):
@@ -116,7 +116,7 @@ def test_work_that_was_cut_off_continues_with_the_next_model(
 ):
     whole = cross_validated(source, tmp_path / "whole", recipe)
     steps = cross_validate_run(source, tmp_path / "cut", recipe, 3)
-    while not (stage := next(steps)).stage.startswith("Model 3"):
+    while not (stage := next(steps)).stage.startswith(MODEL_STAGE.format(number=3, folds=3)):
         assert stage.total
     steps.close()
     assert read_out_of_fold(tmp_path / "cut", source.info, recipe, 3) is None
@@ -131,7 +131,7 @@ def test_what_was_done_with_other_labels_is_no_part_of_it(
     source: DataSource, recipe: TrainConfig, tmp_path: Path, watched: Watched
 ):
     steps = cross_validate_run(source, tmp_path, recipe, 3)
-    while not next(steps).stage.startswith("Model 3"):
+    while not next(steps).stage.startswith(MODEL_STAGE.format(number=3, folds=3)):
         pass
     steps.close()
     trained, (rows, labels) = len(watched.learned), corrections(source).index.used_rows("train")

@@ -11,7 +11,7 @@ from cnn_core.data.source import finish
 from cnn_core.errors import SettingError
 from cnn_core.events import Epoch, Progress
 from cnn_core.home import Home
-from cnn_core.training.learning_rate_finder import HIGHEST, LOWEST, STEPS, find_learning_rate
+from cnn_core.training.learning_rate_finder import HIGHEST, LOWEST, NEVER_FELL, STAGE, STEPS, find_learning_rate
 from cnn_core.training.recipe import train_run
 from tests.helpers import drain, is_a_sentence, tiny_config, write_images
 
@@ -53,7 +53,7 @@ def test_the_curve_falls_then_rises_or_ends_and_the_proposal_is_a_tenth_of_the_l
         curve.proposal == pytest.approx(curve.learning_rates[lowest] / 10, rel=0.5)
         and float(f"{curve.proposal:.1g}") == curve.proposal
     )
-    tried = [event for event in seen if isinstance(event, Progress) and event.stage == "Trying learning rates"]
+    tried = [event for event in seen if isinstance(event, Progress) and event.stage == STAGE]
     assert [event.done for event in tried] == list(range(1, len(curve.learning_rates) + 1)) and tried[0].total == STEPS
 
 
@@ -73,14 +73,14 @@ def test_test_images_play_no_part(home: Home, tmp_path: Path):
 
 def test_a_finder_without_a_falling_loss_says_so(home: Home, image_folder: Path):
     config = tiny_config(image_folder, optimizer="sgd", clip_norm=1e-12, dropout=0)  # no step leads anywhere
-    with pytest.raises(SettingError, match="did not fall at any learning rate") as refusal:
+    with pytest.raises(SettingError, match=NEVER_FELL) as refusal:
         finish(find_learning_rate(config, home))
     assert is_a_sentence(refusal.value) and refusal.value.field == "learning_rate"
 
 
 def test_it_leaves_nothing_but_the_imported_images_behind_and_can_be_closed_at_any_time(home: Home, image_folder: Path):
     steps = find_learning_rate(tiny_config(image_folder), home)
-    while next(steps).stage != "Trying learning rates":
+    while next(steps).stage != STAGE:
         pass
     steps.close()
     assert [path.name for path in home.root.iterdir()] == ["data"]

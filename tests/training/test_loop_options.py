@@ -10,6 +10,8 @@ from torch import nn
 from cnn_core.data.mixing import MixUp
 from cnn_core.events import Epoch, Note, Steps
 from cnn_core.models.simple import SimpleCNN
+from cnn_core.text import counted
+from cnn_core.training.loop import STOPPED_EARLY
 from tests.helpers import is_a_sentence
 from tests.training.small_training import EPOCHS, batches, losses, network, state, trainer, training, validation
 
@@ -83,7 +85,7 @@ def test_training_stops_after_so_many_epochs_without_a_better_one_and_says_so():
     events = list(training(network(), rate=1e-12, epochs=20, patience=3))  # nothing moves: the first epoch stays the best
     epochs = [event for event in events if isinstance(event, Epoch)]
     assert [(epoch.is_best, epoch.waited) for epoch in epochs] == [(True, 0), (False, 1), (False, 2), (False, 3)]
-    assert isinstance(events[-1], Note) and "Stopped early after epoch 4" in events[-1].text
+    assert isinstance(events[-1], Note) and events[-1].text == STOPPED_EARLY.format(epoch=4, epochs=counted(3, "epoch"))
     assert is_a_sentence(events[-1].text)
 
 

@@ -12,6 +12,8 @@ from cnn_core.data.source import finish
 from cnn_core.events import Epoch, Finished, Note, Started
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.models.saving import load_model
+from cnn_core.text import counted
+from cnn_core.training.loop import STOPPED_EARLY
 from cnn_core.training.recipe import make_trainer, train_run
 from tests.helpers import tiny_config
 from tests.training.trained_folders import train_all_epochs, validation_figures
@@ -119,5 +121,5 @@ def test_early_stopping_ends_the_run_with_its_test_and_a_note(home: Home, image_
     (tmp_path / "run").mkdir()
     events = list(train_run(tiny_config(image_folder, epochs=30, learning_rate=1e-12, patience=2), tmp_path / "run", home))
     assert sum(isinstance(event, Epoch) for event in events) == 3 and isinstance(events[-1], Finished)
-    assert any(isinstance(event, Note) and "Stopped early after epoch 3" in event.text for event in events)
+    assert Note(STOPPED_EARLY.format(epoch=3, epochs=counted(2, "epoch"))) in events
     assert next(event.patience for event in events if isinstance(event, Started)) == 2

@@ -14,6 +14,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Epoch, Event, Finished, Note, Progress, Resumed, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CHECKPOINT, OLD_CHECKPOINT, Home
+from cnn_core.models.checkpoint import DAMAGED
 from cnn_core.runs.store import Store
 from cnn_core.training import session
 from cnn_core.training.recipe import train_run
@@ -63,7 +64,7 @@ def test_a_damaged_checkpoint_costs_some_steps_and_no_bit_of_the_result(
     resumed = train(config, folder, home, resume=True)
     assert next(event.step for event in resumed if isinstance(event, Resumed)) == step
     notes = [event.text for event in resumed if isinstance(event, Note)]
-    assert len(notes) == bool(damaged) and all("damaged" in note and is_a_sentence(note) for note in notes)
+    assert notes == [DAMAGED.format(name=name) for name in damaged[-1:]] and all(map(is_a_sentence, notes))
     whole = train(config, tmp_path / "whole", home)
     assert_same_weights(folder, tmp_path / "whole")
     assert story(events + resumed) == story(whole)

@@ -15,8 +15,13 @@ from cnn_core.home import TRACKED_IMAGES, Home
 from cnn_core.inference.preprocessing import preprocess
 from cnn_core.locks import try_lock
 from cnn_core.training.tracked_images import (
+    ALREADY_TRACKED,
+    BUSY,
+    DAMAGED,
     LOCK,
     MAX_IMAGES,
+    OTHER_SIZE,
+    TOO_MANY,
     TrackedImage,
     add_tracked_images,
     read_tracked_images,
@@ -50,10 +55,10 @@ def test_no_more_than_sixteen_none_twice_and_none_of_another_size_are_added(tmp_
     add_tracked_images(tmp_path, tracked[: MAX_IMAGES - 1])
     before = (tmp_path / TRACKED_IMAGES).read_bytes()
     for new, message in (
-        (tracked[MAX_IMAGES - 1 :], "at most 16"),
-        (tracked[:1], "already tracked"),
-        ([tracked[MAX_IMAGES], tracked[MAX_IMAGES]], "at most 16|already tracked"),
-        (noise_images(1, side=32), "another size"),
+        (tracked[MAX_IMAGES - 1 :], TOO_MANY),
+        (tracked[:1], ALREADY_TRACKED),
+        ([tracked[MAX_IMAGES], tracked[MAX_IMAGES]], f"{TOO_MANY}|{ALREADY_TRACKED}"),
+        (noise_images(1, side=32), OTHER_SIZE),
     ):
         with pytest.raises(RunError, match=message) as refusal:
             add_tracked_images(tmp_path, new)
@@ -109,7 +114,7 @@ def test_a_file_that_is_not_what_was_written_is_refused_with_a_message_and_can_b
         lambda: add_tracked_images(tmp_path, noise_images(1)),
         lambda: remove_tracked_image(tmp_path, "nobody"),
     ):
-        with pytest.raises(RunError, match="damaged") as refusal:
+        with pytest.raises(RunError, match=DAMAGED.format(run=tmp_path.name)) as refusal:
             act()
         assert is_a_sentence(refusal.value)
     remove_tracked_images(tmp_path)
@@ -123,7 +128,7 @@ def test_the_unspoiled_file_of_these_tests_is_read(tmp_path: Path):
 
 
 def test_who_adds_images_while_another_one_does_is_reported_to_try_again(tmp_path: Path):
-    with try_lock(tmp_path / LOCK), pytest.raises(RunError, match="Try again in a moment"):
+    with try_lock(tmp_path / LOCK), pytest.raises(RunError, match=BUSY.format(run=tmp_path.name)):
         add_tracked_images(tmp_path, noise_images(1))
     add_tracked_images(tmp_path, noise_images(1))
 

@@ -19,13 +19,14 @@ from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
 from cnn_core.training.tracked_images import (
+    DAMAGED,
     MAX_IMAGES,
     TrackedImage,
     add_tracked_images,
     read_tracked_images,
     remove_tracked_image,
 )
-from cnn_core.training.tracked_predictions import predict_saved_epochs
+from cnn_core.training.tracked_predictions import MISFIT, predict_saved_epochs
 from tests.helpers import drain, is_a_sentence, tiny_config
 from tests.training.tracked_runs import EPOCHS, STEPS_PER_EPOCH, noise_images, predictions_in, same_weights, train
 
@@ -132,7 +133,7 @@ def test_a_damaged_file_is_reported_once_and_training_continues(home: Home, imag
     (tmp_path / TRACKED_IMAGES).write_bytes(b"PK\x03\x04 cut short")
     events = train(tiny_config(image_folder, epochs=EPOCHS), tmp_path, home)
     (note,) = [event.text for event in events if isinstance(event, Note)]
-    assert "probes.npz is damaged" in note and is_a_sentence(note)
+    assert note == DAMAGED.format(run=tmp_path.name) and is_a_sentence(note)
     assert isinstance(events[-1], Finished) and not predictions_in(events)
 
 
@@ -143,7 +144,7 @@ def test_tracked_images_that_do_not_fit_the_model_are_reported_once_and_training
     add_tracked_images(tmp_path, noise_images(1, **image))
     events = train(tiny_config(image_folder), tmp_path, home)
     (note,) = [event.text for event in events if isinstance(event, Note)]
-    assert "16×16 pixels in 3 classes" in note and is_a_sentence(note)
+    assert note == MISFIT.format(size=16, classes=3) and is_a_sentence(note)
     assert isinstance(events[-1], Finished) and not predictions_in(events)
 
 

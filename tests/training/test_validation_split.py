@@ -1,5 +1,6 @@
 """The validation images: a stratified sample of the training images, or those of the set's own validation split."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from cnn_core.events import Epoch, Started
 from cnn_core.home import Home
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.models.saving import load_model
-from cnn_core.training.recipe import split_validation, train_run
+from cnn_core.training.recipe import TOO_FEW_IMAGES, TOO_LARGE_BATCH, split_validation, train_run
 from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.training.trained_folders import CPU, are_equal, train_all_epochs, weights
 
@@ -22,7 +23,7 @@ from tests.training.trained_folders import CPU, are_equal, train_all_epochs, wei
 def test_too_few_images_to_keep_any_for_validation_are_refused_with_a_message(home: Home, tmp_path: Path):
     write_images(tmp_path / "train", count=1)
     write_images(tmp_path / "test", count=1)
-    with pytest.raises(DataError, match="too small for a validation split") as refusal:
+    with pytest.raises(DataError, match=re.escape(TOO_FEW_IMAGES.format(data=tmp_path))) as refusal:
         list(train_run(tiny_config(tmp_path, batch_size=1), tmp_path, home))
     assert is_a_sentence(refusal.value)
 
@@ -30,7 +31,7 @@ def test_too_few_images_to_keep_any_for_validation_are_refused_with_a_message(ho
 def test_a_batch_larger_than_the_training_images_is_refused_with_a_message(image_folder: Path, home: Home):
     images = finish(open_source(str(image_folder), home).load("train"))
     config = tiny_config(image_folder, batch_size=22, validation_share=0.1)  # 24 images, of which 3 are kept apart
-    with pytest.raises(SettingError, match="Batch size is 22, more than the 21 training images") as refusal:
+    with pytest.raises(SettingError, match=TOO_LARGE_BATCH.format(batch_size=22, count=21)) as refusal:
         split_validation(images, config)
     assert is_a_sentence(refusal.value) and refusal.value.field == "batch_size"
 
