@@ -6,7 +6,7 @@ The interval is computed by hand, because importing scipy.stats takes about 1 s;
 from math import sqrt
 from statistics import NormalDist
 
-EVIDENCE = 0.05  # significance level: a smaller p counts as evidence (R. A. Fisher, 1925)
+SIGNIFICANCE = 0.05  # a difference with a smaller p is called significant (R. A. Fisher, 1925)
 
 
 def wilson_interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:

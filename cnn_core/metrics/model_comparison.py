@@ -14,7 +14,7 @@ from scipy.stats import binom
 
 from cnn_core.errors import RunError
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.metrics.intervals import EVIDENCE
+from cnn_core.metrics.intervals import SIGNIFICANCE
 from cnn_core.text import counted
 
 OTHER_CLASSES = "The two runs have different classes, so their models cannot be compared. Choose another run."
@@ -37,9 +37,9 @@ class ClassChanges:
     p: np.ndarray
 
     @property
-    def is_evident(self) -> np.ndarray:
+    def is_significant(self) -> np.ndarray:
         """Whether a difference is significant, (classes,) bool."""
-        return np.asarray(self.p < EVIDENCE)
+        return np.asarray(self.p < SIGNIFICANCE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ def verdict(comparison: Comparison) -> str:
     changed = f"{counted(gained, 'image is', 'images are')} correct only with B and {lost:,} only with A"
     if not gained + lost:
         return f"A and B classify the same images correctly: {a:.1%}."
-    if p >= EVIDENCE:
+    if p >= SIGNIFICANCE:
         return f"The accuracies do not differ significantly: {a:.1%} for A, {b:.1%} for B; {changed}, {_format_p(p)}."
     better, high, low = ("B", b, a) if b > a else ("A", a, b)
     return f"{better} is significantly more accurate: {high:.1%} against {low:.1%}; {changed}, {_format_p(p)}."

@@ -10,14 +10,16 @@ from statistics import mean, stdev
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.metrics.intervals import EVIDENCE
+from cnn_core.metrics.intervals import SIGNIFICANCE
 from cnn_core.runs.run import Run
 
 SEED = "seed"
 COUNTS = "n = {first} and {second}"
 SINGLE_RUNS = "Single runs do not show whether {first} or {second} is better ({counts}). Repeat both with other seeds."
-BETTER = "{better} is better than {worse} by {points:.1f} points: {conclusion}, p = {p:.2g}, {counts}."
-EVIDENT, NOT_EVIDENT = "evidence", "no evidence"
+BETTER = (
+    "{better} is better than {worse} by {points:.1f} points on average. The difference is {conclusion} (p = {p:.2g}, {counts})."
+)
+SIGNIFICANT, NOT_SIGNIFICANT = "significant", "not significant"
 
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, list[Any]]:
@@ -67,6 +69,6 @@ def compare_accuracies(first: Sequence[float], second: Sequence[float], names: t
     gap = mean(first) - mean(second)
     better, worse = names if gap >= 0 else names[::-1]
     p = 1.0 if not gap else float(ttest_ind(first, second, equal_var=False).pvalue) if stdev(first) or stdev(second) else 0.0
-    conclusion = EVIDENT if p < EVIDENCE else NOT_EVIDENT
+    conclusion = SIGNIFICANT if p < SIGNIFICANCE else NOT_SIGNIFICANT
     points = 100 * abs(gap)
     return BETTER.format(better=better, worse=worse, points=points, conclusion=conclusion, p=p, counts=counts)

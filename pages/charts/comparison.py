@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MOST = 30  # classes in the chart
 ROW = 24
 # The theme's colours are distinguishable with colour blindness; symbols differ too.
-NOT_EVIDENT, EVIDENT = (THEME_COLOURS[8], "circle-open"), (THEME_COLOURS[0], "diamond")
+NOT_SIGNIFICANT, SIGNIFICANT = (THEME_COLOURS[8], "circle-open"), (THEME_COLOURS[0], "diamond")
 
 
 def largest_changes(changes: "ClassChanges") -> np.ndarray:
@@ -28,11 +28,14 @@ def changes_chart(changes: "ClassChanges", classes: tuple[str, ...]) -> go.Figur
     """Draw a point with its interval for each class, in percentage points of accuracy, B minus A."""
     order = largest_changes(changes)
     figure = go.Figure()
-    for is_evident, name, (colour, symbol) in ((True, "significant", EVIDENT), (False, "not significant", NOT_EVIDENT)):
-        labels = order[changes.is_evident[order] == is_evident]
+    for is_significant, name, (colour, symbol) in (
+        (True, "significant", SIGNIFICANT),
+        (False, "not significant", NOT_SIGNIFICANT),
+    ):
+        labels = order[changes.is_significant[order] == is_significant]
         if len(labels):
             figure.add_scatter(**_points(changes, classes, labels), name=name, marker=_marker(colour, symbol))
-    figure.add_vline(x=0, line={"color": NOT_EVIDENT[0], "dash": "dot"})
+    figure.add_vline(x=0, line={"color": NOT_SIGNIFICANT[0], "dash": "dot"})
     figure.update_layout(
         height=110 + ROW * len(order),
         margin={"l": 10, "r": 10, "t": 10, "b": 10},

@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from cnn_core.errors import RunError
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.metrics.intervals import EVIDENCE
+from cnn_core.metrics.intervals import SIGNIFICANCE
 from cnn_core.metrics.model_comparison import (
     OTHER_CLASSES,
     OTHER_IMAGES,
@@ -57,7 +57,7 @@ def test_each_class_is_counted_by_its_own_images(pair: tuple[Evaluation, Evaluat
         assert changes.difference[label] == pytest.approx(b.is_correct[of_it].mean() - a.is_correct[of_it].mean())
     assert changes.gained.sum() == len(comparison.gained) and changes.lost.sum() == len(comparison.lost)
     assert np.isnan(changes.difference[3]) and (changes.low[3], changes.high[3], changes.p[3]) == (-1, 1, 1)
-    assert changes.is_evident.tolist() == [False, True, False, False]
+    assert changes.is_significant.tolist() == [False, True, False, False]
 
 
 def test_mcnemars_test_is_the_exact_binomial_test():
@@ -102,7 +102,7 @@ def test_the_verdict_says_who_is_better_only_where_there_is_evidence():
     assert better.startswith("B ") and tells(better, "80.0%", "50.0%", "30", "0", "p < 0.001")
     unsure = verdict(compare(network(range(50)), network(range(1, 53))))
     assert not unsure.startswith(("A ", "B ")) and tells(unsure, "50.0%", "52.0%", "3", "1", "p = 0.62")
-    assert is_a_sentence(unsure) and compare(network(range(50)), network(range(1, 53))).p > EVIDENCE
+    assert is_a_sentence(unsure) and compare(network(range(50)), network(range(1, 53))).p > SIGNIFICANCE
     same = verdict(compare(network(range(9)), network(range(9))))
     assert "9.0%" in same and "p " not in same
 

@@ -8,8 +8,8 @@ from cnn_core.config.defaults import make_config
 from cnn_core.runs.comparison import (
     BETTER,
     COUNTS,
-    EVIDENT,
-    NOT_EVIDENT,
+    NOT_SIGNIFICANT,
+    SIGNIFICANT,
     SINGLE_RUNS,
     compare_accuracies,
     differing_settings,
@@ -49,13 +49,13 @@ def test_a_clear_difference_is_evidence_and_says_who_is_better_by_how_much():
     p = ttest_ind(first, second, equal_var=False).pvalue
     verdict = compare_accuracies(second, first, ("plain", "wide"))
     counts = COUNTS.format(first=3, second=3)
-    assert verdict == BETTER.format(better="wide", worse="plain", points=10, conclusion=EVIDENT, p=p, counts=counts)
+    assert verdict == BETTER.format(better="wide", worse="plain", points=10, conclusion=SIGNIFICANT, p=p, counts=counts)
     assert is_a_sentence(verdict)
 
 
 def test_a_difference_within_the_noise_is_no_evidence():
     verdict = compare_accuracies([0.90, 0.95, 0.85, 0.91, 0.89], [0.89, 0.94, 0.86, 0.90, 0.88])
-    assert tells(verdict, "A", "B", NOT_EVIDENT, COUNTS.format(first=5, second=5))
+    assert tells(verdict, "A", "B", NOT_SIGNIFICANT, COUNTS.format(first=5, second=5))
 
 
 def test_single_runs_are_never_called_better():

@@ -123,12 +123,12 @@ def _warn_of_changed_data(subject: EvaluationSubject, other: EvaluationSubject) 
 
 
 def _show_verdict(subject: EvaluationSubject, comparison: "Comparison") -> None:
-    from cnn_core.metrics.intervals import EVIDENCE
+    from cnn_core.metrics.intervals import SIGNIFICANCE
     from cnn_core.metrics.model_comparison import verdict
 
-    is_evident = comparison.p < EVIDENCE
-    (st.success if is_evident else st.info)(
-        verdict(comparison), icon=":material/balance:" if is_evident else ":material/drag_handle:"
+    is_significant = comparison.p < SIGNIFICANCE
+    (st.success if is_significant else st.info)(
+        verdict(comparison), icon=":material/balance:" if is_significant else ":material/drag_handle:"
     )
     low, high = comparison.interval
     metrics = st.grid(4, min_column_width=150)
