@@ -64,7 +64,21 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Return a finished run on the digits with a good accuracy, trained with the command line. Tests that change it use `digits_copy`."""
 
     def train(folder: Path) -> None:
-        settings = "--data digits --epochs 6 --learning-rate 0.003 --dropout 0 --device cpu --precision float32 --json".split()
+        settings = [
+            "--data",
+            "digits",
+            "--epochs",
+            "6",
+            "--learning-rate",
+            "0.003",
+            "--dropout",
+            "0",
+            "--device",
+            "cpu",
+            "--precision",
+            "float32",
+            "--json",
+        ]
         process = start_process(Home(folder), "-m", "cnn_core", "train", *settings)
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
