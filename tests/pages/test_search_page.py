@@ -9,20 +9,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import MODEL_OPTIONS, metadata, title
+from cnn_core.config.schema import title
 from cnn_core.home import Home
-from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import MAX_TRIALS, SearchPlan
 from cnn_core.search.runner import run_search
 from cnn_core.search.search_store import SearchStore
-from cnn_core.search.space import SEARCHABLE, Choices, Range, check_space, parse_space, takes_range
+from cnn_core.search.space import Choices, Range, parse_space
 from cnn_core.text import counted
 from pages.views.search.new_search_form import EXTENT, INFINITELY_MANY
 from pages.views.search.results import BEST, IMPORTANCE, TRIAL
 from pages.views.search.space_form import BOX
 from pages.views.search.status import ENDED, NEXT_TRIAL, OTHER_SEARCH, TIME_LEFT
-from pages.views.search.suggestions import suggest_range, suggest_values
 from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.pages.form import choose_folder, field, fill
 from tests.pages.test_runs_page import named, overlaid, page_text, wide_charts
@@ -168,23 +166,6 @@ def test_a_second_press_finds_the_search_and_another_one_of_that_name_is_refused
     number(other, "Trials", 5)
     other.button(key="start-search").click().run()
     assert "“digits 1”" in other.error[0].value and searches.plan("digits 1").trials == 20
-
-
-@pytest.mark.parametrize("name", SEARCHABLE)
-def test_the_initial_rows_can_be_searched(name):
-    family = next(family.name for family in FAMILIES.values() if name not in MODEL_OPTIONS or name in family.options)
-    needed = {other: values[0] for other, values in metadata(name).only.items()}
-    base = make_config(**{"model": family, "optimizer": "muon"} | needed)
-    check_space(base, (Choices(name, tuple(suggest_values(name, base.model_dump()))),))
-    if takes_range(name):
-        check_space(base, (suggest_range(name, base.model_dump()),))
-
-
-def test_ranges_around_the_values_of_the_form_stay_within_the_limits_of_the_setting():
-    base = make_config(learning_rate=4, batch_size=2, epochs=1).model_dump()
-    assert suggest_range("learning_rate", base) == Range("learning_rate", 0.4, 10, log=True)
-    assert suggest_range("batch_size", base) == Range("batch_size", 1, 8, log=True)
-    assert suggest_range("epochs", base) == Range("epochs", 1, 2)
 
 
 def test_a_search_that_is_done_shows_its_best_trial_every_trial_and_what_they_have_in_common(searched, open_page):
