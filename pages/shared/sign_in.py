@@ -11,6 +11,7 @@ from pages.shared.people import is_teacher, person
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
+AS_TEACHER = "{person}, teacher"
 DISK_SPACE = "Disk: {used} of {quota}"
 DISK_SPACE_SECONDS = 20  # the displayed disk space is at most this old
 
@@ -41,7 +42,7 @@ def show_person() -> None:
         return
     with st.sidebar:
         if who:
-            st.text(f"{who}{', teacher' if is_teacher() else ''}")  # a caption would turn an e-mail address into a link
+            st.text(AS_TEACHER.format(person=who) if is_teacher() else who)  # a caption would turn an e-mail address into a link
         if quota is not None:
             used = _used(get_store().home.root, who)
             st.caption(
