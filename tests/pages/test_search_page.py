@@ -116,7 +116,7 @@ def test_ranges_lists_and_choices_of_the_rows_become_the_space(searches, open_pa
 def test_a_grid_needs_lists_and_tries_every_combination(searches, open_page):
     at = search_in(open_page("search"), "learning_rate", "batch_norm", "depth")
     at.segmented_control(key="search-method").set_value("grid").run()
-    assert named(at.text_input, "Learning rate: values").value == "0.0001, 0.001, 0.01"
+    assert named(at.text_input, f"{title('learning_rate')}: values").value == "0.0001, 0.001, 0.01"
     extent = EXTENT.format(combinations=counted(24, "combination"), trials=counted(24, "trial"))
     assert extent in page_text(at)  # 3 rates, on and off, depths 1 to 4
     at.button(key="start-search").click().run()
@@ -127,11 +127,11 @@ def test_what_cannot_be_searched_is_refused_with_a_message_and_nothing_starts(se
     at = search_in(open_page("search"))
     assert len(at.error) == 1 and "start-search" not in keys(at)
     at = search_in(at, "learning_rate")
-    number(at, "Learning rate from", 0.5)
+    number(at, f"{title('learning_rate')} from", 0.5)
     assert re.search(r"\b0\.5\b.*\b0\.01\b", at.error[0].value) and is_a_sentence(at.error[0].value)
-    number(at, "Learning rate from", 0.0)
+    number(at, f"{title('learning_rate')} from", 0.0)
     assert title("learning_rate") in at.error[0].value
-    number(at, "Learning rate from", 0.001)
+    number(at, f"{title('learning_rate')} from", 0.001)
     number(at, "Trials", 0)
     assert f"1 to {MAX_TRIALS:,}" in at.error[0].value
     number(at, "Trials", 20)
@@ -207,7 +207,7 @@ def test_the_settings_of_the_form_open_in_a_new_search(searched, open_page):
     at.button(key="tune-settings").click().run()
     assert at.button(key="start-search") and not at.exception
     assert (field(at, "model").value, field(at, "optimizer").value, field(at, "epochs").value) == ("resnet9", "sgd", 3)
-    assert named(at.number_input, "Learning rate from").value == 0.025
+    assert named(at.number_input, f"{title('learning_rate')} from").value == 0.025
 
 
 def test_a_selected_trial_links_to_its_run(searched, open_page):

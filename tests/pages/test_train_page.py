@@ -219,14 +219,14 @@ def test_only_settings_with_a_new_value_are_changed_during_training(empty, open_
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
         apply = f"apply-{run}"
-        assert at.button(key=apply).disabled and named(at.number_input, "Epochs").value == 25
-        named(at.number_input, "Epochs").set_value(40)
-        named(at.number_input, "Learning rate").set_value(0.002).run()
+        assert at.button(key=apply).disabled and named(at.number_input, title("epochs")).value == 25
+        named(at.number_input, title("epochs")).set_value(40)
+        named(at.number_input, title("learning_rate")).set_value(0.002).run()
         at.button(key=apply).click().run()
         assert requests_of(empty, run) == [("change", {"epochs": 40, "learning_rate": 0.002})]
         empty.log.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
         at.run()
-        assert named(at.number_input, "Epochs").value == 40 and at.button(key=apply).disabled
+        assert named(at.number_input, title("epochs")).value == 40 and at.button(key=apply).disabled
         assert "40" in at.table[0].value["Value"].tolist() and not at.exception
 
 
@@ -234,7 +234,7 @@ def test_an_invalid_change_is_refused_with_a_message_and_not_requested(empty, op
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
-        named(at.number_input, "Epochs").set_value(0).run()
+        named(at.number_input, title("epochs")).set_value(0).run()
         at.button(key=f"apply-{run}").click().run()
         assert title("epochs") in at.error[0].value and requests_of(empty, run) == [] and not at.exception
 
@@ -243,8 +243,8 @@ def test_a_run_is_branched_at_an_epoch_with_other_settings_and_both_runs_link_to
     parent = own_trained.runs()[0].id
     at = open_page("train", run=parent)
     at.selectbox(key=f"branch-{parent}").set_value(2).run()
-    named(at.number_input, "Epochs").set_value(4)
-    named(at.number_input, "Learning rate").set_value(0.002).run()
+    named(at.number_input, title("epochs")).set_value(4)
+    named(at.number_input, title("learning_rate")).set_value(0.002).run()
     at.button(key=f"branch-start-{parent}").click().run()
     (child,) = own_trained.children(parent)
     assert (child.config.epochs, child.config.learning_rate, child.parent_epoch) == (4, 0.002, 2) and not at.exception
