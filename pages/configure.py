@@ -27,7 +27,7 @@ def configure(data: str, model: str, info: DataInfo) -> None:
         chosen, tabs = settings_tabs(data, model)
         write_form_to_address(chosen)
         buttons = st.container(horizontal=True)
-        start = buttons.button("Start training", type="primary", icon=":material/play_arrow:")
+        start = buttons.button("Start training", key="start-training", type="primary", icon=":material/play_arrow:")
     try:
         config = make_config(**chosen)
         check_paths(config)  # not only at the start: the previews open files too

@@ -22,7 +22,7 @@ first, second, third, fourth = st.columns(4, border=True)
 with first:
     st.subheader("1 · Train")
     st.write("Train on 1,797 handwritten digits, without a download. It takes about half a minute on two CPU cores.")
-    if st.button("Train on digits now", type="primary", icon=":material/play_arrow:", width="stretch"):
+    if st.button("Train on digits now", key="train-digits", type="primary", icon=":material/play_arrow:", width="stretch"):
         start_run(make_config())
 with second:
     st.subheader("2 · Understand")

@@ -23,6 +23,7 @@ SIDE = 32  # pixels of a thumbnail, at most
 BLOCK = 16  # pixels whose colours WebP mixes; smaller thumbnails are stored without loss
 QUALITY = 75
 CHUNK = 100  # images in memory at a time
+GONE = "These thumbnails are no longer available. Reload the page."
 MAX_SHEETS = 16  # offered at a time: about 1.5 MB for 2,000 images each
 
 _offered: OrderedDict[str, bytes] = OrderedDict()
@@ -81,7 +82,7 @@ async def send_sheet(request: Request) -> Response:
     """GET /api/sheets/{name}.webp: a sheet that a page has offered. Its name is a hash of its content, so browsers may cache it."""
     data = _offered.get(request.path_params["name"])
     if data is None:
-        return JSONResponse({"error": "These thumbnails are no longer available. Reload the page."}, status_code=404)
+        return JSONResponse({"error": GONE}, status_code=404)
     return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 

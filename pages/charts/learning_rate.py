@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from cnn_core.training.learning_rate_finder import LearningRateCurve
 
 POINTS = 400
+SUGGESTED = "suggested: {rate:g}"
 
 
 def schedule_chart(schedule: Callable[[int], float], steps_per_epoch: int, epochs: int) -> go.Figure:
@@ -43,7 +44,7 @@ def finder_curve(result: "LearningRateCurve") -> go.Figure:
         y=[min(result.losses), max(result.losses)],
         mode="lines+text",
         line={"dash": "dash"},
-        text=["", f"suggested: {result.proposal:g}"],
+        text=["", SUGGESTED.format(rate=result.proposal)],
         textposition="top center",
         cliponaxis=False,
         hoverinfo="skip",

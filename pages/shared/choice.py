@@ -5,6 +5,7 @@ from typing import cast
 
 import streamlit as st
 
+ALL_CLASSES = "All classes"
 ALL = ""  # Streamlit takes None for "nothing chosen", and then offers to clear the box
 
 
@@ -31,7 +32,7 @@ def choose_optional(
 
 
 def choose_class(
-    label: str, classes: Sequence[str], all_label: str = "All classes", *, key: str | None = None, width: int | None = None
+    label: str, classes: Sequence[str], all_label: str = ALL_CLASSES, *, key: str | None = None, width: int | None = None
 ) -> int | None:
     """Return the index of a class, or None for all classes."""
     return choose_optional(all_label, label, range(len(classes)), classes.__getitem__, key=key, width=width)

@@ -20,6 +20,8 @@ from pages.shared.text import plain
 FOLDER, FOLDER_TITLE = "folder", "Folder or zip archive on this machine"
 FOLDER_FROM_LINK = "folder-from-link"  # session key of a folder that a link named and that the person has not opened yet
 OPEN_FOLDER = "Open the folder"
+GREY, COLOUR = "grey", "colour"
+FACTS = "{train:,} training images · {test:,} test images · {classes} classes · {side}×{side} {colour}"
 
 
 def choose_data_and_model() -> tuple[str, str, DataInfo] | None:
@@ -100,8 +102,11 @@ def choose_data() -> str:
 
 def show_facts(info: DataInfo) -> None:
     """Show size, classes and image format of the data in one line; its help lists the names of the classes."""
-    image = f"{info.image_size}×{info.image_size} {'grey' if info.channels == 1 else 'colour'}"
-    st.caption(
-        f"{info.train_count:,} training images · {info.test_count:,} test images · {len(info.classes)} classes · {image}",
-        help=plain(", ".join(info.classes[:30])),
+    facts = FACTS.format(
+        train=info.train_count,
+        test=info.test_count,
+        classes=len(info.classes),
+        side=info.image_size,
+        colour=GREY if info.channels == 1 else COLOUR,
     )
+    st.caption(facts, help=plain(", ".join(info.classes[:30])))

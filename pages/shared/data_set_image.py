@@ -21,6 +21,7 @@ from pages.shared.text import plain
 
 SPLITS: dict[str, Split] = {"Test": "test", "Validation": "val", "Training": "train"}
 SPLIT_LABEL = "Split"
+IMAGE_NAME = "{split} image {index:,}, true class **{truth}**"
 SPLIT_HELP = "The model was trained on the training images, so its predictions for them are better than for new images."
 
 
@@ -69,7 +70,7 @@ def _choose(classes: tuple[str, ...], images: ImageSet, split: str, key: str) ->
     index = int(members[number - 1])
     image = _decoded(images[index])
     show_image(image, f"{split} image {index}, true class {classes[label]}")
-    st.caption(f"{split} image {index:,}, true class **{plain(classes[label])}**")
+    st.caption(IMAGE_NAME.format(split=split, index=index, truth=plain(classes[label])))
     return image
 
 

@@ -10,6 +10,8 @@ from cnn_core.text import counted
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
+USED = "Test set of {name} used to evaluate {models}."
+
 
 def show_test_set_usage(run: Run, epoch: int | None) -> None:
     """Show the number of models evaluated on the test set of `run`, including its best model (epoch None) or that of `epoch`."""
@@ -19,7 +21,7 @@ def show_test_set_usage(run: Run, epoch: int | None) -> None:
     except DataError:
         return  # the view that reads the images shows the error
     count = count_models(home, data, run.id, epoch)
-    text = f"Test set of {name} used to evaluate {counted(count, 'model')}."
+    text = USED.format(name=name, models=counted(count, "model"))
     if count < MANY:
         st.caption(text)
         return

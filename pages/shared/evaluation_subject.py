@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnn_core.models.saving import ModelCard
 
 SPLITS: dict[Split, str] = {"test": "test", "val": "validation", "train": "training"}
+CORRECT, WRONG = ":green[✓ correct]", ":red[✗ wrong]"  # a verdict on a prediction, as Markdown
 
 
 @dataclass(frozen=True)

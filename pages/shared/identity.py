@@ -28,6 +28,7 @@ from streamlit.web.server.starlette.starlette_websocket import (  # type: ignore
 
 from cnn_core.errors import StudioError
 
+UNREADABLE = "The secrets file .streamlit/secrets.toml cannot be read. Correct or remove it."
 DEFAULT = "default"  # Streamlit's name for a provider that is set up in [auth] itself
 
 
@@ -47,7 +48,7 @@ def providers() -> list[str]:
 def check_sign_in() -> None:
     """Check the sign-in's set-up when the server starts. Raises StudioError."""
     if not secrets_singleton.load_if_toml_exists() and any(Path(path).exists() for path in st.get_option("secrets.files")):
-        raise StudioError("The secrets file .streamlit/secrets.toml cannot be read. Correct or remove it.")
+        raise StudioError(UNREADABLE)
     if not is_sign_in_on():
         return
     if not is_authlib_installed():

@@ -26,6 +26,8 @@ STATUS: dict[str, tuple[str, Colour, str]] = {  # icon, colour and label
 }
 
 NO_RUN = "There is no run {purpose} yet. Train one on handwritten digits with one click; it takes about half a minute."
+NO_SUCH_RUN = "There is no run “{run}”, so another run is shown. Choose one from the list."
+NO_SAVED_MODEL = "Run {run} has no saved model yet, so another run is shown. Its model is saved after the first epoch."
 
 
 def choose_run(runs: list[Run], label: str = "Run") -> Run:
@@ -35,11 +37,9 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
     if requested and requested not in by_id:
         try:
             other = get_store().run(requested)
-            st.warning(
-                f"Run {other.id} has no saved model yet, so another run is shown. Its model is saved after the first epoch."
-            )
+            st.warning(NO_SAVED_MODEL.format(run=other.id))
         except RunError:
-            st.warning(f"There is no run “{plain(requested[:80])}”, so another run is shown. Choose one from the list.")
+            st.warning(NO_SUCH_RUN.format(run=plain(requested[:80])))
     key = f"run-{label}"
     shown = listed_runs(runs, (requested, st.session_state.get(key, "")))
     names = [run.id for run in shown]
@@ -66,7 +66,7 @@ def no_runs_yet(purpose: str) -> None:
         NO_RUN.format(purpose=purpose),
         icon=":material/info:",
     )
-    if st.button("Train on digits", type="primary", icon=":material/play_arrow:"):
+    if st.button("Train on digits", key="train-digits", type="primary", icon=":material/play_arrow:"):
         start_run(make_config())
     st.page_link(page_file("configure"), label="Choose other settings", icon=":material/tune:")
 

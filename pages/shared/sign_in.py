@@ -11,6 +11,8 @@ from pages.shared.people import is_teacher, person
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
+AS_TEACHER = "{person}, teacher"
+DISK_SPACE = "Disk: {used} of {quota}"
 DISK_SPACE_SECONDS = 20  # the displayed disk space is at most this old
 
 
@@ -29,7 +31,7 @@ def show_sign_in() -> None:
     st.write("Train image classifiers and watch them learn. Sign in to begin.")
     for provider in providers():
         label = "Sign in" if provider == DEFAULT else f"Sign in with {plain(provider.capitalize())}"
-        if st.button(label, type="primary", icon=":material/login:"):
+        if st.button(label, key=f"sign-in-{provider}", type="primary", icon=":material/login:"):
             st.login(provider)
 
 
@@ -40,11 +42,11 @@ def show_person() -> None:
         return
     with st.sidebar:
         if who:
-            st.text(f"{who}{', teacher' if is_teacher() else ''}")  # a caption would turn an e-mail address into a link
+            st.text(AS_TEACHER.format(person=who) if is_teacher() else who)  # a caption would turn an e-mail address into a link
         if quota is not None:
             used = _used(get_store().home.root, who)
             st.caption(
-                f"Disk: {format_bytes(used)} of {format_bytes(quota)}",
+                DISK_SPACE.format(used=format_bytes(used), quota=format_bytes(quota)),
                 help="Disk space of your runs, including those in the bin, and of your images.",
             )
             st.progress(min(1.0, used / quota))
@@ -53,7 +55,7 @@ def show_person() -> None:
 
 
 def _offer_sign_out() -> None:
-    if st.button("Sign out", icon=":material/logout:", type="tertiary"):
+    if st.button("Sign out", key="sign-out", icon=":material/logout:", type="tertiary"):
         st.logout()
 
 

@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import GROUPS
+from pages.charts.learning_rate import SUGGESTED
 from tests.browser.pilot import assert_sound, fill, go_to_tab, number_field, pick, settle, visit
 from tests.pages.studio_harness import Server
 
@@ -54,12 +55,12 @@ def test_the_form_is_painted_before_the_costs_are_known_and_does_not_move_when_t
 def test_the_learning_rate_finder_shows_progress_and_its_result_is_applied_by_keyboard(page, server):
     visit(page, server, "configure")
     page.get_by_role("button", name="Find a learning rate").click()
-    expect(page.get_by_text("Trying learning rates")).to_be_visible()
+    expect(page.locator("[data-testid=stProgress]")).to_be_visible()
     use = page.get_by_role("button", name="Use ")
     use.wait_for()
     suggested = use.inner_text().split()[-1]
     page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
-    assert f"suggested: {suggested}" in page.locator("[data-testid=stPlotlyChart]:visible").text_content()
+    assert SUGGESTED.format(rate=float(suggested)) in page.locator("[data-testid=stPlotlyChart]:visible").text_content()
     use.focus()
     page.keyboard.press("Enter")
     expect(number_field(page, "Learning rate")).to_have_value(suggested)

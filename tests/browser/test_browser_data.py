@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from cnn_core.text import counted
 from pages.views.data.jobs import IMPORT_IMAGES
 from pages.views.data.overview import CORRECTIONS, SKIPPED
 from tests.browser.pilot import DONE, assert_sound, visit
@@ -33,12 +34,12 @@ def test_a_zip_is_imported_corrected_and_offered_for_training(page, server, tmp_
     expect(button).to_be_enabled()
     button.click()
     page.locator(".st-key-view-dropped button").click()
-    expect(page.get_by_text("30 images", exact=True)).to_be_visible()
+    expect(page.get_by_text(counted(30, "image"), exact=True)).to_be_visible()
     page.get_by_role("checkbox").nth(0).check()
     page.get_by_role("checkbox").nth(2).check()
     page.get_by_role("checkbox").nth(0).uncheck()
     page.locator(".st-key-data-exclude button").click()
-    expect(page.get_by_text("29 images", exact=True)).to_be_visible()
+    expect(page.get_by_text(counted(29, "image"), exact=True)).to_be_visible()
     expect(page.get_by_role("checkbox", checked=True)).to_have_count(0)
     expect(page.get_by_role("radio", name=f"{CORRECTIONS} (1)")).to_be_visible()
     assert_sound(page)
@@ -47,7 +48,7 @@ def test_a_zip_is_imported_corrected_and_offered_for_training(page, server, tmp_
     expect(page.get_by_role("combobox", name="Data set")).to_have_value("dropped")
     assert_sound(page)
     page.get_by_role("link", name="Data", exact=True).click()
-    expect(page.get_by_text("29 images", exact=True)).to_be_visible()  # the data set that was shown last
+    expect(page.get_by_text(counted(29, "image"), exact=True)).to_be_visible()  # the data set that was shown last
 
 
 def test_a_zip_with_unsafe_paths_is_imported_without_them_and_reports_it(page, server, tmp_path):

@@ -28,7 +28,7 @@ def test_a_finding_appears_during_training_and_its_button_opens_the_form_with_th
         expect(page.locator("[class*=st-key-diagnostics-]")).to_have_count(0)
         store.log.append(run, [report([9.0] * 40, 60), Epoch(1, 60, 9.0, 0.1, 9.0, 0.1, True, 1.0, 1.0)])
         # at the next update, without a rerun of the page
-        expect(page.get_by_text("Learning rate too high")).to_be_visible(timeout=3000 * POLL_SECONDS)
+        expect(page.locator("[class*=st-key-diagnostics-]").first).to_be_visible(timeout=3000 * POLL_SECONDS)
         assert_sound(page)
         store.set_status(run, "stopped")
         expect(page.get_by_role("button", name="Stop")).to_have_count(0)

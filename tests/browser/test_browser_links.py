@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from cnn_core.lessons.glossary import read_glossary
 from pages.views.learn.glossary import OPEN_SETTING
 from tests.browser.pilot import DONE, assert_sound, fill, go_to_tab, number_field, settle, visit
 
@@ -18,7 +19,7 @@ def open_tip(page: Page) -> None:
 def assert_at_term(tab: Page) -> None:
     expect(tab).to_have_url(DROPOUT)
     tab.wait_for_selector(DONE)
-    expect(tab.locator("h2", has_text="Dropout")).to_be_visible()
+    expect(tab.locator("h2", has_text=read_glossary()["dropout"].title)).to_be_visible()
     expect(tab.locator(".katex").first).to_be_visible()
     assert_sound(tab)
 
@@ -67,14 +68,15 @@ def test_the_help_of_a_field_leads_to_its_term_by_touch(page, server):
 
 
 def test_a_term_links_to_related_terms_and_to_the_form(page, server):
+    dropout, overfitting = (read_glossary()[name].title for name in ("dropout", "overfitting"))
     visit(page, server, "learn", "?view=Glossary&term=dropout")
-    page.locator(".st-key-term-dropout-named").get_by_role("link", name="Overfitting").click()
-    expect(page.locator("h2", has_text="Overfitting")).to_be_visible()
+    page.locator(".st-key-term-dropout-named").get_by_role("link", name=overfitting).click()
+    expect(page.locator("h2", has_text=overfitting)).to_be_visible()
     expect(page).to_have_url(re.compile("term=overfitting"))
     page.go_back()
-    expect(page.locator("h2", has_text="Dropout")).to_be_visible()
+    expect(page.locator("h2", has_text=dropout)).to_be_visible()
     page.locator(".st-key-term-dropout-named").get_by_role("link", name=OPEN_SETTING).click()
-    expect(page.get_by_role("heading", name="Configure a run")).to_be_visible()
+    expect(page.get_by_role("button", name="Start training")).to_be_visible()
     assert_sound(page)
 
 
@@ -95,7 +97,7 @@ def test_a_form_is_restored_from_its_address_by_reload_copied_link_and_back_butt
     page.wait_for_selector(DONE)
     page.get_by_role("button", name="Copy link").click()
     page.locator(".copy button").click()
-    expect(page.locator(".copy [role=status]")).to_have_text("Copied.")
+    expect(page.locator(".copy [role=status]")).not_to_be_empty()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.url
     other = open_tab()

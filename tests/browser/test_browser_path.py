@@ -9,6 +9,7 @@ import time
 from playwright.sync_api import expect
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import title
 from cnn_core.data.source import finish
 from cnn_core.events import Steps
 from cnn_core.home import Home
@@ -57,8 +58,8 @@ def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(p
     visit(page, server, "configure")
     expect(page.locator("[data-testid=stMetricValue]").first).to_have_text("505,578")
     pick(page, "Optimizer", "sgd")
-    for title, value in (("Epochs", 2), ("Batch size", 32), ("Learning rate", 0.03)):
-        fill(page, title, value)
+    for name, value in (("Epochs", 2), ("Batch size", 32), ("Learning rate", 0.03)):
+        fill(page, name, value)
     go_to_tab(page, "Schedule")
     pick(page, "Schedule", "onecycle")
     go_to_tab(page, "Regularisation")
@@ -130,7 +131,7 @@ def test_a_training_is_paused_changed_and_continued_and_the_change_is_marked_on_
     fill(page, "Learning rate", 0.0005)
     page.locator(f".st-key-apply-{run} button").click()
     page.wait_for_function(f"({LOSS}?.layout?.annotations ?? []).length === 1", timeout=15_000)
-    assert page.evaluate(f"{LOSS}.layout.annotations[0].hovertext") == "Learning rate 0.0005"
+    assert page.evaluate(f"{LOSS}.layout.annotations[0].hovertext") == f"{title('learning_rate')} 0.0005"
     assert not any(isinstance(stored.event, Steps) for stored in store.log.read(run, since=reached))
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Continue").click()

@@ -12,6 +12,7 @@ from cnn_core.home import Home
 from cnn_core.runs.limits import TEACHERS
 from cnn_core.runs.store import Store
 from pages.shared.people import OWNED_BY_NOBODY
+from pages.shared.sign_in import AS_TEACHER
 from tests.browser.pilot import assert_sound, settle, visit
 from tests.pages.oidc_provider import Provider, serving, write_secrets
 from tests.pages.studio_harness import Server, copy_trained_home
@@ -100,5 +101,5 @@ def test_a_teacher_signs_in_as_a_teacher(page: Page, shared: Server, provider: P
     provider.person = {"sub": "8", "email": TEACHER}
     visit(page, shared, "start")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_test_id("stSidebar")).to_contain_text(f"{TEACHER}, teacher")
+    expect(page.get_by_test_id("stSidebar")).to_contain_text(AS_TEACHER.format(person=TEACHER))
     page.context.clear_cookies()

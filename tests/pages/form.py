@@ -47,7 +47,7 @@ def press(at, text):
 
 
 def press_start(at):
-    return press(at, "Start training")
+    return at.button(key="start-training").click().run()
 
 
 def shown(at):

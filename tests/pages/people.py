@@ -1,6 +1,7 @@
 """People of the tests of shared servers, and what they do on a page."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 from starlette.responses import Response
@@ -18,7 +19,8 @@ Opener = Callable[..., AppTest]
 
 
 def buttons(at: AppTest) -> set[str]:
-    return {button.label for button in at.button}
+    """The keys of the buttons, without the run's id at their end."""
+    return {re.sub(r"-\d{4}-\w+$", "", button.key or "") for button in at.button}
 
 
 def page_text(at: AppTest) -> str:

@@ -14,9 +14,21 @@ from cnn_core.home import CALIBRATION, WEIGHTS
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, load_calibration, read_calibration, save_calibration
 from cnn_core.metrics.abstention import measure_abstention
-from cnn_core.metrics.calibration import fit_temperature, reliability_of
+from cnn_core.metrics.calibration import FEW_IMAGES, fit_temperature, reliability_of
 from cnn_core.metrics.evaluation import evaluate_run
-from pages.views.evaluate.calibration import NOTES, ONLY_BEST
+from cnn_core.text import counted
+from pages.shared.image_input import UPLOAD, input_key
+from pages.views.evaluate.calibration import (
+    ABSTAINS_BELOW,
+    COVERAGE,
+    NOTES,
+    ONLY_BEST,
+    OTHER_WEIGHTS,
+    REMAINING,
+    UNCERTAIN,
+)
+from pages.views.gallery import browse
+from pages.views.gallery.prediction import BELOW_THRESHOLD, CALIBRATED, UNSURE
 
 RUN = "0001-digits"
 
@@ -33,13 +45,12 @@ def open_trust(open_page):
     return open_page("evaluate", run=RUN, view="Calibration")
 
 
-def press(at, label):
-    (button,) = [button for button in at.button if button.label == label]
-    return button.click().run()
+def press(at, key):
+    return at.button(key=key).click().run()
 
 
-def labels(at):
-    return [button.label for button in at.button]
+def keys(at):
+    return {button.key for button in at.button}
 
 
 def metrics(at):
@@ -61,13 +72,13 @@ def test_without_a_calibration_the_network_is_shown_as_it_was_trained(trained, o
     }
     reliability, coverage = charts(at)
     assert [trace["name"] for trace in reliability["data"]] == ["perfectly calibrated", "uncalibrated", "uncalibrated"]
-    assert "Fit temperature" in labels(at) and "Remove temperature" not in labels(at)
+    assert keys(at) & {"fit-temperature", "remove-temperature"} == {"fit-temperature"}
     assert not at.exception
 
 
 def test_a_temperature_is_fitted_on_the_validation_images_saved_shown_and_removed(own_trained, open_page):
     validation, test = evaluation_of(own_trained, "val"), evaluation_of(own_trained)
-    at = press(open_trust(open_page), "Fit temperature")
+    at = press(open_trust(open_page), "fit-temperature")
     calibration = load_calibration(folder_of(own_trained))
     assert calibration.temperature == pytest.approx(fit_temperature(validation)) and calibration.images == len(validation) == 216
     assert calibration.error_before == pytest.approx(reliability_of(validation).expected_error)
@@ -78,7 +89,7 @@ def test_a_temperature_is_fitted_on_the_validation_images_saved_shown_and_remove
     assert metrics(at)["ECE, calibrated"] == f"{reliability_of(scaled).expected_error:.1%}"
     assert len(charts(at)[0]["data"]) == 5
     assert any(f"**{calibration.temperature:.2f}**" in text.value for text in at.markdown)
-    at = press(at, "Remove temperature")
+    at = press(at, "remove-temperature")
     assert not (folder_of(own_trained) / CALIBRATION).exists()
     assert metrics(at)["ECE, calibrated"] == "–"
     assert not at.exception
@@ -89,24 +100,26 @@ def test_a_threshold_shows_its_figures_and_is_saved_and_reset(own_trained, open_
     at = open_trust(open_page)
     at.slider[0].set_value(95.0).run()
     expected = measure_abstention(evaluation.scores.confidence, evaluation.is_correct, np.array([0.95]))
-    (summary,) = [text.value for text in at.markdown if text.value.startswith("Coverage")]
-    assert f"**{expected.coverage[0]:.1%}** of the test images ({expected.predicted[0]} of 359)" in summary
-    assert f"**{expected.accuracy[0]:.1%}**" in summary and f"{expected.correct_fraction[0]:.1%} of the correct" in summary
+    remaining = REMAINING.format(fraction=expected.correct_fraction[0])
+    (summary,) = [text.value for text in at.markdown if remaining in text.value]
+    low, high = expected.accuracy_interval()
+    figures = {"predicted": expected.predicted[0], "count": 359, "accuracy": expected.accuracy[0], "low": low, "high": high}
+    assert summary.startswith(COVERAGE.format(coverage=expected.coverage[0], split="test", **figures))
     assert charts(at)[1]["data"][1]["name"] == "threshold 95%"
-    at = press(at, "Save threshold")
+    at = press(at, "save-threshold")
     assert load_calibration(folder_of(own_trained)).threshold == 0.95
-    assert at.slider[0].value == 95.0 and any("95%" in text.value for text in at.caption)
-    at = press(at, "Remove threshold")
+    assert at.slider[0].value == 95.0 and ABSTAINS_BELOW.format(percent=95) in [text.value for text in at.caption]
+    at = press(at, "remove-threshold")
     assert load_calibration(folder_of(own_trained)).threshold == 0 and at.slider[0].value == 0.0
     assert not at.exception
 
 
 def test_a_temperature_and_a_threshold_do_not_displace_each_other(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(threshold=0.7))
-    at = press(open_trust(open_page), "Fit temperature")
+    at = press(open_trust(open_page), "fit-temperature")
     calibration = load_calibration(folder_of(own_trained))
     assert calibration.threshold == 0.7 and calibration.is_fitted
-    press(at, "Remove temperature")
+    press(at, "remove-temperature")
     assert load_calibration(folder_of(own_trained)).threshold == 0.7
 
 
@@ -115,15 +128,16 @@ def test_a_calibration_of_other_weights_is_reported_and_not_used(own_trained, op
     weights = folder_of(own_trained) / WEIGHTS
     weights.write_bytes(weights.read_bytes() + b"\0")
     at = open_trust(open_page)
-    assert any("3.00" in text.value for text in at.warning)
+    assert OTHER_WEIGHTS.format(temperature=3) in [text.value for text in at.warning]
     assert metrics(at)["ECE, calibrated"] == "–"
-    press(at, "Fit temperature")
+    press(at, "fit-temperature")
     assert load_calibration(folder_of(own_trained)).is_fitted
 
 
 def test_few_validation_images_give_a_warning(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(temperature=1.2, images=14))
-    assert any("14 validation images" in text.value for text in open_trust(open_page).warning)
+    warning = UNCERTAIN.format(images=counted(14, "validation image"), needed=FEW_IMAGES)
+    assert warning in [text.value for text in open_trust(open_page).warning]
 
 
 def test_another_epoch_and_another_split_are_explained(own_trained, open_page):
@@ -132,7 +146,7 @@ def test_another_epoch_and_another_split_are_explained(own_trained, open_page):
     at.selectbox[1].set_value(1).run()
     assert metrics(at)["Accuracy"] == f"{evaluation_of(own_trained, epoch=1).accuracy:.1%}"
     assert ONLY_BEST in [text.value for text in at.caption]
-    assert not {"Fit again", "Save threshold"} & set(labels(at)) and at.slider[0].value == 0
+    assert not {"fit-temperature", "save-threshold"} & keys(at) and at.slider[0].value == 0
     at.button_group[0].set_value("train").run()
     assert NOTES["train"] in [text.value for text in at.info]
     assert not at.exception
@@ -147,7 +161,7 @@ def digit():
 
 def upload(open_page, content):
     at = open_page("gallery", run=RUN)
-    at.button_group[1].set_value("Upload").run()
+    at.button_group(key=input_key("gallery")).set_value(UPLOAD).run()
     at.file_uploader[0].upload("zero.png", content, "image/png").run()
     return at
 
@@ -160,16 +174,18 @@ def test_the_gallery_shows_calibrated_probabilities_and_says_so(own_trained, ope
     after = Classifier(folder_of(own_trained)).classify(read_image(content, "it").image)
     at = upload(open_page, content)
     (note,) = [text.value for text in at.caption if f"{after.ranked[0][1]:.1%}" in text.value]
-    assert "4.00" in note and after.ranked[0][1] < before.ranked[0][1]
+    assert note.endswith(CALIBRATED.format(temperature=4)) and after.ranked[0][1] < before.ranked[0][1]
     assert [metric.value for metric in at.metric] == ["0"]
 
 
 def test_below_the_threshold_the_gallery_shows_unknown_and_the_most_probable_class(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(temperature=50, images=144, threshold=0.6))
     at = upload(open_page, digit())
-    assert [metric.value for metric in at.metric] == ["I don’t know"]
-    (note,) = [text.value for text in at.caption if "60%" in text.value]
-    assert ": 0 with" in note
+    assert [metric.value for metric in at.metric] == [UNSURE]
+    name, probability = Classifier(folder_of(own_trained)).classify(read_image(digit(), "it").image).ranked[0]
+    assert name == "0" and any(
+        text.value.startswith(BELOW_THRESHOLD.format(name=name, probability=probability, threshold=60)) for text in at.caption
+    )
     assert not at.exception
 
 
@@ -178,13 +194,14 @@ def test_test_images_in_the_gallery_get_the_probabilities_of_own_images(own_trai
     save_calibration(folder_of(own_trained), Calibration(temperature=6, images=144, threshold=0.5))
     scaled = evaluation.with_temperature(6)
     at = open_page("gallery", run=RUN)
-    at.button_group[0].set_value("Test images").run()
-    assert any("temperature 6.00" in text.value and "Below 50%" in text.value for text in at.caption)
+    at.button_group(key="gallery-view").set_value(browse.TITLE).run()
+    note = f"{browse.CALIBRATED.format(temperature=6)} {browse.UNSURE_BELOW.format(percent=50, unsure=UNSURE)}"
+    assert note in [text.value for text in at.caption]
     (slider,) = at.slider
     slider.set_value((0, 50)).run()
     unsure = (scaled.scores.confidence <= 0.5).sum()
     assert 0 < unsure != (evaluation.scores.confidence <= 0.5).sum()
-    assert f"{unsure:,} of 359 test images" in [text.value for text in at.caption]
+    assert browse.FOUND.format(found=unsure, total=359) in [text.value for text in at.caption]
 
 
 def test_a_damaged_calibration_is_as_none_everywhere(own_trained, open_page):

@@ -18,8 +18,10 @@ from cnn_core.metrics.evaluated_models import MANY, models_evaluated, record_usa
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.model_comparison import compare, verdict
 from cnn_core.runs.store import Store
+from cnn_core.text import counted
 from pages.charts.comparison import MOST, changes_chart, largest_changes
 from pages.shared.choice import ALL
+from pages.shared.evaluated_models import USED
 from pages.shared.image_grid import PAGE
 from tests.pages.studio_harness import QUICK, copy_trained_home
 
@@ -67,7 +69,7 @@ def test_two_runs_are_compared_on_the_same_images(two, open_page):
     comparison = compare(evaluation_of(two, RUN), evaluation_of(two, SECOND))
     at = open_compare(open_page)
     assert boxes(at)["Compare with run"].value == SECOND  # before the run itself
-    assert verdicts(at) == [verdict(comparison)] and verdict(comparison).startswith("A ")
+    assert verdicts(at) == [verdict(comparison)] and comparison.first.accuracy > comparison.second.accuracy
     assert {metric.label: metric.value for metric in at.metric} == {
         "A: test accuracy": f"{comparison.first.accuracy:.2%}",
         "B: test accuracy": f"{comparison.second.accuracy:.2%}",
@@ -131,7 +133,7 @@ def test_evaluations_on_test_images_are_counted_once_per_model_and_many_give_a_w
     shutil.rmtree(home.test_set_usage, ignore_errors=True)
     at = open_page("evaluate", run=RUN)
     name = open_source("digits", home).info.name
-    assert any(name in caption.value and "1 model" in caption.value for caption in at.caption)
+    assert USED.format(name=name, models=counted(1, "model")) in [caption.value for caption in at.caption]
     at.selectbox[1].set_value(2).run()
     at.selectbox[1].set_value(ALL).run()
     assert len(models_evaluated(home, "digits")) == 2 and not at.warning
@@ -139,6 +141,6 @@ def test_evaluations_on_test_images_are_counted_once_per_model_and_many_give_a_w
         record_usage(home, "digits", f"{number + 7:04d}-digits", None)
     at.run()
     (warning,) = at.warning
-    assert f"{MANY} models" in warning.value
+    assert warning.value.startswith(USED.format(name=name, models=counted(MANY, "model")))
     at.button_group(key="evaluate-part").set_value("val").run()
     assert not at.warning and len(models_evaluated(home, "digits")) == MANY

@@ -1,5 +1,6 @@
 """How a component's JavaScript is put together: one module of many, which says when an import has no export."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,9 @@ def test_a_module_that_is_imported_twice_is_there_once_and_keeps_its_own_names(t
 
 def test_an_import_without_an_export_is_an_error(tmp_path: Path):
     main = write(tmp_path, shared=SHARED, main='import { own } from "./shared.js";\n')
-    with pytest.raises(ImportError, match=r"shared\.js does not export own, which main\.js imports"):
+    with pytest.raises(ImportError) as refused:
         bundle(main)
+    assert re.findall(r"shared\.js|own|main\.js", str(refused.value)) == ["shared.js", "own", "main.js"]
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.js")), ids=lambda path: path.stem)

@@ -1,5 +1,6 @@
 """Folders of images on the Configure page: their facts, their errors, and a run on them."""
 
+from pages.shared.data_and_model import COLOUR, FACTS
 from tests.helpers import is_a_sentence
 from tests.pages.form import buttons, choose_folder, fill, make_folder, press_start
 
@@ -34,9 +35,8 @@ def test_an_empty_folder_a_single_class_and_a_class_without_images_give_messages
 def test_a_folder_of_images_shows_its_facts_and_trains_under_its_full_path(empty, open_page, tmp_path):
     folder = make_folder(tmp_path / "pets", "cats", "dogs", "mice")
     at = choose_folder(open_page, f"{folder}/../pets/")
-    (facts,) = [caption for caption in at.caption if "training images" in caption.value]
-    assert all(fact in facts.value for fact in ("24 ", "6 ", "3 classes", "16×16 colour"))
-    assert facts.proto.help == "cats, dogs, mice"
+    (facts,) = [caption for caption in at.caption if caption.proto.help == "cats, dogs, mice"]
+    assert facts.value == FACTS.format(train=24, test=6, classes=3, side=16, colour=COLOUR)
     press_start(fill(at, batch_size=4))
     (run,) = empty.runs()
     assert run.config.data == str(folder)
@@ -47,5 +47,6 @@ def test_a_folder_of_images_shows_its_facts_and_trains_under_its_full_path(empty
 def test_names_of_class_folders_are_shown_as_they_are(empty, open_page, tmp_path):
     folder = make_folder(tmp_path / "odd", "![x](http:%2F%2F192.0.2.1)", "b`c`", images=5)
     at = choose_folder(open_page, folder)
-    (facts,) = [caption for caption in at.caption if "training images" in caption.value]
+    shown = FACTS.format(train=8, test=2, classes=2, side=16, colour=COLOUR)
+    (facts,) = [caption for caption in at.caption if caption.value == shown]
     assert r"\[x\]" in facts.proto.help and r"\`c\`" in facts.proto.help

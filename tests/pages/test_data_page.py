@@ -10,6 +10,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import label, title
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
@@ -19,6 +20,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
+from cnn_core.text import counted
 from pages.views.data.add import BY_CLASS, NOT_IMPORTED, PATH
 from pages.views.data.corrections import NO_IMAGES
 from pages.views.data.jobs import IMPORT_IMAGES, MODE
@@ -88,7 +90,7 @@ def test_digits_are_opened_at_once_and_shown_with_their_licence(empty, open_page
     at = open_page("data")
     assert not at.exception and imported_sets(empty.home) == ["digits"]
     assert {metric.label: metric.value for metric in at.metric}["Training images"] == "1,438"
-    assert "CC BY 4.0" in text_of(at)
+    assert CATALOG["digits"].licence and CATALOG["digits"].licence in text_of(at)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist", "fashion-mnist", "svhn", "stl10"])
@@ -158,11 +160,11 @@ def test_of_a_pair_of_duplicates_the_second_can_be_excluded(colours, open_page):
 
 def test_images_are_filtered_by_class_split_and_state(colours, open_page):
     at = open_page("data", set="colours")
-    assert "31 images" in text_of(at)
+    assert counted(31, "image") in text_of(at)
     at.selectbox(key="data-class-filter-colours").set_value(0).run()
-    assert "11 images" in text_of(at)
+    assert counted(11, "image") in text_of(at)
     at.button_group(key="data-split").set_value("test").run()
-    assert f"{len(colours.index.records('label = 0 and part = 2'))} images" in text_of(at)
+    assert counted(len(colours.index.records("label = 0 and part = 2")), "image") in text_of(at)
     at.button_group(key="data-state").set_value("Excluded").run()
     assert NO_IMAGES in text_of(at)
 
@@ -191,9 +193,9 @@ def test_every_class_is_shown_by_its_mean_image_and_the_channels_by_their_statis
 def test_augmentations_are_shown_on_images_of_the_set_and_a_wrong_value_gives_a_message(colours, open_page):
     at = show(open_page, AUGMENTATION)
     assert not at.exception and sum(html.value.count("<figcaption>version 7") for html in at.main.get("html")) == 4
-    field = next(field for field in at.number_input if field.label.startswith("Rotation"))
+    field = next(field for field in at.number_input if field.label == label("rotation"))
     field.set_value(1000.0).run()
-    assert "Rotation" in at.error[0].value
+    assert title("rotation") in at.error[0].value
 
 
 def test_a_zip_is_imported_in_the_background_under_the_chosen_name(empty, open_page, image_folder):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
@@ -10,13 +11,17 @@ from PIL import Image
 
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
+from cnn_core.errors import DataError
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.text import counted, format_bytes
 from pages.shared.cache import EVALUATION_FILES
+from pages.shared.text import plain
+from pages.views.evaluate.export import ABOUT, BEST_MODEL, CARDS
 
 RUN = "0001-digits"
-BUTTONS = ["Create report", "Create table", "Create image"]
+REPORT, TABLE, IMAGE = (card.file for card in CARDS)
 
 
 def open_view(open_page, **query):
@@ -24,40 +29,45 @@ def open_view(open_page, **query):
 
 
 def offered(at):
-    return [button.label for button in at.button if button.label.startswith("Create ")]
+    """The files that can be created."""
+    return [card.file for card in CARDS if key_of(card.file) in {button.key for button in at.button}]
 
 
-def press(at, label):
-    (button,) = [button for button in at.button if button.label == label]
-    at = button.click().run()
+def key_of(file, split="test"):
+    return f"make-{file}-{RUN}-None-{split}"
+
+
+def press(at, file, split="test"):
+    at = at.button(key=key_of(file, split)).click().run()
     assert not at.exception and not at.error
     return at
 
 
-def content(at, title):
+def content(at, file):
+    (title,) = [card.title for card in CARDS if card.file == file]
     return at.session_state[EVALUATION_FILES.key][title][1]
 
 
 def choose_part(at, split):
-    (control,) = [control for control in at.get("button_group") if control.label == "Split"]
-    return control.set_value([split]).run() if isinstance(control.value, list) else control.set_value(split).run()
+    return at.button_group(key="evaluate-part").set_value(split).run()
 
 
 def test_nothing_is_created_before_a_button_is_pressed(trained, open_page):
     at = open_view(open_page)
-    assert offered(at) == BUTTONS and not at.get("download_button")
-    assert [heading.value for heading in at.subheader] == ["Report", "Table", "Image"]
-    assert any("359 test images" in caption.value for caption in at.caption) and not at.exception
+    assert offered(at) == [REPORT, TABLE, IMAGE] and not at.get("download_button")
+    assert [heading.value for heading in at.subheader] == [card.title for card in CARDS]
+    about = ABOUT.format(model=BEST_MODEL, count=359, split="test")
+    assert about in [caption.value for caption in at.caption] and not at.exception
 
 
 def test_the_report_belongs_to_the_run_and_is_offered_for_download(own_trained, open_page):
     RunOrganizer(own_trained).describe(RUN, name="Tilted <b>digits</b>", notes="seen", tags=["first"])
     evaluation = finish(evaluate_run(RUN, own_trained.run(RUN).config, own_trained.home))
-    at = press(open_view(open_page), "Create report")
+    at = press(open_view(open_page), REPORT)
     (download,) = at.get("download_button")
-    assert download.proto.label == f"Download ({len(content(at, 'Report')) // 1000} kB)"
-    assert offered(at) == BUTTONS[1:]
-    text = content(at, "Report").decode()
+    assert format_bytes(len(content(at, REPORT))) in download.proto.label
+    assert offered(at) == [TABLE, IMAGE]
+    text = content(at, REPORT).decode()
     assert (
         f"{100 * evaluation.accuracy:.2f}\u00a0%" in text
         and "Tilted &lt;b&gt;digits&lt;/b&gt;" in text
@@ -70,8 +80,8 @@ def test_the_table_has_a_row_for_every_image_of_the_chosen_split(trained, open_p
     config = trained.run(RUN).config
     evaluation = finish(evaluate_run(RUN, config, trained.home, split=split))
     images = finish(load_split(open_source("digits", trained.home), config, split))
-    at = press(choose_part(open_view(open_page), split), "Create table")
-    rows = list(csv.DictReader(io.StringIO(content(at, "Table").decode("utf-8-sig"), newline="")))
+    at = press(choose_part(open_view(open_page), split), TABLE, split)
+    rows = list(csv.DictReader(io.StringIO(content(at, TABLE).decode("utf-8-sig"), newline="")))
     assert [int(row["true"]) for row in rows] == images.labels.tolist()
     assert [int(row["predicted"]) for row in rows] == evaluation.logits.argmax(1).tolist()
     assert len({row["image"] for row in rows}) == len(rows)
@@ -79,31 +89,33 @@ def test_the_table_has_a_row_for_every_image_of_the_chosen_split(trained, open_p
 
 
 def test_the_figure_shows_the_images_of_the_chosen_split(trained, open_page):
-    at = press(open_view(open_page), "Create image")
-    with Image.open(io.BytesIO(content(at, "Image")), formats=["PNG"]) as image:
+    at = press(open_view(open_page), IMAGE)
+    with Image.open(io.BytesIO(content(at, IMAGE)), formats=["PNG"]) as image:
         pixels = np.asarray(image.convert("L"))
     assert image.width > image.height > 500 and pixels.std() > 20
 
 
 def test_an_outdated_file_is_not_offered(own_trained, open_page):
     folder = own_trained.home.run_folder(RUN)
-    at = press(press(open_view(open_page), "Create report"), "Create table")
+    at = press(press(open_view(open_page), REPORT), TABLE)
     assert len(at.get("download_button")) == 2
     at.run()
     assert len(at.get("download_button")) == 2, "it is kept"
     RunOrganizer(own_trained).describe(RUN, name="other", notes="", tags=[])
-    assert offered(at.run()) == BUTTONS
-    at = press(at, "Create report")
-    assert b"<h1>other</h1>" in content(at, "Report")
+    assert offered(at.run()) == [REPORT, TABLE, IMAGE]
+    at = press(at, REPORT)
+    assert b"<h1>other</h1>" in content(at, REPORT)
     save_calibration(folder, Calibration(temperature=1.5, images=100))
-    assert offered(at.run()) == BUTTONS
-    assert "1.50, fitted on 100 validation images" in content(press(at, "Create report"), "Report").decode()
+    assert offered(at.run()) == [REPORT, TABLE, IMAGE]
+    assert re.search(rf"\b1\.50\b[^<]*\b{counted(100, 'validation image')}", content(press(at, REPORT), REPORT).decode())
 
 
 def test_images_that_cannot_be_read_give_a_message(own_trained, open_page):
     at = open_view(open_page)
     (own_trained.home.set_folder("digits") / "images.npy").write_bytes(b"damaged")
     st.cache_resource.clear()
-    at = next(button for button in at.button if button.label == "Create report").click().run()
-    assert not at.exception and at.error and "damaged" in at.error[0].value
-    assert offered(at) == BUTTONS
+    at = at.button(key=key_of(REPORT)).click().run()
+    with pytest.raises(DataError) as refused:
+        finish(open_source("digits", own_trained.home).load("test"))
+    assert not at.exception and [error.value for error in at.error] == [plain(refused.value)]
+    assert offered(at) == [REPORT, TABLE, IMAGE]

@@ -11,6 +11,8 @@ from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
 from cnn_core.home import EVALUATIONS
 from cnn_core.metrics.evaluation import evaluate_run
+from cnn_core.text import counted
+from pages.views.evaluate.confusion_matrix import CONFUSED_CELL, CORRECT_CELL, HEADING, OTHER_TRUE, OTHERS
 
 RUN = "0001-digits"
 VIEW = "Confusion matrix"
@@ -40,6 +42,10 @@ def choose(at, true, predicted, run=RUN):
 
 def headings(at):
     return [heading.value for heading in at.subheader]
+
+
+def confused(count, true, predicted):
+    return CONFUSED_CELL.format(images=counted(count, "image"), true=true, predicted=predicted)
 
 
 def mixed_up(store, run=RUN):
@@ -86,10 +92,10 @@ def test_a_chosen_cell_shows_its_images_under_a_heading_with_a_way_back(own_trai
     at = choose(open_page("evaluate", view=VIEW), int(true), int(predicted))
     expected = np.flatnonzero((evaluation.labels == true) & (evaluation.logits.argmax(1) == predicted))
     assert sorted(shown(at)) == expected.tolist()
-    assert f"{len(expected)} images of {true} predicted as {predicted}" in headings(at)
+    assert confused(len(expected), true, predicted) in headings(at)
     assert table(at)["chosen"] == [true, predicted] and table(at)["container"] == "matrix-images-1"
     at.button(key="matrix-back").click().run()
-    assert shown(at) == [] and headings(at) == ["Confusion matrix"]
+    assert shown(at) == [] and headings(at) == [HEADING]
     assert table(at)["chosen"] is None and table(at)["container"] == "" and table(at)["turn"] == 2
     assert not at.exception
 
@@ -98,10 +104,10 @@ def test_headings_name_correct_and_single_images(own_trained, open_page):
     evaluation_of(own_trained)
     evaluation = mixed_up(own_trained)
     at = choose(open_page("evaluate", view=VIEW), 3, 3)
-    assert f"{evaluation.confusion[3, 3]} images of 3, classified correctly" in headings(at)
+    assert CORRECT_CELL.format(images=counted(evaluation.confusion[3, 3], "image"), true=3) in headings(at)
     true, predicted = next(zip(*np.nonzero(evaluation.confusion == 1), strict=True))
     choose(at, int(true), int(predicted))
-    assert f"1 image of {true} predicted as {predicted}" in headings(at)
+    assert confused(1, true, predicted) in headings(at)
 
 
 def test_a_row_of_the_most_confused_pairs_shows_its_images(own_trained, open_page):
@@ -151,7 +157,7 @@ def test_of_many_classes_the_most_confused_have_rows_and_the_others_share_one(cr
     evaluation = mixed_up(store, run)
     at = open_page("evaluate", view=VIEW, run=run)
     small = np.array(table(at)["counts"])
-    assert small.shape == (16, 16) and table(at)["classes"][-1] == "all others" and table(at)["isSingle"] == [True] * 15 + [False]
+    assert small.shape == (16, 16) and table(at)["classes"][-1] == OTHERS and table(at)["isSingle"] == [True] * 15 + [False]
     assert small.sum() == len(evaluation.labels)
     single = [evaluation.classes.index(name) for name in table(at)["classes"][:-1]]
     assert small[:-1, :-1].tolist() == evaluation.confusion[np.ix_(single, single)].tolist()
@@ -161,13 +167,13 @@ def test_of_many_classes_the_most_confused_have_rows_and_the_others_share_one(cr
     assert pairs["Images"].sum() == evaluation.confusion.sum() - np.trace(evaluation.confusion)
 
     at.multiselect[0].set_value([5, 2]).run()
-    assert table(at)["classes"] == ["class 02", "class 05", "all others"]
+    assert table(at)["classes"] == ["class 02", "class 05", OTHERS]
     others = tuple(label for label in range(34) if label not in (2, 5))
     at.session_state[f"matrix-{run}-None-test"] = {"cell": (others, (2,)), "turn": 1, "list": 0, "rows": []}
     at.run()
     expected = np.flatnonzero(~np.isin(evaluation.labels, [2, 5]) & (evaluation.predicted == 2))
     assert sorted(shown(at)) == expected.tolist() and table(at)["chosen"] == [2, 0]
-    assert any(heading.startswith(f"{len(expected)} image") and "all other classes" in heading for heading in headings(at))
+    assert confused(len(expected), OTHER_TRUE, "class 02") in headings(at)
     at.multiselect[0].set_value([]).run()
     assert len(at.info) == 1
     assert not at.exception

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from cnn_core.home import EVALUATIONS
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.threshold_curves import count_at_thresholds
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
-from pages.views.evaluate.metrics import SPLIT_HELP
+from pages.views.evaluate.metrics import AND_MORE, NO_IMAGES_OF, SPLIT_HELP
 
 RUN = "0001-digits"
 
@@ -63,8 +64,8 @@ def test_the_texts_name_the_chosen_split(own_trained, open_page, split, word):
     evaluation = evaluation_of(own_trained, split)
     assert at.metric[0].label == f"{word.capitalize()} accuracy" and at.metric[0].value == f"{evaluation.accuracy:.2%}"
     helps = [metric.help for metric in at.metric]
-    assert SPLIT_HELP[split] == helps[3] and f"{word} images" in helps[0]
-    assert not any("test image" in text for text in helps if text != SPLIT_HELP[split])
+    assert SPLIT_HELP[split] == helps[3] and word in helps[0]
+    assert not any(re.search(r"\btest\b", text) for text in helps if text != SPLIT_HELP[split])
     assert not at.exception
 
 
@@ -113,7 +114,7 @@ def test_a_class_without_images_gets_a_message_and_no_figures(own_trained, open_
     relabel(own_trained, [3], 4)
     at = open_page("evaluate")
     (note,) = at.info
-    assert "test image of 3." in note.value
+    assert note.value == NO_IMAGES_OF.format(split="test", classes="3")
     row = at.dataframe[0].value.iloc[3]
     assert row["Images"] == 0 and np.isnan([row["Recall"], row["F1"], row["AP"], row["AUC"]]).all() and row["Precision"] == 0
     at.selectbox(key=f"curves-class-{RUN}").set_value(3).run()
@@ -125,7 +126,7 @@ def test_curves_need_images_of_more_than_one_class(own_trained, open_page):
     evaluation_of(own_trained)
     relabel(own_trained, range(10), 0)
     at = open_page("evaluate")
-    assert "1, 2, 3, 4, 5 and 4 more" in at.info[0].value
+    assert f"1, 2, 3, 4, 5{AND_MORE.format(count=4)}" in at.info[0].value
     assert "0" in at.info[1].value
     assert not at.exception
 

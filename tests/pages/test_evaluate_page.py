@@ -12,9 +12,14 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.open import open_source
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
+from cnn_core.errors import DataError, RunError
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CARD, EVALUATIONS, WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run
+from cnn_core.models.saving import load_model
+from pages.shared.run_selection import NO_SAVED_MODEL, NO_SUCH_RUN
+from pages.shared.text import plain
+from pages.views.gallery.browse import TITLE
 
 RUN = "0001-digits"
 
@@ -26,7 +31,7 @@ def evaluation_of(store, run=RUN):
 def test_an_empty_studio_shows_the_first_step(empty, open_page):
     at = open_page("evaluate")
     assert len(at.info) == 1
-    assert [button.label for button in at.button] == ["Train on digits"]
+    assert [button.key for button in at.button] == ["train-digits"]
     assert not at.exception
 
 
@@ -45,7 +50,7 @@ def test_an_unknown_run_gives_a_message_and_another_one_is_shown(trained, open_p
         at.query_params["run"] = name
         at.run()
         (warning,) = at.warning
-        assert "There is no run" in warning.value
+        assert warning.value == NO_SUCH_RUN.format(run=plain(name))
         assert at.selectbox[0].value == RUN
         assert at.query_params["run"] == RUN and set(at.query_params) == {"run", "view"}
         assert not at.exception
@@ -56,7 +61,7 @@ def test_a_run_without_a_model_gives_a_message_and_another_one_is_shown(own_trai
     waiting = own_trained.create(make_config())
     at = open_page(page, run=waiting)
     (warning,) = at.warning
-    assert waiting in warning.value and "no saved model" in warning.value
+    assert warning.value == NO_SAVED_MODEL.format(run=waiting)
     assert at.selectbox[0].value == RUN
     assert not at.exception
 
@@ -86,7 +91,9 @@ def test_a_damaged_model_file_gives_a_message(own_trained, open_page, page, dama
     at = open_page(page, run=RUN)
     assert not at.exception
     (error,) = at.error
-    assert error.value.startswith(f"The saved model of run {RUN} is damaged")
+    with pytest.raises(RunError) as refused:
+        load_model(own_trained.home.run_folder(RUN), torch.device("cpu"))
+    assert error.value == plain(refused.value) and RUN in error.value
 
 
 @pytest.mark.parametrize("page", ["evaluate", "gallery"])
@@ -119,19 +126,19 @@ def test_a_data_set_that_is_gone_gives_a_message(empty, open_page, tmp_path):
     assert execute(empty, run) == "finished"
     shutil.rmtree(folder)
     at = open_page("gallery", run=run)
-    at.button_group[0].set_value("Test images").run()
+    at.button_group(key="gallery-view").set_value(TITLE).run()
     assert not at.exception and not at.error  # what was imported of it is still there
     shutil.rmtree(PathSource(folder, empty.home).folder)
     for page in ("evaluate", "gallery"):
         at = open_page(page, run=run)
         if page == "gallery":
-            at.button_group[0].set_value("Test images").run()
+            at.button_group(key="gallery-view").set_value(TITLE).run()
         assert not at.exception
         (error,) = at.error
         assert str(folder) in error.value
 
 
-@pytest.mark.parametrize("page, view", [("evaluate", "Metrics"), ("evaluate", "Explain"), ("gallery", "Test images")])
+@pytest.mark.parametrize("page, view", [("evaluate", "Metrics"), ("evaluate", "Explain"), ("gallery", TITLE)])
 def test_a_set_without_any_test_image_left_gives_a_message(own_trained, open_page, page, view):
     source = open_source("digits", own_trained.home)
     finish(source.ensure_imported())
@@ -141,4 +148,6 @@ def test_a_set_without_any_test_image_left_gives_a_message(own_trained, open_pag
     at = open_page(page, run=RUN, view=view)
     assert not at.exception
     (error,) = at.error
-    assert error.value == "The data set has no test images left. Undo some of its corrections on the Data page."
+    with pytest.raises(DataError) as refused:
+        evaluation_of(own_trained)
+    assert error.value == plain(refused.value)

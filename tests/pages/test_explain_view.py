@@ -20,15 +20,20 @@ from cnn_core.models.saving import load_model
 from pages.charts.ablation import change_bars, order_by_change, prediction_bars
 from pages.charts.heatmaps import PAGE, overlay_heatmap
 from pages.shared.choice import number_message
+from pages.shared.evaluation_subject import CORRECT, WRONG
+from pages.shared.image_input import UPLOAD, input_key
 from pages.shared.text import plain
-from pages.views.evaluate.explain.ablation import CHOOSE_CHANNELS
-from pages.views.evaluate.explain.image_choice import OWN_NAME
+from pages.views.evaluate.explain.ablation import CHOOSE_CHANNELS, WITHOUT_SAMPLE, name_channels
+from pages.views.evaluate.explain.grad_cam import NO_SUPPORT, OVERLAY_ALT
+from pages.views.evaluate.explain.image_choice import CLASS, MISTAKES, OWN, OWN_NAME
+from pages.views.evaluate.explain.layers import FOUND_DEAD
 from pages.views.evaluate.explain.sample import choose_sample
-from pages.views.evaluate.explain.view import DIVERGED
+from pages.views.evaluate.explain.view import DIVERGED, PREDICTION
 from tests.helpers import tiny_config, write_images
 from tests.pages.form import drawn_bar
 
 RUN = "0001-digits"
+FIND_DEAD = "-button"  # how the key of its button ends
 
 
 def evaluation_of(store, run=RUN):
@@ -41,15 +46,17 @@ def open_explain_view(open_page, run=RUN, **query):
     return at
 
 
-def press(at, label):
-    (button,) = (button for button in at.button if button.label == label)
+def press(at, ending):
+    """Press the button whose key ends so."""
+    (button,) = (button for button in at.button if (button.key or "").endswith(ending))
     at = button.click().run()
     assert not at.exception and not at.error
     return at
 
 
-def choose(at, label, value):
-    (box,) = (box for box in at.selectbox if box.label == label)
+def choose(at, key, value):
+    """Choose in the box whose key contains this."""
+    (box,) = (box for box in at.selectbox if key in (box.key or ""))
     at = box.select(value).run()
     assert not at.exception and not at.error
     return at
@@ -87,8 +94,9 @@ def test_the_image_in_the_address_is_shown_with_its_prediction(trained, open_pag
     at = open_explain_view(open_page, image=str(index))
     assert names(shown_image(at), index, evaluation.classes[evaluation.labels[index]])
     predicted_class = evaluation.classes[evaluation.predicted[index]]
-    assert f"**{predicted_class}**, {evaluation.scores.confidence[index]:.1%}" in words(at)
-    assert f"for class {predicted_class}" in html_texts(at)
+    probability = evaluation.scores.confidence[index]
+    assert PREDICTION.format(name=predicted_class, probability=probability, verdict=f": {CORRECT}") in words(at)
+    assert OVERLAY_ALT.format(name=predicted_class) in html_texts(at)
     at.number_input[0].set_value(9).run()
     assert at.query_params["image"] == "9" and names(shown_image(at), 9)
     at.query_params["image"] = "11"  # a link from elsewhere
@@ -103,21 +111,20 @@ def test_an_address_that_names_no_image_gives_a_message(trained, open_page, numb
 
 def test_images_are_selected_by_class_and_as_mistakes(trained, open_page):
     evaluation = evaluation_of(trained)
-    at = choose(take_from(open_explain_view(open_page), "Of a class"), "True class", 8)
+    at = choose(take_from(open_explain_view(open_page), CLASS), "test-class", 8)
     at = at.number_input[0].set_value(3).run()
     assert names(shown_image(at), np.flatnonzero(evaluation.labels == 8)[2], 8)
     wrong = most_confidently_wrong(evaluation)
-    at = take_from(at, "Mistakes").number_input[0].set_value(2).run()
-    assert names(shown_image(at), wrong[1]) and "✗ wrong" in words(at)
-    at = press(at, "Random")
+    at = take_from(at, MISTAKES).number_input[0].set_value(2).run()
+    assert names(shown_image(at), wrong[1]) and WRONG in words(at)
+    at = press(at, "-random")
     assert int(at.query_params["image"]) in wrong
 
 
 def test_an_uploaded_image_is_explained(trained, open_page):
-    at = take_from(open_explain_view(open_page), "Your own")
+    at = take_from(open_explain_view(open_page), OWN)
     assert not re.search(r"\*\*\d\*\*, \d", words(at))
-    (how,) = (group for group in at.button_group if group.key == "explain-how")
-    at = how.set_value("Upload").run()
+    at = at.button_group(key=input_key("explain")).set_value(UPLOAD).run()
     at = at.file_uploader[0].upload("one.png", drawn_bar(), "image/png").run()
     assert not at.exception and not at.error
     assert any(caption.value.endswith(OWN_NAME[1:]) for caption in at.caption)
@@ -126,10 +133,10 @@ def test_an_uploaded_image_is_explained(trained, open_page):
 
 def test_a_heatmap_can_be_computed_for_any_layer_and_any_class(trained, open_page):
     at = open_explain_view(open_page)
-    (layers,) = (box for box in at.selectbox if box.label == "Convolution")
+    (layers,) = (box for box in at.selectbox if box.key.startswith("grad-cam-layer-"))
     assert [option.partition(" ")[0] for option in layers.options] == ["features.0.0", "features.1.0", "features.2.0"]
-    at = choose(choose(at, "Convolution", "features.0.0"), "Class to explain", 4)
-    assert "for class 4" in html_texts(at) or "supports 4" in words(at)
+    at = choose(choose(at, "grad-cam-layer", "features.0.0"), "grad-cam-class", 4)
+    assert OVERLAY_ALT.format(name=4) in html_texts(at) or NO_SUPPORT.format(name=4) in words(at)
 
 
 def test_opacity_0_shows_the_grey_image_and_opacity_1_the_heatmap_alone():
@@ -144,12 +151,12 @@ def test_opacity_0_shows_the_grey_image_and_opacity_1_the_heatmap_alone():
 
 def test_dead_channels_are_those_of_cnn_core(trained, open_page):
     at = open_explain_view(open_page)
-    if "are never positive" not in words(at):  # another session of this process may have found them already
-        at = press(at, "Find dead channels")
+    if any((button.key or "").startswith("dead-") for button in at.button):  # else another session of this process has found them
+        at = press(at, FIND_DEAD)
     images = finish(open_source("digits", trained.home).load("test"))
     found = finish(find_dead_channels(*load_model(trained.home.run_folder(RUN), torch.device("cpu")), images))
     dead, channels = sum(len(row.dead) for row in found), sum(row.channels for row in found)
-    assert f"**{dead:,} of {channels:,}** channels" in words(at)
+    assert FOUND_DEAD.format(dead=dead, channels=channels, count=len(images), split="test") in words(at)
     assert at.dataframe[-1].value["Dead"].tolist() == [len(row.dead) for row in found]
 
 
@@ -158,7 +165,7 @@ def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_t
     saved, at = weights.read_bytes(), open_explain_view(open_page, image="7")
     assert CHOOSE_CHANNELS in words(at)
     off = tuple(range(24))
-    at = press(at.multiselect[0].set_value(list(off)).run(), "Switch off")
+    at = press(at.multiselect[0].set_value(list(off)).run(), "-go")
     model, card = load_model(own_trained.home.run_folder(RUN), torch.device("cpu"))
     images = finish(open_source("digits", own_trained.home).load("test"))
     expected = finish(measure_ablation(model, card, images, "features.0.0", off))
@@ -171,11 +178,15 @@ def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_t
     assert table["Class"].tolist() == [card.classes[label] for label in order]
     np.testing.assert_allclose(table["After"], expected.class_after[order])
     assert table["Change (points)"].is_monotonic_increasing
-    assert any(names(text.value, "24 channels", "features.0.0", "test image 7") for text in at.markdown)
-    at = press(at, "Restore all")
+    switched_off = name_channels(("features.0.0", off))
+    assert WITHOUT_SAMPLE.format(channels=switched_off, count=len(images), split="test") in words(at)
+    assert names(switched_off, 24, "features.0.0")
+    assert any(names(text.value, switched_off.strip("*"), 7) for text in at.markdown)
+    at = press(at, "-reset")
     assert CHOOSE_CHANNELS in words(at) and at.multiselect[0].value == []
     assert weights.read_bytes() == saved
-    assert f"Prediction: **{card.classes[expected.predicted_before[7]]}**" in words(at)
+    (prediction,) = [text.value for text in at.markdown if text.value.endswith((CORRECT, WRONG))]
+    assert f"**{card.classes[expected.predicted_before[7]]}**" in prediction
 
 
 def test_charts_of_ablation_escape_names_and_put_the_largest_falls_first():
@@ -206,9 +217,9 @@ def open_trained_on(data, empty, open_page, **chosen):
 def test_layers_of_512_channels_are_shown_in_pages(empty, open_page, tmp_path):
     folder = write_images(tmp_path / "small", ("blue", "red"), count=8)
     at = open_trained_on(folder, empty, open_page, model="resnet18")
-    (box,) = (box for box in at.selectbox if box.label == "Layer")
-    wide = next(option for option in box.options if "· 512 maps" in option)
-    at = choose(at, "Layer", wide.partition(" ·")[0])
+    (box,) = (box for box in at.selectbox if box.key.startswith("maps-layer-"))
+    wide = next(option for option in box.options if names(option, 512))
+    at = choose(at, "maps-layer", wide.partition(" ·")[0])
     assert names(words(at), 0, PAGE - 1, 512)
     assert html_texts(at).count('alt="channel ') == PAGE
 
@@ -217,10 +228,13 @@ def test_colour_images_of_224_pixels_are_explained(empty, open_page, tmp_path):
     folder = write_images(tmp_path / "large", ("blue", "red"), count=8, size=(224, 224))
     finish(import_files("large", folder, ImportOptions(image_size=224), empty.home))
     at = open_trained_on("large", empty, open_page, width=0.25, depth=2)
-    assert "8 maps of 224×224" in " ".join(option for box in at.selectbox for option in box.options)
-    at = press(at, "Find dead channels")
-    at = press(at.multiselect[0].set_value([0, 1]).run(), "Switch off")
-    assert "Without **channels 0, 1**" in words(at) and "are never positive" in words(at)
+    (layers,) = (box for box in at.selectbox if box.key.startswith("maps-layer-"))
+    assert any(names(option, 8, "224×224") for option in layers.options)
+    at = press(at, FIND_DEAD)
+    at = press(at.multiselect[0].set_value([0, 1]).run(), "-go")
+    first = next(option for option in layers.options).partition(" ·")[0]
+    assert name_channels((first, (0, 1))) in words(at) and names(name_channels((first, (0, 1))), 0, 1)
+    assert at.dataframe[-1].value["Dead"].tolist()
 
 
 def test_an_image_selected_in_a_list_of_mistakes_opens_here(trained, open_page):
@@ -228,7 +242,7 @@ def test_an_image_selected_in_a_list_of_mistakes_opens_here(trained, open_page):
     key = f"mistakes-{RUN}-None-test-Highest loss-None-picked"
     third = at.session_state[key]["shown"][2]
     at.session_state[key] = at.session_state[key] | {"picked": [third]}
-    at = press(at.run(), f"Grad-CAM of image {third}")
+    at = press(at.run(), "-why")
     assert at.query_params["view"] == "Explain" and names(shown_image(at), third)
 
 

@@ -5,7 +5,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from cnn_core.config.defaults import make_config
-from pages.shared.data_and_model import OPEN_FOLDER
+from cnn_core.config.schema import format_range, title
+from pages.shared.data_and_model import COLOUR, FACTS, OPEN_FOLDER
 from pages.views.configure.settings_files import COMMAND
 from tests.pages.form import field, fill, make_folder, press, press_start
 
@@ -45,7 +46,7 @@ def test_a_link_fills_the_form_and_starts_nothing(empty, open_page):
 def test_errors_in_a_link_are_shown_until_the_form_changes_and_the_rest_is_applied(empty, open_page):
     at = open_page("configure", epochs="0", batch_size="32", nonsense="1", data="nowhere")
     (warning,) = at.warning
-    assert all(named in warning.value for named in ("“nowhere”", "Epochs", "1 to 1,000", "“nonsense”"))
+    assert all(named in warning.value for named in ("“nowhere”", title("epochs"), format_range("epochs"), "“nonsense”"))
     assert (field(at, "epochs").value, field(at, "batch_size").value, field(at, "data").value) == (25, 32, "digits")
     assert query(at) == {"data": "digits", "model": "simple", "batch_size": "32"}
     at.run()
@@ -64,7 +65,7 @@ def test_markdown_in_a_link_is_shown_as_it_is(empty, open_page):
 def test_settings_that_are_impossible_together_are_filled_in_and_refused_by_the_form(empty, open_page):
     at = open_page("configure", schedule="plateau", cutmix="1")
     (error,) = at.error
-    assert "CutMix" in error.value and "plateau" in error.value
+    assert title("cutmix") in error.value and "plateau" in error.value
     assert (field(at, "schedule").value, field(at, "cutmix").value) == ("plateau", 1.0)
 
 
@@ -83,7 +84,11 @@ def test_a_folder_named_only_in_a_link_is_not_opened_before_confirmation(empty, 
 def test_a_folder_spelled_differently_in_a_link_is_not_opened_either(empty, open_page, tmp_path, behind):
     folder = make_folder(tmp_path / "pets", "cats", "dogs")
     at = open_page("configure", data=f"{folder}{behind}")
-    assert [button.label for button in at.button] == [OPEN_FOLDER] and "training images" not in str(at.caption)
+    assert [button.label for button in at.button] == [OPEN_FOLDER]
+    facts = FACTS.format(train=16, test=4, classes=2, side=16, colour=COLOUR)
+    assert facts not in [caption.value for caption in at.caption]
+    shown = press(at, OPEN_FOLDER)
+    assert facts in [caption.value for caption in shown.caption]
 
 
 def test_a_link_from_the_data_page_chooses_the_set(empty, open_page):

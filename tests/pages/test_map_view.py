@@ -20,9 +20,11 @@ from cnn_core.home import WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run, load_split
 from cnn_core.models.saving import load_model
 from cnn_core.text import counted
-from pages.charts.image_sheets import MAX_SHEETS, Sheet, make_sheet, offer, send_sheet
+from pages.charts.image_sheets import GONE, MAX_SHEETS, Sheet, make_sheet, offer, send_sheet
+from pages.shared.evaluation_subject import CORRECT, WRONG
 from pages.views.evaluate.embedding.colours import CORRECTNESS, PREDICTED, TRUTH, colour_points
-from pages.views.evaluate.embedding.view import DIVERGED
+from pages.views.evaluate.embedding.details import NEAREST_IMAGES, PINNED, PRESS_A_POINT, SELECTION
+from pages.views.evaluate.embedding.view import ABOUT_TSNE, DIVERGED, TSNE
 from tests.helpers import drain
 
 RUN = "0001-digits"
@@ -81,15 +83,22 @@ def digits_of(store):
 def test_a_pinned_image_is_shown_with_its_nearest_ones_and_can_be_explained(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
-    assert "Press a point" in at.info[0].value
+    assert at.info[0].value == PRESS_A_POINT
     state_of(at)["pinned"] = 7
     at.run()
     assert chart(at)["pinned"] == 7
-    assert any(f"Test image 7, true class **{evaluation.labels[7]}**" in text.value for text in at.markdown)
-    assert "Nearest images" in " ".join(text.value for text in at.markdown)
+    pinned = PINNED.format(
+        split="Test",
+        index=7,
+        truth=evaluation.labels[7],
+        predicted=evaluation.predicted[7],
+        probability=evaluation.scores.confidence[7],
+        verdict=CORRECT if evaluation.is_correct[7] else WRONG,
+    )
+    assert {pinned, NEAREST_IMAGES} <= {text.value for text in at.markdown}
     at.button(key="map-explain").click().run()
     assert at.query_params["view"] == "Explain" and at.query_params["image"] == "7"
-    assert any("Test image 7" in caption.value for caption in at.caption)
+    assert at.number_input[0].value == 7
     assert not at.exception
 
 
@@ -103,7 +112,7 @@ def test_chosen_images_are_shown_mistakes_first_with_a_way_back(trained, open_pa
     assert chart(at)["chosen"] == right + wrong and chart(at)["container"] == "map-chosen-1"
     shown = [image["id"] for data in components(at) if "images" in data for image in data["images"]]
     assert shown == wrong + right
-    assert f"Selection: {len(shown)} images" in [heading.value for heading in at.subheader]
+    assert SELECTION.format(images=counted(len(shown), "image")) in [heading.value for heading in at.subheader]
     assert counted(len(wrong), "mistake") in page_text(at)
     at.button(key="map-back").click().run()
     assert chart(at)["chosen"] == [] and chart(at)["container"] == "" and chart(at)["turn"] == 2
@@ -127,14 +136,14 @@ def test_a_row_of_the_table_is_pinned(trained, open_page):
 def test_tsne_runs_on_request_and_computes_a_new_layout(trained, open_page):
     at = open_map(open_page)
     before = chart(at)
-    at.button_group(key="map-method").set_value("t-SNE").run()
-    assert chart(at) is None and "van der Maaten" in page_text(at)
+    at.button_group(key="map-method").set_value(TSNE).run()
+    assert chart(at) is None and ABOUT_TSNE in page_text(at)
     at.button(key="map-tsne").click().run()
     data = chart(at)
     assert data["number"] == before["number"] and data["id"] != before["id"] and data["isEqual"]
     assert np.abs(np.array(data["x"]) - before["x"]).max() > 0.1
     at.button_group(key="map-perplexity").set_value(5).run()
-    assert chart(at) is None and "Compute t-SNE of 359 images" in [button.label for button in at.button]
+    assert chart(at) is None and "359" in at.button(key="map-tsne").label
     at.button_group(key="map-perplexity").set_value(30).run()
     assert chart(at)["x"] == data["x"]
     assert not at.exception
@@ -180,7 +189,7 @@ def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_p
     at.run()
     assert any("\\<img src=x>" in text.value or "\\[a\\]" in text.value for text in at.markdown)
     assert not any("<img src=x" in part.proto.body for part in at.main.get("html"))
-    at.button_group(key="map-method").set_value("t-SNE").run()
+    at.button_group(key="map-method").set_value(TSNE).run()
     at.button(key="map-tsne").click().run()
     assert len(chart(at)["x"]) == count
     assert not at.exception
@@ -233,4 +242,4 @@ def test_a_sheet_is_served_as_long_as_it_is_offered():
         and "immutable" in last.headers["cache-control"]
     )
     gone = send("test-0")
-    assert gone.status_code == 404 and b"Reload the page" in gone.body
+    assert gone.status_code == 404 and json.loads(gone.body) == {"error": GONE}

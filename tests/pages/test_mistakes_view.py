@@ -7,20 +7,25 @@ import pytest
 
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.open import open_source
-from cnn_core.data.source import finish
+from cnn_core.data.source import SPLITS, finish
 from cnn_core.execution.in_process import execute
 from cnn_core.metrics.evaluation import Evaluation, evaluate_run
 from cnn_core.metrics.label_errors import find_label_errors
 from cnn_core.metrics.mistakes import ORDERINGS
+from cnn_core.text import counted
 from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import load_all_training_images, read_out_of_fold
 from pages.shared.image_grid import PAGE
-from pages.views.evaluate.duplicates import NO_DUPLICATES
-from pages.views.evaluate.label_errors import OWN, SAVED_PREDICTIONS
+from pages.views.data.overview import CORRECTIONS
+from pages.views.evaluate.corrections import CORRECTED, EXCLUDED, RELABELLED, SINCE, describe_change
+from pages.views.evaluate.duplicates import FOUND, NO_DUPLICATES
+from pages.views.evaluate.label_errors import ABOUT, OWN, SAVED_PREDICTIONS
+from pages.views.evaluate.mistakes import DUPLICATES, HELP, LABEL_ERRORS
 from tests.helpers import noisy_image, tiny_config, write_images
+from tests.pages.form import field
 
 RUN = "0001-digits"
-DOUBTS = "Probable label errors"
+DOUBTS = LABEL_ERRORS
 
 
 def evaluation_of(store, split="test", run=RUN) -> Evaluation:
@@ -55,9 +60,8 @@ def tick(at, key, images):
     return at.run()
 
 
-def press(at, label):
-    (button,) = (button for button in at.button if button.label == label)
-    at = button.click().run()
+def press(at, key):
+    at = at.button(key=key).click().run()
     assert not at.exception and not at.error
     return at
 
@@ -67,12 +71,12 @@ def words(at) -> str:
     return " ".join(element.value for kind in kinds for element in kind)
 
 
-@pytest.mark.parametrize("name", ["Highest loss", "Most confidently wrong", "Smallest margin", "Lowest loss"])
+@pytest.mark.parametrize("name", HELP)
 def test_a_list_shows_the_engines_first_images(trained, open_page, name):
     expected = ORDERINGS[name.lower()](evaluation_of(trained), None)
     at = open_list(open_page, name)
     assert shown(at, ticks(name)) == expected[:PAGE].tolist()
-    assert f"{len(expected):,} test images" in words(at)
+    assert counted(len(expected), "test image") in words(at)
 
 
 def test_a_true_class_narrows_the_list(trained, open_page):
@@ -80,21 +84,20 @@ def test_a_true_class_narrows_the_list(trained, open_page):
     at = open_list(open_page, "Highest loss")
     at.selectbox(key=f"mistakes-class-{RUN}").select(8).run()
     expected = ORDERINGS["highest loss"](evaluation, np.flatnonzero(evaluation.labels == 8))
-    assert shown(at, ticks("Highest loss", true_class=8)) == expected[:PAGE].tolist() and f"{len(expected)} test images" in words(
-        at
-    )
+    assert shown(at, ticks("Highest loss", true_class=8)) == expected[:PAGE].tolist()
+    assert counted(len(expected), "test image") in words(at)
 
 
 def test_an_excluded_image_leaves_the_list_and_the_page_says_what_that_means(own_trained, open_page):
     rows, labels = digits_of(own_trained).index.used_rows("test")
     at = open_list(open_page, "Highest loss")
-    assert "The data was corrected" not in words(at)
+    assert CORRECTED not in words(at)
     key = ticks("Highest loss")
     first = shown(at, key)[0]
-    at = press(tick(at, key, [first]), "Exclude 1")
+    at = press(tick(at, key, [first]), "exclude-ticked")
     assert rows[first] not in digits_of(own_trained).index.used_rows("test")[0]
-    assert "The data was corrected" in words(at) and "1 image was excluded" in words(at)
-    assert f"{len(rows) - 1:,} test images" in words(at) and len(evaluation_of(own_trained)) == len(rows) - 1
+    assert CORRECTED in words(at) and describe_change(1, EXCLUDED) in words(at)
+    assert counted(len(rows) - 1, "test image") in words(at) and len(evaluation_of(own_trained)) == len(rows) - 1
 
 
 def test_selected_images_get_another_class(own_trained, open_page):
@@ -103,9 +106,9 @@ def test_selected_images_get_another_class(own_trained, open_page):
     key = ticks("Lowest loss")
     two = shown(at, key)[:2]
     at = tick(at, key, two)
-    (box,) = (box for box in at.selectbox if box.label == "New class")
+    box = at.selectbox(key=f"{key}-class")
     other = next(label for label in range(10) if label not in labels[two])
-    press(box.select(other).run(), "Relabel 2")
+    press(box.select(other).run(), "relabel-ticked")
     edits = digits_of(own_trained).index.corrections.latest()
     assert {(edit.row, edit.new) for edit in edits} == {(row, other) for row in rows[two].tolist()}
 
@@ -113,18 +116,16 @@ def test_selected_images_get_another_class(own_trained, open_page):
 def test_training_again_opens_the_form_with_this_runs_settings(own_trained, open_page):
     at = open_list(open_page, "Highest loss")
     key = ticks("Highest loss")
-    at = press(tick(at, key, shown(at, key)[:1]), "Exclude 1")
-    at = press(at, "Train again")
-    assert at.title[0].value == "Configure a run"
-    (epochs,) = (box for box in at.number_input if box.label.startswith("Epochs"))
-    assert epochs.value == own_trained.run(RUN).config.epochs
+    at = press(tick(at, key, shown(at, key)[:1]), "exclude-ticked")
+    at = press(at, "train-again")
+    assert at.button(key="start-training") and field(at, "epochs").value == own_trained.run(RUN).config.epochs
 
 
 def test_label_errors_of_test_images_are_found_with_the_model_of_the_run(trained, open_page):
     errors = find_label_errors(evaluation_of(trained))
     at = open_list(open_page, DOUBTS)
     assert at.metric[0].value == f"{len(errors.indices):,}"
-    assert "cross-validation" not in words(at).lower() and at.metric
+    assert "cross-validate" not in [button.key for button in at.button] and SAVED_PREDICTIONS not in words(at)
     if len(errors.indices):
         assert shown(at, ticks(DOUBTS)) == errors.indices[:PAGE].tolist()
 
@@ -148,10 +149,10 @@ def mislabelled(empty, tmp_path):
 def test_wrong_training_labels_are_found_and_corrected_without_training_twice(empty, mislabelled, open_page, monkeypatch):
     run, wrong, index = mislabelled
     at = open_list(open_page, DOUBTS, "train", run)
-    assert "4-fold cross-validation" in words(at) and not at.metric
-    at.selectbox(key=f"label-errors-settings-{run}").select(OWN).run()
-    at = press(at, "Cross-validate")
     images = finish(load_all_training_images(open_source(empty.run(run).config.data, empty.home)))
+    assert ABOUT.format(count=len(images)) in words(at) and not at.metric
+    at.selectbox(key=f"label-errors-settings-{run}").select(OWN).run()
+    at = press(at, "cross-validate")
     found = read_out_of_fold(
         empty.home.run_folder(run), open_source(empty.run(run).config.data, empty.home).info, empty.run(run).config
     )
@@ -159,7 +160,7 @@ def test_wrong_training_labels_are_found_and_corrected_without_training_twice(em
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
     listed = shown(at, key := ticks(DOUBTS, "train", run))
     monkeypatch.setattr(cross_validation, "make_trainer", None)  # nothing may be trained from here on
-    at = press(tick(at, key, listed), f"Relabel {len(listed)} as suggested")
+    at = press(tick(at, key, listed), "relabel-as-suggested")
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     put_right = [row for row, label in wrong.items() if labels[row] == label]
     assert len(put_right) >= 2  # the third may be among the validation images
@@ -181,16 +182,18 @@ def test_an_image_in_two_splits_is_excluded_from_one(empty, tmp_path, open_page)
     (tmp_path / "twins" / "test" / "red" / "twin.png").write_bytes(duplicate)
     run = empty.create(tiny_config(tmp_path / "twins", epochs=1, batch_size=4))
     assert execute(empty, run) == "finished"
-    at = open_list(open_page, "Duplicates", run=run)
-    assert "1 pair of duplicates" in words(at)
-    at = press(at, "Exclude training image")
-    assert NO_DUPLICATES in words(at) and "The data was corrected" in words(at)
+    at = open_list(open_page, DUPLICATES, run=run)
+    assert FOUND.format(pairs=counted(1, "pair")) in words(at)
     index = ImportedSource(open_source(str(tmp_path / "twins"), empty.home).folder).index
+    ((first, second, _),) = index.duplicates.pairs(limit=2, offset=0)
+    trained_on = first.row if SPLITS[first.split] == "train" else second.row
+    at = press(at, f"duplicate-{first.row}-{second.row}-{trained_on}")
+    assert NO_DUPLICATES in words(at) and CORRECTED in words(at)
     assert [re.sub(r".*/", "", edit.path) for edit in index.corrections.latest()] == ["3.png"]
 
 
 def test_a_set_without_duplicates_says_so(trained, open_page):
-    assert NO_DUPLICATES in words(open_list(open_page, "Duplicates"))
+    assert NO_DUPLICATES in words(open_list(open_page, DUPLICATES))
 
 
 def test_the_banner_counts_all_corrections_in_force_and_links_to_them(own_trained, open_page):
@@ -201,6 +204,6 @@ def test_the_banner_counts_all_corrections_in_force_and_links_to_them(own_traine
     digits.index.corrections.apply([third], "is_excluded", 0)
     digits.index.corrections.apply([third], "label", int(labels[2] + 1) % 10)
     at = open_list(open_page, "Highest loss")
-    assert "2 images were excluded, 1 image was relabelled." in words(at)
-    at = open_page("data", set="digits", view="Corrections")
+    assert SINCE.format(changes=f"{describe_change(2, EXCLUDED)}, {describe_change(1, RELABELLED)}") in words(at)
+    at = open_page("data", set="digits", view=CORRECTIONS)
     assert "data-undo" in [button.key for button in at.button] and not at.exception

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import MAX_SIDE, read_reduced
+from cnn_core.data.decoder import MAX_SIDE, UNREADABLE, read_reduced
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.preprocessing import BLANK
 from pages.charts.components.paste import decode_file
 from pages.shared.choice import number_message
-from pages.shared.data_set_image import SPLIT_LABEL
-from pages.shared.image_input import UPLOAD, input_key
+from pages.shared.data_set_image import IMAGE_NAME, SPLIT_LABEL
+from pages.shared.image_input import CAMERA, UPLOAD, input_key
 from pages.views.gallery import many_images
-from pages.views.gallery.own_image import CHOOSE_ONE, EMPTY_TEXT, TITLE
+from pages.views.gallery.own_image import CHOOSE_ONE, EMPTY_TEXT, FROM_SET, TITLE
 from pages.views.gallery.uploads import MAX_FILES, MAX_STORED_BYTES, READABLE, REMOVE, STORED, UploadedImage, restore_uploads
 
 RUN = "0001-digits"
@@ -60,7 +60,7 @@ def cards(at):
 def test_several_images_are_classified_side_by_side_and_a_refused_file_gives_a_message(classifier, digits, open_page):
     files = [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(5)]
     blank = png(np.zeros((32, 32), np.uint8))
-    at = take(open_page, "Upload")
+    at = take(open_page, UPLOAD)
     at.file_uploader[0].set_value([*files, ("notes.png", b"no pixels", "image/png"), ("blank.png", blank, "image/png")]).run()
     assert not at.exception
     assert cards(at) == [
@@ -69,7 +69,8 @@ def test_several_images_are_classified_side_by_side_and_a_refused_file_gives_a_m
     messages = [error.value for error in at.error]
     assert (
         len(messages) == 2
-        and "“notes.png” is not an image" in messages[0]
+        and "notes.png" in messages[0]
+        and UNREADABLE in messages[0]
         and "blank.png" in messages[1]
         and BLANK in messages[1]
     )
@@ -79,7 +80,7 @@ def test_several_images_are_classified_side_by_side_and_a_refused_file_gives_a_m
 
 
 def test_images_beyond_the_limit_are_counted(trained, digits, open_page):
-    at = take(open_page, "Upload")
+    at = take(open_page, UPLOAD)
     at.file_uploader[0].set_value(
         [(f"{index}.png", png(digits.images[index]), "image/png") for index in range(MAX_FILES + 2)]
     ).run()
@@ -88,13 +89,13 @@ def test_images_beyond_the_limit_are_counted(trained, digits, open_page):
 
 
 def test_an_image_of_the_data_set_is_classified_from_its_own_pixels(classifier, digits, open_page):
-    at = take(open_page, "Data set")
-    (label,) = (box for box in at.selectbox if box.label == "True class")
+    at = take(open_page, FROM_SET)
+    (label,) = (box for box in at.selectbox if box.key.endswith("-class"))
     label.set_value(7).run()
     (number,) = at.number_input
     number.set_value(3).run()
     index = int(np.flatnonzero(digits.labels == 7)[2])
-    assert any(f"Test image {index}, true class **7**" in caption.value for caption in at.caption)
+    assert IMAGE_NAME.format(split="Test", index=index, truth=7) in [caption.value for caption in at.caption]
     name, probability = classifier.rank(digits.images[index], classifier.probabilities(digits.images[index][None])[0]).ranked[0]
     assert [metric.value for metric in at.metric] == [name]
     assert any(f"{probability:.1%}" in caption.value for caption in at.caption)
@@ -102,10 +103,10 @@ def test_an_image_of_the_data_set_is_classified_from_its_own_pixels(classifier, 
 
 @pytest.mark.parametrize("split", ["Training", "Validation"])
 def test_random_shows_an_image_of_any_class_of_the_split(trained, open_page, split):
-    at = take(open_page, "Data set")
+    at = take(open_page, FROM_SET)
     (splits,) = (group for group in at.button_group if group.label == SPLIT_LABEL)
     splits.set_value(split).run()
-    (random,) = (button for button in at.button if button.label == "Random")
+    (random,) = (button for button in at.button if button.key.endswith("-any"))
     seen = set()
     for _ in range(4):
         random.click().run()
@@ -117,7 +118,7 @@ def test_random_shows_an_image_of_any_class_of_the_split(trained, open_page, spl
 def test_a_photograph_from_the_camera_is_classified(classifier, digits, open_page):
     out = io.BytesIO()
     Image.fromarray(digits.images[4].squeeze()).resize((320, 320)).save(out, "JPEG", quality=95)
-    at = take(open_page, "Camera")
+    at = take(open_page, CAMERA)
     assert at.info[0].value == EMPTY_TEXT
     at.camera_input[0].set_value(("photo.jpg", out.getvalue(), "image/jpeg")).run()
     assert not at.exception
@@ -127,7 +128,7 @@ def test_a_photograph_from_the_camera_is_classified(classifier, digits, open_pag
 
 def test_pasted_images_are_classified_and_can_be_removed(classifier, digits, open_page):
     content = png(digits.images[8])
-    at = take(open_page, "Upload")
+    at = take(open_page, UPLOAD)
     at.session_state[STORED] = [UploadedImage("pasted-1", "pasted 1 (image.png)", content)]
     at.run()
     expected = classifier.classify(read_reduced(content, "it").image).ranked[0][0]
@@ -156,7 +157,7 @@ def test_a_large_photograph_is_reduced_and_says_so():
 
 def test_uploaded_images_are_restored_when_their_view_is_reopened_and_other_files_are_not(classifier, digits, open_page):
     content = png(digits.images[8])
-    at = take(open_page, "Upload")
+    at = take(open_page, UPLOAD)
     at.file_uploader[0].set_value([("eight.png", content, "image/png"), ("text.png", b"this is text", "image/png")]).run()
     assert len(at.error) == 1
     at.button_group(key="gallery-view").set_value(many_images.TITLE).run()
@@ -180,7 +181,7 @@ def test_the_number_of_stored_images_is_limited(monkeypatch):
 
 
 def test_a_number_that_no_image_has_is_reported_and_the_nearest_is_shown(trained, open_page):
-    at = take(open_page, "Data set")
+    at = take(open_page, FROM_SET)
     last = int(re.search(r"to (\d+)", at.number_input[0].placeholder)[1])
     for given in (9999, 0, -5):
         at.number_input[0].set_value(given).run()

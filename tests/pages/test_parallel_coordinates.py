@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import title
 from cnn_core.runs.comparison import differing_settings
 from cnn_core.runs.run import Run
 from pages.charts.parallel_coordinates import LEFT_OUT, parallel_coordinates
@@ -17,7 +18,7 @@ def test_many_runs_are_drawn_over_the_settings_in_which_they_differ(empty, open_
     assert not wide_charts(at)
     (shown,) = wide_charts(tick(at, 0, 1, 2))
     (drawn,) = shown["figure"]["data"]
-    assert shown["least"] >= 100 * len(drawn["dimensions"]) and "Learning rate" in shown["alt"]
+    assert shown["least"] >= 100 * len(drawn["dimensions"]) and title("learning_rate") in shown["alt"]
     axes = {axis["label"]: axis for axis in drawn["dimensions"]}
     assert set(axes) >= {"Model", "Learning rate (log)", "accuracy"} and "Seed" not in axes
     assert axes["Learning rate (log)"]["ticktext"] == ["0.0001", "0.001", "0.03"]

@@ -11,10 +11,13 @@ from cnn_core.config.defaults import make_config
 from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.branch_tree import Node
+from cnn_core.runs.comparison import compare_accuracies
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
+from cnn_core.text import format_bytes
 from pages.shared.run_selection import STATUS
+from pages.views.runs.export import FILE_KEY
 from pages.views.runs.table import SHOW_TEST, TICK_RUNS
 from pages.views.runs.tree import tree_figure
 from tests.pages.manual_run import epoch, started, steps, trained_here
@@ -142,7 +145,7 @@ def test_a_run_gets_a_name_tags_and_notes(empty, open_page):
     named(at.text_input, "Name").set_value("My best")
     named(at.text_input, "Tags").set_value("a, b,")
     named(at.text_area, "Notes").set_value("why\nnot")
-    named(at.button, "Save").click().run()
+    at.button(key="save-description").click().run()
     row = empty.run(run)
     assert (row.name, row.tags, row.notes) == ("My best", ("a", "b"), "why\nnot") and not at.exception
     assert table(at)["Name"].tolist() == ["My best"]
@@ -152,7 +155,7 @@ def test_a_name_that_is_too_long_is_refused_with_a_message(empty, open_page):
     run = finished(empty)
     at = tick(open_page("runs"), 0)
     named(at.text_input, "Name").set_value("x" * 81)
-    named(at.button, "Save").click().run()
+    at.button(key="save-description").click().run()
     assert "80" in at.error[0].value and empty.run(run).name == ""
 
 
@@ -197,7 +200,8 @@ def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict
     assert set(differing["Setting"]) == {"Learning rate", "Seed"}
     groups = at.table[1].value
     assert groups["Validation accuracy"].tolist() == ["80.10% ± 0.10 points (n = 3)", "90.10% ± 0.10 points (n = 3)"]
-    assert "B is better than A by 10.0 points: evidence" in page_text(at) and not at.exception
+    verdict = compare_accuracies([0.80, 0.801, 0.802], [0.90, 0.901, 0.902])
+    assert "10.0" in verdict and verdict in page_text(at) and not at.exception
     at.slider[0].set_value(0.6).run()
     assert overlaid(at)["smoothing"] == 0.6
 
@@ -226,8 +230,9 @@ def test_selected_runs_are_exported_and_offered_for_download(empty, open_page):
     assert not at.get("download_button")
     at.button(key="export-create").click().run()
     (download,) = at.get("download_button")
-    assert download.proto.label.startswith("Download (") and not at.exception
-    made = zipfile.ZipFile(io.BytesIO(at.session_state["exported-runs"][1]))
+    content = at.session_state[FILE_KEY][1]
+    assert format_bytes(len(content)) in download.proto.label and not at.exception
+    made = zipfile.ZipFile(io.BytesIO(content))
     assert {name.partition("/")[0] for name in made.namelist()} == {"runs.csv", runs[1], runs[2]}
     at = tick(at, 0)
     assert not at.get("download_button") and at.button(key="export-create")

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import title
 from cnn_core.search.trials import Trial
+from cnn_core.text import format_duration
 from pages.charts.search import best_so_far, importance_bars
 from pages.shared.trial_times import seconds_left, trial_seconds
+from pages.views.search.new_search_form import DURATION
 from tests.pages.test_runs_page import finished, page_text
 
 
@@ -40,7 +43,11 @@ def test_a_search_in_which_all_failed_has_a_chart_without_a_line():
 
 def test_importances_are_bars_with_the_titles_of_the_settings():
     (bars,) = importance_bars({"learning_rate": 0.8, "batch_norm": 0.2}).data
-    assert list(bars.y) == ["Learning rate", "Batch norm"] and list(bars.x) == [0.8, 0.2] and list(bars.text) == ["80%", "20%"]
+    assert (
+        list(bars.y) == [title("learning_rate"), title("batch_norm")]
+        and list(bars.x) == [0.8, 0.2]
+        and list(bars.text) == ["80%", "20%"]
+    )
 
 
 def test_the_time_left_is_that_of_the_trials_to_come_at_the_mean_so_far():
@@ -57,4 +64,4 @@ def test_the_time_of_a_trial_is_that_of_the_latest_similar_runs(empty, open_page
     assert trial_seconds(make_config(epochs=10), empty.runs()) == pytest.approx(20)
     assert trial_seconds(make_config(model="speed"), empty.runs()) is None
     text = page_text(open_page("search"))
-    assert "about 50 s" in text and "about 17 min" in text
+    assert DURATION.format(trial=format_duration(50), trials=format_duration(20 * 50), less="").rstrip(".") in text

@@ -13,6 +13,7 @@ from cnn_core.data.decoder import read_image
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.data.splits import stratified_split
+from cnn_core.errors import RunError
 from cnn_core.events import Started, TrackedPredictions
 from cnn_core.home import TRACKED_IMAGES
 from cnn_core.inference.preprocessing import preprocess
@@ -20,12 +21,15 @@ from cnn_core.runs.lock import hold
 from cnn_core.training.tracked_images import MAX_IMAGES, TrackedImage, add_tracked_images, read_tracked_images
 from cnn_core.training.tracked_predictions import predict_saved_epochs
 from pages.charts.tracked_images import MAX_CLASSES, THEME_COLOURS, predictions_of, probability_lines, shown_classes
-from pages.views.train.pinning import IMPORT_NOW, NOT_IMPORTED
-from pages.views.train.tracked_images import CORRECT, NO_PREDICTION
+from pages.shared.text import plain
+from pages.views.train.pinning import FULL, IMPORT_NOW, NOT_IMPORTED, SOURCES, TEST
+from pages.views.train.tracked_images import CORRECT, NO_PREDICTION, ORIGINS, PREDICTION, PURPOSE, WRONG
 from tests.helpers import drain, is_a_sentence
 from tests.pages.manual_run import epoch, steps
 
 RUN = "0001-digits"
+PIN, UNPIN = f"pin-{RUN}", f"unpin-{RUN}-"
+FROM_SET, UPLOAD, DRAW = SOURCES
 MARKUP = "<b>cat</b>"
 
 
@@ -33,12 +37,12 @@ def folder(store, run=RUN):
     return store.home.run_folder(run)
 
 
-def labels(at):
-    return [button.label for button in at.button]
+def keys(at):
+    return [button.key for button in at.button]
 
 
-def press(at, label):
-    next(button for button in at.button if button.label == label).click().run()
+def press(at, key):
+    at.button(key=key).click().run()
     assert not at.exception
     return at
 
@@ -80,7 +84,7 @@ def encode(image, kind="PNG", **options):
 
 
 def upload(at, name, content):
-    choose(at, "Upload")
+    choose(at, UPLOAD)
     at.file_uploader[0].upload(name, content, "image/png").run()
     assert not at.exception
     return at
@@ -89,9 +93,9 @@ def upload(at, name, content):
 def test_before_anything_is_pinned_the_page_says_what_tracked_images_are_for_and_offers_three_ways(own_trained, open_page):
     run = own_trained.create(make_config())
     at = open_page("train", run=run)
-    assert f"Pin up to {MAX_IMAGES} images" in captions(at)
-    assert labels(at) == ["Stop"] and not charts(at) and not at.exception
-    for way in ("From the data set", "Upload", "Draw"):
+    assert PURPOSE in captions(at) and str(MAX_IMAGES) in PURPOSE
+    assert keys(at) == [f"stop-{run}"] and not charts(at) and not at.exception
+    for way in SOURCES:
         choose(at, way)
         assert not at.error
 
@@ -99,51 +103,51 @@ def test_before_anything_is_pinned_the_page_says_what_tracked_images_are_for_and
 def test_a_validation_image_is_pinned_by_class_and_number_to_a_run_that_still_waits(own_trained, open_page):
     config = make_config(epochs=5)
     run = own_trained.create(config)
-    at = choose(open_page("train", run=run), "From the data set")
-    next(box for box in at.selectbox if box.label == "Class").set_value(7).run()
-    next(box for box in at.number_input if box.label.startswith("Image")).set_value(3).run()
-    press(at, "Pin")
+    at = choose(open_page("train", run=run), FROM_SET)
+    at.selectbox(key=f"tracked-class-{run}").set_value(7).run()
+    next(box for box in at.number_input if box.key.startswith("tracked-number-")).set_value(3).run()
+    press(at, f"pin-{run}")
     training = finish(open_source("digits", own_trained.home).load("train"))
     validation = training.take(stratified_split(training.labels, config.validation_share, config.seed)[1])
     place = np.flatnonzero(validation.labels == 7)[2]
     (image,) = read_tracked_images(folder(own_trained, run))
     assert np.array_equal(image.pixels, validation[place]) and (image.truth, image.origin) == (7, "set")
     assert image.label == f"validation image {place}"
-    assert f"{image.label}, from the data set" in captions(at) and NO_PREDICTION in captions(at)
+    assert f"{image.label}, {ORIGINS['set']}" in captions(at) and NO_PREDICTION in captions(at)
 
 
 def test_a_test_image_is_pinned_too(own_trained, open_page):
-    at = choose(open_page("train", run=RUN), "From the data set")
-    choose(at, "Test images")
-    press(at, "Pin")
+    at = choose(open_page("train", run=RUN), FROM_SET)
+    choose(at, TEST)
+    press(at, PIN)
     images = finish(open_source("digits", own_trained.home).load("test"))
     (image,) = read_tracked_images(folder(own_trained))
     assert np.array_equal(image.pixels, images[np.flatnonzero(images.labels == 0)[0]]) and image.label.startswith("test image ")
 
 
 def test_a_random_choice_pins_five_images_of_five_classes_up_to_sixteen(own_trained, open_page):
-    at = choose(open_page("train", run=RUN), "From the data set")
+    at = choose(open_page("train", run=RUN), FROM_SET)
     for expected in (5, 10, 15, 16):
         before = len(read_tracked_images(folder(own_trained)))
-        press(at, "Pin random images")
+        press(at, f"pin-random-{RUN}")
         tracked = read_tracked_images(folder(own_trained))
         new = tracked[before:]
         assert len(tracked) == expected and len({image.truth for image in new}) == len(new)
-    assert f"{MAX_IMAGES} images are pinned" in captions(at) and "Pin random images" not in labels(at)
+    assert FULL in captions(at) and str(MAX_IMAGES) in FULL and f"pin-random-{RUN}" not in keys(at)
 
 
 def test_an_upload_is_pinned_exactly_as_the_network_would_receive_it(own_trained, open_page):
     content = encode(digit("CMYK"), "JPEG", quality=95)
     at = upload(open_page("train", run=RUN), f"{MARKUP}.jpg", content)
     assert any("CMYK" in caption.value for caption in at.caption)
-    next(box for box in at.selectbox if box.label == "True class").set_value(1).run()
-    press(at, "Pin")
+    at.selectbox(key=f"tracked-truth-{RUN}-upload").set_value(1).run()
+    press(at, PIN)
     (image,) = read_tracked_images(folder(own_trained))
     info = open_source("digits", own_trained.home).info
     assert np.array_equal(image.pixels, preprocess(read_image(content, "it").image, info))
     assert (image.label, image.truth, image.origin) == (f"{MARKUP}.jpg", 1, "upload")
     assert not any(MARKUP in html.value for html in at.main.get("html")), "names are text"
-    press(at, "Pin")
+    press(at, PIN)
     assert is_a_sentence(at.error[0].value) and len(read_tracked_images(folder(own_trained))) == 1
 
 
@@ -160,7 +164,7 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_an_upload_that_cannot_be_used_is_refused_with_a_message_and_nothing_is_pinned(own_trained, open_page, kind):
     at = upload(open_page("train", run=RUN), "it.png", HOSTILE[kind])
-    assert len(at.error) == 1 and at.error[0].value.endswith(".") and "Pin" not in labels(at)
+    assert len(at.error) == 1 and at.error[0].value.endswith(".") and PIN not in keys(at)
     assert read_tracked_images(folder(own_trained)) == []
 
 
@@ -171,8 +175,8 @@ def test_a_drawing_is_pinned_exactly_as_the_network_would_receive_it(own_trained
         "image": f"data:image/png;base64,{base64.b64encode(content).decode()}",
         "strokes": [],
     }
-    choose(at, "Draw")
-    press(at, "Pin")
+    choose(at, DRAW)
+    press(at, PIN)
     (image,) = read_tracked_images(folder(own_trained))
     assert np.array_equal(image.pixels, preprocess(digit("RGB"), open_source("digits", own_trained.home).info))
     assert (image.label, image.truth, image.origin) == ("drawing 1", -1, "drawing")
@@ -200,8 +204,9 @@ def test_during_training_the_predictions_of_every_epoch_are_drawn(own_trained, o
         assert lines[0] == {"<b>&lt;b&gt;cat&lt;/b&gt;</b>": [0.25, 0.8], "dog": [0.7, 0.1], "`bird`": [0.05, 0.1]}
         assert lines[1]["<b>dog</b>"] == [0.2, 0.2]
         shown_text = " ".join(text.value for text in at.markdown)
-        assert r"**\<b>cat\</b>** (80.0%) after epoch 2" in shown_text and r"**\`bird\`** (70.0%) after epoch 2" in shown_text
-        assert CORRECT in shown_text and "wrong, true class dog" in shown_text and MARKUP not in shown_text and not at.exception
+        for name, probability in ((r"\<b>cat\</b>", 0.8), (r"\`bird\`", 0.7)):
+            assert PREDICTION.format(name=name, probability=probability, epoch=2) in shown_text
+        assert CORRECT in shown_text and WRONG.format(truth="dog") in shown_text and MARKUP not in shown_text and not at.exception
 
 
 def test_a_finished_run_adds_the_predictions_of_its_saved_epochs(own_trained, open_page):
@@ -227,39 +232,41 @@ def test_a_finished_run_adds_the_predictions_of_its_saved_epochs(own_trained, op
 def test_a_tracked_image_is_removed_and_the_others_stay(own_trained, open_page):
     add_tracked_images(folder(own_trained), random_images(3))
     at = open_page("train", run=RUN)
-    [button for button in at.button if button.label == "Remove"][1].click().run()
+    [button for button in at.button if button.key.startswith(UNPIN)][1].click().run()
     assert [image.label for image in read_tracked_images(folder(own_trained))] == ["image 0", "image 2"]
-    assert labels(at).count("Remove") == 2 and not at.exception
+    assert len([key for key in keys(at) if key.startswith(UNPIN)]) == 2 and not at.exception
 
 
 def test_at_the_limit_of_tracked_images_the_page_says_so(own_trained, open_page):
     add_tracked_images(folder(own_trained), random_images(MAX_IMAGES))
     at = open_page("train", run=RUN)
-    assert f"{MAX_IMAGES} images are pinned" in captions(at)
-    assert labels(at).count("Remove") == MAX_IMAGES and not at.exception
+    assert FULL in captions(at)
+    assert len([key for key in keys(at) if key.startswith(UNPIN)]) == MAX_IMAGES and not at.exception
 
 
 def test_a_damaged_file_gives_a_message_and_can_be_removed(own_trained, open_page):
     (folder(own_trained) / TRACKED_IMAGES).write_bytes(b"damaged")
     at = open_page("train", run=RUN)
-    assert "probes.npz is damaged" in at.error[0].value
-    press(at, "Remove all tracked images")
+    with pytest.raises(RunError) as refused:
+        read_tracked_images(folder(own_trained))
+    assert [error.value for error in at.error] == [plain(refused.value)] and TRACKED_IMAGES in str(refused.value)
+    press(at, f"unpin-all-{RUN}")
     assert not (folder(own_trained) / TRACKED_IMAGES).exists() and not at.error
 
 
 def test_images_of_a_set_that_has_changed_are_not_offered(own_trained, open_page):
     card = folder(own_trained) / "model.json"
     card.write_text(json.dumps(json.loads(card.read_text()) | {"fingerprint": "another"}))
-    at = choose(open_page("train", run=RUN), "From the data set")
-    assert len(at.info) == 1 and "Pin" not in labels(at)
+    at = choose(open_page("train", run=RUN), FROM_SET)
+    assert len(at.info) == 1 and PIN not in keys(at)
 
 
 def test_images_are_read_on_request(empty, open_page):
     run = empty.create(make_config())
-    at = choose(open_page("train", run=run), "From the data set")
+    at = choose(open_page("train", run=run), FROM_SET)
     assert at.info[0].value == NOT_IMPORTED
-    press(at, IMPORT_NOW)
-    press(at, "Pin")
+    next(button for button in at.button if button.label == IMPORT_NOW).click().run()
+    press(at, f"pin-{run}")
     assert len(read_tracked_images(folder(empty, run))) == 1
 
 

@@ -12,12 +12,17 @@ from cnn_core.events import Changed
 from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.runs.lock import hold
 from pages.shared.run_selection import NO_RUN
+from pages.views.train.controls import CHILD, PARENT
 from tests.helpers import is_a_sentence
 from tests.pages.manual_run import epoch, started, steps
 
 
 def badges(at):
     return " ".join(element.value for element in at.markdown)
+
+
+def keys(at):
+    return [button.key for button in at.button]
 
 
 def live_data(at):
@@ -74,12 +79,12 @@ def test_stop_removes_a_waiting_run_from_the_queue(empty, open_page):
     run = empty.create(make_config())
     at = open_page("train", run=run)
     assert "waiting" in badges(at)
-    (stop,) = [button for button in at.button if button.label == "Stop"]
+    stop = at.button(key=f"stop-{run}")
     stop.click().run()
     assert empty.run(run).status == "stopped"
     at.run()
     assert "stopped" in badges(at)
-    assert not [button for button in at.button if button.label == "Stop"]
+    assert f"stop-{run}" not in keys(at)
     assert not at.exception
 
 
@@ -89,7 +94,7 @@ def test_stop_sends_a_request_to_the_training_process(empty, open_page):
         at = open_page("train", run=run)
         assert "training" in badges(at)
         assert not empty.requests.should_stop(run)
-        (stop,) = [button for button in at.button if button.label == "Stop"]
+        stop = at.button(key=f"stop-{run}")
         stop.click().run()
         assert empty.requests.should_stop(run)
         assert len(at.toast) == 1
@@ -101,7 +106,7 @@ def test_a_failed_run_shows_its_error(empty, open_page):
     at = open_page("train", run=run)
     assert [error.value for error in at.error] == [empty.run(run).error]
     assert "failed" in badges(at)
-    assert not [button for button in at.button if button.label == "Stop"]
+    assert f"stop-{run}" not in keys(at)
     assert not at.exception
 
 
@@ -111,14 +116,14 @@ def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty,
         db.execute("update runs set created = created - 60")
     at = open_page("train", run=run)
     assert "interrupted" in badges(at)
-    assert len(at.warning) == 1 and "Resume" in [button.label for button in at.button]
-    assert not [button for button in at.button if button.label == "Stop"]
+    assert len(at.warning) == 1 and f"resume-{run}" in keys(at)
+    assert f"stop-{run}" not in keys(at)
     assert not at.exception
 
 
 def test_a_run_with_a_model_links_to_evaluate_and_gallery(own_trained, open_page):
-    links = [link.label for link in open_page("train", run="0001-digits").get("page_link")]
-    assert links == ["Evaluate", "Open in Gallery"]
+    links = [(link.proto.page, link.proto.query_string) for link in open_page("train", run="0001-digits").get("page_link")]
+    assert links == [("evaluate", "run=0001-digits"), ("gallery", "run=0001-digits")]
     waiting = own_trained.create(make_config())
     assert not open_page("train", run=waiting).get("page_link")
 
@@ -141,13 +146,12 @@ def test_an_unfinished_run_is_resumed_with_the_same_settings(empty, open_page, s
         db.execute("update runs set created = created - 60")
     at = open_page("train", run=run)
     assert status in badges(at)
-    (go_on,) = [button for button in at.button if button.label == "Resume"]
-    go_on.click().run()
+    at.button(key=f"resume-{run}").click().run()
     assert [(row.id, row.status, row.config) for row in empty.runs()] == [(run, "queued", make_config(epochs=4))]
     assert "waiting" in badges(at)
     assert live_data(at) == {"run": run, "status": "queued"}
     assert not at.error and not at.warning, "what was said of its end is no longer true"
-    assert [button.label for button in at.button] == ["Stop"]
+    assert keys(at) == [f"stop-{run}"]
     assert len(empty.log.read(run)) == 3, "what happened is kept"
 
 
@@ -155,9 +159,8 @@ def test_a_resumed_run_can_be_stopped_again(empty, open_page):
     run = empty.create(make_config())
     empty.requests.stop(run)
     at = open_page("train", run=run)
-    for label, status in (("Resume", "queued"), ("Stop", "stopped"), ("Resume", "queued")):
-        (button,) = [button for button in at.button if button.label == label]
-        button.click().run()
+    for action, status in (("resume", "queued"), ("stop", "stopped"), ("resume", "queued")):
+        at.button(key=f"{action}-{run}").click().run()
         at.run()
         assert empty.run(run).status == status
     assert not empty.requests.should_stop(run), "the old request is no reason to end at once"
@@ -166,9 +169,9 @@ def test_a_resumed_run_can_be_stopped_again(empty, open_page):
 
 def test_a_completed_or_active_run_has_no_resume_button(own_trained, open_page):
     at = open_page("train", run="0001-digits")
-    assert "Resume" not in [button.label for button in at.button]
+    assert "resume-0001-digits" not in keys(at)
     waiting = own_trained.create(make_config())
-    assert "Resume" not in [button.label for button in open_page("train", run=waiting).button]
+    assert f"resume-{waiting}" not in keys(open_page("train", run=waiting))
 
 
 def test_resuming_a_run_that_was_resumed_elsewhere_gives_a_message_or_nothing(empty, open_page):
@@ -176,18 +179,13 @@ def test_resuming_a_run_that_was_resumed_elsewhere_gives_a_message_or_nothing(em
     empty.requests.stop(run)
     at = open_page("train", run=run)
     empty.queue.resume(run)
-    (go_on,) = [button for button in at.button if button.label == "Resume"]
-    go_on.click().run()
+    at.button(key=f"resume-{run}").click().run()
     assert empty.run(run).status == "queued"
     assert not at.exception
 
 
 def named(widgets, label):
     return next(widget for widget in widgets if widget.label == label or widget.label.startswith(f"{label} ("))
-
-
-def labels(at):
-    return [button.label for button in at.button]
 
 
 def requests_of(store, run):
@@ -198,14 +196,14 @@ def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
-        assert "Continue" not in labels(at) and "Resume" not in labels(at)
-        named(at.button, "Pause").click().run()
-        named(at.button, "Save now").click().run()
+        assert f"resume-{run}" not in keys(at)
+        at.button(key=f"pause-{run}").click().run()
+        at.button(key=f"save-{run}").click().run()
         assert requests_of(empty, run) == [("pause", {}), ("save", {})]
         empty.set_status(run, "paused")
         at.run()
-        assert "paused" in badges(at) and "Pause" not in labels(at) and "Stop" in labels(at)
-        named(at.button, "Continue").click().run()
+        assert "paused" in badges(at) and f"stop-{run}" in keys(at)
+        at.button(key=f"pause-{run}").click().run()
         assert requests_of(empty, run) == [("continue", {})] and not at.exception
 
 
@@ -213,22 +211,22 @@ def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty
 def test_a_run_that_does_not_train_has_no_controls(empty, open_page, status):
     run = empty.create(make_config())
     empty.set_status(run, status)
-    assert not {"Pause", "Continue", "Save now"} & set(labels(open_page("train", run=run)))
+    assert not {f"pause-{run}", f"save-{run}"} & set(keys(open_page("train", run=run)))
 
 
 def test_only_settings_with_a_new_value_are_changed_during_training(empty, open_page):
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
-        apply = "Apply"
-        assert named(at.button, apply).disabled and named(at.number_input, "Epochs").value == 25
-        named(at.number_input, "Epochs").set_value(40)
-        named(at.number_input, "Learning rate").set_value(0.002).run()
-        named(at.button, apply).click().run()
+        apply = f"apply-{run}"
+        assert at.button(key=apply).disabled and named(at.number_input, title("epochs")).value == 25
+        named(at.number_input, title("epochs")).set_value(40)
+        named(at.number_input, title("learning_rate")).set_value(0.002).run()
+        at.button(key=apply).click().run()
         assert requests_of(empty, run) == [("change", {"epochs": 40, "learning_rate": 0.002})]
         empty.log.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
         at.run()
-        assert named(at.number_input, "Epochs").value == 40 and named(at.button, apply).disabled
+        assert named(at.number_input, title("epochs")).value == 40 and at.button(key=apply).disabled
         assert "40" in at.table[0].value["Value"].tolist() and not at.exception
 
 
@@ -236,30 +234,30 @@ def test_an_invalid_change_is_refused_with_a_message_and_not_requested(empty, op
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
-        named(at.number_input, "Epochs").set_value(0).run()
-        named(at.button, "Apply").click().run()
-        assert "Epochs" in at.error[0].value and requests_of(empty, run) == [] and not at.exception
+        named(at.number_input, title("epochs")).set_value(0).run()
+        at.button(key=f"apply-{run}").click().run()
+        assert title("epochs") in at.error[0].value and requests_of(empty, run) == [] and not at.exception
 
 
 def test_a_run_is_branched_at_an_epoch_with_other_settings_and_both_runs_link_to_each_other(own_trained, open_page):
     parent = own_trained.runs()[0].id
     at = open_page("train", run=parent)
-    named(at.selectbox, "Epoch").set_value(2).run()
-    named(at.number_input, "Epochs").set_value(4)
-    named(at.number_input, "Learning rate").set_value(0.002).run()
-    named(at.button, "Continue from epoch 2").click().run()
+    at.selectbox(key=f"branch-{parent}").set_value(2).run()
+    named(at.number_input, title("epochs")).set_value(4)
+    named(at.number_input, title("learning_rate")).set_value(0.002).run()
+    at.button(key=f"branch-start-{parent}").click().run()
     (child,) = own_trained.children(parent)
     assert (child.config.epochs, child.config.learning_rate, child.parent_epoch) == (4, 0.002, 2) and not at.exception
     assert live_data(at)["run"] == child.id
-    assert f"Branched from {parent} after epoch 2" in links(at)
-    assert f"{child.id} branched after epoch 2" in links(open_page("train", run=parent))
+    assert PARENT.format(parent=parent, epoch=2) in links(at)
+    assert CHILD.format(child=child.id, epoch=2) in links(open_page("train", run=parent))
 
 
 def test_a_branch_that_has_nothing_left_to_train_is_refused_with_a_message(own_trained, open_page):
     parent = own_trained.runs()[0]
     at = open_page("train", run=parent.id)
-    named(at.button, f"Continue from epoch {parent.config.epochs}").click().run()
-    assert f"epoch {parent.config.epochs}" in at.error[0].value and len(own_trained.runs()) == 1 and not at.exception
+    at.button(key=f"branch-start-{parent.id}").click().run()
+    assert str(parent.config.epochs) in at.error[0].value and len(own_trained.runs()) == 1 and not at.exception
 
 
 def links(at):

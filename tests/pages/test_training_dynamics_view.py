@@ -1,6 +1,7 @@
 """The Learning view: its figures, lists and lines of epochs are those of the run's learning history."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -13,6 +14,7 @@ from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.training_dynamics import REMEDY, learned_first, learned_last, most_often_forgotten, read_dynamics
 from pages.charts.training_dynamics import MARKED, epochs_chart, forgetting_chart
 from pages.shared.image_grid import PAGE
+from pages.views.evaluate.training_dynamics import CORRECT_IN
 
 RUN = "0001-digits"
 
@@ -86,9 +88,8 @@ def test_selected_images_are_shown_side_by_side_epoch_by_epoch(trained, open_pag
     key = f"learning-{RUN}-None-train-Most often forgotten-None-picked"
     at.session_state[key] = at.session_state[key] | {"picked": chosen}
     at.run()
-    (alt,) = [chart.proto.alt for chart in at.get("plotly_chart") if chart.proto.alt.startswith("Epochs in which")]
-    for index in chosen:
-        assert f"image {index} correct in {history.image_history(index).sum()} of 3 epochs" in alt
+    texts = [CORRECT_IN.format(name=f"image {index}", correct=history.image_history(index).sum(), epochs=3) for index in chosen]
+    assert any(all(text in chart.proto.alt for text in texts) for chart in at.get("plotly_chart"))
     figure = epochs_chart(history, chosen, ["<b>one</b>", "other"])
     assert figure.data[0].z.tolist() == [history.image_history(index).astype(int).tolist() for index in chosen]
     assert figure.data[0].y[0] == "&lt;b&gt;one&lt;/b&gt;" and len(history.epochs) < MARKED
@@ -109,5 +110,6 @@ def test_a_run_without_a_history_shows_what_to_do(own_trained, open_page):
 def test_an_epoch_that_is_lost_is_reported_and_the_rest_shown(own_trained, open_page):
     (own_trained.home.run_folder(RUN) / TRAINING_DYNAMICS / "0002.npz").write_bytes(b"damaged")
     at = open_learning(open_page, "val")
-    assert any("Epoch 2 is left out" in warning.value for warning in at.warning)
+    history, _ = history_of(own_trained, "val")
+    assert [warning.value for warning in at.warning] == [*history.notes] and re.search(r"\b2\b", history.notes[0])
     assert len(at.metric) == 4

@@ -50,6 +50,7 @@ def show_learning_rate_finder(config: TrainConfig) -> None:
         return
     buttons.button(
         f"Use {curve.proposal:g}",
+        key="use-found-rate",
         icon=":material/check:",
         on_click=st.session_state.__setitem__,
         args=(field_key("learning_rate", config.model_dump()), curve.proposal),

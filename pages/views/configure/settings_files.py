@@ -51,6 +51,7 @@ def search_button(config: TrainConfig) -> None:
     """Show a button that opens the Search page with these settings."""
     if st.button(
         "Tune these settings",
+        key="tune-settings",
         icon=":material/manage_search:",
         on_click=fill_form,
         args=(config,),

@@ -23,6 +23,16 @@ HELP = (
     "Images are grouped into 15 bins by confidence. In each bin, accuracy and mean confidence are compared; this is the mean difference "
     "over all images (expected calibration error, ECE). 0 is perfect."
 )
+COVERAGE = (
+    "Coverage: **{coverage:.1%}** of the {split} images ({predicted:,} of {count:,}). Accuracy for these images: **{accuracy:.1%}** (95 %: {low:.1%} to "
+    "{high:.1%})."
+)
+REMAINING = "{fraction:.1%} of the correct predictions remain."
+UNCERTAIN = "The temperature is uncertain: it was fitted on only {images}. Train with a larger validation split, at least {needed} images."
+OTHER_WEIGHTS = (
+    "The saved temperature of this run ({temperature:.2f}) was fitted for other weights, so it is not used. Fit it again."
+)
+ABSTAINS_BELOW = "The Gallery abstains below {percent:g}%."
 ONLY_BEST = "The Gallery uses the best model only. Choose the best model above to fit a temperature or save a threshold."
 NOTES = {
     "train": "These are training images: confidence and accuracy are higher than on new images. Choose test images to judge the calibration.",
@@ -90,7 +100,7 @@ def _show_fitting(subject: EvaluationSubject, calibration: Calibration) -> None:
     saved = read_calibration(subject.folder)
     if saved and not saved.belongs_to(subject.folder):
         st.warning(
-            f"The saved temperature of this run ({saved.temperature:.2f}) was fitted for other weights, so it is not used. Fit it again.",
+            OTHER_WEIGHTS.format(temperature=saved.temperature),
             icon=":material/history:",
         )
     if calibration.is_fitted:
@@ -101,13 +111,14 @@ def _show_fitting(subject: EvaluationSubject, calibration: Calibration) -> None:
     with st.container(horizontal=True):
         is_pressed = st.button(
             "Fit again" if calibration.is_fitted else "Fit temperature",
+            key="fit-temperature",
             icon=":material/thermostat:",
             type="secondary" if calibration.is_fitted else "primary",
             on_click=st.session_state.pop,
             args=(CANCELLED, None),
             help="Finds the number by which to divide the logits so that the loss on the validation images is lowest. Predicted classes stay the same; only confidences change.",
         )
-        if calibration.is_fitted and st.button("Remove temperature", icon=":material/delete:"):
+        if calibration.is_fitted and st.button("Remove temperature", key="remove-temperature", icon=":material/delete:"):
             save_calibration(subject.folder, Calibration(threshold=calibration.threshold))
             st.rerun()
     if is_pressed:
@@ -127,8 +138,7 @@ def _show_fitted(calibration: Calibration) -> None:
         st.warning("The ECE did not improve. Remove the temperature, or fit it on more images.", icon=":material/warning:")
     if calibration.images < FEW_IMAGES:
         st.warning(
-            f"The temperature is uncertain: it was fitted on only {counted(calibration.images, 'validation image')}. "
-            f"Train with a larger validation split, at least {FEW_IMAGES} images.",
+            UNCERTAIN.format(images=counted(calibration.images, "validation image"), needed=FEW_IMAGES),
             icon=":material/warning:",
         )
 
@@ -191,37 +201,39 @@ def _describe(at: "Abstention", images: str) -> str:
         return f"The model abstains for all {counted(at.count, f'{images} image')}. Lower the threshold."
     low, high = at.accuracy_interval()
     lost = at.all_correct - int(at.correct[0])
-    lines = (
-        f"Coverage: **{at.coverage[0]:.1%}** of the {images} images ({at.predicted[0]:,} of {at.count:,}). Accuracy for these images: "
-        f"**{at.accuracy[0]:.1%}** (95 %: {low:.1%} to {high:.1%})."
+    lines = COVERAGE.format(
+        coverage=at.coverage[0],
+        split=images,
+        predicted=at.predicted[0],
+        count=at.count,
+        accuracy=at.accuracy[0],
+        low=low,
+        high=high,
     )
     if not at.all_correct:
         return lines
     wrong = at.count - at.all_correct - int(at.predicted[0] - at.correct[0])
     return (
         f"{lines} The model abstains for {counted(lost + wrong, 'image')}: without the threshold, {lost:,} of these predictions would be correct and "
-        f"{wrong:,} wrong. {at.correct_fraction[0]:.1%} of the correct predictions remain."
+        f"{wrong:,} wrong. {REMAINING.format(fraction=at.correct_fraction[0])}"
     )
 
 
 def _show_saving(subject: EvaluationSubject, threshold: float, calibration: Calibration) -> None:
-    used = (
-        f"The Gallery abstains below {100 * calibration.threshold:g}%."
-        if calibration.threshold
-        else "The Gallery never abstains."
-    )
+    used = ABSTAINS_BELOW.format(percent=100 * calibration.threshold) if calibration.threshold else "The Gallery never abstains."
     st.caption(used)
     if not may_change(subject.run.owner):
         return
     with st.container(horizontal=True):
         if st.button(
             "Save threshold",
+            key="save-threshold",
             icon=":material/save:",
             disabled=threshold == calibration.threshold,
             help="The Gallery uses it for this model. It is saved in the run's folder.",
         ):
             _save_threshold(subject, calibration, threshold)
-        if calibration.threshold and st.button("Remove threshold", icon=":material/restart_alt:"):
+        if calibration.threshold and st.button("Remove threshold", key="remove-threshold", icon=":material/restart_alt:"):
             _save_threshold(subject, calibration, 0.0)
 
 

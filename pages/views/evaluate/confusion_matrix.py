@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SINGLE = 30  # classes with their own row; with more classes, the most confused ones have one
 AT_FIRST, LISTED = 15, 200  # classes chosen by default; pairs in the table
 BESIDE = 12  # rows up to which the pairs are beside the matrix
+HEADING = "Confusion matrix"
+CONFUSED_CELL = "{images} of {true} predicted as {predicted}"
+CORRECT_CELL = "{images} of {true}, classified correctly"
+OTHER_TRUE, OTHER_PREDICTED, OTHERS = "all other classes", "one of the other classes", "all others"
 DATA_ORDER, BY_CONFUSION = "data set", "confusion"
 Group = tuple[int, ...]  # the classes of one row or column
 Cell = tuple[Group, Group]  # true, predicted
@@ -32,7 +36,7 @@ def show_confusion_matrix(subject: EvaluationSubject) -> None:
 @st.fragment
 def _show(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     state = st.session_state.setdefault(f"matrix-{subject.name}", {"cell": None, "turn": 0, "list": 0, "rows": []})
-    st.subheader("Confusion matrix")
+    st.subheader(HEADING)
     st.caption(
         "Rows: true class. Columns: predicted class. Blue is correct, orange wrong. The stronger the colour, the larger the fraction of the true "
         "class. Press a cell to see its images; the arrow keys move between cells."
@@ -107,7 +111,7 @@ def _show_cells(
 
     others = tuple(np.setdiff1d(np.arange(len(evaluation.classes)), chosen).tolist())
     groups: list[Group] = [(int(label),) for label in chosen] + ([others] if others else [])
-    names = [evaluation.classes[label] for label in chosen] + (["all others"] if others else [])
+    names = [evaluation.classes[label] for label in chosen] + ([OTHERS] if others else [])
     selection = CellSelection(state["turn"])
     if state["cell"]:
         true, predicted = state["cell"]
@@ -182,7 +186,7 @@ def _heading(evaluation: "Evaluation", cell: Cell) -> str:
     count = int(evaluation.confusion[np.ix_(true, predicted)].sum())
     images = counted(count, "image")
     if cell == (true, true) and len(true) == 1:
-        return f"{images} of {evaluation.classes[true[0]]}, classified correctly"
-    truth = evaluation.classes[true[0]] if len(true) == 1 else "all other classes"
-    prediction = evaluation.classes[predicted[0]] if len(predicted) == 1 else "one of the other classes"
-    return f"{images} of {truth} predicted as {prediction}"
+        return CORRECT_CELL.format(images=images, true=evaluation.classes[true[0]])
+    truth = evaluation.classes[true[0]] if len(true) == 1 else OTHER_TRUE
+    prediction = evaluation.classes[predicted[0]] if len(predicted) == 1 else OTHER_PREDICTED
+    return CONFUSED_CELL.format(images=images, true=truth, predicted=prediction)

@@ -17,6 +17,9 @@ from pages.shared.links import page_file
 from pages.shared.people import may_change, show_owner
 from pages.shared.server import get_store
 
+CORRECTED = "**The data was corrected after this run was trained.**"
+EXCLUDED, RESTORED, RELABELLED = "excluded", "restored", "relabelled"
+SINCE = "Total since then: {changes}."
 LAST = "evaluate-corrections"  # session key of the message about the last correction
 
 
@@ -37,8 +40,8 @@ def rows_of(images: ImageSet) -> np.ndarray:
 def correct_images(source: ImportedSource, rows: list[int], field: str, new: int | list[int], ticks: str = "") -> None:
     """Change images of the data set and clear the ticks stored under `ticks`. Called by buttons."""
     changed = source.index.corrections.apply(rows, field, new)
-    verb = "relabelled" if field == "label" else "excluded" if new else "restored"
-    st.session_state[LAST] = f"{counted(changed, 'image was', 'images were')} {verb}." if changed else "No image was changed."
+    verb = RELABELLED if field == "label" else EXCLUDED if new else RESTORED
+    st.session_state[LAST] = f"{describe_change(changed, verb)}." if changed else "No image was changed."
     if ticks:
         untick(ticks)
 
@@ -60,6 +63,7 @@ def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, sugg
         if suggested:
             st.button(
                 f"Relabel {len(picked)} as suggested",
+                key="relabel-as-suggested",
                 type="primary",
                 icon=":material/auto_fix_high:",
                 on_click=correct_images,
@@ -67,13 +71,18 @@ def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, sugg
             )
         st.button(
             f"Exclude {len(picked)}",
+            key="exclude-ticked",
             icon=":material/block:",
             on_click=correct_images,
             args=(source, rows, "is_excluded", 1, ticks),
         )
         label = st.selectbox("New class", range(len(classes)), format_func=classes.__getitem__, width=200, key=f"{ticks}-class")
         st.button(
-            f"Relabel {len(picked)}", icon=":material/label:", on_click=correct_images, args=(source, rows, "label", label, ticks)
+            f"Relabel {len(picked)}",
+            key="relabel-ticked",
+            icon=":material/label:",
+            on_click=correct_images,
+            args=(source, rows, "label", label, ticks),
         )
 
 
@@ -91,12 +100,13 @@ def show_data_change(subject: EvaluationSubject) -> None:
     )
     with st.container(border=True):
         st.markdown(
-            f"**The data was corrected after this run was trained.** {last} {_summarise(subject)}Metrics are computed on the current data; the "
+            f"{CORRECTED} {last} {_summarise(subject)}Metrics are computed on the current data; the "
             f"run and its model are unchanged, and each correction can be undone.{split}"
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button(
                 "Train again",
+                key="train-again",
                 icon=":material/tune:",
                 help="Opens the form with this run's settings. No run is started yet.",
             ):
@@ -121,7 +131,12 @@ def _summarise(subject: EvaluationSubject) -> str:
             before.setdefault((edit.row, edit.field), edit.old)
             after[edit.row, edit.field] = edit.new
     changed = [key for key, new in after.items() if new != before[key]]
-    verbs = {("is_excluded", 1): "excluded", ("is_excluded", 0): "restored"}
-    counts = Counter(verbs.get((key[1], after[key]), "relabelled") for key in changed)
-    text = ", ".join(f"{counted(count, 'image was', 'images were')} {verb}" for verb, count in counts.items())
-    return f"Total since then: {text}. " if text else ""
+    verbs = {("is_excluded", 1): EXCLUDED, ("is_excluded", 0): RESTORED}
+    counts = Counter(verbs.get((key[1], after[key]), RELABELLED) for key in changed)
+    text = ", ".join(describe_change(count, verb) for verb, count in counts.items())
+    return f"{SINCE.format(changes=text)} " if text else ""
+
+
+def describe_change(count: int, verb: str) -> str:
+    """Return "2 images were excluded"."""
+    return f"{counted(count, 'image was', 'images were')} {verb}"

@@ -14,6 +14,10 @@ from pages.shared.text import plain
 from pages.views.evaluate.corrections import correct_images, editable_source
 
 PAGE = 8
+FOUND = (
+    "{pairs} of duplicates across two splits: the model is evaluated on images it was trained on. Exclude the training image of each pair and train "
+    "again. The test images then stay the same."
+)
 NO_DUPLICATES = "No image is in two splits."
 
 
@@ -27,10 +31,7 @@ def show_split_duplicates(subject: EvaluationSubject) -> None:
     if not total:
         st.success(NO_DUPLICATES, icon=":material/check_circle:")
         return
-    st.caption(
-        f"{counted(total, 'pair')} of duplicates across two splits: the model is evaluated on images it was trained on. "
-        "Exclude the training image of each pair and train again. The test images then stay the same."
-    )
+    st.caption(FOUND.format(pairs=counted(total, "pair")))
     pages = -(-total // PAGE)
     page = st.pagination(pages, key=f"duplicates-page-{subject.run.id}") if pages > 1 else 1
     start = (page - 1) * PAGE

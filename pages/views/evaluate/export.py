@@ -22,6 +22,8 @@ from pages.shared.server import get_store
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
+ABOUT = "For {model} on the {count:,} {split} images. The files need neither this program nor the internet."
+BEST_MODEL = "the best model"
 FileGenerator = Generator[Progress, None, bytes]
 
 
@@ -40,10 +42,8 @@ class EvaluationDownload:
 def show_export(subject: EvaluationSubject) -> None:
     """Show the view."""
     evaluation = subject.evaluation()
-    model = "the best model" if subject.epoch is None else f"the model after epoch {subject.epoch}"
-    st.caption(
-        f"For {model} on the {len(evaluation):,} {SPLITS[subject.split]} images. The files need neither this program nor the internet."
-    )
+    model = BEST_MODEL if subject.epoch is None else f"the model after epoch {subject.epoch}"
+    st.caption(ABOUT.format(model=model, count=len(evaluation), split=SPLITS[subject.split]))
     places = st.grid(len(CARDS), min_column_width=280)
     for card in CARDS:
         with places.container(border=True, height="stretch"):

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 REQUESTED = "label-errors-requested"
 MIN_ACCURACY = 0.6  # below it, most suspected images are mistakes of the model
 QUICK, OWN = "quick settings", "this run's settings"
+ABOUT = (
+    "**The model was trained on these images.** Label errors are found by 4-fold cross-validation: four models, each trained on three quarters of "
+    "the {count:,} training and validation images and evaluated on the others."
+)
 SAVED_PREDICTIONS = (
     "The predictions are from 4-fold cross-validation: four models, each trained without a quarter of the images and evaluated on that quarter. "
     "They are saved with the run and stay valid when you correct labels."
@@ -118,10 +122,7 @@ def _choose_settings(subject: EvaluationSubject, recipes: "dict[str, TrainConfig
     if (requested := st.session_state.get(REQUESTED)) and requested[0] == subject.run.id:
         return recipes[requested[1]]
     with st.container(border=True):
-        st.markdown(
-            f"**The model was trained on these images.** Label errors are found by 4-fold cross-validation: four models, each trained on three "
-            f"quarters of the {count:,} training and validation images and evaluated on the others."
-        )
+        st.markdown(ABOUT.format(count=count))
         st.caption(
             "With the quick settings this takes minutes for tens of thousands of small images on a CPU. No other run starts on this device "
             "meanwhile. Each finished model is saved. If you cancel, the next start continues with the next model."

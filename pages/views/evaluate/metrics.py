@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 NAMED = 5  # classes without images that are listed by name
 TALLEST = 720  # pixels of the table of classes
+NO_IMAGES_OF = (
+    "There is no {split} image of {classes}. Metrics that need such images are empty, and are left out of the means of AP and AUC. Choose another "
+    "split, or add images to the data set."
+)
+AND_MORE = " and {count:,} more"
 SPLIT_HELP = {
     "test": "Test images are not used for training or for choosing the best epoch.",
     "val": "Validation images are not used for training, but they choose the best epoch: accuracy on new images may be slightly lower.",
@@ -115,12 +120,9 @@ def _show_missing_classes(subject: EvaluationSubject, evaluation: "Evaluation") 
     missing = [name for name, count in zip(evaluation.classes, evaluation.per_class.support, strict=True) if not count]
     if not missing:
         return
-    more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
-    st.info(
-        f"There is no {SPLITS[subject.split]} image of {', '.join(map(plain, missing[:NAMED]))}{more}. Metrics that need such images are empty, and "
-        "are left out of the means of AP and AUC. Choose another split, or add images to the data set.",
-        icon=":material/info:",
-    )
+    more = AND_MORE.format(count=len(missing) - NAMED) if len(missing) > NAMED else ""
+    classes = ", ".join(map(plain, missing[:NAMED])) + more
+    st.info(NO_IMAGES_OF.format(split=SPLITS[subject.split], classes=classes), icon=":material/info:")
 
 
 def _get_areas(subject: EvaluationSubject, evaluation: "Evaluation") -> "ClassAreas | None":

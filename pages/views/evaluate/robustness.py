@@ -22,6 +22,13 @@ ABOUT = (
     "improves robustness."
 )
 
+NOT_MEASURED = "Not measured yet on {sample}. Press Measure. The result is saved with the run."
+MEASURED = "Measured on {sample}. The 95 % interval of an accuracy is at most ±{margin:.1f} percentage points."
+ALL_IMAGES, SAMPLE = "all {total:,} {split} images", "{count:,} of the {total:,} {split} images"
+ROBUST = "No corruption lowers the accuracy of **{accuracy:.1%}**."
+LEAST_ROBUST = "Least robust to **{name}**: accuracy falls from **{clean:.1%}** to **{accuracy:.1%}** at strength 5."
+MOST_ROBUST = "Most robust to **{name}**: {accuracy:.1%} at strength 5."
+
 
 def show_robustness(subject: EvaluationSubject) -> None:
     """Show the view."""
@@ -75,12 +82,10 @@ def _measure(subject: EvaluationSubject, evaluation: "Evaluation", limit: int) -
 
     name = f"robustness-{evaluation.key}-{limit}-{subject.run.id}"
     if st.session_state.get(REQUESTED) != name:
-        st.button("Measure", type="primary", icon=":material/play_arrow:", on_click=_request, args=(name,))
-        st.info(
-            f"Not measured yet on {_describe_sample(subject, evaluation, limit)}. Press Measure. The result is saved "
-            "with the run.",
-            icon=":material/info:",
+        st.button(
+            "Measure", key="measure-robustness", type="primary", icon=":material/play_arrow:", on_click=_request, args=(name,)
         )
+        st.info(NOT_MEASURED.format(sample=_describe_sample(subject, evaluation, limit)), icon=":material/info:")
         return None
     result = run_with_progress(evaluate_robustness(subject.folder, subject.epoch, evaluation.key, subject.images(), limit), name)
     st.session_state.pop(REQUESTED, None)
@@ -94,7 +99,7 @@ def _request(name: str) -> None:
 
 def _describe_sample(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> str:
     split, total = SPLITS[subject.split], len(evaluation)
-    return f"all {total:,} {split} images" if count == total else f"{count:,} of the {total:,} {split} images"
+    return (ALL_IMAGES if count == total else SAMPLE).format(count=count, total=total, split=split)
 
 
 def _show(subject: EvaluationSubject, evaluation: "Evaluation", result: "Robustness") -> None:
@@ -108,10 +113,7 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation", result: "Robustn
     with table:
         _show_table(result)
         low, high = result.interval(0.5)
-        st.caption(
-            f"Measured on {_describe_sample(subject, evaluation, result.count)}. The 95 % interval of an accuracy is at most "
-            f"±{50 * (high - low):.1f} percentage points."
-        )
+        st.caption(MEASURED.format(sample=_describe_sample(subject, evaluation, result.count), margin=50 * (high - low)))
     if subject.split == "train":
         st.caption("The model was trained on these images: accuracy on test images is lower.")
 
@@ -123,11 +125,9 @@ def summarise(result: "Robustness") -> str:
     accuracy, worst = result.accuracy, result.worst
     clean, best = float(accuracy[0, 0]), int(accuracy[:, 1:].mean(1).argmax())
     if accuracy[worst, 1:].mean() >= clean:
-        return f"No corruption lowers the accuracy of **{clean:.1%}**."
-    return (
-        f"Least robust to **{CORRUPTIONS[worst].name}**: accuracy falls from **{clean:.1%}** to **{accuracy[worst, -1]:.1%}** at strength 5. "
-        f"Most robust to **{CORRUPTIONS[best].name}**: {accuracy[best, -1]:.1%} at strength 5."
-    )
+        return ROBUST.format(accuracy=clean)
+    least = LEAST_ROBUST.format(name=CORRUPTIONS[worst].name, clean=clean, accuracy=accuracy[worst, -1])
+    return f"{least} {MOST_ROBUST.format(name=CORRUPTIONS[best].name, accuracy=accuracy[best, -1])}"
 
 
 def _least_robust(result: "Robustness") -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cnn_core.metrics.corruptions import Corruption
     from cnn_core.metrics.evaluation import Evaluation
 
+ALT = "Strength {title}. Prediction: {prediction}, {verdict}"
+NO_CORRUPTION = "no corruption"
 TINY = 16  # pixels; for smaller sides the weakest blur and shift are less than half a pixel
 
 
@@ -53,7 +55,7 @@ def _strip(subject: EvaluationSubject, evaluation: "Evaluation", index: int, cor
     from cnn_core.metrics.robustness import corrupt_at_all_strengths
 
     model, card = subject.model()
-    titles, cards = ["no corruption", *map(corruption.describe, corruption.strengths)], []
+    titles, cards = [NO_CORRUPTION, *map(corruption.describe, corruption.strengths)], []
     for strength, (pixels, text) in enumerate(
         zip(corrupt_at_all_strengths(subject.images()[index], corruption), titles, strict=True)
     ):
@@ -74,7 +76,7 @@ def _strip(subject: EvaluationSubject, evaluation: "Evaluation", index: int, cor
 
 def _card(pixels: np.ndarray, title: str, evaluation: "Evaluation", predicted: int, probability: float, is_correct: bool) -> str:
     name, verdict = html.escape(evaluation.classes[predicted]), "✓ correct" if is_correct else "✗ wrong"
-    alt = f"Strength {html.escape(title)}. Prediction: {name}, {verdict[2:]}"
+    alt = ALT.format(title=html.escape(title), prediction=name, verdict=verdict[2:])
     caption = f"<small>{html.escape(title)}</small><br><b>{name}</b> {probability:.0%}<br><small>{verdict}</small>"
     return (
         f'<figure class="{"right" if is_correct else "wrong"}"><img src="{data_url(pixels)}" alt="{alt}">'

@@ -24,6 +24,8 @@ NOTES = {
     "train": "Training images are classified during the epoch: augmented, with dropout, by the model at that step.",
     "val": "Validation images are classified after each epoch.",
 }
+EPOCHS_ALT = "Epochs in which images were correct: {images}"
+CORRECT_IN = "{name} correct in {correct} of {epochs} epochs"
 LISTS = {
     "Most often forgotten": "Correct in one epoch and wrong in the next, most often first: unusual images and possible label errors.",
     "Never learned": "Wrong in all epochs: difficult images and possible label errors.",
@@ -163,9 +165,7 @@ def _show_epochs(evaluation: "Evaluation", history: "TrainingDynamics", chosen: 
     st.markdown("**Epoch by epoch**")
     st.caption("Blue with ✓: correct in this epoch. Orange with ✗: wrong.")
     text = "; ".join(
-        f"{name} correct in {int(history.image_history(index).sum())} of {len(history.epochs)} epochs"
+        CORRECT_IN.format(name=name, correct=int(history.image_history(index).sum()), epochs=len(history.epochs))
         for index, name in zip(chosen, names, strict=True)
     )
-    st.plotly_chart(
-        epochs_chart(history, chosen, names), config={"displayModeBar": False}, alt=f"Epochs in which images were correct: {text}"
-    )
+    st.plotly_chart(epochs_chart(history, chosen, names), config={"displayModeBar": False}, alt=EPOCHS_ALT.format(images=text))

@@ -32,6 +32,9 @@ PROBABILITY_HELP = (
     "Shows only images whose predicted class has a probability in this range. Wrong predictions with a high probability and correct ones with a low "
     "probability are often the most informative."
 )
+FOUND = "{found:,} of {total:,} test images"
+CALIBRATED = "Probabilities are calibrated as for your own images (temperature {temperature:.2f})."
+UNSURE_BELOW = "Below {percent:g}% the prediction is “{unsure}”."
 ALL_CORRECT = "No test image matches this filter: all predictions are correct."
 NO_MATCH = "No test image matches this filter. Choose all classes or a wider range."
 
@@ -71,7 +74,7 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation", calibration: Cal
     """Show the filtered images page by page, with calibrated probabilities if the run is calibrated."""
     image_filter = _choose(subject, evaluation)
     indices = image_filter.apply(evaluation)
-    st.caption(f"{len(indices):,} of {len(evaluation):,} test images")
+    st.caption(FOUND.format(found=len(indices), total=len(evaluation)))
     if note := describe_probabilities(calibration):
         st.caption(note)
     if not len(indices):
@@ -112,9 +115,9 @@ def describe_probabilities(calibration: Calibration) -> str:
     """Return sentences on the temperature and the threshold; "" if the run has neither."""
     sentences = []
     if calibration.is_fitted:
-        sentences.append(f"Probabilities are calibrated as for your own images (temperature {calibration.temperature:.2f}).")
+        sentences.append(CALIBRATED.format(temperature=calibration.temperature))
     if calibration.threshold:
-        sentences.append(f"Below {100 * calibration.threshold:g}% the prediction is “{UNSURE}”.")
+        sentences.append(UNSURE_BELOW.format(percent=100 * calibration.threshold, unsure=UNSURE))
     return " ".join(sentences)
 
 

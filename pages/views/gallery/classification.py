@@ -9,6 +9,7 @@ from PIL import Image
 
 from cnn_core.inference.confidence import Calibration, model_key
 from cnn_core.runs.run import Run
+from cnn_core.text import counted
 from pages.charts.heatmaps import overlay_heatmap
 from pages.shared import cache
 from pages.shared.run_models import get_classifier
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 OPACITY = 0.7  # of the heatmap
 TOO_COARSE = 4  # positions; a map with so few hardly locates anything
+VIEWS = "Mean of {views} views: the image, and the image shifted by {shift} {directions}{flipped}."
+INK_DIRECTIONS, CORNERS = "up, down, left and right", "to each corner"
+ALSO_FLIPPED = ", each also flipped"
+HEATMAP_NOTE = "Yellow: strongest support for {name}. Resolution: {height}×{width} positions{coarse}."
 NO_CONVOLUTION = "This model has no convolution, so Grad-CAM cannot be computed. Choose another run."
 
 
@@ -85,9 +90,9 @@ def _describe_views(classifier: "Classifier", views: int) -> str:
     from cnn_core.inference.tta import shift_pixels
 
     card, shift = classifier.card, shift_pixels(classifier.card)
-    directions = "up, down, left and right" if card.ink else "to each corner"
-    flipped = "" if views == 5 else ", each also flipped"
-    return f"Mean of {views} views: the image, and the image shifted by {shift} pixel{'s' * (shift > 1)} {directions}{flipped}."
+    directions = INK_DIRECTIONS if card.ink else CORNERS
+    flipped = "" if views == 5 else ALSO_FLIPPED
+    return VIEWS.format(views=views, shift=counted(shift, "pixel"), directions=directions, flipped=flipped)
 
 
 @st.cache_data(max_entries=cache.PREDICTIONS.max_entries, show_spinner="Computing Grad-CAM…")
@@ -108,6 +113,6 @@ def _heatmap(weights_key: str, pixels: np.ndarray, name: str, _classifier: "Clas
         return None, f"Grad-CAM is zero everywhere: no position of the last convolution supports {plain(name)}."
     height, width = raw.shape[1:]
     coarse = ", too few for a precise location" if height * width <= TOO_COARSE else ""
-    return overlay_heatmap(
-        pixels, heat, OPACITY
-    ), f"Yellow: strongest support for {plain(name)}. Resolution: {height}×{width} positions{coarse}."
+    return overlay_heatmap(pixels, heat, OPACITY), HEATMAP_NOTE.format(
+        name=plain(name), height=height, width=width, coarse=coarse
+    )

@@ -11,6 +11,7 @@ from cnn_core.inference.confidence import Calibration
 from cnn_core.runs.run import Run
 from pages.charts.images import image_html
 from pages.charts.predictions import compared_probability_bars, probability_bars
+from pages.shared.data_and_model import COLOUR, GREY
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.gallery.classification import ImageClassification, classify_own_image
@@ -24,6 +25,11 @@ MAX_RUNS = 4  # that are compared
 WIDTH, NARROW = 128, 150  # CSS pixels: of the model input, and of one model among several
 DIVERGED = "Run {} has diverged: its probabilities are not finite numbers. Choose another run."
 NO_COMMON_CLASSES = "These runs have different classes, so each has its own chart."
+PROBABILITY = "Probability {probability:.1%}"
+BELOW_THRESHOLD = "Most probable: {name} with {probability:.1%}, below the threshold of {threshold:g}%"
+CALIBRATED = "(calibrated, temperature {temperature:.2f})"
+MODEL_INPUT = "Model input: {side}×{side} {colour}"
+HEATMAP_ALT = "Grad-CAM for {name} over the model input"
 PREDICTION = "Prediction"
 AVERAGE_HELP = (
     "Test-time augmentation: averages the logits for the image and slightly shifted copies of it, and for their mirror images if the model was "
@@ -51,15 +57,15 @@ def show_prediction(run: Run, image: DecodedImage) -> None:
 def describe_probability(calibration: Calibration, prediction: "Prediction") -> str:
     """Return the text below the predicted class."""
     name, probability = prediction.ranked[0]
-    text = f"Probability {probability:.1%}"
+    text = PROBABILITY.format(probability=probability)
     if not prediction.is_sure:
-        text = f"Most probable: {plain(name)} with {probability:.1%}, below the threshold of {100 * calibration.threshold:g}%"
+        text = BELOW_THRESHOLD.format(name=plain(name), probability=probability, threshold=100 * calibration.threshold)
     return f"{text} {describe_calibration(calibration)}".rstrip()
 
 
 def describe_calibration(calibration: Calibration) -> str:
     """Return "(calibrated, temperature 1.30)", "" if the probabilities are not calibrated."""
-    return f"(calibrated, temperature {calibration.temperature:.2f})" if calibration.is_fitted else ""
+    return CALIBRATED.format(temperature=calibration.temperature) if calibration.is_fitted else ""
 
 
 def _choose_extras() -> tuple[bool, bool, bool]:
@@ -161,12 +167,12 @@ def _show_bars(result: ImageClassification) -> None:
 def _show_input(result: ImageClassification) -> None:
     """Show the model input, with the Grad-CAM heatmap over it where there is one."""
     pixels = result.prediction.pixels
-    size, colour = len(pixels), "grey" if pixels.shape[2] == 1 else "colour"
+    colour = GREY if pixels.shape[2] == 1 else COLOUR
     if result.heatmap is None:
         st.html(image_html(pixels, "Model input", width=WIDTH))
     else:
         name = plain(result.prediction.ranked[0][0])
-        st.html(image_html(result.heatmap, f"Grad-CAM for {name} over the model input", width=WIDTH))
-    st.caption(f"Model input: {size}×{size} {colour}")
+        st.html(image_html(result.heatmap, HEATMAP_ALT.format(name=name), width=WIDTH))
+    st.caption(MODEL_INPUT.format(side=len(pixels), colour=colour))
     if result.heatmap_note:
         st.caption(result.heatmap_note)

@@ -14,6 +14,11 @@ from pages.shared.people import may_change
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
+EPOCHS_SIZE = (
+    "{epochs} of the {total} of these runs are saved epochs. If you delete them, the runs, their curves and their best models remain, but you can no "
+    "longer branch from an earlier epoch or evaluate it."
+)
+
 
 def offer_free_space(runs: Sequence[Run]) -> None:
     """Show the size of the saved epochs of the person's runs among `runs`, and a button that deletes them."""
@@ -27,11 +32,10 @@ def offer_free_space(runs: Sequence[Run]) -> None:
     ):
         folders = [get_store().home.run_folder(run.id) for run in own]
         epochs_size, total = sum(folder_bytes(folder / EPOCHS) for folder in folders), sum(map(folder_bytes, folders))
-        st.write(
-            f"{format_bytes(epochs_size)} of the {format_bytes(total)} of these runs are saved epochs. If you delete them, the runs, their curves "
-            "and their best models remain, but you can no longer branch from an earlier epoch or evaluate it."
+        st.write(EPOCHS_SIZE.format(epochs=format_bytes(epochs_size), total=format_bytes(total)))
+        st.button(
+            "Delete saved epochs", key="delete-epochs", type="primary", disabled=not epochs_size, on_click=_drop, args=(own,)
         )
-        st.button("Delete saved epochs", type="primary", disabled=not epochs_size, on_click=_drop, args=(own,))
 
 
 def _drop(runs: Sequence[Run]) -> None:

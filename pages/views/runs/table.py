@@ -145,7 +145,7 @@ def _describe(run: Run) -> None:
         name = st.text_input("Name", value=run.name, help=f"Up to {MAX_NAME_LENGTH} characters.")
         tags = st.text_input("Tags", help="Separate tags with commas.", value=", ".join(run.tags))
         notes = st.text_area("Notes", value=run.notes, help=f"Up to {MAX_NOTES_LENGTH:,} characters.")
-        if st.form_submit_button("Save", type="primary"):
+        if st.form_submit_button("Save", key="save-description", type="primary"):
             try:
                 RunOrganizer(get_store()).describe(run.id, name=name, notes=notes, tags=tags.split(","))
             except StudioError as error:

@@ -22,6 +22,9 @@ from pages.shared.text import plain
 from pages.shared.trial_times import trial_seconds
 from pages.views.search.space_form import choose_settings, space_rows
 
+INFINITELY_MANY = "Infinitely many combinations"
+EXTENT = "{combinations}; {trials}."
+DURATION = "A trial takes about {trial}, all trials about {trials}{less}."
 ABOUT = (
     "A search trains the same model many times with different settings and finds those with the best validation accuracy. Its trials are ordinary "
     "runs. The test set is not used to compare them."
@@ -111,14 +114,16 @@ def _offer_start(base: TrainConfig, space: Space, sampler: Sampler) -> str | Non
 
 def _show_estimate(plan: SearchPlan, size: int | None, runs: Sequence[Run]) -> None:
     """Show the number of combinations and trials, and the expected duration where it is known."""
-    combinations = "Infinitely many combinations" if size is None else counted(size, "combination")
+    combinations = INFINITELY_MANY if size is None else counted(size, "combination")
     trials = counted(plan.total_trials, "trial")
     seconds = trial_seconds(plan.base, runs)
     if seconds is None:
         duration = "The duration is unknown until a run with this data set and model has ended."
     else:
-        duration = f"A trial takes about {format_duration(seconds)}, all trials about {format_duration(plan.total_trials * seconds)}{', less with pruning' if plan.prune else ''}."
-    st.caption(f"{combinations}; {trials}. {duration}")
+        less = ", less with pruning" if plan.prune else ""
+        total = plan.total_trials * seconds
+        duration = DURATION.format(trial=format_duration(seconds), trials=format_duration(total), less=less)
+    st.caption(f"{EXTENT.format(combinations=combinations, trials=trials)} {duration}")
 
 
 def _start(plan: SearchPlan) -> str | None:

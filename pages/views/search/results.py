@@ -23,6 +23,8 @@ from pages.shared.text import plain
 
 RELIABLE_TRIALS = 20  # with fewer trials, each new one changes the importance much
 STATES = {"running": "training", "complete": "completed", "pruned": "stopped early", "failed": "failed"}
+BEST = "the best is {accuracy:.2%}"
+TRIAL = "**Trial {number}**"
 IMPORTANCE = "Hyperparameter importance"
 NO_RESULTS = "The first trial has not ended yet. Results are shown here afterwards."
 PLAIN = {"displayModeBar": False}
@@ -37,7 +39,7 @@ def show_best(search: Search, trials: Sequence[Trial]) -> None:
     with left:
         st.subheader("Progress")
         best = best_trial(trials)
-        summary = f"the best is {best.value:.2%}" if best else "every trial has failed"
+        summary = BEST.format(accuracy=best.value) if best else "every trial has failed"
         st.plotly_chart(
             best_so_far(trials), config=PLAIN, key="search-course", alt=f"Validation accuracy of every trial; {summary}"
         )
@@ -156,7 +158,7 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
     if not rows:
         st.caption("Tick a trial to open its run or to use its settings.")
     for row in rows:
-        st.markdown(f"**Trial {row + 1}**")
+        st.markdown(TRIAL.format(number=row + 1))
         show_trial(search.plan, trials[row], f"row-{trials[row].number}")
 
 

@@ -31,6 +31,10 @@ STATUS: dict[str, tuple[str, Literal["blue", "orange", "green"], str]] = {
     "done": (":material/check_circle:", "green", "completed"),
 }
 OWNER_WAITS = "Waiting, because the owner of this search has reached a limit. The search continues when runs of the owner have ended or were removed."
+ENDED = "{ended:,} of {trials}"
+TIME_LEFT = "about {time} left"
+OTHER_SEARCH = "Waiting for a trial of the search “{name}”. Searches that run at the same time alternate, one trial each."
+WAITING = "Waiting. {reason}"
 NEXT_TRIAL = "The next trial starts in a moment."
 MORE_TRIALS = 10  # trials that Resume offers beyond those of the plan
 
@@ -80,12 +84,12 @@ def _show_state(search: Search, trials: Sequence[Trial]) -> None:
     """Show the status, the number of ended trials, and the time left."""
     ended, goal = sum(trial.state != "running" for trial in trials), search.plan.total_trials
     icon, colour, label = STATUS[search.status]
-    texts = [f"{ended:,} of {counted(goal, 'trial')}"]
+    texts = [ENDED.format(ended=ended, trials=counted(goal, "trial"))]
     pruned, failed = (sum(trial.state == state for trial in trials) for state in ("pruned", "failed"))
     texts += [f"{pruned:,} stopped early"] if pruned else []
     texts += [f"{failed:,} failed"] if failed else []
     if search.status == "searching" and (left := seconds_left(trials, goal)):
-        texts.append(f"about {format_duration(left)} left")
+        texts.append(TIME_LEFT.format(time=format_duration(left)))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(label, icon=icon, color=colour)
         st.markdown(" · ".join(texts), width="content")
@@ -100,6 +104,7 @@ def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
         elif search.status == "searching":
             st.button(
                 "Cancel",
+                key="search-cancel",
                 icon=":material/stop:",
                 on_click=_call,
                 args=("cancel", search.name),
@@ -175,10 +180,10 @@ def _why_it_waits(search: Search) -> str:
     store, owner = get_store(), search.plan.owner
     first = next(iter(get_searches().active()), search.name)
     if first != search.name and not get_searches().is_running(search.name):
-        return f"Waiting for a trial of the search “{first}”. Searches that run at the same time alternate, one trial each."
+        return OTHER_SEARCH.format(name=first)
     try:
         store.quota.check_queue(owner)
         store.quota.check_disk(owner)
     except RunError as error:
-        return f"Waiting. {error}" if owner == person() else OWNER_WAITS
+        return WAITING.format(reason=error) if owner == person() else OWNER_WAITS
     return NEXT_TRIAL

@@ -18,6 +18,7 @@ from pages.shared.text import plain
 
 FINAL_HELP = "The final result of this run. To choose between runs, compare their validation accuracy instead."
 
+PARENT, CHILD = "Branched from {parent} after epoch {epoch}", "{child} branched after epoch {epoch}"
 NO_EPOCHS = "This run has no saved epochs, so it cannot be branched"
 
 
@@ -36,6 +37,7 @@ def show_controls(run: Run) -> None:
             and run.can_resume
             and st.button(
                 "Resume",
+                key=f"resume-{run.id}",
                 icon=":material/resume:",
                 help="Continues from the last checkpoint with the same settings and images.",
             )
@@ -63,6 +65,7 @@ def _show_request_buttons(run: Run) -> None:
     if run.is_active:
         st.button(
             "Stop",
+            key=f"stop-{run.id}",
             icon=":material/stop:",
             help="Stops after the current step. The best model so far is saved.",
             on_click=_stop,
@@ -140,9 +143,9 @@ def show_branches(run: Run) -> None:
     children = get_store().children(run.id)
     with st.container(horizontal=True):
         if run.parent:
-            _link(run.parent, f"Branched from {run.parent} after epoch {run.parent_epoch}", "alt_route")
+            _link(run.parent, PARENT.format(parent=run.parent, epoch=run.parent_epoch), "alt_route")
         for child in children:
-            _link(child.id, f"{child.id} branched after epoch {child.parent_epoch}", "subdirectory_arrow_right")
+            _link(child.id, CHILD.format(child=child.id, epoch=child.parent_epoch), "subdirectory_arrow_right")
 
 
 def _link(run: str, label: str, icon: str) -> None:

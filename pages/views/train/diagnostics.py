@@ -17,6 +17,7 @@ from pages.shared.links import page_file
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
+NO_PROBLEM = "No problem found in {epochs}: no sign of a wrong learning rate, overfitting or a plateau."
 POLL_SECONDS = 20  # while the run trains; every session reads for itself
 
 
@@ -56,7 +57,7 @@ def _show(run: str, was_active: bool) -> None:
         return
     st.subheader("Diagnostics", help="Rules check the curves of this run for common problems. A finding is a hint, not a proof.")
     if not findings:
-        st.caption(f"No problem found in {counted(epochs, 'epoch')}: no sign of a wrong learning rate, overfitting or a plateau.")
+        st.caption(NO_PROBLEM.format(epochs=counted(epochs, "epoch")))
     for finding in findings:
         _show_finding(row, finding)
 

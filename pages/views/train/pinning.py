@@ -22,6 +22,7 @@ from pages.shared.text import plain
 
 RANDOM_IMAGES = 5
 VALIDATION, TEST = "Validation images", "Test images"
+FULL = f"{MAX_IMAGES} images are pinned, which is the maximum. Remove one to pin another."
 NOT_IMPORTED = "The images have not been imported yet. They are imported when the run starts."
 IMPORT_NOW = "Import now"
 NAMES = {VALIDATION: "validation image", TEST: "test image"}
@@ -31,7 +32,7 @@ NAMES = {VALIDATION: "validation image", TEST: "test image"}
 def show_pinning(run: Run, tracked: Sequence[TrackedImage]) -> None:
     """Show the choice of a source of images, and the form of the chosen one."""
     if len(tracked) >= MAX_IMAGES:
-        st.caption(f"{MAX_IMAGES} images are pinned, which is the maximum. Remove one to pin another.")
+        st.caption(FULL)
         return
     source_name = st.segmented_control("Pin an image", list(SOURCES), key=f"tracked-way-{run.id}")
     if source_name:
@@ -68,7 +69,10 @@ def _choose(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> No
         if len(indices):
             number = choose_number("Image", 1, len(indices), f"tracked-number-{run.id}-{split}-{label}", width=200)
         if st.button(
-            "Pin random images", icon=":material/casino:", help=f"Up to {RANDOM_IMAGES} images of as many classes as possible."
+            "Pin random images",
+            key=f"pin-random-{run.id}",
+            icon=":material/casino:",
+            help=f"Up to {RANDOM_IMAGES} images of as many classes as possible.",
         ):
             _pin(run, _random_images(images, split, tracked))
     if not len(indices):
@@ -76,7 +80,7 @@ def _choose(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> No
         return
     chosen = _to_tracked(images, split, int(indices[number - 1]))
     st.html(image_html(chosen.pixels, f"{chosen.label}, as the model receives it", width=96))
-    if st.button("Pin", type="primary", icon=":material/push_pin:"):
+    if st.button("Pin", key=f"pin-{run.id}", type="primary", icon=":material/push_pin:"):
         _pin(run, [chosen])
 
 
@@ -123,7 +127,7 @@ def _show_image(run: Run, info: DataInfo, decoded: DecodedImage, label: str, ori
         key=f"tracked-truth-{run.id}-{origin}",
         help="Used only to mark predictions as correct or wrong. The model is not trained on it.",
     )
-    if st.button("Pin", type="primary", icon=":material/push_pin:"):
+    if st.button("Pin", key=f"pin-{run.id}", type="primary", icon=":material/push_pin:"):
         _pin(run, [TrackedImage(pixels, label, truth, origin)])
 
 

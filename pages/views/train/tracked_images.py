@@ -34,7 +34,9 @@ EVENT_KINDS = (Started, Resumed, Epoch, TrackedPredictions)
 HISTORY_KEY = "tracked-history"
 NO_PREDICTION = "There is no prediction yet. It is computed after the next epoch."
 ENDED = "There is no prediction: this image was pinned after the training."
-CORRECT = "correct"
+CORRECT, WRONG = "correct", "wrong, true class {truth}"
+PURPOSE = f"Pin up to {MAX_IMAGES} images to see how the model's predictions for them change from epoch to epoch."
+PREDICTION = "Prediction: **{name}** ({probability:.1%}) after epoch {epoch}"
 ORIGINS = {"set": "from the data set", "upload": "uploaded", "drawing": "drawn"}
 
 
@@ -47,7 +49,7 @@ def show_tracked_images(run: Run) -> None:
         return
     with st.expander("Tracked images", icon=":material/push_pin:", expanded=bool(tracked)):
         if not tracked:
-            st.caption(f"Pin up to {MAX_IMAGES} images to see how the model's predictions for them change from epoch to epoch.")
+            st.caption(PURPOSE)
         else:
             with st.container():  # a fragment of varying length needs a container of its own
                 st.fragment(_show_cards, run_every=POLL_SECONDS if run.is_active else None)(run.id, run.is_active)
@@ -58,7 +60,7 @@ def show_tracked_images(run: Run) -> None:
 
 def _show_damage(run: Run, error: RunError) -> None:
     st.error(plain(error), icon=":material/error:")
-    if may_change(run.owner) and st.button("Remove all tracked images", icon=":material/delete:"):
+    if may_change(run.owner) and st.button("Remove all tracked images", key=f"unpin-all-{run.id}", icon=":material/delete:"):
         remove_tracked_images(get_store().home.run_folder(run.id))
         st.rerun()
 
@@ -101,11 +103,12 @@ def _show_prediction(run: str, image: TrackedImage, predictions: PredictionsByEp
     epoch = max(predictions)
     top = max(range(len(classes)), key=predictions[epoch].__getitem__)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Prediction: **{plain(classes[top])}** ({predictions[epoch][top]:.1%}) after epoch {epoch}", width="content")
+        prediction = PREDICTION.format(name=plain(classes[top]), probability=predictions[epoch][top], epoch=epoch)
+        st.markdown(prediction, width="content")
         if image.truth == top:
             st.badge(CORRECT, icon=":material/check:", color="green")
         elif image.truth >= 0:
-            st.badge(f"wrong, true class {plain(classes[image.truth])}", icon=":material/close:", color="red")
+            st.badge(WRONG.format(truth=plain(classes[image.truth])), icon=":material/close:", color="red")
     st.plotly_chart(
         probability_lines(predictions, classes, image.truth),
         key=f"tracked-{run}-{image.name}",

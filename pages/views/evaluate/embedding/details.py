@@ -9,7 +9,7 @@ from cnn_core.text import counted
 from pages.charts.components.map import Points
 from pages.charts.images import image_html, labelled_grid
 from pages.charts.predictions import probability_bars
-from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
+from pages.shared.evaluation_subject import CORRECT, SPLITS, WRONG, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 RANKED = 3  # classes whose probabilities are drawn
 NEAREST = 6
+PRESS_A_POINT = "Press a point to pin its image here, with the most similar images."
+PINNED = "{split} image {index}, true class **{truth}**. Prediction: {predicted}, {probability:.1%}: {verdict}"
+NEAREST_IMAGES = "**Nearest images**"
+SELECTION = "Selection: {images}"
 NO_SELECTION: dict[str, Any] = {"selection": {"rows": []}}
 
 
@@ -27,15 +31,18 @@ def show_pinned(
     """Show the pinned image, its prediction, and the nearest of the images `numbers` (n,) with `features` (n, D)."""
     index = state["pinned"]
     if index is None:
-        st.info("Press a point to pin its image here, with the most similar images.", icon=":material/push_pin:")
+        st.info(PRESS_A_POINT, icon=":material/push_pin:")
         return
     split, truth = SPLITS[subject.split].capitalize(), evaluation.classes[evaluation.labels[index]]
     probabilities = evaluation.probabilities(np.array([index]))[0]
     ranked = [(evaluation.classes[label], float(probabilities[label])) for label in np.argsort(-probabilities, kind="stable")]
     st.html(image_html(subject.images()[index], f"{split} image {index}, class {truth}", width=200))
-    verdict = ":green[✓ correct]" if evaluation.is_correct[index] else ":red[✗ wrong]"
+    name, probability = ranked[0]
+    verdict = CORRECT if evaluation.is_correct[index] else WRONG
     st.markdown(
-        f"{split} image {index}, true class **{plain(truth)}**. Prediction: {plain(ranked[0][0])}, {ranked[0][1]:.1%}: {verdict}"
+        PINNED.format(
+            split=split, index=index, truth=plain(truth), predicted=plain(name), probability=probability, verdict=verdict
+        )
     )
     st.plotly_chart(
         probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
@@ -56,7 +63,7 @@ def _show_nearest(
     if not len(rows):
         return
     st.markdown(
-        "**Nearest images**",
+        NEAREST_IMAGES,
         help="Images on the map with the highest cosine similarity of all features; 1 is the same direction.",
     )
     names = [
@@ -72,7 +79,7 @@ def show_selection(subject: EvaluationSubject, evaluation: "Evaluation", state: 
     with st.container(key=f"map-chosen-{state['turn']}"):
         count = len(chosen)
         wrong = int((~evaluation.is_correct[chosen]).sum())
-        st.subheader(f"Selection: {counted(count, 'image')}")
+        st.subheader(SELECTION.format(images=counted(count, "image")))
         st.caption(f"{counted(wrong, 'mistake')}. {_describe_classes(evaluation, chosen)}")
         st.button("Back to the map", icon=":material/arrow_upward:", key="map-back", on_click=_clear_selection, args=(state,))
     order = chosen[np.argsort(evaluation.is_correct[chosen], kind="stable")]

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 SIZES, USUAL = (500, 2000, 5000), 2000  # images
 PCA, TSNE = "PCA", "t-SNE"
 PERPLEXITIES = (5, 15, 30, 50)
+ABOUT_TSNE = (
+    "t-SNE keeps neighbours together. Sizes of groups and distances between them mean little, and groups can change with the perplexity. "
+    "(L. van der Maaten, G. Hinton: Visualizing Data using t-SNE, 2008)"
+)
 DIVERGED = (
     "The model diverged: its features or logits are not finite numbers, so there is no embedding. Choose another epoch or run."
 )
@@ -158,10 +162,7 @@ def _compute_tsne(
         key="map-perplexity",
         help="Roughly the number of neighbours of each point. A small value shows many small groups, some by chance; a large value shows the coarse structure.",
     )
-    st.caption(
-        "t-SNE keeps neighbours together. Sizes of groups and distances between them mean little, and groups can change with the perplexity. "
-        "(L. van der Maaten, G. Hinton: Visualizing Data using t-SNE, 2008)"
-    )
+    st.caption(ABOUT_TSNE)
     count = len(sample.numbers)
     name, requested = f"{TSNE} {count} {perplexity}", f"map-requested-{subject.name}"
     if not is_computed(subject, evaluation, name) and st.session_state.get(requested) != name:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 BEFORE = "ablation-before"
-CHOOSE_CHANNELS = "Choose the channels to switch off, then press Switch off."
 TALLEST = 320  # pixels of a table
 LISTED = 12  # most channels that are listed by index
 HELP = (
@@ -28,6 +27,8 @@ HELP = (
     "on these channels. Often little changes, because information is spread over many channels."
 )
 AblatedChannels = tuple[str, tuple[int, ...]]  # a convolution and its ablated channels
+WITHOUT_IMAGE = "Without {channels}, {image}: prediction {change}, **{predicted}** with {probability:.1%} (before: {before:.1%})."
+WITHOUT_SAMPLE = "Without {channels}, on {count:,} {split} images, balanced over the classes:"
 CHOOSE_CHANNELS = "Choose channels, then press Switch off."
 
 
@@ -84,7 +85,7 @@ def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", ablated:
     chosen = choose_sample(subject, evaluation)
     before = compute_once(subject, evaluation, BEFORE, lambda: _predict_before(subject, chosen))
     result = compute_once(subject, evaluation, f"ablation-{ablated}", lambda: _measure(subject, chosen, ablated, before))
-    st.markdown(f"Without {_name(ablated)}, on {len(chosen):,} {SPLITS[subject.split]} images, balanced over the classes:")
+    st.markdown(WITHOUT_SAMPLE.format(channels=name_channels(ablated), count=len(chosen), split=SPLITS[subject.split]))
     metrics = st.grid(3, min_column_width=150)
     change = result.accuracy_after - result.accuracy_before
     metrics.metric(
@@ -96,7 +97,8 @@ def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", ablated:
     _show_changed_images(subject, evaluation, result, chosen)
 
 
-def _name(ablated: AblatedChannels) -> str:
+def name_channels(ablated: AblatedChannels) -> str:
+    """Return the ablated channels and their layer as text."""
     layer, channels = ablated
     if len(channels) > LISTED:
         return f"**{len(channels):,} channels** of **{layer}**"
@@ -165,8 +167,14 @@ def _show_image(subject: EvaluationSubject, classes: Sequence[str], image: Chose
     now = int(after.argmax())
     change = "unchanged" if now == image.predicted else "changed"
     st.markdown(
-        f"Without {_name(ablated)}, {image.name}: prediction {change}, **{plain(classes[now])}** with {after[now]:.1%} "
-        f"(before: {image.probabilities[now]:.1%})."
+        WITHOUT_IMAGE.format(
+            channels=name_channels(ablated),
+            image=image.name,
+            change=change,
+            predicted=plain(classes[now]),
+            probability=after[now],
+            before=image.probabilities[now],
+        )
     )
     st.plotly_chart(
         prediction_bars(image.probabilities, after, classes),

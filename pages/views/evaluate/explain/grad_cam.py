@@ -9,6 +9,8 @@ from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.text import plain
 from pages.views.evaluate.explain.image_choice import ChosenImage
 
+OVERLAY_ALT = "Heatmap over the image for class {name}"
+NO_SUPPORT = "No position in this layer supports {name}. Choose another class or layer."
 HELP = (
     "Grad-CAM (Selvaraju and others, 2017): the sum of the layer's feature maps (after the activation if there is one), each weighted by the "
     "gradient of the class's logit. Early layers show fine detail such as edges. Late layers show whole objects at low resolution."
@@ -52,7 +54,7 @@ def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], chosen: 
 def _show_overlay(pixels: np.ndarray, heatmap: np.ndarray, raw: np.ndarray, name: str) -> None:
     if not heatmap.any():
         st.info(
-            f"No position in this layer supports {plain(name)}. Choose another class or layer.",
+            NO_SUPPORT.format(name=plain(name)),
             icon=":material/search:",
         )
         return
@@ -73,7 +75,7 @@ def _show_overlay(pixels: np.ndarray, heatmap: np.ndarray, raw: np.ndarray, name
             st.caption("Image")
         with st.container(width=240):
             overlay = overlay_heatmap(pixels, heatmap, opacity / 100)
-            st.html(image_html(overlay, f"Heatmap over the image for class {name}", width=220))
+            st.html(image_html(overlay, OVERLAY_ALT.format(name=name), width=220))
             st.caption(f"Heatmap for {plain(name)}")
     height, width = raw.shape
     st.caption(

@@ -26,6 +26,7 @@ FILTERS_HELP = (
     "The first convolution slides these filters (kernels) over the image. A feature map is bright where the image matches its filter. Middle grey is "
     "a weight of 0. Filters of later layers have many input channels and cannot be shown as images."
 )
+FOUND_DEAD = "**{dead:,} of {channels:,}** channels are never positive for {count:,} {split} images."
 DEAD_HELP = (
     "A channel is dead if the output of its activation is never positive, for any image at any position. After a ReLU it is then always zero "
     "and gets no gradient. A few are normal; many mean unused capacity, often from a learning rate that is too high. GELU, SiLU and leaky "
@@ -119,7 +120,7 @@ def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> 
         st.info("This model has no activation layers, so it has no dead channels.", icon=":material/info:")
         return
     dead, channels = sum(len(row.dead) for row in rows), sum(row.channels for row in rows)
-    st.markdown(f"**{dead:,} of {channels:,}** channels are never positive for {count:,} {name} images.")
+    st.markdown(FOUND_DEAD.format(dead=dead, channels=channels, count=count, split=name))
     st.caption(
         "After a ReLU such a channel is always zero and gets no gradient. A few are normal. If there are many, choose a smaller width or a "
         "lower learning rate."

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.charts.images import image_html
 from pages.charts.predictions import probability_bars
-from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
+from pages.shared.evaluation_subject import CORRECT, SPLITS, WRONG, EvaluationSubject
 from pages.shared.text import plain
 from pages.views.evaluate.explain.ablation import show_ablation
 from pages.views.evaluate.explain.grad_cam import show_grad_cam
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 RANKED = 5  # classes whose probabilities are drawn
+PREDICTION = "Prediction: **{name}**, {probability:.1%}{verdict}"
 DIVERGED = (
     "The model diverged: its {} are not finite numbers, so its predictions cannot be explained. Choose another epoch or run."
 )
@@ -66,8 +67,8 @@ def _show_prediction(classes: tuple[str, ...], image: ChosenImage) -> None:
         st.html(image_html(image.pixels, name, width=220))
         st.caption(plain(name))
     with right:
-        verdict = "" if image.label is None else ": :green[✓ correct]" if image.predicted == image.label else ": :red[✗ wrong]"
-        st.markdown(f"Prediction: **{plain(ranked[0][0])}**, {ranked[0][1]:.1%}{verdict}")
+        verdict = "" if image.label is None else f": {CORRECT if image.predicted == image.label else WRONG}"
+        st.markdown(PREDICTION.format(name=plain(ranked[0][0]), probability=ranked[0][1], verdict=verdict))
         st.plotly_chart(
             probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
         )
