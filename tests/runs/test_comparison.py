@@ -44,7 +44,7 @@ def test_runs_that_differ_only_in_their_seed_are_one_group_with_the_mean_and_std
     assert group_by_settings([finished(store, None)])[0].mean is None
 
 
-def test_a_clear_difference_is_evidence_and_says_who_is_better_by_how_much():
+def test_a_clear_difference_is_significant_and_the_sentence_says_who_is_better_by_how_much():
     first, second = [0.90, 0.91, 0.92], [0.80, 0.81, 0.82]
     p = ttest_ind(first, second, equal_var=False).pvalue
     verdict = compare_accuracies(second, first, ("plain", "wide"))
@@ -53,7 +53,7 @@ def test_a_clear_difference_is_evidence_and_says_who_is_better_by_how_much():
     assert is_a_sentence(verdict)
 
 
-def test_a_difference_within_the_noise_is_no_evidence():
+def test_a_difference_within_the_noise_is_not_significant():
     verdict = compare_accuracies([0.90, 0.95, 0.85, 0.91, 0.89], [0.89, 0.94, 0.86, 0.90, 0.88])
     assert tells(verdict, "A", "B", NOT_SIGNIFICANT, COUNTS.format(first=5, second=5))
 
@@ -69,7 +69,10 @@ def test_figures_without_any_spread_are_no_mistake(first: list[float], second: l
     assert p in compare_accuracies(first, second)
 
 
-def test_evidence_is_claimed_as_often_as_chance_allows_where_there_is_no_difference():
+def test_a_difference_is_called_significant_as_often_as_chance_allows_where_there_is_no_difference():
     rng = np.random.default_rng(0)
-    claims = sum(": evidence" in compare_accuracies(*rng.normal(0.9, 0.01, (2, 5)).tolist()) for _ in range(400))
+    claims = sum(
+        f" {SIGNIFICANT} " in compare_accuracies(*rng.normal(0.9, 0.01, (2, 5)).tolist()).replace(NOT_SIGNIFICANT, "")
+        for _ in range(400)
+    )
     assert 4 <= claims <= 36  # 5 % of 400 is 20
