@@ -13,6 +13,7 @@ from cnn_core.text import format_duration
 Result = TypeVar("Result")
 ESTIMATE_AFTER = 1.5  # seconds of a stage after which the time left is estimated
 CANCELLED = "cancelled-work"  # session key: the name of the work that was cancelled last
+TIME_LEFT = "about {time} left"
 CANCELLED_TEXT = "The computation was cancelled. Choose “Start again” to repeat it."
 
 
@@ -61,7 +62,7 @@ class TimeLeft:
         if elapsed < ESTIMATE_AFTER or done <= 0:
             return ""
         seconds = elapsed * max(0, stage.total - stage.done) / done
-        return f", about {format_duration(seconds)} left"
+        return f", {TIME_LEFT.format(time=format_duration(seconds))}"
 
 
 def _describe(stage: Progress) -> str:

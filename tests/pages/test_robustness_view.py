@@ -13,8 +13,9 @@ from cnn_core.home import EVALUATIONS, WEIGHTS
 from cnn_core.metrics.corruptions import CORRUPTIONS, STRENGTHS
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.robustness import Robustness, draw_indices, read_robustness, save_robustness
+from cnn_core.text import format_duration
 from pages.charts.robustness import robustness_chart
-from pages.shared.progress import CANCELLED, CANCELLED_TEXT, TimeLeft
+from pages.shared.progress import CANCELLED, CANCELLED_TEXT, TIME_LEFT, TimeLeft
 from pages.views.evaluate import robustness
 from pages.views.evaluate.robustness_examples import ALT, NO_CORRUPTION
 
@@ -193,9 +194,9 @@ def test_the_time_left_is_estimated_from_the_steps_since_the_first_report():
     estimates = [
         left.estimate(Progress("Trying", done, 40), now) for done, now in ((0, 100.0), (1, 101.0), (10, 105.0), (30, 120.0))
     ]
-    assert estimates == ["", "", ", about 15 s left", ", about 7 s left"]
+    assert estimates == ["", "", *(f", {TIME_LEFT.format(time=format_duration(seconds))}" for seconds in (15, 7))]
     assert (
         left.estimate(Progress("Another stage", 0, 900), 121.0) == ""
         and left.estimate(Progress("Another stage", 0, 900), 200.0) == ""
     )
-    assert left.estimate(Progress("Another stage", 90, 900), 221.0) == ", about 15 min left"
+    assert left.estimate(Progress("Another stage", 90, 900), 221.0) == f", {TIME_LEFT.format(time=format_duration(15 * 60))}"

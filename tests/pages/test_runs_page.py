@@ -19,7 +19,7 @@ from cnn_core.text import format_bytes
 from pages.shared.run_selection import STATUS
 from pages.views.runs.export import FILE_KEY
 from pages.views.runs.table import SHOW_TEST, TICK_RUNS
-from pages.views.runs.tree import tree_figure
+from pages.views.runs.tree import ACCURACY, AFTER_EPOCH, tree_figure
 from tests.pages.manual_run import epoch, started, steps, trained_here
 
 TEST_ACCURACY = 0.4321
@@ -245,13 +245,13 @@ def test_branches_are_drawn_as_a_tree_and_runs_without_any_are_not(empty, open_p
     other = empty.create(make_config(), parent=first, parent_epoch=3)
     at = open_page("runs")
     drawn = figure(at, "scatter")
-    assert [note["text"] for note in drawn["layout"]["annotations"]] == ["after epoch 2", "after epoch 3"]
+    assert [note["text"] for note in drawn["layout"]["annotations"]] == [AFTER_EPOCH.format(epoch=epoch) for epoch in (2, 3)]
     points = {trace["name"]: trace for trace in drawn["data"] if trace["mode"] == "markers+text"}
     assert {name: [run for run, _ in trace["customdata"]] for name, trace in points.items()} == {
         "completed": [first],
         "waiting": [child, other],
     }
-    assert points["completed"]["text"] == [f"{first}<br>90.0% validation accuracy"] and points["waiting"]["text"] == [
+    assert points["completed"]["text"] == [f"{first}<br>{ACCURACY.format(accuracy=0.9)}"] and points["waiting"]["text"] == [
         child,
         other,
     ]

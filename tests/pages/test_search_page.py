@@ -17,10 +17,11 @@ from cnn_core.search.runner import run_search
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import Choices, Range, parse_space
 from cnn_core.text import counted
+from pages.shared.progress import TIME_LEFT
 from pages.views.search.new_search_form import EXTENT, INFINITELY_MANY
 from pages.views.search.results import BEST, IMPORTANCE, TRIAL
 from pages.views.search.space_form import BOX
-from pages.views.search.status import ENDED, NEXT_TRIAL, OTHER_SEARCH, TIME_LEFT
+from pages.views.search.status import ENDED, NEXT_TRIAL, OTHER_SEARCH
 from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.pages.form import choose_folder, field, fill
 from tests.pages.test_runs_page import named, overlaid, page_text, wide_charts

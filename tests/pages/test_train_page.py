@@ -11,7 +11,7 @@ from cnn_core.config.schema import TrainConfig, title, value_text
 from cnn_core.events import Changed
 from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.runs.lock import hold
-from pages.shared.run_selection import NO_RUN
+from pages.shared.run_selection import NO_RUN, STATUS
 from pages.views.train.controls import CHILD, PARENT
 from tests.helpers import is_a_sentence
 from tests.pages.manual_run import epoch, started, steps
@@ -78,12 +78,12 @@ def test_an_unknown_run_gives_a_message_and_another_one_is_shown(trained, open_p
 def test_stop_removes_a_waiting_run_from_the_queue(empty, open_page):
     run = empty.create(make_config())
     at = open_page("train", run=run)
-    assert "waiting" in badges(at)
+    assert STATUS["queued"][2] in badges(at)
     stop = at.button(key=f"stop-{run}")
     stop.click().run()
     assert empty.run(run).status == "stopped"
     at.run()
-    assert "stopped" in badges(at)
+    assert STATUS["stopped"][2] in badges(at)
     assert f"stop-{run}" not in keys(at)
     assert not at.exception
 
@@ -92,7 +92,7 @@ def test_stop_sends_a_request_to_the_training_process(empty, open_page):
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
-        assert "training" in badges(at)
+        assert STATUS["running"][2] in badges(at)
         assert not empty.requests.should_stop(run)
         stop = at.button(key=f"stop-{run}")
         stop.click().run()
@@ -105,7 +105,7 @@ def test_a_failed_run_shows_its_error(empty, open_page):
     empty.set_status(run, "failed", error="The loss became nan at step 7: training diverged. Choose a lower learning rate.")
     at = open_page("train", run=run)
     assert [error.value for error in at.error] == [empty.run(run).error]
-    assert "failed" in badges(at)
+    assert STATUS["failed"][2] in badges(at)
     assert f"stop-{run}" not in keys(at)
     assert not at.exception
 
@@ -115,7 +115,7 @@ def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty,
     with sqlite3.connect(empty.home.database) as db:
         db.execute("update runs set created = created - 60")
     at = open_page("train", run=run)
-    assert "interrupted" in badges(at)
+    assert STATUS["interrupted"][2] in badges(at)
     assert len(at.warning) == 1 and f"resume-{run}" in keys(at)
     assert f"stop-{run}" not in keys(at)
     assert not at.exception
@@ -145,10 +145,10 @@ def test_an_unfinished_run_is_resumed_with_the_same_settings(empty, open_page, s
     with sqlite3.connect(empty.home.database) as db:
         db.execute("update runs set created = created - 60")
     at = open_page("train", run=run)
-    assert status in badges(at)
+    assert STATUS[status][2] in badges(at)
     at.button(key=f"resume-{run}").click().run()
     assert [(row.id, row.status, row.config) for row in empty.runs()] == [(run, "queued", make_config(epochs=4))]
-    assert "waiting" in badges(at)
+    assert STATUS["queued"][2] in badges(at)
     assert live_data(at) == {"run": run, "status": "queued"}
     assert not at.error and not at.warning, "what was said of its end is no longer true"
     assert keys(at) == [f"stop-{run}"]
@@ -202,7 +202,7 @@ def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty
         assert requests_of(empty, run) == [("pause", {}), ("save", {})]
         empty.set_status(run, "paused")
         at.run()
-        assert "paused" in badges(at) and f"stop-{run}" in keys(at)
+        assert STATUS["paused"][2] in badges(at) and f"stop-{run}" in keys(at)
         at.button(key=f"pause-{run}").click().run()
         assert requests_of(empty, run) == [("continue", {})] and not at.exception
 

@@ -14,6 +14,7 @@ from pages.shared.run_selection import STATUS
 
 ROW_PIXELS = 56
 MAX_NAME_LENGTH = 32  # of the name under a point
+AFTER_EPOCH, ACCURACY = "after epoch {epoch}", "{accuracy:.1%} validation accuracy"
 LINE = "rgba(128, 128, 128, 0.6)"
 COLOURS = {
     "running": THEME_COLOURS[0],
@@ -70,7 +71,12 @@ def _add_line(figure: go.Figure, parent: Node, node: Node) -> None:
     line = {"width": 1.5, "color": LINE}
     figure.add_scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
     figure.add_annotation(
-        x=sum(x) / 2, y=sum(y) / 2, text=f"after epoch {node.run.parent_epoch}", showarrow=False, yshift=9, font={"size": 11}
+        x=sum(x) / 2,
+        y=sum(y) / 2,
+        text=AFTER_EPOCH.format(epoch=node.run.parent_epoch),
+        showarrow=False,
+        yshift=9,
+        font={"size": 11},
     )
 
 
@@ -99,4 +105,4 @@ def _title(run: Run) -> str:
 def _accuracy(run: Run) -> str:
     """Return the best validation accuracy as text; "" before there is one."""
     accuracy = run.summary.get("best_val_accuracy")
-    return "" if accuracy is None else f"{accuracy:.1%} validation accuracy"
+    return "" if accuracy is None else ACCURACY.format(accuracy=accuracy)

@@ -18,6 +18,7 @@ from cnn_core.text import counted, format_duration
 from pages.charts.components.overlay import overlay
 from pages.shared.links import page_file
 from pages.shared.people import may_change, person, show_owner
+from pages.shared.progress import TIME_LEFT
 from pages.shared.searches import POLL_SECONDS, trials_for
 from pages.shared.server import get_searches, get_store
 from pages.shared.stream import MOST_TOGETHER
@@ -32,7 +33,6 @@ STATUS: dict[str, tuple[str, Literal["blue", "orange", "green"], str]] = {
 }
 OWNER_WAITS = "Waiting, because the owner of this search has reached a limit. The search continues when runs of the owner have ended or were removed."
 ENDED = "{ended:,} of {trials}"
-TIME_LEFT = "about {time} left"
 OTHER_SEARCH = "Waiting for a trial of the search “{name}”. Searches that run at the same time alternate, one trial each."
 WAITING = "Waiting. {reason}"
 NEXT_TRIAL = "The next trial starts in a moment."
