@@ -12,11 +12,11 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.open import open_source
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
-from cnn_core.errors import DataError, RunError
+from cnn_core.errors import DataError, NoModelError, RunError
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CARD, EVALUATIONS, WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run
-from cnn_core.models.saving import load_model
+from cnn_core.models.saving import DAMAGED_MODEL, load_model
 from pages.shared.run_selection import NO_SAVED_MODEL, NO_SUCH_RUN
 from pages.shared.text import plain
 from pages.views.gallery.browse import TITLE
@@ -112,8 +112,7 @@ def test_a_damaged_model_card_gives_a_message(own_trained, open_page, page, dama
     at = open_page(page, run=RUN)
     assert not at.exception
     (error,) = at.error
-    assert RUN in error.value
-    assert ("has no model yet" if damage == "no card" else "damaged") in error.value
+    assert error.value == (str(NoModelError(RUN)) if damage == "no card" else DAMAGED_MODEL.format(run=RUN))
 
 
 def test_a_data_set_that_is_gone_gives_a_message(empty, open_page, tmp_path):
