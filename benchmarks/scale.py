@@ -31,7 +31,7 @@ STEPS, STEPS_PER_REPORT, STEPS_PER_EPOCH = 1_000_000, 25, 2500
 RUNS, ROUNDS, UPDATES = 1000, 7, 40
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CHUNK = 10_000  # events stored at a time
-HAS_CHART = "document.querySelector('[data-chart=loss]')?.data?.[0].x.length >= 1000"
+HAS_CHART = "document.querySelector('[data-chart=loss]')?.data?.[0].x.length >= 500"
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ not handle are shown here as messages. Where people sign in, nobody else sees a 
 import streamlit as st
 
 from cnn_core.errors import StudioError
+from pages.charts.components.navigation import follow_page
 from pages.shared.form_link import leave_form
 from pages.shared.links import PAGES
 from pages.shared.server import get_worker
@@ -52,4 +53,5 @@ try:
         show_sign_in()
 except StudioError as error:
     st.error(plain(error), icon=":material/error:")
+follow_page(title)
 get_worker().warm_up()

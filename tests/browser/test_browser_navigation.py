@@ -1,0 +1,54 @@
+"""Going from page to page in a browser: the focus, the menu on a phone, and what a screen reader hears of icons."""
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.pilot import DONE, assert_sound, visit
+from tests.pages.studio_harness import Server
+
+PHONE = {"width": 390, "height": 844}
+MENU = "[data-testid=stSidebar]"
+
+
+def choose(page: Page, name: str) -> None:
+    page.locator("[data-testid=stSidebarNavLink]").get_by_text(name.title(), exact=True).click()
+    page.wait_for_url(f"**/{name}*")
+    page.wait_for_selector(DONE)
+
+
+def test_on_a_phone_the_menu_closes_after_a_choice_and_the_heading_has_the_focus(page: Page, server: Server):
+    page.set_viewport_size(PHONE)
+    visit(page, server, "start")
+    menu = page.locator(MENU)
+    expect(menu).to_have_attribute("data-collapsed", "true")
+    for name in ("runs", "learn"):
+        page.get_by_test_id("stExpandSidebarButton").click()
+        expect(menu).to_have_attribute("data-collapsed", "false")
+        choose(page, name)
+        expect(menu).to_have_attribute("data-collapsed", "true")
+        expect(page.locator("h1")).to_be_focused()
+    assert_sound(page)
+    page.evaluate("localStorage.clear()")  # where Streamlit keeps that the menu was closed, also for wider windows
+
+
+def test_on_a_wide_window_the_menu_stays_and_the_heading_has_the_focus(page: Page, server: Server):
+    visit(page, server, "start")
+    expect(page.locator("body")).to_be_focused()  # the browser reads the first page of a tab by itself
+    choose(page, "gallery")
+    expect(page.locator("h1")).to_be_focused()
+    expect(page.locator(MENU)).to_have_attribute("data-collapsed", "false")
+    page.get_by_test_id("stMain").get_by_role("radio").first.click()  # the same page again
+    page.wait_for_selector(DONE)
+    expect(page.locator("h1")).not_to_be_focused()
+    assert_sound(page)
+
+
+def test_the_names_of_icons_are_not_read_out(page: Page, server: Server):
+    visit(page, server, "train", "?run=0001-digits")
+    icons = page.locator("[data-testid=stIconMaterial]")
+    expect(icons.first).to_be_attached()
+    expect(page.locator("[data-testid=stIconMaterial]:not([aria-hidden])")).to_have_count(0)
+    named = page.locator("[data-testid=stIconMaterial]:not([aria-hidden=true])").evaluate_all(
+        "icons => icons.map((icon) => icon.closest('button, a')?.textContent === icon.textContent)"
+    )
+    assert all(named)  # only where nothing else names the button
+    expect(page.get_by_test_id("stMain").get_by_role("link", name="Evaluate", exact=True)).to_be_visible()
