@@ -41,7 +41,8 @@ def filter_runs(runs: Sequence[Run]) -> list[Run]:
             [status for status in STATUS if any(run.status == status for run in runs)],
             format_func=lambda s: STATUS[s][2],
         )
-        tags = st.multiselect("Tags", sorted({tag for run in runs for tag in run.tags}))
+        known = sorted({tag for run in runs for tag in run.tags})
+        tags = st.multiselect("Tags", known) if known else []
     return [
         run
         for run in runs

@@ -1,0 +1,33 @@
+"""Every page in a browser, checked with axe-core: nothing serious or critical that keeps people from reading or using it."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.pilot import PAGES, await_points, visit
+from tests.pages.studio_harness import Server
+
+VIEWS = {"evaluate": ("", "?view=Confusion+matrix", "?view=Export"), "learn": ("", "?view=Glossary", "?lesson=dropout")}
+SERIOUS = ("serious", "critical")
+# Streamlit's navigation has headings of sections between the items of a list.
+OPTIONS = {"resultTypes": ["violations"]}
+CONTEXT = {"exclude": [["[data-testid=stSidebarNav]"]]}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_serious_violation_in_either_theme_on_a_phone_or_a_wide_screen(page: Page, server: Server, name: str):
+    axe = Axe()
+    found = {}
+    for query in VIEWS.get(name, ("",)):
+        visit(page, server, name, query)
+        if name == "train":
+            await_points(page, 1)
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                expect(page.locator("[data-testid=stApp]")).to_have_css("color-scheme", scheme)
+                for violation in axe.run(page, context=CONTEXT, options=OPTIONS).response["violations"]:
+                    if violation["impact"] in SERIOUS:
+                        found[query, width, scheme, violation["id"]] = [node["html"][:200] for node in violation["nodes"]]
+    assert found == {}
