@@ -144,6 +144,10 @@ class OnDemandSource(ABC):
                 yield Progress(WAITING, 0, 1)
                 time.sleep(WAIT_SECONDS)
 
+    def check_changes(self) -> Generator[Progress, None, None]:
+        """Find out whether files that may have changed since the import have changed, so that the facts are those of the files."""
+        yield from ()
+
     @abstractmethod
     def _import(self) -> Generator[Progress, None, None]:
         """Import the data set. Raises DataError, and BusyError while another process imports it."""

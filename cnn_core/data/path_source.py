@@ -84,23 +84,28 @@ class PathSource(OnDemandSource):
             return replace(ImportedSource(self._folder).info, name=self.path.name)
         return _describe_listing(self.path, self._listing)
 
+    def check_changes(self) -> Generator[Progress, None, None]:
+        """Compare the files with those that were imported, where only their inodes and times of change differ or are not stored."""
+        if self._listing and self._folder.is_dir() and not self.is_ready and (yield from self._has_same_contents(self._listing)):
+            self._is_compared = True
+            with suppress(DataError):  # in a studio home that is read-only, they are compared again the next time
+                Index(self._folder / INDEX).set_facts(changed=self._listing.changed)
+
     def _import(self) -> Generator[Progress, None, None]:
-        if self._folder.is_dir():  # of files that have changed since, or may have
-            if (yield from self._has_same_contents()):
-                self._is_compared = True
-                with suppress(DataError):  # in a studio home that is read-only, they are compared again the next time
-                    Index(self._folder / INDEX).set_facts(changed=self._listing.changed if self._listing else "")
-                return
+        yield from self.check_changes()
+        if self._is_compared:
+            return
+        if self._folder.is_dir():  # of files that have changed since
             shutil.rmtree(self._folder)
         yield from import_files(self._folder.name, self.path, ImportOptions(), self._home, self._listing)
 
-    def _has_same_contents(self) -> Generator[Progress, None, bool]:
+    def _has_same_contents(self, listing: Listing) -> Generator[Progress, None, bool]:
         """Return whether all files are imported and have the contents that were imported. Yields Progress."""
         index = Index(self._folder / INDEX)
-        if self._listing is None or index.facts().get("signature") != self._listing.signature:
+        if index.facts().get("signature") != listing.signature:
             return False
-        imported, total = index.digests(), len(self._listing.files)
-        for done, file in enumerate(self._listing.files):
+        imported, total = index.digests(), len(listing.files)
+        for done, file in enumerate(listing.files):
             if done % COMPARED_AT_ONCE == 0:
                 yield Progress(COMPARING, done, total)
             try:
