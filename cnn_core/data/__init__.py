@@ -7,6 +7,8 @@ catalog_source, path_source, imported     the sources: of the catalogue, of a pa
 download         archives, resumable, with checksums
 digits, torchvision_sets                  arrays of the catalogue's data sets
 listing, archive what an untrusted folder or zip contains
+layout           classes and splits from the paths of the images
+zip_names, system_files                   how a zip names its members, which files systems leave behind
 decoder          the one guarded image decoder
 parallel_decoding, importer               files -> pixels in worker processes -> an imported data set
 index            what every image is, corrections, duplicates, the fingerprint

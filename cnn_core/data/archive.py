@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from cnn_core.data.decoder import CANNOT_OPEN, MAX_BYTES, TOO_LARGE
+from cnn_core.data.system_files import is_in_system_folder
+from cnn_core.data.zip_names import decode_names
 from cnn_core.errors import DataError, ImageError
 
 MAX_MEMBERS = 100_000
@@ -25,16 +27,29 @@ ZIP64_END, ZIP64_END_SIZE = b"PK\x06\x06", 56  # end record of an archive with 6
 ZIP64_LOCATOR, ZIP64_LOCATOR_SIZE = b"PK\x06\x07", 20  # between that record and the usual end record
 HEADER, HEADER_SIZE = b"PK\x01\x02", 46  # of a member, in the directory
 LOCAL, LOCAL_SIZE = b"PK\x03\x04", 30  # of a member, before its bytes
+OTHER_ARCHIVES = (".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")  # by the end of the name,
+OTHER_HEADERS = (
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"\x28\xb5\x2f\xfd",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!",
+)  # or by the first bytes,
+TAR_MARK, TAR_MARK_AT = b"ustar", 257  # or by this mark
 DRIVE_SEPARATOR, LINK, FILE_TYPE = ":", 0o120000, 0o170000
 ENCRYPTED = 0x1
 ALLOWED_MARKS = "\u200c\u200d"  # zero-width joiner and non-joiner, used in Persian and in emoji
-ABSOLUTE, BACKSLASHES = "its name is an absolute path", "its name has backslashes"
+ABSOLUTE = "its name is an absolute path"
+BACKSLASHES = "its name has backslashes: rename the file, or pack its folder again with another program"
+OTHER_ARCHIVE = "is an archive, but not a zip archive. Unpack it, then give the unpacked folder."
+NESTED_ARCHIVE = "it is an archive: unpack it, then give the unpacked folder"
 NOT_AN_ARCHIVE = "is not a zip archive, or is incomplete. Create or copy it again."
 TOO_MANY_MEMBERS = (
     f"has more than {MAX_MEMBERS:,} members. Unpack it on the machine that runs the studio and import that folder by its path."
 )
 TOO_LONG = f"its name is longer than {MAX_NAME} bytes"
-LINK_MEMBER = "it is a link"
+LINK_MEMBER = "it is a link: pack the file itself"
 UNSUPPORTED = "its compression method is not supported (only stored and deflated members are read)"
 OVERLAPS = "it shares its bytes with another file"
 OUTSIDE = "its name leads out of the archive"
@@ -63,7 +78,10 @@ class SkippedFile:
 
 
 def list_members(archive: Path) -> Iterator[Member | SkippedFile]:
-    """Yield every file in the archive, in its order, unsafe ones as SkippedFile. Raises DataError when the archive cannot be read."""
+    """Yield every file in the archive, in its order, unsafe ones as SkippedFile, those of the system not at all.
+
+    Paths have slashes and are in NFC (see `zip_names`). Raises DataError when the archive cannot be read.
+    """
     _check_directory(archive)
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -71,13 +89,14 @@ def list_members(archive: Path) -> Iterator[Member | SkippedFile]:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error, EOFError, RecursionError):
         raise DataError(f"{archive.name} is not a readable zip archive, or is damaged. Create it again.") from None
     sharing = _find_overlaps(infos)
-    for info in infos:
-        if info.is_dir():
+    for info, path in zip(infos, decode_names(infos), strict=True):
+        if path.endswith("/") or ("\\" not in path and is_in_system_folder(path)):
             continue
-        if reason := _find_problem(info) or (OVERLAPS if info.header_offset in sharing else None):
-            yield SkippedFile(show_name(info.orig_filename), reason)
+        if reason := _find_problem(info, path) or (OVERLAPS if info.header_offset in sharing else None):
+            yield SkippedFile(show_name(path), reason)
         else:
-            yield Member(info.filename, info.file_size, info.header_offset, info.compress_size, info.compress_type, info.CRC)
+            clean = "/".join(part for part in path.split("/") if part not in ("", "."))  # "./cats/1.png" is "cats/1.png"
+            yield Member(clean, info.file_size, info.header_offset, info.compress_size, info.compress_type, info.CRC)
 
 
 def read_member(archive: BinaryIO, member: Member) -> bytes:
@@ -124,8 +143,8 @@ def check_name(path: str) -> str | None:
     return None
 
 
-def _find_problem(info: zipfile.ZipInfo) -> str | None:
-    """Return why a member is skipped, or None."""
+def _find_problem(info: zipfile.ZipInfo, path: str) -> str | None:
+    """Return why a member, by its decoded path, is skipped, or None."""
     if info.flag_bits & ENCRYPTED:
         return ENCRYPTED_MEMBER
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -136,9 +155,7 @@ def _find_problem(info: zipfile.ZipInfo) -> str | None:
         return "it is not where the archive says"
     if info.file_size > MAX_BYTES:
         return f"it is larger than {MAX_BYTES // 2**20} MB"
-    if info.orig_filename != info.filename:  # zipfile cuts a name at a zero byte
-        return UNPRINTABLE
-    return check_name(info.filename)
+    return check_name(path)
 
 
 def is_printable(name: str) -> bool:
@@ -148,6 +165,11 @@ def is_printable(name: str) -> bool:
 
 def _is_unprintable(letter: str) -> bool:
     return letter not in ALLOWED_MARKS and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def is_other_archive(name: str, content: bytes = b"") -> bool:
+    """Whether a file, by its name or the beginning of its content, is an archive that is not a zip."""
+    return name.lower().endswith(OTHER_ARCHIVES) or content.startswith(OTHER_HEADERS) or content[TAR_MARK_AT:] == TAR_MARK
 
 
 def _find_overlaps(infos: list[zipfile.ZipInfo]) -> set[int]:
@@ -167,12 +189,14 @@ def _check_directory(archive: Path) -> None:
     """Raise DataError for an archive whose directory would take too long or too much memory to read, before it is read."""
     try:
         with archive.open("rb") as file:
+            is_other = is_other_archive("", file.read(TAR_MARK_AT + len(TAR_MARK)))
             length = file.seek(0, 2)
             begin = file.seek(max(0, length - END_SIZE - MAX_COMMENT - ZIP64_END_SIZE - ZIP64_LOCATOR_SIZE))
             tail = file.read()
             at = tail.rfind(END)
-            if at < 0 or len(tail) - at < END_SIZE:
-                raise DataError(f"{archive.name} {NOT_AN_ARCHIVE}")
+            if is_other or at < 0 or len(tail) - at < END_SIZE:
+                is_other = is_other or is_other_archive(archive.name)
+                raise DataError(f"{show_name(archive.name)} {OTHER_ARCHIVE if is_other else NOT_AN_ARCHIVE}")
             size = struct.unpack("<12xI6x", tail[at : at + END_SIZE])[0]
             zip64 = (
                 at - ZIP64_LOCATOR_SIZE - ZIP64_END_SIZE

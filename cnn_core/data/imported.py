@@ -97,9 +97,10 @@ class ImportedSource:
         return ImageSet(self.pool, labels, self._notes() if split == "train" else (), rows)
 
     def _notes(self) -> tuple[str, ...]:
-        """Return one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
+        """Return the warnings of the listing, one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
         count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
-        notes = tuple(
+        warnings = tuple(self.facts.get("warnings", ()))
+        notes = warnings + tuple(
             f"{SKIPPED} {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named
         )
         return (*notes, f"{SKIPPED} {count - len(named):,} more files.") if count > len(named) else notes
@@ -124,6 +125,11 @@ class OnDemandSource(ABC):
     def is_imported(self) -> bool:
         """Whether the data set is imported in its current version."""
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the images can be loaded without importing or comparing files first."""
+        return self.is_imported
+
     def load(self, split: Split) -> Loading:
         """Import the data set if it is not imported, then load one split, yielding Progress. Raises DataError."""
         yield from self.ensure_imported()
@@ -131,12 +137,16 @@ class OnDemandSource(ABC):
 
     def ensure_imported(self) -> Generator[Progress, None, None]:
         """Import the data set unless it is imported, or wait until another process has imported it. Raises DataError."""
-        while not self.is_imported:
+        while not self.is_ready:
             try:
                 yield from self._import()
             except BusyError:
                 yield Progress(WAITING, 0, 1)
                 time.sleep(WAIT_SECONDS)
+
+    def check_changes(self) -> Generator[Progress, None, None]:
+        """Find out whether files that may have changed since the import have changed, so that the facts are those of the files."""
+        yield from ()
 
     @abstractmethod
     def _import(self) -> Generator[Progress, None, None]:

@@ -87,7 +87,8 @@ def import_files(
         facts = index.facts() if index.path.exists() else {}
         listing = listing or list_source(source)
         with worker_processes(len(listing.files)) as pool:
-            described = {"source": str(source), "signature": listing.signature, "options": asdict(options)}
+            state = {"signature": listing.signature, "changed": listing.changed}
+            described = {"source": str(source), **state, "options": asdict(options)}
             if any(facts.get(key) != value for key, value in described.items()):
                 _clear(folder)
                 facts = described | _create_index(source, listing, options, index)
@@ -140,6 +141,7 @@ def _create_index(source: Path, listing: Listing, options: ImportOptions, index:
         "image_size": image_size,
         "channels": channels,
         "has_parts": listing.has_splits,
+        "warnings": listing.warnings,
     }
 
 

@@ -92,7 +92,7 @@ def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, 
     info, train, test = source.info, source.counts["train"], source.counts["test"]
     small = [name for name, count in zip(info.classes, train, strict=True) if count < SMALL_CLASS]
     untested = [name for name, count in zip(info.classes, test, strict=True) if not count]
-    warnings = []
+    warnings = list(source.facts.get("warnings", ()))  # of the listing; earlier versions stored none
     if pairs["across"]:
         warnings.append(f"{_count_pairs(pairs['across'])} {IN_TWO_SPLITS}")
     if pairs["labels"]:

@@ -1,13 +1,14 @@
 """The files of an import: every file of a folder or a zip with its class and split, before any is opened.
 
 In: the path of a folder or a zip archive. Out: a Listing: the classes, one ListedFile per image, and a SkippedFile for each skipped file.
-A class is a folder; `train`, `val` and `test` folders may contain the class folders, and a single folder around everything is ignored.
-Links are not followed.
+Classes and splits are folders (see `data.layout`). In a folder, links are followed to the files and folders that they point to, except to
+a folder in which they are themselves. Links in a zip are skipped.
 """
 
 import hashlib
 import os
-import unicodedata
+import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,24 +16,53 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from cnn_core.data.archive import UNPRINTABLE, Member, SkippedFile, is_printable, list_members, show_name
+from cnn_core.data.archive import (
+    NESTED_ARCHIVE,
+    UNPRINTABLE,
+    Member,
+    SkippedFile,
+    is_other_archive,
+    is_printable,
+    list_members,
+    show_name,
+)
 from cnn_core.data.decoder import CANNOT_OPEN, SUFFIXES
+from cnn_core.data.layout import find_layout, name_folders
 from cnn_core.data.source import SPLITS, Split
+from cnn_core.data.system_files import is_system_file
 from cnn_core.errors import DataError
 
-SPLIT_FOLDERS: dict[str, Split] = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
-}  # fmt: skip
-IGNORED = frozenset(("__MACOSX", "Thumbs.db", "desktop.ini"))
 NO_IMAGE = "it is not a JPEG, PNG, WebP, BMP or GIF file"
 EMPTY_FOLDER = "the folder is empty"
-NO_SPLIT = "it is not in one of the folders train, val and test"
-NO_CLASS = "it is beside the class folders, not in one"
+BROKEN_LINK = "it is a link to a file or folder that does not exist: copy the original file or folder to this place"
+LINK_LOOP = "it is a link to a folder in which it is itself"
+NOT_A_FILE = "it is neither a file nor a folder"
+MAX_LINKS = 10_000  # links to folders that are followed: links to each other's folders multiply
+TOO_MANY_LINKS = f"more than {MAX_LINKS:,} links to folders were followed before it"
 NOT_A_SOURCE = "is neither a folder nor a zip archive on this machine. Check the path."
 ONE_CLASS = "only one class folder with images (“{name}”)"
 NO_CLASSES = "no class folders with images"
-FoundFile = tuple[str, int, Member | None]  # path below the source, size in bytes, member of an archive
-PlacedFile = tuple[Split | None, str, str, int, Member | None]  # split, class, path, size in bytes, member of an archive
+UNLABELLED = (
+    "has images in {folders} without class folders, so their classes are unknown. Put the images of each class into a folder of their own, "
+    "as in train/cat and train/dog."
+)
+LABELS_IN_A_TABLE = "Labels in a table (“{table}”) are not read; docs/data.md shows how to make the folders from it."
+TABLE = re.compile(
+    r"(?i).*(label|train|test|annot|class|meta|target|split|truth|info|index|list|data)[^/]*\.(csv|tsv|jsonl?|txt|xlsx?|parquet)"
+)
+
+
+class FoundFile(NamedTuple):
+    """One image file: path below the source, with slashes; size in bytes; member of an archive; of a file in a folder what changes with it:
+    the times of the last change of its content and of its inode, nanoseconds, and the number of its inode."""
+
+    path: str
+    size: int
+    member: Member | None = None
+    changed: tuple[int, int, int] = (0, 0, 0)
+
+
+PlacedFile = tuple[Split | None, str, FoundFile]  # split, class, file
 
 
 class ListedFile(NamedTuple):
@@ -47,15 +77,20 @@ class ListedFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """Classes in alphabetical order; files in the order of split, class and name."""
+    """Classes in alphabetical order; files in the order of split, class and name. `warnings`: sentences on folders that may be meant otherwise.
+
+    `changed`: a digest of inodes and times of the last change of the files of a folder, "" for a zip, whose members have checksums.
+    """
 
     classes: tuple[str, ...]
     files: list[ListedFile]
     skipped: list[SkippedFile]
+    warnings: tuple[str, ...] = ()
+    changed: str = ""
 
     @cached_property
     def signature(self) -> str:
-        """A digest of all names, sizes, classes and splits: it changes when the files change."""
+        """A digest of all names, sizes, classes and splits, of a zip's checksums too. Stored with a data set: it must stay what it is."""
         digest = hashlib.sha256()
         for file in self.files:
             digest.update(repr(tuple(file)).encode("utf-8", "surrogateescape"))
@@ -88,37 +123,40 @@ def find_images(source: Path) -> Iterator[FoundFile | SkippedFile]:
     if not (is_folder or is_file):
         raise DataError(f"{show_name(str(source))} {NOT_A_SOURCE}")
     for file in _walk(source) if is_folder else _members(source):
-        if isinstance(file, SkippedFile):
+        if isinstance(file, SkippedFile) or os.path.splitext(file.path.rpartition("/")[2])[1].lower() in SUFFIXES:
             yield file
-        elif not any(map(_is_ignored, file[0].split("/"))):
-            is_image = os.path.splitext(file[0].rpartition("/")[2])[1].lower() in SUFFIXES
-            yield file if is_image else SkippedFile(show_name(file[0]), NO_IMAGE)
+        else:
+            is_archive = file.path.lower().endswith(".zip") or is_other_archive(file.path)
+            yield SkippedFile(show_name(file.path), NESTED_ARCHIVE if is_archive else NO_IMAGE)
 
 
 def _arrange(images: list[FoundFile], skipped: list[SkippedFile], source: Path) -> Listing:
     """Read classes and splits from the paths."""
-    above = _common_folders([path for path, _, _ in images])
-    tops = {path.split("/")[above].casefold() for path, _, _ in images if path.count("/") > above}
-    has_splits = any(SPLIT_FOLDERS.get(top) == "train" for top in tops)
+    layout = find_layout([file.path for file in images])
+    if layout.unlabelled:
+        sentence = UNLABELLED.format(folders=name_folders([show_name(name) for name in layout.unlabelled]))
+        raise DataError(f"{show_name(source.name)} {sentence}{_explain_table(skipped)}")
     placed: list[PlacedFile] = []
-    for path, size, member in images:
-        folders = path.split("/")[above:]
-        split = SPLIT_FOLDERS.get(folders[0].casefold()) if has_splits else None
-        if has_splits and split is None:
-            skipped.append(SkippedFile(show_name(path), NO_SPLIT))
-        elif len(folders) < (3 if has_splits else 2):
-            skipped.append(SkippedFile(show_name(path), NO_CLASS))
-        elif not is_printable(path) and is_printable(folders[1 if has_splits else 0]):
-            skipped.append(SkippedFile(show_name(path), UNPRINTABLE))
+    for file, place in zip(images, layout.places, strict=True):
+        if isinstance(place, str):
+            skipped.append(SkippedFile(show_name(file.path), place))
+        elif not is_printable(file.path) and is_printable(place.name):
+            skipped.append(SkippedFile(show_name(file.path), UNPRINTABLE))
         else:
-            placed.append((split, folders[1 if has_splits else 0], path, size, member))
+            placed.append((*place, file))
     classes = _check_classes(placed, skipped, source)
     label = {name: number for number, name in enumerate(classes)}
     order = {None: 0} | {split: number for number, split in enumerate(SPLITS)}
-    placed.sort(key=lambda file: (order[file[0]], label[file[1]], file[2]))
-    return Listing(
-        classes, [ListedFile(path, label[name], split, size, member) for split, name, path, size, member in placed], skipped
-    )
+    placed.sort(key=lambda one: (order[one[0]], label[one[1]], one[2].path))
+    files = [ListedFile(file.path, label[name], split, file.size, file.member) for split, name, file in placed]
+    changed = hashlib.sha256(repr([file.changed for *_, file in placed]).encode()).hexdigest() if source.is_dir() else ""
+    return Listing(classes, files, skipped, layout.warnings, changed)
+
+
+def _explain_table(skipped: Sequence[SkippedFile]) -> str:
+    """Return a sentence on the table of labels among the skipped files, if there is one."""
+    table = next((file.path for file in skipped if file.reason == NO_IMAGE and TABLE.fullmatch(file.path)), None)
+    return f" {LABELS_IN_A_TABLE.format(table=table)}" if table else ""
 
 
 def _check_classes(placed: Sequence[PlacedFile], skipped: Sequence[SkippedFile], source: Path) -> tuple[str, ...]:
@@ -132,16 +170,18 @@ def _check_classes(placed: Sequence[PlacedFile], skipped: Sequence[SkippedFile],
             )
     if len(counts) < 2:
         present = ONE_CLASS.format(name=show_name(*counts)) if counts else NO_CLASSES
-        example = f" Skipped: {skipped[0].path}: {skipped[0].reason}." if skipped else ""
+        archives = [file for file in skipped if file.reason == NESTED_ARCHIVE]
+        example = "".join(f" Skipped: {file.path}: {file.reason}." for file in (archives or skipped)[:1])
         raise DataError(
             f"{where} has {present}. A data set needs at least two folders, one per class, each with images in it.{example}"
+            f"{_explain_table(skipped)}"
         )
     for name in counts:
         if show_name(name) != name:
             raise DataError(f"{where} has a class folder whose name cannot be shown (“{show_name(name)}”). Rename that folder.")
     spellings: dict[str, str] = {}
     for name in sorted(counts):
-        other = spellings.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        other = spellings.setdefault(name.lower(), name)
         if other != name:
             raise DataError(
                 f"{where} has classes “{other}” and “{name}”, which differ in capital letters only. Rename one, or put their images into one folder."
@@ -149,34 +189,39 @@ def _check_classes(placed: Sequence[PlacedFile], skipped: Sequence[SkippedFile],
     return tuple(sorted(counts))
 
 
-def _common_folders(paths: Sequence[str]) -> int:
-    """Count the folders that contain everything: `flowers/` around `flowers/rose/1.jpg` and `flowers/tulip/1.jpg` is one."""
-    above = 0
-    while paths:
-        firsts = {path.split("/", above + 1)[above] for path in paths if path.count("/") > above}
-        is_deep = all(path.count("/") >= above + 2 for path in paths)
-        if len(firsts) != 1 or not is_deep or next(iter(firsts)).casefold() in SPLIT_FOLDERS:
-            break
-        above += 1
-    return above
-
-
 def _walk(folder: Path) -> Iterator[FoundFile | SkippedFile]:
-    """Yield every regular file below `folder`: its path relative to `folder`, with slashes, and its size. An empty folder is yielded as a SkippedFile."""
-    below = [""]
+    """Yield every file below `folder`, through links too; an empty folder, a broken link and a loop as SkippedFile."""
+    below: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]  # path, and (device, inode) of the folders above
+    links = 0
     while below:
-        parent, is_empty = below.pop(), True
+        parent, above = below.pop()
+        is_empty = True
         try:
+            facts = os.stat(folder / parent)
+            above |= {(facts.st_dev, facts.st_ino)}
             with os.scandir(folder / parent) as entries:
                 for entry in entries:
                     is_empty = False
-                    path = f"{parent}/{entry.name}" if parent else entry.name
-                    if _is_ignored(entry.name):
+                    if is_system_file(entry.name):
                         continue
-                    if entry.is_dir(follow_symlinks=False):
-                        below.append(path)
-                    elif entry.is_file(follow_symlinks=False):
-                        yield path, entry.stat(follow_symlinks=False).st_size, None
+                    path = f"{parent}/{entry.name}" if parent else entry.name
+                    try:
+                        facts = entry.stat()  # of what a link points to
+                    except OSError as error:
+                        reason = BROKEN_LINK if entry.is_symlink() else f"it cannot be opened ({error.strerror})"
+                        yield SkippedFile(show_name(path), reason)
+                        continue
+                    if stat.S_ISREG(facts.st_mode):
+                        yield FoundFile(path, facts.st_size, changed=(facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino))
+                    elif not stat.S_ISDIR(facts.st_mode):
+                        yield SkippedFile(show_name(path), NOT_A_FILE)
+                    elif entry.is_symlink() and (facts.st_dev, facts.st_ino) in above:
+                        yield SkippedFile(show_name(path), LINK_LOOP)
+                    elif entry.is_symlink() and links >= MAX_LINKS:
+                        yield SkippedFile(show_name(path), TOO_MANY_LINKS)
+                    else:
+                        links += entry.is_symlink()
+                        below.append((path, above))
         except OSError as error:
             if not parent:
                 raise DataError(f"{folder} {CANNOT_OPEN.format(reason=error.strerror)}") from None
@@ -186,11 +231,6 @@ def _walk(folder: Path) -> Iterator[FoundFile | SkippedFile]:
                 yield SkippedFile(show_name(parent), EMPTY_FOLDER)
 
 
-def _is_ignored(name: str) -> bool:
-    """Whether a file or folder was left by the operating system; such files are not reported."""
-    return name.startswith(".") or name in IGNORED
-
-
 def _members(archive: Path) -> Iterator[FoundFile | SkippedFile]:
     for member in list_members(archive):
-        yield member if isinstance(member, SkippedFile) else (member.path, member.size, member)
+        yield member if isinstance(member, SkippedFile) else FoundFile(member.path, member.size, member)

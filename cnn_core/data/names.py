@@ -1,12 +1,16 @@
 """Names of data sets: of the catalogue, of an imported data set, or the path of a folder or archive.
 
-In: a name or path as typed. Out: the name as runs record it. Importing this module does not import torch.
+In: a name or path as typed. Out: the name as runs record it, or the name of a new data set. Importing this module does not import torch.
 """
 
+import re
+import unicodedata
 from pathlib import Path
 
 from cnn_core.data.catalog import CATALOG
-from cnn_core.home import SET_NAME, Home
+from cnn_core.home import SET_NAME, Home, checked_set_name
+
+NAME_CHANGED = "“{typed}” was changed to “{name}”: the name of a data set has lower-case letters, digits, - and _ only."
 
 
 def canonical_name(data: str) -> str:
@@ -22,3 +26,15 @@ def canonical_name(data: str) -> str:
 def is_imported(name: str, home: Home) -> bool:
     """Whether `name` is an imported data set of the studio home."""
     return bool(SET_NAME.fullmatch(name)) and home.set_folder(name).is_dir()
+
+
+def to_set_name(typed: str) -> str:
+    """Return a name as typed in the form that names of data sets have: "My Photos" is my-photos, "Äpfel" apfel.
+
+    Raises DataError where nothing is left, where it is a path or too long.
+    """
+    if SET_NAME.fullmatch(typed) or "/" in typed or "\\" in typed:
+        return checked_set_name(typed)
+    letters = "".join(letter for letter in unicodedata.normalize("NFKD", typed.casefold()) if not unicodedata.combining(letter))
+    name = re.sub(r"[^a-z0-9_-]+", "-", letters).strip("-_")
+    return name if SET_NAME.fullmatch(name) else checked_set_name(typed)

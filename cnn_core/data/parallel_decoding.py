@@ -139,17 +139,18 @@ def _decode(
     data = read_member(archive, Member(*member)) if archive and member else read_bytes(f"{options.source}/{path}", name)
     decoded = read_image(data, name, draft=2 * options.size)
     pixels[:] = to_pixels(decoded.image, options.size, options.channels, options.fit)
-    return None, *decoded.size, _digest(data)
+    return None, *decoded.size, digest_of(data)
 
 
-def _digest(data: bytes) -> bytes:
+def digest_of(data: bytes) -> bytes:
+    """Return the digest of a file's content that the index stores."""
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def results_from_pixels(pixels: np.ndarray, first: int) -> list[DecodingResult]:
     """Return the results for images (N, S, S, C) that were never files, rows `first` and on."""
     return [
-        DecodingResult(first + number, None, image.shape[1], image.shape[0], _digest(image.tobytes()), image_hash, grey)
+        DecodingResult(first + number, None, image.shape[1], image.shape[0], digest_of(image.tobytes()), image_hash, grey)
         for number, (image, image_hash, grey) in enumerate(
             zip(pixels, difference_hash(pixels).tolist(), are_grey(pixels).tolist(), strict=True)
         )

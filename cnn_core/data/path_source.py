@@ -1,11 +1,14 @@
 """A folder or zip archive that is named by its path: imported when its images are first needed, and again when its files change.
 
-In: a path and a studio home. Out: a DataSource.
+In: a path and a studio home. Out: a DataSource. A file may have changed when its name, size, inode or time of change is another one. Where
+only inodes or times differ, the contents are compared with the digests in the index, and the data set with its corrections stays if all are
+the same: a copied or restored folder is not imported again. Data sets imported by earlier versions have no times; they are compared once.
 """
 
 import hashlib
 import shutil
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +19,15 @@ from cnn_core.data.importer import ImportOptions, choose_shape, import_files
 from cnn_core.data.index.index import Index
 from cnn_core.data.library import PATH_PREFIX
 from cnn_core.data.listing import Listing, list_source
+from cnn_core.data.parallel_decoding import digest_of, read_file
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import stratified_split
+from cnn_core.errors import DataError, ImageError
 from cnn_core.events import Progress
 from cnn_core.home import INDEX, Home
+
+COMPARING = "Comparing files"  # the name of a stage
+COMPARED_AT_ONCE = 256  # files between two reports
 
 
 def set_name(path: Path) -> str:
@@ -42,6 +50,7 @@ class PathSource(OnDemandSource):
         self.path = path
         self._home = home
         self._folder = home.set_folder(set_name(path))
+        self._is_compared = False
         is_gone = self._folder.is_dir() and not path.exists()  # then the imported images are used
         self._listing = None if is_gone else list_source(path)
 
@@ -52,11 +61,21 @@ class PathSource(OnDemandSource):
 
     @property
     def is_imported(self) -> bool:
-        """Whether the files as they are now have been imported."""
-        return self._folder.is_dir() and (self._listing is None or self._imported_signature() == self._listing.signature)
+        """Whether the files as they are now have been imported, as far as their names, sizes and times of change tell."""
+        return self._matches_index(self._listing.changed if self._listing else None)
 
-    def _imported_signature(self) -> object:
-        return Index(self._folder / INDEX).facts().get("signature")
+    @property
+    def is_ready(self) -> bool:
+        """Whether they have been imported by a version that stores times of change, or compared."""
+        return self._matches_index(None)
+
+    def _matches_index(self, unknown: str | None) -> bool:
+        """Whether the imported data set has the signature and times of the listing; `unknown` stands for times that are not stored."""
+        if not self._folder.is_dir() or self._listing is None or self._is_compared:
+            return self._folder.is_dir()
+        facts = Index(self._folder / INDEX).facts()
+        is_unchanged = self._listing.changed in ("", facts.get("changed") or unknown)  # "": a zip, whose signature has checksums
+        return facts.get("signature") == self._listing.signature and is_unchanged
 
     @property
     def info(self) -> DataInfo:
@@ -65,10 +84,37 @@ class PathSource(OnDemandSource):
             return replace(ImportedSource(self._folder).info, name=self.path.name)
         return _describe_listing(self.path, self._listing)
 
+    def check_changes(self) -> Generator[Progress, None, None]:
+        """Compare the files with those that were imported, where only their inodes and times of change differ or are not stored."""
+        if self._listing and self._folder.is_dir() and not self.is_ready and (yield from self._has_same_contents(self._listing)):
+            self._is_compared = True
+            with suppress(DataError):  # in a studio home that is read-only, they are compared again the next time
+                Index(self._folder / INDEX).set_facts(changed=self._listing.changed)
+
     def _import(self) -> Generator[Progress, None, None]:
+        yield from self.check_changes()
+        if self._is_compared:
+            return
         if self._folder.is_dir():  # of files that have changed since
             shutil.rmtree(self._folder)
         yield from import_files(self._folder.name, self.path, ImportOptions(), self._home, self._listing)
+
+    def _has_same_contents(self, listing: Listing) -> Generator[Progress, None, bool]:
+        """Return whether all files are imported and have the contents that were imported. Yields Progress."""
+        index = Index(self._folder / INDEX)
+        if index.facts().get("signature") != listing.signature:
+            return False
+        imported, total = index.digests(), len(listing.files)
+        for done, file in enumerate(listing.files):
+            if done % COMPARED_AT_ONCE == 0:
+                yield Progress(COMPARING, done, total)
+            try:
+                is_same = digest_of(read_file(self.path, file.path, file.member)) == imported.get(done)
+            except ImageError:
+                is_same = False
+            if not is_same:
+                return False
+        return True
 
 
 def _describe_listing(path: Path, listing: Listing) -> DataInfo:
@@ -84,6 +130,6 @@ def _describe_listing(path: Path, listing: Listing) -> DataInfo:
         channels=channels,
         train_count=len(labels) if count["test"] else len(labels) - test,
         test_count=test,
-        fingerprint=f"listed-{listing.signature[:16]}",
+        fingerprint=f"listed-{hashlib.sha256((listing.signature + listing.changed).encode()).hexdigest()[:16]}",
         val_count=count["val"],
     )

@@ -16,12 +16,15 @@ from typing import BinaryIO
 
 from cnn_core.data.archive import check_name, show_name
 from cnn_core.data.decoder import MAX_BYTES, SUFFIXES
-from cnn_core.data.listing import SPLIT_FOLDERS
 from cnn_core.data.owners import write_owner
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 
 CLASS_NAME = re.compile(r"[^\W_][\w .,&'()+-]{0,59}")
+NOT_A_CLASS = (
+    "“{name}” cannot be the name of a class. Use up to 60 letters, digits and spaces, beginning with a letter or digit, and ending with neither "
+    "a space nor a full stop."
+)
 STALE_SECONDS = 7 * 24 * 3600
 
 
@@ -55,11 +58,8 @@ def create_collection(home: Home, owner: str = "") -> Path:
 
 def add_to_class(collection: Path, class_name: str, files: Iterable[tuple[str, bytes]]) -> None:
     """Add images (name, content) to a class of the collection. Raises DataError when the name of the class is invalid."""
-    if not CLASS_NAME.fullmatch(class_name) or class_name.casefold() in SPLIT_FOLDERS or class_name.endswith((" ", ".")):
-        raise DataError(
-            f"“{show_name(class_name)}” cannot be the name of a class. Use up to 60 letters, digits and spaces, beginning with a letter or digit, and not train, "
-            "val or test."
-        )
+    if not CLASS_NAME.fullmatch(class_name) or class_name.endswith((" ", ".")):
+        raise DataError(NOT_A_CLASS.format(name=show_name(class_name)))
     folder = collection / class_name
     folder.mkdir(parents=True, exist_ok=True)
     number = sum(1 for _ in folder.iterdir())

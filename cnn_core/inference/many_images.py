@@ -10,7 +10,6 @@ time of classifying it. Processes, which an import uses, take longer to start: e
 import os
 import threading
 import time
-import unicodedata
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +22,7 @@ import numpy as np
 
 from cnn_core.data.archive import Member, SkippedFile, is_printable, read_member, show_name
 from cnn_core.data.decoder import read_bytes, read_image
+from cnn_core.data.layout import normalise_name
 from cnn_core.data.listing import EMPTY_FOLDER, find_images
 from cnn_core.errors import DataError, ImageError, RunError
 from cnn_core.events import Progress
@@ -71,7 +71,7 @@ def classify_many(source: Path, classifier: Classifier, table: Path) -> Generato
     """
     files = yield from _list_files(source)
     card, done = classifier.card, 0
-    summary, labels = PredictionSummary(card.classes), {_normalise_name(name): label for label, name in enumerate(card.classes)}
+    summary, labels = PredictionSummary(card.classes), {normalise_name(name): label for label, name in enumerate(card.classes)}
     with _output_file(table) as file, csv_table(file) as write, closing(_read_ahead(source, files, card)) as batches:
         write(column_names(card.classes))
         for batch in batches:
@@ -92,7 +92,7 @@ def _list_files(source: Path) -> Generator[Progress, None, list[ImageFile]]:
         if isinstance(file, SkippedFile):
             files += [ImageFile(file.path, reason=file.reason)] if file.reason != EMPTY_FOLDER else []
         else:
-            files.append(ImageFile(*file))
+            files.append(ImageFile(file.path, file.size, file.member))
             images += 1
         if len(files) > MAX_FILES:
             raise DataError(f"{show_name(source.name)} {TOO_MANY_FILES.format(limit=MAX_FILES)}")
@@ -125,12 +125,7 @@ def _classify(batch: Batch, classifier: Classifier, labels: dict[str, int]) -> I
 def _folder_label(path: str, labels: dict[str, int]) -> int | None:
     """Return the class after which the nearest folder above a file is named."""
     folders = reversed(path.split("/")[:-1])
-    return next((labels[name] for folder in folders if (name := _normalise_name(folder)) in labels), None)
-
-
-def _normalise_name(name: str) -> str:
-    """Return one form of a name: file systems store "é" as one character or as two."""
-    return unicodedata.normalize("NFC", name)
+    return next((labels[name] for folder in folders if (name := normalise_name(folder)) in labels), None)
 
 
 def _read_ahead(source: Path, files: Sequence[ImageFile], card: ModelCard) -> Generator[Batch | None, None, None]:

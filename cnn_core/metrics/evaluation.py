@@ -15,6 +15,7 @@ import torch
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
+from cnn_core.data.imported import OnDemandSource
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Loading, Split
 from cnn_core.data.splits import stratified_split
@@ -140,6 +141,8 @@ def evaluate_run(
     """
     folder = home.run_folder(run)
     source = open_source(config.data, home)
+    if isinstance(source, OnDemandSource):
+        yield from source.check_changes()
     check_classes(folder, source)
     key = evaluation_key(folder, config, source.info.fingerprint, split, epoch)
     if cached := read_evaluation(folder, key):

@@ -11,7 +11,9 @@ from cnn_core.cli.data import DUPLICATES
 from cnn_core.data import duplicates
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.importer import LISTING, NOT_AN_OPTION, READING, SPLITTING
+from cnn_core.data.layout import SAME_SUBFOLDERS
 from cnn_core.data.library import IN_TWO_CLASSES
+from cnn_core.data.names import NAME_CHANGED
 from cnn_core.home import Home
 from tests.data.imports import encoded, good_files, noise, write_folder, write_zip
 from tests.helpers import is_a_sentence, start_process, tells
@@ -82,6 +84,24 @@ def test_the_text_output_has_every_result(folder: Path, home: Home, capsys: Capt
     assert DUPLICATES.format(same=1, near=0) in printed and "cat/bad.jpg: " in printed and IN_TWO_CLASSES in printed
     assert main(["data", "list"]) == 0
     assert "pets" in capsys.readouterr().out
+
+
+def test_a_name_with_capitals_and_spaces_is_changed_and_told(folder: Path, home: Home, capsys: Capture):
+    assert main(["data", "import", str(folder), "--name", "My Photos"]) == 0
+    assert NAME_CHANGED.format(typed="My Photos", name="my-photos") in capsys.readouterr().out
+    assert answer(capsys, "check", "my-photos") and answer(capsys, "import", folder, "--name", "Pets 2")["name"] == "pets-2"
+
+
+def test_a_layout_that_may_be_meant_otherwise_is_warned_of(home: Home, capsys: Capture, tmp_path: Path):
+    files = {f"{fold}/{path}": content for fold in ("one", "two") for path, content in good_files(4).items()}
+    folder = write_folder(tmp_path / "folds", files)
+    warning = SAME_SUBFOLDERS.format(classes="“one”, “two”", folders="“cat”, “dog”")
+    imported = answer(capsys, "import", folder, "--name", "folds")
+    assert imported["warnings"] == [warning] and imported["classes"] == ["one", "two"]
+    assert warning in answer(capsys, "check", "folds")["warnings"]
+    assert main(["data", "import", str(folder), "--name", "again"]) == 0
+    assert warning in capsys.readouterr().out
+    assert answer(capsys, "import", write_folder(tmp_path / "set", good_files()), "--name", "plain")["warnings"] == []
 
 
 def test_what_cannot_be_done_is_refused_with_a_message(folder: Path, home: Home, capsys: Capture, tmp_path: Path):

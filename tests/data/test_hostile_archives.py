@@ -14,6 +14,7 @@ from cnn_core.data.archive import (
     LINK_MEMBER,
     MAX_DIRECTORY,
     MAX_MEMBERS,
+    NESTED_ARCHIVE,
     OUTSIDE,
     OVERLAPS,
     TOO_LONG,
@@ -23,7 +24,7 @@ from cnn_core.data.archive import (
     show_name,
 )
 from cnn_core.data.decoder import MAX_BYTES
-from cnn_core.data.listing import NO_CLASSES, NO_IMAGE
+from cnn_core.data.listing import NO_CLASSES
 from cnn_core.home import Home
 from tests.data.imports import (
     Entry,
@@ -94,11 +95,10 @@ def test_a_link_is_not_followed(home: Home, tmp_path: Path):
     assert problems == {"cat/link.png": LINK_MEMBER}
 
 
-@pytest.mark.parametrize(("one", "other"), [("cat", "Cat"), ("é", "e\u0301")])
-def test_classes_that_cannot_be_told_apart_are_refused(one: str, other: str, home: Home, tmp_path: Path):
-    files = {f"{name}/{number}.png": encoded(noise(number)) for name in (one, other) for number in range(3)}
+def test_classes_that_cannot_be_told_apart_are_refused(home: Home, tmp_path: Path):
+    files = {f"{name}/{number}.png": encoded(noise(number)) for name in ("cat", "Cat") for number in range(3)}
     sentence = refused_import(home, write_zip(tmp_path / "set.zip", files))
-    assert f"“{one}”" in sentence and f"“{other}”" in sentence
+    assert "“cat”" in sentence and "“Cat”" in sentence
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 99], ids=["bzip2", "LZMA", "unknown"])
@@ -127,7 +127,7 @@ def test_a_zip_in_a_zip_is_skipped_files_and_not_opened(home: Home, tmp_path: Pa
     inner = write_zip(tmp_path / "inner.zip", good_files()).read_bytes()
     source = run_import(home, write_zip(tmp_path / "set.zip", good_files() | {"cat/more.zip": inner, "cat/named.png": inner}))
     problems = skipped_files(source)
-    assert problems["cat/more.zip"] == NO_IMAGE and is_a_sentence(problems["cat/named.png"])
+    assert problems["cat/more.zip"] == NESTED_ARCHIVE and is_a_sentence(problems["cat/named.png"])
     assert source.info.train_count + source.info.test_count == 6
 
 

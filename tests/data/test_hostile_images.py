@@ -224,6 +224,6 @@ def test_images_are_read_by_what_they_are_and_not_by_their_suffix(home: Home, tm
 def test_a_file_that_is_no_regular_file_is_not_opened(home: Home, tmp_path: Path):
     folder = write_folder(tmp_path / "pictures", good_files())
     os.mkfifo(folder / "cat" / "pipe.jpg")
-    (folder / "cat" / "link.jpg").symlink_to(folder / "dog" / "0.png")
+    (folder / "cat" / "link.jpg").symlink_to(folder / "cat" / "pipe.jpg")
     source = run_import(home, folder)
     assert source.info.train_count + source.info.test_count == 6

@@ -45,12 +45,21 @@ def test_what_was_read_is_not_opened_again(folder: Path, home: Home, small_chunk
     while next(importing).done < 30:
         pass
     importing.close()
-    read = Index(home.staging_folder("mine") / INDEX).records("is_read")
-    for item in read:
-        path = folder / item.path
-        path.write_bytes(b"x" * path.stat().st_size)  # as long as before: the listing is the same
-    source = run_import(home, folder)
+    read = Index(home.staging_folder("mine") / INDEX).count("is_read")
+    steps, _ = drain(import_files("mine", folder, ImportOptions(), home))
+    assert read >= 30 and [step.done for step in steps if step.stage == READING][0] == read + CHUNK
+    source = ImportedSource(home.set_folder("mine"))
     assert len(skipped_files(source)) == 1 and source.info.train_count + source.info.test_count == 80
+
+
+def test_what_changed_since_it_was_read_is_read_again(folder: Path, home: Home, small_chunks: None):
+    importing = import_files("mine", folder, ImportOptions(), home)
+    while next(importing).done < 30:
+        pass
+    importing.close()
+    path = folder / "cat" / "0.png"
+    path.write_bytes(b"x" * path.stat().st_size)
+    assert "cat/0.png" in skipped_files(run_import(home, folder))
 
 
 def test_files_that_came_while_an_import_was_interrupted_are_read_too(home: Home, tmp_path: Path):

@@ -1,15 +1,30 @@
 """The listing of a folder or a zip: classes, splits, surrounding folders, skipped files and why."""
 
 import os
+import re
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
-from cnn_core.data.archive import UNPRINTABLE, show_name
-from cnn_core.data.listing import EMPTY_FOLDER, NO_CLASS, NO_IMAGE, NO_SPLIT, NOT_A_SOURCE, ListedFile, Listing, list_source
+from cnn_core.data.archive import NESTED_ARCHIVE, OTHER_ARCHIVE, UNPRINTABLE, show_name
+from cnn_core.data.layout import NO_CLASS, NO_SPLIT
+from cnn_core.data.listing import (
+    EMPTY_FOLDER,
+    LABELS_IN_A_TABLE,
+    NO_IMAGE,
+    NOT_A_FILE,
+    NOT_A_SOURCE,
+    ListedFile,
+    Listing,
+    list_source,
+)
 from cnn_core.errors import DataError
 from tests.data.imports import write_folder, write_zip
-from tests.helpers import is_a_sentence
+from tests.helpers import ROOT, is_a_sentence
 
 Kind = str
 
@@ -76,7 +91,20 @@ def test_a_single_outer_folder_is_searched(kind: Kind, tmp_path: Path):
 
 
 def test_what_systems_leave_behind_is_passed_over_in_silence(kind: Kind, tmp_path: Path):
-    rubbish = ["__MACOSX/rose/._1.jpg", ".DS_Store", "rose/.hidden.jpg", ".git/a/b.png", "rose/Thumbs.db", "tulip/desktop.ini"]
+    rubbish = ["__MACOSX/rose/._1.jpg", ".DS_Store", "rose/.hidden.jpg", ".git/a/b.png", "rose/Thumbs.db", "tulip/Desktop.ini"]
+    rubbish += [
+        "rose/@eaDir/1.jpg/SYNOPHOTO_THUMB_XL.jpg",
+        "$RECYCLE.BIN/2.jpg",
+        "System Volume Information/x",
+        "lost+found/3.jpg",
+    ]
+    rubbish += [
+        ".ipynb_checkpoints/rose/1-checkpoint.jpg",
+        "#recycle/rose/4.jpg",
+        "rose/ehthumbs.db",
+        "rose/Icon\r",
+        "tulip/._x.jpg",
+    ]
     listing = listed(kind, tmp_path, "rose/1.jpg", "tulip/1.jpg", *rubbish)
     assert len(listing.files) == 2 and not listing.skipped
 
@@ -121,11 +149,54 @@ def test_a_folder_and_a_zip_of_it_give_the_same(tmp_path: Path):
     assert folder.files == [ListedFile(*file[:4]) for file in archive.files]
 
 
-def test_links_are_not_followed_even_to_themselves(tmp_path: Path):
+def test_what_is_neither_file_nor_folder_is_named(tmp_path: Path):
     folder = write_folder(tmp_path / "flowers", {"rose/1.jpg": b"x", "tulip/1.jpg": b"x"})
-    (folder / "rose" / "again").symlink_to(folder, target_is_directory=True)
-    (folder / "rose" / "2.jpg").symlink_to("/etc/hostname")
-    assert [file.path for file in list_source(folder).files] == ["rose/1.jpg", "tulip/1.jpg"]
+    os.mkfifo(folder / "rose" / "pipe.jpg")
+    (folder / "rose" / "link.jpg").symlink_to("/dev/zero")
+    assert reasons(list_source(folder)) == {"rose/pipe.jpg": NOT_A_FILE, "rose/link.jpg": NOT_A_FILE}
+
+
+@pytest.mark.parametrize("table", ["train.csv", "labels/all_labels.tsv", "annotations.json", "Classes.txt"])
+@pytest.mark.parametrize("folders", [("train", "test"), ("train",), ("",)])
+def test_a_table_of_labels_is_named_where_there_are_no_class_folders(
+    table: str, folders: tuple[str, ...], kind: Kind, tmp_path: Path
+):
+    sentence = refusal(kind, tmp_path, *(f"{folder}/{number}.jpg".lstrip("/") for folder in folders for number in "12"), table)
+    assert LABELS_IN_A_TABLE.format(table=table) in sentence
+
+
+def test_the_script_of_the_docs_makes_class_folders_from_a_table(tmp_path: Path):
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    script = re.search(r"^    import csv.*\n(?:    .*\n|\n)+", text, re.MULTILINE)
+    assert script
+    write_folder(tmp_path, {"train/1.png": b"x", "train/2.png": b"y", "train.csv": b"id,label\n1,cat\n2,dog\n"})
+    subprocess.run([sys.executable, "-c", dedent(script[0])], cwd=tmp_path, check=True)
+    assert list_source(tmp_path / "by_class").classes == ("cat", "dog")
+
+
+def test_split_folders_without_classes_are_refused_by_name(kind: Kind, tmp_path: Path):
+    sentence = refusal(kind, tmp_path, "train/1.jpg", "test/2.jpg", "readme.txt")
+    assert "“test”, “train”" in sentence and "readme" not in sentence
+
+
+def test_a_class_called_train_is_listed(kind: Kind, tmp_path: Path):
+    listing = listed(kind, tmp_path, "bus/1.jpg", "car/1.jpg", "train/1.jpg")
+    assert listing.classes == ("bus", "car", "train") and not listing.has_splits and not listing.skipped
+
+
+@pytest.mark.parametrize("name", ["more.zip", "more.tar", "more.TAR.GZ", "more.7z"])
+def test_an_archive_inside_is_named_in_the_refusal(name: str, kind: Kind, tmp_path: Path):
+    assert f"{name}: {NESTED_ARCHIVE}" in refusal(kind, tmp_path, "1.jpg", "a/notes.txt", name)
+
+
+@pytest.mark.parametrize("kind", ["w:", "w:gz", "w:bz2", "w:xz"])
+@pytest.mark.parametrize("name", ["set.tar", "set.tgz", "noname"])
+def test_a_tar_archive_is_refused_with_what_to_do(kind: str, name: str, tmp_path: Path):
+    with tarfile.open(tmp_path / name, kind) as archive:  # type: ignore[call-overload]  # the mode is a parameter
+        archive.add(write_zip(tmp_path / "in.zip", {"a/1.png": b"x"}), "in.zip")
+    with pytest.raises(DataError, match=OTHER_ARCHIVE) as error:
+        list_source(tmp_path / name)
+    assert is_a_sentence(error.value) and name in str(error.value)
 
 
 def test_an_empty_folder_is_named(tmp_path: Path):

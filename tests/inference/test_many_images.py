@@ -142,6 +142,18 @@ def test_without_such_folders_there_is_no_accuracy(colours_run: Trained, tmp_pat
     assert tally.accuracy is None and tally.in_folders == 0
 
 
+def test_links_are_followed_and_names_are_read_as_in_an_import(colours_run: Trained, tmp_path: Path):
+    files = {name: content for name, content in colours().items() if name.startswith("red/")}
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "red").symlink_to(write_folder(tmp_path / "in", files) / "red", target_is_directory=True)
+    (linked / "broken").symlink_to(tmp_path / "nowhere")
+    tally, rows = answer(linked, colours_run, tmp_path)
+    assert tally.in_folders == len(files) and {row["file"] for row in rows if row["problem"]} == {"broken"}
+    windows = [Entry(name.replace("/", "\\").encode(), content) for name, content in files.items()]
+    assert answer(craft_zip(tmp_path / "windows.zip", windows), colours_run, tmp_path)[0].in_folders == len(files)
+
+
 HOSTILE = {
     "../out.png": (archive.OUTSIDE, {}),
     "/tmp/out.png": (archive.ABSOLUTE, {}),

@@ -194,6 +194,19 @@ def test_other_images_are_evaluated_anew(colours_copy: Trained, tmp_path: Path):
     assert len(after.labels) == 16 and np.bincount(after.labels).tolist() == [4, 4, 8]
 
 
+def test_a_saved_evaluation_is_used_again_where_files_only_seem_to_have_changed(colours_copy: Trained, tmp_path: Path):
+    data = tmp_path / "pictures"
+    shutil.copytree(colours_copy.run.config.data, data)
+    config = tiny_config(data)
+    before = np.array(finish(evaluate_run(colours_copy.id, config, colours_copy.home)).logits)
+    finish(evaluate_run(colours_copy.id, config, colours_copy.home))  # saved for the data set as imported
+    mark(colours_copy)
+    for path in data.rglob("*.*"):
+        path.touch()
+    after = finish(evaluate_run(colours_copy.id, config, colours_copy.home))
+    assert np.array_equal(after.logits, np.roll(before, 1, axis=1))
+
+
 def test_an_image_that_was_edited_in_its_place_is_evaluated_anew(colours_copy: Trained, tmp_path: Path):
     data = tmp_path / "pictures"
     shutil.copytree(colours_copy.run.config.data, data)

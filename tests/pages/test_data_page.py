@@ -240,7 +240,7 @@ def test_images_are_added_class_by_class(empty, open_page, image_folder):
     assert open_source("mine", empty.home).info.classes == ("blue", "red")
 
 
-@pytest.mark.parametrize("name", ["../up", "Has Space", "digits", "", "x" * 100, "colours"])
+@pytest.mark.parametrize("name", ["../up", "りんご", "digits", "Digits", "", "x" * 100, "colours", "Colours"])
 def test_a_name_that_cannot_be_or_is_taken_is_refused_and_nothing_is_imported(colours, empty, open_page, image_folder, name):
     at = open_form(open_page, PATH)
     at.text_input(key="data-path").set_value(str(image_folder)).run()

@@ -142,6 +142,11 @@ class Index:
             rows = db.execute("select digest, given, part from items where problem is null order by row")
             yield from iter(lambda: rows.fetchmany(size), [])
 
+    def digests(self) -> dict[int, bytes | None]:
+        """Return the digest of every image's file by row; None or empty for a file that could not be read."""
+        with open_index(self.path) as db:
+            return dict(db.execute("select row, digest from items"))
+
     def assign_splits(self, splits: dict[int, np.ndarray], **facts: Any) -> None:
         """Assign rows to splits in one transaction, {number of the split: rows}, and store `facts` with it."""
         with open_index(self.path) as db:

@@ -10,6 +10,7 @@ from cnn_core.data import uploads
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.decoder import SUFFIXES
 from cnn_core.data.importer import COMMON_SIZE, MAX_SIZE, MIN_SIZE, ImportOptions
+from cnn_core.data.names import NAME_CHANGED, to_set_name
 from cnn_core.errors import DataError, StudioError
 from cnn_core.text import counted
 from pages.shared.people import may_read_paths, person
@@ -25,13 +26,16 @@ FITS = {
 COLOURS = {"auto": "As in the images", "colour": "Colour", "grey": "Grey"}
 ZIP, FOLDER, PATH, BY_CLASS = "Zip archive", "Folder", "Path on the server", "Class by class"
 NOT_IMPORTED = "The import was not started."
+CHANGED_NAME = "data-name-changed"  # in the session: the message that the name of the started import was changed
 GetSource = Callable[[], tuple[Path, bool]]  # returns the path of the images and whether it is an upload
 
 
 def show_import_form() -> None:
     """Show the form: where the images are, how to prepare them, and the button that starts the import."""
+    if changed := st.session_state.pop(CHANGED_NAME, None):
+        st.toast(plain(changed), icon=":material/edit:")
     st.caption(
-        "Use one folder of images per class. Folders called train, val and test above them are used as splits. Formats: JPEG, PNG, WebP, BMP and GIF. "
+        "Use one folder of images per class. Folders called train, val and test above them, or training_set and the like, are used as splits. Formats: JPEG, PNG, WebP, BMP and GIF. "
         "Files that cannot be read are skipped and listed. The original files are never changed."
     )
     forms: dict[str, Callable[[], GetSource | None]] = {
@@ -59,7 +63,7 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         "Name",
         placeholder="flowers",
         key="data-name",
-        help="Up to 60 lower-case letters, digits, - and _, beginning with a letter or digit.",
+        help="Up to 60 lower-case letters, digits, - and _, beginning with a letter or digit. Capitals and spaces are changed to these.",
     )
     size = row[1].number_input(
         "Image size (pixels)",
@@ -104,18 +108,20 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
 
 
 def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) -> None:
-    """Check the options, save the upload and queue the import."""
+    """Check the name and the options, save the upload and queue the import."""
     try:
         ImportOptions(**options)
+        typed, name = name, to_set_name(name)
         if name in CATALOG:
             raise DataError(f"The name “{name}” is taken by a data set of the catalogue. Choose another name.")
-        get_store().home.set_folder(name)  # raises for an invalid name, before anything is copied
         with st.spinner("Saving the files…"):
             source, is_upload = get_source()
         get_jobs().add(name, str(source), dict(options), is_upload=is_upload, owner=person())
     except StudioError as error:
         st.error(f"{NOT_IMPORTED} {plain(error)}", icon=":material/error:")
         return
+    if name != typed:
+        st.session_state[CHANGED_NAME] = NAME_CHANGED.format(typed=typed, name=name)
     st.session_state.pop("collection", None)
     st.query_params["set"] = name
     st.rerun()
