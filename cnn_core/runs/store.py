@@ -29,6 +29,7 @@ from cnn_core.runs.quota import Quota
 from cnn_core.runs.requests import RequestBox
 from cnn_core.runs.run import Run, read_run, select_runs
 
+NO_FOLDER = f"The folder {{folder}} of the run cannot be written ({{reason}}). {REMEDY}"
 ID_SECONDS = 2  # a run gets its id at most this long after its row
 
 
@@ -82,9 +83,9 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / CONFIG, lambda file: file.write(config.model_dump_json(indent=2).encode()))
+            prepare(run, folder)
         except OSError as error:
-            raise StudioError(f"The folder {folder} of the run cannot be created ({error.strerror}). {REMEDY}") from None
-        prepare(run, folder)
+            raise StudioError(NO_FOLDER.format(folder=folder, reason=error.strerror or error)) from None
         # A run without an id is in no list, so every run in a list has a folder.
         with self.database.connect() as db:
             db.execute("update runs set id = ? where number = ?", (run, number))

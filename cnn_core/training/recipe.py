@@ -41,6 +41,7 @@ OTHER_PRECISION = "Choose precision float32, or a learning rate below {rate:g}, 
 LOWER_RATE_THAN = "Choose a learning rate below {rate:g}, and start again."
 TOO_FEW_IMAGES = "Data set “{data}” is too small for a validation split. Add images: at least two in every class."
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
+NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
 
 
@@ -82,8 +83,11 @@ def train_run(
         evaluation = yield from evaluate(best, card, test, device)
         save_evaluation(folder, evaluation_key(folder, config, source.info.fingerprint, "test", None), evaluation)
         yield Progress("Drawing curves and predictions", 0, 1)
-        draw_training_curves(session.epochs, folder / CURVES_IMAGE)
-        draw_predictions(test, evaluation, folder / PREDICTIONS_IMAGE)
+        try:
+            draw_training_curves(session.epochs, folder / CURVES_IMAGE)
+            draw_predictions(test, evaluation, folder / PREDICTIONS_IMAGE)
+        except OSError as error:
+            yield Note(NO_FIGURES.format(reason=error.strerror or error))
         drop_checkpoints(folder)
         yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
 

@@ -14,7 +14,7 @@ from cnn_core.data.source import finish
 from cnn_core.errors import RunError
 from cnn_core.events import Changed, Epoch, Event, Note, Paused, Progress, Saved, Started, Steps
 from cnn_core.execution.in_process import OUT_OF_MEMORY, execute
-from cnn_core.home import CURVES_IMAGE, INDEX, WEIGHTS
+from cnn_core.home import CARD, INDEX, WEIGHTS
 from cnn_core.models.saving import load_model
 from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.lock import IS_TRAINED, hold, is_held
@@ -119,7 +119,7 @@ def test_a_training_that_diverges_fails_the_run_with_a_message(store: Store, ima
 def test_an_error_in_the_program_fails_the_run_and_keeps_its_traceback(store: Store, image_folder: Path):
     run = store.create(tiny_config(image_folder))
     folder = store.home.run_folder(run)
-    (folder / CURVES_IMAGE / "in the way").mkdir(parents=True)  # no image can be drawn where a folder lies
+    (folder / CARD / "in the way").mkdir(parents=True)  # no file can be written where a folder lies
     assert execute(store, run) == "failed"
     row = store.run(run)
     assert row.status == "failed" and str(folder / "error.txt") in row.error and is_a_sentence(row.error)
