@@ -28,7 +28,9 @@ PAUSE_SECONDS = 0.1
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 DISK = "The files of the run could not be written in {folder} ({reason}). Free some disk space, then resume the run."
 FAILED = "CNN Studio failed unexpectedly. Please report the details in {path}."
-FAILED_UNRECORDED = "CNN Studio failed unexpectedly ({error}), and the details could not be written ({reason}). Check the free disk space."
+FAILED_UNRECORDED = (
+    "CNN Studio failed unexpectedly ({error}), and the details could not be written ({reason}). Check the free disk space."
+)
 OUT_OF_MEMORY = "The memory is full. Close other programs, or choose a smaller model or smaller images, and start again."
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from cnn_core.config.schema import TrainConfig
+from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
@@ -37,8 +38,6 @@ from cnn_core.training.schedule import make_resizing, make_schedule
 from cnn_core.training.session import TrainingSession
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
-OTHER_PRECISION = "Choose precision float32, or a learning rate below {rate:g}, and start again."
-LOWER_RATE_THAN = "Choose a learning rate below {rate:g}, and start again."
 TOO_FEW_IMAGES = "Data set “{data}” is too small for a validation split. Add images: at least two in every class."
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
 NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
@@ -138,7 +137,7 @@ def make_trainer(
         resizing=make_resizing(config, len(batches), info.image_size),
         seed=config.seed,
         forward=CompiledModel(model) if should_compile(config.compile, device, steps) else None,
-        meter=Meter(remedy=_remedy(config), resources=ResourceMonitor(device)),
+        meter=Meter(remedy=divergence_remedy(config), resources=ResourceMonitor(device)),
     ), card
 
 
@@ -158,13 +157,6 @@ def training_batches(
         shuffle=True,
         seed=config.seed,
     )
-
-
-def _remedy(config: TrainConfig) -> str:
-    """Return the sentence that says what to change when training diverges."""
-    if config.precision == "float16":
-        return OTHER_PRECISION.format(rate=config.learning_rate)
-    return LOWER_RATE_THAN.format(rate=config.learning_rate)
 
 
 def load_training_images(source: DataSource) -> Generator[Progress, None, tuple[ImageSet, ImageSet | None]]:

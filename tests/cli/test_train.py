@@ -16,13 +16,13 @@ from cnn_core.cli.command import STOPPING
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig, format_range
 from cnn_core.config.settings_file import NO_SETTINGS, TOO_LARGE, UNKNOWN_FORMAT
+from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.events import Epoch
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CONFIG, NOT_A_RUN, WEIGHTS, Home
 from cnn_core.runs.queue import NOT_RESUMABLE
 from cnn_core.runs.run import NO_RUN
 from cnn_core.runs.store import Store
-from cnn_core.training.recipe import LOWER_RATE_THAN
 from tests.cli.commands import KEYS, Capture, answer, refusal
 from tests.conftest import Trained
 from tests.helpers import start_process, tiny_config, write_images
@@ -113,7 +113,8 @@ def test_a_training_that_fails_ends_with_status_2_a_message_and_its_json(home: H
     settings = ["--batch-size", "8", "--optimizer", "sgd", "--learning-rate", "10", "--schedule", "constant", "--epochs", "50"]
     assert main(["train", "--data", str(image_folder), "--device", "cpu", *settings, "--json"]) == 2
     captured = capsys.readouterr()
-    assert LOWER_RATE_THAN.format(rate=10) in captured.err and "Traceback" not in captured.err
+    config = make_config(optimizer="sgd", learning_rate=10)
+    assert divergence_remedy(config) in captured.err and "Traceback" not in captured.err
     failed = json.loads(captured.out)
     assert sorted(failed) == sorted(KEYS) and failed["status"] == "failed" and failed["test_accuracy"] is None
 

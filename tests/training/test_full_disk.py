@@ -67,7 +67,9 @@ def test_a_disk_that_stays_full_ends_the_run_with_a_message_that_names_it(store:
     assert len(epochs) == 2 and not (folder / "error.txt").exists() and not (folder / WEIGHTS).exists()
 
 
-def test_the_state_of_an_epoch_that_does_not_fit_on_the_disk_is_reported_and_the_run_is_completed(store: Store, image_folder: Path):
+def test_the_state_of_an_epoch_that_does_not_fit_on_the_disk_is_reported_and_the_run_is_completed(
+    store: Store, image_folder: Path
+):
     run = store.create(tiny_config(image_folder, epochs=2))
     folder = store.home.run_folder(run)
     fill_disk_for(epoch_file(folder, 1))
