@@ -6,7 +6,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.fitting import describe_lowered, fit_defaults
 from cnn_core.config.schema import TrainConfig
+from cnn_core.config.settings_link import settings_without_defaults
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from pages.shared.data_and_model import choose_data_and_model
@@ -29,11 +31,13 @@ def configure(data: str, model: str, info: DataInfo) -> None:
         buttons = st.container(horizontal=True)
         start = buttons.button("Start training", key="start-training", type="primary", icon=":material/play_arrow:")
     try:
-        config = make_config(**chosen)
+        config = fit_defaults(make_config(**settings_without_defaults(chosen)), info)
         check_paths(config)  # not only at the start: the previews open files too
     except StudioError as error:
         st.error(f"{'Nothing was started. ' if start else ''}{plain(error)}", icon=":material/error:")
         return
+    for note in describe_lowered(config, config.count_training_images(info)):
+        st.info(note, icon=":material/info:")
     if start:
         start_run(config)
     with buttons:

@@ -10,7 +10,7 @@ The process trains trials until the search is done. Ctrl-C cancels the search, w
 
 import argparse
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -87,16 +87,16 @@ def _start(args: argparse.Namespace, chosen: dict[str, Any], searches: SearchSto
     else:
         base, trials = make_config(**chosen), DEFAULT_TRIALS if args.trials is None else args.trials
         plan = SearchPlan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed)
-        _check(plan, store)
+        _check(plan, store, plan.varied | chosen.keys())
         searches.create(plan)
 
 
-def _check(plan: SearchPlan, store: Store) -> None:
+def _check(plan: SearchPlan, store: Store, given: Collection[str]) -> None:
     """Raise StudioError where trials cannot start, before the search exists."""
     from cnn_core.runs.submit import check_can_start
 
     for config in plan.configs_to_check():
-        check_can_start(config, store)
+        check_can_start(config, store, given)
 
 
 def _join(searches: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:

@@ -52,8 +52,8 @@ def run_train_command(args: argparse.Namespace, store: Store) -> CommandResult:
     from cnn_core.runs.submit import submit
 
     with ExitStack() as held:  # the run is locked before another process can see it
-        config = make_config(**read_setting_options(args))
-        run = submit(config, store, prepare=lambda run, folder: held.enter_context(hold(folder)))
+        chosen = read_setting_options(args)
+        run = submit(make_config(**chosen), store, chosen, prepare=lambda run, folder: held.enter_context(hold(folder)))
         return _train(store, run)
 
 

@@ -1,11 +1,14 @@
 """Starting a run: settings are checked against the data and the device before the run enters the queue.
 
-In: settings. Out: the id of a waiting run. Used by pages and command line.
+In: settings. Out: the id of a waiting run, whose settings are those that were given, with a default batch size that fits. Used by pages and
+command line.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from cnn_core.config.fitting import fit_defaults
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
@@ -18,10 +21,14 @@ from cnn_core.runs.store import Store
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} images available for training. Choose a smaller one."
 
 
-def check_can_start(config: TrainConfig, store: Store) -> DataInfo:
-    """Return the facts of the data set. Raises SettingError, DataError or DeviceError where training with `config` cannot start."""
+def check_can_start(config: TrainConfig, store: Store, given: Collection[str] = ()) -> DataInfo:
+    """Return the facts of the data set. Raises SettingError, DataError or DeviceError where training with `config` cannot start.
+
+    given: names of the settings that a person chose; other settings are lowered where their default does not fit (see `fit_defaults`).
+    """
     choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
     info = open_source(config.data, store.home).info
+    config = fit_defaults(config, info, given)
     check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)
     weights = config.model_options.get("weights", "scratch")
     if weights not in ("scratch", "pretrained"):
@@ -32,7 +39,7 @@ def check_can_start(config: TrainConfig, store: Store) -> DataInfo:
     return info
 
 
-def submit(config: TrainConfig, store: Store, **options: Any) -> str:
-    """Check `config`, add a waiting run to the store (`options`: see Store.create) and return its id. Raises as `check_can_start`."""
-    check_can_start(config, store)
-    return store.create(config, **options)
+def submit(config: TrainConfig, store: Store, given: Collection[str] = (), **options: Any) -> str:
+    """Check `config`, add a waiting run to the store (`options`: see Store.create) and return its id. Arguments and errors as `check_can_start`."""
+    info = check_can_start(config, store, given)
+    return store.create(fit_defaults(config, info, given), **options)

@@ -74,6 +74,11 @@ class SearchPlan:
             )
 
     @property
+    def varied(self) -> frozenset[str]:
+        """The names of the settings that are varied."""
+        return frozenset(dimension.name for dimension in self.space)
+
+    @property
     def size(self) -> int | None:
         """The number of different trials; None for infinitely many."""
         return space_size(self.base, self.space)
