@@ -17,7 +17,7 @@ from cnn_core.runs.final_accuracy import reveal_test_accuracy, validation_summar
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.history_export import FORMATS, export_runs
-from cnn_core.runs.run import Run
+from cnn_core.runs.run import UNREADABLE, Run, describe_unreadable
 from cnn_core.runs.store import Store
 from cnn_core.text import counted
 
@@ -38,7 +38,11 @@ def run_runs_command(args: argparse.Namespace, store: Store) -> CommandResult:
     if args.export:
         return _export(args, store, runs)
     value = [_list_entry(store, run, with_test=args.test) for run in runs]
-    return CommandResult(value, "\n".join(_list_line(run, entry) for run, entry in zip(runs, value, strict=True)) or NO_RUNS)
+    lines = [_list_line(run, entry) for run, entry in zip(runs, value, strict=True)]
+    if unreadable := store.unreadable_runs() if not args.names else []:
+        lines.append(describe_unreadable(unreadable))
+        value += [{"run": run, "status": UNREADABLE} for run in unreadable]
+    return CommandResult(value, "\n".join(lines) or NO_RUNS)
 
 
 def _list_entry(store: Store, run: Run, *, with_test: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Event
 from cnn_core.locks import try_lock
+from cnn_core.runs.run import UNREADABLE
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import DEFAULT_TRIALS, SAMPLERS, SearchPlan
 from cnn_core.search.search_store import SearchStore
@@ -130,9 +131,16 @@ def _train_trials(searches: SearchStore, store: Store, name: str, should_end: Ca
 
 
 def _list(searches: SearchStore) -> CommandResult:
-    states = [_state(searches, name, with_importance=False) for name in searches.names()]  # importance takes a second for each
+    states = [_list_entry(searches, name) for name in searches.names()]
     lines = [state.text.partition("\n")[0] for state in states]
     return CommandResult([state.value for state in states], "\n".join(lines) or NO_SEARCHES)
+
+
+def _list_entry(searches: SearchStore, name: str) -> CommandResult:
+    try:
+        return _state(searches, name, with_importance=False)  # importance takes a second for each
+    except StudioError as error:  # one that this version cannot read
+        return CommandResult({"search": name, "status": UNREADABLE, "trouble": str(error)}, f"{name}: {error}")
 
 
 def _state(searches: SearchStore, name: str, *, with_importance: bool = True) -> CommandResult:

@@ -47,8 +47,9 @@ def execute(
 
     watch: called with every event after it is stored. should_end: called after every event; True stops the run, as a request in the store does. is_held: the
     caller holds the run's lock. wait: called again and again while another run has the device or is before this one in the queue;
-    without it, "queued" is returned at once. Raises RunError when another process or thread holds the run.
+    without it, "queued" is returned at once. Raises RunError when another process or thread holds the run, or this version cannot read it.
     """
+    store.run(run)  # raises RunError for a run of another version: its status stays
     with contextlib.nullcontext() if is_held else hold(store.home.run_folder(run)):
         while True:
             with acquire_device(store, run, is_worker=wait is None) as is_acquired:

@@ -25,6 +25,7 @@ SAMPLERS: dict[str, str] = {
 NAME = re.compile(r"\w[\w .,+-]{0,59}")
 DEFAULT_TRIALS, MAX_TRIALS = 20, 1000
 MAX_GRID_SIZE = 10_000  # combinations; ten times the largest number of trials
+OTHER_VERSION = "This search has a plan that this version of CNN Studio does not know: another version made it. Update CNN Studio."
 DIGITS = 4  # significant digits of a sampled number
 
 
@@ -117,12 +118,14 @@ class SearchPlan:
     @classmethod
     def from_json(cls, text: str) -> "SearchPlan":
         """Return the plan that `to_json` wrote. Raises SettingError for a plan that this version refuses."""
-        plan = json.loads(text)
         try:
+            plan = json.loads(text)
             base = TrainConfig.model_validate(plan.pop("base"))
+            return cls(base=base, space=tuple(map(_to_dimension, plan.pop("space"))), **plan)
         except ValidationError as error:
             raise to_setting_error(TrainConfig, error) from None
-        return cls(base=base, space=tuple(map(_to_dimension, plan.pop("space"))), **plan)
+        except (KeyError, TypeError, ValueError):
+            raise SettingError(OTHER_VERSION, "name") from None
 
 
 def _round(dimension: Range | Choices, value: Any) -> Any:
