@@ -10,10 +10,10 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import FIELDS, TrainConfig
 from cnn_core.data.source import DataInfo
 
-LOWERED_BATCH = "The batch size is {batch_size:,} instead of the default of {default:,}, because there are only {count:,} training images."
-LOWERED_PATIENCE = (
-    "The plateau patience is {value:,} instead of the default of {default:,}, because early stopping would end the run before that."
+LOWERED_BATCH = (
+    "The batch size is {batch_size:,} instead of the default of {default:,}, because there are only {count:,} training images."
 )
+LOWERED_PATIENCE = "The plateau patience is {value:,} instead of the default of {default:,}, because early stopping would end the run before that."
 
 
 def fit_defaults(config: TrainConfig, info: DataInfo, given: Collection[str] = ()) -> TrainConfig:

@@ -22,7 +22,9 @@ TOO_LARGE = f"Settings file “{{name}}” is larger than {MAX_BYTES:,} bytes. C
 UNKNOWN_FORMAT = "Settings file “{name}” is neither JSON nor YAML. Correct it, or choose another file."
 SYNTAX = "Settings file “{name}” has an error in line {line}, column {column}: {problem}. Correct it there."
 TAB = "a tab cannot be used here, use spaces"
-DUPLICATE = "Settings file “{name}” gives “{setting}” twice: in line {first}, and in line {line}, column {column}. Delete one of the two."
+DUPLICATE = (
+    "Settings file “{name}” gives “{setting}” twice: in line {first}, and in line {line}, column {column}. Delete one of the two."
+)
 NO_SETTINGS = "Settings file “{name}” does not hold settings. It should have lines like “epochs: 20”, or be a JSON object."
 
 TAG = "tag:yaml.org,2002:"
@@ -102,8 +104,8 @@ def _text_of(value: Any) -> str:
 
 def _syntax_error(error: Any, text: str, name: str) -> SettingError:
     """Return a YAML error with the place in `text` where the mistake is."""
-    is_key = error.context == "while scanning a simple key"  # the problem is only noticed later
-    mark, problem = (error.context_mark if is_key else error.problem_mark), str(error.problem)[:200]
+    is_noticed_later = error.context in ("while scanning a simple key", "while scanning a quoted scalar")
+    mark, problem = (error.context_mark if is_noticed_later else error.problem_mark), str(error.problem)[:200]
     if mark is None:
         return SettingError(UNKNOWN_FORMAT.format(name=name), "config")
     if text[mark.index : mark.index + 1] == "\t":

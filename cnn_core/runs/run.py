@@ -25,9 +25,7 @@ STATUSES = (*ACTIVE, "finished", *RESUMABLE)
 NO_RUN = "There is no run “{run}” in {home}. `python -m cnn_core runs` lists the runs."
 
 UNREADABLE = "unreadable"  # in place of the status, where runs are listed
-ARE_UNREADABLE = (
-    "{runs} cannot be shown: {names}. Another version of CNN Studio made them, with settings that this version does not know. Update CNN Studio."
-)
+ARE_UNREADABLE = "{runs} cannot be shown: {names}. Another version of CNN Studio made them, with settings that this version does not know. Update CNN Studio."
 MAX_NAMES = 10
 
 

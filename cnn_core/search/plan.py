@@ -25,7 +25,9 @@ SAMPLERS: dict[str, str] = {
 NAME = re.compile(r"\w[\w .,+-]{0,59}")
 DEFAULT_TRIALS, MAX_TRIALS = 20, 1000
 MAX_GRID_SIZE = 10_000  # combinations; ten times the largest number of trials
-OTHER_VERSION = "This search has a plan that this version of CNN Studio does not know: another version made it. Update CNN Studio."
+OTHER_VERSION = (
+    "This search has a plan that this version of CNN Studio does not know: another version made it. Update CNN Studio."
+)
 DIGITS = 4  # significant digits of a sampled number
 
 

@@ -26,7 +26,13 @@ def test_the_number_of_training_images_is_that_of_the_split(counts: tuple[int, .
 
 @pytest.mark.parametrize(
     ("counts", "model", "batch_size"),
-    [((24, 24), "simple", 32), ((8, 8, 8), "simple", 16), ((500, 500), "simple", 64), ((24, 24), "speed", 32), ((80, 80), "speed", 128)],
+    [
+        ((24, 24), "simple", 32),
+        ((8, 8, 8), "simple", 16),
+        ((500, 500), "simple", 64),
+        ((24, 24), "speed", 32),
+        ((80, 80), "speed", 128),
+    ],
 )
 def test_a_default_batch_size_that_does_not_fit_is_lowered_and_named(counts: tuple[int, ...], model: str, batch_size: int):
     given, info = make_config(model=model, epochs=3), info_of(*counts)

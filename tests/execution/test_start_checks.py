@@ -70,7 +70,9 @@ def test_a_default_batch_size_that_does_not_fit_is_lowered_in_the_run_and_named_
     events = [stored.event for stored in store.log.read(run)]
     (started,) = [event for event in events if isinstance(event, Started)]
     assert started.train_count == 21 and started.steps_per_epoch == 2
-    assert [event.text for event in events if isinstance(event, Note)] == [LOWERED_BATCH.format(batch_size=16, default=64, count=21)]
+    assert [event.text for event in events if isinstance(event, Note)] == [
+        LOWERED_BATCH.format(batch_size=16, default=64, count=21)
+    ]
 
 
 def test_the_default_batch_size_is_refused_where_a_person_chose_it(store: Store, image_folder: Path):

@@ -11,11 +11,11 @@ import pytest
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import UnreadableRunError
 from cnn_core.events import Note
-from cnn_core.execution.in_process import execute
 from cnn_core.execution.device_queue import acquire_device
-from cnn_core.runs.lock import hold, worker_lock
+from cnn_core.execution.in_process import execute
 from cnn_core.locks import try_lock
 from cnn_core.runs.event_log import StoredEvent
+from cnn_core.runs.lock import hold, worker_lock
 from cnn_core.runs.run import ARE_UNREADABLE, describe_unreadable
 from cnn_core.runs.store import Store
 from tests.cli.commands import answer, refusal
@@ -88,5 +88,5 @@ def test_events_and_fields_that_only_a_later_version_knows_are_left_out(store: S
     store.log.append(run, [Note("one")])
     with closing(sqlite3.connect(store.home.database)) as db, db:
         db.execute("insert into events values (?, 2, 'Pruned', '{\"channels\": 3}')", (run,))
-        db.execute("insert into events values (?, 3, 'Note', '{\"text\": \"two\", \"level\": 3}')", (run,))
+        db.execute('insert into events values (?, 3, \'Note\', \'{"text": "two", "level": 3}\')', (run,))
     assert store.log.read(run) == [StoredEvent(1, Note("one")), StoredEvent(3, Note("two"))]

@@ -149,7 +149,9 @@ def test_the_file_is_sqlite_with_optunas_own_tables(home: Home):
         assert db.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
-@pytest.mark.parametrize("plan_of_later", ['{"name": "rates"}', '{"base": {"quantise": 1}, "space": []}', "[]", '{"base": {}, "space": [{"x": 1}]}'])
+@pytest.mark.parametrize(
+    "plan_of_later", ['{"name": "rates"}', '{"base": {"quantise": 1}, "space": []}', "[]", '{"base": {}, "space": [{"x": 1}]}']
+)
 def test_a_search_of_a_later_version_is_refused_with_a_message_and_the_others_are_listed(
     home: Home, capsys: pytest.CaptureFixture[str], plan_of_later: str
 ):
@@ -161,4 +163,7 @@ def test_a_search_of_a_later_version_is_refused_with_a_message_and_the_others_ar
     with pytest.raises(StudioError) as refused:
         searches.search("rates")
     assert is_a_sentence(refused.value)
-    assert {entry["search"]: entry["status"] for entry in answer(capsys, "search", "--list")} == {"depths": "searching", "rates": UNREADABLE}
+    assert {entry["search"]: entry["status"] for entry in answer(capsys, "search", "--list")} == {
+        "depths": "searching",
+        "rates": UNREADABLE,
+    }
