@@ -13,8 +13,9 @@ from cnn_core.data.source import finish
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.diagnostics import diagnose
-from cnn_core.runs.final_accuracy import reveal_test_accuracy, validation_summary
+from cnn_core.runs.final_accuracy import TEST_METRICS, reveal_test_accuracy, validation_summary
 from cnn_core.runs.finding import Finding
+from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.run import UNREADABLE, Run, describe_unreadable
@@ -49,7 +50,8 @@ def _list_entry(store: Store, run: Run, *, with_test: bool) -> dict[str, Any]:
     entry = {"run": run.id, "status": run.status, "data": run.config.data, "model": run.config.model}
     if with_test:
         reveal_test_accuracy(store, run)
-    return entry | (run.summary if with_test else validation_summary(run))
+    absent = dict.fromkeys(name for name in summarise_history(History()) if with_test or name not in TEST_METRICS)
+    return entry | absent | (run.summary if with_test else validation_summary(run))
 
 
 def _list_line(run: Run, entry: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import streamlit as st
 
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
@@ -86,13 +85,7 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         "F1: their harmonic mean. AP: area under the precision-recall curve. AUC: area under the ROC curve; 50 % is chance level. Click a "
         "column header to sort."
     )
-    is_there = metrics.support > 0
-    table = {
-        "Class": evaluation.classes,
-        "Precision": np.where(is_there | (metrics.predicted > 0), metrics.precision, np.nan),
-        "Recall": np.where(is_there, metrics.recall, np.nan),
-        "F1": np.where(is_there, metrics.f1, np.nan),
-    }
+    table = {"Class": evaluation.classes, **dict(zip(("Precision", "Recall", "F1"), metrics.measured, strict=True))}
     if areas:
         table |= {"AP": areas.average_precision, "AUC": areas.roc_auc}
     table["Images"] = metrics.support
