@@ -31,15 +31,17 @@ def configure(data: str, model: str, info: DataInfo) -> None:
         buttons = st.container(horizontal=True)
         start = buttons.button("Start training", key="start-training", type="primary", icon=":material/play_arrow:")
     try:
-        config = fit_defaults(make_config(**settings_without_defaults(chosen)), info)
+        given = settings_without_defaults(chosen)
+        config = make_config(**given)
         check_paths(config)  # not only at the start: the previews open files too
     except StudioError as error:
         st.error(f"{'Nothing was started. ' if start else ''}{plain(error)}", icon=":material/error:")
         return
-    for note in describe_lowered(config, config.count_training_images(info)):
+    for note in describe_lowered(config, info, given):
         st.info(note, icon=":material/info:")
     if start:
-        start_run(config)
+        start_run(config, given)
+    config = fit_defaults(config, info, given)
     with buttons:
         search_button(config)
         save_buttons(config)

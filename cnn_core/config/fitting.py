@@ -27,14 +27,15 @@ def fit_defaults(config: TrainConfig, info: DataInfo, given: Collection[str] = (
     return config.model_copy(update={"batch_size": _fitting(default, config.count_training_images(info))})
 
 
-def describe_lowered(config: TrainConfig, count: int) -> tuple[str, ...]:
-    """Return a sentence for each setting of `config` that has a lowered default, for a training with `count` images."""
-    notes, default = [], _default_batch_size(config)
-    if config.batch_size == _fitting(default, count) != default:
-        notes.append(LOWERED_BATCH.format(batch_size=config.batch_size, default=default, count=count))
-    patience = FIELDS["plateau_patience"].default
-    if config.schedule == "plateau" and config.plateau_patience == config.patience - 1 < patience:
-        notes.append(LOWERED_PATIENCE.format(value=config.plateau_patience, default=patience))
+def describe_lowered(config: TrainConfig, info: DataInfo, given: Collection[str] = ()) -> tuple[str, ...]:
+    """Return a sentence for each default that was lowered: by `fit_defaults`, from the same arguments, and by `make_config`."""
+    notes, fitted = [], fit_defaults(config, info, given).batch_size
+    if fitted != config.batch_size:
+        count = config.count_training_images(info)
+        notes.append(LOWERED_BATCH.format(batch_size=fitted, default=config.batch_size, count=count))
+    default = FIELDS["plateau_patience"].default
+    if "plateau_patience" not in given and config.schedule == "plateau" and config.plateau_patience < default:
+        notes.append(LOWERED_PATIENCE.format(value=config.plateau_patience, default=default))
     return tuple(notes)
 
 

@@ -110,7 +110,7 @@ class _Execution:
     def train(self) -> str:
         """Iterate over the events; return "finished" at their end, or "stopped" when the training should end before."""
         config, folder = self._store.run(self._run).config, self._store.home.run_folder(self._run)
-        training = train_run(config, folder, self._store.home, resume=self._history.seq > 0, controls=self._controls)
+        training = train_run(config, folder, self._store.home, resume=self._history.started is not None, controls=self._controls)
         with contextlib.closing(training) as events:
             for event in events:
                 if event is None:

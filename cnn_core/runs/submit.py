@@ -4,20 +4,22 @@ In: settings. Out: the id of a waiting run, whose settings are those that were g
 command line.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from cnn_core.config.fitting import fit_defaults
+from cnn_core.config.fitting import describe_lowered, fit_defaults
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError
+from cnn_core.events import Note
 from cnn_core.models.cost import check_batch
 from cnn_core.models.registry import find_weights
 from cnn_core.runs.store import Store
 
+Prepare = Callable[[str, Path], object]
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} images available for training. Choose a smaller one."
 
 
@@ -39,7 +41,18 @@ def check_can_start(config: TrainConfig, store: Store, given: Collection[str] = 
     return info
 
 
-def submit(config: TrainConfig, store: Store, given: Collection[str] = (), **options: Any) -> str:
-    """Check `config`, add a waiting run to the store (`options`: see Store.create) and return its id. Arguments and errors as `check_can_start`."""
+def submit(
+    config: TrainConfig, store: Store, given: Collection[str] = (), *, prepare: Prepare = lambda run, folder: None, **options: Any
+) -> str:
+    """Check `config`, add a waiting run to the store (`prepare` and `options`: see Store.create) and return its id.
+
+    Arguments and errors as `check_can_start`. The run's log begins with a note for each default that was lowered.
+    """
     info = check_can_start(config, store, given)
-    return store.create(fit_defaults(config, info, given), **options)
+    notes = [Note(text) for text in describe_lowered(config, info, given)]
+
+    def add_notes(run: str, folder: Path) -> None:
+        prepare(run, folder)
+        store.log.append(run, notes)
+
+    return store.create(fit_defaults(config, info, given), prepare=add_notes, **options)

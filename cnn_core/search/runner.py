@@ -131,7 +131,7 @@ class _SearchRunner:
             settings = plan.trial_settings(trial.params)
             lock_run = lambda run, folder: held.enter_context(hold(folder))  # noqa: E731
             config, origin = plan.trial_config(settings), self._origin(trial)
-            run = submit(config, self.store, settings, owner=plan.owner, origin=origin, prepare=lock_run)
+            run = submit(config, self.store, {*settings, "plateau_patience"}, owner=plan.owner, origin=origin, prepare=lock_run)
         except SettingError as error:
             trial.set_user_attr(ERROR, str(error))
             finish_trial(self.study, trial, "FAIL")

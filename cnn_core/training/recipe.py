@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cnn_core.config.fitting import describe_lowered
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches, Normalise
@@ -59,7 +58,6 @@ def train_run(
         images, validation = yield from load_training_images(source)
         yield from map(Note, images.notes)
         trainer, card = make_trainer(config, source.info, images, device, validation)
-        yield from map(Note, describe_lowered(config, len(trainer.batches.labels)))
         yield Started(
             parameters=count_trainable(trainer.model),
             device=f"{describe_device(device)}, {trainer.arithmetic}",

@@ -16,7 +16,7 @@ from cnn_core.cli.command import STOPPING
 from cnn_core.config.defaults import make_config
 from cnn_core.config.fitting import LOWERED_BATCH
 from cnn_core.config.schema import TrainConfig, format_range
-from cnn_core.config.settings_file import NO_SETTINGS, TOO_LARGE, UNKNOWN_FORMAT
+from cnn_core.config.settings_file import NO_SETTINGS, SYNTAX, TOO_LARGE, UNKNOWN_FORMAT
 from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.events import Epoch
 from cnn_core.execution.in_process import execute
@@ -164,7 +164,8 @@ def test_a_runs_own_settings_train_the_same_run_again(colours_copy: Trained, cap
     ("content", "words"),
     [
         (None, os.strerror(errno.ENOENT)),
-        ("[1", UNKNOWN_FORMAT),
+        ("[1", SYNTAX.partition(",")[0].replace("{line}", "1")),
+        ("epochs: !!bool x", UNKNOWN_FORMAT),
         ("7", NO_SETTINGS),
         ("wings: 2", "“wings”"),
     ]

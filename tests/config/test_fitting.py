@@ -38,7 +38,7 @@ def test_a_default_batch_size_that_does_not_fit_is_lowered_and_named(counts: tup
     given, info = make_config(model=model, epochs=3), info_of(*counts)
     config, count = fit_defaults(given, info), given.count_training_images(info)
     assert config.batch_size == batch_size <= count and config == given.model_copy(update={"batch_size": batch_size})
-    notes = describe_lowered(config, count)
+    notes = describe_lowered(given, info)
     if batch_size == given.batch_size:
         assert notes == ()
     else:
@@ -49,7 +49,7 @@ def test_a_default_batch_size_that_does_not_fit_is_lowered_and_named(counts: tup
 @pytest.mark.parametrize("chosen", [{"batch_size": 64}, {"batch_size": 45}, {"batch_size": 4}])
 def test_a_batch_size_that_was_chosen_stays(chosen: dict[str, int]):
     config = make_config(**chosen)
-    assert fit_defaults(config, info_of(24, 24), chosen) == config and describe_lowered(config, 44) == ()
+    assert fit_defaults(config, info_of(24, 24), chosen) == config and describe_lowered(config, info_of(24, 24), chosen) == ()
 
 
 def test_all_training_images_count_where_the_set_has_validation_images():
@@ -59,8 +59,10 @@ def test_all_training_images_count_where_the_set_has_validation_images():
 def test_a_default_plateau_patience_gives_way_to_early_stopping_and_is_named():
     config = make_config(schedule="plateau", patience=3)
     assert config.plateau_patience == 2
-    assert describe_lowered(config, 1000) == (LOWERED_PATIENCE.format(value=2, default=3),)
+    assert describe_lowered(config, info_of(500, 500)) == (LOWERED_PATIENCE.format(value=2, default=3),)
     assert make_config(schedule="plateau", patience=4).plateau_patience == make_config(patience=2).plateau_patience == 3
+    chosen = {"schedule": "plateau", "patience": 3, "plateau_patience": 2}
+    assert describe_lowered(make_config(**chosen), info_of(500, 500), chosen) == ()
     with pytest.raises(SettingError):
         make_config(schedule="plateau", patience=3, plateau_patience=3)
     with pytest.raises(SettingError):
