@@ -6,6 +6,7 @@ In: the index of a data set. Out: the count, the first files with their reasons,
 from dataclasses import asdict
 from typing import Any
 
+from cnn_core.data.archive import SkippedFile
 from cnn_core.data.index.index import Index
 from cnn_core.text import counted
 
@@ -23,9 +24,14 @@ def describe_skipped(index: Index, where: str) -> str:
     count = index.count_skipped_files()
     if not count:
         return ""
-    named = ", ".join(f"{file.path} ({file.reason})" for file in index.skipped_files(MAX_NAMED))
+    named = ", ".join(f"{file.path} ({_shorten(file)})" for file in index.skipped_files(MAX_NAMED))
     more = f" and {count - MAX_NAMED:,} more" if count > MAX_NAMED else ""
     return SKIPPED_FILES.format(files=counted(count, "file was", "files were"), named=named + more, where=where)
+
+
+def _shorten(file: SkippedFile) -> str:
+    """Return the first sentence of the reason, without the name of the file."""
+    return file.reason.removeprefix(file.path).strip().partition(". ")[0].rstrip(".")
 
 
 def skipped_facts(index: Index) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def test_every_way_to_import_skips_and_names_the_same_files(home: Home, tmp_path
     sentence = describe_skipped(index, SEE_VIEW)
     assert is_a_sentence(sentence) and sentence.startswith("3 ") and f"cat/notes.txt ({NO_IMAGE})" in sentence
     assert not any(name in sentence for name in LEFT_BY_SYSTEMS)
+    assert all(sentence.count(name) == 1 for name in BAD)
 
 
 def test_files_that_are_added_class_by_class_are_skipped_and_named_by_the_import(home: Home):
