@@ -90,7 +90,9 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         table |= {"AP": areas.average_precision, "AUC": areas.roc_auc}
     table["Images"] = metrics.support
     height: int | Literal["content"] = "content" if len(evaluation.classes) <= 20 else TALLEST
-    st.dataframe(table, hide_index=True, column_config=_percent_columns(), height=height, alt="Metrics of each class")
+    st.dataframe(
+        table, hide_index=True, column_config=_percent_columns(), height=height, placeholder="–", alt="Metrics of each class"
+    )
     _show_missing_classes(subject, evaluation)
     means = {
         "Mean": ["macro", "weighted"],
@@ -98,7 +100,7 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     }
     if areas:
         means |= dict(zip(("AP", "AUC"), zip(areas.macro(), areas.weighted(metrics.support), strict=True), strict=True))
-    st.dataframe(means, hide_index=True, column_config=_percent_columns(), alt="Means over the classes")
+    st.dataframe(means, hide_index=True, column_config=_percent_columns(), placeholder="–", alt="Means over the classes")
     st.caption("Macro: every class has the same weight. Weighted: every image has the same weight.")
 
 
