@@ -85,12 +85,13 @@ def _refuse_duplicates(root: Any, name: str) -> None:
     """Raise SettingError for a setting that a mapping gives twice."""
     lines: dict[str, int] = {}
     for key, _ in root.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue
         line, column = key.start_mark.line + 1, key.start_mark.column + 1
-        if isinstance(key.value, str) and key.value in lines:
+        if key.value in lines:
             place = {"setting": key.value[:80], "first": lines[key.value], "line": line, "column": column}
             raise SettingError(DUPLICATE.format(name=name, **place), "config")
-        if isinstance(key.value, str):
-            lines[key.value] = line
+        lines[key.value] = line
 
 
 def _is_text(key: Any, value: Any) -> bool:
