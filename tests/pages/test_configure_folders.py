@@ -1,6 +1,10 @@
 """Folders of images on the Configure page: their facts, their errors, and a run on them."""
 
+import pytest
+
 from cnn_core.config.fitting import LOWERED_BATCH
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.source import finish
 from cnn_core.runs.submit import TOO_LARGE_BATCH
 from pages.shared.data_and_model import COLOUR, FACTS
 from tests.helpers import is_a_sentence
@@ -66,3 +70,19 @@ def test_a_batch_size_that_was_typed_is_refused_where_it_does_not_fit(empty, ope
     assert not at.info
     press_start(at)
     assert TOO_LARGE_BATCH.format(batch_size=63, count=21) in at.error[0].value and empty.runs() == []
+
+
+@pytest.mark.parametrize("way", ["link", "file"])
+def test_the_default_batch_size_is_refused_where_a_link_or_a_settings_file_gives_it(empty, open_page, tmp_path, way):
+    folder = make_folder(tmp_path / "pets", "cats", "dogs", "mice")
+    finish(import_files("pets", folder, ImportOptions(), empty.home))
+    if way == "link":
+        at = open_page("configure", data="pets", batch_size="64")
+    else:
+        at = open_page("configure")
+        at.file_uploader[0].upload("settings.yaml", b"data: pets\nbatch_size: 64\n", "application/yaml").run()
+    assert not at.info and not at.exception
+    press_start(at)
+    assert TOO_LARGE_BATCH.format(batch_size=64, count=21) in at.error[0].value and empty.runs() == []
+    at = press_start(open_page("configure", data="pets"))
+    assert empty.runs()[0].config.batch_size == 16
