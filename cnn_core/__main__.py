@@ -9,6 +9,7 @@ a message on standard error and exit status 2. Each command is a module of `cnn_
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ from cnn_core.errors import StudioError
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
 
+CLOSED_PIPE = 141  # the status of a process that SIGPIPE ends, as a shell reports it
 Command = Callable[[argparse.Namespace], CommandResult]
 StoreCommand = Callable[[argparse.Namespace, Store], CommandResult]
 
@@ -46,6 +48,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print_result(result, as_json=args.json)
     return result.status
+
+
+def run() -> int:
+    """Run `main` as a process does: it ends quietly when the reader of its output has ended, as `head` does. Return the exit status."""
+    try:
+        try:
+            return main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
+        return CLOSED_PIPE
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -117,4 +131,4 @@ def _serve(args: argparse.Namespace, store: Store) -> CommandResult:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

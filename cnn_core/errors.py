@@ -9,7 +9,8 @@
     ├── DivergedError            the loss is no longer finite
     ├── InsufficientMemoryError  a batch does not fit into the device's memory
     └── RunError                 a run does not exist, or does not allow the requested action
-        └── NoModelError         a run has no model yet
+        ├── NoModelError         a run has no model yet
+        └── UnreadableRunError   a run has settings that this version does not know
 
 Pages show the message; the command line prints it and ends with status 2. Any other exception is an error in the program.
 """
@@ -64,4 +65,14 @@ class NoModelError(RunError):
 
     def __init__(self, run: str) -> None:
         super().__init__(f"Run {run} has no model yet. Let it train for at least one epoch, or choose another run.")
+        self.run = run
+
+
+class UnreadableRunError(RunError):
+    """A run has settings that this version does not know. `run` is its id."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            f"Run {run} has settings that this version of CNN Studio does not know: another version made it. Open it with that version, or update CNN Studio."
+        )
         self.run = run

@@ -1,4 +1,4 @@
-"""Files that several processes share: atomic writes and SQLite transactions."""
+"""Files that several processes share: atomic writes and SQLite transactions; and which error of the file system another error comes from."""
 
 import os
 import sqlite3
@@ -8,18 +8,24 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from cnn_core.errors import StudioError
+
 BUSY_SECONDS = 10  # the longest time that a transaction waits for another one
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Replace `path` by a file that `write` fills. After a crash there is the old file or the new one."""
+    """Replace `path` by a file that `write` fills. After a crash there is the old file or the new one. Raises OSError as `replacing` does."""
     with replacing(path) as file:
         write(file)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that replaces `path` at the end of the block (fsync, rename) and is deleted where the block raises an error."""
+    """Open a temporary file that replaces `path` at the end of the block (fsync, rename) and is deleted where the block raises an error.
+
+    Raises OSError where the file cannot be written, also where the library that writes it raises an error of its own because of that, as
+    torch.save does on a full disk.
+    """
     scratch = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")  # two threads may write the same path
     try:
         with scratch.open("wb") as file:
@@ -27,8 +33,23 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)
+    except StudioError:
+        raise
+    except Exception as error:
+        cause = find_os_error(error)
+        if cause is None or cause is error:
+            raise
+        raise cause from None
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def find_os_error(error: BaseException) -> OSError | None:
+    """Return the OSError that `error` is or was raised because of, None where there is none."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, OSError):
+        seen = seen.__cause__ or seen.__context__
+    return seen
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 ACQUIRE_SECONDS = 0.05  # the longest time to wait for a lock, since `is_locked` holds it for a moment
 
 
@@ -35,13 +36,20 @@ def try_lock(path: Path) -> Iterator[bool]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock on the file at `path`. Raises OSError when the file cannot be used."""
+    """Whether a living process holds the lock on the file at `path`. Raises OSError when the file cannot be used.
+
+    Where the file can only be read, the lock cannot be tried: then it may be held by a process that can write it, and the answer is True.
+    """
     if not path.is_file():
         return False
     lock = _lock(path)
     try:
         lock.acquire(blocking=False)  # a holder that releases it a moment later holds it now
     except Timeout:
+        return True
+    except OSError as error:
+        if error.errno not in READ_ONLY:
+            raise
         return True
     lock.release()
     return False

@@ -6,11 +6,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.fitting import describe_lowered, fit_defaults
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from pages.shared.data_and_model import choose_data_and_model
 from pages.shared.form_link import fill_form_from_address, show_link, write_form_to_address
+from pages.shared.form_values import given_settings
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths
 from pages.shared.start_run import start_run
@@ -29,13 +31,17 @@ def configure(data: str, model: str, info: DataInfo) -> None:
         buttons = st.container(horizontal=True)
         start = buttons.button("Start training", key="start-training", type="primary", icon=":material/play_arrow:")
     try:
-        config = make_config(**chosen)
+        given = given_settings(chosen)
+        config = make_config(**given)
         check_paths(config)  # not only at the start: the previews open files too
     except StudioError as error:
         st.error(f"{'Nothing was started. ' if start else ''}{plain(error)}", icon=":material/error:")
         return
+    for note in describe_lowered(config, info, given):
+        st.info(note, icon=":material/info:")
     if start:
-        start_run(config)
+        start_run(config, given)
+    config = fit_defaults(config, info, given)
     with buttons:
         search_button(config)
         save_buttons(config)

@@ -2,9 +2,11 @@
 
 import streamlit as st
 
+from cnn_core.runs.run import describe_unreadable
 from cnn_core.text import counted
 from pages.shared.run_selection import no_runs_yet
 from pages.shared.server import get_store
+from pages.shared.text import plain
 from pages.views.runs.comparison import show_comparison
 from pages.views.runs.table import choose_runs, filter_runs, show_actions, show_bin, show_queue
 from pages.views.runs.tree import show_tree
@@ -14,6 +16,8 @@ NO_MATCH = "No run matches these filters. Remove a word, a status or a tag."
 st.title("Runs")
 store = get_store()
 runs = store.runs()
+if unreadable := store.unreadable_runs():
+    st.warning(plain(describe_unreadable(unreadable)), icon=":material/warning:")
 if not runs:
     no_runs_yet("to compare")
 else:

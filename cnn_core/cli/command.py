@@ -4,6 +4,7 @@ In: parsed options. Out: one `CommandResult`, printed as text or as one line of 
 """
 
 import json
+import math
 import signal
 import sys
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ STOPPING = "Stopping after this step; the best model so far is saved. Press Ctrl
 
 @dataclass(frozen=True)
 class CommandResult:
-    """The result of a command: `value` is printed with --json, else `text`. `status`: the exit status."""
+    """The result of a command: `value` is printed with --json, else `text`. `status`: the exit status.
+
+    A number that is not finite stands for a figure that there is not; in JSON it is null.
+    """
 
     value: Any
     text: str
@@ -28,7 +32,16 @@ class CommandResult:
 def print_result(result: CommandResult, *, as_json: bool) -> None:
     """Print the result on standard output."""
     # A file name may hold bytes that are not text: JSON escapes them, and a terminal shows question marks.
-    print(json.dumps(result.value) if as_json else result.text.encode("utf-8", "replace").decode())
+    print(json.dumps(_to_json(result.value), allow_nan=False) if as_json else result.text.encode("utf-8", "replace").decode())
+
+
+def _to_json(value: Any) -> Any:
+    """Return `value` with None for numbers that are not finite, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _to_json(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def find_run(store: Store, name: str) -> Run:

@@ -1,5 +1,6 @@
 """Progress in a terminal: a progress bar on one line, or one line per epoch where standard error is not a terminal."""
 
+import contextlib
 import shutil
 import sys
 import time
@@ -74,8 +75,7 @@ class Console:
     def close(self) -> None:
         """Erase the progress bar."""
         if self._is_live:
-            self._out.write("\r\033[K")
-            self._out.flush()
+            self._write("\r\033[K")
 
     def _fraction_done(self) -> float:
         started, last = self._history.started, self._history.last
@@ -88,11 +88,15 @@ class Console:
     def print_line(self, text: str) -> None:
         """Print a line above the progress bar."""
         self.close()
-        print(text, file=self._out, flush=True)
+        self._write(f"{text}\n")
 
     def _redraw(self, fraction: float, text: str) -> None:
         if self._is_live:
             filled = round(BAR * fraction)
             line = f"[{'█' * filled}{'·' * (BAR - filled)}] {fraction:4.0%}  {text}"
-            self._out.write("\r\033[K" + line[: shutil.get_terminal_size().columns - 1])
+            self._write("\r\033[K" + line[: shutil.get_terminal_size().columns - 1])
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the reader of a pipe has ended, as `head` does: training continues
+            self._out.write(text)
             self._out.flush()

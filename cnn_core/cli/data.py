@@ -18,9 +18,11 @@ from cnn_core.cli.command import CommandResult
 from cnn_core.cli.console import run_with_progress
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
+from cnn_core.data.imported import ImportedSource
 from cnn_core.data.library import check_quality, imported_sets, remove_set, set_title
 from cnn_core.data.names import NAME_CHANGED, to_set_name
 from cnn_core.data.open import open_source
+from cnn_core.data.skipped import SEE_COMMAND, describe_skipped, skipped_facts
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
@@ -110,8 +112,6 @@ def _import(args: argparse.Namespace, home: Home) -> CommandResult:
 
 
 def _check(args: argparse.Namespace, home: Home) -> CommandResult:
-    from cnn_core.data.imported import ImportedSource
-
     if args.name not in imported_sets(home):
         raise DataError(f"There is no imported data set “{args.name}”. `python -m cnn_core data list` lists the data sets.")
     source = ImportedSource(home.set_folder(args.name))
@@ -141,8 +141,10 @@ def _remove(args: argparse.Namespace, home: Home) -> CommandResult:
 
 
 def _describe_set(name: str, home: Home) -> CommandResult:
-    info = open_source(name, home).info
-    return CommandResult(asdict(info), _describe(name, info))
+    source = ImportedSource(home.set_folder(name))
+    skipped = describe_skipped(source.index, SEE_COMMAND.format(name=name))
+    text = "\n".join(filter(None, [_describe(name, source.info), skipped]))
+    return CommandResult(asdict(source.info) | skipped_facts(source.index), text)
 
 
 def _describe(name: str, info: DataInfo) -> str:

@@ -5,6 +5,7 @@
 """
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -47,7 +48,7 @@ def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> Co
 def _metrics(run: str, evaluation: "Evaluation", split: Split, epoch: int | None) -> dict[str, Any]:
     """Return the metrics; accuracy and loss are named after the split: test_accuracy, val_loss."""
     metrics = evaluation.per_class
-    columns = (evaluation.classes, *(getattr(metrics, name).tolist() for name in METRICS[1:]))
+    columns = (evaluation.classes, *(column.tolist() for column in (*metrics.measured, metrics.support)))
     return {
         "run": run,
         "part": split,
@@ -71,10 +72,14 @@ def _describe(result: dict[str, Any], split: Split) -> str:
         f"{'class':<20} precision  recall      F1  images",
     ]
     lines += [
-        f"{c['class'][:20]:<20} {c['precision']:>9.1%} {c['recall']:>7.1%} {c['f1']:>7.1%} {c['support']:>7,}"
+        f"{c['class'][:20]:<20} {_percent(c['precision']):>9} {_percent(c['recall']):>7} {_percent(c['f1']):>7} {c['support']:>7,}"
         for c in result["classes"]
     ]
     return "\n".join(lines)
+
+
+def _percent(fraction: float) -> str:
+    return f"{fraction:.1%}" if math.isfinite(fraction) else "–"
 
 
 def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "Evaluation") -> dict[str, str]:

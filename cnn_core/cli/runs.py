@@ -13,11 +13,12 @@ from cnn_core.data.source import finish
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.diagnostics import diagnose
-from cnn_core.runs.final_accuracy import reveal_test_accuracy, validation_summary
+from cnn_core.runs.final_accuracy import TEST_METRICS, reveal_test_accuracy, validation_summary
 from cnn_core.runs.finding import Finding
+from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.history_export import FORMATS, export_runs
-from cnn_core.runs.run import Run
+from cnn_core.runs.run import UNREADABLE, Run, describe_unreadable
 from cnn_core.runs.store import Store
 from cnn_core.text import counted
 
@@ -38,14 +39,19 @@ def run_runs_command(args: argparse.Namespace, store: Store) -> CommandResult:
     if args.export:
         return _export(args, store, runs)
     value = [_list_entry(store, run, with_test=args.test) for run in runs]
-    return CommandResult(value, "\n".join(_list_line(run, entry) for run, entry in zip(runs, value, strict=True)) or NO_RUNS)
+    lines = [_list_line(run, entry) for run, entry in zip(runs, value, strict=True)]
+    if unreadable := store.unreadable_runs() if not args.names else []:
+        lines.append(describe_unreadable(unreadable))
+        value += [{"run": run, "status": UNREADABLE} for run in unreadable]
+    return CommandResult(value, "\n".join(lines) or NO_RUNS)
 
 
 def _list_entry(store: Store, run: Run, *, with_test: bool) -> dict[str, Any]:
     entry = {"run": run.id, "status": run.status, "data": run.config.data, "model": run.config.model}
     if with_test:
         reveal_test_accuracy(store, run)
-    return entry | (run.summary if with_test else validation_summary(run))
+    absent = dict.fromkeys(name for name in summarise_history(History()) if with_test or name not in TEST_METRICS)
+    return entry | absent | (run.summary if with_test else validation_summary(run))
 
 
 def _list_line(run: Run, entry: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ The process trains trials until the search is done. Ctrl-C cancels the search, w
 
 import argparse
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +20,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Event
 from cnn_core.locks import try_lock
+from cnn_core.runs.run import UNREADABLE
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import DEFAULT_TRIALS, SAMPLERS, SearchPlan
 from cnn_core.search.search_store import SearchStore
@@ -87,16 +88,16 @@ def _start(args: argparse.Namespace, chosen: dict[str, Any], searches: SearchSto
     else:
         base, trials = make_config(**chosen), DEFAULT_TRIALS if args.trials is None else args.trials
         plan = SearchPlan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed)
-        _check(plan, store)
+        _check(plan, store, plan.varied | chosen.keys())
         searches.create(plan)
 
 
-def _check(plan: SearchPlan, store: Store) -> None:
+def _check(plan: SearchPlan, store: Store, given: Collection[str]) -> None:
     """Raise StudioError where trials cannot start, before the search exists."""
     from cnn_core.runs.submit import check_can_start
 
     for config in plan.configs_to_check():
-        check_can_start(config, store)
+        check_can_start(config, store, given)
 
 
 def _join(searches: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
@@ -130,9 +131,16 @@ def _train_trials(searches: SearchStore, store: Store, name: str, should_end: Ca
 
 
 def _list(searches: SearchStore) -> CommandResult:
-    states = [_state(searches, name, with_importance=False) for name in searches.names()]  # importance takes a second for each
+    states = [_list_entry(searches, name) for name in searches.names()]
     lines = [state.text.partition("\n")[0] for state in states]
     return CommandResult([state.value for state in states], "\n".join(lines) or NO_SEARCHES)
+
+
+def _list_entry(searches: SearchStore, name: str) -> CommandResult:
+    try:
+        return _state(searches, name, with_importance=False)  # importance takes a second for each
+    except StudioError as error:  # one that this version cannot read
+        return CommandResult({"search": name, "status": UNREADABLE, "trouble": str(error)}, f"{name}: {error}")
 
 
 def _state(searches: SearchStore, name: str, *, with_importance: bool = True) -> CommandResult:

@@ -15,6 +15,7 @@ from cnn_core.cli.console import Console
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig, format_range
 from cnn_core.config.settings_file import read_settings
+from cnn_core.events import Note
 from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import Run
@@ -52,8 +53,11 @@ def run_train_command(args: argparse.Namespace, store: Store) -> CommandResult:
     from cnn_core.runs.submit import submit
 
     with ExitStack() as held:  # the run is locked before another process can see it
-        config = make_config(**read_setting_options(args))
-        run = submit(config, store, prepare=lambda run, folder: held.enter_context(hold(folder)))
+        chosen = read_setting_options(args)
+        run = submit(make_config(**chosen), store, chosen, prepare=lambda run, folder: held.enter_context(hold(folder)))
+        for note in store.log.read(run, kinds=[Note]):
+            assert isinstance(note.event, Note)
+            print(note.event.text, file=sys.stderr)
         return _train(store, run)
 
 

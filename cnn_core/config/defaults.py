@@ -45,7 +45,16 @@ def make_config(**chosen: Any) -> TrainConfig:
         config = TrainConfig.model_validate({**defaults(data, chosen), **chosen, "data": data})
     except ValidationError as error:
         raise to_setting_error(TrainConfig, error) from None
+    if "plateau_patience" not in chosen:
+        config = _fit_plateau_patience(config)
     check_together(config)
+    return config
+
+
+def _fit_plateau_patience(config: TrainConfig) -> TrainConfig:
+    """Return `config` with a default plateau patience below that of early stopping, which would end the run first."""
+    if config.schedule == "plateau" and 1 < config.patience <= config.plateau_patience:
+        return config.model_copy(update={"plateau_patience": config.patience - 1})
     return config
 
 

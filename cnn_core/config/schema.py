@@ -14,6 +14,7 @@ from cnn_core.config import setting as settings
 from cnn_core.config.groups import augmentation, hardware, network, regularisation, schedule, training
 from cnn_core.config.setting import SettingMetadata, format_setting, label_of, metadata_of, parse_knots, parse_milestones, setting
 from cnn_core.data.source import DataInfo
+from cnn_core.data.splits import count_drawn
 from cnn_core.models.registry import FAMILIES
 
 GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, regularisation.GROUP, hardware.GROUP)
@@ -95,11 +96,18 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
 
     def count_training_images(self, info: DataInfo) -> int:
-        """Estimate the number of training images: without a validation split in the data set, a fraction of them is used for validation."""
-        return info.train_count if info.val_count else round(info.train_count * (1 - self.validation_share))
+        """Return the number of training images: without a validation split in the data set, a fraction of them is used for validation.
+
+        An estimate where the counts of the classes are not known yet.
+        """
+        if info.val_count:
+            return info.train_count
+        if info.class_counts:
+            return info.train_count - sum(count_drawn(count, self.validation_share) for count in info.class_counts)
+        return round(info.train_count * (1 - self.validation_share))
 
     def steps_per_epoch(self, info: DataInfo) -> int:
-        """Estimate the number of optimizer steps of an epoch, before the images are split."""
+        """Return the number of optimizer steps of an epoch, as exact as `count_training_images`."""
         return -(-self.count_training_images(info) // self.batch_size)
 
 

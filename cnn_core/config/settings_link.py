@@ -37,14 +37,16 @@ class LinkSettings:
 
 def settings_query(chosen: Mapping[str, Any]) -> dict[str, str]:
     """Return the parameters of a link to the `chosen` settings, checked or not: data set, model, and what differs from the defaults."""
+    return {name: format_setting(value) for name, value in settings_without_defaults(chosen).items()}
+
+
+def settings_without_defaults(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return data set and model, and those of the `chosen` settings, checked or not, that differ from their defaults."""
     defaults = make_config(**{name: chosen[name] for name in FIRST if name in chosen})
     defaults_without_optimizer = make_config(data=chosen["data"], model=chosen["model"])
     base = {name: defaults_without_optimizer if name == "optimizer" else defaults for name in chosen if name in FIELDS}
     differs = [name for name in ORDER if name in base and chosen[name] != getattr(base[name], name)]
-    return {
-        name: format_setting(chosen[name])
-        for name in ("data", "model", *(name for name in differs if name not in ("data", "model")))
-    }
+    return {name: chosen[name] for name in ("data", "model", *(name for name in differs if name not in ("data", "model")))}
 
 
 def read_link(parameters: Mapping[str, str]) -> LinkSettings:

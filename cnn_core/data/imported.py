@@ -75,6 +75,7 @@ class ImportedSource:
             ink=facts.get("ink", ""),
             fit=facts["options"]["fit"],
             val_count=val,
+            class_counts=tuple(counts["train"]),
         )
 
     @property

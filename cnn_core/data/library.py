@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cnn_core.data.catalog import CATALOG
@@ -18,6 +19,7 @@ MAX_NAMED = 5  # classes named in one warning
 IN_TWO_SPLITS = "in two splits (training, validation, test), so the test accuracy is too high. Exclude one image of each pair."
 IN_TWO_CLASSES = "in two classes. One image of each pair has the wrong class: relabel or exclude it."
 TOO_FEW_IMAGES = f"Fewer than {SMALL_CLASS} training images"
+NOT_REMOVED = "Data set “{name}” cannot be removed ({reason}). Check the permissions of the studio home."
 NO_TEST_IMAGES = "No test images"
 
 
@@ -62,6 +64,13 @@ def remove_set(name: str, home: Home) -> None:
     folder = home.set_folder(name)
     if not folder.is_dir():
         raise DataError(f"There is no imported data set “{name}”. Check the name.")
+    try:
+        _remove(folder, name, home)
+    except OSError as error:
+        raise DataError(NOT_REMOVED.format(name=name, reason=error.strerror or error)) from None
+
+
+def _remove(folder: Path, name: str, home: Home) -> None:
     home.staging_folder(name).parent.mkdir(parents=True, exist_ok=True)
     with try_lock(home.staging_folder(name).with_name(f".{name}.lock")) as is_acquired:
         if not is_acquired:

@@ -119,17 +119,18 @@ class PathSource(OnDemandSource):
 
 def _describe_listing(path: Path, listing: Listing) -> DataInfo:
     """Return the facts of a data set that is not imported yet."""
-    labels = np.array([file.label for file in listing.files if file.split in (None, "train")])
+    labels = np.array([file.label for file in listing.files if file.split in (None, "train")], np.int64)
     count = {split: sum(file.split == split for file in listing.files) for split in ("val", "test")}
-    test = count["test"] or len(stratified_split(labels, ImportOptions.test_share, ImportOptions.seed)[1])
+    training = labels if count["test"] else labels[stratified_split(labels, ImportOptions.test_share, ImportOptions.seed)[0]]
     image_size, channels = choose_shape(path, listing, ImportOptions())
     return DataInfo(
         name=path.name,
         classes=listing.classes,
         image_size=image_size,
         channels=channels,
-        train_count=len(labels) if count["test"] else len(labels) - test,
-        test_count=test,
+        train_count=len(training),
+        test_count=count["test"] or len(labels) - len(training),
         fingerprint=f"listed-{hashlib.sha256((listing.signature + listing.changed).encode()).hexdigest()[:16]}",
         val_count=count["val"],
+        class_counts=tuple(np.bincount(training, minlength=len(listing.classes)).tolist()),
     )

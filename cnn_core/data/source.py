@@ -28,8 +28,8 @@ class DataInfo:
 
     `image_size`: side of the square images, pixels. `channels`: 1 grey or 3 colour. `ink`: the images are digits, bright strokes on black,
     centred and scaled like the UCI or the MNIST digits; drawings are prepared the same way. `fit`: how other images become this size (see
-    `to_pixels`). `val_count`: validation images of the data set itself; where it is 0, a fraction of the training images is used. Two runs
-    with the same `fingerprint` used the same images.
+    `to_pixels`). `val_count`: validation images of the data set itself; where it is 0, a fraction of the training images is used.
+    `class_counts`: training images of each class; empty where they are not known yet. Two runs with the same `fingerprint` used the same images.
     """
 
     name: str
@@ -42,6 +42,7 @@ class DataInfo:
     ink: Ink = ""
     fit: Fit = "crop"
     val_count: int = 0
+    class_counts: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def shape(self) -> dict[str, int]:

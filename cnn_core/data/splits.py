@@ -3,6 +3,11 @@
 import numpy as np
 
 
+def count_drawn(count: int, fraction: float) -> int:
+    """Return how many of the `count` images of a class `stratified_split` draws."""
+    return min(max(1, round(fraction * count)), max(0, count - 1))
+
+
 def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split indices 0..N-1 into (rest, drawn), `drawn` with `fraction` of every class: at least one image and never all of them.
 
@@ -14,8 +19,7 @@ def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np
     drawn = []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
-        count = min(max(1, round(fraction * len(members))), len(members) - 1)
-        drawn.append(members[:count])
+        drawn.append(members[: count_drawn(len(members), fraction)])
     chosen = np.sort(np.concatenate(drawn))
     rest = np.setdiff1d(np.arange(len(labels)), chosen, assume_unique=True)
     return rest, chosen

@@ -1,7 +1,8 @@
 """Uploads, saved for an import: a zip, single files packed into a zip, or a collection of images class by class.
 
-In: uploaded files. Out: a path to import, in `data/uploads/<random>/`, which the import removes when it has ended. No name from outside is used as a path, except the name
-of a class, which is checked.
+In: uploaded files. Out: a path to import, in `data/uploads/<random>/`, which the import removes when it has ended. Every file is saved: the import
+decides which files it skips, and reports them. No name from outside is used as a path, except the name of a class, which is checked, and the
+safe characters of a file's name behind a number.
 """
 
 import re
@@ -14,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from cnn_core.data.archive import check_name, show_name
-from cnn_core.data.decoder import MAX_BYTES, SUFFIXES
+from cnn_core.data.archive import show_name
+from cnn_core.data.decoder import SUFFIXES
 from cnn_core.data.owners import write_owner
 from cnn_core.errors import DataError
 from cnn_core.home import Home
@@ -25,6 +26,10 @@ NOT_A_CLASS = (
     "“{name}” cannot be the name of a class. Use up to 60 letters, digits and spaces, beginning with a letter or digit, and ending with neither "
     "a space nor a full stop."
 )
+UNSAFE, MAX_NAME = (
+    re.compile(r"[^\w .-]"),
+    60,
+)  # characters of a file's name that are replaced; how many of the last ones are kept
 STALE_SECONDS = 7 * 24 * 3600
 
 
@@ -39,13 +44,12 @@ def save_zip(content: BinaryIO, name: str, home: Home, owner: str = "") -> Path:
 
 
 def pack_folder(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> Path:
-    """Store uploaded files (path in their folder, content) in one zip without compression; return its path."""
+    """Store uploaded files (path in their folder, content) in one zip without compression; return its path. The import refuses unsafe paths."""
     path = create_upload_folder(home, owner) / "folder.zip"
     with _saving(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
-            if check_name(name) is None:
-                content.seek(0)
-                archive.writestr(zipfile.ZipInfo(name), content.read())
+            content.seek(0)
+            archive.writestr(zipfile.ZipInfo(name), content.read())
     return path
 
 
@@ -57,24 +61,23 @@ def create_collection(home: Home, owner: str = "") -> Path:
 
 
 def add_to_class(collection: Path, class_name: str, files: Iterable[tuple[str, bytes]]) -> None:
-    """Add images (name, content) to a class of the collection. Raises DataError when the name of the class is invalid."""
+    """Add files (name, content) to a class of the collection. Raises DataError when the name of the class is invalid."""
     if not CLASS_NAME.fullmatch(class_name) or class_name.endswith((" ", ".")):
         raise DataError(NOT_A_CLASS.format(name=show_name(class_name)))
     folder = collection / class_name
     folder.mkdir(parents=True, exist_ok=True)
     number = sum(1 for _ in folder.iterdir())
     for name, content in files:
-        suffix = Path(name).suffix.lower()
-        if suffix in SUFFIXES and len(content) <= MAX_BYTES:
-            (folder / f"{number:05}{suffix}").write_bytes(content)
-            number += 1
+        (folder / f"{number:05} {UNSAFE.sub('_', name)[-MAX_NAME:]}").write_bytes(content)
+        number += 1
 
 
 def count_images(collection: Path) -> dict[str, int]:
-    """Count the images of every class."""
+    """Count the image files of every class."""
     if not collection.is_dir():
         return {}
-    return {folder.name: sum(1 for _ in folder.iterdir()) for folder in sorted(collection.iterdir()) if folder.is_dir()}
+    folders = [folder for folder in sorted(collection.iterdir()) if folder.is_dir()]
+    return {folder.name: sum(file.suffix.lower() in SUFFIXES for file in folder.iterdir()) for folder in folders}
 
 
 @contextmanager

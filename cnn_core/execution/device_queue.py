@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cnn_core.device import choose_device, device_id
-from cnn_core.errors import StudioError
+from cnn_core.errors import StudioError, UnreadableRunError
 from cnn_core.events import Progress
 from cnn_core.locks import is_locked, try_lock
 from cnn_core.runs.lock import is_held, worker_lock
@@ -64,5 +64,7 @@ def _is_ahead(store: Store, run: str, device: str, has_worker: bool) -> bool:
 def _device_of(store: Store, run: str) -> str:
     try:
         return device_id(choose_device(store.run(run).config.device))
+    except UnreadableRunError:  # this version does not start it
+        return ""
     except StudioError:  # the run fails when it is started
         return "cpu"

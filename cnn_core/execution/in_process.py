@@ -4,6 +4,7 @@ In: a store and a run. Out: the run's final status. Used by the dashboard's work
 """
 
 import contextlib
+import errno
 import time
 import traceback
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from cnn_core.errors import StudioError
 from cnn_core.events import Continued, Event, Finished, Paused
 from cnn_core.execution.device_queue import acquire_device
+from cnn_core.files import find_os_error
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.history_cache import read_history, save_history, should_save
@@ -23,6 +25,12 @@ from cnn_core.training.out_of_memory import is_out_of_memory
 from cnn_core.training.recipe import train_run
 
 PAUSE_SECONDS = 0.1
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+DISK = "The files of the run could not be written in {folder} ({reason}). Free some disk space, then resume the run."
+FAILED = "CNN Studio failed unexpectedly. Please report the details in {path}."
+FAILED_UNRECORDED = (
+    "CNN Studio failed unexpectedly ({error}), and the details could not be written ({reason}). Check the free disk space."
+)
 OUT_OF_MEMORY = "The memory is full. Close other programs, or choose a smaller model or smaller images, and start again."
 
 
@@ -39,8 +47,9 @@ def execute(
 
     watch: called with every event after it is stored. should_end: called after every event; True stops the run, as a request in the store does. is_held: the
     caller holds the run's lock. wait: called again and again while another run has the device or is before this one in the queue;
-    without it, "queued" is returned at once. Raises RunError when another process or thread holds the run.
+    without it, "queued" is returned at once. Raises RunError when another process or thread holds the run, or this version cannot read it.
     """
+    store.run(run)  # raises RunError for a run of another version: its status stays
     with contextlib.nullcontext() if is_held else hold(store.home.run_folder(run)):
         while True:
             with acquire_device(store, run, is_worker=wait is None) as is_acquired:
@@ -66,17 +75,25 @@ def _train(store: Store, run: str, watch: Callable[[Event], None], should_end: C
     except StudioError as problem:
         status, error = "failed", str(problem)
     except Exception as problem:
-        status, error = "failed", OUT_OF_MEMORY if is_out_of_memory(problem) else _write_traceback(folder)
+        status, error = "failed", _describe(problem, folder)
     summary = summarise_history(history) | {"seconds": round(time.perf_counter() - started, 3)}
     save_history(store, run, history)
     store.set_status(run, status, summary=summary, error=error)
     return status
 
 
-def _write_traceback(folder: Path) -> str:
-    """Write the exception that is being handled to error.txt and return the message that names the file."""
-    (folder / "error.txt").write_text(traceback.format_exc())
-    return f"CNN Studio failed unexpectedly. Please report the details in {folder / 'error.txt'}."
+def _describe(problem: Exception, folder: Path) -> str:
+    """Return the message for the exception that is being handled; one that nothing explains is written to error.txt."""
+    if is_out_of_memory(problem):
+        return OUT_OF_MEMORY
+    cause = find_os_error(problem)
+    if cause and cause.errno in DISK_ERRORS:
+        return DISK.format(folder=folder, reason=cause.strerror)
+    try:
+        (folder / "error.txt").write_text(traceback.format_exc())
+    except OSError as refusal:
+        return FAILED_UNRECORDED.format(error=type(problem).__name__, reason=refusal.strerror)
+    return FAILED.format(path=folder / "error.txt")
 
 
 class _Execution:
@@ -93,7 +110,7 @@ class _Execution:
     def train(self) -> str:
         """Iterate over the events; return "finished" at their end, or "stopped" when the training should end before."""
         config, folder = self._store.run(self._run).config, self._store.home.run_folder(self._run)
-        training = train_run(config, folder, self._store.home, resume=self._history.seq > 0, controls=self._controls)
+        training = train_run(config, folder, self._store.home, resume=self._history.started is not None, controls=self._controls)
         with contextlib.closing(training) as events:
             for event in events:
                 if event is None:

@@ -199,7 +199,7 @@ def _check_prediction(card: ExportCard, state: Mapping[str, torch.Tensor]) -> No
 
 def _describe(store: Store, run: str, card: ExportCard) -> None:
     """Save the origin of the model and the metrics of its card with the run."""
-    unknown = {"train_seconds": 0.0, "images_per_second": None, "device": None}
+    unknown = {"train_seconds": None, "images_per_second": None, "device": None}
     store.set_status(run, "finished", summary={"epochs": card.epochs, **unknown, **card.metrics.model_dump()})
     origin = f" of run {card.run}" if card.run else ""
     data = f" According to the card it was trained on {card.data}." if card.data else ""

@@ -27,6 +27,17 @@ class ClassMetrics:
     predicted: np.ndarray
 
     @property
+    def measured(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Precision, recall and F1 with NaN where no image measures them: recall and F1 of a class without images, and the precision of
+        such a class where nothing was predicted as it."""
+        has_images, occurs = self.support > 0, (self.support + self.predicted) > 0
+        return (
+            np.where(occurs, self.precision, np.nan),
+            np.where(has_images, self.recall, np.nan),
+            np.where(has_images, self.f1, np.nan),
+        )
+
+    @property
     def macro(self) -> tuple[float, float, float]:
         """Mean precision, recall and F1 over the classes that occur, true or predicted: every class has the same weight."""
         return self._means(((self.support + self.predicted) > 0).astype(np.float64))

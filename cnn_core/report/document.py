@@ -149,14 +149,15 @@ def _describe_run(run: RunFacts, info: DataInfo) -> list[tuple[str, str]]:
     colour = "grey" if info.channels == 1 else "colour"
     size = f"{info.image_size}×{info.image_size} pixels, {colour}"
     speed, parameters = summary.get("images_per_second"), summary.get("parameters")
+    epochs, seconds = summary.get("epochs"), summary.get("train_seconds")
     is_changed = run.trained_on != info.fingerprint
     facts = [
         ("Data set", f"{info.name}: {counts} in {counted(len(info.classes), 'class', 'classes')}, {size}"),
         (DATA_VERSION, info.fingerprint + (f"; changed since training, which used {run.trained_on}" if is_changed else "")),
         (ARCHITECTURE, find_family(run.config.model).title + (f", {parameters:,} parameters" if parameters else "")),
-        ("Trained", f"{_date(run.created)}, {counted(summary.get('epochs', 0), 'epoch')}, {run.status}"),
+        ("Trained", ", ".join([_date(run.created), *([counted(epochs, "epoch")] if epochs is not None else []), run.status])),
         ("Hardware", summary.get("device") or "–"),
-        ("Training time", f"{summary.get('train_seconds', 0):,.1f} s" + (f", {speed:,.0f} images/s" if speed else "")),
+        ("Training time", (f"{seconds:,.1f} s" if seconds else "–") + (f", {speed:,.0f} images/s" if speed else "")),
     ]
     if run.parent:
         facts.append((BRANCH_OF, f"{run.parent} after epoch {run.parent_epoch}"))

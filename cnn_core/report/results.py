@@ -31,16 +31,9 @@ CONFUSION_CAPTION = "Rows: true class. Columns: predicted class. Colour: fractio
 def describe_classes(evaluation: Evaluation) -> dict[str, Any]:
     """Return precision, recall and F1 of each class, and their means."""
     metrics = evaluation.per_class
-    occurs, has_images = (metrics.support + metrics.predicted) > 0, metrics.support > 0
     rows = [
-        (
-            name,
-            percent(metrics.precision[label] if occurs[label] else None),
-            percent(metrics.recall[label] if has_images[label] else None),
-            percent(metrics.f1[label] if has_images[label] else None),
-            f"{metrics.support[label]:,}",
-        )
-        for label, name in enumerate(evaluation.classes)
+        (name, *map(percent, measured), f"{support:,}")
+        for name, *measured, support in zip(evaluation.classes, *metrics.measured, metrics.support, strict=True)
     ]
     for title, (precision, recall, f1) in (("Mean of the classes", metrics.macro), ("Mean weighted by images", metrics.weighted)):
         rows.append((title, percent(precision), percent(recall), percent(f1), f"{len(evaluation):,}"))

@@ -57,7 +57,12 @@ MIGRATIONS = (
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Create the tables or apply the missing migrations. Several processes may do so at the same time."""
+    """Create the tables or apply the missing migrations. Several processes may do so at the same time.
+
+    Nothing is written where none is missing, so that a home that can only be read can be opened.
+    """
+    if db.execute("pragma user_version").fetchone()[0] >= len(MIGRATIONS):
+        return
     db.executescript(SCHEMA)
     db.execute("begin immediate")  # another process may be about to do the same
     version = db.execute("pragma user_version").fetchone()[0]
@@ -67,7 +72,10 @@ def migrate(db: sqlite3.Connection) -> None:
 
 
 class RunDatabase:
-    """The database of one studio home; creates the file when it is missing. Raises StudioError when the file cannot be used."""
+    """The database of one studio home; creates the file when it is missing. Raises StudioError when the file cannot be used.
+
+    A home that can only be read is opened too; methods that write then raise StudioError.
+    """
 
     def __init__(self, home: Home) -> None:
         self.home = home

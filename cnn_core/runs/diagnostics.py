@@ -1,7 +1,7 @@
 """Diagnostics: rules over a run's curves that report a problem with its numbers and suggest settings that may help.
 
 In: a history and the current settings. Out: findings; none for a healthy run. Each rule is one function and reports nothing where there are too
-few numbers. What the rules measure is in `signals`, what they suggest in `suggestions`. Importing this module does not import torch.
+few numbers. What the rules measure is in `signals`, what they suggest in `config.suggestions`. Importing this module does not import torch.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from statistics import mean, stdev
 
 import numpy as np
 
+from cnn_core.config import suggestions
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.library import IMBALANCE
-from cnn_core.runs import suggestions
 from cnn_core.runs.finding import DiagnosticCase, Finding
 from cnn_core.runs.history import History
 from cnn_core.runs.signals import (
@@ -70,18 +70,11 @@ def diverged(case: DiagnosticCase) -> Finding | None:
     if DIVERGED not in case.error:
         return None
     config, observation = case.config, f"{case.error.partition('. ')[0]}. The learning rate was {case.config.learning_rate:g}"
-    if config.precision == "float16":
-        return Finding(
-            TRAINING_DIVERGED,
-            f"{observation}, the precision float16.",
-            "Use float32, which has the wider range.",
-            {"precision": "float32"},
-        )
     return Finding(
         TRAINING_DIVERGED,
-        f"{observation}.",
-        "Start again with a much lower learning rate.",
-        suggestions.much_lower_learning_rate(config),
+        f"{observation}, the precision float16." if config.precision == "float16" else f"{observation}.",
+        suggestions.divergence_remedy(config),
+        suggestions.changes_after_divergence(config),
     )
 
 

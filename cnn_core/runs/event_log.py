@@ -5,7 +5,7 @@ In: events of one run. Out: the same with their sequence numbers, from any numbe
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
 from cnn_core.events import Event, TrackedPredictions
@@ -41,7 +41,10 @@ class EventLog:
             db.executemany("insert into events values (?, ?, ?, ?)", rows)
 
     def read(self, run: str, since: int = 0, kinds: Iterable[type] = (), limit: int = -1) -> list[StoredEvent]:
-        """Return the run's events after `since`, in order: all kinds or some event classes; at most `limit`, -1 for all."""
+        """Return the run's events after `since`, in order: all kinds or some event classes; at most `limit`, -1 for all.
+
+        Kinds of event that only a later version knows are left out.
+        """
         names = [event_kind(kind) for kind in kinds]
         some = f"and kind in ({', '.join('?' * len(names))})" if names else ""
         source = f"{RARE} and" if names and "Steps" not in names else "events where"
@@ -50,7 +53,7 @@ class EventLog:
                 f"select seq, kind, body from {source} run = ? and seq > ? {some} order by seq limit ?",
                 (run, since, *names, limit),
             ).fetchall()
-        return [StoredEvent(seq, to_event(kind, json.loads(body))) for seq, kind, body in rows]
+        return [StoredEvent(seq, to_event(kind, json.loads(body))) for seq, kind, body in rows if kind in EVENT_TYPES]
 
     def copy(self, source: str, run: str, epoch: int) -> None:
         """Copy the events of run `source` up to the end of `epoch` to the new run `run`."""
@@ -74,8 +77,12 @@ def event_kind(event_type: type) -> str:
 
 
 def to_event(kind: str, body: dict[str, Any]) -> Event:
-    """Return the event of the stored `kind` with the fields in `body`, as JSON gives them."""
-    event: Event = EVENT_TYPES[kind](**{name: _to_tuples(value) for name, value in body.items()})
+    """Return the event of the stored `kind` with the fields in `body`, as JSON gives them, without fields that only a later version knows."""
+    event_type, values = EVENT_TYPES[kind], {name: _to_tuples(value) for name, value in body.items()}
+    try:
+        event: Event = event_type(**values)
+    except TypeError:
+        event = event_type(**{field.name: values[field.name] for field in fields(event_type) if field.name in values})
     return event
 
 

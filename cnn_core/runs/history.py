@@ -276,7 +276,7 @@ def summarise_history(history: History) -> dict[str, Any]:
         "best_val_accuracy": best.val_accuracy if best else None,
         "test_accuracy": finished.test_accuracy if finished else None,
         "test_loss": finished.test_loss if finished else None,
-        "train_seconds": round(last.train_seconds, 3) if last else 0.0,
+        "train_seconds": round(last.train_seconds, 3) if last else None,
         "images_per_second": round(last.images / last.train_seconds, 1) if last else None,
         "device": started.device if started else None,
         "parameters": started.parameters if started else None,

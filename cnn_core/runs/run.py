@@ -1,24 +1,32 @@
 """A run as a value, and reading runs from the database.
 
-In: an SQL condition. Out: `Run` values. Importing this module does not import torch.
+In: an SQL condition. Out: `Run` values, without runs that another version made with settings or a status that this one does not know.
+Importing this module does not import torch.
 """
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.errors import RunError
+from cnn_core.errors import RunError, UnreadableRunError
 from cnn_core.runs.database import RunDatabase
 from cnn_core.runs.lock import is_held
+from cnn_core.text import counted
 
 COLUMNS = "id, created, status, config, summary, error, name, notes, tags, parent, parent_epoch, removed, owner, origin"
 GRACE_SECONDS = 2
 TRAINING = ("running", "paused")
 ACTIVE = ("queued", *TRAINING)
 RESUMABLE = ("stopped", "interrupted", "failed")
+STATUSES = (*ACTIVE, "finished", *RESUMABLE)
 NO_RUN = "There is no run “{run}” in {home}. `python -m cnn_core runs` lists the runs."
+
+UNREADABLE = "unreadable"  # in place of the status, where runs are listed
+ARE_UNREADABLE = "{runs} cannot be shown: {names}. Another version of CNN Studio made them, with settings that this version does not know. Update CNN Studio."
+MAX_NAMES = 10
 
 
 @dataclass(frozen=True)
@@ -58,19 +66,38 @@ class Run:
 
 
 def select_runs(database: RunDatabase, where: str, values: tuple[Any, ...] = ()) -> list[Run]:
-    """Return the runs that an SQL condition selects."""
+    """Return the runs that an SQL condition selects, without unreadable ones (see `unreadable_runs`)."""
+    runs = (_to_run(row) for row in _select(database, where, values))
+    return [_check_process(database, run) for run in runs if run]
+
+
+def unreadable_runs(database: RunDatabase) -> list[str]:
+    """Return the ids of the runs, except those in the bin, whose settings or status this version does not know, newest first."""
+    rows = _select(database, "where id is not null and removed is null order by number desc")
+    return [row[0] for row in rows if _to_run(row) is None]
+
+
+def describe_unreadable(runs: Sequence[str]) -> str:
+    """Return a sentence that names runs that this version cannot read."""
+    names = ", ".join(runs[:MAX_NAMES]) + (", …" if len(runs) > MAX_NAMES else "")
+    return ARE_UNREADABLE.format(runs=counted(len(runs), "run"), names=names)
+
+
+def _select(database: RunDatabase, where: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     with database.connect() as db:
-        rows = db.execute(f"select {COLUMNS} from runs {where}", values).fetchall()
-    return [_check_process(database, _to_run(*row)) for row in rows]
+        return db.execute(f"select {COLUMNS} from runs {where}", values).fetchall()
 
 
 def read_run(database: RunDatabase, run: str) -> Run:
-    """Return the run with id `run`. Raises RunError when there is none."""
+    """Return the run with id `run`. Raises RunError when there is none, UnreadableRunError when this version cannot read it."""
     database.home.run_folder(run)  # raises RunError for what cannot be a run's id
-    runs = select_runs(database, "where id = ?", (run,))
-    if not runs:
+    rows = _select(database, "where id = ?", (run,))
+    if not rows:
         raise RunError(NO_RUN.format(run=run, home=database.home.root))
-    return runs[0]
+    found = _to_run(rows[0])
+    if found is None:
+        raise UnreadableRunError(run)
+    return _check_process(database, found)
 
 
 def _check_process(database: RunDatabase, run: Run) -> Run:
@@ -80,24 +107,16 @@ def _check_process(database: RunDatabase, run: Run) -> Run:
     """
     if run.status not in TRAINING or time.time() - run.created <= GRACE_SECONDS or is_held(database.home.run_folder(run.id)):
         return run
-    with database.connect() as db:
-        row = db.execute(f"select {COLUMNS} from runs where id = ?", (run.id,)).fetchone()
-    current = _to_run(*row) if row else run
+    rows = _select(database, "where id = ?", (run.id,))
+    current = (_to_run(rows[0]) if rows else None) or run
     return replace(current, status="interrupted") if current.status in TRAINING else current
 
 
-def _to_run(
-    run: str,
-    created: float,
-    status: str,
-    config: str,
-    summary: str,
-    error: str,
-    name: str,
-    notes: str,
-    tags: str,
-    *rest: Any,
-) -> Run:
-    """Return a row of COLUMNS as a Run; `rest` needs no conversion."""
-    settings, metrics = TrainConfig.model_validate_json(config), json.loads(summary)
-    return Run(run, created, status, settings, metrics, error, name, notes, tuple(json.loads(tags)), *rest)
+def _to_run(row: tuple[Any, ...]) -> Run | None:
+    """Return a row of COLUMNS as a Run; None where this version does not know its settings or its status."""
+    run, created, status, config, summary, error, name, notes, tags, *rest = row
+    try:
+        settings, metrics, words = TrainConfig.model_validate_json(config), json.loads(summary), tuple(json.loads(tags))
+    except (ValueError, TypeError):  # pydantic's ValidationError is a ValueError
+        return None
+    return Run(run, created, status, settings, metrics, error, name, notes, words, *rest) if status in STATUSES else None

@@ -27,8 +27,9 @@ from cnn_core.runs.limits import UNLIMITED, Limits
 from cnn_core.runs.queue import RunQueue
 from cnn_core.runs.quota import Quota
 from cnn_core.runs.requests import RequestBox
-from cnn_core.runs.run import Run, read_run, select_runs
+from cnn_core.runs.run import Run, read_run, select_runs, unreadable_runs
 
+NO_FOLDER = f"The folder {{folder}} of the run cannot be written ({{reason}}). {REMEDY}"
 ID_SECONDS = 2  # a run gets its id at most this long after its row
 
 
@@ -82,9 +83,9 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / CONFIG, lambda file: file.write(config.model_dump_json(indent=2).encode()))
+            prepare(run, folder)
         except OSError as error:
-            raise StudioError(f"The folder {folder} of the run cannot be created ({error.strerror}). {REMEDY}") from None
-        prepare(run, folder)
+            raise StudioError(NO_FOLDER.format(folder=folder, reason=error.strerror or error)) from None
         # A run without an id is in no list, so every run in a list has a folder.
         with self.database.connect() as db:
             db.execute("update runs set id = ? where number = ?", (run, number))
@@ -106,11 +107,15 @@ class Store:
         raise StudioError(f"The run could not be created. {REMEDY}")
 
     def run(self, run: str) -> Run:
-        """Return the run with id `run`. Raises RunError when there is none."""
+        """Return the run with id `run`. Raises RunError when there is none, UnreadableRunError when this version cannot read it."""
         return read_run(self.database, run)
 
+    def unreadable_runs(self) -> list[str]:
+        """Return the ids of the runs that another version made with settings that this one does not know, newest first."""
+        return unreadable_runs(self.database)
+
     def runs(self) -> list[Run]:
-        """Return all runs except those in the bin, newest first."""
+        """Return all runs except those in the bin and unreadable ones, newest first."""
         return self.select("where id is not null and removed is null order by number desc")
 
     def created_by(self, origin: str) -> list[Run]:

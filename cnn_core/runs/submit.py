@@ -1,27 +1,36 @@
 """Starting a run: settings are checked against the data and the device before the run enters the queue.
 
-In: settings. Out: the id of a waiting run. Used by pages and command line.
+In: settings. Out: the id of a waiting run, whose settings are those that were given, with a default batch size that fits. Used by pages and
+command line.
 """
 
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from cnn_core.config.fitting import describe_lowered, fit_defaults
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError
+from cnn_core.events import Note
 from cnn_core.models.cost import check_batch
 from cnn_core.models.registry import find_weights
 from cnn_core.runs.store import Store
 
+Prepare = Callable[[str, Path], object]
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} images available for training. Choose a smaller one."
 
 
-def check_can_start(config: TrainConfig, store: Store) -> DataInfo:
-    """Return the facts of the data set. Raises SettingError, DataError or DeviceError where training with `config` cannot start."""
+def check_can_start(config: TrainConfig, store: Store, given: Collection[str] = ()) -> DataInfo:
+    """Return the facts of the data set. Raises SettingError, DataError or DeviceError where training with `config` cannot start.
+
+    given: names of the settings that a person chose; other settings are lowered where their default does not fit (see `fit_defaults`).
+    """
     choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
     info = open_source(config.data, store.home).info
+    config = fit_defaults(config, info, given)
     check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)
     weights = config.model_options.get("weights", "scratch")
     if weights not in ("scratch", "pretrained"):
@@ -32,7 +41,18 @@ def check_can_start(config: TrainConfig, store: Store) -> DataInfo:
     return info
 
 
-def submit(config: TrainConfig, store: Store, **options: Any) -> str:
-    """Check `config`, add a waiting run to the store (`options`: see Store.create) and return its id. Raises as `check_can_start`."""
-    check_can_start(config, store)
-    return store.create(config, **options)
+def submit(
+    config: TrainConfig, store: Store, given: Collection[str] = (), *, prepare: Prepare = lambda run, folder: None, **options: Any
+) -> str:
+    """Check `config`, add a waiting run to the store (`prepare` and `options`: see Store.create) and return its id.
+
+    Arguments and errors as `check_can_start`. The run's log begins with a note for each default that was lowered.
+    """
+    info = check_can_start(config, store, given)
+    notes = [Note(text) for text in describe_lowered(config, info, given)]
+
+    def add_notes(run: str, folder: Path) -> None:
+        prepare(run, folder)
+        store.log.append(run, notes)
+
+    return store.create(fit_defaults(config, info, given), prepare=add_notes, **options)

@@ -25,6 +25,9 @@ SAMPLERS: dict[str, str] = {
 NAME = re.compile(r"\w[\w .,+-]{0,59}")
 DEFAULT_TRIALS, MAX_TRIALS = 20, 1000
 MAX_GRID_SIZE = 10_000  # combinations; ten times the largest number of trials
+OTHER_VERSION = (
+    "This search has a plan that this version of CNN Studio does not know: another version made it. Update CNN Studio."
+)
 DIGITS = 4  # significant digits of a sampled number
 
 
@@ -74,6 +77,11 @@ class SearchPlan:
             )
 
     @property
+    def varied(self) -> frozenset[str]:
+        """The names of the settings that are varied."""
+        return frozenset(dimension.name for dimension in self.space)
+
+    @property
     def size(self) -> int | None:
         """The number of different trials; None for infinitely many."""
         return space_size(self.base, self.space)
@@ -112,12 +120,14 @@ class SearchPlan:
     @classmethod
     def from_json(cls, text: str) -> "SearchPlan":
         """Return the plan that `to_json` wrote. Raises SettingError for a plan that this version refuses."""
-        plan = json.loads(text)
         try:
+            plan = json.loads(text)
             base = TrainConfig.model_validate(plan.pop("base"))
+            return cls(base=base, space=tuple(map(_to_dimension, plan.pop("space"))), **plan)
         except ValidationError as error:
             raise to_setting_error(TrainConfig, error) from None
-        return cls(base=base, space=tuple(map(_to_dimension, plan.pop("space"))), **plan)
+        except (KeyError, TypeError, ValueError):
+            raise SettingError(OTHER_VERSION, "name") from None
 
 
 def _round(dimension: Range | Choices, value: Any) -> Any:

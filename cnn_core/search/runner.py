@@ -128,9 +128,10 @@ class _SearchRunner:
 
         plan = self.search.plan
         try:
-            config = plan.trial_config(plan.trial_settings(trial.params))
+            settings = plan.trial_settings(trial.params)
             lock_run = lambda run, folder: held.enter_context(hold(folder))  # noqa: E731
-            run = submit(config, self.store, owner=plan.owner, origin=self._origin(trial), prepare=lock_run)
+            config, origin = plan.trial_config(settings), self._origin(trial)
+            run = submit(config, self.store, {*settings, "plateau_patience"}, owner=plan.owner, origin=origin, prepare=lock_run)
         except SettingError as error:
             trial.set_user_attr(ERROR, str(error))
             finish_trial(self.study, trial, "FAIL")

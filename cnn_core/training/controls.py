@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig
+from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.source import DataInfo
 from cnn_core.training.augmentation import make_augmentations, make_mixing
 from cnn_core.training.loop import Trainer
@@ -46,3 +47,4 @@ def apply_settings(trainer: Trainer, config: TrainConfig, info: DataInfo, mean: 
     trainer.batches.augmentations = make_augmentations(config, info.image_size, mean)
     trainer.batches.mix = make_mixing(config, len(info.classes))
     trainer.optimizer.set_weight_decay(config.weight_decay)
+    trainer.meter.remedy = divergence_remedy(config)

@@ -6,7 +6,8 @@ is saved with the rows of the images, and stays valid when labels are corrected 
 """
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.device import choose_device, determinism
-from cnn_core.errors import DataError
+from cnn_core.errors import DataError, StudioError
 from cnn_core.events import Progress, Steps
 from cnn_core.files import write_atomically
 from cnn_core.home import EVALUATIONS
@@ -34,6 +35,7 @@ TOTAL_IMAGES, MIN_EPOCHS, MAX_EPOCHS = 300_000, 4, 30  # images of all epochs to
 BATCH = 500
 QUICK = {"model": "speed", "width": 0.5, "activation": "relu", "batch_size": 64}
 MODEL_STAGE = "Model {number} of {folds}"
+NOT_SAVED = "The predictions could not be written ({reason}). Free some disk space and start again; folds that are done are not trained again."
 TOO_FEW_IMAGES = "{count} images are too few for {folds} folds. Add images."
 
 
@@ -121,7 +123,8 @@ def cross_validate(
     recipe = make_config(**{**recipe.model_dump(), "patience": 0})
     fold_of = stratified_folds(images.labels, folds, recipe.seed)
     place = folder / EVALUATIONS
-    place.mkdir(parents=True, exist_ok=True)
+    with _writing():
+        place.mkdir(parents=True, exist_ok=True)
     key = _fold_key(images, info, recipe, folds)
     for old in place.glob("fold-*.npy"):
         if not old.name.startswith(f"fold-{key}-"):
@@ -130,12 +133,14 @@ def cross_validate(
     for number, path in enumerate(paths):
         if _read_logits(path, ((fold_of == number).sum(), len(info.classes))) is None:
             logits = yield from _held_out_logits(images, info, recipe, fold_of, number, folds)
-            write_atomically(path, partial(np.save, arr=logits))
+            with _writing():
+                write_atomically(path, partial(np.save, arr=logits))
     logits = np.empty((len(images), len(info.classes)), np.float32)
     for number, path in enumerate(paths):
         logits[fold_of == number] = np.load(path)
     predictions = OutOfFoldPredictions(info.classes, logits, rows_of(images), _recipe_key(info, recipe, folds))
-    _save(folder, predictions)
+    with _writing():
+        _save(folder, predictions)
     for path in paths:
         path.unlink(missing_ok=True)
     return predictions
@@ -204,6 +209,15 @@ def _read_logits(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
     except Exception:  # missing or damaged
         return None
     return logits if logits.dtype == np.float32 and logits.shape == tuple(shape) else None
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Raise StudioError where the block cannot write its files."""
+    try:
+        yield
+    except OSError as error:
+        raise StudioError(NOT_SAVED.format(reason=error.strerror or error)) from None
 
 
 def _save(folder: Path, predictions: OutOfFoldPredictions) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
+from cnn_core.config.suggestions import LOWER_RATE
 from cnn_core.errors import DivergedError
 from cnn_core.events import Steps
 from cnn_core.training.resource_monitor import ResourceMonitor
 
 REPORT_SECONDS = 0.25
 DIVERGED = "The loss became {loss} at step {step:,}: training diverged. {remedy}"
-LOWER_RATE = "Choose a lower learning rate and start again."
 
 
 @dataclass

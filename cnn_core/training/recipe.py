@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from cnn_core.config.schema import TrainConfig
+from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
@@ -37,10 +38,9 @@ from cnn_core.training.schedule import make_resizing, make_schedule
 from cnn_core.training.session import TrainingSession
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
-OTHER_PRECISION = "Choose precision float32, or a learning rate below {rate:g}, and start again."
-LOWER_RATE_THAN = "Choose a learning rate below {rate:g}, and start again."
 TOO_FEW_IMAGES = "Data set “{data}” is too small for a validation split. Add images: at least two in every class."
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
+NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
 
 
@@ -82,8 +82,11 @@ def train_run(
         evaluation = yield from evaluate(best, card, test, device)
         save_evaluation(folder, evaluation_key(folder, config, source.info.fingerprint, "test", None), evaluation)
         yield Progress("Drawing curves and predictions", 0, 1)
-        draw_training_curves(session.epochs, folder / CURVES_IMAGE)
-        draw_predictions(test, evaluation, folder / PREDICTIONS_IMAGE)
+        try:
+            draw_training_curves(session.epochs, folder / CURVES_IMAGE)
+            draw_predictions(test, evaluation, folder / PREDICTIONS_IMAGE)
+        except OSError as error:
+            yield Note(NO_FIGURES.format(reason=error.strerror or error))
         drop_checkpoints(folder)
         yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
 
@@ -134,7 +137,7 @@ def make_trainer(
         resizing=make_resizing(config, len(batches), info.image_size),
         seed=config.seed,
         forward=CompiledModel(model) if should_compile(config.compile, device, steps) else None,
-        meter=Meter(remedy=_remedy(config), resources=ResourceMonitor(device)),
+        meter=Meter(remedy=divergence_remedy(config), resources=ResourceMonitor(device)),
     ), card
 
 
@@ -154,13 +157,6 @@ def training_batches(
         shuffle=True,
         seed=config.seed,
     )
-
-
-def _remedy(config: TrainConfig) -> str:
-    """Return the sentence that says what to change when training diverges."""
-    if config.precision == "float16":
-        return OTHER_PRECISION.format(rate=config.learning_rate)
-    return LOWER_RATE_THAN.format(rate=config.learning_rate)
 
 
 def load_training_images(source: DataSource) -> Generator[Progress, None, tuple[ImageSet, ImageSet | None]]:

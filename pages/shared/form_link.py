@@ -55,7 +55,7 @@ def _fill(query: Mapping[str, str]) -> None:
     """Write the settings of a link into the form, and defaults into the other fields."""
     link, state = read_link(query), st.session_state
     first = {name: link.settings[name] for name in FIRST if name in link.settings}
-    fill_fields({**make_config(**first).model_dump(), **link.settings}, is_from_link=True)
+    fill_fields({**make_config(**first).model_dump(), **link.settings}, link.settings, is_from_link=True)
     state[WRITTEN], state[REFUSED], state[FILLED] = dict(query), link.refused, True
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
-from cnn_core.errors import RunError
+from cnn_core.errors import RunError, UnreadableRunError
 from cnn_core.runs.run import Run
 from pages.shared.address import read_address, write_address
 from pages.shared.links import page_file
@@ -38,6 +38,8 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
         try:
             other = get_store().run(requested)
             st.warning(NO_SAVED_MODEL.format(run=other.id))
+        except UnreadableRunError as error:
+            st.warning(plain(error))
         except RunError:
             st.warning(NO_SUCH_RUN.format(run=plain(requested[:80])))
     key = f"run-{label}"

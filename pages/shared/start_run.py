@@ -1,6 +1,7 @@
 """Starting a run: the settings are checked and the run joins the queue; a second click on the same button starts no second run."""
 
 import secrets
+from collections.abc import Collection
 from typing import cast
 
 import streamlit as st
@@ -15,14 +16,14 @@ from pages.shared.text import plain
 SUBMISSION = "submission-key"
 
 
-def start_run(config: TrainConfig) -> None:
-    """Add a run to the queue and open the Train page; where it is refused, show why and start nothing."""
+def start_run(config: TrainConfig, given: Collection[str] = ()) -> None:
+    """Add a run to the queue and open the Train page; where it is refused, show why and start nothing. given: see `submit`."""
     with st.spinner("Checking the settings…"):
         try:
             from cnn_core.runs.submit import submit
 
             check_paths(config)
-            run = submit(config, get_store(), submission=submission_key(), owner=person())
+            run = submit(config, get_store(), given, submission=submission_key(), owner=person())
         except StudioError as error:
             st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
             return

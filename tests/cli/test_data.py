@@ -10,10 +10,12 @@ from cnn_core.__main__ import main
 from cnn_core.cli.data import DUPLICATES
 from cnn_core.data import duplicates
 from cnn_core.data.catalog import CATALOG
+from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import LISTING, NOT_AN_OPTION, READING, SPLITTING
 from cnn_core.data.layout import SAME_SUBFOLDERS
 from cnn_core.data.library import IN_TWO_CLASSES
 from cnn_core.data.names import NAME_CHANGED
+from cnn_core.data.skipped import SEE_COMMAND, describe_skipped
 from cnn_core.home import Home
 from tests.data.imports import encoded, good_files, noise, write_folder, write_zip
 from tests.helpers import is_a_sentence, start_process, tells
@@ -52,6 +54,7 @@ def test_the_catalogue_is_listed_before_anything_is_imported(home: Home, capsys:
 def test_a_folder_is_imported_checked_listed_and_removed(folder: Path, home: Home, capsys: Capture):
     info = answer(capsys, "import", folder, "--name", "pets")
     assert (info["name"], info["classes"], info["train_count"] + info["test_count"]) == ("pets", ["cat", "dog"], 26)
+    assert info["skipped"] == 2 and {file["path"] for file in info["skipped_files"]} == {"cat/bad.jpg", "cat/notes.txt"}
     checked = answer(capsys, "check", "pets")
     assert checked["fingerprint"] == info["fingerprint"] and checked["pairs"]["same"] == 1 and checked["pairs"]["labels"] == 1
     assert sum(checked["classes"]["cat"].values()) == 13
@@ -79,6 +82,8 @@ def test_the_text_output_has_every_result(folder: Path, home: Home, capsys: Capt
     captured = capsys.readouterr()
     assert tells(captured.out, "pets", "20", "6", "2", "16×16", "colour")
     assert captured.err.splitlines() == [LISTING, READING, SPLITTING, duplicates.STAGE]
+    skipped = describe_skipped(ImportedSource(home.set_folder("pets")).index, SEE_COMMAND.format(name="pets"))
+    assert captured.out.splitlines()[-1] == skipped and tells(skipped, "2") and "cat/notes.txt" in skipped
     assert main(["data", "check", "pets"]) == 0
     printed = capsys.readouterr().out
     assert DUPLICATES.format(same=1, near=0) in printed and "cat/bad.jpg: " in printed and IN_TWO_CLASSES in printed

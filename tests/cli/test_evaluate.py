@@ -8,7 +8,7 @@ import pytest
 
 from cnn_core.__main__ import main
 from cnn_core.data.source import finish
-from cnn_core.home import epoch_file, saved_epochs
+from cnn_core.home import EVALUATIONS, epoch_file, saved_epochs
 from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.runs.organizer import RunOrganizer
@@ -79,3 +79,15 @@ def test_a_file_that_cannot_be_written_is_refused_with_its_option(colours_copy: 
     error = capsys.readouterr().err.splitlines()[-1]
     assert option in error and is_a_sentence(error)
     assert not list(tmp_path.glob("no*"))
+
+
+def test_figures_of_a_class_without_images_are_null_and_a_dash(colours_copy: Trained, capsys):
+    answer(capsys, "evaluate", "latest", "--part", "val")
+    (path,) = (colours_copy.folder / EVALUATIONS).glob("best-val-*.labels.npy")
+    labels = np.load(path)
+    np.save(path, np.where(labels == 0, 1, labels))
+    first, second, _ = answer(capsys, "evaluate", "latest", "--part", "val")["classes"]
+    assert (first["recall"], first["f1"], first["support"]) == (None, None, 0) and second["recall"] is not None
+    assert main(["evaluate", "latest", "--part", "val"]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(first["class"])]
+    assert row.split()[2:] == ["–", "–", "0"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cnn_core.__main__ import main
+from cnn_core.__main__ import CLOSED_PIPE, main
 from cnn_core.cli.train import TEST_ACCURACY
 from cnn_core.config.defaults import make_config
 from cnn_core.data.decoder import ON_WHITE
@@ -158,3 +158,36 @@ def test_a_home_that_cannot_be_used_is_refused(capsys: Capture, tmp_path: Path, 
     monkeypatch.setenv("CNN_STUDIO_HOME", str(tmp_path / "taken"))
     for command in (["runs"], ["train"], ["evaluate", "latest"], ["predict", "latest", "a.png"]):
         assert "CNN_STUDIO_HOME" in refusal(capsys, *command)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs",),
+        ("runs", "--json"),
+        ("data", "list"),
+        ("train", "--help"),
+        ("train", "--data", "PICTURES", "--epochs", "2", "--batch-size", "8"),
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_ends_early_ends_the_command_without_an_error(store: Store, image_folder: Path, arguments: tuple[str, ...]):
+    store.create(make_config(), status="stopped")
+    named = [str(image_folder) if argument == "PICTURES" else argument for argument in arguments]
+    process = start_process(store.home, "-m", "cnn_core", *named)
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(timeout=120) in (0, CLOSED_PIPE)
+    assert "Traceback" not in errors and BrokenPipeError.__name__ not in errors
+
+
+def test_a_training_whose_progress_nobody_reads_is_completed(store: Store, image_folder: Path):
+    process = start_process(
+        store.home, "-m", "cnn_core", "train", "--data", str(image_folder), "--epochs", "2", "--batch-size", "8"
+    )
+    assert process.stdout and process.stderr
+    process.stderr.readline()
+    process.stderr.close()
+    out = process.stdout.read()
+    assert process.wait(timeout=120) == 0 and store.runs()[0].status == "finished" and store.runs()[0].id in out

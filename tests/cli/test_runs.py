@@ -72,3 +72,11 @@ def test_an_export_is_counted_as_a_use_of_the_test_set(store: Store, tmp_path: P
     answer(capsys, "runs", "--export", "csv", "--out", tmp_path / "runs.zip")
     assert models_evaluated(store.home, "digits") == {f"{measured}.best"}
     assert store.run(unmeasured).summary == {}
+
+
+def test_figures_of_a_run_that_has_not_begun_are_null(store: Store, capsys: Capture):
+    store.create(make_config())
+    (listed,) = answer(capsys, "runs")
+    assert listed["status"] == "queued" and {"best_val_accuracy", "train_seconds", "images_per_second"} <= listed.keys()
+    assert all(listed[name] is None for name in listed.keys() - {"run", "status", "data", "model"})
+    assert answer(capsys, "runs", "--test")[0]["test_accuracy"] is None

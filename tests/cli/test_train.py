@@ -14,15 +14,17 @@ import yaml
 from cnn_core.__main__ import main, make_parser
 from cnn_core.cli.command import STOPPING
 from cnn_core.config.defaults import make_config
+from cnn_core.config.fitting import LOWERED_BATCH
 from cnn_core.config.schema import TrainConfig, format_range
-from cnn_core.config.settings_file import NO_SETTINGS, TOO_LARGE, UNKNOWN_FORMAT
+from cnn_core.config.settings_file import NO_SETTINGS, SYNTAX, TOO_LARGE, UNKNOWN_FORMAT
+from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.events import Epoch
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CONFIG, NOT_A_RUN, WEIGHTS, Home
 from cnn_core.runs.queue import NOT_RESUMABLE
 from cnn_core.runs.run import NO_RUN
 from cnn_core.runs.store import Store
-from cnn_core.training.recipe import LOWER_RATE_THAN
+from cnn_core.runs.submit import TOO_LARGE_BATCH
 from tests.cli.commands import KEYS, Capture, answer, refusal
 from tests.conftest import Trained
 from tests.helpers import start_process, tiny_config, write_images
@@ -113,7 +115,8 @@ def test_a_training_that_fails_ends_with_status_2_a_message_and_its_json(home: H
     settings = ["--batch-size", "8", "--optimizer", "sgd", "--learning-rate", "10", "--schedule", "constant", "--epochs", "50"]
     assert main(["train", "--data", str(image_folder), "--device", "cpu", *settings, "--json"]) == 2
     captured = capsys.readouterr()
-    assert LOWER_RATE_THAN.format(rate=10) in captured.err and "Traceback" not in captured.err
+    config = make_config(optimizer="sgd", learning_rate=10)
+    assert divergence_remedy(config) in captured.err and "Traceback" not in captured.err
     failed = json.loads(captured.out)
     assert sorted(failed) == sorted(KEYS) and failed["status"] == "failed" and failed["test_accuracy"] is None
 
@@ -161,7 +164,8 @@ def test_a_runs_own_settings_train_the_same_run_again(colours_copy: Trained, cap
     ("content", "words"),
     [
         (None, os.strerror(errno.ENOENT)),
-        ("[1", UNKNOWN_FORMAT),
+        ("[1", SYNTAX.partition(",")[0].replace("{line}", "1")),
+        ("epochs: !!bool x", UNKNOWN_FORMAT),
         ("7", NO_SETTINGS),
         ("wings: 2", "“wings”"),
     ]
@@ -193,3 +197,18 @@ def test_a_stopped_run_is_resumed_to_its_end(home: Home, capsys: Capture, image_
     assert sorted(resumed) == sorted(KEYS)
     assert (resumed["run"], resumed["status"], resumed["epochs"]) == (run, "finished", 3)
     assert NOT_RESUMABLE.format(run=run, status="finished") in refusal(capsys, "resume", run)
+
+
+def test_few_images_can_be_trained_on_without_any_setting(home: Home, capsys: Capture, image_folder: Path, tmp_path: Path):
+    data = ("--data", image_folder, "--epochs", "1", "--device", "cpu")
+    run = answer(capsys, "train", *data)["run"]
+    assert Store(home).run(run).config.batch_size == 16
+    (tmp_path / "settings.yaml").write_text("batch_size: 64\n")
+    for given in (("--batch-size", "64"), ("--config", tmp_path / "settings.yaml")):
+        assert TOO_LARGE_BATCH.format(batch_size=64, count=21) in refusal(capsys, "train", *data, *given)
+    assert len(Store(home).runs()) == 1
+
+
+def test_a_lowered_default_is_named_in_the_terminal(home: Home, capsys: Capture, image_folder: Path):
+    assert main(["train", "--data", str(image_folder), "--epochs", "1", "--device", "cpu"]) == 0
+    assert LOWERED_BATCH.format(batch_size=16, default=64, count=21) in capsys.readouterr().err

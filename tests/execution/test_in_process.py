@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.imported import NO_IMAGES_LEFT
 from cnn_core.data.index.index import Index
 from cnn_core.data.path_source import PathSource
@@ -14,12 +15,11 @@ from cnn_core.data.source import finish
 from cnn_core.errors import RunError
 from cnn_core.events import Changed, Epoch, Event, Note, Paused, Progress, Saved, Started, Steps
 from cnn_core.execution.in_process import OUT_OF_MEMORY, execute
-from cnn_core.home import CURVES_IMAGE, INDEX, WEIGHTS
+from cnn_core.home import CARD, CURVES_IMAGE, INDEX, WEIGHTS
 from cnn_core.models.saving import load_model
 from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.lock import IS_TRAINED, hold, is_held
 from cnn_core.runs.store import Store
-from cnn_core.training.recipe import LOWER_RATE_THAN
 from cnn_core.training.session import BEST_SO_FAR, NO_BEST_MODEL
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, tiny_config
@@ -111,7 +111,7 @@ def test_a_training_that_diverges_fails_the_run_with_a_message(store: Store, ima
     run = store.create(config)
     assert execute(store, run) == "failed"
     row = store.run(run)
-    assert row.status == "failed" and LOWER_RATE_THAN.format(rate=10) in row.error and is_a_sentence(row.error)
+    assert row.status == "failed" and row.error.endswith(divergence_remedy(config)) and is_a_sentence(row.error)
     figures = [stored.event for stored in store.log.read(run) if isinstance(stored.event, Epoch)]
     assert all(epoch.val_loss == epoch.val_loss for epoch in figures)  # not a number is what does not equal itself
 
@@ -119,7 +119,7 @@ def test_a_training_that_diverges_fails_the_run_with_a_message(store: Store, ima
 def test_an_error_in_the_program_fails_the_run_and_keeps_its_traceback(store: Store, image_folder: Path):
     run = store.create(tiny_config(image_folder))
     folder = store.home.run_folder(run)
-    (folder / CURVES_IMAGE / "in the way").mkdir(parents=True)  # no image can be drawn where a folder lies
+    (folder / CARD / "in the way").mkdir(parents=True)  # no file can be written where a folder lies
     assert execute(store, run) == "failed"
     row = store.run(run)
     assert row.status == "failed" and str(folder / "error.txt") in row.error and is_a_sentence(row.error)

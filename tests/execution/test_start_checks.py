@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnn_core.config.defaults import make_config
+from cnn_core.config.fitting import LOWERED_BATCH
 from cnn_core.data.listing import ONE_CLASS
 from cnn_core.device import NEEDS_GPU, UNAVAILABLE
 from cnn_core.errors import DataError, DeviceError, SettingError
+from cnn_core.events import Note, Started
+from cnn_core.execution.in_process import execute
 from cnn_core.runs.store import Store
 from cnn_core.runs.submit import TOO_LARGE_BATCH, submit
 from tests.helpers import is_a_sentence, tiny_config, write_images
@@ -56,3 +60,23 @@ def test_a_set_with_validation_images_of_its_own_leaves_all_others_for_training(
     submit(tiny_config(data, batch_size=30), store)
     with pytest.raises(SettingError, match=TOO_LARGE_BATCH.format(batch_size=31, count=30)):
         submit(tiny_config(data, batch_size=31), store)
+
+
+def test_a_default_batch_size_that_does_not_fit_is_lowered_in_the_run_and_named_in_its_log(store: Store, image_folder: Path):
+    chosen = {"data": str(image_folder), "epochs": 1, "device": "cpu"}
+    run = submit(make_config(**chosen), store, chosen)
+    assert store.run(run).config.batch_size == 16
+    assert execute(store, run) == "finished"
+    events = [stored.event for stored in store.log.read(run)]
+    (started,) = [event for event in events if isinstance(event, Started)]
+    assert started.train_count == 21 and started.steps_per_epoch == 2
+    assert [event.text for event in events if isinstance(event, Note)] == [
+        LOWERED_BATCH.format(batch_size=16, default=64, count=21)
+    ]
+
+
+def test_the_default_batch_size_is_refused_where_a_person_chose_it(store: Store, image_folder: Path):
+    chosen = {"data": str(image_folder), "batch_size": 64}
+    with pytest.raises(SettingError, match=TOO_LARGE_BATCH.format(batch_size=64, count=21)):
+        submit(make_config(**chosen), store, chosen)
+    assert store.runs() == []

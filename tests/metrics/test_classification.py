@@ -93,3 +93,11 @@ def test_a_network_that_diverged_has_no_class_among_its_most_probable():
 def test_a_top_k_accuracy_is_given_where_it_leaves_classes_out():
     assert [choose_k(classes) for classes in (2, 4, 5, 10, 19, 20, 1000)] == [None, None, 3, 3, 3, 5, 5]
     assert np.isnan(top_k_accuracy(np.zeros(0, np.int64), 3))
+
+
+def test_what_no_image_measures_is_absent():
+    labels, predicted = np.array([0, 0, 1]), np.array([0, 2, 0])  # no image of 2 and 3, nothing predicted as 1 and 3
+    precision, recall, f1 = class_metrics(confusion_matrix(labels, predicted, 4)).measured
+    np.testing.assert_array_equal(precision, [0.5, 0, 0, np.nan])
+    np.testing.assert_array_equal(recall, [0.5, 0, np.nan, np.nan])
+    np.testing.assert_array_equal(f1, [0.5, 0, np.nan, np.nan])

@@ -7,13 +7,14 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
-from cnn_core.home import CARD, Home
+from cnn_core.home import CARD, EVALUATIONS, Home
 from cnn_core.metrics.evaluated_models import MANY, models_evaluated, record_usage
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.model_comparison import compare, verdict
@@ -144,3 +145,14 @@ def test_evaluations_on_test_images_are_counted_once_per_model_and_many_give_a_w
     assert warning.value.startswith(USED.format(name=name, models=counted(MANY, "model")))
     at.button_group(key="evaluate-part").set_value("val").run()
     assert not at.warning and len(models_evaluated(home, "digits")) == MANY
+
+
+def test_a_class_without_images_has_no_figures(two, open_page):
+    for run in (RUN, SECOND):
+        evaluation_of(two, run)
+        (path,) = (two.home.run_folder(run) / EVALUATIONS).glob("best-test-*.labels.npy")
+        labels = np.load(path)
+        np.save(path, np.where(labels == 3, 4, labels))
+    table = open_compare(open_page).dataframe[0].value
+    figures = ["Change", "Lower bound", "Upper bound", "p (adjusted)"]
+    assert table["Images"][3] == 0 and table[figures].iloc[3].isna().all() and table[figures].iloc[4].notna().all()

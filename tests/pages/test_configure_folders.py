@@ -1,5 +1,11 @@
 """Folders of images on the Configure page: their facts, their errors, and a run on them."""
 
+import pytest
+
+from cnn_core.config.fitting import LOWERED_BATCH
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.source import finish
+from cnn_core.runs.submit import TOO_LARGE_BATCH
 from pages.shared.data_and_model import COLOUR, FACTS
 from tests.helpers import is_a_sentence
 from tests.pages.form import buttons, choose_folder, fill, make_folder, press_start
@@ -50,3 +56,33 @@ def test_names_of_class_folders_are_shown_as_they_are(empty, open_page, tmp_path
     shown = FACTS.format(train=8, test=2, classes=2, side=16, colour=COLOUR)
     (facts,) = [caption for caption in at.caption if caption.value == shown]
     assert r"\[x\]" in facts.proto.help and r"\`c\`" in facts.proto.help
+
+
+def test_few_images_can_be_trained_on_with_the_defaults_and_the_page_says_which_was_lowered(empty, open_page, tmp_path):
+    at = choose_folder(open_page, make_folder(tmp_path / "pets", "cats", "dogs", "mice"))
+    assert [note.value for note in at.info] == [LOWERED_BATCH.format(batch_size=16, default=64, count=21)]
+    press_start(at)
+    assert empty.runs()[0].config.batch_size == 16 and not at.exception
+
+
+def test_a_batch_size_that_was_typed_is_refused_where_it_does_not_fit(empty, open_page, tmp_path):
+    at = fill(choose_folder(open_page, make_folder(tmp_path / "pets", "cats", "dogs", "mice")), batch_size=63)
+    assert not at.info
+    press_start(at)
+    assert TOO_LARGE_BATCH.format(batch_size=63, count=21) in at.error[0].value and empty.runs() == []
+
+
+@pytest.mark.parametrize("way", ["link", "file"])
+def test_the_default_batch_size_is_refused_where_a_link_or_a_settings_file_gives_it(empty, open_page, tmp_path, way):
+    folder = make_folder(tmp_path / "pets", "cats", "dogs", "mice")
+    finish(import_files("pets", folder, ImportOptions(), empty.home))
+    if way == "link":
+        at = open_page("configure", data="pets", batch_size="64")
+    else:
+        at = open_page("configure")
+        at.file_uploader[0].upload("settings.yaml", b"data: pets\nbatch_size: 64\n", "application/yaml").run()
+    assert not at.info and not at.exception
+    press_start(at)
+    assert TOO_LARGE_BATCH.format(batch_size=64, count=21) in at.error[0].value and empty.runs() == []
+    at = press_start(open_page("configure", data="pets"))
+    assert empty.runs()[0].config.batch_size == 16

@@ -17,16 +17,17 @@ from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.jobs import Jobs
 from cnn_core.data.library import IN_TWO_CLASSES, imported_sets
 from cnn_core.data.open import open_source
+from cnn_core.data.skipped import SEE_VIEW, describe_skipped
 from cnn_core.data.source import finish
-from cnn_core.home import Home
 from cnn_core.runs.store import Store
 from cnn_core.text import counted
-from pages.views.data.add import BY_CLASS, NOT_IMPORTED, PATH
+from pages.shared.text import plain
+from pages.views.data.add import BY_CLASS, FOLDER, NOT_IMPORTED, PATH
 from pages.views.data.corrections import NO_IMAGES
-from pages.views.data.jobs import IMPORT_IMAGES, MODE
 from pages.views.data.overview import AUGMENTATION, CLASSES, CORRECTIONS, DUPLICATES, IMAGES, SKIPPED
 from pages.views.data.split import TEST_FRACTION
 from tests.helpers import is_a_sentence
+from tests.pages.data_form import open_form, run_imports, start_import
 
 
 @pytest.fixture
@@ -55,12 +56,6 @@ def tick(at: AppTest, rows: list[int]) -> AppTest:
     return at.run()
 
 
-def run_imports(home: Home) -> None:
-    """Run all queued imports, as the importing thread of a server does."""
-    while Jobs(home).run_next(lambda: False):
-        pass
-
-
 def text_of(at: AppTest) -> str:
     """Return all text of the page."""
     kinds = (at.caption, at.error, at.info, at.success, at.warning, at.markdown)
@@ -73,17 +68,6 @@ def zipped(folder: Path) -> bytes:
         for path in folder.rglob("*.*"):
             archive.write(path, path.relative_to(folder))
     return out.getvalue()
-
-
-def open_form(open_page, source: str | None = None) -> AppTest:
-    """Open the import form, for images from `source`."""
-    at = open_page("data").button_group(key=MODE).set_value(IMPORT_IMAGES).run()
-    return at.button_group(key="data-source").set_value(source).run() if source else at
-
-
-def start_import(at: AppTest, name: str) -> AppTest:
-    at.text_input(key="data-name").set_value(name).run()
-    return at.button(key="data-import").click().run()
 
 
 def test_digits_are_opened_at_once_and_shown_with_their_licence(empty, open_page):
@@ -291,3 +275,18 @@ def test_a_view_of_a_set_has_an_address(empty, open_page, colours):
     assert at.button_group(key="data-view").value == SKIPPED and "broken.png" in str(at.dataframe[0].value)
     at = open_page("data", set="colours", view="no such view")
     assert at.button_group(key="data-view").value == IMAGES and not at.exception
+
+
+def test_every_file_of_an_uploaded_folder_is_taken_and_the_import_names_what_it_skipped(empty, open_page, image_folder):
+    at = open_form(open_page, FOLDER)
+    assert not at.file_uploader[0].proto.type
+    (image_folder / "red" / "notes.txt").write_bytes(b"x")
+    (image_folder / "red" / ".DS_Store").write_bytes(b"x")
+    for path in sorted(path for path in image_folder.rglob("*") if path.is_file()):
+        at.file_uploader[0].upload(f"pets/{path.relative_to(image_folder)}", path.read_bytes(), "application/octet-stream")
+    start_import(at.run(), "mine")
+    run_imports(empty.home)
+    index = ImportedSource(empty.home.set_folder("mine")).index
+    at = open_page("data", set="mine")
+    assert plain(describe_skipped(index, SEE_VIEW)) in [warning.value for warning in at.warning] and not at.exception
+    assert index.count_skipped_files() == 1 and sum(open_source("mine", empty.home).counts["train"]) == 24

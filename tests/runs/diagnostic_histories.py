@@ -9,12 +9,12 @@ import numpy as np
 from cnn_core.config.changes import change_config
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
+from cnn_core.config.suggestions import with_changes
 from cnn_core.events import Epoch, Event, Started, Steps
 from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History
-from cnn_core.runs.suggestions import with_changes
 from tests.helpers import is_a_sentence
 
 CLASSES = tuple("abcdefghij")

@@ -1,6 +1,7 @@
 """Diagnostics: each rule reports its problem with the numbers of the run, and reports nothing for a similar healthy run."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,14 +9,14 @@ import pytest
 from cnn_core.config.changes import change_config
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
+from cnn_core.config.suggestions import LOWER_RATE, changes_after_divergence, describe_changes, divergence_remedy
 from cnn_core.events import Changed, Event, Finished
 from cnn_core.runs.diagnostics import GRADIENT_SPIKES, NOT_LEARNING, OVERFITTING, RATE_TOO_HIGH, TRAINING_DIVERGED, diagnose
 from cnn_core.runs.history import History
 from cnn_core.runs.signals import chance_margin, standard_error
-from cnn_core.runs.suggestions import describe_changes
 from cnn_core.training.loop import VALIDATION_DIVERGED
-from cnn_core.training.meter import DIVERGED, LOWER_RATE
-from tests.helpers import tells
+from cnn_core.training.meter import DIVERGED
+from tests.helpers import is_a_sentence, tells
 from tests.runs.diagnostic_histories import (
     CONFIG,
     PER_EPOCH,
@@ -68,6 +69,24 @@ def test_a_diverged_run_is_named_with_its_step_and_its_rate():
 def test_divergence_in_float16_is_answered_by_the_wider_range():
     error = VALIDATION_DIVERGED.format(loss="inf", remedy=LOWER_RATE)
     assert only(history_of(started()), make_config(precision="float16"), error).changes == {"precision": "float32"}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"optimizer": "sgd", "learning_rate": 10},
+        {"optimizer": "muon", "learning_rate": 7.5},
+        {"optimizer": "rmsprop", "learning_rate": 0.0005},
+        {"model": "speed", "learning_rate": 3},
+        {"precision": "float16", "learning_rate": 0.1},
+    ],
+)
+def test_the_error_of_a_diverged_run_and_its_finding_propose_the_same(chosen: dict[str, Any]):
+    config = make_config(**chosen)
+    error = DIVERGED.format(loss="nan", step=7, remedy=divergence_remedy(config))
+    finding = only(history_of(started()), config, error)
+    assert error.endswith(finding.remedy) and describe_changes(finding.changes) in error and is_a_sentence(error)
+    assert finding.changes == changes_after_divergence(config) != {}
 
 
 def test_another_failure_is_none_of_the_doctors_business():

@@ -7,6 +7,7 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
+from cnn_core.config.suggestions import describe_changes
 from cnn_core.events import Changed, Finished, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.home import Home
@@ -26,7 +27,6 @@ from cnn_core.runs.diagnostics import (
 from cnn_core.runs.history import History
 from cnn_core.runs.signals import find_loss_jump
 from cnn_core.runs.store import Store
-from cnn_core.runs.suggestions import describe_changes
 from tests.conftest import Trained
 from tests.helpers import start_process, tells, tiny_config, write_images
 from tests.runs.diagnostic_histories import (

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import pytest
 
+from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.errors import StudioError
 from cnn_core.events import Epoch, Event, Note, Resumed
 from cnn_core.execution.in_process import execute
@@ -23,7 +24,6 @@ from cnn_core.search.search_store import SearchStore
 from cnn_core.search.search_worker import work_on_searches
 from cnn_core.search.space import parse_space
 from cnn_core.search.trial_monitor import PRUNED_NOTE
-from cnn_core.training.recipe import LOWER_RATE_THAN
 from tests.helpers import is_a_sentence, tiny_config
 
 LONG = 500  # epochs, of which a test waits for the first
@@ -166,7 +166,8 @@ def test_a_trial_that_diverges_fails_with_the_reason_in_its_run(searches: Search
     work_off(searches, store)
     (trial,) = searches.trials("it")
     assert (trial.state, trial.value) == ("failed", None)
-    assert LOWER_RATE_THAN.partition("{")[0] in store.run(trial.run).error and searches.status("it") == "done"
+    run = store.run(trial.run)
+    assert run.error.endswith(divergence_remedy(run.config)) and searches.status("it") == "done"
 
 
 def test_a_search_whose_images_are_gone_is_cancelled_and_says_why(searches: SearchStore, store: Store, image_folder: Path):

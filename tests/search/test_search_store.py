@@ -1,6 +1,7 @@
 """The searches of a home: asked for, cancelled, gone on with, removed; what is said of their trials."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -10,10 +11,12 @@ from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.home import Home
 from cnn_core.locks import try_lock
+from cnn_core.runs.run import UNREADABLE
 from cnn_core.search.plan import MAX_TRIALS, SearchPlan
 from cnn_core.search.sampling import sample_trial
 from cnn_core.search.search_store import IS_RUNNING, NAME_TAKEN, NO_SEARCH, UNUSABLE, SearchStore
 from cnn_core.search.space import parse_space
+from tests.cli.commands import answer
 from tests.helpers import is_a_sentence
 
 SPACE = parse_space(["learning_rate=0.0001..0.1 log", "depth=1..4"])
@@ -144,3 +147,23 @@ def test_the_file_is_sqlite_with_optunas_own_tables(home: Home):
     assert name == searches.search("rates").token
     with sqlite3.connect(home.root / "searches.db") as db:
         assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize(
+    "plan_of_later", ['{"name": "rates"}', '{"base": {"quantise": 1}, "space": []}', "[]", '{"base": {}, "space": [{"x": 1}]}']
+)
+def test_a_search_of_a_later_version_is_refused_with_a_message_and_the_others_are_listed(
+    home: Home, capsys: pytest.CaptureFixture[str], plan_of_later: str
+):
+    searches = SearchStore(home)
+    for name in ("rates", "depths"):
+        searches.create(plan(name))
+    with closing(sqlite3.connect(home.root / "searches.db")) as db, db:
+        db.execute("update searches set plan = ? where name = 'rates'", (plan_of_later,))
+    with pytest.raises(StudioError) as refused:
+        searches.search("rates")
+    assert is_a_sentence(refused.value)
+    assert {entry["search"]: entry["status"] for entry in answer(capsys, "search", "--list")} == {
+        "depths": "searching",
+        "rates": UNREADABLE,
+    }

@@ -1,18 +1,24 @@
 """A loss that is not finite ends the training with a message that names the step and the remedy."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from cnn_core.config.changes import change_config
 from cnn_core.config.defaults import make_config
+from cnn_core.config.suggestions import LOWER_RATE, divergence_remedy
 from cnn_core.errors import DivergedError
 from cnn_core.events import Steps
+from cnn_core.home import Home
+from cnn_core.training.controls import TrainingControls
 from cnn_core.training.loop import VALIDATION_DIVERGED
-from cnn_core.training.meter import DIVERGED, LOWER_RATE, Meter
+from cnn_core.training.meter import DIVERGED, Meter
 from cnn_core.training.optimizer import make_optimizer
+from cnn_core.training.recipe import train_run
 from cnn_core.training.schedule import Constant, WarmUp
-from tests.helpers import is_a_sentence
+from tests.helpers import is_a_sentence, tiny_config
 from tests.training.small_training import batches, network, trainer, training
 
 
@@ -48,3 +54,16 @@ def test_a_loss_that_is_not_finite_is_noticed_within_one_report_and_reported_wit
                 with torch.no_grad():
                     next(model.parameters()).fill_(math.nan)
     assert [event.step for event in seen if isinstance(event, Steps)] == [1, 2, 3, 4, 5] and is_a_sentence(problem.value)
+
+
+def test_after_a_change_the_error_of_a_diverged_run_proposes_for_the_settings_in_force(
+    home: Home, image_folder: Path, tmp_path: Path, every_step: None
+):
+    config = tiny_config(image_folder, optimizer="sgd", learning_rate=0.001, schedule="constant", epochs=50)
+    controls = TrainingControls()
+    with pytest.raises(DivergedError) as problem:
+        for event in train_run(config, tmp_path, home, controls=controls):
+            if isinstance(event, Steps) and event.step == 2:
+                controls.changes = {"learning_rate": 10}
+    changed = change_config(config, {"learning_rate": 10})
+    assert str(problem.value).endswith(divergence_remedy(changed)) and divergence_remedy(changed) != divergence_remedy(config)

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score
 
+from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches
 from cnn_core.data.decoder import UNREADABLE
 from cnn_core.data.open import open_source
@@ -24,7 +25,7 @@ from cnn_core.inference.logits import compute_logits
 from cnn_core.models.saving import load_model
 from cnn_core.models.simple import SimpleCNN
 from cnn_core.training import meter
-from cnn_core.training.recipe import LOWER_RATE_THAN, split_validation, train_run
+from cnn_core.training.recipe import split_validation, train_run
 from tests.conftest import Trained
 from tests.helpers import COLOURS, is_a_sentence, noisy_image, tiny_config, write_images
 from tests.training.trained_folders import CPU, are_equal, train_all_epochs, validation_figures, weights
@@ -129,7 +130,7 @@ def test_a_run_that_diverges_names_a_lower_learning_rate_and_keeps_the_best_of_e
     late = {"schedule": "linear", "knots": "0:0.0001, 0.5:0.0001, 0.51:1, 1:1", "warmup": 0}  # calm for half of the epochs
     config = tiny_config(image_folder, epochs=8, optimizer="sgd", learning_rate=rate, momentum=0.9, **late)
     seen, saved = [], b""
-    with pytest.raises(DivergedError, match=LOWER_RATE_THAN.format(rate=rate)) as problem:
+    with pytest.raises(DivergedError, match=divergence_remedy(config)) as problem:
         for event in train_run(config, tmp_path / "run", home):
             seen.append(event)
             if isinstance(event, Epoch) and event.is_best:

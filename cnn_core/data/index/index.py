@@ -3,6 +3,7 @@
 Every method opens its own connection, so threads may share an Index. Importing this module does not import torch.
 """
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from cnn_core.data.index.duplicates import DuplicatePairs
 from cnn_core.data.index.imports import ImportTables
 from cnn_core.data.index.schema import RECORD_COLUMNS, SCHEMA, USED, ImageRecord, open_index
 from cnn_core.data.source import SPLITS, Split
+from cnn_core.errors import DataError
 
 PATHS_PER_QUERY = 5_000
 
@@ -48,12 +50,15 @@ class Index:
             _set_facts(db, facts)
 
     def cached(self, version: str, key: str, compute: Callable[[], Any]) -> Any:
-        """Return the result of `compute` as JSON, cached under `key` for this version of the data; results for other versions are deleted."""
+        """Return the result of `compute` as JSON, cached under `key` for this version of the data; results for other versions are deleted.
+
+        Without write access nothing is cached.
+        """
         with open_index(self.path) as db:
             stored = db.execute("select answer from known where version = ? and question = ?", (version, key)).fetchone()
         if stored is None:
             stored = (json.dumps(compute()),)
-            with open_index(self.path) as db:
+            with contextlib.suppress(DataError), open_index(self.path) as db:
                 db.execute("delete from known where version != ?", (version,))
                 db.execute("insert or replace into known values (?, ?, ?)", (version, key, stored[0]))
         return json.loads(stored[0])

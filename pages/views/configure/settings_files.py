@@ -67,6 +67,7 @@ def _load_file() -> None:
     if upload is None:
         return
     try:
-        fill_form(make_config(**parse_settings(upload.getvalue(), upload.name)))
+        settings = parse_settings(upload.getvalue(), upload.name)
+        fill_form(make_config(**settings), settings)
     except StudioError as error:
         st.session_state[REFUSED] = str(error)

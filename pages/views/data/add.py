@@ -8,7 +8,6 @@ import streamlit as st
 
 from cnn_core.data import uploads
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.decoder import SUFFIXES
 from cnn_core.data.importer import COMMON_SIZE, MAX_SIZE, MIN_SIZE, ImportOptions
 from cnn_core.data.names import NAME_CHANGED, to_set_name
 from cnn_core.errors import DataError, StudioError
@@ -17,7 +16,6 @@ from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
 
-TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 FITS = {
     "crop": "Centre crop",
     "pad": "Pad with black",
@@ -145,9 +143,8 @@ def _upload_folder() -> GetSource | None:
     files = st.file_uploader(
         "Folder",
         accept_multiple_files="directory",
-        type=TYPES,
         max_upload_size=64,
-        help="A folder with one sub-folder of images per class.",
+        help="A folder with one sub-folder of images per class. Other files in it are skipped and listed.",
     )
     if not files:
         return None
@@ -181,7 +178,7 @@ def _collect_classes() -> GetSource | None:
     left, right = st.columns(2)
     with left:
         key = f"files-{st.session_state.get('collected', 0)}"
-        files = st.file_uploader("Images", type=TYPES, accept_multiple_files=True, key=key, max_upload_size=64)
+        files = st.file_uploader("Images", accept_multiple_files=True, key=key, max_upload_size=64)
         if st.button("Add images", icon=":material/add:", key="data-add-images", disabled=not (name and files)):
             _add_images(collection, name, ((file.name, file.getvalue()) for file in files))
     with right:

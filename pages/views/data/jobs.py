@@ -4,8 +4,10 @@ import time
 
 import streamlit as st
 
+from cnn_core.data.imported import ImportedSource
 from cnn_core.data.jobs import Job
 from cnn_core.data.library import set_title
+from cnn_core.data.skipped import SEE_VIEW, describe_skipped
 from cnn_core.errors import StudioError
 from pages.shared.people import may_change
 from pages.shared.server import get_jobs, get_store
@@ -58,6 +60,16 @@ def _show_job(job: Job) -> None:
         st.error(plain(job.error), icon=":material/error:")
     elif job.status == "cancelled":
         st.caption("Cancelled.")
+    elif skipped := _describe_skipped(job.name):
+        st.warning(plain(skipped), icon=":material/warning:")
+
+
+def _describe_skipped(name: str) -> str:
+    """Return the sentence about the files that the import skipped; "" for none, and for a data set that was removed since."""
+    try:
+        return describe_skipped(ImportedSource(get_store().home.set_folder(name)).index, SEE_VIEW)
+    except StudioError:
+        return ""
 
 
 def _show_link(name: str) -> None:

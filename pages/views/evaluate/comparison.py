@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from cnn_core.errors import RunError
@@ -153,6 +154,7 @@ def _show_verdict(subject: EvaluationSubject, comparison: "Comparison") -> None:
 
 def _show_classes(comparison: "Comparison") -> None:
     changes, classes = comparison.per_class, comparison.first.classes
+    has_images = changes.count > 0
     st.subheader("Classes")
     st.plotly_chart(
         changes_chart(changes, classes),
@@ -168,12 +170,12 @@ def _show_classes(comparison: "Comparison") -> None:
             {
                 "Class": classes,
                 "Change": 100 * changes.difference,
-                "Lower bound": 100 * changes.low,
-                "Upper bound": 100 * changes.high,
+                "Lower bound": np.where(has_images, 100 * changes.low, np.nan),
+                "Upper bound": np.where(has_images, 100 * changes.high, np.nan),
                 "B only": changes.gained,
                 "A only": changes.lost,
                 "Images": changes.count,
-                "p (adjusted)": changes.p,
+                "p (adjusted)": np.where(has_images, changes.p, np.nan),
             },
             hide_index=True,
             height="content" if len(classes) <= 20 else TALLEST,
@@ -182,6 +184,7 @@ def _show_classes(comparison: "Comparison") -> None:
                 for name in ("Change", "Lower bound", "Upper bound")
             }
             | {"p (adjusted)": st.column_config.NumberColumn(format="%.3f")},
+            placeholder="–",
             alt="Changes of every class",
         )
 

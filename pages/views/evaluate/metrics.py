@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import streamlit as st
 
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
@@ -86,18 +85,14 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         "F1: their harmonic mean. AP: area under the precision-recall curve. AUC: area under the ROC curve; 50 % is chance level. Click a "
         "column header to sort."
     )
-    is_there = metrics.support > 0
-    table = {
-        "Class": evaluation.classes,
-        "Precision": np.where(is_there | (metrics.predicted > 0), metrics.precision, np.nan),
-        "Recall": np.where(is_there, metrics.recall, np.nan),
-        "F1": np.where(is_there, metrics.f1, np.nan),
-    }
+    table = {"Class": evaluation.classes, **dict(zip(("Precision", "Recall", "F1"), metrics.measured, strict=True))}
     if areas:
         table |= {"AP": areas.average_precision, "AUC": areas.roc_auc}
     table["Images"] = metrics.support
     height: int | Literal["content"] = "content" if len(evaluation.classes) <= 20 else TALLEST
-    st.dataframe(table, hide_index=True, column_config=_percent_columns(), height=height, alt="Metrics of each class")
+    st.dataframe(
+        table, hide_index=True, column_config=_percent_columns(), height=height, placeholder="–", alt="Metrics of each class"
+    )
     _show_missing_classes(subject, evaluation)
     means = {
         "Mean": ["macro", "weighted"],
@@ -105,7 +100,7 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     }
     if areas:
         means |= dict(zip(("AP", "AUC"), zip(areas.macro(), areas.weighted(metrics.support), strict=True), strict=True))
-    st.dataframe(means, hide_index=True, column_config=_percent_columns(), alt="Means over the classes")
+    st.dataframe(means, hide_index=True, column_config=_percent_columns(), placeholder="–", alt="Means over the classes")
     st.caption("Macro: every class has the same weight. Weighted: every image has the same weight.")
 
 

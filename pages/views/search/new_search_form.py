@@ -9,6 +9,7 @@ import streamlit as st
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
+from cnn_core.config.settings_link import settings_without_defaults
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.runs.run import Run
 from cnn_core.search.plan import DEFAULT_TRIALS, MAX_TRIALS, SAMPLERS, Sampler, SearchPlan
@@ -48,7 +49,7 @@ def _show_form(data: str, model: str) -> str | None:
         st.caption("The values of settings in the search space are chosen by the search, not here.")
         chosen, _ = settings_tabs(data, model)
     try:
-        base = make_config(**chosen)
+        base = make_config(**settings_without_defaults(chosen))
         with top:
             names = choose_settings(base)
             sampler = _choose_method()
@@ -135,7 +136,7 @@ def _start(plan: SearchPlan) -> str | None:
 
             for config in plan.configs_to_check():
                 check_paths(config)
-                check_can_start(config, get_store())
+                check_can_start(config, get_store(), plan.varied)
             return searches.create(plan)
     except SettingError as error:
         if error.field == "name" and plan.name in searches.names() and searches.plan(plan.name) == plan:

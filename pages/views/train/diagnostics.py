@@ -4,13 +4,13 @@ from threading import Lock
 
 import streamlit as st
 
+from cnn_core.config.suggestions import describe_changes, with_changes
 from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.runs.suggestions import describe_changes, with_changes
 from cnn_core.text import counted
 from pages.shared.form_values import fill_form
 from pages.shared.links import page_file

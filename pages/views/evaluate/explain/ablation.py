@@ -131,6 +131,7 @@ def _show_classes(result: "Ablation", classes: Sequence[str]) -> None:
         hide_index=True,
         column_config=columns,
         height="content" if len(order) <= 10 else TALLEST,
+        placeholder="–",
         alt="Accuracy of each class before and after the ablation",
     )
 

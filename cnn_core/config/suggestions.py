@@ -1,4 +1,4 @@
-"""Suggested values for settings: what the diagnostics propose, validated, and as text.
+"""Suggested values for settings: what the diagnostics and the error of a diverged run propose, validated, and as text.
 
 In: the current settings. Out: changes, settings by name. Importing this module does not import torch.
 """
@@ -20,6 +20,8 @@ CROP, CUTOUT, DROPOUT, WEIGHT_DECAY = (
     0.0005,
 )  # common first values against overfitting; dropout is raised by this much
 MAX_DROPOUT = 0.5
+RESTART = "Start again with {changes}."
+LOWER_RATE = "Choose a lower learning rate and start again."
 MAX_CHANGES = 2  # with more changes at once it is unclear which one helped
 
 
@@ -38,9 +40,18 @@ def lower_learning_rate(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def much_lower_learning_rate(config: TrainConfig) -> dict[str, Any]:
-    """Suggest a tenth of the learning rate, at most the default."""
-    return {"learning_rate": min(default_learning_rate(config), round_to_one_digit(config.learning_rate * MUCH_LOWER_FACTOR))}
+def changes_after_divergence(config: TrainConfig) -> dict[str, Any]:
+    """Suggest a tenth of the learning rate, at most the default; float32 for a run in float16, which has a narrow range."""
+    if config.precision == "float16":
+        return {"precision": "float32"}
+    lower = min(default_learning_rate(config), round_to_one_digit(config.learning_rate * MUCH_LOWER_FACTOR))
+    return applicable_changes(config, {"learning_rate": lower})
+
+
+def divergence_remedy(config: TrainConfig) -> str:
+    """Return the sentence that says what to change after training with `config` diverged."""
+    changes = changes_after_divergence(config)
+    return RESTART.format(changes=describe_changes(changes)) if changes else LOWER_RATE
 
 
 def more_regularisation(config: TrainConfig) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+"""Defaults that do not fit the data or another setting: they are lowered, and a sentence says so. A value that a person chose is never changed.
+
+In: settings and the facts of the data set. Out: settings that can be trained, and notes. The plateau patience, which depends on another
+setting alone, is lowered in `defaults`. Importing this module does not import torch.
+"""
+
+from collections.abc import Collection
+
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import FIELDS, TrainConfig
+from cnn_core.data.source import DataInfo
+
+LOWERED_BATCH = (
+    "The batch size is {batch_size:,} instead of the default of {default:,}, because there are only {count:,} training images."
+)
+LOWERED_PATIENCE = "The plateau patience is {value:,} instead of the default of {default:,}, because early stopping would end the run before that."
+
+
+def fit_defaults(config: TrainConfig, info: DataInfo, given: Collection[str] = ()) -> TrainConfig:
+    """Return `config` with a batch size that the training images of `info` suffice for, where it has the default.
+
+    given: names of the settings that a person chose; these are not changed, even where they equal the default.
+    """
+    default = _default_batch_size(config)
+    if "batch_size" in given or config.batch_size != default:
+        return config
+    return config.model_copy(update={"batch_size": _fitting(default, config.count_training_images(info))})
+
+
+def describe_lowered(config: TrainConfig, info: DataInfo, given: Collection[str] = ()) -> tuple[str, ...]:
+    """Return a sentence for each default that was lowered: by `fit_defaults`, from the same arguments, and by `make_config`."""
+    notes, fitted = [], fit_defaults(config, info, given).batch_size
+    if fitted != config.batch_size:
+        count = config.count_training_images(info)
+        notes.append(LOWERED_BATCH.format(batch_size=fitted, default=config.batch_size, count=count))
+    default = FIELDS["plateau_patience"].default
+    if "plateau_patience" not in given and config.schedule == "plateau" and config.plateau_patience < default:
+        notes.append(LOWERED_PATIENCE.format(value=config.plateau_patience, default=default))
+    return tuple(notes)
+
+
+def _default_batch_size(config: TrainConfig) -> int:
+    return make_config(data=config.data, model=config.model, optimizer=config.optimizer).batch_size
+
+
+def _fitting(default: int, count: int) -> int:
+    """Return the default batch size, or the largest power of two that is at most `count`, where the default is larger."""
+    return default if default <= count else 2 ** (max(1, count).bit_length() - 1)

@@ -1,0 +1,40 @@
+"""The files that an import skipped, in one sentence: the same for every way to import images.
+
+In: the index of a data set. Out: the count, the first files with their reasons, and a sentence. Importing this module does not import torch.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from cnn_core.data.archive import SkippedFile
+from cnn_core.data.index.index import Index
+from cnn_core.text import counted
+
+MAX_NAMED = 5
+SKIPPED_FILES = "{files} skipped: {named}. {where}"
+SEE_COMMAND = "`data check {name}` lists them."
+SEE_VIEW = "The view “Skipped files” of the data set lists them."
+
+
+def describe_skipped(index: Index, where: str) -> str:
+    """Return a sentence with the number of skipped files and the first of them with their reasons; "" for none.
+
+    where: a sentence that says where all of them are listed.
+    """
+    count = index.count_skipped_files()
+    if not count:
+        return ""
+    named = ", ".join(f"{file.path} ({_shorten(file)})" for file in index.skipped_files(MAX_NAMED))
+    more = f" and {count - MAX_NAMED:,} more" if count > MAX_NAMED else ""
+    return SKIPPED_FILES.format(files=counted(count, "file was", "files were"), named=named + more, where=where)
+
+
+def _shorten(file: SkippedFile) -> str:
+    """Return the first sentence of the reason, without the name of the file."""
+    return file.reason.removeprefix(file.path).strip().partition(". ")[0].rstrip(".")
+
+
+def skipped_facts(index: Index) -> dict[str, Any]:
+    """Return the number of skipped files, and the first of them with their reasons, for JSON."""
+    files = [asdict(file) for file in index.skipped_files(MAX_NAMED)]
+    return {"skipped": index.count_skipped_files(), "skipped_files": files}
