@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from cnn_core.cli.command import CommandResult
-from cnn_core.cli.console import run_with_progress
+from cnn_core.cli.console import Console, run_with_progress
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
-from cnn_core.data.library import check_quality, imported_sets, remove_set, set_title
+from cnn_core.data.library import blank_images_warning, check_quality, imported_sets, remove_set, set_title
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError
-from cnn_core.events import Progress
+from cnn_core.events import Note, Progress
 from cnn_core.home import Home
 
 DUPLICATES = "duplicates: {same:,} identical files, {near:,} nearly identical images"
@@ -95,10 +95,13 @@ def _get(args: argparse.Namespace, home: Home) -> CommandResult:
 
 
 def _import(args: argparse.Namespace, home: Home) -> CommandResult:
+    from cnn_core.data.imported import ImportedSource
     from cnn_core.data.importer import ImportOptions, import_files
 
     options = ImportOptions(args.image_size, args.fit, args.colour, args.test_share, args.split_seed)
     run_with_progress(_name_stages(import_files(args.name, args.source.expanduser().resolve(), options, home)))
+    for warning in blank_images_warning(ImportedSource(home.set_folder(args.name))):
+        Console().show(Note(warning))
     return _describe_set(args.name, home)
 
 
