@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnn_core.data.archive import UNPRINTABLE, Member, SkippedFile, is_printable, list_members, show_name
-from cnn_core.data.decoder import CANNOT_OPEN, SUFFIXES
+from cnn_core.data.decoder import CANNOT_OPEN
+from cnn_core.data.image_files import find_other_format
 from cnn_core.data.source import SPLITS, Split
 from cnn_core.errors import DataError
 
@@ -91,8 +92,8 @@ def find_images(source: Path) -> Iterator[FoundFile | SkippedFile]:
         if isinstance(file, SkippedFile):
             yield file
         elif not any(map(_is_ignored, file[0].split("/"))):
-            is_image = os.path.splitext(file[0].rpartition("/")[2])[1].lower() in SUFFIXES
-            yield file if is_image else SkippedFile(show_name(file[0]), NO_IMAGE)
+            other = find_other_format(source, file[0], file[2])
+            yield file if other is None else SkippedFile(show_name(file[0]), other or NO_IMAGE)
 
 
 def _arrange(images: list[FoundFile], skipped: list[SkippedFile], source: Path) -> Listing:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cnn_core.data.archive import check_name, show_name
-from cnn_core.data.decoder import MAX_BYTES, SUFFIXES
+from cnn_core.data.decoder import MAX_BYTES
+from cnn_core.data.image_formats import START_BYTES, SUFFIXES, is_image, suffix_of
 from cnn_core.data.listing import SPLIT_FOLDERS
 from cnn_core.data.owners import write_owner
 from cnn_core.errors import DataError
@@ -64,8 +65,8 @@ def add_to_class(collection: Path, class_name: str, files: Iterable[tuple[str, b
     folder.mkdir(parents=True, exist_ok=True)
     number = sum(1 for _ in folder.iterdir())
     for name, content in files:
-        suffix = Path(name).suffix.lower()
-        if suffix in SUFFIXES and len(content) <= MAX_BYTES:
+        suffix = suffix_of(name) if suffix_of(name) in SUFFIXES else ""
+        if (suffix or is_image(content[:START_BYTES])) and len(content) <= MAX_BYTES:
             (folder / f"{number:05}{suffix}").write_bytes(content)
             number += 1
 

@@ -12,7 +12,7 @@ from PIL import Image
 from cnn_core.__main__ import main
 from cnn_core.cli.train import TEST_ACCURACY
 from cnn_core.config.defaults import make_config
-from cnn_core.data.decoder import ON_WHITE
+from cnn_core.data.image_conversion import ON_WHITE
 from cnn_core.errors import NoModelError
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.inference.classifier import Classifier

@@ -8,15 +8,14 @@ import streamlit as st
 
 from cnn_core.data import uploads
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.decoder import SUFFIXES
 from cnn_core.data.importer import COMMON_SIZE, MAX_SIZE, MIN_SIZE, ImportOptions
 from cnn_core.errors import DataError, StudioError
 from cnn_core.text import counted
+from pages.shared.image_input import TYPES
 from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
 
-TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 FITS = {
     "crop": "Centre crop",
     "pad": "Pad with black",
@@ -139,9 +138,8 @@ def _upload_folder() -> GetSource | None:
     files = st.file_uploader(
         "Folder",
         accept_multiple_files="directory",
-        type=TYPES,
         max_upload_size=64,
-        help="A folder with one sub-folder of images per class.",
+        help="A folder with one sub-folder of images per class. Files that are not images are skipped.",
     )
     if not files:
         return None
