@@ -9,6 +9,7 @@ digits, torchvision_sets                  arrays of the catalogue's data sets
 listing, archive what an untrusted folder or zip contains
 decoder          the one guarded image decoder
 image_formats, image_files                which files are images, by their first bytes
+decoding_cost    files that would take too long to decode
 image_conversion, image_repair            any mode and profile -> upright 8-bit sRGB; files with harmless faults
 parallel_decoding, importer               files -> pixels in worker processes -> an imported data set
 index            what every image is, corrections, duplicates, the fingerprint

@@ -1,7 +1,8 @@
 """The one guarded image decoder: every image from a disk or a browser is decoded here.
 
 In: a path or bytes. Out: an upright 8-bit RGB image with a sentence for every conversion, or an ImageError with the remedy.
-Guards: five formats only, the file's size checked before reading, the memory that decoding takes before decoding, every decoder error caught.
+Guards: five formats only, the file's size checked before reading, the time and memory that decoding takes before decoding, every decoder
+error caught.
 `image_formats` names other formats, `image_conversion` converts, `image_repair` restores files that other programs open as well.
 """
 
@@ -19,9 +20,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cnn_core.data.decoding_cost import takes_too_long
 from cnn_core.data.image_conversion import convert_image, fit_square
 from cnn_core.data.image_formats import FORMATS, SVG_BYTES, as_a_message, other_format, suffix_of
-from cnn_core.data.image_repair import MAX_SCANS, components_of_first_scan, has_too_many_scans, repair
+from cnn_core.data.image_repair import components_of_first_scan, repair
 from cnn_core.errors import ImageError
 
 MAX_BYTES = 64 * 2**20
@@ -38,7 +40,7 @@ EMPTY = "is empty (0 bytes). Save or copy it again."
 TOO_LARGE = f"is larger than {MAX_BYTES // 2**20} MB. Save it smaller."
 TOO_MANY_PIXELS = "has more than {millions} million pixels. Save it smaller."
 TOO_MUCH_MEMORY = "needs too much memory to decode. Save it smaller, or as a JPEG that is not progressive."
-TOO_MANY_SCANS = f"has more than {MAX_SCANS} scans, which take too long to decode. Save it again with another program."
+TOO_SLOW = "takes too long to decode because of its structure. Save it again with another program."
 CANNOT_OPEN = "cannot be opened ({reason}). Check the path and its permissions."
 REDUCED = "Its {was} pixels were reduced to {now}."
 Fit = Literal["crop", "pad", "stretch"]
@@ -78,6 +80,8 @@ def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> 
     Raises ImageError where it is missing, not an image, damaged, or too large.
     """
     data = read_bytes(source, name)
+    if takes_too_long(data):
+        raise ImageError(f"{name} {TOO_SLOW}")
     with _guarded(data, name):
         try:
             return _decode(data, name, draft)
@@ -152,8 +156,6 @@ def _decode(data: bytes, name: str, draft: int | None) -> DecodedImage:
         limit = MAX_JPEG_PIXELS if is_jpeg else MAX_WEBP_PIXELS if opened.format == "WEBP" else MAX_PIXELS
         if size[0] * size[1] > limit:
             raise _too_many(name, limit)
-        if is_jpeg and has_too_many_scans(data):
-            raise ImageError(f"{name} {TOO_MANY_SCANS}")
         notes: list[str] = []
         if is_jpeg:
             _reduce_jpeg(opened, data, name, draft, notes)

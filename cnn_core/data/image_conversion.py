@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 
 STRIP_PIXELS = 2**20  # converted at a time, so that a large image is not copied several times
 ORIENTATION, ROTATED_VALUES = 0x0112, range(2, 9)  # EXIF tag, and its values for images that need rotating
-LIGHT = 216  # of 255: the mean luminance from which the visible part of an image is hardly seen on white
+LIGHT, MAX_DARK = 200, 0.05  # luminance of 255 that is hardly seen on white; fraction of the visible part that may be darker
 SAME_COLOUR = 2  # levels: profiles that change no colour by more are sRGB
 PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 ON_WHITE = "Its transparent parts were put on white."
@@ -84,6 +84,8 @@ def rotate_upright(image: Image.Image, notes: list[str]) -> Image.Image:
 
 def convert_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image], mode: str) -> Image.Image:
     """Return the image in another mode, converted some rows at a time."""
+    if image.width * image.height <= STRIP_PIXELS:
+        return convert(image)
     whole, rows = Image.new(mode, image.size), max(1, STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         whole.paste(convert(image.crop((0, top, image.width, min(top + rows, image.height)))), (0, top))
@@ -100,16 +102,16 @@ def choose_background(image: Image.Image) -> str:
     """Return the colour under the transparent parts: black where the visible part is light, else white; "" where nothing is transparent."""
     if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
         return ""
-    light = visible = 0.0
+    dark = visible = 0.0
     is_opaque = True
     rows = max(1, STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
         alpha = np.asarray(strip.getchannel("A")).astype(np.float32)
         is_opaque = is_opaque and alpha.min() == 255
-        light += float((np.asarray(strip.convert("L")) * alpha).sum(dtype=np.float64))
+        dark += float(alpha[np.asarray(strip.convert("L")) < LIGHT].sum(dtype=np.float64))
         visible += float(alpha.sum(dtype=np.float64))
-    return "" if is_opaque else "black" if light > LIGHT * visible else "white"
+    return "" if is_opaque else "black" if visible and dark <= MAX_DARK * visible else "white"
 
 
 @lru_cache(maxsize=8)

@@ -6,47 +6,33 @@ that are damaged or larger than Pillow's limits. A JPEG whose end marker is miss
 
 import hashlib
 import io
-import re
 import struct
 import zlib
-from collections.abc import Iterator
 
 from PIL import Image
 
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+from cnn_core.data.decoding_cost import JPEG, PNG, scan_headers
+
 PNG_TEXTS, PNG_PROFILE = (b"tEXt", b"zTXt", b"iTXt"), b"iCCP"
+END_MARKER = b"\xff\xd9"
 MAX_PROFILE = 2**20  # bytes, Pillow's limit
-MAX_SCANS = 100  # of a JPEG; programs write 1 to about 30, and each takes as long as the whole image of a baseline JPEG
-SCAN, END = b"\xff\xda", b"\xff\xd9"
-MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # that ends the data of a scan
-NO_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a segment
 MAX_CHECKED_PIXELS = 40_000_000  # of a JPEG without its end, decoded in full: at most 480 MB
-FILLERS = (
-    b"\x00" * 512,
-    b"\xaa" * 512,
-    b"\x55" * 512,
-)  # data in place of missing rows: it changes the image where any are missing
+FILLING = 512  # bytes in place of missing rows: they change the image where any are missing
+FILLERS = (b"\x00" * FILLING, b"\xaa" * FILLING, b"\x55" * FILLING)
 
 
 def repair(data: bytes) -> bytes | None:
     """Return the file so that it can be decoded, None where it is really damaged. Raises the errors of Pillow's decoders."""
     if data.startswith(PNG):
         return _without_texts(data)
-    if data.startswith(JPEG) and not data.rstrip(b"\0").endswith(END):
+    if data.startswith(JPEG) and not data.rstrip(b"\0").endswith(END_MARKER):
         return _with_end(data)
     return None
 
 
-def has_too_many_scans(jpeg: bytes) -> bool:
-    """Whether decoding takes long because a JPEG has more than MAX_SCANS scans."""
-    if jpeg.count(SCAN) <= MAX_SCANS:  # the walk is needed only where these bytes are frequent, such as before a video
-        return False
-    return sum(1 for _ in _scans(jpeg)) > MAX_SCANS
-
-
 def components_of_first_scan(jpeg: bytes) -> int:
     """Return the number of components in the first scan: with fewer than all, a decoder keeps the coefficients of the whole image."""
-    return next((header[0] for header in _scans(jpeg)), 0)
+    return next((header[0] for header in scan_headers(jpeg)), 0)
 
 
 def _without_texts(png: bytes) -> bytes | None:
@@ -77,13 +63,13 @@ def _is_valid_profile(chunk: bytes) -> bool:
 
 def _with_end(jpeg: bytes) -> bytes | None:
     """Return a JPEG with an end marker, None where rows or scans are missing: then it looks different with each filler."""
-    jpeg = jpeg.removesuffix(b"\xff")
+    jpeg = jpeg.rstrip(b"\xff")
     with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as opened:
         components = len(getattr(opened, "layer", ()))
         if opened.width * opened.height > MAX_CHECKED_PIXELS or not _has_all_scans(jpeg, components):
             return None
-    looks = {_digest(jpeg + filler + END) for filler in FILLERS}
-    return jpeg + END if len(looks) == 1 else None
+    looks = {_digest(jpeg + filler + END_MARKER) for filler in FILLERS}
+    return jpeg + END_MARKER if len(looks) == 1 else None
 
 
 def _digest(jpeg: bytes) -> bytes:
@@ -98,24 +84,9 @@ def _digest(jpeg: bytes) -> bytes:
 def _has_all_scans(jpeg: bytes, components: int) -> bool:
     """Whether the scans contain every coefficient of every component to its last bit."""
     complete: set[tuple[int, int]] = set()
-    for header in _scans(jpeg):
+    for header in scan_headers(jpeg):
         count = header[0]
         first, last, precision = header[1 + 2 * count : 4 + 2 * count]
         if not precision & 15:
             complete |= {(header[1 + 2 * number], k) for number in range(count) for k in range(first, min(last, 63) + 1)}
     return len(complete) == 64 * components
-
-
-def _scans(jpeg: bytes) -> Iterator[bytes]:
-    """Yield the header of every scan up to the end marker. Raises IndexError or struct.error where the file ends within a header."""
-    place = 2
-    while (found := MARKER.search(jpeg, place)) and jpeg[found.end() - 2 : found.end()] != END:
-        place = found.end()
-        if jpeg[place - 1] in NO_LENGTH:
-            continue
-        if place + 2 > len(jpeg):
-            return
-        (length,) = struct.unpack_from(">H", jpeg, place)
-        if jpeg[place - 2 : place] == SCAN:
-            yield jpeg[place + 2 : place + length]
-        place += max(2, length)

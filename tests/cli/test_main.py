@@ -116,7 +116,9 @@ def test_the_conversion_of_an_image_is_reported_beside_the_prediction(
     digits_copy: Trained, capsys: Capture, digit_files: list[Path]
 ):
     with Image.open(digit_files[1]) as image:
-        image.convert("RGBA").save(digit_files[1])
+        clear = image.convert("RGBA")
+    clear.putpixel((0, 0), (0, 0, 0, 0))
+    clear.save(digit_files[1])
     capsys.readouterr()
     assert main(["predict", digits_copy.id, str(digit_files[1]), "--json"]) == 0
     captured = capsys.readouterr()

@@ -25,6 +25,15 @@ def test_a_light_drawing_on_transparent_paper_lies_on_black_and_stays_visible(le
     assert decoded.notes == (ON_WHITE if paper else ON_BLACK,)
 
 
+def test_dark_strokes_on_light_paper_with_clear_corners_lie_on_white():
+    page = Image.new("RGBA", (60, 60), (255, 255, 255, 0))
+    draw = ImageDraw.Draw(page)
+    draw.rounded_rectangle((0, 0, 59, 59), 12, fill=(255, 255, 255, 255))
+    draw.line((20, 12, 20, 48), fill=(0, 0, 0, 255), width=7)
+    decoded = read_image(encode(page, "PNG"), "screenshot.png")
+    assert (np.asarray(decoded.image)[0] == 255).all() and decoded.notes == (ON_WHITE,)
+
+
 def test_an_image_with_transparency_that_is_all_opaque_has_no_note():
     for mode in ("RGBA", "LA"):
         decoded = read_image(encode(PHOTO.convert(mode), "PNG"), "icon.png")
