@@ -19,7 +19,7 @@ from cnn_core.cli.console import run_with_progress
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.library import check_quality, imported_sets, remove_set, set_title
+from cnn_core.data.library import blank_images_warning, check_quality, imported_sets, remove_set, set_title
 from cnn_core.data.names import NAME_CHANGED, to_set_name
 from cnn_core.data.open import open_source
 from cnn_core.data.skipped import SEE_COMMAND, describe_skipped, skipped_facts
@@ -104,11 +104,12 @@ def _import(args: argparse.Namespace, home: Home) -> CommandResult:
     options = ImportOptions(args.image_size, args.fit, args.colour, args.test_share, args.split_seed)
     name = to_set_name(args.name)
     run_with_progress(_name_stages(import_files(name, args.source.expanduser().resolve(), options, home)))
-    facts = ImportedSource(home.set_folder(name)).facts
+    imported = ImportedSource(home.set_folder(name))
+    warnings = [*imported.facts["warnings"], *blank_images_warning(imported)]
     result = _describe_set(name, home)
     changed = [NAME_CHANGED.format(typed=args.name, name=name)] if name != args.name else []
-    lines = [*changed, result.text, *(f"- {warning}" for warning in facts["warnings"])]
-    return CommandResult({**result.value, "warnings": facts["warnings"]}, "\n".join(lines))
+    lines = [*changed, result.text, *(f"- {warning}" for warning in warnings)]
+    return CommandResult({**result.value, "warnings": warnings}, "\n".join(lines))
 
 
 def _check(args: argparse.Namespace, home: Home) -> CommandResult:

@@ -10,6 +10,9 @@ listing, archive what an untrusted folder or zip contains
 layout           classes and splits from the paths of the images
 zip_names, system_files                   how a zip names its members, which files systems leave behind
 decoder          the one guarded image decoder
+image_formats, image_files                which files are images, by their first bytes
+decoding_cost    files that would take too long to decode
+image_conversion, image_repair            any mode and profile -> upright 8-bit sRGB; files with harmless faults
 parallel_decoding, importer               files -> pixels in worker processes -> an imported data set
 index            what every image is, corrections, duplicates, the fingerprint
 duplicates       identical and nearly identical images

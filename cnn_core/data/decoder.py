@@ -1,7 +1,9 @@
 """The one guarded image decoder: every image from a disk or a browser is decoded here.
 
 In: a path or bytes. Out: an upright 8-bit RGB image with a sentence for every conversion, or an ImageError with the remedy.
-Guards: five formats only, the file's size checked before reading, the image's size before decoding, every decoder error caught.
+Guards: five formats only, the file's size checked before reading, the time and memory that decoding takes before decoding, every decoder
+error caught.
+`image_formats` names other formats, `image_conversion` converts, `image_repair` restores files that other programs open as well.
 """
 
 import io
@@ -9,44 +11,40 @@ import os
 import stat
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from cnn_core.data.decoding_cost import takes_too_long
+from cnn_core.data.image_conversion import convert_image, fit_square
+from cnn_core.data.image_formats import FORMATS, SVG_BYTES, as_a_message, other_format, suffix_of
+from cnn_core.data.image_repair import components_of_first_scan, repair
 from cnn_core.errors import ImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
-MAX_WEBP_PIXELS = 20_000_000  # its decoder takes 16 bytes per pixel, a JPEG decoder 4
-ROWS = 256  # converted at a time, so that a large image is not copied several times
+MAX_WEBP_PIXELS = 30_000_000  # its decoder takes 16 bytes per pixel: 480 MB
+MAX_JPEG_PIXELS = 178_956_970  # Pillow's limit
+MAX_JPEG_MEMORY = 500_000_000  # bytes; a JPEG that takes more is decoded at a half, a quarter or an eighth of its size
+REDUCTIONS = (1, 2, 4, 8)  # that a JPEG decoder offers
 MAX_SIDE = 2048  # pixels, of images that are reduced
-ORIENTATION, ROTATED_VALUES = 0x0112, range(2, 9)  # EXIF tag, and its values for images that need rotating
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
 UNREADABLE = "is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF."
 DAMAGED = "is damaged or incomplete. Save or copy it again."
 EMPTY = "is empty (0 bytes). Save or copy it again."
 TOO_LARGE = f"is larger than {MAX_BYTES // 2**20} MB. Save it smaller."
 TOO_MANY_PIXELS = "has more than {millions} million pixels. Save it smaller."
+TOO_MUCH_MEMORY = "needs too much memory to decode. Save it smaller, or as a JPEG that is not progressive."
+TOO_SLOW = "takes too long to decode because of its structure. Save it again with another program."
 CANNOT_OPEN = "cannot be opened ({reason}). Check the path and its permissions."
-ON_WHITE = "Its transparent parts were put on white."
-FROM_CMYK = "Its print colours (CMYK) were converted to RGB."
-FIRST_FRAME = "It is animated: the first frame was used."
-ROTATED = "It was rotated according to its EXIF data."
+REDUCED = "Its {was} pixels were reduced to {now}."
 Fit = Literal["crop", "pad", "stretch"]
 
-
-def _stretch(image: Image.Image, size: tuple[int, int], method: Image.Resampling) -> Image.Image:
-    return image.resize(size, method)
-
-
-FITS: dict[str, Callable[..., Image.Image]] = {"crop": ImageOps.fit, "pad": ImageOps.pad, "stretch": _stretch}
 # Pillow's own limit is higher, and it warns instead of raising an error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # The errors of Pillow's decoders on damaged and forged files.
@@ -81,8 +79,16 @@ def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> 
 
     Raises ImageError where it is missing, not an image, damaged, or too large.
     """
-    with _guarded(source, name) as opened:
-        return _decode(opened, draft)
+    data = read_bytes(source, name)
+    if takes_too_long(data):
+        raise ImageError(f"{name} {TOO_SLOW}")
+    with _guarded(data, name):
+        try:
+            return _decode(data, name, draft)
+        except DECODER_ERRORS:
+            if (repaired := repair(data)) is None:
+                raise
+        return _decode(repaired, name, draft)
 
 
 def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
@@ -91,8 +97,7 @@ def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
     if max(decoded.size) <= MAX_SIDE:
         return decoded
     decoded.image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BICUBIC)
-    was, now = (" × ".join(f"{side:,}" for side in size) for size in (decoded.size, decoded.image.size))
-    return replace(decoded, notes=(*decoded.notes, f"Its {was} pixels were reduced to {now}."))
+    return replace(decoded, notes=(*decoded.notes, _note_reduction(decoded.size, decoded.image.size)))
 
 
 def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> np.ndarray:
@@ -100,11 +105,7 @@ def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -
 
     `fit`: the middle square ("crop"), the whole image with black bars ("pad"), or the whole image stretched to a square ("stretch").
     """
-    if image.size != (size, size):
-        image = FITS[fit](image, (size, size), method=Image.Resampling.BICUBIC)
-    mode = "L" if channels == 1 else "RGB"
-    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    return pixels.reshape(size, size, channels)
+    return np.asarray(fit_square(image, size, channels, fit)).reshape(size, size, channels)
 
 
 def read_bytes(source: Path | str | bytes, name: str) -> bytes:
@@ -130,22 +131,17 @@ def read_bytes(source: Path | str | bytes, name: str) -> bytes:
 
 
 @contextmanager
-def _guarded(source: Path | bytes, name: str) -> Iterator[Image.Image]:
-    """Open an image without decoding it; every decoder error in the block becomes an ImageError."""
-    data = read_bytes(source, name)
+def _guarded(data: bytes, name: str) -> Iterator[None]:
+    """Turn every decoder error in the block into an ImageError."""
     try:
-        opened = Image.open(io.BytesIO(data), formats=FORMATS)
-        with opened:
-            limit = MAX_WEBP_PIXELS if opened.format == "WEBP" else MAX_PIXELS
-            if opened.width * opened.height > limit:
-                raise _too_many(name, limit)
-            yield opened
+        yield
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"{name} {UNREADABLE}") from None
+        other = other_format(data[:SVG_BYTES], suffix_of(name.rstrip("”\"'")))
+        raise ImageError(f"{name} {as_a_message(other) if other else UNREADABLE}") from None
     except Image.DecompressionBombError:
-        raise _too_many(name, MAX_PIXELS) from None
+        raise _too_many(name, MAX_JPEG_PIXELS if data[:2] == b"\xff\xd8" else MAX_PIXELS) from None
     except DECODER_ERRORS:
         raise ImageError(f"{name} {DAMAGED}") from None
 
@@ -154,51 +150,41 @@ def _too_many(name: str, limit: int) -> ImageError:
     return ImageError(f"{name} {TOO_MANY_PIXELS.format(millions=limit // 1_000_000)}")
 
 
-def _decode(opened: Image.Image, draft: int | None) -> DecodedImage:
-    notes: list[str] = []
-    size = opened.size
-    if getattr(opened, "is_animated", False):
-        notes.append(FIRST_FRAME)
-    if draft and max(size) > draft:
+def _decode(data: bytes, name: str, draft: int | None) -> DecodedImage:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        size, is_jpeg = opened.size, data[:2] == b"\xff\xd8"
+        limit = MAX_JPEG_PIXELS if is_jpeg else MAX_WEBP_PIXELS if opened.format == "WEBP" else MAX_PIXELS
+        if size[0] * size[1] > limit:
+            raise _too_many(name, limit)
+        notes: list[str] = []
+        if is_jpeg:
+            _reduce_jpeg(opened, data, name, draft, notes)
+        image = convert_image(opened, notes)
+        return DecodedImage(image, tuple(notes), size, opened.mode in GREY_MODES)
+
+
+def _reduce_jpeg(opened: Image.Image, data: bytes, name: str, draft: int | None, notes: list[str]) -> None:
+    """Have a JPEG decoded smaller: as `draft` asks, and until it fits into MAX_PIXELS and MAX_JPEG_MEMORY. Raises ImageError if it never does.
+
+    The decoder keeps 4 bytes for each pixel of its result, and of a progressive JPEG 2 bytes for each coefficient of the whole image.
+    """
+    width, height = size = opened.size
+    layers = [across * down for _, across, down, _ in getattr(opened, "layer", ())]
+    is_buffered = "progressive" in opened.info or components_of_first_scan(data) < len(layers)
+    coefficients = 2 * width * height * sum(layers) / max([1, *layers]) if is_buffered else 0
+    for needed in REDUCTIONS:
+        pixels = width * height / needed**2
+        if pixels <= MAX_PIXELS and coefficients + 4 * pixels <= MAX_JPEG_MEMORY:
+            break
+    else:
+        raise ImageError(f"{name} {TOO_MUCH_MEMORY}")
+    if needed > (max(1, min(width // draft, height // draft)) if draft else 1):
+        opened.draft("RGB", (width // needed, height // needed))
+        notes.append(_note_reduction(size, opened.size))
+    elif draft and max(size) > draft:
         opened.draft("RGB", (draft, draft))
-    opened.load()
-    image: Image.Image = opened
-    try:
-        if "exif" in opened.info and opened.getexif().get(ORIENTATION) in ROTATED_VALUES:
-            image = ImageOps.exif_transpose(opened)
-            notes.append(ROTATED)
-    except DECODER_ERRORS:
-        notes.append("Its EXIF data cannot be read, so it was not rotated.")
-    return DecodedImage(_to_rgb(image, notes), tuple(notes), size, opened.mode in GREY_MODES)
 
 
-def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Convert any of Pillow's modes to 8-bit RGB, transparent parts to white."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        # Pillow's own conversion clips 16-bit values at 255, which makes the image white.
-        notes.append("Its 16-bit values were scaled to 8 bits.")
-        return _by_rows(image, _scale_16_bit)
-    if image.mode == "CMYK":
-        notes.append(FROM_CMYK)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        notes.append(ON_WHITE)
-        return _by_rows(image, _put_on_white)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _by_rows(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Convert an image to RGB, some rows at a time."""
-    whole = Image.new("RGB", image.size)
-    for top in range(0, image.height, ROWS):
-        whole.paste(convert(image.crop((0, top, image.width, min(top + ROWS, image.height)))), (0, top))
-    return whole
-
-
-def _scale_16_bit(rows: Image.Image) -> Image.Image:
-    values = np.asarray(rows).astype(np.float64)
-    return Image.fromarray((values.clip(0, 65535) / 257).round().astype(np.uint8), "L").convert("RGB")
-
-
-def _put_on_white(rows: Image.Image) -> Image.Image:
-    transparent = rows.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", transparent.size, "white"), transparent).convert("RGB")
+def _note_reduction(was: tuple[int, int], now: tuple[int, int]) -> str:
+    before, after = (" × ".join(f"{side:,}" for side in size) for size in (was, now))
+    return REDUCED.format(was=before, now=after)

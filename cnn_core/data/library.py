@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
+from cnn_core.data.index.schema import USED
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 from cnn_core.locks import try_lock
@@ -15,9 +18,11 @@ from cnn_core.text import counted
 PATH_PREFIX = "path-"
 SMALL_CLASS = 10  # images; a model hardly learns a smaller class
 IMBALANCE = 10  # times as many images in the largest class as in the smallest
-MAX_NAMED = 5  # classes named in one warning
+MAX_NAMED = 5  # classes or images named in one warning
 IN_TWO_SPLITS = "in two splits (training, validation, test), so the test accuracy is too high. Exclude one image of each pair."
 IN_TWO_CLASSES = "in two classes. One image of each pair has the wrong class: relabel or exclude it."
+BLANK_IMAGES = "of one single colour in the data set"
+CHECKED_ROWS = 256  # images that are compared at a time
 TOO_FEW_IMAGES = f"Fewer than {SMALL_CLASS} training images"
 NOT_REMOVED = "Data set “{name}” cannot be removed ({reason}). Check the permissions of the studio home."
 NO_TEST_IMAGES = "No test images"
@@ -82,12 +87,12 @@ def _remove(folder: Path, name: str, home: Home) -> None:
 
 
 def check_quality(source: ImportedSource) -> DataQuality:
-    """Check a data set for what weakens training or evaluation, from its index alone."""
+    """Check a data set for what weakens training or evaluation, from its index; blank images are found once and cached there."""
     index = source.index
     pairs = index.cached(source.version, "pairs", index.duplicates.counts)
     summary = index.cached(source.version, "overview", index.summary)
     return DataQuality(
-        warnings=tuple(_warnings(source, pairs, summary)),
+        warnings=(*_warnings(source, pairs, summary), *blank_images_warning(source)),
         skipped=index.count_skipped_files(),
         pairs=pairs,
         sizes=tuple(summary["sizes"]),
@@ -107,9 +112,9 @@ def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, 
     if pairs["labels"]:
         warnings.append(f"{_count_pairs(pairs['labels'])} {IN_TWO_CLASSES}")
     if small:
-        warnings.append(f"{TOO_FEW_IMAGES}: {_name_classes(small)}. Add more images to these classes.")
+        warnings.append(f"{TOO_FEW_IMAGES}: {_name(small)}. Add more images to these classes.")
     if untested:
-        warnings.append(f"{NO_TEST_IMAGES}: {_name_classes(untested)}. The accuracy of these classes cannot be measured.")
+        warnings.append(f"{NO_TEST_IMAGES}: {_name(untested)}. The accuracy of these classes cannot be measured.")
     if min(train) and max(train) > IMBALANCE * min(train):
         warnings.append(
             f"The classes are imbalanced: the largest has {max(train):,} training images, the smallest {min(train):,}. Check the recall of each class, not only "
@@ -123,7 +128,27 @@ def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, 
     return warnings
 
 
-def _name_classes(names: list[str]) -> str:
+def _find_blank_images(source: ImportedSource) -> list[str]:
+    """Return the paths of the images that have one single colour. Their difference hash is 0, so only such images are read."""
+    (rows,) = source.index.columns(f"{USED} and look = 0", "row")
+    pool, blank = source.pool, [np.empty(0, np.int64)]
+    for start in range(0, len(rows), CHECKED_ROWS):
+        chunk = rows[start : start + CHECKED_ROWS]
+        pixels = pool[chunk].reshape(len(chunk), -1, source.info.channels)
+        blank.append(chunk[(pixels == pixels[:, :1]).all((1, 2))])
+    return source.index.paths(np.concatenate(blank))
+
+
+def blank_images_warning(source: ImportedSource) -> list[str]:
+    """Return a warning that names the used images of one single colour, or nothing. The result is cached in the index."""
+    paths = source.index.cached(source.version, "blank", lambda: _find_blank_images(source))
+    if not paths:
+        return []
+    count = counted(len(paths), "image is", "images are")
+    return [f"{count} blank, {BLANK_IMAGES}: {_name(paths)}. Check the files, and exclude these images if they show nothing."]
+
+
+def _name(names: list[str]) -> str:
     rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(f"“{name}”" for name in names[:MAX_NAMED]) + rest
 

@@ -26,7 +26,8 @@ from cnn_core.data.archive import (
     list_members,
     show_name,
 )
-from cnn_core.data.decoder import CANNOT_OPEN, SUFFIXES
+from cnn_core.data.decoder import CANNOT_OPEN
+from cnn_core.data.image_files import find_other_format
 from cnn_core.data.layout import find_layout, name_folders
 from cnn_core.data.source import SPLITS, Split
 from cnn_core.data.system_files import is_system_file
@@ -123,11 +124,13 @@ def find_images(source: Path) -> Iterator[FoundFile | SkippedFile]:
     if not (is_folder or is_file):
         raise DataError(f"{show_name(str(source))} {NOT_A_SOURCE}")
     for file in _walk(source) if is_folder else _members(source):
-        if isinstance(file, SkippedFile) or os.path.splitext(file.path.rpartition("/")[2])[1].lower() in SUFFIXES:
+        if isinstance(file, SkippedFile):
             yield file
+        elif file.path.lower().endswith(".zip") or is_other_archive(file.path):
+            yield SkippedFile(show_name(file.path), NESTED_ARCHIVE)
         else:
-            is_archive = file.path.lower().endswith(".zip") or is_other_archive(file.path)
-            yield SkippedFile(show_name(file.path), NESTED_ARCHIVE if is_archive else NO_IMAGE)
+            other = find_other_format(source, file.path, file.member)
+            yield file if other is None else SkippedFile(show_name(file.path), other or NO_IMAGE)
 
 
 def _arrange(images: list[FoundFile], skipped: list[SkippedFile], source: Path) -> Listing:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cnn_core.data.archive import show_name
-from cnn_core.data.decoder import SUFFIXES
+from cnn_core.data.image_files import find_other_format
 from cnn_core.data.owners import write_owner
 from cnn_core.errors import DataError
 from cnn_core.home import Home
@@ -77,7 +77,9 @@ def count_images(collection: Path) -> dict[str, int]:
     if not collection.is_dir():
         return {}
     folders = [folder for folder in sorted(collection.iterdir()) if folder.is_dir()]
-    return {folder.name: sum(file.suffix.lower() in SUFFIXES for file in folder.iterdir()) for folder in folders}
+    return {
+        folder.name: sum(find_other_format(folder, file.name, None) is None for file in folder.iterdir()) for folder in folders
+    }
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def _differences(config: TrainConfig) -> list[str]:
     else:
         differences.append(
             "Images that were skipped, excluded or relabelled in CNN Studio are used here as they are in the folder. Without a test folder, the test "
-            "set is a fifth of the images. A file that cannot be read stops the script."
+            "set is a fifth of the images. A damaged image stops the script."
         )
     conditional = {
         "Mixup and CutMix draw one coefficient for a batch, not one for each image.": bool(config.mixup or config.cutmix),

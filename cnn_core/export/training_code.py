@@ -10,6 +10,9 @@ from typing import Any
 
 from cnn_core.config.schema import TrainConfig, label
 from cnn_core.data.batches import Normalise
+from cnn_core.data.image_conversion import convert_image, fit_square
+from cnn_core.data.image_formats import is_image
+from cnn_core.data.image_repair import repair
 from cnn_core.data.random_draws import RandomDraws
 from cnn_core.data.splits import stratified_split
 from cnn_core.export.source_code import source_of, target_of
@@ -32,6 +35,9 @@ def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
     return {
         "constants": _constants(config, card),
         "split_code": source_of(target_of(stratified_split)),
+        "image_code": source_of(
+            f"{is_image.__module__}:START_BYTES", *map(target_of, (is_image, repair, convert_image, fit_square))
+        ),
         **_augmentation(config, card),
         **_network(config, card),
         **_optimizer(config),

@@ -8,7 +8,7 @@ centre of mass in the middle of 28×28 (LeCun, Bottou, Bengio and Haffner, 1998,
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_dilation, distance_transform_edt, label
 
 from cnn_core.data.decoder import to_pixels
 from cnn_core.data.digits import enlarge
@@ -23,6 +23,8 @@ MNIST_BOX, MNIST_SIDE = 20, 28  # pixels
 MIN_HEIGHT = 0.75  # of the image: every digit of the sets is higher, at half of its brightness
 MAX_OFFSET = 1.5  # pixels between centre of mass and centre
 MAX_SIDE = 2048  # pixels; larger images do not show finer strokes, and take seconds and a gigabyte
+PAPER_SPREAD = 32  # levels to both sides of the paper's brightness, which differs within a photograph
+MIN_FRAME = 0.5  # of the image's border
 MIN_CONTRAST = 0.15  # between ink and paper, 1 for black on white; with less the image is blank
 
 BLANK = "The image shows no drawing. Draw a digit, large and in one colour, or choose another image."
@@ -79,7 +81,7 @@ def normalise_ink(grey: np.ndarray) -> np.ndarray:
 def _is_normalised(grey: np.ndarray, ink: Ink) -> bool:
     """Whether a digit (S, S) uint8 is on black paper and placed as in the set. Raises ImageError when there is no digit."""
     strokes = _crop_to(_find_ink(grey))
-    if np.median(np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1]))):
+    if np.median(_border(grey)):
         return False
     if ink != "mnist":
         return len(strokes) >= MIN_HEIGHT * len(grey)
@@ -90,14 +92,45 @@ def _is_normalised(grey: np.ndarray, ink: Ink) -> bool:
 
 
 def _find_ink(grey: np.ndarray) -> np.ndarray:
-    """Return where there is ink, (H, W) bool: beyond half of the contrast between paper (read from the border) and darkest stroke."""
-    values = grey.astype(np.float64) / 255
-    paper = np.median(np.concatenate((values[0], values[-1], values[:, 0], values[:, -1])))
+    """Return where there is ink, (H, W) bool: beyond half of the contrast between the paper and the darkest stroke."""
+    values, paper = grey.astype(np.float64) / 255, _find_paper(grey) / 255
     ink = values - paper if paper < 0.5 else paper - values
+    ink[_find_frame(ink > ink.max(initial=0) / 2)] = 0
     if ink.max(initial=0) < MIN_CONTRAST:
         raise ImageError(BLANK)
     strokes: np.ndarray = ink > ink.max() / 2
     return strokes
+
+
+def _find_paper(grey: np.ndarray) -> float:
+    """Return the brightness of the paper, 0 to 255: the median of the most frequent brightnesses."""
+    counts = np.bincount(grey.ravel(), minlength=256)
+    middle = int(np.convolve(counts, np.ones(2 * PAPER_SPREAD + 1), "same").argmax())
+    first = max(0, middle - PAPER_SPREAD)
+    window = counts[first : middle + PAPER_SPREAD + 1].cumsum()
+    return first + float(np.searchsorted(window, window[-1] / 2))
+
+
+def _border(values: np.ndarray) -> np.ndarray:
+    """Return the outermost values of (H, W)."""
+    return np.concatenate((values[0], values[-1], values[:, 0], values[:, -1]))
+
+
+def _find_frame(strokes: np.ndarray) -> np.ndarray:
+    """Return where strokes (H, W) bool are a frame, as a scanner or a screenshot leaves it: it touches all four borders and covers most
+    of them, which no digit does."""
+    least = MIN_FRAME * len(_border(strokes))
+    if _border(strokes).sum() < least:
+        return np.zeros_like(strokes)
+    parts, count = label(strokes, np.ones((3, 3)))
+    at_border = np.bincount(_border(parts), minlength=count + 1)
+    at_border[0] = 0  # paper
+    number = int(at_border.argmax())
+    is_at_all_sides = all((side == number).any() for side in (parts[0], parts[-1], parts[:, 0], parts[:, -1]))
+    if not is_at_all_sides or at_border[number] < least:
+        return np.zeros_like(strokes)
+    frame: np.ndarray = binary_dilation(parts == number, iterations=2)  # with its blurred edge
+    return frame
 
 
 def _fit(strokes: np.ndarray) -> np.ndarray:

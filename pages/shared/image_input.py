@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.data.decoder import SUFFIXES, DecodedImage, read_image, read_reduced
+from cnn_core.data.decoder import DecodedImage, read_image, read_reduced
+from cnn_core.data.image_formats import SUFFIXES
 from cnn_core.errors import ImageError
 from pages.charts.components.canvas import drawing_canvas
 from pages.charts.images import image_html
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from cnn_core.models.saving import ModelCard
 
 DRAW, UPLOAD, CAMERA = "Draw", "Upload", "Camera"
-TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
+# Any image that the browser knows, and other names that JPEG files have; the decoder names a format that it does not read.
+TYPES = ("image", *sorted(suffix.removeprefix(".") for suffix in SUFFIXES), "jpg_large", "jpeg_large", "jpg~", "jpeg~")
 MAX_FILE_MB = 64
 FORMATS = f"JPEG, PNG, WebP, BMP or GIF, up to {MAX_FILE_MB} MB"
 CAMERA_HELP = "The browser asks for permission. It allows the camera only on https:// addresses and on this computer (localhost)."

@@ -12,7 +12,7 @@ from PIL import Image
 from cnn_core.__main__ import CLOSED_PIPE, main
 from cnn_core.cli.train import TEST_ACCURACY
 from cnn_core.config.defaults import make_config
-from cnn_core.data.decoder import ON_WHITE
+from cnn_core.data.image_conversion import ON_WHITE
 from cnn_core.errors import NoModelError
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.inference.classifier import Classifier
@@ -116,7 +116,9 @@ def test_the_conversion_of_an_image_is_reported_beside_the_prediction(
     digits_copy: Trained, capsys: Capture, digit_files: list[Path]
 ):
     with Image.open(digit_files[1]) as image:
-        image.convert("RGBA").save(digit_files[1])
+        clear = image.convert("RGBA")
+    clear.putpixel((0, 0), (0, 0, 0, 0))
+    clear.save(digit_files[1])
     capsys.readouterr()
     assert main(["predict", digits_copy.id, str(digit_files[1]), "--json"]) == 0
     captured = capsys.readouterr()

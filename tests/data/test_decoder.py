@@ -15,18 +15,17 @@ from PIL import Image
 from cnn_core.data.decoder import (
     DAMAGED,
     EMPTY,
-    FIRST_FRAME,
-    FROM_CMYK,
     MAX_BYTES,
     MAX_PIXELS,
-    ON_WHITE,
-    ROTATED,
     TOO_LARGE,
     TOO_MANY_PIXELS,
     UNREADABLE,
     DecodedImage,
     read_image,
 )
+from cnn_core.data.image_conversion import FIRST_FRAME, FROM_CMYK, ROTATED
+from cnn_core.data.image_formats import ICON, PDF, TIFF, as_a_message
+from cnn_core.data.image_formats import SVG as SVG_DRAWING
 from cnn_core.errors import ImageError
 from tests.data.photographs import JPEG, PHOTO, encode
 from tests.helpers import is_a_sentence
@@ -58,11 +57,11 @@ REFUSED = {
     "beyond Pillow's warning": (png_that_claims(10_000, 10_000), TOO_MANY),
     "above the limit but fine for Pillow": (png_that_claims(10_000, 5_001), TOO_MANY),
     "few pixels behind an honest header": (png_that_claims(400, 400), DAMAGED),
-    "TIFF": (encode(PHOTO, "TIFF"), UNREADABLE),
+    "TIFF": (encode(PHOTO, "TIFF"), as_a_message(TIFF)),
     "EPS": (encode(PHOTO, "EPS"), UNREADABLE),
-    "SVG": (SVG, UNREADABLE),
-    "PDF": (encode(PHOTO, "PDF"), UNREADABLE),
-    "ICO": (encode(PHOTO, "ICO"), UNREADABLE),
+    "SVG": (SVG, as_a_message(SVG_DRAWING)),
+    "PDF": (encode(PHOTO, "PDF"), as_a_message(PDF)),
+    "ICO": (encode(PHOTO, "ICO"), as_a_message(ICON)),
     "PPM": (encode(PHOTO, "PPM"), UNREADABLE),
 }
 
@@ -158,6 +157,13 @@ def test_an_animation_shows_its_first_frame_and_says_so(kind: str):
     assert FIRST_FRAME in decoded.notes
 
 
+def test_previews_in_a_jpeg_and_a_loop_of_one_frame_are_no_animation():
+    several = encode(PHOTO, "MPO", save_all=True, append_images=[PHOTO.resize((20, 15))])
+    single = [encode(PHOTO, kind, save_all=True, loop=0, duration=100) for kind in ("GIF", "WEBP", "PNG")]
+    for data in (several, *single):
+        assert read_image(data, "photo").notes == ()
+
+
 UPRIGHT = {
     1: lambda stored: stored,
     2: np.fliplr,
@@ -208,34 +214,6 @@ def test_a_large_jpeg_may_be_decoded_smaller_but_never_below_the_side_asked_for(
     assert (width, height) < (800, 1600) and width >= 128 and height == 2 * width
     expected = np.rot90(np.asarray(corners().resize((height, width), Image.Resampling.NEAREST)), -1)
     assert np.abs(np.asarray(decoded.image, int) - expected).mean() < 6
-
-
-def test_transparent_parts_of_an_rgba_image_lie_on_white():
-    pixels = np.zeros((4, 3, 4), np.uint8)
-    pixels[..., 0], pixels[..., 3] = 200, np.array([0, 64, 128, 255])[:, None]
-    decoded = read_image(encode(Image.fromarray(pixels), "PNG"), "logo.png")
-    alpha = pixels[..., 3:] / 255
-    expected = pixels[..., :3] * alpha + 255 * (1 - alpha)
-    assert np.abs(np.asarray(decoded.image) - expected).max() <= 1
-    assert ON_WHITE in decoded.notes
-
-
-def test_transparent_parts_of_a_grey_image_lie_on_white():
-    pixels = np.array([[[0, 255], [0, 0], [100, 255], [100, 0]]], np.uint8)
-    decoded = read_image(encode(Image.fromarray(pixels, "LA"), "PNG"), "sketch.png")
-    assert np.asarray(decoded.image)[0].tolist() == [[0] * 3, [255] * 3, [100] * 3, [255] * 3]
-    assert ON_WHITE in decoded.notes
-
-
-@pytest.mark.parametrize("kind", ["PNG", "GIF"])
-def test_a_palette_image_shows_its_palettes_colours_and_its_transparent_entry_as_white(kind: str):
-    image = Image.fromarray(np.array([[0, 1, 2, 1]] * 4, np.uint8), "P")
-    image.putpalette([10, 20, 30, 200, 100, 50, 0, 255, 0])
-    plain, see_through = (read_image(encode(image, kind, **more), "chart") for more in ({}, {"transparency": 2}))
-    assert np.asarray(plain.image)[0].tolist() == [[10, 20, 30], [200, 100, 50], [0, 255, 0], [200, 100, 50]]
-    assert plain.notes == ()
-    assert np.asarray(see_through.image)[0].tolist() == [[10, 20, 30], [200, 100, 50], [255, 255, 255], [200, 100, 50]]
-    assert ON_WHITE in see_through.notes
 
 
 def test_a_1_bit_image_becomes_black_and_white():

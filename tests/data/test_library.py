@@ -11,6 +11,7 @@ from PIL import Image
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.library import (
+    BLANK_IMAGES,
     IN_TWO_CLASSES,
     IN_TWO_SPLITS,
     NO_TEST_IMAGES,
@@ -68,6 +69,20 @@ def test_of_many_small_classes_five_are_named(home: Home, tmp_path: Path):
     files = {name: c for number in range(8) for name, c in class_of(f"k{number}", 2, 100 * number).items()}
     (warning,) = [warning for warning in health(home, tmp_path, files).warnings if TOO_FEW_IMAGES in warning]
     assert "“k4” and 3 more" in warning and "“k5”" not in warning
+
+
+def test_images_of_one_colour_are_named_until_they_are_excluded(home: Home, tmp_path: Path):
+    clear = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    rising = Image.fromarray(np.tile(np.arange(0, 160, 4, dtype=np.uint8), (40, 1))).convert("RGB")
+    blank = {"a/clear.png": encoded(clear), "b/red.png": encoded(Image.new("RGB", (40, 40), "red"))}
+    files = class_of("a", 20, 0) | class_of("b", 20, 100) | blank | {"a/rising.png": encoded(rising)}
+    source = run_import(home, write_folder(tmp_path / "pictures", files))
+    (warning,) = [warning for warning in check_quality(source).warnings if BLANK_IMAGES in warning]
+    assert is_a_sentence(warning) and all(name in warning for name in blank) and "rising" not in warning
+    rows = [record.row for record in source.index.records("path in ('a/clear.png', 'b/red.png')")]
+    source.index.corrections.apply(rows, "is_excluded", 1)
+    source = ImportedSource(source.folder)
+    assert not any(BLANK_IMAGES in warning for warning in check_quality(source).warnings)
 
 
 def test_classes_of_very_different_size_are_warned_of(home: Home, tmp_path: Path):

@@ -64,3 +64,11 @@ def test_an_image_tells_the_files_own_size_also_when_it_was_read_smaller():
 def test_an_image_tells_whether_its_file_says_that_it_has_no_colours(mode: str, kind: str, is_grey: bool):
     image = Image.new("I;16", (20, 20), 9000) if mode == "I;16" else noise(20, 20).convert(mode)
     assert read_image(encode(image, kind), "image").is_grey == is_grey
+
+
+@pytest.mark.parametrize("shape", [(400, 1), (1, 400), (400, 3), (65, 1), (1, 30_000)])
+def test_of_a_thin_image_that_is_padded_at_least_one_row_or_column_remains(shape: tuple[int, int]):
+    pixels = to_pixels(Image.new("RGB", shape, "red"), 32, 3, "pad")
+    is_red = (pixels == (255, 0, 0)).all(2)
+    assert is_red.sum() == 32 and (is_red.any(0).all() or is_red.any(1).all())
+    assert (pixels[~is_red] == 0).all()

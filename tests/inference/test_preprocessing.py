@@ -222,3 +222,32 @@ def test_an_image_like_those_of_mnist_is_received_as_it_is(classifier: Classifie
     aside = np.roll(digit, 4, axis=1)
     assert np.array_equal(preprocess(Image.fromarray(aside).convert("RGB"), card)[..., 0], normalise_mnist(aside))
     assert alike(normalise_mnist(aside), digit) < alike(aside, digit)
+
+
+def framed(page: np.ndarray, width: int, level: int, gaps: int = 0) -> np.ndarray:
+    """A page with a border of `width` pixels around it, as a scanner or a screenshot leaves it; `gaps`: pixels missing at each corner."""
+    whole = np.pad(page, width, constant_values=level)
+    for rows in (slice(0, gaps), slice(-gaps or len(whole), None)):
+        whole[rows, :gaps] = page[0, 0]
+    return whole
+
+
+@pytest.mark.parametrize(("width", "level"), [(1, 0), (6, 0), (20, 60), (6, 128)])
+@pytest.mark.parametrize("normalise", [normalise_ink, normalise_mnist])
+def test_a_frame_around_a_drawing_is_no_stroke(normalise, width: int, level: int):
+    usual = normalise(grey(drawing()))
+    assert alike(usual, normalise(framed(grey(drawing()), width, level))) < 0.02
+    assert alike(usual, normalise(framed(255 - grey(drawing()), width, 255 - level))) < 0.02
+    assert alike(usual, normalise(framed(grey(drawing()), width, level, gaps=width))) < 0.02
+
+
+def test_an_empty_page_with_a_frame_is_blank():
+    with pytest.raises(ImageError, match=re.escape(BLANK)):
+        normalise_ink(framed(np.full((100, 100), 255, np.uint8), 5, 0))
+
+
+def test_a_drawing_that_is_cut_out_tightly_touches_all_borders_and_stays():
+    page = grey(drawing())
+    rows, columns = np.flatnonzero((page < 128).any(1)), np.flatnonzero((page < 128).any(0))
+    tight = page[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    assert alike(normalise_mnist(page), normalise_mnist(tight)) < 0.02

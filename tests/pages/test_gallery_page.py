@@ -10,7 +10,8 @@ from scipy.special import softmax
 from sklearn.datasets import load_digits
 
 from cnn_core.config.defaults import make_config
-from cnn_core.data.decoder import DAMAGED, EMPTY, MAX_PIXELS, ROTATED, UNREADABLE, read_image
+from cnn_core.data.decoder import DAMAGED, EMPTY, MAX_PIXELS, UNREADABLE, read_image
+from cnn_core.data.image_conversion import ROTATED
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute

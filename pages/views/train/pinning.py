@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import streamlit as st
 
-from cnn_core.data.decoder import SUFFIXES, DecodedImage, read_image
+from cnn_core.data.decoder import DecodedImage, read_image
 from cnn_core.data.imported import OnDemandSource
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
@@ -15,6 +15,7 @@ from cnn_core.training.tracked_images import MAX_IMAGES, TrackedImage, add_track
 from pages.charts.components.canvas import drawing_canvas
 from pages.charts.images import image_html
 from pages.shared.choice import choose_number
+from pages.shared.image_input import FORMATS, MAX_FILE_MB, TYPES
 from pages.shared.progress import run_with_progress
 from pages.shared.run_models import images_of
 from pages.shared.server import get_store
@@ -92,10 +93,7 @@ def _show_read_button(source: OnDemandSource) -> None:
 
 
 def _upload(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> None:
-    types = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
-    file = st.file_uploader(
-        "Image", help="JPEG, PNG, WebP, BMP or GIF, up to 64 MB.", type=types, max_upload_size=64, key=f"tracked-upload-{run.id}"
-    )
+    file = st.file_uploader("Image", help=f"{FORMATS}.", type=TYPES, max_upload_size=MAX_FILE_MB, key=f"tracked-upload-{run.id}")
     if file:
         decoded = read_image(file.getvalue(), f"“{file.name}”")
         for note in decoded.notes:
