@@ -201,12 +201,12 @@ def _percent(accuracy: float | None) -> float | None:
 
 COLUMNS: dict[str, Any] = {
     "Run": lambda run: run.id,
+    "Validation": lambda run: _percent(run.summary.get("best_val_accuracy")),
     "Name": lambda run: run.name,
     "Status": lambda run: STATUS[run.status][2],
     "Data": lambda run: run.config.data,
     "Model": lambda run: value_text("model", run.config.model),
     "Epochs": lambda run: run.summary.get("epochs"),
-    "Validation": lambda run: _percent(run.summary.get("best_val_accuracy")),
     "Speed": lambda run: run.summary.get("images_per_second"),
     "Minutes": lambda run: seconds / 60 if (seconds := run.summary.get("train_seconds")) else None,
     "Seed": lambda run: run.config.seed,
