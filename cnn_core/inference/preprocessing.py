@@ -25,6 +25,7 @@ MAX_OFFSET = 1.5  # pixels between centre of mass and centre
 MAX_SIDE = 2048  # pixels; larger images do not show finer strokes, and take seconds and a gigabyte
 PAPER_SPREAD = 32  # levels to both sides of the paper's brightness, which differs within a photograph
 MIN_FRAME = 0.5  # of the image's border
+MIN_EDGE, MAX_EDGE = 0.95, 0.15  # of one side of the image, and of the image's height or width
 MIN_CONTRAST = 0.15  # between ink and paper, 1 for black on white; with less the image is blank
 
 BLANK = "The image shows no drawing. Draw a digit, large and in one colour, or choose another image."
@@ -81,7 +82,7 @@ def normalise_ink(grey: np.ndarray) -> np.ndarray:
 def _is_normalised(grey: np.ndarray, ink: Ink) -> bool:
     """Whether a digit (S, S) uint8 is on black paper and placed as in the set. Raises ImageError when there is no digit."""
     strokes = _crop_to(_find_ink(grey))
-    if np.median(_border(grey)):
+    if np.median(np.concatenate(_border(grey))):
         return False
     if ink != "mnist":
         return len(strokes) >= MIN_HEIGHT * len(grey)
@@ -111,26 +112,35 @@ def _find_paper(grey: np.ndarray) -> float:
     return first + float(np.searchsorted(window, window[-1] / 2))
 
 
-def _border(values: np.ndarray) -> np.ndarray:
-    """Return the outermost values of (H, W)."""
-    return np.concatenate((values[0], values[-1], values[:, 0], values[:, -1]))
+def _border(values: np.ndarray) -> list[np.ndarray]:
+    """Return the outermost values of (H, W): top, bottom, left and right."""
+    return [values[0], values[-1], values[:, 0], values[:, -1]]
 
 
 def _find_frame(strokes: np.ndarray) -> np.ndarray:
-    """Return where strokes (H, W) bool are a frame, as a scanner or a screenshot leaves it: it touches all four borders and covers most
-    of them, which no digit does."""
-    least = MIN_FRAME * len(_border(strokes))
-    if _border(strokes).sum() < least:
-        return np.zeros_like(strokes)
+    """Return where strokes (H, W) bool are a frame or an edge, as a scanner, a screenshot or a photograph of a sheet on a table leaves it."""
+    frame = np.zeros_like(strokes)
+    if max(side.mean() for side in _border(strokes)) < MIN_FRAME:
+        return frame
     parts, count = label(strokes, np.ones((3, 3)))
-    at_border = np.bincount(_border(parts), minlength=count + 1)
+    at_border = np.bincount(np.concatenate(_border(parts)), minlength=count + 1)
     at_border[0] = 0  # paper
-    number = int(at_border.argmax())
-    is_at_all_sides = all((side == number).any() for side in (parts[0], parts[-1], parts[:, 0], parts[:, -1]))
-    if not is_at_all_sides or at_border[number] < least:
-        return np.zeros_like(strokes)
-    frame: np.ndarray = binary_dilation(parts == number, iterations=2)  # with its blurred edge
-    return frame
+    for number in np.flatnonzero(at_border >= MIN_FRAME * min(strokes.shape)):
+        part = parts == number
+        if _is_frame(part):
+            frame |= part
+    dilated: np.ndarray = binary_dilation(frame, iterations=2)  # with its blurred edge
+    return dilated
+
+
+def _is_frame(part: np.ndarray) -> bool:
+    """Whether connected strokes (H, W) bool touch all borders and cover most of them, or cover one and are thin, which no digit does."""
+    sides = _border(part)
+    if all(side.any() for side in sides) and np.concatenate(sides).mean() >= MIN_FRAME:
+        return True
+    top, bottom, left, right = (side.mean() >= MIN_EDGE for side in sides)
+    is_flat, is_narrow = part.any(1).mean() <= MAX_EDGE, part.any(0).mean() <= MAX_EDGE
+    return bool(((top or bottom) and is_flat) or ((left or right) and is_narrow))
 
 
 def _fit(strokes: np.ndarray) -> np.ndarray:

@@ -241,6 +241,21 @@ def test_a_frame_around_a_drawing_is_no_stroke(normalise, width: int, level: int
     assert alike(usual, normalise(framed(grey(drawing()), width, level, gaps=width))) < 0.02
 
 
+@pytest.mark.parametrize(
+    "sides", [((9, 0), (0, 0)), ((0, 9), (0, 0)), ((0, 0), (9, 0)), ((0, 0), (0, 9)), ((9, 0), (9, 0)), ((0, 0), (9, 9))]
+)
+def test_a_dark_edge_at_some_sides_of_a_drawing_is_no_stroke(sides: tuple[tuple[int, int], tuple[int, int]]):
+    usual = normalise_mnist(grey(drawing()))
+    assert alike(usual, normalise_mnist(np.pad(grey(drawing()), sides, constant_values=20))) < 0.02
+
+
+def test_the_bar_of_a_digit_that_is_cut_out_tightly_is_no_edge():
+    seven = Image.new("L", (60, 100), "white")
+    ImageDraw.Draw(seven).line([(0, 5), (55, 5), (20, 99)], fill="black", width=11)
+    padded = np.pad(np.asarray(seven), 40, constant_values=255)
+    assert alike(normalise_mnist(np.asarray(seven)), normalise_mnist(padded)) < 0.02
+
+
 def test_an_empty_page_with_a_frame_is_blank():
     with pytest.raises(ImageError, match=re.escape(BLANK)):
         normalise_ink(framed(np.full((100, 100), 255, np.uint8), 5, 0))
