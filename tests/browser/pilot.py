@@ -35,8 +35,10 @@ def assert_sound(page: Page) -> None:
 
 
 def go_to_tab(page: Page, group: str) -> None:
-    """Open a tab of the form."""
-    page.get_by_role("tab", name=group, exact=True).click()
+    """Open a tab of the form. It is focused first, so that the help of another element, which would cover it, closes."""
+    tab = page.get_by_role("tab", name=group, exact=True)
+    tab.focus()
+    tab.click()
 
 
 def number_field(page: Page, title: str) -> Locator:
