@@ -102,12 +102,8 @@ def list_members(archive: Path) -> Iterator[Member | SkippedFile]:
 def read_member(archive: BinaryIO, member: Member) -> bytes:
     """Read a member, at most MAX_BYTES of it. Raises ImageError when size or checksum are wrong."""
     name = show_name(member.path)
-    archive.seek(member.offset)
-    header = archive.read(LOCAL_SIZE)
-    if len(header) < LOCAL_SIZE or header[:4] != LOCAL:
+    if not seek_member(archive, member):
         raise ImageError(f"{name} is not where the archive says. Create the archive again.")
-    name_length, extra_length = struct.unpack("<26xHH", header)
-    archive.seek(name_length + extra_length, 1)
     data = archive.read(min(member.packed, MAX_BYTES + 1))
     if member.method == zipfile.ZIP_DEFLATED:
         try:
@@ -119,6 +115,16 @@ def read_member(archive: BinaryIO, member: Member) -> bytes:
     if len(data) != member.size or zlib.crc32(data) != member.crc:
         raise ImageError(f"{name} {WRONG_SIZE}")
     return data
+
+
+def seek_member(archive: BinaryIO, member: Member) -> bool:
+    """Move to the first packed byte of a member. Returns False where there is no member at its offset."""
+    archive.seek(member.offset)
+    header = archive.read(LOCAL_SIZE)
+    if len(header) < LOCAL_SIZE or header[:4] != LOCAL:
+        return False
+    archive.seek(sum(struct.unpack("<26xHH", header)), 1)  # behind its name and its extra fields
+    return True
 
 
 def show_name(name: str) -> str:

@@ -4,12 +4,11 @@ In: a source, and a file's path or member. Out: whether it is an image. Files wi
 stays fast; of the others the first bytes are read. Whether a file can be decoded is found out by the decoder.
 """
 
-import struct
 import zipfile
 import zlib
 from pathlib import Path
 
-from cnn_core.data.archive import LOCAL, LOCAL_SIZE, Member
+from cnn_core.data.archive import Member, seek_member
 from cnn_core.data.image_formats import START_BYTES, SUFFIXES, as_a_reason, is_image, other_format, suffix_of
 
 PACKED_BYTES = 1024  # of a member, which unpack to START_BYTES or more
@@ -34,11 +33,8 @@ def _read_start(source: Path, path: str, member: Member | None) -> bytes:
             with open(f"{source}/{path}", "rb", buffering=0) as file:
                 return file.read(START_BYTES)
         with source.open("rb") as archive:
-            archive.seek(member.offset)
-            header = archive.read(LOCAL_SIZE)
-            if len(header) < LOCAL_SIZE or header[:4] != LOCAL:
+            if not seek_member(archive, member):
                 return b""
-            archive.seek(sum(struct.unpack("<26xHH", header)), 1)
             packed = archive.read(min(member.packed, PACKED_BYTES))
         if member.method == zipfile.ZIP_STORED:
             return packed[:START_BYTES]
