@@ -170,8 +170,12 @@ def _reduce_jpeg(opened: Image.Image, data: bytes, name: str, draft: int | None,
     """
     width, height = size = opened.size
     layers = [across * down for _, across, down, _ in getattr(opened, "layer", ())]
-    is_buffered = "progressive" in opened.info or components_of_first_scan(data) < len(layers)
-    coefficients = 2 * width * height * sum(layers) / max([1, *layers]) if is_buffered else 0
+    coefficients = 2 * width * height * sum(layers) / max([1, *layers])
+    if (
+        coefficients + 4 * width * height > MAX_JPEG_MEMORY
+    ):  # only then it matters whether they are kept: that takes a walk over the file
+        is_kept = "progressive" in opened.info or components_of_first_scan(data) < len(layers)
+        coefficients *= is_kept
     for needed in REDUCTIONS:
         pixels = width * height / needed**2
         if pixels <= MAX_PIXELS and coefficients + 4 * pixels <= MAX_JPEG_MEMORY:
