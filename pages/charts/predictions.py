@@ -8,11 +8,26 @@ import plotly.graph_objects as go
 from pages.charts.theme import THEME_COLOURS
 
 COMPARED_CLASSES = 5
+MAX_BARS = 20
+FAINT = 0.35  # opacity
 
 
-def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go.Figure:
-    """Return the most probable classes as horizontal bars, the most probable on top. ranked: class and probability (0..1), highest first."""
-    shown = ranked[:limit]
+def choose_bars(ranked: Sequence[tuple[str, float]], classes: Sequence[str], limit: int = MAX_BARS) -> list[tuple[str, float]]:
+    """Return the `limit` most probable classes in the order of the classes, so that bars stay in place when probabilities change.
+
+    ranked: class and probability (0..1), highest first.
+    """
+    place = {name: number for number, name in enumerate(classes)}
+    return sorted(ranked[:limit], key=lambda pair: place[pair[0]])
+
+
+def describe_bars(shown: Sequence[tuple[str, float]]) -> str:
+    """Return the text alternative of a chart of these classes with their probabilities."""
+    return f"Probabilities: {', '.join(f'{name} {probability:.1%}' for name, probability in shown)}"
+
+
+def probability_bars(shown: Sequence[tuple[str, float]], *, is_faint: bool = False) -> go.Figure:
+    """Return classes with their probabilities (0..1) as horizontal bars. is_faint: the probabilities are not to be relied on."""
     figure = go.Figure(
         go.Bar(
             x=[probability for _, probability in shown],
@@ -21,6 +36,7 @@ def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go
             text=[f"{probability:.1%}" for _, probability in shown],
             textposition="outside",
             cliponaxis=False,
+            opacity=FAINT if is_faint else 1,
             hovertemplate="%{y}: %{x:.2%}<extra></extra>",
         )
     )
@@ -28,13 +44,13 @@ def probability_bars(ranked: Sequence[tuple[str, float]], limit: int = 10) -> go
     return _with_axes(figure)
 
 
-def compared_probability_bars(tables: Mapping[str, Mapping[str, float]]) -> go.Figure:
+def compared_probability_bars(tables: Mapping[str, Mapping[str, float]], classes: Sequence[str]) -> go.Figure:
     """Return the probabilities of several runs side by side, for the COMPARED_CLASSES classes most probable in any of them.
 
-    tables: for every run's name, the probability (0..1) of every class; all have the same classes.
+    They stand in the order of `classes`. tables: for every run's name, the probability (0..1) of every class; all have the same classes.
     """
-    classes = next(iter(tables.values()))
-    shown = sorted(classes, key=lambda name: -max(table[name] for table in tables.values()))[:COMPARED_CLASSES]
+    best = sorted(classes, key=lambda name: -max(table[name] for table in tables.values()))[:COMPARED_CLASSES]
+    shown = [name for name in classes if name in best]
     figure = go.Figure()
     for position, (run, table) in enumerate(tables.items()):
         figure.add_bar(

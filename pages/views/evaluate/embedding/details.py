@@ -45,7 +45,7 @@ def show_pinned(
         )
     )
     st.plotly_chart(
-        probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
+        probability_bars(ranked[:RANKED]), config={"displayModeBar": False}, alt="The most probable classes of this image"
     )
     if st.button("Explain", icon=":material/visibility:", key="map-explain"):
         st.query_params.update({"view": "Explain", "image": str(index)})

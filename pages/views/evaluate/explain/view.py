@@ -70,5 +70,5 @@ def _show_prediction(classes: tuple[str, ...], image: ChosenImage) -> None:
         verdict = "" if image.label is None else f": {CORRECT if image.predicted == image.label else WRONG}"
         st.markdown(PREDICTION.format(name=plain(ranked[0][0]), probability=ranked[0][1], verdict=verdict))
         st.plotly_chart(
-            probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
+            probability_bars(ranked[:RANKED]), config={"displayModeBar": False}, alt="The most probable classes of this image"
         )
