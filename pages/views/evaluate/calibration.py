@@ -14,6 +14,7 @@ from pages.shared.people import may_change, show_owner
 from pages.shared.progress import CANCELLED
 from pages.shared.run_models import with_temperature
 from pages.shared.text import plain
+from pages.views.evaluate.summary import summarise_calibration
 
 if TYPE_CHECKING:
     from cnn_core.metrics.abstention import Abstention
@@ -48,12 +49,15 @@ def show_calibration(subject: EvaluationSubject) -> None:
     if subject.split in NOTES:
         st.info(NOTES[subject.split], icon=":material/info:")
     used = with_temperature(subject.run, evaluation, calibration.temperature)
+    st.markdown(summarise_calibration(used))
+    st.header("Reliability")
     _show_reliability(subject, evaluation, used if calibration.is_fitted else None)
     if subject.epoch is None:
+        st.header("Temperature")
         _show_fitting(subject, calibration)
     else:
         st.caption(ONLY_BEST)
-    st.subheader("Confidence threshold")
+    st.header("Confidence threshold")
     _show_threshold(subject, used, calibration)
 
 
@@ -63,6 +67,11 @@ def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "
 
     uncalibrated = reliability_of(before)
     calibrated = reliability_of(after) if after else None
+    diagrams = {"uncalibrated": uncalibrated} | ({"calibrated": calibrated} if calibrated else {})
+    show_chart(
+        reliability_diagram(diagrams),
+        alt="Reliability diagram: accuracy and number of images by confidence",
+    )
     columns = st.grid(4, min_column_width=210)
     columns.metric(
         "Accuracy",
@@ -80,11 +89,6 @@ def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "
     columns.metric("ECE, uncalibrated", f"{uncalibrated.expected_error:.1%}", border=True, help=HELP)
     columns.metric("ECE, calibrated", f"{calibrated.expected_error:.1%}" if calibrated else "–", border=True, help=HELP)
     st.caption(_summarise(uncalibrated))
-    diagrams = {"uncalibrated": uncalibrated} | ({"calibrated": calibrated} if calibrated else {})
-    show_chart(
-        reliability_diagram(diagrams),
-        alt="Reliability diagram: accuracy and number of images by confidence",
-    )
 
 
 def _summarise(reliability: "Reliability") -> str:
@@ -209,7 +213,7 @@ def _describe(at: "Abstention", images: str) -> str:
         low=low,
         high=high,
     )
-    if not at.all_correct:
+    if not at.all_correct or at.predicted[0] == at.count:
         return lines
     wrong = at.count - at.all_correct - int(at.predicted[0] - at.correct[0])
     return (

@@ -156,7 +156,7 @@ def _show_verdict(subject: EvaluationSubject, comparison: "Comparison") -> None:
 def _show_classes(comparison: "Comparison") -> None:
     changes, classes = comparison.per_class, comparison.first.classes
     has_images = changes.count > 0
-    st.subheader("Classes")
+    st.header("Classes")
     show_chart(
         changes_chart(changes, classes),
         alt="Change of the accuracy of each class from A to B with 95 % intervals",
@@ -192,7 +192,7 @@ def _show_classes(comparison: "Comparison") -> None:
 
 @st.fragment
 def _show_images(subject: EvaluationSubject, other: EvaluationSubject, comparison: "Comparison") -> None:
-    st.subheader("Images that changed")
+    st.header("Images that changed")
     lists = dict(zip(SIDES, (comparison.gained, comparison.lost, comparison.both_wrong_differently), strict=True))
     evaluation = comparison.second
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -33,9 +33,10 @@ MOST_ROBUST = "Most robust to **{name}**: {accuracy:.1%} at strength 5."
 
 def show_robustness(subject: EvaluationSubject) -> None:
     """Show the view."""
-    st.subheader("Accuracy on corrupted images")
-    st.caption(ABOUT)
     evaluation = subject.evaluation()
+    sentence = st.container()
+    st.header("Accuracy on corrupted images")
+    st.caption(ABOUT)
     if np.isnan(evaluation.scores.confidence).all():
         st.info(
             "The model diverged: its outputs are not finite numbers, so robustness cannot be measured. Choose another epoch or run.",
@@ -50,6 +51,7 @@ def show_robustness(subject: EvaluationSubject) -> None:
     with measured:
         result = result or _measure(subject, evaluation, limit)
         if result:
+            sentence.markdown(summarise(result))
             _show(subject, evaluation, result)
 
 
@@ -104,12 +106,10 @@ def _describe_sample(subject: EvaluationSubject, evaluation: "Evaluation", count
 
 
 def _show(subject: EvaluationSubject, evaluation: "Evaluation", result: "Robustness") -> None:
-    """Show a summary of the result, a chart and a table."""
-    sentence = summarise(result)
-    st.markdown(sentence)
+    """Show the result as a chart and a table."""
     chart, table = st.columns([2, 1])
     with chart:
-        alt = f"Accuracy by strength for seven corruptions. {sentence.replace('**', '')}"
+        alt = f"Accuracy by strength for seven corruptions. {summarise(result).replace('**', '')}"
         show_chart(robustness_chart(result, len(evaluation.classes)), alt=alt)
     with table:
         _show_table(result)

@@ -25,6 +25,7 @@ NOTES = {
     "train": "Training images are classified during the epoch: augmented, with dropout, by the model at that step.",
     "val": "Validation images are classified after each epoch.",
 }
+LEARNED = "In the last epoch, **{last:,} of {images}** were correct; {never:,} were never correct."
 EPOCHS_ALT = "Epochs in which images were correct: {images}"
 CORRECT_IN = "{name} correct in {correct} of {epochs} epochs"
 LISTS = {
@@ -49,12 +50,19 @@ def show_training_dynamics(subject: EvaluationSubject) -> None:
     except RunError as error:
         st.info(plain(error), icon=":material/history:")
         return
+    st.markdown(_summarise(history, SPLITS[subject.split]))
     st.caption(f"{NOTES[subject.split]} All epochs of the run are shown, whichever model is chosen above.")
     for note in history.notes:
         st.warning(note, icon=":material/warning:")
     _show_metrics(subject, history)
     _show_charts(subject, history)
     _show_images(subject, evaluation, history)
+
+
+def _summarise(history: "TrainingDynamics", split: str) -> str:
+    """Return how many images are correct in the last epoch, and how many were never correct, in a sentence."""
+    count, last = len(history.is_never_learned), int(history.correct_per_epoch[-1])
+    return LEARNED.format(last=last, images=counted(count, f"{split} image"), never=int(history.is_never_learned.sum()))
 
 
 def _history_of(subject: EvaluationSubject, count: int) -> "TrainingDynamics":
@@ -110,7 +118,7 @@ def _show_charts(subject: EvaluationSubject, history: "TrainingDynamics") -> Non
         ),
     ):
         with place:
-            st.markdown(f"**{title}**")
+            st.header(title)
             show_chart(figure, alt=alt)
     st.caption(
         "An image is forgotten if it is correct in one epoch and wrong in the next (M. Toneva and others, 2019). Images that are never "
@@ -120,7 +128,7 @@ def _show_charts(subject: EvaluationSubject, history: "TrainingDynamics") -> Non
 
 @st.fragment
 def _show_images(subject: EvaluationSubject, evaluation: "Evaluation", history: "TrainingDynamics") -> None:
-    st.subheader("Images")
+    st.header("Images")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("List", list(LISTS), key="learning-list", width=260)
         true_class = choose_class("True class", evaluation.classes, key=f"learning-class-{subject.run.id}", width=220)
@@ -163,7 +171,7 @@ def _describe_image(evaluation: "Evaluation", history: "TrainingDynamics", index
 
 def _show_epochs(evaluation: "Evaluation", history: "TrainingDynamics", chosen: list[int]) -> None:
     names = [f"{evaluation.classes[evaluation.labels[index]]}, image {index}" for index in chosen]
-    st.markdown("**Epoch by epoch**")
+    st.subheader("Epoch by epoch")
     st.caption("Blue with ✓: correct in this epoch. Orange with ✗: wrong.")
     text = "; ".join(
         CORRECT_IN.format(name=name, correct=int(history.image_history(index).sum()), epochs=len(history.epochs))

@@ -35,7 +35,7 @@ CHOOSE_CHANNELS = "Choose channels, then press Switch off."
 
 def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: ChosenImage | None) -> None:
     """Show the choice of layer and channels, and the result for the sample and the chosen image."""
-    st.subheader("Channel ablation", help=HELP)
+    st.header("Channel ablation", help=HELP)
     st.caption("Switch off channels of a convolution and see which classes depend on them. The saved model is not changed.")
     key = f"ablation-{subject.name}"
     _choose_channels(subject, key)
