@@ -17,14 +17,14 @@ from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths
 from pages.shared.start_run import start_run
 from pages.shared.text import plain
-from pages.views.configure.costs import compare_models, reserve_model_cost, show_model_cost
+from pages.views.configure.costs import compare_models, reserve_model, show_model, show_no_model
 from pages.views.configure.previews import show_first_batch, show_learning_rate_finder, show_schedule
 from pages.views.configure.settings_files import save_buttons, search_button, upload_settings
 
 
 def configure(data: str, model: str, info: DataInfo) -> None:
     """Show the settings, their effect before training, and the Start button."""
-    costs = reserve_model_cost()
+    shown = reserve_model()
     with st.container(border=True):
         chosen, tabs = settings_tabs(data, model)
         write_form_to_address(chosen)
@@ -35,6 +35,7 @@ def configure(data: str, model: str, info: DataInfo) -> None:
         config = make_config(**given)
         check_paths(config)  # not only at the start: the previews open files too
     except StudioError as error:
+        show_no_model(shown)
         st.error(f"{'Nothing was started. ' if start else ''}{plain(error)}", icon=":material/error:")
         return
     for note in describe_lowered(config, info, given):
@@ -49,7 +50,7 @@ def configure(data: str, model: str, info: DataInfo) -> None:
     show_previews(tabs, config, info)
     # Last, because the costs need torch, and the form does not.
     try:
-        show_model_cost(costs, config, info)
+        show_model(shown, config, info)
     except StudioError as error:
         if not start:  # start_run has shown the error
             st.error(plain(error), icon=":material/error:")
