@@ -26,7 +26,8 @@ def find_same_run(store: Store, exercise: str, label: str, config: TrainConfig, 
     for run in reversed(store.created_by(f"lesson/{exercise}")):
         is_usable = run.status in ("queued", "running", "finished") and run.removed is None and run.origin.endswith(f"/{label}")
         if is_usable and run.config == wanted and store.data_version(run.id) in ("", info.fingerprint):
-            if not store.log.changed_settings(run.id) and not store.requests.will_change(run.id):
+            is_changed = store.log.changed_settings(run.id) or store.requests.will_change(run.id)
+            if not is_changed:
                 return run
     return None
 

@@ -106,7 +106,9 @@ class Classroom:
 
     def _is_a_code(self, code: str) -> bool:
         """Whether it is one of the codes. Both are always compared, each in constant time."""
-        matches = [hmac.compare_digest(_hash(code), _hash(known)) for known in (self._codes.student, self._codes.teacher) if known]
+        matches = [
+            hmac.compare_digest(_hash(code), _hash(known)) for known in (self._codes.student, self._codes.teacher) if known
+        ]
         return any(matches)
 
 

@@ -70,7 +70,13 @@ class RunOrganizer:
         for run in removed:
             shutil.rmtree(self.store.home.run_folder(run.id), ignore_errors=True)
             with self.store.database.connect() as db:
-                for table, column in (("events", "run"), ("digests", "run"), ("requests", "run"), ("shared_runs", "run"), ("runs", "id")):
+                for table, column in (
+                    ("events", "run"),
+                    ("digests", "run"),
+                    ("requests", "run"),
+                    ("shared_runs", "run"),
+                    ("runs", "id"),
+                ):
                     db.execute(f"delete from {table} where {column} = ?", (run.id,))
         return len(removed)
 

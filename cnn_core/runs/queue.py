@@ -20,7 +20,9 @@ OVERDUE_SECONDS = 300  # after so long, a waiting run comes before shorter ones,
 # The first waiting run of every person comes before the second of any person, and so on. Within each round, those that have waited long come first,
 # then the short ones, then the medium and the long ones. Among equals, the person whose last run started longest ago comes first. Runs of earlier
 # versions, whose work is not known, count as medium.
-SIZE = f"case when waiting_since < :overdue then 0 when work < {SHORT} then 1 when work is null or work < {MEDIUM} then 2 else 3 end"
+SIZE = (
+    f"case when waiting_since < :overdue then 0 when work < {SHORT} then 1 when work is null or work < {MEDIUM} then 2 else 3 end"
+)
 WAITING_IN_TURN = (
     f"select id from (select id, owner, place, number, {SIZE} as size,"
     f" row_number() over (partition by owner order by {ORDER}) as turn from runs where {WAITING})"

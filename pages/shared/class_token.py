@@ -66,9 +66,7 @@ async def set_cookie(request: Request) -> Response:
         return Response(status_code=403)
     response = Response(status_code=204)
     is_secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-    response.set_cookie(
-        COOKIE, token, max_age=COOKIE_SECONDS if token else 0, httponly=True, samesite="strict", secure=is_secure
-    )
+    response.set_cookie(COOKIE, token, max_age=COOKIE_SECONDS if token else 0, httponly=True, samesite="strict", secure=is_secure)
     return response
 
 

@@ -4,8 +4,8 @@ import os
 from functools import cache, partial
 
 from cnn_core.data.jobs import Jobs
-from cnn_core.execution.worker import Worker
 from cnn_core.errors import StudioError
+from cnn_core.execution.worker import Worker
 from cnn_core.home import Home
 from cnn_core.people.classroom import CLASS_CODE, Classroom, read_codes
 from cnn_core.people.directory import Directory
@@ -14,7 +14,6 @@ from cnn_core.runs.store import Store
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.search_worker import work_on_searches
 from pages.shared.identity import is_sign_in_on
-
 
 TWO_WAYS_IN = f"This server has a sign-in and a class code. Remove one of them: the table [auth] of the secrets, or {CLASS_CODE}."
 

@@ -6,7 +6,15 @@ import pytest
 
 from cnn_core.events import Changed
 from cnn_core.home import Home
-from cnn_core.lessons.attempts import Attempt, completed_exercises, latest_attempt, read_runs, run_label, start_attempt, stop_attempt
+from cnn_core.lessons.attempts import (
+    Attempt,
+    completed_exercises,
+    latest_attempt,
+    read_runs,
+    run_label,
+    start_attempt,
+    stop_attempt,
+)
 from cnn_core.runs.limits import Limits
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.sharing import is_used_by_others
@@ -40,7 +48,9 @@ def test_two_who_ask_the_same_question_share_its_runs_and_nothing_else(store: St
 def test_only_the_seeds_that_nobody_trained_are_added(store: Store):
     begin(store, "ann", 1)
     more = begin(store, "ben", 2)
-    assert [(run_label(run), run.owner) for run in read_runs(store, more).runs] == [*zip(LABELS, ["ann"] * 2 + ["ben"] * 2, strict=True)]
+    assert [(run_label(run), run.owner) for run in read_runs(store, more).runs] == [
+        *zip(LABELS, ["ann"] * 2 + ["ben"] * 2, strict=True)
+    ]
     assert not is_used_by_others(store.database, read_runs(store, more).runs[2].id)
 
 

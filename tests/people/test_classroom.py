@@ -8,7 +8,7 @@ import pytest
 from cnn_core.errors import StudioError
 from cnn_core.home import Home
 from cnn_core.people import classroom as module
-from cnn_core.people.classroom import CLASS_CODE, TEACHER_CODE, Classroom, ClassCodes, read_codes
+from cnn_core.people.classroom import CLASS_CODE, TEACHER_CODE, ClassCodes, Classroom, read_codes
 from cnn_core.people.directory import BAD_NAME, MAX_NAME_LENGTH, NAME_TAKEN
 from cnn_core.people.person import LOCAL, STRANGER, Person
 from cnn_core.people.tries import IN_ALL, PER_ADDRESS, PERIOD_SECONDS, Tries
@@ -24,7 +24,8 @@ def room(home: Home) -> Classroom:
 
 def test_the_code_decides_the_role_and_every_person_has_an_id_of_their_own(room: Classroom):
     ann, ben, ada = (
-        room.person_of(room.enter(name, code)) for name, code in (("Ann", CODES.student), ("Ben", CODES.student), ("Ada", CODES.teacher))
+        room.person_of(room.enter(name, code))
+        for name, code in (("Ann", CODES.student), ("Ben", CODES.student), ("Ada", CODES.teacher))
     )
     assert (ann.name, ann.role, ben.role, ada.role) == ("Ann", "member", "member", "teacher")
     assert len({ann.id, ben.id, ada.id}) == 3 and "ann" not in ann.id.lower()

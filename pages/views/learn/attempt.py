@@ -21,6 +21,7 @@ RESULT, PRELIMINARY_RESULT = "**Result.**", "**Preliminary result.**"
 NO_PAIR_FINISHED = "The runs ended before a pair was finished."
 REPEAT = "Start a new attempt below."
 OPEN_B = "Open B in Configure"
+SHARED = "{runs} of this attempt answer the same question as those of another person: the settings, the data and the seed are the same, and so is the result. They are trained once for both."
 AVERAGED = "All values are means over the last quarter of a run's epochs."
 
 
@@ -52,6 +53,8 @@ def _show_status(exercise: Exercise, shown: AttemptRuns) -> None:
             ):
                 stop_attempt(get_store(), current.attempt)
                 st.toast("The runs are being stopped. The results of finished pairs stay.", icon=":material/stop_circle:")
+    if others := [run for run in current.shared if run.owner != current.attempt.owner]:
+        st.caption(SHARED.format(runs=counted(len(others), "run")))
     _show_result(exercise, current)
 
 
