@@ -5,6 +5,7 @@ import streamlit as st
 from cnn_core.config.defaults import make_config
 from cnn_core.text import counted
 from pages.shared.links import page_file
+from pages.shared.mine import own_runs
 from pages.shared.run_origin import listed_runs
 from pages.shared.run_selection import status_badge
 from pages.shared.server import get_store
@@ -39,7 +40,7 @@ with fourth:
 
 st.page_link(page_file("configure"), label="Choose data, model and settings", icon=":material/tune:")
 
-runs = listed_runs(get_store().runs())
+runs = listed_runs(own_runs(get_store().runs()))
 if runs:
     st.header("Recent runs")
 for run in runs[:MAX_RUNS]:

@@ -34,6 +34,7 @@ REPEAT = "Start a new attempt below."
 OPEN_B = "Open B in Configure"
 AVERAGED = "All values of the result are means over the last quarter of a run's epochs."
 BANDS = "Lines are means over the runs; bands reach from the lowest to the highest run."
+SHARED = "{runs} of this attempt answer the same question as those of another person: the settings, the data and the seed are the same, and so is the result. They are trained once for both."
 
 
 def show_attempt(exercise: Exercise, attempt_runs: AttemptRuns) -> None:
@@ -67,6 +68,8 @@ def _show_status(exercise: Exercise, shown: AttemptRuns) -> None:
             ):
                 stop_attempt(get_store(), current.attempt)
                 st.toast("The runs are being stopped. The results of finished pairs stay.", icon=":material/stop_circle:")
+    if others := [run for run in current.shared if run.owner != current.attempt.owner]:
+        st.caption(SHARED.format(runs=counted(len(others), "run")))
     _show_result(exercise, current)
 
 
