@@ -12,7 +12,7 @@ from cnn_core.data.source import SPLIT_NAMES, SPLITS
 from cnn_core.text import counted
 from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import image_html
-from pages.shared.choice import choose_class
+from pages.shared.choice import choose_class, choose_new_class
 from pages.shared.people import may_change
 from pages.shared.text import plain
 from pages.views.data.own_copy import offer_own_copy
@@ -94,17 +94,12 @@ def _show_actions(source: ImportedSource, picked: list[int]) -> None:
             on_click=_correct,
             args=(source, picked, "is_excluded", 0),
         )
-        label = st.selectbox(
-            "Correct class",
-            range(len(classes)),
-            format_func=classes.__getitem__,
-            width=200,
-            key=f"data-correct-class-{source.folder.name}",
-        )
+        label = choose_new_class(classes, f"data-correct-class-{source.folder.name}")
         st.button(
             f"Relabel {counted(count, 'image')}",
             key="data-relabel",
             icon=":material/label:",
+            disabled=label is None,
             on_click=_correct,
             args=(source, picked, "label", label),
         )

@@ -8,6 +8,7 @@ import streamlit as st
 from cnn_core.errors import StudioError
 from cnn_core.inference.confidence import NO_CALIBRATION, Calibration, load_calibration, read_calibration, save_calibration
 from cnn_core.text import counted
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change, show_owner
 from pages.shared.progress import CANCELLED
@@ -80,9 +81,8 @@ def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "
     columns.metric("ECE, calibrated", f"{calibrated.expected_error:.1%}" if calibrated else "–", border=True, help=HELP)
     st.caption(_summarise(uncalibrated))
     diagrams = {"uncalibrated": uncalibrated} | ({"calibrated": calibrated} if calibrated else {})
-    st.plotly_chart(
+    show_chart(
         reliability_diagram(diagrams),
-        config={"displayModeBar": False},
         alt="Reliability diagram: accuracy and number of images by confidence",
     )
 
@@ -187,9 +187,8 @@ def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibr
     confidence, is_correct = evaluation.scores.confidence, evaluation.is_correct
     at = measure_abstention(confidence, is_correct, np.array([threshold]))
     st.markdown(_describe(at, SPLITS[subject.split]))
-    st.plotly_chart(
+    show_chart(
         coverage_chart(abstention_curve(confidence, is_correct), at),
-        config={"displayModeBar": False},
         alt="Accuracy of the predictions by coverage, with the chosen threshold marked",
     )
     if subject.epoch is None:

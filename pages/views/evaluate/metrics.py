@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_results import compute_once
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
@@ -154,7 +155,7 @@ def _show_curves(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         with place:
             st.markdown(f"{title} **{value:.2%}**")
             alt = f"{title.partition(':')[0]} of class {name} at every threshold"
-            st.plotly_chart(figure, config={"displayModeBar": False}, alt=alt)
+            show_chart(figure, alt=alt)
     st.caption("Dashed: chance level.")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.robustness import robustness_chart
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.progress import CANCELLED, run_with_progress
 from pages.views.evaluate.robustness_examples import show_examples
@@ -109,7 +110,7 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation", result: "Robustn
     chart, table = st.columns([2, 1])
     with chart:
         alt = f"Accuracy by strength for seven corruptions. {sentence.replace('**', '')}"
-        st.plotly_chart(robustness_chart(result, len(evaluation.classes)), config={"displayModeBar": False}, alt=alt)
+        show_chart(robustness_chart(result, len(evaluation.classes)), alt=alt)
     with table:
         _show_table(result)
         low, high = result.interval(0.5)

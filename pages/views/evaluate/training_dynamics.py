@@ -11,6 +11,7 @@ from cnn_core.errors import RunError
 from cnn_core.home import TRAINING_DYNAMICS
 from cnn_core.text import counted
 from pages.charts.training_dynamics import epochs_chart, forgetting_chart, learned_chart
+from pages.shared.chart import show_chart
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
@@ -110,7 +111,7 @@ def _show_charts(subject: EvaluationSubject, history: "TrainingDynamics") -> Non
     ):
         with place:
             st.markdown(f"**{title}**")
-            st.plotly_chart(figure, config={"displayModeBar": False}, alt=alt)
+            show_chart(figure, alt=alt)
     st.caption(
         "An image is forgotten if it is correct in one epoch and wrong in the next (M. Toneva and others, 2019). Images that are never "
         "forgotten can often be removed from the training data without loss of accuracy."
@@ -168,4 +169,4 @@ def _show_epochs(evaluation: "Evaluation", history: "TrainingDynamics", chosen: 
         CORRECT_IN.format(name=name, correct=int(history.image_history(index).sum()), epochs=len(history.epochs))
         for index, name in zip(chosen, names, strict=True)
     )
-    st.plotly_chart(epochs_chart(history, chosen, names), config={"displayModeBar": False}, alt=EPOCHS_ALT.format(images=text))
+    show_chart(epochs_chart(history, chosen, names), alt=EPOCHS_ALT.format(images=text))

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cnn_core.events import Progress
 from pages.charts.ablation import change_bars, order_by_change, prediction_bars
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_results import compute_once
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
@@ -112,11 +113,10 @@ def _show_classes(result: "Ablation", classes: Sequence[str]) -> None:
         return
     st.caption("Change of the accuracy of each class in percentage points, largest decrease first.")
     left, right = st.columns([3, 2])
-    left.plotly_chart(
-        change_bars(changes, classes),
-        config={"displayModeBar": False},
-        alt="Change of the accuracy of each class, in percentage points",
-    )
+    with left:
+        show_chart(
+            change_bars(changes, classes), alt="Change of the accuracy of each class, in percentage points", with_table=False
+        )
     order = order_by_change(changes)
     table = {
         "Class": [classes[label] for label in order],
@@ -177,9 +177,8 @@ def _show_image(subject: EvaluationSubject, classes: Sequence[str], image: Chose
             before=image.probabilities[now],
         )
     )
-    st.plotly_chart(
+    show_chart(
         prediction_bars(image.probabilities, after, classes),
-        config={"displayModeBar": False},
         alt="The most probable classes of the chosen image before and after the ablation",
     )
 
