@@ -45,9 +45,10 @@ def choose_new_class(classes: Sequence[str], key: str, suggested: Sequence[int] 
     suggested: classes at the top of the list.
     """
     options = list(dict.fromkeys([*suggested, *range(len(classes))]))
-    return st.selectbox(
+    chosen: int | None = st.selectbox(
         NEW_CLASS, options, index=None, format_func=classes.__getitem__, placeholder=CHOOSE_CLASS, width=200, key=key
     )
+    return chosen
 
 
 def choose_number(label: str, first: int, last: int, key: str, *, step: int = 1, width: int | None = None) -> int:
