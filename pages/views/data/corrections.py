@@ -13,8 +13,9 @@ from cnn_core.text import counted
 from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import image_html
 from pages.shared.choice import choose_class, choose_new_class
-from pages.shared.people import may_change, show_owner
+from pages.shared.people import may_change
 from pages.shared.text import plain
+from pages.views.data.own_copy import offer_own_copy
 
 PAGE, PAIRS_PAGE = 32, 8
 CHANGED = "data-changed"
@@ -72,7 +73,7 @@ def _split_name(split: str) -> str:
 def _show_actions(source: ImportedSource, picked: list[int]) -> None:
     """Show the buttons that correct the ticked images."""
     if not may_change(owner := owner_of(source.folder)):
-        show_owner(owner)
+        offer_own_copy(source, owner)
         return
     if not picked:
         st.caption("Tick images to exclude or relabel them.")

@@ -20,6 +20,7 @@ from pages.shared.server import get_store
 
 CORRECTED = "**The data was corrected after this run was trained.**"
 EXCLUDED, RESTORED, RELABELLED = "excluded", "restored", "relabelled"
+OWN_COPY = "Make a copy of your own on the Data page"
 SINCE = "Total since then: {changes}."
 LAST = "evaluate-corrections"  # session key of the message about the last correction
 
@@ -59,6 +60,7 @@ def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, pred
         return
     if not may_change(owner := owner_of(source.folder)):
         show_owner(owner)
+        st.page_link(page_file("data"), label=OWN_COPY, icon=":material/content_copy:", query_params={"set": source.folder.name})
         return
     if not picked:
         st.caption("Tick images to exclude or relabel them.")
