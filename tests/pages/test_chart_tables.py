@@ -1,10 +1,13 @@
 """Charts as text: the values of each kind of figure, formatted like its axes, in a description or a table."""
 
+import html
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cnn_core.class_labels import WIDTH, display_width
 from pages.charts.predictions import compared_probability_bars, probability_bars
 from pages.charts.tables import HIGH, LOW, MOST_ROWS, NAME, NOTHING, SERIES, chart_tables, describe_in_words
 from pages.shared.chart import FEW, SOME_ROWS, TABLE
@@ -80,3 +83,14 @@ def test_a_small_chart_is_described_and_a_larger_one_has_a_table(count):
         assert len(table.value) == min(count, MOST_ROWS) and table.value.iloc[1, 0].startswith(r"\*")  # text, no Markdown
         note = SOME_ROWS.format(rows=MOST_ROWS, count=count)
         assert [caption.value for caption in at.caption] == [note] * (count > MOST_ROWS)
+
+
+def test_long_class_names_are_shortened_at_the_axis_and_whole_in_hover_texts_and_tables():
+    names = [f"{kind} of a diseased plant, healthy <b>leaf</b>" for kind in ("Malus", "Prunus")]
+    figure = probability_bars([(names[0], 0.7), (names[1], 0.3)])
+    (bars,), axis = figure.data, figure.layout.yaxis
+    assert axis.tickvals == bars.y and all(display_width(html.unescape(text)) <= WIDTH for text in axis.ticktext)
+    assert len(set(axis.ticktext)) == 2 and not any("<" in text for text in axis.ticktext)
+    assert [html.unescape(text) for text in bars.customdata] == names and "%{customdata}" in bars.hovertemplate
+    (table,) = chart_tables(figure)
+    assert table.columns[NAME] == names
