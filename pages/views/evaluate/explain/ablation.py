@@ -50,7 +50,7 @@ def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: C
 
 def _choose_channels(subject: EvaluationSubject, key: str) -> None:
     """Show the inputs and buttons. The ablated channels are stored in the session under `key`."""
-    from cnn_core.explain.layers import conv_layers
+    from cnn_core.models.hooks import conv_layers
 
     layers, state = conv_layers(subject.model()[0]), st.session_state
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -27,8 +27,8 @@ DIVERGED = (
 
 def show_explain(subject: EvaluationSubject) -> None:
     """Show the view."""
-    from cnn_core.explain.layers import conv_layers
     from cnn_core.explain.single_image import has_finite_weights
+    from cnn_core.models.hooks import conv_layers
 
     evaluation = subject.evaluation()
     model, _ = subject.model()
