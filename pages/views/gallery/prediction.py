@@ -12,6 +12,7 @@ from cnn_core.inference.verdict import UNLIKE, UNSURE
 from cnn_core.runs.run import Run
 from pages.charts.images import image_html
 from pages.charts.predictions import choose_bars, compared_probability_bars, describe_bars, probability_bars
+from pages.shared.chart import show_chart
 from pages.shared.data_and_model import COLOUR, GREY
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -161,7 +162,7 @@ def _show_several(results: list[ImageClassification]) -> None:
     }
     if len({frozenset(table) for table in tables.values()}) == 1:
         chart = compared_probability_bars(tables, results[0].classes)
-        st.plotly_chart(chart, config={"displayModeBar": False}, alt="The most probable classes of each run, side by side")
+        show_chart(chart, alt="The most probable classes of each run, side by side")
         return
     st.caption(NO_COMMON_CLASSES)
     for result in results:
