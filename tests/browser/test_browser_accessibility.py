@@ -8,7 +8,7 @@ from tests.browser.pilot import PAGES, await_points, visit
 from tests.pages.studio_harness import Server
 
 VIEWS = {
-    "evaluate": ("", "?view=Confusion+matrix", "?view=Export"),
+    "evaluate": ("", "?view=Confusion+matrix", "?view=Mistakes", "?view=Export"),
     "learn": ("", "?view=Glossary", "?lesson=dropout", "?view=Convolution"),
 }
 SERIOUS = ("serious", "critical")
