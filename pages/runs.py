@@ -3,11 +3,12 @@
 import streamlit as st
 
 from cnn_core.runs.run import describe_unreadable
-from cnn_core.text import counted
+from cnn_core.text import counted, format_bytes
 from pages.shared.run_selection import no_runs_yet
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.runs.comparison import show_comparison
+from pages.views.runs.disk_space import offer_free_space, run_sizes
 from pages.views.runs.table import choose_runs, filter_runs, show_actions, show_bin, show_queue
 from pages.views.runs.tree import show_tree
 
@@ -25,7 +26,10 @@ else:
     if not shown:
         st.info(NO_MATCH, icon=":material/search:")
     else:
-        st.caption(f"{len(shown):,} of {counted(len(runs), 'run')}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{len(shown):,} of {counted(len(runs), 'run')}", width="content")
+            st.caption(f"{format_bytes(sum(run_sizes(shown)))} on the disk", width="content")
+            offer_free_space(shown)
         chosen = choose_runs(shown)
         show_actions(chosen)
         if len(chosen) > 1:

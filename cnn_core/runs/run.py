@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cnn_core.config.chosen import default_name
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, UnreadableRunError
 from cnn_core.runs.database import RunDatabase
@@ -22,6 +23,7 @@ TRAINING = ("running", "paused")
 ACTIVE = ("queued", *TRAINING)
 RESUMABLE = ("stopped", "interrupted", "failed")
 STATUSES = (*ACTIVE, "finished", *RESUMABLE)
+IN_BIN = "Run {run} is in the bin. Restore it on the Runs page, or with `python -m cnn_core runs --restore {run}`."
 NO_RUN = "There is no run “{run}” in {home}. `python -m cnn_core runs` lists the runs."
 
 UNREADABLE = "unreadable"  # in place of the status, where runs are listed
@@ -53,6 +55,11 @@ class Run:
     removed: float | None = None
     owner: str = ""
     origin: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name, else one made from the settings that were chosen: "ResNet-9, 30 epochs, learning rate 0.02"."""
+        return self.name or default_name(self.config)
 
     @property
     def is_active(self) -> bool:
