@@ -16,8 +16,8 @@ NO_MATCH = "No run matches these filters. Remove a word, a status or a tag."
 
 st.title("Runs")
 store = get_store()
-runs = store.runs()
-if unreadable := store.unreadable_runs():
+runs, unreadable = store.list_runs()
+if unreadable:
     st.warning(plain(describe_unreadable(unreadable)), icon=":material/warning:")
 if not runs:
     no_runs_yet("to compare")
@@ -36,6 +36,6 @@ else:
             show_comparison(chosen)
     show_tree(runs)
 if waiting := store.queue.waiting():
-    st.subheader("Queue")
+    st.header("Queue")
     show_queue(waiting)
 show_bin()

@@ -42,12 +42,12 @@ def run_runs_command(args: argparse.Namespace, store: Store) -> CommandResult:
     """List or export runs. Raises StudioError."""
     if args.restore:
         return _restore(store, args.names)
-    runs = [find_run(store, name) for name in args.names] or store.runs()
+    runs, unreadable = ([find_run(store, name) for name in args.names], []) if args.names else store.list_runs()
     if args.export:
         return _export(args, store, runs)
     value = [_list_entry(store, run, with_test=args.test) for run in runs]
     lines = [_list_line(run, entry) for run, entry in zip(runs, value, strict=True)]
-    if unreadable := store.unreadable_runs() if not args.names else []:
+    if unreadable:
         lines.append(describe_unreadable(unreadable))
         value += [{"run": run, "status": UNREADABLE} for run in unreadable]
     return CommandResult(value, "\n".join(lines) or NO_RUNS)

@@ -73,15 +73,16 @@ class Run:
 
 
 def select_runs(database: RunDatabase, where: str, values: tuple[Any, ...] = ()) -> list[Run]:
-    """Return the runs that an SQL condition selects, without unreadable ones (see `unreadable_runs`)."""
+    """Return the runs that an SQL condition selects, without unreadable ones (see `list_runs`)."""
     runs = (_to_run(row) for row in _select(database, where, values))
     return [_check_process(database, run) for run in runs if run]
 
 
-def unreadable_runs(database: RunDatabase) -> list[str]:
-    """Return the ids of the runs, except those in the bin, whose settings or status this version does not know, newest first."""
+def list_runs(database: RunDatabase) -> tuple[list[Run], list[str]]:
+    """Return the runs except those in the bin, and the ids of those whose settings or status this version does not know; newest first."""
     rows = _select(database, "where id is not null and removed is null order by number desc")
-    return [row[0] for row in rows if _to_run(row) is None]
+    runs = [(row[0], _to_run(row)) for row in rows]
+    return [_check_process(database, run) for _, run in runs if run], [name for name, run in runs if not run]
 
 
 def describe_unreadable(runs: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError, UnreadableRunError
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
+from cnn_core.text import format_percent
 from pages.shared.address import read_address, write_address
 from pages.shared.links import page_file
 from pages.shared.people import may_change
@@ -113,5 +114,5 @@ def _describe(run: Run) -> str:
     accuracy = run.summary.get("best_val_accuracy")
     origin = f" · {describe_origin(run)}" if run.origin else ""
     return f"{run.id}{origin} · {run.title} · {STATUS[run.status][2]}" + (
-        f" · {accuracy:.1%} validation accuracy" if accuracy is not None else ""
+        f" · {format_percent(accuracy)} validation accuracy" if accuracy is not None else ""
     )

@@ -14,7 +14,7 @@ from cnn_core.runs.branch_tree import Node
 from cnn_core.runs.comparison import compare_accuracies
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
-from cnn_core.text import format_bytes
+from cnn_core.text import format_bytes, format_percent
 from pages.shared.run_selection import STATUS
 from pages.views.runs.export import FILE_KEY
 from pages.views.runs.table import SHOW_TEST, TICK_RUNS
@@ -169,7 +169,9 @@ def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict
     differing = at.table[0].value
     assert set(differing["Setting"]) == {"Learning rate", "Seed"}
     groups = at.table[1].value
-    assert groups["Validation accuracy"].tolist() == ["80.10% ± 0.10 points (n = 3)", "90.10% ± 0.10 points (n = 3)"]
+    assert groups["Validation accuracy"].tolist() == [
+        f"{format_percent(mean, 2)} ± 0.10 points (n = 3)" for mean in (0.801, 0.901)
+    ]
     verdict = compare_accuracies([0.80, 0.801, 0.802], [0.90, 0.901, 0.902])
     assert "10.0" in verdict and verdict in page_text(at) and not at.exception
     at.slider[0].set_value(0.6).run()
@@ -221,7 +223,9 @@ def test_branches_are_drawn_as_a_tree_and_runs_without_any_are_not(empty, open_p
         "completed": [first],
         "waiting": [child, other],
     }
-    assert points["completed"]["text"] == [f"{first}<br>{ACCURACY.format(accuracy=0.9)}"] and points["waiting"]["text"] == [
+    assert points["completed"]["text"] == [f"{first}<br>{ACCURACY.format(accuracy=format_percent(0.9))}"] and points["waiting"][
+        "text"
+    ] == [
         child,
         other,
     ]

@@ -11,6 +11,7 @@ from cnn_core.config.schema import has_effect, title, value_text
 from cnn_core.events import Changed
 from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.runs.lock import hold
+from cnn_core.text import format_percent
 from pages.shared.run_selection import NO_RUN, STATUS
 from pages.views.train.controls import CHILD, PARENT
 from tests.helpers import is_a_sentence
@@ -284,7 +285,7 @@ def test_a_completed_run_shows_its_test_accuracy_as_its_final_figure_which_is_co
     shutil.rmtree(own_trained.home.test_set_usage, ignore_errors=True)  # the command that trained it showed it too
     assert not models_evaluated(own_trained.home, run.config.data)
     at = open_page("train", run=run.id)
-    assert f"{run.summary['test_accuracy']:.2%}" in " ".join(caption.value for caption in at.caption)
+    assert format_percent(run.summary["test_accuracy"], 2) in " ".join(caption.value for caption in at.caption)
     assert models_evaluated(own_trained.home, run.config.data) == {f"{run.id}.best"}
     waiting = own_trained.create(make_config())
     open_page("train", run=waiting)

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from cnn_core.config.chosen import chosen_settings
 from cnn_core.config.schema import title, value_text
 from cnn_core.errors import RunError, StudioError
 from cnn_core.runs.comparison import differing_settings, with_new_seed
@@ -35,7 +36,7 @@ REPEAT_BRANCH = (
     "A branch begins with the state of another run, so it cannot be repeated with a new seed. Repeat that run instead."
 )
 SIZE = "Size"
-FIRST_COLUMNS = ("Run", "Validation", "Name", "Status")
+FIRST_COLUMNS = ("Run", "Validation", "Name", "Status", SIZE)
 HAVE_COLUMNS = ("data", "model", "epochs", "seed", "saved_epochs")
 MAX_SETTING_COLUMNS = 8
 TICK_RUNS = "Tick runs to open, name, compare, export or remove them."
@@ -66,8 +67,8 @@ def choose_runs(runs: Sequence[Run]) -> list[Run]:
     """Show the table and return the runs whose rows are ticked. Test accuracies are shown, and counted, only after the person asks for them."""
     columns = COLUMNS | ({"Owner": lambda run: run.owner} if is_sign_in_on() else {})
     values = {name: [value(run) for run in runs] for name, value in columns.items()}
-    sizes = {SIZE: [size / 10**6 for size in run_sizes(runs)]}
-    values = {name: values[name] for name in FIRST_COLUMNS} | _setting_columns(runs) | sizes | values
+    values[SIZE] = [size / 10**6 for size in run_sizes(runs)]
+    values = {name: values[name] for name in FIRST_COLUMNS} | _setting_columns(runs) | values
     if st.toggle("Show test accuracy", key=SHOW_TEST, help=SHOW_TEST_HELP):
         values[TEST_COLUMN] = [_percent(accuracy) for accuracy in reveal_test_accuracies(get_store(), runs)]
     event = st.dataframe(
@@ -211,9 +212,13 @@ def _setting_columns(runs: Sequence[Run]) -> dict[str, list[Any]]:
         for name, values in differing_settings(runs).items()
         if name not in HAVE_COLUMNS and len({value for value in values if value is not None}) > 1
     }
+    chosen = set().union(*(chosen_settings(run.config) for run in runs))
+    names = sorted(differing, key=lambda name: name not in chosen)  # before those that differ with data and model alone
     return {
-        title(name): [None if value is None else value if _is_number(value) else value_text(name, value) for value in values]
-        for name, values in list(differing.items())[:MAX_SETTING_COLUMNS]
+        title(name): [
+            None if value is None else value if _is_number(value) else value_text(name, value) for value in differing[name]
+        ]
+        for name in names[:MAX_SETTING_COLUMNS]
     }
 
 

@@ -8,6 +8,7 @@ from cnn_core.home import saved_epochs
 from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.requests import RequestKind
 from cnn_core.runs.run import TRAINING, Run
+from cnn_core.text import format_percent
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
 from pages.shared.people import may_change, person, show_owner
@@ -53,7 +54,7 @@ def show_controls(run: Run) -> None:
 def show_final_result(run: Run) -> None:
     """Show the test accuracy of a completed run as its final figure, which is recorded as a use of the test set."""
     if run.status == "finished" and (accuracy := reveal_test_accuracy(get_store(), run)) is not None:
-        st.caption(f"Test accuracy of the best model: {accuracy:.2%}", help=FINAL_HELP)
+        st.caption(f"Test accuracy of the best model: {format_percent(accuracy, 2)}", help=FINAL_HELP)
 
 
 def _show_request_buttons(run: Run) -> None:
