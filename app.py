@@ -22,14 +22,16 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from cnn_core.errors import StudioError
 from pages.charts import image_sheets
 from pages.shared import stream
-from pages.shared.guard import UploadGuard, guard_routes
+from pages.shared.class_token import routes as class_routes
+from pages.shared.guard import UploadGuard, guard_routes, move_routes
 from pages.shared.identity import check_sign_in
-from pages.shared.server import get_worker
+from pages.shared.server import get_classroom, get_worker
 from pages.shared.stream import ended_by_signals
 from pages.shared.text import INTERNAL_ERROR
 
 try:
     check_sign_in()
+    get_classroom()
     worker = get_worker()
 except StudioError as error:
     sys.exit(f"CNN Studio cannot start. {error}")
@@ -53,11 +55,13 @@ def show_internal_error(error: Exception) -> bool:
     return True
 
 
+BASE = st.get_option("server.baseUrlPath")
+
 app = st.App(
     "pages/shared/frame.py",
     lifespan=lifespan,
     on_script_error=show_internal_error,
-    routes=guard_routes([*stream.routes, *image_sheets.routes], st.get_option("server.baseUrlPath")),
+    routes=[*guard_routes([*stream.routes, *image_sheets.routes], BASE), *move_routes(class_routes, BASE)],
     # Streamlit checks the Host header of its own websocket only; this protects every route from DNS rebinding.
     middleware=[
         Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"]),

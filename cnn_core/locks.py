@@ -5,7 +5,8 @@ In: a path. Out: whether the block holds the lock, or whether any process does. 
 
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def try_lock(path: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+@contextmanager
+def wait_for_lock(path: Path, should_end: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+    """Wait for the lock on `path` until `should_end`; the value is whether the block holds it. Raises OSError as `try_lock` does."""
+    while True:
+        with try_lock(path) as is_acquired:
+            if is_acquired or should_end():
+                yield is_acquired
+                return
+        time.sleep(ACQUIRE_SECONDS)
 
 
 def is_locked(path: Path) -> bool:

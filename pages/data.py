@@ -5,6 +5,9 @@ import streamlit as st
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
 from cnn_core.data.library import imported_sets, set_title
+from cnn_core.data.owners import owner_of
+from pages.shared.mine import shows_all
+from pages.shared.people import owner_name, person
 from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -19,14 +22,20 @@ LAST = "data-last"
 def choose_set() -> str:
     """Return the chosen data set: that of the address (`?set=`), else the last one shown, else the first."""
     imported = imported_sets(get_store().home)
-    names = [*CATALOG, *(name for name in imported if name not in CATALOG)]
+    owners = {name: owner_of(get_store().home.set_folder(name)) for name in imported}
     wanted = st.query_params.get("set", st.session_state.get(LAST))
+    if imported and not shows_all("data"):  # what belongs to nobody is for all
+        imported = [name for name in imported if owners[name] in ("", person()) or name == wanted]
+    names = [*CATALOG, *(name for name in imported if name not in CATALOG)]
     if wanted and wanted not in names and wanted != st.session_state.get(LAST):
         st.warning(f"There is no data set “{plain(wanted[:80])}”, so another one is shown. Choose a data set from the list.")
 
     def describe(name: str) -> str:
+        owner = owner_name(owners.get(name, ""))
         needs_download = name in CATALOG and CATALOG[name].archives and name not in imported
-        return f"{set_title(name, get_store().home)}{' · not downloaded' if needs_download else ''}"
+        return (
+            f"{set_title(name, get_store().home)}{' · not downloaded' if needs_download else ''}{f' · {owner}' if owner else ''}"
+        )
 
     chosen = st.selectbox("Data set", names, index=names.index(wanted) if wanted in names else 0, format_func=describe)
     st.query_params["set"] = st.session_state[LAST] = chosen

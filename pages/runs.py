@@ -4,6 +4,7 @@ import streamlit as st
 
 from cnn_core.runs.run import describe_unreadable
 from cnn_core.text import counted, format_bytes
+from pages.shared.mine import own_or_all
 from pages.shared.run_selection import no_runs_yet
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -21,7 +22,7 @@ if unreadable:
     st.warning(plain(describe_unreadable(unreadable)), icon=":material/warning:")
 if not runs:
     no_runs_yet("to compare")
-else:
+elif runs := own_or_all(runs, "runs"):
     shown = filter_runs(runs)
     if not shown:
         st.info(NO_MATCH, icon=":material/search:")

@@ -5,6 +5,7 @@ import streamlit as st
 from cnn_core.config.defaults import make_config
 from cnn_core.text import counted, format_percent
 from pages.shared.links import page_file
+from pages.shared.mine import own_runs
 from pages.shared.run_origin import listed_runs
 from pages.shared.run_selection import status_badge
 from pages.shared.server import get_store
@@ -20,28 +21,28 @@ st.write(
 
 first, second, third, fourth = st.columns(4, border=True)
 with first:
-    st.subheader("1 · Train")
+    st.header("1 · Train")
     st.write("Train on 1,797 handwritten digits, without a download. It takes about half a minute on two CPU cores.")
     if st.button("Train on digits now", key="train-digits", type="primary", icon=":material/play_arrow:", width="stretch"):
         start_run(make_config())
 with second:
-    st.subheader("2 · Understand")
+    st.header("2 · Understand")
     st.write("Accuracy on images that were not used for training, the confusion matrix, and every misclassified image.")
     st.page_link(page_file("evaluate"), label="Evaluate a run", icon=":material/fact_check:")
 with third:
-    st.subheader("3 · Classify")
+    st.header("3 · Classify")
     st.write("Draw a digit with mouse or finger, or upload an image, and see what the model receives and predicts.")
     st.page_link(page_file("gallery"), label="Open the gallery", icon=":material/gesture:")
 with fourth:
-    st.subheader("4 · Learn")
+    st.header("4 · Learn")
     st.write("Change one setting, predict the effect, train both models, and compare. The glossary explains every term.")
     st.page_link(page_file("learn"), label="Do an exercise", icon=":material/school:")
 
 st.page_link(page_file("configure"), label="Choose data, model and settings", icon=":material/tune:")
 
-runs = listed_runs(get_store().runs())
+runs = listed_runs(own_runs(get_store().runs()))
 if runs:
-    st.subheader("Recent runs")
+    st.header("Recent runs")
 for run in runs[:MAX_RUNS]:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.page_link(page_file("train"), label=f"**{run.id}**", query_params={"run": run.id})

@@ -1,8 +1,9 @@
 """Attempts at exercises: pairs of runs in the ordinary queue, and the row in the run store with the exercise and the prediction.
 
 The runs are A0, B0, A1, B1 …: A without the change and B with it; the number is the seed. This order gives a first comparison early. The
-origin of a run names its attempt: "lesson/dropout/3/B0" is run B with seed 0 of attempt 3 at the exercise "dropout". In: a run store.
-Out: attempts, their runs and the effect of the change. Importing this module does not import torch.
+origin of a run names its attempt: "lesson/dropout/3/B0" is run B with seed 0 of attempt 3 at the exercise "dropout". On a server that people
+share, an attempt uses the runs of earlier attempts that answer the same question (see `same_runs`). In: a run store. Out: attempts, their runs
+and the effect of the change. Importing this module does not import torch.
 """
 
 import time
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 from cnn_core.errors import StudioError
 from cnn_core.events import Epoch, Started
 from cnn_core.lessons.effect import PREDICTIONS, Effect, make_effect
+from cnn_core.lessons.epoch_effects import RunEpochs, measure_epochs
 from cnn_core.lessons.exercises import VARIANTS, Variant, find_exercise
 from cnn_core.lessons.final_metrics import FinalMetric
+from cnn_core.lessons.same_runs import find_same_run, one_start_at_a_time
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
+from cnn_core.runs.sharing import hand_over, runs_shared_with, share_run, stop_using
 from cnn_core.runs.store import Store
 
 DEFAULT_PAIRS, MAX_PAIRS = 3, 6
@@ -43,10 +47,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class AttemptRuns:
-    """An attempt with its runs, oldest first, as they were when they were read."""
+    """An attempt with its runs, in the order A0, B0, A1 …, as they were when they were read."""
 
     attempt: Attempt
     runs: tuple[Run, ...]
+
+    @property
+    def shared(self) -> list[Run]:
+        """The runs that belong to another attempt."""
+        return [run for run in self.runs if not run.origin.startswith(f"{self.attempt.origin}/")]
 
     @property
     def is_active(self) -> bool:
@@ -75,6 +84,8 @@ def start_attempt(
 ) -> Attempt:
     """Add the runs of an exercise to the queue and return the attempt; return the active one if this owner has one at the same exercise.
 
+    An attempt with an owner uses runs that answer the same question, whoever started them; only the others are added.
+
     Raises StudioError for an unknown exercise, prediction or number of pairs, if the owner's quota is used up, and as `submit.check_can_start` does;
     no run is in the queue then.
     """
@@ -87,17 +98,26 @@ def start_attempt(
         return latest.attempt
     from cnn_core.runs.submit import check_can_start  # imports torch
 
-    for variant in VARIANTS:
-        check_can_start(found.settings(variant, data), store)
-    store.quota.check_queue(owner, pairs * len(VARIANTS))
-    attempt = _insert(store, exercise, data, prediction, owner)
-    try:
-        for seed in range(pairs):
-            for variant in VARIANTS:
-                _submit_run(store, attempt, variant, seed)
-    except StudioError:  # the disk quota is used up, or another tab has filled the queue since the check
-        stop_attempt(store, attempt)
-        raise
+    infos = {variant: check_can_start(found.settings(variant, data), store) for variant in VARIANTS}
+    needed = [(variant, seed) for seed in range(pairs) for variant in VARIANTS]
+    with one_start_at_a_time(store):
+        same: dict[tuple[Variant, int], Run] = {}
+        for variant, seed in needed if owner else ():
+            settings = found.settings(variant, data, seed)
+            if run := find_same_run(store, exercise, f"{variant}{seed}", settings, infos[variant]):
+                same[variant, seed] = run
+        if len(same) < len(needed):
+            store.quota.check_queue(owner, len(needed) - len(same))
+        attempt = _insert(store, exercise, data, prediction, owner)
+        for run in same.values():
+            share_run(store.database, run.id, attempt.number)
+        try:
+            for variant, seed in needed:
+                if (variant, seed) not in same:
+                    _submit_run(store, attempt, variant, seed)
+        except StudioError:  # the disk quota is used up, or another tab has filled the queue since the check
+            stop_attempt(store, attempt)
+            raise
     return attempt
 
 
@@ -131,7 +151,11 @@ def list_attempts(store: Store, owner: str = "") -> list[Attempt]:
 
 def read_runs(store: Store, attempt: Attempt) -> AttemptRuns:
     """Return the attempt with the current state of its runs."""
-    return AttemptRuns(attempt, tuple(store.created_by(attempt.origin)))
+    runs = store.created_by(attempt.origin)
+    if shared := runs_shared_with(store.database, attempt.number):
+        marks = ", ".join("?" * len(shared))
+        runs += store.select(f"where id in ({marks})", tuple(shared))
+    return AttemptRuns(attempt, tuple(sorted(runs, key=lambda run: (int(run_label(run)[1:]), run_label(run)))))
 
 
 def latest_attempt(store: Store, exercise: str, owner: str = "") -> AttemptRuns | None:
@@ -149,9 +173,16 @@ def completed_exercises(store: Store, owner: str = "") -> set[str]:
 
 
 def stop_attempt(store: Store, attempt: Attempt) -> None:
-    """Stop the active runs of the attempt and keep the finished ones. The last run is stopped first, so that no other starts meanwhile."""
-    for run in reversed(store.created_by(attempt.origin)):
-        if run.is_active:
+    """Stop the active runs of the attempt and keep the finished ones. The last run is stopped first, so that no other starts meanwhile.
+
+    A run that other attempts use trains on for them.
+    """
+    for run in reversed(read_runs(store, attempt).runs):
+        if not run.is_active:
+            continue
+        if not run.origin.startswith(f"{attempt.origin}/"):
+            stop_using(store.database, run.id, attempt.number)
+        elif not hand_over(store.database, run.id):
             store.requests.stop(run.id)
 
 
@@ -161,6 +192,19 @@ def measure_effect(store: Store, attempt_runs: AttemptRuns, metric: FinalMetric)
         return None
     pairs = [(metric.average(_epochs(store, a)), metric.average(_epochs(store, b))) for a, b in attempt_runs.pairs]
     return make_effect(metric, pairs, validation_count(store, attempt_runs))
+
+
+def measure_during_training(store: Store, attempt_runs: AttemptRuns, metric: FinalMetric) -> tuple[Effect, ...]:
+    """Return the effect at each epoch that both runs of at least one pair have reached, also of runs that still train."""
+    by_label = {run_label(run): run for run in attempt_runs.runs}
+    seeds = sorted({int(label[1:]) for label in by_label})
+    pairs = [(by_label[f"A{seed}"], by_label[f"B{seed}"]) for seed in seeds if {f"A{seed}", f"B{seed}"} <= by_label.keys()]
+    epochs = [(_run_epochs(store, a), _run_epochs(store, b)) for a, b in pairs]
+    return measure_epochs(metric, epochs, validation_count(store, attempt_runs))
+
+
+def _run_epochs(store: Store, run: Run) -> RunEpochs:
+    return RunEpochs(_epochs(store, run), is_finished=run.status == "finished")
 
 
 def validation_count(store: Store, attempt_runs: AttemptRuns) -> int:

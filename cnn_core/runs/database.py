@@ -53,6 +53,12 @@ MIGRATIONS = (
         "alter table runs add column started real",
         "create index owners on runs (owner, started)",
     ),
+    (
+        "create table shared_runs (attempt integer not null, run text not null, primary key (attempt, run)) without rowid",
+        "create index shared on shared_runs (run)",
+        "alter table runs add column work real",
+        "alter table runs add column waiting_since real",
+    ),
 )
 
 

@@ -12,6 +12,7 @@ from cnn_core.home import epoch_file, saved_epochs
 from cnn_core.runs.queue import ORDER, WAITING
 from cnn_core.runs.quota import file_bytes
 from cnn_core.runs.run import Run
+from cnn_core.runs.sharing import hand_over
 from cnn_core.runs.store import Store
 
 MAX_NAME_LENGTH, MAX_NOTES_LENGTH, MAX_TAG_LENGTH, MAX_TAGS = 80, 4000, 30, 12
@@ -48,9 +49,14 @@ class RunOrganizer:
                     db.execute(f"update runs set {column} = ? where id = ?", (value, run))
 
     def remove(self, run: str) -> None:
-        """Move a run that has ended to the bin; its files stay. Raises RunError for one that trains or waits."""
+        """Move a run that has ended to the bin; its files stay. Raises RunError for one that trains or waits.
+
+        A run that another person's exercise uses passes to that person instead.
+        """
         if self.store.run(run).is_active:
             raise RunError(IS_ACTIVE.format(run=run))
+        if hand_over(self.store.database, run):
+            return
         with self.store.database.connect() as db:
             db.execute("update runs set removed = ? where id = ?", (time.time(), run))
 
@@ -61,11 +67,17 @@ class RunOrganizer:
 
     def empty_bin(self, owner: str | None = None) -> int:
         """Delete the runs in the bin with their folders, those of `owner` or all; return their number."""
-        removed = [run for run in self.removed() if owner in (None, run.owner)]
+        removed = [run for run in self.removed() if owner in (None, run.owner) and not hand_over(self.store.database, run.id)]
         for run in removed:
             shutil.rmtree(self.store.home.run_folder(run.id), ignore_errors=True)
             with self.store.database.connect() as db:
-                for table, column in (("events", "run"), ("digests", "run"), ("requests", "run"), ("runs", "id")):
+                for table, column in (
+                    ("events", "run"),
+                    ("digests", "run"),
+                    ("requests", "run"),
+                    ("shared_runs", "run"),
+                    ("runs", "id"),
+                ):
                     db.execute(f"delete from {table} where {column} = ?", (run.id,))
         return len(removed)
 

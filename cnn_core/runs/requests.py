@@ -46,6 +46,12 @@ class RequestBox:
             if not waiting:
                 db.execute("insert into requests (run, kind, created) values (?, 'stop', ?)", (run, time.time()))
 
+    def will_change(self, run: str) -> bool:
+        """Whether a stop or a change of settings was requested that the run has not carried out."""
+        with self._database.connect() as db:
+            query = "select 1 from requests where run = ? and kind in ('stop', 'change')"
+            return db.execute(query, (run,)).fetchone() is not None
+
     def should_stop(self, run: str) -> bool:
         """Whether a stop of the run was requested."""
         with self._database.connect() as db:

@@ -57,21 +57,24 @@ class Store:
         parent_epoch: int | None = None,
         owner: str = "",
         origin: str = "",
+        work: float | None = None,
         prepare: Callable[[str, Path], object] = lambda run, folder: None,
     ) -> str:
         """Add a run and its folder with `config.json`; return its id, like 0007-digits.
 
+        work: multiply-adds of the training, None where they are not known; short runs are trained first (see `queue`).
         submission: a key that identifies one click on Start (column `press`): calls with the same key create one run. prepare: called with id
         and folder before any other process can see the run. Raises StudioError where `owner` has reached a limit.
         """
         if submission and self._is_submitted(submission):
             return self._submitted_run(submission)
         self.quota.check(owner, will_wait=status == "queued")
-        values = (time.time(), status, config.model_dump_json(), submission, parent, parent_epoch, owner, origin)
+        now = time.time()
+        values = (now, status, config.model_dump_json(), submission, parent, parent_epoch, owner, origin, work, now)
         with self.database.connect() as db:
             created = db.execute(
-                "insert into runs (created, status, config, press, parent, parent_epoch, owner, origin)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?)"
+                "insert into runs (created, status, config, press, parent, parent_epoch, owner, origin, work, waiting_since)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " on conflict (press) do nothing returning number",
                 values,
             ).fetchall()

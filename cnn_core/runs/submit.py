@@ -15,11 +15,12 @@ from cnn_core.data.source import DataInfo
 from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError
 from cnn_core.events import Note
-from cnn_core.models.cost import check_batch
+from cnn_core.models.cost import check_batch, model_cost
 from cnn_core.models.registry import find_weights
 from cnn_core.runs.store import Store
 
 Prepare = Callable[[str, Path], object]
+PASSES = 3  # forward, and backward to activations and to weights, take about the same
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} images available for training. Choose a smaller one."
 
 
@@ -60,4 +61,10 @@ def submit(
         prepare(run, folder)
         store.log.append(run, notes)
 
-    return store.create(fitted, prepare=add_notes, **options)
+    return store.create(fitted, prepare=add_notes, work=training_work(fitted, info), **options)
+
+
+def training_work(config: TrainConfig, info: DataInfo) -> float:
+    """Return the multiply-adds of the whole training, without validation."""
+    cost = model_cost(config.model, **info.shape, batch_size=2, **config.model_options)
+    return float(PASSES) * cost.multiply_adds * config.count_training_images(info) * config.epochs

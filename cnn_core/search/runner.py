@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from cnn_core.errors import RunError, SettingError, StudioError
 from cnn_core.events import Epoch, Event
+from cnn_core.locks import wait_for_lock
 from cnn_core.runs.lock import hold, is_held
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.search.sampling import fill_settings, make_pruner, restart_trial, sample_trial
 from cnn_core.search.search_store import SearchStore
-from cnn_core.search.storage import wait_for_lock
 from cnn_core.search.trial_monitor import TrialMonitor, finish_trial
 from cnn_core.search.trials import ERROR, Trial, is_repeat, read_trials
 

@@ -8,14 +8,13 @@ Several threads and processes may use one file. Importing this module does not i
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cnn_core.locks import try_lock
+from cnn_core.locks import wait_for_lock
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 BUSY_SECONDS = 60  # Optuna writes in many small transactions, for which several processes wait
-POLL_SECONDS = 0.05
 
 _loading = threading.Lock()  # one of two threads that import a package at once may use it half loaded
 
@@ -51,17 +49,6 @@ def reopen_trial(study: "Study", frozen: "FrozenTrial") -> "Trial":
     """Return the started trial `frozen` so that it can be continued."""
     trial: Trial = load_optuna().Trial(study, frozen._trial_id)
     return trial
-
-
-@contextmanager
-def wait_for_lock(path: Path, should_end: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-    """Wait for the lock of `path` until `should_end`; the value is whether the block holds it."""
-    while True:
-        with try_lock(path) as is_acquired:
-            if is_acquired or should_end():
-                yield is_acquired
-                return
-        time.sleep(POLL_SECONDS)
 
 
 @contextmanager

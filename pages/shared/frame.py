@@ -1,16 +1,18 @@
 """The frame around every page, with the navigation.
 
 `app.py` names this file as its script. Pages are given by path, so that a link to a page also shows the frame. Errors that a page does
-not handle are shown here as messages. Where people sign in, nobody else sees a page.
+not handle are shown here as messages. Where people sign in or enter a class, nobody else sees a page.
 """
 
 import streamlit as st
 
 from cnn_core.errors import StudioError
 from pages.charts.components.navigation import follow_page
+from pages.shared.class_entry import remember_token
 from pages.shared.form_link import leave_form
 from pages.shared.links import PAGES
-from pages.shared.server import get_worker
+from pages.shared.people import is_shared, is_teacher, this_person
+from pages.shared.server import get_directory, get_worker
 from pages.shared.sign_in import is_admitted, show_person, show_sign_in
 from pages.shared.text import plain
 
@@ -37,6 +39,7 @@ chosen = st.navigation(
         ],
         "Understand": [page("evaluate", "Evaluate", "fact_check"), page("gallery", "Gallery", "gesture")],
         "Learn": [page("learn", "Learn", "school")],
+        **({"Teach": [page("people", "People", "groups")]} if is_shared() and is_teacher() else {}),
     },
     position="sidebar" if is_admitted() else "hidden",
 )
@@ -48,10 +51,13 @@ if chosen is not configure:
 try:
     if is_admitted():
         show_person()
+        if is_shared():
+            get_directory().note_visit(this_person().id, this_person().name, title)
         chosen.run()
     else:
         show_sign_in()
 except StudioError as error:
     st.error(plain(error), icon=":material/error:")
+remember_token()
 follow_page(title)
 get_worker().warm_up()

@@ -1,4 +1,4 @@
-"""Access control for what is not a page, where people sign in: our own routes, and Streamlit's route for uploads, which otherwise takes files
+"""Access control for what is not a page, where people sign in or enter a class: our own routes, and Streamlit's route for uploads, which otherwise takes files
 into memory from everyone who has opened a page, even the sign-in page.
 
 our routes --(guard_routes)--> the same routes below the server's base path, for admitted people only
@@ -11,18 +11,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pages.shared.identity import claims_of, is_sign_in_on
-from pages.shared.people import person_name
-from pages.shared.server import get_store
+from pages.shared.people import sender
 
+NOT_ADMITTED = "Open the dashboard and sign in or enter first."
 UPLOADS = "/_stcore/upload_file"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def guard_routes(routes: Iterable[Route], base: str) -> list[Route]:
     """Return `routes` below the path `base` ("" for none); each first checks whether the person is admitted."""
+    return move_routes([Route(route.path, _guard(route.endpoint)) for route in routes], base)
+
+
+def move_routes(routes: Iterable[Route], base: str) -> list[Route]:
+    """Return `routes` below the path `base` ("" for none), open to everybody."""
     below = f"/{base.strip('/')}" if base.strip("/") else ""
-    return [Route(f"{below}{route.path}", _guard(route.endpoint)) for route in routes]
+    return [Route(f"{below}{route.path}", route.endpoint, methods=route.methods) for route in routes]
 
 
 def _guard(endpoint: Endpoint) -> Endpoint:
@@ -44,11 +48,8 @@ class UploadGuard:
 
 
 def _is_admitted(request: Request) -> bool:
-    if not is_sign_in_on():
-        return True
-    name = person_name(claims_of(request.cookies))
-    return name != "" and get_store().quota.limits.is_allowed(name)
+    return sender(request.cookies).role != "stranger"
 
 
 def _refuse() -> Response:
-    return JSONResponse({"error": "Sign in on the dashboard first."}, status_code=401)
+    return JSONResponse({"error": NOT_ADMITTED}, status_code=401)

@@ -10,6 +10,7 @@ import streamlit as st
 from cnn_core.runs.run import Run
 from cnn_core.text import counted
 from pages.shared.address import read_address, write_address
+from pages.shared.people import owner_name
 from pages.shared.searches import names_by_token
 
 PEOPLE, LESSONS, SEARCHES, ALL = "people", "exercises", "searches", "all"
@@ -23,11 +24,11 @@ def origin_kind(run: Run) -> str:
 
 
 def describe_origin(run: Run) -> str:
-    """Return "exercise dropout", "search widths", or the owner of a person's run ("" without sign-in)."""
+    """Return "exercise dropout", "search widths", or the name of a person's run's owner ("" where there is one person)."""
     kind, name = (*run.origin.split("/"), "")[:2]
     if kind == "lesson":
         return f"exercise {name}"
-    return f"search {names_by_token().get(name, '(removed)')}" if kind == "search" else run.owner
+    return f"search {names_by_token().get(name, '(removed)')}" if kind == "search" else owner_name(run.owner)
 
 
 def choose_origin(runs: Sequence[Run]) -> list[Run]:

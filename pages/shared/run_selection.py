@@ -12,7 +12,8 @@ from cnn_core.runs.run import Run
 from cnn_core.text import format_percent
 from pages.shared.address import read_address, write_address
 from pages.shared.links import page_file
-from pages.shared.people import may_change
+from pages.shared.mine import own_first
+from pages.shared.people import is_shared, may_change, owner_name
 from pages.shared.run_origin import describe_origin, listed_runs, show_all_toggle
 from pages.shared.server import get_store
 from pages.shared.start_run import start_run
@@ -38,6 +39,7 @@ NO_SAVED_MODEL = "Run {run} has no saved model yet, so another run is shown. Its
 
 def choose_run(runs: list[Run], label: str = "Run") -> Run:
     """Return the run that the address names (`?run=`), else the first of `runs`; a box chooses another. `runs` is not empty."""
+    runs = own_first(runs)
     by_id = {run.id: run for run in runs}
     requested = st.query_params.get("run", "")
     if requested and requested not in by_id:
@@ -86,7 +88,7 @@ def choose_trained_run(purpose: str) -> Run | None:
     if not runs:
         no_runs_yet(purpose)
         return None
-    return choose_run(sorted(runs, key=lambda run: bool(run.origin)))  # a person's own runs first
+    return choose_run(sorted(runs, key=lambda run: bool(run.origin)))  # those that a person started first
 
 
 def no_runs_yet(purpose: str) -> None:
@@ -113,6 +115,7 @@ def status_badge(run: Run) -> None:
 def _describe(run: Run) -> str:
     accuracy = run.summary.get("best_val_accuracy")
     origin = f" · {describe_origin(run)}" if run.origin else ""
-    return f"{run.id}{origin} · {run.title} · {STATUS[run.status][2]}" + (
+    owner = f" · {owner_name(run.owner) or 'class'}" if is_shared() else ""
+    return f"{run.id}{owner}{origin} · {run.title} · {STATUS[run.status][2]}" + (
         f" · {format_percent(accuracy)} validation accuracy" if accuracy is not None else ""
     )

@@ -17,6 +17,15 @@ def names_by_token() -> dict[str, str]:
     return _names_by_token(str(get_store().home.root))
 
 
+def owners_by_name() -> dict[str, str]:
+    """Return the owner of each search; a search that cannot be read is left out."""
+    owners = {}
+    for name in get_searches().names():
+        with suppress(StudioError):
+            owners[name] = get_searches().plan(name).owner
+    return owners
+
+
 @st.cache_resource(ttl=POLL_SECONDS, max_entries=4, show_spinner=False)  # used in every row of the table of runs
 def _names_by_token(home: str) -> dict[str, str]:
     names = {}

@@ -12,9 +12,11 @@ from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest
 
 from cnn_core.home import Home
+from cnn_core.people.classroom import CLASS_CODE, TEACHER_CODE
 from cnn_core.runs.limits import DISK_QUOTA, QUEUE_LIMIT, TEACHERS
 from cnn_core.runs.store import Store
 from pages.shared.identity import is_sign_in_on
+from tests.pages.class_room import CODE, TEACHERS_CODE
 from tests.pages.oidc_provider import write_secrets
 from tests.pages.people import HERE, TEACHER
 from tests.pages.studio_harness import Server, copy_trained_home, open_in_frame, trained_home
@@ -97,6 +99,14 @@ def shared(secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> St
         (QUEUE_LIMIT, "2"),
         (DISK_QUOTA, "10 MB"),
     ):
+        monkeypatch.setenv(name, value)
+    return Store(Home.from_environment())
+
+
+@pytest.fixture
+def classroom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Return the store of a server that serves a class."""
+    for name, value in (("CNN_STUDIO_HOME", str(tmp_path / "studio")), (CLASS_CODE, CODE), (TEACHER_CODE, TEACHERS_CODE)):
         monkeypatch.setenv(name, value)
     return Store(Home.from_environment())
 

@@ -61,6 +61,11 @@ def copy_trained_home(to: Path) -> Path:
 
 def open_in_frame(name: str, query: Mapping[str, str], user: dict[str, Any] | None = None) -> "AppTest":
     """Run a page once in its frame. user: the claims of the signed-in person."""
+    return prepare_in_frame(name, query, user).run()
+
+
+def prepare_in_frame(name: str, query: Mapping[str, str], user: dict[str, Any] | None = None) -> "AppTest":
+    """Return a page in its frame that has not run yet."""
     from streamlit.testing.v1 import AppTest
 
     at = AppTest.from_file(str(ROOT / "pages" / "shared" / "frame.py"), default_timeout=120)
@@ -70,7 +75,7 @@ def open_in_frame(name: str, query: Mapping[str, str], user: dict[str, Any] | No
         at.switch_page(f"../{name}.py")
     for key, value in query.items():
         at.query_params[key] = value
-    return at.run()
+    return at
 
 
 def free_port() -> int:

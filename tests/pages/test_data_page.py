@@ -129,6 +129,7 @@ def test_excluding_selected_images_creates_a_version_and_undo_restores_the_old_o
 def test_a_selected_image_can_get_another_class(colours, open_page):
     at = open_page("data", set="colours")
     tick(at, [0])
+    assert at.selectbox(key="data-correct-class-colours").value is None and at.button(key="data-relabel").disabled
     at.selectbox(key="data-correct-class-colours").set_value(2).run()
     at.button(key="data-relabel").click().run()
     assert colours.index.corrections.corrected_images() == [(0, 2, 0)]

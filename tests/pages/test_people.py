@@ -23,6 +23,7 @@ from pages.shared import server
 from pages.shared.data_and_model import FOLDER_TITLE
 from pages.shared.guard import guard_routes
 from pages.shared.identity import claims_of, is_sign_in_on
+from pages.shared.mine import ALL
 from pages.shared.people import ONLY_TEACHERS, OWNED_BY_OTHER
 from pages.shared.sign_in import DISK_SPACE
 from pages.shared.text import plain
@@ -97,6 +98,8 @@ def test_runs_of_others_are_listed_with_their_owner_and_cannot_be_moved_or_resto
     mine, other, theirs, binned = start(shared, ANN), start(shared, ANN), start(shared, BEN), start(shared, BEN, "finished")
     RunOrganizer(shared).remove(binned)
     at = open_as(ANN, "runs")
+    assert set(at.dataframe[0].value["Owner"]) == {ANN}
+    at.segmented_control(key="runs-owner").set_value(ALL).run()
     assert set(at.dataframe[0].value["Owner"]) == {ANN, BEN}
     moved = {button.key for button in at.button if str(button.key).startswith(("Earlier-", "Later-"))}
     assert moved == {f"{way}-{run}" for way in ("Earlier", "Later") for run in (mine, other)}

@@ -6,6 +6,7 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.runs.queue import MEDIUM, OVERDUE_SECONDS, SHORT
 from cnn_core.runs.store import Store
 
 
@@ -64,3 +65,39 @@ def test_moving_a_run_changes_the_order_of_its_owners_runs_only(store: Store):
     assert [run for run in store.queue.waiting() if run in ann] == [ann[2], ann[0], ann[1]]
     assert [run for run in store.queue.waiting() if run in ben] == ben
     assert set(store.queue.waiting()[:2]) == {ann[2], ben[0]}
+
+
+def ask_for(store: Store, owner: str, work: float, waited: float = 0) -> str:
+    run = store.create(make_config(), owner=owner, work=work)
+    with store.database.connect() as db:
+        db.execute("update runs set waiting_since = waiting_since - ? where id = ?", (waited, run))
+    return run
+
+
+def test_of_the_first_runs_of_all_people_the_short_ones_come_first(store: Store):
+    long, medium, short = (ask_for(store, owner, work) for owner, work in (("ann", MEDIUM), ("ben", SHORT), ("cleo", SHORT / 2)))
+    second = ask_for(store, "cleo", 1.0)
+    assert store.queue.waiting() == [short, medium, long, second]
+
+
+def test_a_long_run_that_has_waited_long_comes_before_any_stream_of_short_ones(store: Store):
+    long = ask_for(store, "ann", 10 * MEDIUM, waited=OVERDUE_SECONDS + 1)
+    short = [ask_for(store, owner, 1.0) for owner in ("ben", "cleo")]
+    assert store.queue.waiting() == [long, *short]
+
+
+def test_a_run_that_is_resumed_waits_anew(store: Store):
+    long = ask_for(store, "ann", MEDIUM, waited=OVERDUE_SECONDS + 1)
+    store.requests.stop(long)
+    store.queue.resume(long)
+    short = ask_for(store, "ben", 1.0)
+    assert store.queue.waiting() == [short, long]
+
+
+def test_people_with_runs_of_about_the_same_length_still_take_turns(store: Store):
+    ann, ben = ([ask_for(store, owner, work) for _ in range(3)] for owner, work in (("ann", SHORT / 3), ("ben", SHORT / 2)))
+    order = []
+    while waiting := store.queue.waiting():
+        order.append(waiting[0])
+        train(store, waiting[0])
+    assert order == [ann[0], ben[0], ann[1], ben[1], ann[2], ben[2]]

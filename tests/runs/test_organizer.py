@@ -126,6 +126,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_runs(store:
             drop table digests;
             drop index rare;
             drop table attempts;
+            drop table shared_runs;
             drop table requests;
             create table requests (id integer primary key, run text not null, kind text not null, created real not null);
             pragma user_version = 0;

@@ -12,9 +12,10 @@ from cnn_core.data.source import SPLIT_NAMES, SPLITS
 from cnn_core.text import counted
 from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import image_html
-from pages.shared.choice import choose_class
-from pages.shared.people import may_change, show_owner
+from pages.shared.choice import choose_class, choose_new_class
+from pages.shared.people import may_change
 from pages.shared.text import plain
+from pages.views.data.own_copy import offer_own_copy
 
 PAGE, PAIRS_PAGE = 32, 8
 CHANGED = "data-changed"
@@ -72,7 +73,7 @@ def _split_name(split: str) -> str:
 def _show_actions(source: ImportedSource, picked: list[int]) -> None:
     """Show the buttons that correct the ticked images."""
     if not may_change(owner := owner_of(source.folder)):
-        show_owner(owner)
+        offer_own_copy(source, owner)
         return
     if not picked:
         st.caption("Tick images to exclude or relabel them.")
@@ -93,17 +94,12 @@ def _show_actions(source: ImportedSource, picked: list[int]) -> None:
             on_click=_correct,
             args=(source, picked, "is_excluded", 0),
         )
-        label = st.selectbox(
-            "Correct class",
-            range(len(classes)),
-            format_func=classes.__getitem__,
-            width=200,
-            key=f"data-correct-class-{source.folder.name}",
-        )
+        label = choose_new_class(classes, f"data-correct-class-{source.folder.name}")
         st.button(
             f"Relabel {counted(count, 'image')}",
             key="data-relabel",
             icon=":material/label:",
+            disabled=label is None,
             on_click=_correct,
             args=(source, picked, "label", label),
         )

@@ -10,7 +10,7 @@ from pages.charts.components.canvas import mark_answered
 from pages.charts.components.paste import take_pasted
 from pages.shared.data_set_image import choose_data_set_image
 from pages.shared.image_input import CAMERA, DRAW, UPLOAD, canvas_key, choose_input, draw, input_key, photograph, show_image
-from pages.shared.run_models import get_classifier
+from pages.shared.run_models import compare_with_training, get_classifier
 from pages.views.gallery.prediction import show_prediction
 from pages.views.gallery.uploads import UploadedImage, add_pasted, choose_files, read_file, show_prediction_grid
 
@@ -41,6 +41,8 @@ def show_own_image(run: Run) -> None:
             st.info(EMPTY_TEXT, icon=":material/gesture:")
         if source == DRAW:
             mark_answered(canvas_key(classifier.card, KEY))
+        if compare_with_training(run) and (image or files):  # last, so that the prediction does not wait for it
+            st.rerun()
 
 
 def _read_image(source: str, run: Run, classifier: "Classifier", files: list[UploadedImage]) -> DecodedImage | None:

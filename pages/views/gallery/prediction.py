@@ -8,6 +8,7 @@ import streamlit as st
 from cnn_core.data.decoder import DecodedImage
 from cnn_core.errors import ImageError, StudioError
 from cnn_core.inference.confidence import Calibration
+from cnn_core.inference.verdict import UNSURE
 from cnn_core.runs.run import Run
 from pages.charts.images import image_html
 from pages.charts.predictions import compared_probability_bars, probability_bars
@@ -20,7 +21,8 @@ from pages.views.gallery.nearest_images import show_nearest_images
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Prediction
 
-UNSURE = "I don’t know"  # in place of a class whose probability is below the threshold
+UNLIKE_TEXT = "Unlike the training images"
+UNLIKE_NOTE = "Distance from the training images: {distance:.2f}. Above 1, an image is farther from them than 99% of the validation images: do not rely on the probability."
 MAX_RUNS = 4  # that are compared
 WIDTH, NARROW = 128, 150  # CSS pixels: of the model input, and of one model among several
 DIVERGED = "Run {} has diverged: its probabilities are not finite numbers. Choose another run."
@@ -58,7 +60,7 @@ def describe_probability(calibration: Calibration, prediction: "Prediction") -> 
     """Return the text below the predicted class."""
     name, probability = prediction.ranked[0]
     text = PROBABILITY.format(probability=probability)
-    if not prediction.is_sure:
+    if prediction.verdict.is_sure is False:
         text = BELOW_THRESHOLD.format(name=plain(name), probability=probability, threshold=100 * calibration.threshold)
     return f"{text} {describe_calibration(calibration)}".rstrip()
 
@@ -151,8 +153,11 @@ def _show_several(results: list[ImageClassification]) -> None:
 
 def _show_class(result: ImageClassification, *, border: bool) -> None:
     """Show the predicted class, its probability, and the note on test-time augmentation."""
-    name = plain(result.prediction.ranked[0][0]) if result.prediction.is_sure else UNSURE
+    verdict = result.prediction.verdict
+    name = UNSURE.capitalize() if verdict.is_sure is False else plain(result.prediction.ranked[0][0])
     st.metric(PREDICTION, name, border=border)
+    if verdict.is_unlike:
+        st.badge(UNLIKE_TEXT, icon=":material/warning:", color="orange", help=UNLIKE_NOTE.format(distance=verdict.distance))
     st.caption(describe_probability(result.calibration, result.prediction))
     if result.views > 1:
         st.caption(result.views_note)

@@ -15,9 +15,8 @@ from cnn_core.runs.final_accuracy import reveal_test_accuracies
 from cnn_core.runs.organizer import MAX_NAME_LENGTH, MAX_NOTES_LENGTH, RunOrganizer
 from cnn_core.runs.run import Run
 from cnn_core.text import counted, format_bytes
-from pages.shared.identity import is_sign_in_on
 from pages.shared.links import page_file
-from pages.shared.people import is_teacher, may_change, person, show_owner
+from pages.shared.people import is_shared, is_teacher, may_change, owner_name, person, show_owner
 from pages.shared.run_origin import choose_origin, describe_origin
 from pages.shared.run_selection import STATUS
 from pages.shared.server import get_store
@@ -65,7 +64,7 @@ def filter_runs(runs: Sequence[Run]) -> list[Run]:
 
 def choose_runs(runs: Sequence[Run]) -> list[Run]:
     """Show the table and return the runs whose rows are ticked. Test accuracies are shown, and counted, only after the person asks for them."""
-    columns = COLUMNS | ({"Owner": lambda run: run.owner} if is_sign_in_on() else {})
+    columns = COLUMNS | ({"Owner": lambda run: owner_name(run.owner)} if is_shared() else {})
     values = {name: [value(run) for run in runs] for name, value in columns.items()}
     values[SIZE] = [size / 10**6 for size in run_sizes(runs)]
     values = {name: values[name] for name in FIRST_COLUMNS} | _setting_columns(runs) | values
@@ -151,7 +150,7 @@ def show_bin() -> None:
                 st.button("Restore", icon=":material/undo:", key=f"back-{run.id}", on_click=organizer.restore, args=(run.id,))
         with st.popover("Empty the bin", icon=":material/delete_forever:"):
             st.write("These runs, their curves and their models are deleted permanently.")
-            owner = person() if is_sign_in_on() and not is_teacher() else None
+            owner = person() if is_shared() and not is_teacher() else None
             st.button("Delete permanently", key="empty-bin", type="primary", on_click=_empty_bin, args=(owner,))
 
 

@@ -8,15 +8,17 @@ from cnn_core.home import saved_epochs
 from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.requests import RequestKind
 from cnn_core.runs.run import TRAINING, Run
+from cnn_core.runs.sharing import is_used_by_others
 from cnn_core.text import format_percent
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
-from pages.shared.people import may_change, person, show_owner
+from pages.shared.people import is_teacher, may_change, person, show_owner
 from pages.shared.run_selection import SOME_EPOCHS, status_badge
 from pages.shared.server import get_store
 from pages.shared.start_run import submission_key
 from pages.shared.text import plain
 
+USED_BY_OTHERS = "Exercises of other people use this run too, so only a teacher can stop or change it."
 FINAL_HELP = "The final result of this run. To choose between runs, compare their validation accuracy instead."
 
 PARENT, CHILD = "Branched from {parent} after epoch {epoch}", "{child} branched after epoch {epoch}"
@@ -28,7 +30,9 @@ def show_controls(run: Run) -> None:
     store = get_store()
     with st.container(horizontal=True, vertical_alignment="center"):
         status_badge(run)
-        if is_mine := may_change(run.owner):
+        is_mine = may_change(run.owner)
+        is_shared_run = run.is_active and is_mine and not is_teacher() and is_used_by_others(store.database, run.id)
+        if is_mine and not is_shared_run:
             _show_request_buttons(run)
         if epochs := saved_epochs(store.home.run_folder(run.id)):
             with st.popover("Branch", icon=":material/alt_route:", help="Starts a new run from the saved state after an epoch."):
@@ -49,6 +53,8 @@ def show_controls(run: Run) -> None:
             st.page_link(page_file("gallery"), label="Open in Gallery", icon=":material/gesture:", query_params={"run": run.id})
     if not is_mine:
         show_owner(run.owner)
+    elif is_shared_run:
+        st.caption(USED_BY_OTHERS)
 
 
 def show_final_result(run: Run) -> None:

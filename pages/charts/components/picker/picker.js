@@ -3,8 +3,8 @@
 import { mount } from "../shared/component.js";
 import { make } from "../shared/dom.js";
 
-function card({ id, url, name, description, isSmall }, isPicked, onchange) {
-  const label = make("label", undefined, { title: description }), line = make("span");
+function card({ id, url, name, description, isSmall, isWrong }, isPicked, onchange) {
+  const label = make("label", undefined, { title: description, class: isWrong ? "mistake" : "" }), line = make("span");
   const box = Object.assign(make("input", undefined, { type: "checkbox", value: id }), { checked: isPicked, onchange });
   line.append(box, name);
   label.append(make("img", undefined, { src: url, alt: description, class: isSmall ? "small" : "" }), line);
@@ -16,7 +16,8 @@ class Picker {
     this.element = element;
   }
 
-  show({ key, images, picked }, { setStateValue }) {
+  show({ key, images, picked, areLarge }, { setStateValue }) {
+    this.element.classList.toggle("picker-large", areLarge);
     if (key === this.key) return; // the ticks in the browser are newer than those of the server
     this.key = key;
     const send = () => setStateValue("picked", [...this.element.querySelectorAll(":checked")].map((box) => Number(box.value)));
