@@ -7,7 +7,7 @@ from pages.charts.tables import ChartTable, chart_tables, describe_in_words
 from pages.shared.text import plain
 
 FEW = 6  # rows that the description holds
-TALLEST = 360  # pixels of a table
+FIT, TALLEST = 12, 360  # rows that are shown without scrolling; pixels of a longer table
 TABLE = "Table"
 SOME_ROWS = "{rows:,} of {count:,} points, at equal steps."
 
@@ -32,7 +32,7 @@ def _show_table(table: ChartTable, alt: str) -> None:
         {plain(title): list(map(plain, column)) for title, column in table.columns.items()},
         border="horizontal",
         hide_index=True,
-        height=TALLEST if table.rows > FEW else "content",
+        height=TALLEST if table.rows > FIT else "content",
         alt=alt,
     )
     if table.rows < table.count:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PAGE = 24
 RANKED = 3  # classes in the description of an image
-PREDICTED, TRUE = "{mark} Predicted: {name} {probability:.0%}", "True: {name}"
+PREDICTED, TRUE = "{mark} Predicted: {name} ({probability:.0%})", "True: {name}"
 
 
 def open_explain(image: int) -> None:

@@ -86,11 +86,11 @@ def test_the_most_frequent_confusion_is_said_with_its_reverse():
     assert summarise_confusion(evaluation([[5, 0], [0, 5]])) == ""
 
 
-@pytest.mark.parametrize(("confidence", "confident"), [(0.8, 0), (0.95, 6)])
-def test_mistakes_with_a_high_probability_are_counted(confidence, confident):
+@pytest.mark.parametrize(("confidence", "how_sure"), [(0.8, summary.NOT_CONFIDENT), (0.95, summary.CONFIDENT)])
+def test_mistakes_with_a_high_probability_are_counted(confidence, how_sure):
     text = summarise_mistakes(evaluation([[18, 2], [4, 6]], confidence), "validation")
     wrong = summary.WRONG.format(wrong=6, images="30 validation images")
-    assert text == f"{wrong} {summary.CONFIDENT.format(count=confident, sure=summary.SURE)}"
+    assert text == f"{wrong} {how_sure.format(count=6, sure=summary.SURE)}"
 
 
 @pytest.mark.parametrize(

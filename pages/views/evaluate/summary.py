@@ -24,6 +24,7 @@ MOST_CONFUSED = "**{count:,} of {images} of {true} are classified as {predicted}
 REVERSE = "The reverse, {true} as {predicted}: {count:,} of {images}."
 WRONG = "The model misclassifies **{wrong:,} of {images}**."
 CONFIDENT = "In {count:,} of these mistakes, the wrong class has a probability of {sure:.0%} or more."
+NOT_CONFIDENT = "In none of these mistakes does the wrong class have a probability of {sure:.0%} or more."
 CONFIDENCE = (
     "The mean probability of the predicted class is **{confidence:.0%}**, and **{accuracy:.0%}** of the predictions are correct."
 )
@@ -67,7 +68,8 @@ def summarise_mistakes(evaluation: "Evaluation", split: str) -> str:
     wrong = int((~evaluation.is_correct).sum())
     confident = int((~evaluation.is_correct & (evaluation.scores.confidence >= SURE)).sum())
     sentence = WRONG.format(wrong=wrong, images=_images(len(evaluation), split))
-    return f"{sentence} {CONFIDENT.format(count=confident, sure=SURE)}" if wrong else sentence
+    how_sure = (CONFIDENT if confident else NOT_CONFIDENT).format(count=confident, sure=SURE)
+    return f"{sentence} {how_sure}" if wrong else sentence
 
 
 def summarise_calibration(evaluation: "Evaluation") -> str:
