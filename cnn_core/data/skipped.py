@@ -13,7 +13,7 @@ from cnn_core.text import counted
 
 MAX_NAMED = 5
 IMPORTED_IMAGES = "{images} imported in {classes}. Original size: {sizes} pixels; {resized}."
-RESIZED = "{images} resized to {side}×{side}"
+RESIZED, NONE_RESIZED = "{images} resized to {side}×{side}", "none was resized"
 SKIPPED_FILES = "{files} skipped: {named}. {where}"
 SEE_COMMAND = "`data check {name}` lists them."
 SEE_VIEW = "The view “Skipped files” of the data set lists them."
@@ -30,7 +30,7 @@ def describe_imported(source: ImportedSource) -> str:
         images=counted(count, "image was", "images were"),
         classes=counted(len(source.facts["classes"]), "class", "classes"),
         sizes=smallest if smallest == largest else f"{smallest} to {largest}",
-        resized=RESIZED.format(images=counted(resized, "image was", "images were"), side=side) if resized else "none was resized",
+        resized=RESIZED.format(images=counted(resized, "image was", "images were"), side=side) if resized else NONE_RESIZED,
     )
 
 

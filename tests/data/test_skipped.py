@@ -11,10 +11,20 @@ from cnn_core.data.collection import Collection
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.listing import NO_IMAGE
-from cnn_core.data.skipped import MAX_NAMED, SEE_VIEW, SKIPPED_FILES, describe_skipped, skipped_facts
+from cnn_core.data.skipped import (
+    IMPORTED_IMAGES,
+    MAX_NAMED,
+    NONE_RESIZED,
+    SEE_VIEW,
+    SKIPPED_FILES,
+    describe_imported,
+    describe_skipped,
+    skipped_facts,
+)
 from cnn_core.data.source import finish
 from cnn_core.data.uploads import pack_folder
 from cnn_core.home import Home
+from cnn_core.text import counted
 from tests.data.imports import good_files, write_folder, write_zip
 from tests.helpers import is_a_sentence
 
@@ -57,6 +67,10 @@ def test_every_way_to_import_skips_and_names_the_same_files(home: Home, tmp_path
     assert is_a_sentence(sentence) and sentence.startswith("3 ") and f"cat/notes.txt ({NO_IMAGE})" in sentence
     assert not any(name in sentence for name in LEFT_BY_SYSTEMS)
     assert all(sentence.count(name) == 1 for name in BAD)
+    account = IMPORTED_IMAGES.format(
+        images=counted(12, "image was", "images were"), classes="2 classes", sizes="16×16", resized=NONE_RESIZED
+    )
+    assert describe_imported(ImportedSource(home.set_folder("pets"))) == account and is_a_sentence(account)
 
 
 def test_files_that_are_added_class_by_class_are_skipped_and_named_by_the_import(home: Home):
