@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cnn_core.inference.classifier import Prediction
 
 UNLIKE_TEXT = "Unlike the training images"
-UNLIKE_NOTE = "Distance from the training images: {distance:.2f}. Above 1, an image is farther from them than 99% of the validation images: do not rely on the probability."
+UNLIKE_NOTE = "Do not rely on the probability. Distance: {distance:.2f}; 99% of the validation images are below 1."
 MAX_RUNS = 4  # that are compared
 WIDTH, NARROW = 128, 150  # CSS pixels: of the model input, and of one model among several
 DIVERGED = "Run {} has diverged: its probabilities are not finite numbers. Choose another run."
@@ -176,7 +176,8 @@ def _show_class(result: ImageClassification, *, border: bool) -> None:
     name = UNSURE.capitalize() if verdict.is_sure is False else plain(result.prediction.ranked[0][0])
     st.metric(PREDICTION, name, border=border)
     if verdict.is_unlike:
-        st.badge(UNLIKE_TEXT, color="orange", help=UNLIKE_NOTE.format(distance=verdict.distance))
+        st.badge(UNLIKE_TEXT, color="orange")
+        st.caption(UNLIKE_NOTE.format(distance=verdict.distance))
     st.caption(describe_probability(result.calibration, result.prediction))
     if result.views > 1:
         st.caption(result.views_note)
