@@ -5,7 +5,7 @@ from typing import Literal
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
-from cnn_core.text import counted
+from cnn_core.text import counted, format_percent
 from pages.shared.links import page_file
 from pages.shared.mine import own_runs
 from pages.shared.run_origin import listed_runs
@@ -62,5 +62,7 @@ for run in runs[:MAX_RUNS]:
         status_badge(run)
         accuracy = run.summary.get("best_val_accuracy")
         st.caption(
-            f"{accuracy:.1%} validation accuracy" if accuracy is not None else f"{counted(run.config.epochs, 'epoch')} planned"
+            f"{format_percent(accuracy)} validation accuracy"
+            if accuracy is not None
+            else f"{counted(run.config.epochs, 'epoch')} planned"
         )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, title, value_text
+from cnn_core.config.schema import settings_in_effect, title, value_text
 from cnn_core.runs.run import Run
 from pages.charts.components.announcer import announce
 from pages.charts.components.live import live_panel
@@ -18,15 +18,24 @@ from pages.views.train.tracked_images import show_tracked_images
 
 
 def show_settings(run: Run) -> None:
-    """Show the current settings of the run and a link to them."""
+    """Show the settings of the run that have an effect, those at its start where they were changed later, and a link to them."""
     config = get_store().config_in_force(run.id)
+    now, before = settings_in_effect(config), settings_in_effect(run.config)
     with st.expander("Settings"):
-        rows = {title(name): value_text(name, getattr(config, name)) for name in TrainConfig.model_fields}
-        rows["Data version"] = get_store().data_version(run.id) or "unknown until the run starts"
         show_link(config.model_dump(), "Link to these settings")
+        if now != before:
+            names = [name for name in (now | before) if now.get(name) != before.get(name)]
+            st.caption(CHANGED_LATER)
+            columns = {"In force": now, AT_START: before}
+            shown = {column: [plain(value_text(name, of.get(name))) for name in names] for column, of in columns.items()}
+            st.table({"Setting": [title(name) for name in names]} | shown)
+        rows = {title(name): value_text(name, value) for name, value in now.items()}
+        rows["Data version"] = get_store().data_version(run.id) or "unknown until the run starts"
         st.table({"Setting": list(rows), "Value": [plain(value) for value in rows.values()]})
 
 
+AT_START = "At the start"
+CHANGED_LATER = "These settings were changed while the run trained."
 INTERRUPTED = "The process that trained this run ended unexpectedly. Choose Resume to continue from the last checkpoint. The best model so far is saved."
 ANNOUNCEMENT = "Run {run}: {status}."  # read by screen readers when the status changes
 

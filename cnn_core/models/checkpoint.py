@@ -69,7 +69,7 @@ def load_epoch(folder: Path, epoch: int) -> dict[str, Any]:
     """Return the run's state after `epoch`, on the CPU. Raises RunError when it was not saved or is damaged."""
     state = _read(epoch_file(folder, epoch), torch.device("cpu"))
     if state is None:
-        raise RunError(f"The state of run {folder.name} after epoch {epoch} was not saved or is damaged. Choose another epoch.")
+        raise RunError(f"The state of run {folder.name} after epoch {epoch} is not saved or is damaged. Choose another epoch.")
     return state
 
 

@@ -49,6 +49,7 @@ RUN_FILES = Kind("run-files", 1, "session")  # the zip of the ticked runs; versi
 MODELS = Kind("models", 4)  # up to some 100 MB each
 IMAGE_SETS = Kind("image-sets", 4)  # mapped from files where the set is large
 PREDICTIONS = Kind("predictions", 64)  # on a person's own images; less than 1 MB each
+THUMBNAILS = Kind("thumbnails", 500)  # of collected images; 28 kB each
 
 _server_entries: dict[str, Entries] = {}
 _lock = threading.Lock()  # several sessions share the server's entries

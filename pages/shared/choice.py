@@ -39,14 +39,21 @@ def choose_class(
     return choose_optional(all_label, label, range(len(classes)), classes.__getitem__, key=key, width=width)
 
 
-def choose_new_class(classes: Sequence[str], key: str, suggested: Sequence[int] = ()) -> int | None:
+def choose_new_class(classes: Sequence[str], key: str, suggested: Sequence[int] = (), *, hides_label: bool = False) -> int | None:
     """Return the index of the class to give to images; None until one is chosen, because no label is changed without a choice.
 
-    suggested: classes at the top of the list.
+    suggested: classes at the top of the list. hides_label: show the field without its label, in a bar of buttons.
     """
     options = list(dict.fromkeys([*suggested, *range(len(classes))]))
     chosen: int | None = st.selectbox(
-        NEW_CLASS, options, index=None, format_func=classes.__getitem__, placeholder=CHOOSE_CLASS, width=200, key=key
+        NEW_CLASS,
+        options,
+        index=None,
+        format_func=classes.__getitem__,
+        placeholder=CHOOSE_CLASS,
+        width=200,
+        key=key,
+        label_visibility="collapsed" if hides_label else "visible",
     )
     return chosen
 

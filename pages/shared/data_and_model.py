@@ -11,6 +11,7 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, is_path_set, set_title
 from cnn_core.data.names import canonical_name
 from cnn_core.data.open import open_source
+from cnn_core.data.path_source import PathSource, set_name
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError
 from cnn_core.models.registry import FAMILIES
@@ -18,6 +19,7 @@ from pages.shared.forms import help_text
 from pages.shared.links import page_file
 from pages.shared.people import may_read_paths
 from pages.shared.server import get_store
+from pages.shared.split_question import ask_validation_use
 from pages.shared.text import plain
 
 FOLDER, FOLDER_TITLE = "folder", "Folder or zip archive on this machine"
@@ -56,7 +58,12 @@ def choose_data_and_model() -> DataAndModel | None:
         _ask_before_opening()
         return None
     try:
-        info = open_source(data, get_store().home).info
+        source = open_source(data, get_store().home)
+        if isinstance(source, PathSource) and (question := source.question):
+            with left:
+                ask_validation_use(question, "folder-validation", source.choose_validation)
+            return None
+        info = source.info
     except DataError as error:
         left.error(plain(error), icon=":material/error:")
         return None
@@ -73,8 +80,6 @@ def _is_from_link() -> bool:
 
 def is_imported(folder: str) -> bool:
     """Whether the images of the folder or archive have been imported before."""
-    from cnn_core.data.path_source import set_name
-
     return get_store().home.set_folder(set_name(Path(folder))).is_dir()
 
 

@@ -14,7 +14,7 @@ from cnn_core.text import counted
 from pages.shared.choice import choose_optional
 from pages.shared.evaluated_models import describe_test_set_usage
 from pages.shared.run_models import evaluate_with_progress, images_of
-from pages.shared.run_selection import choose_trained_run
+from pages.shared.run_selection import SOME_EPOCHS, choose_trained_run
 from pages.shared.server import get_store
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def choose_subject() -> EvaluationSubject | None:
             lambda number: f"after epoch {number}",
             key=f"evaluate-epoch-{run.id}",
             width=180,
-            help="The best model by validation accuracy, or that of a saved epoch.",
+            help=f"The best model by validation accuracy, or that of a saved epoch. {SOME_EPOCHS}",
         )
         split = st.segmented_control(
             "Split",

@@ -8,9 +8,11 @@ import streamlit as st
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Split, finish
+from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.home import WEIGHTS
 from cnn_core.inference.confidence import Calibration, model_key, read_calibration
+from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.runs.run import Run
 from pages.shared import cache
 from pages.shared.progress import run_with_progress
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 Result = TypeVar("Result")
+PAPER_IMAGES = 200  # of the training images, which show whether drawings should be light on dark
 FITTING = "fitting-distribution"  # session key: the computation that a rerun has interrupted
 
 
@@ -88,6 +91,22 @@ def _continue(steps: Generator[Progress, None, Result]) -> Generator[Progress, N
         except StopIteration as end:
             return cast(Result, end.value)
         yield progress
+
+
+def draws_light_on_dark(run: Run) -> bool:
+    """Whether the run's training images are light strokes on dark paper; False where they cannot be read."""
+    return _draws_light_on_dark(run.id, model_key(get_store().home.run_folder(run.id)), run)
+
+
+@st.cache_data(max_entries=cache.PREDICTIONS.max_entries, show_spinner=False)
+def _draws_light_on_dark(run: str, version: str, _run: Run) -> bool:
+    from cnn_core.inference.paper import is_light_on_dark
+
+    try:
+        images = images_of(_run, "train")
+    except StudioError:
+        return False
+    return is_light_on_dark(images[spread_over_classes(images.labels, PAPER_IMAGES)])
 
 
 def images_of(run: Run, split: Split = "test") -> ImageSet:

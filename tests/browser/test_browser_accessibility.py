@@ -9,7 +9,7 @@ from tests.pages.studio_harness import Server
 
 VIEWS = {
     "evaluate": ("", "?view=Confusion+matrix", "?view=Mistakes", "?view=Export"),
-    "learn": ("", "?view=Glossary", "?lesson=dropout"),
+    "learn": ("", "?view=Glossary", "?lesson=dropout", "?view=Convolution"),
 }
 SERIOUS = ("serious", "critical")
 # Streamlit's navigation has headings of sections between the items of a list.

@@ -23,7 +23,9 @@ def test_bars_give_a_row_for_each_bar_with_names_as_text():
 
 
 def test_lines_of_several_series_are_named():
-    (table,) = chart_tables(compared_probability_bars({"0001-a": {"cat": 0.9, "dog": 0.1}, "0002-b": {"cat": 0.4, "dog": 0.6}}))
+    (table,) = chart_tables(
+        compared_probability_bars({"0001-a": {"cat": 0.9, "dog": 0.1}, "0002-b": {"cat": 0.4, "dog": 0.6}}, ("cat", "dog"))
+    )
     rows = list(zip(*(table.columns[name] for name in (SERIES, NAME, "probability")), strict=True))
     assert rows == [
         ("0001-a", "cat", "90.0%"),
@@ -67,7 +69,7 @@ def draw(count: int) -> None:
     from pages.charts.predictions import probability_bars
     from pages.shared.chart import show_chart
 
-    show_chart(probability_bars([(f"*{number}*", 0.01) for number in range(count)], count), alt="Bars")
+    show_chart(probability_bars([(f"*{number}*", 0.01) for number in range(count)]), alt="Bars")
 
 
 @pytest.mark.parametrize("count", [FEW, FEW + 1, 2 * MOST_ROWS])

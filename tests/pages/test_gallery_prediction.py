@@ -227,7 +227,9 @@ def test_a_blank_image_gives_a_message_with_any_extra(trained: Store, show: Show
 
 
 def test_names_of_classes_and_runs_are_letters_in_the_chart_of_several_runs():
-    chart = compared_probability_bars({"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}})
+    chart = compared_probability_bars(
+        {"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}}, ("<i>a</i>", "b")
+    )
     assert [bar.name for bar in chart.data] == ["&lt;b&gt;mine&lt;/b&gt;", "other"]
     assert [tuple(bar.y) for bar in chart.data] == [("&lt;i&gt;a&lt;/i&gt;", "b")] * 2
     np.testing.assert_allclose([bar.x for bar in chart.data], [(0.2, 0.8), (0.9, 0.1)])

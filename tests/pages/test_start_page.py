@@ -3,7 +3,7 @@
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.text import counted
+from cnn_core.text import counted, format_percent
 from tests.pages.form import press_start
 
 
@@ -38,7 +38,7 @@ def test_the_start_page_lists_runs_newest_first_with_status_and_validation_accur
     links = [link.label for link in at.get("page_link") if "digits**" in link.label]
     assert links == [f"**{waiting}**", "**0001-digits**"]
     planned, reached = (caption.value for caption in at.caption)
-    assert counted(make_config().epochs, "epoch") in planned and f"{accuracy:.1%}" in reached
+    assert counted(make_config().epochs, "epoch") in planned and format_percent(accuracy) in reached
     assert not at.exception
 
 

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import TrainConfig, title, value_text
+from cnn_core.config.schema import has_effect, title, value_text
 from cnn_core.events import Changed
 from cnn_core.runs.lock import hold
 from pages.shared.run_selection import NO_RUN, STATUS
@@ -127,12 +127,27 @@ def test_an_unfinished_run_with_a_model_links_to_evaluate_and_gallery(own_traine
     assert not open_page("train", run=waiting).get("page_link")
 
 
-def test_every_setting_of_the_run_is_shown(trained, open_page):
+def test_every_setting_of_the_run_that_has_an_effect_is_shown(trained, open_page):
     table = open_page("train").table[0].value
     shown = dict(zip(table["Setting"], table["Value"], strict=True))
     config = trained.run("0001-digits").config
-    expected = {title(name): value_text(name, getattr(config, name)) for name in TrainConfig.model_fields}
-    assert shown == expected | {"Data version": trained.data_version("0001-digits")}
+    chosen = config.model_dump()
+    expected = {title(name): value_text(name, value) for name, value in chosen.items() if has_effect(name, chosen)}
+    assert title("momentum") not in expected and shown == expected | {"Data version": trained.data_version("0001-digits")}
+
+
+def test_settings_in_force_and_at_the_start_are_both_shown_where_they_differ(empty, open_page):
+    run = empty.create(make_config(model="efficientnet"), status="stopped")
+    empty.log.append(run, [started(), Changed(3, {"learning_rate": 0.5, "epochs": 9})])
+    at = open_page("train", run=run)
+    changed, everything = (table.value for table in at.table[:2])
+    usual = make_config(model="efficientnet")
+    by_title = {row["Setting"]: (row["In force"], row["At the start"]) for _, row in changed.iterrows()}
+    assert by_title == {
+        title("learning_rate"): ("0.5", value_text("learning_rate", usual.learning_rate)),
+        title("epochs"): ("9", str(usual.epochs)),
+    }
+    assert title("depth") not in everything["Setting"].tolist() and not at.exception
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", "interrupted"])
@@ -226,7 +241,7 @@ def test_only_settings_with_a_new_value_are_changed_during_training(empty, open_
         empty.log.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
         at.run()
         assert named(at.number_input, title("epochs")).value == 40 and at.button(key=apply).disabled
-        assert "40" in at.table[0].value["Value"].tolist() and not at.exception
+        assert "40" in at.table[1].value["Value"].tolist() and not at.exception
 
 
 def test_an_invalid_change_is_refused_with_a_message_and_not_requested(empty, open_page):

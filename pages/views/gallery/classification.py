@@ -47,6 +47,11 @@ class ImageClassification:
     heatmap_note: str = ""
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The model's classes in their order."""
+        return get_classifier(self.run).card.classes
+
+    @property
     def name(self) -> str:
         """The run's name, else its id."""
         return self.run.name or self.run.id

@@ -13,6 +13,7 @@ from cnn_core.inference.confidence import Calibration
 from cnn_core.inference.verdict import UNLIKE, UNSURE
 from cnn_core.text import format_bytes
 from pages.charts.images import GRID_STYLE, data_url
+from pages.shared.chart import show_chart
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -50,11 +51,7 @@ def show_results(title: str, summary: "PredictionSummary", calibration: Calibrat
         _show_problems(summary)
     if summary.answered:
         st.markdown("**Predicted classes**")
-        st.plotly_chart(
-            predicted_bars(summary.classes, summary.predicted),
-            config={"displayModeBar": False},
-            alt="Number of images by predicted class",
-        )
+        show_chart(predicted_bars(summary.classes, summary.predicted), alt="Number of images by predicted class")
         _show_images(title, summary)
 
 

@@ -15,7 +15,7 @@ from cnn_core.runs.sharing import is_used_by_others
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
 from pages.shared.people import is_teacher, may_change, person, show_owner
-from pages.shared.run_selection import status_badge
+from pages.shared.run_selection import SOME_EPOCHS, status_badge
 from pages.shared.server import get_store
 from pages.shared.start_run import submission_key
 from pages.shared.text import plain
@@ -137,12 +137,12 @@ def branch_dialog(run: Run, epoch: int) -> None:
         nearest = (
             f"Choose epoch {min(epochs, key=lambda other: abs(other - epoch))}, the nearest saved one" if epochs else NO_EPOCHS
         )
-        st.info(f"Epoch {epoch} was not saved. {nearest}.", icon=":material/info:")
+        st.info(f"The state after epoch {epoch} is not saved. {SOME_EPOCHS} {nearest}.", icon=":material/info:")
 
 
 def _show_branch_form(run: Run, epochs: list[int], key: str = "branch") -> None:
     """Show a choice of saved epochs, settings, and a button that starts the new run."""
-    epoch = st.selectbox("Epoch", epochs, index=len(epochs) - 1, key=f"{key}-{run.id}")
+    epoch = st.selectbox("Epoch", epochs, index=len(epochs) - 1, key=f"{key}-{run.id}", help=SOME_EPOCHS)
     config = get_store().config_in_force(run.id, epoch)
     changes = _changed_settings(config, BRANCHABLE, f"{key}-{run.id}-{epoch}")
     if st.button(f"Continue from epoch {epoch}", type="primary", key=f"{key}-start-{run.id}"):

@@ -12,7 +12,7 @@ from cnn_core.home import saved_epochs
 from cnn_core.runs.final_accuracy import known_test_accuracy, reveal_test_accuracy
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.run import Run
-from cnn_core.text import counted, percent
+from cnn_core.text import counted, format_percent
 from pages.shared.links import page_file
 from pages.shared.people import person
 from pages.shared.run_models import evaluate_with_progress
@@ -43,7 +43,7 @@ def show_result(run: Run, proposal: Finding | None) -> DeltaGenerator:
     with st.container(border=True, key="result"):
         validation, test, mistake = st.columns([1, 1, 2])
         accuracy, epoch = run.summary.get("best_val_accuracy"), run.summary.get("best_epoch")
-        validation.metric("Validation accuracy", _percent(accuracy), help=BEST_HELP)
+        validation.metric("Validation accuracy", format_percent(accuracy, 2), help=BEST_HELP)
         if epoch:
             validation.caption(BEST_EPOCH.format(epoch=epoch))
         with test:
@@ -73,13 +73,13 @@ def show_main_mistake(run: Run, place: DeltaGenerator) -> None:
         true, predicted = (plain(evaluation.classes[index[0]]) for index in (pairs.true, pairs.predicted))
         images = counted(int(evaluation.confusion[pairs.true[0]].sum()), "image")
         st.markdown(MISTAKE.format(true=true, predicted=predicted))
-        st.caption(MISTAKE_COUNT.format(count=pairs.count[0], images=images, fraction=percent(pairs.fraction[0])))
+        st.caption(MISTAKE_COUNT.format(count=pairs.count[0], images=images, fraction=format_percent(float(pairs.fraction[0]))))
 
 
 def _show_test_accuracy(run: Run) -> None:
     """Show the test accuracy, or the button that asks for it."""
     if (accuracy := known_test_accuracy(get_store(), run)) is not None:
-        st.metric("Test accuracy", _percent(accuracy), help=FINAL_HELP)
+        st.metric("Test accuracy", format_percent(accuracy, 2), help=FINAL_HELP)
     elif run.summary.get("test_accuracy") is not None:
         st.caption("Test accuracy")
         st.button(
@@ -144,7 +144,3 @@ def _train_more(run: Run, last: int, more: int) -> None:
         st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
         return
     st.switch_page(page_file("train"), query_params={"run": child})
-
-
-def _percent(accuracy: float | None) -> str:
-    return "–" if accuracy is None else f"{accuracy:.2%}"

@@ -35,6 +35,7 @@ class Convolution {
 
   listen() {
     this.tiles.onclick = (event) => this.chooseChannel(Math.floor(event.offsetY / TILE) * this.tileColumns + Math.floor(event.offsetX / TILE));
+    this.tiles.parentElement.onkeydown = (event) => this.moveChannel(event);
     this.channel.onchange = () => this.chooseChannel(Number(this.channel.value));
     this.input.oninput = () => this.selectInput(this.layer.inputs.indexOf(Number(this.input.value)));
     this.bars.onclick = (event) => this.selectInput(Math.floor((event.offsetX / this.bars.clientWidth) * this.layer.inputs.length));
@@ -90,6 +91,13 @@ class Convolution {
     mark.hidden = channel >= tiles.count;
     for (const [side, length] of Object.entries(box)) mark.style[side] = `${length}px`;
     this.tiles.title = `Channels 0 to ${tiles.count - 1}. Click one to choose it. Chosen: ${channel}`;
+  }
+
+  moveChannel(event) {
+    const step = arrowStep(event), [rows, columns] = step ?? [0, 0];
+    if (!step) return;
+    event.preventDefault();
+    this.chooseChannel(this.layer.channel + rows * this.tileColumns + columns);
   }
 
   chooseChannel(channel) {

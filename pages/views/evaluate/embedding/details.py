@@ -45,7 +45,7 @@ def show_pinned(
             split=split, index=index, truth=plain(truth), predicted=plain(name), probability=probability, verdict=verdict
         )
     )
-    show_chart(probability_bars(ranked, RANKED), alt="The most probable classes of this image")
+    show_chart(probability_bars(ranked[:RANKED]), alt="The most probable classes of this image")
     if st.button("Explain", icon=":material/visibility:", key="map-explain"):
         st.query_params.update({"view": "Explain", "image": str(index)})
         st.rerun()

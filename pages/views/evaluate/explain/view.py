@@ -70,4 +70,4 @@ def _show_prediction(classes: tuple[str, ...], image: ChosenImage) -> None:
     with right:
         verdict = "" if image.label is None else f": {CORRECT if image.predicted == image.label else WRONG}"
         st.markdown(PREDICTION.format(name=plain(ranked[0][0]), probability=ranked[0][1], verdict=verdict))
-        show_chart(probability_bars(ranked, RANKED), alt="The most probable classes of this image")
+        show_chart(probability_bars(ranked[:RANKED]), alt="The most probable classes of this image")
