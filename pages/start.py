@@ -1,5 +1,7 @@
 """The Start page: one click to a first training, links to the other pages, and the latest runs."""
 
+from typing import Literal
+
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
@@ -12,6 +14,7 @@ from pages.shared.server import get_store
 from pages.shared.start_run import start_run
 
 MAX_RUNS = 6
+NEXT_STEP = "**Next step:** Run {run} is completed. Draw an image or upload one of your own, and see what it predicts."
 
 st.title("Train an image classifier and watch it learn")
 st.write(
@@ -19,11 +22,22 @@ st.write(
     "trained, see which images it classifies wrongly, and then draw or upload an image and have it classified."
 )
 
+runs = listed_runs(own_runs(get_store().runs()))
+trained = next((run for run in runs if run.status == "finished" and get_store().has_model(run.id)), None)
+if trained:
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="next-step"):
+        st.write(NEXT_STEP.format(run=trained.id))
+        if st.button("Open in Gallery", key="next-gallery", type="primary", icon=":material/gesture:"):
+            st.switch_page(page_file("gallery"), query_params={"run": trained.id})
+        if st.button("Show the result", key="next-result", icon=":material/show_chart:"):
+            st.switch_page(page_file("train"), query_params={"run": trained.id})
+
 first, second, third, fourth = st.columns(4, border=True)
 with first:
     st.header("1 · Train")
     st.write("Train on 1,797 handwritten digits, without a download. It takes about half a minute on two CPU cores.")
-    if st.button("Train on digits now", key="train-digits", type="primary", icon=":material/play_arrow:", width="stretch"):
+    kind: Literal["primary", "secondary"] = "secondary" if trained else "primary"  # one primary action on the page
+    if st.button("Train on digits now", key="train-digits", type=kind, icon=":material/play_arrow:", width="stretch"):
         start_run(make_config())
 with second:
     st.header("2 · Understand")
@@ -40,7 +54,6 @@ with fourth:
 
 st.page_link(page_file("configure"), label="Choose data, model and settings", icon=":material/tune:")
 
-runs = listed_runs(own_runs(get_store().runs()))
 if runs:
     st.header("Recent runs")
 for run in runs[:MAX_RUNS]:

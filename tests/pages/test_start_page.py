@@ -51,3 +51,16 @@ def test_a_run_store_that_is_damaged_gives_a_message_with_the_remedy_on_every_pa
         press_start(at)
     assert not at.exception
     assert "CNN_STUDIO_HOME" in at.error[0].value
+
+
+def test_after_a_first_completed_run_the_next_step_is_the_primary_action(own_trained, open_page):
+    at = open_page("start")
+    assert [button.key for button in at.main.button if button.proto.type == "primary"] == ["next-gallery"]
+    at.button(key="next-gallery").click().run()
+    assert (at.title[0].value, at.query_params["run"]) == ("Gallery", "0001-digits") and not at.exception
+
+
+def test_a_run_that_has_not_ended_does_not_change_the_first_step(empty, open_page):
+    empty.create(make_config())
+    at = open_page("start")
+    assert [button.key for button in at.button if button.proto.type == "primary"] == ["train-digits"]

@@ -1,7 +1,6 @@
 """The train page: a run's state in words, a button that stops it, and the next steps once there is a model."""
 
 import json
-import shutil
 import sqlite3
 
 import pytest
@@ -9,9 +8,7 @@ import pytest
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import has_effect, title, value_text
 from cnn_core.events import Changed
-from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.runs.lock import hold
-from cnn_core.text import format_percent
 from pages.shared.run_selection import NO_RUN, STATUS
 from pages.views.train.controls import CHILD, PARENT
 from tests.helpers import is_a_sentence
@@ -122,7 +119,8 @@ def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty,
     assert not at.exception
 
 
-def test_a_run_with_a_model_links_to_evaluate_and_gallery(own_trained, open_page):
+def test_an_unfinished_run_with_a_model_links_to_evaluate_and_gallery(own_trained, open_page):
+    own_trained.set_status("0001-digits", "stopped")
     links = [(link.proto.page, link.proto.query_string) for link in open_page("train", run="0001-digits").get("page_link")]
     assert links == [("evaluate", "run=0001-digits"), ("gallery", "run=0001-digits")]
     waiting = own_trained.create(make_config())
@@ -278,15 +276,3 @@ def test_a_branch_that_has_nothing_left_to_train_is_refused_with_a_message(own_t
 
 def links(at):
     return [element.proto.label for element in at.get("page_link")]
-
-
-def test_a_completed_run_shows_its_test_accuracy_as_its_final_figure_which_is_counted(own_trained, open_page):
-    run = own_trained.runs()[0]
-    shutil.rmtree(own_trained.home.test_set_usage, ignore_errors=True)  # the command that trained it showed it too
-    assert not models_evaluated(own_trained.home, run.config.data)
-    at = open_page("train", run=run.id)
-    assert format_percent(run.summary["test_accuracy"], 2) in " ".join(caption.value for caption in at.caption)
-    assert models_evaluated(own_trained.home, run.config.data) == {f"{run.id}.best"}
-    waiting = own_trained.create(make_config())
-    open_page("train", run=waiting)
-    assert models_evaluated(own_trained.home, run.config.data) == {f"{run.id}.best"}

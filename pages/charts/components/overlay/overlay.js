@@ -6,7 +6,7 @@ import { mount } from "../shared/component.js";
 import { append, smooth } from "../shared/curves.js";
 import { EventStream } from "../shared/event_stream.js";
 import { sum } from "../shared/format.js";
-import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml, hideTicksIfEmpty } from "../shared/plotly.js";
+import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml, fractionAxis, hideTicksIfEmpty } from "../shared/plotly.js";
 
 const PAUSE = 400; // milliseconds between two drawings, however many runs report
 const SYMBOLS = ["circle", "diamond"]; // of groups, so that they differ not only in colour
@@ -144,6 +144,7 @@ class Overlay extends ChartView {
     const { measures, axis } = this.data, isAccuracy = measures[0].endsWith("accuracy");
     const traces = this.traces(theme, isAccuracy ? ".2%" : ".4f"), layout = curveLayout(theme, axis, isAccuracy ? ".0%" : undefined);
     layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measures.length > 1 ? measures[0].split(" ").at(-1) : measures[0] } };
+    if (isAccuracy && traces.every(({ y }) => y.length < 2)) layout.yaxis = fractionAxis(layout.yaxis);
     if (measures.length > 1) layout.yaxis.range = lateRange(traces); // the steep beginning would hide the distance between the two curves
     hideTicksIfEmpty(layout, traces);
     return Plotly.react(this.chart, traces, { ...layout, uirevision: `${measures} ${axis} ${this.content}` }, CONFIG);
