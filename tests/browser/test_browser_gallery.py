@@ -22,6 +22,7 @@ from tests.browser.pilot import (
     canvas_points,
     draw_with_finger,
     draw_with_mouse,
+    settle,
     use_module,
     visit,
 )
@@ -184,11 +185,20 @@ def test_a_digit_drawn_with_a_finger_on_a_phone_is_classified_correctly_and_does
     canvas_points(page, [(0, 0)])
     top = "document.querySelector('.draw-paper').getBoundingClientRect().top"
     before = page.evaluate(top)
+    page.evaluate(
+        f"""() => {{
+            window.tops = new Set();
+            const watch = () => {{ window.tops.add(Math.round({top})); requestAnimationFrame(watch); }};
+            watch();
+        }}"""
+    )
     draw_with_finger(page, DIGITS["7"])
     expect(prediction(page)).to_have_text("7")
+    assert page.evaluate("Math.max(...window.tops) - Math.min(...window.tops)") < 2, "the canvas never moves under the finger"
     assert is_white(page, (0.5, 0.2))
-    boxes = [page.locator(name).bounding_box() for name in (".phone-summary", ".draw-paper")]
     expect(page.locator(".phone-summary")).to_contain_text("7")
+    settle(page)
+    boxes = [page.locator(name).bounding_box() for name in (".phone-summary", ".draw-paper")]
     assert boxes[0]["y"] >= 0 and boxes[1]["y"] + boxes[1]["height"] <= 844, "both on the screen at once"
     assert abs(page.evaluate(top) - before) < 2
     assert_sound(page)

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 TITLE = "Your own image"
 KEY, FROM_SET = "gallery", "Data set"
 EMPTY_TEXT = "Draw something or upload an image. The prediction appears here."
+SUMMARY = f"{KEY}-summary"
 PHONE_STYLE = """<style>
-.phone-summary { display: none; margin: 0; font-size: 1.25rem; font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-@media (max-width: 640px) { .phone-summary { display: block; } }
+.st-key-gallery-summary { display: none; height: 2.25rem; overflow: hidden; }
+.phone-summary { margin: 0; font-size: 1.25rem; font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+@media (max-width: 640px) { .st-key-gallery-summary { display: flex; } }
 </style>"""
 CHOOSE_ONE = "Selected image"
 
@@ -36,7 +38,8 @@ def show_own_image(run: Run) -> None:
     with left:
         source = choose_input(KEY, [DRAW, UPLOAD, CAMERA, FROM_SET])
         files = choose_files() if source == UPLOAD else []
-        above = st.empty()
+        st.html(PHONE_STYLE)
+        above = st.container(key=SUMMARY)  # not st.empty: that clears it at every rerun, and the canvas would move under the pen
         image = _read_image(source, run, classifier, files, is_ink=is_ink)
         take_pasted(f"{KEY}-paste", _take_pasted)
     with right:
@@ -55,7 +58,7 @@ def show_own_image(run: Run) -> None:
 
 def phone_summary(summary: str) -> str:
     """Return the prediction in one line above the canvas, shown only where the columns stand one below the other. It keeps its height when empty."""
-    return f'{PHONE_STYLE}<p class="phone-summary" aria-hidden="true">{html.escape(summary) or "&nbsp;"}</p>'
+    return f'<p class="phone-summary" aria-hidden="true">{html.escape(summary) or "&nbsp;"}</p>'
 
 
 def _read_image(
