@@ -28,10 +28,10 @@ from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.explain.grad_cam import grad_cam
-from cnn_core.explain.layers import conv_layers
 from cnn_core.home import EVALUATIONS, Home
 from cnn_core.metrics.confusion import confused_pairs, find_cell_images, merge_classes, most_confused_classes, order_by_confusion
 from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, read_evaluation, save_evaluation
+from cnn_core.models.hooks import conv_layers
 from cnn_core.models.registry import build_model
 from cnn_core.runs.store import Store
 

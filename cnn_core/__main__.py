@@ -118,7 +118,7 @@ def _evaluate(args: argparse.Namespace, store: Store) -> CommandResult:
 
 
 def _predict(args: argparse.Namespace, store: Store) -> CommandResult:
-    return run_predict_command(args, store.home.run_folder(find_run(store, args.run).id))
+    return run_predict_command(args, store, find_run(store, args.run))
 
 
 def _export(args: argparse.Namespace, store: Store) -> CommandResult:

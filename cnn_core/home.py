@@ -4,6 +4,9 @@ studio/
   studio.db              the run store
   data/sets/<set>/       an imported data set: images.npy (one uint8 array) and index.db (class, split and file of each image)
   data/importing/<set>/  a data set while it is being imported
+  data/removed/          data sets in the bin, <time>-<set>/
+  data/collections/      images that a person collects class by class, until they are imported
+  data/choices/          what validation images without test images are used for, of paths that are not imported yet
   data/<name>/           downloaded archives
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
                          learning/, calibration.json, training_curves.png, predictions.png

@@ -14,6 +14,11 @@ def percent(fraction: float) -> str:
     return "under 1%" if 0 < fraction < 0.005 else f"{fraction:.0%}"
 
 
+def format_percent(fraction: float | None, digits: int = 1) -> str:
+    """Return a fraction as "93.1\u00a0%", with a non-breaking space; "–" for None and NaN. digits: after the decimal point."""
+    return "–" if fraction is None or fraction != fraction else f"{100 * fraction:.{digits}f}\u00a0%"
+
+
 def format_bytes(count: float) -> str:
     """Return a number of bytes as "12 kB", "6.6 MB", "410 MB" or "1.2 GB"; "1 kB" for fewer than 1,000 bytes, "0 MB" for none."""
     if count >= 0.995 * 10**9:

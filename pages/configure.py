@@ -10,23 +10,24 @@ from cnn_core.config.fitting import describe_lowered, fit_defaults
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
-from pages.shared.data_and_model import choose_data_and_model
+from pages.shared.data_and_model import DataAndModel, choose_data_and_model
 from pages.shared.form_link import fill_form_from_address, show_link, write_form_to_address
 from pages.shared.form_values import given_settings
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths
+from pages.shared.refusal import show_refusal
 from pages.shared.start_run import start_run
-from pages.shared.text import plain
-from pages.views.configure.costs import compare_models, reserve_model_cost, show_model_cost
+from pages.views.configure.costs import compare_models, reserve_model, show_model, show_no_model
 from pages.views.configure.previews import show_first_batch, show_learning_rate_finder, show_schedule
 from pages.views.configure.settings_files import save_buttons, search_button, upload_settings
 
 
-def configure(data: str, model: str, info: DataInfo) -> None:
+def configure(task: DataAndModel) -> None:
     """Show the settings, their effect before training, and the Start button."""
-    costs = reserve_model_cost()
+    info, shown = task.info, reserve_model()
     with st.container(border=True):
-        chosen, tabs = settings_tabs(data, model)
+        chosen, tabs, places = settings_tabs(task.data, task.model)
+        places |= task.places
         write_form_to_address(chosen)
         buttons = st.container(horizontal=True)
         start = buttons.button("Start training", key="start-training", type="primary", icon=":material/play_arrow:")
@@ -35,12 +36,13 @@ def configure(data: str, model: str, info: DataInfo) -> None:
         config = make_config(**given)
         check_paths(config)  # not only at the start: the previews open files too
     except StudioError as error:
-        st.error(f"{'Nothing was started. ' if start else ''}{plain(error)}", icon=":material/error:")
+        show_no_model(shown)
+        show_refusal(error, places, is_start=start)
         return
     for note in describe_lowered(config, info, given):
         st.info(note, icon=":material/info:")
     if start:
-        start_run(config, given)
+        start_run(config, given, places)
     config = fit_defaults(config, info, given)
     with buttons:
         search_button(config)
@@ -49,10 +51,10 @@ def configure(data: str, model: str, info: DataInfo) -> None:
     show_previews(tabs, config, info)
     # Last, because the costs need torch, and the form does not.
     try:
-        show_model_cost(costs, config, info)
+        show_model(shown, config, info)
     except StudioError as error:
         if not start:  # start_run has shown the error
-            st.error(plain(error), icon=":material/error:")
+            show_refusal(error, places)
     with tabs["Network"]:
         compare_models(config, info)
 
@@ -71,4 +73,4 @@ st.title("Configure a run")
 fill_form_from_address()
 upload_settings()
 if chosen := choose_data_and_model():
-    configure(*chosen)
+    configure(chosen)

@@ -6,17 +6,21 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
 from cnn_core.data.library import imported_sets, set_title
 from cnn_core.data.owners import owner_of
+from cnn_core.text import counted
 from pages.shared.mine import shows_all
 from pages.shared.people import owner_name, person
 from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.data.add import show_import_form
+from pages.views.data.collect import count_collected
 from pages.views.data.download import show_entry
-from pages.views.data.jobs import IMPORT_IMAGES, MODE, VIEW_SETS, show_jobs
+from pages.views.data.jobs import IMPORT_IMAGES, MODE, STORAGE, VIEW_SETS, show_jobs
 from pages.views.data.overview import show_set
+from pages.views.data.storage import show_storage
 
 LAST = "data-last"
+COLLECTED = "You have collected {images} in {classes} that are not imported yet."
 
 
 def choose_set() -> str:
@@ -45,11 +49,21 @@ def choose_set() -> str:
 st.title("Data")
 show_jobs()
 mode = st.segmented_control(
-    "Mode", [VIEW_SETS, IMPORT_IMAGES], default=VIEW_SETS, required=True, label_visibility="collapsed", key=MODE
+    "Mode", [VIEW_SETS, IMPORT_IMAGES, STORAGE], default=VIEW_SETS, required=True, label_visibility="collapsed", key=MODE
 )
 if mode == IMPORT_IMAGES:
     show_import_form()
+elif mode == STORAGE:
+    show_storage()
 else:
+    images, classes = count_collected()
+    if images:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.info(
+                COLLECTED.format(images=counted(images, "image"), classes=counted(classes, "class", "classes")),
+                icon=":material/photo_camera:",
+            )
+            st.button("Continue", key="data-continue", on_click=st.session_state.update, args=({MODE: IMPORT_IMAGES},))
     name = choose_set()
     if name in CATALOG and not CATALOG[name].archives:  # included: it is imported at once
         run_with_progress(CatalogSource(CATALOG[name], get_store().home).ensure_imported())

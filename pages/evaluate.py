@@ -1,10 +1,10 @@
-"""The Evaluate page: views of a run's model on one split. Shows one view at a time."""
+"""The Evaluate page: views of a run's model on one split. Shows one view at a time; those needed less often are behind More."""
 
 from collections.abc import Callable
 
 import streamlit as st
 
-from pages.shared.address import choose_view
+from pages.shared.address import choose_view_with_more
 from pages.shared.evaluation_subject import EvaluationSubject, choose_subject
 from pages.views.evaluate.calibration import show_calibration
 from pages.views.evaluate.comparison import show_comparison
@@ -22,15 +22,27 @@ VIEWS: dict[str, Callable[[EvaluationSubject], None]] = {
     "Confusion matrix": show_confusion_matrix,
     "Mistakes": show_mistakes,
     "Calibration": show_calibration,
-    "Robustness": show_robustness,
+}
+MORE_VIEWS: dict[str, Callable[[EvaluationSubject], None]] = {
     "Explain": show_explain,
+    "Robustness": show_robustness,
     "Embedding": show_embedding,
     "Training dynamics": show_training_dynamics,
     "Compare": show_comparison,
     "Export": show_export,
 }
+FORMER_NAMES = {  # of views in links from earlier versions
+    "Figures": "Metrics",
+    "Trust": "Calibration",
+    "Inside": "Explain",
+    "Map": "Embedding",
+    "Learning": "Training dynamics",
+    "Take along": "Export",
+}
 
 st.title("Evaluate")
+if (former := st.query_params.get("view")) in FORMER_NAMES:
+    st.query_params["view"] = FORMER_NAMES[former]
 subject = choose_subject()
 if subject:
-    VIEWS[choose_view("evaluate", list(VIEWS))](subject)
+    (VIEWS | MORE_VIEWS)[choose_view_with_more("evaluate", list(VIEWS), list(MORE_VIEWS))](subject)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnn_core.errors import RunError
-from cnn_core.runs.run import Run
+from cnn_core.runs.run import IN_BIN, Run
 from cnn_core.runs.store import Store
 
 STOPPING = "Stopping after this step; the best model so far is saved. Press Ctrl-C again to quit at once."
@@ -45,9 +45,12 @@ def _to_json(value: Any) -> Any:
 
 
 def find_run(store: Store, name: str) -> Run:
-    """Return the run called `name`, or the newest for "latest". Raises RunError."""
+    """Return the run called `name`, or the newest for "latest". Raises RunError, also for a run in the bin."""
     if name != "latest":
-        return store.run(name)
+        run = store.run(name)
+        if run.removed is not None:
+            raise RunError(IN_BIN.format(run=name))
+        return run
     runs = store.runs()
     if not runs:
         raise RunError("There are no runs yet. Start one with `python -m cnn_core train`.")

@@ -4,7 +4,10 @@ list      list the catalogue and the imported data sets
 get       download and import a data set of the catalogue, or import it from its archives
 import    import a folder or a zip archive
 check     check a data set: counts, skipped files, duplicates
-remove    remove an imported data set
+split     choose what validation images without test images are used for
+remove    move an imported data set to the bin
+restore   restore a data set from the bin
+empty-bin delete the data sets in the bin
 """
 
 import argparse
@@ -19,15 +22,23 @@ from cnn_core.cli.console import run_with_progress
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.library import blank_images_warning, check_quality, imported_sets, remove_set, set_title
+from cnn_core.data.library import blank_images_warning, check_quality, imported_sets, set_title
 from cnn_core.data.names import NAME_CHANGED, to_set_name
 from cnn_core.data.open import open_source
-from cnn_core.data.skipped import SEE_COMMAND, describe_skipped, skipped_facts
+from cnn_core.data.path_source import PathSource
+from cnn_core.data.set_bin import empty_bin, remove_set, restore_set
+from cnn_core.data.skipped import SEE_COMMAND, describe_imported, describe_skipped, skipped_facts
 from cnn_core.data.source import DataInfo
+from cnn_core.data.split_changes import use_validation_images
+from cnn_core.data.validation_use import CHOICES, NOT_TO_CHOOSE, UNDECIDED
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
 from cnn_core.home import Home
+from cnn_core.text import counted
 
+VALIDATION_HELP = "what the validation images are used for where there are no test images"
+REMOVED = "{name} was moved to the bin. The original files were not changed. `data restore {name}` restores it."
+DELETED = "{sets} deleted."
 DUPLICATES = "duplicates: {same:,} identical files, {near:,} nearly identical images"
 Action = Callable[[argparse.Namespace, Home], CommandResult]
 
@@ -41,15 +52,22 @@ def add_data_command(commands: Any) -> None:
         ("get", _get, "download and import a data set of the catalogue"),
         ("import", _import, "import a folder or a zip archive"),
         ("check", _check, "check a data set: counts, skipped files, duplicates"),
-        ("remove", _remove, "remove an imported data set; the original files stay"),
+        ("split", _split, "choose what the validation images of a data set without test images are used for"),
+        ("remove", _remove, "move an imported data set to the bin; the original files stay"),
+        ("restore", _restore, "restore a data set from the bin"),
+        ("empty-bin", _empty_bin, "delete the data sets in the bin"),
     ):
         parser = actions.add_parser(name, help=help_text)
         parser.set_defaults(action=action)
         parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
         if name == "import":
             _add_import_options(parser)
-        elif name != "list":
-            parser.add_argument("name", help="name of the data set")
+        elif name not in ("list", "empty-bin"):
+            parser.add_argument(
+                "name", help="name of the data set" + (", or the path of a folder or zip archive" if name == "split" else "")
+            )
+        if name == "split":
+            parser.add_argument("--validation-as", choices=CHOICES, required=True, help=VALIDATION_HELP)
         if name == "get":
             parser.add_argument(
                 "--archive", type=Path, action="append", default=[], help="use this file instead of downloading it"
@@ -66,6 +84,7 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--colour", default="auto", help="auto, colour or grey")
     parser.add_argument("--test-share", type=float, default=0.2, help="fraction for testing, where there is no test folder")
     parser.add_argument("--split-seed", type=int, default=0, help="seed that draws this fraction")
+    parser.add_argument("--validation-as", choices=CHOICES, default=UNDECIDED, help=f"{VALIDATION_HELP} (default: validation)")
 
 
 def run_data_command(args: argparse.Namespace) -> CommandResult:
@@ -101,14 +120,14 @@ def _import(args: argparse.Namespace, home: Home) -> CommandResult:
     from cnn_core.data.imported import ImportedSource
     from cnn_core.data.importer import ImportOptions, import_files
 
-    options = ImportOptions(args.image_size, args.fit, args.colour, args.test_share, args.split_seed)
+    options = ImportOptions(args.image_size, args.fit, args.colour, args.test_share, args.split_seed, args.validation_as)
     name = to_set_name(args.name)
     run_with_progress(_name_stages(import_files(name, args.source.expanduser().resolve(), options, home)))
     imported = ImportedSource(home.set_folder(name))
-    warnings = [*imported.facts["warnings"], *blank_images_warning(imported)]
+    warnings = [*filter(None, [imported.describe_validation()]), *imported.facts["warnings"], *blank_images_warning(imported)]
     result = _describe_set(name, home)
     changed = [NAME_CHANGED.format(typed=args.name, name=name)] if name != args.name else []
-    lines = [*changed, result.text, *(f"- {warning}" for warning in warnings)]
+    lines = [*changed, describe_imported(imported), result.text, *(f"- {warning}" for warning in warnings)]
     return CommandResult({**result.value, "warnings": warnings}, "\n".join(lines))
 
 
@@ -136,9 +155,31 @@ def _check(args: argparse.Namespace, home: Home) -> CommandResult:
     return CommandResult(result, "\n".join(lines))
 
 
+def _split(args: argparse.Namespace, home: Home) -> CommandResult:
+    source = open_source(args.name, home)
+    if isinstance(source, PathSource):
+        source.choose_validation(args.validation_as)
+        return CommandResult(asdict(source.info), _describe(args.name, source.info))
+    if not isinstance(source, ImportedSource):
+        raise DataError(NOT_TO_CHOOSE.format(name=args.name))
+    use_validation_images(source, args.validation_as)
+    changed = ImportedSource(source.folder)
+    return CommandResult(asdict(changed.info), f"{_describe(args.name, changed.info)}\n{changed.describe_validation()}")
+
+
 def _remove(args: argparse.Namespace, home: Home) -> CommandResult:
     remove_set(args.name, home)
-    return CommandResult({"removed": args.name}, f"{args.name} was removed. The original files were not changed.")
+    return CommandResult({"removed": args.name}, REMOVED.format(name=args.name))
+
+
+def _restore(args: argparse.Namespace, home: Home) -> CommandResult:
+    restore_set(args.name, home)
+    return _describe_set(args.name, home)
+
+
+def _empty_bin(args: argparse.Namespace, home: Home) -> CommandResult:
+    names = [removed.name for removed in empty_bin(home)]
+    return CommandResult({"deleted": names}, DELETED.format(sets=counted(len(names), "data set was", "data sets were")))
 
 
 def _describe_set(name: str, home: Home) -> CommandResult:

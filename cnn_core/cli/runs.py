@@ -1,6 +1,7 @@
 """`python -m cnn_core runs`: list the runs, newest first, or export their histories. `diagnose RUN`: check a run's curves for problems.
 
 --test            also show test accuracies, which is recorded as a use of the test set
+--restore         restore the named runs from the bin
 --export FORMAT   write the runs to a zip (see `runs.history_export`), which holds test accuracies too
 """
 
@@ -10,7 +11,7 @@ from typing import Any
 
 from cnn_core.cli.command import CommandResult, find_run
 from cnn_core.data.source import finish
-from cnn_core.errors import StudioError
+from cnn_core.errors import RunError, StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.final_accuracy import TEST_METRICS, reveal_test_accuracy, validation_summary
@@ -18,10 +19,13 @@ from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.history_export import FORMATS, export_runs
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import UNREADABLE, Run, describe_unreadable
 from cnn_core.runs.store import Store
 from cnn_core.text import counted
 
+NAME_A_RUN = "Name the runs to restore: `python -m cnn_core runs RUN --restore`."
+RESTORED = "Restored from the bin: {runs}."
 NO_RUNS = "No runs yet. Start one with `python -m cnn_core train`."
 
 
@@ -29,25 +33,42 @@ def add_runs_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `runs`."""
     parser.add_argument("names", nargs="*", metavar="run", help="runs to list or export (default: all)")
     parser.add_argument("--test", action="store_true", help="show test accuracies too; each is recorded as a use of the test set")
+    parser.add_argument("--restore", action="store_true", help="restore the named runs from the bin")
     parser.add_argument("--export", choices=tuple(FORMATS), help="export the runs as tables, as JSON or for TensorBoard")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (default runs-<format>.zip)")
 
 
 def run_runs_command(args: argparse.Namespace, store: Store) -> CommandResult:
     """List or export runs. Raises StudioError."""
-    runs = [find_run(store, name) for name in args.names] or store.runs()
+    if args.restore:
+        return _restore(store, args.names)
+    runs, unreadable = ([find_run(store, name) for name in args.names], []) if args.names else store.list_runs()
     if args.export:
         return _export(args, store, runs)
     value = [_list_entry(store, run, with_test=args.test) for run in runs]
     lines = [_list_line(run, entry) for run, entry in zip(runs, value, strict=True)]
-    if unreadable := store.unreadable_runs() if not args.names else []:
+    if unreadable:
         lines.append(describe_unreadable(unreadable))
         value += [{"run": run, "status": UNREADABLE} for run in unreadable]
     return CommandResult(value, "\n".join(lines) or NO_RUNS)
 
 
+def _restore(store: Store, names: list[str]) -> CommandResult:
+    if not names:
+        raise RunError(NAME_A_RUN)
+    for run in [store.run(name).id for name in names]:
+        RunOrganizer(store).restore(run)
+    return CommandResult({"runs": names}, RESTORED.format(runs=", ".join(names)))
+
+
 def _list_entry(store: Store, run: Run, *, with_test: bool) -> dict[str, Any]:
-    entry = {"run": run.id, "status": run.status, "data": run.config.data, "model": run.config.model}
+    entry: dict[str, Any] = {
+        "run": run.id,
+        "name": run.title,
+        "status": run.status,
+        "data": run.config.data,
+        "model": run.config.model,
+    }
     if with_test:
         reveal_test_accuracy(store, run)
     absent = dict.fromkeys(name for name in summarise_history(History()) if with_test or name not in TEST_METRICS)
@@ -56,7 +77,8 @@ def _list_entry(store: Store, run: Run, *, with_test: bool) -> dict[str, Any]:
 
 def _list_line(run: Run, entry: dict[str, Any]) -> str:
     line = f"{run.id:<28} {run.status:<12} {_percent(entry.get('best_val_accuracy'))} validation"
-    return f"{line}  {_percent(entry['test_accuracy'])} test" if "test_accuracy" in entry else line
+    tested = f"  {_percent(entry['test_accuracy'])} test" if "test_accuracy" in entry else ""
+    return f"{line}{tested}  {run.title}"
 
 
 def _percent(accuracy: float | None) -> str:

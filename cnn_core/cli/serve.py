@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Callable
 
 from cnn_core.cli.command import CommandResult
+from cnn_core.cli.predict import open_classifier
 from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
@@ -39,15 +40,13 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
 def run_serve_command(args: argparse.Namespace, store: Store, run: Run, show: Callable[[str], object]) -> CommandResult:
     """Serve until a signal to end; `show` prints a message for the user. Raises StudioError."""
     _check(args)
-    from cnn_core.device import choose_device
-    from cnn_core.inference.classifier import Classifier
     from cnn_core.serving.endpoint import Endpoint, RequestLimits, is_loopback
     from cnn_core.serving.server import open_socket, serve
 
     is_local = is_loopback(args.host)
     if not is_local and not args.public:
         raise StudioError(f"{args.host} can be reached from other machines. Add --public to allow that.")
-    classifier = Classifier(store.home.run_folder(run.id), choose_device(args.device))
+    classifier = open_classifier(store, run, args.device)
     limits = RequestLimits(int(args.max_mb * 2**20), args.seconds, args.in_flight)
     endpoint = Endpoint(classifier, run.id, limits, is_local=is_local)
     with open_socket(args.host, args.port) as listener:

@@ -16,6 +16,7 @@ CHANGEABLE = (
     "learning_rate",
     "weight_decay",
     "epochs",
+    "saved_epochs",
     *(name for name in FIELDS if metadata(name).group == augmentation.GROUP),
 )
 

@@ -146,6 +146,12 @@ def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:
     return all(chosen.get(other, FIELDS[other].default) in values for other, values in metadata(name).only.items())
 
 
+def settings_in_effect(config: TrainConfig) -> dict[str, Any]:
+    """Return the settings of `config` that have an effect, by name: without the depth of a model of fixed depth, or the momentum of Adam."""
+    chosen = config.model_dump()
+    return {name: value for name, value in chosen.items() if has_effect(name, chosen)}
+
+
 def choices(name: str) -> tuple[str, ...]:
     """Return the values of a setting that is a choice from a list; empty for others."""
     return get_args(FIELDS[name].annotation)

@@ -16,9 +16,9 @@ image_conversion, image_repair            any mode and profile -> upright 8-bit 
 parallel_decoding, importer               files -> pixels in worker processes -> an imported data set
 index            what every image is, corrections, duplicates, the fingerprint
 duplicates       identical and nearly identical images
-library          the imported data sets and their quality
-jobs, uploads, owners                     imports in the background, uploaded files, who may change them
-splits           seeded, stratified splits
+library, set_bin the imported data sets and their quality; removed ones
+jobs, uploads, collection, owners         imports in the background, uploaded and collected files, who may change them
+splits, split_changes, validation_use     seeded, stratified splits; another split; validation images without test images
 statistics       mean and standard deviation, mean images
 augmentation, mixing                      batch -> batch, drawn per image
 batches, streaming                        batches on the device, or read ahead from the file

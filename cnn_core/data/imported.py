@@ -15,6 +15,7 @@ import numpy as np
 from cnn_core.data.index.fingerprint import current_fingerprint
 from cnn_core.data.index.index import Index
 from cnn_core.data.source import SPLITS, DataInfo, ImageSet, Loading, Split
+from cnn_core.data.validation_use import AS_TEST, UNDECIDED, describe_use
 from cnn_core.errors import BusyError, DataError
 from cnn_core.events import Progress
 from cnn_core.home import IMAGES, INDEX
@@ -55,7 +56,7 @@ class ImportedSource:
 
         return cast(dict[Split, list[int]], self.index.cached(self.version, "counts", count))
 
-    def count(self, where: str, values: tuple[int, ...] = ()) -> int:
+    def count(self, where: str, values: tuple[int | str, ...] = ()) -> int:
         """Count the images for which `where` is true (see `Index.count`)."""
         return int(self.index.cached(self.version, f"count {where} {values}", lambda: self.index.count(where, values)))
 
@@ -97,10 +98,18 @@ class ImportedSource:
         rows, labels = self.index.used_rows(split)
         return ImageSet(self.pool, labels, self._notes() if split == "train" else (), rows)
 
+    def describe_validation(self) -> str:
+        """Return what the validation images of a source without test images are used for; "" for any other source."""
+        validation_as = self.facts["options"].get("validation_as", UNDECIDED)  # earlier versions stored none
+        if self.facts["has_parts"]:
+            return describe_use(self.folder.name, AS_TEST, self.info.test_count, 0) if validation_as == AS_TEST else ""
+        val = self.info.val_count
+        return describe_use(self.folder.name, validation_as, val, self.info.test_count) if val else ""
+
     def _notes(self) -> tuple[str, ...]:
-        """Return the warnings of the listing, one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
+        """Return the use of validation images without test images, the warnings of the listing, one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
         count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
-        warnings = tuple(self.facts.get("warnings", ()))
+        warnings = (*filter(None, [self.describe_validation()]), *self.facts.get("warnings", ()))
         notes = warnings + tuple(
             f"{SKIPPED} {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named
         )

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.owners import write_owner
 from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, read_file, results_from_pixels, worker_processes
 from cnn_core.data.source import SPLITS, Split
-from cnn_core.data.splits import stratified_split
+from cnn_core.data.split_changes import check_fraction, split_set
+from cnn_core.data.splits import count_drawn
+from cnn_core.data.validation_use import AS_TEST, CHOICES, NOT_A_CHOICE, UNDECIDED, SplitQuestion, UndecidedError
 from cnn_core.errors import BusyError, DataError, ImageError
 from cnn_core.events import Progress
 from cnn_core.home import IMAGES, INDEX, Home
@@ -55,6 +57,8 @@ class ImportOptions:
 
     image_size: pixels, None for the common size of the images (else 64). fit: see `to_pixels`. colour: "auto" is grey where all sampled
     images are grey. test_share: fraction of the images for testing, where the source has no test folder. seed: of that split.
+    validation_as: what validation images are used for where the source has no test folder, "test", "validation", or "" where nobody has
+    chosen, which is "validation".
     """
 
     image_size: int | None = None
@@ -62,22 +66,32 @@ class ImportOptions:
     colour: str = "auto"
     test_share: float = 0.2
     seed: int = 0
+    validation_as: str = UNDECIDED
 
     def __post_init__(self) -> None:
         if self.image_size is not None and not MIN_SIZE <= self.image_size <= MAX_SIZE:
             raise DataError(f"Image size must be {MIN_SIZE} to {MAX_SIZE} pixels. “{self.image_size}” was given.")
         if self.fit not in ("crop", "pad", "stretch") or self.colour not in ("auto", "colour", "grey"):
             raise DataError(NOT_AN_OPTION)
-        if not 0.01 <= self.test_share <= 0.9:
-            raise DataError(f"The fraction of test images must be 0.01 to 0.9. “{self.test_share}” was given.")
+        check_fraction(self.test_share)
+        if self.validation_as not in (UNDECIDED, *CHOICES):
+            raise DataError(NOT_A_CHOICE)
 
 
 def import_files(
-    name: str, source: Path, options: ImportOptions, home: Home, listing: Listing | None = None, *, owner: str = ""
+    name: str,
+    source: Path,
+    options: ImportOptions,
+    home: Home,
+    listing: Listing | None = None,
+    *,
+    owner: str = "",
+    asks: bool = False,
 ) -> Importing:
     """Import a folder or a zip as data set `name`. Raises DataError; images that were decoded are reused when it is started again.
 
-    `listing`: of the source, if the caller has one. `owner`: the person it belongs to, "" where nobody signs in.
+    `listing`: of the source, if the caller has one. `owner`: the person it belongs to, "" where nobody signs in. `asks`: raise
+    UndecidedError where it is not chosen what validation images without test images are used for.
     """
     if name in CATALOG:
         raise DataError(f"“{name}” is a data set of the catalogue. Choose another name.")
@@ -86,6 +100,10 @@ def import_files(
         index = Index(folder / INDEX)
         facts = index.facts() if index.path.exists() else {}
         listing = listing or list_source(source)
+        if asks and (question := find_question(listing, options)):
+            raise UndecidedError(question)
+        if not listing.has_validation_only:
+            options = replace(options, validation_as=UNDECIDED)  # there is nothing to choose
         with worker_processes(len(listing.files)) as pool:
             state = {"signature": listing.signature, "changed": listing.changed}
             described = {"source": str(source), **state, "options": asdict(options)}
@@ -134,6 +152,8 @@ def _create_index(source: Path, listing: Listing, options: ImportOptions, index:
     """Create the index with the files of the listing; return its facts."""
     image_size, channels = choose_shape(source, listing, options)
     Index.create(index.path)
+    if listing.has_validation_only and options.validation_as == AS_TEST:
+        listing = listing.with_validation_as_test()
     index.imports.add_files(((f.path, f.label, f.split, f.size, f.member) for f in listing.files), listing.skipped)
     return {
         "title": show_name(source.stem if source.is_file() else source.name),
@@ -143,6 +163,15 @@ def _create_index(source: Path, listing: Listing, options: ImportOptions, index:
         "has_parts": listing.has_splits,
         "warnings": listing.warnings,
     }
+
+
+def find_question(listing: Listing, options: ImportOptions) -> SplitQuestion | None:
+    """Return the question what validation images are used for; None where there is nothing to ask."""
+    if options.validation_as or not listing.has_validation_only:
+        return None
+    labels = [file.label for file in listing.files if file.split != "val"]
+    drawn = sum(count_drawn(int(count), options.test_share) for count in np.bincount(labels))
+    return SplitQuestion(len(labels), len(listing.files) - len(labels), drawn)
 
 
 def choose_shape(source: Path, listing: Listing, options: ImportOptions) -> tuple[int, int]:
@@ -201,22 +230,6 @@ def _complete(index: Index, folder: Path, facts: dict[str, Any]) -> Importing:
     imported = ImportedSource(folder)
     check_quality(imported)  # cached, so that a page need not compute it for a large data set
     imported.count(USED)
-
-
-def split_set(index: Index, test_share: float, seed: int) -> None:
-    """Draw a fraction of every class for testing, seeded; validation images of the source stay validation images."""
-    rows, labels = index.columns(f"problem is null and part is not {SPLITS.index('val')}", "row", "label")
-    train, test = stratified_split(labels, test_share, seed)
-    index.assign_splits(
-        {SPLITS.index("train"): rows[train], SPLITS.index("test"): rows[test]}, split={"test_share": test_share, "seed": seed}
-    )
-
-
-def resplit(index: Index, test_share: float, seed: int) -> None:
-    """Draw another split of a data set without test images of its own, which creates another version of the data. Raises DataError."""
-    ImportOptions(test_share=test_share, seed=seed)
-    split_set(index, test_share, seed)
-    index.set_facts(fingerprint=import_fingerprint(index))
 
 
 def _check_classes(index: Index, facts: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """The queue of imports: pages add jobs and the importing thread runs them. One table in a SQLite file of its own.
 
 A job imports a data set of the catalogue, or a source under a name. Its progress is stored, so that any page can show it. A job whose process
-ended is queued again by the next server, and an uploaded source is removed when its job has ended. Importing this module imports neither torch
-nor Pillow.
+ended is queued again by the next server. An uploaded source is removed when its job has ended, a collection when it has been imported. A job that
+has to ask something waits until it is answered. Importing this module imports neither torch nor Pillow.
 """
 
 import json
@@ -12,14 +12,18 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cnn_core.data.validation_use import SplitQuestion, UndecidedError
 from cnn_core.errors import BusyError, DataError, StudioError
 from cnn_core.events import Progress
 from cnn_core.files import transaction
 from cnn_core.home import Home
+
+if TYPE_CHECKING:
+    from cnn_core.data.collection import Collection
 
 SCHEMA = """
 create table if not exists jobs (
@@ -30,11 +34,13 @@ create table if not exists jobs (
 """
 WRITE_SECONDS = 0.25
 ACTIVE = ("queued", "running")
+ASKING = "asking"  # the status of a job that waits for an answer
 
 
 @dataclass(frozen=True)
 class Job:
-    """One import. status: queued, running, finished, failed or cancelled. `source`: "" for a data set of the catalogue. `owner`: who started it."""
+    """One import. status: queued, running, asking, finished, failed or cancelled. `source`: "" for a data set of the catalogue. error: the message
+    of a failed job; of one that asks, the numbers of its question as JSON. `owner`: who started it."""
 
     id: int
     name: str
@@ -54,6 +60,11 @@ class Job:
         """Whether the import is queued or running."""
         return self.status in ACTIVE
 
+    @property
+    def question(self) -> SplitQuestion | None:
+        """The question that the job waits to be answered, None for any other job."""
+        return SplitQuestion(**json.loads(self.error)) if self.status == ASKING else None
+
 
 class Jobs:
     """The jobs of one studio home. Methods may be called from any thread and process; `run_next` from the importing thread only."""
@@ -72,7 +83,7 @@ class Jobs:
             db.execute("begin immediate")  # of two simultaneous calls the second waits, and then finds the job of the first
             if db.execute("select 1 from jobs where name = ? and status in ('queued', 'running')", (name,)).fetchone():
                 raise BusyError(name)
-            db.execute("delete from jobs where name = ?", (name,))
+            _forget(db, "name = ?", name)
             values = (name, source, json.dumps(options or {}), is_upload, time.time(), owner)
             db.execute(
                 "insert into jobs (name, source, options, is_upload, status, changed, owner) values (?, ?, ?, ?, 'queued', ?, ?)",
@@ -97,10 +108,21 @@ class Jobs:
         if queued and queued[1]:  # the upload of a running job is removed by the importing thread
             _remove_upload(queued[0])
 
-    def remove(self, job: int) -> None:
-        """Remove an ended job from the list."""
+    def answer(self, job: int, validation_as: str) -> None:
+        """Answer the question of a job, "test" or "validation", and queue it again. Nothing happens where it does not ask."""
         with self._open() as db:
-            db.execute("delete from jobs where id = ? and status not in ('queued', 'running')", (job,))
+            row = db.execute("select options from jobs where id = ? and status = ?", (job, ASKING)).fetchone()
+            if row:
+                options = json.dumps(json.loads(row[0]) | {"validation_as": validation_as})
+                db.execute(
+                    "update jobs set status = 'queued', error = '', options = ?, changed = ? where id = ?",
+                    (options, time.time(), job),
+                )
+
+    def remove(self, job: int) -> None:
+        """Remove an ended job from the list; of one that asks, also its upload."""
+        with self._open() as db:
+            _forget(db, "id = ?", job)
 
     def requeue_interrupted(self) -> None:
         """Queue again the jobs that were running when their process died; called by the importing thread before `run_next`."""
@@ -119,6 +141,8 @@ class Jobs:
             return True
         try:
             status, error = self._run(job, should_stop), ""
+        except UndecidedError as undecided:
+            status, error = ASKING, json.dumps(asdict(undecided.question))
         except StudioError as refusal:
             status, error = "failed", str(refusal)
         except Exception:  # a bug in one import must not prevent later ones
@@ -128,8 +152,10 @@ class Jobs:
                 "CNN Studio failed unexpectedly. Please report the details in the terminal.",
             )
         self._update(job, status=status, error=error)
-        if job.is_upload and status != "queued":
+        if job.is_upload and status not in ("queued", ASKING):
             _remove_upload(job.source)
+        if status == "finished" and is_collection(job, self.home):
+            _collection_of(job, self.home).clear()
         return True
 
     def _run(self, job: Job, should_stop: Callable[[], bool]) -> str:
@@ -177,6 +203,25 @@ def _job_from_row(row: tuple[Any, ...]) -> Job:
     return Job(job, name, source, json.loads(options), bool(is_upload), status, stage, done, total, error, changed, owner)
 
 
+def is_collection(job: Job, home: Home) -> bool:
+    """Whether a job imports the images that its owner collected class by class."""
+    return job.source.startswith(str(home.data)) and job.source == str(_collection_of(job, home).source)
+
+
+def _collection_of(job: Job, home: Home) -> "Collection":
+    from cnn_core.data.collection import Collection
+
+    return Collection(home, job.owner)
+
+
+def _forget(db: sqlite3.Connection, where: str, value: int | str) -> None:
+    """Remove the ended jobs for which the condition `where` is true, and the uploads of those that asked."""
+    ended = f"delete from jobs where {where} and status not in ('queued', 'running') returning source, is_upload, status"
+    for source, is_upload, status in db.execute(ended, (value,)).fetchall():
+        if is_upload and status == ASKING:
+            _remove_upload(source)
+
+
 def _remove_upload(source: str) -> None:
     shutil.rmtree(Path(source).parent, ignore_errors=True)
 
@@ -186,7 +231,10 @@ def import_steps(job: Job, home: Home) -> Iterator[Progress]:
     from cnn_core.data.catalog import CATALOG
     from cnn_core.data.catalog_source import CatalogSource
     from cnn_core.data.importer import ImportOptions, import_files
+    from cnn_core.data.listing import list_source
 
     if not job.source:
         return CatalogSource(CATALOG[job.name], home).ensure_imported()
-    return import_files(job.name, Path(job.source), ImportOptions(**job.options), home, owner=job.owner)
+    source, options = Path(job.source), ImportOptions(**job.options)
+    listing = list_source(source, is_by_class=True) if is_collection(job, home) else None
+    return import_files(job.name, source, options, home, listing, owner=job.owner, asks=True)

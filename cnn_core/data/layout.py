@@ -94,6 +94,12 @@ def find_layout(paths: Sequence[str]) -> Layout:
     return Layout([Place(None, below[0]) if below else NO_CLASS for below in folders], tuple(_warn_same(tops)))
 
 
+def classes_only(paths: Sequence[str]) -> Layout:
+    """Return the layout in which the first folder of every path is a class, also where it is called like a split."""
+    folders = [normalise_name(path).split("/", MAX_DEPTH)[:-1] for path in paths]
+    return Layout([Place(None, below[0]) if below else NO_CLASS for below in folders])
+
+
 def _count_outer(folders: Sequence[Folders]) -> int:
     """Count the folders around everything: `flowers/` around `flowers/rose/1.jpg` and `flowers/tulip/1.jpg` is one, also beside a stray image."""
     above = 0

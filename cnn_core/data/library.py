@@ -1,8 +1,6 @@
-"""The data sets of a studio home: their names, their quality, and removing one."""
+"""The data sets of a studio home: their names and their quality."""
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +8,7 @@ import numpy as np
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index.schema import USED
-from cnn_core.errors import DataError
 from cnn_core.home import Home
-from cnn_core.locks import try_lock
 from cnn_core.text import counted
 
 PATH_PREFIX = "path-"
@@ -24,7 +20,6 @@ IN_TWO_CLASSES = "in two classes. One image of each pair has the wrong class: re
 BLANK_IMAGES = "of one single colour in the data set"
 CHECKED_ROWS = 256  # images that are compared at a time
 TOO_FEW_IMAGES = f"Fewer than {SMALL_CLASS} training images"
-NOT_REMOVED = "Data set “{name}” cannot be removed ({reason}). Check the permissions of the studio home."
 NO_TEST_IMAGES = "No test images"
 
 
@@ -64,28 +59,6 @@ def set_title(name: str, home: Home) -> str:
     return str(facts["source"]) if is_path_set(name) else name
 
 
-def remove_set(name: str, home: Home) -> None:
-    """Remove an imported data set; the original files stay. Raises DataError when there is none or it is in use."""
-    folder = home.set_folder(name)
-    if not folder.is_dir():
-        raise DataError(f"There is no imported data set “{name}”. Check the name.")
-    try:
-        _remove(folder, name, home)
-    except OSError as error:
-        raise DataError(NOT_REMOVED.format(name=name, reason=error.strerror or error)) from None
-
-
-def _remove(folder: Path, name: str, home: Home) -> None:
-    home.staging_folder(name).parent.mkdir(parents=True, exist_ok=True)
-    with try_lock(home.staging_folder(name).with_name(f".{name}.lock")) as is_acquired:
-        if not is_acquired:
-            raise DataError(f"“{name}” is in use right now. Try again in a moment.")
-        scratch = home.staging_folder(name).with_name(f".removed-{name}")
-        shutil.rmtree(scratch, ignore_errors=True)  # of a removal that was interrupted
-        folder.rename(scratch)
-        shutil.rmtree(scratch)
-
-
 def check_quality(source: ImportedSource) -> DataQuality:
     """Check a data set for what weakens training or evaluation, from its index; blank images are found once and cached there."""
     index = source.index
@@ -106,7 +79,9 @@ def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, 
     info, train, test = source.info, source.counts["train"], source.counts["test"]
     small = [name for name, count in zip(info.classes, train, strict=True) if count < SMALL_CLASS]
     untested = [name for name, count in zip(info.classes, test, strict=True) if not count]
-    warnings = list(source.facts.get("warnings", ()))  # of the listing; earlier versions stored none
+    is_decided = bool(source.facts["options"].get("validation_as"))
+    warnings = [] if is_decided else list(filter(None, [source.describe_validation()]))
+    warnings += source.facts.get("warnings", ())  # of the listing; earlier versions stored none
     if pairs["across"]:
         warnings.append(f"{_count_pairs(pairs['across'])} {IN_TWO_SPLITS}")
     if pairs["labels"]:

@@ -11,7 +11,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from cnn_core.data.archive import (
 )
 from cnn_core.data.decoder import CANNOT_OPEN
 from cnn_core.data.image_files import find_other_format
-from cnn_core.data.layout import find_layout, name_folders
+from cnn_core.data.layout import Layout, classes_only, find_layout, name_folders
 from cnn_core.data.source import SPLITS, Split
 from cnn_core.data.system_files import is_system_file
 from cnn_core.errors import DataError
@@ -102,9 +102,21 @@ class Listing:
         """Whether the source has test images of its own."""
         return any(file.split == "test" for file in self.files)
 
+    @property
+    def has_validation_only(self) -> bool:
+        """Whether the source has validation images and no test images."""
+        return not self.has_splits and any(file.split == "val" for file in self.files)
 
-def list_source(source: Path) -> Listing:
-    """List the images of a folder or a zip. Raises DataError when it cannot be read or does not hold classes of images."""
+    def with_validation_as_test(self) -> "Listing":
+        """Return the listing with its validation images as test images. The order of the files stays."""
+        return replace(self, files=[file._replace(split="test") if file.split == "val" else file for file in self.files])
+
+
+def list_source(source: Path, *, is_by_class: bool = False) -> Listing:
+    """List the images of a folder or a zip. Raises DataError when it cannot be read or does not hold classes of images.
+
+    is_by_class: every folder directly in `source` is a class, whatever it is called.
+    """
     images: list[FoundFile] = []
     skipped: list[SkippedFile] = []
     for file in find_images(source):
@@ -112,7 +124,8 @@ def list_source(source: Path) -> Listing:
             skipped.append(file)
         else:
             images.append(file)
-    return _arrange(images, skipped, source)
+    layout = (classes_only if is_by_class else find_layout)([file.path for file in images])
+    return _arrange(images, skipped, source, layout)
 
 
 def find_images(source: Path) -> Iterator[FoundFile | SkippedFile]:
@@ -133,9 +146,8 @@ def find_images(source: Path) -> Iterator[FoundFile | SkippedFile]:
             yield file if other is None else SkippedFile(show_name(file.path), other or NO_IMAGE)
 
 
-def _arrange(images: list[FoundFile], skipped: list[SkippedFile], source: Path) -> Listing:
-    """Read classes and splits from the paths."""
-    layout = find_layout([file.path for file in images])
+def _arrange(images: list[FoundFile], skipped: list[SkippedFile], source: Path, layout: Layout) -> Listing:
+    """Return the images with the classes and splits of `layout`."""
     if layout.unlabelled:
         sentence = UNLABELLED.format(folders=name_folders([show_name(name) for name in layout.unlabelled]))
         raise DataError(f"{show_name(source.name)} {sentence}{_explain_table(skipped)}")

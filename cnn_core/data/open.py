@@ -10,10 +10,13 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.names import canonical_name, is_imported
-from cnn_core.data.path_source import PathSource, is_source
+from cnn_core.data.path_source import PathSource, is_source, set_name
+from cnn_core.data.set_bin import removed_sets
 from cnn_core.data.source import DataSource
 from cnn_core.errors import DataError
-from cnn_core.home import Home
+from cnn_core.home import SET_NAME, Home
+
+IN_BIN = "Data set “{data}” is in the bin. Restore it on the Data page under Storage, or with `data restore {name}`."
 
 
 def open_source(data: str, home: Home | None = None) -> DataSource:
@@ -25,6 +28,9 @@ def open_source(data: str, home: Home | None = None) -> DataSource:
         return ImportedSource(home.set_folder(data))
     path = Path(canonical_name(data))
     if not data or not is_source(path, home):
+        name = data if SET_NAME.fullmatch(data) else set_name(path)
+        if any(removed.name == name for removed in removed_sets(home)):
+            raise DataError(IN_BIN.format(data=data, name=name))
         raise DataError(
             f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}), nor an imported data set, nor a folder or zip archive "
             "on this machine. Check the spelling."

@@ -25,6 +25,6 @@ def owner_of(folder: Path) -> str:
 
 
 def folders_of(home: Home, owner: str) -> list[Path]:
-    """Return the folders of data sets, running imports and uploads that belong to `owner`."""
-    roots = (home.data / name for name in ("sets", "importing", "uploads"))
+    """Return the folders of data sets, also of those in the bin, of running imports, uploads and collections that belong to `owner`."""
+    roots = (home.data / name for name in ("sets", "importing", "uploads", "collections", "removed"))
     return [folder for root in roots if root.is_dir() for folder in root.iterdir() if owner_of(folder) == owner]

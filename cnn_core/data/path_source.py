@@ -14,19 +14,24 @@ from pathlib import Path
 
 import numpy as np
 
+from cnn_core.data.archive import show_name
 from cnn_core.data.imported import ImportedSource, OnDemandSource
-from cnn_core.data.importer import ImportOptions, choose_shape, import_files
+from cnn_core.data.importer import ImportOptions, choose_shape, find_question, import_files
 from cnn_core.data.index.index import Index
 from cnn_core.data.library import PATH_PREFIX
 from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.parallel_decoding import digest_of, read_file
 from cnn_core.data.source import DataInfo
+from cnn_core.data.split_changes import use_validation_images
 from cnn_core.data.splits import stratified_split
+from cnn_core.data.validation_use import AS_TEST, CHOICES, NOT_TO_CHOOSE, UNDECIDED, SplitQuestion
 from cnn_core.errors import DataError, ImageError
 from cnn_core.events import Progress
+from cnn_core.files import write_atomically
 from cnn_core.home import INDEX, Home
 
 COMPARING = "Comparing files"  # the name of a stage
+NOT_STORED = "The choice cannot be stored in {folder} ({reason}). Check free space and permissions."
 COMPARED_AT_ONCE = 256  # files between two reports
 
 
@@ -82,7 +87,42 @@ class PathSource(OnDemandSource):
         """The facts as imported; before the import those of the listing."""
         if self._listing is None or self.is_imported:
             return replace(ImportedSource(self._folder).info, name=self.path.name)
-        return _describe_listing(self.path, self._listing)
+        return _describe_listing(self.path, self._listing, self._options())
+
+    @property
+    def question(self) -> SplitQuestion | None:
+        """The question what the validation images are used for; None where it is answered, imported, or there is nothing to ask."""
+        return None if self._listing is None or self._folder.is_dir() else find_question(self._listing, self._options())
+
+    def choose_validation(self, validation_as: str) -> None:
+        """Use the validation images "test" or "validation" from now on. Raises DataError where there is nothing to choose."""
+        if self._folder.is_dir():
+            use_validation_images(ImportedSource(self._folder), validation_as)
+            return
+        ImportOptions(validation_as=validation_as)
+        if self._listing is None or not self._listing.has_validation_only:
+            raise DataError(NOT_TO_CHOOSE.format(name=show_name(str(self.path))))
+        try:
+            self._choice.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._choice, lambda file: file.write(validation_as.encode()))
+        except OSError as error:
+            raise DataError(NOT_STORED.format(folder=self._choice.parent, reason=error.strerror or error)) from None
+
+    @property
+    def _choice(self) -> Path:
+        """The file with the choice before the import; afterwards it is stored with the data set."""
+        return self._home.data / "choices" / f"{self._folder.name}.txt"
+
+    def _options(self) -> ImportOptions:
+        """Return the options of the import: the choice of a person is kept when changed files are imported again."""
+        if self._folder.is_dir():
+            chosen = Index(self._folder / INDEX).facts().get("options", {}).get("validation_as", UNDECIDED)
+        else:
+            try:
+                chosen = self._choice.read_text(encoding="utf-8")
+            except (OSError, ValueError):
+                chosen = UNDECIDED
+        return ImportOptions(validation_as=chosen if chosen in CHOICES else UNDECIDED)
 
     def check_changes(self) -> Generator[Progress, None, None]:
         """Compare the files with those that were imported, where only their inodes and times of change differ or are not stored."""
@@ -95,9 +135,10 @@ class PathSource(OnDemandSource):
         yield from self.check_changes()
         if self._is_compared:
             return
+        options = self._options()
         if self._folder.is_dir():  # of files that have changed since
             shutil.rmtree(self._folder)
-        yield from import_files(self._folder.name, self.path, ImportOptions(), self._home, self._listing)
+        yield from import_files(self._folder.name, self.path, options, self._home, self._listing)
 
     def _has_same_contents(self, listing: Listing) -> Generator[Progress, None, bool]:
         """Return whether all files are imported and have the contents that were imported. Yields Progress."""
@@ -117,8 +158,11 @@ class PathSource(OnDemandSource):
         return True
 
 
-def _describe_listing(path: Path, listing: Listing) -> DataInfo:
+def _describe_listing(path: Path, listing: Listing, options: ImportOptions) -> DataInfo:
     """Return the facts of a data set that is not imported yet."""
+    signature = listing.signature
+    if listing.has_validation_only and options.validation_as == AS_TEST:
+        listing, signature = listing.with_validation_as_test(), f"{signature} {AS_TEST}"
     labels = np.array([file.label for file in listing.files if file.split in (None, "train")], np.int64)
     count = {split: sum(file.split == split for file in listing.files) for split in ("val", "test")}
     training = labels if count["test"] else labels[stratified_split(labels, ImportOptions.test_share, ImportOptions.seed)[0]]
@@ -130,7 +174,7 @@ def _describe_listing(path: Path, listing: Listing) -> DataInfo:
         channels=channels,
         train_count=len(training),
         test_count=count["test"] or len(labels) - len(training),
-        fingerprint=f"listed-{hashlib.sha256((listing.signature + listing.changed).encode()).hexdigest()[:16]}",
+        fingerprint=f"listed-{hashlib.sha256((signature + listing.changed).encode()).hexdigest()[:16]}",
         val_count=count["val"],
         class_counts=tuple(np.bincount(training, minlength=len(listing.classes)).tolist()),
     )

@@ -1,19 +1,37 @@
-"""The files that an import skipped, in one sentence: the same for every way to import images.
+"""What an import took and skipped, in two sentences: the same for every way to import images.
 
-In: the index of a data set. Out: the count, the first files with their reasons, and a sentence. Importing this module does not import torch.
+In: a data set or its index. Out: counts, original sizes, the first skipped files with their reasons. Importing this module does not import torch.
 """
 
 from dataclasses import asdict
 from typing import Any
 
 from cnn_core.data.archive import SkippedFile
+from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index.index import Index
 from cnn_core.text import counted
 
 MAX_NAMED = 5
+IMPORTED_IMAGES = "{images} imported in {classes}. Original size: {sizes} pixels; {resized}."
+RESIZED, NONE_RESIZED = "{images} resized to {side}×{side}", "none was resized"
 SKIPPED_FILES = "{files} skipped: {named}. {where}"
 SEE_COMMAND = "`data check {name}` lists them."
 SEE_VIEW = "The view “Skipped files” of the data set lists them."
+
+
+def describe_imported(source: ImportedSource) -> str:
+    """Return a sentence with the number of imported images, their original sizes, and how many of them were resized."""
+    index, side = source.index, source.facts["image_size"]
+    count = index.count("problem is null")
+    resized = index.count("problem is null and (width != ? or height != ?)", (side, side))
+    width, widest, height, tallest = index.summary()["sizes"]
+    smallest, largest = f"{width}×{height}", f"{widest}×{tallest}"
+    return IMPORTED_IMAGES.format(
+        images=counted(count, "image was", "images were"),
+        classes=counted(len(source.facts["classes"]), "class", "classes"),
+        sizes=smallest if smallest == largest else f"{smallest} to {largest}",
+        resized=RESIZED.format(images=counted(resized, "image was", "images were"), side=side) if resized else NONE_RESIZED,
+    )
 
 
 def describe_skipped(index: Index, where: str) -> str:

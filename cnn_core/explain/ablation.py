@@ -14,8 +14,8 @@ from torch import nn
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
-from cnn_core.explain.layers import conv_layers, hookable_copy
 from cnn_core.inference.logits import compute_logits
+from cnn_core.models.hooks import conv_layers, hookable_copy
 from cnn_core.models.saving import ModelCard
 
 BATCH = 50

@@ -14,8 +14,8 @@ from torch import nn
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
-from cnn_core.explain.layers import forward_plain, hookable_copy
 from cnn_core.explain.tsne import run_tsne
+from cnn_core.models.hooks import find_last_linear, forward_plain, hookable_copy
 from cnn_core.models.saving import ModelCard
 
 BATCH = 50
@@ -31,12 +31,6 @@ class EmbeddingLayout:
 
     coordinates: np.ndarray
     explained_variance: tuple[float, float] | None = None
-
-
-def find_last_linear(model: nn.Module) -> nn.Linear | None:
-    """Return the last linear layer, which is the last layer of each of our model families; None if there is none."""
-    linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-    return linear[-1] if linear else None
 
 
 def compute_features(model: nn.Module, card: ModelCard, images: ImageSet) -> Generator[Progress, None, np.ndarray]:

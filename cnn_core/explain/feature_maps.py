@@ -16,8 +16,8 @@ from torch import nn
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
-from cnn_core.explain.layers import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
 from cnn_core.inference.dead_channels import active_channels
+from cnn_core.models.hooks import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
 from cnn_core.models.saving import ModelCard
 
 KINDS: dict[type[nn.Module], str] = {

@@ -26,7 +26,7 @@ from cnn_core.explain.arithmetic import (
     adaptive_windows,
     sliding_windows,
 )
-from cnn_core.explain.layers import ACTIVATIONS, forward_plain, hookable_copy
+from cnn_core.models.hooks import ACTIVATIONS, forward_plain, hookable_copy
 
 POOLINGS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 RESHAPING = {"flatten", "dropout", "contiguous", "view", "reshape", "permute"}  # the values stay the same

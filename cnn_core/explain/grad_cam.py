@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cnn_core.explain.layers import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
+from cnn_core.models.hooks import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
 
 BATCH = 32  # images: the activations stored for the backward pass have to fit into memory
 

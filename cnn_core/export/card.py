@@ -74,7 +74,7 @@ class ExportCard(BaseModel):
 
     `network`: a digest that is the same for the same best network. `model`, `options`: the network's family and settings. `classes` to
     `mirror`: as in ModelCard; mean and std are in units of full brightness. `temperature`: divides the logits before softmax; below a
-    probability of `threshold` the prediction is "I don't know". `calibration_images`: how many were used to fit the temperature, with the
+    probability of `threshold` the prediction is “not sure”. `calibration_images`: how many were used to fit the temperature, with the
     expected calibration error before and after it. `data`, `fingerprint`: the data set and its version; `validation_share`, `seed`: its
     validation split. `versions`: of the programs that wrote the card, by name.
     """

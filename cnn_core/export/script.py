@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from cnn_core.config.schema import TrainConfig, has_effect, label
+from cnn_core.config.schema import TrainConfig, label, settings_in_effect
 from cnn_core.config.setting import format_setting
 from cnn_core.data.catalog import CATALOG
 from cnn_core.export.source_code import merge_imports
@@ -93,11 +93,10 @@ def _place_of_data(config: TrainConfig) -> tuple[str, str]:
 
 def _list_settings(config: TrainConfig) -> list[str]:
     """Return "Learning rate: 0.001" for every setting that has an effect and is not off."""
-    chosen = config.model_dump()
     return [
-        f"{label(name)}: {format_setting(chosen[name])}"
-        for name in TrainConfig.model_fields
-        if name not in UNLISTED and has_effect(name, chosen) and (name == "seed" or chosen[name] not in (0, "off"))
+        f"{label(name)}: {format_setting(value)}"
+        for name, value in settings_in_effect(config).items()
+        if name not in UNLISTED and (name == "seed" or value not in (0, "off"))
     ]
 
 

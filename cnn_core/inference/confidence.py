@@ -1,4 +1,4 @@
-"""The calibration of a run's best model: temperature, and the probability below which its prediction is "I don't know".
+"""The calibration of a run's best model: temperature, and the threshold, a probability below which a prediction is “not sure”.
 
 In: a run's folder, with `calibration.json`. Out: a Calibration. It belongs to one model: when the weights change it is no longer used.
 """
@@ -17,7 +17,7 @@ MAX_FILE_BYTES = 65_536
 
 
 class Calibration(BaseModel):
-    """Logits are divided by `temperature` before the softmax; a prediction with a probability below `threshold` is "I don't know".
+    """Logits are divided by `temperature` before the softmax; a prediction with a probability below `threshold` is “not sure”, with 0 none is.
 
     `network`: the key of its model. `images`: on which the temperature was fitted, 0 if it was not. `error_before`,
     `error_after`: their expected calibration error (0..1) without and with the temperature.

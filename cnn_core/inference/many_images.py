@@ -108,18 +108,18 @@ def _list_files(source: Path) -> Generator[Progress, None, list[ImageFile]]:
 def _classify(batch: Batch, classifier: Classifier, labels: dict[str, int]) -> Iterator[ImagePrediction | UnreadFile]:
     """Classify the files of a batch, in their order."""
     rows = classifier.probabilities(batch.pixels) if len(batch.pixels) else np.empty((0, len(labels)), np.float32)
+    distances = classifier.distances(batch.pixels) if len(batch.pixels) else []
     if not np.isfinite(rows).all():
         raise RunError(DIVERGED)
-    images = iter(zip(batch.pixels, rows, strict=True))
+    images = iter(zip(batch.pixels, rows, distances, strict=True))
     for file, problem in zip(batch.files, batch.problems, strict=True):
         name = file.path if is_printable(file.path) else show_name(file.path)
         if problem:
             yield UnreadFile(name, problem)
             continue
-        pixels, probabilities = next(images)
-        threshold = classifier.calibration.threshold
-        is_sure = bool(probabilities.max() >= threshold) if threshold else None
-        yield ImagePrediction(name, pixels, probabilities, is_sure, _folder_label(file.path, labels))
+        pixels, probabilities, distance = next(images)
+        verdict = classifier.judge(probabilities.max(), distance)
+        yield ImagePrediction(name, pixels, probabilities, verdict, _folder_label(file.path, labels))
 
 
 def _folder_label(path: str, labels: dict[str, int]) -> int | None:

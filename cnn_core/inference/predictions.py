@@ -2,10 +2,10 @@
 
 In: ImagePredictions, and UnreadFiles. Out: cells for a CSV file; counts by class, and the first and the least confident predictions.
 
-Columns: file (its path below the folder), predicted, probability (0..1, calibrated if the run is), verdict (SURE, or UNSURE below the
-run's threshold; empty without one), folder_class (the class after which the nearest folder above it is named); then the probability of
-every class or, with more than ALL_CLASSES classes, the TOP most probable ones; problem (why a file has no prediction). Numbers have
-six significant digits.
+Columns: file (its path below the folder), predicted, probability (0..1, calibrated if the run is), verdict, folder_class (the class after
+which the nearest folder above it is named); threshold, is_sure, distance and is_unlike_training (see `inference.verdict`); then the
+probability of every class or, with more than ALL_CLASSES classes, the TOP most probable ones; problem (why a file has no prediction). Numbers
+have six significant digits; what is absent is an empty cell.
 """
 
 import heapq
@@ -15,24 +15,25 @@ from typing import Any
 
 import numpy as np
 
-SURE, UNSURE = "sure", "I don't know"
-VERDICTS = {True: SURE, False: UNSURE, None: ""}
+from cnn_core.inference.verdict import Verdict
+
 ALL_CLASSES, TOP = 20, 3
+JUDGED = ("threshold", "is_sure", "distance", "is_unlike_training")  # columns that are fields of a Verdict
 SHOWN = 48  # images stored for display: the first ones and, as many again, the least confident ones
 LISTED = 200  # most files without a prediction that are listed
-FIRST = ("file", "predicted", "probability", "verdict", "folder_class")
+FIRST = ("file", "predicted", "probability", "verdict", "folder_class", *JUDGED)
 
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """`pixels`: the preprocessed image, uint8 (S, S, C). `probabilities`: (classes,) float32. `is_sure`: None if the run has no threshold.
-    `label`: the class after which a folder above the file is named, None without one.
+    """`pixels`: the preprocessed image, uint8 (S, S, C). `probabilities`: (classes,) float32. `label`: the class after which a folder above
+    the file is named, None without one.
     """
 
     file: str
     pixels: np.ndarray
     probabilities: np.ndarray
-    is_sure: bool | None
+    verdict: Verdict
     label: int | None
 
     @property
@@ -64,8 +65,23 @@ def to_row(result: ImagePrediction | UnreadFile, classes: Sequence[str]) -> list
     """Return the cells of one file."""
     if isinstance(result, UnreadFile):
         return [result.file, *[""] * (len(column_names(classes)) - 2), result.problem]
-    first = [result.file, classes[result.predicted], _number(result.probability), VERDICTS[result.is_sure]]
-    return [*first, "" if result.label is None else classes[result.label], *_class_cells(result.probabilities, classes), ""]
+    first = [result.file, classes[result.predicted], _number(result.probability), result.verdict.word]
+    fields = result.verdict.fields()
+    judged = [_cell(fields[name]) for name in JUDGED]
+    return [
+        *first,
+        "" if result.label is None else classes[result.label],
+        *judged,
+        *_class_cells(result.probabilities, classes),
+        "",
+    ]
+
+
+def _cell(value: float | bool | str | None) -> Any:
+    """Return a field as a cell: true and false as in JSON, empty for None."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _number(value) if isinstance(value, float) else value or ""
 
 
 def _class_cells(probabilities: np.ndarray, classes: Sequence[str]) -> list[Any]:
@@ -81,7 +97,8 @@ def _number(value: float) -> float:
 
 @dataclass
 class PredictionSummary:
-    """A summary of all predictions. `predicted`: images by predicted class, (classes,) int64. `unsure`: those below the threshold.
+    """A summary of all predictions. `predicted`: images by predicted class, (classes,) int64. `unsure`, `unlike`: how many of them are
+    not sure, and unlike the training images; None without a threshold, or where they were not compared.
 
     `in_folders`, `right`: images in a folder named after a class, and those of them with that prediction. `first`: the first SHOWN ones.
     `unread`: files without a prediction. `problems`: the first LISTED ones of these.
@@ -89,7 +106,8 @@ class PredictionSummary:
 
     classes: tuple[str, ...]
     predicted: np.ndarray = field(init=False)
-    unsure: int = 0
+    unsure: int | None = None
+    unlike: int | None = None
     unread: int = 0
     in_folders: int = 0
     right: int = 0
@@ -122,7 +140,8 @@ class PredictionSummary:
             return
         number = self.answered
         self.predicted[result.predicted] += 1
-        self.unsure += result.is_sure is False
+        self.unsure = _count(self.unsure, result.verdict.is_sure, False)
+        self.unlike = _count(self.unlike, result.verdict.is_unlike, True)
         self.in_folders += result.label is not None
         self.right += result.label == result.predicted
         if len(self.first) < SHOWN:
@@ -132,6 +151,11 @@ class PredictionSummary:
             heapq.heappush(self._least_sure, (*key, _with_copied_arrays(result)))
         elif key > self._least_sure[0][:2]:
             heapq.heapreplace(self._least_sure, (*key, _with_copied_arrays(result)))
+
+
+def _count(count: int | None, value: bool | None, counted: bool) -> int | None:
+    """Return the count, one more if `value` is the `counted` one; None as long as no value is known."""
+    return count if value is None else (count or 0) + (value is counted)
 
 
 def _with_copied_arrays(result: ImagePrediction) -> ImagePrediction:

@@ -41,8 +41,9 @@ def average_predictions(classifier: Classifier, pixels: np.ndarray, *, may_mirro
     """
     images = make_augmented_images(pixels, classifier.card, may_mirror=may_mirror)
     logits = classifier.logits(images).mean(0, keepdims=True)
+    distance = classifier.distances(pixels[None])[0]
     copies = len(images) * (2 if classifier.card.mirror else 1)
-    return AveragedPrediction(classifier.rank(pixels, classifier.to_probabilities(logits)[0]), copies)
+    return AveragedPrediction(classifier.rank(pixels, classifier.to_probabilities(logits)[0], distance), copies)
 
 
 def make_augmented_images(pixels: np.ndarray, card: ModelCard, *, may_mirror: bool) -> np.ndarray:

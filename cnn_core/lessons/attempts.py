@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cnn_core.errors import StudioError
 from cnn_core.events import Epoch, Started
 from cnn_core.lessons.effect import PREDICTIONS, Effect, make_effect
+from cnn_core.lessons.epoch_effects import RunEpochs, measure_epochs
 from cnn_core.lessons.exercises import VARIANTS, Variant, find_exercise
 from cnn_core.lessons.final_metrics import FinalMetric
 from cnn_core.lessons.same_runs import find_same_run, one_start_at_a_time
@@ -191,6 +192,19 @@ def measure_effect(store: Store, attempt_runs: AttemptRuns, metric: FinalMetric)
         return None
     pairs = [(metric.average(_epochs(store, a)), metric.average(_epochs(store, b))) for a, b in attempt_runs.pairs]
     return make_effect(metric, pairs, validation_count(store, attempt_runs))
+
+
+def measure_during_training(store: Store, attempt_runs: AttemptRuns, metric: FinalMetric) -> tuple[Effect, ...]:
+    """Return the effect at each epoch that both runs of at least one pair have reached, also of runs that still train."""
+    by_label = {run_label(run): run for run in attempt_runs.runs}
+    seeds = sorted({int(label[1:]) for label in by_label})
+    pairs = [(by_label[f"A{seed}"], by_label[f"B{seed}"]) for seed in seeds if {f"A{seed}", f"B{seed}"} <= by_label.keys()]
+    epochs = [(_run_epochs(store, a), _run_epochs(store, b)) for a, b in pairs]
+    return measure_epochs(metric, epochs, validation_count(store, attempt_runs))
+
+
+def _run_epochs(store: Store, run: Run) -> RunEpochs:
+    return RunEpochs(_epochs(store, run), is_finished=run.status == "finished")
 
 
 def validation_count(store: Store, attempt_runs: AttemptRuns) -> int:

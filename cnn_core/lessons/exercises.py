@@ -75,7 +75,7 @@ EXERCISES: dict[str, Exercise] = {
             kind="Learning point",
             introduction="Augmentation changes every training image slightly and at random each time it is used: it is shifted, rotated or "
             "mirrored. The class stays the same, so the model learns to ignore such changes. "
-            "The model never sees exactly the same image twice, which reduces overfitting. "
+            "The model never sees exactly the same image twice. "
             "Validation images are not augmented.",
             question="How does augmentation change the gap between training and validation accuracy?",
             metric=GAP,
@@ -99,7 +99,7 @@ EXERCISES: dict[str, Exercise] = {
             introduction="Dropout sets the output of randomly chosen units to zero in every training step. "
             "No unit can rely on one other unit, so several units learn to detect the same pattern. "
             "For predictions, all units are active. "
-            "Dropout reduces overfitting and takes no additional time.",
+            "Dropout takes no additional time.",
             question="How does dropout change the gap between training and validation accuracy?",
             metric=GAP,
             variant_names=("no dropout", "30 % dropout"),
@@ -108,8 +108,8 @@ EXERCISES: dict[str, Exercise] = {
             settings_b={"dropout": 0.3},
             other_metrics=(ACCURACY,),
             explanation="Training accuracy is measured with dropout and validation accuracy without it. The training curve of B can "
-            "therefore be below its validation curve, and the gap can be negative. A smaller gap alone does not make a better model: compare "
-            "the validation accuracy too. Dropout helps most if the network is large for its data set.",
+            "therefore be below its validation curve, and the gap can be negative. Dropout reduces overfitting, but a smaller gap alone does "
+            "not make a better model: compare the validation accuracy too. Dropout helps most if the network is large for its data set.",
             source="N. Srivastava and others, Dropout: A Simple Way to Prevent Neural Networks from Overfitting (2014)",
             terms=("dropout", "overfitting", "validation"),
         ),
@@ -120,8 +120,7 @@ EXERCISES: dict[str, Exercise] = {
             kind="Exercise",
             introduction="Batch norm normalises each channel over the batch: it subtracts the mean and divides by the standard deviation. "
             "The inputs of every layer then have a similar scale, whatever the layers before it do. "
-            "A learned scale and shift for each channel can undo the normalisation where it does not help. "
-            "Networks with batch norm can be trained at higher learning rates, and deep networks become trainable.",
+            "A learned scale and shift for each channel can undo the normalisation where it does not help.",
             question="Four convolution blocks, four epochs: how does batch norm change the validation accuracy?",
             metric=ACCURACY,
             variant_names=("no batch norm", "batch norm"),
@@ -130,7 +129,8 @@ EXERCISES: dict[str, Exercise] = {
             settings_b={"batch_norm": True},
             other_metrics=(LOSS,),
             explanation="Without batch norm, the activations shrink from layer to layer, and so do the gradients on their way back: the "
-            "first layers hardly learn. With batch norm, the inputs of every layer have a similar scale from the first step on.",
+            "first layers hardly learn. With batch norm, the inputs of every layer have a similar scale from the first step on. Networks with "
+            "batch norm can also be trained at higher learning rates.",
             source="S. Ioffe and C. Szegedy, Batch Normalization (2015)",
             terms=("batch_norm", "learning_rate", "depth"),
         ),
@@ -141,8 +141,8 @@ EXERCISES: dict[str, Exercise] = {
             kind="Exercise",
             introduction="The learning rate is the step size of the optimizer. "
             "A high learning rate makes fast progress but then oscillates around the minimum; a low one converges but takes long. "
-            "A schedule combines both: it starts high and decreases. "
-            "The cosine schedule follows half a cosine down to zero.",
+            "A schedule changes the learning rate during training. "
+            "The cosine schedule starts high and follows half a cosine down to zero.",
             question="Both runs start with the same high learning rate. How does a decrease to zero change the validation loss?",
             metric=LOSS,
             variant_names=("constant", "cosine"),
@@ -163,8 +163,7 @@ EXERCISES: dict[str, Exercise] = {
             kind="Exercise",
             introduction="A residual block adds its input to its output through a shortcut. "
             "Its convolutions only learn the difference; if no change is needed, their output is zero, which is easy to learn. "
-            "The shortcut passes the gradient back without weakening it. "
-            "This makes it possible to train networks of twenty or a hundred layers.",
+            "The shortcut passes the gradient back without weakening it.",
             question="A plain network with five convolution blocks and a ResNet with eight convolutions and two shortcuts, trained for five "
             "epochs: how does the ResNet change the validation accuracy?",
             metric=ACCURACY,
@@ -174,8 +173,8 @@ EXERCISES: dict[str, Exercise] = {
             settings_b={"model": "resnet9", "width": 0.25},
             other_metrics=(LOSS,),
             explanation="Depth alone makes a network harder to train, because the gradient passes through all later layers before it reaches "
-            "the first ones. Shortcuts give it a direct path. Like all ResNets, this one also has batch norm, so this exercise cannot "
-            "separate the two effects.",
+            "the first ones. Shortcuts give it a direct path, so networks of a hundred layers can be trained. Like all ResNets, this one also "
+            "has batch norm, so this exercise cannot separate the two effects.",
             source="K. He and others, Deep Residual Learning for Image Recognition (2015)",
             terms=("residual", "model-resnet9", "depth", "batch_norm"),
         ),
@@ -209,8 +208,7 @@ EXERCISES: dict[str, Exercise] = {
             kind="Exercise",
             introduction="Capacity is how complex the patterns are that a network can learn. It grows with the number of channels and layers. "
             "Four times as many channels mean about sixteen times as many weights and computations. "
-            "A network that is too small cannot fit even the training images. "
-            "A network that is larger than needed learns faster, but it can also overfit.",
+            "A network that is too small cannot fit even the training images; one that is larger than needed can overfit.",
             question="Four times as many channels, trained for eight epochs: how does the validation accuracy change?",
             metric=ACCURACY,
             variant_names=("narrow network", "wide network"),
@@ -229,9 +227,9 @@ EXERCISES: dict[str, Exercise] = {
             icon="repeat",
             kind="Learning point",
             introduction="An epoch is one pass over all training images. "
-            "The first epochs improve the model a lot, later ones less and less. "
-            "At some point the training accuracy still rises but the validation accuracy does not: the model overfits. "
-            "That is why the best epoch is selected by the validation accuracy.",
+            "The weights are updated after every batch, so more epochs are more updates. "
+            "After too few updates the weights are far from a minimum of the loss; after too many the model can overfit. "
+            "The epoch whose weights are kept is selected by the validation accuracy.",
             question="Three epochs and twenty epochs: how do more epochs change the validation accuracy?",
             metric=ACCURACY,
             variant_names=("3 epochs", "20 epochs"),

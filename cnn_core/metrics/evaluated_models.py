@@ -29,6 +29,11 @@ def models_evaluated(home: Home, data: str) -> frozenset[str]:
         return frozenset()
 
 
+def is_evaluated(home: Home, data: str, run: str, epoch: int | None) -> bool:
+    """Whether the best model of `run` (epoch None), or that after `epoch`, was evaluated on the test images of `data`."""
+    return _name(run, epoch) in models_evaluated(home, data)
+
+
 def count_models(home: Home, data: str, run: str, epoch: int | None) -> int:
     """Return the number of models evaluated on the test images of `data`, including this one."""
     return len(models_evaluated(home, data) | {_name(run, epoch)})

@@ -15,6 +15,9 @@ import numpy as np
 from cnn_core.metrics.evaluation import Evaluation
 
 BLOCK = 2**20  # probabilities at a time: 8 MB
+# Fraction of wrong labels in ten well-known data sets, found by confident learning and confirmed by people: the mean and the highest, of QuickDraw
+# (C. Northcutt, A. Athalye, J. Mueller, Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks, 2021, NeurIPS).
+TYPICAL_RATE, HIGHEST_RATE = 0.033, 0.101
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,20 @@ def find_label_errors(evaluation: Evaluation) -> LabelErrors:
     margins = evaluation.scores.true_probability[suspects] - probability[suspects]
     order = np.argsort(margins, kind="stable")
     return LabelErrors(suspects[order], confident[suspects][order], margins[order], calibrate_joint(counts, labels))
+
+
+def expected_label_errors(suspects: int, images: int) -> int:
+    """Return how many of the suspected of `images` have a wrong label if the fraction of wrong labels is TYPICAL_RATE; at most all suspects."""
+    return min(suspects, round(TYPICAL_RATE * images))
+
+
+def are_mostly_mistakes(accuracy: float) -> bool:
+    """Whether an out-of-sample accuracy (0..1) is so low that most suspected images are mistakes of the model.
+
+    The images on which model and label differ are mistakes of the model or label errors. If even HIGHEST_RATE of the labels are wrong, these are
+    fewer than half of such images.
+    """
+    return (1 - accuracy) / 2 > HIGHEST_RATE
 
 
 def mean_class_probabilities(evaluation: Evaluation) -> np.ndarray:

@@ -84,13 +84,18 @@ def save_state(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
 def load_model(folder: Path, device: torch.device) -> tuple[nn.Module, ModelCard]:
     """Return the saved model in evaluation mode and its card. Raises RunError when there is none or it is damaged."""
     card = read_card(folder)
+    return build_from_state(folder, card, read_weights(folder), device), card
+
+
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Return the state dict in `best_model.pth`, on the CPU. Raises RunError when there is none or it is damaged."""
     try:
-        state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
+        state: dict[str, torch.Tensor] = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise NoModelError(folder.name) from None
     except Exception:  # reading a damaged file may raise anything
         raise _damaged(folder) from None
-    return build_from_state(folder, card, state, device), card
+    return state
 
 
 def read_card(folder: Path) -> ModelCard:

@@ -20,10 +20,10 @@ from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.metrics.prediction_table import FileNames
 from cnn_core.models.registry import find_family
 from cnn_core.report.curve_svg import describe_curves
-from cnn_core.report.rendering import percent, render
+from cnn_core.report.rendering import render
 from cnn_core.report.results import describe_calibration, describe_classes, describe_confusion, describe_mistakes
 from cnn_core.report.settings import describe_reproduction, describe_settings
-from cnn_core.text import counted
+from cnn_core.text import counted, format_percent
 
 # the names of values; split: "Test", "Validation" or "Training"
 ACCURACY, TOP_K, LOSS, IMAGES = "{split} accuracy", "Top-{k} accuracy", "{split} loss", "{split} images"
@@ -114,9 +114,15 @@ def _describe_metrics(run: RunFacts, evaluated: EvaluationFacts) -> dict[str, An
     evaluation, split = evaluated.evaluation, SPLIT_NAMES[evaluated.split].capitalize()
     low, high = wilson_interval(int(evaluation.is_correct.sum()), len(evaluation))
     k, loss, epoch = choose_k(len(evaluation.classes)), evaluation.loss, _epoch(run, evaluated)
-    cards = [(ACCURACY.format(split=split), percent(evaluation.accuracy, 2), f"95 %: {percent(low)} to {percent(high)}")]
+    cards = [
+        (
+            ACCURACY.format(split=split),
+            format_percent(evaluation.accuracy, 2),
+            f"95 %: {format_percent(low)} to {format_percent(high)}",
+        )
+    ]
     if k:
-        cards.append((TOP_K.format(k=k), percent(top_k_accuracy(evaluation.scores.rank, k), 2), ""))
+        cards.append((TOP_K.format(k=k), format_percent(top_k_accuracy(evaluation.scores.rank, k), 2), ""))
     cards += [
         (LOSS.format(split=split), f"{loss:.4f}" if loss == loss else "–", "mean cross-entropy, nats"),
         (IMAGES.format(split=split), f"{len(evaluation):,}", ""),
@@ -140,7 +146,7 @@ def _describe_choice(run: RunFacts, evaluated: EvaluationFacts) -> str:
     best = run.summary.get("best_val_accuracy")
     if evaluated.epoch is not None:
         return "a saved epoch"
-    return f"best validation accuracy: {percent(best, 2)}" if best is not None else "best validation accuracy"
+    return f"best validation accuracy: {format_percent(best, 2)}" if best is not None else "best validation accuracy"
 
 
 def _describe_run(run: RunFacts, info: DataInfo) -> list[tuple[str, str]]:
@@ -166,7 +172,13 @@ def _describe_run(run: RunFacts, info: DataInfo) -> list[tuple[str, str]]:
 
 def _describe_training(run: RunFacts, evaluated: EvaluationFacts) -> dict[str, Any]:
     rows = [
-        (e.epoch, f"{e.train_loss:.4f}", f"{e.val_loss:.4f}", percent(e.train_accuracy, 2), percent(e.val_accuracy, 2))
+        (
+            e.epoch,
+            f"{e.train_loss:.4f}",
+            f"{e.val_loss:.4f}",
+            format_percent(e.train_accuracy, 2),
+            format_percent(e.val_accuracy, 2),
+        )
         for e in run.epochs
     ]
     charts = describe_curves(run.epochs, _epoch(run, evaluated)) if run.epochs else []

@@ -7,17 +7,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cnn_core.text import format_percent
+
 CONTROLS = dict.fromkeys([*(number for number in range(32) if chr(number) not in "\t\n"), 127], " ")
 
 
 def render(template: str, **values: Any) -> str:
     """Return the rendered template. A value that the template names but that is missing raises jinja2.UndefinedError."""
     return _environment().get_template(template).render(values)
-
-
-def percent(fraction: float | None, digits: int = 1) -> str:
-    """Return a fraction as "93.1 %" with a non-breaking space; "–" for None and NaN."""
-    return "–" if fraction is None or fraction != fraction else f"{100 * fraction:.{digits}f}\u00a0%"
 
 
 @cache
@@ -30,7 +27,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = percent
+    environment.filters["percent"] = format_percent
     return environment
 
 

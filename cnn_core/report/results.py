@@ -14,7 +14,7 @@ from cnn_core.metrics.confusion import confused_pairs, merge_classes, most_confu
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.mistakes import highest_loss
 from cnn_core.metrics.prediction_table import FileNames
-from cnn_core.report.rendering import percent
+from cnn_core.text import format_percent
 
 WHOLE_MATRIX, SOME_CLASSES = 30, 15  # above the first number of classes, only the most confused ones have their own row
 PAIRS, MISTAKES = 10, 24
@@ -32,11 +32,11 @@ def describe_classes(evaluation: Evaluation) -> dict[str, Any]:
     """Return precision, recall and F1 of each class, and their means."""
     metrics = evaluation.per_class
     rows = [
-        (name, *map(percent, measured), f"{support:,}")
+        (name, *map(format_percent, measured), f"{support:,}")
         for name, *measured, support in zip(evaluation.classes, *metrics.measured, metrics.support, strict=True)
     ]
     for title, (precision, recall, f1) in (("Mean of the classes", metrics.macro), ("Mean weighted by images", metrics.weighted)):
-        rows.append((title, percent(precision), percent(recall), percent(f1), f"{len(evaluation):,}"))
+        rows.append((title, format_percent(precision), format_percent(recall), format_percent(f1), f"{len(evaluation):,}"))
     return {"caption": CLASSES_CAPTION, "rows": rows}
 
 
@@ -67,7 +67,7 @@ def describe_confusion(evaluation: Evaluation) -> dict[str, Any]:
 def _describe_pairs(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     pairs = confused_pairs(evaluation.confusion, PAIRS)
     return [
-        (evaluation.classes[true], evaluation.classes[predicted], f"{count:,}", percent(fraction))
+        (evaluation.classes[true], evaluation.classes[predicted], f"{count:,}", format_percent(fraction))
         for true, predicted, count, fraction in zip(pairs.true, pairs.predicted, pairs.count, pairs.fraction, strict=True)
     ]
 
@@ -97,9 +97,9 @@ def _describe_image(pixels: np.ndarray, evaluation: Evaluation, index: int, name
         "alt": f"{title}: predicted {predicted}, true class {true}",
         "is_small": max(pixels.shape[:2]) <= SMALL_SIDE,
         "predicted": predicted,
-        "confidence": percent(scores.confidence[index]),
+        "confidence": format_percent(scores.confidence[index]),
         "true": true,
-        "true_probability": percent(scores.true_probability[index]),
+        "true_probability": format_percent(scores.true_probability[index]),
         "name": f"{title}: {name}" if name else title,
     }
 
@@ -123,19 +123,19 @@ def describe_calibration(evaluation: Evaluation, calibration: Calibration) -> li
     confidence = float(np.nan_to_num(evaluation.scores.confidence).mean())
     bins = len(reliability.count)
     facts = [
-        ("Accuracy", percent(evaluation.accuracy)),
-        ("Mean confidence", percent(confidence)),
+        ("Accuracy", format_percent(evaluation.accuracy)),
+        ("Mean confidence", format_percent(confidence)),
         (
             CALIBRATION_ERROR,
-            f"{percent(reliability.expected_error)}, in the worst of {bins} bins {percent(reliability.largest_error)}",
+            f"{format_percent(reliability.expected_error)}, in the worst of {bins} bins {format_percent(reliability.largest_error)}",
         ),
     ]
     if calibration.is_fitted:
         calibrated = reliability_of(evaluation.with_temperature(calibration.temperature))
         facts += [
             (TEMPERATURE, f"{calibration.temperature:.2f}, fitted on {calibration.images:,} validation images"),
-            (CALIBRATED_ERROR, percent(calibrated.expected_error)),
+            (CALIBRATED_ERROR, format_percent(calibrated.expected_error)),
         ]
     if calibration.threshold:
-        facts.append(("Confidence threshold", percent(calibration.threshold)))
+        facts.append(("Confidence threshold", format_percent(calibration.threshold)))
     return facts

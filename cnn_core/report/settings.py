@@ -5,34 +5,19 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from cnn_core.config.defaults import defaults
-from cnn_core.config.schema import TrainConfig, has_effect, metadata
+from cnn_core.config.chosen import chosen_settings, default_settings
+from cnn_core.config.schema import TrainConfig, metadata, settings_in_effect
 from cnn_core.config.setting import format_setting
 from cnn_core.events import Changed
 
-CHOSEN_FIRST = ("model", "optimizer")  # the defaults of the others depend on them
 DIFFERENT = "Settings that differ from the defaults"
 CHANGED = "Changed after step {step:,}: {values}"
 
 
-def default_settings(config: TrainConfig) -> dict[str, Any]:
-    """Return the default of each setting for this data set, model and optimizer."""
-    fields = {name: field.default for name, field in TrainConfig.model_fields.items()}
-    model = {**fields, **defaults(config.data, {})}["model"]
-    optimizer = {**fields, **defaults(config.data, {"model": config.model})}["optimizer"]
-    rest = {**fields, **defaults(config.data, {name: getattr(config, name) for name in CHOSEN_FIRST})}
-    return {**rest, "model": model, "optimizer": optimizer, "data": config.data}
-
-
-def chosen_settings(config: TrainConfig) -> dict[str, Any]:
-    """Return the settings that differ from their defaults, by name."""
-    usual = default_settings(config)
-    return {name: value for name, value in config.model_dump().items() if value != usual[name]}
-
-
 def command_line(config: TrainConfig) -> str:
-    """Return the command that starts the same run: the data and the settings that differ from their defaults."""
-    options = [_option(name, value) for name, value in chosen_settings(config).items()]
+    """Return the command that starts a run with the same settings: the data and all settings that differ from their defaults."""
+    usual = default_settings(config)
+    options = [_option(name, value) for name, value in config.model_dump().items() if value != usual[name]]
     return " ".join(["python -m cnn_core train", _option("data", config.data), *options])
 
 
@@ -45,15 +30,13 @@ def _option(name: str, value: Any) -> str:
 
 def describe_settings(config: TrainConfig, changes: Sequence[Changed]) -> dict[str, Any]:
     """Return the values of the section on settings."""
-    usual, chosen = default_settings(config), config.model_dump()
-    shown = [name for name in chosen if has_effect(name, chosen)]
-    different = [name for name in shown if chosen[name] != usual[name]]
+    usual, shown, different = default_settings(config), settings_in_effect(config), chosen_settings(config)
     return {
         "lead": f"{DIFFERENT} of this data set, model and optimizer: {len(different)} of {len(shown)}.",
         "changed_caption": DIFFERENT,
-        "changed_rows": [(*_row(name, chosen[name]), format_setting(usual[name])) for name in different],
+        "changed_rows": [(*_row(name, value), format_setting(usual[name])) for name, value in different.items()],
         "changes_in_training": [_describe_change(change) for change in changes],
-        "all_rows": [_row(name, chosen[name]) for name in shown],
+        "all_rows": [_row(name, value) for name, value in shown.items()],
     }
 
 

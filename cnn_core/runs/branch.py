@@ -6,14 +6,11 @@ In: a run, an epoch and changes. Out: the id of the new run, which waits in the 
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from cnn_core.config.changes import BRANCHABLE, change_config
 from cnn_core.config.schema import TrainConfig
-from cnn_core.errors import RunError, SettingError
-from cnn_core.home import saved_epochs
+from cnn_core.errors import SettingError
 from cnn_core.metrics.training_dynamics import copy_dynamics
-from cnn_core.models.checkpoint import load_epoch, save_checkpoint, validated_weights
+from cnn_core.models.checkpoint import BEST_MODEL, best_weights, load_epoch, save_checkpoint
 from cnn_core.models.saving import save_state
 from cnn_core.runs.store import Store
 from cnn_core.training.tracked_images import copy_tracked_images
@@ -36,8 +33,9 @@ def branch_run(
             f"Epochs is {config.epochs}, and the new run starts after epoch {epoch}. Choose more epochs.", "epochs"
         )
     state["config"] = config.model_dump()
-    weights = _best_weights(parent_folder, state)
-    if not weights:  # the state of the best epoch was deleted: the next epoch counts as the best
+    weights = best_weights(parent_folder, state)
+    state.pop(BEST_MODEL, None)
+    if not weights:  # a state of an earlier version, whose best epoch was deleted: the next epoch counts as the best
         state["trainer"]["best"] = NO_BEST_YET
 
     def prepare(run: str, folder: Path) -> None:
@@ -49,14 +47,3 @@ def branch_run(
         store.log.copy(parent, run, epoch)
 
     return store.create(config, submission=submission, parent=parent, parent_epoch=epoch, owner=owner, prepare=prepare)
-
-
-def _best_weights(folder: Path, state: dict[str, Any]) -> dict[str, torch.Tensor] | None:
-    """Return the weights of the best epoch so far as they are saved; None where the state of that epoch was deleted."""
-    best = max((epoch["epoch"] for epoch in state["epochs"] if epoch["is_best"]), default=0)
-    if best not in saved_epochs(folder):
-        return None
-    try:
-        return validated_weights(load_epoch(folder, best)["trainer"])
-    except RunError:
-        return None

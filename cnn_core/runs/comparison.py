@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from cnn_core.config.schema import TrainConfig
+from cnn_core.config.schema import TrainConfig, settings_in_effect
 from cnn_core.metrics.intervals import SIGNIFICANCE
 from cnn_core.runs.run import Run
 
 SEED = "seed"
+MAX_SEED = 2**31 - 1
 COUNTS = "n = {first} and {second}"
 SINGLE_RUNS = "Single runs do not show whether {first} or {second} is better ({counts}). Repeat both with other seeds."
 BETTER = (
@@ -23,8 +24,9 @@ SIGNIFICANT, NOT_SIGNIFICANT = "significant", "not significant"
 
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Return the settings that are not the same in all runs, by name, with the value in each run."""
-    columns = {name: [getattr(run.config, name) for run in runs] for name in TrainConfig.model_fields}
+    """Return the settings that are not the same in all runs, by name, with the value in each run (None where it has no effect)."""
+    settings = [settings_in_effect(run.config) for run in runs]
+    columns = {name: [chosen.get(name) for chosen in settings] for name in TrainConfig.model_fields}
     return {name: values for name, values in columns.items() if len(set(values)) > 1}
 
 
@@ -55,8 +57,17 @@ def group_by_settings(runs: Sequence[Run]) -> list[SeedGroup]:
     """Return the runs in groups of equal settings except the seed, in the order of each group's first run."""
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        groups[run.config.model_copy(update={SEED: 0}).model_dump_json()].append(run)
+        settings = {name: value for name, value in settings_in_effect(run.config).items() if name not in (SEED, "saved_epochs")}
+        groups[repr(settings)].append(run)
     return [SeedGroup(tuple(members)) for members in groups.values()]
+
+
+def with_new_seed(run: Run, runs: Sequence[Run]) -> TrainConfig:
+    """Return the settings of `run` with the seed after the highest one of those `runs` that have the same settings otherwise."""
+    same = next((group for group in group_by_settings([run, *runs]) if run in group.runs), SeedGroup((run,)))
+    seeds = {other.config.seed for other in same.runs}
+    seed = max(seeds) + 1 if max(seeds) < MAX_SEED else next(seed for seed in range(MAX_SEED) if seed not in seeds)
+    return run.config.model_copy(update={SEED: seed})
 
 
 def compare_accuracies(first: Sequence[float], second: Sequence[float], names: tuple[str, str] = ("A", "B")) -> str:

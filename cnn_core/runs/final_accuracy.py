@@ -7,7 +7,7 @@ module does not import torch.
 from collections.abc import Iterable
 from typing import Any
 
-from cnn_core.metrics.evaluated_models import record_usage
+from cnn_core.metrics.evaluated_models import is_evaluated, record_usage
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
@@ -20,6 +20,12 @@ def reveal_test_accuracy(store: Store, run: Run) -> float | None:
     if accuracy is not None:
         record_usage(store.home, run.config.data, run.id, None)
     return accuracy
+
+
+def known_test_accuracy(store: Store, run: Run) -> float | None:
+    """Return the test accuracy (0..1) of the run's best model if somebody has asked for it before; None otherwise."""
+    accuracy: float | None = run.summary.get("test_accuracy")
+    return accuracy if is_evaluated(store.home, run.config.data, run.id, None) else None
 
 
 def reveal_test_accuracies(store: Store, runs: Iterable[Run]) -> list[float | None]:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, BinaryIO, cast
 
-from cnn_core.config.schema import TrainConfig
+from cnn_core.config.schema import TrainConfig, settings_in_effect
 from cnn_core.events import Progress, Steps
 from cnn_core.runs.event_reader import EventReader, steps_of
 from cnn_core.runs.final_accuracy import reveal_test_accuracy
@@ -83,7 +83,8 @@ def _write_overview(write: WriteRow, runs: Sequence[Run]) -> None:
     write(["run", "name", "status", "tags", "notes", "parent", "parent_epoch", *settings, *metrics])
     for run in runs:
         own = [run.id, run.name, run.status, ", ".join(run.tags), run.notes, run.parent, run.parent_epoch]
-        write([*own, *(getattr(run.config, name) for name in settings), *(run.summary.get(name) for name in metrics)])
+        chosen = settings_in_effect(run.config)
+        write([*own, *(chosen.get(name) for name in settings), *(run.summary.get(name) for name in metrics)])
 
 
 def _write_json(archive: zipfile.ZipFile, run: Run, reader: EventReader) -> Iterator[int]:
@@ -92,7 +93,7 @@ def _write_json(archive: zipfile.ZipFile, run: Run, reader: EventReader) -> Iter
         name: getattr(run, name)
         for name in ("id", "name", "status", "notes", "tags", "parent", "parent_epoch", "created", "summary")
     }
-    values |= {"settings": run.config.model_dump(), "changes": [asdict(change) for change in reader.changes()]}
+    values |= {"settings": settings_in_effect(run.config), "changes": [asdict(change) for change in reader.changes()]}
     values |= {"classes": reader.classes(), "epochs": [asdict(epoch) for epoch in reader.epochs()]}
     with archive.open(f"{run.id}.json", "w", force_zip64=True) as raw, io.TextIOWrapper(raw, encoding="utf-8") as text:
         text.write(json.dumps(values, allow_nan=False)[:-1])

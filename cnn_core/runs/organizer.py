@@ -5,11 +5,12 @@ import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from cnn_core.errors import RunError
-from cnn_core.home import EPOCHS
+from cnn_core.home import epoch_file, saved_epochs
 from cnn_core.runs.queue import ORDER, WAITING
-from cnn_core.runs.quota import folder_bytes
+from cnn_core.runs.quota import file_bytes
 from cnn_core.runs.run import Run
 from cnn_core.runs.sharing import hand_over
 from cnn_core.runs.store import Store
@@ -80,13 +81,21 @@ class RunOrganizer:
                     db.execute(f"delete from {table} where {column} = ?", (run.id,))
         return len(removed)
 
-    def drop_epochs(self, run: str) -> int:
-        """Delete the saved epochs of a run that has ended; return their bytes. Raises RunError for one that trains or waits."""
-        if self.store.run(run).is_active:
+    def surplus_epochs(self, run: Run) -> list[Path]:
+        """Return the files of the saved epochs of a run that has ended, except the best and the last one; none for one that trains or waits."""
+        folder = self.store.home.run_folder(run.id)
+        saved = [] if run.is_active else saved_epochs(folder)
+        return [epoch_file(folder, epoch) for epoch in saved[:-1] if epoch != run.summary.get("best_epoch")]
+
+    def free_space(self, run: str) -> int:
+        """Delete the saved epochs of a run except the best and the last one; return their bytes. Raises RunError for a run that trains or waits."""
+        current = self.store.run(run)
+        if current.is_active:
             raise RunError(IS_ACTIVE.format(run=run))
-        folder = self.store.home.run_folder(run) / EPOCHS
-        freed = folder_bytes(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        surplus = self.surplus_epochs(current)
+        freed = sum(map(file_bytes, surplus))
+        for path in surplus:
+            path.unlink(missing_ok=True)
         return freed
 
     def move(self, run: str, place: int) -> None:

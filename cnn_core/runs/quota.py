@@ -61,7 +61,7 @@ class Quota:
         )
         advice = f" The largest are {largest}." if largest else ""
         raise RunError(
-            f"Your runs and images use {format_bytes(used)} of {format_bytes(quota)}{coming}. On the Runs page, delete saved epochs, or remove "
+            f"Your runs and images use {format_bytes(used)} of {format_bytes(quota)}{coming}. On the Runs page, free space, or remove "
             f"runs and empty the bin. On the Data page, remove a data set.{advice}"
         )
 
@@ -82,8 +82,13 @@ def folder_bytes(folder: Path) -> int:
     total = 0
     for path, _, files in os.walk(folder):
         for name in files:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_size
-            except OSError:
-                continue
+            total += file_bytes(os.path.join(path, name))
     return total
+
+
+def file_bytes(path: str | Path) -> int:
+    """Return the bytes of a file; 0 for one that vanished."""
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cnn_core.config.chosen import default_name
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, UnreadableRunError
 from cnn_core.runs.database import RunDatabase
@@ -22,6 +23,7 @@ TRAINING = ("running", "paused")
 ACTIVE = ("queued", *TRAINING)
 RESUMABLE = ("stopped", "interrupted", "failed")
 STATUSES = (*ACTIVE, "finished", *RESUMABLE)
+IN_BIN = "Run {run} is in the bin. Restore it on the Runs page, or with `python -m cnn_core runs --restore {run}`."
 NO_RUN = "There is no run “{run}” in {home}. `python -m cnn_core runs` lists the runs."
 
 UNREADABLE = "unreadable"  # in place of the status, where runs are listed
@@ -55,6 +57,11 @@ class Run:
     origin: str = ""
 
     @property
+    def title(self) -> str:
+        """Its name, else one made from the settings that were chosen: "ResNet-9, 30 epochs, learning rate 0.02"."""
+        return self.name or default_name(self.config)
+
+    @property
     def is_active(self) -> bool:
         """Whether it waits or trains."""
         return self.status in ACTIVE
@@ -66,15 +73,16 @@ class Run:
 
 
 def select_runs(database: RunDatabase, where: str, values: tuple[Any, ...] = ()) -> list[Run]:
-    """Return the runs that an SQL condition selects, without unreadable ones (see `unreadable_runs`)."""
+    """Return the runs that an SQL condition selects, without unreadable ones (see `list_runs`)."""
     runs = (_to_run(row) for row in _select(database, where, values))
     return [_check_process(database, run) for run in runs if run]
 
 
-def unreadable_runs(database: RunDatabase) -> list[str]:
-    """Return the ids of the runs, except those in the bin, whose settings or status this version does not know, newest first."""
+def list_runs(database: RunDatabase) -> tuple[list[Run], list[str]]:
+    """Return the runs except those in the bin, and the ids of those whose settings or status this version does not know; newest first."""
     rows = _select(database, "where id is not null and removed is null order by number desc")
-    return [row[0] for row in rows if _to_run(row) is None]
+    runs = [(row[0], _to_run(row)) for row in rows]
+    return [_check_process(database, run) for _, run in runs if run], [name for name, run in runs if not run]
 
 
 def describe_unreadable(runs: Sequence[str]) -> str:

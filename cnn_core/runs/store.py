@@ -27,7 +27,7 @@ from cnn_core.runs.limits import UNLIMITED, Limits
 from cnn_core.runs.queue import RunQueue
 from cnn_core.runs.quota import Quota
 from cnn_core.runs.requests import RequestBox
-from cnn_core.runs.run import Run, read_run, select_runs, unreadable_runs
+from cnn_core.runs.run import Run, list_runs, read_run, select_runs
 
 NO_FOLDER = f"The folder {{folder}} of the run cannot be written ({{reason}}). {REMEDY}"
 ID_SECONDS = 2  # a run gets its id at most this long after its row
@@ -115,11 +115,15 @@ class Store:
 
     def unreadable_runs(self) -> list[str]:
         """Return the ids of the runs that another version made with settings that this one does not know, newest first."""
-        return unreadable_runs(self.database)
+        return self.list_runs()[1]
 
     def runs(self) -> list[Run]:
         """Return all runs except those in the bin and unreadable ones, newest first."""
-        return self.select("where id is not null and removed is null order by number desc")
+        return self.list_runs()[0]
+
+    def list_runs(self) -> tuple[list[Run], list[str]]:
+        """Return both `runs` and `unreadable_runs`, which are read together."""
+        return list_runs(self.database)
 
     def created_by(self, origin: str) -> list[Run]:
         """Return the runs that `origin` ("search/widths") created, oldest first, also those in the bin."""

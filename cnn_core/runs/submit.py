@@ -29,6 +29,11 @@ def check_can_start(config: TrainConfig, store: Store, given: Collection[str] = 
 
     given: names of the settings that a person chose; other settings are lowered where their default does not fit (see `fit_defaults`).
     """
+    return _check(config, store, given)[0]
+
+
+def _check(config: TrainConfig, store: Store, given: Collection[str]) -> tuple[DataInfo, TrainConfig]:
+    """Return the facts of the data set and the settings with defaults that fit. Raises as `check_can_start`."""
     choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
     info = open_source(config.data, store.home).info
     config = fit_defaults(config, info, given)
@@ -39,7 +44,7 @@ def check_can_start(config: TrainConfig, store: Store, given: Collection[str] = 
     count = config.count_training_images(info)
     if config.batch_size > count:
         raise SettingError(TOO_LARGE_BATCH.format(batch_size=config.batch_size, count=count), "batch_size")
-    return info
+    return info, config
 
 
 def submit(
@@ -49,15 +54,14 @@ def submit(
 
     Arguments and errors as `check_can_start`. The run's log begins with a note for each default that was lowered.
     """
-    info = check_can_start(config, store, given)
+    info, fitted = _check(config, store, given)
     notes = [Note(text) for text in describe_lowered(config, info, given)]
 
     def add_notes(run: str, folder: Path) -> None:
         prepare(run, folder)
         store.log.append(run, notes)
 
-    config = fit_defaults(config, info, given)
-    return store.create(config, prepare=add_notes, work=training_work(config, info), **options)
+    return store.create(fitted, prepare=add_notes, work=training_work(fitted, info), **options)
 
 
 def training_work(config: TrainConfig, info: DataInfo) -> float:

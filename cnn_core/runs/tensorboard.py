@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
+from cnn_core.config.schema import settings_in_effect
 from cnn_core.events import Epoch, Steps
 from cnn_core.runs.event_reader import EventReader, steps_of
 from cnn_core.runs.run import Run
@@ -58,7 +59,7 @@ def _add_epoch(events: "EventFile", epoch: Epoch, at: float) -> None:
 
 
 def _settings_table(run: Run) -> str:
-    rows = [f"| {name} | {value} |" for name, value in run.config.model_dump().items()]
+    rows = [f"| {name} | {value} |" for name, value in settings_in_effect(run.config).items()]
     return "\n".join(["| setting | value |", "|---|---|", *rows])
 
 

@@ -1,6 +1,6 @@
 """Dynamic batching: images that arrive while the network is busy are classified together in its next pass.
 
-In: preprocessed images, from coroutines of one event loop. Out: their probabilities. The network runs in one thread of its own.
+In: preprocessed images, from coroutines of one event loop. Out: their predictions. The network runs in one thread of its own.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.classifier import Classifier, Prediction
 
 LARGEST_BATCH = 64  # images
 
@@ -25,13 +25,13 @@ class Batcher:
     def __init__(self, classifier: Classifier) -> None:
         self.images = self.batches = 0
         self._classifier = classifier
-        self._waiting: deque[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = deque()
+        self._waiting: deque[tuple[np.ndarray, asyncio.Future[Prediction]]] = deque()
         self._thread = ThreadPoolExecutor(1, "network", initializer=_share_cores)
         self._task: asyncio.Task[None] | None = None
 
-    async def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the probabilities (classes,) of one preprocessed image, uint8 (S, S, C)."""
-        result: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
+    async def classify(self, pixels: np.ndarray) -> Prediction:
+        """Return the prediction for one preprocessed image, uint8 (S, S, C)."""
+        result: asyncio.Future[Prediction] = asyncio.get_running_loop().create_future()
         self._waiting.append((pixels, result))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
@@ -46,12 +46,12 @@ class Batcher:
         finally:
             self._task = None
 
-    async def _classify(self, batch: list[tuple[np.ndarray, asyncio.Future[np.ndarray]]]) -> None:
+    async def _classify(self, batch: list[tuple[np.ndarray, asyncio.Future[Prediction]]]) -> None:
         """Set the result of every image in `batch`, or the exception."""
         loop = asyncio.get_running_loop()
         try:
             pixels = np.stack([image for image, _ in batch])
-            rows = await loop.run_in_executor(self._thread, self._classifier.probabilities, pixels)
+            predictions = await loop.run_in_executor(self._thread, self._classifier.classify_pixels, pixels)
         except Exception as error:  # raised in the callers; the next batch is still classified
             for _, result in batch:
                 if not result.done():
@@ -59,9 +59,9 @@ class Batcher:
             return
         self.batches += 1
         self.images += len(batch)
-        for (_, result), row in zip(batch, rows, strict=True):
+        for (_, result), prediction in zip(batch, predictions, strict=True):
             if not result.done():  # the client may have disconnected
-                result.set_result(row)
+                result.set_result(prediction)
 
     def close(self) -> None:
         """End the thread when its batch is done."""

@@ -118,15 +118,15 @@ class Endpoint:
         finally:
             self._in_flight -= 1
         self._answered += 1
-        return _as_json(prediction, top)
+        return prediction.fields(top)
 
     async def _classify(self, content: bytes) -> Prediction:
         """Return the prediction for the image in `content`. Raises ImageError."""
         pixels = await asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, content)
-        probabilities = await self._batcher.probabilities(pixels)
-        if not np.isfinite(probabilities).all():
+        prediction = await self._batcher.classify(pixels)
+        if not np.isfinite([probability for _, probability in prediction.ranked]).all():
             raise Refusal(500, "This model diverged and cannot predict. Serve another run.")
-        return self._classifier.rank(pixels, probabilities)
+        return prediction
 
     def _decode(self, content: bytes) -> np.ndarray:
         """Return the preprocessed image, uint8 (S, S, C); runs in a thread."""
@@ -138,12 +138,13 @@ class Endpoint:
         return {"status": "ok", "run": self.run, **counts, "images": self._batcher.images, "batches": self._batcher.batches}
 
     def _card(self) -> dict[str, Any]:
-        """Return the model's card and its calibration."""
+        """Return the model's card, its calibration, and whether images are compared with the training images."""
         calibration = self._classifier.calibration
         fitted = {
             "is_calibrated": calibration.is_fitted,
             "temperature": calibration.temperature,
-            "threshold": calibration.threshold,
+            "threshold": calibration.threshold or None,
+            "is_compared": self._classifier.distribution is not None,
         }
         return {"run": self.run, **self._classifier.card.model_dump(mode="json"), **fitted}
 
@@ -151,12 +152,6 @@ class Endpoint:
         """End the threads."""
         self._decoders.shutdown(wait=False)
         self._batcher.close()
-
-
-def _as_json(prediction: Prediction, top: int) -> dict[str, Any]:
-    ranked = [{"class": name, "probability": probability} for name, probability in prediction.ranked[:top]]
-    name, probability = prediction.ranked[0]
-    return {"class": name, "probability": probability, "is_sure": prediction.is_sure, "ranked": ranked}
 
 
 def _top(scope: Scope) -> int:

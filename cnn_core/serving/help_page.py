@@ -1,5 +1,6 @@
 """The help page of the endpoint: plain text, because a terminal shows it and class names cannot add markup to it."""
 
+from cnn_core.inference.verdict import SURE, UNLIKE, UNSURE
 from cnn_core.models.saving import ModelCard
 
 SHOWN = 20  # class names
@@ -7,8 +8,10 @@ PAGE = """CNN Studio serves run {run}: {model}, {size}x{size} pixels, {count} cl
 ({names})
 
 POST /predict   the bytes of an image (JPEG, PNG, WebP, BMP or GIF, up to {megabytes:g} MB) with its type; returns the most probable classes:
-                {{"class": "cat", "probability": 0.93, "is_sure": true, "ranked": [{{"class": "cat", "probability": 0.93}}, ...]}}
-                ?top=3 returns three classes. is_sure is false if the probability is below the threshold of the run.
+                {{"class": "cat", "probability": 0.93, "is_sure": true, "verdict": "sure", "ranked": [{{"class": "cat", "probability": 0.93}}, ...]}}
+                ?top=3 returns three classes. is_sure is false if the probability is below threshold, which is set on the Evaluate
+                page; is_unlike_training is true if the image is farther from the training images than 99 % of the validation images, and
+                then distance is above 1. verdict is one of: {verdicts}. What is absent is null.
 GET  /card      the model
 GET  /health    counts since the start
 GET  /          this page
@@ -31,6 +34,7 @@ def help_text(run: str, card: ModelCard, most_bytes: int, host: str) -> str:
         model=card.model,
         size=card.image_size,
         count=len(card.classes),
+        verdicts=", ".join((SURE, UNSURE, UNLIKE)),
         names=names,
         megabytes=most_bytes / 2**20,
         address=f"http://{host}",

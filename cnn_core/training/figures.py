@@ -7,15 +7,18 @@ from typing import BinaryIO
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Epoch
 from cnn_core.files import write_atomically
 from cnn_core.metrics.evaluation import Evaluation
+from cnn_core.training.figure_fonts import NO_FONT, drawable_labels
 
 TRAINING, VALIDATION, BEST = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito's colours, safe for colour-blind readers
 GRID = (4, 8)
+LABEL_WIDTH = 13  # half-width characters of a class name, with which a caption fits over its image
 CELL_ASPECT = 1.2  # height of a cell, an image and its caption, by its width
 
 
@@ -58,27 +61,33 @@ def write_predictions_png(images: ImageSet, evaluation: Evaluation, file: Binary
     rows, columns = GRID
     figure = Figure(figsize=(columns * 1.5, rows * 1.8 + 0.5))
     figure.suptitle(f"{title} {evaluation.accuracy:.1%}", parse_math=False)
+    labels, fonts, is_complete = drawable_labels(evaluation.classes, LABEL_WIDTH)
+    if not is_complete:
+        figure.text(0.5, 0.005, NO_FONT, ha="center", va="bottom", fontsize=7)
     # One coordinate system for all images: 32 of them, laid out by matplotlib, took ten times as long.
-    axes = figure.add_axes((0.01, 0.01, 0.98, 0.92))
+    axes = figure.add_axes((0.01, 0.01 if is_complete else 0.03, 0.98, 0.92))
     indices = np.unique(np.linspace(0, len(images) - 1, rows * columns).astype(int))
     for place, index in enumerate(indices):
         row, column = divmod(place, columns)
-        _draw_prediction(axes, column, rows - 1 - row, images[index], evaluation, int(index))
+        caption = _draw_prediction(axes, column, rows - 1 - row, images[index], evaluation, int(index), labels)
+        caption.set_fontfamily(fonts)
     axes.set(xlim=(0, columns), ylim=(0, rows))
     axes.set_aspect(CELL_ASPECT)
     axes.set_axis_off()
     figure.savefig(file, format="png", dpi=120)
 
 
-def _draw_prediction(axes: Axes, left: int, bottom: int, image: np.ndarray, evaluation: Evaluation, index: int) -> None:
-    """Draw an image with its caption into the cell (left, bottom) of width and height 1."""
+def _draw_prediction(
+    axes: Axes, left: int, bottom: int, image: np.ndarray, evaluation: Evaluation, index: int, labels: Sequence[str]
+) -> Text:
+    """Draw an image into the cell (left, bottom) of width and height 1, and return its caption. labels: of the classes."""
     predicted, true = evaluation.predicted[index], evaluation.labels[index]
-    label = f"{evaluation.classes[predicted]} {evaluation.scores.confidence[index]:.0%}"
+    label = f"{labels[predicted]} {evaluation.scores.confidence[index]:.0%}"
     if predicted != true:
-        label += f"\n(is {evaluation.classes[true]})"
+        label += f"\n(is {labels[true]})"
     height, width = image.shape[:2]
     wide, high = 0.47 * width / max(height, width), 0.47 * height / max(height, width) / CELL_ASPECT
     extent = (left + 0.5 - wide, left + 0.5 + wide, bottom + 0.02, bottom + 0.02 + 2 * high)
     axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, extent=extent)
     colour = "black" if predicted == true else VALIDATION
-    axes.text(left + 0.5, extent[3] + 0.02, label, ha="center", va="bottom", fontsize=8, parse_math=False, color=colour)
+    return axes.text(left + 0.5, extent[3] + 0.02, label, ha="center", va="bottom", fontsize=8, parse_math=False, color=colour)

@@ -1,4 +1,4 @@
-"""A training with its run's folder: it resumes from a checkpoint, saves the best weights and the state after every epoch.
+"""A training with its run's folder: it resumes from a checkpoint, saves the best weights and the states after some epochs.
 
 In: a trainer, its settings and data; requests to change, save or pause. Out: the trainer's events, and those of the requests.
 """
@@ -6,6 +6,7 @@ In: a trainer, its settings and data; requests to change, save or pause. Out: th
 import copy
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,8 @@ from cnn_core.data.source import DataInfo, Split
 from cnn_core.errors import DataError, RunError, SettingError, StudioError
 from cnn_core.events import Changed, Continued, Epoch, Event, Note, Paused, Resumed, Saved
 from cnn_core.metrics.training_dynamics import drop_dynamics_after, save_dynamics
-from cnn_core.models.checkpoint import load_checkpoint, save_checkpoint, save_epoch
-from cnn_core.models.saving import ModelCard, save_weights
+from cnn_core.models.checkpoint import BEST_MODEL, load_checkpoint, save_checkpoint, save_epoch
+from cnn_core.models.saving import ModelCard, read_weights, save_weights
 from cnn_core.training.controls import TrainingControls, apply_settings
 from cnn_core.training.loop import Trainer
 from cnn_core.training.out_of_memory import translate_out_of_memory
@@ -161,7 +162,16 @@ class TrainingSession:
         elif best is self.trainer.validated_model:  # its training continues: the next epoch tries again with a copy
             self._unsaved = copy.deepcopy(best)
         self._save_dynamics(epoch.epoch)
-        self._write(f"The state after epoch {epoch.epoch}", lambda: save_epoch(self.folder, epoch.epoch, self._state()))
+        self._write(f"The state after epoch {epoch.epoch}", partial(self._save_epoch_state, epoch.epoch))
+
+    def _save_epoch_state(self, epoch: int) -> None:
+        """Save the state after `epoch` with the weights of the best model, which a branch needs; those of its epoch may be deleted later."""
+        state = self._state()
+        best = max((saved.epoch for saved in self.epochs if saved.is_best), default=epoch)
+        if best != epoch:
+            with suppress(RunError):  # the best model could not be written either
+                state[BEST_MODEL] = self._unsaved.state_dict() if self._unsaved else read_weights(self.folder)
+        save_epoch(self.folder, epoch, state, best=best, most=self.config.saved_epochs)
 
     def _save_dynamics(self, epoch: int) -> None:
         """Save which images were classified correctly in `epoch`, if all of its batches were recorded."""

@@ -1,11 +1,11 @@
 """Charts of channel ablation: the change of each class, and the prediction for one image before and after."""
 
-import html
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
+from pages.charts.class_axis import class_axis, escape_names
 from pages.charts.theme import THEME_COLOURS
 
 SHOWN_CLASSES, RANKED = 20, 5
@@ -15,22 +15,23 @@ def change_bars(changes: np.ndarray, classes: Sequence[str]) -> go.Figure:
     """Draw the SHOWN_CLASSES largest changes of accuracy, decreases first. changes (classes,): fractions, NaN if unknown."""
     shown = order_by_change(changes)
     shown = shown[np.sort(np.argsort(-np.abs(changes[shown]), kind="stable")[:SHOWN_CLASSES])]
-    points = changes[shown] * 100
+    points, names = changes[shown] * 100, [classes[label] for label in shown]
     bar = go.Bar(
         x=points,
-        y=[html.escape(classes[label]) for label in shown],  # Plotly reads texts as HTML
+        y=escape_names(names),
+        customdata=escape_names(names),
         orientation="h",
         text=[f"{value:+.1f}" for value in points],
         textposition="outside",
         cliponaxis=False,
         marker_color=[THEME_COLOURS[1] if value < 0 else THEME_COLOURS[0] for value in points],
-        hovertemplate="%{y}: %{x:+.2f} percentage points<extra></extra>",
+        hovertemplate="%{customdata}: %{x:+.2f} percentage points<extra></extra>",
     )
     figure = go.Figure(bar)
     limit = max(1.0, np.abs(points).max(initial=0)) * 1.25
     figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=70 + 28 * len(shown), bargap=0.25)
     figure.update_xaxes(title="change of accuracy (percentage points)", range=[-limit, limit], zeroline=True)
-    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    figure.update_yaxes(autorange="reversed", **class_axis(names))
     return figure
 
 
@@ -43,19 +44,20 @@ def order_by_change(changes: np.ndarray) -> np.ndarray:
 def prediction_bars(before: np.ndarray, after: np.ndarray, classes: Sequence[str]) -> go.Figure:
     """Draw the probabilities (classes,) of one image before and after the ablation, for the RANKED classes most probable in either."""
     shown = np.argsort(-np.maximum(before, after), kind="stable")[:RANKED]
-    names = [html.escape(classes[label]) for label in shown]
+    names = [classes[label] for label in shown]
     figure = go.Figure()
     for name, probabilities, colour in (("before", before, THEME_COLOURS[0]), ("after", after, THEME_COLOURS[1])):
         figure.add_bar(
             x=probabilities[shown],
-            y=names,
+            y=escape_names(names),
+            customdata=escape_names(names),
             orientation="h",
             name=name,
             text=[f"{probability:.1%}" for probability in probabilities[shown]],
             textposition="outside",
             cliponaxis=False,
             marker_color=colour,
-            hovertemplate="%{y}, " + name + ": %{x:.2%}<extra></extra>",
+            hovertemplate="%{customdata}, " + name + ": %{x:.2%}<extra></extra>",
         )
     figure.update_layout(
         margin={"l": 10, "r": 50, "t": 10, "b": 10},
@@ -64,5 +66,5 @@ def prediction_bars(before: np.ndarray, after: np.ndarray, classes: Sequence[str
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
     )
     figure.update_xaxes(title="probability", range=[0, 1], tickformat=".0%")
-    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    figure.update_yaxes(autorange="reversed", **class_axis(names))
     return figure

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from pages.charts.class_axis import class_axis, escape_names
 from pages.charts.theme import THEME_COLOURS
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def largest_changes(changes: "ClassChanges") -> np.ndarray:
 def changes_chart(changes: "ClassChanges", classes: tuple[str, ...]) -> go.Figure:
     """Draw a point with its interval for each class, in percentage points of accuracy, B minus A."""
     order = largest_changes(changes)
-    figure = go.Figure()
+    figure, names = go.Figure(), [classes[label] for label in order]
     for is_significant, name, (colour, symbol) in (
         (True, "significant", SIGNIFICANT),
         (False, "not significant", NOT_SIGNIFICANT),
@@ -43,9 +44,7 @@ def changes_chart(changes: "ClassChanges", classes: tuple[str, ...]) -> go.Figur
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"},
     )
     figure.update_xaxes(title="change of accuracy from A to B (percentage points)", ticksuffix="")
-    figure.update_yaxes(
-        type="category", automargin=True, categoryorder="array", categoryarray=[html.escape(classes[label]) for label in order]
-    )
+    figure.update_yaxes(categoryorder="array", categoryarray=escape_names(names), **class_axis(names))
     return figure
 
 

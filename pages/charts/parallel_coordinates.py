@@ -37,7 +37,7 @@ def show_runs_in_parallel(runs: Sequence[Run]) -> None:
     differing = differing_settings(measured)
     if len(measured) < MIN_RUNS or not differing:
         return
-    st.subheader("Settings and accuracy")
+    st.header("Settings and accuracy")
     left_out = len(runs) - len(measured)
     some = LEFT_OUT.format(count=left_out) if left_out else ""
     names = [name for name in differing if name != SEED or len(differing) == 1]

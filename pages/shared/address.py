@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+MORE = "More"  # the choice that shows the views of a page that are needed less often
+
 
 def read_address(parameter: str, key: str, options: Sequence[str]) -> None:
     """Set the control `key` to the address's value of `parameter`; call it before the control is drawn.
@@ -35,4 +37,24 @@ def choose_view(page: str, names: Sequence[str], describe: Callable[[str], str] 
         or names[0]
     )
     write_address("view", key, view)
+    return view
+
+
+def choose_view_with_more(page: str, names: Sequence[str], more: Sequence[str]) -> str:
+    """Show the control that chooses one of the views `names` or MORE, which shows a control for the others; return the chosen view.
+
+    The address names the view (`?view=`), whichever control it belongs to.
+    """
+    state, key, more_key = st.session_state, f"{page}-view", f"{page}-more-view"
+    requested = st.query_params.get("view")
+    if requested != state.get(f"{key}-written") and requested in more:
+        state[key], state[more_key], state[f"{key}-written"] = MORE, requested, requested
+    elif state.get(key) != MORE or requested != state.get(f"{key}-written"):
+        read_address("view", key, names)
+    view = st.segmented_control("View", [*names, MORE], key=key, required=True, label_visibility="collapsed") or names[0]
+    if view == MORE:
+        if state.get(more_key) not in more:
+            state[more_key] = more[0]
+        view = st.segmented_control("More views", more, key=more_key, required=True, label_visibility="collapsed") or more[0]
+    st.query_params["view"] = state[f"{key}-written"] = view
     return view

@@ -37,6 +37,7 @@ class Kind:
 EVALUATIONS = Kind("evaluations", 6)
 EVALUATION_RESULTS = Kind("evaluation-results", 144)  # computed from an evaluation; up to 4 MB each with 1,000 classes
 FEATURE_BANKS = Kind("feature-banks", 2)  # features of a run's training images; version: weights and data. Up to some 100 MB
+DISTRIBUTIONS = Kind("training-distributions", 8)  # of a run's training images; version: weights. Up to 7 MB each
 LEARNING_RATES = Kind("learning-rates", 1, "session")  # the learning-rate finder's curve; version: settings
 FIRST_BATCHES = Kind("first-batches", 1, "session")  # the preview of the first batch; version: settings
 EPOCH_TIMES = Kind("epoch-times", 1, "session")  # measured for every model; version: data and settings
@@ -48,6 +49,7 @@ RUN_FILES = Kind("run-files", 1, "session")  # the zip of the ticked runs; versi
 MODELS = Kind("models", 4)  # up to some 100 MB each
 IMAGE_SETS = Kind("image-sets", 4)  # mapped from files where the set is large
 PREDICTIONS = Kind("predictions", 64)  # on a person's own images; less than 1 MB each
+THUMBNAILS = Kind("thumbnails", 500)  # of collected images; 28 kB each
 
 _server_entries: dict[str, Entries] = {}
 _lock = threading.Lock()  # several sessions share the server's entries

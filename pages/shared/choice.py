@@ -6,6 +6,7 @@ from typing import cast
 import streamlit as st
 
 ALL_CLASSES = "All classes"
+NEW_CLASS, CHOOSE_CLASS = "New class", "Choose a class"
 ALL = ""  # Streamlit takes None for "nothing chosen", and then offers to clear the box
 
 
@@ -36,6 +37,25 @@ def choose_class(
 ) -> int | None:
     """Return the index of a class, or None for all classes."""
     return choose_optional(all_label, label, range(len(classes)), classes.__getitem__, key=key, width=width)
+
+
+def choose_new_class(classes: Sequence[str], key: str, suggested: Sequence[int] = (), *, hides_label: bool = False) -> int | None:
+    """Return the index of the class to give to images; None until one is chosen, because no label is changed without a choice.
+
+    suggested: classes at the top of the list. hides_label: show the field without its label, in a bar of buttons.
+    """
+    options = list(dict.fromkeys([*suggested, *range(len(classes))]))
+    chosen: int | None = st.selectbox(
+        NEW_CLASS,
+        options,
+        index=None,
+        format_func=classes.__getitem__,
+        placeholder=CHOOSE_CLASS,
+        width=200,
+        key=key,
+        label_visibility="collapsed" if hides_label else "visible",
+    )
+    return chosen
 
 
 def choose_number(label: str, first: int, last: int, key: str, *, step: int = 1, width: int | None = None) -> int:

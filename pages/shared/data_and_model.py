@@ -1,20 +1,25 @@
 """The select boxes for data set and model, with a description of each; shown on the Configure and the Search page."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.schema import label
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, is_path_set, set_title
 from cnn_core.data.names import canonical_name
 from cnn_core.data.open import open_source
+from cnn_core.data.path_source import PathSource, set_name
 from cnn_core.data.source import DataInfo
+from cnn_core.errors import DataError
 from cnn_core.models.registry import FAMILIES
 from pages.shared.forms import help_text
 from pages.shared.links import page_file
 from pages.shared.people import may_read_paths
 from pages.shared.server import get_store
+from pages.shared.split_question import ask_validation_use
 from pages.shared.text import plain
 
 FOLDER, FOLDER_TITLE = "folder", "Folder or zip archive on this machine"
@@ -24,8 +29,17 @@ GREY, COLOUR = "grey", "colour"
 FACTS = "{train:,} training images · {test:,} test images · {classes} classes · {side}×{side} {colour}"
 
 
-def choose_data_and_model() -> tuple[str, str, DataInfo] | None:
-    """Return data set, model and the data's facts, or None while no folder is typed. Raises DataError for data that cannot be used."""
+class DataAndModel(NamedTuple):
+    """The chosen data set and model, the data's facts, and the place below either field, for a message."""
+
+    data: str
+    model: str
+    info: DataInfo
+    places: dict[str, DeltaGenerator]
+
+
+def choose_data_and_model() -> DataAndModel | None:
+    """Return data set and model; None while no folder is typed, and for data that cannot be used, whose error stands below the field."""
     left, right = st.columns(2)
     with left:
         data = choose_data()
@@ -43,10 +57,19 @@ def choose_data_and_model() -> tuple[str, str, DataInfo] | None:
     if _is_from_link() and not is_imported(data):
         _ask_before_opening()
         return None
-    info = open_source(data, get_store().home).info
+    try:
+        source = open_source(data, get_store().home)
+        if isinstance(source, PathSource) and (question := source.question):
+            with left:
+                ask_validation_use(question, "folder-validation", source.choose_validation)
+            return None
+        info = source.info
+    except DataError as error:
+        left.error(plain(error), icon=":material/error:")
+        return None
     with left:
         show_facts(info)
-    return data, model, info
+    return DataAndModel(data, model, info, {"data": left, "model": right})
 
 
 def _is_from_link() -> bool:
@@ -57,8 +80,6 @@ def _is_from_link() -> bool:
 
 def is_imported(folder: str) -> bool:
     """Whether the images of the folder or archive have been imported before."""
-    from cnn_core.data.path_source import set_name
-
     return get_store().home.set_folder(set_name(Path(folder))).is_dir()
 
 

@@ -1,4 +1,4 @@
-"""How many models were evaluated on a test set: a caption, and a warning if they are many."""
+"""How many models were evaluated on a test set: a sentence, or a warning if they are many."""
 
 import streamlit as st
 
@@ -13,20 +13,23 @@ from pages.shared.text import plain
 USED = "Test set of {name} used to evaluate {models}."
 
 
-def show_test_set_usage(run: Run, epoch: int | None) -> None:
-    """Show the number of models evaluated on the test set of `run`, including its best model (epoch None) or that of `epoch`."""
+def describe_test_set_usage(run: Run, epoch: int | None) -> str:
+    """Return how many models were evaluated on the test set of `run`, including its best model (epoch None) or that of `epoch`.
+
+    Many are shown as a warning; the text is then empty, as it is without the data set.
+    """
     home, data = get_store().home, run.config.data
     try:
         name = plain(open_source(data, home).info.name)
     except DataError:
-        return  # the view that reads the images shows the error
+        return ""  # the view that reads the images shows the error
     count = count_models(home, data, run.id, epoch)
     text = USED.format(name=name, models=counted(count, "model"))
     if count < MANY:
-        st.caption(text)
-        return
+        return text
     st.warning(
         f"{text} The best test accuracy of many models overestimates the accuracy on new images. Choose a model by validation accuracy, and use "
         "the test set once, at the end.",
         icon=":material/visibility:",
     )
+    return ""

@@ -10,10 +10,11 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Split
 from cnn_core.home import WEIGHTS, epoch_file, saved_epochs
 from cnn_core.runs.run import Run
+from cnn_core.text import counted
 from pages.shared.choice import choose_optional
-from pages.shared.evaluated_models import show_test_set_usage
+from pages.shared.evaluated_models import describe_test_set_usage
 from pages.shared.run_models import evaluate_with_progress, images_of
-from pages.shared.run_selection import choose_trained_run
+from pages.shared.run_selection import SOME_EPOCHS, choose_trained_run
 from pages.shared.server import get_store
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cnn_core.models.saving import ModelCard
 
 SPLITS: dict[Split, str] = {"test": "test", "val": "validation", "train": "training"}
+HEADER = "**{accuracy:.1%} accuracy** on {images}."
 CORRECT, WRONG = ":green[✓ correct]", ":red[✗ wrong]"  # a verdict on a prediction, as Markdown
 
 
@@ -73,7 +75,10 @@ def _load_model(folder: Path, epoch: int | None, version: int) -> "tuple[nn.Modu
 
 
 def choose_subject() -> EvaluationSubject | None:
-    """Show the inputs at the top of the page and return the subject; None, with the empty state, if there is no trained run."""
+    """Show the inputs at the top of the page with the accuracy, and return the subject; None, with the empty state, without a trained run.
+
+    Raises StudioError.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=520):  # a row of its own on a phone
             run = choose_trained_run("to evaluate")
@@ -88,7 +93,7 @@ def choose_subject() -> EvaluationSubject | None:
             lambda number: f"after epoch {number}",
             key=f"evaluate-epoch-{run.id}",
             width=180,
-            help="The best model by validation accuracy, or that of a saved epoch.",
+            help=f"The best model by validation accuracy, or that of a saved epoch. {SOME_EPOCHS}",
         )
         split = st.segmented_control(
             "Split",
@@ -99,6 +104,9 @@ def choose_subject() -> EvaluationSubject | None:
             key="evaluate-part",
             help="The model was trained on the training images. The validation images were used to choose the best epoch, the test images for neither.",
         )
-    if split == "test":
-        show_test_set_usage(run, epoch)
-    return EvaluationSubject(run, epoch, split)
+    subject = EvaluationSubject(run, epoch, split)
+    evaluation = subject.evaluation()
+    images = counted(len(evaluation), f"{SPLITS[split]} image")
+    usage = describe_test_set_usage(run, epoch) if split == "test" else ""
+    st.markdown(f"{HEADER.format(accuracy=evaluation.accuracy, images=images)} {f':small[{usage}]' if usage else ''}")
+    return subject

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -30,20 +30,29 @@ def field_key(name: str, chosen: Mapping[str, Any]) -> str:
     return "-".join(key for key in (chosen["data"], chosen["model"], optimizer, name) if key)
 
 
-def settings_tabs(data: str, model: str) -> tuple[dict[str, Any], Mapping[str, DeltaGenerator]]:
+class SettingsForm(NamedTuple):
+    """The values of a form, not yet checked; its tabs by group, to which a page can add; and the place below each field, for a message."""
+
+    chosen: dict[str, Any]
+    tabs: Mapping[str, DeltaGenerator]
+    places: dict[str, DeltaGenerator]
+
+
+def settings_tabs(data: str, model: str) -> SettingsForm:
     """Draw all settings except data and model in tabs by group, with the defaults of data, model and optimizer.
 
-    Return the values, not yet checked, and the tabs by group, to which a page can add. Settings without effect are not shown.
+    Settings without effect are not shown.
     """
     reach_tooltips()
     chosen: dict[str, Any] = {"data": data, "model": model}
+    places: dict[str, DeltaGenerator] = {}
     tabs = dict(zip(GROUPS, st.tabs(GROUPS), strict=True))
     for group, tab in tabs.items():
         with tab:
-            _fill_tab([name for name in FIELDS if metadata(name).group == group], chosen)
+            places |= _fill_tab([name for name in FIELDS if metadata(name).group == group], chosen)
             # Also for keyboards, which open the tooltips but cannot reach the links in them.
             st.page_link(page_file("learn"), label="What these settings mean", icon=":material/menu_book:", query_params=glossary_topic(group))  # fmt: skip
-    return chosen, tabs
+    return SettingsForm(chosen, tabs, places)
 
 
 def augmentation_inputs(data: str) -> dict[str, Any]:
@@ -53,14 +62,22 @@ def augmentation_inputs(data: str) -> dict[str, Any]:
     return chosen
 
 
-def _fill_tab(names: list[str], chosen: dict[str, Any]) -> None:
-    """Draw the fields that have an effect side by side in rows, switches last, and put their values into `chosen`."""
-    row: list[DeltaGenerator] = []
-    for name in sorted(names, key=lambda name: FIELDS[name].annotation is bool):
+def _fill_tab(names: list[str], chosen: dict[str, Any]) -> dict[str, DeltaGenerator]:
+    """Draw the fields that have an effect side by side, switches in rows of their own, put their values into `chosen`, and return their places."""
+    places: dict[str, DeltaGenerator] = {}
+    row, is_row_of_switches = list[DeltaGenerator](), False
+    for name in sorted(names, key=_is_switch):
         if has_effect(name, chosen):
-            row = row or list(st.columns(COLUMNS, vertical_alignment="bottom"))
-            with row.pop(0):
+            if not row or is_row_of_switches != _is_switch(name):
+                row, is_row_of_switches = list(st.columns(COLUMNS)), _is_switch(name)
+            places[name] = row.pop(0)
+            with places[name]:
                 chosen[name] = setting_input(name, chosen)
+    return places
+
+
+def _is_switch(name: str) -> bool:
+    return FIELDS[name].annotation is bool
 
 
 def setting_input(name: str, chosen: Mapping[str, Any]) -> Any:

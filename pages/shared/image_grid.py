@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PAGE = 24
 RANKED = 3  # classes in the description of an image
+PREDICTED, TRUE = "{mark} Predicted: {name} ({probability:.0%})", "True: {name}"
 
 
 def open_explain(image: int) -> None:
@@ -29,11 +30,13 @@ def show_image_grid(
     key: str,
     caption: Callable[[int], str] | None = None,
     explain: Callable[[int], None] = open_explain,
+    *,
+    are_large: bool = False,
 ) -> list[int]:
     """Show the images at `indices` (int64, in this order) in pages and return the ticked ones.
 
     `key`: of the widgets, unique for each list. `caption`: returns the caption of an image instead of its prediction. `explain`: opens the
-    explanation of an image.
+    explanation of an image. `are_large`: images large enough to check a label.
     """
     if not len(indices):
         st.info("There are no images in this list.", icon=":material/search:")
@@ -43,12 +46,20 @@ def show_image_grid(
     shown = indices[(page - 1) * PAGE : page * PAGE]
     images, probabilities = subject.images()[shown], evaluation.probabilities(shown)
     grid_images = [
-        GridImage(int(index), image, *_describe(subject, evaluation, int(index), row, caption))
+        GridImage(int(index), image, *_describe(subject, evaluation, int(index), row, caption), not evaluation.is_correct[index])
         for index, image, row in zip(shown, images, probabilities, strict=True)
     ]
-    picked = pick_images(f"{key}-picked", grid_images)
+    picked = pick_images(f"{key}-picked", grid_images, are_large=are_large)
     _offer_explanation(picked, key, explain)
     return picked
+
+
+def describe_prediction(evaluation: "Evaluation", index: int) -> str:
+    """Return the predicted class of an image with its probability and, below it, the true class if it differs."""
+    predicted, truth = (evaluation.classes[labels[index]] for labels in (evaluation.predicted, evaluation.labels))
+    is_correct, probability = evaluation.is_correct[index], evaluation.scores.confidence[index]
+    line = PREDICTED.format(mark="✓" if is_correct else "✗", name=predicted, probability=probability)
+    return line if is_correct else f"{line}\n{TRUE.format(name=truth)}"
 
 
 def _offer_explanation(picked: list[int], key: str, explain: Callable[[int], None]) -> None:
@@ -67,9 +78,8 @@ def _describe(
     caption: Callable[[int], str] | None,
 ) -> tuple[str, str]:
     """Return the caption of an image, and its description for screen readers and tooltips."""
-    predicted, truth = evaluation.predicted[index], evaluation.labels[index]
-    verdict = "✓" if predicted == truth else f"✗ true: {evaluation.classes[truth]}"
+    truth = evaluation.labels[index]
     ranked = np.argsort(-probabilities, kind="stable")[:RANKED]
     ranking = ", ".join(f"{evaluation.classes[label]} {probabilities[label]:.1%}" for label in ranked)
     about = f"{SPLITS[subject.split].capitalize()} image {index}, true class {evaluation.classes[truth]}: {ranking}"
-    return caption(index) if caption else f"{evaluation.classes[predicted]} {probabilities[predicted]:.0%} {verdict}", about
+    return caption(index) if caption else describe_prediction(evaluation, index), about

@@ -54,16 +54,17 @@ def input_key(key: str) -> str:
     return f"{key}-how"
 
 
-def draw(card: "ModelCard", key: str, *, is_live: bool = False) -> DecodedImage | None:
-    """Return the drawing, white on black for a model of digits, or None while the canvas is empty. is_live: send every stroke."""
+def draw(card: "ModelCard", key: str, *, is_live: bool = False, is_ink: bool = False) -> DecodedImage | None:
+    """Return the drawing, white on black for a model of digits or `is_ink`, or None while the canvas is empty. is_live: send every stroke."""
+    is_ink = is_ink or bool(card.ink)
     st.caption(HINTS.get(card.ink, "Draw an object of one of the classes."))
-    data = drawing_canvas(canvas_key(card, key), is_ink=bool(card.ink), is_live=is_live)
+    data = drawing_canvas(canvas_key(card, key, is_ink=is_ink), is_ink=is_ink, is_live=is_live)
     return read_image(data, "The drawing") if data else None
 
 
-def canvas_key(card: "ModelCard", key: str) -> str:
-    """Return the key of a page's canvas: digits and colour drawings have one each."""
-    return f"{key}-ink" if card.ink else f"{key}-colour"
+def canvas_key(card: "ModelCard", key: str, *, is_ink: bool = False) -> str:
+    """Return the key of a page's canvas: white ink and colour drawings have one each."""
+    return f"{key}-ink" if card.ink or is_ink else f"{key}-colour"
 
 
 def photograph(key: str) -> DecodedImage | None:

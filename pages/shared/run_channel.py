@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
@@ -19,20 +20,23 @@ from cnn_core.runs.history import UPDATE_POINTS, History, HistoryPosition
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
+from cnn_core.runs.waiting import WaitingLine
 
 POLL_SECONDS = 0.2
 # The store is read less often for many viewers: each of them gets a message, which takes time from the training beside it.
 POLL_SECONDS_PER_VIEWER, LONGEST_POLL_SECONDS = 0.02, 1.0
 RETRY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15  # without a message, after which a comment shows that the connection is open
+BRANCHED = "branched from {parent} after epoch {epoch}"
 LARGEST_GAP = 4 * UPDATE_POINTS  # steps; a larger gap is filled by a snapshot, which is finer than one decimated update
 
 
 class Channel:
     """The history of one run, read from the store while it has viewers."""
 
-    def __init__(self, store: Store, run_id: str) -> None:
+    def __init__(self, store: Store, run_id: str, line: WaitingLine | None = None) -> None:
         self.viewers = 0
+        self._line, self._wait = line or WaitingLine(store), ""
         self._store, self._run_id = store, run_id
         self._history = History()
         self._run: Run | None = None
@@ -46,7 +50,7 @@ class Channel:
         self.viewers += 1
         if self._reader is None:
             self._reader = asyncio.create_task(self._follow())
-        sent: tuple[int, str] | None = None
+        sent: tuple[int, str, str] | None = None
         try:
             while True:
                 async with self._changed:
@@ -71,9 +75,9 @@ class Channel:
                 self._reader = None  # the next viewer starts another
 
     @property
-    def position(self) -> tuple[int, str] | None:
-        """The number of the last event and the run's status; None before the store was read."""
-        return (self._history.seq, self._run.status) if self._run else None
+    def position(self) -> tuple[int, str, str] | None:
+        """The number of the last event, the run's status, and what it waits for; None before the store was read."""
+        return (self._history.seq, self._run.status, self._wait) if self._run else None
 
     @property
     def has_ended(self) -> bool:
@@ -98,28 +102,29 @@ class Channel:
             await asyncio.sleep(min(LONGEST_POLL_SECONDS, max(POLL_SECONDS, POLL_SECONDS_PER_VIEWER * self.viewers)))
 
     async def _poll(self) -> Run:
-        run, history, events = await run_in_threadpool(self._read)
-        if events or run != self._run:
+        run, history, events, wait = await run_in_threadpool(self._read)
+        if events or run != self._run or wait != self._wait:
             async with self._changed:
                 history.add(events)
-                self._run, self._history = run, history
+                self._run, self._history, self._wait = run, history, wait
                 self._messages.clear()
                 self._changed.notify_all()
         return run
 
-    def _read(self) -> tuple[Run, History, list[StoredEvent]]:
+    def _read(self) -> tuple[Run, History, list[StoredEvent], str]:
         # The status is read before the events, so that the last events of an ended run are among them.
         run, history = self._store.run(self._run_id), self._history
         if self._run is None:
             history = read_history(self._store, self._run_id)
             history.drop_steps()
-        return run, history, self._store.log.read(self._run_id, history.seq)
+        wait = self._line.describe(run.id) if run.status == "queued" else ""
+        return run, history, self._store.log.read(self._run_id, history.seq), wait
 
     def _message(self, run: Run, since: HistoryPosition | None) -> str:
         """Return the message that brings a viewer from `since` to now."""
         key = (since, self._history.seq, run.status)
         if key not in self._messages:
-            self._messages[key] = encode(self._history, run, since)
+            self._messages[key] = encode(self._history, run, since, self._wait)
         return self._messages[key]
 
 
@@ -128,13 +133,15 @@ class Channels:
 
     def __init__(self) -> None:
         self._by_run: dict[str, Channel] = {}
+        self._lines: dict[Store, WaitingLine] = {}
 
     async def watch(self, store: Store, run_id: str, since: HistoryPosition | None) -> AsyncGenerator[str, None]:
         """Return the messages of a run. Raises StudioError where there is no such run, before the first message."""
         await run_in_threadpool(store.run, run_id)
         channel = self._by_run.get(run_id)
         if channel is None or channel.has_ended:
-            channel = self._by_run[run_id] = Channel(store, run_id)
+            line = self._lines.setdefault(store, WaitingLine(store))
+            channel = self._by_run[run_id] = Channel(store, run_id, line)
         return self._messages(run_id, channel, since)
 
     @property
@@ -157,15 +164,22 @@ class Channels:
                 del self._by_run[run_id]
 
 
-def encode(history: History, run: Run, since: HistoryPosition | None) -> str:
-    """Return one Server-Sent Event: a snapshot where `since` is None or too far back, else the update since then."""
+def encode(history: History, run: Run, since: HistoryPosition | None, wait: str = "") -> str:
+    """Return one Server-Sent Event: a snapshot where `since` is None or too far back, else the update since then. wait: what a waiting run waits for."""
     mark = history.position()
     has_gap = since is not None and (
         since.seq > mark.seq or since.seq < history.resumed or mark.steps - since.steps > LARGEST_GAP
     )
     payload = history.snapshot() if since is None or has_gap else history.update(since)
-    payload |= {"status": run.status, "error": run.error, "active": run.is_active, "notes": history.notes}
+    payload |= {"status": run.status, "error": run.error, "active": run.is_active, "notes": history.notes, "wait": wait}
+    payload |= {"branch": branch_mark(history, run)}
     return f"id: {mark.seq}.{mark.steps}.{mark.epochs}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n"
+
+
+def branch_mark(history: History, run: Run) -> dict[str, Any] | None:
+    """Return step and text of the point at which the run was branched from its parent; None for a run without one."""
+    step = next((epoch.step for epoch in history.epochs if epoch.epoch == run.parent_epoch), None)
+    return {"step": step, "text": BRANCHED.format(parent=run.parent, epoch=run.parent_epoch)} if run.parent and step else None
 
 
 def parse_position(text: str | None) -> HistoryPosition | None:

@@ -1,14 +1,18 @@
 """A run's trained model, its images and its evaluation: loaded or computed once, and shared by all sessions."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import streamlit as st
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Split, finish
+from cnn_core.errors import StudioError
+from cnn_core.events import Progress
 from cnn_core.home import WEIGHTS
-from cnn_core.inference.confidence import Calibration, read_calibration
+from cnn_core.inference.confidence import Calibration, model_key, read_calibration
+from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.runs.run import Run
 from pages.shared import cache
 from pages.shared.progress import run_with_progress
@@ -17,6 +21,10 @@ from pages.shared.server import get_store
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
     from cnn_core.metrics.evaluation import Evaluation
+
+Result = TypeVar("Result")
+PAPER_IMAGES = 200  # of the training images, which show whether drawings should be light on dark
+FITTING = "fitting-distribution"  # session key: the computation that a rerun has interrupted
 
 
 def evaluate_with_progress(run: Run, split: Split = "test", epoch: int | None = None) -> "Evaluation":
@@ -54,6 +62,51 @@ def _load_classifier(run: str, version: int, calibration: Calibration | None) ->
     from cnn_core.inference.classifier import Classifier
 
     return Classifier(get_store().home.run_folder(run))
+
+
+def compare_with_training(run: Run) -> bool:
+    """Give the run's classifier the distribution of its training images, computed with a progress bar the first time. Return whether that
+    has changed its verdicts. Where a rerun interrupts the computation, the next one continues it."""
+    classifier, folder = get_classifier(run), get_store().home.run_folder(run.id)
+    if classifier.distribution is not None:
+        return False
+    version = (folder, model_key(folder))
+    if not cache.is_stored(cache.DISTRIBUTIONS, run.id, version):
+        work = st.session_state.get(FITTING)
+        if work is None or work[0] != version:
+            from cnn_core.metrics.distribution_fit import fit_distribution
+
+            work = st.session_state[FITTING] = version, fit_distribution(run.id, run.config, get_store().home)
+        cache.compute_once(cache.DISTRIBUTIONS, run.id, version, lambda: _continue(work[1]))
+        st.session_state.pop(FITTING, None)
+    classifier.distribution = cache.load(cache.DISTRIBUTIONS, run.id, version)
+    return classifier.distribution is not None
+
+
+def _continue(steps: Generator[Progress, None, Result]) -> Generator[Progress, None, Result]:
+    """Yield what `steps` yields and return its value; closing this generator leaves `steps` open."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            return cast(Result, end.value)
+        yield progress
+
+
+def draws_light_on_dark(run: Run) -> bool:
+    """Whether the run's training images are light strokes on dark paper; False where they cannot be read."""
+    return _draws_light_on_dark(run.id, model_key(get_store().home.run_folder(run.id)), run)
+
+
+@st.cache_data(max_entries=cache.PREDICTIONS.max_entries, show_spinner=False)
+def _draws_light_on_dark(run: str, version: str, _run: Run) -> bool:
+    from cnn_core.inference.paper import is_light_on_dark
+
+    try:
+        images = images_of(_run, "train")
+    except StudioError:
+        return False
+    return is_light_on_dark(images[spread_over_classes(images.labels, PAPER_IMAGES)])
 
 
 def images_of(run: Run, split: Split = "test") -> ImageSet:

@@ -1,16 +1,19 @@
 """Choosing a run: the select box of runs, a run's status, and the empty state of pages without a run."""
 
+from contextlib import suppress
 from typing import Literal
 
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError, UnreadableRunError
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
+from cnn_core.text import format_percent
 from pages.shared.address import read_address, write_address
 from pages.shared.links import page_file
 from pages.shared.mine import own_first
-from pages.shared.people import is_shared, owner_name
+from pages.shared.people import is_shared, may_change, owner_name
 from pages.shared.run_origin import describe_origin, listed_runs, show_all_toggle
 from pages.shared.server import get_store
 from pages.shared.start_run import start_run
@@ -27,8 +30,10 @@ STATUS: dict[str, tuple[str, Colour, str]] = {  # icon, colour and label
     "interrupted": (":material/power_off:", "orange", "interrupted"),
 }
 
+SOME_EPOCHS = "To save disk space, only some epochs of a run are saved: the best, the last, and a few others. Raise the setting Saved epochs to keep more."
 NO_RUN = "There is no run {purpose} yet. Train one on handwritten digits with one click; it takes about half a minute."
 NO_SUCH_RUN = "There is no run “{run}”, so another run is shown. Choose one from the list."
+IS_IN_BIN = "Run {run} is in the bin. Restore it to open it."
 NO_SAVED_MODEL = "Run {run} has no saved model yet, so another run is shown. Its model is saved after the first epoch."
 
 
@@ -38,13 +43,7 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
     by_id = {run.id: run for run in runs}
     requested = st.query_params.get("run", "")
     if requested and requested not in by_id:
-        try:
-            other = get_store().run(requested)
-            st.warning(NO_SAVED_MODEL.format(run=other.id))
-        except UnreadableRunError as error:
-            st.warning(plain(error))
-        except RunError:
-            st.warning(NO_SUCH_RUN.format(run=plain(requested[:80])))
+        _explain_missing(requested)
     key = f"run-{label}"
     shown = listed_runs(runs, (requested, st.session_state.get(key, "")))
     names = [run.id for run in shown]
@@ -53,6 +52,33 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
     write_address("run", key, chosen)
     show_all_toggle(runs, shown)
     return by_id[chosen]
+
+
+def _explain_missing(requested: str) -> None:
+    """Say why the requested run is not among those to choose from; one in the bin can be restored."""
+    try:
+        other = get_store().run(requested)
+    except UnreadableRunError as error:
+        st.warning(plain(error))
+    except RunError:
+        st.warning(NO_SUCH_RUN.format(run=plain(requested[:80])))
+    else:
+        if other.removed is None:
+            st.warning(NO_SAVED_MODEL.format(run=other.id))
+        else:
+            _offer_restore(other)
+
+
+def _offer_restore(run: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.warning(IS_IN_BIN.format(run=run.id), icon=":material/delete:")
+        if may_change(run.owner):
+            st.button("Restore", key=f"restore-{run.id}", icon=":material/undo:", on_click=_restore, args=(run.id,))
+
+
+def _restore(run: str) -> None:
+    RunOrganizer(get_store()).restore(run)
+    st.query_params["run"] = run
 
 
 def choose_trained_run(purpose: str) -> Run | None:
@@ -67,6 +93,10 @@ def choose_trained_run(purpose: str) -> Run | None:
 
 def no_runs_yet(purpose: str) -> None:
     """Show the empty state of a page that needs a trained run."""
+    with suppress(RunError):  # no such run, or one of another version
+        requested = get_store().run(st.query_params.get("run", ""))
+        if requested.removed is not None:
+            _offer_restore(requested)
     st.info(
         NO_RUN.format(purpose=purpose),
         icon=":material/info:",
@@ -86,6 +116,6 @@ def _describe(run: Run) -> str:
     accuracy = run.summary.get("best_val_accuracy")
     origin = f" · {describe_origin(run)}" if run.origin else ""
     owner = f" · {owner_name(run.owner) or 'class'}" if is_shared() else ""
-    return f"{run.id}{owner}{origin} · {STATUS[run.status][2]}" + (
-        f" · {accuracy:.1%} validation accuracy" if accuracy is not None else ""
+    return f"{run.id}{owner}{origin} · {run.title} · {STATUS[run.status][2]}" + (
+        f" · {format_percent(accuracy)} validation accuracy" if accuracy is not None else ""
     )

@@ -1,23 +1,30 @@
 """Starting a run: the settings are checked and the run joins the queue; a second click on the same button starts no second run."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import cast
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import StudioError
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
+from pages.shared.refusal import show_refusal
 from pages.shared.server import get_store
-from pages.shared.text import plain
 
 SUBMISSION = "submission-key"
 
 
-def start_run(config: TrainConfig, given: Collection[str] = ()) -> None:
-    """Add a run to the queue and open the Train page; where it is refused, show why and start nothing. given: see `submit`."""
+def start_run(
+    config: TrainConfig, given: Collection[str] = (), places: Mapping[str, DeltaGenerator] = MappingProxyType({})
+) -> None:
+    """Add a run to the queue and open the Train page; where it is refused, show why and start nothing.
+
+    given: see `submit`. places: see `show_refusal`.
+    """
     with st.spinner("Checking the settings…"):
         try:
             from cnn_core.runs.submit import submit
@@ -25,7 +32,7 @@ def start_run(config: TrainConfig, given: Collection[str] = ()) -> None:
             check_paths(config)
             run = submit(config, get_store(), given, submission=submission_key(), owner=person())
         except StudioError as error:
-            st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
+            show_refusal(error, places, is_start=True)
             return
     st.switch_page(page_file("train"), query_params={"run": run})
 

@@ -4,7 +4,7 @@ import time
 
 from playwright.sync_api import Page
 
-from tests.browser.pilot import DIGITS, LOSS, await_classified, draw_with_mouse, page_link
+from tests.browser.pilot import DIGITS, LOSS, await_classified, draw_with_mouse
 
 TRAINED_WITHIN = 300_000  # milliseconds; beside other tests, on one thread, it takes a minute or two
 PREDICTION = "[data-testid=stMetricValue]"
@@ -25,7 +25,7 @@ def play_first_minutes(page: Page, url: str) -> dict[str, float]:
     note("the first point of the curve")
     page.locator(".live[data-status=finished]").wait_for(timeout=TRAINED_WITHIN)
     note("the end of training")
-    page_link(page, "gallery").click()
+    page.get_by_role("button", name="Open in Gallery").click()
     page.locator(".draw-paper").wait_for()
     note("the drawing canvas")
     for digit, strokes in DIGITS.items():

@@ -7,7 +7,10 @@ from playwright.sync_api import Page, expect
 from tests.browser.pilot import PAGES, await_points, visit
 from tests.pages.studio_harness import Server
 
-VIEWS = {"evaluate": ("", "?view=Confusion+matrix", "?view=Export"), "learn": ("", "?view=Glossary", "?lesson=dropout")}
+VIEWS = {
+    "evaluate": ("", "?view=Confusion+matrix", "?view=Mistakes", "?view=Export"),
+    "learn": ("", "?view=Glossary", "?lesson=dropout", "?view=Convolution"),
+}
 SERIOUS = ("serious", "critical")
 # Streamlit's navigation has headings of sections between the items of a list.
 OPTIONS = {"resultTypes": ["violations"]}

@@ -97,6 +97,12 @@ def test_a_step_and_a_pixel_are_chosen_by_keyboard(page, server, outputs):
     assert re.search(r"\b5\b", page.locator(".conv-sum p").nth(1).inner_text())
     page.locator(".conv-strongest").click()
     assert own.input_value() != "" and shown_sum(page)[1] == total
+
+    page.locator(".conv-tiles-frame").focus()
+    page.keyboard.press("ArrowRight" if channel < 63 else "ArrowLeft")
+    channel += 1 if channel < 63 else -1
+    await_step(page, 4, channel)
+    assert shown_sum(page)[1] == pytest.approx(outputs[1][(channel, *place)], abs=1e-4)
     assert_sound(page)
 
 

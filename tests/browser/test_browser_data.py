@@ -38,6 +38,13 @@ def test_a_zip_is_imported_corrected_and_offered_for_training(page, server, tmp_
     page.get_by_role("checkbox").nth(0).check()
     page.get_by_role("checkbox").nth(2).check()
     page.get_by_role("checkbox").nth(0).uncheck()
+    enlarge = page.locator(".picker-enlarge").last
+    enlarge.click()
+    expect(page.locator("dialog.picker-dialog img")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(enlarge).to_be_focused()
+    page.get_by_role("checkbox").first.scroll_into_view_if_needed()
+    expect(page.locator(".st-key-data-exclude button")).to_be_in_viewport()  # the actions stay in view while the images scroll
     page.locator(".st-key-data-exclude button").click()
     expect(page.get_by_text(counted(29, "image"), exact=True)).to_be_visible()
     expect(page.get_by_role("checkbox", checked=True)).to_have_count(0)

@@ -4,6 +4,7 @@ from playwright.sync_api import Page, expect
 
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch, Started, Steps
+from cnn_core.runs.diagnostics import RATE_TOO_HIGH
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
 from pages.views.train.diagnostics import POLL_SECONDS
@@ -29,6 +30,7 @@ def test_a_finding_appears_during_training_and_its_button_opens_the_form_with_th
         store.log.append(run, [report([9.0] * 40, 60), Epoch(1, 60, 9.0, 0.1, 9.0, 0.1, True, 1.0, 1.0)])
         # at the next update, without a rerun of the page
         expect(page.locator("[class*=st-key-diagnostics-]").first).to_be_visible(timeout=3000 * POLL_SECONDS)
+        expect(page.locator(".announcer", has_text=RATE_TOO_HIGH)).to_have_count(1)  # read out once, to those who listen
         assert_sound(page)
         store.set_status(run, "stopped")
         expect(page.get_by_role("button", name="Stop")).to_have_count(0)

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from cnn_core.data.source import finish
 from cnn_core.metrics.evaluation import evaluate_run, save_evaluation
+from pages.shared.address import MORE
 from pages.shared.progress import CANCELLED_TEXT
 from tests.browser.pilot import assert_sound, settle, visit
 
@@ -95,14 +96,17 @@ def test_on_a_phone_the_matrix_scrolls_and_the_class_names_stay(page, server, st
 
 def test_every_view_can_be_chosen_and_is_in_the_address(page, server):
     visit(page, server, "evaluate", f"?run={RUN}&view=Calibration")
-    for name, address in (("Metrics", "Metrics"), ("Mistakes", "Mistakes"), ("Export", "Export"), ("Compare", "Compare")):
+    more = page.get_by_role("radio", name=MORE, exact=True)
+    for name in ("Metrics", "Mistakes", MORE, "Export", "Compare"):
         choice = page.get_by_role("radio", name=name, exact=True)
         choice.click()
         settle(page)
         expect(choice).to_be_checked()
-        expect(page).to_have_url(re.compile(rf"view={re.escape(address)}(&|$)"))
+        if name != MORE:
+            expect(page).to_have_url(re.compile(rf"view={name}(&|$)"))
     page.reload()
     expect(page.get_by_role("radio", name="Compare", exact=True)).to_be_checked()
+    expect(more).to_be_checked()
 
 
 def test_long_work_can_be_cancelled_and_restarted_while_another_tab_is_used(page, server, open_tab):

@@ -9,8 +9,19 @@ from playwright.sync_api import Page, expect
 from cnn_core.config.defaults import make_config
 from cnn_core.data.digits import read_digits
 from cnn_core.execution.in_process import execute
+from cnn_core.inference.verdict import UNLIKE
 from pages.views.gallery.own_image import EMPTY_TEXT
-from tests.browser.pilot import DIGITS, assert_sound, await_classified, canvas_points, draw_with_finger, draw_with_mouse, visit
+from pages.views.gallery.prediction import UNLIKE_TEXT
+from tests.browser.pilot import (
+    DIGITS,
+    arc,
+    assert_sound,
+    await_classified,
+    canvas_points,
+    draw_with_finger,
+    draw_with_mouse,
+    visit,
+)
 
 RUN = "?run=0001-digits"
 
@@ -100,6 +111,28 @@ def test_the_prediction_appears_while_the_pen_is_down(page, server):
     assert_sound(page)
 
 
+def shrink(
+    strokes: list[list[tuple[float, float]]], centre: tuple[float, float], scale: float
+) -> list[list[tuple[float, float]]]:
+    return [[(centre[0] + scale * (x - 0.5), centre[1] + scale * (y - 0.5)) for x, y in stroke] for stroke in strokes]
+
+
+def test_tiny_digits_are_classified_as_large_ones_and_a_face_is_said_to_be_unlike_them(page, server):
+    visit(page, server, "gallery", RUN)
+    for digit, centre in {"0": (0.2, 0.2), "2": (0.8, 0.5), "4": (0.5, 0.85)}.items():
+        draw_with_mouse(page, shrink(DIGITS[digit], centre, 0.16))
+        assert predicted_class(page) == digit
+        page.get_by_role("button", name="Clear").click()
+        expect(prediction(page)).to_have_count(0)
+    page.get_by_role("slider", name="Size of brush").fill("10")
+    eyes = [[(x, 0.4), (x + 0.01, 0.4)] for x in (0.38, 0.62)]
+    draw_with_mouse(page, [arc((0.5, 0.5), (0.36, 0.36), 0, 360), *eyes, arc((0.5, 0.52), (0.18, 0.18), 110, 250)])
+    await_classified(page)
+    expect(page.locator("[data-testid=stMain]").get_by_text(UNLIKE_TEXT, exact=True)).to_be_visible()
+    expect(page.locator(".draw [role=status]")).to_contain_text(UNLIKE)
+    assert_sound(page)
+
+
 def test_an_image_pasted_anywhere_on_the_page_is_classified_correctly(page, server, tmp_path):
     images, labels = read_digits(tmp_path)["test"]
     zero, out = images[labels == 0][0].squeeze(), io.BytesIO()
@@ -128,6 +161,9 @@ def test_a_digit_drawn_with_a_finger_on_a_phone_is_classified_correctly_and_does
     draw_with_finger(page, DIGITS["7"])
     expect(prediction(page)).to_have_text("7")
     assert is_white(page, (0.5, 0.2))
+    boxes = [page.locator(name).bounding_box() for name in (".phone-summary", ".draw-paper")]
+    expect(page.locator(".phone-summary")).to_contain_text("7")
+    assert boxes[0]["y"] >= 0 and boxes[1]["y"] + boxes[1]["height"] <= 844, "both on the screen at once"
     assert abs(page.evaluate(top) - before) < 2
     assert_sound(page)
 

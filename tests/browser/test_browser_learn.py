@@ -3,14 +3,15 @@
 import re
 from dataclasses import astuple
 
+import pytest
 from playwright.sync_api import expect
 
 from cnn_core.lessons.attempts import Attempt, list_attempts, measure_effect, read_runs, start_attempt
 from cnn_core.lessons.effect import describe_effect
 from cnn_core.lessons.exercises import EXERCISES, VARIANTS
 from pages.views.learn.attempt import NO_PAIR_FINISHED, OPEN_B, RESULT
-from pages.views.learn.attempt_form import prediction_label
 from pages.views.learn.exercises import progress_text
+from pages.views.learn.prediction import prediction_label
 from tests.browser.pilot import assert_sound, settle, use_module, visit
 
 CHART = "document.querySelector('.overlay-chart')"
@@ -51,11 +52,11 @@ def test_a_pair_is_predicted_and_trained_its_curves_grow_and_its_result_is_shown
     assert_sound(page)
 
 
-def test_two_curves_of_each_run_are_drawn_if_the_metric_is_the_gap(page, server, store):
+def test_two_curves_of_each_variant_are_drawn_if_the_metric_is_the_gap(page, server, store):
     attempt = start_attempt(store, "dropout", "digits", "lower", pairs=2)
     try:
         visit(page, server, "learn", "?lesson=dropout")
-        page.wait_for_function(f"{CHART}?.data?.length === 8")
+        page.wait_for_function(f"{CHART}?.data?.length === 4")
         drawn = page.evaluate(f"{CHART}.data.map(({{name, line, showlegend}}) => [name, line.color, line.dash, showlegend])")
         named = [trace for trace in drawn if trace[3]]
         assert [name for name, *_ in named] == [
@@ -103,6 +104,13 @@ def test_an_exercise_is_selected_by_keyboard_and_kept_after_a_reload(page, serve
     page.reload()
     expect(page.get_by_role("heading", name="Capacity")).to_be_visible()
     assert_sound(page)
+
+
+def test_repeated_runs_are_drawn_as_their_mean_and_a_band(page):
+    curves = [{"x": [1, 2, 3], "y": [0.1, 0.5, 0.9]}, {"x": [1, 2], "y": [0.3, 0.7]}, {"x": [], "y": []}]
+    drawn = use_module(page, "overlay/overlay", "module.meanAndRange(given[0])", curves)
+    assert drawn["x"] == [1, 2, 3] and drawn["low"] == [0.1, 0.5, 0.9] and drawn["high"] == [0.3, 0.7, 0.9]
+    assert drawn["mean"] == pytest.approx([0.2, 0.6, 0.9])
 
 
 def test_if_the_metric_is_the_gap_the_chart_shows_the_range_after_the_steep_start(page):

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from cnn_core.events import Note, Paused, Progress
 from cnn_core.runs.curve import decimate
+from pages.shared.run_selection import STATUS
 from tests.browser.pilot import LOSS, assert_sound, await_drawn, await_points, figure, points, use_module, visit
 from tests.pages.manual_run import epoch, loss, started, steps, trained_here
 
@@ -137,6 +138,9 @@ def test_the_end_of_a_run_is_shown_without_a_rerun(page, server, store):
         store.set_status(run, "failed", error="The loss became nan at step 11: training diverged.")
         expect(page.get_by_role("button", name="Stop")).to_have_count(0)
         expect(page.locator("[data-testid=stAlert]")).to_contain_text("The loss became nan at step 11")
+        region = page.locator(".announcer", has_text=run)
+        expect(region).to_contain_text(STATUS["failed"][2])
+        assert region.get_attribute("aria-live") == "polite"
         assert points(page) == list(range(1, 11))
         assert_sound(page)
 

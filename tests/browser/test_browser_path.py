@@ -23,7 +23,6 @@ from tests.browser.pilot import (
     fill,
     go_to_tab,
     number_field,
-    page_link,
     pick,
     points,
     visit,
@@ -76,7 +75,6 @@ def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(p
     assert figure(page, "speed").endswith("images/s")
     assert page.evaluate(f"{LOSS}.theVeryNode === true")
 
-    expect(page_link(page, "evaluate")).to_be_visible()
     expect(page.locator(".live")).to_have_attribute("data-status", "finished", timeout=60_000)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
     row = store.run(run)
@@ -88,8 +86,9 @@ def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(p
     assert figure(page, "best").startswith(f"{100 * row.summary['best_val_accuracy']:.1f} %")
     assert page.locator(".live-bar").get_attribute("aria-valuenow") == "100"
 
-    page_link(page, "evaluate").click()
+    page.get_by_role("button", name="Show mistakes").click()
     page.wait_for_url("**/evaluate?*")
+    page.get_by_role("radio", name="Metrics").click()
     evaluation = finish(evaluate_run(run, row.config, store.home))
     assert f"run={run}" in page.url
     expect(page.locator("[data-testid=stMetricValue]").first).to_have_text(f"{evaluation.accuracy:.2%}")
@@ -116,7 +115,8 @@ def test_stop_ends_a_training_within_two_seconds_and_keeps_the_model(page, serve
     assert store.has_model(run)
     expect(stop).to_have_count(0)
     expect(page.locator(".live")).to_have_attribute("data-status", "stopped")
-    expect(page_link(page, "gallery")).to_be_visible()
+    page.get_by_role("button", name="More").click()
+    expect(page.get_by_role("link", name="Open in Gallery")).to_be_visible()
     assert_sound(page)
 
 

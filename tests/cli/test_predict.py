@@ -39,7 +39,8 @@ def test_a_folder_gets_the_predictions_of_its_single_images_in_a_table(
     assert summary == {
         "csv": str(table),
         "answered": 30,
-        "unsure": 0,
+        "unsure": None,
+        "unlike_training": None,
         "unread": 0,
         "predicted": {name: sum(row["predicted"] == name for row in rows) for name in ("blue", "green", "red")},
         "in_class_folders": 30,

@@ -5,13 +5,15 @@ import zipfile
 from pathlib import Path
 
 from cnn_core.__main__ import main
-from cnn_core.cli.runs import NO_RUNS
+from cnn_core.cli.runs import NAME_A_RUN, NO_RUNS
+from cnn_core.config.chosen import default_name
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Started, Steps
 from cnn_core.home import Home
 from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.runs.diagnostics import RATE_TOO_HIGH
-from cnn_core.runs.run import NO_RUN
+from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.runs.run import IN_BIN, NO_RUN
 from cnn_core.runs.store import Store
 from tests.cli.commands import Capture, answer, refusal
 from tests.conftest import Trained
@@ -49,6 +51,18 @@ def test_runs_are_written_to_a_file_all_or_those_that_are_named(store: Store, tm
     assert str(tmp_path / "nowhere") in refusal(capsys, "runs", "--export", "csv", "--out", tmp_path / "nowhere" / "runs.zip")
 
 
+def test_a_run_in_the_bin_is_called_that_and_restored(store: Store, capsys: Capture):
+    run = store.create(make_config(epochs=7))
+    store.set_status(run, "stopped")
+    RunOrganizer(store).remove(run)
+    for command in (["diagnose", run], ["runs", run], ["evaluate", run], ["predict", run, "image.png"]):
+        assert IN_BIN.format(run=run) in refusal(capsys, *command)
+    assert NAME_A_RUN in refusal(capsys, "runs", "--restore")
+    assert answer(capsys, "runs", run, "--restore") == {"runs": [run]}
+    (listed,) = answer(capsys, "runs")
+    assert listed["run"] == run and listed["name"] == default_name(make_config(epochs=7)) and listed["best_val_accuracy"] is None
+
+
 def test_test_accuracies_are_listed_and_counted_only_with_the_option(digits_copy: Trained, capsys: Capture):
     store, run = digits_copy.store, digits_copy.run
     accuracy = f"{run.summary['test_accuracy']:.2%}"
@@ -78,5 +92,5 @@ def test_figures_of_a_run_that_has_not_begun_are_null(store: Store, capsys: Capt
     store.create(make_config())
     (listed,) = answer(capsys, "runs")
     assert listed["status"] == "queued" and {"best_val_accuracy", "train_seconds", "images_per_second"} <= listed.keys()
-    assert all(listed[name] is None for name in listed.keys() - {"run", "status", "data", "model"})
+    assert all(listed[name] is None for name in listed.keys() - {"run", "name", "status", "data", "model"})
     assert answer(capsys, "runs", "--test")[0]["test_accuracy"] is None

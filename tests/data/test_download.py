@@ -9,7 +9,7 @@ import pytest
 
 from cnn_core.data.catalog_source import CatalogSource
 from cnn_core.data.download import SAVED, STAGE, fetch
-from cnn_core.data.library import remove_set
+from cnn_core.data.set_bin import remove_set
 from cnn_core.data.source import finish
 from cnn_core.home import Home
 from tests.data.download_server import (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cnn_core.data.collection import Collection
 from cnn_core.data.decoder import UNREADABLE, read_image
 from cnn_core.data.image_formats import (
     AVIF,
@@ -27,7 +28,6 @@ from cnn_core.data.image_formats import (
     other_format,
 )
 from cnn_core.data.listing import NO_IMAGE, list_source
-from cnn_core.data.uploads import add_to_class, count_images, create_collection
 from cnn_core.errors import ImageError
 from cnn_core.home import Home
 from tests.data.corrupted_files import valid_files
@@ -124,9 +124,9 @@ def test_files_with_the_suffix_of_an_image_are_not_opened_when_they_are_listed(t
 
 
 def test_images_under_any_name_join_a_collection_and_keep_no_name_from_outside(home: Home):
-    collection = create_collection(home)
-    add_to_class(collection, "cat", [*((name, JPEG) for name in NAMES), ("../../x.sh", JPEG), ("notes.md", b"text")])
-    assert count_images(collection) == {"cat": len(NAMES) + 1}
-    assert all(path.parent == collection / "cat" and path.name[:5].isdigit() for path in collection.rglob("*.*"))
-    contents = [path.read_bytes() for path in (collection / "cat").iterdir()]
+    collection = Collection(home)
+    collection.add("cat", [*((name, JPEG) for name in NAMES), ("../../x.sh", JPEG), ("notes.md", b"text")])
+    assert collection.counts() == {"cat": len(NAMES) + 1}
+    assert all(path.parent == collection.source / "cat" and path.name[:5].isdigit() for path in collection.source.rglob("*.*"))
+    contents = [path.read_bytes() for path in (collection.source / "cat").iterdir()]
     assert sorted(set(contents)) == sorted({JPEG, b"text"})  # the import says why the text is skipped

@@ -16,8 +16,9 @@ from PIL import Image
 from cnn_core.data import parallel_decoding
 from cnn_core.data.decoder import to_pixels
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, UNREADABLE_TEST_IMAGES, ImportOptions, import_arrays, import_files, resplit
+from cnn_core.data.importer import MAX_SIZE, MIN_SIZE, UNREADABLE_TEST_IMAGES, ImportOptions, import_arrays, import_files
 from cnn_core.data.source import finish
+from cnn_core.data.split_changes import resplit
 from cnn_core.errors import DataError
 from cnn_core.home import IMAGES, INDEX, Home
 from tests.data.imports import (

@@ -19,9 +19,9 @@ from cnn_core.data.library import (
     DataQuality,
     check_quality,
     imported_sets,
-    remove_set,
     set_title,
 )
+from cnn_core.data.set_bin import remove_set
 from cnn_core.data.source import finish
 from cnn_core.data.statistics import channel_statistics, mean_images
 from cnn_core.errors import DataError
@@ -138,14 +138,6 @@ def test_removing_a_set_leaves_the_originals_and_other_sets(home: Home, tmp_path
     assert imported_sets(home) == ["two"] and not home.set_folder("one").exists()
     assert {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.png")} == good_files()
     assert run_import(home, folder, "one").info.train_count
-
-
-def test_a_removal_that_was_interrupted_does_not_stop_the_next(home: Home, tmp_path: Path):
-    folder = write_folder(tmp_path / "pictures", good_files())
-    run_import(home, folder)
-    write_folder(home.data / "importing" / ".removed-mine", {"left.bin": b"x"})
-    remove_set("mine", home)
-    assert imported_sets(home) == [] and not (home.data / "importing" / ".removed-mine").exists()
 
 
 @pytest.mark.parametrize("name", ["nothing", "../sets", "", "A"])

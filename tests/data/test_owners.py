@@ -3,9 +3,10 @@
 import sqlite3
 from pathlib import Path
 
+from cnn_core.data.collection import Collection
 from cnn_core.data.jobs import Jobs
 from cnn_core.data.owners import folders_of, owner_of, write_owner
-from cnn_core.data.uploads import create_collection, create_upload_folder
+from cnn_core.data.uploads import create_upload_folder
 from cnn_core.home import Home
 from tests.data.imports import good_files, write_folder
 
@@ -28,8 +29,9 @@ def test_a_set_is_its_importers_and_stays_so(home: Home, tmp_path: Path):
 
 
 def test_an_upload_is_its_senders_before_it_is_imported(home: Home):
-    folder, collection = create_upload_folder(home, ANN), create_collection(home, ANN)
-    assert set(folders_of(home, ANN)) == {folder, collection.parent} and create_upload_folder(home) not in folders_of(home, ANN)
+    folder, collection = create_upload_folder(home, ANN), Collection(home, ANN)
+    collection.add("cat", [("a.png", b"x")])
+    assert set(folders_of(home, ANN)) == {folder, collection.folder} and create_upload_folder(home) not in folders_of(home, ANN)
 
 
 def test_what_cannot_be_read_is_nobodys(tmp_path: Path):

@@ -7,13 +7,24 @@ from pathlib import Path
 import pytest
 
 from cnn_core.data.archive import OUTSIDE
+from cnn_core.data.collection import Collection
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.listing import NO_IMAGE
-from cnn_core.data.skipped import MAX_NAMED, SEE_VIEW, SKIPPED_FILES, describe_skipped, skipped_facts
+from cnn_core.data.skipped import (
+    IMPORTED_IMAGES,
+    MAX_NAMED,
+    NONE_RESIZED,
+    SEE_VIEW,
+    SKIPPED_FILES,
+    describe_imported,
+    describe_skipped,
+    skipped_facts,
+)
 from cnn_core.data.source import finish
-from cnn_core.data.uploads import add_to_class, count_images, create_collection, pack_folder
+from cnn_core.data.uploads import pack_folder
 from cnn_core.home import Home
+from cnn_core.text import counted
 from tests.data.imports import good_files, write_folder, write_zip
 from tests.helpers import is_a_sentence
 
@@ -27,11 +38,11 @@ def upload(home: Home, files: dict[str, bytes]) -> Path:
     return pack_folder(((name, io.BytesIO(content)) for name, content in files.items()), home)
 
 
-def add_class_by_class(home: Home) -> Path:
-    collection = create_collection(home)
+def add_class_by_class(home: Home) -> Collection:
+    collection = Collection(home)
     for label in ("cat", "dog"):
         files = [(name.partition("/")[2], content) for name, content in FILES.items() if name.startswith(label)]
-        add_to_class(collection, label, files)
+        collection.add(label, files)
     return collection
 
 
@@ -56,12 +67,16 @@ def test_every_way_to_import_skips_and_names_the_same_files(home: Home, tmp_path
     assert is_a_sentence(sentence) and sentence.startswith("3 ") and f"cat/notes.txt ({NO_IMAGE})" in sentence
     assert not any(name in sentence for name in LEFT_BY_SYSTEMS)
     assert all(sentence.count(name) == 1 for name in BAD)
+    account = IMPORTED_IMAGES.format(
+        images=counted(12, "image was", "images were"), classes="2 classes", sizes="16×16", resized=NONE_RESIZED
+    )
+    assert describe_imported(ImportedSource(home.set_folder("pets"))) == account and is_a_sentence(account)
 
 
 def test_files_that_are_added_class_by_class_are_skipped_and_named_by_the_import(home: Home):
     collection = add_class_by_class(home)
-    assert count_images(collection) == {"cat": 7, "dog": 6}
-    source = imported(home, collection)
+    assert collection.counts() == {"cat": 7, "dog": 6}
+    source = imported(home, collection.source)
     assert source.info.train_count + source.info.test_count == 12
     named = [file["path"] for file in skipped_facts(source.index)["skipped_files"]]
     for name in BAD:
@@ -94,7 +109,7 @@ def test_a_path_that_leads_out_of_an_uploaded_folder_is_refused_by_the_import_an
     "name", ["../up.jpg", "/etc/x.jpg", "a\0b.jpg", "x" * 400 + ".jpg", "con:1.jpg", "..", "\u202egnp.jpg", "IMG_1.JPG"]
 )
 def test_no_name_of_an_added_file_leads_out_of_its_class(home: Home, name: str):
-    collection = create_collection(home)
-    add_to_class(collection, "cat", [(name, b"x"), (name, b"y")])
-    assert len(list((collection / "cat").iterdir())) == 2
-    assert [path for path in collection.rglob("*") if path.is_file()] == list((collection / "cat").iterdir())
+    collection = Collection(home)
+    collection.add("cat", [(name, b"x"), (name, b"y")])
+    assert len(list((collection.source / "cat").iterdir())) == 2
+    assert [path for path in collection.source.rglob("*") if path.is_file()] == list((collection.source / "cat").iterdir())

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from cnn_core.explain.ablation import Ablation, compute_sample_logits, measure_ablation
-from cnn_core.explain.layers import conv_layers
 from cnn_core.metrics.sampling import spread_over_classes
+from cnn_core.models.hooks import conv_layers
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import average_with_flipped
 from tests.explain.nets import CLASSES, Unchanged, network

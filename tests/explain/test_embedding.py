@@ -12,13 +12,13 @@ from torch import nn
 
 from cnn_core.explain.embedding import (
     compute_features,
-    find_last_linear,
     nearest,
     principal_components,
     project_by_pca,
     project_by_tsne,
 )
 from cnn_core.explain.tsne import LayoutError, compute_tsne, read_iteration
+from cnn_core.models.hooks import find_last_linear
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import average_with_flipped
 from tests.explain.nets import CLASSES, Unchanged, network

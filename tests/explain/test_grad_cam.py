@@ -10,7 +10,7 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 from cnn_core.explain.grad_cam import grad_cam, raw_grad_cam
-from cnn_core.explain.layers import conv_layers, hookable_copy
+from cnn_core.models.hooks import conv_layers, hookable_copy
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import average_with_flipped
 from tests.explain.nets import CLASSES, SIDE, Unchanged, network, random_images

@@ -57,7 +57,7 @@ def test_an_imported_model_predicts_exactly_what_it_did_before(colours_copy: Tra
     for seed, colour in enumerate(("red", "green", "blue")):
         image = noisy_image(COLOURS[colour], (20, 24), np.random.default_rng(seed))
         there, here = before.classify(image), after.classify(image)
-        assert here.ranked == there.ranked and here.is_sure == there.is_sure and (here.pixels == there.pixels).all()
+        assert here.ranked == there.ranked and here.verdict == there.verdict and (here.pixels == there.pixels).all()
     calibration = load_calibration(other.home.run_folder(run))
     assert (calibration.temperature, calibration.threshold, calibration.images) == (1.7, 0.6, 12)
 

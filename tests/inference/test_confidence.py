@@ -95,11 +95,11 @@ def test_a_classifier_is_sure_from_the_threshold_on(colours_copy: Trained):
     image = noisy_image(COLOURS["grey"], (20, 20), np.random.default_rng(0))
     plain = Classifier(colours_copy.folder, CPU).classify(image)
     probability = plain.ranked[0][1]
-    assert plain.is_sure
+    assert plain.verdict.is_sure is None
     for threshold, is_sure in ((probability - 1e-4, True), (probability, True), (min(1, probability + 1e-4), False)):
         save_calibration(colours_copy.folder, Calibration(threshold=threshold))
         prediction = Classifier(colours_copy.folder, CPU).classify(image)
-        assert prediction.is_sure == is_sure and prediction.ranked == plain.ranked
+        assert prediction.verdict.is_sure is is_sure and prediction.ranked == plain.ranked
 
 
 def test_a_classifier_of_other_weights_is_as_it_was_trained(colours_copy: Trained):

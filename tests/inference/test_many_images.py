@@ -24,9 +24,7 @@ from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.inference.many_images import classify_many
 from cnn_core.inference.predictions import (
     SHOWN,
-    SURE,
     TOP,
-    UNSURE,
     ImagePrediction,
     PredictionSummary,
     UnreadFile,
@@ -34,6 +32,7 @@ from cnn_core.inference.predictions import (
     to_row,
 )
 from cnn_core.inference.preprocessing import BLANK
+from cnn_core.inference.verdict import SURE, UNSURE, Verdict
 from cnn_core.models.saving import save_state
 from tests.conftest import Trained
 from tests.data.imports import Entry, craft_zip, encoded, noise, write_folder, write_zip
@@ -112,7 +111,7 @@ def test_digits_are_preprocessed_as_a_single_drawing_is(digits_run: Trained, tmp
     assert (tally.answered, tally.unread) == (1, 1)
 
 
-def test_below_its_threshold_the_model_says_that_it_does_not_know(colours_copy: Trained, tmp_path: Path):
+def test_predictions_below_the_threshold_are_not_sure(colours_copy: Trained, tmp_path: Path):
     source = write_folder(tmp_path / "in", colours())
     _, rows = answer(source, colours_copy, tmp_path)
     threshold = float(np.median([float(row["probability"]) for row in rows]))
@@ -256,7 +255,7 @@ def test_progress_counts_every_file_and_work_that_is_ended_leaves_nothing(
 def test_of_many_classes_the_most_probable_are_listed():
     classes = tuple(f"class {number}" for number in range(30))
     shares = np.random.default_rng(0).dirichlet(np.ones(30)).astype(np.float32)
-    one = ImagePrediction("a.png", np.zeros((2, 2, 3), np.uint8), shares, True, None)
+    one = ImagePrediction("a.png", np.zeros((2, 2, 3), np.uint8), shares, Verdict(float(shares.max())), None)
     row = dict(zip(column_names(classes), to_row(one, classes), strict=True))
     best = sorted(range(30), key=lambda label: -shares[label])[:TOP]
     assert [row[f"class_{place}"] for place in (1, 2, 3)] == [classes[label] for label in best]
@@ -269,7 +268,7 @@ def test_the_first_and_the_least_sure_images_are_remembered_and_no_others():
     shares = rng.uniform(0.5, 1, 500).round(2).astype(np.float32)  # rounded: many are equally probable
     for number, share in enumerate(shares):
         batch = np.full((9, 2, 2, 1), number % 256, np.uint8)
-        tally.add(ImagePrediction(f"{number}", batch[0], np.array([share, 1 - share]), True, None))
+        tally.add(ImagePrediction(f"{number}", batch[0], np.array([share, 1 - share]), Verdict(share), None))
     assert [one.file for one in tally.first] == [str(number) for number in range(SHOWN)]
     assert [int(one.file) for one in tally.least_sure] == np.argsort(shares, kind="stable")[:SHOWN].tolist()
     assert all(one.pixels.base is None for one in (*tally.first, *tally.least_sure)), "no batch is kept for one of its images"

@@ -98,7 +98,7 @@ def test_the_average_is_calibrated_and_has_to_be_sure_as_any_other_prediction(co
     after = classify_averaged(Classifier(colours_copy.folder, CPU), photo(), may_mirror=True).prediction
     cooled = {name: share ** (1 / 16) for name, share in before.ranked}
     assert dict(after.ranked) == pytest.approx({name: share / sum(cooled.values()) for name, share in cooled.items()}, abs=1e-4)
-    assert before.is_sure and not after.is_sure
+    assert before.verdict.is_sure is None and after.verdict.is_sure is False
 
 
 def test_a_drawn_digit_is_averaged_over_five_views_and_a_blank_page_is_refused(digits_run: Trained):

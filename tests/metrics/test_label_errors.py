@@ -6,7 +6,13 @@ import scipy.special
 
 from cnn_core.metrics import label_errors
 from cnn_core.metrics.evaluation import Evaluation
-from cnn_core.metrics.label_errors import calibrate_joint, find_label_errors, mean_class_probabilities
+from cnn_core.metrics.label_errors import (
+    are_mostly_mistakes,
+    calibrate_joint,
+    expected_label_errors,
+    find_label_errors,
+    mean_class_probabilities,
+)
 
 
 def noisy_evaluation(seed: int, count: int = 400, classes: int = 5, noise: float = 0.1) -> tuple[Evaluation, np.ndarray]:
@@ -97,3 +103,18 @@ def test_suspects_can_be_numbered_as_the_images_of_a_part():
     assert 0 < inside.sum() < len(inside)
     assert np.array_equal(moved.indices, found.indices[inside] - 100) and np.array_equal(moved.suggested, found.suggested[inside])
     assert moved.estimated_count == found.estimated_count
+
+
+def test_suspects_of_a_weak_model_are_mostly_its_mistakes():
+    # With one wrong label in ten, the highest of the ten data sets, half of the disagreements of a model of 80 % are label errors.
+    assert are_mostly_mistakes(0.56) and are_mostly_mistakes(0.78) and not are_mostly_mistakes(0.81)
+
+
+def test_the_expected_number_of_label_errors_is_at_most_that_of_the_suspects():
+    assert expected_label_errors(400, 1000) == 33 and expected_label_errors(8, 1000) == 8
+
+
+def test_a_good_model_on_a_set_with_many_wrong_labels_is_not_called_weak():
+    evaluation, true = noisy_evaluation(0, count=5000, noise=0.1)
+    evaluation = Evaluation(evaluation.classes, evaluation.logits + 6 * np.eye(5, dtype=np.float32)[true], evaluation.labels)
+    assert evaluation.accuracy < 0.91 and not are_mostly_mistakes(evaluation.accuracy)

@@ -13,6 +13,7 @@ from cnn_core.data.source import finish
 from cnn_core.home import CALIBRATION, WEIGHTS
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, load_calibration, read_calibration, save_calibration
+from cnn_core.inference.verdict import UNSURE
 from cnn_core.metrics.abstention import measure_abstention
 from cnn_core.metrics.calibration import FEW_IMAGES, fit_temperature, reliability_of
 from cnn_core.metrics.evaluation import evaluate_run
@@ -28,7 +29,7 @@ from pages.views.evaluate.calibration import (
     UNCERTAIN,
 )
 from pages.views.gallery import browse
-from pages.views.gallery.prediction import BELOW_THRESHOLD, CALIBRATED, UNSURE
+from pages.views.gallery.prediction import BELOW_THRESHOLD, CALIBRATED
 
 RUN = "0001-digits"
 
@@ -181,7 +182,7 @@ def test_the_gallery_shows_calibrated_probabilities_and_says_so(own_trained, ope
 def test_below_the_threshold_the_gallery_shows_unknown_and_the_most_probable_class(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(temperature=50, images=144, threshold=0.6))
     at = upload(open_page, digit())
-    assert [metric.value for metric in at.metric] == [UNSURE]
+    assert [metric.value for metric in at.metric] == [UNSURE.capitalize()]
     name, probability = Classifier(folder_of(own_trained)).classify(read_image(digit(), "it").image).ranked[0]
     assert name == "0" and any(
         text.value.startswith(BELOW_THRESHOLD.format(name=name, probability=probability, threshold=60)) for text in at.caption

@@ -134,7 +134,7 @@ def test_evaluations_on_test_images_are_counted_once_per_model_and_many_give_a_w
     shutil.rmtree(home.test_set_usage, ignore_errors=True)
     at = open_page("evaluate", run=RUN)
     name = open_source("digits", home).info.name
-    assert USED.format(name=name, models=counted(1, "model")) in [caption.value for caption in at.caption]
+    assert any(USED.format(name=name, models=counted(1, "model")) in text.value for text in at.markdown)
     at.selectbox[1].set_value(2).run()
     at.selectbox[1].set_value(ALL).run()
     assert len(models_evaluated(home, "digits")) == 2 and not at.warning

@@ -119,10 +119,15 @@ def test_a_learning_rate_finder_that_cannot_start_gives_the_reason(empty, open_p
     assert not at.exception
 
 
+def batches(at):
+    (tab,) = [tab for tab in at.tabs if tab.label == "Augmentation"]
+    return tab.get("html")
+
+
 @pytest.mark.parametrize("chosen", [{}, {"mixup": 1.0, "seed": 3, "rotation": 15.0}], ids=["plain", "mixed"])
 def test_the_preview_is_the_first_batch_of_the_run_with_the_mixing_fractions(empty, open_page, chosen):
     at = press(fill(open_page("configure"), **chosen), SHOW_BATCH)
-    (grid,) = at.main.get("html")
+    (grid,) = batches(at)
     cards = Parsed(grid.proto.body).all("img")
     config = make_config(**chosen)
     info = open_source("digits", empty.home).info
@@ -143,8 +148,8 @@ def test_the_preview_is_the_first_batch_of_the_run_with_the_mixing_fractions(emp
 
 def test_the_preview_is_removed_when_an_augmentation_changes(empty, open_page):
     at = press(open_page("configure"), SHOW_BATCH)
-    assert at.main.get("html")
-    assert not fill(at, rotation=20.0).main.get("html")
+    assert batches(at)
+    assert not batches(fill(at, rotation=20.0))
 
 
 def test_the_models_are_compared_by_their_own_parameters_at_the_data_sets_shape(empty, open_page):

@@ -153,10 +153,24 @@ def test_if_the_selected_step_no_longer_exists_the_first_convolution_is_shown(tr
     assert data_of(at.run())["layer"]["step"] == 1 and not at.exception
 
 
-def test_without_a_run_the_view_explains_a_convolution_and_links_to_the_form(empty, open_page):
+def test_without_a_run_the_picture_shows_known_kernels_above_the_explanation_and_a_link_to_the_form(empty, open_page):
     at = open_view(open_page)
+    data = data_of(at)
+    assert [row["kind"] for row in data["strip"]] == ["image", "convolution", "activation", "pooling"]
+    kernel = numbers(data["layer"]["kernels"], 3, 3)
+    np.testing.assert_array_equal(kernel, [[-1, -2, -1], [0, 0, 0], [1, 2, 1]])
     assert EXPLANATION.strip() in [part.value for part in at.markdown] and term_link("kernel", "kernel") in EXPLANATION
     assert len(at.info) == 1 and "configure" in [link.proto.page for link in at.get("page_link")]
+
+
+def test_the_picture_comes_before_the_choice_of_the_run_and_the_text(trained, open_page):
+    assert elements(open_view(open_page, run=RUN)) == ["bidi_component", "selectbox", "header"]
+
+
+def elements(at):
+    """The order on the page of the picture, the box of runs and the heading of the text."""
+    found = [node.type for node in at.main if node.type in ("bidi_component", "selectbox", "header")]
+    return list(dict.fromkeys(found))
 
 
 def test_the_terms_in_its_explanation_are_in_the_glossary():

@@ -22,8 +22,9 @@ from cnn_core.data.source import finish
 from cnn_core.runs.store import Store
 from cnn_core.text import counted
 from pages.shared.text import plain
-from pages.views.data.add import BY_CLASS, FOLDER, NOT_IMPORTED, PATH
+from pages.views.data.add import FOLDER, NOT_IMPORTED, PATH
 from pages.views.data.corrections import NO_IMAGES
+from pages.views.data.jobs import MODE, STORAGE
 from pages.views.data.overview import AUGMENTATION, CLASSES, CORRECTIONS, DUPLICATES, IMAGES, SKIPPED
 from pages.views.data.split import TEST_FRACTION
 from tests.helpers import is_a_sentence
@@ -129,6 +130,7 @@ def test_excluding_selected_images_creates_a_version_and_undo_restores_the_old_o
 def test_a_selected_image_can_get_another_class(colours, open_page):
     at = open_page("data", set="colours")
     tick(at, [0])
+    assert at.selectbox(key="data-correct-class-colours").value is None and at.button(key="data-relabel").disabled
     at.selectbox(key="data-correct-class-colours").set_value(2).run()
     at.button(key="data-relabel").click().run()
     assert colours.index.corrections.corrected_images() == [(0, 2, 0)]
@@ -209,21 +211,6 @@ def test_a_path_on_the_server_is_imported_as_the_form_says(empty, open_page, ima
     assert (info.image_size, info.channels) == (24, 1)
 
 
-def test_images_are_added_class_by_class(empty, open_page, image_folder):
-    at = open_form(open_page, BY_CLASS)
-    assert at.info and at.button(key="data-import").disabled
-    for name in ("blue", "red"):
-        at.text_input(key="data-class").set_value(name).run()
-        for path in sorted((image_folder / name).iterdir()):
-            at.file_uploader[0].upload(path.name, path.read_bytes(), "image/png")
-        at.run()
-        at.button(key="data-add-images").click().run()
-    assert "blue: 10 · red: 10" in text_of(at)
-    start_import(at, "mine")
-    run_imports(empty.home)
-    assert open_source("mine", empty.home).info.classes == ("blue", "red")
-
-
 @pytest.mark.parametrize("name", ["../up", "りんご", "digits", "Digits", "", "x" * 100, "colours", "Colours"])
 def test_a_name_that_cannot_be_or_is_taken_is_refused_and_nothing_is_imported(colours, empty, open_page, image_folder, name):
     at = open_form(open_page, PATH)
@@ -248,6 +235,9 @@ def test_removing_a_data_set_asks_for_confirmation_and_keeps_the_originals(colou
     at = open_page("data", set="colours")
     at.button(key="data-remove").click().run()
     assert not colours.folder.exists() and len(list(image_folder.rglob("*.jpg"))) == 16 and not at.exception
+    at.button_group(key=MODE).set_value(STORAGE).run()
+    next(button for button in at.button if str(button.key).endswith("-colours")).click().run()
+    assert ImportedSource(colours.folder).info == colours.info and not at.exception
 
 
 def test_an_unknown_set_in_the_address_is_reported_and_another_one_is_shown(empty, open_page):

@@ -55,7 +55,7 @@ def choose_part(at, split):
 def test_nothing_is_created_before_a_button_is_pressed(trained, open_page):
     at = open_view(open_page)
     assert offered(at) == [REPORT, TABLE, IMAGE] and not at.get("download_button")
-    assert [heading.value for heading in at.subheader] == [card.title for card in CARDS]
+    assert [heading.value for heading in at.header] == [card.title for card in CARDS]
     about = ABOUT.format(model=BEST_MODEL, count=359, split="test")
     assert about in [caption.value for caption in at.caption] and not at.exception
 

@@ -12,7 +12,7 @@ from cnn_core.execution.in_process import execute
 from cnn_core.home import EVALUATIONS
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.text import counted
-from pages.views.evaluate.confusion_matrix import CONFUSED_CELL, CORRECT_CELL, HEADING, OTHER_TRUE, OTHERS
+from pages.views.evaluate.confusion_matrix import CONFUSED_CELL, CORRECT_CELL, HEADING, OTHER_TRUE, OTHERS, PAIRS
 
 RUN = "0001-digits"
 VIEW = "Confusion matrix"
@@ -41,7 +41,7 @@ def choose(at, true, predicted, run=RUN):
 
 
 def headings(at):
-    return [heading.value for heading in at.subheader]
+    return [heading.value for kind in (at.header, at.subheader) for heading in kind]
 
 
 def confused(count, true, predicted):
@@ -95,7 +95,7 @@ def test_a_chosen_cell_shows_its_images_under_a_heading_with_a_way_back(own_trai
     assert confused(len(expected), true, predicted) in headings(at)
     assert table(at)["chosen"] == [true, predicted] and table(at)["container"] == "matrix-images-1"
     at.button(key="matrix-back").click().run()
-    assert shown(at) == [] and headings(at) == [HEADING]
+    assert shown(at) == [] and headings(at) == [HEADING, PAIRS]
     assert table(at)["chosen"] is None and table(at)["container"] == "" and table(at)["turn"] == 2
     assert not at.exception
 

@@ -94,7 +94,7 @@ def test_the_curves_are_those_of_the_chosen_class(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_page("evaluate")
     at.selectbox(key=f"curves-class-{RUN}").set_value(8).run()
-    precision_recall, roc = (json.loads(chart.proto.spec)["data"] for chart in at.get("plotly_chart"))
+    precision_recall, roc = (json.loads(chart.proto.spec)["data"] for chart in at.get("plotly_chart")[1:])
     is_class, probability = evaluation.labels == 8, evaluation.class_probability(8)
     precision, recall, _ = sk.precision_recall_curve(is_class, probability)
     false_positive, true_positive, _ = sk.roc_curve(is_class, probability, drop_intermediate=False)
@@ -118,7 +118,7 @@ def test_a_class_without_images_gets_a_message_and_no_figures(own_trained, open_
     row = at.dataframe[0].value.iloc[3]
     assert row["Images"] == 0 and np.isnan([row["Recall"], row["F1"], row["AP"], row["AUC"]]).all() and row["Precision"] == 0
     at.selectbox(key=f"curves-class-{RUN}").set_value(3).run()
-    assert "3" in at.info[1].value and not at.get("plotly_chart")
+    assert "3" in at.info[1].value and len(at.get("plotly_chart")) == 1
     assert not at.exception
 
 

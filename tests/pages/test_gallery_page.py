@@ -18,12 +18,13 @@ from cnn_core.execution.in_process import execute
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.inference.preprocessing import BLANK
+from cnn_core.inference.verdict import UNSURE
 from cnn_core.metrics.evaluation import Evaluation, evaluate_run, evaluation_key, save_evaluation
 from pages.shared.choice import ALL, ALL_CLASSES
 from pages.shared.image_input import UPLOAD, input_key
 from pages.views.gallery.browse import ALL_CORRECT, CORRECTNESS, FOUND, NO_MATCH, PROBABILITY, TITLE, ImageFilter, captions
 from pages.views.gallery.own_image import EMPTY_TEXT
-from pages.views.gallery.prediction import PREDICTION, UNSURE
+from pages.views.gallery.prediction import PREDICTION
 
 RUN = "0001-digits"
 MARKUP = "<b>cat</b>"
@@ -231,8 +232,8 @@ def test_below_the_threshold_the_prediction_is_unknown(own_trained, open_page):
     sure = softmax(evaluation.logits.astype(np.float64) / 2, 1).max(1)
     doubtful, certain = int(sure.argmin()), int(sure.argmax())
     predicted = evaluation.logits[doubtful].argmax()
-    assert caption(doubtful).startswith(f"{UNSURE} ({predicted} {sure[doubtful]:.0%} ")
-    assert UNSURE not in caption(certain) and caption(certain).endswith("✓")
+    assert caption(doubtful).startswith(f"{UNSURE.capitalize()} ({predicted} {sure[doubtful]:.0%} ")
+    assert UNSURE.capitalize() not in caption(certain) and caption(certain).endswith("✓")
     at = choose(browse(open_page), probability=(0, 80))
     assert counted(at) == ((sure <= 0.8).sum(), 359)
     (note,) = [element.value for element in at.caption if UNSURE in element.value]

@@ -22,6 +22,8 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.confidence import Calibration, save_calibration
 from cnn_core.inference.preprocessing import preprocess
 from cnn_core.inference.tta import classify_averaged
+from cnn_core.inference.verdict import UNSURE
+from cnn_core.metrics.distribution_fit import fit_distribution
 from cnn_core.models.saving import load_model, save_weights
 from cnn_core.runs.store import Store
 from cnn_core.text import counted
@@ -30,7 +32,7 @@ from pages.shared.data_and_model import COLOUR, GREY
 from pages.shared.progress import CANCELLED
 from pages.views.gallery.classification import ALSO_FLIPPED, CORNERS, HEATMAP_NOTE, INK_DIRECTIONS, VIEWS
 from pages.views.gallery.nearest_images import CANCELLED_TEXT, ERROR_TEXT, work_name
-from pages.views.gallery.prediction import CALIBRATED, HEATMAP_ALT, MODEL_INPUT, NO_COMMON_CLASSES, UNSURE
+from pages.views.gallery.prediction import CALIBRATED, HEATMAP_ALT, MODEL_INPUT, NO_COMMON_CLASSES, UNLIKE_TEXT
 from tests.helpers import tiny_config, write_images
 
 RUN = "0001-digits"
@@ -109,6 +111,17 @@ def test_without_extras_only_the_prediction_is_computed_and_no_other_run_is_offe
     assert not at.exception
 
 
+def test_noise_is_said_to_be_unlike_the_training_images_and_a_digit_is_not(own_trained: Store, show: Show):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    finish(fit_distribution(RUN, own_trained.run(RUN).config, own_trained.home))
+    Path(own_trained.home.run_folder(RUN) / WEIGHTS).touch()  # opens the model again
+    assert len(badges(show(noise))) == 1 and not badges(show(zero()))
+
+
+def badges(at: AppTest) -> list[str]:
+    return [element.value for element in at.markdown if UNLIKE_TEXT in element.value]
+
+
 def test_an_average_over_views_equals_that_of_cnn_core_and_names_its_number_of_views(trained: Store, show: Show):
     expected = classify_averaged(Classifier(trained.home.run_folder(RUN)), zero(), may_mirror=True)
     at = toggle(show(zero()), "average")
@@ -168,7 +181,7 @@ def test_predictions_of_runs_with_the_same_classes_are_in_one_chart_each_with_it
     save_calibration(own_trained.home.run_folder(other), Calibration(temperature=3.0, images=9, threshold=1.0))
     at = show(zero())
     at.multiselect[0].set_value([other]).run()
-    assert [metric.value for metric in at.metric] == ["0", UNSURE]
+    assert [metric.value for metric in at.metric] == ["0", UNSURE.capitalize()]
     assert CALIBRATED.format(temperature=3) in captions(at)
     (chart,) = charts(at)
     for bars, run in zip(chart["data"], (RUN, other), strict=True):
@@ -214,7 +227,9 @@ def test_a_blank_image_gives_a_message_with_any_extra(trained: Store, show: Show
 
 
 def test_names_of_classes_and_runs_are_letters_in_the_chart_of_several_runs():
-    chart = compared_probability_bars({"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}})
+    chart = compared_probability_bars(
+        {"<b>mine</b>": {"<i>a</i>": 0.2, "b": 0.8}, "other": {"b": 0.1, "<i>a</i>": 0.9}}, ("<i>a</i>", "b")
+    )
     assert [bar.name for bar in chart.data] == ["&lt;b&gt;mine&lt;/b&gt;", "other"]
     assert [tuple(bar.y) for bar in chart.data] == [("&lt;i&gt;a&lt;/i&gt;", "b")] * 2
     np.testing.assert_allclose([bar.x for bar in chart.data], [(0.2, 0.8), (0.9, 0.1)])

@@ -10,15 +10,27 @@ from cnn_core.data.source import finish
 from cnn_core.events import Epoch, Finished, Started
 from cnn_core.lessons.attempts import list_attempts, measure_effect, read_runs, start_attempt
 from cnn_core.lessons.effect import VERDICTS, describe_effect, describe_resolution, describe_verdict
+from cnn_core.lessons.epoch_effects import ALL_EPOCHS, NO_EPOCH, ONE_EPOCH
 from cnn_core.lessons.exercises import EXERCISES
 from cnn_core.lessons.final_metrics import ACCURACY, GAP
 from pages.shared.links import term_link
 from pages.shared.run_selection import STATUS
 from pages.shared.text import plain
-from pages.views.learn.attempt import NO_PAIR_FINISHED, OPEN_B, PRELIMINARY_RESULT, REPEAT, RESULT, runs_ahead
+from pages.views.learn.attempt import (
+    BANDS,
+    DURING,
+    NO_PAIR_FINISHED,
+    OPEN_B,
+    PRELIMINARY_RESULT,
+    REPEAT,
+    RESULT,
+    SO_FAR,
+    runs_ahead,
+)
 from pages.views.learn.attempt_form import DIGITS_TITLE, GET_PHOTOGRAPHS, PREDICTION_MISSING, digits_duration, measure_pair
 from pages.views.learn.exercises import changed_settings, progress_text
-from pages.views.learn.illustrations import DIGIT_VERSIONS, ILLUSTRATIONS
+from pages.views.learn.illustrations import BEFORE_PREDICTION, DIGIT_VERSIONS, ILLUSTRATIONS
+from pages.views.learn.prediction import MARK, PREDICTION, prediction_label
 from tests.helpers import drain, write_images
 
 CLASSES = tuple("0123456789")
@@ -66,7 +78,7 @@ def test_every_exercise_is_shown_with_its_illustration_its_question_and_links_to
         at = open_page("learn", lesson=name)
         assert not at.exception and not at.error, name
         shown = texts(at)
-        assert at.subheader[0].value == exercise.title and exercise.question in shown and exercise.introduction in shown
+        assert at.header[0].value == exercise.title and exercise.question in shown and exercise.introduction in shown
         assert all(term_link(term, "").removeprefix("[]") in shown for term in exercise.terms)
         assert [*at.get("plotly_chart"), *at.main.get("html")], name
         assert at.query_params["lesson"] == name
@@ -190,6 +202,51 @@ def test_a_pair_with_a_failed_run_is_left_out_and_its_error_is_shown_if_no_pair_
     assert error in at.warning[0].value and at.get("progress")[0].proto.text == progress_text(0)
     effect = measure_effect(empty, read_runs(empty, complete(empty, "epochs", SMALLER_GAP, last_status="failed")), ACCURACY)
     assert len(effect.pairs) == 2 and plain(describe_effect(effect)) in texts(open_page("learn", lesson="epochs"))
+
+
+def test_the_prediction_stays_visible_while_the_runs_train_and_the_curves_are_compared_with_it(empty, open_page):
+    attempt = start_attempt(empty, "epochs", "digits", "higher", pairs=2)
+    a, b = read_runs(empty, attempt).runs[:2]
+    label = prediction_label(ACCURACY, "higher")
+
+    def shown():
+        found = texts(open_page("learn", lesson="epochs"))
+        assert PREDICTION in found and f"[{label}]" in found and DURING not in found
+        return found
+
+    assert SO_FAR not in shown()
+    start(empty, a)
+    empty.log.append(a.id, [epoch(1, 1.0, 0.6), Finished(0.6, 0.3)])
+    empty.set_status(a.id, "finished")
+    start(empty, b)
+    empty.log.append(b.id, [epoch(1, 1.0, 0.7)])
+    found = shown()
+    assert f"{SO_FAR} {ONE_EPOCH}" in found and PRELIMINARY_RESULT not in found
+    empty.log.append(b.id, [epoch(2, 1.0, 0.8)])
+    assert ALL_EPOCHS.format(total=2) in shown()
+
+
+@pytest.mark.parametrize("prediction, is_right", [("lower", True), ("higher", False), ("unknown", False)])
+def test_a_right_prediction_gets_a_mark(empty, open_page, prediction, is_right):
+    complete(empty, "dropout", SMALLER_GAP, prediction)
+    at = open_page("learn", lesson="dropout")
+    found = texts(at)
+    assert (MARK in [element.proto.body for element in at.main.get("html")]) == is_right and not at.exception
+    assert (f"{DURING} {NO_EPOCH}" in found) == (prediction == "higher") and (ONE_EPOCH in found) == is_right
+    assert f"[{prediction_label(GAP, prediction)}]" in found and BANDS in found
+    assert "prefers-reduced-motion" in MARK and 'aria-hidden="true"' in MARK
+
+
+@pytest.mark.parametrize("name", BEFORE_PREDICTION)
+def test_an_illustration_that_shows_the_outcome_appears_after_the_prediction(empty, open_page, name):
+    def shown():
+        (chart,) = open_page("learn", lesson=name).main.get("plotly_chart")
+        return chart.proto.spec
+
+    before, metric = shown(), EXERCISES[name].metric
+    assert metric.title not in before and "Momentum" not in before
+    start_attempt(empty, name, "digits", "higher", pairs=1)
+    assert shown() != before
 
 
 def test_an_exercise_can_be_repeated(empty, open_page):

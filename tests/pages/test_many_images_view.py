@@ -92,7 +92,8 @@ def test_a_zip_gets_the_predictions_of_its_single_images(own_trained, open_page)
     right = sum(name.split("/")[0] == row["predicted"] for name, row in answered.items())
     assert metrics(at) == {
         many_results.CLASSIFIED: "31",
-        many_results.UNSURE: str(sum(float(row["probability"]) < 0.9 for row in answered.values())),
+        many_results.UNSURE_LABEL: str(sum(float(row["probability"]) < 0.9 for row in answered.values())),
+        many_results.UNLIKE_LABEL: str([row["is_unlike_training"] for row in answered.values()].count("true")),
         many_results.FAILED: "2",
         "Accuracy (30 images)": f"{right / 30:.1%}",
     }

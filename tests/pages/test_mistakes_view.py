@@ -9,8 +9,8 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.open import open_source
 from cnn_core.data.source import SPLITS, finish
 from cnn_core.execution.in_process import execute
-from cnn_core.metrics.evaluation import Evaluation, evaluate_run
-from cnn_core.metrics.label_errors import find_label_errors
+from cnn_core.metrics.evaluation import Evaluation, evaluate_run, load_split, save_evaluation
+from cnn_core.metrics.label_errors import HIGHEST_RATE, TYPICAL_RATE, find_label_errors
 from cnn_core.metrics.mistakes import ORDERINGS
 from cnn_core.text import counted
 from cnn_core.training import cross_validation
@@ -19,7 +19,7 @@ from pages.shared.image_grid import PAGE
 from pages.views.data.overview import CORRECTIONS
 from pages.views.evaluate.corrections import CORRECTED, EXCLUDED, RELABELLED, SINCE, describe_change
 from pages.views.evaluate.duplicates import FOUND, NO_DUPLICATES
-from pages.views.evaluate.label_errors import ABOUT, OWN, SAVED_PREDICTIONS
+from pages.views.evaluate.label_errors import ABOUT, MOSTLY_MISTAKES, OWN, SAVED_PREDICTIONS, SUSPECTED
 from pages.views.evaluate.mistakes import DUPLICATES, HELP, LABEL_ERRORS
 from tests.helpers import noisy_image, tiny_config, write_images
 from tests.pages.form import field
@@ -107,6 +107,7 @@ def test_selected_images_get_another_class(own_trained, open_page):
     two = shown(at, key)[:2]
     at = tick(at, key, two)
     box = at.selectbox(key=f"{key}-class")
+    assert box.value is None and at.button(key="relabel-ticked").disabled
     other = next(label for label in range(10) if label not in labels[two])
     press(box.select(other).run(), "relabel-ticked")
     edits = digits_of(own_trained).index.corrections.latest()
@@ -124,10 +125,34 @@ def test_training_again_opens_the_form_with_this_runs_settings(own_trained, open
 def test_label_errors_of_test_images_are_found_with_the_model_of_the_run(trained, open_page):
     errors = find_label_errors(evaluation_of(trained))
     at = open_list(open_page, DOUBTS)
-    assert at.metric[0].value == f"{len(errors.indices):,}"
+    assert counted(len(errors.indices), "suspected image") in words(at)
     assert "cross-validate" not in [button.key for button in at.button] and SAVED_PREDICTIONS not in words(at)
     if len(errors.indices):
         assert shown(at, ticks(DOUBTS)) == errors.indices[:PAGE].tolist()
+
+
+@pytest.mark.parametrize(("accuracy", "is_weak"), [(0.95, False), (0.6, True)])
+def test_a_weak_models_list_says_that_it_is_mostly_mistakes_of_the_model(own_trained, open_page, accuracy, is_weak):
+    real, rng = evaluation_of(own_trained), np.random.default_rng(0)
+    predicted = np.where(rng.random(len(real)) < accuracy, real.labels, (real.labels + 1) % 10)
+    logits = rng.normal(0, 0.3, (len(real), 10)).astype(np.float32)
+    logits[np.arange(len(real)), predicted] += 4
+    save_evaluation(own_trained.home.run_folder(RUN), real.key, Evaluation(real.classes, logits, real.labels))
+    at, evaluation = open_list(open_page, DOUBTS), evaluation_of(own_trained)
+    suspects = len(find_label_errors(evaluation).indices)
+    expected = counted(round(0.033 * len(real)), "image")
+    message = MOSTLY_MISTAKES if is_weak else SUSPECTED
+    text = message.format(
+        suspected=counted(suspects, "suspected image"),
+        images=f"{len(real)} test images",
+        error=1 - evaluation.accuracy,
+        rate=TYPICAL_RATE,
+        highest=HIGHEST_RATE,
+        expected=expected,
+    )
+    assert [warning.value for warning in at.warning] == [text] * is_weak and text in words(at)
+    assert not [button.key for button in at.button if button.proto.type == "primary"]
+    assert at.session_state[ticks(DOUBTS)]["picked"] == []
 
 
 @pytest.fixture
@@ -150,7 +175,7 @@ def test_wrong_training_labels_are_found_and_corrected_without_training_twice(em
     run, wrong, index = mislabelled
     at = open_list(open_page, DOUBTS, "train", run)
     images = finish(load_all_training_images(open_source(empty.run(run).config.data, empty.home)))
-    assert ABOUT.format(count=len(images)) in words(at) and not at.metric
+    assert ABOUT.format(count=len(images)) in words(at) and "cross-validate" in [button.key for button in at.button]
     at.selectbox(key=f"label-errors-settings-{run}").select(OWN).run()
     at = press(at, "cross-validate")
     found = read_out_of_fold(
@@ -158,16 +183,24 @@ def test_wrong_training_labels_are_found_and_corrected_without_training_twice(em
     )
     errors = find_label_errors(found.evaluate(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
-    listed = shown(at, key := ticks(DOUBTS, "train", run))
+    key = ticks(DOUBTS, "train", run)
     monkeypatch.setattr(cross_validation, "make_trainer", None)  # nothing may be trained from here on
-    at = press(tick(at, key, listed), "relabel-as-suggested")
+    corrected = set()
+    for row, label in wrong.items():
+        source, config = open_source(empty.run(run).config.data, empty.home), empty.run(run).config
+        rows = finish(load_split(source, config, "train")).rows  # a correction may move images to the validation split
+        suspects = [image for image in shown(at, key) if rows[image] == row]
+        if suspects:
+            at = tick(at, key, suspects)
+            box, button = at.selectbox(key=f"{key}-class"), at.button(key="relabel-ticked")
+            assert box.value is None and button.disabled
+            assert box.options[0] == source.info.classes[label]  # what it is predicted as
+            at = press(box.select(label).run(), "relabel-ticked")
+            corrected.add(row)
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
-    put_right = [row for row, label in wrong.items() if labels[row] == label]
-    assert len(put_right) >= 2  # the third may be among the validation images
+    assert len(corrected) >= 2 and all(labels[row] == wrong[row] for row in corrected)
     assert SAVED_PREDICTIONS in words(at)
-    assert len(index.corrections.undo()) >= 2 and not [
-        row for row, label in wrong.items() if index.records("row = ?", values=(row,))[0].label == label
-    ]
+    assert len(index.corrections.undo()) == 1
 
 
 def test_an_image_in_two_splits_is_excluded_from_one(empty, tmp_path, open_page):

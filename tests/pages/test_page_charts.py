@@ -9,7 +9,7 @@ import pytest
 from cnn_core.training.learning_rate_finder import LearningRateCurve
 from pages.charts import theme
 from pages.charts.learning_rate import POINTS, finder_curve, schedule_chart
-from pages.charts.predictions import probability_bars
+from pages.charts.predictions import choose_bars, probability_bars
 from pages.views.learn.illustration_charts import parameters_by_width
 
 MARKUP = "<b>cat</b> <a href='http://192.0.2.1/'>x</a> &lt; "
@@ -28,8 +28,11 @@ def test_probabilities_are_bars_with_the_most_probable_on_top():
 
 
 def test_of_many_classes_only_the_most_probable_are_drawn():
-    figure = probability_bars([(str(i), 1 / (i + 1)) for i in range(100)], limit=10)
-    assert tuple(figure.data[0].y) == tuple(str(i) for i in range(10))
+    classes = [str(number) for number in range(100)]
+    shown = choose_bars([(name, 1 / (number + 1)) for number, name in enumerate(reversed(classes))], classes, limit=10)
+    assert [name for name, _ in shown] == classes[-10:], "in the order of the classes"
+    figure = probability_bars(shown)
+    assert tuple(figure.data[0].y) == tuple(classes[-10:])
 
 
 def test_class_names_with_markup_reach_the_charts_as_text():

@@ -13,7 +13,8 @@ from cnn_core.home import Home
 from cnn_core.runs.history import UPDATE_POINTS
 from cnn_core.runs.lock import hold
 from cnn_core.runs.store import Store
-from pages.shared.run_channel import LARGEST_GAP, Channel
+from cnn_core.runs.waiting import WaitingLine
+from pages.shared.run_channel import BRANCHED, LARGEST_GAP, Channel
 from tests.pages.manual_run import accuracy, epoch, loss, started, steps, trained_here
 from tests.pages.stream_viewer import TIMEOUT, Viewer, drawn
 
@@ -133,7 +134,7 @@ def test_a_viewer_slower_than_the_training_misses_nothing(tmp_path):
                 store.log.append(run, [steps(last + 1, last + 10)])
             else:
                 store.set_status(run, "finished")
-            while channel.position != (len(store.log.read(run)), store.run(run).status):
+            while channel.position != (len(store.log.read(run)), store.run(run).status, ""):
                 await asyncio.sleep(0.01)  # the network takes its time
         return messages
 
@@ -142,6 +143,32 @@ def test_a_viewer_slower_than_the_training_misses_nothing(tmp_path):
         messages = asyncio.run(watch_slowly())
     assert drawn(messages) == list(range(1, 41))
     assert messages[-1][1]["status"] == "finished", "the end has to be told, too"
+
+
+def test_a_waiting_run_is_told_its_place_in_the_line_and_a_training_one_nothing(server, store):
+    with trained_here(store) as current:
+        store.log.append(current, [started(10_000, 4), steps(1, 10_000)])
+        run = store.create(make_config())
+        with Viewer(server.url, run) as viewer:
+            _, payload = next(viewer)
+        assert payload["wait"] == WaitingLine(store).describe(run) != ""
+        store.requests.stop(run)
+        with Viewer(server.url, current) as viewer:
+            assert next(viewer)[1]["wait"] == ""
+
+
+def test_a_branched_run_has_a_mark_at_the_step_from_which_it_continues(server, store):
+    parent = store.create(make_config(), status="stopped")
+    child = store.create(make_config(), status="running", parent=parent, parent_epoch=2)
+    with hold(store.home.run_folder(child)):
+        store.log.append(child, [started(), steps(1, 10), epoch(1, 10), steps(11, 20), epoch(2, 20)])
+        with Viewer(server.url, child) as viewer:
+            _, payload = next(viewer)
+        assert payload["branch"] == {"step": 20, "text": BRANCHED.format(parent=parent, epoch=2)}
+    with trained_here(store) as run:
+        store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
+        with Viewer(server.url, run) as viewer:
+            assert next(viewer)[1]["branch"] is None
 
 
 def test_a_long_run_arrives_thinned_with_its_envelope(server, store):

@@ -12,6 +12,7 @@ from streamlit.runtime.secrets import secrets_singleton
 
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError
+from cnn_core.home import saved_epochs
 from cnn_core.runs.limits import ALLOWED_PEOPLE
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
@@ -29,10 +30,10 @@ from pages.shared.text import plain
 from pages.views.configure.previews import FIND
 from pages.views.data.add import PATH
 from pages.views.data.jobs import IMPORT_IMAGES, MODE
-from pages.views.runs.disk_space import EPOCHS_SIZE
+from pages.views.runs.disk_space import FREES
 from pages.views.search.status import NEXT_TRIAL, OWNER_WAITS, WAITING
 from tests.helpers import is_a_sentence
-from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, page_text, signed, start, tick
+from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, page_text, signed, start
 
 
 def waiting_refused() -> str:
@@ -207,15 +208,11 @@ def test_only_own_runs_can_be_deleted_to_free_space(shared: Store, open_as: Open
     for run in (mine, theirs):
         states = shared.home.run_folder(run) / "epochs"
         states.mkdir()
-        (states / "0001.bin").write_bytes(bytes(3 * 10**6))
+        for epoch in (1, 2, 3):
+            (states / f"{epoch:04d}.bin").write_bytes(bytes(3 * 10**6))
+        shared.set_status(run, "finished", summary={"best_epoch": 2})
     at = open_as(ANN, "runs")
-    tick(at, 0, 1)
-    assert EPOCHS_SIZE.format(epochs="3.0 MB", total="3.0 MB") in page_text(at)
-    at.button(key="delete-epochs").click().run()
-    assert [(shared.home.run_folder(run) / "epochs").exists() for run in (mine, theirs)] == [False, True]
-
-
-def test_without_a_quota_no_disk_use_is_shown(trained: Store, open_page: Opener):
-    at = open_page("runs")
-    tick(at, 0)
-    assert "delete-epochs" not in buttons(at)
+    assert FREES.format(epochs="1 saved epoch", runs="1 run", size="3.0 MB") in page_text(at)
+    at.button(key="free-space").click().run()
+    assert [saved_epochs(shared.home.run_folder(run)) for run in (mine, theirs)] == [[2, 3], [1, 2, 3]]
+    assert "free-space" not in buttons(at) and not at.exception

@@ -14,15 +14,13 @@ from cnn_core.runs.branch_tree import Node
 from cnn_core.runs.comparison import compare_accuracies
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
-from cnn_core.runs.store import Store
-from cnn_core.text import format_bytes
+from cnn_core.text import format_bytes, format_percent
 from pages.shared.run_selection import STATUS
 from pages.views.runs.export import FILE_KEY
 from pages.views.runs.table import SHOW_TEST, TICK_RUNS
 from pages.views.runs.tree import ACCURACY, AFTER_EPOCH, tree_figure
-from tests.pages.manual_run import epoch, started, steps, trained_here
-
-TEST_ACCURACY = 0.4321
+from tests.pages.manual_run import started, steps, trained_here
+from tests.pages.run_table import finished, page_text, table, tick
 
 
 def named(widgets, label):
@@ -46,34 +44,6 @@ def wide_charts(at):
 
 def labels(at):
     return [button.label for button in at.button]
-
-
-def table(at):
-    return at.dataframe[0].value
-
-
-def tick(at, *rows):
-    at.session_state[at.dataframe[0].key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
-    return at.run()
-
-
-def page_text(at):
-    kinds = (at.caption, at.error, at.info, at.success, at.warning, at.markdown)
-    return "\n".join(element.value for kind in kinds for element in kind)
-
-
-def finished(store: Store, accuracy: float = 0.9, epochs: int = 3, **chosen) -> str:
-    run = store.create(make_config(**chosen))
-    store.log.append(run, [epoch(number, 10 * number, val_accuracy=accuracy - 0.1 / number) for number in range(1, epochs + 1)])
-    summary = {
-        "test_accuracy": TEST_ACCURACY,
-        "best_val_accuracy": accuracy,
-        "epochs": epochs,
-        "train_seconds": 90.0,
-        "images_per_second": 1234.5,
-    }
-    store.set_status(run, "finished", summary=summary)
-    return run
 
 
 def test_an_empty_studio_shows_the_first_step(empty, open_page):
@@ -199,7 +169,9 @@ def test_chosen_runs_are_compared_curve_by_curve_with_what_differs_and_a_verdict
     differing = at.table[0].value
     assert set(differing["Setting"]) == {"Learning rate", "Seed"}
     groups = at.table[1].value
-    assert groups["Validation accuracy"].tolist() == ["80.10% ± 0.10 points (n = 3)", "90.10% ± 0.10 points (n = 3)"]
+    assert groups["Validation accuracy"].tolist() == [
+        f"{format_percent(mean, 2)} ± 0.10 points (n = 3)" for mean in (0.801, 0.901)
+    ]
     verdict = compare_accuracies([0.80, 0.801, 0.802], [0.90, 0.901, 0.902])
     assert "10.0" in verdict and verdict in page_text(at) and not at.exception
     at.slider[0].set_value(0.6).run()
@@ -251,7 +223,9 @@ def test_branches_are_drawn_as_a_tree_and_runs_without_any_are_not(empty, open_p
         "completed": [first],
         "waiting": [child, other],
     }
-    assert points["completed"]["text"] == [f"{first}<br>{ACCURACY.format(accuracy=0.9)}"] and points["waiting"]["text"] == [
+    assert points["completed"]["text"] == [f"{first}<br>{ACCURACY.format(accuracy=format_percent(0.9))}"] and points["waiting"][
+        "text"
+    ] == [
         child,
         other,
     ]

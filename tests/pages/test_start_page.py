@@ -3,7 +3,7 @@
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.text import counted
+from cnn_core.text import counted, format_percent
 from tests.pages.form import press_start
 
 
@@ -38,7 +38,7 @@ def test_the_start_page_lists_runs_newest_first_with_status_and_validation_accur
     links = [link.label for link in at.get("page_link") if "digits**" in link.label]
     assert links == [f"**{waiting}**", "**0001-digits**"]
     planned, reached = (caption.value for caption in at.caption)
-    assert counted(make_config().epochs, "epoch") in planned and f"{accuracy:.1%}" in reached
+    assert counted(make_config().epochs, "epoch") in planned and format_percent(accuracy) in reached
     assert not at.exception
 
 
@@ -51,3 +51,16 @@ def test_a_run_store_that_is_damaged_gives_a_message_with_the_remedy_on_every_pa
         press_start(at)
     assert not at.exception
     assert "CNN_STUDIO_HOME" in at.error[0].value
+
+
+def test_after_a_first_completed_run_the_next_step_is_the_primary_action(own_trained, open_page):
+    at = open_page("start")
+    assert [button.key for button in at.main.button if button.proto.type == "primary"] == ["next-gallery"]
+    at.button(key="next-gallery").click().run()
+    assert (at.title[0].value, at.query_params["run"]) == ("Gallery", "0001-digits") and not at.exception
+
+
+def test_a_run_that_has_not_ended_does_not_change_the_first_step(empty, open_page):
+    empty.create(make_config())
+    at = open_page("start")
+    assert [button.key for button in at.button if button.proto.type == "primary"] == ["train-digits"]

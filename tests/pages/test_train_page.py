@@ -1,15 +1,13 @@
 """The train page: a run's state in words, a button that stops it, and the next steps once there is a model."""
 
 import json
-import shutil
 import sqlite3
 
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import TrainConfig, title, value_text
+from cnn_core.config.schema import has_effect, title, value_text
 from cnn_core.events import Changed
-from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.runs.lock import hold
 from pages.shared.run_selection import NO_RUN, STATUS
 from pages.views.train.controls import CHILD, PARENT
@@ -121,19 +119,35 @@ def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty,
     assert not at.exception
 
 
-def test_a_run_with_a_model_links_to_evaluate_and_gallery(own_trained, open_page):
+def test_an_unfinished_run_with_a_model_links_to_evaluate_and_gallery(own_trained, open_page):
+    own_trained.set_status("0001-digits", "stopped")
     links = [(link.proto.page, link.proto.query_string) for link in open_page("train", run="0001-digits").get("page_link")]
     assert links == [("evaluate", "run=0001-digits"), ("gallery", "run=0001-digits")]
     waiting = own_trained.create(make_config())
     assert not open_page("train", run=waiting).get("page_link")
 
 
-def test_every_setting_of_the_run_is_shown(trained, open_page):
+def test_every_setting_of_the_run_that_has_an_effect_is_shown(trained, open_page):
     table = open_page("train").table[0].value
     shown = dict(zip(table["Setting"], table["Value"], strict=True))
     config = trained.run("0001-digits").config
-    expected = {title(name): value_text(name, getattr(config, name)) for name in TrainConfig.model_fields}
-    assert shown == expected | {"Data version": trained.data_version("0001-digits")}
+    chosen = config.model_dump()
+    expected = {title(name): value_text(name, value) for name, value in chosen.items() if has_effect(name, chosen)}
+    assert title("momentum") not in expected and shown == expected | {"Data version": trained.data_version("0001-digits")}
+
+
+def test_settings_in_force_and_at_the_start_are_both_shown_where_they_differ(empty, open_page):
+    run = empty.create(make_config(model="efficientnet"), status="stopped")
+    empty.log.append(run, [started(), Changed(3, {"learning_rate": 0.5, "epochs": 9})])
+    at = open_page("train", run=run)
+    changed, everything = (table.value for table in at.table[:2])
+    usual = make_config(model="efficientnet")
+    by_title = {row["Setting"]: (row["In force"], row["At the start"]) for _, row in changed.iterrows()}
+    assert by_title == {
+        title("learning_rate"): ("0.5", value_text("learning_rate", usual.learning_rate)),
+        title("epochs"): ("9", str(usual.epochs)),
+    }
+    assert title("depth") not in everything["Setting"].tolist() and not at.exception
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", "interrupted"])
@@ -227,7 +241,7 @@ def test_only_settings_with_a_new_value_are_changed_during_training(empty, open_
         empty.log.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
         at.run()
         assert named(at.number_input, title("epochs")).value == 40 and at.button(key=apply).disabled
-        assert "40" in at.table[0].value["Value"].tolist() and not at.exception
+        assert "40" in at.table[1].value["Value"].tolist() and not at.exception
 
 
 def test_an_invalid_change_is_refused_with_a_message_and_not_requested(empty, open_page):
@@ -262,15 +276,3 @@ def test_a_branch_that_has_nothing_left_to_train_is_refused_with_a_message(own_t
 
 def links(at):
     return [element.proto.label for element in at.get("page_link")]
-
-
-def test_a_completed_run_shows_its_test_accuracy_as_its_final_figure_which_is_counted(own_trained, open_page):
-    run = own_trained.runs()[0]
-    shutil.rmtree(own_trained.home.test_set_usage, ignore_errors=True)  # the command that trained it showed it too
-    assert not models_evaluated(own_trained.home, run.config.data)
-    at = open_page("train", run=run.id)
-    assert f"{run.summary['test_accuracy']:.2%}" in " ".join(caption.value for caption in at.caption)
-    assert models_evaluated(own_trained.home, run.config.data) == {f"{run.id}.best"}
-    waiting = own_trained.create(make_config())
-    open_page("train", run=waiting)
-    assert models_evaluated(own_trained.home, run.config.data) == {f"{run.id}.best"}

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from cnn_core.__main__ import make_parser
+from cnn_core.config.chosen import chosen_settings
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.report.curve_svg import round_ticks
-from cnn_core.report.settings import DIFFERENT, chosen_settings, command_line
+from cnn_core.report.settings import DIFFERENT, command_line
 from tests.report.reading import facts_of, report
 
 SETTINGS = [

@@ -11,8 +11,9 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import RunError, SettingError
 from cnn_core.events import Epoch, Resumed, Steps
 from cnn_core.execution.in_process import execute
-from cnn_core.home import WEIGHTS, epoch_file
-from cnn_core.models.saving import load_model
+from cnn_core.home import WEIGHTS, epoch_file, saved_epochs
+from cnn_core.models.checkpoint import load_epoch, validated_weights
+from cnn_core.models.saving import load_model, read_weights
 from cnn_core.runs.branch import branch_run
 from cnn_core.runs.history import History
 from cnn_core.runs.store import Store
@@ -71,11 +72,25 @@ def test_the_best_network_until_then_is_the_branchs_best_until_it_finds_a_better
     folder = store.home.run_folder(parent)
     epochs = [stored.event for stored in store.log.read(parent) if isinstance(stored.event, Epoch)]
     best = max(event.epoch for event in epochs[:3] if event.is_best)
+    expected = validated_weights(load_epoch(folder, best)["trainer"])
     if not is_kept and best < 3:
         epoch_file(folder, best).unlink()
     child = branch_run(store, parent, 3, {"learning_rate": 1e-9, "dropout": 0.0})  # hardly learns: nothing better is to be found
-    assert store.has_model(child) == (is_kept or best == 3)
+    inherited = read_weights(store.home.run_folder(child))
+    assert all(torch.equal(value, expected[name]) for name, value in inherited.items())
     assert execute(store, child) == "finished" and store.has_model(child)
+
+
+def test_a_branch_from_one_of_few_saved_epochs_ends_as_its_parent_did_bit_for_bit(store: Store, image_folder: Path):
+    parent = trained(store, image_folder, epochs=8, saved_epochs=4)
+    folder = store.home.run_folder(parent)
+    assert len(saved_epochs(folder)) == 4 and store.run(parent).summary["best_epoch"] in saved_epochs(folder)
+    for epoch in saved_epochs(folder)[:-1]:
+        child = branch_run(store, parent, epoch, {"saved_epochs": 1000})
+        until = [stored.event for stored in store.log.read(child) if isinstance(stored.event, Epoch)]
+        assert until[-1].epoch == epoch and store.has_model(child)
+        assert execute(store, child) == "finished" and same_weights(store, parent, child)
+        assert saved_epochs(store.home.run_folder(child)) == list(range(epoch + 1, 9))
 
 
 def test_settings_changed_in_the_parent_until_then_hold_in_the_branch(store: Store, image_folder: Path):

@@ -8,12 +8,14 @@ from cnn_core.config.defaults import make_config
 from cnn_core.runs.comparison import (
     BETTER,
     COUNTS,
+    MAX_SEED,
     NOT_SIGNIFICANT,
     SIGNIFICANT,
     SINGLE_RUNS,
     compare_accuracies,
     differing_settings,
     group_by_settings,
+    with_new_seed,
 )
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
@@ -30,6 +32,23 @@ def test_only_settings_that_differ_are_listed_with_the_value_of_each_run(store: 
     runs = [finished(store, 0.9, epochs=5), finished(store, 0.8, epochs=5, learning_rate=0.01), finished(store, 0.7, epochs=6)]
     assert differing_settings(runs) == {"epochs": [5, 5, 6], "learning_rate": [0.001, 0.01, 0.001]}
     assert differing_settings(runs[:1]) == {} and differing_settings([]) == {}
+
+
+def test_settings_without_effect_neither_differ_nor_separate_groups(store: Store):
+    runs = [
+        finished(store, 0.9, model="efficientnet", depth=depth, momentum=momentum) for depth, momentum in ((2, 0.5), (4, 0.9))
+    ]
+    assert differing_settings(runs) == {} and len(group_by_settings(runs)) == 1
+    other = finished(store, 0.9, model="simple", depth=4)
+    assert differing_settings([*runs, other])["depth"] == [None, None, 4]
+
+
+def test_a_repeated_run_has_the_same_settings_and_the_seed_after_the_highest_one(store: Store):
+    runs = [finished(store, 0.9, seed=seed, epochs=4) for seed in (3, 7)] + [finished(store, 0.9, seed=50)]
+    for run in runs[:2]:
+        assert with_new_seed(run, runs) == make_config(seed=8, epochs=4)
+    highest = finished(store, 0.9, seed=MAX_SEED, epochs=4)
+    assert with_new_seed(highest, [*runs, highest]).seed not in (3, 7, MAX_SEED)
 
 
 def test_runs_that_differ_only_in_their_seed_are_one_group_with_the_mean_and_std_of_validation_accuracy(store: Store):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import settings_in_effect
 from cnn_core.events import Changed, Finished, Resumed
 from cnn_core.home import Home
 from cnn_core.runs.event_reader import EventReader
@@ -127,7 +128,7 @@ def test_json_holds_all_of_a_run_and_is_strict(store: Store):
         raise AssertionError(f"{constant} is no JSON")
 
     content = json.loads(exported(store, "json", run).read(f"{run}.json"), parse_constant=refuse)
-    assert content["settings"] == make_config().model_dump() and content["summary"]["test_accuracy"] == 0.75
+    assert content["settings"] == settings_in_effect(make_config()) and content["summary"]["test_accuracy"] == 0.75
     assert [loss for report in content["reports"] for loss in report["loss"]] == LOSSES
     assert [e["val_accuracy"] for e in content["epochs"]] == [0.7, 0.8]
     assert content["changes"] == [{"step": 20, "settings": {"epochs": 3}}]

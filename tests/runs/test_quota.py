@@ -11,7 +11,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.owners import write_owner
 from cnn_core.errors import RunError
 from cnn_core.execution.worker import Worker
-from cnn_core.home import Home
+from cnn_core.home import Home, epoch_file, saved_epochs
 from cnn_core.runs.limits import Limits
 from cnn_core.runs.organizer import IS_ACTIVE, RunOrganizer
 from cnn_core.runs.store import Store
@@ -152,13 +152,17 @@ def test_a_person_of_a_hundred_runs_is_counted_in_a_moment(home: Home):
     assert time.perf_counter() - begun < 1
 
 
-def test_the_states_after_epochs_are_dropped_and_all_else_of_the_run_stays(home: Home):
+def test_saved_epochs_are_deleted_except_the_best_and_the_last_one_and_all_else_of_the_run_stays(home: Home):
     organizer = RunOrganizer(shared(home))
     run = organizer.store.create(make_config())
-    fill(home.run_folder(run) / "epochs", 5000)
-    fill(home.run_folder(run), 70)
+    folder = home.run_folder(run)
+    (folder / "epochs").mkdir()
+    for epoch in (1, 3, 4, 9, 12):
+        epoch_file(folder, epoch).write_bytes(bytes(epoch))
+    fill(folder, 70)
     with pytest.raises(RunError, match=IS_ACTIVE.format(run=run)):
-        organizer.drop_epochs(run)
-    organizer.store.set_status(run, "finished")
-    assert organizer.drop_epochs(run) == 5000 and organizer.drop_epochs(run) == 0
-    assert {path.name for path in home.run_folder(run).iterdir()} == {"config.json", "weights.bin"}
+        organizer.free_space(run)
+    organizer.store.set_status(run, "finished", summary={"best_epoch": 4})
+    assert organizer.free_space(run) == 1 + 3 + 9 and organizer.free_space(run) == 0
+    assert saved_epochs(folder) == [4, 12]
+    assert {path.name for path in folder.iterdir()} == {"config.json", "weights.bin", "epochs"}

@@ -3,8 +3,9 @@
 import asyncio
 
 import numpy as np
+import pytest
 
-from cnn_core.inference.classifier import Classifier
+from cnn_core.inference.classifier import Classifier, Prediction
 from cnn_core.serving.batching import Batcher
 from tests.conftest import Trained
 
@@ -14,13 +15,14 @@ def test_images_of_different_sizes_are_refused_together_and_the_next_one_is_answ
     side = classifier.card.image_size
     right, wrong = (np.full((size, size, 3), 90, np.uint8) for size in (side, side + 1))
 
-    async def ask() -> tuple[list[object], np.ndarray]:
+    async def ask() -> tuple[list[object], Prediction]:
         batcher = Batcher(classifier)
-        together = await asyncio.gather(batcher.probabilities(right), batcher.probabilities(wrong), return_exceptions=True)
-        alone = await batcher.probabilities(right)
+        together = await asyncio.gather(batcher.classify(right), batcher.classify(wrong), return_exceptions=True)
+        alone = await batcher.classify(right)
         batcher.close()
         return together, alone
 
     together, alone = asyncio.run(asyncio.wait_for(ask(), 60))
     assert all(isinstance(answer, ValueError) for answer in together)
-    np.testing.assert_allclose(alone, classifier.probabilities(right[None])[0], rtol=1e-5)
+    expected = classifier.classify_pixels(right[None])[0]
+    assert dict(alone.ranked) == pytest.approx(dict(expected.ranked), rel=1e-5)

@@ -14,11 +14,11 @@ import torch
 
 from cnn_core.config.changes import CHANGEABLE, NOT_CHANGEABLE, change_config
 from cnn_core.config.schema import FIELDS, TrainConfig
-from cnn_core.errors import RunError, SettingError
+from cnn_core.errors import SettingError
 from cnn_core.events import Changed, Continued, Epoch, Event, Finished, Note, Paused, Saved, Steps
 from cnn_core.home import CHECKPOINT, WEIGHTS, Home, saved_epochs
 from cnn_core.models import checkpoint
-from cnn_core.models.checkpoint import load_checkpoint, load_epoch, save_epoch
+from cnn_core.models.checkpoint import load_checkpoint
 from cnn_core.training import meter, session
 from cnn_core.training.controls import TrainingControls
 from cnn_core.training.recipe import train_run
@@ -236,24 +236,6 @@ def test_after_every_epoch_its_state_is_saved_and_training_from_it_gives_the_sam
         assert steps(events)[0] == epoch * STEPS_PER_EPOCH + 1
         best = max((event for event in events if isinstance(event, Epoch)), key=lambda event: event.is_best, default=None)
         assert best is None or not best.is_best or same_weights(folder, tmp_path / "whole")
-
-
-def test_states_of_epochs_take_no_more_room_than_allowed_and_the_last_ones_stay(tmp_path: Path):
-    state = {"weights": torch.zeros(1000)}
-    for epoch in range(1, 31):
-        save_epoch(tmp_path, epoch, state, max_bytes=50_000)
-        assert {epoch, max(1, epoch - 1)} <= set(saved_epochs(tmp_path))
-        assert sum(path.stat().st_size for path in (tmp_path / "epochs").iterdir()) <= 50_000
-    assert len(saved_epochs(tmp_path)) >= 5 and saved_epochs(tmp_path)[0] == 1
-
-
-def test_an_epoch_that_was_not_saved_or_is_damaged_is_refused_with_a_message(tmp_path: Path):
-    save_epoch(tmp_path, 1, {"weights": torch.zeros(10)})
-    assert torch.equal(load_epoch(tmp_path, 1)["weights"], torch.zeros(10))
-    (tmp_path / "epochs" / "0001.bin").write_bytes((tmp_path / "epochs" / "0001.bin").read_bytes()[:-1])
-    for epoch in (1, 2):
-        with pytest.raises(RunError, match=rf"\b{epoch}\b"):
-            load_epoch(tmp_path, epoch)
 
 
 @pytest.mark.parametrize("failing", ["write", "fsync", "rename"])

@@ -4,12 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib import font_manager
 from PIL import Image
 
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Epoch
 from cnn_core.metrics.evaluation import Evaluation
+from cnn_core.training.figure_fonts import DEFAULT, clear_found_fonts, drawable_labels
 from cnn_core.training.figures import draw_predictions, draw_training_curves
+
+PLANTS = ("Plant___Rust_on_lower_leaves (northern variety)", "Plant___Healthy_leaf_seen_from_above (northern variety)")
 
 
 def epoch(number: int, *, is_best: bool) -> Epoch:
@@ -43,3 +49,58 @@ def test_a_wrong_prediction_stands_out_and_a_right_one_does_not(tmp_path: Path):
             tmp_path / f"{name}.png",
         )
         assert has_colour(pixels(tmp_path / f"{name}.png"), "#D55E00") == (name == "wrong")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("日本語", "한국어"),
+        ("قطة", "کلب"),
+        ("🐱 cat", "🦭"),
+        PLANTS,
+        ("日本語", "cat"),
+        ("$x^2$", "$\\frac{"),
+        ("a\ufe0f", "b\u200d"),
+    ],
+)
+def test_names_in_any_script_and_of_any_length_are_drawn_without_a_warning(tmp_path: Path, names: tuple[str, str]):
+    images = ImageSet(np.full((2, 8, 8, 3), 200, np.uint8), np.array([0, 1]))
+    draw_predictions(
+        images, Evaluation(names, np.log(np.array([[0.9, 0.1]] * 2, np.float32)), np.array([0, 1])), tmp_path / "p.png"
+    )
+    assert pixels(tmp_path / "p.png").shape == (pixels(tmp_path / "p.png").shape[0], 1440, 3)
+
+
+def test_letters_are_drawn_with_an_installed_font_that_has_them(tmp_path: Path):
+    assert drawable_labels(("\U000f0001", "cat"), 17) == (["class 0", "cat"], [DEFAULT], False)
+    font_manager.fontManager.addfont(font_with(tmp_path / "private.ttf", "\U000f0001"))
+    try:
+        clear_found_fonts()
+        assert drawable_labels(("\U000f0001", "cat"), 17) == (["\U000f0001", "cat"], [DEFAULT, "Private"], True)
+    finally:
+        font_manager.fontManager.ttflist.pop()
+        clear_found_fonts()
+
+
+def test_classes_that_would_look_alike_without_their_letters_are_shown_by_number():
+    assert drawable_labels(("cat \U000f0002", "cat \U000f0003", "dog \U000f0002"), 17)[0] == ["class 0", "class 1", "dog"]
+
+
+def font_with(path: Path, letter: str) -> str:
+    """Write a TrueType font named Private that has one letter, a square, and return its path."""
+    pen = TTGlyphPen(None)
+    for number, point in enumerate(((0, 0), (0, 700), (700, 700), (700, 0))):
+        (pen.lineTo if number else pen.moveTo)(point)
+    pen.closePath()
+    font = FontBuilder(1000)
+    font.setupGlyphOrder([".notdef", "square"])
+    font.setupCharacterMap({ord(letter): "square"})
+    font.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "square": pen.glyph()})
+    font.setupHorizontalMetrics({".notdef": (500, 0), "square": (800, 0)})
+    font.setupHorizontalHeader(ascent=800, descent=-200)
+    font.setupNameTable({"familyName": "Private", "styleName": "Regular"})
+    font.setupOS2(sTypoAscender=800, usWeightClass=400)
+    font.setupPost()
+    font.save(path)
+    return str(path)

@@ -84,6 +84,7 @@ def test_every_setting_of_the_training_matters(home: Home, image_folder: Path, t
         "channels_last",
         "compile",
         "deterministic",
+        "saved_epochs",
     }
     assert {name for chosen in OTHERS for name in chosen} == {*TrainConfig.model_fields} - left | {"model"}
 

@@ -1,4 +1,4 @@
-"""The settings of the group Data split and hardware: validation split, seed, device and arithmetic."""
+"""The settings of the group Data split and hardware: validation split, seed, device, arithmetic and disk space."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Switch = Literal["auto", "on", "off"]
 
 
 class HardwareSettings(BaseModel):
-    """The validation split, the seed, and how the computation is done."""
+    """The validation split, the seed, how the computation is done, and how many epochs are kept on the disk."""
 
     validation_share: float = setting(
         0.1,
@@ -58,4 +58,12 @@ class HardwareSettings(BaseModel):
         title="Deterministic",
         group=GROUP,
         help="Use only operations whose result is the same to the bit every time on this machine, even where they are slower.",
+    )
+    saved_epochs: int = setting(
+        5,
+        title="Saved epochs",
+        group=GROUP,
+        help="Number of epochs whose state is kept on the disk: the best, the last, and others at even distances. Raise it to branch from more epochs; each takes about three times the size of the model.",
+        ge=2,
+        le=1000,
     )

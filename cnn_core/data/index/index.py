@@ -92,10 +92,16 @@ class Index:
         return tuple(np.ascontiguousarray(table[:, number]) for number in range(len(names)))
 
     def records(
-        self, where: str = "problem is null", *, values: tuple[Any, ...] = (), limit: int = 100, offset: int = 0
+        self,
+        where: str = "problem is null",
+        *,
+        values: tuple[Any, ...] = (),
+        limit: int = 100,
+        offset: int = 0,
+        order: str = "row",
     ) -> list[ImageRecord]:
-        """Return the images for which `where` (with `values` for its question marks) is true, in the order of rows."""
-        query = f"select {', '.join(RECORD_COLUMNS)} from items where {where} order by row limit ? offset ?"
+        """Return the images for which `where` (with `values` for its question marks) is true, in the order of the SQL columns `order`."""
+        query = f"select {', '.join(RECORD_COLUMNS)} from items where {where} order by {order} limit ? offset ?"
         with open_index(self.path) as db:
             return [ImageRecord(*row) for row in db.execute(query, (*values, limit, offset))]
 

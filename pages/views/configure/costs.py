@@ -1,4 +1,4 @@
-"""What models cost before they are trained: the figures of the chosen model, and a table of all models.
+"""What models are and cost before they are trained: figures and picture of the chosen model, and a table of all models.
 
 Times are measured at the press of a button, by real training steps on this machine.
 """
@@ -6,7 +6,7 @@ Times are measured at the press of a button, by real training steps on this mach
 import sys
 import time
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,6 +16,7 @@ from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.models.registry import FAMILIES
+from pages.charts.network_diagram import network_html, no_network_html
 from pages.shared import cache
 from pages.shared.forms import default_value
 
@@ -28,32 +29,63 @@ FIGURES = {
     "Memory": "Estimate for training with this batch size: weights, gradients, optimizer state and activations.",
 }
 PENDING, UNKNOWN = ("…",) * len(FIGURES), ("–",) * len(FIGURES)
-PREVIOUS = "previous-cost"
+PREVIOUS, PREVIOUS_PICTURE = "previous-cost", "previous-picture"
 PAINT_SECONDS = 0.15  # loading torch holds the interpreter for seconds: in this time the form is sent to the browser first
 MEASURED_SECONDS = 0.5  # for each model; a slow model takes two steps, however long
 MEASURE = "Measure epoch time"
+PENDING_PICTURE = "…"
+NO_PICTURE = "The picture of the network is shown as soon as all settings are valid."
+PICTURE_NOTE = (
+    "The layers from the image to the classes, with the shape of their output (channels × height×width) and their parameters."
+)
 TOO_SMALL = "images too small for this model"
 
 
-def reserve_model_cost() -> list[DeltaGenerator]:
-    """Draw the figures of the last rerun, or "…", and return their places for `show_model_cost`."""
+class ModelPlaces(NamedTuple):
+    """The places of the figures and of the picture of the chosen model."""
+
+    figures: list[DeltaGenerator]
+    picture: DeltaGenerator
+
+
+def reserve_model() -> ModelPlaces:
+    """Draw figures and picture of the last rerun, or "…", and return their places for `show_model`."""
     grid = st.grid(len(FIGURES), min_column_width=150)
-    places = [grid.empty() for _ in FIGURES]
-    _draw(places, st.session_state.get(PREVIOUS, PENDING))
+    figures = [grid.empty() for _ in FIGURES]
+    with st.container(border=True, key="network"):
+        places = ModelPlaces(figures, st.empty())
+        st.caption(PICTURE_NOTE)
+    picture = st.session_state.get(PREVIOUS_PICTURE, no_network_html(PENDING_PICTURE))
+    _draw(places, st.session_state.get(PREVIOUS, PENDING), picture)
     return places
 
 
-def show_model_cost(places: list[DeltaGenerator], config: TrainConfig, info: DataInfo) -> None:
-    """Draw the cost of the chosen model. Raises SettingError when it cannot be built for these images."""
+def show_no_model(places: ModelPlaces) -> None:
+    """Draw that there is no model, because settings were refused; figures and picture of valid settings before stay."""
+    if PREVIOUS not in st.session_state:
+        _draw(places, UNKNOWN, no_network_html(NO_PICTURE))
+
+
+def show_model(places: ModelPlaces, config: TrainConfig, info: DataInfo) -> None:
+    """Draw the cost and the picture of the chosen model. Raises SettingError when it cannot be built for these images."""
     figures: Sequence[str] = UNKNOWN
+    picture = no_network_html(NO_PICTURE)
     if "torch" not in sys.modules:
         time.sleep(PAINT_SECONDS)
     try:
         cost = _cost(config.model, info, config.batch_size, config.model_options)
         figures = (f"{cost.parameters:,}", _short(cost.multiply_adds), f"{cost.memory_bytes / 1e6:,.0f} MB")
+        picture = _picture(config, info)
     finally:
-        st.session_state[PREVIOUS] = figures
-        _draw(places, figures)
+        st.session_state[PREVIOUS], st.session_state[PREVIOUS_PICTURE] = figures, picture
+        _draw(places, figures, picture)
+
+
+def _picture(config: TrainConfig, info: DataInfo) -> str:
+    from cnn_core.models.blocks import describe_blocks
+
+    blocks = describe_blocks(config.model, **info.shape, **config.model_options)
+    return network_html((info.channels, info.image_size, info.image_size), blocks, FAMILIES[config.model].title)
 
 
 def compare_models(config: TrainConfig, info: DataInfo) -> None:
@@ -82,9 +114,10 @@ def compare_models(config: TrainConfig, info: DataInfo) -> None:
         )
 
 
-def _draw(places: list[DeltaGenerator], values: Sequence[str]) -> None:
-    for place, (title, about), value in zip(places, FIGURES.items(), values, strict=True):
+def _draw(places: ModelPlaces, values: Sequence[str], picture: str) -> None:
+    for place, (title, about), value in zip(places.figures, FIGURES.items(), values, strict=True):
         place.metric(title, value, border=True, help=about)
+    places.picture.html(picture)
 
 
 def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The import form: own images from a zip, a folder, a path on the server, or class by class; imported in the background."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cnn_core.text import counted
 from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
+from pages.views.data.collect import collect_classes, count_collected
 
 FITS = {
     "crop": "Centre crop",
@@ -44,7 +45,9 @@ def show_import_form() -> None:
     }
     if not may_read_paths():
         del forms[PATH]
-    kind = st.segmented_control("Source", list(forms), default=ZIP, required=True, key="data-source")
+    kind = st.segmented_control(
+        "Source", list(forms), default=BY_CLASS if count_collected()[0] else ZIP, required=True, key="data-source"
+    )
     with st.container(border=True):
         get_source = forms[kind]()
     with st.container(border=True):
@@ -120,7 +123,6 @@ def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) 
         return
     if name != typed:
         st.session_state[CHANGED_NAME] = NAME_CHANGED.format(typed=typed, name=name)
-    st.session_state.pop("collection", None)
     st.query_params["set"] = name
     st.rerun()
 
@@ -168,41 +170,5 @@ def _enter_path() -> GetSource | None:
 
 
 def _collect_classes() -> GetSource | None:
-    """Show the form that adds uploads and photographs to one class after the other; the images added so far are counted and saved."""
-    if "collection" not in st.session_state:
-        st.session_state["collection"] = uploads.create_collection(get_store().home, person())
-    collection = st.session_state["collection"]
-    name = st.text_input(
-        "Class", placeholder="tulip", key="data-class", help="Add the images of one class, then type the name of the next class."
-    ).strip()
-    left, right = st.columns(2)
-    with left:
-        key = f"files-{st.session_state.get('collected', 0)}"
-        files = st.file_uploader("Images", accept_multiple_files=True, key=key, max_upload_size=64)
-        if st.button("Add images", icon=":material/add:", key="data-add-images", disabled=not (name and files)):
-            _add_images(collection, name, ((file.name, file.getvalue()) for file in files))
-    with right:
-        if st.toggle("Use the camera"):
-            photograph = st.camera_input("Photograph")
-            if st.button("Add photograph", icon=":material/add:", disabled=not (name and photograph)) and photograph:
-                _add_images(collection, name, [("photograph.jpg", photograph.getvalue())])
-    counts = uploads.count_images(collection)
-    if not counts:
-        st.info(
-            "Type the name of a class and add its images. A data set needs at least two classes.", icon=":material/photo_camera:"
-        )
-        return None
-    st.caption(" · ".join(f"{plain(label)}: {count:,}" for label, count in counts.items()))
-    return lambda: (collection, True)
-
-
-def _add_images(collection: Path, name: str, images: Iterable[tuple[str, bytes]]) -> None:
-    files = list(images)
-    try:
-        get_store().quota.check_disk(person(), sum(len(content) for _, content in files))
-        uploads.add_to_class(collection, name, files)
-    except StudioError as error:
-        st.error(plain(error), icon=":material/error:")
-        return
-    st.session_state["collected"] = st.session_state.get("collected", 0) + 1
-    st.rerun()
+    source = collect_classes()
+    return (lambda: (source, False)) if source else None

@@ -5,6 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
+from cnn_core.class_labels import shorten
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index.schema import USED, Correction, ImageRecord
 from cnn_core.data.owners import owner_of
@@ -12,17 +13,27 @@ from cnn_core.data.source import SPLIT_NAMES, SPLITS
 from cnn_core.text import counted
 from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import image_html
-from pages.shared.choice import choose_class
+from pages.shared.choice import choose_class, choose_new_class
 from pages.shared.people import may_change
 from pages.shared.text import plain
 from pages.views.data.own_copy import offer_own_copy
 
 PAGE, PAIRS_PAGE = 32, 8
+NAME_WIDTH = 40  # letters of a name below an image
 CHANGED = "data-changed"
 ALL_SPLITS = "all"
 STATES = {"Used": USED, "Excluded": "problem is null and is_excluded", "Relabelled": "problem is null and label != given"}
-NO_IMAGES = "No images match these filters. Choose another class, split or state."
+NO_IMAGES = "No images match these filters. Choose another class, split or state, or search for another name."
+SORTS = {
+    "Import order": "row",
+    "File name": "path collate nocase, row",
+    "Largest file": "bytes desc, row",
+    "Largest image": "width * height desc, row",
+    "Smallest image": "width * height, row",
+}
+TICKED = "{images} ticked"
 Field = Literal["is_excluded", "label"]
+Values = tuple[int | str, ...]
 
 
 @st.fragment
@@ -31,16 +42,19 @@ def show_images(source: ImportedSource) -> None:
     if st.session_state.pop(CHANGED, False):
         st.rerun()  # the counts above have changed too, and they are outside this fragment
     where, values = _choose_filters(source)
-    count = source.count(where, values)
+    where, values, order = _search_and_sort(where, values)
+    count = source.index.count(where, values) if _is_search(values) else source.count(where, values)
     st.caption(counted(count, "image"))
     if not count:
         st.info(NO_IMAGES, icon=":material/search:")
         return
     pages = -(-count // PAGE)
-    page = st.pagination(pages, key=f"data-page-{where}-{values}") if pages > 1 else 1
-    records = source.index.records(where, values=values, limit=PAGE, offset=(page - 1) * PAGE)
+    page = st.pagination(pages, key=f"data-page-{where}-{values}-{order}") if pages > 1 else 1
+    records = source.index.records(where, values=values, limit=PAGE, offset=(page - 1) * PAGE, order=order)
     pool, classes = source.pool, source.info.classes
-    images = [GridImage(record.row, pool[record.row], classes[record.label], _describe(record, classes)) for record in records]
+    images = [
+        GridImage(record.row, pool[record.row], _caption(record, classes), _describe(record, classes)) for record in records
+    ]
     _show_actions(source, pick_images(_picked_key(source), images))
 
 
@@ -49,7 +63,7 @@ def _picked_key(source: ImportedSource) -> str:
     return f"picked-{source.folder.name}"
 
 
-def _choose_filters(source: ImportedSource) -> tuple[str, tuple[int, ...]]:
+def _choose_filters(source: ImportedSource) -> tuple[str, Values]:
     """Return the SQL condition of the chosen filters, with its values."""
     classes = source.info.classes
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -58,12 +72,28 @@ def _choose_filters(source: ImportedSource) -> tuple[str, tuple[int, ...]]:
             "Split", [ALL_SPLITS, *SPLITS], default=ALL_SPLITS, required=True, key="data-split", format_func=_split_name
         )
         state = st.segmented_control("State", list(STATES), default="Used", required=True, key="data-state")
-    where, values = STATES[state], list[int]()
+    where, values = STATES[state], list[int | str]()
     if label is not None:
         where, values = f"{where} and label = ?", [*values, label]
     if split != ALL_SPLITS:
         where, values = f"{where} and part = ?", [*values, SPLITS.index(split)]
     return where, tuple(values)
+
+
+def _search_and_sort(where: str, values: Values) -> tuple[str, Values, str]:
+    """Return the condition extended by the name that is searched for, its values, and the chosen order in SQL."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("File name", placeholder="Part of a name", width=220, key="data-search").strip()
+        order = st.selectbox("Order", list(SORTS), width=220, key="data-sort")
+    if name:
+        pattern = "".join(f"\\{letter}" if letter in "\\%_" else letter for letter in name)
+        where, values = f"{where} and path like ? escape '\\'", (*values, f"%{pattern}%")
+    return where, values, SORTS[order]
+
+
+def _is_search(values: Values) -> bool:
+    """Whether a name is searched for: counts of such conditions are not cached."""
+    return any(isinstance(value, str) for value in values)
 
 
 def _split_name(split: str) -> str:
@@ -79,35 +109,21 @@ def _show_actions(source: ImportedSource, picked: list[int]) -> None:
         st.caption("Tick images to exclude or relabel them.")
         return
     classes, count = source.info.classes, len(picked)
-    with st.container(horizontal=True, vertical_alignment="bottom", border=True):
+    # The style of the key keeps the actions in view while the images scroll.
+    with st.container(horizontal=True, vertical_alignment="center", key="sticky-data-actions"):
+        st.markdown(f"**{TICKED.format(images=counted(count, 'image'))}**", width="content")
+        for label, key, icon, new in (("Exclude", "data-exclude", "block", 1), ("Restore", "data-restore", "add", 0)):
+            st.button(label, key=key, icon=f":material/{icon}:", on_click=_correct, args=(source, picked, "is_excluded", new))
+        chosen = choose_new_class(classes, f"data-correct-class-{source.folder.name}", hides_label=True)
         st.button(
-            f"Exclude {counted(count, 'image')}",
-            key="data-exclude",
-            icon=":material/block:",
-            on_click=_correct,
-            args=(source, picked, "is_excluded", 1),
-        )
-        st.button(
-            f"Restore {counted(count, 'image')}",
-            key="data-restore",
-            icon=":material/add:",
-            on_click=_correct,
-            args=(source, picked, "is_excluded", 0),
-        )
-        label = st.selectbox(
-            "Correct class",
-            range(len(classes)),
-            format_func=classes.__getitem__,
-            width=200,
-            key=f"data-correct-class-{source.folder.name}",
-        )
-        st.button(
-            f"Relabel {counted(count, 'image')}",
+            "Relabel",
             key="data-relabel",
             icon=":material/label:",
+            disabled=chosen is None,
             on_click=_correct,
-            args=(source, picked, "label", label),
+            args=(source, picked, "label", chosen),
         )
+        st.button("Untick all", key="data-untick", icon=":material/close:", on_click=untick, args=(_picked_key(source),))
 
 
 def _correct(source: ImportedSource, rows: list[int], field: Field, new: int) -> None:
@@ -185,6 +201,11 @@ def describe_correction(correction: Correction, classes: tuple[str, ...]) -> str
 
 def _undo(source: ImportedSource) -> None:
     source.index.corrections.undo()
+
+
+def _caption(record: ImageRecord, classes: tuple[str, ...]) -> str:
+    """Return the name of the file, shortened in its middle, above the class."""
+    return f"{shorten(record.path.rpartition('/')[2], NAME_WIDTH)}\n{shorten(classes[record.label], NAME_WIDTH)}"
 
 
 def _describe(record: ImageRecord, classes: tuple[str, ...]) -> str:

@@ -6,9 +6,11 @@ import streamlit as st
 
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.library import DataQuality, check_quality, remove_set
+from cnn_core.data.library import DataQuality, check_quality
 from cnn_core.data.owners import owner_of
+from cnn_core.data.set_bin import remove_set
 from cnn_core.errors import StudioError
+from cnn_core.text import counted
 from pages.shared.address import choose_view
 from pages.shared.links import page_file
 from pages.shared.people import may_change, show_owner
@@ -17,6 +19,7 @@ from pages.shared.text import plain
 from pages.views.data.augmentation import show_augmentations
 from pages.views.data.corrections import CHANGED, show_corrections, show_duplicates, show_images
 from pages.views.data.split import show_classes
+from pages.views.data.storage import name_runs, runs_with
 
 View = Callable[[ImportedSource], None]
 IMAGES, CLASSES, DUPLICATES = "Images", "Classes and splits", "Duplicates"
@@ -26,6 +29,10 @@ TEST_HELP = "The best model of a run is evaluated on them once, at the end of th
 VERSION_HELP = (
     "Runs with the same version used the same data. A correction changes the version; undoing it restores the earlier one."
 )
+TO_BIN = "The imported images and their corrections move to the bin, which is under Storage. The original files and the models of runs stay."
+RUNS_USED = "{runs} used this data set: {names}. Their curves and figures on Train and Runs stay; Evaluate and further training need the data set."
+NO_RUNS_USED = "No run used this data set."
+MOVED = "The data set is in the bin. To restore it, open Storage."
 
 
 def show_set(name: str) -> None:
@@ -93,7 +100,9 @@ def _show_footer(name: str, source: ImportedSource) -> None:
             show_owner(owner)
             return
         with st.popover("Remove data set", icon=":material/delete:"):
-            st.write("The imported images and their corrections are deleted. The original files and the models of runs are not.")
+            runs = runs_with(name)
+            used = RUNS_USED.format(runs=counted(len(runs), "run"), names=name_runs(runs)) if runs else NO_RUNS_USED
+            st.write(plain(f"{TO_BIN} {used}"))
             if st.button("Remove", type="primary", key="data-remove"):
                 try:
                     remove_set(name, get_store().home)
@@ -101,4 +110,5 @@ def _show_footer(name: str, source: ImportedSource) -> None:
                     st.error(plain(error), icon=":material/error:")
                 else:
                     st.query_params.pop("set", None)
+                    st.toast(MOVED, icon=":material/delete:")
                     st.rerun()

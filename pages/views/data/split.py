@@ -1,18 +1,23 @@
 """Classes and splits of a data set: counts by split, the mean image of each class, channel statistics, and drawing another split."""
 
+from contextlib import suppress
+
 import numpy as np
 import streamlit as st
 
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.importer import resplit
 from cnn_core.data.owners import owner_of
 from cnn_core.data.source import Split, finish
+from cnn_core.data.split_changes import resplit, use_validation_images, validation_images_are
 from cnn_core.data.statistics import channel_statistics, mean_images
-from cnn_core.errors import StudioError
+from cnn_core.data.validation_use import AS_TEST, AS_VALIDATION
+from cnn_core.errors import DataError, StudioError
 from pages.charts.images import labelled_grid
 from pages.shared.people import may_change
+from pages.shared.split_question import AS_TEST_LABEL, AS_VALIDATION_LABEL
 from pages.shared.text import plain
 
+CHANGES_VERSION = "Changes the version of the data: later runs cannot be compared with earlier ones."
 MAX_MEAN_IMAGES = 100
 MAX_ROWS = 15  # of the table of classes before it scrolls
 TEST_FRACTION = "Test fraction"
@@ -40,11 +45,27 @@ def show_classes(source: ImportedSource) -> None:
 def _show_split(source: ImportedSource) -> None:
     st.subheader("Split")
     drawn = source.facts.get("split")
-    if source.facts["has_parts"] or not drawn:
+    use = validation_images_are(source.facts, source.index)
+    if use:
+        st.caption(source.describe_validation())
+        if may_change(owner_of(source.folder)):
+            other = AS_VALIDATION if use == AS_TEST else AS_TEST
+            st.button(
+                AS_TEST_LABEL if other == AS_TEST else AS_VALIDATION_LABEL,
+                icon=":material/swap_horiz:",
+                key="data-validation-use",
+                help=CHANGES_VERSION,
+                on_click=_use_validation,
+                args=(source, other),
+            )
+        if use == AS_TEST:
+            return
+    elif source.facts["has_parts"] or not drawn:
         st.caption("The data set comes with test images.")
         return
-    st.caption("The data set comes without test images, so a random fraction of each class is used for testing.")
-    if not may_change(owner_of(source.folder)):
+    else:
+        st.caption("The data set comes without test images, so a random fraction of each class is used for testing.")
+    if drawn is None or not may_change(owner_of(source.folder)):
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         fraction = st.number_input(
@@ -55,7 +76,7 @@ def _show_split(source: ImportedSource) -> None:
             "Draw split",
             icon=":material/call_split:",
             key="data-resplit",
-            help="Changes the version of the data: later runs cannot be compared with earlier ones.",
+            help=CHANGES_VERSION,
         ):
             try:
                 resplit(source.index, fraction, seed)
@@ -63,6 +84,11 @@ def _show_split(source: ImportedSource) -> None:
                 st.error(plain(error), icon=":material/error:")
             else:
                 st.rerun()
+
+
+def _use_validation(source: ImportedSource, validation_as: str) -> None:
+    with suppress(DataError):  # nothing to choose any more: another page has changed the data set
+        use_validation_images(source, validation_as)
 
 
 def _show_statistics(source: ImportedSource) -> None:

@@ -8,11 +8,13 @@ import streamlit as st
 from cnn_core.errors import StudioError
 from cnn_core.inference.confidence import NO_CALIBRATION, Calibration, load_calibration, read_calibration, save_calibration
 from cnn_core.text import counted
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.people import may_change, show_owner
 from pages.shared.progress import CANCELLED
 from pages.shared.run_models import with_temperature
 from pages.shared.text import plain
+from pages.views.evaluate.summary import summarise_calibration
 
 if TYPE_CHECKING:
     from cnn_core.metrics.abstention import Abstention
@@ -47,12 +49,15 @@ def show_calibration(subject: EvaluationSubject) -> None:
     if subject.split in NOTES:
         st.info(NOTES[subject.split], icon=":material/info:")
     used = with_temperature(subject.run, evaluation, calibration.temperature)
+    st.markdown(summarise_calibration(used))
+    st.header("Reliability")
     _show_reliability(subject, evaluation, used if calibration.is_fitted else None)
     if subject.epoch is None:
+        st.header("Temperature")
         _show_fitting(subject, calibration)
     else:
         st.caption(ONLY_BEST)
-    st.subheader("Confidence threshold")
+    st.header("Confidence threshold")
     _show_threshold(subject, used, calibration)
 
 
@@ -62,6 +67,11 @@ def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "
 
     uncalibrated = reliability_of(before)
     calibrated = reliability_of(after) if after else None
+    diagrams = {"uncalibrated": uncalibrated} | ({"calibrated": calibrated} if calibrated else {})
+    show_chart(
+        reliability_diagram(diagrams),
+        alt="Reliability diagram: accuracy and number of images by confidence",
+    )
     columns = st.grid(4, min_column_width=210)
     columns.metric(
         "Accuracy",
@@ -79,12 +89,6 @@ def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "
     columns.metric("ECE, uncalibrated", f"{uncalibrated.expected_error:.1%}", border=True, help=HELP)
     columns.metric("ECE, calibrated", f"{calibrated.expected_error:.1%}" if calibrated else "–", border=True, help=HELP)
     st.caption(_summarise(uncalibrated))
-    diagrams = {"uncalibrated": uncalibrated} | ({"calibrated": calibrated} if calibrated else {})
-    st.plotly_chart(
-        reliability_diagram(diagrams),
-        config={"displayModeBar": False},
-        alt="Reliability diagram: accuracy and number of images by confidence",
-    )
 
 
 def _summarise(reliability: "Reliability") -> str:
@@ -187,9 +191,8 @@ def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibr
     confidence, is_correct = evaluation.scores.confidence, evaluation.is_correct
     at = measure_abstention(confidence, is_correct, np.array([threshold]))
     st.markdown(_describe(at, SPLITS[subject.split]))
-    st.plotly_chart(
+    show_chart(
         coverage_chart(abstention_curve(confidence, is_correct), at),
-        config={"displayModeBar": False},
         alt="Accuracy of the predictions by coverage, with the chosen threshold marked",
     )
     if subject.epoch is None:
@@ -210,7 +213,7 @@ def _describe(at: "Abstention", images: str) -> str:
         low=low,
         high=high,
     )
-    if not at.all_correct:
+    if not at.all_correct or at.predicted[0] == at.count:
         return lines
     wrong = at.count - at.all_correct - int(at.predicted[0] - at.correct[0])
     return (

@@ -10,6 +10,7 @@ from cnn_core.home import saved_epochs
 from cnn_core.runs.run import Run
 from cnn_core.text import counted
 from pages.charts.comparison import MOST, changes_chart
+from pages.shared.chart import show_chart
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
@@ -155,11 +156,11 @@ def _show_verdict(subject: EvaluationSubject, comparison: "Comparison") -> None:
 def _show_classes(comparison: "Comparison") -> None:
     changes, classes = comparison.per_class, comparison.first.classes
     has_images = changes.count > 0
-    st.subheader("Classes")
-    st.plotly_chart(
+    st.header("Classes")
+    show_chart(
         changes_chart(changes, classes),
-        config={"displayModeBar": False},
         alt="Change of the accuracy of each class from A to B with 95 % intervals",
+        with_table=False,
     )
     more = f"The {MOST} classes that changed most; the table has all. " if (changes.count > 0).sum() > MOST else ""
     st.caption(
@@ -191,7 +192,7 @@ def _show_classes(comparison: "Comparison") -> None:
 
 @st.fragment
 def _show_images(subject: EvaluationSubject, other: EvaluationSubject, comparison: "Comparison") -> None:
-    st.subheader("Images that changed")
+    st.header("Images that changed")
     lists = dict(zip(SIDES, (comparison.gained, comparison.lost, comparison.both_wrong_differently), strict=True))
     evaluation = comparison.second
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -11,6 +11,7 @@ from pages.charts.components.matrix import CellSelection, MatrixTable, show_matr
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
+from pages.views.evaluate.summary import summarise_confusion
 
 if TYPE_CHECKING:
     from cnn_core.metrics.confusion import ConfusedPairs
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SINGLE = 30  # classes with their own row; with more classes, the most confused ones have one
 AT_FIRST, LISTED = 15, 200  # classes chosen by default; pairs in the table
 BESIDE = 12  # rows up to which the pairs are beside the matrix
-HEADING = "Confusion matrix"
+HEADING, PAIRS = "Confusion matrix", "Most confused pairs"
 CONFUSED_CELL = "{images} of {true} predicted as {predicted}"
 CORRECT_CELL = "{images} of {true}, classified correctly"
 OTHER_TRUE, OTHER_PREDICTED, OTHERS = "all other classes", "one of the other classes", "all others"
@@ -36,7 +37,9 @@ def show_confusion_matrix(subject: EvaluationSubject) -> None:
 @st.fragment
 def _show(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     state = st.session_state.setdefault(f"matrix-{subject.name}", {"cell": None, "turn": 0, "list": 0, "rows": []})
-    st.subheader(HEADING)
+    if sentence := summarise_confusion(evaluation):
+        st.markdown(sentence)
+    st.header(HEADING)
     st.caption(
         "Rows: true class. Columns: predicted class. Blue is correct, orange wrong. The stronger the colour, the larger the fraction of the true "
         "class. Press a cell to see its images; the arrow keys move between cells."
@@ -134,7 +137,7 @@ def _show_pairs(subject: EvaluationSubject, evaluation: "Evaluation", state: dic
     if not len(pairs.count):
         st.success("No classes are confused: every image is classified correctly.", icon=":material/check_circle:")
         return
-    st.markdown("**Most confused pairs**", help="Most images first. Choose a row to see its images.")
+    st.subheader(PAIRS, help="Most images first. Choose a row to see its images.")
     event = st.dataframe(
         {
             "True class": [evaluation.classes[label] for label in pairs.true],

@@ -11,6 +11,7 @@ from cnn_core.data.owners import owner_of
 from cnn_core.data.source import ImageSet
 from cnn_core.text import counted
 from pages.charts.components.picker import untick
+from pages.shared.choice import choose_new_class
 from pages.shared.evaluation_subject import EvaluationSubject
 from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
@@ -38,7 +39,7 @@ def rows_of(images: ImageSet) -> np.ndarray:
     return images.rows
 
 
-def correct_images(source: ImportedSource, rows: list[int], field: str, new: int | list[int], ticks: str = "") -> None:
+def correct_images(source: ImportedSource, rows: list[int], field: str, new: int, ticks: str = "") -> None:
     """Change images of the data set and clear the ticks stored under `ticks`. Called by buttons."""
     changed = source.index.corrections.apply(rows, field, new)
     verb = RELABELLED if field == "label" else EXCLUDED if new else RESTORED
@@ -47,8 +48,12 @@ def correct_images(source: ImportedSource, rows: list[int], field: str, new: int
         untick(ticks)
 
 
-def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, suggested: Mapping[int, int] | None = None) -> None:
-    """Show the buttons that exclude or relabel the ticked images; `suggested`: a class for each suspected label error."""
+def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, predicted: Mapping[int, int] | None = None) -> None:
+    """Show the buttons that exclude or relabel the ticked images.
+
+    predicted: of each suspected label error the class that it is predicted as. Those of the ticked images are at the top of the list of classes;
+    none is chosen.
+    """
     source = editable_source(subject)
     if source is None:
         st.caption("These images cannot be corrected: the data set is not imported. Open it on the Data page first.")
@@ -62,27 +67,19 @@ def show_actions(subject: EvaluationSubject, picked: list[int], ticks: str, sugg
         return
     rows, classes = rows_of(subject.images())[picked].tolist(), source.info.classes
     with st.container(horizontal=True, vertical_alignment="bottom", border=True):
-        if suggested:
-            st.button(
-                f"Relabel {len(picked)} as suggested",
-                key="relabel-as-suggested",
-                type="primary",
-                icon=":material/auto_fix_high:",
-                on_click=correct_images,
-                args=(source, rows, "label", [int(suggested[index]) for index in picked], ticks),
-            )
         st.button(
-            f"Exclude {len(picked)}",
+            f"Exclude {counted(len(picked), 'image')}",
             key="exclude-ticked",
             icon=":material/block:",
             on_click=correct_images,
             args=(source, rows, "is_excluded", 1, ticks),
         )
-        label = st.selectbox("New class", range(len(classes)), format_func=classes.__getitem__, width=200, key=f"{ticks}-class")
+        label = choose_new_class(classes, f"{ticks}-class", [predicted[index] for index in picked] if predicted else ())
         st.button(
-            f"Relabel {len(picked)}",
+            f"Relabel {counted(len(picked), 'image')}",
             key="relabel-ticked",
             icon=":material/label:",
+            disabled=label is None,
             on_click=correct_images,
             args=(source, rows, "label", label, ticks),
         )

@@ -47,7 +47,7 @@ def show_export(subject: EvaluationSubject) -> None:
     places = st.grid(len(CARDS), min_column_width=280)
     for card in CARDS:
         with places.container(border=True, height="stretch"):
-            st.subheader(card.title)
+            st.header(card.title)
             st.write(card.about)
             _show_file(subject, evaluation, card)
 
@@ -55,7 +55,13 @@ def show_export(subject: EvaluationSubject) -> None:
 def _show_file(subject: EvaluationSubject, evaluation: "Evaluation", card: EvaluationDownload) -> None:
     """Show the button that creates the file or, if it exists, the download button."""
     version = f"{subject.name} {evaluation.key} {subject.run} {read_calibration(subject.folder)}"
-    button = partial(st.button, f"Create {card.title.lower()}", icon=card.icon, key=f"make-{card.file}-{subject.name}")
+    button = partial(
+        st.button,
+        f"Create {card.title.lower()}",
+        icon=card.icon,
+        key=f"make-{card.file}-{subject.name}",
+        type="primary" if card is CARDS[0] else "secondary",
+    )
     cache.compute_or_offer(
         cache.EVALUATION_FILES,
         card.title,
@@ -73,7 +79,7 @@ def _offer(subject: EvaluationSubject, card: EvaluationDownload, content: bytes)
         file_name=_file_name(subject, card),
         mime=card.mime,
         icon=":material/download:",
-        type="primary",
+        type="primary" if card is CARDS[0] else "secondary",
         on_click="ignore",
         key=f"download-{card.file}",
     )

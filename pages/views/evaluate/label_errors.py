@@ -8,8 +8,10 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.data.source import ImageSet, Split, finish
+from cnn_core.text import counted
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
+from pages.shared.links import page_file
 from pages.shared.progress import run_with_progress
 from pages.shared.server import get_store
 from pages.views.evaluate.corrections import editable_source, rows_of, show_actions
@@ -21,7 +23,18 @@ if TYPE_CHECKING:
     from cnn_core.training.cross_validation import OutOfFoldPredictions
 
 REQUESTED = "label-errors-requested"
-MIN_ACCURACY = 0.6  # below it, most suspected images are mistakes of the model
+SUSPECTED = (
+    "**{suspected}** of {images}. If {rate:.1%} of the labels are wrong, as on average in ten well-known data sets, about **{expected}** of them "
+    "are label errors. The others are labelled correctly, and the model is wrong."
+)
+ESTIMATED = "Confident learning estimates that {fraction:.1%} of {total:,.0f} labels are wrong; mistakes of the model raise this estimate."
+MOSTLY_MISTAKES = (
+    "**Most of the {suspected} are mistakes of the model, not label errors.** It misclassifies {error:.0%} of {images}. In ten well-known data sets, "
+    "{rate:.1%} of the labels are wrong on average and {highest:.0%} at most, so expect about {expected} with a wrong label here. First train a "
+    "better model: for more epochs, with augmentation, or from pretrained weights. Until then, correct a label only if you see that it is wrong."
+)
+SOURCE = "Rates: C. Northcutt, A. Athalye and J. Mueller, Pervasive Label Errors in Test Sets, 2021."
+ORDER = "{images}, smallest margin first: the probability of the label minus that of the predicted class."
 QUICK, OWN = "quick settings", "this run's settings"
 ABOUT = (
     "**The model was trained on these images.** Label errors are found by 4-fold cross-validation: four models, each trained on three quarters of "
@@ -146,29 +159,48 @@ def _start(run: str, name: str) -> None:
 
 def _show(subject: EvaluationSubject, found: FoundLabelErrors, true_class: int | None) -> None:
     evaluation, errors = found.evaluation, found.errors
-    suggested = dict(zip(errors.indices.tolist(), errors.suggested.tolist(), strict=True))
+    _judge(subject, evaluation, errors)
+    predicted = dict(zip(errors.indices.tolist(), errors.suggested.tolist(), strict=True))
     is_shown = slice(None) if true_class is None else evaluation.labels[errors.indices] == true_class
-    indices, total, classes = errors.indices[is_shown], errors.joint.sum(), evaluation.classes
-    metrics = st.grid(2, min_column_width=180)
-    metrics.metric("Suspected images", f"{len(indices):,}", border=True, help="Shown below, smallest margin first.")
-    metrics.metric(
-        "Estimated label errors",
-        f"{errors.estimated_count / total:.1%} of {total:,.0f}" if evaluation.accuracy >= MIN_ACCURACY else "–",
-        border=True,
-        help="Estimated from the images that are confidently predicted as another class. These include mistakes of the models, so the true number is probably lower.",
-    )
-    if evaluation.accuracy < MIN_ACCURACY:
-        st.warning(
-            f"The accuracy on these images is only {evaluation.accuracy:.0%}: most suspected images are mistakes of the model. Train a better "
-            "model first.",
-            icon=":material/warning:",
-        )
+    indices, classes = errors.indices[is_shown], evaluation.classes
     if not len(indices):
         st.success("No probable label errors were found.", icon=":material/check_circle:")
         return
+    st.caption(ORDER.format(images=counted(len(indices), "suspected image")))
 
     def describe(index: int) -> str:
-        return f"{classes[suggested[index]]}, not {classes[evaluation.labels[index]]}?"
+        return f"Label: {classes[evaluation.labels[index]]}\nPrediction: {classes[predicted[index]]}"
 
     key = f"label-errors-{subject.name}-{true_class}"
-    show_actions(subject, show_image_grid(subject, evaluation, indices, key, describe), f"{key}-picked", suggested)
+    picked = show_image_grid(subject, evaluation, indices, key, describe, are_large=True)
+    show_actions(subject, picked, f"{key}-picked", predicted)
+
+
+def _judge(subject: EvaluationSubject, evaluation: "Evaluation", errors: "LabelErrors") -> None:
+    """Say how many of the suspected images are label errors, and what to do first if most are mistakes of the model."""
+    from cnn_core.metrics.label_errors import HIGHEST_RATE, TYPICAL_RATE, are_mostly_mistakes, expected_label_errors
+
+    suspects, images = len(errors.indices), len(evaluation)
+    if not suspects:
+        return
+    expected = counted(expected_label_errors(suspects, images), "image")
+    suspected, of_split = counted(suspects, "suspected image"), f"{images:,} {SPLITS[subject.split]} images"
+    if not are_mostly_mistakes(evaluation.accuracy):
+        total = float(errors.joint.sum())
+        estimate = ESTIMATED.format(fraction=errors.estimated_count / total, total=total)
+        st.markdown(SUSPECTED.format(suspected=suspected, images=of_split, rate=TYPICAL_RATE, expected=expected))
+        st.caption(f"{estimate} {SOURCE}")
+        return
+    st.warning(
+        MOSTLY_MISTAKES.format(
+            suspected=suspected,
+            images=of_split,
+            error=1 - evaluation.accuracy,
+            rate=TYPICAL_RATE,
+            highest=HIGHEST_RATE,
+            expected=expected,
+        ),
+        icon=":material/warning:",
+    )
+    st.caption(SOURCE)
+    st.page_link(page_file("configure"), label="Choose settings", icon=":material/tune:")

@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from pages.charts.class_recall import MOST, recall_chart
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_results import compute_once
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
+from pages.views.evaluate.summary import summarise_metrics
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
@@ -21,6 +24,7 @@ NO_IMAGES_OF = (
     "There is no {split} image of {classes}. Metrics that need such images are empty, and are left out of the means of AP and AUC. Choose another "
     "split, or add images to the data set."
 )
+LOWEST = "The {shown} classes with the lowest recall, of {count:,}. The table below has all."
 AND_MORE = " and {count:,} more"
 SPLIT_HELP = {
     "test": "Test images are not used for training or for choosing the best epoch.",
@@ -32,6 +36,12 @@ SPLIT_HELP = {
 def show_metrics(subject: EvaluationSubject) -> None:
     """Show the view."""
     evaluation = subject.evaluation()
+    st.markdown(summarise_metrics(evaluation, SPLITS[subject.split]))
+    st.header("Recall by class")
+    if (present := int((evaluation.per_class.support > 0).sum())) > MOST:
+        st.caption(LOWEST.format(shown=MOST, count=present))
+    show_chart(recall_chart(evaluation.per_class, evaluation.classes), alt="Recall by class, lowest first", with_table=False)
+    st.header("Accuracy and loss")
     _show_metrics(subject, evaluation)
     _show_classes(subject, evaluation)
     _show_curves(subject, evaluation)
@@ -79,7 +89,7 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
 
 def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     metrics, areas = evaluation.per_class, _get_areas(subject, evaluation)
-    st.subheader("Classes")
+    st.header("Metrics by class")
     st.caption(
         "Precision: fraction of the images predicted as the class that belong to it. Recall: fraction of the class's images that are found. "
         "F1: their harmonic mean. AP: area under the precision-recall curve. AUC: area under the ROC curve; 50 % is chance level. Click a "
@@ -133,7 +143,7 @@ def _get_areas(subject: EvaluationSubject, evaluation: "Evaluation") -> "ClassAr
 def _show_curves(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     from cnn_core.metrics.threshold_curves import class_thresholds
 
-    st.subheader("One class against the rest")
+    st.header("One class against the rest")
     label = st.selectbox(
         "Class",
         range(len(evaluation.classes)),
@@ -154,7 +164,7 @@ def _show_curves(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         with place:
             st.markdown(f"{title} **{value:.2%}**")
             alt = f"{title.partition(':')[0]} of class {name} at every threshold"
-            st.plotly_chart(figure, config={"displayModeBar": False}, alt=alt)
+            show_chart(figure, alt=alt)
     st.caption("Dashed: chance level.")
 
 

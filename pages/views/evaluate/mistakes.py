@@ -9,6 +9,7 @@ from pages.shared.image_grid import show_image_grid
 from pages.views.evaluate.corrections import show_actions, show_data_change
 from pages.views.evaluate.duplicates import show_split_duplicates
 from pages.views.evaluate.label_errors import show_label_errors
+from pages.views.evaluate.summary import summarise_mistakes
 
 HELP = {
     "Highest loss": "The lowest probability of the true class first: mistakes and wrong labels.",
@@ -21,6 +22,7 @@ LABEL_ERRORS, DUPLICATES = "Probable label errors", "Duplicates"
 
 def show_mistakes(subject: EvaluationSubject) -> None:
     """Show the view."""
+    st.markdown(summarise_mistakes(subject.evaluation(), SPLITS[subject.split]))
     show_data_change(subject)
     names = [*HELP, LABEL_ERRORS, DUPLICATES]
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pages.charts.robustness import robustness_chart
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.progress import CANCELLED, run_with_progress
 from pages.views.evaluate.robustness_examples import show_examples
@@ -32,9 +33,10 @@ MOST_ROBUST = "Most robust to **{name}**: {accuracy:.1%} at strength 5."
 
 def show_robustness(subject: EvaluationSubject) -> None:
     """Show the view."""
-    st.subheader("Accuracy on corrupted images")
-    st.caption(ABOUT)
     evaluation = subject.evaluation()
+    sentence = st.container()
+    st.header("Accuracy on corrupted images")
+    st.caption(ABOUT)
     if np.isnan(evaluation.scores.confidence).all():
         st.info(
             "The model diverged: its outputs are not finite numbers, so robustness cannot be measured. Choose another epoch or run.",
@@ -49,6 +51,7 @@ def show_robustness(subject: EvaluationSubject) -> None:
     with measured:
         result = result or _measure(subject, evaluation, limit)
         if result:
+            sentence.markdown(summarise(result))
             _show(subject, evaluation, result)
 
 
@@ -103,13 +106,11 @@ def _describe_sample(subject: EvaluationSubject, evaluation: "Evaluation", count
 
 
 def _show(subject: EvaluationSubject, evaluation: "Evaluation", result: "Robustness") -> None:
-    """Show a summary of the result, a chart and a table."""
-    sentence = summarise(result)
-    st.markdown(sentence)
+    """Show the result as a chart and a table."""
     chart, table = st.columns([2, 1])
     with chart:
-        alt = f"Accuracy by strength for seven corruptions. {sentence.replace('**', '')}"
-        st.plotly_chart(robustness_chart(result, len(evaluation.classes)), config={"displayModeBar": False}, alt=alt)
+        alt = f"Accuracy by strength for seven corruptions. {summarise(result).replace('**', '')}"
+        show_chart(robustness_chart(result, len(evaluation.classes)), alt=alt)
     with table:
         _show_table(result)
         low, high = result.interval(0.5)

@@ -25,7 +25,7 @@ def show_examples(subject: EvaluationSubject, evaluation: "Evaluation", first: s
     """Show one image under the chosen corruption, by default `first`. A new choice reruns this fragment only."""
     from cnn_core.metrics.corruptions import CORRUPTIONS
 
-    st.subheader("Examples")
+    st.header("Examples")
     key, names = f"robustness-image-{subject.name}", [corruption.name for corruption in CORRUPTIONS]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Corruption", names, index=names.index(first), key=f"robustness-kind-{subject.name}", width=200)

@@ -11,6 +11,7 @@ from cnn_core.errors import RunError
 from cnn_core.home import TRAINING_DYNAMICS
 from cnn_core.text import counted
 from pages.charts.training_dynamics import epochs_chart, forgetting_chart, learned_chart
+from pages.shared.chart import show_chart
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
@@ -24,6 +25,7 @@ NOTES = {
     "train": "Training images are classified during the epoch: augmented, with dropout, by the model at that step.",
     "val": "Validation images are classified after each epoch.",
 }
+LEARNED = "In the last epoch, **{last:,} of {images}** were correct; {never:,} were never correct."
 EPOCHS_ALT = "Epochs in which images were correct: {images}"
 CORRECT_IN = "{name} correct in {correct} of {epochs} epochs"
 LISTS = {
@@ -48,12 +50,19 @@ def show_training_dynamics(subject: EvaluationSubject) -> None:
     except RunError as error:
         st.info(plain(error), icon=":material/history:")
         return
+    st.markdown(_summarise(history, SPLITS[subject.split]))
     st.caption(f"{NOTES[subject.split]} All epochs of the run are shown, whichever model is chosen above.")
     for note in history.notes:
         st.warning(note, icon=":material/warning:")
     _show_metrics(subject, history)
     _show_charts(subject, history)
     _show_images(subject, evaluation, history)
+
+
+def _summarise(history: "TrainingDynamics", split: str) -> str:
+    """Return how many images are correct in the last epoch, and how many were never correct, in a sentence."""
+    count, last = len(history.is_never_learned), int(history.correct_per_epoch[-1])
+    return LEARNED.format(last=last, images=counted(count, f"{split} image"), never=int(history.is_never_learned.sum()))
 
 
 def _history_of(subject: EvaluationSubject, count: int) -> "TrainingDynamics":
@@ -109,8 +118,8 @@ def _show_charts(subject: EvaluationSubject, history: "TrainingDynamics") -> Non
         ),
     ):
         with place:
-            st.markdown(f"**{title}**")
-            st.plotly_chart(figure, config={"displayModeBar": False}, alt=alt)
+            st.header(title)
+            show_chart(figure, alt=alt)
     st.caption(
         "An image is forgotten if it is correct in one epoch and wrong in the next (M. Toneva and others, 2019). Images that are never "
         "forgotten can often be removed from the training data without loss of accuracy."
@@ -119,7 +128,7 @@ def _show_charts(subject: EvaluationSubject, history: "TrainingDynamics") -> Non
 
 @st.fragment
 def _show_images(subject: EvaluationSubject, evaluation: "Evaluation", history: "TrainingDynamics") -> None:
-    st.subheader("Images")
+    st.header("Images")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("List", list(LISTS), key="learning-list", width=260)
         true_class = choose_class("True class", evaluation.classes, key=f"learning-class-{subject.run.id}", width=220)
@@ -162,10 +171,10 @@ def _describe_image(evaluation: "Evaluation", history: "TrainingDynamics", index
 
 def _show_epochs(evaluation: "Evaluation", history: "TrainingDynamics", chosen: list[int]) -> None:
     names = [f"{evaluation.classes[evaluation.labels[index]]}, image {index}" for index in chosen]
-    st.markdown("**Epoch by epoch**")
+    st.subheader("Epoch by epoch")
     st.caption("Blue with ✓: correct in this epoch. Orange with ✗: wrong.")
     text = "; ".join(
         CORRECT_IN.format(name=name, correct=int(history.image_history(index).sum()), epochs=len(history.epochs))
         for index, name in zip(chosen, names, strict=True)
     )
-    st.plotly_chart(epochs_chart(history, chosen, names), config={"displayModeBar": False}, alt=EPOCHS_ALT.format(images=text))
+    show_chart(epochs_chart(history, chosen, names), alt=EPOCHS_ALT.format(images=text))

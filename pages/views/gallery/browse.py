@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.inference.confidence import Calibration, load_calibration
+from cnn_core.inference.verdict import UNSURE, judge
 from cnn_core.runs.run import Run
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import EvaluationSubject
@@ -15,7 +16,6 @@ from pages.shared.image_grid import show_image_grid
 from pages.shared.links import page_file
 from pages.shared.run_models import evaluate_with_progress, with_temperature
 from pages.shared.server import get_store
-from pages.views.gallery.prediction import UNSURE
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -129,6 +129,6 @@ def captions(evaluation: "Evaluation", threshold: float) -> Callable[[int], str]
         confidence = evaluation.scores.confidence[index]
         mark = "✓" if predicted == truth else f"✗ true: {evaluation.classes[truth]}"
         text = f"{evaluation.classes[predicted]} {confidence:.0%} {mark}"
-        return text if confidence >= threshold else f"{UNSURE} ({text})"
+        return f"{UNSURE.capitalize()} ({text})" if judge(confidence, threshold).is_sure is False else text
 
     return caption

@@ -47,6 +47,11 @@ class ImageClassification:
     heatmap_note: str = ""
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The model's classes in their order."""
+        return get_classifier(self.run).card.classes
+
+    @property
     def name(self) -> str:
         """The run's name, else its id."""
         return self.run.name or self.run.id
@@ -60,7 +65,14 @@ def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_h
     weights_key = model_key(get_store().home.run_folder(run.id))
     pixels, may_mirror = preprocess(image, classifier.card), run.config.flip != "off"
     result = _classify(
-        weights_key, repr(classifier.card), repr(classifier.calibration), pixels, is_averaged, may_mirror, classifier
+        weights_key,
+        repr(classifier.card),
+        repr(classifier.calibration),
+        classifier.distribution is not None,
+        pixels,
+        is_averaged,
+        may_mirror,
+        classifier,
     )
     heatmap, note = _heatmap(weights_key, pixels, result.prediction.ranked[0][0], classifier) if has_heatmap else (None, "")
     views_note = _describe_views(classifier, result.copies) if is_averaged else ""
@@ -74,6 +86,7 @@ def _classify(
     weights_key: str,
     card: str,
     calibration: str,
+    is_compared: bool,
     pixels: np.ndarray,
     is_averaged: bool,
     may_mirror: bool,
@@ -83,7 +96,7 @@ def _classify(
 
     if is_averaged:
         return average_predictions(_classifier, pixels, may_mirror=may_mirror)
-    return AveragedPrediction(_classifier.rank(pixels, _classifier.probabilities(pixels[None])[0]), 1)
+    return AveragedPrediction(_classifier.classify_pixels(pixels[None])[0], 1)
 
 
 def _describe_views(classifier: "Classifier", views: int) -> str:
@@ -99,8 +112,8 @@ def _describe_views(classifier: "Classifier", views: int) -> str:
 def _heatmap(weights_key: str, pixels: np.ndarray, name: str, _classifier: "Classifier") -> tuple[np.ndarray | None, str]:
     """Return Grad-CAM of the last convolution for class `name` over pixels (S, S, C) uint8, and a note about it."""
     from cnn_core.explain.grad_cam import raw_grad_cam, to_heatmap
-    from cnn_core.explain.layers import conv_layers
     from cnn_core.explain.single_image import to_model_input
+    from cnn_core.models.hooks import conv_layers
 
     layers = list(conv_layers(_classifier.model))
     if not layers:

@@ -19,7 +19,7 @@ from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
 from pages.shared.people import may_read_paths, person
 from pages.shared.progress import CANCELLED, run_with_progress
-from pages.shared.run_models import get_classifier
+from pages.shared.run_models import compare_with_training, get_classifier
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.gallery.many_results import show_results
@@ -115,6 +115,7 @@ def _classify(run: Run, classifier: "Classifier", source: Source) -> None:
         with st.spinner("Reading the files…"):
             path, is_upload = source()
         copies += [path.parent] if is_upload else []
+        compare_with_training(run)
         st.session_state.pop(RESULT, None)  # not earlier, so that a refused path does not remove the previous results
         st.session_state[RESULT] = classify_path(run, classifier, path)
     except (StudioError, RuntimeError) as error:  # RuntimeError: a home directory that does not exist (~nobody)

@@ -10,8 +10,10 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cnn_core.inference.confidence import Calibration
+from cnn_core.inference.verdict import UNLIKE, UNSURE
 from cnn_core.text import format_bytes
 from pages.charts.images import GRID_STYLE, data_url
+from pages.shared.chart import show_chart
 from pages.shared.text import plain
 
 if TYPE_CHECKING:
@@ -20,10 +22,15 @@ if TYPE_CHECKING:
 PAGE = 24
 BARS = 20
 FOLDERS_HELP = (
-    "For images in a folder that has the name of a class: this class is taken as the true class (that of the nearest such folder). “I don’t know” "
+    "For images in a folder that has the name of a class: this class is taken as the true class (that of the nearest such folder). “Not sure” "
     "counts as the most probable class."
 )
-CLASSIFIED, UNSURE, FAILED = "Classified images", "“I don’t know”", "Files without a prediction"
+CLASSIFIED, FAILED = "Classified images", "Files without a prediction"
+UNSURE_LABEL, UNLIKE_LABEL = UNSURE.capitalize(), UNLIKE.capitalize()
+UNLIKE_HELP = (
+    "Images that are farther from the training images than 99% of the validation images. Do not rely on their predictions."
+)
+ABSENT = "–"  # for a count that does not exist
 ORDER_LABEL, LOWEST, FIRST = "Images", "Lowest probability", "First files"
 
 
@@ -38,17 +45,13 @@ def show_results(title: str, summary: "PredictionSummary", calibration: Calibrat
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
-        help="A CSV file with a row for every file: predicted class, probabilities, whether the probability reaches the threshold, and the reason if there is no prediction.",
+        help="A CSV file with a row for every file: predicted class, probabilities, the verdict, and the reason if there is no prediction.",
     )
     if summary.problems:
         _show_problems(summary)
     if summary.answered:
         st.markdown("**Predicted classes**")
-        st.plotly_chart(
-            predicted_bars(summary.classes, summary.predicted),
-            config={"displayModeBar": False},
-            alt="Number of images by predicted class",
-        )
+        show_chart(predicted_bars(summary.classes, summary.predicted), alt="Number of images by predicted class")
         _show_images(title, summary)
 
 
@@ -57,10 +60,16 @@ def _show_counts(summary: "PredictionSummary", calibration: Calibration) -> None
         st.metric(CLASSIFIED, f"{summary.answered:,}", border=True)
         if calibration.threshold:
             about = f"Predictions with a probability below {100 * calibration.threshold:g}%, the threshold of this run. It is set on the Evaluate page under Calibration."
-            st.metric(UNSURE, f"{summary.unsure:,}", border=True, help=about)
+            st.metric(UNSURE_LABEL, _or_dash(summary.unsure), border=True, help=about)
+        if summary.unlike is not None:
+            st.metric(UNLIKE_LABEL, _or_dash(summary.unlike), border=True, help=UNLIKE_HELP)
         st.metric(FAILED, f"{summary.unread:,}", border=True)
         if summary.accuracy is not None:
             st.metric(f"Accuracy ({summary.in_folders:,} images)", f"{summary.accuracy:.1%}", border=True, help=FOLDERS_HELP)
+
+
+def _or_dash(count: int | None) -> str:
+    return ABSENT if count is None else f"{count:,}"
 
 
 def _show_problems(summary: "PredictionSummary") -> None:
@@ -110,8 +119,8 @@ def _show_images(title: str, summary: "PredictionSummary") -> None:
 
 def _card(one: "ImagePrediction", classes: Sequence[str]) -> str:
     label, file = html.escape(classes[one.predicted]), html.escape(one.file)
-    unsure = "I don’t know<br>" if one.is_sure is False else ""
-    caption = f"{unsure}<b>{label}</b> {one.probability:.0%}<br><small>{file}</small>"
+    verdict = f"{one.verdict.word.capitalize()}<br>" if one.verdict.word in (UNSURE, UNLIKE) else ""
+    caption = f"{verdict}<b>{label}</b> {one.probability:.0%}<br><small>{file}</small>"
     return (
         f'<figure><img src="{data_url(one.pixels)}" alt="{file}: predicted {label}"><figcaption>{caption}</figcaption></figure>'
     )

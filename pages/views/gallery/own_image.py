@@ -1,5 +1,6 @@
 """The view of your own image: the input on the left, the prediction on the right."""
 
+import html
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,8 +11,8 @@ from pages.charts.components.canvas import mark_answered
 from pages.charts.components.paste import take_pasted
 from pages.shared.data_set_image import choose_data_set_image
 from pages.shared.image_input import CAMERA, DRAW, UPLOAD, canvas_key, choose_input, draw, input_key, photograph, show_image
-from pages.shared.run_models import get_classifier
-from pages.views.gallery.prediction import show_prediction
+from pages.shared.run_models import compare_with_training, draws_light_on_dark, get_classifier
+from pages.views.gallery.prediction import PREDICTION, show_prediction
 from pages.views.gallery.uploads import UploadedImage, add_pasted, choose_files, read_file, show_prediction_grid
 
 if TYPE_CHECKING:
@@ -20,33 +21,49 @@ if TYPE_CHECKING:
 TITLE = "Your own image"
 KEY, FROM_SET = "gallery", "Data set"
 EMPTY_TEXT = "Draw something or upload an image. The prediction appears here."
+PHONE_STYLE = """<style>
+.phone-summary { display: none; margin: 0; font-size: 1.25rem; font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+@media (max-width: 640px) { .phone-summary { display: block; } }
+</style>"""
 CHOOSE_ONE = "Selected image"
 
 
 def show_own_image(run: Run) -> None:
     """Show the view."""
     classifier = get_classifier(run)
+    is_ink, summary = draws_light_on_dark(run), ""
     left, right = st.columns([2, 3], gap="large")
     with left:
         source = choose_input(KEY, [DRAW, UPLOAD, CAMERA, FROM_SET])
         files = choose_files() if source == UPLOAD else []
-        image = _read_image(source, run, classifier, files)
+        above = st.empty()
+        image = _read_image(source, run, classifier, files, is_ink=is_ink)
         take_pasted(f"{KEY}-paste", _take_pasted)
     with right:
         if len(files) > 1:
             _classify_several(run, classifier, files)
         elif image:
-            show_prediction(run, image)
+            summary = show_prediction(run, image)
         elif not files:  # the error of a single file is shown beside it
             st.info(EMPTY_TEXT, icon=":material/gesture:")
         if source == DRAW:
-            mark_answered(canvas_key(classifier.card, KEY))
+            above.html(phone_summary(summary))
+            mark_answered(canvas_key(classifier.card, KEY, is_ink=is_ink), summary and f"{PREDICTION}: {summary}")
+        if compare_with_training(run) and (image or files):  # last, so that the prediction does not wait for it
+            st.rerun()
 
 
-def _read_image(source: str, run: Run, classifier: "Classifier", files: list[UploadedImage]) -> DecodedImage | None:
+def phone_summary(summary: str) -> str:
+    """Return the prediction in one line above the canvas, shown only where the columns stand one below the other. It keeps its height when empty."""
+    return f'{PHONE_STYLE}<p class="phone-summary" aria-hidden="true">{html.escape(summary) or "&nbsp;"}</p>'
+
+
+def _read_image(
+    source: str, run: Run, classifier: "Classifier", files: list[UploadedImage], *, is_ink: bool
+) -> DecodedImage | None:
     """Return the image to classify; None until there is one, and for several uploaded files."""
     if source == DRAW:
-        return draw(classifier.card, KEY, is_live=True)
+        return draw(classifier.card, KEY, is_live=True, is_ink=is_ink)
     if source == CAMERA:
         return photograph(KEY)
     if source == FROM_SET:

@@ -8,9 +8,11 @@ import streamlit as st
 from cnn_core.data.decoder import DecodedImage
 from cnn_core.errors import ImageError, StudioError
 from cnn_core.inference.confidence import Calibration
+from cnn_core.inference.verdict import UNLIKE, UNSURE
 from cnn_core.runs.run import Run
 from pages.charts.images import image_html
-from pages.charts.predictions import compared_probability_bars, probability_bars
+from pages.charts.predictions import choose_bars, compared_probability_bars, describe_bars, probability_bars
+from pages.shared.chart import show_chart
 from pages.shared.data_and_model import COLOUR, GREY
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -20,7 +22,8 @@ from pages.views.gallery.nearest_images import show_nearest_images
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Prediction
 
-UNSURE = "I don’t know"  # in place of a class whose probability is below the threshold
+UNLIKE_TEXT = "Unlike the training images"
+UNLIKE_NOTE = "Distance from the training images: {distance:.2f}. Above 1, an image is farther from them than 99% of the validation images: do not rely on the probability."
 MAX_RUNS = 4  # that are compared
 WIDTH, NARROW = 128, 150  # CSS pixels: of the model input, and of one model among several
 DIVERGED = "Run {} has diverged: its probabilities are not finite numbers. Choose another run."
@@ -42,23 +45,41 @@ HEAT_HELP = (
 NEAREST_HELP = "The training images whose features are most similar to those of your image. All training images are read the first time, which takes a while."
 
 
-def show_prediction(run: Run, image: DecodedImage) -> None:
-    """Show the prediction of the best model of `run`, and those of other chosen runs beside it. For a blank image, show a message."""
+def show_prediction(run: Run, image: DecodedImage) -> str:
+    """Show the prediction of the best model of `run`, and those of other chosen runs beside it. For a blank image, show a message.
+
+    The settings stand below, so that the prediction is where one looks while drawing. Return the prediction in one line, "" without one.
+    """
+    place = st.container()
     is_averaged, has_heatmap, has_nearest = _choose_extras()
-    results = _classify([run, *_choose_others(run)], image, is_averaged=is_averaged, has_heatmap=has_heatmap)
+    others = _choose_others(run)
+    with place:
+        results = _classify([run, *others], image, is_averaged=is_averaged, has_heatmap=has_heatmap)
+        _show_results(run, results)
+    if has_nearest and results and results[0].run.id == run.id:
+        show_nearest_images(results[0])
+    return summarise(results[0].prediction) if results and results[0].run.id == run.id else ""
+
+
+def summarise(prediction: "Prediction") -> str:
+    """Return predicted class, probability and a verdict that is not "sure", as text."""
+    name, probability = prediction.ranked[0]
+    word = prediction.verdict.word
+    return f"{name}, {probability:.1%}" + (f" ({word})" if word in (UNSURE, UNLIKE) else "")
+
+
+def _show_results(run: Run, results: list[ImageClassification]) -> None:
     if len(results) == 1 and results[0].run.id == run.id:
         _show_one(results[0])
     elif results:
         _show_several(results)
-    if has_nearest and results and results[0].run.id == run.id:
-        show_nearest_images(results[0])
 
 
 def describe_probability(calibration: Calibration, prediction: "Prediction") -> str:
     """Return the text below the predicted class."""
     name, probability = prediction.ranked[0]
     text = PROBABILITY.format(probability=probability)
-    if not prediction.is_sure:
+    if prediction.verdict.is_sure is False:
         text = BELOW_THRESHOLD.format(name=plain(name), probability=probability, threshold=100 * calibration.threshold)
     return f"{text} {describe_calibration(calibration)}".rstrip()
 
@@ -140,8 +161,8 @@ def _show_several(results: list[ImageClassification]) -> None:
         for result in results
     }
     if len({frozenset(table) for table in tables.values()}) == 1:
-        chart = compared_probability_bars(tables)
-        st.plotly_chart(chart, config={"displayModeBar": False}, alt="The most probable classes of each run, side by side")
+        chart = compared_probability_bars(tables, results[0].classes)
+        show_chart(chart, alt="The most probable classes of each run, side by side")
         return
     st.caption(NO_COMMON_CLASSES)
     for result in results:
@@ -151,17 +172,22 @@ def _show_several(results: list[ImageClassification]) -> None:
 
 def _show_class(result: ImageClassification, *, border: bool) -> None:
     """Show the predicted class, its probability, and the note on test-time augmentation."""
-    name = plain(result.prediction.ranked[0][0]) if result.prediction.is_sure else UNSURE
+    verdict = result.prediction.verdict
+    name = UNSURE.capitalize() if verdict.is_sure is False else plain(result.prediction.ranked[0][0])
     st.metric(PREDICTION, name, border=border)
+    if verdict.is_unlike:
+        st.badge(UNLIKE_TEXT, color="orange", help=UNLIKE_NOTE.format(distance=verdict.distance))
     st.caption(describe_probability(result.calibration, result.prediction))
     if result.views > 1:
         st.caption(result.views_note)
 
 
 def _show_bars(result: ImageClassification) -> None:
-    bars = probability_bars(result.prediction.ranked)
-    alt = f"Classes ranked by probability, {result.name}"
-    st.plotly_chart(bars, config={"displayModeBar": False}, alt=alt, key=f"answer-bars-{result.run.id}")
+    shown = choose_bars(result.prediction.ranked, result.classes)
+    alt, is_faint = f"{result.name}. {describe_bars(shown)}", bool(result.prediction.verdict.is_unlike)
+    st.plotly_chart(
+        probability_bars(shown, is_faint=is_faint), config={"displayModeBar": False}, alt=alt, key=f"answer-bars-{result.run.id}"
+    )
 
 
 def _show_input(result: ImageClassification) -> None:

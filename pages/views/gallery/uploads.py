@@ -12,11 +12,11 @@ from PIL import Image
 from cnn_core.data.decoder import DecodedImage, read_reduced
 from cnn_core.errors import ImageError
 from cnn_core.events import Progress
+from cnn_core.inference.verdict import UNLIKE, UNSURE
 from pages.charts.images import GRID_STYLE, data_url
 from pages.shared.image_input import FORMATS, MAX_FILE_MB, TYPES
 from pages.shared.progress import run_with_progress
 from pages.shared.text import plain
-from pages.views.gallery.prediction import UNSURE
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier, Prediction
@@ -185,8 +185,11 @@ def _card(result: ClassifiedUpload) -> str:
     name, probability = result.prediction.ranked[0]
     label, file = html.escape(name), html.escape(result.file.name)
     caption = f"<b>{label}</b> {probability:.1%}"
-    if not result.prediction.is_sure:
-        caption = f"<b>{UNSURE}</b><br><small>most probable: {label} {probability:.1%}</small>"
+    verdict = result.prediction.verdict
+    if verdict.is_sure is False:
+        caption = f"<b>{UNSURE.capitalize()}</b><br><small>most probable: {label} {probability:.1%}</small>"
+    if verdict.is_unlike:
+        caption += f"<br><b>{UNLIKE.capitalize()}</b>"
     images = (
         f'<img src="{data_url(result.thumbnail)}" alt="{file}">'
         f'<img src="{data_url(result.prediction.pixels)}" alt="Model input of {file}" title="Model input">'

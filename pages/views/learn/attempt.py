@@ -3,8 +3,17 @@
 import streamlit as st
 
 from cnn_core.config.settings_link import settings_query
-from cnn_core.lessons.attempts import AttemptRuns, measure_effect, read_runs, run_label, stop_attempt, validation_count
-from cnn_core.lessons.effect import describe_effect, describe_resolution, describe_verdict
+from cnn_core.lessons.attempts import (
+    AttemptRuns,
+    measure_during_training,
+    measure_effect,
+    read_runs,
+    run_label,
+    stop_attempt,
+    validation_count,
+)
+from cnn_core.lessons.effect import describe_effect, describe_resolution
+from cnn_core.lessons.epoch_effects import describe_agreement
 from cnn_core.lessons.exercises import VARIANTS, Exercise
 from cnn_core.runs.run import Run
 from cnn_core.text import counted
@@ -14,19 +23,23 @@ from pages.shared.run_origin import LESSONS
 from pages.shared.run_selection import STATUS
 from pages.shared.server import get_store
 from pages.shared.text import plain
+from pages.views.learn.prediction import show_prediction, show_verdict
 
 ON_DEVICE = ("running", "paused")  # statuses of a run that occupies the device
 REFRESH_SECONDS = 2  # of the status; the curves are updated by the event stream
 RESULT, PRELIMINARY_RESULT = "**Result.**", "**Preliminary result.**"
+DURING, SO_FAR = "**During training.**", "**So far.**"
 NO_PAIR_FINISHED = "The runs ended before a pair was finished."
 REPEAT = "Start a new attempt below."
 OPEN_B = "Open B in Configure"
+AVERAGED = "All values of the result are means over the last quarter of a run's epochs."
+BANDS = "Lines are means over the runs; bands reach from the lowest to the highest run."
 SHARED = "{runs} of this attempt answer the same question as those of another person: the settings, the data and the seed are the same, and so is the result. They are trained once for both."
-AVERAGED = "All values are means over the last quarter of a run's epochs."
 
 
 def show_attempt(exercise: Exercise, attempt_runs: AttemptRuns) -> None:
-    """Show the status of the runs, the result so far, and the curves of A and B."""
+    """Show the prediction, the status of the runs, the result so far, and the curves of A and B."""
+    show_prediction(exercise, attempt_runs.attempt.prediction)
     with st.container(key="attempt"):  # a fragment in a container of its own, because its height changes
         st.fragment(_show_status, run_every=REFRESH_SECONDS if attempt_runs.is_active else None)(exercise, attempt_runs)
     groups = {
@@ -34,6 +47,8 @@ def show_attempt(exercise: Exercise, attempt_runs: AttemptRuns) -> None:
         for variant in VARIANTS
     }
     overlay_groups(groups, exercise.metric.curves)
+    if len(attempt_runs.runs) > len(VARIANTS):
+        st.caption(BANDS)
     if not attempt_runs.is_active:
         _show_links(exercise, attempt_runs)
 
@@ -81,25 +96,35 @@ def runs_ahead(count: int) -> str:
 
 
 def _show_result(exercise: Exercise, current: AttemptRuns) -> None:
-    """Show the effect over the finished pairs; a warning if all runs have ended without one."""
-    store = get_store()
+    """Show whether the curves agree with the prediction, and the effect over the finished pairs; a warning if all ended without one."""
+    store, prediction = get_store(), current.attempt.prediction
+    agreement = describe_agreement(measure_during_training(store, current, exercise.metric), prediction)
     effect = measure_effect(store, current, exercise.metric)
-    if effect is None:
-        if not current.is_active:
-            reasons = " ".join(sorted({run.error for run in current.runs if run.error}))
-            st.warning(f"{NO_PAIR_FINISHED} {plain(reasons)} {REPEAT}", icon=":material/warning:")
+    if effect is None and not current.is_active:
+        reasons = " ".join(sorted({run.error for run in current.runs if run.error}))
+        st.warning(f"{NO_PAIR_FINISHED} {plain(reasons)} {REPEAT}", icon=":material/warning:")
         return
-    resolution = describe_resolution(effect, validation_count(store, current))
+    if effect is None and not agreement:
+        return
     with st.container(border=True):
-        st.markdown(f"{PRELIMINARY_RESULT if current.is_active else RESULT} {plain(describe_effect(effect))} {resolution}")
-        if current.is_active:
-            return
-        st.markdown(plain(describe_verdict(effect, current.attempt.prediction)))
-        for metric in exercise.other_metrics:
-            if other := measure_effect(store, current, metric):
-                st.markdown(f"Also: {plain(describe_effect(other))}")
-        st.markdown(f"**Explanation.** {exercise.explanation}")
-        st.caption(AVERAGED)
+        if effect and not current.is_active:
+            show_verdict(effect, prediction)
+        if agreement:
+            st.markdown(f"{SO_FAR if current.is_active else DURING} {agreement}")
+        if effect:
+            resolution = describe_resolution(effect, validation_count(store, current))
+            st.markdown(f"{PRELIMINARY_RESULT if current.is_active else RESULT} {plain(describe_effect(effect))} {resolution}")
+        if not current.is_active:
+            _show_explanation(exercise, current)
+
+
+def _show_explanation(exercise: Exercise, completed: AttemptRuns) -> None:
+    """Show the effect on the other metrics, the explanation and its source."""
+    for metric in exercise.other_metrics:
+        if other := measure_effect(get_store(), completed, metric):
+            st.markdown(f"Also: {plain(describe_effect(other))}")
+    st.markdown(f"**Explanation.** {exercise.explanation}")
+    st.caption(f"{AVERAGED} {exercise.source}.")
 
 
 def _show_links(exercise: Exercise, attempt_runs: AttemptRuns) -> None:

@@ -10,9 +10,8 @@ from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.home import Home
 from cnn_core.lessons.attempts import DEFAULT_PAIRS, MAX_PAIRS, start_attempt
-from cnn_core.lessons.effect import DIRECTIONS, PREDICTIONS, UNKNOWN
+from cnn_core.lessons.effect import PREDICTIONS, UNKNOWN
 from cnn_core.lessons.exercises import DIGITS, VARIANTS, Exercise
-from cnn_core.lessons.final_metrics import FinalMetric
 from cnn_core.models.registry import FAMILIES
 from cnn_core.text import format_duration
 from pages.shared import cache
@@ -20,6 +19,7 @@ from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
 from pages.shared.server import get_store
 from pages.shared.text import plain
+from pages.views.learn.prediction import PREDICTION, prediction_label
 
 DIGITS_TITLE = "Digits"
 PREDICTION_MISSING = "Choose your prediction first."
@@ -47,7 +47,7 @@ def show_form(exercise: Exercise, *, is_repeated: bool) -> None:
 
 
 def _choose_prediction(exercise: Exercise) -> str | None:
-    st.markdown(f"**Your prediction.** {exercise.question}")
+    st.markdown(f"{PREDICTION} {exercise.question}")
     return st.radio(
         "Prediction",
         PREDICTIONS,
@@ -57,14 +57,6 @@ def _choose_prediction(exercise: Exercise) -> str | None:
         key=f"prediction-{exercise.name}",
         label_visibility="collapsed",
     )
-
-
-def prediction_label(metric: FinalMetric, prediction: str) -> str:
-    """Return the label of a prediction: "Smaller in B", "About the same"."""
-    if prediction == UNKNOWN:
-        return "I don't know"
-    word = next(metric.words[direction] for direction in DIRECTIONS if direction == prediction).capitalize()
-    return word if prediction == "same" else f"{word} in B"
 
 
 def _choose_data(exercise: Exercise) -> tuple[str, int]:

@@ -1,4 +1,8 @@
-"""The convolution view: the forward pass of one image through a trained model, layer by layer, with the computation of a chosen pixel."""
+"""The convolution view: the forward pass of one image through a trained model, layer by layer, with the computation of a chosen pixel.
+
+The picture stands at the top, the choice of run and image and the explanation below it. Without a trained run, the picture shows a digit and
+kernels with known effects.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -25,7 +29,14 @@ if TYPE_CHECKING:
 KEY, FROM_DATA_SET = "convolution", "Data set"
 CACHED_TRACES = 2  # of all sessions; a trace takes 1 MB for SimpleCNN, 8 MB for ResNet-18 on 32×32 images, 400 MB on 224×224
 CHOOSE_IMAGE = "Choose an image to see how the model processes it."
+EXAMPLE = "convolution-example"
+EXAMPLE_CAPTION = "A handwritten digit and three kernels: for edges above bright strokes (channel 0), for edges to their left (1), and for a blur (2)."
 DIVERGED = "The weights of this model are not finite numbers, because its training diverged. Choose another run."
+HOW = "How a convolution works"
+INSTRUCTION = (
+    "The picture shows all steps of this prediction. Choose a step and one of its channels, then move the pointer over its output. The window "
+    "of the pixel is marked in the input, and its computation is shown."
+)
 EXPLANATION = f"""
 A convolution moves a small window over its input. At every position it multiplies the values in the window by the values of a
 {term_link("kernel", "kernel")} and adds up the products. It then adds a bias and writes the sum to the output. The output is large where the
@@ -39,21 +50,30 @@ input is similar to the kernel.
 
 def show_convolution() -> None:
     """Show the view."""
+    picture = st.container()
     run = choose_trained_run("to inspect")
     if run is None:
-        st.markdown(EXPLANATION)
+        with picture:
+            _show_example()
+        _explain()
         return
     classifier = get_classifier(run)
     left, right = st.columns([2, 3], gap="medium")  # the four inputs fit in one row from 1280 px
     with left:
         image = choose_own_image(classifier.card, KEY, first={FROM_DATA_SET: lambda: choose_data_set_image(run)})
-    with right:
-        st.markdown(EXPLANATION)
+    with picture:
         pixels = _preprocess(image, classifier)
         if pixels is not None:
+            _show_layers(run, classifier, pixels)
+    with right:
+        if pixels is not None:
             _show_prediction(classifier, pixels)
-    if pixels is not None:
-        _show_layers(run, classifier, pixels)
+        _explain()
+
+
+def _explain() -> None:
+    st.header(HOW)
+    st.markdown(EXPLANATION)
 
 
 def _preprocess(image: DecodedImage | None, classifier: "Classifier") -> np.ndarray | None:
@@ -76,11 +96,7 @@ def _preprocess(image: DecodedImage | None, classifier: "Classifier") -> np.ndar
 def _show_prediction(classifier: "Classifier", pixels: np.ndarray) -> None:
     prediction = classifier.rank(pixels, classifier.probabilities(pixels[None])[0])
     name, probability = prediction.ranked[0]
-    st.markdown(
-        f"{prediction_text(name)}, probability {probability:.1%}. Below are all steps of this prediction. Choose a step and one of its "
-        "channels, then move the pointer over its output. The window of the pixel is marked in the input, and its computation is shown. "
-        "Padding is grey, and striped in the window."
-    )
+    st.markdown(f"{prediction_text(name)}, probability {probability:.1%}. {INSTRUCTION}")
 
 
 def prediction_text(name: str) -> str:
@@ -103,6 +119,27 @@ def _show_layers(run: Run, classifier: "Classifier", pixels: np.ndarray) -> None
 
     name = f"{network}-{hash(pixels.tobytes())}"
     show_steps(f"{key}-steps", TracedModel(name, steps, pixels, card.mean, card.std, card.classes), (step, channel), choose)
+
+
+@st.fragment
+def _show_example() -> None:
+    """Show the steps of a digit through kernels with known effects."""
+    traced = _trace_example()
+    place = st.session_state.setdefault(EXAMPLE, (1, 0))
+
+    def choose(step: int, channel: int) -> None:
+        st.session_state[EXAMPLE] = (step, channel)
+
+    show_steps(f"{EXAMPLE}-steps", traced, place, choose)
+    st.caption(EXAMPLE_CAPTION)
+
+
+@st.cache_resource(max_entries=1, show_spinner="Computing all layers…")
+def _trace_example() -> TracedModel:
+    from cnn_core.explain.example import trace_example
+
+    pixels, steps = trace_example(get_store().home)
+    return TracedModel(EXAMPLE, steps, pixels, mean=(0.0,), std=(1.0,), classes=())
 
 
 @st.cache_resource(max_entries=CACHED_TRACES, show_spinner="Computing all layers…")

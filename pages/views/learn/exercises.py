@@ -64,22 +64,23 @@ def _label(exercise: Exercise, *, is_completed: bool) -> str:
 
 def _show_exercise(exercise: Exercise, *, is_completed: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(exercise.title, width="content")
+        st.header(exercise.title, width="content")
         if is_completed:
             st.badge("completed", icon=":material/check_circle:", color="green")
     text, illustration = st.columns([3, 2], gap="large")
     with text:
         st.write(exercise.introduction)
         st.markdown(f"{_describe_variant(exercise, 'A')}  \n{_describe_variant(exercise, 'B')}")
-        st.caption(f"{exercise.source}. Glossary: {_glossary_links(exercise)}.")
+        st.caption(f"Glossary: {_glossary_links(exercise)}.")
     place = illustration.container()
     latest = latest_attempt(get_store(), exercise.name, person())
+    is_predicted = bool(latest and latest.runs)
     if latest and latest.runs:
         show_attempt(exercise, latest)
     if not (latest and latest.is_active):
-        show_form(exercise, is_repeated=bool(latest and latest.runs))
+        show_form(exercise, is_repeated=is_predicted)
     with place:  # last, because most illustrations load torch and would delay the rest of the page
-        show_illustration(exercise)
+        show_illustration(exercise, is_predicted=is_predicted)
 
 
 def _describe_variant(exercise: Exercise, variant: Variant) -> str:

@@ -112,10 +112,9 @@ def _show_terms(terms: list[Term]) -> None:
 
 def _show_term(term: Term, *, is_named: bool = False) -> None:
     """Show one term. is_named: whether it is the term in the address, which is shown first."""
-    size = "##" if is_named else "###"
     source = f"\n\n:small[:gray[{term.source}]]" if term.source else ""
     with st.container(border=True, key=f"term-{term.name}{'-named' if is_named else ''}", height="stretch"):
-        st.markdown(f"{size} {term.title}\n:small[:gray[{describe_place(term)}]]\n\n{term.text}{source}")
+        st.markdown(f"## {term.title}\n:small[:gray[{describe_place(term)}]]\n\n{term.text}{source}")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             for other in term.see_also:
                 st.page_link(

@@ -87,10 +87,10 @@ def channel_distributions(before: np.ndarray, after: np.ndarray) -> go.Figure:
     return figure
 
 
-def learning_rate_curves(epochs: np.ndarray, learning_rates: Mapping[str, Sequence[float]]) -> go.Figure:
-    """Draw the learning rate of each schedule. epochs: the completed epochs at every step, with fractions."""
+def learning_rate_curves(curves: Mapping[str, tuple[np.ndarray, Sequence[float]]]) -> go.Figure:
+    """Draw the learning rate of each schedule. curves: for each the completed epochs, with fractions, and the rate at every step."""
     figure = go.Figure()
-    for (name, values), colour, dash in zip(learning_rates.items(), (FIRST, SECOND), ("solid", "dash"), strict=True):
+    for (name, (epochs, values)), colour, dash in zip(curves.items(), (FIRST, SECOND), ("solid", "dash"), strict=True):
         figure.add_trace(go.Scatter(x=epochs, y=values, mode="lines", name=name, line={"color": colour, "dash": dash}))
     figure.update_layout(margin=MARGIN, height=HEIGHT, legend=LEGEND)
     figure.update_xaxes(title="epoch")
@@ -133,12 +133,12 @@ def _add_arrow(figure: go.Figure, start: tuple[float, float], end: tuple[float, 
 
 
 def optimizer_paths(loss: np.ndarray, x: np.ndarray, y: np.ndarray, paths: Mapping[str, np.ndarray]) -> go.Figure:
-    """Draw the path of each optimizer, (steps + 1, 2), on a loss surface, (len(y), len(x))."""
+    """Draw the path of each of at most three optimizers, (steps + 1, 2), on a loss surface, (len(y), len(x))."""
     contours = go.Contour(
         z=np.log10(loss + 1e-3), x=x, y=y, showscale=False, colorscale="Greys", opacity=0.5, ncontours=14, hoverinfo="skip"
     )
     figure = go.Figure(contours)
-    for (name, path), colour, symbol in zip(paths.items(), (FIRST, THIRD, SECOND), ("circle", "square", "diamond"), strict=True):
+    for (name, path), colour, symbol in zip(paths.items(), (FIRST, THIRD, SECOND), ("circle", "square", "diamond"), strict=False):
         figure.add_trace(
             go.Scatter(
                 x=path[:, 0],

@@ -1,6 +1,7 @@
 """The illustration of each exercise, computed with the code used for training. In: an exercise. Out: a chart or images on the page.
 
-Most of them load torch, so a page calls `show_illustration` last. Each illustration is computed once for all sessions.
+Most of them load torch, so a page calls `show_illustration` last. Each illustration is computed once for all sessions. Where it shows the
+outcome of the exercise, another one without the outcome takes its place until the person has made a prediction.
 """
 
 import json
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 RECORDING = Path(__file__).parent / "epochs.json"  # written by `python -m benchmarks.exercises record`
 WIDTHS = (0.25, 0.5, 1.0, 2.0)
 STEPS_PER_EPOCH = 23  # of 719 digits in batches of 32
+LOSS_X, LOSS_Y, LOSS_START = (
+    np.linspace(-4.5, 1.5, 61),
+    np.linspace(-2.2, 2.2, 45),
+    (-4.0, 1.6),
+)  # of the optimizers' loss function
 DIGIT_VERSIONS = ("original", "version 1", "version 2")
 
 
@@ -48,9 +54,9 @@ class Illustration:
     columns: int = 1
 
 
-def show_illustration(exercise: Exercise) -> None:
-    """Show the illustration with its caption."""
-    illustration = _make_illustration(exercise.name)
+def show_illustration(exercise: Exercise, *, is_predicted: bool) -> None:
+    """Show the illustration with its caption. is_predicted: whether the person has made a prediction, so it may show the outcome."""
+    illustration = _make_illustration(exercise.name, is_predicted=is_predicted or exercise.name not in BEFORE_PREDICTION)
     if illustration.figure is not None:
         config = {"displayModeBar": False}
         st.plotly_chart(illustration.figure, config=config, alt=illustration.alt, key=f"illustration-{exercise.name}")
@@ -66,8 +72,8 @@ def _image_grid(images: np.ndarray, illustration: Illustration) -> str:
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing the illustration…")
-def _make_illustration(name: str) -> Illustration:
-    return ILLUSTRATIONS[name]()
+def _make_illustration(name: str, *, is_predicted: bool) -> Illustration:
+    return (ILLUSTRATIONS if is_predicted else BEFORE_PREDICTION)[name]()
 
 
 def _digits(count: int) -> np.ndarray:
@@ -126,17 +132,23 @@ def _batch_norm() -> Illustration:
 
 
 def _schedule() -> Illustration:
-    exercise = find_exercise("schedule")
-    steps = np.arange(STEPS_PER_EPOCH * exercise.common["epochs"])
-    learning_rates: dict[str, list[float]] = {}
-    for variant in VARIANTS:
-        schedule = make_schedule(exercise.settings(variant), STEPS_PER_EPOCH)
-        learning_rates[exercise.variant_name(variant)] = [schedule(int(step)) for step in steps]
     return Illustration(
         alt="The learning rate by epoch: constant in run A, falling along half a cosine to zero in run B",
         caption="The learning rate of both runs.",
-        figure=illustration_charts.learning_rate_curves(steps / STEPS_PER_EPOCH, learning_rates),
+        figure=illustration_charts.learning_rate_curves(_learning_rates("schedule")),
     )
+
+
+def _learning_rates(name: str) -> dict[str, tuple[np.ndarray, list[float]]]:
+    """Return the completed epochs, with fractions, and the learning rate at every step of both runs of an exercise."""
+    exercise = find_exercise(name)
+    curves: dict[str, tuple[np.ndarray, list[float]]] = {}
+    for variant in VARIANTS:
+        config = exercise.settings(variant)
+        steps = np.arange(STEPS_PER_EPOCH * config.epochs)
+        schedule = make_schedule(config, STEPS_PER_EPOCH)
+        curves[exercise.variant_name(variant)] = (steps / STEPS_PER_EPOCH, [schedule(int(step)) for step in steps])
+    return curves
 
 
 def _resnet() -> Illustration:
@@ -155,13 +167,21 @@ def _optimizers() -> Illustration:
         "Momentum": lambda weights: torch.optim.SGD(weights, lr=0.018, momentum=0.8),
         "Adam": lambda weights: torch.optim.Adam(weights, lr=0.3),
     }
-    x, y = np.linspace(-4.5, 1.5, 61), np.linspace(-2.2, 2.2, 45)
     paths = {name: _optimize(make_optimizer) for name, make_optimizer in optimizers.items()}
     return Illustration(
         alt="The paths of three optimizers to the minimum of a loss function that is steep in one direction and flat in the other",
         caption="25 steps of three optimizers. The loss is steep in one direction and flat in the other: SGD is slow in the flat direction, "
         "momentum oscillates but is faster, and Adam is equally fast in both directions.",
-        figure=illustration_charts.optimizer_paths(_quadratic_loss(*np.meshgrid(x, y)), x, y, paths),
+        figure=illustration_charts.optimizer_paths(_quadratic_loss(*np.meshgrid(LOSS_X, LOSS_Y)), LOSS_X, LOSS_Y, paths),
+    )
+
+
+def _loss_surface() -> Illustration:
+    start = {"start": np.array([LOSS_START])}
+    return Illustration(
+        alt="A loss function of two weights that is steep in one direction and flat in the other, with a start and the minimum",
+        caption="A loss that is steep in one direction and flat in the other. The paths of three optimizers are shown after your prediction.",
+        figure=illustration_charts.optimizer_paths(_quadratic_loss(*np.meshgrid(LOSS_X, LOSS_Y)), LOSS_X, LOSS_Y, start),
     )
 
 
@@ -174,7 +194,7 @@ def _optimize(make_optimizer: "MakeOptimizer", steps: int = 25) -> np.ndarray:
     """Return the positions of an optimizer on the quadratic loss, (steps + 1, 2)."""
     import torch
 
-    weights = torch.tensor([-4.0, 1.6], requires_grad=True)
+    weights = torch.tensor(LOSS_START, requires_grad=True)
     optimizer, path = make_optimizer([weights]), [weights.detach().numpy().copy()]
     for _ in range(steps):
         optimizer.zero_grad()
@@ -210,6 +230,14 @@ def _epochs() -> Illustration:
     )
 
 
+def _training_length() -> Illustration:
+    return Illustration(
+        alt="The learning rate by epoch: a peak and a fall to zero, within 3 epochs in run A and within 20 epochs in run B",
+        caption="The learning rate of both runs. A recorded run of 20 epochs is shown after your prediction.",
+        figure=illustration_charts.learning_rate_curves(_learning_rates("epochs")),
+    )
+
+
 ILLUSTRATIONS: dict[str, Callable[[], Illustration]] = {
     "augmentation": _augmentation,
     "dropout": _dropout,
@@ -220,3 +248,5 @@ ILLUSTRATIONS: dict[str, Callable[[], Illustration]] = {
     "capacity": _capacity,
     "epochs": _epochs,
 }
+# In place of those that show the outcome.
+BEFORE_PREDICTION: dict[str, Callable[[], Illustration]] = {"optimizers": _loss_surface, "epochs": _training_length}

@@ -9,6 +9,7 @@ import streamlit as st
 from cnn_core.config.schema import title, value_text
 from cnn_core.runs.comparison import SeedGroup, compare_accuracies, differing_settings, group_by_settings
 from cnn_core.runs.run import Run
+from cnn_core.text import format_percent
 from pages.charts.components.overlay import overlay
 from pages.charts.parallel_coordinates import show_runs_in_parallel
 from pages.shared.stream import MOST_TOGETHER
@@ -40,7 +41,7 @@ def show_comparison(runs: Sequence[Run]) -> None:
 
 def _show_differences(runs: Sequence[Run]) -> None:
     differing = differing_settings(runs)
-    st.subheader("Differing settings")
+    st.header("Differing settings")
     if not differing:
         st.caption(SAME_SETTINGS)
         return
@@ -55,7 +56,7 @@ def _show_groups(groups: Sequence[SeedGroup]) -> None:
     measured = [group for group in groups if group.accuracies]
     if not measured:
         return
-    st.subheader("Repeated seeds")
+    st.header("Repeated seeds")
     letters = [ascii_uppercase[number % 26] for number in range(len(measured))]
     st.table(
         {
@@ -72,5 +73,5 @@ def _show_groups(groups: Sequence[SeedGroup]) -> None:
 
 
 def _spread(group: SeedGroup) -> str:
-    shown = f"{group.mean:.2%}"
+    shown = format_percent(group.mean, 2)
     return f"{shown} ± {100 * group.std:.2f} points (n = {len(group.accuracies)})" if group.std is not None else shown

@@ -7,19 +7,22 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_core.config.schema import value_text
+from cnn_core.config.chosen import chosen_settings
+from cnn_core.config.schema import title, value_text
 from cnn_core.errors import RunError, StudioError
+from cnn_core.runs.comparison import differing_settings, with_new_seed
 from cnn_core.runs.final_accuracy import reveal_test_accuracies
 from cnn_core.runs.organizer import MAX_NAME_LENGTH, MAX_NOTES_LENGTH, RunOrganizer
 from cnn_core.runs.run import Run
-from cnn_core.text import counted
+from cnn_core.text import counted, format_bytes
 from pages.shared.links import page_file
 from pages.shared.people import is_shared, is_teacher, may_change, owner_name, person, show_owner
 from pages.shared.run_origin import choose_origin, describe_origin
 from pages.shared.run_selection import STATUS
 from pages.shared.server import get_store
+from pages.shared.start_run import start_run
 from pages.shared.text import plain
-from pages.views.runs.disk_space import offer_free_space
+from pages.views.runs.disk_space import run_sizes
 from pages.views.runs.export import show_export
 
 SHOW_TEST, TEST_COLUMN = "show-test-accuracy", "Test"
@@ -27,6 +30,14 @@ SHOW_TEST_HELP = (
     "Shows the accuracy on the test set, and counts each of these models as evaluated on it. Choose between models by validation accuracy, and show "
     "the test accuracy of the final model only."
 )
+REPEAT = "Starts a run with the settings that this run had at its start and a seed that no run with these settings has. Repeated runs show how much the accuracy varies."
+REPEAT_BRANCH = (
+    "A branch begins with the state of another run, so it cannot be repeated with a new seed. Repeat that run instead."
+)
+SIZE = "Size"
+FIRST_COLUMNS = ("Run", "Validation", "Name", "Status", SIZE)
+HAVE_COLUMNS = ("data", "model", "epochs", "seed", "saved_epochs")
+MAX_SETTING_COLUMNS = 8
 TICK_RUNS = "Tick runs to open, name, compare, export or remove them."
 
 
@@ -54,7 +65,9 @@ def filter_runs(runs: Sequence[Run]) -> list[Run]:
 def choose_runs(runs: Sequence[Run]) -> list[Run]:
     """Show the table and return the runs whose rows are ticked. Test accuracies are shown, and counted, only after the person asks for them."""
     columns = COLUMNS | ({"Owner": lambda run: owner_name(run.owner)} if is_shared() else {})
-    values = {title: [value(run) for run in runs] for title, value in columns.items()}
+    values = {name: [value(run) for run in runs] for name, value in columns.items()}
+    values[SIZE] = [size / 10**6 for size in run_sizes(runs)]
+    values = {name: values[name] for name in FIRST_COLUMNS} | _setting_columns(runs) | values
     if st.toggle("Show test accuracy", key=SHOW_TEST, help=SHOW_TEST_HELP):
         values[TEST_COLUMN] = [_percent(accuracy) for accuracy in reveal_test_accuracies(get_store(), runs)]
     event = st.dataframe(
@@ -69,6 +82,7 @@ def choose_runs(runs: Sequence[Run]) -> list[Run]:
             TEST_COLUMN: st.column_config.NumberColumn(format="%.2f %%", help="Accuracy of the best model on the test images."),
             "Speed": st.column_config.NumberColumn(format="%,d", help="Training speed in images per second, without validation."),
             "Minutes": st.column_config.NumberColumn(format="%.1f", help="Training time in minutes, without validation."),
+            SIZE: st.column_config.NumberColumn(format="%.1f MB", help="Size of the run's files on the disk."),
             "Created": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
         },
         placeholder="–",
@@ -88,9 +102,9 @@ def show_actions(chosen: Sequence[Run]) -> None:
             if may_change(chosen[0].owner):
                 with st.popover("Name, tags and notes", icon=":material/edit:"):
                     _describe(chosen[0])
+            _repeat_button(chosen[0])
         with st.popover("Export", icon=":material/download:", help="Exports the histories of the ticked runs as one file."):
             show_export(chosen)
-        offer_free_space(chosen)
         if st.button(
             f"Remove {counted(len(chosen), 'run')}",
             key="remove-runs",
@@ -129,7 +143,7 @@ def show_bin() -> None:
     removed = [run for run in organizer.removed() if may_change(run.owner)]
     if not removed:
         return
-    with st.expander(f"Bin ({len(removed)})", icon=":material/delete:"):
+    with st.expander(f"Bin ({len(removed)}, {format_bytes(sum(run_sizes(removed)))})", icon=":material/delete:"):
         for run in removed:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.write(plain(_title(run)))
@@ -138,6 +152,19 @@ def show_bin() -> None:
             st.write("These runs, their curves and their models are deleted permanently.")
             owner = person() if is_shared() and not is_teacher() else None
             st.button("Delete permanently", key="empty-bin", type="primary", on_click=_empty_bin, args=(owner,))
+
+
+def _repeat_button(run: Run) -> None:
+    """Show the button that starts a run with the same settings and the next unused seed."""
+    if st.button(
+        "Repeat with a new seed",
+        key="repeat-run",
+        icon=":material/casino:",
+        disabled=bool(run.parent),
+        help=REPEAT_BRANCH if run.parent else REPEAT,
+    ):
+        config = with_new_seed(run, get_store().runs())
+        start_run(config, given=tuple(type(config).model_fields))
 
 
 def _describe(run: Run) -> None:
@@ -174,14 +201,35 @@ def _remove(runs: Sequence[Run]) -> None:
 
 
 def _title(run: Run) -> str:
-    return f"{run.id} · {run.name}" if run.name else run.id
+    return f"{run.id} · {run.title}"
+
+
+def _setting_columns(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Return a column for each setting whose values differ among the runs in which it has an effect, without those that have a column."""
+    differing = {
+        name: values
+        for name, values in differing_settings(runs).items()
+        if name not in HAVE_COLUMNS and len({value for value in values if value is not None}) > 1
+    }
+    chosen = set().union(*(chosen_settings(run.config) for run in runs))
+    names = sorted(differing, key=lambda name: name not in chosen)  # before those that differ with data and model alone
+    return {
+        title(name): [
+            None if value is None else value if _is_number(value) else value_text(name, value) for value in differing[name]
+        ]
+        for name in names[:MAX_SETTING_COLUMNS]
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _searchable_text(run: Run) -> str:
     """Return the text that the search box matches."""
     texts = (
         run.id,
-        run.name,
+        run.title,
         run.notes,
         describe_origin(run),
         run.config.data,
@@ -201,7 +249,7 @@ def _percent(accuracy: float | None) -> float | None:
 COLUMNS: dict[str, Any] = {
     "Run": lambda run: run.id,
     "Validation": lambda run: _percent(run.summary.get("best_val_accuracy")),
-    "Name": lambda run: run.name,
+    "Name": lambda run: run.title,
     "Status": lambda run: STATUS[run.status][2],
     "Data": lambda run: run.config.data,
     "Model": lambda run: value_text("model", run.config.model),

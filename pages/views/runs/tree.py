@@ -8,13 +8,14 @@ import streamlit as st
 
 from cnn_core.runs.branch_tree import Node, family_trees
 from cnn_core.runs.run import Run
+from cnn_core.text import format_percent
 from pages.charts.theme import THEME_COLOURS
 from pages.shared.links import page_file
 from pages.shared.run_selection import STATUS
 
 ROW_PIXELS = 56
 MAX_NAME_LENGTH = 32  # of the name under a point
-AFTER_EPOCH, ACCURACY = "after epoch {epoch}", "{accuracy:.1%} validation accuracy"
+AFTER_EPOCH, ACCURACY = "after epoch {epoch}", "{accuracy} validation accuracy"
 LINE = "rgba(128, 128, 128, 0.6)"
 COLOURS = {
     "running": THEME_COLOURS[0],
@@ -32,7 +33,7 @@ def show_tree(runs: Sequence[Run]) -> None:
     nodes = family_trees(runs)
     if not nodes:
         return
-    st.subheader("Branches")
+    st.header("Branches")
     st.caption("Each line leads from a run to a branch of it. Click a point to open its run.")
     alt = "; ".join(
         f"{node.run.id} from {node.run.parent} after epoch {node.run.parent_epoch}" for node in nodes if node.run.parent
@@ -105,4 +106,4 @@ def _title(run: Run) -> str:
 def _accuracy(run: Run) -> str:
     """Return the best validation accuracy as text; "" before there is one."""
     accuracy = run.summary.get("best_val_accuracy")
-    return "" if accuracy is None else ACCURACY.format(accuracy=accuracy)
+    return "" if accuracy is None else ACCURACY.format(accuracy=format_percent(accuracy))

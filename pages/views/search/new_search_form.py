@@ -18,6 +18,7 @@ from cnn_core.text import counted, format_duration
 from pages.shared.data_and_model import choose_data_and_model
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths, person
+from pages.shared.refusal import show_refusal
 from pages.shared.server import get_searches, get_store
 from pages.shared.text import plain
 from pages.shared.trial_times import trial_seconds
@@ -47,9 +48,13 @@ def _show_form(data: str, model: str) -> str | None:
     st.subheader("Shared settings")
     with st.expander("Settings of all trials", icon=":material/tune:"):
         st.caption("The values of settings in the search space are chosen by the search, not here.")
-        chosen, _ = settings_tabs(data, model)
+        chosen, _, places = settings_tabs(data, model)
     try:
         base = make_config(**settings_without_defaults(chosen))
+    except StudioError as error:
+        show_refusal(error, places)
+        return None
+    try:
         with top:
             names = choose_settings(base)
             sampler = _choose_method()

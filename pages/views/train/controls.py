@@ -1,65 +1,74 @@
 """Controls of a run: stop, pause, resume, save, change settings, branch. The page adds requests; the process that trains carries them out."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import streamlit as st
 
 from cnn_core.config.changes import BRANCHABLE, CHANGEABLE, change_config
+from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import StudioError
 from cnn_core.home import saved_epochs
-from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.requests import RequestKind
 from cnn_core.runs.run import TRAINING, Run
 from cnn_core.runs.sharing import is_used_by_others
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
 from pages.shared.people import is_teacher, may_change, person, show_owner
-from pages.shared.run_selection import status_badge
+from pages.shared.run_selection import SOME_EPOCHS, status_badge
 from pages.shared.server import get_store
 from pages.shared.start_run import submission_key
 from pages.shared.text import plain
 
+MAIN_SETTINGS = ("learning_rate", "epochs", "weight_decay")  # what is changed most often
 USED_BY_OTHERS = "Exercises of other people use this run too, so only a teacher can stop or change it."
-FINAL_HELP = "The final result of this run. To choose between runs, compare their validation accuracy instead."
-
 PARENT, CHILD = "Branched from {parent} after epoch {epoch}", "{child} branched after epoch {epoch}"
 NO_EPOCHS = "This run has no saved epochs, so it cannot be branched"
 
 
-def show_controls(run: Run) -> None:
-    """Show the status and the controls for it."""
+def show_controls(run: Run, *, has_primary: bool) -> None:
+    """Show the status and the controls for it. Resume is the page's primary action unless it has another one (`has_primary`)."""
     store = get_store()
     with st.container(horizontal=True, vertical_alignment="center"):
         status_badge(run)
         is_mine = may_change(run.owner)
         is_shared_run = run.is_active and is_mine and not is_teacher() and is_used_by_others(store.database, run.id)
+        if is_mine and run.can_resume:
+            _show_resume_button(run, is_primary=not has_primary)
         if is_mine and not is_shared_run:
             _show_request_buttons(run)
         if epochs := saved_epochs(store.home.run_folder(run.id)):
             with st.popover("Branch", icon=":material/alt_route:", help="Starts a new run from the saved state after an epoch."):
                 _show_branch_form(run, epochs)
-        if (
-            is_mine
-            and run.can_resume
-            and st.button(
-                "Resume",
-                key=f"resume-{run.id}",
-                icon=":material/resume:",
-                help="Continues from the last checkpoint with the same settings and images.",
-            )
-        ):
-            _resume(run)
-        if store.has_model(run.id):
-            st.page_link(page_file("evaluate"), label="Evaluate", icon=":material/fact_check:", query_params={"run": run.id})
-            st.page_link(page_file("gallery"), label="Open in Gallery", icon=":material/gesture:", query_params={"run": run.id})
+        if (run.status in TRAINING and is_mine and not is_shared_run) or (store.has_model(run.id) and run.status != "finished"):
+            with st.popover("More", icon=":material/more_horiz:", help="Save now, Evaluate and Gallery."):
+                _show_more(run, may_save=is_mine and not is_shared_run)
     if not is_mine:
         show_owner(run.owner)
     elif is_shared_run:
         st.caption(USED_BY_OTHERS)
 
 
-def show_final_result(run: Run) -> None:
-    """Show the test accuracy of a completed run as its final figure, which is recorded as a use of the test set."""
-    if run.status == "finished" and (accuracy := reveal_test_accuracy(get_store(), run)) is not None:
-        st.caption(f"Test accuracy of the best model: {accuracy:.2%}", help=FINAL_HELP)
+def _show_more(run: Run, *, may_save: bool) -> None:
+    """Show what is needed seldom: Save now, and the pages that use the best model so far. A completed run has them in its result."""
+    if run.status in TRAINING and may_save:
+        _request_button(
+            run, "save", "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds."
+        )
+    if get_store().has_model(run.id):
+        st.page_link(page_file("evaluate"), label="Evaluate", icon=":material/fact_check:", query_params={"run": run.id})
+        st.page_link(page_file("gallery"), label="Open in Gallery", icon=":material/gesture:", query_params={"run": run.id})
+
+
+def _show_resume_button(run: Run, *, is_primary: bool) -> None:
+    if st.button(
+        "Resume",
+        key=f"resume-{run.id}",
+        type="primary" if is_primary else "secondary",
+        icon=":material/resume:",
+        help="Continues from the last checkpoint with the same settings and images.",
+    ):
+        _resume(run)
 
 
 def _show_request_buttons(run: Run) -> None:
@@ -78,9 +87,6 @@ def _show_request_buttons(run: Run) -> None:
             args=(run.id,),
         )
     if run.status in TRAINING:
-        _request_button(
-            run, "save", "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds."
-        )
         with st.popover(
             "Change settings", icon=":material/tune:", help="Changes settings while the run trains, from the next step on."
         ):
@@ -102,7 +108,7 @@ def _stop(run: str) -> None:
 def _change_settings(run: Run) -> None:
     """Show fields for the settings that may change, and send the changes as one request."""
     config = get_store().config_in_force(run.id)
-    changes = changed_inputs(config, CHANGEABLE, f"steer-{run.id}")
+    changes = _changed_settings(config, CHANGEABLE, f"steer-{run.id}")
     if st.button("Apply", key=f"apply-{run.id}", type="primary", disabled=not changes):
         try:
             change_config(config, changes)
@@ -111,6 +117,13 @@ def _change_settings(run: Run) -> None:
             return
         get_store().requests.add(run.id, "change", **changes)
         st.toast("Change applied; it is marked on the chart.", icon=":material/tune:")
+
+
+def _changed_settings(config: TrainConfig, names: Sequence[str], key: str) -> dict[str, Any]:
+    """Draw fields for MAIN_SETTINGS, and for the others of `names` behind More settings; return the values that were changed."""
+    changes = changed_inputs(config, MAIN_SETTINGS, key)
+    with st.expander("More settings"):
+        return changes | changed_inputs(config, [name for name in names if name not in MAIN_SETTINGS], key)
 
 
 @st.dialog("Branch from an epoch")
@@ -124,14 +137,14 @@ def branch_dialog(run: Run, epoch: int) -> None:
         nearest = (
             f"Choose epoch {min(epochs, key=lambda other: abs(other - epoch))}, the nearest saved one" if epochs else NO_EPOCHS
         )
-        st.info(f"Epoch {epoch} was not saved. {nearest}.", icon=":material/info:")
+        st.info(f"The state after epoch {epoch} is not saved. {SOME_EPOCHS} {nearest}.", icon=":material/info:")
 
 
 def _show_branch_form(run: Run, epochs: list[int], key: str = "branch") -> None:
     """Show a choice of saved epochs, settings, and a button that starts the new run."""
-    epoch = st.selectbox("Epoch", epochs, index=len(epochs) - 1, key=f"{key}-{run.id}")
+    epoch = st.selectbox("Epoch", epochs, index=len(epochs) - 1, key=f"{key}-{run.id}", help=SOME_EPOCHS)
     config = get_store().config_in_force(run.id, epoch)
-    changes = changed_inputs(config, BRANCHABLE, f"{key}-{run.id}-{epoch}")
+    changes = _changed_settings(config, BRANCHABLE, f"{key}-{run.id}-{epoch}")
     if st.button(f"Continue from epoch {epoch}", type="primary", key=f"{key}-start-{run.id}"):
         try:
             with st.spinner("Copying the state…"):

@@ -1,4 +1,8 @@
-"""Diagnostics of a run: each finding with its numbers, and a button that opens the form with the suggested settings."""
+"""Diagnostics of a run: each finding with its numbers, and a button that opens the form with the suggested settings.
+
+In: a run's history. Out: findings, strongest first. The first one is shown above the curves, or, once the run is completed, as one of the
+next steps of its result; the others are behind an expander.
+"""
 
 from threading import Lock
 
@@ -12,12 +16,15 @@ from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.text import counted
+from pages.charts.components.announcer import announce
 from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-NO_PROBLEM = "No problem found in {epochs}: no sign of a wrong learning rate, overfitting or a plateau."
+NO_PROBLEM = "Diagnostics: no problem found in {epochs}."
+HELP = "Rules check the curves of this run for common problems. A finding is a hint, not a proof."
+ANNOUNCEMENT = "Diagnostics: {findings}."
 POLL_SECONDS = 20  # while the run trains; every session reads for itself
 
 
@@ -41,36 +48,59 @@ def _run_diagnosis(home: str, run: str, created: float) -> RunDiagnosis:
     return RunDiagnosis()
 
 
-def show_diagnostics(run: Run) -> None:
-    """Show the findings of the run, updated while it trains."""
-    with st.container(key="diagnostics"):  # a fragment of varying length needs a container of its own
-        st.fragment(_show, run_every=POLL_SECONDS if run.is_active else None)(run.id, run.is_active)
-
-
-def _show(run: str, was_active: bool) -> None:
+def find(run: Run) -> tuple[int, list[Finding]]:
+    """Return the number of epochs of the run so far and its findings, strongest first."""
     store = get_store()
-    row = store.run(run)
+    return _run_diagnosis(str(store.home.root), run.id, run.created).update(store, run)
+
+
+def next_proposal(run: Run) -> Finding | None:
+    """Return the strongest finding that proposes other settings; None without one."""
+    return next((finding for finding in find(run)[1] if finding.changes), None)
+
+
+def show_diagnostics(run: Run, shown: Finding | None = None) -> None:
+    """Show the findings of the run, updated while it trains, except `shown`, which the page shows elsewhere."""
+    with st.container(key="diagnostics"):  # a fragment of varying length needs a container of its own
+        st.fragment(_show, run_every=POLL_SECONDS if run.is_active else None)(run.id, run.is_active, shown)
+
+
+def _show(run: str, was_active: bool, shown: Finding | None) -> None:
+    row = get_store().run(run)
     if was_active and not row.is_active:
         st.rerun()  # the whole page, without a timer
-    epochs, findings = _run_diagnosis(str(store.home.root), row.id, row.created).update(store, row)
-    if not findings and not epochs:
+    epochs, findings = find(row)
+    announce(f"findings-{run}", ANNOUNCEMENT.format(findings=", ".join(f.rule for f in findings)) if findings else "")
+    if not findings and epochs:
+        st.caption(NO_PROBLEM.format(epochs=counted(epochs, "epoch")), help=HELP)
+    others = [finding for finding in findings if finding != shown]
+    if not others:
         return
-    st.subheader("Diagnostics", help="Rules check the curves of this run for common problems. A finding is a hint, not a proof.")
-    if not findings:
-        st.caption(NO_PROBLEM.format(epochs=counted(epochs, "epoch")))
-    for finding in findings:
-        _show_finding(row, finding)
+    if not shown:
+        st.header("Diagnostics", help=HELP)
+        show_finding(row, others.pop(0), is_primary=True)
+    if others:
+        with st.expander(f"{counted(len(others), 'more finding')}", icon=":material/troubleshoot:"):
+            for finding in others:
+                show_finding(row, finding)
 
 
-def _show_finding(run: Run, finding: Finding) -> None:
+def show_finding(run: Run, finding: Finding, *, is_primary: bool = False) -> None:
+    """Show one finding with its button, which is the page's primary action or not."""
     with st.container(border=True):
-        st.markdown(f"**{finding.rule}**")
-        st.write(plain(f"{finding.observation} {finding.remedy}"))
-        if finding.changes and st.button(
-            f"Configure with {plain(describe_changes(finding.changes))}",
-            key=f"diagnostics-{run.id}-{finding.rule}",
-            icon=":material/tune:",
-            help="Opens the form with this change and the other settings of this run. Nothing is started.",
-        ):
-            fill_form(with_changes(get_store().config_in_force(run.id), finding.changes))
-            st.switch_page(page_file("configure"))
+        describe_finding(run, finding, is_primary=is_primary)
+
+
+def describe_finding(run: Run, finding: Finding, *, is_primary: bool = False) -> None:
+    """Show rule, observation and remedy, and the button that opens the form with the changes."""
+    st.markdown(f"**{finding.rule}**")
+    st.write(plain(f"{finding.observation} {finding.remedy}"))
+    if finding.changes and st.button(
+        f"Configure with {plain(describe_changes(finding.changes))}",
+        key=f"diagnostics-{run.id}-{finding.rule}",
+        type="primary" if is_primary else "secondary",
+        icon=":material/tune:",
+        help="Opens the form with this change and the other settings of this run. Nothing is started.",
+    ):
+        fill_form(with_changes(get_store().config_in_force(run.id), finding.changes))
+        st.switch_page(page_file("configure"))

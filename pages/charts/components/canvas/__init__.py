@@ -5,6 +5,7 @@ Our own: streamlit-drawable-canvas (0.13) sends a drawing only after a stroke, h
 
 import base64
 import binascii
+import html
 from typing import Any
 
 import streamlit as st
@@ -18,7 +19,7 @@ PREFIX = "data:image/png;base64,"
 def drawing_canvas(key: str, *, is_ink: bool, is_live: bool = False) -> bytes | None:
     """Show the canvas. Return the drawing as PNG bytes, or None while it is empty.
 
-    is_ink: draw white on black, as digits are; else in colours on white. is_live: send the drawing during a stroke too, each time after
+    is_ink: draw white on black, as digits are; a small drawing is returned enlarged. Otherwise draw in colours on white. is_live: send the drawing during a stroke too, each time after
     `mark_answered` was called for the one before. The drawing stays in the session, so that another page can be visited meanwhile.
     """
     drawing = _drawing(key)
@@ -40,9 +41,13 @@ def drawing_canvas(key: str, *, is_ink: bool, is_live: bool = False) -> bytes | 
         return None
 
 
-def mark_answered(key: str) -> None:
-    """Let the live canvas of that key send its next drawing: the page above shows the prediction for the last one."""
-    st.html(f'<i class="draw-answered" data-turn="{int(_drawing(key).get("turn", 0))}" hidden></i>')
+def mark_answered(key: str, announcement: str = "") -> None:
+    """Let the live canvas of that key send its next drawing: the page above shows the prediction for the last one.
+
+    announcement: what a screen reader says once there has been no stroke for a second.
+    """
+    turn = int(_drawing(key).get("turn", 0))
+    st.html(f'<i class="draw-answered" data-turn="{turn}" hidden>{html.escape(announcement)}</i>')
 
 
 def _drawing(key: str) -> dict[str, Any]:

@@ -5,7 +5,21 @@
 import { mount } from "../shared/component.js";
 
 const PAUSE = 250, RETRY = 40; // milliseconds
+const SMALL = 0.5, USUAL = 0.72, DOT = 8; // of the canvas's side: a drawing that is enlarged, and its size then; pixels: a dot is left as it is
+const SILENCE = 1000; // milliseconds after the last stroke until the prediction is announced
 const PEN_ERASER = 5; // the number of the eraser button of a pen
+
+// Return the strokes enlarged to the usual size in the middle of the canvas, where all of them are small; pens keep their widths, which would
+// otherwise fill a small digit. side: of the canvas, pixels. Erased drawings stay as they are.
+export function enlarge(strokes, side, paper) {
+  if (!strokes.length || strokes.some(({ colour }) => colour === paper)) return strokes;
+  const points = strokes.flatMap((stroke) => stroke.points);
+  const [left, right, top, bottom] = [0, 1].flatMap((axis) => [Math.min, Math.max].map((choose) => points.reduce((found, point) => choose(found, point[axis]), points[0][axis])));
+  const extent = Math.max(right - left, bottom - top);
+  if (extent < DOT || extent >= SMALL * side) return strokes;
+  const scale = (USUAL * side) / extent, move = (value, low, high) => (value - (low + high) / 2) * scale + side / 2;
+  return strokes.map((stroke) => ({ ...stroke, points: stroke.points.map(([x, y]) => [move(x, left, right), move(y, top, bottom)]) }));
+}
 
 class Canvas {
   constructor(element, { isInk, strokes, turn, isLive }) {
@@ -40,7 +54,7 @@ class Canvas {
 
   pointAt(event) {
     const box = this.canvas.getBoundingClientRect(), scale = this.canvas.width / box.width;
-    return [Math.round((event.clientX - box.left) * scale), Math.round((event.clientY - box.top) * scale)];
+    return [event.clientX - box.left, event.clientY - box.top].map((length) => Math.round(4 * length * scale) / 4);
   }
 
   beginStroke(event) {
@@ -111,7 +125,26 @@ class Canvas {
     this.turn += 1;
     this.sentAt = performance.now();
     this.canvas.dataset.turn = this.turn;
-    this.setStateValue("drawing", { image: this.strokes.length ? this.canvas.toDataURL("image/png") : null, strokes: this.strokes, turn: this.turn });
+    this.setStateValue("drawing", { image: this.strokes.length ? this.toImage() : null, strokes: this.strokes, turn: this.turn });
+    clearTimeout(this.announcing);
+    this.announcing = setTimeout(() => this.announce(), SILENCE);
+  }
+
+  // Ink is sent enlarged where it is small; the canvas shows it as it was drawn.
+  toImage() {
+    const strokes = this.isInk ? enlarge(this.strokes, this.canvas.width, this.paper) : this.strokes;
+    if (strokes === this.strokes) return this.canvas.toDataURL("image/png");
+    const shown = this.pen, other = Object.assign(document.createElement("canvas"), { width: this.canvas.width, height: this.canvas.height });
+    this.pen = other.getContext("2d");
+    this.paint(strokes);
+    this.pen = shown;
+    return other.toDataURL("image/png");
+  }
+
+  announce() {
+    if (this.stroke) return; // its end announces
+    if (this.isAnswered()) this.element.querySelector("[role=status]").textContent = document.querySelector(".draw-answered").textContent;
+    else if (this.element.isConnected) this.announcing = setTimeout(() => this.announce(), RETRY);
   }
 
   sendSoon() {
@@ -138,10 +171,10 @@ class Canvas {
     this.paint();
   }
 
-  paint() {
+  paint(strokes = this.strokes) {
     this.pen.fillStyle = this.paper;
     this.pen.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    for (const stroke of this.strokes) this.paintStroke(stroke, 0);
+    for (const stroke of strokes) this.paintStroke(stroke, 0);
   }
 
   paintStroke({ colour, width, points }, from) {

@@ -29,16 +29,18 @@ class Convolution {
     this.barsFrame = this.bars.parentElement;
     this.target = this.to.querySelector(".conv-map");
     this.listen();
+    this.stop();
     this.stopWatching = watchTheme(element, () => this.layer && this.draw());
   }
 
   listen() {
     this.tiles.onclick = (event) => this.chooseChannel(Math.floor(event.offsetY / TILE) * this.tileColumns + Math.floor(event.offsetX / TILE));
+    this.tiles.parentElement.onkeydown = (event) => this.moveChannel(event);
     this.channel.onchange = () => this.chooseChannel(Number(this.channel.value));
     this.input.oninput = () => this.selectInput(this.layer.inputs.indexOf(Number(this.input.value)));
     this.bars.onclick = (event) => this.selectInput(Math.floor((event.offsetX / this.bars.clientWidth) * this.layer.inputs.length));
     this.strongest.onclick = () => this.selectInput(this.layer.strongestInput(this.pixel));
-    this.play.onclick = () => (this.slide ? this.stop() : this.start());
+    this.play.onclick = () => (this.slide ? this.pause() : this.start());
     this.target.onpointermove = this.target.onpointerdown = (event) => this.point(event);
     this.target.onkeydown = (event) => this.movePixel(event);
   }
@@ -91,6 +93,13 @@ class Convolution {
     this.tiles.title = `Channels 0 to ${tiles.count - 1}. Click one to choose it. Chosen: ${channel}`;
   }
 
+  moveChannel(event) {
+    const step = arrowStep(event), [rows, columns] = step ?? [0, 0];
+    if (!step) return;
+    event.preventDefault();
+    this.chooseChannel(this.layer.channel + rows * this.tileColumns + columns);
+  }
+
   chooseChannel(channel) {
     const { step, channels } = this.layer;
     if (Number.isInteger(channel) && channel >= 0 && channel < channels) this.send([step, channel]);
@@ -132,6 +141,10 @@ class Convolution {
     this.stop();
     const [row, column] = [this.pixel[0] + step[0], this.pixel[1] + step[1]];
     if (row >= 0 && row < height && column >= 0 && column < width) this.goTo([row, column]);
+    this.announce();
+  }
+
+  announce() {
     clearTimeout(this.announcing);
     this.announcing = setTimeout(() => { this.announcement.textContent = this.sentence; }, QUIET);
   }
@@ -142,8 +155,7 @@ class Convolution {
   }
 
   start() {
-    this.play.setAttribute("aria-pressed", true);
-    this.play.textContent = "■ Stop";
+    this.namePlay("■", "Stop", true);
     const [height, width] = this.layer.size;
     let at = -1;
     this.slide = setInterval(() => {
@@ -156,8 +168,17 @@ class Convolution {
   stop() {
     clearInterval(this.slide);
     this.slide = undefined;
-    this.play.setAttribute("aria-pressed", false);
-    this.play.textContent = "▶ Slide the window";
+    this.namePlay("▶", "Slide the window", false);
+  }
+
+  pause() {
+    this.stop();
+    this.announce();
+  }
+
+  namePlay(sign, text, isPressed) {
+    this.play.setAttribute("aria-pressed", isPressed);
+    this.play.replaceChildren(make("span", sign, { "aria-hidden": "true" }), ` ${text}`);
   }
 
   selectInput(input) {
@@ -191,6 +212,9 @@ class Convolution {
     this.input.value = layer.inputs[selected];
     this.from.querySelector("figcaption").textContent = this.inputCaption();
     this.paintMap(this.from, layer.mapOf(selected), layer.inSize, padding);
+    const reach = (places) => (places.length > 1 ? `${places[0]} to ${places.at(-1)}` : places[0]);
+    const window = layer.isSingle ? "" : `, the window covers rows ${reach(rows)} and columns ${reach(columns)}`;
+    this.from.querySelector(".conv-map").setAttribute("aria-label", `Input map of ${shapeText(layer.inSize)}${window}`);
     const isDense = [rows, columns].every((places) => places.every((place, at) => !at || place === places[at - 1] + 1));
     const whole = [[rows[0], columns[0], rows.length, columns.length]];
     this.mark(this.from, isDense ? whole : rows.flatMap((y) => columns.map((x) => [y, x, 1, 1])), padding);
@@ -206,13 +230,19 @@ class Convolution {
 
   drawGrids() {
     const { layer, selected, pixel } = this, values = layer.valuesIn(selected, pixel), most = largest(layer.mapOf(selected));
-    if (!layer.hasKernels) return this.grids.replaceChildren(make("span", "window"), this.grid(values, most, layer.isMax));
+    if (!layer.hasKernels) return this.grids.replaceChildren(this.namedGrid("window", values, most, layer.isMax));
     const products = layer.products(selected, pixel);
     return this.grids.replaceChildren(
-      make("span", "window"), this.grid(values, most),
-      make("span", "× kernel"), this.grid(layer.kernel(selected), largest(layer.kernels)),
-      make("span", "= products"), this.grid(products, largest(products.flat())),
+      this.namedGrid("window", values, most),
+      this.namedGrid("× kernel", layer.kernel(selected), largest(layer.kernels)),
+      this.namedGrid("= products", products, largest(products.flat())),
     );
+  }
+
+  namedGrid(name, values, most, isMax = false) {
+    const box = make("div");
+    box.append(make("span", name), this.grid(values, most, isMax));
+    return box;
   }
 
   grid(values, most, isMax = false) {

@@ -7,7 +7,7 @@ import { StepMean, append } from "../shared/curves.js";
 import { make } from "../shared/dom.js";
 import { EventStream } from "../shared/event_stream.js";
 import { formatCount, formatDuration, formatPercent } from "../shared/format.js";
-import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml, hideTicksIfEmpty } from "../shared/plotly.js";
+import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml, fractionAxis, hideTicksIfEmpty } from "../shared/plotly.js";
 
 // A drawing waits PAUSE_FACTOR times as long as the last one took, within these milliseconds: the browser may share its cores with the training.
 const SHORTEST_PAUSE = 150, LONGEST_PAUSE = 1000, PAUSE_FACTOR = 5;
@@ -19,7 +19,7 @@ const GAUGES = {
   gradient_norm: { title: "gradient norm", format: ".3~g" }, memory: { title: "memory (bytes)", format: ".3~s" }, load: { title: "CPU or GPU use", format: ".0%" },
 };
 const STATUS = {
-  queued: "Queued", running: "Training", paused: "Paused", finished: "Completed", stopped: "Stopped. The best model so far is saved.",
+  queued: "Waiting", running: "Training", paused: "Paused", finished: "Completed", stopped: "Stopped. The best model so far is saved.",
   failed: "Failed", interrupted: "Interrupted",
 };
 const ACTIVE = ["queued", "running", "paused"];
@@ -92,14 +92,14 @@ class LivePanel extends ChartView {
     this.hasEnded = !payload.active;
     if (this.hasEnded) this.stream.close();
     if (payload.reset || !this.history) this.history = { steps: {}, smoothed: {}, gauges: {}, epochs: [], classes: [], stepMeans: {} };
-    const { history } = this, { best, changes, step, at, status, active } = payload;
+    const { history } = this, { best, changes, branch, step, at, status, active } = payload;
     for (const group of ["steps", "gauges"]) {
       for (const [name, points] of Object.entries(payload[group])) append((history[group][name] ??= { x: [], y: [] }), points);
     }
     for (const [name, points] of Object.entries(payload.steps)) this.addSmoothed(name, payload.means[name] ?? points, payload);
     history.classes = payload.classes ?? history.classes;
     history.epochs.push(...payload.epochs);
-    Object.assign(history, { best, changes, step, at, status, active });
+    Object.assign(history, { best, changes, branch, step, at, status, active });
     this.showMetrics(payload);
     this.drawSoon();
   }
@@ -129,10 +129,10 @@ class LivePanel extends ChartView {
   }
 
   showMetrics(payload) {
-    const { status, stage, step, steps_total, epochs_total, epochs_done, active, best, notes } = payload;
+    const { status, stage, step, steps_total, epochs_total, epochs_done, active, best, notes, wait } = payload;
     const count = stage?.total > 1 ? `${formatCount(stage.done)} of ${formatCount(stage.total)}` : "…";
     this.element.dataset.status = status;
-    this.setText(".live-stage", stage && active && status !== "paused" ? `${stage.stage} ${count}` : STATUS[status]); // the page shows the error of a failed run
+    this.setText(".live-stage", stage && active && status !== "paused" ? `${stage.stage} ${count}` : wait || STATUS[status]); // the page shows the error of a failed run
     const patience = payload.patience ? ` · patience ${payload.waited} of ${payload.patience}` : "";
     this.setText(".live-step", steps_total ? `step ${formatCount(step)} of ${formatCount(steps_total)}${patience}` : "");
     this.showProgress(payload);
@@ -159,22 +159,25 @@ class LivePanel extends ChartView {
     bar.firstElementChild.style.width = `${100 * fraction}%`;
   }
 
-  // A dotted line at each step where settings were changed; the label at its top names them when the pointer rests on it.
-  changeMarks(changes, theme) {
+  // A dotted line at each step where settings were changed, and at the one from which the run was branched; the label at its top names them when the
+  // pointer rests on it.
+  marks({ changes, branch }, theme) {
+    const marks = [...changes.map((change) => ({ ...change, label: "changed" })), ...(branch ? [{ ...branch, label: "branch" }] : [])];
     return {
-      shapes: changes.map(({ step }) => ({ type: "line", x0: step, x1: step, yref: "paper", y0: 0, y1: 1, line: { dash: "dot", width: 1.5, color: theme.text } })),
-      annotations: changes.map(({ step, text }) => ({ x: step, y: 1, yref: "paper", yanchor: "top", xanchor: "left", text: "changed", hovertext: text, captureevents: true, showarrow: false, font: { size: 11, color: theme.text } })),
+      shapes: marks.map(({ step }) => ({ type: "line", x0: step, x1: step, yref: "paper", y0: 0, y1: 1, line: { dash: "dot", width: 1.5, color: theme.text } })),
+      annotations: marks.map(({ step, text, label }) => ({ x: step, y: 1, yref: "paper", yanchor: "top", xanchor: "left", text: label, hovertext: text, captureevents: true, showarrow: false, font: { size: 11, color: theme.text } })),
     };
   }
 
   layout(theme, title, tickformat) {
     const layout = curveLayout(theme, title, tickformat);
+    if (tickformat?.endsWith("%")) layout.yaxis = fractionAxis(layout.yaxis);
     return { ...layout, uirevision: this.run, legend: { ...layout.legend, font: { size: 11 } } }; // five names in one row, or in two on a phone
   }
 
   drawCurves(Plotly, chart, theme) {
     const name = chart.dataset.chart, isAccuracy = name === "accuracy", format = isAccuracy ? ".1%" : ".3f";
-    const { steps, smoothed, epochs, best, changes } = this.history, bests = best ? [best] : [];
+    const { steps, smoothed, epochs, best } = this.history, bests = best ? [best] : [];
     const line = (label, colour, { x, y }, more) => ({ name: label, x: [...x], y: [...y], type: "scatter", mode: "lines", line: { color: colour, width: 1 }, ...more });
     const byEpoch = (label, colour, split) => line(label, colour, { x: epochs.map((e) => e.step), y: epochs.map((e) => e[`${split}_${name}`]) }, {
       mode: epochs.length > MOST_MARKERS ? "lines" : "lines+markers", line: { color: colour, width: 2 },
@@ -190,7 +193,7 @@ class LivePanel extends ChartView {
       },
       line("smoothed", theme.training, smoothed[name], { line: { color: theme.training, width: 1.5, dash: "dot" }, hovertemplate: `about step %{x}: %{y:${format}}` }),
     ];
-    const layout = { ...this.layout(theme, "step", isAccuracy ? ".0%" : undefined), ...this.changeMarks(changes, theme) };
+    const layout = { ...this.layout(theme, "step", isAccuracy ? ".0%" : undefined), ...this.marks(this.history, theme) };
     hideTicksIfEmpty(layout, traces);
     const isNew = !chart.data, drawn = Plotly.react(chart, traces, layout, CONFIG);
     if (isNew) chart.on("plotly_click", ({ points: [point] }) => point.customdata && this.send("epoch", point.customdata));

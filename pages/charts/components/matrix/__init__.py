@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from cnn_core.class_labels import class_labels
 from pages.charts.components.asset import declare
 
 _matrix = declare("matrix")
+LABEL_WIDTH = 14  # letters of a class name on a narrow screen; the whole name is in the tooltip
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ def show_matrix_table(key: str, table: MatrixTable, selection: CellSelection, on
     """Draw the table. `on_press` is called with row and column of a pressed cell before the page or fragment runs again."""
     data = {
         "classes": list(table.classes),
+        "labels": class_labels(table.classes, LABEL_WIDTH),
         "counts": table.counts.tolist(),
         "isSingle": list(table.is_single),
         "measure": table.measure,

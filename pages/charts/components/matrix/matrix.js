@@ -20,8 +20,8 @@ class Matrix {
   }
 
   show(data) {
-    const { classes, counts, isSingle, measure, chosen, description, turn, container } = data;
-    const drawn = JSON.stringify([classes, counts, isSingle, measure]);
+    const { classes, labels, counts, isSingle, measure, chosen, description, turn, container } = data;
+    const drawn = JSON.stringify([classes, labels, counts, isSingle, measure]);
     if (drawn !== this.drawn) this.draw(data);
     this.drawn = drawn;
     this.mark(chosen);
@@ -30,19 +30,19 @@ class Matrix {
     this.turn = turn;
   }
 
-  draw({ classes, counts, isSingle, measure }) {
+  draw({ classes, labels, counts, isSingle, measure }) {
     const table = make("table", undefined, { "aria-label": "Images by true class (rows) and predicted class (columns)" });
     const head = table.createTHead().insertRow(), body = table.createTBody(), foot = table.createTFoot().insertRow();
     const total = (numbers) => make("td", formatCount(sum(numbers)), { class: "matrix-sum" });
     head.append(make("th", "true ↓ predicted →", { scope: "col" }));
-    for (const name of [...classes, "images"]) {
+    [...classes, "images"].forEach((name, column) => {
       const cell = make("th", undefined, { scope: "col", title: name });
-      cell.append(make("span", name));
+      cell.append(make("span", labels[column] ?? name));
       head.append(cell);
-    }
+    });
     this.buttons = counts.map((row, label) => {
       const line = body.insertRow(), images = sum(row);
-      line.append(make("th", classes[label], { scope: "row", title: classes[label] }));
+      line.append(make("th", labels[label], { scope: "row", title: classes[label] }));
       const buttons = row.map((count, predicted) => {
         const tone = label !== predicted ? "wrong" : isSingle[label] ? "right" : "mixed";
         return this.cell([classes[label], classes[predicted]], count, images, tone, measure, `${label}-${predicted}`);

@@ -1,11 +1,12 @@
-// Curves of several runs on the same axes, live. In: the runs (id, name, colour number, group), one or two measures, the x axis and the smoothing. A run
-// without a group forms a group by itself; the second of two measures is dotted. One connection brings the points of all runs; a rerun with other
-// measures, axis or smoothing draws the points that are there.
+// Curves of several runs on the same axes, live. In: the runs (id, name, colour number, group), one or two measures, the x axis and the smoothing. A group is
+// drawn as its mean with a band from its lowest to its highest run; a run without a group is drawn by itself. The second of two measures is dotted. One
+// connection brings the points of all runs; a rerun with other measures, axis or smoothing draws the points that are there.
 
 import { mount } from "../shared/component.js";
 import { append, smooth } from "../shared/curves.js";
 import { EventStream } from "../shared/event_stream.js";
-import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml, hideTicksIfEmpty } from "../shared/plotly.js";
+import { sum } from "../shared/format.js";
+import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml, fractionAxis, hideTicksIfEmpty } from "../shared/plotly.js";
 
 const PAUSE = 400; // milliseconds between two drawings, however many runs report
 const SYMBOLS = ["circle", "diamond"]; // of groups, so that they differ not only in colour
@@ -31,6 +32,14 @@ export function lateRange(curves) {
   return [low - margin, high + margin];
 }
 
+// Return mean, lowest and highest value of several curves at every x of any of them, x ascending.
+export function meanAndRange(curves) {
+  const at = new Map();
+  for (const { x, y } of curves) x.forEach((place, index) => at.set(place, [...(at.get(place) ?? []), y[index]]));
+  const x = [...at.keys()].sort((a, b) => a - b), values = x.map((place) => at.get(place));
+  return { x, mean: values.map((some) => sum(some) / some.length), low: values.map((some) => Math.min(...some)), high: values.map((some) => Math.max(...some)) };
+}
+
 class Overlay extends ChartView {
   constructor(element) {
     super(element, [element.querySelector(".overlay-chart")]);
@@ -39,6 +48,7 @@ class Overlay extends ChartView {
 
   show(data) {
     this.data = data;
+    this.chart.setAttribute("aria-label", data.label);
     const ids = data.runs.map((run) => run.id), content = JSON.stringify(ids);
     const isResumed = data.runs.some((run) => run.active && this.runs?.get(run.id)?.active === false);
     if (content === this.content && !isResumed) return this.drawSoon();
@@ -99,27 +109,42 @@ class Overlay extends ChartView {
     return { x: run.epochs.map(EPOCH_AXES[axis]), y: run.epochs.map((e) => e[EPOCH_MEASURES[measure]]) };
   }
 
-  // One or two traces of each curve: smoothed, with the original below it.
   traces(theme, format) {
-    const { measures, axis, smoothing, runs } = this.data, traces = [], inLegend = new Set();
-    for (const { id, name, group, colour: number } of runs) measures.forEach((measure, position) => {
-      const { x, y } = this.curve(this.runs.get(id), measure), colour = theme.categorical[number % theme.categorical.length], isAlone = group === id;
-      const label = escapeHtml(measures.length > 1 ? `${name}, ${measure}` : name), legendgroup = `${group} ${measure}`, showlegend = !inLegend.has(legendgroup);
-      inLegend.add(legendgroup);
-      const trace = {
-        x, type: "scatter", name: label, legendgroup, line: { color: colour, width: 2, dash: position ? "dot" : "solid" },
+    const groups = new Map();
+    for (const run of this.data.runs) groups.set(run.group, [...(groups.get(run.group) ?? []), run]);
+    return [...groups.values()].flatMap((members) => this.data.measures.flatMap((measure, position) => {
+      const [{ id, name, group, colour: number }] = members, { measures, axis } = this.data, isAlone = group === id;
+      const colour = theme.categorical[number % theme.categorical.length], label = escapeHtml(measures.length > 1 ? `${name}, ${measure}` : name);
+      const style = {
+        type: "scatter", name: label, showlegend: true, legendgroup: `${group} ${measure}`, line: { color: colour, width: 2, dash: position ? "dot" : "solid" },
         marker: { size: isAlone ? 5 : 7, color: colour, symbol: isAlone ? "circle" : SYMBOLS[number % 2] }, hovertemplate: `${axis} %{x:.4~g}: %{y:${format}}<extra>${label}</extra>`,
       };
-      if (smoothing) traces.push({ ...trace, y, mode: "lines", opacity: 0.25, showlegend: false });
-      traces.push({ ...trace, y: smoothing ? smooth(y, smoothing) : y, mode: measure in STEP_MEASURES ? "lines" : "lines+markers", showlegend });
-    });
-    return traces;
+      return isAlone ? this.runTraces(id, measure, style) : this.groupTraces(members, measure, style);
+    }));
+  }
+
+  // The curve of one run: smoothed, with the original below it.
+  runTraces(id, measure, style) {
+    const { x, y } = this.curve(this.runs.get(id), measure), { smoothing } = this.data, mode = measure in STEP_MEASURES ? "lines" : "lines+markers";
+    const original = { ...style, x, y, mode: "lines", opacity: 0.25, showlegend: false };
+    return [...(smoothing ? [original] : []), { ...style, x, y: smoothing ? smooth(y, smoothing) : y, mode }];
+  }
+
+  // The mean of a group's runs and their band. A run that still trains is a thin line until it has finished, and the mean does not jump.
+  groupTraces(members, measure, style) {
+    const curves = members.map(({ id }) => ({ ...this.curve(this.runs.get(id), measure), active: this.runs.get(id).active })).filter(({ x }) => x.length);
+    const ended = curves.filter(({ active }) => !active), complete = ended.length ? ended : curves, growing = ended.length ? curves.filter(({ active }) => active) : [];
+    const { x, mean, low, high } = meanAndRange(complete), edge = { ...style, x, mode: "lines", hoverinfo: "skip", hovertemplate: undefined, showlegend: false, line: { width: 0 } };
+    const band = complete.length > 1 ? [{ ...edge, y: low }, { ...edge, y: high, fill: "tonexty", fillcolor: `${style.line.color}2e` }] : [];
+    const lines = growing.map((curve) => ({ ...style, x: curve.x, y: curve.y, mode: "lines", opacity: 0.6, showlegend: false, line: { ...style.line, width: 1 } }));
+    return [...band, ...lines, { ...style, x, y: mean, mode: "lines+markers" }];
   }
 
   draw(Plotly, theme) {
     const { measures, axis } = this.data, isAccuracy = measures[0].endsWith("accuracy");
     const traces = this.traces(theme, isAccuracy ? ".2%" : ".4f"), layout = curveLayout(theme, axis, isAccuracy ? ".0%" : undefined);
     layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measures.length > 1 ? measures[0].split(" ").at(-1) : measures[0] } };
+    if (isAccuracy && traces.every(({ y }) => y.length < 2)) layout.yaxis = fractionAxis(layout.yaxis);
     if (measures.length > 1) layout.yaxis.range = lateRange(traces); // the steep beginning would hide the distance between the two curves
     hideTicksIfEmpty(layout, traces);
     return Plotly.react(this.chart, traces, { ...layout, uirevision: `${measures} ${axis} ${this.content}` }, CONFIG);

@@ -10,21 +10,26 @@ from pages.charts.components.asset import declare
 from pages.charts.images import data_url
 
 _picker = declare("picker")
-LARGE = 104  # CSS pixels; smaller images are enlarged without interpolation
+SMALL = 50  # pixels; smaller images are enlarged without interpolation
 
 
 @dataclass(frozen=True)
 class GridImage:
-    """An image to tick. `pixels`: (H, W, C) uint8. `name` stands below it, `about` is its tooltip and its text for screen readers."""
+    """An image to tick. `pixels`: (H, W, C) uint8. `name`, of one or more lines, stands below it, `about` is its tooltip and its text for screen
+    readers. `is_wrong`: whether it is marked as a mistake."""
 
     id: int
     pixels: np.ndarray
     name: str
     about: str
+    is_wrong: bool = False
 
 
-def pick_images(key: str, images: Sequence[GridImage]) -> list[int]:
-    """Show the grid. Return the ids of the ticked images, which stay under `key` in the session as long as the same images are shown."""
+def pick_images(key: str, images: Sequence[GridImage], *, are_large: bool = False) -> list[int]:
+    """Show the grid. Return the ids of the ticked images, which stay under `key` in the session as long as the same images are shown.
+
+    are_large: images about twice as wide, to see whether a label is right.
+    """
     shown = [image.id for image in images]
     state = st.session_state.get(key, {})
     if state.get("shown") != shown:
@@ -33,7 +38,7 @@ def pick_images(key: str, images: Sequence[GridImage]) -> list[int]:
     turn = f"{key}-{state['turn']}"
     result = _picker(
         key=turn,
-        data={"key": turn, "picked": picked, "images": [describe(image) for image in images]},
+        data={"key": turn, "picked": picked, "areLarge": are_large, "images": [describe(image) for image in images]},
         default={"picked": None},
         on_picked_change=lambda: None,
     )
@@ -54,5 +59,6 @@ def describe(image: GridImage) -> dict[str, object]:
         "url": data_url(image.pixels),
         "name": image.name,
         "description": image.about,
-        "isSmall": max(image.pixels.shape[:2]) < LARGE,
+        "isSmall": max(image.pixels.shape[:2]) < SMALL,
+        "isWrong": image.is_wrong,
     }

@@ -9,6 +9,7 @@ from cnn_core.text import counted
 from pages.charts.components.map import Points
 from pages.charts.images import image_html, labelled_grid
 from pages.charts.predictions import probability_bars
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_subject import CORRECT, SPLITS, WRONG, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
 from pages.shared.text import plain
@@ -44,9 +45,7 @@ def show_pinned(
             split=split, index=index, truth=plain(truth), predicted=plain(name), probability=probability, verdict=verdict
         )
     )
-    st.plotly_chart(
-        probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
-    )
+    show_chart(probability_bars(ranked[:RANKED]), alt="The most probable classes of this image")
     if st.button("Explain", icon=":material/visibility:", key="map-explain"):
         st.query_params.update({"view": "Explain", "image": str(index)})
         st.rerun()

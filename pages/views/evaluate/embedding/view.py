@@ -48,7 +48,7 @@ class EmbeddingSample:
 def show_embedding(subject: EvaluationSubject) -> None:
     """Show the view. Long computations run outside the fragment, because a fragment reacts to Cancel only at its end."""
     evaluation = subject.evaluation()
-    st.subheader("Embedding")
+    st.header("Embedding")
     st.caption(
         "Each point is an image. Images with similar features (inputs of the last layer) are close. A cross is a mistake. Hover over a point to "
         "see its image, press the point to pin the image, and draw a loop around points to select them."

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cnn_core.events import Progress
 from pages.charts.ablation import change_bars, order_by_change, prediction_bars
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_results import compute_once
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
@@ -34,7 +35,7 @@ CHOOSE_CHANNELS = "Choose channels, then press Switch off."
 
 def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: ChosenImage | None) -> None:
     """Show the choice of layer and channels, and the result for the sample and the chosen image."""
-    st.subheader("Channel ablation", help=HELP)
+    st.header("Channel ablation", help=HELP)
     st.caption("Switch off channels of a convolution and see which classes depend on them. The saved model is not changed.")
     key = f"ablation-{subject.name}"
     _choose_channels(subject, key)
@@ -49,7 +50,7 @@ def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: C
 
 def _choose_channels(subject: EvaluationSubject, key: str) -> None:
     """Show the inputs and buttons. The ablated channels are stored in the session under `key`."""
-    from cnn_core.explain.layers import conv_layers
+    from cnn_core.models.hooks import conv_layers
 
     layers, state = conv_layers(subject.model()[0]), st.session_state
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -112,11 +113,10 @@ def _show_classes(result: "Ablation", classes: Sequence[str]) -> None:
         return
     st.caption("Change of the accuracy of each class in percentage points, largest decrease first.")
     left, right = st.columns([3, 2])
-    left.plotly_chart(
-        change_bars(changes, classes),
-        config={"displayModeBar": False},
-        alt="Change of the accuracy of each class, in percentage points",
-    )
+    with left:
+        show_chart(
+            change_bars(changes, classes), alt="Change of the accuracy of each class, in percentage points", with_table=False
+        )
     order = order_by_change(changes)
     table = {
         "Class": [classes[label] for label in order],
@@ -177,9 +177,8 @@ def _show_image(subject: EvaluationSubject, classes: Sequence[str], image: Chose
             before=image.probabilities[now],
         )
     )
-    st.plotly_chart(
+    show_chart(
         prediction_bars(image.probabilities, after, classes),
-        config={"displayModeBar": False},
         alt="The most probable classes of the chosen image before and after the ablation",
     )
 

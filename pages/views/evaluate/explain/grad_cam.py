@@ -21,9 +21,9 @@ HELP = (
 def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], chosen: ChosenImage) -> None:
     """Show the choice of layer and class, and the heatmap over the image."""
     from cnn_core.explain.grad_cam import raw_grad_cam, to_heatmap
-    from cnn_core.explain.layers import conv_layers
+    from cnn_core.models.hooks import conv_layers
 
-    st.subheader("Grad-CAM", help=HELP)
+    st.header("Grad-CAM", help=HELP)
     model, _ = subject.model()
     layers = conv_layers(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):

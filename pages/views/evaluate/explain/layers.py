@@ -39,7 +39,7 @@ def show_feature_maps(subject: EvaluationSubject, image: ChosenImage) -> None:
     """Show the feature maps of a chosen layer for one image."""
     from cnn_core.explain.feature_maps import compute_feature_maps
 
-    st.subheader("Feature maps", help=MAPS_HELP)
+    st.header("Feature maps", help=MAPS_HELP)
     model, _ = subject.model()
     with st.spinner("Computing feature maps…"):
         layers = compute_feature_maps(model, image.image)
@@ -85,7 +85,7 @@ def show_filters(subject: EvaluationSubject) -> None:
     """Show the filters of the first layer."""
     from cnn_core.explain.feature_maps import render_first_filters
 
-    st.subheader("First filters", help=FILTERS_HELP)
+    st.header("First filters", help=FILTERS_HELP)
     model, card = subject.model()
     filters = render_first_filters(model)
     count, height, width, _ = filters.shape
@@ -101,7 +101,7 @@ def show_filters(subject: EvaluationSubject) -> None:
 
 def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     """Show dead channels by layer, computed on request."""
-    st.subheader("Dead channels", help=DEAD_HELP)
+    st.header("Dead channels", help=DEAD_HELP)
     name = SPLITS[subject.split]
     requested = f"dead-requested-{subject.name}"
     count = len(choose_sample(subject, evaluation))

@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.charts.images import image_html
 from pages.charts.predictions import probability_bars
+from pages.shared.chart import show_chart
 from pages.shared.evaluation_subject import CORRECT, SPLITS, WRONG, EvaluationSubject
 from pages.shared.text import plain
 from pages.views.evaluate.explain.ablation import show_ablation
@@ -26,8 +27,8 @@ DIVERGED = (
 
 def show_explain(subject: EvaluationSubject) -> None:
     """Show the view."""
-    from cnn_core.explain.layers import conv_layers
     from cnn_core.explain.single_image import has_finite_weights
+    from cnn_core.models.hooks import conv_layers
 
     evaluation = subject.evaluation()
     model, _ = subject.model()
@@ -69,6 +70,4 @@ def _show_prediction(classes: tuple[str, ...], image: ChosenImage) -> None:
     with right:
         verdict = "" if image.label is None else f": {CORRECT if image.predicted == image.label else WRONG}"
         st.markdown(PREDICTION.format(name=plain(ranked[0][0]), probability=ranked[0][1], verdict=verdict))
-        st.plotly_chart(
-            probability_bars(ranked, RANKED), config={"displayModeBar": False}, alt="The most probable classes of this image"
-        )
+        show_chart(probability_bars(ranked[:RANKED]), alt="The most probable classes of this image")

@@ -24,6 +24,12 @@ def conv_layers(model: nn.Module) -> dict[str, nn.Conv2d]:
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d)}
 
 
+def find_last_linear(model: nn.Module) -> nn.Linear | None:
+    """Return the last linear layer, which is the last layer of each of our model families; None if there is none."""
+    linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    return linear[-1] if linear else None
+
+
 def forward_plain(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """Return the logits (n, classes) of images (n, C, H, W) without horizontal-flip test-time augmentation.
 
