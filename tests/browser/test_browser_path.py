@@ -209,8 +209,10 @@ def test_the_form_names_a_wrong_field_and_applies_the_defaults_of_each_data_set(
     visit(page, server, "configure")
     epochs, flip = number_field(page, "Epochs"), page.get_by_role("combobox", name="Horizontal flip")
     fill(page, "Epochs", 0)
-    alert = page.locator("[data-testid=stAlert]")
-    expect(alert).to_contain_text("Epochs")
+    alerts = page.locator("[data-testid=stAlert]")
+    expect(alerts).to_have_count(2)  # below the field, and at the button
+    expect(alerts.filter(has_text="Epochs")).to_have_count(2)
+    alert = alerts.last
     before_start = alert.inner_text()
     page.get_by_role("button", name="Start training").click()
     expect(alert).not_to_have_text(before_start)

@@ -136,7 +136,7 @@ def test_without_json_a_person_reads_the_same_figures(digits_copy: Trained, caps
     assert len(re.findall(r"digit\d+\.\w+: \d \d+\.\d%  \(then \d \d+\.\d%, \d \d+\.\d%\)", text)) == 12
     validation = f"{digits_copy.run.summary['best_val_accuracy']:.2%}"
     assert main(["runs"]) == 0
-    assert re.search(rf"0001-digits +finished +{validation} validation$", capsys.readouterr().out)
+    assert re.search(rf"0001-digits +finished +{validation} validation +SimpleCNN, ", capsys.readouterr().out)
 
 
 def test_a_folder_of_images_is_trained_and_used_from_the_command_line_with_text_answers(
