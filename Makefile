@@ -1,14 +1,18 @@
 # make run      install the packages (once) and serve the dashboard on http://localhost:8501
+# make class    serve a class in the local network; asks for a class code and a teacher's code (docs/class.md)
 # make test     run the linter, the type checker and all tests, browser tests included
 # make lint     run the linter and the type checker
 # make clean    delete the virtual environment and the caches
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint clean
+.PHONY: run class test lint clean
 
 run: .venv/installed
 	$(BIN)/streamlit run app.py
+
+class: .venv/installed
+	$(BIN)/python deploy/serve_class.py
 
 test: .venv/installed-dev lint
 	sh tests/browser/install_chromium.sh

@@ -23,7 +23,7 @@ from cnn_core.errors import StudioError
 from pages.charts import image_sheets
 from pages.shared import stream
 from pages.shared.class_token import routes as class_routes
-from pages.shared.guard import UploadGuard, guard_routes, move_routes
+from pages.shared.guard import UploadGuard, guard_routes, move_routes, warn_if_open
 from pages.shared.identity import check_sign_in
 from pages.shared.server import get_classroom, get_worker
 from pages.shared.stream import ended_by_signals
@@ -32,6 +32,7 @@ from pages.shared.text import INTERNAL_ERROR
 try:
     check_sign_in()
     get_classroom()
+    warn_if_open(st.get_option("server.address") or "")
     worker = get_worker()
 except StudioError as error:
     sys.exit(f"CNN Studio cannot start. {error}")

@@ -145,8 +145,8 @@ async def _attend(url: str, browser: Browser) -> None:
                 browser.received += len(content)
                 message = ForwardMsg.FromString(content)
                 match message.WhichOneof("type"):
-                    case "new_session":
-                        browser.page = message.new_session.page_script_hash
+                    case "navigation":
+                        browser.page = message.navigation.page_script_hash
                     case "auto_rerun":
                         name = message.auto_rerun.fragment_id
                         if name not in timers:

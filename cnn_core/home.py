@@ -2,6 +2,7 @@
 
 studio/
   studio.db              the run store
+  people.db              the people of a shared server
   data/sets/<set>/       an imported data set: images.npy (one uint8 array) and index.db (class, split and file of each image)
   data/importing/<set>/  a data set while it is being imported
   data/removed/          data sets in the bin, <time>-<set>/

@@ -1,6 +1,7 @@
 """The files in deploy/ and docs/deployment.md name existing settings, paths, ports and sizes, and the backup command works."""
 
 import re
+import runpy
 import shlex
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ from streamlit import config
 
 from cnn_core.config.defaults import make_config
 from cnn_core.home import Home
+from cnn_core.people.classroom import CLASS_CODE, TEACHER_CODE, read_codes
 from cnn_core.runs import limits
 from cnn_core.runs.limits import read_limits
 from cnn_core.runs.store import Store
@@ -25,7 +27,8 @@ from tests.helpers import ROOT
 DEPLOY = ROOT / "deploy"
 PAGE = (ROOT / "docs" / "deployment.md").read_text()
 SERVER = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["server"]
-OWN = {limits.QUEUE_LIMIT, limits.DISK_QUOTA, limits.TEACHERS, limits.ALLOWED_PEOPLE, "CNN_STUDIO_HOME"}
+CLASS = {CLASS_CODE, TEACHER_CODE}
+OWN = CLASS | {limits.QUEUE_LIMIT, limits.DISK_QUOTA, limits.TEACHERS, limits.ALLOWED_PEOPLE, "CNN_STUDIO_HOME"}
 STREAMLITS = {option.env_var for option in config._config_options_template.values()}
 
 
@@ -114,3 +117,22 @@ def test_a_backup_has_the_runs_and_no_journal_of_an_unfinished_transaction(home:
     writer.close()
     assert not list(backup.rglob("*-journal"))
     assert [copied.id for copied in Store(Home(backup)).runs()] == [run] and SearchStore(Home(backup)).names() == ["rates"]
+
+
+def test_the_class_server_asks_for_the_codes_that_are_not_set_and_listens_in_the_network():
+    script = runpy.run_path(str(DEPLOY / "serve_class.py"))
+    asked: list[str] = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return "typed-by-the-teacher"
+
+    made = script["class_environment"]({"PATH": "/bin", CLASS_CODE: "otter-42"}, script["own_hosts"](), ask)
+    assert asked == [script["QUESTIONS"][TEACHER_CODE]] and made["PATH"] == "/bin"
+    codes = read_codes(made)
+    assert codes is not None and (codes.student, codes.teacher) == ("otter-42", "typed-by-the-teacher")
+    assert (
+        made["STREAMLIT_SERVER_ADDRESS"] == "0.0.0.0" and {name for name in made if name.startswith("STREAMLIT_")} <= STREAMLITS
+    )
+    assert set(script["own_hosts"]()) <= set(made["STREAMLIT_SERVER_ALLOWED_HOSTS"].split())
+    assert "otter" not in script["OPEN"] and set(script["QUESTIONS"]) == CLASS

@@ -9,6 +9,7 @@ and the effect of the change. Importing this module does not import torch.
 import time
 from dataclasses import dataclass
 
+from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
 from cnn_core.events import Epoch, Started
 from cnn_core.lessons.effect import PREDICTIONS, Effect, make_effect
@@ -98,13 +99,15 @@ def start_attempt(
         return latest.attempt
     from cnn_core.runs.submit import check_can_start  # imports torch
 
-    infos = {variant: check_can_start(found.settings(variant, data), store) for variant in VARIANTS}
+    for variant in VARIANTS:
+        check_can_start(found.settings(variant, data), store)
     needed = [(variant, seed) for seed in range(pairs) for variant in VARIANTS]
     with one_start_at_a_time(store):
+        info = open_source(data, store.home).info  # read now, because another attempt may have imported the data since the check
         same: dict[tuple[Variant, int], Run] = {}
         for variant, seed in needed if owner else ():
             settings = found.settings(variant, data, seed)
-            if run := find_same_run(store, exercise, f"{variant}{seed}", settings, infos[variant]):
+            if run := find_same_run(store, exercise, f"{variant}{seed}", settings, info):
                 same[variant, seed] = run
         if len(same) < len(needed):
             store.quota.check_queue(owner, len(needed) - len(same))

@@ -20,12 +20,14 @@ LOCK = ".exercises.lock"
 def find_same_run(store: Store, exercise: str, label: str, config: TrainConfig, info: DataInfo) -> Run | None:
     """Return the newest run `label` ("B0") of the exercise with these settings on this version of the data, None where there is none.
 
-    It waits, trains or is finished, is not in the bin, and nobody changed a setting while it trained or has asked for it.
+    The run waits, trains or is finished, is not in the bin, and nobody changed a setting while it trained or has asked for it. Data without a
+    fingerprint is not imported yet: it is imported once, for all.
     """
     wanted = fit_defaults(config, info)
     for run in reversed(store.created_by(f"lesson/{exercise}")):
         is_usable = run.status in ("queued", "running", "finished") and run.removed is None and run.origin.endswith(f"/{label}")
-        if is_usable and run.config == wanted and store.data_version(run.id) in ("", info.fingerprint):
+        has_same_data = "" in (info.fingerprint, version := store.data_version(run.id)) or version == info.fingerprint
+        if is_usable and run.config == wanted and has_same_data:
             is_changed = store.log.changed_settings(run.id) or store.requests.will_change(run.id)
             if not is_changed:
                 return run

@@ -4,6 +4,7 @@ into memory from everyone who has opened a page, even the sign-in page.
 our routes --(guard_routes)--> the same routes below the server's base path, for admitted people only
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.requests import Request
@@ -11,11 +12,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pages.shared.people import sender
+from pages.shared.people import is_shared, sender
 
 NOT_ADMITTED = "Open the dashboard and sign in or enter first."
 UPLOADS = "/_stcore/upload_file"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+OPEN_TO_ALL = "Everybody who can reach this address may do everything. Set CNN_STUDIO_CLASS_CODE, or a sign-in, or put a proxy with a password in front."
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def warn_if_open(address: str) -> None:
+    """Warn in the terminal where other machines can reach the server and it admits everybody."""
+    if address not in LOOPBACK and not is_shared():
+        logging.getLogger("cnn_studio").warning(OPEN_TO_ALL)
 
 
 def guard_routes(routes: Iterable[Route], base: str) -> list[Route]:

@@ -1,9 +1,11 @@
 """On a server that people share, attempts with the same question use the same runs, and nobody loses a result through another person."""
 
+import json
 import threading
 
 import pytest
 
+from cnn_core.data.open import open_source
 from cnn_core.events import Changed
 from cnn_core.home import Home
 from cnn_core.lessons.attempts import (
@@ -78,6 +80,8 @@ def test_a_run_that_may_give_another_result_is_not_shared(store: Store, case: st
         store.set_status(run, "running")
         store.requests.stop(run)
     elif case == "other data":
+        for _ in open_source("digits", store.home).load("train"):
+            pass
         (store.home.run_folder(run) / "model.json").write_text('{"fingerprint": "another"}')
     else:
         store.set_status(run, "finished")
@@ -116,6 +120,17 @@ def test_a_finished_run_that_its_owner_removes_passes_to_who_uses_it(store: Stor
     for run in read_runs(store, ben).runs:
         organizer.remove(run.id)
     assert store.runs() == [] and organizer.empty_bin() == 4
+
+
+def test_runs_that_began_before_the_data_was_imported_are_found_too(store: Store):
+    ann = begin(store, "ann", 1)
+    assert open_source("digits", store.home).info.fingerprint == ""
+    for _ in open_source("digits", store.home).load("train"):
+        pass
+    version = open_source("digits", store.home).info.fingerprint
+    for run in read_runs(store, ann).runs:
+        (store.home.run_folder(run.id) / "model.json").write_text(json.dumps({"fingerprint": version}))
+    assert version and read_runs(store, begin(store, "ben", 1)).runs == read_runs(store, ann).runs
 
 
 def test_those_who_start_at_the_same_moment_share_too(store: Store):
