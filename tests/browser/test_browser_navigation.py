@@ -60,4 +60,4 @@ def test_the_names_of_icons_are_not_read_out(page: Page, server: Server):
         "icons => icons.map((icon) => icon.closest('button, a')?.textContent === icon.textContent)"
     )
     assert all(named)  # only where nothing else names the button
-    expect(page.get_by_test_id("stMain").get_by_role("link", name="Evaluate", exact=True)).to_be_visible()
+    expect(page.get_by_test_id("stMain").get_by_role("button", name="Open in Gallery", exact=True)).to_be_visible()
