@@ -2,10 +2,10 @@
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from cnn_core.home import Home
 from cnn_core.people.classroom import CLASS_CODE, TEACHER_CODE
@@ -30,10 +30,10 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def enter(page: Page, server: Server, name: str, code: str = CODE) -> str:
     """Enter the class and return the cookie once the browser has it."""
     visit(page, server, "start")
-    page.get_by_label("Nickname").fill(name)
+    page.get_by_role("textbox", name="Nickname").fill(name)
     page.get_by_role("textbox", name="Class code").fill(code)
     with page.expect_response(lambda response: response.url.endswith("/api/class/cookie")) as answer:
-        page.get_by_role("button", name="Enter").click()
+        page.get_by_role("button", name="Enter", exact=True).click()
     assert answer.value.status == 204 and code not in page.url
     expect(page.get_by_test_id("stSidebar")).to_contain_text(name)
     return token_of(page.context)
@@ -55,25 +55,24 @@ def status_of(server: Server, path: str, token: str) -> int:
         return error.code
 
 
-def test_two_browsers_are_two_people_after_a_reload_too(page: Page, browser: Browser, school: Server):
+def test_two_browsers_are_two_people_after_a_reload_too(page: Page, open_tab: Callable[[], Page], school: Server):
     ann = enter(page, school, "Ann")
     page.get_by_role("button", name="Train on digits").first.click()
-    page.get_by_role("button", name="Stop").first.click()
+    page.wait_for_url("**/train?run=*")
+    page.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
     settle(page)
     (run,) = Store(Home(school.home)).runs()
     page.reload()
     expect(page.get_by_test_id("stSidebar")).to_contain_text("Ann")
     assert_sound(page)
-    context = browser.new_context()
-    try:
-        other = context.new_page()
-        ben = enter(other, school, "Ben")
-        assert ben != ann
-        visit(other, school, "train", f"?run={run.id}&person={run.owner}&nickname=Ann")
-        expect(other.get_by_text(OWNED_BY_OTHER.format(owner="Ann"))).to_be_visible()
-        expect(other.get_by_role("button", name="Stop")).to_have_count(0)
-        stream = f"/api/runs/{run.id}/events"
-        assert [status_of(school, stream, token) for token in (ann, ben, run.owner, "Ann", "")] == [200, 200, 401, 401, 401]
-        assert ann not in other.content() and ann not in page.content()
-    finally:
-        context.close()
+    page.context.clear_cookies(name=COOKIE)  # the next tab is another person's browser; the first one stays open
+    other = open_tab()
+    ben = enter(other, school, "Ben")
+    assert ben != ann
+    visit(other, school, "train", f"?run={run.id}&person={run.owner}&nickname=Ann")
+    expect(other.get_by_text(OWNED_BY_OTHER.format(owner="Ann"))).to_be_visible()
+    expect(other.get_by_test_id("stMain").get_by_role("button", name="Stop")).to_have_count(0)
+    stream = f"/api/runs/{run.id}/events"
+    assert [status_of(school, stream, token) for token in (ann, ben, run.owner, "Ann", "")] == [200, 200, 401, 401, 401]
+    assert ann not in other.content() and ann not in page.content()
+    page.context.clear_cookies(name=COOKIE)

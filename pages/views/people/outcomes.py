@@ -21,7 +21,7 @@ NO_ATTEMPTS = "No exercise has been started yet."
 
 def show_outcomes() -> None:
     """Show the latest attempt of every person at every exercise."""
-    st.subheader("Exercises")
+    st.header("Exercises")
     people = {visit.id: visit.name for visit in get_directory().visits()}
     outcomes = {owner: _outcomes_of(owner) for owner in people}
     started = [owner for owner in people if outcomes[owner]]

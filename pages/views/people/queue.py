@@ -17,7 +17,7 @@ EMPTY = "No run trains or waits."
 def show_active_runs() -> None:
     """Show the training runs and then the waiting ones in the order in which they are trained; refreshed by itself."""
     store = get_store()
-    st.subheader("Queue")
+    st.header("Queue")
     active = {run.id: run for run in store.runs() if run.is_active}
     order = [run for run in active if active[run].status in TRAINING] + [run for run in store.queue.waiting() if run in active]
     if not order:
