@@ -3,6 +3,8 @@
 In: numbers. Out: text for messages, tables and charts. Importing this module imports nothing else.
 """
 
+ABSENT = "–"  # in place of a figure that does not exist
+
 
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: "1 image", "1,200 images", "2 classes" (with `plural`)."""
@@ -14,9 +16,14 @@ def percent(fraction: float) -> str:
     return "under 1%" if 0 < fraction < 0.005 else f"{fraction:.0%}"
 
 
+def format_count(count: int | None) -> str:
+    """Return a count as "1,200"; ABSENT for None."""
+    return ABSENT if count is None else f"{count:,}"
+
+
 def format_percent(fraction: float | None, digits: int = 1) -> str:
-    """Return a fraction as "93.1\u00a0%", with a non-breaking space; "–" for None and NaN. digits: after the decimal point."""
-    return "–" if fraction is None or fraction != fraction else f"{100 * fraction:.{digits}f}\u00a0%"
+    """Return a fraction as "93.1\u00a0%", with a non-breaking space; ABSENT for None and NaN. digits: after the decimal point."""
+    return ABSENT if fraction is None or fraction != fraction else f"{100 * fraction:.{digits}f}\u00a0%"
 
 
 def format_bytes(count: float) -> str:

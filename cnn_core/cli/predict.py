@@ -18,14 +18,13 @@ from cnn_core.events import Note
 from cnn_core.inference.verdict import UNLIKE, UNSURE, Verdict
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.text import counted
+from cnn_core.text import counted, format_count
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier, Prediction
     from cnn_core.inference.predictions import PredictionSummary
 
 MAX_CLASSES = 10  # listed with their counts
-ABSENT = "–"  # for a count that does not exist
 BELOW = "{word}: below the threshold of {threshold:g}%"
 FARTHER = "{word}: distance {distance:.2f}, where 1 is the limit"
 
@@ -127,14 +126,10 @@ def _counts(table: Path, tally: "PredictionSummary") -> dict[str, Any]:
     }
 
 
-def _or_dash(count: int | None) -> str:
-    return ABSENT if count is None else f"{count:,}"
-
-
 def _describe(table: Path, tally: "PredictionSummary") -> str:
     most = sorted(zip(tally.predicted.tolist(), tally.classes, strict=True), key=lambda pair: -pair[0])[:MAX_CLASSES]
     lines = [
-        f"{counted(tally.answered, 'image')} classified; {UNSURE}: {_or_dash(tally.unsure)}; {UNLIKE}: {_or_dash(tally.unlike)}; "
+        f"{counted(tally.answered, 'image')} classified; {UNSURE}: {format_count(tally.unsure)}; {UNLIKE}: {format_count(tally.unlike)}; "
         f"{counted(tally.unread, 'file')} could not be classified"
     ]
     lines += [f"{name:<20} {count:>9,}" for count, name in most if count]

@@ -11,7 +11,7 @@ import streamlit as st
 
 from cnn_core.inference.confidence import Calibration
 from cnn_core.inference.verdict import UNLIKE, UNSURE
-from cnn_core.text import format_bytes
+from cnn_core.text import format_bytes, format_count
 from pages.charts.images import GRID_STYLE, data_url
 from pages.shared.chart import show_chart
 from pages.shared.text import plain
@@ -30,7 +30,6 @@ UNSURE_LABEL, UNLIKE_LABEL = UNSURE.capitalize(), UNLIKE.capitalize()
 UNLIKE_HELP = (
     "Images that are farther from the training images than 99% of the validation images. Do not rely on their predictions."
 )
-ABSENT = "–"  # for a count that does not exist
 ORDER_LABEL, LOWEST, FIRST = "Images", "Lowest probability", "First files"
 
 
@@ -60,16 +59,12 @@ def _show_counts(summary: "PredictionSummary", calibration: Calibration) -> None
         st.metric(CLASSIFIED, f"{summary.answered:,}", border=True)
         if calibration.threshold:
             about = f"Predictions with a probability below {100 * calibration.threshold:g}%, the threshold of this run. It is set on the Evaluate page under Calibration."
-            st.metric(UNSURE_LABEL, _or_dash(summary.unsure), border=True, help=about)
+            st.metric(UNSURE_LABEL, format_count(summary.unsure), border=True, help=about)
         if summary.unlike is not None:
-            st.metric(UNLIKE_LABEL, _or_dash(summary.unlike), border=True, help=UNLIKE_HELP)
+            st.metric(UNLIKE_LABEL, format_count(summary.unlike), border=True, help=UNLIKE_HELP)
         st.metric(FAILED, f"{summary.unread:,}", border=True)
         if summary.accuracy is not None:
             st.metric(f"Accuracy ({summary.in_folders:,} images)", f"{summary.accuracy:.1%}", border=True, help=FOLDERS_HELP)
-
-
-def _or_dash(count: int | None) -> str:
-    return ABSENT if count is None else f"{count:,}"
 
 
 def _show_problems(summary: "PredictionSummary") -> None:
