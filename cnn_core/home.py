@@ -70,6 +70,10 @@ class Home:
         """Return the folder of data set `name` while it is being imported."""
         return self.data / "importing" / checked_set_name(name)
 
+    def set_lock(self, name: str) -> Path:
+        """Return the file whose lock is held while data set `name` is imported, copied, moved to the bin or restored."""
+        return self.staging_folder(name).with_name(f".{name}.lock")
+
     def run_folder(self, run: str) -> Path:
         """Return the folder of run `run`; raises RunError for an invalid id, so that no path can be injected."""
         if not RUN_ID.fullmatch(run):

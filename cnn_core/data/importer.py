@@ -256,7 +256,7 @@ def _staging(name: str, home: Home) -> Iterator[Path]:
     folder, target = home.staging_folder(name), home.set_folder(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with try_lock(folder.with_name(f".{name}.lock")) as is_acquired:
+        with try_lock(home.set_lock(name)) as is_acquired:
             if not is_acquired:
                 raise BusyError(name)
             if target.exists():

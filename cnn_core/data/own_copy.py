@@ -35,7 +35,7 @@ def copy_set(name: str, home: Home, owner: str, label: str) -> str:
     staging, target = home.staging_folder(new), home.set_folder(new)
     try:
         staging.parent.mkdir(parents=True, exist_ok=True)
-        with try_lock(staging.with_name(f".{new}.lock")) as is_acquired:
+        with try_lock(home.set_lock(new)) as is_acquired:
             if not is_acquired or target.exists():
                 raise DataError(BUSY.format(name=new))
             shutil.rmtree(staging, ignore_errors=True)  # of a copy that was interrupted

@@ -81,11 +81,11 @@ def empty_bin(home: Home, may_delete: Callable[[str], bool] = lambda owner: True
 
 def _move(folder: Path, target: Path, name: str, home: Home) -> None:
     """Move the folder of a data set while no other process imports one of this name."""
-    staging = home.staging_folder(name)
+    lock = home.set_lock(name)
     try:
-        for parent in (staging.parent, target.parent):
+        for parent in (lock.parent, target.parent):
             parent.mkdir(parents=True, exist_ok=True)
-        with try_lock(staging.with_name(f".{name}.lock")) as is_acquired:
+        with try_lock(lock) as is_acquired:
             if not is_acquired:
                 raise DataError(IN_USE.format(name=name))
             folder.rename(target)
