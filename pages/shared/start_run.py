@@ -1,9 +1,9 @@
-"""Starting a run: the settings are checked and the run joins the queue; a second click on the same button starts no second run."""
+"""Starting a run or a branch of one: the settings are checked and the run joins the queue; a second click on the same button starts no second run."""
 
 import secrets
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -12,8 +12,9 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import StudioError
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
-from pages.shared.refusal import show_refusal
+from pages.shared.refusal import NOTHING_STARTED, show_refusal
 from pages.shared.server import get_store
+from pages.shared.text import plain
 
 SUBMISSION = "submission-key"
 
@@ -35,6 +36,19 @@ def start_run(
             show_refusal(error, places, is_start=True)
             return
     st.switch_page(page_file("train"), query_params={"run": run})
+
+
+def start_branch(run: str, epoch: int, changes: dict[str, Any]) -> None:
+    """Start a branch of `run` after `epoch` and open the Train page; where it is refused, show why and start nothing."""
+    try:
+        with st.spinner("Copying the state…"):
+            from cnn_core.runs.branch import branch_run
+
+            child = branch_run(get_store(), run, epoch, changes, submission=submission_key(), owner=person())
+    except StudioError as error:
+        st.error(f"{NOTHING_STARTED} {plain(error)}", icon=":material/error:")
+        return
+    st.switch_page(page_file("train"), query_params={"run": child})
 
 
 def submission_key() -> str:

@@ -14,10 +14,10 @@ from cnn_core.runs.run import TRAINING, Run
 from cnn_core.runs.sharing import is_used_by_others
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
-from pages.shared.people import is_teacher, may_change, person, show_owner
+from pages.shared.people import is_teacher, may_change, show_owner
 from pages.shared.run_selection import SOME_EPOCHS, status_badge
 from pages.shared.server import get_store
-from pages.shared.start_run import submission_key
+from pages.shared.start_run import start_branch
 from pages.shared.text import plain
 
 MAIN_SETTINGS = ("learning_rate", "epochs", "weight_decay")  # what is changed most often
@@ -146,15 +146,7 @@ def _show_branch_form(run: Run, epochs: list[int], key: str = "branch") -> None:
     config = get_store().config_in_force(run.id, epoch)
     changes = _changed_settings(config, BRANCHABLE, f"{key}-{run.id}-{epoch}")
     if st.button(f"Continue from epoch {epoch}", type="primary", key=f"{key}-start-{run.id}"):
-        try:
-            with st.spinner("Copying the state…"):
-                from cnn_core.runs.branch import branch_run
-
-                child = branch_run(get_store(), run.id, epoch, changes, submission=submission_key(), owner=person())
-        except StudioError as error:
-            st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
-            return
-        st.switch_page(page_file("train"), query_params={"run": child})
+        start_branch(run.id, epoch, changes)
 
 
 def show_branches(run: Run) -> None:

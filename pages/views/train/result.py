@@ -14,10 +14,9 @@ from cnn_core.runs.finding import Finding
 from cnn_core.runs.run import Run
 from cnn_core.text import counted, format_percent
 from pages.shared.links import page_file
-from pages.shared.people import person
 from pages.shared.run_models import evaluate_with_progress
 from pages.shared.server import get_store
-from pages.shared.start_run import submission_key
+from pages.shared.start_run import start_branch
 from pages.shared.text import plain
 from pages.views.train.diagnostics import describe_finding
 
@@ -100,7 +99,7 @@ def _show_next_steps(run: Run, proposal: Finding | None) -> None:
     gallery, mistakes, improve = st.columns(3)
     with gallery:
         st.write(TRY_IT)
-        _link_button(run, "Open in Gallery", "gesture", "gallery", "primary")
+        _link_button(run, "Open in Gallery", "gesture", "gallery", is_primary=True)
     with mistakes:
         st.write(SEE_MISTAKES)
         _link_button(run, "Show mistakes", "fact_check", "evaluate", view="Mistakes")
@@ -111,9 +110,9 @@ def _show_next_steps(run: Run, proposal: Finding | None) -> None:
             _offer_more_epochs(run)
 
 
-def _link_button(run: Run, label: str, icon: str, page: str, kind: str = "secondary", **query: str) -> None:
+def _link_button(run: Run, label: str, icon: str, page: str, *, is_primary: bool = False, **query: str) -> None:
     """Show a button that opens a page with this run; a link of Streamlit cannot look like a primary action."""
-    if st.button(label, key=f"{page}-{run.id}", type="primary" if kind == "primary" else "secondary", icon=f":material/{icon}:"):
+    if st.button(label, key=f"{page}-{run.id}", type="primary" if is_primary else "secondary", icon=f":material/{icon}:"):
         st.switch_page(page_file(page), query_params={"run": run.id, **query})
 
 
@@ -129,18 +128,4 @@ def _offer_more_epochs(run: Run) -> None:
             "More epochs", value=min(MORE_EPOCHS, max(1, last)), min_value=1, step=1, width=140, key=f"more-epochs-{run.id}"
         )
         if st.button("Train more", key=f"train-more-{run.id}", icon=":material/forward:"):
-            _train_more(run, last, int(more))
-
-
-def _train_more(run: Run, last: int, more: int) -> None:
-    """Start a run that continues after epoch `last` for `more` epochs, and show it."""
-    try:
-        with st.spinner("Copying the state…"):
-            from cnn_core.runs.branch import branch_run
-
-            changes = {"epochs": last + more}
-            child = branch_run(get_store(), run.id, last, changes, submission=submission_key(), owner=person())
-    except StudioError as error:
-        st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
-        return
-    st.switch_page(page_file("train"), query_params={"run": child})
+            start_branch(run.id, last, {"epochs": last + int(more)})
