@@ -62,9 +62,10 @@ class Collection:
 
     def path(self, class_name: str, file: str) -> Path:
         """Return the path of one file of a class. Raises DataError when there is none."""
-        if file not in self.files(class_name):
+        path = self._folder_of(class_name) / file
+        if Path(file).name != file or not path.is_file():
             raise DataError(NO_SUCH_CLASS.format(name=show_name(class_name)))
-        return self._folder_of(class_name) / file
+        return path
 
     def add(self, class_name: str, files: Iterable[tuple[str, bytes]]) -> None:
         """Add files (name, content) to a class. Raises DataError when the name cannot be that of a class, or the disk is full."""
