@@ -7,7 +7,6 @@ from typing import BinaryIO
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from cnn_core.data.source import ImageSet
@@ -69,25 +68,28 @@ def write_predictions_png(images: ImageSet, evaluation: Evaluation, file: Binary
     indices = np.unique(np.linspace(0, len(images) - 1, rows * columns).astype(int))
     for place, index in enumerate(indices):
         row, column = divmod(place, columns)
-        caption = _draw_prediction(axes, column, rows - 1 - row, images[index], evaluation, int(index), labels)
-        caption.set_fontfamily(fonts)
+        text = _caption(evaluation, int(index), labels)
+        _draw_prediction(axes, column, rows - 1 - row, images[index], text, evaluation.is_correct[index], fonts)
     axes.set(xlim=(0, columns), ylim=(0, rows))
     axes.set_aspect(CELL_ASPECT)
     axes.set_axis_off()
     figure.savefig(file, format="png", dpi=120)
 
 
+def _caption(evaluation: Evaluation, index: int, labels: Sequence[str]) -> str:
+    """Return the predicted class with its probability and, where it is wrong, the true class. labels: of the classes."""
+    text = f"{labels[evaluation.predicted[index]]} {evaluation.scores.confidence[index]:.0%}"
+    return text if evaluation.is_correct[index] else f"{text}\n(is {labels[evaluation.labels[index]]})"
+
+
 def _draw_prediction(
-    axes: Axes, left: int, bottom: int, image: np.ndarray, evaluation: Evaluation, index: int, labels: Sequence[str]
-) -> Text:
-    """Draw an image into the cell (left, bottom) of width and height 1, and return its caption. labels: of the classes."""
-    predicted, true = evaluation.predicted[index], evaluation.labels[index]
-    label = f"{labels[predicted]} {evaluation.scores.confidence[index]:.0%}"
-    if predicted != true:
-        label += f"\n(is {labels[true]})"
+    axes: Axes, left: int, bottom: int, image: np.ndarray, caption: str, is_correct: bool, fonts: list[str]
+) -> None:
+    """Draw an image with its caption into the cell (left, bottom) of width and height 1."""
     height, width = image.shape[:2]
     wide, high = 0.47 * width / max(height, width), 0.47 * height / max(height, width) / CELL_ASPECT
     extent = (left + 0.5 - wide, left + 0.5 + wide, bottom + 0.02, bottom + 0.02 + 2 * high)
     axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, extent=extent)
-    colour = "black" if predicted == true else VALIDATION
-    return axes.text(left + 0.5, extent[3] + 0.02, label, ha="center", va="bottom", fontsize=8, parse_math=False, color=colour)
+    colour, top = "black" if is_correct else VALIDATION, extent[3] + 0.02
+    text = axes.text(left + 0.5, top, caption, ha="center", va="bottom", fontsize=8, parse_math=False, color=colour)
+    text.set_fontfamily(fonts)
