@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from cnn_core.text import counted
 from pages.views.data.jobs import IMPORT_IMAGES
 from pages.views.data.overview import CORRECTIONS, SKIPPED
-from tests.browser.pilot import DONE, assert_sound, visit
+from tests.browser.pilot import DONE, assert_sound, settle, visit
 from tests.helpers import write_images
 
 
@@ -25,7 +25,7 @@ def test_a_zip_is_imported_corrected_and_offered_for_training(page, server, tmp_
     content = zipped(write_images(tmp_path / "pictures"))
     visit(page, server, "data")
     page.get_by_role("radio", name=IMPORT_IMAGES).click()
-    page.wait_for_selector(DONE)
+    settle(page)  # a file that is chosen before the form is there is lost
     page.locator("input[type=file]").set_input_files({"name": "pictures.zip", "mimeType": "application/zip", "buffer": content})
     name = page.locator(".st-key-data-name input")
     name.fill("dropped")
@@ -64,7 +64,7 @@ def test_a_zip_with_unsafe_paths_is_imported_without_them_and_reports_it(page, s
         archive.writestr("../../evil.png", b"x")
     visit(page, server, "data")
     page.get_by_role("radio", name=IMPORT_IMAGES).click()
-    page.wait_for_selector(DONE)
+    settle(page)  # a file that is chosen before the form is there is lost
     page.locator("input[type=file]").set_input_files(
         {"name": "evil.zip", "mimeType": "application/zip", "buffer": out.getvalue()}
     )
