@@ -187,6 +187,8 @@ class Trainer:
             waited=self.waited,
             class_accuracy=class_accuracy(logits, self.validation.labels),
             dead=activations.dead_fraction,
+            predicted=tuple(logits.argmax(1).bincount(minlength=logits.shape[1]).tolist()),
+            is_settled=self._settled is None,
         )
 
     def state_dict(self) -> dict[str, Any]:
