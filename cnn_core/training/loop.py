@@ -68,9 +68,7 @@ class Trainer:
         self._scaler = self.arithmetic.scaler()
         self._norm: torch.Tensor | None = None  # of the last step's gradient, where clipping has computed it
         self._average: AveragedModel | None = None
-        self._settled: nn.Module | None = (
-            None  # a copy of the validated model with estimated batch-norm statistics, where they are needed
-        )
+        self._settled: nn.Module | None = None  # the validated model with estimated batch-norm statistics, where they are needed
         if self.ema:
             average = get_ema_multi_avg_fn(self.ema)  # type: ignore[no-untyped-call]  # torch leaves it without annotations
             self._average = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)

@@ -71,8 +71,10 @@ def test_estimated_statistics_are_those_that_torch_computes():
 
 def test_an_estimate_draws_no_random_number_and_leaves_the_model_alone():
     model = mobilenet(channels=1, image_size=16, classes=3)  # with dropout
+    for images, _ in batches():
+        model.train()(images)
     before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    settled = with_settled_statistics(model, 4, batches(), FLOAT32)
+    settled = with_settled_statistics(model, len(batches()), batches(), FLOAT32)
     assert settled and settled is not model and torch.equal(random, torch.get_rng_state())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
