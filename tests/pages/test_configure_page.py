@@ -108,7 +108,7 @@ def test_the_number_of_parameters_is_that_of_the_model_and_follows_the_fields(em
     fill(at, width=2.0, batch_norm=True)
     assert shown(at)["Parameters"] == f"{parameters('simple', channels=channels, width=2.0, batch_norm=True):,}"
     fill(at, model="resnet20")
-    assert shown(at)["Parameters"] == f"{parameters('resnet20', channels=channels):,}"
+    assert shown(at)["Parameters"] == f"{parameters('resnet20', channels=channels, width=2.0):,}"
 
 
 def test_multiply_adds_are_those_counted_by_hand_and_memory_grows_with_the_batch(empty, open_page):

@@ -22,21 +22,22 @@ from cnn_core.config.suggestions import (
 from cnn_core.events import Epoch, Finished, Started
 from cnn_core.execution.in_process import execute
 from cnn_core.models.registry import FAMILIES, build_on_meta, has_batch_norm
-from cnn_core.runs.diagnostics import (
-    BATCH_NORM_ESTIMATED,
-    BATCH_NORM_NOT_SETTLED,
-    CLASS_IMBALANCE,
-    GUESSING_LOSS,
-    NO_BETTER,
-    ONE_CLASS,
-    OUT_OF_MEMORY,
-    TEST_GAP,
-    TOO_FEW_IMAGES,
-    diagnose,
-)
+from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History
-from cnn_core.runs.rules.validation import CANNOT_TELL, IS_NOT_BETTER
+from cnn_core.runs.rules.classes import CLASS_IMBALANCE
+from cnn_core.runs.rules.training import OUT_OF_MEMORY
+from cnn_core.runs.rules.validation import (
+    BATCH_NORM_ESTIMATED,
+    BATCH_NORM_NOT_SETTLED,
+    CANNOT_TELL,
+    GUESSING_LOSS,
+    IS_NOT_BETTER,
+    NO_BETTER,
+    ONE_CLASS,
+    TEST_GAP,
+    TOO_FEW_IMAGES,
+)
 from cnn_core.runs.signals import accuracy_interval, guessing_loss
 from cnn_core.runs.store import Store
 from cnn_core.training.out_of_memory import TOO_LARGE_STEP
@@ -71,7 +72,7 @@ def names(found: list[Finding]) -> list[str]:
 
 
 def test_an_accuracy_that_chance_explains_is_reported_with_its_interval_and_the_largest_class_of_the_validation_images():
-    (finding,) = findings(photos(), *photo_epochs([0.549, 0.569]), config=make_config(epochs=2), test=None)[:1]
+    (finding,) = findings(photos(planned=2), *photo_epochs([0.549, 0.569]), config=make_config(epochs=2), test=None)[:1]
     assert finding.rule == NO_BETTER and CANNOT_TELL in finding.observation
     assert tells(finding.observation, "56.9%", "153", "48.9%", "64.4%", "“bees”", "54.2%")
     assert finding.changes == more_steps(make_config(epochs=2)) == {"batch_size": 16}

@@ -81,7 +81,7 @@ def no_better_than_guessing(case: DiagnosticCase) -> Finding | None:
     """Report a validation accuracy whose interval contains that of always predicting the largest class."""
     judged = _judge(case)
     chance = validation_chance(judged.started) if judged else None
-    if not judged or chance is None:
+    if not judged or chance is None or chance == 1:  # validation images of one class only
         return None
     started, best, train = judged.started, judged.best, judged.last.train_accuracy
     low, high = accuracy_interval(best, started.val_count)
@@ -174,12 +174,15 @@ class _Judged:
 
 
 def _judge(case: DiagnosticCase) -> _Judged | None:
-    """Return the facts of a run that is completed, half done, or has had enough steps after its warm-up; None for another one."""
+    """Return the facts of a run that is completed, or has had enough or most of its steps after the warm-up; None for another one."""
     started, epochs = case.started, case.history.epochs
     if not started or not epochs or not started.val_count or len(started.classes) < 2:
         return None
-    steps = epochs[-1].step - case.config.warmup * started.steps_per_epoch * started.epochs
-    is_late = bool(case.history.finished) or steps >= ENOUGH_STEPS or 2 * len(epochs) >= max(2 * LAST, started.epochs)
+    planned = started.steps_per_epoch * started.epochs
+    warmup = case.config.warmup * planned
+    steps = epochs[-1].step - warmup
+    has_most = len(epochs) >= LAST and 2 * steps > planned - warmup
+    is_late = bool(case.history.finished) or steps >= ENOUGH_STEPS or has_most
     return _Judged(started, epochs[-1], max(epoch.val_accuracy for epoch in epochs)) if is_late else None
 
 
