@@ -77,9 +77,9 @@ def choose_runs(runs: Sequence[Run]) -> list[Run]:
         selection_mode="multi-row",
         column_config={
             "Validation": st.column_config.NumberColumn(
-                format="%.2f %%", help="Accuracy on the validation images after the best epoch."
+                format="%.2f%%", help="Accuracy on the validation images after the best epoch."
             ),
-            TEST_COLUMN: st.column_config.NumberColumn(format="%.2f %%", help="Accuracy of the best model on the test images."),
+            TEST_COLUMN: st.column_config.NumberColumn(format="%.2f%%", help="Accuracy of the best model on the test images."),
             "Speed": st.column_config.NumberColumn(format="%,d", help="Training speed in images per second, without validation."),
             "Minutes": st.column_config.NumberColumn(format="%.1f", help="Training time in minutes, without validation."),
             SIZE: st.column_config.NumberColumn(format="%.1f MB", help="Size of the run's files on the disk."),

@@ -146,7 +146,7 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
         selection_mode="single-row",
         column_config={
             "Validation": st.column_config.NumberColumn(
-                format="%.2f %%", help="Accuracy on the validation images after the best epoch so far."
+                format="%.2f%%", help="Accuracy on the validation images after the best epoch so far."
             ),
             "Seconds": st.column_config.NumberColumn(format="%.1f", help="Training time in seconds, without validation."),
         },
