@@ -21,7 +21,7 @@ from pages.shared.run_origin import choose_origin, describe_origin
 from pages.shared.run_selection import STATUS
 from pages.shared.server import get_store
 from pages.shared.start_run import start_run
-from pages.shared.text import plain
+from pages.shared.text import SELECT_BY_KEYBOARD, plain
 from pages.views.runs.disk_space import run_sizes
 from pages.views.runs.export import show_export
 
@@ -38,7 +38,7 @@ SIZE = "Size"
 FIRST_COLUMNS = ("Run", "Validation", "Name", "Status", SIZE)
 HAVE_COLUMNS = ("data", "model", "epochs", "seed", "saved_epochs")
 MAX_SETTING_COLUMNS = 8
-TICK_RUNS = "Tick runs to open, name, compare, export or remove them."
+TICK_RUNS = f"Tick runs to open, name, compare, export or remove them. {SELECT_BY_KEYBOARD}"
 
 
 def filter_runs(runs: Sequence[Run]) -> list[Run]:
