@@ -17,6 +17,7 @@ from pages.shared.image_grid import show_image_grid
 from pages.shared.links import page_file
 from pages.shared.server import get_store
 from pages.shared.text import plain
+from pages.views.evaluate.summary import COMPARE
 
 if TYPE_CHECKING:
     from cnn_core.metrics.model_comparison import Comparison
@@ -31,6 +32,7 @@ TALLEST = 720  # pixels of the table of classes
 
 def show_comparison(subject: EvaluationSubject) -> None:
     """Show the view."""
+    st.markdown(COMPARE)
     other = _choose_other(subject)
     if other is None:
         return
