@@ -83,7 +83,7 @@ def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(p
     assert points(page) == list(range(1, total + 1))
     assert page.evaluate(f"{LOSS}.theVeryNode === true")
     assert figure(page, "epoch") == "2 / 2"
-    assert figure(page, "best").startswith(f"{100 * row.summary['best_val_accuracy']:.1f} %")
+    assert figure(page, "best").startswith(f"{100 * row.summary['best_val_accuracy']:.1f}%")
     assert page.locator(".live-bar").get_attribute("aria-valuenow") == "100"
 
     page.get_by_role("button", name="Show mistakes").click()
