@@ -26,7 +26,7 @@ NO_BATCH_FITS = "Not even a batch of one image fits. Choose a smaller model."
 SMALL_BATCH, SMALLER_BATCH = 16, 4  # more steps: a quarter of the batch size, down to this one, whose gradients are still usable
 MORE_EPOCHS = 2  # times as many epochs
 MAX_EPOCHS = 1000  # of the setting
-LARGER_SHARE = 0.3  # of the training images for validation, where 15 or 20 % are too few to judge
+LARGER_SHARE = 0.3  # of the training images for validation, where 15 or 20% are too few to judge
 MAX_CHANGES = 2  # with more changes at once it is unclear which one helped
 
 

@@ -179,7 +179,7 @@ def only_class_predicted(epoch: Epoch) -> int | None:
 
 
 def accuracy_interval(accuracy: float, images: int) -> tuple[float, float]:
-    """Return the 95 % interval (both 0..1) of an accuracy measured on `images` images."""
+    """Return the 95% interval (both 0..1) of an accuracy measured on `images` images."""
     return wilson_interval(round(accuracy * images), images)
 
 

@@ -3,7 +3,7 @@
 In evaluation mode a batch norm normalises with running statistics, which start at mean 0 and variance 1. After t steps their initial
 values still have the weight (1 - momentum)^t. Where the true variances are small, as in deep networks with new weights, the initial 1
 outweighs them for the first 80 steps or so: every layer shrinks its outputs, and the model predicts one class for all images although
-its weights are fine (MobileNetV3 on 196 photographs: validation accuracy 45.8 % in every epoch, 67 % with estimated statistics; leaving
+its weights are fine (MobileNetV3 on 196 photographs: validation accuracy 45.8% in every epoch, 67% with estimated statistics; leaving
 the last, small batch of an epoch out of the running statistics changed nothing).
 
 The estimate is the one that Wu and Johnson recommend in general ("Rethinking Batch in BatchNorm", 2021, precise batch norm): means of the

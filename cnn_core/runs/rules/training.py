@@ -34,7 +34,7 @@ DEAD_ACTIVATIONS = "Dead activations"
 PLATEAU = "Plateau"
 STILL_IMPROVING = "Still improving at the end"
 ENOUGH_STEPS = 100  # after the warm-up; models that learn at all have started to by then
-# Fraction of the channels: healthy SimpleCNNs on the digits have 25 to 40 %, those with a far too high learning rate 70 to 93 %.
+# Fraction of the channels: healthy SimpleCNNs on the digits have 25 to 40%, those with a far too high learning rate 70 to 93%.
 DEAD = 0.5
 DEAD_IMAGES = 50  # a channel that is zero for fewer images may only be a rare one
 FLAT_EPOCHS = 5  # the mean of this many epochs is compared with the mean of as many before
