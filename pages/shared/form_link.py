@@ -11,13 +11,12 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.settings_link import FIELDS, FIRST, read_link, settings_query
+from cnn_core.config.settings_link import FIRST, read_link, settings_query
 from pages.charts.components.copy import copy_button
 from pages.shared.form_values import fill_fields
 from pages.shared.text import plain
 
 WRITTEN, WRITTEN_AT = "form-written", "form-written-at"  # the query that the page itself wrote last, and when
-PREVIOUS = "form-previous"  # the query that the page wrote when it was shown before
 REFUSED, FILLED = "form-refused", "form-filled"  # messages about the link that filled the form; whether it has just done so
 LATE_SECONDS = 3
 
@@ -32,9 +31,6 @@ def fill_form_from_address() -> None:
     is_late = time.monotonic() - state.get(WRITTEN_AT, 0.0) < LATE_SECONDS
     if is_new_visit:
         state.pop(REFUSED, None)
-        # When the page is left for a run, Streamlit puts this page with the other page's parameters into the browser's history.
-        if not query.keys() & FIELDS.keys():
-            query = query and state.get(PREVIOUS, query)
     if query and (is_new_visit or (query != state.get(WRITTEN) and not is_late)):
         _fill(query)
     if refused := state.get(REFUSED):
@@ -46,9 +42,8 @@ def fill_form_from_address() -> None:
 
 
 def leave_form() -> None:
-    """Remember the address of the form when another page is shown: the fields lose their values, only the address has them."""
-    if WRITTEN in st.session_state:
-        st.session_state[PREVIOUS] = st.session_state.pop(WRITTEN)
+    """Forget the form when another page is shown: the fields lose their values, only the address has them."""
+    st.session_state.pop(WRITTEN, None)
 
 
 def _fill(query: Mapping[str, str]) -> None:

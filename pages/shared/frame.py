@@ -7,6 +7,7 @@ not handle are shown here as messages. Where people sign in or enter a class, no
 import streamlit as st
 
 from cnn_core.errors import StudioError
+from pages.charts.components.history import keep_history
 from pages.charts.components.navigation import follow_page
 from pages.shared.class_entry import remember_token
 from pages.shared.form_link import leave_form
@@ -48,6 +49,7 @@ if title := getattr(chosen, "title", ""):
     st.set_page_config(page_title=f"{title} · CNN Studio")  # so that tabs, windows and bookmarks differ
 if chosen is not configure:
     leave_form()
+keep_history(is_form=chosen is configure)
 try:
     if is_admitted():
         show_person()

@@ -126,7 +126,9 @@ def test_a_change_made_just_before_start_is_in_the_run(page, server, store):
     assert (run.config.epochs, run.config.dropout) == (1, 0.1)
     page.locator(".live[data-status=finished]").wait_for()
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)  # the page is rerun once when its run has ended
+    page.reload()  # the form is in the browser's history alone
     settle(page)
     page.go_back()
     expect(number_field(page, "Epochs")).to_have_value("1")
+    expect(page.get_by_test_id("stAlertContentWarning")).to_have_count(0)
     store.requests.stop(run.id)
