@@ -18,6 +18,7 @@ from cnn_core.models.registry import FAMILIES
 from pages.shared.forms import help_text
 from pages.shared.links import page_file
 from pages.shared.people import may_read_paths
+from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_store
 from pages.shared.split_question import ask_validation_use
 from pages.shared.text import plain
@@ -65,7 +66,8 @@ def choose_data_and_model() -> DataAndModel | None:
             return None
         info = source.info
     except DataError as error:
-        left.error(plain(error), icon=":material/error:")
+        with left:
+            show_data_error(error)
         return None
     with left:
         show_facts(info)

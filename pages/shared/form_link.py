@@ -12,12 +12,16 @@ import streamlit as st
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.settings_link import FIRST, read_link, settings_query
+from cnn_core.data.set_bin import is_in_bin
 from pages.charts.components.copy import copy_button
 from pages.shared.form_values import fill_fields
+from pages.shared.removed_set import offer_restore
+from pages.shared.server import get_store
 from pages.shared.text import plain
 
 WRITTEN, WRITTEN_AT = "form-written", "form-written-at"  # the query that the page itself wrote last, and when
 REFUSED, FILLED = "form-refused", "form-filled"  # messages about the link that filled the form; whether it has just done so
+REMOVED = "form-removed-set"  # the data set of the link, where it is in the bin
 LATE_SECONDS = 3
 
 
@@ -39,6 +43,15 @@ def fill_form_from_address() -> None:
             f"Some settings of the link were ignored, because they are not valid. The others are in the form. {messages}",
             icon=":material/link_off:",
         )
+        if removed := state.get(REMOVED):
+            offer_restore(removed, lambda: _choose_restored(removed))
+
+
+def _choose_restored(name: str) -> None:
+    """Choose the data set of the link, which was in the bin."""
+    st.session_state["data"] = name
+    for key in (REFUSED, REMOVED):
+        st.session_state.pop(key, None)
 
 
 def leave_form() -> None:
@@ -52,6 +65,8 @@ def _fill(query: Mapping[str, str]) -> None:
     first = {name: link.settings[name] for name in FIRST if name in link.settings}
     fill_fields({**make_config(**first).model_dump(), **link.settings}, link.settings, is_from_link=True)
     state[WRITTEN], state[REFUSED], state[FILLED] = dict(query), link.refused, True
+    data = query.get("data", "")
+    state[REMOVED] = data if "data" not in link.settings and is_in_bin(data, get_store().home) else ""
 
 
 def write_form_to_address(chosen: Mapping[str, Any]) -> None:

@@ -13,9 +13,9 @@ from pages.shared.class_entry import remember_token
 from pages.shared.form_link import leave_form
 from pages.shared.links import PAGES
 from pages.shared.people import is_shared, is_teacher, this_person
+from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_directory, get_worker
 from pages.shared.sign_in import is_admitted, show_person, show_sign_in
-from pages.shared.text import plain
 
 
 def page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
@@ -59,7 +59,7 @@ try:
     else:
         show_sign_in()
 except StudioError as error:
-    st.error(plain(error), icon=":material/error:")
+    show_data_error(error)
 remember_token()
 follow_page(title)
 get_worker().warm_up()
