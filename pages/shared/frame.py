@@ -12,6 +12,7 @@ from pages.charts.components.navigation import follow_page
 from pages.shared.class_entry import remember_token
 from pages.shared.form_link import leave_form
 from pages.shared.links import PAGES
+from pages.shared.notices import show_notices
 from pages.shared.people import is_shared, is_teacher, this_person
 from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_directory, get_worker
@@ -50,6 +51,7 @@ if title := getattr(chosen, "title", ""):
 if chosen is not configure:
     leave_form()
 keep_history(is_form=chosen is configure)
+show_notices()
 try:
     if is_admitted():
         show_person()

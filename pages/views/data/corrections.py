@@ -14,6 +14,7 @@ from cnn_core.text import counted
 from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import image_html
 from pages.shared.choice import choose_class, choose_new_class
+from pages.shared.notices import notify
 from pages.shared.people import may_change
 from pages.shared.text import plain
 from pages.views.data.own_copy import offer_own_copy
@@ -138,7 +139,7 @@ def _show_actions(source: ImportedSource, picked: list[int]) -> None:
 def _correct(source: ImportedSource, rows: list[int], field: Field, new: int) -> None:
     count = source.index.corrections.apply(rows, field, new)
     untick(_picked_key(source))
-    st.toast(
+    notify(
         f"{counted(count, 'image was', 'images were')} changed. To undo this, open Corrections."
         if count
         else "No image was changed, because all ticked images have this value already."

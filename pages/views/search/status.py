@@ -17,6 +17,7 @@ from cnn_core.search.trials import Trial, best_trial
 from cnn_core.text import counted, format_duration
 from pages.charts.components.overlay import overlay
 from pages.shared.links import page_file
+from pages.shared.notices import notify, show_notices
 from pages.shared.people import may_change, person, show_owner
 from pages.shared.progress import TIME_LEFT
 from pages.shared.searches import POLL_SECONDS, trials_for
@@ -53,6 +54,7 @@ def _is_active(search: Search) -> bool:
 
 def _show(name: str, was_active: bool) -> None:
     """Show all parts. Errors are shown here, since the page does not catch those of a fragment's own reruns."""
+    show_notices()
     if name not in get_searches().names():
         st.rerun()  # it was removed in another session
     try:
@@ -149,11 +151,11 @@ def _resume(name: str, key: str) -> None:
 
 
 def _call(action: str, name: str, *more: int) -> None:
-    """Call a method of the search store; show an error as a toast."""
+    """Call a method of the search store; an error becomes a notice."""
     try:
         getattr(get_searches(), action)(name, *more)
     except StudioError as error:
-        st.toast(plain(error), icon=":material/error:")
+        notify(plain(error), icon=":material/error:")
 
 
 def _show_training(search: Search, trials: Sequence[Trial]) -> None:
