@@ -16,7 +16,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each test process
 from cnn_core.home import Home
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from tests.helpers import SHARED, copy_shared, start_process, tiny_config, write_images
+from tests.helpers import SHARED, TEMPORARY, copy_shared, start_process, tiny_config, write_images
+
+MEMORY, MEMORY_BYTES = Path("/dev/shm"), 4 * 2**30  # a file system in memory, and how much of it has to be free
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,14 @@ def colours_copy(colours_run: Trained, home: Home) -> Trained:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder of what all processes of the session share. The processes that this one starts inherit its name."""
+    """Make the folder of what all processes of the session share. The processes that this one starts inherit its name.
+
+    Temporary folders are in memory where the system has a file system for it: tests write thousands of transactions, and each waits for the disk.
+    """
     if SHARED not in os.environ:
-        os.environ[SHARED] = tempfile.mkdtemp(prefix="studio-tests-")
+        if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+            os.environ.setdefault(TEMPORARY, str(MEMORY))
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="studio-tests-", dir=os.environ.get(TEMPORARY))
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED), ignore_errors=True))
 
 

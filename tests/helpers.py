@@ -20,6 +20,7 @@ from cnn_core.home import Home
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = "CNN_STUDIO_TESTS_SHARED"  # environment variable: the folder of what all processes of a test session share
+TEMPORARY = "PYTEST_DEBUG_TEMPROOT"  # environment variable: the folder of pytest's temporary folders
 COLOURS = {"blue": (40, 60, 200), "green": (40, 190, 60), "red": (200, 50, 40), "grey": (120, 120, 120)}
 
 
