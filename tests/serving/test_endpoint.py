@@ -142,20 +142,20 @@ def test_a_body_that_does_not_arrive_is_given_up(served):
     assert SECONDS <= time.monotonic() - begun < 10
 
 
-def test_too_many_images_at_once_are_refused_with_retry_later(own_served):
+def test_too_many_images_at_once_are_refused_with_retry_later(served):
     head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: 500\r\n\r\n"
-    slow = [socket.create_connection(("127.0.0.1", own_served.port)) for _ in range(IN_FLIGHT)]
+    slow = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(IN_FLIGHT)]
     for connection in slow:
         connection.sendall(head)
-    while ask(own_served, "GET", "/health")[2]["in_flight"] < IN_FLIGHT:
+    while ask(served, "GET", "/health")[2]["in_flight"] < IN_FLIGHT:
         time.sleep(0.01)
-    status, headers, answer = ask(own_served, "POST", "/predict", encoded())
+    status, headers, answer = ask(served, "POST", "/predict", encoded())
     assert status == 503 and headers["retry-after"] == "1" and is_a_sentence(answer["error"])
     for connection in slow:
         connection.close()
-    while ask(own_served, "GET", "/health")[2]["in_flight"]:
+    while ask(served, "GET", "/health")[2]["in_flight"]:
         time.sleep(0.01)
-    assert ask(own_served, "POST", "/predict", encoded())[0] == 200
+    assert ask(served, "POST", "/predict", encoded())[0] == 200
 
 
 WRONG = {
