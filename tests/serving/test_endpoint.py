@@ -18,7 +18,7 @@ from cnn_core.data.decoder import MAX_PIXELS, TOO_MANY_PIXELS, read_reduced
 from cnn_core.inference.classifier import Classifier
 from cnn_core.serving.messages import NOT_ARRIVED, TOO_LARGE
 from cnn_core.text import counted
-from tests.helpers import COLOURS, is_a_sentence, noisy_image
+from tests.helpers import COLOURS, LEAST_ACKNOWLEDGEMENT_SECONDS, is_a_sentence, noisy_image, seconds_from_head_to_body
 from tests.serving.conftest import IN_FLIGHT, MOST_MB, SECONDS, Served
 
 PNG = {"Content-Type": "image/png"}
@@ -112,6 +112,10 @@ def test_two_hundred_malformed_bodies_are_refused_and_the_server_lives_on(served
         assert answer.status == 422 and is_a_sentence(body["error"]) or number % 3 == 2 and answer.status == 200
     connection.close()
     assert ask(served, "GET", "/health")[2]["status"] == "ok"
+
+
+def test_on_a_connection_that_is_kept_an_answer_comes_at_once(served):
+    assert seconds_from_head_to_body(served.port, "/health") < LEAST_ACKNOWLEDGEMENT_SECONDS
 
 
 def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(served):
