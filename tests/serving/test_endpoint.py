@@ -44,12 +44,14 @@ def encoded(colour="red", kind="PNG", seed=0, size=(20, 16)):
 
 
 def raw(served, request: bytes, seconds=10.0) -> bytes:
-    """What comes back for bytes on the wire until the server closes the connection."""
+    """What comes back for bytes on the wire until the server closes the connection. The client says that it has no more when the answer begins."""
     with socket.create_connection(("127.0.0.1", served.port), timeout=seconds) as connection:
         connection.sendall(request)
         answer = b""
         while part := connection.recv(65_536):
             answer += part
+            with contextlib.suppress(OSError):  # the server has closed it
+                connection.shutdown(socket.SHUT_WR)
         return answer
 
 
