@@ -109,7 +109,7 @@ def figure(page: Page, name: str) -> str:
     return page.locator(f"[data-figure={name}]").inner_text()
 
 
-def arc(centre: tuple[float, float], radii: tuple[float, float], begin: float, end: float, steps: int = 20) -> Stroke:
+def arc(centre: tuple[float, float], radii: tuple[float, float], begin: float, end: float, steps: int = 12) -> Stroke:
     """Return an arc of an ellipse in fractions of the canvas, between two angles in degrees, clockwise from the top."""
     angles = [math.radians(begin + (end - begin) * step / steps) for step in range(steps + 1)]
     return [(centre[0] + radii[0] * math.sin(angle), centre[1] - radii[1] * math.cos(angle)) for angle in angles]
