@@ -14,7 +14,7 @@ from cnn_core.data.source import finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.diagnostics import diagnose
-from cnn_core.runs.final_accuracy import TEST_METRICS, reveal_test_accuracy, validation_summary
+from cnn_core.runs.final_accuracy import TEST_METRICS, known_test_accuracy, reveal_test_accuracy, validation_summary
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.history_cache import read_history
@@ -95,7 +95,7 @@ def run_diagnose_command(args: argparse.Namespace, store: Store) -> CommandResul
     """Report what the diagnostics find in a run, with the options that may help."""
     run = find_run(store, args.run)
     history = read_history(store, run.id)
-    findings = diagnose(history, store.config_in_force(run.id), run.error, run.parent_epoch)
+    findings = diagnose(history, store.config_in_force(run.id), run.error, run.parent_epoch, known_test_accuracy(store, run))
     no_findings = f"No problem found in {run.id}." if history.epochs else f"{run.id} has no completed epoch yet."
     return CommandResult([_to_json(finding) for finding in findings], "\n".join(map(_finding_line, findings)) or no_findings)
 
