@@ -37,7 +37,12 @@ def show_entrance() -> None:
             ""
             if known
             else st.text_input(
-                "Return code", key="return-code", autocomplete="off", help=RETURN_HELP, placeholder="only to come back"
+                "Return code",
+                key="return-code",
+                autocomplete="off",
+                help=RETURN_HELP,
+                placeholder="only to come back",
+                max_chars=40,
             )
         )
         is_sent = st.form_submit_button("Enter", key="class-enter", type="primary", icon=":material/login:")

@@ -6,10 +6,10 @@ from pages.shared.server import get_classroom
 from pages.shared.text import plain
 
 ABOUT = (
-    "Whose browser was changed or has lost its cookies comes back with a return code. Students create their own in the sidebar; for those who "
-    "have none, create one here and tell it to them alone. It replaces an earlier one."
+    "A student in another browser, or whose browser has lost its cookies, comes back with a return code. Students create their own in the "
+    "sidebar. For a student who has none, create one here, and tell it to nobody else. It replaces an earlier one."
 )
-CREATED = "The return code of {name}. It is shown only now. At the entrance, it is typed beside the nickname and the class code."
+CREATED = "This is the return code of {name}. It is shown only now. {name} types it at the entrance beside the nickname and the class code."
 NOBODY, CODE = "Nobody has entered the class yet.", "people-return-code"
 
 
