@@ -98,6 +98,15 @@ def await_drawn(page: Page, step: int) -> None:
     page.wait_for_function(f"step => {LOSS}?.data?.[0].x.at(-1) === step", arg=step)
 
 
+def names_of_icons(page: Page) -> list[str]:
+    """Return the names of icons that a screen reader would read, such as "check_circle icon", from the browser's accessibility tree."""
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    session.detach()
+    names = [str(node["name"].get("value", "")) for node in nodes if not node["ignored"] and "name" in node]
+    return [name for name in names if re.search(r"^[a-z0-9_]+ icon$|^[a-z]+(_[a-z]+)+$", name)]
+
+
 def page_link(page: Page, name: str) -> Locator:
     """Return the link to another page in the main area, which is not the navigation."""
     return page.locator(f"[data-testid=stMain] [data-testid=stPageLink-NavLink][href*='{name}']")

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from cnn_core.events import Started, TrackedPredictions
 from cnn_core.training.tracked_images import TrackedImage, add_tracked_images, read_tracked_images
 from pages.views.train.tracked_images import ORIGINS
-from tests.browser.pilot import DONE, assert_sound, await_reruns, settle, visit
+from tests.browser.pilot import DONE, assert_sound, await_reruns, names_of_icons, settle, visit
 from tests.pages.manual_run import epoch, steps, trained_here
 
 FIRST = "document.querySelector('[data-testid=stPlotlyChart] .js-plotly-plot')"
@@ -42,6 +42,7 @@ def test_a_chart_grows_with_every_epoch_and_is_not_redrawn_between_them(page, se
         assert page.evaluate(f"{FIRST}.data.map((line) => Array.from(line.y))") == [[0.25, 0.75], [0.75, 0.25]]
         expect(page.get_by_text(re.compile(r"\(75\.0%\).*\b2$"))).to_be_visible()
         assert page.locator("[data-testid=stMain] b", has_text="cat").count() == 0, "names are text"
+        assert names_of_icons(page) == [], "nor after the rerun of a part of the page, which made other badges"
         assert_sound(page)
 
 
