@@ -84,8 +84,8 @@ def await_reruns(page: Page, count: int) -> None:
 
 
 def points(page: Page) -> list[int]:
-    """Return the x values of the step losses, from the data of the chart."""
-    return page.evaluate(f"Array.from({LOSS}.data?.[0].x ?? [])")
+    """Return the steps whose losses are drawn, from the data of the chart; its x axis shows epochs."""
+    return page.evaluate(f"Array.from({LOSS}.data?.[0].customdata ?? [])")
 
 
 def await_points(page: Page, count: int) -> None:
@@ -95,7 +95,7 @@ def await_points(page: Page, count: int) -> None:
 
 def await_drawn(page: Page, step: int) -> None:
     """Wait until the curve of the loss chart ends at `step`."""
-    page.wait_for_function(f"step => {LOSS}?.data?.[0].x.at(-1) === step", arg=step)
+    page.wait_for_function(f"step => {LOSS}?.data?.[0].customdata.at(-1) === step", arg=step)
 
 
 def names_of_icons(page: Page) -> list[str]:

@@ -15,7 +15,7 @@ from cnn_core.runs.sharing import is_used_by_others
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
 from pages.shared.people import is_teacher, may_change, show_owner
-from pages.shared.run_selection import SOME_EPOCHS, status_badge
+from pages.shared.run_selection import SOME_EPOCHS
 from pages.shared.server import get_store
 from pages.shared.start_run import start_branch
 from pages.shared.text import plain
@@ -27,22 +27,20 @@ NO_EPOCHS = "This run has no saved epochs, so it cannot be branched"
 
 
 def show_controls(run: Run, *, has_primary: bool) -> None:
-    """Show the status and the controls for it. Resume is the page's primary action unless it has another one (`has_primary`)."""
+    """Show the controls for the run's status. Resume is the page's primary action unless it has another one (`has_primary`)."""
     store = get_store()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        status_badge(run)
-        is_mine = may_change(run.owner)
-        is_shared_run = run.is_active and is_mine and not is_teacher() and is_used_by_others(store.database, run.id)
-        if is_mine and run.can_resume:
-            _show_resume_button(run, is_primary=not has_primary)
-        if is_mine and not is_shared_run:
-            _show_request_buttons(run)
-        if epochs := saved_epochs(store.home.run_folder(run.id)):
-            with st.popover("Branch", icon=":material/alt_route:", help="Starts a new run from the saved state after an epoch."):
-                _show_branch_form(run, epochs)
-        if (run.status in TRAINING and is_mine and not is_shared_run) or (store.has_model(run.id) and run.status != "finished"):
-            with st.popover("More", icon=":material/more_horiz:", help="Save now, Evaluate and Gallery."):
-                _show_more(run, may_save=is_mine and not is_shared_run)
+    is_mine = may_change(run.owner)
+    is_shared_run = run.is_active and is_mine and not is_teacher() and is_used_by_others(store.database, run.id)
+    if is_mine and run.can_resume:
+        _show_resume_button(run, is_primary=not has_primary)
+    if is_mine and not is_shared_run:
+        _show_request_buttons(run)
+    if epochs := saved_epochs(store.home.run_folder(run.id)):
+        with st.popover("Branch", icon=":material/alt_route:", help="Starts a new run from the saved state after an epoch."):
+            _show_branch_form(run, epochs)
+    if (run.status in TRAINING and is_mine and not is_shared_run) or (store.has_model(run.id) and run.status != "finished"):
+        with st.popover("More", icon=":material/more_horiz:", help="Save now, Evaluate and Gallery."):
+            _show_more(run, may_save=is_mine and not is_shared_run)
     if not is_mine:
         show_owner(run.owner)
     elif is_shared_run:
