@@ -30,7 +30,7 @@ def main() -> None:
     rows = [
         (
             "test accuracy",
-            "≥ 97 %" if is_digits else "≥ 76 % (CIFAR-10)",
+            "≥ 97%" if is_digits else "≥ 76% (CIFAR-10)",
             f"median {statistics.median(accuracies):.2%}, worst {min(accuracies):.2%} (n = {seeds} seeds)",
         ),
         (

@@ -32,7 +32,7 @@ from cnn_core.runs.store import Store
 
 FEW_IMAGES = 100
 RANDOM = "9999-random"
-TARGET = "100 % same class, within 1e-4"
+TARGET = "100% same class, within 1e-4"
 
 
 def main() -> None:
@@ -97,7 +97,7 @@ def make_row(name: str, exported: ExportedFile, start: float) -> tuple[str, str,
     seconds, verification = time.perf_counter() - start, exported.verification
     assert verification
     ties = f", {verification.ties} ties" if verification.ties else ""
-    result = f"100 % of {verification.images:,}{ties}, within {verification.largest_difference:.0e}"
+    result = f"100% of {verification.images:,}{ties}, within {verification.largest_difference:.0e}"
     return name, TARGET, f"{result}; {seconds:.1f} s, {len(exported.content) / 1e6:.1f} MB"
 
 

@@ -1,4 +1,4 @@
-"""Measure recall and precision of the label-error list with 5 % of the training labels changed. `python -m benchmarks.label_errors FOLDER [IMAGES] [FOLDS]`
+"""Measure recall and precision of the label-error list with 5% of the training labels changed. `python -m benchmarks.label_errors FOLDER [IMAGES] [FOLDS]`
 
 FOLDER is CIFAR-10 as class folders. The labels are changed at random, with a seed, to one of the other classes; the networks of the
 cross-validation are trained on the changed labels. IMAGES: the size of a random sample of the training images (default: all).
@@ -44,8 +44,8 @@ def main() -> None:
     print_table(
         f"{is_changed.sum():,} of {len(images):,} labels changed; {folds or FOLDS} networks of {recipe.epochs} epochs, n = 1 seed",
         [
-            ("recall of the label-error list", "≥ 60 %", f"{hits.sum() / is_changed.sum():.1%}"),
-            ("precision of the list", "≥ 50 %", f"{hits.mean():.1%} of {len(hits):,} images"),
+            ("recall of the label-error list", "≥ 60%", f"{hits.sum() / is_changed.sum():.1%}"),
+            ("precision of the list", "≥ 50%", f"{hits.mean():.1%} of {len(hits):,} images"),
             ("changed labels in the list for which the right class is proposed", "", f"{is_corrected.mean():.1%}"),
             (
                 "estimated fraction of label errors",

@@ -38,7 +38,7 @@ def main() -> None:
         [
             (
                 "cost of reporting, in images/s",
-                "≤ 3 %",
+                "≤ 3%",
                 f"median {1 - quartiles[1]:.1%} (middle half of the pairs {1 - quartiles[2]:.1%} to {1 - quartiles[0]:.1%}, n = {PAIRS} pairs of {WINDOW_SECONDS:.0f} s)",
             )
         ],

@@ -105,7 +105,7 @@ def measure_pruning(args: argparse.Namespace) -> None:
     rows = [
         (
             f"seed {seed}: without and with pruning",
-            "≥ 30 % of the time saved, best no worse",
+            "≥ 30% of the time saved, best no worse",
             f"{full.seconds:.0f} s and {pruned.seconds:.0f} s ({fraction:.0%} saved; {full.epochs} and {pruned.epochs} epochs, {pruned.pruned} of {args.trials} pruned); "
             f"best trial {full.best:.2%} and {pruned.best:.2%}",
         )
@@ -113,9 +113,7 @@ def measure_pruning(args: argparse.Namespace) -> None:
     ]
     total = 1 - sum(pruned.seconds for _, pruned in pairs) / sum(full.seconds for full, _ in pairs)
     worse = sum(pruned.best < full.best for full, pruned in pairs)
-    rows.append(
-        ("all seeds", "≥ 30 %", f"{total:.0%} saved (median {statistics.median(saved):.0%}); best trial worse in {worse}")
-    )
+    rows.append(("all seeds", "≥ 30%", f"{total:.0%} saved (median {statistics.median(saved):.0%}); best trial worse in {worse}"))
     print_table(f"{args.trials} trials on the digits, {args.epochs} epochs each, sampler {args.sampler}", rows)
 
 

@@ -55,10 +55,10 @@ def main() -> None:
     source = open_source(folder)
     images, test = finish(source.load("train")), finish(source.load("test"))
     if sys.argv[3:] == ["tutorial"]:
-        print_other(f"Tutorial code to {target} %", *Tutorial(images, test).train_until(target / 100))
+        print_other(f"Tutorial code to {target}%", *Tutorial(images, test).train_until(target / 100))
         return
     if sys.argv[3:4] == ["airbench"]:
-        print_other(f"airbench94_muon.py to {target} %", *train_airbench_until(target / 100, Path(sys.argv[4]), images, test))
+        print_other(f"airbench94_muon.py to {target}%", *train_airbench_until(target / 100, Path(sys.argv[4]), images, test))
         return
     seeds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
     results = [train(make_config(data=folder, seed=seed, **RECIPES[target]), source.info, images, test) for seed in range(seeds)]
@@ -68,7 +68,7 @@ def main() -> None:
         [
             (
                 "mean test accuracy",
-                f"≥ {target} %",
+                f"≥ {target}%",
                 f"{statistics.mean(accuracies):.2%} ({min(accuracies):.2%} to {max(accuracies):.2%}, n = {seeds} seeds)",
             ),
             ("training time", "", f"median {statistics.median(seconds):.0f} s ({min(seconds):.0f} to {max(seconds):.0f})"),

@@ -1,6 +1,6 @@
 """Images unlike the training images: how many are reported, by method. `python -m benchmarks.unlike RUN [PHOTOGRAPHS]`.
 
-In: a run, and perhaps a folder of photographs. Out: for three methods the fraction of test images that are reported (false alarms, 1 % of
+In: a run, and perhaps a folder of photographs. Out: for three methods the fraction of test images that are reported (false alarms, 1% of
 the validation images by construction), and for noise, faces, letters and photographs the area under the ROC curve against the test images
 and the reported fraction.
 """

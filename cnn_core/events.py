@@ -26,7 +26,8 @@ class Note:
 
 @dataclass(frozen=True)
 class Started:
-    """Training is about to take its first step. `class_counts`: training images of each of `classes`."""
+    """Training is about to take its first step. `class_counts` and `val_class_counts`: training and validation images of each of `classes`;
+    runs of earlier versions lack the latter."""
 
     parameters: int
     device: str
@@ -38,6 +39,7 @@ class Started:
     patience: int = 0
     classes: tuple[str, ...] = ()
     class_counts: tuple[int, ...] = ()
+    val_class_counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class Epoch:
     """An epoch has ended. Training metrics are means over its (augmented) batches, validation metrics over the validation images.
 
     `waited`: epochs since the best one. `class_accuracy`: validation accuracy of each class, None for one without images. `dead`:
-    fraction of the ReLU channels that were zero for all validation images, None without ReLU layers.
+    fraction of the ReLU channels that were zero for all validation images, None without ReLU layers. `predicted`: number of validation
+    images predicted as each class. `is_settled`: whether batch norms were validated with their own running statistics, not with an estimate
+    (see `training.batch_norm`). Runs of earlier versions lack the last two.
     """
 
     epoch: int
@@ -93,6 +97,8 @@ class Epoch:
     waited: int = 0
     class_accuracy: tuple[float | None, ...] = ()
     dead: float | None = None
+    predicted: tuple[int, ...] = ()
+    is_settled: bool = True
 
 
 @dataclass(frozen=True)

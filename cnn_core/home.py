@@ -26,6 +26,7 @@ from cnn_core.errors import DataError, RunError
 
 CONFIG, CARD, WEIGHTS, EVALUATIONS = "config.json", "model.json", "best_model.pth", "evaluations"
 CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.bin", "checkpoint.old.bin", "epochs"
+TRAINED_RESULTS = ("fold-", "unseen-")  # in EVALUATIONS, out-of-fold predictions: first parts of the names
 TRACKED_IMAGES, TRAINING_DYNAMICS = "probes.npz", "learning"
 CALIBRATION = "calibration.json"
 CURVES_IMAGE, PREDICTIONS_IMAGE = "training_curves.png", "predictions.png"
@@ -84,6 +85,15 @@ class Home:
 def epoch_file(folder: Path, epoch: int) -> Path:
     """Return the file with the state of the run in `folder` after `epoch`."""
     return folder / EPOCHS / f"{epoch:04d}.bin"
+
+
+def cached_results(folder: Path) -> list[Path]:
+    """Return the files of the run in `folder` that are computed from its model and its images, and again when they are needed.
+
+    Out-of-fold predictions are not among them: several models were trained for them.
+    """
+    names = (path for path in (folder / EVALUATIONS).glob("*") if not path.name.startswith((".", *TRAINED_RESULTS)))
+    return sorted(path for path in names if path.is_file())
 
 
 def saved_epochs(folder: Path) -> list[int]:

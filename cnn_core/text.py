@@ -22,8 +22,8 @@ def format_count(count: int | None) -> str:
 
 
 def format_percent(fraction: float | None, digits: int = 1) -> str:
-    """Return a fraction as "93.1\u00a0%", with a non-breaking space; ABSENT for None and NaN. digits: after the decimal point."""
-    return ABSENT if fraction is None or fraction != fraction else f"{100 * fraction:.{digits}f}\u00a0%"
+    """Return a fraction as "93.1%", as Python, Plotly and Streamlit write it; ABSENT for None and NaN. digits: after the decimal point."""
+    return ABSENT if fraction is None or fraction != fraction else f"{fraction:.{digits}%}"
 
 
 def format_bytes(count: float) -> str:

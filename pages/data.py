@@ -56,11 +56,13 @@ if mode == IMPORT_IMAGES:
 elif mode == STORAGE:
     show_storage()
 else:
-    images, classes = count_collected()
-    if images:
+    collected = count_collected() or {}
+    if any(collected.values()):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.info(
-                COLLECTED.format(images=counted(images, "image"), classes=counted(classes, "class", "classes")),
+                COLLECTED.format(
+                    images=counted(sum(collected.values()), "image"), classes=counted(len(collected), "class", "classes")
+                ),
                 icon=":material/photo_camera:",
             )
             st.button("Continue", key="data-continue", on_click=st.session_state.update, args=({MODE: IMPORT_IMAGES},))

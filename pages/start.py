@@ -9,12 +9,12 @@ from cnn_core.text import counted, format_percent
 from pages.shared.links import page_file
 from pages.shared.mine import own_runs
 from pages.shared.run_origin import listed_runs
-from pages.shared.run_selection import status_badge
+from pages.shared.run_selection import linked_name, status_badge
 from pages.shared.server import get_store
 from pages.shared.start_run import start_run
 
 MAX_RUNS = 6
-NEXT_STEP = "**Next step:** Run {run} is completed. Draw an image or upload one of your own, and see what it predicts."
+NEXT_STEP = "**Next step:** {run} is completed. Draw an image or upload one of your own, and see what it predicts."
 
 st.title("Train an image classifier and watch it learn")
 st.write(
@@ -26,7 +26,7 @@ runs = listed_runs(own_runs(get_store().runs()))
 trained = next((run for run in runs if run.status == "finished" and get_store().has_model(run.id)), None)
 if trained:
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="next-step"):
-        st.write(NEXT_STEP.format(run=trained.id))
+        st.write(NEXT_STEP.format(run=linked_name(trained)))
         if st.button("Open in Gallery", key="next-gallery", type="primary", icon=":material/gesture:"):
             st.switch_page(page_file("gallery"), query_params={"run": trained.id})
         if st.button("Show the result", key="next-result", icon=":material/show_chart:"):
@@ -58,7 +58,7 @@ if runs:
     st.header("Recent runs")
 for run in runs[:MAX_RUNS]:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.page_link(page_file("train"), label=f"**{run.id}**", query_params={"run": run.id})
+        st.page_link(page_file("train"), label=linked_name(run), query_params={"run": run.id})
         status_badge(run)
         accuracy = run.summary.get("best_val_accuracy")
         st.caption(

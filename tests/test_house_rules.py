@@ -1,6 +1,7 @@
 """Rules that hold for the whole source: where imports point, what stays light, how long a file is, what every module says of itself."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -107,6 +108,38 @@ def test_no_file_is_longer_than_a_reader_holds():
 def test_every_module_says_what_it_is():
     texts = {short(path): ast.get_docstring(tree_of(path)) or "" for path in SOURCE}
     assert not [name for name, text in texts.items() if len(text.partition("\n")[0]) <= 15]
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """What a person may read of a file: the texts of a Python file without its docstrings, the whole of another."""
+    if path.suffix != ".py":
+        yield path.read_text(encoding="utf-8")
+        return
+    described = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        node.body[0].value for node in ast.walk(tree_of(path)) if isinstance(node, described) and ast.get_docstring(node)
+    }
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.JoinedStr):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
+            yield node.value
+
+
+def test_a_percentage_is_written_as_python_plotly_and_streamlit_write_it():
+    spaced = re.compile(r"[0-9}][ \N{NO-BREAK SPACE}]%(?![({\w}])|%[.\d]*[dfg][ \N{NO-BREAK SPACE}]%%")
+    others = [
+        path
+        for pattern in ("cnn_core/**/*.toml", "cnn_core/**/*.html", "pages/**/*.js", "docs/*.md")
+        for path in ROOT.glob(pattern)
+    ]
+    assert spaced.search("66.7 %") and spaced.search("%.2f %%") and not spaced.search("66.7% and {row % 2}")
+    assert not [
+        f"{short(path)}: {text[:80]}"
+        for path in [*SOURCE, *others, ROOT / "README.md"]
+        for text in texts_of(path)
+        if spaced.search(text)
+    ]
 
 
 def public_definitions() -> Iterator[tuple[str, str]]:

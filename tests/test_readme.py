@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from cnn_core.__main__ import make_parser
+from cnn_core.cli.predict import describe_verdict
+from cnn_core.inference.verdict import judge
 from tests.helpers import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -46,3 +48,11 @@ def test_the_command_line_page_shows_every_command():
     usage = make_parser().format_help()
     commands = set(re.findall(r"^ {4}([a-z-]+)(?: |$)", usage, re.MULTILINE))
     assert commands and commands == shown_commands(ROOT / "docs" / "command-line.md")
+
+
+def test_the_command_line_page_shows_every_verdict_as_it_is_printed_and_its_fields():
+    document = text_of(ROOT / "docs" / "command-line.md")
+    verdicts = judge(0.9, 0.8), judge(0.5, 0.8), judge(0.9, 0.8, distance=1.42)
+    assert len({verdict.word for verdict in verdicts}) == 3
+    assert not [verdict for verdict in verdicts if f"[{describe_verdict(verdict)}]" not in document]
+    assert not [name for name in verdicts[0].fields() if f"`{name}`" not in document]

@@ -39,6 +39,6 @@ def test_a_small_fraction_is_not_shown_as_zero(fraction: float, text: str):
     assert percent(fraction) == text
 
 
-def test_a_percentage_has_a_unit_that_stays_on_its_line_and_an_absent_one_is_a_dash():
-    assert [format_percent(value) for value in (0.6667, 0.0, 1.0)] == ["66.7\u00a0%", "0.0\u00a0%", "100.0\u00a0%"]
-    assert format_percent(0.98765, 2) == "98.77\u00a0%" and format_percent(None) == format_percent(float("nan")) == "–"
+def test_a_percentage_is_written_without_a_space_and_an_absent_one_is_a_dash():
+    assert [format_percent(value) for value in (0.6667, 0.0, 1.0)] == ["66.7%", "0.0%", "100.0%"]
+    assert format_percent(0.98765, 2) == "98.77%" and format_percent(None) == format_percent(float("nan")) == "–"

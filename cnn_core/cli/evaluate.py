@@ -5,7 +5,6 @@
 """
 
 import argparse
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -17,6 +16,7 @@ from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
+from cnn_core.text import format_percent
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -72,14 +72,10 @@ def _describe(result: dict[str, Any], split: Split) -> str:
         f"{'class':<20} precision  recall      F1  images",
     ]
     lines += [
-        f"{c['class'][:20]:<20} {_percent(c['precision']):>9} {_percent(c['recall']):>7} {_percent(c['f1']):>7} {c['support']:>7,}"
+        f"{c['class'][:20]:<20} {format_percent(c['precision']):>9} {format_percent(c['recall']):>7} {format_percent(c['f1']):>7} {c['support']:>7,}"
         for c in result["classes"]
     ]
     return "\n".join(lines)
-
-
-def _percent(fraction: float) -> str:
-    return f"{fraction:.1%}" if math.isfinite(fraction) else "–"
 
 
 def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "Evaluation") -> dict[str, str]:

@@ -14,7 +14,7 @@ from cnn_core.data.source import finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.diagnostics import diagnose
-from cnn_core.runs.final_accuracy import TEST_METRICS, reveal_test_accuracy, validation_summary
+from cnn_core.runs.final_accuracy import TEST_METRICS, known_test_accuracy, reveal_test_accuracy, validation_summary
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.history_cache import read_history
@@ -22,7 +22,7 @@ from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import UNREADABLE, Run, describe_unreadable
 from cnn_core.runs.store import Store
-from cnn_core.text import counted
+from cnn_core.text import counted, format_percent
 
 NAME_A_RUN = "Name the runs to restore: `python -m cnn_core runs RUN --restore`."
 RESTORED = "Restored from the bin: {runs}."
@@ -76,13 +76,9 @@ def _list_entry(store: Store, run: Run, *, with_test: bool) -> dict[str, Any]:
 
 
 def _list_line(run: Run, entry: dict[str, Any]) -> str:
-    line = f"{run.id:<28} {run.status:<12} {_percent(entry.get('best_val_accuracy'))} validation"
-    tested = f"  {_percent(entry['test_accuracy'])} test" if "test_accuracy" in entry else ""
+    line = f"{run.id:<28} {run.status:<12} {format_percent(entry.get('best_val_accuracy'), 2):>7} validation"
+    tested = f"  {format_percent(entry['test_accuracy'], 2):>7} test" if "test_accuracy" in entry else ""
     return f"{line}{tested}  {run.title}"
-
-
-def _percent(accuracy: float | None) -> str:
-    return f"{accuracy:>7.2%}" if accuracy is not None else "      –"
 
 
 def _export(args: argparse.Namespace, store: Store, runs: list[Run]) -> CommandResult:
@@ -99,7 +95,7 @@ def run_diagnose_command(args: argparse.Namespace, store: Store) -> CommandResul
     """Report what the diagnostics find in a run, with the options that may help."""
     run = find_run(store, args.run)
     history = read_history(store, run.id)
-    findings = diagnose(history, store.config_in_force(run.id), run.error, run.parent_epoch)
+    findings = diagnose(history, store.config_in_force(run.id), run.error, run.parent_epoch, known_test_accuracy(store, run))
     no_findings = f"No problem found in {run.id}." if history.epochs else f"{run.id} has no completed epoch yet."
     return CommandResult([_to_json(finding) for finding in findings], "\n".join(map(_finding_line, findings)) or no_findings)
 

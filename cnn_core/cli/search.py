@@ -26,6 +26,7 @@ from cnn_core.search.plan import DEFAULT_TRIALS, SAMPLERS, SearchPlan
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import format_settings, parse_space
 from cnn_core.search.trials import Trial, best_trial
+from cnn_core.text import format_percent
 
 UNNAMED = "Name the search: python -m cnn_core search NAME. To list all searches, add --list."
 OWN_SETTINGS = "A search is resumed with its own settings. Leave the settings out, or start another search."
@@ -158,7 +159,11 @@ def _state(searches: SearchStore, name: str, *, with_importance: bool = True) ->
     states = ", ".join(f"{count} {state}" for state, count in Counter(trial.state for trial in trials).items())
     lines = [f"{name}: {search.status}, {len(trials)} of {search.plan.total_trials} trials{f' ({states})' if states else ''}"]
     lines += [search.error] if search.error else []
-    lines += [f"best is trial {best.number}, {_value(best)}: {format_settings(best.settings)} ({best.run})"] if best else []
+    lines += (
+        [f"best is trial {best.number}, {format_percent(best.value, 2)}: {format_settings(best.settings)} ({best.run})"]
+        if best
+        else []
+    )
     if importance:
         lines.append("importance: " + ", ".join(f"{setting} {fraction:.0%}" for setting, fraction in importance.items()))
     return CommandResult(value, "\n".join(lines))
@@ -168,13 +173,9 @@ def _line(trial: Trial) -> str:
     parts = (
         f"trial {trial.number:>3}",
         f"{trial.state:<8}",
-        f"{_value(trial):>7}",
+        f"{format_percent(trial.value, 2):>7}",
         format_settings(trial.settings),
         trial.run,
         trial.error,
     )
     return "  ".join(filter(None, parts))
-
-
-def _value(trial: Trial) -> str:
-    return f"{trial.value:.2%}" if trial.value is not None else "–"

@@ -1,4 +1,4 @@
-"""Suggested values for settings: what the diagnostics and the error of a diverged run propose, validated, and as text.
+"""Suggested values for settings: what the diagnostics and the errors of failed runs propose, one function for each cause, and as text.
 
 In: the current settings. Out: changes, settings by name. Importing this module does not import torch.
 """
@@ -22,6 +22,11 @@ CROP, CUTOUT, DROPOUT, WEIGHT_DECAY = (
 MAX_DROPOUT = 0.5
 RESTART = "Start again with {changes}."
 LOWER_RATE = "Choose a lower learning rate and start again."
+NO_BATCH_FITS = "Not even a batch of one image fits. Choose a smaller model."
+SMALL_BATCH, SMALLER_BATCH = 16, 4  # more steps: a quarter of the batch size, down to this one, whose gradients are still usable
+MORE_EPOCHS = 2  # times as many epochs
+MAX_EPOCHS = 1000  # of the setting
+LARGER_SHARE = 0.3  # of the training images for validation, where 15 or 20% are too few to judge
 MAX_CHANGES = 2  # with more changes at once it is unclear which one helped
 
 
@@ -52,6 +57,53 @@ def divergence_remedy(config: TrainConfig) -> str:
     """Return the sentence that says what to change after training with `config` diverged."""
     changes = changes_after_divergence(config)
     return RESTART.format(changes=describe_changes(changes)) if changes else LOWER_RATE
+
+
+def smaller_batch_for_memory(size: int) -> dict[str, Any]:
+    """Suggest the batch size of `size` images, which was tried and fits into the memory; nothing for 0."""
+    return {"batch_size": size} if size else {}
+
+
+def memory_remedy(size: int) -> str:
+    """Return the sentence that says what to change where a batch does not fit into the memory and one of `size` images does, 0 for none."""
+    return RESTART.format(changes=describe_changes(smaller_batch_for_memory(size))) if size else NO_BATCH_FITS
+
+
+def more_steps(config: TrainConfig) -> dict[str, Any]:
+    """Suggest a smaller batch size, which gives more steps in the same time; more epochs where it is small already."""
+    smaller = max(SMALL_BATCH, config.batch_size // SMALLER_BATCH)
+    return {"batch_size": smaller} if smaller < config.batch_size else more_epochs(config)
+
+
+def more_epochs(config: TrainConfig) -> dict[str, Any]:
+    """Suggest twice the epochs."""
+    return {"epochs": min(MAX_EPOCHS, MORE_EPOCHS * config.epochs)}
+
+
+def larger_validation_share(config: TrainConfig) -> dict[str, Any]:
+    """Suggest more of the training images for validation."""
+    return {"validation_share": LARGER_SHARE} if config.validation_share < LARGER_SHARE else {}
+
+
+def falling_schedule() -> dict[str, Any]:
+    """Suggest a schedule that lowers the learning rate towards the end."""
+    return {"schedule": "cosine"}
+
+
+def clip_gradients(typical: float) -> dict[str, Any]:
+    """Suggest gradient clipping at twice the `typical` gradient norm."""
+    return {"clip_norm": max(0.01, round_to_one_digit(2 * typical))}
+
+
+def learning_rate_after_chance(config: TrainConfig) -> dict[str, Any]:
+    """Suggest the default learning rate to a run at chance level whose own is far below it, else a lower one."""
+    default = default_learning_rate(config)
+    return {"learning_rate": default} if is_rate_low(config) else lower_learning_rate(config)
+
+
+def is_rate_low(config: TrainConfig) -> bool:
+    """Whether the learning rate is far below the default one."""
+    return config.learning_rate * HIGH_FACTOR < default_learning_rate(config)
 
 
 def more_regularisation(config: TrainConfig) -> dict[str, Any]:

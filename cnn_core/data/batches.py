@@ -18,6 +18,8 @@ from cnn_core.data.random_draws import Augmentation, RandomDraws
 from cnn_core.data.source import ImageSet
 from cnn_core.data.streaming import fits_on_device, prefetch
 
+SAMPLE_BATCH = 32  # images of a sample's batch at least
+
 
 class Batches:
     """An ImageSet on a device, iterated in batches; `shuffle` draws a new order for every epoch. The last batch may be smaller.
@@ -91,6 +93,18 @@ class Batches:
                     images, labels = self.mix(images, labels, draws)
                 self._position += 1
                 yield images, labels
+
+    def sample(self, most: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield at most `most` of the images, evenly spaced, with their labels: normalised, not augmented, in batches of which each mixes the
+        whole set. Neither the epoch nor its random numbers are touched."""
+        count = min(most, len(self.labels))
+        chosen = torch.arange(count) * len(self.labels) // count
+        parts = max(1, count // max(self.batch_size, SAMPLE_BATCH))
+        for part in (chosen[first::parts] for first in range(parts)):  # images may be sorted by class
+            rows = part if self._rows is None else self._rows[part]
+            pool = self._pool
+            images = pool[rows.to(pool.device)] if isinstance(pool, torch.Tensor) else torch.from_numpy(pool[rows.numpy()])
+            yield self._normalise(images.to(self._device).permute(0, 3, 1, 2)), self.labels[part.to(self._device)]
 
     def state_dict(self) -> dict[str, Any]:
         """Return order, position and random state, as tensors on the CPU and integers.

@@ -6,7 +6,7 @@ brightness and contrast, equals the other up to RESIDUAL levels. To find candida
 bands: two hashes that differ in at most BITS bits agree in at least one band.
 
 Measured: no pair counts among the 1,797 digits, and none among 20,000 images of CIFAR-10; of images saved again as JPEG of quality 75, nearly
-all of CIFAR-10 and 80 % of the digits (8×8 pixels) are found.
+all of CIFAR-10 and 80% of the digits (8×8 pixels) are found.
 """
 
 from collections.abc import Generator

@@ -36,3 +36,10 @@ def open_source(data: str, home: Home | None = None) -> DataSource:
             "on this machine. Check the spelling."
         )
     return PathSource(path, home)
+
+
+def has_images(data: str, home: Home) -> bool:
+    """Whether the images of a data set are on this machine: imported, included, or at their path. No file of them is read."""
+    if data in CATALOG:
+        return not CATALOG[data].archives or is_imported(data, home)
+    return bool(data) and (is_imported(data, home) or is_source(Path(data), home))

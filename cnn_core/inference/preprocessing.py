@@ -1,7 +1,7 @@
 """Preprocessing: an image cropped, scaled and converted as the model's training images were. In: an RGB image. Out: uint8 pixels.
 
 Photographs are cropped, padded or stretched. Digits of the UCI set: NIST's programs normalised their bitmaps before E. Alpaydin and
-C. Kaynak counted their ink in an 8×8 grid: strokes fill the height and at most three quarters of the width, and ink covers 30.5 % of
+C. Kaynak counted their ink in an 8×8 grid: strokes fill the height and at most three quarters of the width, and ink covers 30.5% of
 the box (within 1.3 percentage points for all ten digits). Digits of MNIST are scaled to fit 20×20 pixels without distortion, their
 centre of mass in the middle of 28×28 (LeCun, Bottou, Bengio and Haffner, 1998, section III-A).
 """

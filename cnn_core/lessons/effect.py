@@ -51,7 +51,7 @@ class Effect:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % confidence interval of the mean difference; None for fewer than two pairs.
+        """The 95% confidence interval of the mean difference; None for fewer than two pairs.
 
         It reaches at least one validation image to either side: a few pairs can have the same difference by chance.
         """
@@ -100,9 +100,9 @@ def describe_effect(effect: Effect) -> str:
 
 
 def _interval(metric: FinalMetric, low: float, high: float, *, is_positive: bool = False) -> str:
-    """Return "95 % confidence interval 0.2 to 1.2". is_positive: both ends are above zero, so the lower one is not written as 0.0."""
+    """Return "95% confidence interval 0.2 to 1.2". is_positive: both ends are above zero, so the lower one is not written as 0.0."""
     start = "just above 0" if is_positive and metric.number(low) == metric.number(0) else metric.number(low)
-    return f"{CONFIDENCE_LEVEL:.0%} confidence interval".replace("%", " %") + f" {start} to {metric.number(high)}"
+    return f"{CONFIDENCE_LEVEL:.0%} confidence interval {start} to {metric.number(high)}"
 
 
 def describe_resolution(effect: Effect, validation_count: int) -> str:

@@ -102,7 +102,7 @@ EXERCISES: dict[str, Exercise] = {
             "Dropout takes no additional time.",
             question="How does dropout change the gap between training and validation accuracy?",
             metric=GAP,
-            variant_names=("no dropout", "30 % dropout"),
+            variant_names=("no dropout", "30% dropout"),
             common=SMALL | {"epochs": 20, "learning_rate": 0.003},
             settings_a={"dropout": 0.0},
             settings_b={"dropout": 0.3},

@@ -39,8 +39,8 @@ class FinalMetric:
         return mean(map(self.value, epochs[-max(1, len(epochs) // LAST_PART) :]))
 
     def with_unit(self, value: float) -> str:
-        """Return a value as text: "95.4 %", "0.142 nats"."""
-        return f"{self.number(value)} {self.unit}"
+        """Return a value as text: "95.4%", "0.142 nats"."""
+        return f"{self.number(value)}{'' if self.unit == '%' else ' '}{self.unit}"
 
     def number(self, value: float) -> str:
         """Return a value as text without its unit, and never as "-0.0"."""

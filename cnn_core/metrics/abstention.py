@@ -42,7 +42,7 @@ class Abstention:
             return np.asarray(self.correct / np.float64(self.all_correct))
 
     def accuracy_interval(self, index: int = 0) -> tuple[float, float]:
-        """Return the 95 % interval of the accuracy at thresholds[index]."""
+        """Return the 95% interval of the accuracy at thresholds[index]."""
         return wilson_interval(int(self.correct[index]), int(self.predicted[index]))
 
 

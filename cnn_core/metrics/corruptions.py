@@ -89,12 +89,12 @@ class Corruption:
 
 
 CORRUPTIONS = (
-    Corruption("noise", (4, 8, 12, 18, 26), "noise of {:g} % of full brightness", add_noise),
-    Corruption("blur", (1.5, 2.5, 4, 6, 9), "blur over {:g} % of the side", blur),
-    Corruption("brightness", (10, 20, 30, 40, 50), "brighter or darker by {:g} %", change_brightness),
-    Corruption("contrast", (75, 50, 35, 20, 10), "contrast down to {:g} %", lower_contrast),
+    Corruption("noise", (4, 8, 12, 18, 26), "noise of {:g}% of full brightness", add_noise),
+    Corruption("blur", (1.5, 2.5, 4, 6, 9), "blur over {:g}% of the side", blur),
+    Corruption("brightness", (10, 20, 30, 40, 50), "brighter or darker by {:g}%", change_brightness),
+    Corruption("contrast", (75, 50, 35, 20, 10), "contrast down to {:g}%", lower_contrast),
     Corruption("rotation", (5, 10, 20, 30, 45), "rotation by {:g}°", rotate),
-    Corruption("shift", (4, 8, 12, 18, 25), "shift by {:g} % of the side", shift),
+    Corruption("shift", (4, 8, 12, 18, 25), "shift by {:g}% of the side", shift),
     Corruption("JPEG", (60, 30, 15, 8, 4), "JPEG at quality {:g}", compress),
 )
 STRENGTHS = 5

@@ -26,7 +26,7 @@ OTHER_IMAGES = (
 @dataclass(frozen=True, eq=False)
 class ClassChanges:
     """Per class, each (classes,): int64 `count` of its images, `gained` (correct only with B), `lost` (correct only with A); float64
-    `difference` of accuracy, B minus A, with 95 % interval `low` to `high`, NaN without images; adjusted `p` of McNemar's exact test."""
+    `difference` of accuracy, B minus A, with 95% interval `low` to `high`, NaN without images; adjusted `p` of McNemar's exact test."""
 
     count: np.ndarray
     gained: np.ndarray
@@ -71,7 +71,7 @@ class Comparison:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the difference."""
+        """95% interval of the difference."""
         low, high = paired_interval(np.array([len(self.gained)]), np.array([len(self.lost)]), np.array([len(self.first)]))
         return float(low[0]), float(high[0])
 

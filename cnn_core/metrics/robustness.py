@@ -67,7 +67,7 @@ class Robustness(BaseModel):
         return int(self.accuracy[:, 1:].mean(1).argmin())
 
     def interval(self, accuracy: float) -> tuple[float, float]:
-        """Return the 95 % interval of an accuracy on this number of images."""
+        """Return the 95% interval of an accuracy on this number of images."""
         return wilson_interval(round(accuracy * self.count), self.count)
 
 

@@ -103,11 +103,12 @@ def load_checkpoint(folder: Path, device: torch.device) -> tuple[dict[str, Any] 
 
 
 def validated_weights(trainer: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """Return the weights of the validated model from a trainer's state: the averaged ones if weights are averaged."""
-    if not trainer["average"]:
-        weights: dict[str, torch.Tensor] = trainer["model"]
-        return weights
-    return {name.removeprefix("module."): value for name, value in trainer["average"].items() if name != "n_averaged"}
+    """Return the weights of the validated model from a trainer's state: the averaged ones if weights are averaged, with the estimated
+    batch-norm statistics if it was validated with such."""
+    weights: dict[str, torch.Tensor] = trainer["model"]
+    if trainer["average"]:
+        weights = {name.removeprefix("module."): value for name, value in trainer["average"].items() if name != "n_averaged"}
+    return weights | (trainer.get("statistics") or {})  # states of earlier versions have none
 
 
 def drop_checkpoints(folder: Path) -> None:

@@ -27,7 +27,7 @@ class Family:
     target: "module:callable" that builds it. smallest: the smallest image side (pixels) that its strides allow.
     options: the settings that it takes, of width, depth, activation, batch_norm, dropout, weights. defaults: its default settings of a
     run, by their names in TrainConfig. takes_any_side: whether a network, once built, also takes images of another side.
-    depthwise: whether most of its computation is depthwise convolutions. published: torchvision's name of its pretrained weights,
+    depthwise: whether most of its computation is depthwise convolutions. norm: whether it has batch norms where it has no option "batch_norm". published: torchvision's name of its pretrained weights,
     for families with the option "weights".
     """
 
@@ -40,6 +40,7 @@ class Family:
     defaults: dict[str, Any] = field(default_factory=dict)
     takes_any_side: bool = True
     depthwise: bool = False
+    norm: bool = True
     published: str = ""
 
 
@@ -140,6 +141,7 @@ FAMILIES = {
             smallest=16,
             options=TORCHVISION,
             defaults={"dropout": 0.0},
+            norm=False,
             published="ConvNeXt_Tiny_Weights.DEFAULT",
         ),
     )
@@ -151,6 +153,12 @@ def find_family(name: str) -> Family:
     if name not in FAMILIES:
         raise SettingError(f"Model “{name}” is unknown. Choose one of: {', '.join(FAMILIES)}.", "model")
     return FAMILIES[name]
+
+
+def has_batch_norm(name: str, batch_norm: bool) -> bool:
+    """Whether the family has batch norms; `batch_norm` is the setting of that name, for a family that takes it."""
+    family = find_family(name)
+    return batch_norm if "batch_norm" in family.options else family.norm
 
 
 def pick_options(name: str, options: dict[str, Any]) -> dict[str, Any]:

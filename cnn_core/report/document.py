@@ -118,7 +118,7 @@ def _describe_metrics(run: RunFacts, evaluated: EvaluationFacts) -> dict[str, An
         (
             ACCURACY.format(split=split),
             format_percent(evaluation.accuracy, 2),
-            f"95 %: {format_percent(low)} to {format_percent(high)}",
+            f"95%: {format_percent(low)} to {format_percent(high)}",
         )
     ]
     if k:
@@ -128,7 +128,7 @@ def _describe_metrics(run: RunFacts, evaluated: EvaluationFacts) -> dict[str, An
         (IMAGES.format(split=split), f"{len(evaluation):,}", ""),
         (MODEL, EPOCH.format(epoch=epoch) if epoch else "best", _describe_choice(run, evaluated)),
     ]
-    hint = f"{SPLIT_HINTS[evaluated.split]} The interval is Wilson's 95 % confidence interval."
+    hint = f"{SPLIT_HINTS[evaluated.split]} The interval is Wilson's 95% confidence interval."
     if evaluated.models_evaluated >= MANY:
         hint += (
             f" These test images were used to evaluate {evaluated.models_evaluated:,} models: the accuracy of the best of them is "

@@ -13,6 +13,7 @@ from cnn_core.config.schema import title
 from cnn_core.events import Changed, Epoch
 from cnn_core.runs.curve import Points
 
+UNCHARTED = ("predicted", "is_settled")  # for the diagnostics only
 MAX_CLASSES = 20  # with an accuracy curve of their own
 
 
@@ -39,5 +40,5 @@ def describe_change(change: Changed) -> str:
 
 def epoch_values(epoch: Epoch) -> dict[str, Any]:
     """Return the epoch for a chart; class accuracies only for up to MAX_CLASSES classes, since more lines are indistinguishable."""
-    values = asdict(epoch)
+    values = {name: value for name, value in asdict(epoch).items() if name not in UNCHARTED}
     return values if len(epoch.class_accuracy) <= MAX_CLASSES else values | {"class_accuracy": ()}

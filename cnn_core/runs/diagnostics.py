@@ -1,61 +1,86 @@
 """Diagnostics: rules over a run's curves that report a problem with its numbers and suggest settings that may help.
 
-In: a history and the current settings. Out: findings; none for a healthy run. Each rule is one function and reports nothing where there are too
-few numbers. What the rules measure is in `signals`, what they suggest in `config.suggestions`. Importing this module does not import torch.
+In: a history and the current settings. Out: findings, the strongest first; none for a healthy run. Each rule is one function of `rules` and
+reports nothing where there are too few numbers or where chance explains them. What the rules measure is in `signals`, what they suggest in
+`config.suggestions`. Importing this module does not import torch.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import mean, stdev
-
-import numpy as np
 
 from cnn_core.config import suggestions
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.library import IMBALANCE
 from cnn_core.runs.finding import DiagnosticCase, Finding
 from cnn_core.runs.history import History
-from cnn_core.runs.signals import (
-    chance_accuracy,
-    chance_margin,
-    find_loss_jump,
-    find_spikes,
-    find_validation_rise,
-    standard_error,
+from cnn_core.runs.rules import classes, training, validation
+from cnn_core.runs.rules.classes import WEAK_CLASS
+from cnn_core.runs.rules.training import (
+    DEAD_ACTIVATIONS,
+    GRADIENT_SPIKES,
+    NOT_LEARNING,
+    OUT_OF_MEMORY,
+    OVERFITTING,
+    PLATEAU,
+    RATE_TOO_HIGH,
+    STILL_IMPROVING,
+    TRAINING_DIVERGED,
 )
-from cnn_core.training.schedule import make_schedule
+from cnn_core.runs.rules.validation import (
+    BATCH_NORM_ESTIMATED,
+    BATCH_NORM_NOT_SETTLED,
+    GUESSING_LOSS,
+    NO_BETTER,
+    ONE_CLASS,
+    TOO_FEW_IMAGES,
+)
 
-DIVERGED = "training diverged"  # part of the message of a DivergedError
-# the names of the rules
-TRAINING_DIVERGED = "Training diverged"
-RATE_TOO_HIGH = "Learning rate too high"
-GRADIENT_SPIKES = "Gradient spikes"
-NOT_LEARNING = "Not learning"
-OVERFITTING = "Overfitting"
-DEAD_ACTIVATIONS = "Dead activations"
-PLATEAU = "Plateau"
-CLASS_IMBALANCE = "Class imbalance"
-WEAK_CLASS = "Weak class"
-STILL_IMPROVING = "Still improving at the end"
-ENOUGH_STEPS = 100  # after the warm-up; models that learn at all have started to by then
-# Fraction of the channels: healthy SimpleCNNs on the digits have 25 to 40 %, those with a far too high learning rate 70 to 93 %.
-DEAD = 0.5
-DEAD_IMAGES = 50  # a channel that is zero for fewer images may only be a rare one
-FLAT_EPOCHS = 5  # the mean of this many epochs is compared with the mean of as many before
-HIGH_FRACTION = 0.5  # of the peak learning rate: below that a schedule is decaying
-SATURATED = 0.99  # training accuracy at which a lower learning rate cannot help
-WEAK_FRACTION = 0.5  # of the other classes' accuracy
-WEAK_SPREAD = 3  # times the standard deviation of the other classes: a smaller gap is normal
-LAST_EPOCHS = 3  # over which the trend at the end is measured
-TREND = 3  # times its standard error: a smaller rise may be chance
-LOSS_SLACK = 1.02  # times the lowest validation loss: up to this it has not risen
-MORE_EPOCHS = 2  # times as many epochs
-SMOOTH_CHANGES = ("epochs", "learning_rate", "weight_decay")  # changing these does not make the loss jump by itself
+# from the strongest to the weakest
+RULES: tuple[Callable[[DiagnosticCase], Finding | None], ...] = (
+    training.out_of_memory,
+    training.diverged,
+    training.learning_rate_too_high,
+    validation.batch_norm_not_settled,
+    validation.one_class_predicted,
+    training.not_learning,
+    validation.too_few_validation_images,
+    validation.no_better_than_guessing,
+    validation.validation_test_gap,
+    training.gradient_spikes,
+    training.overfitting,
+    validation.loss_at_guessing_level,
+    training.dead_activations,
+    training.plateau,
+    classes.class_imbalance,
+    classes.weak_class,
+    training.still_improving,
+    validation.batch_norm_estimated,
+)
+_FAILED = {TRAINING_DIVERGED, OUT_OF_MEMORY, RATE_TOO_HIGH}
+_NOTHING_LEARNED = _FAILED | {BATCH_NORM_NOT_SETTLED, ONE_CLASS, NOT_LEARNING}
+_NOTHING_SHOWN = _NOTHING_LEARNED | {NO_BETTER, TOO_FEW_IMAGES}
+# A finding is left out where one of these is reported: a possible cause of it, or one that says the same with a better change.
+EFFECT_OF = {
+    RATE_TOO_HIGH: {TRAINING_DIVERGED},
+    GRADIENT_SPIKES: {TRAINING_DIVERGED, RATE_TOO_HIGH},
+    ONE_CLASS: _FAILED | {BATCH_NORM_NOT_SETTLED},
+    NOT_LEARNING: _FAILED | {BATCH_NORM_NOT_SETTLED, ONE_CLASS},
+    TOO_FEW_IMAGES: _FAILED,
+    NO_BETTER: _NOTHING_LEARNED | {TOO_FEW_IMAGES},
+    OVERFITTING: {NO_BETTER, ONE_CLASS},
+    GUESSING_LOSS: _NOTHING_SHOWN | {OVERFITTING},
+    DEAD_ACTIVATIONS: {TRAINING_DIVERGED, RATE_TOO_HIGH},
+    PLATEAU: _NOTHING_SHOWN | {OVERFITTING},
+    WEAK_CLASS: _NOTHING_SHOWN,
+    STILL_IMPROVING: _NOTHING_SHOWN,
+    BATCH_NORM_ESTIMATED: _NOTHING_SHOWN,
+}
 
 
-def diagnose(history: History, config: TrainConfig, error: str = "", parent_epoch: int | None = None) -> list[Finding]:
-    """Return the findings of a run (arguments as in DiagnosticCase). A finding is left out where its cause is reported too."""
-    case = DiagnosticCase(history, config, error, parent_epoch or 0)
+def diagnose(
+    history: History, config: TrainConfig, error: str = "", parent_epoch: int | None = None, test_accuracy: float | None = None
+) -> list[Finding]:
+    """Return the findings of a run, the strongest first (arguments as in DiagnosticCase). One is left out where its cause is reported too."""
+    case = DiagnosticCase(history, config, error, parent_epoch or 0, test_accuracy)
     findings = [finding for rule in RULES if (finding := rule(case))]
     reported = {finding.rule for finding in findings}
     return [
@@ -63,208 +88,3 @@ def diagnose(history: History, config: TrainConfig, error: str = "", parent_epoc
         for f in findings
         if not reported & EFFECT_OF.get(f.rule, set())
     ]
-
-
-def diverged(case: DiagnosticCase) -> Finding | None:
-    """Report a loss that became infinite or NaN."""
-    if DIVERGED not in case.error:
-        return None
-    config, observation = case.config, f"{case.error.partition('. ')[0]}. The learning rate was {case.config.learning_rate:g}"
-    return Finding(
-        TRAINING_DIVERGED,
-        f"{observation}, the precision float16." if config.precision == "float16" else f"{observation}.",
-        suggestions.divergence_remedy(config),
-        suggestions.changes_after_divergence(config),
-    )
-
-
-def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
-    """Report a loss that rose above its first values, or lost most of its improvement."""
-    history, config = case.history, case.config
-    jump = find_loss_jump(history, config.batch_size, case.comparable_since(*SMOOTH_CHANGES)) if history.losses else None
-    if not jump:
-        return None
-    steps, learning_rates = history.report_values("learning_rate")
-    highest = float(learning_rates[: np.searchsorted(steps, jump.high_step) + 1].max())
-    if config.learning_rate < highest * HIGH_FRACTION:  # it has been lowered since then
-        return None
-    return Finding(
-        RATE_TOO_HIGH,
-        f"Training loss rose from {_format_loss(jump.low)} around step {jump.low_step:,} to {_format_loss(jump.high)} around step {jump.high_step:,}, at a learning rate of up to {highest:.2g}.",
-        "Steps this long overshoot. Lower the learning rate.",
-        suggestions.lower_learning_rate(config),
-    )
-
-
-def gradient_spikes(case: DiagnosticCase) -> Finding | None:
-    """Report single large gradients after which the loss rose, where gradient clipping is off."""
-    spikes = find_spikes(case.history) if not case.config.clip_norm else None
-    if not spikes:
-        return None
-    return Finding(
-        GRADIENT_SPIKES,
-        f"In {spikes.count} of {spikes.reports:,} reports the gradient norm was far above its median of {spikes.median:.2g} (at most {spikes.largest:.2g}, at step {spikes.step:,}). After {spikes.harmful} of them the loss rose.",
-        "Turn on gradient clipping: it shortens such steps and leaves the others unchanged.",
-        {"clip_norm": max(0.01, suggestions.round_to_one_digit(2 * spikes.median))},
-    )
-
-
-def not_learning(case: DiagnosticCase) -> Finding | None:
-    """Report validation and training accuracy that are both at chance level."""
-    started, epochs, config = case.started, case.history.epochs, case.config
-    chance = chance_accuracy(started) if started else None
-    if not started or chance is None or not epochs:
-        return None
-    steps = epochs[-1].step - config.warmup * started.steps_per_epoch * started.epochs
-    best, train = max(epoch.val_accuracy for epoch in epochs), epochs[-1].train_accuracy
-    margin = chance_margin(chance, started.val_count)
-    if steps < ENOUGH_STEPS or best > chance + margin or train > chance + chance_margin(chance, started.train_count):
-        return None
-    default = suggestions.default_learning_rate(config)
-    is_low = config.learning_rate * suggestions.HIGH_FACTOR < default
-    return Finding(
-        NOT_LEARNING,
-        f"After {epochs[-1].step:,} steps validation accuracy has not been above {best:.1%} and training accuracy is {train:.1%}; chance level is {chance:.1%} (± {100 * margin:.1f} points with {started.val_count:,} images).",
-        f"The learning rate of {config.learning_rate:g} is far below the default of {default:g}. Raise it."
-        if is_low
-        else "Try a lower learning rate. If that does not help, check the labels of the images on the Data page.",
-        {"learning_rate": default} if is_low else suggestions.lower_learning_rate(config),
-    )
-
-
-def overfitting(case: DiagnosticCase) -> Finding | None:
-    """Report a validation loss that has risen since an epoch while training loss fell."""
-    rise = find_validation_rise(case.epochs_since_change(*SMOOTH_CHANGES))
-    if not rise:
-        return None
-    low, last = rise.lowest, rise.last
-    return Finding(
-        OVERFITTING,
-        f"Since epoch {low.epoch} validation loss has risen from {low.val_loss:.3g} to {rise.recent:.3g} while training loss fell from {low.train_loss:.3g} to {last.train_loss:.3g}: the gap grew from {low.val_loss - low.train_loss:.2g} to {rise.recent - last.train_loss:.2g} by epoch {last.epoch}.",
-        "Use more augmentation or regularisation, or more training images.",
-        suggestions.more_regularisation(case.config),
-    )
-
-
-def dead_activations(case: DiagnosticCase) -> Finding | None:
-    """Report many channels that are zero for every image."""
-    last = case.history.epochs[-1] if case.history.epochs else None
-    if not last or last.dead is None or last.dead < DEAD or not case.started or case.started.val_count < DEAD_IMAGES:
-        return None
-    other = suggestions.other_activation(case.config)
-    return Finding(
-        DEAD_ACTIVATIONS,
-        f"After epoch {last.epoch} {last.dead:.0%} of the channels behind ReLU activations were zero for each of the {case.started.val_count:,} validation images.",
-        "Use leaky ReLU: its gradient is not zero below zero, so a channel can recover."
-        if other
-        else "Lower the learning rate: shorter steps leave fewer channels at zero.",
-        other or suggestions.lower_learning_rate(case.config),
-    )
-
-
-def plateau(case: DiagnosticCase) -> Finding | None:
-    """Report a validation accuracy that no longer improves, where the schedule does not lower the learning rate."""
-    epochs, started, config = case.epochs_since_change("epochs"), case.started, case.config
-    if not started or len(epochs) < 2 * FLAT_EPOCHS or epochs[-1].train_accuracy >= SATURATED:
-        return None
-    before, now = (
-        mean(e.val_accuracy for e in window) for window in (epochs[-2 * FLAT_EPOCHS : -FLAT_EPOCHS], epochs[-FLAT_EPOCHS:])
-    )
-    noise, learning_rate = standard_error(now, started.val_count), case.history.last.learning_rate if case.history.last else 0.0
-    final_learning_rate = make_schedule(config, started.steps_per_epoch)(config.epochs * started.steps_per_epoch - 1)
-    if now - before > noise or min(learning_rate, final_learning_rate) < HIGH_FRACTION * config.learning_rate:
-        return None
-    return Finding(
-        PLATEAU,
-        f"Validation accuracy was {now:.1%} on average in epochs {epochs[-FLAT_EPOCHS].epoch} to {epochs[-1].epoch} and {before:.1%} in the {FLAT_EPOCHS} before; the standard error with {started.val_count:,} images is {100 * noise:.1f} points. The learning rate is still {learning_rate:.2g}.",
-        "Use a schedule that lowers the learning rate towards the end.",
-        {"schedule": "cosine"},
-    )
-
-
-def class_imbalance(case: DiagnosticCase) -> Finding | None:
-    """Report a class that has many times the training images of another."""
-    started = case.started
-    counts = started.class_counts if started else ()
-    if not started or len(counts) < 2 or max(counts) <= IMBALANCE * min(counts):
-        return None
-    large, small, names = counts.index(max(counts)), counts.index(min(counts)), started.classes
-    last = case.history.epochs[-1:]
-    accuracy = last[0].class_accuracy[small] if last and last[0].class_accuracy else None
-    result = (
-        f" Its validation accuracy is {accuracy:.1%}, that of all {last[0].val_accuracy:.1%}." if accuracy is not None else ""
-    )
-    return Finding(
-        CLASS_IMBALANCE,
-        f"The largest class, “{names[large]}”, has {counts[large]:,} training images, the smallest, “{names[small]}”, {counts[small]:,}.{result}",
-        "Accuracy hides errors on small classes. On the Data page, add images to them or exclude images of large ones.",
-    )
-
-
-def weak_class(case: DiagnosticCase) -> Finding | None:
-    """Report a class that has a far lower accuracy than the others."""
-    last, started = case.history.best, case.started
-    measured = [(a, c) for c, a in enumerate(last.class_accuracy) if a is not None] if last else []
-    if (
-        not last
-        or len(measured) < 3
-        or not started
-        or 2 * len(case.history.epochs) < started.epochs
-        or not sum(started.class_counts)
-    ):
-        return None
-    (accuracy, weak), *others = sorted(measured)
-    average, spread = mean(a for a, _ in others), stdev(a for a, _ in others)
-    images = max(1, round(started.val_count * started.class_counts[weak] / sum(started.class_counts)))
-    if average - accuracy < max(WEAK_SPREAD * max(spread, standard_error(average, images)), WEAK_FRACTION * average):
-        return None
-    return Finding(
-        WEAK_CLASS,
-        f"After epoch {last.epoch} the accuracy of “{started.classes[weak]}” is {accuracy:.1%} on about {images:,} validation images, that of the other classes {average:.1%} on average.",
-        "Check its images and labels on the Data page, and its row of the confusion matrix on the Evaluate page.",
-    )
-
-
-def still_improving(case: DiagnosticCase) -> Finding | None:
-    """Report a completed run that improved until its last epoch."""
-    epochs, config = case.history.epochs[-LAST_EPOCHS - 1 :], case.config
-    if not case.history.finished or not case.started or len(epochs) < 2 or not epochs[-1].is_best:
-        return None
-    accuracies, first, last = [epoch.val_accuracy for epoch in epochs], epochs[0], epochs[-1]
-    noise = standard_error(last.val_accuracy, case.started.val_count) * 2**0.5  # of a difference
-    is_rising = accuracies == sorted(accuracies) and last.val_accuracy - first.val_accuracy > TREND * noise
-    if not is_rising or last.val_loss > LOSS_SLACK * min(epoch.val_loss for epoch in case.history.epochs):
-        return None
-    more = min(1000, MORE_EPOCHS * config.epochs)
-    return Finding(
-        STILL_IMPROVING,
-        f"The last epoch, {last.epoch}, is the best one, and validation accuracy rose from {first.val_accuracy:.1%} to {last.val_accuracy:.1%} since epoch {first.epoch}; the standard error of that rise with {case.started.val_count:,} images is {100 * noise:.1f} points.",
-        "Train for more epochs.",
-        {"epochs": more} if more > config.epochs else {},
-    )
-
-
-def _format_loss(loss: float) -> str:
-    return f"{loss:.3g}" if loss < 1000 else f"{loss:,.0f}"
-
-
-RULES: tuple[Callable[[DiagnosticCase], Finding | None], ...] = (
-    diverged,
-    learning_rate_too_high,
-    gradient_spikes,
-    not_learning,
-    overfitting,
-    dead_activations,
-    plateau,
-    class_imbalance,
-    weak_class,
-    still_improving,
-)
-# A finding is left out where one of these possible causes of it is reported.
-EFFECT_OF = {
-    RATE_TOO_HIGH: {TRAINING_DIVERGED},
-    GRADIENT_SPIKES: {TRAINING_DIVERGED, RATE_TOO_HIGH},
-    NOT_LEARNING: {TRAINING_DIVERGED, RATE_TOO_HIGH},
-    DEAD_ACTIVATIONS: {TRAINING_DIVERGED, RATE_TOO_HIGH},
-    PLATEAU: {NOT_LEARNING, OVERFITTING, RATE_TOO_HIGH},
-}

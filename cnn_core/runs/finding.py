@@ -23,13 +23,15 @@ class Finding:
 class DiagnosticCase:
     """The input of the rules: history, current settings, error message ("" for none).
 
-    parent_epoch: the epochs up to this one belong to the parent run, whose settings may differ; 0 without a parent.
+    parent_epoch: the epochs up to this one belong to the parent run, whose settings may differ; 0 without a parent. test_accuracy: of the
+    best model (0..1), where somebody has asked for it; None otherwise, since diagnostics must not reveal it.
     """
 
     history: History
     config: TrainConfig
     error: str = ""
     parent_epoch: int = 0
+    test_accuracy: float | None = None
 
     @property
     def started(self) -> Started | None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnn_core.data.open import has_images
 from cnn_core.errors import RunError
-from cnn_core.home import epoch_file, saved_epochs
+from cnn_core.home import cached_results, epoch_file, saved_epochs
 from cnn_core.runs.queue import ORDER, WAITING
 from cnn_core.runs.quota import file_bytes
 from cnn_core.runs.run import Run
@@ -87,12 +88,21 @@ class RunOrganizer:
         saved = [] if run.is_active else saved_epochs(folder)
         return [epoch_file(folder, epoch) for epoch in saved[:-1] if epoch != run.summary.get("best_epoch")]
 
+    def cached_results(self, run: Run) -> list[Path]:
+        """Return the files of a run that has ended that can be computed again; none where its model or its images are missing."""
+        files = [] if run.is_active else cached_results(self.store.home.run_folder(run.id))
+        can_compute = files and self.store.has_model(run.id) and has_images(run.config.data, self.store.home)
+        return files if can_compute else []
+
     def free_space(self, run: str) -> int:
-        """Delete the saved epochs of a run except the best and the last one; return their bytes. Raises RunError for a run that trains or waits."""
+        """Delete the saved epochs of a run except the best and the last one, and its cached results; return their bytes.
+
+        Raises RunError for a run that trains or waits.
+        """
         current = self.store.run(run)
         if current.is_active:
             raise RunError(IS_ACTIVE.format(run=run))
-        surplus = self.surplus_epochs(current)
+        surplus = self.surplus_epochs(current) + self.cached_results(current)
         freed = sum(map(file_bytes, surplus))
         for path in surplus:
             path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_core.events import Epoch, Started
+from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.runs.history import History
 
 WINDOW_STEPS = 20  # a single unusual batch does not change the median of this many steps
@@ -140,6 +141,46 @@ def chance_accuracy(started: Started) -> float | None:
     if sum(started.class_counts):
         return max(started.class_counts) / sum(started.class_counts)
     return 1 / len(started.classes) if started.classes else None
+
+
+def validation_chance(started: Started) -> float | None:
+    """Return the accuracy of always predicting the largest class of the validation images; that of the training images in runs of earlier
+    versions, and None where the classes are unknown."""
+    counts = started.val_class_counts
+    return max(counts) / sum(counts) if sum(counts) else chance_accuracy(started)
+
+
+def largest_class(started: Started) -> str:
+    """Return the name of the class with most validation images; with most training images in runs of earlier versions."""
+    counts = started.val_class_counts if sum(started.val_class_counts) else started.class_counts
+    return started.classes[counts.index(max(counts))] if counts else started.classes[0]
+
+
+def guessing_loss(started: Started) -> float | None:
+    """Return the mean cross-entropy (nats) on the validation images of predicting the fractions of their classes for every image: the entropy
+    of these fractions, the logarithm of the number of classes where they are equal. None where the classes are unknown."""
+    counts = started.val_class_counts if sum(started.val_class_counts) else started.class_counts
+    if not sum(counts):
+        return math.log(len(started.classes)) if started.classes else None
+    return -sum(count / sum(counts) * math.log(count / sum(counts)) for count in counts if count)
+
+
+def only_class_predicted(epoch: Epoch) -> int | None:
+    """Return the class that was predicted for every validation image of `epoch`; None where there were several.
+
+    In runs of earlier versions, the class that was always right while all others were always wrong.
+    """
+    if epoch.predicted:
+        chosen = [label for label, count in enumerate(epoch.predicted) if count]
+        return chosen[0] if len(chosen) == 1 else None
+    measured = [(accuracy, label) for label, accuracy in enumerate(epoch.class_accuracy) if accuracy is not None]
+    right = [label for accuracy, label in measured if accuracy]
+    return right[0] if len(measured) > 1 and len(right) == 1 and epoch.class_accuracy[right[0]] == 1 else None
+
+
+def accuracy_interval(accuracy: float, images: int) -> tuple[float, float]:
+    """Return the 95% interval (both 0..1) of an accuracy measured on `images` images."""
+    return wilson_interval(round(accuracy * images), images)
 
 
 def chance_margin(chance: float, images: int) -> float:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 # A trial is pruned when it is worse than this percentage of the others. Replayed on real trials of the digits (3 x 20 of 8 epochs, each in 20
-# orders), 70 % saved 41 % of the time; in 8 of 100 searches the best trial was pruned, which cost 0.2 points on average. Time saved and best
-# trials pruned with other pruners: 60 %: 48 % and 23 of 100; median pruning: 50 % and 33; successive halving (by 2): 57 % and 28;
-# Hyperband (by 3): 51 % and 23; 75 %: 35 % and 5.
+# orders), 70% saved 41% of the time; in 8 of 100 searches the best trial was pruned, which cost 0.2 points on average. Time saved and best
+# trials pruned with other pruners: 60%: 48% and 23 of 100; median pruning: 50% and 33; successive halving (by 2): 57% and 28;
+# Hyperband (by 3): 51% and 23; 75%: 35% and 5.
 PRUNING_PERCENTILE = 70.0
 STARTUP_TRIALS = 4  # trials that are completed before any can be pruned
 
@@ -68,7 +68,7 @@ def fill_settings(study: "Study", plan: SearchPlan, trial: "Trial") -> bool:
 
 
 def make_pruner(plan: SearchPlan) -> "BasePruner":
-    """Return the pruner, which stops a trial that is among the worst 30 % of those that reached the same epoch."""
+    """Return the pruner, which stops a trial that is among the worst 30% of those that reached the same epoch."""
     pruners = load_optuna().pruners
     pruner: BasePruner = (
         pruners.PercentilePruner(PRUNING_PERCENTILE, n_startup_trials=STARTUP_TRIALS) if plan.prune else pruners.NopPruner()

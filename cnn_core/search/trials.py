@@ -73,7 +73,7 @@ def compute_importance(frozen: "Sequence[FrozenTrial]") -> dict[str, float]:
     """Return the importance of each setting, the fraction of the variance in accuracy that it explains (sum 1), highest first.
 
     fANOVA (Hutter, Hoos and Leyton-Brown, 2014); at 20 trials it is more reliable than PED-ANOVA (for a
-    true importance of 82 %: 59 ± 8 % and 45 ± 29 %, n = 8). Settings that only some trials have are left out. Pruned trials count with the
+    true importance of 82%: 59 ± 8% and 45 ± 29%, n = 8). Settings that only some trials have are left out. Pruned trials count with the
     accuracy that they reached: otherwise only good trials would be compared. Empty where fewer than MIN_TRIALS have a value, or all have the same.
     """
     ended = [trial for trial in frozen if trial.state.name in ("COMPLETE", "PRUNED") and trial.value is not None]

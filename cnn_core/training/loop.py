@@ -5,6 +5,7 @@ Progress during a long validation. Between events the model can be read (at an E
 `state_dict` holds all that is needed to continue from there, to the bit. The loop knows nothing of threads, files, databases or pages.
 """
 
+import copy
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from cnn_core.events import Epoch, Note, Progress, Steps
 from cnn_core.inference.dead_channels import ActivationMonitor
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
 from cnn_core.text import counted
+from cnn_core.training.batch_norm import statistics_of, with_settled_statistics
 from cnn_core.training.compilation import Forward
 from cnn_core.training.correctness import CorrectnessTracker
 from cnn_core.training.meter import Meter
@@ -66,14 +68,24 @@ class Trainer:
         self._scaler = self.arithmetic.scaler()
         self._norm: torch.Tensor | None = None  # of the last step's gradient, where clipping has computed it
         self._average: AveragedModel | None = None
+        self._settled: nn.Module | None = None  # the validated model with estimated batch-norm statistics, where they are needed
         if self.ema:
             average = get_ema_multi_avg_fn(self.ema)  # type: ignore[no-untyped-call]  # torch leaves it without annotations
             self._average = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
 
     @property
     def validated_model(self) -> nn.Module:
-        """The model that is validated and saved: the averaged one where weights are averaged."""
+        """The model that is validated and saved: the averaged one where weights are averaged, or a copy with estimated batch-norm statistics."""
+        return self._settled or self._averaged_model
+
+    @property
+    def _averaged_model(self) -> nn.Module:
         return self._average.module if self._average else self.model
+
+    def settle(self) -> None:
+        """Estimate the statistics of batch norms that have not settled, for validation and saving (see `batch_norm`)."""
+        model, steps = self._averaged_model, self.meter.step
+        self._settled = with_settled_statistics(model, steps, self.batches, self.arithmetic, decay=self.ema)
 
     def __iter__(self) -> Iterator[Report]:
         """Train to the end. Raises DivergedError when the loss is no longer finite."""
@@ -99,6 +111,7 @@ class Trainer:
             self.meter.start_epoch()
             self.correctness.begin_epoch()
         self.model.train()
+        self._settled = None
         learning_rate = 0.0
         for images, targets in self.batches:
             learning_rate = self.schedule(self.meter.step)
@@ -147,6 +160,7 @@ class Trainer:
         return loss.detach()
 
     def _validate_epoch(self, epoch: int) -> Generator[Progress, None, Epoch]:
+        self.settle()
         with ActivationMonitor(self.validated_model) as activations:
             logits = yield from compute_logits(self.validated_model, self.validation, "Validating", self.arithmetic)
         val_loss, val_accuracy = loss_and_accuracy(logits, self.validation.labels)
@@ -171,6 +185,8 @@ class Trainer:
             waited=self.waited,
             class_accuracy=class_accuracy(logits, self.validation.labels),
             dead=activations.dead_fraction,
+            predicted=tuple(logits.argmax(1).bincount(minlength=logits.shape[1]).tolist()),
+            is_settled=self._settled is None,
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -178,6 +194,7 @@ class Trainer:
         return {
             "model": self.model.state_dict(),
             "average": self._average.state_dict() if self._average else None,
+            "statistics": statistics_of(self._settled) if self._settled else None,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state,
             "scaler": self._scaler.state_dict(),
@@ -194,6 +211,10 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         if self._average:
             self._average.load_state_dict(state["average"])
+        self._settled = None
+        if state.get("statistics"):  # states of earlier versions have none
+            self._settled = copy.deepcopy(self._averaged_model)
+            self._settled.load_state_dict(state["statistics"], strict=False)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state(state["schedule"])
         self._scaler.load_state_dict(state["scaler"])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from cnn_core.config.suggestions import memory_remedy
 from cnn_core.errors import InsufficientMemoryError
 from cnn_core.training.loop import Trainer
 
@@ -19,8 +20,7 @@ CPU_MESSAGES = (
     "could not create a memory object",
     "could not create a primitive",
 )  # of torch and oneDNN
-TOO_LARGE_STEP = "A training step with {count:,} images does not fit into the memory of the {device}. {remedy}."
-FITS = "A batch size of {size:,} fits"
+TOO_LARGE_STEP = "A training step with {count:,} images does not fit into the memory of the {device}. {remedy}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -40,9 +40,10 @@ def translate_out_of_memory(trainer: Trainer, shape: tuple[int, int, int]) -> It
             raise
         traceback.clear_frames(error.__traceback__)  # their locals hold the tensors that filled the memory
         size = largest_batch(trainer, shape)
-        remedy = FITS.format(size=size) if size else "Not even a batch of one image fits: choose a smaller model"
         device, batch_size = trainer.arithmetic.device.type.upper(), trainer.batches.batch_size
-        raise InsufficientMemoryError(TOO_LARGE_STEP.format(count=batch_size, device=device, remedy=remedy)) from None
+        raise InsufficientMemoryError(
+            TOO_LARGE_STEP.format(count=batch_size, device=device, remedy=memory_remedy(size))
+        ) from None
 
 
 def largest_batch(trainer: Trainer, shape: tuple[int, int, int]) -> int:

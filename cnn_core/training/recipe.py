@@ -68,7 +68,8 @@ def train_run(
             epochs=config.epochs,
             patience=config.patience,
             classes=source.info.classes,
-            class_counts=tuple(trainer.batches.labels.bincount(minlength=len(source.info.classes)).tolist()),
+            class_counts=_count_classes(trainer.batches, source.info),
+            val_class_counts=_count_classes(trainer.validation, source.info),
         )
         session = TrainingSession(trainer, config, source.info, card, folder, controls or TrainingControls())
         if resume:
@@ -89,6 +90,10 @@ def train_run(
             yield Note(NO_FIGURES.format(reason=error.strerror or error))
         drop_checkpoints(folder)
         yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
+
+
+def _count_classes(batches: Batches, info: DataInfo) -> tuple[int, ...]:
+    return tuple(batches.labels.bincount(minlength=len(info.classes)).tolist())
 
 
 def make_trainer(

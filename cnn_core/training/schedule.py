@@ -71,7 +71,7 @@ class StepDrops(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up a cosine from peak/25 over the first 30 %, then down a cosine to peak/250,000 (Smith and Topin, 2018; numbers as in torch)."""
+    """Up a cosine from peak/25 over the first 30%, then down a cosine to peak/250,000 (Smith and Topin, 2018; numbers as in torch)."""
 
     peak: float
     steps: int

@@ -96,6 +96,7 @@ class TrainingSession:
         except GeneratorExit:
             self._save_checkpoint()
             if not self.epochs:  # stopped within the first epoch: there is no best model yet
+                self.trainer.settle()
                 self._write("The model", lambda: save_weights(self.folder, self.trainer.validated_model))
             raise
 

@@ -51,7 +51,7 @@ def changes_chart(changes: "ClassChanges", classes: tuple[str, ...]) -> go.Figur
 def _points(changes: "ClassChanges", classes: tuple[str, ...], labels: np.ndarray) -> dict[str, object]:
     x, low, high = (100 * column[labels] for column in (changes.difference, changes.low, changes.high))
     texts = [
-        f"{html.escape(classes[label])}: {100 * changes.difference[label]:+.1f} points (95 % interval: {100 * changes.low[label]:+.1f} to "
+        f"{html.escape(classes[label])}: {100 * changes.difference[label]:+.1f} points (95% interval: {100 * changes.low[label]:+.1f} to "
         f"{100 * changes.high[label]:+.1f})<br>{changes.gained[label]:,} correct only with B, {changes.lost[label]:,} only with A, "
         f"of {changes.count[label]:,}; p = {changes.p[label]:.2g}"
         for label in labels

@@ -60,7 +60,7 @@ def robustness_chart(result: "Robustness", classes: int) -> go.Figure:
 
 def _describe(result: "Robustness", text: str, accuracy: float) -> str:
     low, high = result.interval(accuracy)
-    return f"{text}<br>accuracy {accuracy:.1%} (95 % interval: {low:.1%} to {high:.1%})"
+    return f"{text}<br>accuracy {accuracy:.1%} (95% interval: {low:.1%} to {high:.1%})"
 
 
 def _range(lowest: float, highest: float) -> tuple[float, float]:

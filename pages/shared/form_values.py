@@ -10,7 +10,7 @@ from cnn_core.config.settings_link import settings_without_defaults
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, is_path_set
 from pages.shared.data_and_model import FOLDER, FOLDER_FROM_LINK
-from pages.shared.forms import field_key
+from pages.shared.forms import field_key, forget_typed
 from pages.shared.server import get_store
 
 GIVEN = "form-given"  # values by field that a link or a settings file gave, which may equal the defaults
@@ -26,6 +26,7 @@ def fill_fields(values: Mapping[str, Any], given: Collection[str] = (), *, is_fr
 
     given: names of the settings that a link or a file gave; the others are defaults.
     """
+    forget_typed()
     home, data = get_store().home, values["data"]
     has_name = data in CATALOG or (data in imported_sets(home) and not is_path_set(data))
     st.session_state["data"], st.session_state["model"] = data if has_name else FOLDER, values["model"]

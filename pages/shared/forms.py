@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -9,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.defaults import BELONGS_TO_OPTIMIZER, make_config
 from cnn_core.config.schema import GROUPS, TrainConfig, choices, format_range, has_effect, label, metadata
+from cnn_core.config.settings_link import settings_without_defaults
 from pages.charts.components.tooltips import reach_tooltips
 from pages.shared.links import glossary_topic, page_file, term_link
 
@@ -24,10 +26,14 @@ def help_text(name: str) -> str:
 
 
 def field_key(name: str, chosen: Mapping[str, Any]) -> str:
-    """Return the key of a setting's widget. It contains data set and model, and the optimizer where the optimizer sets the default: a value
-    that was changed for one is not carried over to another."""
+    """Return the key of a setting's widget. It contains data set and model, and the optimizer where the optimizer sets the default, so that
+    each combination has its own defaults. `settings_tabs` carries over what a person has typed."""
     optimizer = chosen.get("optimizer", "") if name in BELONGS_TO_OPTIMIZER and name != "optimizer" else ""
     return "-".join(key for key in (chosen["data"], chosen["model"], optimizer, name) if key)
+
+
+TYPED = "form-typed"  # session key: values by setting that differ from the defaults, as a person typed them
+TYPED_FOR = "form-typed-for"  # session key: the data set and the model for which the form was drawn last
 
 
 class SettingsForm(NamedTuple):
@@ -41,18 +47,39 @@ class SettingsForm(NamedTuple):
 def settings_tabs(data: str, model: str) -> SettingsForm:
     """Draw all settings except data and model in tabs by group, with the defaults of data, model and optimizer.
 
-    Settings without effect are not shown.
+    Settings without effect are not shown. What was typed stays when another data set or model is chosen.
     """
     reach_tooltips()
     chosen: dict[str, Any] = {"data": data, "model": model}
+    is_changed = st.session_state.get(TYPED_FOR, (data, model)) != (data, model)
+    typed: dict[str, Any] = st.session_state.setdefault(TYPED, {})
     places: dict[str, DeltaGenerator] = {}
     tabs = dict(zip(GROUPS, st.tabs(GROUPS), strict=True))
     for group, tab in tabs.items():
         with tab:
-            places |= _fill_tab([name for name in FIELDS if metadata(name).group == group], chosen)
+            names = [name for name in FIELDS if metadata(name).group == group]
+            places |= _fill_tab(names, chosen, typed if is_changed else {})
             # Also for keyboards, which open the tooltips but cannot reach the links in them.
             st.page_link(page_file("learn"), label="What these settings mean", icon=":material/menu_book:", query_params=glossary_topic(group))  # fmt: skip
+    _remember_typed(typed, chosen)
     return SettingsForm(chosen, tabs, places)
+
+
+def forget_typed() -> None:
+    """Forget what was typed; call it where the whole form is filled from elsewhere."""
+    st.session_state.pop(TYPED, None)
+    st.session_state.pop(TYPED_FOR, None)
+
+
+def _remember_typed(typed: dict[str, Any], chosen: Mapping[str, Any]) -> None:
+    """Put into `typed` the chosen values that are not the defaults, and remove those that were set to the default again."""
+    changed = settings_without_defaults(chosen)
+    for name in chosen.keys() - {"data", "model"}:
+        if name in changed:
+            typed[name] = chosen[name]
+        elif typed.get(name) != chosen[name]:
+            typed.pop(name, None)
+    st.session_state[TYPED_FOR] = (chosen["data"], chosen["model"])
 
 
 def augmentation_inputs(data: str) -> dict[str, Any]:
@@ -62,8 +89,13 @@ def augmentation_inputs(data: str) -> dict[str, Any]:
     return chosen
 
 
-def _fill_tab(names: list[str], chosen: dict[str, Any]) -> dict[str, DeltaGenerator]:
-    """Draw the fields that have an effect side by side, switches in rows of their own, put their values into `chosen`, and return their places."""
+def _fill_tab(
+    names: list[str], chosen: dict[str, Any], typed: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, DeltaGenerator]:
+    """Draw the fields that have an effect side by side, switches in rows of their own, put their values into `chosen`, and return their places.
+
+    typed: values that new fields begin with instead of their defaults.
+    """
     places: dict[str, DeltaGenerator] = {}
     row, is_row_of_switches = list[DeltaGenerator](), False
     for name in sorted(names, key=_is_switch):
@@ -71,6 +103,8 @@ def _fill_tab(names: list[str], chosen: dict[str, Any]) -> dict[str, DeltaGenera
             if not row or is_row_of_switches != _is_switch(name):
                 row, is_row_of_switches = list(st.columns(COLUMNS)), _is_switch(name)
             places[name] = row.pop(0)
+            if name in typed:
+                st.session_state.setdefault(field_key(name, chosen), typed[name])
             with places[name]:
                 chosen[name] = setting_input(name, chosen)
     return places

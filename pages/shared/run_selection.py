@@ -109,6 +109,11 @@ def no_runs_yet(purpose: str) -> None:
     st.page_link(page_file("configure"), label="Choose other settings", icon=":material/tune:")
 
 
+def linked_name(run: Run) -> str:
+    """Return the label of a link to the run: its name, which several runs may have, and its id."""
+    return f"**{plain(run.title)}** ({run.id})"
+
+
 def status_badge(run: Run) -> None:
     """Show the run's status as a coloured badge."""
     icon, colour, label = STATUS[run.status]

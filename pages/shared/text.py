@@ -7,6 +7,7 @@ MARKS = re.compile(r"[\\\[\]<`$&*~]|(?<![^\W_])_|_(?![^\W_])|:(?=[A-Za-z])")
 # Streamlit finds addresses and icons after it has resolved escapes, so only an invisible character prevents them.
 AUTOLINKS = re.compile(r"(?<=:)(?=//|material/)|(?<=www)(?=\.)", re.IGNORECASE)
 WORD_JOINER = "\u2060"
+SELECT_BY_KEYBOARD = "With the keyboard: go to a row with the arrow keys, then press Shift+Space."
 INTERNAL_ERROR = (
     "This page failed because of an error in CNN Studio. Your runs are safe. Reload the page; the terminal shows the details."
 )

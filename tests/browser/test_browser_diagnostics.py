@@ -4,8 +4,8 @@ from playwright.sync_api import Page, expect
 
 from cnn_core.config.defaults import make_config
 from cnn_core.events import Epoch, Started, Steps
-from cnn_core.runs.diagnostics import RATE_TOO_HIGH
 from cnn_core.runs.lock import hold
+from cnn_core.runs.rules.training import RATE_TOO_HIGH
 from cnn_core.runs.store import Store
 from pages.views.train.diagnostics import POLL_SECONDS
 from tests.browser.pilot import assert_sound, number_field, settle, visit

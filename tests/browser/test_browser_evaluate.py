@@ -56,7 +56,7 @@ def test_a_click_on_a_cell_shows_its_images_and_the_table_stays(page, server, st
     button = cell(page, true, predicted)
     expect(button).to_have_text(str(count))
     fraction = count / (evaluation.labels == true).sum()
-    expect(button).to_have_attribute("aria-label", f"true {true}, predicted {predicted}: {count} images ({100 * fraction:.1f} %)")
+    expect(button).to_have_attribute("aria-label", f"true {true}, predicted {predicted}: {count} images ({100 * fraction:.1f}%)")
     page.evaluate("document.querySelector('.matrix table').theVeryNode = true")
 
     button.click()

@@ -49,6 +49,24 @@ def test_chosen_runs_are_drawn_together_and_grow_while_they_train(page, server, 
         assert_sound(page)
 
 
+def test_rows_are_ticked_and_unticked_with_the_keyboard(page, server, store):
+    runs = [store.create(make_config(), status="finished") for _ in range(3)]
+    visit(page, server, "runs")
+    page.locator("[data-testid=stDataFrame] canvas").first.wait_for()
+    page.get_by_label("Fullscreen").first.focus()
+    page.keyboard.press("Tab")
+    ticked = page.locator("[data-testid=stDataFrame] [role=row][aria-selected=true]")
+    for keys, expected in ((["Shift+Space"], [2]), (["ArrowDown", "ArrowDown", "Shift+Space"], [2, 0]), (["Shift+Space"], [2])):
+        for key in keys:
+            page.keyboard.press(key)
+        for row, number in enumerate(expected):
+            expect(ticked.nth(row)).to_contain_text(runs[number])
+        expect(ticked).to_have_count(len(expected))
+    settle(page)
+    page.get_by_role("link", name="Open").click()
+    page.wait_for_url(f"**/train?run={runs[2]}")
+
+
 def test_a_click_on_a_run_in_the_tree_opens_it(page, server, store):
     first = store.create(make_config(), status="finished")
     child = store.create(make_config(), status="finished", parent=first, parent_epoch=2)

@@ -60,7 +60,7 @@ def test_the_table_and_the_report_say_what_the_command_says(colours_copy: Traine
     assert np.mean([row["is_right"] == "True" for row in rows]) == pytest.approx(result["train_accuracy"])
     assert all(row["image"].rpartition("/")[0] == row["true"] for row in rows), "files lie in folders named by their class"
     text = report.read_text(encoding="utf-8")
-    assert f"{100 * result['train_accuracy']:.2f}\u00a0%" in text
+    assert f"{100 * result['train_accuracy']:.2f}%" in text
     assert "Grün &amp; &lt;b&gt;rot&lt;/b&gt;" in text and "Café" in text
     assert f"--data={colours_copy.run.config.data}" in text
     cells = [f'<td class="number">{epoch.val_loss:.4f}</td>' for epoch in _epochs(colours_copy)]

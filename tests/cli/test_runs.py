@@ -11,8 +11,8 @@ from cnn_core.config.defaults import make_config
 from cnn_core.events import Started, Steps
 from cnn_core.home import Home
 from cnn_core.metrics.evaluated_models import models_evaluated
-from cnn_core.runs.diagnostics import RATE_TOO_HIGH
 from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.runs.rules.training import RATE_TOO_HIGH
 from cnn_core.runs.run import IN_BIN, NO_RUN
 from cnn_core.runs.store import Store
 from tests.cli.commands import Capture, answer, refusal

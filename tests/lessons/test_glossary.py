@@ -105,7 +105,7 @@ def test_the_numbers_in_the_entry_of_the_confidence_interval_are_correct():
     text = read_glossary()["confidence_interval"].text
     for right, count in ((323, 359), (9000, 10_000)):
         low, high = wilson_interval(right, count)
-        assert f"{100 * low:.1f} to {100 * high:.1f} %" in text
+        assert f"{100 * low:.1f} to {100 * high:.1f}%" in text
 
 
 def test_the_smallest_float16_in_its_entry_is_correct():

@@ -115,6 +115,6 @@ def test_jpeg_is_pillows(channels: int):
 def test_strengths_are_reported_in_their_unit():
     assert BY_NAME["rotation"].describe(20) == "rotation by 20°"
     assert [corruption.describe(corruption.strengths[0]) for corruption in CORRUPTIONS][:2] == [
-        "noise of 4 % of full brightness",
-        "blur over 1.5 % of the side",
+        "noise of 4% of full brightness",
+        "blur over 1.5% of the side",
     ]

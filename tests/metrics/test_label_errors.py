@@ -106,7 +106,7 @@ def test_suspects_can_be_numbered_as_the_images_of_a_part():
 
 
 def test_suspects_of_a_weak_model_are_mostly_its_mistakes():
-    # With one wrong label in ten, the highest of the ten data sets, half of the disagreements of a model of 80 % are label errors.
+    # With one wrong label in ten, the highest of the ten data sets, half of the disagreements of a model of 80% are label errors.
     assert are_mostly_mistakes(0.56) and are_mostly_mistakes(0.78) and not are_mostly_mistakes(0.81)
 
 

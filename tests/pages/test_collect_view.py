@@ -27,6 +27,17 @@ def test_a_new_session_offers_what_was_collected_and_opens_the_form_there(collec
     assert at.button_group(key="data-source").value == BY_CLASS and not at.button(key="data-import").disabled and not at.exception
 
 
+def test_a_collection_is_counted_once_in_a_run_of_the_page(collection, open_page, monkeypatch: pytest.MonkeyPatch):
+    counted, count = [], Collection.counts
+    monkeypatch.setattr(Collection, "counts", lambda self: counted.append(self) or count(self))
+    at = open_page("data")
+    assert len(counted) == 1
+    at.button(key="data-continue").click().run()
+    assert len(counted) == 2
+    at.text_input(key=NAME).set_value("fox").run()
+    assert len(counted) == 3 and not at.exception
+
+
 def test_a_failed_import_keeps_the_collection_and_a_second_one_empties_it(collection, empty, open_page):
     collection.remove_class("dog")
     collection.add("Cat", [("a.png", encoded(noise(9)))])  # as a file system or an earlier version may hold it

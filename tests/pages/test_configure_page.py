@@ -108,7 +108,7 @@ def test_the_number_of_parameters_is_that_of_the_model_and_follows_the_fields(em
     fill(at, width=2.0, batch_norm=True)
     assert shown(at)["Parameters"] == f"{parameters('simple', channels=channels, width=2.0, batch_norm=True):,}"
     fill(at, model="resnet20")
-    assert shown(at)["Parameters"] == f"{parameters('resnet20', channels=channels):,}"
+    assert shown(at)["Parameters"] == f"{parameters('resnet20', channels=channels, width=2.0):,}"
 
 
 def test_multiply_adds_are_those_counted_by_hand_and_memory_grows_with_the_batch(empty, open_page):
@@ -123,14 +123,38 @@ def test_multiply_adds_are_those_counted_by_hand_and_memory_grows_with_the_batch
     assert int(large["Memory"].removesuffix(" MB")) > 2 * int(small["Memory"].removesuffix(" MB"))
 
 
-def test_each_data_set_has_its_own_defaults_and_discards_changes_made_for_another(empty, open_page):
+def test_each_data_set_has_its_own_defaults(empty, open_page):
     at = open_page("configure")
     assert (field(at, "flip").value, field(at, "validation_share").value) == ("off", 0.15)
-    fill(at, epochs=7, data="cifar10")
+    fill(at, data="cifar10")
     assert (field(at, "flip").value, field(at, "validation_share").value) == ("random", 0.1)
     assert field(at, "epochs").value == FIELDS["epochs"].default
     fill(at, data="digits")
     assert (field(at, "flip").value, field(at, "validation_share").value) == ("off", 0.15)
+
+
+def test_what_was_typed_survives_a_change_of_model_and_of_data(empty, open_page):
+    at = fill(open_page("configure"), epochs=7, learning_rate=0.002, batch_norm=True, schedule="step", drop_at="0.4")
+    typed = {"epochs": 7, "learning_rate": 0.002, "schedule": "step", "drop_at": "0.4"}
+    for other in ({"model": "mobilenet"}, {"data": "cifar10"}, {"model": "speed"}):
+        fill(at, **other)
+        assert {name: field(at, name).value for name in typed} == typed, other
+    assert field(at, "batch_size").value == make_config(model="speed").batch_size, "what was not typed follows the model"
+    fill(at, model="simple")
+    assert field(at, "batch_norm").value is True, "also what the models between do not have"
+    assert field(at, "optimizer").value == make_config().optimizer
+
+
+def test_a_value_that_was_set_to_the_default_again_follows_the_next_data_set(empty, open_page):
+    at = fill(open_page("configure"), epochs=7)
+    fill(at, epochs=CATALOG["digits"].defaults["epochs"])
+    fill(at, data="cifar10")
+    assert field(at, "epochs").value == FIELDS["epochs"].default
+
+
+def test_a_choice_of_another_optimizer_shows_its_own_learning_rate(empty, open_page):
+    at = fill(open_page("configure"), learning_rate=0.002, epochs=7, optimizer="sgd")
+    assert field(at, "learning_rate").value == make_config(optimizer="sgd").learning_rate and field(at, "epochs").value == 7
 
 
 def test_each_optimizer_and_each_network_has_its_own_defaults(empty, open_page):

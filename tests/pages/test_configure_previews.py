@@ -31,7 +31,7 @@ from tests.pages.form import (
 )
 from tests.pages.test_page_images import Parsed, pixels_of
 
-STEPS = -(-1222 // 64)  # of an epoch: 1,438 digits without 15 %, in batches of 64
+STEPS = -(-1222 // 64)  # of an epoch: 1,438 digits without 15%, in batches of 64
 
 
 def numbers(values):

@@ -18,7 +18,8 @@ from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.text import counted, format_bytes
 from pages.shared.cache import EVALUATION_FILES
 from pages.shared.text import plain
-from pages.views.evaluate.export import ABOUT, BEST_MODEL, CARDS
+from pages.views.evaluate.export import BEST_MODEL, CARDS
+from pages.views.evaluate.summary import EXPORT
 
 RUN = "0001-digits"
 REPORT, TABLE, IMAGE = (card.file for card in CARDS)
@@ -56,8 +57,8 @@ def test_nothing_is_created_before_a_button_is_pressed(trained, open_page):
     at = open_view(open_page)
     assert offered(at) == [REPORT, TABLE, IMAGE] and not at.get("download_button")
     assert [heading.value for heading in at.header] == [card.title for card in CARDS]
-    about = ABOUT.format(model=BEST_MODEL, count=359, split="test")
-    assert about in [caption.value for caption in at.caption] and not at.exception
+    about = EXPORT.format(model=BEST_MODEL, count=359, split="test")
+    assert about in [text.value for text in at.markdown] and not at.exception
 
 
 def test_the_report_belongs_to_the_run_and_is_offered_for_download(own_trained, open_page):
@@ -68,11 +69,7 @@ def test_the_report_belongs_to_the_run_and_is_offered_for_download(own_trained, 
     assert format_bytes(len(content(at, REPORT))) in download.proto.label
     assert offered(at) == [TABLE, IMAGE]
     text = content(at, REPORT).decode()
-    assert (
-        f"{100 * evaluation.accuracy:.2f}\u00a0%" in text
-        and "Tilted &lt;b&gt;digits&lt;/b&gt;" in text
-        and "<b>digits" not in text
-    )
+    assert f"{100 * evaluation.accuracy:.2f}%" in text and "Tilted &lt;b&gt;digits&lt;/b&gt;" in text and "<b>digits" not in text
 
 
 @pytest.mark.parametrize("split", ["test", "val"])

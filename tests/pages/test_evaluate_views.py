@@ -11,11 +11,13 @@ from pages.shared.address import MORE
 from pages.shared.evaluation_subject import HEADER
 from pages.views.evaluate import summary
 from pages.views.evaluate.summary import summarise_calibration, summarise_confusion, summarise_metrics, summarise_mistakes
+from tests.helpers import is_a_sentence
 
 RUN = "0001-digits"
 FOUR = ["Metrics", "Confusion matrix", "Mistakes", "Calibration"]
 OTHERS = ["Explain", "Robustness", "Embedding", "Training dynamics", "Compare", "Export"]
 FORMER = {"Figures": "Metrics", "Trust": "Calibration", "Inside": "Explain", "Take along": "Export"}
+SHOWN = ("markdown", "caption", "header", "subheader", "metric", "dataframe", "info")
 VIEW, MORE_VIEW = "evaluate-view", "evaluate-more-view"
 
 
@@ -53,6 +55,10 @@ def test_a_link_opens_the_view_of_that_name_also_of_an_earlier_version(trained, 
     accuracy = finish(evaluate_run(RUN, trained.run(RUN).config, trained.home)).accuracy
     header = HEADER.format(accuracy=accuracy, images="359 test images")
     assert any(text.value.startswith(header) for text in at.markdown)
+    shown = [one for one in at.main if one.type in SHOWN]
+    opening = next(one for one in shown if one.type != "markdown" or not one.value.startswith(header))
+    if view != "Robustness":  # which says it once it is measured
+        assert opening.type in ("markdown", "info") and is_a_sentence(opening.value)
     assert sum(button.proto.type == "primary" for button in at.button) <= 1
     levels = [int(heading.tag[1]) for heading in at.main if heading.type in ("title", "header", "subheader")]
     assert levels[0] == 1 and all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))

@@ -12,7 +12,7 @@ from streamlit.runtime.secrets import secrets_singleton
 
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError
-from cnn_core.home import saved_epochs
+from cnn_core.home import EVALUATIONS, WEIGHTS, cached_results, saved_epochs
 from cnn_core.runs.limits import ALLOWED_PEOPLE
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.store import Store
@@ -30,7 +30,7 @@ from pages.shared.text import plain
 from pages.views.configure.previews import FIND
 from pages.views.data.add import PATH
 from pages.views.data.jobs import IMPORT_IMAGES, MODE
-from pages.views.runs.disk_space import FREES
+from pages.views.runs.disk_space import FREES_EPOCHS, FREES_RESULTS
 from pages.views.search.status import NEXT_TRIAL, OWNER_WAITS, WAITING
 from tests.helpers import is_a_sentence
 from tests.pages.people import ANN, BEN, TEACHER, Opener, buttons, page_text, signed, start
@@ -211,8 +211,13 @@ def test_only_own_runs_can_be_deleted_to_free_space(shared: Store, open_as: Open
         for epoch in (1, 2, 3):
             (states / f"{epoch:04d}.bin").write_bytes(bytes(3 * 10**6))
         shared.set_status(run, "finished", summary={"best_epoch": 2})
+        (shared.home.run_folder(run) / WEIGHTS).touch()
+        (shared.home.run_folder(run) / EVALUATIONS).mkdir()
+        (shared.home.run_folder(run) / EVALUATIONS / "best-test-0.npy").write_bytes(bytes(10**6))
     at = open_as(ANN, "runs")
-    assert FREES.format(epochs="1 saved epoch", runs="1 run", size="3.0 MB") in page_text(at)
+    assert FREES_EPOCHS.format(epochs="1 saved epoch", runs="1 run", size="3.0 MB") in page_text(at)
+    assert FREES_RESULTS.format(runs="1 run", size="1.0 MB") in page_text(at)
     at.button(key="free-space").click().run()
+    assert [len(cached_results(shared.home.run_folder(run))) for run in (mine, theirs)] == [0, 1]
     assert [saved_epochs(shared.home.run_folder(run)) for run in (mine, theirs)] == [[2, 3], [1, 2, 3]]
     assert "free-space" not in buttons(at) and not at.exception

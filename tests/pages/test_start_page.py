@@ -3,7 +3,10 @@
 import pytest
 
 from cnn_core.config.defaults import make_config
+from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.text import counted, format_percent
+from pages.shared.run_selection import linked_name
+from pages.shared.text import plain
 from tests.pages.form import press_start
 
 
@@ -35,11 +38,17 @@ def test_the_start_page_lists_runs_newest_first_with_status_and_validation_accur
     waiting = own_trained.create(make_config())
     at = open_page("start")
     accuracy = own_trained.run("0001-digits").summary["best_val_accuracy"]
-    links = [link.label for link in at.get("page_link") if "digits**" in link.label]
-    assert links == [f"**{waiting}**", "**0001-digits**"]
+    links = [link.label for link in at.get("page_link") if "-digits" in link.label]
+    assert links == [linked_name(own_trained.run(run)) for run in (waiting, "0001-digits")]
     planned, reached = (caption.value for caption in at.caption)
     assert counted(make_config().epochs, "epoch") in planned and format_percent(accuracy) in reached
     assert not at.exception
+
+
+def test_a_run_is_linked_with_the_name_that_a_person_gave_it(own_trained, open_page):
+    RunOrganizer(own_trained).describe("0001-digits", name="*My* [first](x)")
+    (link,) = [link.label for link in open_page("start").get("page_link") if "0001-digits" in link.label]
+    assert plain("*My* [first](x)") in link
 
 
 @pytest.mark.parametrize("page", ["start", "configure", "train", "evaluate", "gallery"])

@@ -129,4 +129,4 @@ def report(evaluation: Evaluation | None = None, run: RunFacts | None = None, **
 
 
 def percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}%"

@@ -57,7 +57,7 @@ def test_the_figures_are_the_evaluations_own():
     assert read.figures[TOP_K.format(k=3)] == percent(top_k_accuracy_score(labels, shares, k=3), 2)
     assert read.figures[LOSS.format(split="Test")].startswith(f"{log_loss(labels, shares, labels=range(5)):.4f}")
     assert read.figures[IMAGES.format(split="Test")] == "200"
-    assert read.figures[MODEL].startswith(EPOCH.format(epoch=3)) and "87.50 %" in read.figures[MODEL]
+    assert read.figures[MODEL].startswith(EPOCH.format(epoch=3)) and "87.50%" in read.figures[MODEL]
     assert tells(read.figures[ARCHITECTURE], find_family("simple").title, "505,578")
 
 
@@ -67,7 +67,7 @@ def test_the_interval_is_wilsons():
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     _, read = report(evaluation)
-    assert read.figures[ACCURACY.format(split="Test")].endswith(f"95 %: {percent(centre - half)} to {percent(centre + half)}")
+    assert read.figures[ACCURACY.format(split="Test")].endswith(f"95%: {percent(centre - half)} to {percent(centre + half)}")
 
 
 def test_every_class_and_every_cell_is_shown():

@@ -94,4 +94,4 @@ def test_a_difference_is_called_significant_as_often_as_chance_allows_where_ther
         f" {SIGNIFICANT} " in compare_accuracies(*rng.normal(0.9, 0.01, (2, 5)).tolist()).replace(NOT_SIGNIFICANT, "")
         for _ in range(400)
     )
-    assert 4 <= claims <= 36  # 5 % of 400 is 20
+    assert 4 <= claims <= 36  # 5% of 400 is 20

@@ -11,8 +11,10 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.suggestions import LOWER_RATE, changes_after_divergence, describe_changes, divergence_remedy
 from cnn_core.events import Changed, Event, Finished
-from cnn_core.runs.diagnostics import GRADIENT_SPIKES, NOT_LEARNING, OVERFITTING, RATE_TOO_HIGH, TRAINING_DIVERGED, diagnose
+from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.history import History
+from cnn_core.runs.rules.training import GRADIENT_SPIKES, NOT_LEARNING, OVERFITTING, RATE_TOO_HIGH, TRAINING_DIVERGED
+from cnn_core.runs.rules.validation import GUESSING_LOSS, NO_BETTER
 from cnn_core.runs.signals import chance_margin, standard_error
 from cnn_core.training.loop import VALIDATION_DIVERGED
 from cnn_core.training.meter import DIVERGED
@@ -164,10 +166,10 @@ def test_a_run_at_chance_level_gets_a_finding_with_the_margin_of_chance():
     assert finding.changes == {"learning_rate": 0.0003}
 
 
-@pytest.mark.parametrize("figures", [{"train_accuracy": 0.3}, {"train_accuracy": 0.104, "best": 0.25}])
-def test_a_run_that_is_better_than_guessing_by_either_accuracy_is_learning(figures: dict[str, float]):
-    accuracies = [0.11, 0.10, figures.pop("best", 0.12)] * 3
-    assert rules(history_of(started(val=100), *epochs(accuracies, val_loss=[2.3] * 9, **figures))) == []
+@pytest.mark.parametrize(("train", "best", "found"), [(0.3, 0.12, NO_BETTER), (0.104, 0.25, GUESSING_LOSS)])
+def test_a_run_that_is_better_than_guessing_by_either_accuracy_is_learning(train: float, best: float, found: str):
+    figures = epochs([0.11, 0.10, best] * 3, val_loss=[2.3] * 9, train_accuracy=train)
+    assert rules(history_of(started(val=100), *figures)) == [found], "not NOT_LEARNING"
 
 
 def test_a_run_that_has_hardly_begun_is_not_yet_judged():

@@ -12,19 +12,11 @@ from cnn_core.events import Changed, Finished, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.home import Home
 from cnn_core.runs import history as history_module
-from cnn_core.runs.diagnostics import (
-    CLASS_IMBALANCE,
-    DEAD_ACTIVATIONS,
-    OVERFITTING,
-    PLATEAU,
-    RATE_TOO_HIGH,
-    RULES,
-    STILL_IMPROVING,
-    TRAINING_DIVERGED,
-    WEAK_CLASS,
-    diagnose,
-)
+from cnn_core.runs.diagnostics import RULES, diagnose
 from cnn_core.runs.history import History
+from cnn_core.runs.rules.classes import CLASS_IMBALANCE, WEAK_CLASS
+from cnn_core.runs.rules.training import DEAD_ACTIVATIONS, OVERFITTING, PLATEAU, RATE_TOO_HIGH, STILL_IMPROVING, TRAINING_DIVERGED
+from cnn_core.runs.rules.validation import TOO_FEW_IMAGES
 from cnn_core.runs.signals import find_loss_jump
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
@@ -80,7 +72,7 @@ def test_many_dead_channels_are_reported_and_leaky_relu_is_offered_where_the_net
 
 @pytest.mark.parametrize(("dead", "val"), [(0.4, 5000), (None, 5000), (0.81, 30)])
 def test_a_few_dead_channels_or_few_images_to_wake_them_are_nothing_to_tell(dead: float | None, val: int):
-    assert rules(history_of(started(val=val), *epochs(RISING[:2], dead=dead))) == []
+    assert DEAD_ACTIVATIONS not in rules(history_of(started(val=val), *epochs(RISING[:2], dead=dead)))
 
 
 def test_accuracy_that_stands_still_at_a_high_rate_is_a_plateau():
@@ -119,7 +111,7 @@ def test_classes_that_simply_differ_or_have_few_images_are_not_called_weak():
     spread = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97)
     assert rules(history_of(started(), *epochs(RISING, class_accuracy=spread))) == []
     few = (0.8, 0.85, 0.9, 0.0, 0.8, 0.85, 0.9, 0.8, 0.85, None)
-    assert rules(history_of(started(val=10), *epochs(RISING, class_accuracy=few))) == []
+    assert rules(history_of(started(val=10), *epochs(RISING, class_accuracy=few))) == [TOO_FEW_IMAGES]
 
 
 def test_a_run_that_was_still_getting_better_at_its_end_is_offered_more_epochs():

@@ -12,7 +12,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, finish
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
-from cnn_core.home import EVALUATIONS, Home
+from cnn_core.home import EVALUATIONS, Home, cached_results
 from cnn_core.metrics.label_errors import find_label_errors
 from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import (
@@ -147,6 +147,7 @@ def test_corrected_labels_and_excluded_images_need_no_new_training(
     trained, (rows, labels) = len(watched.learned), corrections(source).index.used_rows("train")
     corrections(source).index.corrections.apply([int(rows[2])], "label", int(labels[2] + 1) % 3)
     corrections(source).index.corrections.apply([int(rows[5])], "is_excluded", 1)
+    assert not cached_results(tmp_path)  # which are deleted to free space
     after = cross_validated(source, tmp_path, recipe)
     assert len(watched.learned) == trained and np.array_equal(after.logits, before.logits)
     images = finish(load_all_training_images(source))

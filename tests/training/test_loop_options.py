@@ -65,8 +65,8 @@ def test_averaged_weights_are_the_running_mean_and_are_what_is_validated(every_s
             weights = [value.double().clone() for value in model.state_dict().values() if value.is_floating_point()]
             means = [decay * mean + (1 - decay) * value for mean, value in zip(means or weights, weights, strict=True)]
         if isinstance(event, Epoch):
-            masks = [value for value in averaging.validated_model.state_dict().values() if value.is_floating_point()]
-            for mean, value in zip(means, masks, strict=True):
+            averages = [value for value in averaging.state_dict()["average"].values() if value.is_floating_point()]
+            for mean, value in zip(means, averages, strict=True):
                 torch.testing.assert_close(value.double(), mean, rtol=1e-4, atol=1e-6)
             images, labels = (torch.cat(parts) for parts in zip(*validation(), strict=True))
             with torch.no_grad():

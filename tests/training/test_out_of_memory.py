@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
+from cnn_core.config.suggestions import memory_remedy
 from cnn_core.home import Home
-from cnn_core.training.out_of_memory import FITS, TOO_LARGE_STEP, is_out_of_memory
+from cnn_core.training.out_of_memory import TOO_LARGE_STEP, is_out_of_memory
 from tests.helpers import is_a_sentence, start_process
 
 SCRIPT = """
@@ -16,7 +17,6 @@ from cnn_core.config.defaults import make_config
 from cnn_core.errors import InsufficientMemoryError
 from cnn_core.events import Steps
 from cnn_core.home import Home
-from cnn_core.training.out_of_memory import FITS
 from cnn_core.training.recipe import train_run
 
 home = Home(Path(sys.argv[1]))
@@ -39,7 +39,7 @@ try:
     sentence = ""
 except InsufficientMemoryError as error:
     sentence = str(error)
-fits = int(re.search(FITS.partition("{")[0] + "([0-9,]+)", sentence)[1].replace(",", ""))
+fits = int(re.search("([0-9]+)[.]$", sentence)[1])
 print(json.dumps({"sentence": sentence, "fits": fits, "after": train(2, batch_size=fits), "other": train(3, batch_size=32, width=0.25)}))
 """
 
@@ -49,7 +49,7 @@ def test_a_batch_that_does_not_fit_is_refused_with_one_that_does_and_the_next_ru
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     result = json.loads(out.splitlines()[-1])
-    assert result["sentence"] == TOO_LARGE_STEP.format(count=1400, device="CPU", remedy=FITS.format(size=result["fits"]))
+    assert result["sentence"] == TOO_LARGE_STEP.format(count=1400, device="CPU", remedy=memory_remedy(result["fits"]))
     assert is_a_sentence(result["sentence"])
     assert result["fits"] in (700, 350, 175, 87) and 0 < result["after"] < 4 and 0 < result["other"] < 4
 

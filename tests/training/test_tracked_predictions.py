@@ -39,7 +39,7 @@ def plain_probabilities(folder: Path, epoch: int, tracked: list[TrackedImage]) -
     state = load_epoch(folder, epoch)["trainer"]
     model = card.build()
     averaged = {name[len("module.") :]: value for name, value in (state["average"] or {}).items() if name.startswith("module.")}
-    model.load_state_dict(averaged or state["model"])
+    model.load_state_dict((averaged or state["model"]) | (state["statistics"] or {}))
     model.eval()
     mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (card.mean, card.std))
     rows = []

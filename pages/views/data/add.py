@@ -1,6 +1,7 @@
 """The import form: own images from a zip, a folder, a path on the server, or class by class; imported in the background."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,17 @@ def show_import_form() -> None:
         "Use one folder of images per class. Folders called train, val and test above them, or training_set and the like, are used as splits. Formats: JPEG, PNG, WebP, BMP and GIF. "
         "Files that cannot be read are skipped and listed. The original files are never changed."
     )
+    collected = count_collected()
     forms: dict[str, Callable[[], GetSource | None]] = {
         ZIP: _upload_zip,
         FOLDER: _upload_folder,
         PATH: _enter_path,
-        BY_CLASS: _collect_classes,
+        BY_CLASS: partial(_collect_classes, collected),
     }
     if not may_read_paths():
         del forms[PATH]
-    kind = st.segmented_control(
-        "Source", list(forms), default=BY_CLASS if count_collected()[0] else ZIP, required=True, key="data-source"
-    )
+    default = BY_CLASS if any((collected or {}).values()) else ZIP
+    kind = st.segmented_control("Source", list(forms), default=default, required=True, key="data-source")
     with st.container(border=True):
         get_source = forms[kind]()
     with st.container(border=True):
@@ -169,6 +170,6 @@ def _enter_path() -> GetSource | None:
     return (lambda: (Path(path).expanduser().absolute(), False)) if path else None
 
 
-def _collect_classes() -> GetSource | None:
-    source = collect_classes()
+def _collect_classes(collected: dict[str, int] | None) -> GetSource | None:
+    source = collect_classes(collected)
     return (lambda: (source, False)) if source else None

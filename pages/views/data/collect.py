@@ -36,20 +36,21 @@ def collection() -> Collection:
     return Collection(get_store().home, person())
 
 
-def count_collected() -> tuple[int, int]:
-    """Return how many images in how many classes wait to be imported; (0, 0) while they are being imported."""
-    counts = {} if _is_being_imported() else collection().counts()
-    return sum(counts.values()), len(counts)
+def count_collected() -> dict[str, int] | None:
+    """Return how many images of each class wait to be imported; None while they are being imported. Lists all of them: call it once."""
+    return None if _is_being_imported() else collection().counts()
 
 
-def collect_classes() -> Path | None:
-    """Show the form that adds images to one class after the other, and those added so far. Return what to import, None while that is not possible."""
-    if _is_being_imported():
+def collect_classes(counts: dict[str, int] | None) -> Path | None:
+    """Show the form that adds images to one class after the other, and those added so far. Return what to import, None while that is not possible.
+
+    counts: of the collected images (see `count_collected`).
+    """
+    if counts is None:
         st.info(BEING_IMPORTED, icon=":material/hourglass_top:")
         return None
     if error := st.session_state.pop(ERROR, None):
         st.error(plain(error), icon=":material/error:")
-    counts = collection().counts()
     has_chosen = _show_form(counts)
     if counts:
         _show_classes(counts)

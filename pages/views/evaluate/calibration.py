@@ -26,7 +26,7 @@ HELP = (
     "over all images (expected calibration error, ECE). 0 is perfect."
 )
 COVERAGE = (
-    "Coverage: **{coverage:.1%}** of the {split} images ({predicted:,} of {count:,}). Accuracy for these images: **{accuracy:.1%}** (95 %: {low:.1%} to "
+    "Coverage: **{coverage:.1%}** of the {split} images ({predicted:,} of {count:,}). Accuracy for these images: **{accuracy:.1%}** (95%: {low:.1%} to "
     "{high:.1%})."
 )
 REMAINING = "{fraction:.1%} of the correct predictions remain."

@@ -17,6 +17,7 @@ from pages.shared.image_grid import show_image_grid
 from pages.shared.links import page_file
 from pages.shared.server import get_store
 from pages.shared.text import plain
+from pages.views.evaluate.summary import COMPARE
 
 if TYPE_CHECKING:
     from cnn_core.metrics.model_comparison import Comparison
@@ -31,6 +32,7 @@ TALLEST = 720  # pixels of the table of classes
 
 def show_comparison(subject: EvaluationSubject) -> None:
     """Show the view."""
+    st.markdown(COMPARE)
     other = _choose_other(subject)
     if other is None:
         return
@@ -138,11 +140,11 @@ def _show_verdict(subject: EvaluationSubject, comparison: "Comparison") -> None:
     metrics.metric(
         f"B: {SPLITS[subject.split]} accuracy",
         f"{comparison.second.accuracy:.2%}",
-        delta=f"95 %: {100 * low:+.1f} to {100 * high:+.1f}",
+        delta=f"95%: {100 * low:+.1f} to {100 * high:+.1f}",
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help="Below: the 95 % confidence interval of the difference B − A in percentage points (Agresti and Min, 2005).",
+        help="Below: the 95% confidence interval of the difference B − A in percentage points (Agresti and Min, 2005).",
     )
     metrics.metric("Correct only with B", f"{len(comparison.gained):,}", border=True, help="Misclassified by A, correct with B.")
     metrics.metric("Correct only with A", f"{len(comparison.lost):,}", border=True, help="Correct with A, misclassified by B.")
@@ -159,12 +161,12 @@ def _show_classes(comparison: "Comparison") -> None:
     st.header("Classes")
     show_chart(
         changes_chart(changes, classes),
-        alt="Change of the accuracy of each class from A to B with 95 % intervals",
+        alt="Change of the accuracy of each class from A to B with 95% intervals",
         with_table=False,
     )
     more = f"The {MOST} classes that changed most; the table has all. " if (changes.count > 0).sum() > MOST else ""
     st.caption(
-        f"{more}Bars: 95 % confidence interval of each class. Significant: p below 0.05 after Holm's correction (1979) for multiple tests."
+        f"{more}Bars: 95% confidence interval of each class. Significant: p below 0.05 after Holm's correction (1979) for multiple tests."
     )
     with st.expander("All classes"):
         st.dataframe(

@@ -10,7 +10,7 @@ from cnn_core.text import counted
 from pages.charts.components.matrix import CellSelection, MatrixTable, show_matrix_table
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
-from pages.shared.text import plain
+from pages.shared.text import SELECT_BY_KEYBOARD, plain
 from pages.views.evaluate.summary import summarise_confusion
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _show_pairs(subject: EvaluationSubject, evaluation: "Evaluation", state: dic
     if not len(pairs.count):
         st.success("No classes are confused: every image is classified correctly.", icon=":material/check_circle:")
         return
-    st.subheader(PAIRS, help="Most images first. Choose a row to see its images.")
+    st.subheader(PAIRS, help=f"Most images first. Choose a row to see its images. {SELECT_BY_KEYBOARD}")
     event = st.dataframe(
         {
             "True class": [evaluation.classes[label] for label in pairs.true],

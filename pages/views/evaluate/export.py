@@ -18,11 +18,11 @@ from cnn_core.text import format_bytes
 from pages.shared import cache
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.server import get_store
+from pages.views.evaluate.summary import EXPORT
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
-ABOUT = "For {model} on the {count:,} {split} images. The files need neither this program nor the internet."
 BEST_MODEL = "the best model"
 FileGenerator = Generator[Progress, None, bytes]
 
@@ -43,7 +43,7 @@ def show_export(subject: EvaluationSubject) -> None:
     """Show the view."""
     evaluation = subject.evaluation()
     model = BEST_MODEL if subject.epoch is None else f"the model after epoch {subject.epoch}"
-    st.caption(ABOUT.format(model=model, count=len(evaluation), split=SPLITS[subject.split]))
+    st.markdown(EXPORT.format(model=model, count=len(evaluation), split=SPLITS[subject.split]))
     places = st.grid(len(CARDS), min_column_width=280)
     for card in CARDS:
         with places.container(border=True, height="stretch"):

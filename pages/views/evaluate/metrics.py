@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from cnn_core.text import format_percent
 from pages.charts.class_recall import MOST, recall_chart
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
 from pages.shared.chart import show_chart
@@ -58,11 +59,11 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     columns.metric(
         f"{split.capitalize()} accuracy",
         f"{evaluation.accuracy:.2%}",
-        delta=f"95 %: {low:.1%} to {high:.1%}",
+        delta=f"95%: {low:.1%} to {high:.1%}",
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help=f"Fraction of the {split} images that are classified correctly. Below: the 95 % confidence interval (Wilson) for "
+        help=f"Fraction of the {split} images that are classified correctly. Below: the 95% confidence interval (Wilson) for "
         f"{len(evaluation):,} images.",
     )
     if k:
@@ -81,7 +82,7 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     columns.metric(f"{split.capitalize()} images", f"{len(evaluation):,}", border=True, help=SPLIT_HELP[subject.split])
     columns.metric(
         "Best validation accuracy",
-        f"{best:.2%}" if best is not None else "–",
+        format_percent(best, 2),
         border=True,
         help="Validation accuracy of the best epoch. The weights of this epoch are saved as the best model.",
     )
@@ -92,7 +93,7 @@ def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     st.header("Metrics by class")
     st.caption(
         "Precision: fraction of the images predicted as the class that belong to it. Recall: fraction of the class's images that are found. "
-        "F1: their harmonic mean. AP: area under the precision-recall curve. AUC: area under the ROC curve; 50 % is chance level. Click a "
+        "F1: their harmonic mean. AP: area under the precision-recall curve. AUC: area under the ROC curve; 50% is chance level. Click a "
         "column header to sort."
     )
     table = {"Class": evaluation.classes, **dict(zip(("Precision", "Recall", "F1"), metrics.measured, strict=True))}

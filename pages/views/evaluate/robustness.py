@@ -24,7 +24,7 @@ ABOUT = (
 )
 
 NOT_MEASURED = "Not measured yet on {sample}. Press Measure. The result is saved with the run."
-MEASURED = "Measured on {sample}. The 95 % interval of an accuracy is at most ±{margin:.1f} percentage points."
+MEASURED = "Measured on {sample}. The 95% interval of an accuracy is at most ±{margin:.1f} percentage points."
 ALL_IMAGES, SAMPLE = "all {total:,} {split} images", "{count:,} of the {total:,} {split} images"
 ROBUST = "No corruption lowers the accuracy of **{accuracy:.1%}**."
 LEAST_ROBUST = "Least robust to **{name}**: accuracy falls from **{clean:.1%}** to **{accuracy:.1%}** at strength 5."

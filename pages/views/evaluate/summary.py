@@ -1,4 +1,7 @@
-"""The sentence at the beginning of a view: what its figures mean for this model. In: an Evaluation and the split's name. Out: Markdown."""
+"""The sentence at the beginning of a view: what its figures mean for this model, or what it shows.
+
+In: an Evaluation and the split's name. Out: Markdown.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,15 @@ CONFIDENCE = (
 )
 OVERCONFIDENT = "The model is overconfident: its probabilities are too high."
 UNDERCONFIDENT = "The model is underconfident: its probabilities are too low."
+EXPLAIN = (
+    "Choose one image to see which of its regions raise the prediction (Grad-CAM), what the channels respond to (feature maps), and what changes "
+    "without some of them (ablation)."
+)
+EMBEDDING = "Images that are similar to the model lie close together: it tells classes in separate groups apart, and confuses classes in mixed groups."
+COMPARE = "See which of two models is more accurate on the same images, for which classes, and whether the difference may be due to chance."
+EXPORT = (
+    "Create files with the results of {model} on the {count:,} {split} images. They need neither this program nor the internet."
+)
 WELL_CALIBRATED = "On average, its probabilities can be taken as they are."
 
 

@@ -108,7 +108,7 @@ def _dropout() -> Illustration:
     all_active = [np.ones(units, bool) for units in layers]
     return Illustration(
         alt="The same small network three times: two training steps with different units crossed out, and a prediction with all units",
-        caption=f"Every training step drops each hidden unit with a probability of {100 * dropout:.0f} %. Predictions use all units.",
+        caption=f"Every training step drops each hidden unit with a probability of {100 * dropout:.0f}%. Predictions use all units.",
         figure=illustration_charts.dropout_figure([*steps, all_active], ["one step", "the next step", "prediction"]),
     )
 
@@ -222,7 +222,7 @@ def _capacity() -> Illustration:
 def _epochs() -> Illustration:
     recording = json.loads(RECORDING.read_bytes())
     return Illustration(
-        alt="Training accuracy rises to 100 %; validation accuracy rises with it, then stays below",
+        alt="Training accuracy rises to 100%; validation accuracy rises with it, then stays below",
         caption=f"Recorded from a run: {recording['settings']}.",
         figure=illustration_charts.accuracy_curves(
             recording["train_accuracy"], recording["val_accuracy"], recording["best_epoch"]

@@ -5,9 +5,8 @@ import streamlit as st
 from cnn_core.runs.run import TRAINING, Run
 from pages.shared.links import page_file
 from pages.shared.people import owner_name
-from pages.shared.run_selection import status_badge
+from pages.shared.run_selection import linked_name, status_badge
 from pages.shared.server import get_store
-from pages.shared.text import plain
 
 REFRESH_SECONDS = 5.0
 EMPTY = "No run trains or waits."
@@ -28,8 +27,7 @@ def show_active_runs() -> None:
 
 def _show(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(page_file("train"), label=run.id, query_params={"run": run.id})
+        st.page_link(page_file("train"), label=linked_name(run), query_params={"run": run.id})
         st.text(owner_name(run.owner) or "–")
-        st.caption(plain(run.name or run.config.model))
         status_badge(run)
         st.button("Stop", key=f"people-stop-{run.id}", icon=":material/stop:", on_click=get_store().requests.stop, args=(run.id,))

@@ -18,10 +18,10 @@ from cnn_core.text import counted, format_bytes
 from pages.shared.links import page_file
 from pages.shared.people import is_shared, is_teacher, may_change, owner_name, person, show_owner
 from pages.shared.run_origin import choose_origin, describe_origin
-from pages.shared.run_selection import STATUS
+from pages.shared.run_selection import STATUS, linked_name
 from pages.shared.server import get_store
 from pages.shared.start_run import start_run
-from pages.shared.text import plain
+from pages.shared.text import SELECT_BY_KEYBOARD, plain
 from pages.views.runs.disk_space import run_sizes
 from pages.views.runs.export import show_export
 
@@ -38,7 +38,7 @@ SIZE = "Size"
 FIRST_COLUMNS = ("Run", "Validation", "Name", "Status", SIZE)
 HAVE_COLUMNS = ("data", "model", "epochs", "seed", "saved_epochs")
 MAX_SETTING_COLUMNS = 8
-TICK_RUNS = "Tick runs to open, name, compare, export or remove them."
+TICK_RUNS = f"Tick runs to open, name, compare, export or remove them. {SELECT_BY_KEYBOARD}"
 
 
 def filter_runs(runs: Sequence[Run]) -> list[Run]:
@@ -77,9 +77,9 @@ def choose_runs(runs: Sequence[Run]) -> list[Run]:
         selection_mode="multi-row",
         column_config={
             "Validation": st.column_config.NumberColumn(
-                format="%.2f %%", help="Accuracy on the validation images after the best epoch."
+                format="%.2f%%", help="Accuracy on the validation images after the best epoch."
             ),
-            TEST_COLUMN: st.column_config.NumberColumn(format="%.2f %%", help="Accuracy of the best model on the test images."),
+            TEST_COLUMN: st.column_config.NumberColumn(format="%.2f%%", help="Accuracy of the best model on the test images."),
             "Speed": st.column_config.NumberColumn(format="%,d", help="Training speed in images per second, without validation."),
             "Minutes": st.column_config.NumberColumn(format="%.1f", help="Training time in minutes, without validation."),
             SIZE: st.column_config.NumberColumn(format="%.1f MB", help="Size of the run's files on the disk."),
@@ -116,13 +116,14 @@ def show_actions(chosen: Sequence[Run]) -> None:
 
 def show_queue(waiting: Sequence[str]) -> None:
     """Show the queue with buttons that change the order of one owner's runs."""
-    owners = {run.id: run.owner for run in get_store().select("where id is not null and status = 'queued'", ())}
+    queued = {run.id: run for run in get_store().select("where id is not null and status = 'queued'", ())}
+    owners = {run: queued[run].owner if run in queued else "" for run in waiting}  # one of another version cannot be read
     for number, run in enumerate(waiting, start=1):
-        owner = owners.get(run, "")
-        own = [other for other in waiting if owners.get(other, "") == owner]
+        owner, name = owners[run], linked_name(queued[run]) if run in queued else run
+        own = [other for other in waiting if owners[other] == owner]
         place = own.index(run)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link(page_file("train"), label=f"{number}. {run}", query_params={"run": run})
+            st.page_link(page_file("train"), label=f"{number}. {name}", query_params={"run": run})
             if not may_change(owner):
                 show_owner(owner)
                 continue
@@ -146,7 +147,7 @@ def show_bin() -> None:
     with st.expander(f"Bin ({len(removed)}, {format_bytes(sum(run_sizes(removed)))})", icon=":material/delete:"):
         for run in removed:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.write(plain(_title(run)))
+                st.write(linked_name(run))
                 st.button("Restore", icon=":material/undo:", key=f"back-{run.id}", on_click=organizer.restore, args=(run.id,))
         with st.popover("Empty the bin", icon=":material/delete_forever:"):
             st.write("These runs, their curves and their models are deleted permanently.")
@@ -198,10 +199,6 @@ def _remove(runs: Sequence[Run]) -> None:
         st.error(plain("\n\n".join(refused)), icon=":material/error:")
     else:
         st.rerun()
-
-
-def _title(run: Run) -> str:
-    return f"{run.id} · {run.title}"
 
 
 def _setting_columns(runs: Sequence[Run]) -> dict[str, list[Any]]:

@@ -19,7 +19,7 @@ from pages.charts.search import best_so_far, importance_bars
 from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
 from pages.shared.searches import importance_for
-from pages.shared.text import plain
+from pages.shared.text import SELECT_BY_KEYBOARD, plain
 
 RELIABLE_TRIALS = 20  # with fewer trials, each new one changes the importance much
 STATES = {"running": "training", "complete": "completed", "pruned": "stopped early", "failed": "failed"}
@@ -146,7 +146,7 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
         selection_mode="single-row",
         column_config={
             "Validation": st.column_config.NumberColumn(
-                format="%.2f %%", help="Accuracy on the validation images after the best epoch so far."
+                format="%.2f%%", help="Accuracy on the validation images after the best epoch so far."
             ),
             "Seconds": st.column_config.NumberColumn(format="%.1f", help="Training time in seconds, without validation."),
         },
@@ -156,7 +156,7 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
     )
     rows = [row for row in event.selection.rows if row < len(trials)]
     if not rows:
-        st.caption("Tick a trial to open its run or to use its settings.")
+        st.caption(f"Tick a trial to open its run or to use its settings. {SELECT_BY_KEYBOARD}")
     for row in rows:
         st.markdown(TRIAL.format(number=row + 1))
         show_trial(search.plan, trials[row], f"row-{trials[row].number}")

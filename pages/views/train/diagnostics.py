@@ -10,6 +10,7 @@ import streamlit as st
 
 from cnn_core.config.suggestions import describe_changes, with_changes
 from cnn_core.runs.diagnostics import diagnose
+from cnn_core.runs.final_accuracy import known_test_accuracy
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History
 from cnn_core.runs.history_cache import read_history
@@ -40,7 +41,8 @@ class RunDiagnosis:
         with self._lock:
             self._history = self._history or read_history(store, run.id)
             self._history.add(store.log.read(run.id, self._history.seq))
-            return len(self._history.epochs), diagnose(self._history, store.config_in_force(run.id), run.error, run.parent_epoch)
+            config, test = store.config_in_force(run.id), known_test_accuracy(store, run)
+            return len(self._history.epochs), diagnose(self._history, config, run.error, run.parent_epoch, test)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

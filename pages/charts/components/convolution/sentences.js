@@ -93,7 +93,7 @@ const WRITERS = {
   },
   softmax({ maps, channel, classes }) {
     const highest = Math.max(...maps), powers = [...maps].map((logit) => Math.exp(logit - highest)), total = sum(powers);
-    const probability = (label) => `${classes[label]}: ${((100 * powers[label]) / total).toFixed(2)} %`, order = [...maps.keys()].sort((a, b) => maps[b] - maps[a]);
+    const probability = (label) => `${classes[label]}: ${((100 * powers[label]) / total).toFixed(2)}%`, order = [...maps.keys()].sort((a, b) => maps[b] - maps[a]);
     const own = `e^(${numberText(maps[channel])}) divided by the sum of e^logit over all ${maps.length} classes. ${probability(channel)}`;
     return { value: powers[channel] / total, lines: [`Most probable: ${order.slice(0, 5).map(probability).join(", ")}`, own] };
   },
@@ -115,7 +115,7 @@ const LATER = {
   activation: (step, before, after) => `${applied(step.operation, before)} = ${numberText(after, 4)}.`,
   pooling: (step, before, after) => `${step.operation} over the window of this pixel: ${numberText(after, 4)}.`,
   addition: (step, before, after) => `addition of the shortcut: ${numberText(before)} ${signed(after - before)} = ${numberText(after, 4)}.`,
-  softmax: (step, before, after) => `softmax: a probability of ${(100 * after).toFixed(1)} %.`,
+  softmax: (step, before, after) => `softmax: a probability of ${(100 * after).toFixed(1)}%.`,
 };
 
 // Return what the following steps compute from a pixel's value, each at the pixel that depends on it. It ends where no window contains the pixel.

@@ -64,7 +64,7 @@ class Matrix {
     const button = make("button", text, { type: "button", "aria-label": about, title: about, "aria-pressed": "false", tabindex: "-1", "data-cell": place });
     if (!count) button.setAttribute("aria-disabled", "true");
     button.style.setProperty("--tone", `var(--${tone})`);
-    button.style.setProperty("--strength", `${(50 * Math.sqrt(fraction)).toFixed(1)}%`); // the square root, so that 2 % can be seen
+    button.style.setProperty("--strength", `${(50 * Math.sqrt(fraction)).toFixed(1)}%`); // the square root, so that 2% can be seen
     return button;
   }
 

@@ -5,7 +5,7 @@ export function formatCount(number) {
 }
 
 export function formatPercent(fraction, decimals = 1) {
-  return `${(100 * fraction).toFixed(decimals)} %`;
+  return `${(100 * fraction).toFixed(decimals)}%`;
 }
 
 export function formatImages(count) {

@@ -41,7 +41,7 @@ export function curveLayout(theme, title, tickformat) {
   };
 }
 
-// Keep an axis of fractions within 0 to 100 %, with room for the markers at 100 %: one point alone would get an axis up to twice its value.
+// Keep an axis of fractions within 0 to 100%, with room for the markers at 100%: one point alone would get an axis up to twice its value.
 export function fractionAxis(axis) {
   return { ...axis, range: [0, 1.02] };
 }

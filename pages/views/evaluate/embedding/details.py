@@ -12,7 +12,7 @@ from pages.charts.predictions import probability_bars
 from pages.shared.chart import show_chart
 from pages.shared.evaluation_subject import CORRECT, SPLITS, WRONG, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
-from pages.shared.text import plain
+from pages.shared.text import SELECT_BY_KEYBOARD, plain
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -98,7 +98,7 @@ def _describe_classes(evaluation: "Evaluation", chosen: np.ndarray) -> str:
 
 def show_table(points: Points) -> None:
     """Show the points as a table on request, for people who cannot use the map. A selected row is pinned (see `pin_selected_row`)."""
-    if not st.toggle("Show table", key="map-table", help="Select a row to pin its image beside the map."):
+    if not st.toggle("Show table", key="map-table", help=f"Select a row to pin its image beside the map. {SELECT_BY_KEYBOARD}"):
         return
     st.dataframe(
         {

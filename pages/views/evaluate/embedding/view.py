@@ -19,6 +19,7 @@ from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
 from pages.views.evaluate.embedding.colours import CLASSES, CORRECTNESS, PREDICTED, TRUTH, colour_points
 from pages.views.evaluate.embedding.details import pin_selected_row, show_pinned, show_selection, show_table
+from pages.views.evaluate.summary import EMBEDDING
 
 if TYPE_CHECKING:
     from cnn_core.explain.embedding import EmbeddingLayout
@@ -48,10 +49,11 @@ class EmbeddingSample:
 def show_embedding(subject: EvaluationSubject) -> None:
     """Show the view. Long computations run outside the fragment, because a fragment reacts to Cancel only at its end."""
     evaluation = subject.evaluation()
+    st.markdown(EMBEDDING)
     st.header("Embedding")
     st.caption(
-        "Each point is an image. Images with similar features (inputs of the last layer) are close. A cross is a mistake. Hover over a point to "
-        "see its image, press the point to pin the image, and draw a loop around points to select them."
+        "Each point is an image, placed by its features (inputs of the last layer). A cross is a mistake. Hover over a point to see its image, "
+        "press the point to pin the image, and draw a loop around points to select them."
     )
     count, by, method = _choose(subject, evaluation)
     sample = compute_once(subject, evaluation, f"map-sample-{count}", lambda: _take_sample(subject, evaluation, count))

@@ -64,10 +64,10 @@ def _show_overlay(pixels: np.ndarray, heatmap: np.ndarray, raw: np.ndarray, name
         100,
         70,
         5,
-        format="%d %%",
+        format="%d%%",
         key="grad-cam-opacity",
         width=280,
-        help="0 % shows only the image, in grey.",
+        help="0% shows only the image, in grey.",
     )
     with st.container(horizontal=True):
         with st.container(width=240):

@@ -14,6 +14,7 @@ from pages.views.evaluate.explain.ablation import show_ablation
 from pages.views.evaluate.explain.grad_cam import show_grad_cam
 from pages.views.evaluate.explain.image_choice import ChosenImage, choose_image
 from pages.views.evaluate.explain.layers import show_dead_channels, show_feature_maps, show_filters
+from pages.views.evaluate.summary import EXPLAIN
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -31,6 +32,7 @@ def show_explain(subject: EvaluationSubject) -> None:
     from cnn_core.models.hooks import conv_layers
 
     evaluation = subject.evaluation()
+    st.markdown(EXPLAIN)
     model, _ = subject.model()
     if not len(evaluation):
         st.info(f"This data set has no {SPLITS[subject.split]} images. Choose another split above.", icon=":material/search:")
