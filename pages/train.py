@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.charts.components.announcer import announce
 from pages.charts.components.live import live_panel
+from pages.shared.people import may_change
 from pages.shared.run_selection import STATUS, choose_run, no_runs_yet, status_badge
 from pages.shared.server import get_store
 from pages.shared.start_run import clear_submission_key
@@ -14,7 +15,8 @@ from pages.views.train.diagnostics import next_proposal, show_diagnostics
 from pages.views.train.more import show_more
 from pages.views.train.result import show_main_mistake, show_result
 
-INTERRUPTED = "The process that trained this run ended unexpectedly. Choose Resume to continue from the last checkpoint. The best model so far is saved."
+INTERRUPTED = "The process that trained this run ended unexpectedly."
+RESUME_IT, MODEL_IS_SAVED = "Choose Resume to continue.", "The best model so far is saved."
 ANNOUNCEMENT = "Run {run}: {status}."  # read by screen readers when the status changes
 
 st.title("Train")
@@ -37,10 +39,12 @@ else:
         show_controls(run, has_primary=is_completed or proposal is not None)
     with above:
         show_branches(run)
-        if run.status == "failed":
+        # A finding that begins with the error says it with the remedy and a button for it: then the error is not said twice.
+        if run.status == "failed" and not (proposal and proposal.observation.startswith(run.error.partition(". ")[0])):
             st.error(plain(run.error), icon=":material/error:")
         if run.status == "interrupted":
-            st.warning(INTERRUPTED, icon=":material/power_off:")
+            remedy, saved = may_change(run.owner) and RESUME_IT, get_store().has_model(run.id) and MODEL_IS_SAVED
+            st.warning(" ".join(text for text in (INTERRUPTED, remedy, saved) if text), icon=":material/power_off:")
         mistake = show_result(run, proposal) if is_completed else None
         show_diagnostics(run, proposal if is_completed else None)
     if epoch:

@@ -139,7 +139,7 @@ def test_the_end_of_a_run_is_shown_without_a_rerun(page, server, store):
         expect(page.get_by_role("button", name="Stop")).to_be_visible()
         store.set_status(run, "failed", error="The loss became nan at step 11: training diverged.")
         expect(page.get_by_role("button", name="Stop")).to_have_count(0)
-        expect(page.locator("[data-testid=stAlert]")).to_contain_text("The loss became nan at step 11")
+        expect(page.locator("[data-testid=stMain]")).to_contain_text("The loss became nan at step 11")
         region = page.locator(".announcer", has_text=run)
         expect(region).to_contain_text(STATUS["failed"][2])
         assert region.get_attribute("aria-live") == "polite"

@@ -19,6 +19,7 @@ const SHORTEST_PAUSE = 150, LONGEST_PAUSE = 1000, PAUSE_FACTOR = 5;
 const MOST_MARKERS = 100; // epochs up to which each has a marker; with more, the markers took most of the drawing's time
 const TRAINING = 1, VALIDATION = 2, BEST = 3; // the traces with a point for each epoch
 const ACTIVE = ["queued", "running", "paused"];
+const BEFORE = "The curves begin with the first training step.", NEVER = "This run has no curves. It ended before its first training step.";
 
 // Return a promise that resolves when the browser has painted what was drawn. A hidden tab paints nothing: there it resolves soon.
 const painted = () => new Promise((resolve) => {
@@ -138,8 +139,12 @@ class LivePanel extends ChartView {
     if (history.at) this.element.dispatchEvent(new CustomEvent("live:drawn", { bubbles: true, detail: { step: history.step, at: history.at } }));
   }
 
-  // What the run does: its stage while it trains, what it waits for, else its status.
+  // What the run does: its stage while it trains, what it waits for, else its status. A run without a step has nothing else to show.
   showStage() {
+    const isEmpty = !this.history.step;
+    this.element.dataset.empty = isEmpty;
+    this.setText(".live-none", !isEmpty ? "" : ACTIVE.includes(this.status) ? BEFORE : NEVER);
+    this.element.querySelector(".live-left").hidden = !["running", "paused"].includes(this.status);
     const { stage, wait } = this.history, count = stage?.total > 1 ? `${formatCount(stage.done)} of ${formatCount(stage.total)}` : "…";
     const waits = this.status === "queued" && wait;
     this.setText(".live-stage", this.status === "running" && stage ? `${stage.stage} ${count}` : waits ? `${this.label}. ${wait}` : this.label); // the page shows the error of a failed run
@@ -158,7 +163,6 @@ class LivePanel extends ChartView {
       left: payload.seconds_left != null ? formatDuration(payload.seconds_left) : "–",
       accuracy: atEpoch(this.history.epochs.at(-1)), best: atEpoch(best),
     };
-    this.element.querySelector(".live-left").hidden = !active;
     for (const [name, html] of Object.entries(metrics)) {
       const place = this.element.querySelector(`[data-figure=${name}]`);
       if (place.shown !== html) place.innerHTML = place.shown = html;

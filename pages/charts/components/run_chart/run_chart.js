@@ -5,13 +5,14 @@ import { ChartTable } from "../shared/chart_table.js";
 import { mount } from "../shared/component.js";
 import { epochAxis, toEpochs } from "../shared/epochs.js";
 import { formatPercent } from "../shared/format.js";
-import { CONFIG, ChartView, curveLayout, escapeHtml, fractionAxis, hideTicksIfEmpty } from "../shared/plotly.js";
+import { CONFIG, ChartView, curveLayout, escapeHtml, fractionAxis } from "../shared/plotly.js";
 import { follow } from "../shared/run_feed.js";
 
 const PAUSE = 1000; // milliseconds between two drawings
 const MOST_MARKERS = 100; // epochs up to which each has a marker
 const MOST_CLASSES = 20; // the stream has the accuracies of this many classes
 const TOO_MANY = "There are too many classes for this chart. Open the Evaluate page to see their accuracies.", BEFORE = "The curves begin after the first epoch.";
+const NO_CLASSES = "The accuracies of the classes were not recorded in this run.", NO_STEPS = "The curve begins with the first training step.", NEVER = "This run ended before there was anything to draw.";
 const percent = (value) => formatPercent(value), short = (value) => Number(value.toPrecision(3)).toLocaleString("en", { maximumSignificantDigits: 3 });
 const GAUGES = {
   learning_rate: { title: "learning rate", format: ".3~g", text: short }, images_per_second: { title: "images per second", format: ",.0f", text: short },
@@ -84,10 +85,22 @@ class RunChart extends ChartView {
       const { title, text } = GAUGES[this.choice.value], { x, y } = this.gauge;
       return [["Epoch", toEpochs(x, this.history).map((epoch) => epoch.toFixed(2))], [title, y.map(text)]];
     }
-    return [["Epoch", this.epochs.map((e) => String(e.epoch))], ...this.history.classes.map((name, at) => [name, this.epochs.map((e) => percent(e.class_accuracy[at]))])];
+    return [["Epoch", this.epochs.map((e) => String(e.epoch))], ...this.history.classes.map((name, at) => [name, this.epochs.map((e) => (e.class_accuracy[at] == null ? "–" : percent(e.class_accuracy[at])))])];
+  }
+
+  // Why there is nothing to draw; "" if there is something.
+  get reason() {
+    const { epochs, classes, active } = this.history;
+    if (this.kind === "gauge" ? this.gauge.x.length : this.epochs.length && classes.length) return "";
+    if (this.kind === "classes" && epochs.length) return classes.length > MOST_CLASSES ? TOO_MANY : NO_CLASSES;
+    return !active ? NEVER : this.kind === "gauge" ? NO_STEPS : BEFORE;
   }
 
   draw(Plotly, theme) {
+    const { reason } = this;
+    this.element.querySelector(".run-chart-empty").textContent = reason;
+    for (const part of [this.chart, this.table.details]) part.hidden = Boolean(reason);
+    if (reason) return undefined;
     const content = this.kind === "gauge" ? this.gauge.x.at(-1) : this.epochs.length, known = `${this.run} ${content} ${this.history.classes.length}`;
     if (!this.chart.offsetParent || known === this.drawn) return undefined;
     this.drawn = known;
@@ -104,20 +117,17 @@ class RunChart extends ChartView {
   drawGauge(Plotly, theme) {
     const { title, format } = GAUGES[this.choice.value], { x, y } = this.gauge, layout = this.layout(theme, title, format);
     const trace = { x: toEpochs(x, this.history), y: [...y], customdata: [...x], type: "scatter", mode: "lines", line: { color: theme.training, width: 1.5 }, hovertemplate: `epoch %{x:.2f} (step %{customdata}): %{y:${format}}<extra></extra>` };
-    hideTicksIfEmpty(layout, [trace]);
     return Plotly.react(this.chart, [trace], { ...layout, showlegend: false }, CONFIG);
   }
 
   // One line for each class. With many classes the colours repeat: then the label at the pointer identifies the line.
   drawClasses(Plotly, theme) {
     const { classes } = this.history, { epochs } = this;
-    const traces = epochs.length ? classes.map((name, at) => ({
+    const traces = classes.map((name, at) => ({
       name: escapeHtml(name), x: epochs.map((e) => e.epoch), y: epochs.map((e) => e.class_accuracy[at]), type: "scatter", mode: epochs.length > MOST_MARKERS ? "lines" : "lines+markers",
       line: { color: theme.categorical[at % theme.categorical.length], width: 1.5 }, marker: { size: 4 }, hovertemplate: `epoch %{x}: %{y:.1%}<extra>${escapeHtml(name)}</extra>`,
-    })) : [];
-    this.element.querySelector(".run-chart-empty").textContent = traces.length ? "" : classes.length > MOST_CLASSES ? TOO_MANY : BEFORE;
+    }));
     const layout = this.layout(theme, "validation accuracy", ".0%");
-    hideTicksIfEmpty(layout, traces);
     return Plotly.react(this.chart, traces, layout, CONFIG);
   }
 }
