@@ -11,7 +11,7 @@ from pages.shared.start_run import clear_submission_key
 from pages.shared.status_channel import active_statuses
 from pages.shared.text import plain
 from pages.views.train.controls import branch_dialog, show_branches, show_controls
-from pages.views.train.diagnostics import next_proposal, show_diagnostics
+from pages.views.train.diagnostics import find, next_proposal, show_diagnostics
 from pages.views.train.more import show_more
 from pages.views.train.result import show_main_mistake, show_result
 
@@ -46,7 +46,8 @@ else:
             remedy, saved = may_change(run.owner) and RESUME_IT, get_store().has_model(run.id) and MODEL_IS_SAVED
             st.warning(" ".join(text for text in (INTERRUPTED, remedy, saved) if text), icon=":material/power_off:")
         mistake = show_result(run, proposal) if is_completed else None
-        show_diagnostics(run, proposal if is_completed else None)
+        if run.status != "failed" or find(run)[1]:  # "no problem found" would contradict the error
+            show_diagnostics(run, proposal if is_completed else None)
     if epoch:
         branch_dialog(run, epoch)
     show_more(run)

@@ -98,7 +98,7 @@ def choose_subject() -> EvaluationSubject | None:
             help=f"The best model by validation accuracy, or that of a saved epoch. {SOME_EPOCHS}",
         )
         read_address("split", SPLIT, list(SPLITS))
-        split = st.segmented_control(
+        chosen = st.segmented_control(
             "Split",
             list(SPLITS),
             required=True,
@@ -106,6 +106,7 @@ def choose_subject() -> EvaluationSubject | None:
             key=SPLIT,
             help="The model was trained on the training images. The validation images were used to choose the best epoch, the test images for neither.",
         )
+        split: Split = chosen or "test"
         write_address("split", SPLIT, split)
     subject = EvaluationSubject(run, epoch, split)
     evaluation = subject.evaluation()

@@ -157,7 +157,8 @@ class Channels:
 
     async def close(self) -> None:
         """End all messages."""
-        for channel in (*self._by_run.values(), *self._statuses.values()):
+        channels: list[Channel | StatusChannel] = [*self._by_run.values(), *self._statuses.values()]
+        for channel in channels:
             await channel.close()
 
     async def _messages(self, run_id: str, channel: Channel, since: HistoryPosition | None) -> AsyncGenerator[str, None]:

@@ -89,7 +89,9 @@ def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(p
     page.get_by_role("button", name="Show mistakes").click()
     page.wait_for_url("**/evaluate?*")
     page.get_by_role("radio", name="Metrics").click()
-    evaluation = finish(evaluate_run(run, row.config, store.home))
+    evaluation = finish(
+        evaluate_run(run, row.config, store.home, split="val")
+    )  # the split of the mistakes that the result counts
     assert f"run={run}" in page.url
     expect(page.locator("[data-testid=stMetricValue]").first).to_have_text(f"{evaluation.accuracy:.2%}")
     page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()

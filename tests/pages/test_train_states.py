@@ -4,7 +4,8 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import title
 from cnn_core.runs.lock import hold
 from pages.shared.run_selection import STATUS
-from tests.pages.manual_run import started, steps
+from pages.views.train.diagnostics import NO_PROBLEM
+from tests.pages.manual_run import epoch, started, steps
 from tests.pages.test_train_page import badges, keys, live_data, named
 
 
@@ -30,10 +31,12 @@ def test_all_places_that_name_a_status_say_the_same_whatever_run_is_shown(own_tr
 
 def test_a_failed_run_shows_its_error_and_a_way_to_change_its_settings(empty, open_page):
     run = empty.create(make_config(epochs=7))
+    empty.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
     empty.set_status(run, "failed", error="The disk is full. Free some space, then resume the run.")
     at = open_page("train", run=run)
     assert [error.value for error in at.error] == [empty.run(run).error]
     assert STATUS["failed"][2] in badges(at)
+    assert not [element for element in at.caption if element.value.startswith(NO_PROBLEM.partition("{")[0])]
     assert f"stop-{run}" not in keys(at)
     at.button(key=f"configure-{run}").click().run()
     assert named(at.number_input, title("epochs")).value == 7 and not at.exception

@@ -111,7 +111,7 @@ class LivePanel extends ChartView {
     for (const [name, points] of Object.entries(payload.steps)) this.addSmoothed(name, payload.means[name] ?? points, payload);
     history.classes = payload.classes ?? history.classes;
     history.epochs.push(...payload.epochs);
-    Object.assign(history, { run: this.run, best, changes, branch, step, at, active, stage, wait, epochsTotal: epochs_total, stepsPerEpoch: steps_total ? steps_total / epochs_total : 1 });
+    Object.assign(history, { run: this.run, best, changes, branch, step, at, active, stage, wait, stepsPerEpoch: steps_total ? steps_total / epochs_total : 1 });
     this.statuses.onRun(payload.status, payload.active);
     this.showMetrics(payload);
     publish(history);

@@ -12,7 +12,7 @@ const PAUSE = 1000; // milliseconds between two drawings
 const MOST_MARKERS = 100; // epochs up to which each has a marker
 const MOST_CLASSES = 20; // the stream has the accuracies of this many classes
 const TOO_MANY = "There are too many classes for this chart. Open the Evaluate page to see their accuracies.", BEFORE = "The curves begin after the first epoch.";
-const NO_CLASSES = "The accuracies of the classes were not recorded in this run.", NO_STEPS = "The curve begins with the first training step.", NEVER = "This run ended before there was anything to draw.";
+const NO_CLASSES = "The accuracies of the classes were not recorded in this run.", NO_STEPS = "The curve begins with the first training step.", NEVER = "This run ended before its first training step.", TOO_EARLY = "This run ended within its first epoch.";
 const percent = (value) => formatPercent(value), short = (value) => Number(value.toPrecision(3)).toLocaleString("en", { maximumSignificantDigits: 3 });
 const GAUGES = {
   learning_rate: { title: "learning rate", format: ".3~g", text: short }, images_per_second: { title: "images per second", format: ",.0f", text: short },
@@ -93,7 +93,7 @@ class RunChart extends ChartView {
     const { epochs, classes, active } = this.history;
     if (this.kind === "gauge" ? this.gauge.x.length : this.epochs.length && classes.length) return "";
     if (this.kind === "classes" && epochs.length) return classes.length > MOST_CLASSES ? TOO_MANY : NO_CLASSES;
-    return !active ? NEVER : this.kind === "gauge" ? NO_STEPS : BEFORE;
+    return this.kind === "gauge" ? (active ? NO_STEPS : NEVER) : active ? BEFORE : TOO_EARLY;
   }
 
   draw(Plotly, theme) {
