@@ -70,8 +70,8 @@ def settle(page: Page) -> None:
     page.wait_for_selector(DONE)
 
 
-def await_reruns(page: Page, count: int) -> None:
-    """Wait until the page, or a fragment of it, has been rerun `count` more times."""
+def await_reruns(page: Page, count: int, every: float) -> None:
+    """Let a fragment be rerun `count` times: set the browser's clock, which the test has installed, `every` seconds forward each time."""
     page.evaluate(
         """() => {
             const app = document.querySelector("[data-testid=stApp]");
@@ -80,7 +80,9 @@ def await_reruns(page: Page, count: int) -> None:
                 .observe(app, { attributeFilter: ["data-test-script-state"] });
         }"""
     )
-    page.wait_for_function("count => window.reruns >= count", arg=count)
+    for number in range(1, count + 1):
+        page.clock.fast_forward(1000 * every)
+        page.wait_for_function("number => window.reruns >= number", arg=number)
 
 
 def points(page: Page) -> list[int]:
@@ -116,7 +118,7 @@ def figure(page: Page, name: str) -> str:
     return page.locator(f"[data-figure={name}]").inner_text()
 
 
-def arc(centre: tuple[float, float], radii: tuple[float, float], begin: float, end: float, steps: int = 20) -> Stroke:
+def arc(centre: tuple[float, float], radii: tuple[float, float], begin: float, end: float, steps: int = 12) -> Stroke:
     """Return an arc of an ellipse in fractions of the canvas, between two angles in degrees, clockwise from the top."""
     angles = [math.radians(begin + (end - begin) * step / steps) for step in range(steps + 1)]
     return [(centre[0] + radii[0] * math.sin(angle), centre[1] - radii[1] * math.cos(angle)) for angle in angles]
