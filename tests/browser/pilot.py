@@ -86,8 +86,8 @@ def await_reruns(page: Page, count: int, every: float) -> None:
 
 
 def points(page: Page) -> list[int]:
-    """Return the x values of the step losses, from the data of the chart."""
-    return page.evaluate(f"Array.from({LOSS}.data?.[0].x ?? [])")
+    """Return the steps whose losses are drawn, from the data of the chart; its x axis shows epochs."""
+    return page.evaluate(f"Array.from({LOSS}.data?.[0].customdata ?? [])")
 
 
 def await_points(page: Page, count: int) -> None:
@@ -97,7 +97,16 @@ def await_points(page: Page, count: int) -> None:
 
 def await_drawn(page: Page, step: int) -> None:
     """Wait until the curve of the loss chart ends at `step`."""
-    page.wait_for_function(f"step => {LOSS}?.data?.[0].x.at(-1) === step", arg=step)
+    page.wait_for_function(f"step => {LOSS}?.data?.[0].customdata.at(-1) === step", arg=step)
+
+
+def names_of_icons(page: Page) -> list[str]:
+    """Return the names of icons that a screen reader would read, such as "check_circle icon", from the browser's accessibility tree."""
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    session.detach()
+    names = [str(node["name"].get("value", "")) for node in nodes if not node["ignored"] and "name" in node]
+    return [name for name in names if re.search(r"^[a-z0-9_]+ icon$|^[a-z]+(_[a-z]+)+$", name)]
 
 
 def page_link(page: Page, name: str) -> Locator:
