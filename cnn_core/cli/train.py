@@ -20,6 +20,7 @@ from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
+from cnn_core.text import format_loss
 
 TEST_ACCURACY = "test accuracy"
 
@@ -96,5 +97,5 @@ def _describe_result(store: Store, run: Run) -> str:
     if summary["best_epoch"]:
         lines.append(f"best validation accuracy {summary['best_val_accuracy']:.2%} in epoch {summary['best_epoch']}")
     if (accuracy := reveal_test_accuracy(store, run)) is not None:
-        lines.append(f"{TEST_ACCURACY} {accuracy:.2%}, loss {summary['test_loss']:.4f}")
+        lines.append(f"{TEST_ACCURACY} {accuracy:.2%}, loss {format_loss(summary['test_loss'])}")
     return "\n".join([*lines, f"files in {store.home.run_folder(run.id)}"])

@@ -9,7 +9,7 @@ import { StepMean, append } from "../shared/curves.js";
 import { listStep, make } from "../shared/dom.js";
 import { epochAxis, toEpochs } from "../shared/epochs.js";
 import { EventStream } from "../shared/event_stream.js";
-import { formatCount, formatDuration, formatPercent } from "../shared/format.js";
+import { formatCount, formatDuration, formatLoss, formatPercent } from "../shared/format.js";
 import { CONFIG, ChartView, appRoot, curveLayout, fractionAxis, hideTicksIfEmpty } from "../shared/plotly.js";
 import { publish } from "../shared/run_feed.js";
 import { StatusWatch } from "./status_watch.js";
@@ -175,10 +175,10 @@ class LivePanel extends ChartView {
 
   // The values of the charts by epoch.
   columns() {
-    const { epochs } = this.history ?? { epochs: [] }, loss = (value) => value.toFixed(3), percent = (value) => formatPercent(value);
+    const { epochs } = this.history ?? { epochs: [] }, percent = (value) => formatPercent(value);
     const column = (title, name, text) => [title, epochs.map((epoch) => text(epoch[name]))];
     return [
-      column("Epoch", "epoch", String), column("Training loss", "train_loss", loss), column("Validation loss", "val_loss", loss),
+      column("Epoch", "epoch", String), column("Training loss", "train_loss", formatLoss), column("Validation loss", "val_loss", formatLoss),
       column("Training accuracy", "train_accuracy", percent), column("Validation accuracy", "val_accuracy", percent),
     ];
   }
@@ -190,7 +190,7 @@ class LivePanel extends ChartView {
     if (!epochs.length) return chart.removeAttribute("tabindex");
     chart.tabIndex = 0;
     const epoch = epochs[Math.min(this.chosen ?? Infinity, epochs.length - 1)];
-    const text = (value) => (name === "accuracy" ? formatPercent(value) : value.toFixed(3));
+    const text = (value) => (name === "accuracy" ? formatPercent(value) : formatLoss(value));
     const values = `training ${text(epoch[`train_${name}`])}, validation ${text(epoch[`val_${name}`])}`;
     chart.ariaValueMin = epochs[0].epoch;
     chart.ariaValueMax = epochs.at(-1).epoch;
@@ -239,7 +239,7 @@ class LivePanel extends ChartView {
   }
 
   drawCurves(Plotly, chart, theme) {
-    const name = chart.dataset.chart, isAccuracy = name === "accuracy", format = isAccuracy ? ".1%" : ".3f";
+    const name = chart.dataset.chart, isAccuracy = name === "accuracy", format = isAccuracy ? ".1%" : ".4~g";
     const { steps, smoothed, epochs, best } = this.history, bests = best ? [best] : [];
     const line = (label, colour, { x, y }, more) => ({ name: label, x: [...x], y: [...y], type: "scatter", mode: "lines", line: { color: colour, width: 1 }, ...more });
     const byStep = (label, curve, more) => line(label, theme.training, { x: toEpochs(curve.x, this.history), y: curve.y }, { customdata: [...curve.x], hovertemplate: `epoch %{x:.2f} (step %{customdata}): %{y:${format}}`, ...more });
