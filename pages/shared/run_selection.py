@@ -35,6 +35,7 @@ NO_RUN = "There is no run {purpose} yet. Train one on handwritten digits with on
 NO_SUCH_RUN = "There is no run “{run}”, so another run is shown. Choose one from the list."
 IS_IN_BIN = "Run {run} is in the bin. Restore it to open it."
 NO_SAVED_MODEL = "Run {run} has no saved model yet, so another run is shown. Its model is saved after the first epoch."
+ENDED_WITHOUT_MODEL = "Run {run} ended before its first epoch and has no model, so another run is shown."
 
 
 def choose_run(runs: list[Run], label: str = "Run") -> Run:
@@ -64,7 +65,7 @@ def _explain_missing(requested: str) -> None:
         st.warning(NO_SUCH_RUN.format(run=plain(requested[:80])))
     else:
         if other.removed is None:
-            st.warning(NO_SAVED_MODEL.format(run=other.id))
+            st.warning((NO_SAVED_MODEL if other.is_active else ENDED_WITHOUT_MODEL).format(run=other.id))
         else:
             _offer_restore(other)
 
