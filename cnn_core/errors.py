@@ -5,7 +5,8 @@
     ├── DataError                a data set cannot be used: missing, empty, one class only, not downloadable
     │   ├── ImageError           one image file cannot be read
     │   ├── BusyError            another process is importing the same set
-    │   └── RemovedSetError      a data set is in the bin
+    │   ├── RemovedSetError      a data set is in the bin
+    │   └── ImagesChangedError   a data set no longer has the images that a run was trained on
     ├── DeviceError              the requested device is not on this machine
     ├── DivergedError            the loss is no longer finite
     ├── InsufficientMemoryError  a batch does not fit into the device's memory
@@ -51,6 +52,16 @@ class RemovedSetError(DataError):
     def __init__(self, message: str, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+class ImagesChangedError(DataError):
+    """A run cannot be continued, because its data set no longer has the images that it was trained on."""
+
+    def __init__(self, run: str, data: str) -> None:
+        super().__init__(
+            f"The images of data set “{data}” have changed since run {run} was trained on them, so it cannot be continued. Undo the changes, or "
+            "start a new run."
+        )
 
 
 class DeviceError(StudioError):

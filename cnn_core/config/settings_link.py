@@ -71,9 +71,11 @@ def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:
         raise SettingError(NO_SETTING.format(name=_beginning(name)), _beginning(name))
     if len(text) > MAX_LENGTH:
         raise SettingError(TOO_LONG.format(setting=FIELDS[name].title, length=len(text)), name)
-    if name == "data" and SET_NAME.fullmatch(text) and canonical_name(text) != text:  # it would be taken for a folder
-        is_removed = is_in_bin(text, Home.from_environment())
-        raise SettingError(IN_BIN.format(data=text, name=text) if is_removed else NO_SET.format(name=text), name)
+    if name == "data" and SET_NAME.fullmatch(text):
+        if is_in_bin(text, Home.from_environment()):
+            raise SettingError(IN_BIN.format(data=text, name=text), name)
+        if canonical_name(text) != text:  # it would be taken for a folder
+            raise SettingError(NO_SET.format(name=text), name)
     base = {other: before[other] for other in FIRST if other in before}
     return getattr(make_config(**{**base, name: text}), name)
 

@@ -8,6 +8,7 @@ import unicodedata
 from pathlib import Path
 
 from cnn_core.data.catalog import CATALOG
+from cnn_core.data.set_bin import is_in_bin
 from cnn_core.errors import DataError
 from cnn_core.home import SET_NAME, Home, checked_set_name
 
@@ -18,11 +19,16 @@ NAME_CHANGED = "“{typed}” was changed to “{name}”: the name of a data se
 
 
 def canonical_name(data: str) -> str:
-    """Return how a run records data set `data`: its name in the catalogue or among the imported data sets, or the absolute path of its folder."""
-    if not data or data in CATALOG or is_imported(data, Home.from_environment()):
+    """Return how a run records data set `data`: its name in the catalogue or among the imported data sets, or the absolute path of its folder.
+
+    The name of an imported data set that is in the bin stays a name, unless there is a folder of this name.
+    """
+    home = Home.from_environment()
+    if not data or data in CATALOG or is_imported(data, home):
         return data
     try:
-        return str(Path(data).expanduser().resolve())
+        path = Path(data).expanduser().resolve()
+        return data if not path.exists() and is_in_bin(data, home) else str(path)
     except (OSError, ValueError, RuntimeError):
         return data
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cnn_core.config.fitting import TOO_FEW_IMAGES
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches, Normalise
@@ -38,7 +39,6 @@ from cnn_core.training.schedule import make_resizing, make_schedule
 from cnn_core.training.session import TrainingSession
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
-TOO_FEW_IMAGES = "Data set “{data}” is too small for a validation split. Add images: at least two in every class."
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
 NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel

@@ -35,6 +35,7 @@ NO_RUN = "There is no run {purpose} yet. Train one on handwritten digits with on
 NO_SUCH_RUN = "There is no run “{run}”, so another run is shown. Choose one from the list."
 IS_IN_BIN = "Run {run} is in the bin. Restore it to open it."
 NO_SAVED_MODEL = "Run {run} has no saved model yet, so another run is shown. Its model is saved after the first epoch."
+ENDED_WITHOUT_MODEL = "Run {run} ended before its first epoch and has no model, so another run is shown."
 
 
 def choose_run(runs: list[Run], label: str = "Run") -> Run:
@@ -48,9 +49,6 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
     shown = listed_runs(runs, (requested, st.session_state.get(key, "")))
     names = [run.id for run in shown]
     read_address("run", key, names)
-    st.session_state[key] = st.session_state[
-        key
-    ]  # else the browser goes on showing the label with the status that it was given first
     chosen = st.selectbox(label, names, key=key, format_func=lambda run: _describe(by_id[run]))
     write_address("run", key, chosen)
     show_all_toggle(runs, shown)
@@ -67,7 +65,7 @@ def _explain_missing(requested: str) -> None:
         st.warning(NO_SUCH_RUN.format(run=plain(requested[:80])))
     else:
         if other.removed is None:
-            st.warning(NO_SAVED_MODEL.format(run=other.id))
+            st.warning((NO_SAVED_MODEL if other.is_active else ENDED_WITHOUT_MODEL).format(run=other.id))
         else:
             _offer_restore(other)
 

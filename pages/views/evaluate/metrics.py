@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from cnn_core.text import format_percent
+from cnn_core.text import format_loss, format_percent
 from pages.charts.class_recall import MOST, recall_chart
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
 from pages.shared.chart import show_chart
@@ -75,7 +75,7 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         )
     columns.metric(
         f"{split.capitalize()} loss",
-        f"{evaluation.loss:.4f}",
+        format_loss(evaluation.loss),
         border=True,
         help=f"Mean cross-entropy per {split} image, in nats; lower is better.",
     )
