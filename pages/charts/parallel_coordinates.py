@@ -14,6 +14,7 @@ import streamlit as st
 from cnn_core.config.schema import title, value_text
 from cnn_core.runs.comparison import SEED, differing_settings
 from cnn_core.runs.run import Run
+from pages.charts.theme import PERCENT
 from pages.charts.components.wide import wide_chart
 
 MIN_RUNS = 3  # runs; for fewer the table of differences is enough
@@ -64,7 +65,7 @@ def parallel_coordinates(
     columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float], logs: Collection[str] = ()
 ) -> go.Figure:
     """Return lines over the first settings of `columns` (a value for every run) and validation accuracy, which colours the lines."""
-    last = {"label": "accuracy", "values": list(accuracies), "tickformat": ".1%"}
+    last = {"label": "accuracy", "values": list(accuracies), "tickformat": PERCENT}
     line = {"color": list(accuracies), "showscale": False}  # the colours are the theme's
     axes = [_axis(name, columns[name], name in logs) for name in list(columns)[:MAX_AXES]]
     figure = go.Figure(go.Parcoords(line=line, dimensions=[*axes, last]))

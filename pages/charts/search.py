@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from cnn_core.config.schema import title
 from cnn_core.search.trials import Trial
-from pages.charts.theme import THEME_COLOURS
+from pages.charts.theme import PERCENT, THEME_COLOURS
 
 MIN_AXIS_TRIALS = 6  # trials; the axis is at least this long
 MIN_MARGIN = 0.01  # of accuracy, above and below the points
@@ -65,7 +65,7 @@ def best_so_far(trials: Sequence[Trial]) -> go.Figure:
         tickformat="d",
     )
     figure.update_yaxes(
-        title="best validation accuracy", range=[lowest - margin, highest + margin], tickformat=".1%", automargin=True
+        title="best validation accuracy", range=[lowest - margin, highest + margin], tickformat=PERCENT, automargin=True
     )
     return figure
 
@@ -85,6 +85,6 @@ def importance_bars(importance: Mapping[str, float]) -> go.Figure:
         )
     )
     figure.update_layout(height=80 + 34 * len(names), margin={"l": 10, "r": 45, "t": 10, "b": 10}, bargap=0.3)
-    figure.update_xaxes(title="importance", range=[0, 1], tickformat=".0%")
+    figure.update_xaxes(title="importance", range=[0, 1], tickformat=PERCENT)
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
     return figure

@@ -193,7 +193,7 @@ class LivePanel extends ChartView {
       },
       line("smoothed", theme.training, smoothed[name], { line: { color: theme.training, width: 1.5, dash: "dot" }, hovertemplate: `about step %{x}: %{y:${format}}` }),
     ];
-    const layout = { ...this.layout(theme, "step", isAccuracy ? ".0%" : undefined), ...this.marks(this.history, theme) };
+    const layout = { ...this.layout(theme, "step", isAccuracy ? ".3~%" : undefined), ...this.marks(this.history, theme) };
     hideTicksIfEmpty(layout, traces);
     const isNew = !chart.data, drawn = Plotly.react(chart, traces, layout, CONFIG);
     if (isNew) chart.on("plotly_click", ({ points: [point] }) => point.customdata && this.send("epoch", point.customdata));
@@ -222,7 +222,7 @@ class LivePanel extends ChartView {
     })) : [];
     const empty = classes.length > MOST_CLASSES ? "There are too many classes for this chart. Open the Evaluate page to see their accuracies." : "The curves begin after the first epoch.";
     this.setText(".live-empty", traces.length ? "" : empty);
-    const layout = this.layout(theme, "epoch", ".0%");
+    const layout = this.layout(theme, "epoch", ".3~%");
     hideTicksIfEmpty(layout, traces);
     return Plotly.react(this.classChart, traces, layout, CONFIG);
   }
