@@ -14,8 +14,8 @@ import streamlit as st
 from cnn_core.config.schema import title, value_text
 from cnn_core.runs.comparison import SEED, differing_settings
 from cnn_core.runs.run import Run
-from pages.charts.theme import PERCENT
 from pages.charts.components.wide import wide_chart
+from pages.charts.theme import PERCENT
 
 MIN_RUNS = 3  # runs; for fewer the table of differences is enough
 MAX_AXES = 7
