@@ -11,6 +11,7 @@ from cnn_core.data.source import DataSource, ImageSet, Split
 from cnn_core.home import WEIGHTS, epoch_file, saved_epochs
 from cnn_core.runs.run import Run
 from cnn_core.text import counted
+from pages.shared.address import read_address, write_address
 from pages.shared.choice import choose_optional
 from pages.shared.evaluated_models import describe_test_set_usage
 from pages.shared.run_models import evaluate_with_progress, images_of
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
     from cnn_core.models.saving import ModelCard
 
-SPLITS: dict[Split, str] = {"test": "test", "val": "validation", "train": "training"}
+SPLITS: dict[Split, str] = {"val": "validation", "test": "test", "train": "training"}  # the first is the default
+SPLIT_HELP = (
+    "The validation images were used to choose the best epoch; use them to compare models. The test images were used for nothing yet: keep them for the "
+    "final accuracy of a chosen model, as every use is counted. The model was trained on the training images."
+)
 HEADER = "**{accuracy:.1%} accuracy** on {images}."
 CORRECT, WRONG = ":green[✓ correct]", ":red[✗ wrong]"  # a verdict on a prediction, as Markdown
 
@@ -79,6 +84,7 @@ def choose_subject() -> EvaluationSubject | None:
 
     Raises StudioError.
     """
+    requested = st.query_params.get("run")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=520):  # a row of its own on a phone
             run = choose_trained_run("to evaluate")
@@ -95,18 +101,26 @@ def choose_subject() -> EvaluationSubject | None:
             width=180,
             help=f"The best model by validation accuracy, or that of a saved epoch. {SOME_EPOCHS}",
         )
-        split = st.segmented_control(
-            "Split",
-            list(SPLITS),
-            default="test",
-            required=True,
-            format_func=SPLITS.__getitem__,
-            key="evaluate-part",
-            help="The model was trained on the training images. The validation images were used to choose the best epoch, the test images for neither.",
-        )
+        split = _choose_split(is_same_run=requested in (None, run.id))
     subject = EvaluationSubject(run, epoch, split)
     evaluation = subject.evaluation()
     images = counted(len(evaluation), f"{SPLITS[split]} image")
     usage = describe_test_set_usage(run, epoch) if split == "test" else ""
     st.markdown(f"{HEADER.format(accuracy=evaluation.accuracy, images=images)} {f':small[{usage}]' if usage else ''}")
     return subject
+
+
+def _choose_split(*, is_same_run: bool) -> Split:
+    """Return the chosen split; the address names it (`?split=`). Test images are asked for anew for every run.
+
+    is_same_run: whether the run shown is the one in the address.
+    """
+    if not is_same_run and st.query_params.get("split") == "test":
+        st.query_params["split"] = "val"
+    key = "evaluate-part"
+    read_address("split", key, list(SPLITS))
+    split: Split = st.segmented_control(
+        "Split", list(SPLITS), required=True, format_func=SPLITS.__getitem__, key=key, help=SPLIT_HELP
+    )
+    write_address("split", key, split)
+    return split

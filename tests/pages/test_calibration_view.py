@@ -47,7 +47,7 @@ def folder_of(store):
 
 
 def open_trust(open_page):
-    return open_page("evaluate", run=RUN, view="Calibration")
+    return open_page("evaluate", split="test", run=RUN, view="Calibration")
 
 
 def make_overconfident(store):
