@@ -17,7 +17,7 @@ from cnn_core.runs.run import Run
 from cnn_core.text import format_bytes, format_percent
 from pages.shared.run_selection import STATUS
 from pages.views.runs.export import FILE_KEY
-from pages.views.runs.table import SHOW_TEST, TICK_RUNS
+from pages.views.runs.table import SHOW_TEST, TEST_COLUMN, TICK_RUNS
 from pages.views.runs.tree import ACCURACY, AFTER_EPOCH, tree_figure
 from tests.pages.manual_run import started, steps, trained_here
 from tests.pages.run_table import finished, page_text, table, tick
@@ -66,6 +66,7 @@ def test_test_accuracies_are_shown_and_counted_only_after_the_person_asks_for_th
     everything = page_text(at) + table(at).to_string() + "".join(figure.proto.spec for figure in at.get("plotly_chart"))
     assert "Test" not in table(at).columns and "43.21" not in everything and not models_evaluated(empty.home, "digits")
     at.toggle(key=SHOW_TEST).set_value(True).run()
+    assert list(at.dataframe[0].value.columns)[1:3] == ["Validation", TEST_COLUMN]
     assert table(at)["Test"].tolist()[1:] == pytest.approx([43.21, 43.21]) and not at.exception
     assert models_evaluated(empty.home, "digits") == {f"{first}.best", f"{second}.best"}
 
