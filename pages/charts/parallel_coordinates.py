@@ -101,7 +101,7 @@ def _number_axis(label: str, values: Sequence[float | None], known: Sequence[flo
             "label": f"{label} (log)" if is_log else label,
             "values": [no_value if value is None else scale(value) for value in values],
             "tickvals": [*gap, *map(scale, ticks)],
-            "ticktext": [*(["–"] if gap else []), *(f"{tick:.3g}" for tick in ticks)],
+            "ticktext": [*(["–"] if gap else []), *(f"{tick:.4g}" for tick in ticks)],
         }
     return {"label": label, "values": list(values)}
 
