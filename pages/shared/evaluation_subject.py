@@ -85,7 +85,7 @@ def choose_subject() -> EvaluationSubject | None:
     Raises StudioError.
     """
     requested = st.query_params.get("run")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         with st.container(width=520):  # a row of its own on a phone
             run = choose_trained_run("to evaluate")
         if run is None:

@@ -121,6 +121,5 @@ def _describe(run: Run) -> str:
     accuracy = run.summary.get("best_val_accuracy")
     origin = f" · {describe_origin(run)}" if run.origin else ""
     owner = f" · {owner_name(run.owner) or 'class'}" if is_shared() else ""
-    return f"{run.id}{owner}{origin} · {run.title} · {STATUS[run.status][2]}" + (
-        f" · {format_percent(accuracy)} validation accuracy" if accuracy is not None else ""
-    )
+    result = f" · {format_percent(accuracy)} validation" if accuracy is not None else ""
+    return f"{run.id}{result}{owner}{origin} · {run.title} · {STATUS[run.status][2]}"  # a phone shows the first 40 characters

@@ -49,10 +49,10 @@ def test_metrics_equal_those_of_cnn_core_and_accuracy_has_an_interval(trained, o
         "Top-3 accuracy": f"{top:.2%}",
         "Test loss": f"{evaluation.loss:.4f}",
         "Test images": "359",
-        "Best validation accuracy": f"{summary['best_val_accuracy']:.2%}",
+        "Best validation": f"{summary['best_val_accuracy']:.2%}",
     }
     ends = scipy.stats.binomtest(int(evaluation.is_correct.sum()), 359).proportion_ci(method="wilson")
-    assert at.metric[0].delta == f"95%: {ends.low:.1%} to {ends.high:.1%}"
+    assert at.metric[0].delta == f"{ends.low:.1%} to {ends.high:.1%}"
     assert evaluation.accuracy == summary["test_accuracy"]
     assert not at.exception
 
