@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
     from cnn_core.models.saving import ModelCard
 
+SPLIT = "evaluate-part"  # key of the control; the address names the split (`?split=`)
 SPLITS: dict[Split, str] = {"val": "validation", "test": "test", "train": "training"}  # the first is the default
 SPLIT_HELP = (
     "The validation images were used to choose the best epoch; use them to compare models. The test images were used for nothing yet: keep them for the "
@@ -117,10 +118,9 @@ def _choose_split(*, is_same_run: bool) -> Split:
     """
     if not is_same_run and st.query_params.get("split") == "test":
         st.query_params["split"] = "val"
-    key = "evaluate-part"
-    read_address("split", key, list(SPLITS))
+    read_address("split", SPLIT, list(SPLITS))
     split: Split = st.segmented_control(
-        "Split", list(SPLITS), required=True, format_func=SPLITS.__getitem__, key=key, help=SPLIT_HELP
+        "Split", list(SPLITS), required=True, format_func=SPLITS.__getitem__, key=SPLIT, help=SPLIT_HELP
     )
-    write_address("split", key, split)
+    write_address("split", SPLIT, split)
     return split

@@ -55,7 +55,7 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     split, best = SPLITS[subject.split], subject.run.summary.get("best_val_accuracy")
     low, high = wilson_interval(int(evaluation.is_correct.sum()), len(evaluation))
     k = choose_k(len(evaluation.classes))
-    columns = st.grid(5 if k else 4, min_column_width=150)
+    columns = st.grid(5 if k else 4, min_column_width=165)
     columns.metric(
         f"{split.capitalize()} accuracy",
         f"{evaluation.accuracy:.2%}",
