@@ -119,8 +119,9 @@ def _choose_split(*, is_same_run: bool) -> Split:
     if not is_same_run and st.query_params.get("split") == "test":
         st.query_params["split"] = "val"
     read_address("split", SPLIT, list(SPLITS))
-    split: Split = st.segmented_control(
+    chosen = st.segmented_control(
         "Split", list(SPLITS), required=True, format_func=SPLITS.__getitem__, key=SPLIT, help=SPLIT_HELP
     )
+    split: Split = chosen or "val"
     write_address("split", SPLIT, split)
     return split

@@ -17,7 +17,7 @@ const percent = (value) => formatPercent(value), short = (value) => Number(value
 const GAUGES = {
   learning_rate: { title: "learning rate", format: ".3~g", text: short }, images_per_second: { title: "images per second", format: ",.0f", text: short },
   gradient_norm: { title: "gradient norm", format: ".3~g", text: short }, memory: { title: "memory (bytes)", format: ".3~s", text: short },
-  load: { title: "CPU or GPU use", format: ".3~%", text: percent },
+  load: { title: "CPU or GPU use", format: ".0%", text: percent },
 };
 
 class RunChart extends ChartView {
