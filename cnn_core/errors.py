@@ -23,11 +23,11 @@ class StudioError(Exception):
 
 
 class SettingError(StudioError):
-    """A setting has an invalid value. `field` is its name in `TrainConfig` ("learning_rate")."""
+    """A setting has an invalid value. `field` is its name in `TrainConfig` ("learning_rate"); `others`: errors of other settings."""
 
-    def __init__(self, message: str, field: str) -> None:
+    def __init__(self, message: str, field: str, others: "tuple[SettingError, ...]" = ()) -> None:
         super().__init__(message)
-        self.field = field
+        self.field, self.others = field, others
 
 
 class DataError(StudioError):

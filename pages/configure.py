@@ -17,7 +17,8 @@ from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths
 from pages.shared.refusal import show_refusal
 from pages.shared.start_run import start_run
-from pages.views.configure.costs import compare_models, reserve_model, show_model, show_no_model
+from pages.views.configure.costs import compare_models, measured_epoch, reserve_model, show_model, show_no_model
+from pages.views.configure.duration import show_duration
 from pages.views.configure.previews import show_first_batch, show_learning_rate_finder, show_schedule
 from pages.views.configure.settings_files import save_buttons, search_button, upload_settings
 
@@ -30,6 +31,7 @@ def configure(task: DataAndModel) -> None:
         places |= task.places
         write_form_to_address(chosen)
         buttons = st.container(horizontal=True)
+        duration = st.empty()
         start = buttons.button("Start training", key="start-training", type="primary", icon=":material/play_arrow:")
     try:
         given = given_settings(chosen)
@@ -49,6 +51,8 @@ def configure(task: DataAndModel) -> None:
         search_button(config)
         save_buttons(config)
         show_link(chosen)
+    with duration:
+        show_duration(config, measured_epoch(config, info))
     show_previews(tabs, config, info)
     # Last, because the costs need torch, and the form does not.
     try:

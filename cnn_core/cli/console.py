@@ -10,7 +10,7 @@ from typing import TextIO, TypeVar
 from cnn_core.events import Epoch, Event, Note, Progress, Started, Steps
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
-from cnn_core.text import format_loss
+from cnn_core.text import counted, format_loss
 
 BAR = 24
 WAIT_SECONDS = 0.2
@@ -58,7 +58,7 @@ class Console:
         match event:
             case Started():
                 self.print_line(
-                    f"{event.parameters:,} parameters on {event.device}; {event.train_count:,} training, {event.val_count:,} validation, {event.test_count:,} test images"
+                    f"{event.parameters:,} parameters on {event.device}; {event.train_count:,} training, {event.val_count:,} validation and {counted(event.test_count, 'test image')}"
                 )
             case Note():
                 self.print_line(event.text)

@@ -45,7 +45,7 @@ def choose_own_image(
 def choose_input(key: str, inputs: Sequence[str]) -> str:
     """Return the chosen one of `inputs`; the default is the first."""
     chosen = st.segmented_control(
-        "Input", inputs, default=inputs[0], required=True, label_visibility="collapsed", key=input_key(key)
+        "Input", inputs, default=inputs[0], required=True, label_visibility="collapsed", key=input_key(key), wrap=True
     )
     return chosen or inputs[0]
 

@@ -8,7 +8,7 @@ import streamlit as st
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError, UnreadableRunError
 from cnn_core.runs.organizer import RunOrganizer
-from cnn_core.runs.run import Run
+from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.text import format_percent
 from pages.shared.address import read_address, write_address
 from pages.shared.links import page_file
@@ -21,10 +21,10 @@ from pages.shared.text import plain
 
 Colour = Literal["gray", "blue", "violet", "green", "orange", "red"]
 STATUS: dict[str, tuple[str, Colour, str]] = {  # icon, colour and label
-    "queued": (":material/hourglass_empty:", "gray", "waiting"),
-    "running": (":material/play_circle:", "blue", "training"),
+    "queued": (":material/hourglass_empty:", "gray", STATUS_WORDS["queued"]),
+    "running": (":material/play_circle:", "blue", STATUS_WORDS["running"]),
     "paused": (":material/pause_circle:", "violet", "paused"),
-    "finished": (":material/check_circle:", "green", "completed"),
+    "finished": (":material/check_circle:", "green", STATUS_WORDS["finished"]),
     "stopped": (":material/stop_circle:", "orange", "stopped"),
     "failed": (":material/error:", "red", "failed"),
     "interrupted": (":material/power_off:", "orange", "interrupted"),
@@ -122,6 +122,5 @@ def _describe(run: Run) -> str:
     accuracy = run.summary.get("best_val_accuracy")
     origin = f" · {describe_origin(run)}" if run.origin else ""
     owner = f" · {owner_name(run.owner) or 'class'}" if is_shared() else ""
-    return f"{run.id}{owner}{origin} · {run.title} · {STATUS[run.status][2]}" + (
-        f" · {format_percent(accuracy)} validation accuracy" if accuracy is not None else ""
-    )
+    result = f" · {format_percent(accuracy)} validation" if accuracy is not None else ""
+    return f"{run.id}{result}{owner}{origin} · {run.title} · {STATUS[run.status][2]}"  # a phone shows the first 40 characters

@@ -64,7 +64,7 @@ def show_set(name: str) -> None:
 
 def _show_facts(source: ImportedSource, quality: DataQuality) -> None:
     info = source.info
-    metrics = st.grid(5, min_column_width=130)
+    metrics = st.grid(5, min_column_width=185)
     metrics.metric("Training images", f"{info.train_count:,}", border=True)
     metrics.metric(
         "Validation images", f"{info.val_count:,}" if info.val_count else "from training", border=True, help=VALIDATION_HELP

@@ -257,7 +257,7 @@ class LivePanel extends ChartView {
       },
       byStep("smoothed", smoothed[name], { line: { color: theme.training, width: 1.5, dash: "dot" } }),
     ];
-    const layout = { ...curveLayout(theme, "epoch", isAccuracy ? ".0%" : undefined), ...this.marks(this.history, theme), uirevision: this.run };
+    const layout = { ...curveLayout(theme, "epoch", isAccuracy ? ".3~%" : undefined), ...this.marks(this.history, theme), uirevision: this.run };
     layout.xaxis = epochAxis(layout.xaxis, this.history);
     if (isAccuracy) layout.yaxis = fractionAxis(layout.yaxis);
     layout.legend.font = { size: 11 }; // five names in one row, or in two on a phone
