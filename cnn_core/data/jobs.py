@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnn_core.data.names import NAME_TAKEN
 from cnn_core.data.validation_use import SplitQuestion, UndecidedError
 from cnn_core.errors import BusyError, DataError, StudioError
 from cnn_core.events import Progress
@@ -82,6 +81,8 @@ class Jobs:
         Raises DataError when the name is invalid, taken, or being imported.
         """
         if source and self.home.set_folder(name).exists():
+            from cnn_core.data.names import NAME_TAKEN  # it knows the catalogue, which imports NumPy
+
             raise DataError(NAME_TAKEN.format(name=name))
         with self._open() as db:
             db.execute("begin immediate")  # of two simultaneous calls the second waits, and then finds the job of the first

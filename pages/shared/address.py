@@ -17,8 +17,11 @@ def read_address(parameter: str, key: str, options: Sequence[str]) -> None:
     control of the same key on another page would forget it, and the browser would go on showing the label that it was given first.
     """
     state, value = st.session_state, st.query_params.get(parameter)
-    chosen = state.get(key) if state.get(key) in options else options[0]
-    state[key] = value if value in options and value != state.get(f"{key}-written") else chosen
+    is_forgotten = state.get(key) not in options  # another page was shown meanwhile
+    if value in options and (is_forgotten or value != state.get(f"{key}-written")):
+        state[key] = value
+    else:
+        state[key] = options[0] if is_forgotten else state[key]
 
 
 def write_address(parameter: str, key: str, value: str) -> None:

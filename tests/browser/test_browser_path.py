@@ -117,7 +117,6 @@ def test_stop_ends_a_training_within_two_seconds_and_keeps_the_model(page, serve
     assert store.has_model(run)
     expect(stop).to_have_count(0)
     expect(page.locator(".live")).to_have_attribute("data-status", "stopped")
-    page.get_by_role("button", name="More").click()
     expect(page.get_by_role("link", name="Open in Gallery")).to_be_visible()
     assert_sound(page)
 

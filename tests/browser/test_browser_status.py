@@ -33,6 +33,7 @@ def test_list_badge_and_panel_say_the_same_from_waiting_to_completed(page: Page,
         store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
         visit(page, server, "train", f"?run={run}")
         expect(page.locator(".live-stage")).to_contain_text(other)
+        expect(page.get_by_role("combobox", name="Run")).to_be_visible()  # Streamlit loads its boxes when it first needs one
         page.evaluate(RECORD, [label for _, _, label in STATUS.values()])
         requests.clear()
         for status in ("running", "paused", "running", "finished"):
