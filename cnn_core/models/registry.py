@@ -27,8 +27,9 @@ class Family:
     target: "module:callable" that builds it. smallest: the smallest image side (pixels) that its strides allow.
     options: the settings that it takes, of width, depth, activation, batch_norm, dropout, weights. defaults: its default settings of a
     run, by their names in TrainConfig. takes_any_side: whether a network, once built, also takes images of another side.
-    depthwise: whether most of its computation is depthwise convolutions. norm: whether it has batch norms where it has no option "batch_norm". published: torchvision's name of its pretrained weights,
-    for families with the option "weights".
+    depthwise: whether most of its computation is depthwise convolutions. norm: whether it has batch norms where it has no option "batch_norm". published: the name of its pretrained weights,
+    for families with the option "weights": that of `embedded`, or torchvision's. statistics: mean and standard deviation of the images that
+    the pretrained weights were trained on; without it, those of the training images are used.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Family:
     depthwise: bool = False
     norm: bool = True
     published: str = ""
+    statistics: tuple[float, float] | None = None
 
 
 FAMILIES = {
@@ -110,6 +112,18 @@ FAMILIES = {
                 defaults={"dropout": 0.0},
             )
             for layers, size in ((20, 0.27), (32, 0.46), (56, 0.85))
+        ),
+        Family(
+            name="efficientnet-lite0",
+            title="EfficientNet-Lite0",
+            help="For photographs: it starts from ImageNet weights, which are installed with the program, and needs few images.",
+            target="cnn_core.models.timm_nets:efficientnet_lite0",
+            smallest=16,
+            options=TORCHVISION,
+            defaults={"dropout": 0.2, "weights": "pretrained"},
+            depthwise=True,
+            published="efficientnet-lite0",
+            statistics=(0.5, 0.5),
         ),
         Family(
             name="mobilenet",

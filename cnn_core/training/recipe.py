@@ -6,6 +6,7 @@ saves its state. It does not depend on where the events go or in which process i
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,8 +102,8 @@ def make_trainer(
 ) -> tuple[Trainer, ModelCard]:
     """Return a new trainer and the card of its model. Raises DataError or SettingError when the settings do not fit the data."""
     training, validation = split_validation(images, config, validation)
-    mean, std = channel_statistics(training)
     options = config.model_options
+    mean, std = _statistics(config.model, options, info.channels) or channel_statistics(training)
     card = ModelCard(
         model=config.model,
         options={name: value for name, value in options.items() if name != "weights"},
@@ -144,6 +145,12 @@ def make_trainer(
         forward=CompiledModel(model) if should_compile(config.compile, device, steps) else None,
         meter=Meter(remedy=divergence_remedy(config), resources=ResourceMonitor(device)),
     ), card
+
+
+def _statistics(model: str, options: dict[str, Any], channels: int) -> Statistics | None:
+    """Return the mean and standard deviation that the pretrained weights of a model expect; None for other weights or models."""
+    statistics = find_family(model).statistics if options.get("weights") == "pretrained" else None
+    return ((statistics[0],) * channels, (statistics[1],) * channels) if statistics else None
 
 
 def training_batches(
