@@ -58,6 +58,7 @@ class Trainer:
     resizing: ProgressiveResizing | None = None
     seed: int = 0
     forward: Forward | None = None
+    starts_untrained: bool = True  # False: the batch norms start with the statistics of pretrained weights
     meter: Meter = field(default_factory=Meter)
     correctness: CorrectnessTracker = field(default_factory=CorrectnessTracker)
     epochs_done: int = 0
@@ -85,7 +86,8 @@ class Trainer:
     def settle(self) -> None:
         """Estimate the statistics of batch norms that have not settled, for validation and saving (see `batch_norm`)."""
         model, steps = self._averaged_model, self.meter.step
-        self._settled = with_settled_statistics(model, steps, self.batches, self.arithmetic, decay=self.ema)
+        if self.starts_untrained:
+            self._settled = with_settled_statistics(model, steps, self.batches, self.arithmetic, decay=self.ema)
 
     def __iter__(self) -> Iterator[Report]:
         """Train to the end. Raises DivergedError when the loss is no longer finite."""

@@ -143,6 +143,7 @@ def make_trainer(
         resizing=make_resizing(config, len(batches), info.image_size),
         seed=config.seed,
         forward=CompiledModel(model) if should_compile(config.compile, device, steps) else None,
+        starts_untrained=options.get("weights", "scratch") == "scratch",
         meter=Meter(remedy=divergence_remedy(config), resources=ResourceMonitor(device)),
     ), card
 

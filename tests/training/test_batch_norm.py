@@ -88,6 +88,12 @@ def test_settled_statistics_and_networks_without_batch_norm_are_left_as_they_are
     assert training.validated_model is training.model and training.state_dict()["statistics"] is None
 
 
+def test_the_statistics_of_pretrained_weights_are_left_as_they_are():
+    pretrained = trainer(deep_network(), starts_untrained=False)
+    drain(iter(pretrained))
+    assert pretrained.validated_model is pretrained.model
+
+
 @pytest.mark.parametrize(("momentum", "decay"), [(0.1, 0.0), (0.01, 0.0), (0.1, 0.9), (0.1, 0.99)])
 def test_the_weight_of_the_initial_values_is_that_in_torchs_running_statistics(momentum: float, decay: float):
     norm = nn.BatchNorm2d(1, momentum=momentum)
