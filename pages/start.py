@@ -14,7 +14,7 @@ from pages.shared.server import get_store
 from pages.shared.start_run import start_run
 
 MAX_RUNS = 6
-NEXT_STEP = "**Next step:** {run} is completed. Draw an image or upload one of your own, and see what it predicts."
+NEXT_STEP = "**Next step:** Run {run} is completed. Draw an image or upload one of your own, and see what it predicts."
 
 st.title("Train an image classifier and watch it learn")
 st.write(

@@ -21,6 +21,7 @@ from cnn_core.cli.command import CommandResult
 from cnn_core.cli.console import run_with_progress
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
+from cnn_core.data.conversions import conversion_facts, describe_conversions
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.library import blank_images_warning, check_quality, imported_sets, set_title
 from cnn_core.data.names import NAME_CHANGED, to_set_name
@@ -143,6 +144,7 @@ def _check(args: argparse.Namespace, home: Home) -> CommandResult:
         "fingerprint": source.info.fingerprint,
         "classes": classes,
         "skipped_files": [asdict(file) for file in skipped],
+        **conversion_facts(source.index),
     }
     lines = [_describe(args.name, source.info), ""]
     lines += [
@@ -151,6 +153,7 @@ def _check(args: argparse.Namespace, home: Home) -> CommandResult:
     ]
     lines += ["", DUPLICATES.format(same=quality.pairs["same"], near=quality.pairs["near"])]
     lines += [f"- {warning}" for warning in quality.warnings]
+    lines += filter(None, [describe_conversions(source.index)])
     lines += [f"skipped: {file.path}: {file.reason}" for file in skipped]
     return CommandResult(result, "\n".join(lines))
 
@@ -185,8 +188,8 @@ def _empty_bin(args: argparse.Namespace, home: Home) -> CommandResult:
 def _describe_set(name: str, home: Home) -> CommandResult:
     source = ImportedSource(home.set_folder(name))
     skipped = describe_skipped(source.index, SEE_COMMAND.format(name=name))
-    text = "\n".join(filter(None, [_describe(name, source.info), skipped]))
-    return CommandResult(asdict(source.info) | skipped_facts(source.index), text)
+    text = "\n".join(filter(None, [_describe(name, source.info), describe_conversions(source.index), skipped]))
+    return CommandResult(asdict(source.info) | conversion_facts(source.index) | skipped_facts(source.index), text)
 
 
 def _describe(name: str, info: DataInfo) -> str:

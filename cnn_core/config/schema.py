@@ -146,8 +146,15 @@ def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:
     return all(chosen.get(other, FIELDS[other].default) in values for other, values in metadata(name).only.items())
 
 
+def settings_deciding_on(name: str) -> tuple[str, ...]:
+    """Return the settings that decide whether setting `name` has an effect, and those that decide on these."""
+    direct = tuple(metadata(name).only)
+    return tuple(dict.fromkeys([*(one for other in direct for one in settings_deciding_on(other)), *direct]))
+
+
 def settings_in_effect(config: TrainConfig) -> dict[str, Any]:
-    """Return the settings of `config` that have an effect, by name: without the depth of a model of fixed depth, or the momentum of Adam."""
+    """Return the settings of `config` that have an effect, by name: without the depth of a model of fixed depth, the momentum of Adam, or
+    the padding of a crop that is off."""
     chosen = config.model_dump()
     return {name: value for name, value in chosen.items() if has_effect(name, chosen)}
 

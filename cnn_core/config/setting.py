@@ -4,6 +4,7 @@ In: pydantic models whose fields are created with `setting`. Out: labels, ranges
 module contains no setting itself, and importing it does not import torch.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, cast
 
@@ -12,7 +13,18 @@ from pydantic.fields import FieldInfo
 
 from cnn_core.errors import SettingError
 
-Conditions = dict[str, tuple[Any, ...]]
+
+@dataclass(frozen=True)
+class Above:
+    """The numbers above `limit`, as the condition of a setting that has an effect only where another one is on."""
+
+    limit: float = 0
+
+    def __contains__(self, value: Any) -> bool:
+        return value is None or value > self.limit  # None: a number that is still to be typed
+
+
+Conditions = dict[str, tuple[Any, ...] | Above]
 WHOLE_NUMBER, NUMBER, ON_OR_OFF = "a whole number", "a number", "on or off"
 KNOTS_EXAMPLE, MILESTONES_EXAMPLE = "0:0.1, 0.3:1, 1:0", "0.5, 0.75"
 TOO_LONG = "a number with thousands of digits"  # in place of its digits
@@ -40,7 +52,7 @@ def setting(
 
     title: the label, one to three words. unit: added to the label in brackets where a number means nothing without it. group: the tab of
     the form. help: what the setting does and when to change it. only: when it has an effect; {"optimizer": ("sgd", "muon")} means
-    with one of these optimizers. limits: pydantic's ge, gt, le, lt, min_length, max_length.
+    with one of these optimizers, {"crop": Above(0)} where images are cropped. limits: pydantic's ge, gt, le, lt, min_length, max_length.
     """
     # pydantic's overloads do not accept limits that are collected in a dictionary.
     extra: dict[str, Any] = {"unit": unit, "group": group, "only": only or {}}

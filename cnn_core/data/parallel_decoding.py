@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnn_core.data.archive import Member, read_member, show_name
+from cnn_core.data.conversions import kinds_of
 from cnn_core.data.decoder import Fit, read_bytes, read_image, to_pixels
 from cnn_core.data.index.schema import DecodingResult
 from cnn_core.errors import DataError, ImageError
@@ -116,30 +117,33 @@ def decode_rows(options: DecodingOptions, rows: Rows) -> list[DecodingResult]:
     """Decode neighbouring rows into the memory-mapped file; the row of a file that cannot be read is black, and its result states the problem."""
     pixels = np.zeros((len(rows), options.size, options.size, options.channels), np.uint8)
     files: list[tuple[str | None, int, int, bytes]] = []
+    conversions: list[tuple[str, ...]] = []
     with ExitStack() as stack:
         archive = stack.enter_context(options.source.open("rb")) if options.source.is_file() else None
         for image, (_, path, member) in zip(pixels, rows, strict=True):
             try:
-                files.append(_decode(options, path, member, archive, image))
+                file, kinds = _decode(options, path, member, archive, image)
             except ImageError as error:
-                files.append((str(error), 0, 0, b""))
+                file, kinds = (str(error), 0, 0, b""), ()
+            files.append(file)
+            conversions.append(kinds)
     np.load(options.images, mmap_mode="r+")[[row for row, _, _ in rows]] = pixels
     hashes, is_grey = difference_hash(pixels).tolist(), are_grey(pixels).tolist()
     return [
-        DecodingResult(row, *file, image_hash, grey)
-        for (row, _, _), file, image_hash, grey in zip(rows, files, hashes, is_grey, strict=True)
+        DecodingResult(row, *file, image_hash, grey, kinds)
+        for (row, _, _), file, image_hash, grey, kinds in zip(rows, files, hashes, is_grey, conversions, strict=True)
     ]
 
 
 def _decode(
     options: DecodingOptions, path: str, member: list[Any] | None, archive: BinaryIO | None, pixels: np.ndarray
-) -> tuple[None, int, int, bytes]:
-    """Decode one file into `pixels` (S, S, C); return no problem, width, height and digest. Raises ImageError."""
+) -> tuple[tuple[str | None, int, int, bytes], tuple[str, ...]]:
+    """Decode one file into `pixels` (S, S, C); return no problem, width, height and digest, and the kinds of conversion. Raises ImageError."""
     name = show_name(path)
     data = read_member(archive, Member(*member)) if archive and member else read_bytes(f"{options.source}/{path}", name)
     decoded = read_image(data, name, draft=2 * options.size)
     pixels[:] = to_pixels(decoded.image, options.size, options.channels, options.fit)
-    return None, *decoded.size, digest_of(data)
+    return (None, *decoded.size, digest_of(data)), kinds_of(decoded.notes)
 
 
 def digest_of(data: bytes) -> bytes:

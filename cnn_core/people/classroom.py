@@ -4,6 +4,7 @@
     CNN_STUDIO_TEACHER_CODE   entered in its place, it makes a person a teacher
 
 nickname and code --(enter)--> token --(person_of)--> Person
+nickname, code and return code --(enter)--> a new token of the same person
 
 The token (256 random bits) is the only proof of who a person is: neither the nickname nor the id helps to act as someone else. The role follows
 from the code with which the person entered: stored is its HMAC under the token, which says nothing to those who do not have the token. When the
@@ -20,6 +21,7 @@ from cnn_core.errors import StudioError
 from cnn_core.home import Home
 from cnn_core.people.directory import Directory, Entry
 from cnn_core.people.person import STRANGER, Person
+from cnn_core.people.return_code import hash_return_code, make_return_code
 from cnn_core.people.tries import PERIOD_SECONDS, Tries
 
 CLASS_CODE, TEACHER_CODE = "CNN_STUDIO_CLASS_CODE", "CNN_STUDIO_TEACHER_CODE"
@@ -28,6 +30,7 @@ SHORT_CODE = "{name} has fewer than {count} characters. Choose a longer code."
 SAME_CODES = f"{CLASS_CODE} and {TEACHER_CODE} are the same. Choose two different codes."
 NO_CLASS_CODE = f"{TEACHER_CODE} is set, but {CLASS_CODE} is not. Set both."
 WRONG_CODE = "This is not the class code. Check it and type it again."
+WRONG_RETURN_CODE = "This is not the return code of this nickname. Check both, or ask your teacher for a new return code."
 TOO_MANY_TRIES = f"Too many wrong codes were typed. Wait {PERIOD_SECONDS / 60:.0f} minutes and try again."
 
 
@@ -63,11 +66,12 @@ class Classroom:
         self._codes, self._tries = codes, tries or Tries()
         self._entries: dict[str, Entry] = {}  # by the hash of the token; what is stored changes only here
 
-    def enter(self, nickname: str, code: str, *, token: str = "", address: str = "") -> str:
+    def enter(self, nickname: str, code: str, *, token: str = "", address: str = "", return_code: str = "") -> str:
         """Admit a person and return the token that the browser must keep.
 
         token: of a browser that entered earlier; the person stays the same and keeps the nickname. address: of the browser, "" if unknown.
-        Raises StudioError for a wrong code, after too many of them, and for a nickname that is taken or cannot be used.
+        return_code: of a person who comes back in another browser; the token of the earlier one is no longer valid. Raises StudioError for a
+        wrong code, after too many of them, and for a nickname that is taken or cannot be used.
         """
         if not self._tries.are_left(address):
             raise StudioError(TOO_MANY_TRIES)
@@ -80,8 +84,27 @@ class Classroom:
             self._entries.pop(_hash(token), None)
             return token
         token = secrets.token_urlsafe(32)
+        if return_code.strip():
+            self._let_return(nickname, return_code, token, code, address)
+            return token
         self.directory.add(f"person-{secrets.token_hex(8)}", nickname, _hash(token), _prove(token, code))
         return token
+
+    def create_return_code(self, id: str) -> str:
+        """Create the return code of a person in place of an earlier one, and return it; only its hash is stored."""
+        code = make_return_code()
+        self.directory.set_return_code(id, hash_return_code(code, id))
+        return code
+
+    def _let_return(self, nickname: str, return_code: str, token: str, code: str, address: str) -> None:
+        """Give the person with this nickname a new token. Raises StudioError for a wrong return code."""
+        id, stored = self.directory.return_code_of(nickname) or ("", "")
+        if not hmac.compare_digest(stored, hash_return_code(return_code, id)):
+            self._tries.add_wrong(address)
+            raise StudioError(WRONG_RETURN_CODE)
+        self.directory.set_token(id, _hash(token), _prove(token, code))
+        for known in [known for known, entry in list(self._entries.items()) if entry.id == id]:
+            self._entries.pop(known, None)
 
     def find(self, token: str) -> Entry | None:
         """Return the person with this token, also one who has not entered the present code; None where there is none."""

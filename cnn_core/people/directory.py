@@ -1,9 +1,10 @@
 """The people of a studio home, in `people.db`: their names, the browsers of a class, and the page that each person opened last.
 
     people   one row a person of a class: id, nickname, SHA-256 of the token that the person's browser keeps, proof of the code (see `classroom`)
+    return_codes   one row a person who has a return code: its hash (see `return_code`)
     visits   one row a person who has opened a page: the page and the time
 
-A token is never stored, so whoever reads the file cannot act as another person. May be shared between threads and processes.
+Neither a token nor a return code is stored, so whoever reads the file cannot act as another person. May be shared between threads and processes.
 """
 
 import time
@@ -24,10 +25,11 @@ create table if not exists people (
     id text primary key, name text not null, name_key text not null unique, token text not null unique, proof text not null,
     created real not null
 );
+create table if not exists return_codes (id text primary key, hash text not null);
 create table if not exists visits (id text primary key, name text not null, page text not null, seen real not null);
 """
 MAX_NAME_LENGTH = 30
-NAME_TAKEN = "The nickname “{name}” is taken. Choose another one."
+NAME_TAKEN = "The nickname “{name}” is taken. Choose another one; if it is yours, type your return code too."
 BAD_NAME = f"A nickname has 1 to {MAX_NAME_LENGTH} letters, digits or signs. Choose another one."
 UNUSABLE = "The list of people in {file} cannot be used ({reason}). Check free space and permissions."
 VISIT_SECONDS = 10  # a person who stays on a page is written down at most this often
@@ -88,11 +90,32 @@ class Directory:
         with self._connect() as db:
             db.execute("update people set proof = ? where id = ?", (proof, id))
 
+    def set_token(self, id: str, token_hash: str, proof: str) -> None:
+        """Store the token of the browser in which a known person comes back; that of the earlier browser is no longer known."""
+        with self._connect() as db:
+            db.execute("update people set token = ?, proof = ? where id = ?", (token_hash, proof, id))
+
+    def set_return_code(self, id: str, code_hash: str) -> None:
+        """Store the hash of a person's return code in place of an earlier one."""
+        with self._connect() as db:
+            db.execute("insert or replace into return_codes values (?, ?)", (id, code_hash))
+
+    def return_code_of(self, name: str) -> tuple[str, str] | None:
+        """Return the id of the person with this nickname and the hash of their return code; None where there is none."""
+        query = "select id, hash from return_codes join people using (id) where name_key = ?"
+        with self._connect() as db:
+            row = db.execute(query, (_name_key(" ".join(name.split())),)).fetchone()
+        return (str(row[0]), str(row[1])) if row else None
+
+    def names(self) -> dict[str, str]:
+        """Return the nicknames of all people of a class, by id."""
+        with self._connect() as db:
+            return dict(db.execute("select id, name from people"))
+
     def name_of(self, id: str) -> str:
         """Return the name of the person with this id, the id itself for an unknown one. A name never changes."""
         if id not in self._names:
-            with self._connect() as db:
-                self._names = dict(db.execute("select id, name from people"))
+            self._names = self.names()
         return self._names.setdefault(id, id)
 
     def note_visit(self, id: str, name: str, page: str) -> None:

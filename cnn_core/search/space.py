@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cnn_core.config.groups import hardware
-from cnn_core.config.schema import TrainConfig, has_effect, metadata, title
+from cnn_core.config.schema import TrainConfig, has_effect, metadata, settings_deciding_on, title
 from cnn_core.config.setting import format_setting, to_setting_error
 from cnn_core.errors import SettingError
 
@@ -122,7 +122,8 @@ def validate_value(name: str, value: Any) -> Any:
 
 def in_sampling_order(space: Space) -> list[Dimension]:
     """Return the dimensions, beginning with those that decide which others have an effect."""
-    return sorted(space, key=lambda dimension: dimension.name not in _controlling_settings())
+    controlling = _controlling_settings(space)
+    return sorted(space, key=lambda dimension: controlling.get(dimension.name, len(controlling)))
 
 
 def effective_dimensions(base: TrainConfig, space: Space, chosen: Mapping[str, Any]) -> Iterator[Dimension]:
@@ -131,10 +132,22 @@ def effective_dimensions(base: TrainConfig, space: Space, chosen: Mapping[str, A
     return (dimension for dimension in in_sampling_order(space) if has_effect(dimension.name, settings | dict(chosen)))
 
 
+def _controlling_settings(space: Space) -> dict[str, int]:
+    """Return the settings that decide whether others of the space have an effect, each with its level: those of a level decide on the next.
+
+    The model and other choices are always at the first level, numbers only where the space has settings that depend on them.
+    """
+    dependent = {dimension.name: settings_deciding_on(dimension.name) for dimension in space}
+    levels = dict.fromkeys(_controlling_choices(), 0)
+    for name in (name for deciding in dependent.values() for name in deciding):
+        levels.setdefault(name, len(settings_deciding_on(name)))
+    return levels
+
+
 @cache
-def _controlling_settings() -> frozenset[str]:
-    """Return the settings that decide whether others have an effect."""
-    return frozenset({"model"}.union(*(metadata(name).only for name in TrainConfig.model_fields)))
+def _controlling_choices() -> frozenset[str]:
+    deciding = {"model"}.union(*(metadata(name).only for name in TrainConfig.model_fields))
+    return frozenset(name for name in deciding if not takes_range(name))
 
 
 def values_of(dimension: Dimension) -> tuple[Any, ...] | None:
@@ -162,12 +175,12 @@ def combinations(base: TrainConfig, space: Space) -> Iterator[dict[str, Any]]:
 
 def space_size(base: TrainConfig, space: Space) -> int | None:
     """Return the number of different trainings beside the settings `base`; None for infinitely many."""
-    rest, size, settings = (
-        [dimension for dimension in space if dimension.name not in _controlling_settings()],
-        0,
-        base.model_dump(),
-    )
+    controlling, size, settings = _controlling_settings(space), 0, base.model_dump()
+    rest = [dimension for dimension in space if dimension.name not in controlling]
+    endless = {dimension.name for dimension in space if values_of(dimension) is None}
     for controls in _controlling_combinations(base, space):
+        if endless & controls.keys():
+            return None
         values = [values_of(dimension) for dimension in rest if has_effect(dimension.name, settings | controls)]
         counts = [len(listed) for listed in values if listed is not None]
         if len(counts) < len(values):
@@ -177,8 +190,17 @@ def space_size(base: TrainConfig, space: Space) -> int | None:
 
 
 def _controlling_combinations(base: TrainConfig, space: Space) -> Iterator[dict[str, Any]]:
-    """Return the combinations of the settings that decide which others have an effect; they are lists, never ranges."""
-    return combinations(base, tuple(dimension for dimension in space if dimension.name in _controlling_settings()))
+    """Return the combinations of the settings that decide which others have an effect; of a range of real numbers both ends."""
+    controlling = (dimension for dimension in space if dimension.name in _controlling_settings(space))
+    return combinations(
+        base,
+        tuple(
+            Choices(dimension.name, (dimension.low, dimension.high))
+            if isinstance(dimension, Range) and values_of(dimension) is None
+            else dimension
+            for dimension in controlling
+        ),
+    )
 
 
 def parse_space(lines: Iterable[str]) -> Space:

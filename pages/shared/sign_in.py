@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from cnn_core.text import format_bytes
-from pages.shared.class_entry import offer_leave, show_entrance
+from pages.shared.class_entry import offer_leave, offer_return_code, show_entrance
 from pages.shared.identity import DEFAULT, is_sign_in_on, providers
 from pages.shared.people import person_name, this_person
 from pages.shared.server import get_store
@@ -57,6 +57,7 @@ def show_person() -> None:
         if who.name and is_sign_in_on():
             _offer_sign_out()
         elif who.name:
+            offer_return_code(who)
             offer_leave(who.name)
 
 

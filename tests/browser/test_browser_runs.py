@@ -8,6 +8,7 @@ import numpy as np
 from playwright.sync_api import expect
 
 from cnn_core.config.defaults import make_config
+from cnn_core.runs.organizer import RunOrganizer
 from tests.browser.pilot import assert_sound, settle, use_module, visit
 from tests.pages.manual_run import epoch, loss, started, steps, trained_here
 
@@ -65,6 +66,17 @@ def test_rows_are_ticked_and_unticked_with_the_keyboard(page, server, store):
     settle(page)
     page.get_by_role("link", name="Open").click()
     page.wait_for_url(f"**/train?run={runs[2]}")
+
+
+def test_the_long_name_of_a_run_is_whole_on_a_phone(page, server, store):
+    run = store.create(make_config(), status="finished")
+    RunOrganizer(store).describe(run, name="long " * 16)
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, server, "start")
+    label = page.get_by_role("link", name=run).locator("span").first
+    label.wait_for()
+    assert label.evaluate("e => e.scrollWidth <= e.clientWidth") and label.bounding_box()["height"] > 30
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
 
 
 def test_a_click_on_a_run_in_the_tree_opens_it(page, server, store):

@@ -9,7 +9,17 @@ import pytest
 from pydantic import ValidationError
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import GROUPS, TrainConfig, choices, format_range, has_effect, label, metadata
+from cnn_core.config.schema import (
+    GROUPS,
+    TrainConfig,
+    choices,
+    format_range,
+    has_effect,
+    label,
+    metadata,
+    settings_deciding_on,
+    settings_in_effect,
+)
 from cnn_core.config.setting import ON_OR_OFF, TOO_LONG, WHOLE_NUMBER, parse_knots, parse_milestones
 from cnn_core.errors import SettingError
 from cnn_core.models.registry import FAMILIES
@@ -194,8 +204,8 @@ def test_a_setting_has_an_effect_where_its_network_optimizer_or_schedule_knows_i
     without = {name for name in FIELDS if not has_effect(name, simple)}
     schedules = {"drop_at", "drop_factor", "plateau_patience", "knots"}
     assert (
-        without == {"momentum", "nesterov", "adam_rate", "weights", "mirror", "start_side"} | schedules
-    )  # digits are not flipped
+        without == {"momentum", "nesterov", "adam_rate", "weights", "mirror", "start_side", "decay_all"} | schedules
+    )  # digits are not flipped, and Adam's weight decay is 0
     assert has_effect("momentum", {**simple, "optimizer": "rmsprop"}) and not has_effect(
         "nesterov", {**simple, "optimizer": "rmsprop"}
     )
@@ -206,6 +216,18 @@ def test_a_setting_has_an_effect_where_its_network_optimizer_or_schedule_knows_i
     step, plateau = ({**simple, "schedule": name} for name in ("step", "plateau"))
     assert has_effect("drop_at", step) and has_effect("drop_factor", step) and not has_effect("plateau_patience", step)
     assert has_effect("drop_factor", plateau) and has_effect("plateau_patience", plateau) and not has_effect("drop_at", plateau)
+
+
+@pytest.mark.parametrize(
+    ("name", "deciding", "values"),
+    [("crop_fill", "crop", (0, 0.0625)), ("decay_all", "weight_decay", (0.0, 1e-4)), ("nesterov", "momentum", (0, 0.5))],
+)
+def test_a_setting_has_an_effect_only_where_the_number_that_it_depends_on_is_above_zero(name, deciding, values):
+    without, with_effect = (make_config(**{"optimizer": "sgd", deciding: value}) for value in values)
+    assert not has_effect(name, without.model_dump()) and has_effect(name, with_effect.model_dump())
+    assert name not in settings_in_effect(without) and name in settings_in_effect(with_effect)
+    assert has_effect(name, with_effect.model_dump() | {deciding: None})  # a field that is being typed
+    assert settings_deciding_on(name)[-1] == deciding
 
 
 def test_cutmix_beside_the_plateau_schedule_is_refused_by_name():

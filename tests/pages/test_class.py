@@ -15,7 +15,7 @@ from cnn_core.data.owners import owner_of, write_owner
 from cnn_core.events import Epoch
 from cnn_core.lessons.attempts import list_attempts, read_runs, start_attempt
 from cnn_core.lessons.exercises import EXERCISES
-from cnn_core.people.classroom import TOO_MANY_TRIES, WRONG_CODE
+from cnn_core.people.classroom import TOO_MANY_TRIES, WRONG_CODE, WRONG_RETURN_CODE
 from cnn_core.people.tries import IN_ALL
 from cnn_core.runs.store import Store
 from cnn_core.search.plan import SearchPlan
@@ -94,6 +94,30 @@ def test_who_leaves_is_asked_again_and_the_browser_forgets_the_token(classroom: 
     (route,) = class_token.routes
     answer = ask(route, body=at.session_state[class_token.TICKET].encode(), method="POST")
     assert answer.status_code == 204 and "Max-Age=0" in answer.headers["set-cookie"]
+
+
+def test_a_student_comes_back_with_a_code_of_their_own_or_of_the_teacher(classroom: Store):
+    token, ada = enter("Ann"), enter("Ada", TEACHERS_CODE)
+    ann, shown = who(token), []
+    at = open_with(token, "start")
+    assert not at.sidebar.code
+    at.button(key="class-create-return-code").click().run()
+    shown.append(at.sidebar.code[0].value)
+    at = open_with(ada, "people")
+    assert not at.main.code and "return-code" not in page_text(open_with(token, "people"))
+    at.selectbox(key="return-person").set_value(ann.id).run()
+    at.button(key="people-create-return-code").click().run()
+    shown.append(at.main.code[0].value)
+    at.selectbox(key="return-person").set_value(who(ada).id).run()
+    assert not at.main.code and not at.exception  # the code belongs to the person that it was created for
+    for code, is_good in zip(shown, (False, True), strict=True):  # the second one has replaced the first
+        at = open_with("", "start")
+        for key, value in (("nickname", "Ann"), ("class-code", CODE), ("return-code", code)):
+            at.text_input(key=key).set_value(value)
+        at.button(key="class-enter").click().run()
+        assert [error.value for error in at.error] == ([] if is_good else [WRONG_RETURN_CODE])
+    assert who(at.session_state[class_token.TOKEN]) == ann and who(token).role == "stranger"
+    assert code not in str(at.query_params) and "train-digits" in buttons(at)
 
 
 def test_the_cookie_comes_for_a_ticket_that_is_good_once_and_for_a_minute(classroom: Store, monkeypatch: pytest.MonkeyPatch):

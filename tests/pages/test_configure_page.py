@@ -30,6 +30,7 @@ ONLY_WITH = {
     "weights": {"model": "mobilenet"},
     "start_side": {"model": "speed"},
     "mirror": {"flip": "random"},
+    "decay_all": {"weight_decay": 0.1},
 }
 OUT_OF_RANGE = {
     "epochs": (0, 1001),
@@ -244,7 +245,7 @@ def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empt
         "batch_norm": True,
         "warmup": 0.1,
         "knots": "0:0.5, 1:1",
-        "crop": 0.0,
+        "crop": 0.1,
         "crop_fill": "reflect",
         "flip": "alternating",
         "cutout": 0.25,
@@ -270,7 +271,7 @@ def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empt
         "deterministic": True,
     }
     chosen |= {name: another_number(name) for name in FORM_FIELDS if name not in chosen and name not in WITHOUT_EFFECT}
-    at = fill(open_page("configure"), **{name: chosen[name] for name in ("optimizer", "schedule", "flip")})
+    at = fill(open_page("configure"), **{name: chosen[name] for name in ("optimizer", "schedule", "flip", "weight_decay")})
     for name, value in chosen.items():
         field(at, name).set_value(value)
     press_start(at)

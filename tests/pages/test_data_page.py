@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import label, title
 from cnn_core.data.catalog import CATALOG
+from cnn_core.data.conversions import describe_conversions
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.jobs import Jobs
@@ -27,6 +28,7 @@ from pages.views.data.corrections import NO_IMAGES
 from pages.views.data.jobs import MODE, STORAGE
 from pages.views.data.overview import AUGMENTATION, CLASSES, CORRECTIONS, DUPLICATES, IMAGES, SKIPPED
 from pages.views.data.split import TEST_FRACTION
+from tests.data.odd_images import odd_images
 from tests.helpers import is_a_sentence
 from tests.pages.data_form import open_form, run_imports, start_import
 
@@ -272,6 +274,7 @@ def test_every_file_of_an_uploaded_folder_is_taken_and_the_import_names_what_it_
     assert not at.file_uploader[0].proto.type
     (image_folder / "red" / "notes.txt").write_bytes(b"x")
     (image_folder / "red" / ".DS_Store").write_bytes(b"x")
+    (image_folder / "red" / "animated.gif").write_bytes(odd_images()["moving.gif"])
     for path in sorted(path for path in image_folder.rglob("*") if path.is_file()):
         at.file_uploader[0].upload(f"pets/{path.relative_to(image_folder)}", path.read_bytes(), "application/octet-stream")
     start_import(at.run(), "mine")
@@ -279,4 +282,6 @@ def test_every_file_of_an_uploaded_folder_is_taken_and_the_import_names_what_it_
     index = ImportedSource(empty.home.set_folder("mine")).index
     at = open_page("data", set="mine")
     assert plain(describe_skipped(index, SEE_VIEW)) in [warning.value for warning in at.warning] and not at.exception
-    assert index.count_skipped_files() == 1 and sum(open_source("mine", empty.home).counts["train"]) == 24
+    assert any(describe_conversions(index) in caption.value for caption in at.caption) and describe_conversions(index)
+    info = open_source("mine", empty.home).info
+    assert index.count_skipped_files() == 1 and info.train_count + info.test_count == 31

@@ -4,6 +4,7 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import MODEL_OPTIONS, metadata
+from cnn_core.config.setting import Above
 from cnn_core.models.registry import FAMILIES
 from cnn_core.search.space import SEARCHABLE, Choices, Range, check_space, takes_range
 from pages.views.search.suggestions import suggest_range, suggest_values
@@ -12,7 +13,7 @@ from pages.views.search.suggestions import suggest_range, suggest_values
 @pytest.mark.parametrize("name", SEARCHABLE)
 def test_the_initial_rows_can_be_searched(name):
     family = next(family.name for family in FAMILIES.values() if name not in MODEL_OPTIONS or name in family.options)
-    needed = {other: values[0] for other, values in metadata(name).only.items()}
+    needed = {other: 0.1 if isinstance(values, Above) else values[0] for other, values in metadata(name).only.items()}
     base = make_config(**{"model": family, "optimizer": "muon"} | needed)
     check_space(base, (Choices(name, tuple(suggest_values(name, base.model_dump()))),))
     if takes_range(name):

@@ -21,7 +21,9 @@ from cnn_core.search.space import (
     Range,
     check_space,
     combinations,
+    effective_dimensions,
     format_space,
+    in_sampling_order,
     parse_space,
     space_size,
 )
@@ -98,6 +100,43 @@ def test_combinations_leave_out_what_has_no_effect():
     sgd = [(("depth", d), ("momentum", m), ("optimizer", "sgd")) for d, m in product((1, 2), (0.5, 0.9))]
     assert sorted(found) == sorted(adam + sgd)
     assert space_size(BASE, space) == len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("lines", "base"),
+    [
+        (["crop_fill=black,reflect", "crop=0..0.25"], BASE),
+        (["decay_all=on,off", "weight_decay=0..0.1"], make_config(weight_decay=0)),
+        (["nesterov=on,off", "momentum=0..0.9", "optimizer=adam,sgd"], BASE),
+    ],
+)
+def test_a_number_is_sampled_before_what_has_an_effect_only_above_zero(lines: list[str], base: TrainConfig):
+    dependent, number, *_ = space = parse_space(lines)
+    check_space(base, space)
+    order = [dimension.name for dimension in in_sampling_order(space)]
+    assert order.index(number.name) < order.index(dependent.name) and (len(order) < 3 or order[0] == "optimizer")
+    for value, has_it in ((0.0, False), (0.1, True)):
+        chosen = {"optimizer": "sgd", number.name: value}
+        names = [dimension.name for dimension in effective_dimensions(base, space, chosen)]
+        assert (dependent.name in names) == has_it
+    assert space_size(base, space) is None
+
+
+def test_combinations_of_listed_numbers_leave_out_what_has_no_effect_at_zero():
+    space = parse_space(["nesterov=on,off", "momentum=0,0.9", "optimizer=adam,sgd"])
+    found = list(combinations(BASE, space))
+    assert found == [
+        {"optimizer": "adam"},
+        {"optimizer": "sgd", "momentum": 0.0},
+        {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
+        {"optimizer": "sgd", "momentum": 0.9, "nesterov": False},
+    ]
+    assert space_size(BASE, space) == 4
+
+
+def test_the_order_of_settings_that_do_not_depend_on_each_other_stays():
+    space = parse_space(["weight_decay=0..0.1", "depth=1..2", "crop=0..0.2", "optimizer=adam,sgd", "dropout=0..0.5"])
+    assert [one.name for one in in_sampling_order(space)] == ["optimizer", "weight_decay", "depth", "crop", "dropout"]
 
 
 def test_the_size_of_a_space_is_known_without_listing_it():

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from cnn_core.config.setting import setting
+from cnn_core.config.setting import Above, setting
 
 GROUP = "Augmentation"
 
@@ -24,6 +24,7 @@ class AugmentationSettings(BaseModel):
         "black",
         title="Padding mode",
         group=GROUP,
+        only={"crop": Above(0)},
         help="What fills the border of a shifted image: black, or a reflection of the image at its edge.",
     )
     flip: Literal["off", "random", "alternating"] = setting(

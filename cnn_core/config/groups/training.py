@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from cnn_core.config.setting import setting
+from cnn_core.config.setting import Above, setting
 
 GROUP = "Training"
 
@@ -55,7 +55,7 @@ class TrainingSettings(BaseModel):
         True,
         title="Nesterov momentum",
         group=GROUP,
-        only={"optimizer": ("sgd", "muon")},
+        only={"optimizer": ("sgd", "muon"), "momentum": Above(0)},
         help="Use the momentum of Nesterov, which computes the update at the point that the momentum leads to. It usually converges a little faster.",
     )
     adam_rate: float = setting(
@@ -80,5 +80,6 @@ class TrainingSettings(BaseModel):
         False,
         title="Decay all parameters",
         group=GROUP,
+        only={"weight_decay": Above(0)},
         help="Apply weight decay to biases and normalisation layers too. Usually only the weights of convolutions and linear layers decay.",
     )

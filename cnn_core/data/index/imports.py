@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_core.data.archive import SkippedFile
-from cnn_core.data.index.schema import LOOKUP_INDEXES, DecodingResult, open_index
+from cnn_core.data.index.schema import CONVERSIONS, LOOKUP_INDEXES, DecodingResult, open_index
 from cnn_core.data.source import SPLITS, Split
 
 
@@ -54,11 +54,15 @@ class ImportTables:
 
     def save_results(self, results: Iterable[DecodingResult]) -> None:
         """Save the results of some files, so that these are not decoded again."""
+        results = list(results)
         with open_index(self._path) as db:
             db.execute("pragma synchronous = off")  # a data set that is being imported can be imported again
+            db.execute(CONVERSIONS)
+            converted = ((result.row, kind) for result in results for kind in result.conversions)
+            db.executemany("insert or replace into conversions values (?, ?)", converted)
             db.executemany(
                 "update items set problem = ?2, width = ?3, height = ?4, digest = ?5, look = ?6, is_grey = ?7, is_read = 1 where row = ?1",
-                results,
+                (result[:7] for result in results),
             )
 
     def create_lookup_indexes(self) -> None:

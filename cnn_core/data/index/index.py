@@ -147,6 +147,14 @@ class Index:
         with open_index(self.path) as db:
             return int(db.execute(query).fetchone()[0])
 
+    def count_conversions(self) -> tuple[int, dict[str, int]]:
+        """Count the images that were converted when they were imported, in all and by kind; none where an earlier version imported them."""
+        with open_index(self.path) as db:
+            if not db.execute("select 1 from sqlite_master where name = 'conversions'").fetchone():
+                return 0, {}
+            (images,) = db.execute("select count(distinct row) from conversions").fetchone()
+            return images, dict(db.execute("select kind, count(*) from conversions group by kind order by kind"))
+
     def imported_images(self, size: int = 50_000) -> Iterator[list[tuple[bytes, int, int]]]:
         """Yield (digest, class, split) of every readable image as it was imported, in the order of rows, in lists of `size`."""
         with open_index(self.path) as db:

@@ -5,6 +5,7 @@
     edits   corrections in their order, each with the value before, so that it can be undone
     pairs   duplicates
     known   cached results that take long to compute, stored with the version of the data to which they belong
+    conversions  how images were converted, by kind; data sets imported by earlier versions have no such table
     facts   values stored once: name, source, classes, how images were decoded, the split
 
 Columns keep the names of earlier versions: `part` is the split, `given` the class at import, `look` the difference hash,
@@ -37,6 +38,9 @@ create table edits (
     is_undone integer not null default 0
 );
 """
+CONVERSIONS = (
+    "create table if not exists conversions (row integer not null, kind text not null, primary key (row, kind)) without rowid"
+)
 LOOKUP_INDEXES = """
 create index if not exists items_used on items (part, label, row) where problem is null and not is_excluded;
 create index if not exists items_of_class on items (label, row) where problem is null;
@@ -63,7 +67,8 @@ class ImageRecord(NamedTuple):
 
 
 class DecodingResult(NamedTuple):
-    """The result of decoding one file: a problem as text, or the image's size, a digest of its bytes, its difference hash, whether it is grey."""
+    """The result of decoding one file: a problem as text, or the image's size, a digest of its bytes, its difference hash, whether it is grey,
+    and the kinds of its conversions (see `conversions`)."""
 
     row: int
     problem: str | None
@@ -72,6 +77,7 @@ class DecodingResult(NamedTuple):
     digest: bytes = b""
     image_hash: int = 0
     is_grey: bool = False
+    conversions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from functools import partial
 
 import streamlit as st
 
+from cnn_core.data.conversions import describe_conversions
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.jobs import Job
 from cnn_core.data.library import set_title
@@ -75,7 +76,7 @@ def _show_account(name: str) -> None:
     """Show what the import took and skipped; nothing for a data set that was removed since."""
     try:
         source = ImportedSource(get_store().home.set_folder(name))
-        st.caption(describe_imported(source))
+        st.caption(" ".join(filter(None, [describe_imported(source), describe_conversions(source.index)])))
         skipped = describe_skipped(source.index, SEE_VIEW)
     except StudioError:
         return

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from cnn_core.config.schema import TrainConfig, choices, has_effect, label, metadata, title, value_text
+from cnn_core.config.schema import TrainConfig, choices, has_effect, label, settings_deciding_on, title, value_text
 from cnn_core.models.registry import FAMILIES
 from cnn_core.search.space import (
     SEARCHABLE,
@@ -48,7 +48,7 @@ def space_rows(names: Sequence[str], base: TrainConfig, *, is_grid: bool) -> Spa
 
 
 def _can_matter(name: str, base: Mapping[str, Any], chosen: Sequence[str]) -> bool:
-    deciding = {"model", *metadata(name).only}
+    deciding = {"model", *settings_deciding_on(name)}
     return name in chosen or has_effect(name, base) or bool(deciding & set(chosen))
 
 
