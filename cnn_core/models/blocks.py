@@ -76,7 +76,9 @@ def trace_blocks(model: nn.Module, images: torch.Tensor) -> tuple[NetworkBlock, 
 def _units(module: nn.Module) -> Iterator[nn.Module]:
     """Yield the layers and residual blocks of a model, without what is inside of them."""
     for child in module.children():
-        is_whole = type(child).__name__ in BLOCKS or isinstance(child, nn.BatchNorm2d)  # timm's batch norms contain their activation
+        is_whole = type(child).__name__ in BLOCKS or isinstance(
+            child, nn.BatchNorm2d
+        )  # timm's batch norms contain their activation
         if isinstance(child, CONTAINERS) or (list(child.children()) and not is_whole):
             yield from _units(child)
         else:

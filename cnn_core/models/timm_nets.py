@@ -11,5 +11,7 @@ from torch import nn
 def efficientnet_lite0(*, channels: int, image_size: int, classes: int, dropout: float = 0.2) -> nn.Module:
     """Return EfficientNet-Lite0 (M. Tan and Q. Le, 2019; Google's variant for phones: ReLU6, no squeeze-and-excitation). It takes any side."""
     model: nn.Module = timm.create_model("tf_efficientnet_lite0", in_chans=channels, num_classes=classes)
-    model.classifier = nn.Sequential(nn.Dropout(dropout), model.get_submodule("classifier"))  # timm's is a function without a layer
+    model.classifier = nn.Sequential(
+        nn.Dropout(dropout), model.get_submodule("classifier")
+    )  # timm's is a function without a layer
     return model
