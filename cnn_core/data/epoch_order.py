@@ -3,6 +3,7 @@
 In: the labels and a batch size. Out: the indices of each batch. `Batches` reads images by it, `FeatureBatches` features.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -27,6 +28,10 @@ class EpochOrder:
     def __len__(self) -> int:
         """Return the number of batches in one epoch."""
         return len(self._cut(torch.empty(len(self.labels), device="meta")))
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the batches that are left of an epoch: inputs (B, ...) float32, and labels (B,) or targets (B, classes)."""
+        raise NotImplementedError
 
     @property
     def order(self) -> torch.Tensor:

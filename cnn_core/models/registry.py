@@ -29,7 +29,8 @@ class Family:
     run, by their names in TrainConfig. takes_any_side: whether a network, once built, also takes images of another side.
     depthwise: whether most of its computation is depthwise convolutions. norm: whether it has batch norms where it has no option "batch_norm". published: the name of its pretrained weights,
     for families with the option "weights": that of `embedded`, or torchvision's. statistics: mean and standard deviation of the images that
-    the pretrained weights were trained on; without it, those of the training images are used.
+    the pretrained weights were trained on; without it, those of the training images are used. head: the module, by its
+    dotted name, that can learn alone while all other pretrained layers are frozen.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Family:
     norm: bool = True
     published: str = ""
     statistics: tuple[float, float] | None = None
+    head: str = ""
 
 
 FAMILIES = {
@@ -120,10 +122,19 @@ FAMILIES = {
             target="cnn_core.models.timm_nets:efficientnet_lite0",
             smallest=16,
             options=TORCHVISION,
-            defaults={"dropout": 0.2, "weights": "pretrained"},
+            defaults={
+                "dropout": 0.2,
+                "weights": "pretrained",
+                "train": "head",
+                "head_epochs": 3,
+                "fine_tuning_rate": 0.1,
+                "optimizer": "adamw",
+                "batch_size": 32,
+            },
             depthwise=True,
             published="efficientnet-lite0",
             statistics=(0.5, 0.5),
+            head="classifier",
         ),
         Family(
             name="mobilenet",
@@ -135,6 +146,7 @@ FAMILIES = {
             defaults={"dropout": 0.2},
             depthwise=True,
             published="MobileNet_V3_Small_Weights.DEFAULT",
+            head="classifier",
         ),
         Family(
             name="efficientnet",
@@ -146,6 +158,7 @@ FAMILIES = {
             defaults={"dropout": 0.2},
             depthwise=True,
             published="EfficientNet_B0_Weights.DEFAULT",
+            head="classifier",
         ),
         Family(
             name="convnext",
@@ -157,6 +170,7 @@ FAMILIES = {
             defaults={"dropout": 0.0},
             norm=False,
             published="ConvNeXt_Tiny_Weights.DEFAULT",
+            head="classifier",
         ),
     )
 }
