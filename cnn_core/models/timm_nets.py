@@ -11,7 +11,8 @@ from torch import nn
 def efficientnet_lite0(*, channels: int, image_size: int, classes: int, dropout: float = 0.2) -> nn.Module:
     """Return EfficientNet-Lite0 (M. Tan and Q. Le, 2019; Google's variant for phones: ReLU6, no squeeze-and-excitation). It takes any side."""
     model: nn.Module = timm.create_model("tf_efficientnet_lite0", in_chans=channels, num_classes=classes)
-    model.classifier = nn.Sequential(
-        nn.Dropout(dropout), model.get_submodule("classifier")
-    )  # timm's is a function without a layer
+    last = nn.Linear(model.num_features, classes)  # timm's starts with weights of 1 / sqrt(classes): confident and wrong
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(last.bias)
+    model.classifier = nn.Sequential(nn.Dropout(dropout), last)  # timm's dropout is a function without a layer
     return model
