@@ -25,6 +25,7 @@ from pages.shared import stream
 from pages.shared.class_token import routes as class_routes
 from pages.shared.guard import UploadGuard, guard_routes, move_routes, warn_if_open
 from pages.shared.identity import check_sign_in
+from pages.shared.send_at_once import send_at_once
 from pages.shared.server import get_classroom, get_worker
 from pages.shared.stream import ended_by_signals
 from pages.shared.text import INTERNAL_ERROR
@@ -41,6 +42,7 @@ except StudioError as error:
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Run the worker as long as the server; a signal that ends the server also ends the open streams."""
+    send_at_once()
     worker.start()
     try:
         with ended_by_signals():

@@ -88,7 +88,8 @@ def kill_repeatedly(root: Path, kills: int, seed: int) -> list[Outcome]:
     store, rng = Store(Home(root / "studio")), random.Random(seed)
     config = small_config(root / "images")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cnn_core.execution.in_process"])  # torch is loaded once
+    # torch, and what its optimizers load, once
+    context.set_forkserver_preload(["cnn_core.execution.in_process", "torch._dynamo"])
 
     def make_process(run: str, log: Path) -> Any:
         return context.Process(target=train, args=(root / "studio", run, log))

@@ -16,7 +16,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each test process
 from cnn_core.home import Home
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from tests.helpers import SHARED, copy_shared, start_process, tiny_config, write_images
+from tests.helpers import SHARED, TEMPORARY, copy_shared, start_process, tiny_config, write_images
+
+MEMORY, MEMORY_BYTES = Path("/dev/shm"), 4 * 2**30  # a file system in memory, and how much of it has to be free
 
 
 @dataclass(frozen=True)
@@ -117,22 +119,28 @@ def colours_copy(colours_run: Trained, home: Home) -> Trained:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder of what all processes of the session share. The processes that this one starts inherit its name."""
+    """Make the folder of what all processes of the session share. The processes that this one starts inherit its name.
+
+    Temporary folders are in memory where the system has a file system for it: tests write thousands of transactions, and each waits for the disk.
+    """
     if SHARED not in os.environ:
-        os.environ[SHARED] = tempfile.mkdtemp(prefix="studio-tests-")
+        if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+            os.environ.setdefault(TEMPORARY, str(MEMORY))
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="studio-tests-", dir=os.environ.get(TEMPORARY))
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED), ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the files of browser tests evenly among the others: they wait more than they compute, and leave the processor to other processes.
 
-    The test that runs for more than a minute comes first, so that no process waits for it at the end.
+    The longest file comes first and short ones come last, so that no process waits for the other at the end.
     """
     files = list(dict.fromkeys(item.path for item in items))
     long = [path for path in files if path.name == "test_contributing.py"]
     browser = [path for path in files if path.parent.name == "browser"]
     others = [path for path in files if path not in {*long, *browser}]
-    place = {path: (index + 0.5) / len(group) for group in (browser, others) for index, path in enumerate(group)}
+    ends = ((browser, 0.95), (others, 1.0))
+    place = {path: end * (index + 0.5) / len(group) for group, end in ends for index, path in enumerate(group)}
     items.sort(key=lambda item: place.get(item.path, 0))
 
 

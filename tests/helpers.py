@@ -1,10 +1,13 @@
 """Helpers of several tests: small image folders, settings of a fast training, generators run to their end, processes."""
 
+import http.client
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,10 @@ from cnn_core.home import Home
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = "CNN_STUDIO_TESTS_SHARED"  # environment variable: the folder of what all processes of a test session share
+TEMPORARY = "PYTEST_DEBUG_TEMPROOT"  # environment variable: the folder of pytest's temporary folders
+LEAST_ACKNOWLEDGEMENT_SECONDS = (
+    0.03  # a server that waits for an acknowledgement between two parts of an answer waits at least as long
+)
 COLOURS = {"blue": (40, 60, 200), "green": (40, 190, 60), "red": (200, 50, 40), "grey": (120, 120, 120)}
 
 
@@ -80,6 +87,19 @@ def start_process(home: Home, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *arguments], cwd=ROOT, env=environment(home), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+
+
+def seconds_from_head_to_body(port: int, path: str) -> float:
+    """Return the median seconds from the head to the body of an answer, on one connection to this machine."""
+    connection, seconds = http.client.HTTPConnection("127.0.0.1", port, timeout=30), []
+    for _ in range(9):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        begun = time.perf_counter()
+        answer.read()
+        seconds.append(time.perf_counter() - begun)
+    connection.close()
+    return statistics.median(seconds)
 
 
 def copy_shared(name: str, make: Callable[[Path], object], to: Path) -> Path:

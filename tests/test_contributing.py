@@ -6,16 +6,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
+from cnn_core.models.registry import FAMILIES
 from tests.helpers import ROOT, SHARED
+from tests.pages.studio_harness import copy_trained_home
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 CHANGES = re.findall(r"^## (.+?)\n(?:(?!^## ).*\n)*?```diff\n((?:.*\n)*?)```", TEXT, re.MULTILINE)
 FOLDERS = ("cnn_core", "pages", "tests")
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
+FAMILY_TESTS = ROOT / "tests" / "models" / "test_registry.py"
 
-# A check of each diff. All run in one process, which loads torch once.
+# A check of each diff.
 CHECKS = {
     "A network": """
 import torch
@@ -79,10 +84,10 @@ assert read_glossary()["invert"].title == "Inversion"
 assert executed(config, card_of(config))["Invert"](1.0)(images, RandomDraws(torch.arange(3), 0, torch.Generator())).max() == 255
 """,
     "A page": """
-from streamlit.testing.v1 import AppTest
-at = AppTest.from_file("pages/machine.py", default_timeout=60).run()
-assert not at.exception and at.title[0].value == "Machine" and at.metric[0].value
 from pathlib import Path
+from streamlit.testing.v1 import AppTest
+at = AppTest.from_file(Path("pages/machine.py").resolve(), default_timeout=60).run()
+assert not at.exception and at.title[0].value == "Machine" and at.metric[0].value
 assert 'page("machine", "Machine", "memory")' in Path("pages/shared/frame.py").read_text()
 """,
     "An exercise": """
@@ -108,7 +113,7 @@ assert found(1000) == [("Few steps", {"batch_size": 125})] and found(64) == []
 
 # Files that an addition may touch, its test included.
 MOST_FILES = {"A network": 3, "A schedule": 3, "A setting": 3, "A page": 2, "An export format": 3}
-# The pages and the modules that the diffs touch; the registries and tables bring the additions into these tests.
+# The tests of the pages and the modules that the diffs touch; the registries and tables bring the additions into them.
 TOUCHED = (
     "tests/config/test_schema.py",
     "tests/lessons/test_glossary.py",
@@ -136,6 +141,13 @@ def apply(diff: str, root: Path) -> None:
         file.write_text(text, encoding="utf-8")
 
 
+def write_checks(file: Path) -> None:
+    """Write a test for each check."""
+    names = {re.sub(r"\W", "_", title.lower()): check for title, check in CHECKS.items()}
+    bodies = [f"def test_{name}(home):\n{indent(check.strip(), ' ' * 4)}\n" for name, check in names.items()]
+    file.write_text('"""The checks of the additions."""\n\n' + "\n\n".join(bodies), encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the program with all diffs applied."""
@@ -154,25 +166,24 @@ def test_every_diff_has_a_check():
     assert [title for title, _ in CHANGES] == list(CHECKS)
 
 
-def test_the_diffs_work(changed: Path):
-    script = "\n".join(f"print({title!r})\n{check}" for title, check in CHECKS.items())
-    environment = {**os.environ, "CNN_STUDIO_HOME": str(changed / "studio"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(changed)}
-    process = subprocess.run(
-        [sys.executable, "-c", script], cwd=changed, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
-
-
 def test_an_addition_touches_few_files():
     counts = {title: len(re.findall(r"^\+\+\+ ", change, re.MULTILINE)) for title, change in CHANGES}
     assert not {title: counts[title] for title, most in MOST_FILES.items() if counts[title] > most}
 
 
-def test_the_tests_of_all_that_the_diffs_touch_pass(changed: Path):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *TOUCHED]
-    own = {name: value for name, value in os.environ.items() if name != SHARED}  # its runs have the additional setting
+def test_the_diffs_work_and_the_tests_of_all_that_they_touch_pass(changed: Path, tmp_path: Path):
+    """In one process, which loads torch once. A family that no diff adds is in the copy what it is here, where it is tested too."""
+    write_checks(changed / "tests" / "test_additions.py")
+    families = re.findall(
+        r"^@pytest.mark.parametrize\(\"family\".*\ndef (\w+)", FAMILY_TESTS.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    tested_here = [f"--deselect={FAMILY_TESTS.relative_to(ROOT)}::{test}[{family}]" for test in families for family in FAMILIES]
+    copy_trained_home(tmp_path / SHARED / "trained")  # a home made before the addition of the setting serves as well
+    command = [sys.executable, *PYTEST, *tested_here, "tests/test_additions.py", *TOUCHED]
+    own = {**os.environ, "OMP_NUM_THREADS": "1", SHARED: str(tmp_path / SHARED)}  # its runs have the additional setting
     process = subprocess.run(command, cwd=changed, env=own, capture_output=True, text=True, timeout=600)
     assert process.returncode == 0, process.stdout[-5000:]
+    assert f"{len(families) * len(FAMILIES)} deselected" in process.stdout and len(families) > 5
 
 
 def test_the_diffs_pass_the_linter_and_the_formatter(changed: Path):

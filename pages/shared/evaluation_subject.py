@@ -11,6 +11,7 @@ from cnn_core.data.source import DataSource, ImageSet, Split
 from cnn_core.home import WEIGHTS, epoch_file, saved_epochs
 from cnn_core.runs.run import Run
 from cnn_core.text import counted
+from pages.shared.address import read_address, write_address
 from pages.shared.choice import choose_optional
 from pages.shared.evaluated_models import describe_test_set_usage
 from pages.shared.run_models import evaluate_with_progress, images_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
     from cnn_core.models.saving import ModelCard
 
+SPLIT = "evaluate-part"  # key of the control; the address names the split (`?split=`)
 SPLITS: dict[Split, str] = {"test": "test", "val": "validation", "train": "training"}
 HEADER = "**{accuracy:.1%} accuracy** on {images}."
 CORRECT, WRONG = ":green[✓ correct]", ":red[✗ wrong]"  # a verdict on a prediction, as Markdown
@@ -95,15 +97,17 @@ def choose_subject() -> EvaluationSubject | None:
             width=180,
             help=f"The best model by validation accuracy, or that of a saved epoch. {SOME_EPOCHS}",
         )
-        split = st.segmented_control(
+        read_address("split", SPLIT, list(SPLITS))
+        chosen = st.segmented_control(
             "Split",
             list(SPLITS),
-            default="test",
             required=True,
             format_func=SPLITS.__getitem__,
-            key="evaluate-part",
+            key=SPLIT,
             help="The model was trained on the training images. The validation images were used to choose the best epoch, the test images for neither.",
         )
+        split: Split = chosen or "test"
+        write_address("split", SPLIT, split)
     subject = EvaluationSubject(run, epoch, split)
     evaluation = subject.evaluation()
     images = counted(len(evaluation), f"{SPLITS[split]} image")

@@ -21,6 +21,7 @@ from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.runs.waiting import WaitingLine
+from pages.shared.status_channel import StatusChannel
 
 POLL_SECONDS = 0.2
 # The store is read less often for many viewers: each of them gets a message, which takes time from the training beside it.
@@ -134,6 +135,7 @@ class Channels:
     def __init__(self) -> None:
         self._by_run: dict[str, Channel] = {}
         self._lines: dict[Store, WaitingLine] = {}
+        self._statuses: dict[Store, StatusChannel] = {}
 
     async def watch(self, store: Store, run_id: str, since: HistoryPosition | None) -> AsyncGenerator[str, None]:
         """Return the messages of a run. Raises StudioError where there is no such run, before the first message."""
@@ -144,6 +146,10 @@ class Channels:
             channel = self._by_run[run_id] = Channel(store, run_id, line)
         return self._messages(run_id, channel, since)
 
+    def watch_statuses(self, store: Store) -> AsyncGenerator[str, None]:
+        """Return the messages about the statuses of all active runs."""
+        return self._statuses.setdefault(store, StatusChannel(store)).watch()
+
     @property
     def viewers(self) -> dict[str, int]:
         """The number of viewers of each watched run."""
@@ -151,7 +157,8 @@ class Channels:
 
     async def close(self) -> None:
         """End all messages."""
-        for channel in list(self._by_run.values()):
+        channels: list[Channel | StatusChannel] = [*self._by_run.values(), *self._statuses.values()]
+        for channel in channels:
             await channel.close()
 
     async def _messages(self, run_id: str, channel: Channel, since: HistoryPosition | None) -> AsyncGenerator[str, None]:

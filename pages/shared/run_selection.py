@@ -48,6 +48,9 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
     shown = listed_runs(runs, (requested, st.session_state.get(key, "")))
     names = [run.id for run in shown]
     read_address("run", key, names)
+    st.session_state[key] = st.session_state[
+        key
+    ]  # else the browser goes on showing the label with the status that it was given first
     chosen = st.selectbox(label, names, key=key, format_func=lambda run: _describe(by_id[run]))
     write_address("run", key, chosen)
     show_all_toggle(runs, shown)

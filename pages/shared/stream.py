@@ -5,8 +5,8 @@ A browser opens about six connections to a host, so a page has one stream, of on
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -26,10 +26,16 @@ channels = Channels()
 
 
 async def send_run(request: Request) -> Response:
-    """GET /api/runs/{run}/events: the stream of one run. `?since=` or the header Last-Event-ID is the id of the last message that arrived."""
+    """GET /api/runs/{run}/events: the stream of one run. `?since=` or the header Last-Event-ID is the id of the last message that arrived.
+
+    With `?statuses=1` it does not end with the run, and there are also messages of type "statuses" about all runs that wait or train.
+    """
     since = parse_position(request.headers.get("last-event-id") or request.query_params.get("since"))
     try:
-        return _stream(await channels.watch(get_store(), request.path_params["run"], since))
+        messages = await channels.watch(get_store(), request.path_params["run"], since)
+        if request.query_params.get("statuses"):
+            return _stream(_merge([messages, channels.watch_statuses(get_store())]))
+        return _stream(messages)
     except StudioError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
 
@@ -43,7 +49,7 @@ async def send_runs(request: Request) -> Response:
     if not 0 < len(runs) <= MOST_TOGETHER:
         return JSONResponse({"error": f"The request must name 1 to {MOST_TOGETHER} runs."}, status_code=400)
     try:
-        return _stream(_merge({run: await channels.watch(get_store(), run, None) for run in runs}))
+        return _stream(_merge([_with_type(run, await channels.watch(get_store(), run, None)) for run in runs]))
     except StudioError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
 
@@ -64,14 +70,22 @@ def _stream(messages: AsyncIterator[str]) -> StreamingResponse:
     return StreamingResponse(messages, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-async def _merge(streams: dict[str, AsyncIterator[str]]) -> AsyncIterator[str]:
-    """Yield the messages of several runs as they come, until the last of them ends."""
+async def _with_type(run: str, messages: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    """Yield the messages with the run's id as their event type."""
+    async with aclosing(messages):
+        async for message in messages:
+            yield f"event: {run}\n{message}"
+
+
+async def _merge(streams: Sequence[AsyncGenerator[str, None]]) -> AsyncIterator[str]:
+    """Yield the messages of several streams as they come, until the last of them ends."""
     arrived: asyncio.Queue[str | None] = asyncio.Queue(maxsize=len(streams))
 
-    async def forward(run: str, messages: AsyncIterator[str]) -> None:
+    async def forward(messages: AsyncGenerator[str, None]) -> None:
         try:
-            async for message in messages:
-                await arrived.put(f"event: {run}\n{message}")
+            async with aclosing(messages):
+                async for message in messages:
+                    await arrived.put(message)
         except (asyncio.CancelledError, GeneratorExit):  # the viewer has left, so nobody waits for the end
             raise
         except Exception:
@@ -79,7 +93,7 @@ async def _merge(streams: dict[str, AsyncIterator[str]]) -> AsyncIterator[str]:
             raise
         await arrived.put(None)
 
-    tasks = [asyncio.create_task(forward(run, messages)) for run, messages in streams.items()]
+    tasks = [asyncio.create_task(forward(messages)) for messages in streams]
     try:
         open_streams = len(tasks)
         while open_streams:

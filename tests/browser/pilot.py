@@ -70,8 +70,8 @@ def settle(page: Page) -> None:
     page.wait_for_selector(DONE)
 
 
-def await_reruns(page: Page, count: int) -> None:
-    """Wait until the page, or a fragment of it, has been rerun `count` more times."""
+def await_reruns(page: Page, count: int, every: float) -> None:
+    """Let a fragment be rerun `count` times: set the browser's clock, which the test has installed, `every` seconds forward each time."""
     page.evaluate(
         """() => {
             const app = document.querySelector("[data-testid=stApp]");
@@ -80,12 +80,14 @@ def await_reruns(page: Page, count: int) -> None:
                 .observe(app, { attributeFilter: ["data-test-script-state"] });
         }"""
     )
-    page.wait_for_function("count => window.reruns >= count", arg=count)
+    for number in range(1, count + 1):
+        page.clock.fast_forward(1000 * every)
+        page.wait_for_function("number => window.reruns >= number", arg=number)
 
 
 def points(page: Page) -> list[int]:
-    """Return the x values of the step losses, from the data of the chart."""
-    return page.evaluate(f"Array.from({LOSS}.data?.[0].x ?? [])")
+    """Return the steps whose losses are drawn, from the data of the chart; its x axis shows epochs."""
+    return page.evaluate(f"Array.from({LOSS}.data?.[0].customdata ?? [])")
 
 
 def await_points(page: Page, count: int) -> None:
@@ -95,7 +97,16 @@ def await_points(page: Page, count: int) -> None:
 
 def await_drawn(page: Page, step: int) -> None:
     """Wait until the curve of the loss chart ends at `step`."""
-    page.wait_for_function(f"step => {LOSS}?.data?.[0].x.at(-1) === step", arg=step)
+    page.wait_for_function(f"step => {LOSS}?.data?.[0].customdata.at(-1) === step", arg=step)
+
+
+def names_of_icons(page: Page) -> list[str]:
+    """Return the names of icons that a screen reader would read, such as "check_circle icon", from the browser's accessibility tree."""
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    session.detach()
+    names = [str(node["name"].get("value", "")) for node in nodes if not node["ignored"] and "name" in node]
+    return [name for name in names if re.search(r"^[a-z0-9_]+ icon$|^[a-z]+(_[a-z]+)+$", name)]
 
 
 def page_link(page: Page, name: str) -> Locator:
@@ -107,7 +118,7 @@ def figure(page: Page, name: str) -> str:
     return page.locator(f"[data-figure={name}]").inner_text()
 
 
-def arc(centre: tuple[float, float], radii: tuple[float, float], begin: float, end: float, steps: int = 20) -> Stroke:
+def arc(centre: tuple[float, float], radii: tuple[float, float], begin: float, end: float, steps: int = 12) -> Stroke:
     """Return an arc of an ellipse in fractions of the canvas, between two angles in degrees, clockwise from the top."""
     angles = [math.radians(begin + (end - begin) * step / steps) for step in range(steps + 1)]
     return [(centre[0] + radii[0] * math.sin(angle), centre[1] - radii[1] * math.cos(angle)) for angle in angles]

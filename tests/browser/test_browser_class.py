@@ -55,21 +55,29 @@ def status_of(server: Server, path: str, token: str) -> int:
         return error.code
 
 
+def await_charts(page: Page) -> None:
+    """Wait until the page has its chart library, which is refused to a browser that has lost its cookie meanwhile."""
+    page.wait_for_function("window.Plotly")
+
+
 def test_two_browsers_are_two_people_after_a_reload_too(page: Page, open_tab: Callable[[], Page], school: Server):
     ann = enter(page, school, "Ann")
     page.get_by_role("button", name="Train on digits").first.click()
     page.wait_for_url("**/train?run=*")
+    await_charts(page)
     page.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
     settle(page)
     (run,) = Store(Home(school.home)).runs()
     page.reload()
     expect(page.get_by_test_id("stSidebar")).to_contain_text("Ann")
+    await_charts(page)
     assert_sound(page)
     page.context.clear_cookies(name=COOKIE)  # the next tab is another person's browser; the first one stays open
     other = open_tab()
     ben = enter(other, school, "Ben")
     assert ben != ann
     visit(other, school, "train", f"?run={run.id}&person={run.owner}&nickname=Ann")
+    await_charts(other)
     expect(other.get_by_text(OWNED_BY_OTHER.format(owner="Ann"))).to_be_visible()
     expect(other.get_by_test_id("stMain").get_by_role("button", name="Stop")).to_have_count(0)
     stream = f"/api/runs/{run.id}/events"

@@ -1,13 +1,14 @@
 """The configure page in a browser: it is painted before torch is loaded, fits a phone and works without a mouse."""
 
 import json
+import re
 
 from playwright.sync_api import expect
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import GROUPS
 from pages.charts.learning_rate import SUGGESTED
-from tests.browser.pilot import assert_sound, fill, go_to_tab, number_field, pick, settle, visit
+from tests.browser.pilot import DONE, assert_sound, fill, go_to_tab, number_field, pick, settle, visit
 from tests.pages.studio_harness import Server
 
 FIGURE = "[data-testid=stMetricValue]"
@@ -73,6 +74,8 @@ def test_settings_are_saved_to_a_file_and_loaded_from_it(page, server, tmp_path)
     fill(page, "Epochs", 7)
     go_to_tab(page, "Schedule")
     pick(page, "Schedule", "linear")
+    expect(page).to_have_url(re.compile("schedule=linear"))  # the rerun has come here that also brings the file to save
+    page.wait_for_selector(DONE)
     with page.expect_download() as download:
         page.get_by_role("button", name="Save settings").click()
     saved = tmp_path / download.value.suggested_filename
@@ -81,6 +84,8 @@ def test_settings_are_saved_to_a_file_and_loaded_from_it(page, server, tmp_path)
     visit(page, server, "configure")
     expect(number_field(page, "Epochs")).to_have_value("25")
     page.get_by_text("Load settings").click()
+    expect(page.locator("[data-testid=stFileUploaderDropzone]")).to_be_visible()
+    settle(page)  # a file that is chosen in a field that goes away is lost
     page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(saved)
     expect(number_field(page, "Epochs")).to_have_value("7")
     expect(page.get_by_role("combobox", name="Optimizer")).to_have_value("muon")

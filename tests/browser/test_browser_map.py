@@ -73,7 +73,7 @@ def test_a_point_shows_its_thumbnail_and_a_box_shows_the_images_in_it(page, serv
     expect(tip).to_have_attribute("data-number", str(row))
     prediction, verdict, name = tip.inner_text().splitlines()
     assert prediction.startswith(f"{evaluation.classes[evaluation.predicted[row]]} ") and name.endswith(f" {row}")
-    assert float(prediction.split()[1]) / 100 == pytest.approx(evaluation.scores.confidence[row], abs=0.006)
+    assert float(prediction.split()[1].removesuffix("%")) / 100 == pytest.approx(evaluation.scores.confidence[row], abs=0.006)
     expect(tip).to_have_attribute("data-correct", str(bool(evaluation.is_correct[row])).lower())
     if not evaluation.is_correct[row]:
         assert verdict.endswith(f" {evaluation.classes[evaluation.labels[row]]}")

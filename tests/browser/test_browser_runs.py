@@ -34,7 +34,9 @@ def test_chosen_runs_are_drawn_together_and_grow_while_they_train(page, server, 
         )
         visit(page, server, "runs")
         select_first(page, 2)
-        page.wait_for_function(f"{CHART}?.data?.length === 2")
+        page.wait_for_function(
+            f"{CHART}?.data?.length === 2 && {CHART}.data.every((curve) => curve.x.length)"
+        )  # first drawn empty
         drawn = page.evaluate(f"{CHART}.data.map(({{name, x, y}}) => [name, [...x], [...y]])")
         assert drawn == [[second, [1, 2], [0.7, 0.8]], [first, [1], [0.5]]]
         expect(page.locator(".overlay")).to_have_attribute("data-active", "2")

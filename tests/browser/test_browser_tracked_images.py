@@ -9,8 +9,9 @@ from playwright.sync_api import expect
 
 from cnn_core.events import Started, TrackedPredictions
 from cnn_core.training.tracked_images import TrackedImage, add_tracked_images, read_tracked_images
-from pages.views.train.tracked_images import ORIGINS
-from tests.browser.pilot import DONE, assert_sound, await_reruns, settle, visit
+from pages.views.train.more import TRACKED_IMAGES
+from pages.views.train.tracked_images import ORIGINS, POLL_SECONDS
+from tests.browser.pilot import DONE, assert_sound, await_reruns, names_of_icons, settle, visit
 from tests.pages.manual_run import epoch, steps, trained_here
 
 FIRST = "document.querySelector('[data-testid=stPlotlyChart] .js-plotly-plot')"
@@ -31,17 +32,21 @@ def test_a_chart_grows_with_every_epoch_and_is_not_redrawn_between_them(page, se
     with trained_here(store) as run:
         add_tracked_images(store.home.run_folder(run), [tracked])
         store.log.append(run, [Started(1, "CPU", 30, 6, 6, 10, 4, classes=(MARKUP, "dog")), *epoch_events(1, tracked.name, 0.25)])
+        page.clock.install()
         visit(page, server, "train", f"?run={run}")
+        page.get_by_role("tab", name=TRACKED_IMAGES).click()
         page.wait_for_function(f"{FIRST}?.data?.[0].x.length === 1")
         page.wait_for_selector(DONE)
         page.evaluate(f"{FIRST}.theVeryNode = true")
-        await_reruns(page, 2)
+        await_reruns(page, 2, POLL_SECONDS)
         assert page.evaluate(f"{FIRST}.theVeryNode === true"), "without a new prediction nothing is redrawn"
         store.log.append(run, epoch_events(2, tracked.name, 0.75))
+        page.clock.fast_forward(1000 * POLL_SECONDS)
         page.wait_for_function(f"{FIRST}?.data?.[0].x.length === 2")
         assert page.evaluate(f"{FIRST}.data.map((line) => Array.from(line.y))") == [[0.25, 0.75], [0.75, 0.25]]
         expect(page.get_by_text(re.compile(r"\(75\.0%\).*\b2$"))).to_be_visible()
         assert page.locator("[data-testid=stMain] b", has_text="cat").count() == 0, "names are text"
+        assert names_of_icons(page) == [], "nor after the rerun of a part of the page, which made other badges"
         assert_sound(page)
 
 
@@ -52,7 +57,7 @@ def test_an_upload_is_pinned_by_clicks_while_a_run_trains(page, server, store):
     Image.fromarray(strokes).save(out, "PNG")
     with trained_here(store) as run:
         visit(page, server, "train", f"?run={run}")
-        page.get_by_text("Tracked images").click()
+        page.get_by_role("tab", name=TRACKED_IMAGES).click()
         settle(page)
         page.get_by_text("Upload", exact=True).click()
         page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(

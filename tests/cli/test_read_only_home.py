@@ -1,6 +1,7 @@
 """A studio home that can only be read, as a read-only mount or a teacher's share: what only reads works, what writes is refused with a message.
 
-The files have no permission to be written. A superuser may write them all the same, so a test that runs as root gives up this right for the command.
+The files have no permission to be written. A superuser may write them all the same, so tests that run as root give up this right for the commands.
+The commands run in children of one process, which loads torch once.
 """
 
 import json
@@ -9,7 +10,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,7 @@ from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
 from cnn_core.home import Home
 from tests.conftest import Trained
-from tests.helpers import ROOT, environment, is_a_sentence
+from tests.helpers import ROOT, environment, is_a_sentence, write_images
 
 WITHOUT_RIGHTS = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-dac_override,-dac_read_search")
 IS_ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
@@ -28,83 +31,117 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def read_only(colours_copy: Trained, image_folder: Path) -> Trained:
+READING = [
+    ("runs",),
+    ("runs", "--test", "RUN"),
+    ("diagnose", "RUN"),
+    ("evaluate", "RUN"),
+    ("evaluate", "RUN", "--part", "val", "--csv", "OUT/table.csv", "--report", "OUT/report.html"),
+    ("predict", "RUN", "IMAGE"),
+    ("export", "RUN", "--out", "OUT/model.safetensors"),
+    ("runs", "--export", "csv", "--out", "OUT/runs.zip"),
+    ("data", "list"),
+    ("data", "check", "pets"),
+    ("search", "--list"),
+]
+WRITING = [("train", "--epochs", "1"), ("data", "remove", "pets"), ("resume", "RUN")]
+SCRIPT = """
+import contextlib, io, json, os, sys, traceback
+from pathlib import Path
+import cnn_core.execution.in_process, cnn_core.metrics.evaluation
+from cnn_core.__main__ import main
+
+def state():
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in Path(os.environ["CNN_STUDIO_HOME"]).rglob("*")}
+
+for arguments in json.load(sys.stdin):
+    if not os.fork():
+        out, errors, before, status = io.StringIO(), io.StringIO(), state(), None
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+            try:
+                status = main(arguments)
+            except BaseException:
+                traceback.print_exc()
+        print(json.dumps([status, out.getvalue(), errors.getvalue(), state() == before]), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command gave back. is_home_unchanged: whether every file of the home has its size and time of before."""
+
+    status: int | None
+    out: str
+    errors: str
+    is_home_unchanged: bool
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("read-only") / "pictures")
+
+
+@pytest.fixture(scope="module")
+def read_only(colours_run: Trained, images: Path) -> Iterator[Trained]:
     """Return a finished run, a run that seems to be trained, and the data set pets, in a home that can only be read."""
-    finish(import_files("pets", image_folder, ImportOptions(), colours_copy.home))
-    interrupted = colours_copy.store.create(colours_copy.run.config)
-    colours_copy.store.set_status(interrupted, "running")
-    (colours_copy.home.run_folder(interrupted) / ".lock").touch()
-    with closing(sqlite3.connect(colours_copy.home.database)) as db, db:
+    home = Home(shutil.copytree(colours_run.home.root, images.parent / "studio"))
+    trained = Trained(home, colours_run.id)
+    finish(import_files("pets", images, ImportOptions(), home))
+    interrupted = trained.store.create(trained.run.config)
+    trained.store.set_status(interrupted, "running")
+    (home.run_folder(interrupted) / ".lock").touch()
+    with closing(sqlite3.connect(home.database)) as db, db:
         db.execute("update runs set created = 0 where id = ?", (interrupted,))
-    for path in [colours_copy.home.root, *colours_copy.home.root.rglob("*")]:
+    paths = [home.root, *home.root.rglob("*")]
+    for path in paths:
         path.chmod(path.stat().st_mode & ~0o222)
-    return colours_copy
-
-
-@pytest.fixture(autouse=True)
-def restore(home: Home):
-    """Let pytest delete the home."""
-    yield
-    for path in [home.root, *home.root.rglob("*")] if home.root.exists() else []:
+    yield trained
+    for path in paths:  # so that pytest can delete the home
         path.chmod(path.stat().st_mode | 0o200)
 
 
-def run_command(home: Home, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [*(WITHOUT_RIGHTS if IS_ROOT else ()), sys.executable, "-m", "cnn_core", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=environment(home), text=True, capture_output=True, timeout=120)
+def run_python(home: Home, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [*(WITHOUT_RIGHTS if IS_ROOT else ()), sys.executable, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(home), text=True, capture_output=True, timeout=120, input=given)
 
 
-def state_of(home: Home) -> dict[Path, tuple[int, int]]:
-    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in home.root.rglob("*")}
+@pytest.fixture(scope="module")
+def done(read_only: Trained, images: Path) -> dict[tuple[str, ...], Done]:
+    """Return what each command gave back."""
+    out = images.parent / "out"
+    out.mkdir()
+    places = {"RUN": read_only.id, "IMAGE": str(next(images.rglob("*.png")))}
+    commands = [*((*arguments, "--json") for arguments in READING), *WRITING]
+    named = [[places.get(part, part).replace("OUT/", f"{out}/") for part in arguments] for arguments in commands]
+    process = run_python(read_only.home, "-c", SCRIPT, given=json.dumps(named))
+    assert process.returncode == 0, process.stderr
+    outcomes = [Done(*json.loads(line)) for line in process.stdout.splitlines()]
+    return dict(zip([*READING, *WRITING], outcomes, strict=True))
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("runs",),
-        ("runs", "--test", "RUN"),
-        ("diagnose", "RUN"),
-        ("evaluate", "RUN"),
-        ("evaluate", "RUN", "--part", "val", "--csv", "OUT/table.csv", "--report", "OUT/report.html"),
-        ("predict", "RUN", "IMAGE"),
-        ("export", "RUN", "--out", "OUT/model.safetensors"),
-        ("runs", "--export", "csv", "--out", "OUT/runs.zip"),
-        ("data", "list"),
-        ("data", "check", "pets"),
-        ("search", "--list"),
-    ],
-    ids=" ".join,
-)
-def test_a_command_that_only_reads_works_and_changes_nothing(
-    read_only: Trained, image_folder: Path, tmp_path: Path, arguments: tuple[str, ...]
-):
-    (tmp_path / "out").mkdir()
-    image = next(image_folder.rglob("*.png"))
-    places = {"RUN": read_only.id, "IMAGE": str(image)}
-    named = [places.get(argument, argument).replace("OUT/", f"{tmp_path}/out/") for argument in arguments]
-    before = state_of(read_only.home)
-    done = run_command(read_only.home, *named, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) is not None and "Traceback" not in done.stderr
-    assert state_of(read_only.home) == before
+@pytest.mark.parametrize("arguments", READING, ids=" ".join)
+def test_a_command_that_only_reads_works_and_changes_nothing(done: dict[tuple[str, ...], Done], arguments: tuple[str, ...]):
+    assert done[arguments].status == 0, done[arguments].errors
+    assert json.loads(done[arguments].out.splitlines()[-1]) is not None and "Traceback" not in done[arguments].errors
+    assert done[arguments].is_home_unchanged
 
 
 def test_a_run_whose_lock_cannot_be_tried_keeps_its_status(read_only: Trained):
-    listed = json.loads(run_command(read_only.home, "runs", "--json").stdout)
+    listed = json.loads(run_python(read_only.home, "-m", "cnn_core", "runs", "--json").stdout)
     assert [run["status"] for run in listed] == ["running", "finished"]
 
 
-@pytest.mark.parametrize("arguments", [("train", "--epochs", "1"), ("data", "remove", "pets"), ("resume", "RUN")], ids=" ".join)
-def test_a_command_that_writes_is_refused_with_a_message(read_only: Trained, arguments: tuple[str, ...]):
-    named = [read_only.id if argument == "RUN" else argument for argument in arguments]
-    done = run_command(read_only.home, *named)
-    message = done.stderr.splitlines()[-1]
-    assert done.returncode == 2 and message.startswith("Error: ") and is_a_sentence(message) and "Traceback" not in done.stderr
+@pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
+def test_a_command_that_writes_is_refused_with_a_message(done: dict[tuple[str, ...], Done], arguments: tuple[str, ...]):
+    message = done[arguments].errors.splitlines()[-1]
+    assert done[arguments].status == 2 and message.startswith("Error: ") and is_a_sentence(message)
+    assert "Traceback" not in done[arguments].errors
 
 
-def test_figures_of_a_data_set_are_computed_where_they_cannot_be_cached(read_only: Trained):
-    checked = json.loads(run_command(read_only.home, "data", "check", "pets", "--json").stdout)
+def test_figures_of_a_data_set_are_computed_where_they_cannot_be_cached(read_only: Trained, done: dict[tuple[str, ...], Done]):
+    checked = json.loads(done["data", "check", "pets"].out)
     assert checked["pairs"] == {
         "same": 0,
         "near": checked["pairs"]["near"],

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tests.helpers import ROOT, copy_shared
+from tests.helpers import ROOT, TEMPORARY, copy_shared
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -49,7 +49,7 @@ def train_digits(folder: Path) -> None:
 @cache
 def trained_home() -> Path:
     """Return the folder of a studio home with one finished run, 0001-digits, of this process. Never change it."""
-    folder = Path(tempfile.mkdtemp(prefix="trained-"))
+    folder = Path(tempfile.mkdtemp(prefix="trained-", dir=os.environ.get(TEMPORARY)))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return copy_trained_home(folder)
 

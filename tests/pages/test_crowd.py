@@ -12,7 +12,7 @@ from cnn_core.home import Home
 from cnn_core.runs.store import Store
 from tests.pages.manual_run import epoch, started, steps, trained_here
 
-CLIENTS, REPORTS = 8, 20  # `python -m benchmarks.crowd` takes fifty for five minutes
+CLIENTS, REPORTS = 8, 8  # `python -m benchmarks.crowd` takes fifty for five minutes
 
 
 @pytest.fixture
@@ -35,6 +35,6 @@ def test_many_viewers_see_new_points_and_no_error(server, store):
                 store.log.append(run, [steps(step, step, epoch=2)])
                 time.sleep(0.3)
             asyncio.run(asyncio.wait_for(reaches(server.url, run, step), 60))
-            time.sleep(2)  # the others are told at the same moment
+            time.sleep(0.5)  # the others are told at the same moment
     assert log.errors == [] and log.streams == log.pages == CLIENTS
     assert len(log.delays) >= CLIENTS and min(log.delays) >= 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cnn_core.home import Home
 from cnn_core.runs.store import Store
-from tests.helpers import start_process
+from tests.helpers import LEAST_ACKNOWLEDGEMENT_SECONDS, seconds_from_head_to_body, start_process
 from tests.pages.manual_run import trained_here
 from tests.pages.studio_harness import ENDS_WITHIN, ROOT, Server
 
@@ -35,6 +35,10 @@ def test_both_themes_have_ten_colours_so_that_ten_classes_differ():
 def test_the_server_listens_on_this_machine_only(server):
     assert {address for address, port in listening(server.process.pid)} == {"127.0.0.1"}
     assert server.port in {port for _, port in listening(server.process.pid)}
+
+
+def test_on_a_connection_that_is_kept_an_answer_comes_at_once(server):
+    assert seconds_from_head_to_body(server.port, "/_stcore/health") < LEAST_ACKNOWLEDGEMENT_SECONDS
 
 
 def test_sigterm_ends_a_server_whose_waiting_stream_is_watched(tmp_path):

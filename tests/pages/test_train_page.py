@@ -24,7 +24,7 @@ def keys(at):
 
 
 def live_data(at):
-    (panel,) = (part for part in at.get("bidi_component") if '"run"' in part.proto.json)
+    (panel,) = (part for part in at.get("bidi_component") if '"active"' in part.proto.json)
     return json.loads(panel.proto.json)
 
 
@@ -38,8 +38,8 @@ def test_an_empty_studio_shows_the_first_step(empty, open_page):
 
 def test_the_live_panel_is_given_the_run_that_the_address_names(own_trained, open_page):
     newest = own_trained.create(make_config())
-    assert live_data(open_page("train")) == {"run": newest, "status": "queued"}
-    assert live_data(open_page("train", run="0001-digits")) == {"run": "0001-digits", "status": "finished"}
+    assert live_data(open_page("train")).items() >= {"run": newest, "status": "queued"}.items()
+    assert live_data(open_page("train", run="0001-digits")).items() >= {"run": "0001-digits", "status": "finished"}.items()
 
 
 def test_choosing_another_run_shows_it_and_changes_the_address(own_trained, open_page):
@@ -98,23 +98,14 @@ def test_stop_sends_a_request_to_the_training_process(empty, open_page):
         assert len(at.toast) == 1
 
 
-def test_a_failed_run_shows_its_error(empty, open_page):
-    run = empty.create(make_config())
-    empty.set_status(run, "failed", error="The loss became nan at step 7: training diverged. Choose a lower learning rate.")
-    at = open_page("train", run=run)
-    assert [error.value for error in at.error] == [empty.run(run).error]
-    assert STATUS["failed"][2] in badges(at)
-    assert f"stop-{run}" not in keys(at)
-    assert not at.exception
-
-
 def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty, open_page):
     run = empty.create(make_config(), status="running")
     with sqlite3.connect(empty.home.database) as db:
         db.execute("update runs set created = created - 60")
     at = open_page("train", run=run)
     assert STATUS["interrupted"][2] in badges(at)
-    assert len(at.warning) == 1 and f"resume-{run}" in keys(at)
+    (warning,) = at.warning
+    assert is_a_sentence(warning.value) and f"resume-{run}" in keys(at)
     assert f"stop-{run}" not in keys(at)
     assert not at.exception
 
@@ -163,7 +154,7 @@ def test_an_unfinished_run_is_resumed_with_the_same_settings(empty, open_page, s
     at.button(key=f"resume-{run}").click().run()
     assert [(row.id, row.status, row.config) for row in empty.runs()] == [(run, "queued", make_config(epochs=4))]
     assert STATUS["queued"][2] in badges(at)
-    assert live_data(at) == {"run": run, "status": "queued"}
+    assert live_data(at).items() >= {"run": run, "status": "queued"}.items()
     assert not at.error and not at.warning, "what was said of its end is no longer true"
     assert keys(at) == [f"stop-{run}"]
     assert len(empty.log.read(run)) == 3, "what happened is kept"

@@ -6,6 +6,7 @@ from collections import Counter
 from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.text import format_percent
+from pages.shared.evaluation_subject import SPLIT
 from pages.views.train.diagnostics import next_proposal
 from pages.views.train.result import MISTAKE
 from tests.pages.test_train_page import keys, live_data
@@ -59,6 +60,17 @@ def test_a_completed_run_offers_three_next_steps_of_which_the_gallery_is_the_pri
     assert primary == [f"gallery-{run}"]
     at.button(key=f"gallery-{run}").click().run()
     assert (at.title[0].value, at.query_params["run"]) == ("Gallery", run)
+
+
+def test_the_mistakes_that_the_result_leads_to_are_those_of_the_split_that_it_counts(own_trained, open_page):
+    run = own_trained.runs()[0].id
+    at = open_page("train", run=run)
+    at.button(key=f"evaluate-{run}").click().run()
+    assert (at.title[0].value, at.button_group(key=SPLIT).value) == ("Evaluate", "val")
+    assert {"run": run, "view": "Mistakes", "split": "val"}.items() <= dict(at.query_params).items()
+    at = open_page("evaluate", split="val")
+    at.button_group(key=SPLIT).set_value("train").run()
+    assert at.query_params["split"] == "train" and not at.exception
 
 
 def test_train_more_continues_a_completed_run_from_its_last_epoch_as_a_new_run(own_trained, open_page):

@@ -18,7 +18,7 @@ from cnn_core.data.decoder import MAX_PIXELS, TOO_MANY_PIXELS, read_reduced
 from cnn_core.inference.classifier import Classifier
 from cnn_core.serving.messages import NOT_ARRIVED, TOO_LARGE
 from cnn_core.text import counted
-from tests.helpers import COLOURS, is_a_sentence, noisy_image
+from tests.helpers import COLOURS, LEAST_ACKNOWLEDGEMENT_SECONDS, is_a_sentence, noisy_image, seconds_from_head_to_body
 from tests.serving.conftest import IN_FLIGHT, MOST_MB, SECONDS, Served
 
 PNG = {"Content-Type": "image/png"}
@@ -44,12 +44,14 @@ def encoded(colour="red", kind="PNG", seed=0, size=(20, 16)):
 
 
 def raw(served, request: bytes, seconds=10.0) -> bytes:
-    """What comes back for bytes on the wire until the server closes the connection."""
+    """What comes back for bytes on the wire until the server closes the connection. The client says that it has no more when the answer begins."""
     with socket.create_connection(("127.0.0.1", served.port), timeout=seconds) as connection:
         connection.sendall(request)
         answer = b""
         while part := connection.recv(65_536):
             answer += part
+            with contextlib.suppress(OSError):  # the server has closed it
+                connection.shutdown(socket.SHUT_WR)
         return answer
 
 
@@ -114,6 +116,10 @@ def test_two_hundred_malformed_bodies_are_refused_and_the_server_lives_on(served
     assert ask(served, "GET", "/health")[2]["status"] == "ok"
 
 
+def test_on_a_connection_that_is_kept_an_answer_comes_at_once(served):
+    assert seconds_from_head_to_body(served.port, "/health") < LEAST_ACKNOWLEDGEMENT_SECONDS
+
+
 def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(served):
     head = f"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: {10**9}\r\n"
     answer = raw(served, head.encode() + b"expect: 100-continue\r\n\r\n")
@@ -142,20 +148,20 @@ def test_a_body_that_does_not_arrive_is_given_up(served):
     assert SECONDS <= time.monotonic() - begun < 10
 
 
-def test_too_many_images_at_once_are_refused_with_retry_later(own_served):
+def test_too_many_images_at_once_are_refused_with_retry_later(served):
     head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: 500\r\n\r\n"
-    slow = [socket.create_connection(("127.0.0.1", own_served.port)) for _ in range(IN_FLIGHT)]
+    slow = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(IN_FLIGHT)]
     for connection in slow:
         connection.sendall(head)
-    while ask(own_served, "GET", "/health")[2]["in_flight"] < IN_FLIGHT:
+    while ask(served, "GET", "/health")[2]["in_flight"] < IN_FLIGHT:
         time.sleep(0.01)
-    status, headers, answer = ask(own_served, "POST", "/predict", encoded())
+    status, headers, answer = ask(served, "POST", "/predict", encoded())
     assert status == 503 and headers["retry-after"] == "1" and is_a_sentence(answer["error"])
     for connection in slow:
         connection.close()
-    while ask(own_served, "GET", "/health")[2]["in_flight"]:
+    while ask(served, "GET", "/health")[2]["in_flight"]:
         time.sleep(0.01)
-    assert ask(own_served, "POST", "/predict", encoded())[0] == 200
+    assert ask(served, "POST", "/predict", encoded())[0] == 200
 
 
 WRONG = {

@@ -12,10 +12,11 @@ from cnn_core.home import saved_epochs
 from cnn_core.runs.requests import RequestKind
 from cnn_core.runs.run import TRAINING, Run
 from cnn_core.runs.sharing import is_used_by_others
+from pages.shared.form_values import fill_form
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
 from pages.shared.people import is_teacher, may_change, show_owner
-from pages.shared.run_selection import SOME_EPOCHS, status_badge
+from pages.shared.run_selection import SOME_EPOCHS
 from pages.shared.server import get_store
 from pages.shared.start_run import start_branch
 from pages.shared.text import plain
@@ -23,26 +24,30 @@ from pages.shared.text import plain
 MAIN_SETTINGS = ("learning_rate", "epochs", "weight_decay")  # what is changed most often
 USED_BY_OTHERS = "Exercises of other people use this run too, so only a teacher can stop or change it."
 PARENT, CHILD = "Branched from {parent} after epoch {epoch}", "{child} branched after epoch {epoch}"
+STOP_HELP = "Stops after the current step. The best model so far is saved. Resume continues the run later."
+REMOVE_HELP = "Removes the run from the queue. Resume puts it back later."
+STOPPING, REMOVED = "The run stops after the current step.", "The run was removed from the queue."
+AGAIN_HELP = "Opens the form with the settings of this run. Nothing is started."
 NO_EPOCHS = "This run has no saved epochs, so it cannot be branched"
 
 
 def show_controls(run: Run, *, has_primary: bool) -> None:
-    """Show the status and the controls for it. Resume is the page's primary action unless it has another one (`has_primary`)."""
+    """Show the controls for the run's status. Resume is the page's primary action unless it has another one (`has_primary`)."""
     store = get_store()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        status_badge(run)
-        is_mine = may_change(run.owner)
-        is_shared_run = run.is_active and is_mine and not is_teacher() and is_used_by_others(store.database, run.id)
-        if is_mine and run.can_resume:
-            _show_resume_button(run, is_primary=not has_primary)
-        if is_mine and not is_shared_run:
-            _show_request_buttons(run)
-        if epochs := saved_epochs(store.home.run_folder(run.id)):
-            with st.popover("Branch", icon=":material/alt_route:", help="Starts a new run from the saved state after an epoch."):
-                _show_branch_form(run, epochs)
-        if (run.status in TRAINING and is_mine and not is_shared_run) or (store.has_model(run.id) and run.status != "finished"):
-            with st.popover("More", icon=":material/more_horiz:", help="Save now, Evaluate and Gallery."):
-                _show_more(run, may_save=is_mine and not is_shared_run)
+    is_mine = may_change(run.owner)
+    is_shared_run = run.is_active and is_mine and not is_teacher() and is_used_by_others(store.database, run.id)
+    if is_mine and run.can_resume:
+        _show_resume_button(run, is_primary=not has_primary)
+    if run.status == "failed" and not has_primary:  # resumed with the same settings, it may fail again
+        _show_form_button(run)
+    if is_mine and not is_shared_run:
+        _show_request_buttons(run)
+    if epochs := saved_epochs(store.home.run_folder(run.id)):
+        with st.popover("Branch", icon=":material/alt_route:", help="Starts a new run from the saved state after an epoch."):
+            _show_branch_form(run, epochs)
+    if (run.status in TRAINING and is_mine and not is_shared_run) or (store.has_model(run.id) and run.status != "finished"):
+        with st.popover("More", icon=":material/more_horiz:", help="Save now, Evaluate and Gallery."):
+            _show_more(run, may_save=is_mine and not is_shared_run)
     if not is_mine:
         show_owner(run.owner)
     elif is_shared_run:
@@ -71,6 +76,12 @@ def _show_resume_button(run: Run, *, is_primary: bool) -> None:
         _resume(run)
 
 
+def _show_form_button(run: Run) -> None:
+    if st.button("Configure again", key=f"configure-{run.id}", icon=":material/tune:", help=AGAIN_HELP):
+        fill_form(get_store().config_in_force(run.id))
+        st.switch_page(page_file("configure"))
+
+
 def _show_request_buttons(run: Run) -> None:
     """Show the buttons for a run that waits or trains."""
     if run.status == "running":
@@ -82,9 +93,9 @@ def _show_request_buttons(run: Run) -> None:
             "Stop",
             key=f"stop-{run.id}",
             icon=":material/stop:",
-            help="Stops after the current step. The best model so far is saved.",
+            help=REMOVE_HELP if run.status == "queued" else STOP_HELP,
             on_click=_stop,
-            args=(run.id,),
+            args=(run,),
         )
     if run.status in TRAINING:
         with st.popover(
@@ -100,9 +111,9 @@ def _request_button(run: Run, key: str, label: str, icon: str, kind: RequestKind
     )
 
 
-def _stop(run: str) -> None:
-    get_store().requests.stop(run)
-    st.toast("Stopping. The best model so far is saved.", icon=":material/stop_circle:")
+def _stop(run: Run) -> None:
+    get_store().requests.stop(run.id)
+    st.toast(REMOVED if run.status == "queued" else STOPPING, icon=":material/stop_circle:")
 
 
 def _change_settings(run: Run) -> None:

@@ -31,7 +31,7 @@ MISTAKE = "**{true}** classified as **{predicted}**"
 MISTAKE_COUNT = "{count:,} of {images} of this class ({fraction})"
 NO_MISTAKE = "None of {images} is misclassified."
 TRY_IT = "Draw an image or upload one of your own, and see the prediction."
-SEE_MISTAKES = "See the images that the model classifies wrongly."
+SEE_MISTAKES = "See the validation images that the model classifies wrongly."
 TRAIN_MORE = "Continue from epoch {epoch} as a new run. This run stays as it is."
 MORE_EPOCHS = 10  # that the field proposes, at most as many as the run had
 
@@ -102,7 +102,7 @@ def _show_next_steps(run: Run, proposal: Finding | None) -> None:
         _link_button(run, "Open in Gallery", "gesture", "gallery", is_primary=True)
     with mistakes:
         st.write(SEE_MISTAKES)
-        _link_button(run, "Show mistakes", "fact_check", "evaluate", view="Mistakes")
+        _link_button(run, "Show mistakes", "fact_check", "evaluate", view="Mistakes", split="val")
     with improve:
         if proposal:
             describe_finding(run, proposal)

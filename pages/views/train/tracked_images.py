@@ -47,15 +47,14 @@ def show_tracked_images(run: Run) -> None:
     except RunError as error:
         _show_damage(run, error)
         return
-    with st.expander("Tracked images", icon=":material/push_pin:", expanded=bool(tracked)):
-        if not tracked:
-            st.caption(PURPOSE)
-        else:
-            with st.container():  # a fragment of varying length needs a container of its own
-                st.fragment(_show_cards, run_every=POLL_SECONDS if run.is_active else None)(run.id, run.is_active)
-            _show_fill_button(run.id, tracked)
-        if may_change(run.owner):
-            show_pinning(run, tracked)
+    if not tracked:
+        st.caption(PURPOSE)
+    else:
+        with st.container():  # a fragment of varying length needs a container of its own
+            st.fragment(_show_cards, run_every=POLL_SECONDS if run.is_active else None)(run.id, run.is_active)
+        _show_fill_button(run.id, tracked)
+    if may_change(run.owner):
+        show_pinning(run, tracked)
 
 
 def _show_damage(run: Run, error: RunError) -> None:

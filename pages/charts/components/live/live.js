@@ -1,28 +1,25 @@
-// The live panel of a run: progress, metrics and four charts. In: the run's id and status. The panel keeps its connection and its charts as long as its
-// node is there, so a rerun of the page changes nothing here. Triggers: "status" when the run's status has changed, "epoch" when an epoch's marker was
-// clicked. After each drawing it dispatches "live:drawn" with { step, at }, for tests and benchmarks.
+// The live panel of a run: progress, metrics and two charts. In: the run's id, its status as the page shows it, and those of all runs that wait or train.
+// The panel keeps its connection and its charts as long as its node is there, so a rerun of the page changes nothing here. Triggers: "status" when a
+// status differs from what the page shows, once for each change; "epoch" when an epoch was chosen in a chart. A status is shown here only once the page
+// has it too, so that no two places contradict each other. After each drawing it dispatches "live:drawn" with { step, at }, for tests and benchmarks.
 
+import { ChartTable } from "../shared/chart_table.js";
 import { mount } from "../shared/component.js";
 import { StepMean, append } from "../shared/curves.js";
-import { make } from "../shared/dom.js";
+import { listStep, make } from "../shared/dom.js";
+import { epochAxis, toEpochs } from "../shared/epochs.js";
 import { EventStream } from "../shared/event_stream.js";
 import { formatCount, formatDuration, formatPercent } from "../shared/format.js";
-import { CONFIG, ChartView, appRoot, curveLayout, escapeHtml, fractionAxis, hideTicksIfEmpty } from "../shared/plotly.js";
+import { CONFIG, ChartView, appRoot, curveLayout, fractionAxis, hideTicksIfEmpty } from "../shared/plotly.js";
+import { publish } from "../shared/run_feed.js";
+import { StatusWatch } from "./status_watch.js";
 
 // A drawing waits PAUSE_FACTOR times as long as the last one took, within these milliseconds: the browser may share its cores with the training.
 const SHORTEST_PAUSE = 150, LONGEST_PAUSE = 1000, PAUSE_FACTOR = 5;
-const GAUGE_PAUSE = 1000; // milliseconds between two drawings of the lower chart, which does not show every step at once
 const MOST_MARKERS = 100; // epochs up to which each has a marker; with more, the markers took most of the drawing's time
-const MOST_CLASSES = 20; // the stream has the accuracies of this many classes
-const GAUGES = {
-  learning_rate: { title: "learning rate", format: ".3~g" }, images_per_second: { title: "images per second", format: ",.0f" },
-  gradient_norm: { title: "gradient norm", format: ".3~g" }, memory: { title: "memory (bytes)", format: ".3~s" }, load: { title: "CPU or GPU use", format: ".0%" },
-};
-const STATUS = {
-  queued: "Waiting", running: "Training", paused: "Paused", finished: "Completed", stopped: "Stopped. The best model so far is saved.",
-  failed: "Failed", interrupted: "Interrupted",
-};
+const TRAINING = 1, VALIDATION = 2, BEST = 3; // the traces with a point for each epoch
 const ACTIVE = ["queued", "running", "paused"];
+const BEFORE = "The curves begin with the first training step.", NEVER = "This run has no curves. It ended before its first training step.";
 
 // Return a promise that resolves when the browser has painted what was drawn. A hidden tab paints nothing: there it resolves soon.
 const painted = () => new Promise((resolve) => {
@@ -33,40 +30,61 @@ const painted = () => new Promise((resolve) => {
 class LivePanel extends ChartView {
   constructor(element) {
     super(element, [...element.querySelectorAll(".live-chart")]);
-    const find = (name) => this.charts.find((chart) => chart.dataset.chart === name);
-    this.curveCharts = ["loss", "accuracy"].map(find);
-    [this.gaugeChart, this.classChart] = ["gauge", "classes"].map(find);
-    this.choice = element.querySelector(".live-gauge");
-    this.choice.onchange = () => this.onTheme();
-    this.cost = this.drawnAt = this.gaugeDue = 0;
+    this.cost = this.drawnAt = 0;
     this.visible = new Set();
     this.visibility = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) this.visible[isIntersecting ? "add" : "delete"](target);
       if (this.hasData && entries.some((entry) => entry.isIntersecting)) this.drawSoon();
     }, { rootMargin: "100px" });
-    this.charts.forEach((chart) => this.visibility.observe(chart));
+    this.charts.forEach((chart) => {
+      this.visibility.observe(chart);
+      chart.onkeydown = (event) => this.chooseEpoch(chart, event);
+      chart.onfocus = () => this.pointOut(chart);
+      chart.onblur = () => window.cnnStudioPlotly?.then((Plotly) => Plotly.Fx.unhover(chart));
+    });
+    this.table = new ChartTable(element.querySelector("details"), "Loss and accuracy by epoch", () => this.columns());
+    this.statuses = new StatusWatch((known) => this.send("status", known));
+    this.onTabChange = () => this.listen();
+    document.addEventListener("visibilitychange", this.onTabChange);
   }
 
-  show({ run, status }, { setTriggerValue }) {
+  show({ run, status, label, active }, { setTriggerValue }) {
     this.send = setTriggerValue;
-    const isResumed = this.hasEnded && ACTIVE.includes(status);
-    if (run === this.run && !isResumed) return;
-    Object.assign(this, { run, status, history: null, hasEnded: false });
+    const isResumed = this.hasEnded && ACTIVE.includes(status), isNew = run !== this.run || isResumed;
+    Object.assign(this, { run, status, label });
+    this.element.dataset.status = status;
+    this.statuses.onPage(run, status, active);
+    if (!isNew) {
+      if (this.hasData) this.showStage();
+      return;
+    }
+    Object.assign(this, { history: null, hasEnded: false, chosen: undefined });
     this.stream?.close();
     this.stream = new EventStream((last) => this.address(last), {
-      onMessage: (payload) => this.take(payload),
+      types: ["message", "statuses"],
+      onMessage: (payload, type) => (type === "statuses" ? this.statuses.onActive(payload) : this.take(payload)),
       onLost: () => this.setText(".live-stage", "The connection was lost. Connecting again…"),
     });
   }
 
+  // A browser has few connections to a host: a hidden tab of a run that has ended needs none. When it is seen again it catches up.
+  listen() {
+    if (this.hasEnded && document.hidden) this.stream.close();
+    else if (this.stream.isClosed) this.stream.open();
+    if (!document.hidden) this.statuses.compare();
+  }
+
   address(last) {
     const url = new URL(`api/runs/${encodeURIComponent(this.run)}/events`, appRoot());
+    url.searchParams.set("statuses", 1);
     if (last) url.searchParams.set("since", last);
     return url;
   }
 
   close() {
     this.stream?.close();
+    this.statuses.close();
+    document.removeEventListener("visibilitychange", this.onTabChange);
     this.visibility.disconnect();
     super.close();
   }
@@ -79,28 +97,24 @@ class LivePanel extends ChartView {
     return this.drawnAt + Math.min(LONGEST_PAUSE, Math.max(SHORTEST_PAUSE, PAUSE_FACTOR * this.cost)) - performance.now();
   }
 
-  onTheme() {
-    this.gaugeDue = 0;
-    super.onTheme();
-  }
-
   setText(selector, text) {
     this.element.querySelector(selector).textContent = text;
   }
 
   take(payload) {
     this.hasEnded = !payload.active;
-    if (this.hasEnded) this.stream.close();
     if (payload.reset || !this.history) this.history = { steps: {}, smoothed: {}, gauges: {}, epochs: [], classes: [], stepMeans: {} };
-    const { history } = this, { best, changes, branch, step, at, status, active } = payload;
+    const { history } = this, { best, changes, branch, step, at, active, stage, wait, epochs_total, steps_total } = payload;
     for (const group of ["steps", "gauges"]) {
       for (const [name, points] of Object.entries(payload[group])) append((history[group][name] ??= { x: [], y: [] }), points);
     }
     for (const [name, points] of Object.entries(payload.steps)) this.addSmoothed(name, payload.means[name] ?? points, payload);
     history.classes = payload.classes ?? history.classes;
     history.epochs.push(...payload.epochs);
-    Object.assign(history, { best, changes, branch, step, at, status, active });
+    Object.assign(history, { run: this.run, best, changes, branch, step, at, active, stage, wait, stepsPerEpoch: steps_total ? steps_total / epochs_total : 1 });
+    this.statuses.onRun(payload.status, payload.active);
     this.showMetrics(payload);
+    publish(history);
     this.drawSoon();
   }
 
@@ -118,31 +132,36 @@ class LivePanel extends ChartView {
 
   async draw(Plotly, theme) {
     const begun = performance.now(), { history } = this;
-    for (const chart of this.curveCharts) if (this.isVisible(chart)) await this.drawCurves(Plotly, chart, theme);
-    if (this.isVisible(this.gaugeChart) && (!history.active || begun > this.gaugeDue)) await this.drawGauge(Plotly, theme);
-    if (this.isVisible(this.classChart)) await this.drawClasses(Plotly, theme);
+    for (const chart of this.charts) if (this.isVisible(chart)) await this.drawCurves(Plotly, chart, theme);
     await painted();
     this.drawnAt = performance.now();
     this.cost = this.drawnAt - begun;
     if (history.at) this.element.dispatchEvent(new CustomEvent("live:drawn", { bubbles: true, detail: { step: history.step, at: history.at } }));
-    if (history.status !== this.status) this.send("status", (this.status = history.status));
+  }
+
+  // What the run does: its stage while it trains, what it waits for, else its status. A run without a step has nothing else to show.
+  showStage() {
+    const isEmpty = !this.history.step;
+    this.element.dataset.empty = isEmpty;
+    this.setText(".live-none", !isEmpty ? "" : ACTIVE.includes(this.status) ? BEFORE : NEVER);
+    this.element.querySelector(".live-left").hidden = !["running", "paused"].includes(this.status);
+    const { stage, wait } = this.history, count = stage?.total > 1 ? `${formatCount(stage.done)} of ${formatCount(stage.total)}` : "…";
+    const waits = this.status === "queued" && wait;
+    this.setText(".live-stage", this.status === "running" && stage ? `${stage.stage} ${count}` : waits ? `${this.label}. ${wait}` : this.label); // the page shows the error of a failed run
   }
 
   showMetrics(payload) {
-    const { status, stage, step, steps_total, epochs_total, epochs_done, active, best, notes, wait } = payload;
-    const count = stage?.total > 1 ? `${formatCount(stage.done)} of ${formatCount(stage.total)}` : "…";
-    this.element.dataset.status = status;
-    this.setText(".live-stage", stage && active && status !== "paused" ? `${stage.stage} ${count}` : wait || STATUS[status]); // the page shows the error of a failed run
+    const { step, steps_total, epochs_total, epochs_done, active, best, notes } = payload;
+    this.showStage();
     const patience = payload.patience ? ` · patience ${payload.waited} of ${payload.patience}` : "";
     this.setText(".live-step", steps_total ? `step ${formatCount(step)} of ${formatCount(steps_total)}${patience}` : "");
     this.showProgress(payload);
-    this.lastEpoch = payload.epochs.at(-1) ?? this.lastEpoch;
+    const atEpoch = (epoch) => (epoch ? `${formatPercent(epoch.val_accuracy)} <small>epoch ${epoch.epoch}</small>` : "–");
     const metrics = {
       epoch: epochs_total ? `${Math.min(epochs_done + (active ? 1 : 0), epochs_total)} / ${epochs_total}` : "–",
       speed: payload.images_per_second ? `${formatCount(payload.images_per_second)} <small>images/s</small>` : "–",
-      left: active && payload.seconds_left != null ? formatDuration(payload.seconds_left) : "–",
-      accuracy: this.lastEpoch ? formatPercent(this.lastEpoch.val_accuracy) : "–",
-      best: best ? `${formatPercent(best.val_accuracy)} <small>epoch ${best.epoch}</small>` : "–",
+      left: payload.seconds_left != null ? formatDuration(payload.seconds_left) : "–",
+      accuracy: atEpoch(this.history.epochs.at(-1)), best: atEpoch(best),
     };
     for (const [name, html] of Object.entries(metrics)) {
       const place = this.element.querySelector(`[data-figure=${name}]`);
@@ -150,6 +169,56 @@ class LivePanel extends ChartView {
     }
     const list = this.element.querySelector(".live-notes");
     if (list.childElementCount !== notes.length) list.replaceChildren(...notes.map((note) => make("li", note)));
+    this.table.update();
+    for (const chart of this.charts) this.describe(chart);
+  }
+
+  // The values of the charts by epoch.
+  columns() {
+    const { epochs } = this.history ?? { epochs: [] }, loss = (value) => value.toFixed(3), percent = (value) => formatPercent(value);
+    const column = (title, name, text) => [title, epochs.map((epoch) => text(epoch[name]))];
+    return [
+      column("Epoch", "epoch", String), column("Training loss", "train_loss", loss), column("Validation loss", "val_loss", loss),
+      column("Training accuracy", "train_accuracy", percent), column("Validation accuracy", "val_accuracy", percent),
+    ];
+  }
+
+  // With the first epoch a chart becomes a slider over its epochs: a screen reader reads the values of the chosen one.
+  describe(chart) {
+    const { epochs, best } = this.history, name = chart.dataset.chart;
+    chart.role = epochs.length ? "slider" : "img";
+    if (!epochs.length) return chart.removeAttribute("tabindex");
+    chart.tabIndex = 0;
+    const epoch = epochs[Math.min(this.chosen ?? Infinity, epochs.length - 1)];
+    const text = (value) => (name === "accuracy" ? formatPercent(value) : value.toFixed(3));
+    const values = `training ${text(epoch[`train_${name}`])}, validation ${text(epoch[`val_${name}`])}`;
+    chart.ariaValueMin = epochs[0].epoch;
+    chart.ariaValueMax = epochs.at(-1).epoch;
+    chart.ariaValueNow = epoch.epoch;
+    chart.ariaValueText = `Epoch ${epoch.epoch}: ${values}${epoch.epoch === best?.epoch ? ", best epoch" : ""}`;
+    return undefined;
+  }
+
+  // Arrow keys, Home and End choose an epoch; Enter branches from it.
+  chooseEpoch(chart, event) {
+    const { epochs } = this.history ?? { epochs: [] }, last = epochs.length - 1, at = Math.min(this.chosen ?? last, last);
+    if (last < 0) return;
+    if (event.key === "Enter") return this.send("epoch", epochs[at].epoch);
+    const isUp = ["ArrowUp", "ArrowDown"].includes(event.key), step = listStep(event) * (isUp ? -1 : 1);
+    const to = event.key === "Home" ? 0 : event.key === "End" ? last : step ? at + step : undefined;
+    if (to === undefined) return;
+    event.preventDefault();
+    this.chosen = Math.max(0, Math.min(last, to));
+    for (const each of this.charts) this.describe(each);
+    this.pointOut(chart);
+  }
+
+  // Show the values of the chosen epoch in the chart, as if the pointer rested there.
+  async pointOut(chart) {
+    const Plotly = await window.cnnStudioPlotly, last = this.history?.epochs.length - 1;
+    if (!chart.data || !(last >= 0) || document.activeElement !== chart || !chart.matches(":focus-visible")) return;
+    const pointNumber = Math.min(this.chosen ?? last, last);
+    Plotly.Fx.hover(chart, [TRAINING, VALIDATION].map((curveNumber) => ({ curveNumber, pointNumber })));
   }
 
   showProgress({ status, stage, step, steps_total }) {
@@ -161,70 +230,40 @@ class LivePanel extends ChartView {
 
   // A dotted line at each step where settings were changed, and at the one from which the run was branched; the label at its top names them when the
   // pointer rests on it.
-  marks({ changes, branch }, theme) {
-    const marks = [...changes.map((change) => ({ ...change, label: "changed" })), ...(branch ? [{ ...branch, label: "branch" }] : [])];
+  marks({ changes, branch, stepsPerEpoch }, theme) {
+    const marks = [...changes.map((change) => ({ ...change, label: "changed" })), ...(branch ? [{ ...branch, label: "branch" }] : [])].map((mark) => ({ ...mark, x: mark.step / stepsPerEpoch }));
     return {
-      shapes: marks.map(({ step }) => ({ type: "line", x0: step, x1: step, yref: "paper", y0: 0, y1: 1, line: { dash: "dot", width: 1.5, color: theme.text } })),
-      annotations: marks.map(({ step, text, label }) => ({ x: step, y: 1, yref: "paper", yanchor: "top", xanchor: "left", text: label, hovertext: text, captureevents: true, showarrow: false, font: { size: 11, color: theme.text } })),
+      shapes: marks.map(({ x }) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { dash: "dot", width: 1.5, color: theme.text } })),
+      annotations: marks.map(({ x, text, label }) => ({ x, y: 1, yref: "paper", yanchor: "top", xanchor: "left", text: label, hovertext: text, captureevents: true, showarrow: false, font: { size: 11, color: theme.text } })),
     };
-  }
-
-  layout(theme, title, tickformat) {
-    const layout = curveLayout(theme, title, tickformat);
-    if (tickformat?.endsWith("%")) layout.yaxis = fractionAxis(layout.yaxis);
-    return { ...layout, uirevision: this.run, legend: { ...layout.legend, font: { size: 11 } } }; // five names in one row, or in two on a phone
   }
 
   drawCurves(Plotly, chart, theme) {
     const name = chart.dataset.chart, isAccuracy = name === "accuracy", format = isAccuracy ? ".1%" : ".3f";
     const { steps, smoothed, epochs, best } = this.history, bests = best ? [best] : [];
     const line = (label, colour, { x, y }, more) => ({ name: label, x: [...x], y: [...y], type: "scatter", mode: "lines", line: { color: colour, width: 1 }, ...more });
-    const byEpoch = (label, colour, split) => line(label, colour, { x: epochs.map((e) => e.step), y: epochs.map((e) => e[`${split}_${name}`]) }, {
-      mode: epochs.length > MOST_MARKERS ? "lines" : "lines+markers", line: { color: colour, width: 2 },
-      customdata: epochs.map((e) => e.epoch), hovertemplate: `epoch %{customdata}: %{y:${format}}`,
+    const byStep = (label, curve, more) => line(label, theme.training, { x: toEpochs(curve.x, this.history), y: curve.y }, { customdata: [...curve.x], hovertemplate: `epoch %{x:.2f} (step %{customdata}): %{y:${format}}`, ...more });
+    const byEpoch = (label, colour, split) => line(label, colour, { x: epochs.map((e) => e.epoch), y: epochs.map((e) => e[`${split}_${name}`]) }, {
+      mode: epochs.length > MOST_MARKERS ? "lines" : "lines+markers", line: { color: colour, width: 2 }, hovertemplate: `epoch %{x}: %{y:${format}}`,
     });
     const traces = [
-      line("step", theme.training, steps[name], { opacity: 0.35, hovertemplate: `step %{x}: %{y:${format}}` }),
+      byStep("step", steps[name], { opacity: 0.35 }),
       byEpoch("training", theme.training, "train"),
       byEpoch("validation", theme.validation, "val"),
       {
-        name: "best", x: bests.map((e) => e.step), y: bests.map((e) => e[`val_${name}`]), customdata: bests.map((e) => e.epoch), type: "scatter", mode: "markers",
-        marker: { symbol: "star", size: 14, color: theme.best, line: { width: 1, color: theme.text } }, hovertemplate: `best, epoch %{customdata}: %{y:${format}}`,
+        name: "best", x: bests.map((e) => e.epoch), y: bests.map((e) => e[`val_${name}`]), type: "scatter", mode: "markers",
+        marker: { symbol: "star", size: 14, color: theme.best, line: { width: 1, color: theme.text } }, hovertemplate: `best, epoch %{x}: %{y:${format}}`,
       },
-      line("smoothed", theme.training, smoothed[name], { line: { color: theme.training, width: 1.5, dash: "dot" }, hovertemplate: `about step %{x}: %{y:${format}}` }),
+      byStep("smoothed", smoothed[name], { line: { color: theme.training, width: 1.5, dash: "dot" } }),
     ];
-    const layout = { ...this.layout(theme, "step", isAccuracy ? ".0%" : undefined), ...this.marks(this.history, theme) };
+    const layout = { ...curveLayout(theme, "epoch", isAccuracy ? ".0%" : undefined), ...this.marks(this.history, theme), uirevision: this.run };
+    layout.xaxis = epochAxis(layout.xaxis, this.history);
+    if (isAccuracy) layout.yaxis = fractionAxis(layout.yaxis);
+    layout.legend.font = { size: 11 }; // five names in one row, or in two on a phone
     hideTicksIfEmpty(layout, traces);
     const isNew = !chart.data, drawn = Plotly.react(chart, traces, layout, CONFIG);
-    if (isNew) chart.on("plotly_click", ({ points: [point] }) => point.customdata && this.send("epoch", point.customdata));
-    return drawn;
-  }
-
-  drawGauge(Plotly, theme) {
-    this.gaugeDue = performance.now() + GAUGE_PAUSE;
-    const { title, format } = GAUGES[this.choice.value], { x, y } = this.history.gauges[this.choice.value] ?? { x: [], y: [] };
-    const layout = this.layout(theme, "step", format);
-    layout.yaxis.title = { text: title };
-    const trace = { x: [...x], y: [...y], type: "scatter", mode: "lines", line: { color: theme.training, width: 1.5 }, hovertemplate: `step %{x}: %{y:${format}}<extra></extra>` };
-    hideTicksIfEmpty(layout, [trace]);
-    return Plotly.react(this.gaugeChart, [trace], { ...layout, uirevision: `${this.run} ${title}`, showlegend: false }, CONFIG);
-  }
-
-  // One line for each class. With many classes the colours repeat: then the label at the pointer identifies the line. Drawn when there is something new.
-  drawClasses(Plotly, theme) {
-    const { classes } = this.history, epochs = this.history.epochs.filter((epoch) => epoch.class_accuracy?.length);
-    const content = JSON.stringify([this.run, epochs.length, classes.length, theme]);
-    if (content === this.drawnClasses) return undefined;
-    this.drawnClasses = content;
-    const traces = epochs.length ? classes.map((name, at) => ({
-      name: escapeHtml(name), x: epochs.map((e) => e.epoch), y: epochs.map((e) => e.class_accuracy[at]), type: "scatter", mode: epochs.length > MOST_MARKERS ? "lines" : "lines+markers",
-      line: { color: theme.categorical[at % theme.categorical.length], width: 1.5 }, marker: { size: 4 }, hovertemplate: `epoch %{x}: %{y:.1%}<extra>${escapeHtml(name)}</extra>`,
-    })) : [];
-    const empty = classes.length > MOST_CLASSES ? "There are too many classes for this chart. Open the Evaluate page to see their accuracies." : "The curves begin after the first epoch.";
-    this.setText(".live-empty", traces.length ? "" : empty);
-    const layout = this.layout(theme, "epoch", ".0%");
-    hideTicksIfEmpty(layout, traces);
-    return Plotly.react(this.classChart, traces, layout, CONFIG);
+    if (isNew) chart.on("plotly_click", ({ points: [point] }) => [TRAINING, VALIDATION, BEST].includes(point.curveNumber) && this.send("epoch", point.x));
+    return drawn.then(() => this.pointOut(chart));
   }
 }
 

@@ -11,11 +11,12 @@ export class EventStream {
     this.open();
   }
 
+  // Also opens a connection that was closed again, from the last message on.
   open() {
     const source = (this.source = new EventSource(this.address(this.last)));
     for (const type of this.types) {
       source.addEventListener(type, (message) => {
-        this.last = message.lastEventId;
+        this.last = message.lastEventId || null;
         this.onMessage(JSON.parse(message.data), type);
       });
     }
@@ -24,6 +25,10 @@ export class EventStream {
       // The browser opens a broken connection again by itself, from the last message on; not one that the server has refused.
       if (source.readyState === EventSource.CLOSED) this.retry = setTimeout(() => this.open(), RETRY);
     };
+  }
+
+  get isClosed() {
+    return this.source.readyState === EventSource.CLOSED;
   }
 
   close() {
