@@ -97,7 +97,11 @@ def make_stages(
 
 
 def stage_schedule(config: TrainConfig, plan: StagePlan, steps_per_epoch: int) -> WarmUp:
-    """Return the schedule of a stage, over its own steps; where all pretrained layers learn, its peak is the fine-tuning rate."""
-    factor = config.fine_tuning_rate if plan.trained == ALL and config.weights != "scratch" else 1.0
-    changes = {"epochs": plan.epochs, "learning_rate": factor * config.learning_rate}
+    """Return the schedule of a stage, over its own steps."""
+    changes = {"epochs": plan.epochs, "learning_rate": stage_learning_rate(config, plan.trained)}
     return make_schedule(config.model_copy(update=changes), steps_per_epoch)
+
+
+def stage_learning_rate(config: TrainConfig, trained: str) -> float:
+    """Return the peak learning rate of a stage: the fine-tuning rate where all layers of a pretrained network learn."""
+    return config.learning_rate * (config.fine_tuning_rate if trained == ALL and config.weights != "scratch" else 1.0)

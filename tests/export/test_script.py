@@ -98,6 +98,7 @@ WRITTEN = [
     *({"data": "stl10", "schedule": name} for name in choices("schedule")),
     {"data": "mnist", "model": "mobilenet", "weights": "pretrained"},
     {"data": "svhn", "model": "convnext", "weights": "/weights.pth"},
+    {"data": "/pictures", "model": "efficientnet-lite0", "train": "all", "ema": 0.9},
 ]
 
 

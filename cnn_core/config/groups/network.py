@@ -44,7 +44,7 @@ class NetworkSettings(BaseModel):
         "scratch",
         title="Starting weights",
         group=GROUP,
-        help="“scratch” for random weights, “pretrained” for ImageNet weights that torchvision downloads, or the path of a PyTorch or safetensors file on this machine.",
+        help="“scratch” for random weights, “pretrained” for ImageNet weights (installed for EfficientNet-Lite0, a download for other models), or the path of a PyTorch or safetensors file on this machine.",
         min_length=1,
         max_length=4096,
     )
@@ -71,6 +71,6 @@ class NetworkSettings(BaseModel):
         group=GROUP,
         only={"weights": Not("scratch"), "train": ("all",)},
         help="Where all pretrained layers learn, the peak of the schedule is this multiple of the learning rate. Lower it where the accuracy falls at first.",
-        gt=0,
+        ge=0.001,
         le=1,
     )
